@@ -1,0 +1,71 @@
+# popleak: dataset -> split -> draw -> train -> defend -> query -> attack -> tables -> figures -> report.
+#
+# This file validates the config, asks the plan for the steps, and names the targets. The logic is in the package
+# (workflow/popleak/plan.py); each rule in workflow/rules is one call of the command that bears its name.
+import json
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+configfile: "config.yaml"
+
+
+try:
+    from popleak import config as popleak_config
+    from popleak import plan as popleak_plan
+    from popleak.errors import PopleakError
+except ImportError as error:
+    raise WorkflowError(f"popleak is not installed for {sys.executable} ({error}): run `make .venv` and use .venv/bin/snakemake")
+
+try:
+    PLAN = popleak_plan.build(popleak_config.load(config))
+except PopleakError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = PLAN.folder()
+STACK = PLAN.experiment.engine.stack
+STORE = popleak_plan.ROOT + "/store"
+LOGS = popleak_plan.ROOT + "/logs"
+
+# jobs run the same Python as this, whether or not its environment is activated
+shell.prefix(f'export PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
+
+
+wildcard_constraints:
+    id="[a-z0-9][A-Za-z0-9_-]*",
+    table="|".join(popleak_plan.TABLES),
+    figure="|".join(PLAN.experiment.figures),
+
+
+rule all:
+    input:
+        PLAN.targets(),
+    default_target: True
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/draw.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/defend.smk"
+include: "workflow/rules/query.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/attack.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    print(f"popleak: {PLAN.describe()}", file=sys.stderr)
+
+
+onsuccess:
+    print(f"popleak: done. Report: {RESULTS}/report.html   Figures: {RESULTS}/figures/   Tables: {RESULTS}/tables/", file=sys.stderr)

@@ -1,0 +1,202 @@
+"""Every plugin passes the public contract suite, and the suite catches plugins that break the contract."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from popleak import contracts, plugins
+from popleak.attacks.base import Attack, Game, Judge, Query
+from popleak.attacks.kl import KL
+from popleak.models.base import Model
+from popleak.models.prior import Prior
+
+LAW = np.array([[[900, 100], [1500, 500]], [[300, 900], [200, 1100]]])
+
+
+def generate_law(attack, *, kind, seed=0, model="prior"):
+    """Models `prior` or `histogram` drawn from a pool whose counts are LAW: what `ceiling` can judge."""
+    ratios = (0.5, 0.5) if kind == "null" else (0.0, 1.0)
+    pool = [(a, c, y) for a in (0, 1) for c in (0, 1) for y in (0, 1) for _ in range(LAW[a, c, y])]
+    a, cell, y = np.array(pool, np.int16).T
+    rng, plugin = np.random.default_rng(seed), plugins.load("models", model)
+    members, asked = [np.flatnonzero(a == g) for g in (0, 1)], np.array([0, len(a) - 1, 1200, 5000])
+
+    def outputs(ratio, models):
+        sizes, own = (200 - round(200 * ratio), round(200 * ratio)), plugin.Settings()
+        draw = [[rng.choice(members[g], sizes[g], replace=False) for g in (0, 1)] for _ in range(models)]
+        rows = np.stack([np.concatenate(parts) for parts in draw])
+        weights = plugin.fit(y=y, cell=cell, rows=rows, settings=own)
+        return contracts.frozen(plugin.predict(weights, cell=cell, rows=asked, settings=own))
+
+    game = Game(*ratios, rows=200, mode="natural", model=model, law=LAW)
+    query = Query(y=y[asked], a=a[asked], origin=a[asked], cell=cell[asked])
+    return contracts.Example(
+        *(outputs(r, n) for n in (contracts.SHADOWS, contracts.VICTIMS) for r in ratios), query=query, game=game
+    )
+
+
+# Made-up scores follow no law that `ceiling` could know: it is checked on simulated models below.
+GENERIC = [name for name in plugins.names("attacks") if name != "ceiling"]
+
+
+@pytest.mark.parametrize("name", GENERIC)
+def test_attack(name):
+    contracts.check_attack(plugins.load("attacks", name))
+
+
+@pytest.mark.parametrize("model", ["prior", "histogram"])
+def test_ceiling(model):
+    contracts.check_attack(
+        plugins.load("attacks", "ceiling"), generate=lambda attack, **keys: generate_law(attack, model=model, **keys)
+    )
+
+
+def test_kl_vote():
+    contracts.check_attack(KL(), settings=KL.Settings(aggregate="vote"))
+
+
+@pytest.mark.parametrize("name", plugins.names("models"))
+def test_model(name):
+    model = plugins.load("models", name)
+    if model.gradient:
+        pytest.importorskip("torch")
+    contracts.check_model(model)
+
+
+class Mean(Judge):
+    """An honest judge: distance of the score vector to the worlds' mean vectors."""
+
+    def __init__(self, shadows_0, shadows_1):
+        self.means = [shadows.astype(np.float64).mean(axis=0) for shadows in (shadows_0, shadows_1)]
+
+    def score(self, outputs):
+        d = [float(np.sum((outputs - mean) ** 2)) for mean in self.means]
+        return d[0] - d[1]
+
+
+class Honest(Attack):
+    name = "honest"
+    summary = "distance to mean"
+    access = "scores"
+    judge: type[Judge] = Mean
+
+    def calibrate(self, *, shadows_0, shadows_1, query, game, settings):
+        return self.judge(shadows_0, shadows_1)
+
+
+class Ranks(Mean):
+    """Subtracts the mean of what it has seen: a threshold from other victims."""
+
+    seen: tuple[float, ...] = ()
+
+    def score(self, outputs):
+        value = super().score(outputs)
+        self.seen = (*self.seen, value)
+        return value - float(np.mean(self.seen))
+
+
+class Noisy(Mean):
+    def __init__(self, shadows_0, shadows_1):
+        super().__init__(shadows_0, shadows_1)
+        self.noise = float(np.random.normal())  # noqa: NPY002
+
+    def score(self, outputs):
+        return super().score(outputs) + self.noise
+
+
+class FirstShadow(Mean):
+    def __init__(self, shadows_0, shadows_1):
+        super().__init__(shadows_0[:1], shadows_1[:1])
+
+
+class Upside(Mean):
+    def score(self, outputs):
+        return -super().score(outputs)
+
+
+class Entropy(Mean):
+    def score(self, outputs):
+        return super().score(outputs) + float(np.mean(outputs * np.log(outputs))) * 1e-9
+
+
+class Writes(Mean):
+    def score(self, outputs):
+        outputs -= outputs.mean()
+        return super().score(outputs)
+
+
+class Numpy(Mean):
+    def score(self, outputs):
+        return np.float32(super().score(outputs))
+
+
+class Shared(Mean):
+    """Peeks: the victims of a fixed seed come in a known order, world 0 first."""
+
+    count = 0
+
+    def score(self, outputs):
+        type(self).count += 1
+        return float((type(self).count - 1) // contracts.VICTIMS % 2) - 0.5
+
+
+@pytest.mark.parametrize(
+    ("judge", "check", "message"),
+    [
+        (Ranks, contracts.check_alone, "depends on what was scored before"),
+        (Noisy, contracts.check_deterministic, "different scores"),
+        (FirstShadow, contracts.check_order, "order of the shadows"),
+        (Upside, contracts.check_easy, "accuracy 0.000"),
+        (Numpy, contracts.check_easy, "finite float"),
+        (Shared, contracts.check_null, "two equal worlds"),
+        (Entropy, contracts.check_extremes, "finite float"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_suite_catches(judge, check, message):
+    broken = type("Broken", (Honest,), {"judge": judge})()
+    check(Honest(), contracts.beta_scores, Honest.Settings())
+    with pytest.raises(AssertionError, match=message):
+        check(broken, contracts.beta_scores, broken.Settings())
+
+
+def test_suite_catches_writes():
+    broken = type("Broken", (Honest,), {"judge": Writes})()
+    with pytest.raises(ValueError, match="read-only"):
+        contracts.check_easy(broken, contracts.beta_scores, broken.Settings())
+
+
+def test_honest_passes():
+    contracts.check_attack(Honest())
+
+
+def test_labels_access_gets_hard_labels_only():
+    attack = plugins.load("attacks", "loss")
+    example = contracts.beta_scores(attack, kind="easy")
+    for outputs in example[:4]:
+        assert set(np.unique(outputs)) == {0.0, 1.0}
+
+
+def test_suite_catches_heavy_imports(tmp_path, monkeypatch):
+    (tmp_path / "heavy_plugin.py").write_text("import pandas\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugin = type("Heavy", (Honest,), {"__module__": "heavy_plugin"})()
+    with pytest.raises(AssertionError, match="imports pandas"):
+        contracts.check_imports(plugin)
+
+
+class StackDependent(Prior):
+    def fit(self, *, y, cell, rows, settings):
+        return super().fit(y=y, cell=cell, rows=rows, settings=settings) / np.float32(len(rows))
+
+
+class Doubles(Prior):
+    def fit(self, *, y, cell, rows, settings):
+        return super().fit(y=y, cell=cell, rows=rows, settings=settings).astype(np.float64)
+
+
+@pytest.mark.parametrize(("model", "message"), [(StackDependent, "stack"), (Doubles, "float32")])
+def test_suite_catches_models(model: type[Model], message):
+    with pytest.raises(AssertionError, match=message):
+        contracts.check_closed_form(model(), model.Settings())

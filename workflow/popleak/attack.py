@@ -1,0 +1,102 @@
+"""Stage `attack`: one attack on the victims of one pair of worlds, under every defence and with each knowledge.
+
+For each pool split the attack is calibrated on that split's shadows and judges that split's victims, one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from . import plugins, query, store
+from .attacks.base import Attack, Game, Query
+from .schema import SCORES
+
+NONE = "none"
+
+
+def outputs_of(answers: query.Answers, chosen: np.ndarray, points: np.ndarray, access: str) -> np.ndarray:
+    """Return what the adversary sees (K, m) float64: scores, or hard labels 0.0 / 1.0.
+
+    A diverged model answers not-a-number; the adversary reads that as 0.5, the answer that says nothing.
+    """
+    seen = np.nan_to_num(answers.scores[chosen][:, points].astype(np.float64), nan=0.5, posinf=1.0, neginf=0.0)
+    return (seen >= 0.5).astype(np.float64) if access == "labels" else seen
+
+
+def shadows_by_world(answers: query.Answers, split: int, points: np.ndarray, access: str) -> list[np.ndarray]:
+    """Return the outputs of one split's finite shadows of world 0 and of world 1."""
+    keys = answers.keys
+    found = []
+    for world in (0, 1):
+        mine = (keys["split"] == split) & (keys["world"] == world)
+        finite = mine & keys["finite"]
+        found.append(outputs_of(answers, finite if finite.any() else mine, points, access))
+    return found
+
+
+def judge_split(
+    attack: Attack, settings: Any, shadows: query.Answers, victims: query.Answers, split: int, points: query.Points, game: Game
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return (positions of the split's victims, scores, guesses, known ceiling or nan)."""
+    used = np.flatnonzero(points.origin >= 0)
+    asked = Query(points.y[used], points.a[used], points.origin[used], None if points.cell is None else points.cell[used])
+    here = game._replace(law=points.law)
+    zero, one = shadows_by_world(shadows, split, used, attack.access)
+    judge = attack.calibrate(shadows_0=zero, shadows_1=one, query=asked, game=here, settings=settings)
+    mine = np.flatnonzero(victims.keys["split"] == split)
+    seen = outputs_of(victims, mine, used, attack.access)
+    scores = np.array([judge.score(row) for row in seen], dtype=np.float64)
+    guesses = np.array([judge.guess(score) for score in scores], dtype=np.int64)
+    known = attack.known_accuracy(game=here, query=asked)
+    return mine, scores, guesses, np.nan if known is None else known[0]
+
+
+def run(
+    *, settings: Mapping[str, Any], points: Path, answers: Mapping[str, tuple[Path, Path]], output: Path, step: str, code: str
+) -> None:
+    """Write one row a verdict. answers: by defence id, the files of the victims' and of the shadows' answers."""
+    attack = plugins.load("attacks", settings["attack"])
+    own = attack.Settings.model_validate(settings["attack_settings"])
+    sets = query.read_points(points)
+    game = Game(*settings["ratios"], settings["rows"], settings["mode"], settings["model"])
+    undefended = query.read(answers[NONE][1])
+    parts: dict[str, list] = {column.name: [] for column in SCORES}
+    for defence, (victim_path, shadow_path) in answers.items():
+        if attack.undefended_only and defence != NONE:
+            continue
+        victims = query.read(victim_path)
+        same = undefended if defence == NONE else query.read(shadow_path)
+        for knowledge in _knowledge(attack, settings["knowledge"], defence):
+            used = undefended if knowledge == "unaware" else same
+            for split, asked in sets.items():
+                if not attack.applies(game._replace(law=asked.law)):
+                    continue
+                mine, scores, guesses, known = judge_split(attack, own, used, victims, split, asked, game)
+                constant = {
+                    "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],
+                    "ratio_0": settings["ratios"][0], "ratio_1": settings["ratios"][1], "defence": defence,
+                    "adversary": settings["attack_id"], "access": attack.access, "knowledge": knowledge, "known_ceiling": known,
+                }  # fmt: skip
+                varying = {name: victims.keys[name][mine] for name in ("split", "world", "model_index")}
+                varying |= {"score": scores, "guess": guesses}
+                for name, column in parts.items():
+                    column.append(varying[name] if name in varying else np.full(len(mine), constant[name], dtype=object))
+    inputs = [points, *(path for pair in answers.values() for path in pair)]
+    facts = store.provenance(stage="attack", step=step, settings=settings, code=code, inputs=inputs)
+    columns = [
+        pa.array(np.concatenate(parts[column.name]) if parts[column.name] else [], type=column.type, from_pandas=True)
+        for column in SCORES
+    ]
+    store.write(output, pa.table(columns, names=[column.name for column in SCORES]), facts)
+
+
+def _knowledge(attack: Attack, wanted: list[str], defence: str) -> list[str]:
+    """Return the knowledge levels that differ: one for attacks without shadows, and for undefended victims."""
+    if not attack.shadows:
+        return ["any"]
+    return ["informed"] if defence == NONE else list(wanted)

@@ -1,0 +1,1 @@
+"""Attacks: one file each, found by name. See `base` for the contract."""

@@ -1,0 +1,39 @@
+"""The loss test: a model was trained in the world whose records it gets right more often."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..settings import Settings
+from ._shadows import accuracy_by_origin
+from .base import Attack, Game, Judge, Query
+
+
+class LossJudge(Judge):
+    def __init__(self, *, query: Query) -> None:
+        self.query = query
+
+    def score(self, outputs: np.ndarray) -> float:
+        accuracy = accuracy_by_origin(outputs, self.query)
+        return float(accuracy[1] - accuracy[0])
+
+
+class Loss(Attack):
+    """score = Acc(world-1 records) - Acc(world-0 records); a tie abstains.
+
+    Source: the "loss test" of Suri & Evans, "Formalizing and Estimating Distribution Inference Risks", PETS 2022.
+    """
+
+    name = "loss"
+    summary = "the world whose records the model gets right more often; no shadows"
+    access = "labels"
+    shadows = False
+
+    def calibrate(
+        self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
+    ) -> Judge:
+        """Return the judge; the shadows are not looked at."""
+        return LossJudge(query=query)
+
+
+PLUGIN = Loss()

@@ -1,0 +1,49 @@
+"""The threshold test: an accuracy threshold learned on shadow models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..settings import Settings
+from ._shadows import DECIMALS, Threshold, accuracy_by_origin, best_threshold, in_order
+from .base import Attack, Game, Judge, Query
+
+
+class ThresholdJudge(Judge):
+    def __init__(self, *, query: Query, origin: int, direction: int, threshold: float) -> None:
+        self.query, self.origin, self.direction, self.threshold = query, origin, direction, threshold
+
+    def score(self, outputs: np.ndarray) -> float:
+        accuracy = accuracy_by_origin(outputs, self.query)[self.origin]
+        # A rounded difference, so that an accuracy at the threshold is 0 and abstains whatever the last bit says.
+        return float(self.direction * round(float(accuracy) - self.threshold, DECIMALS))
+
+
+class ThresholdTest(Attack):
+    """score = direction * (accuracy on one query distribution - threshold).
+
+    Direction, threshold and query distribution are those that name the world of most shadows. Ties: the widest
+    margin, its middle; then "world 1 is more accurate"; then world 0's records.
+    Source: the "threshold test" of Suri & Evans, "Formalizing and Estimating Distribution Inference Risks", PETS 2022.
+    """
+
+    name = "threshold"
+    summary = "an accuracy threshold and direction learned on shadows, on the better query distribution"
+    access = "labels"
+
+    def calibrate(
+        self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
+    ) -> Judge:
+        """Return a judge fitted to hard labels (S0, m) and (S1, m). Raises PopleakError if a world has no points."""
+        accuracy = [accuracy_by_origin(in_order(shadows), query) for shadows in (shadows_0, shadows_1)]
+        fits: list[tuple[Threshold, int, int]] = []
+        for origin in (0, 1):
+            for direction in (1, -1):
+                low, high = (direction * values[:, origin] for values in accuracy)
+                fits.append((best_threshold(low, high), origin, direction))
+        # `max` keeps the first of equals, which is the last tie rule.
+        fit, origin, direction = max(fits, key=lambda item: (item[0].accuracy, item[0].margin))
+        return ThresholdJudge(query=query, origin=origin, direction=direction, threshold=direction * fit.value)
+
+
+PLUGIN = ThresholdTest()

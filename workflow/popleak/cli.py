@@ -1,0 +1,304 @@
+"""The command line: one subcommand a stage, so that what a rule runs, a person can run; and what tells of the whole.
+
+Heavy imports happen inside the commands, after the thread counts are set: torch and BLAS read them once, on import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .errors import PopleakError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0, or 2 after a line that says what is wrong and the remedy."""
+    arguments = _parser().parse_args(argv)
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(getattr(arguments, "threads", 1))
+    try:
+        arguments.run(arguments)
+    except PopleakError as error:
+        print(f"popleak: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `popleak list attacks | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="popleak", description="What a released model gives away about its training population.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_list(commands)
+    _add_plan(commands)
+    _add_schema(commands)
+    _add_data(commands)
+    _add_fetch(commands)
+    one, many = {"type": Path, "required": True}, {"type": Path, "required": True, "nargs": "+"}
+    _stage(commands, "dataset", _dataset, files={"type": Path, "nargs": "*", "default": []}, output=one)
+    _stage(commands, "split", _split, data=one, output=one)
+    _stage(commands, "draw", _draw, data=one, pools=one, output=one)
+    _stage(commands, "train", _train, data=one, draw=one, victims=one, shadows=one, stack={"type": int, "default": 32})
+    _stage(
+        commands, "defend", _defend, data=one, draw=one, complement=one, base_victims=one, base_shadows=one,
+        victims=one, shadows=one, stack={"type": int, "default": 32},
+    )  # fmt: skip
+    _stage(
+        commands, "query", _query, data=one, points=one, victims_0=many, victims_1=many, shadows_0=many, shadows_1=many,
+        victims=one, shadows=one,
+    )  # fmt: skip
+    _stage(commands, "measure", _measure, data=one, points=one, victims=many, shadows=many, models=one, bounds=one)
+    _stage(commands, "attack", _attack, points=one, victims=many, shadows=many, output=one)
+    _stage(
+        commands, "tables", _tables, parts={"type": Path, "nargs": "*", "default": []}, output=one,
+        **{name: {"type": Path} for name in ("models", "scores", "leakage", "bounds")},
+    )  # fmt: skip
+    tables = {name: {"type": Path} for name in ("models", "scores", "leakage", "bounds", "claims")}
+    _stage(commands, "figures", _figures, **tables, stem=one)
+    _stage(
+        commands, "report", _report, **tables, figures={"type": Path, "nargs": "*", "default": []},
+        cards={"type": Path, "nargs": "*", "default": []}, output=one,
+    )  # fmt: skip
+    return parser
+
+
+def _stage(commands, name: str, run: Callable, **options: dict) -> None:
+    parser = commands.add_parser(name, help=f"run one step of the stage `{name}`; its rule's shell line shows the arguments")
+    parser.add_argument("--step", required=True, help="the step's id")
+    parser.add_argument("--settings", required=True, type=json.loads, help="the step's settings, as JSON")
+    parser.add_argument("--code", default="unknown", help="digest of the code, kept in the file's metadata")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch and BLAS")
+    for option, how in options.items():
+        parser.add_argument(f"--{option.replace('_', '-')}", **how)
+    parser.set_defaults(run=run)
+
+
+def _common(arguments: argparse.Namespace) -> dict:
+    return {"settings": arguments.settings, "step": arguments.step, "code": arguments.code}
+
+
+def _dataset(arguments: argparse.Namespace) -> None:
+    from . import dataset
+
+    files = dict(zip(arguments.settings.get("files", []), arguments.files, strict=True))
+    dataset.run(**_common(arguments), files=files, output=arguments.output)
+
+
+def _split(arguments: argparse.Namespace) -> None:
+    from . import split
+
+    split.run(**_common(arguments), data=arguments.data, output=arguments.output)
+
+
+def _draw(arguments: argparse.Namespace) -> None:
+    from . import draw
+
+    draw.run(**_common(arguments), data=arguments.data, pools=arguments.pools, output=arguments.output)
+
+
+def _torch(arguments: argparse.Namespace) -> None:
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    torch.use_deterministic_algorithms(True)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    _torch(arguments)
+    from . import train
+
+    outputs = {"victim": arguments.victims, "shadow": arguments.shadows}
+    train.run(**_common(arguments), data=arguments.data, draw=arguments.draw, outputs=outputs, stack=arguments.stack)
+
+
+def _defend(arguments: argparse.Namespace) -> None:
+    _torch(arguments)
+    from . import defend
+
+    defend.run(
+        **_common(arguments),
+        data=arguments.data,
+        draw=arguments.draw,
+        complement=arguments.complement,
+        models={"victim": arguments.base_victims, "shadow": arguments.base_shadows},
+        outputs={"victim": arguments.victims, "shadow": arguments.shadows},
+        stack=arguments.stack,
+    )
+
+
+def _query(arguments: argparse.Namespace) -> None:
+    _torch(arguments)
+    from . import query
+
+    models = {
+        role: [(world, path) for world in (0, 1) for path in getattr(arguments, f"{role}s_{world}")]
+        for role in ("victim", "shadow")
+    }
+    outputs = {"victim": arguments.victims, "shadow": arguments.shadows}
+    query.run(**_common(arguments), data=arguments.data, points=arguments.points, models=models, outputs=outputs)
+
+
+def _answers(arguments: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
+    names = arguments.settings["defences"]
+    return dict(zip(names, zip(arguments.victims, arguments.shadows, strict=True), strict=True))
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    from . import measure
+
+    outputs = {"models": arguments.models, "bounds": arguments.bounds}
+    measure.run(
+        **_common(arguments), data=arguments.data, points=arguments.points, answers=_answers(arguments), outputs=outputs
+    )
+
+
+def _attack(arguments: argparse.Namespace) -> None:
+    from . import attack
+
+    attack.run(**_common(arguments), points=arguments.points, answers=_answers(arguments), output=arguments.output)
+
+
+def _named_tables(arguments: argparse.Namespace) -> dict[str, Path]:
+    from .schema import TABLES
+
+    return {name: getattr(arguments, name) for name in TABLES if getattr(arguments, name, None) is not None}
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    from . import tables
+
+    tables.run(**_common(arguments), parts=arguments.parts, tables=_named_tables(arguments), output=arguments.output)
+
+
+def _figures(arguments: argparse.Namespace) -> None:
+    from . import figure
+
+    figure.run(**_common(arguments), tables=_named_tables(arguments), stem=arguments.stem)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from . import report
+
+    report.run(
+        **_common(arguments), tables=_named_tables(arguments), figures=arguments.figures, cards=arguments.cards, output=arguments.output
+    )
+
+
+def _add_list(commands) -> None:
+    parser = commands.add_parser("list", help="what there is, a line each")
+    parser.add_argument("what", choices=LISTS)
+    parser.set_defaults(run=_list)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    if arguments.what == "experiments":
+        rows = [(path.stem, _title(path)) for path in experiment_files()]
+    else:
+        from . import plugins
+
+        rows = [(name, plugins.load(arguments.what, name).summary) for name in plugins.names(arguments.what)]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, summary in rows:
+        print(f"{name:<{width}}  {summary}")
+
+
+def experiment_files() -> list[Path]:
+    """Return the experiments of the checkout that this command runs in: config.yaml and workflow/experiments/*.yaml."""
+    here = [Path("config.yaml"), *sorted(Path("workflow/experiments").glob("*.yaml"))]
+    found = [path for path in here if path.is_file()]
+    if not found:
+        raise PopleakError("no config.yaml and no workflow/experiments here: run this in the root of the checkout")
+    return found
+
+
+def _title(path: Path) -> str:
+    from . import config
+
+    return f"{config.read(path).get('title', '')}  ({path})"
+
+
+def experiment_of(configfiles: Sequence[Path]):
+    """Return the validated experiment of config.yaml with overlays over it, as `snakemake --configfile` merges them."""
+    from . import config
+
+    raw = config.read("config.yaml")
+    for path in configfiles:
+        raw = config.merge(raw, config.read(path))
+    return config.load(raw)
+
+
+def _add_configfile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake")
+
+
+def _add_plan(commands) -> None:
+    parser = commands.add_parser("plan", help="jobs by stage and models to train, before a run")
+    _add_configfile(parser)
+    parser.set_defaults(run=_plan)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from . import plan
+
+    whole = plan.build(experiment_of(arguments.configfile))
+    stages: dict[str, list] = {}
+    for step in whole.all_steps():
+        stages.setdefault(step.stage, []).append(step)
+    print(f"{'stage':<9} {'jobs':>6} {'there':>6} {'models':>8}")
+    for stage, steps in stages.items():
+        there = sum(all(Path(path).exists() for path in step.outputs.values()) for step in steps)
+        models = sum(step.models for step in steps) if stage in ("train", "defend") else 0
+        print(f"{stage:<9} {len(steps):>6} {there:>6} {models or '':>8}")
+    if whole.fetches:
+        print(f"to fetch: {', '.join(whole.fetches)}")
+
+
+def _add_schema(commands) -> None:
+    parser = commands.add_parser("schema", help="print the JSON Schema of the config")
+    parser.set_defaults(run=_schema)
+
+
+def _schema(arguments: argparse.Namespace) -> None:
+    from . import config
+
+    print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+
+
+def _add_data(commands) -> None:
+    parser = commands.add_parser("data", help="which raw files of an experiment are here, and which a run would fetch")
+    _add_configfile(parser)
+    parser.set_defaults(run=_data)
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from . import plan
+
+    whole = plan.build(experiment_of(arguments.configfile))
+    for step in whole.steps["dataset"].values():
+        for path in step.inputs["files"]:
+            state = "here" if Path(path).exists() else "to fetch" if path in whole.fetches else "missing"
+            print(f"{step.settings['dataset']:<12} {state:<9} {path}")
+        if not step.inputs["files"]:
+            print(f"{step.settings['dataset']:<12} {'generated':<9} -")
+
+
+def _add_fetch(commands) -> None:
+    parser = commands.add_parser("fetch", help="fetch one raw file from its publisher, checked, whole or not at all")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--source", required=True, type=json.loads, help="the source, as JSON: file, url, sha256, member")
+    parser.add_argument("--output", required=True, type=Path)
+    parser.set_defaults(run=_fetch)
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    from .datasets._fetch import fetch
+    from .datasets.base import Source
+
+    fetch(Source(**arguments.source), arguments.output)

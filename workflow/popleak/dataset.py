@@ -1,0 +1,91 @@
+"""Stage `dataset`: raw files -> one table of records (row, y, a, unit, cell, x) with the card in its metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import plugins, store
+from .datasets.base import Records
+from .errors import PopleakError
+
+
+class Loaded(NamedTuple):
+    """A dataset table read back: x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None."""
+
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    unit: np.ndarray
+    cell: np.ndarray | None
+    facts: Mapping[str, Any]
+
+
+def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path, step: str, code: str) -> None:
+    """Load the dataset and write its table. Raises PopleakError if the records break the contract."""
+    plugin = plugins.load("datasets", settings["dataset"])
+    options = plugin.Settings.model_validate(settings["options"])
+    records = plugin.load(
+        files=files,
+        label=settings["label"],
+        attribute=settings["attribute"],
+        options=options,
+        seed=settings.get("seed", 0),
+    )
+    check(records, settings["dataset"])
+    count = len(records.y)
+    columns = {
+        "row": np.arange(count),
+        "y": records.y.astype(np.int8),
+        "a": records.a.astype(np.int8),
+        "unit": np.arange(count) if records.unit is None else records.unit.astype(np.int64),
+        "x": store.fixed(records.x.astype(np.float32)),
+    }
+    if records.cell is not None:
+        columns["cell"] = records.cell.astype(np.int16)
+    store.write(
+        output,
+        columns,
+        store.provenance(
+            stage="dataset",
+            step=step,
+            settings=settings,
+            code=code,
+            inputs=files.values(),
+            features=list(records.features),
+            groups=list(records.groups),
+            facts=dict(records.facts),
+            card=dataclasses.asdict(plugin.card(options)),
+            rows=count,
+            label_rate=float(records.y.mean()),
+            group_share=float(records.a.mean()),
+            group_label_rates=[float(records.y[records.a == group].mean()) for group in (0, 1)],
+        ),
+    )
+
+
+def check(records: Records, name: str) -> None:
+    """Raise PopleakError unless `records` keep the dataset contract: shapes, finite features, all four (y, a) cells filled."""
+    count = len(records.y)
+    if records.x.shape != (count, len(records.features)) or len(records.a) != count:
+        raise PopleakError(f"dataset {name}: x {records.x.shape}, {count} labels, {len(records.a)} groups, {len(records.features)} features disagree")
+    if not np.isfinite(records.x).all():
+        bad = records.features[int(np.flatnonzero(~np.isfinite(records.x).all(0))[0])]
+        raise PopleakError(f"dataset {name}: feature {bad!r} holds a value that is not finite: the loader must fill it")
+    for label in (0, 1):
+        for group in (0, 1):
+            if not ((records.y == label) & (records.a == group)).any():
+                raise PopleakError(f"dataset {name}: no row with label {label} in group {records.groups[group]!r}: choose another attribute or label")
+
+
+def read(path: str | Path) -> Loaded:
+    """Read a table written by this stage."""
+    table = store.read(path, stage="dataset")
+    column = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
+    return Loaded(
+        store.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
+    )

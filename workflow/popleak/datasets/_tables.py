@@ -1,0 +1,160 @@
+"""What the loaders of tables share: reading with clear errors, checking against the card, building the records.
+
+pandas is imported inside the functions, since the plan imports every dataset.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import PopleakError
+from . import _encode
+from .base import Card, Dataset, Records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RATE_DIGITS = 4
+"""Cards state rates to this many digits; a rate agrees with the card if it rounds to the card's."""
+REMEDY = "delete it and fetch the publisher's unchanged file again"
+
+
+def choose(*, dataset: Dataset, label: str, attribute: str) -> None:
+    """Raise PopleakError naming the key unless the dataset has this label and this sensitive attribute."""
+    for key, value, allowed in (("label", label, dataset.labels), ("attribute", attribute, dataset.attributes)):
+        if value not in allowed:
+            raise PopleakError(f"{dataset.name}: {key} {value!r} is unknown: choose from {', '.join(allowed)}")
+
+
+def given(*, files: Mapping[str, Path], file: str) -> Path:
+    """Return the path of the raw file `file`. Raises PopleakError if it was not given or is not there."""
+    path = files.get(file)
+    if path is None or not Path(path).is_file():
+        raise PopleakError(f"{path or file}: no such file: run `popleak data` to see what is missing and how to get it")
+    return Path(path)
+
+
+def read_csv(*, path: Path, **arguments: Any) -> pd.DataFrame:
+    """Return `pandas.read_csv(path, **arguments)`. Raises PopleakError naming the file and what is wrong with it."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, **arguments)
+    except OSError as error:
+        raise PopleakError(
+            f"{path}: cannot be read ({error.strerror or error}): check the path and its rights"
+        ) from error
+    except (ValueError, pd.errors.ParserError) as error:  # also bad encodings, missing columns and empty files
+        raise PopleakError(f"{path}: not the table expected ({_line(error)}): {REMEDY}") from error
+
+
+def numbers(*, frame: pd.DataFrame, columns: Sequence[str], file: str) -> None:
+    """Turn `columns` of `frame` into float64 in place. Raises PopleakError for text and for empty fields."""
+    import pandas as pd
+
+    for column in columns:
+        values = pd.to_numeric(frame[column], errors="coerce")
+        if values.isna().any():
+            raise PopleakError(
+                f"{file}: column {column!r} holds {int(values.isna().sum())} fields without a number: {REMEDY}"
+            )
+        frame[column] = values.astype(np.float64)
+
+
+def compare(*, file: str, what: str, expected: float | None, found: float) -> None:
+    """Raise PopleakError unless a count, or a rate to `RATE_DIGITS` digits, is the expected one (None: unknown)."""
+    if expected is None:
+        return
+    tolerance = 0.5001 * 10.0**-RATE_DIGITS if isinstance(expected, float) else 0
+    if not abs(found - expected) <= tolerance:  # so written that NaN fails
+        shown = f"{found:.{RATE_DIGITS}f}" if isinstance(expected, float) else f"{found}"
+        raise PopleakError(f"{file}: {what}: expected {expected}, found {shown}: {REMEDY}")
+
+
+def check(*, card: Card, attribute: str, file: str, y: np.ndarray, group: np.ndarray) -> None:
+    """Raise PopleakError unless rows and rates are the card's.
+
+    y (N,) labels after the dataset's own filters; group (N,) holds 0, 1, or -1 where the record is in neither group.
+    """
+    compare(file=file, what="rows", expected=card.rows, found=len(y))
+    compare(file=file, what="label rate", expected=card.label_rate, found=_mean(y))
+    about = card.attributes[attribute]
+    for number, name in enumerate(about.groups):
+        member = group == number
+        if about.rows is not None:
+            compare(file=file, what=f"rows of {name}", expected=about.rows[number], found=int(member.sum()))
+        if about.rates is not None:
+            compare(file=file, what=f"label rate of {name}", expected=about.rates[number], found=_mean(y[member]))
+
+
+def records(
+    *,
+    frame: pd.DataFrame,
+    y: np.ndarray,
+    group: np.ndarray,
+    groups: tuple[str, str],
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    unit: np.ndarray | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Records:
+    """Return the records of both groups, encoded.
+
+    frame: N rows with the columns `numeric` and `categorical` and nothing missing; y (N,) 0/1; group (N,) 0, 1 or -1
+    for rows to leave out, which is done before the encoding so that they leave no trace in it.
+    """
+    y, group = np.asarray(y), np.asarray(group)
+    keep = group >= 0
+    frame, kept_y, a = frame.loc[keep], y[keep].astype(np.int8), group[keep].astype(np.int8)
+    blocks = [_encode.numeric(name=column, values=frame[column].to_numpy()) for column in numeric]
+    blocks += [_encode.categorical(name=column, values=frame[column].to_numpy()) for column in categorical]
+    x, features = _encode.stack(blocks=blocks)
+    found = measured(y=kept_y, a=a)
+    found["rows_in_neither_group"] = int((~keep).sum())
+    return Records(
+        x=x,
+        y=kept_y,
+        a=a,
+        features=features,
+        groups=groups,
+        unit=None if unit is None else unit[keep].astype(np.int64),
+        facts={**found, **(facts or {})},
+    )
+
+
+def measured(*, y: np.ndarray, a: np.ndarray) -> dict[str, Any]:
+    """Return rows, label rate, and both by group: the facts that every dataset's records carry."""
+    return {
+        "rows": len(y),
+        "label_rate": _mean(y),
+        "group_rows": [int((a == number).sum()) for number in (0, 1)],
+        "group_rates": [_mean(y[a == number]) for number in (0, 1)],
+    }
+
+
+def filled(*, card: Card, attribute: str, records: Records) -> Card:
+    """Return the card with the numbers that it leaves open (a user's own table, say) taken from the records."""
+    found = measured(y=records.y, a=records.a)
+    about = card.attributes[attribute]
+    about = dataclasses.replace(
+        about, rows=about.rows or tuple(found["group_rows"]), rates=about.rates or tuple(found["group_rates"])
+    )
+    return dataclasses.replace(
+        card,
+        rows=found["rows"] if card.rows is None else card.rows,
+        label_rate=found["label_rate"] if card.label_rate is None else card.label_rate,
+        attributes={**card.attributes, attribute: about},
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -1,0 +1,112 @@
+"""UCI Adult: does a person earn more than 50,000 dollars a year? US census survey of 1994."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..settings import Settings
+from . import _tables
+from .base import Attribute, Card, Dataset, Records, Source
+
+URL = "https://archive.ics.uci.edu/static/public/2/adult.zip"
+SOURCES = (
+    Source("adult.data", URL, "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d", "adult.data"),
+    Source("adult.test", URL, "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05", "adult.test"),
+)
+COLUMNS = (
+    "age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship",
+    "race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income",
+)  # fmt: skip
+# fnlwgt is a sampling weight, no trait of the person; education repeats education-num in words
+UNUSED = ("fnlwgt", "education")
+NUMERIC = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
+CATEGORICAL = ("workclass", "marital-status", "occupation", "relationship", "race", "sex", "native-country")
+
+
+class Adult(Dataset):
+    """Both published files joined, 48,842 people; `?` is a category of its own."""
+
+    name = "adult"
+    summary = "UCI Adult: income above 50,000 dollars, 48,842 people, US 1994"
+    labels = ("income",)
+    attributes = ("sex", "race")
+
+    def sources(self, options: Settings) -> tuple[Source, ...]:
+        return SOURCES
+
+    def card(self, options: Settings) -> Card:
+        return Card(
+            title="Adult (Census Income)",
+            source="https://archive.ics.uci.edu/dataset/2/adult",
+            licence="CC BY 4.0",
+            citation="Becker, B. and Kohavi, R. (1996). Adult. UCI Machine Learning Repository. doi:10.24432/C5XW20",
+            label="income: more than 50,000 dollars a year",
+            attributes={
+                "sex": Attribute(
+                    groups=("Male", "Female"),
+                    recorded="by the Current Population Survey, as its respondent reported",
+                    rows=(32650, 16192),
+                    rates=(0.3038, 0.1093),
+                ),
+                "race": Attribute(
+                    groups=("White", "Non-White"),
+                    recorded="by the Current Population Survey, as its respondent reported; other codes joined",
+                    rows=(41762, 7080),
+                    rates=(0.2540, 0.1525),
+                ),
+            },
+            rows=48842,
+            label_rate=0.2393,
+            notes=(
+                "missing values (workclass, occupation, native-country) are the category `?`",
+                "native-country is reduced to United-States, other and ?",
+                "relationship (Husband, Wife) is a feature and gives the sex of half of the people away",
+                "the sampling weight fnlwgt is not a feature and the rows are not weighted",
+                "people of one household may both be present; the file does not say who",
+            ),
+        )
+
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+        import pandas as pd
+
+        _tables.choose(dataset=self, label=label, attribute=attribute)
+        wanted = [column for column in COLUMNS if column not in UNUSED]
+        frame = pd.concat(
+            [
+                _tables.read_csv(
+                    path=_tables.given(files=files, file=source.file),
+                    header=None,
+                    names=list(COLUMNS),
+                    usecols=wanted,
+                    skipinitialspace=True,
+                    comment="|",  # the first line of adult.test
+                    keep_default_na=False,
+                    dtype=str,
+                )
+                for source in SOURCES
+            ],
+            ignore_index=True,
+        )
+        file = " + ".join(source.file for source in SOURCES)
+        _tables.numbers(frame=frame, columns=NUMERIC, file=file)
+        country = frame["native-country"].to_numpy(dtype=str)
+        frame["native-country"] = np.where(np.isin(country, ("United-States", "?")), country, "other")
+        y = (frame["income"].str.rstrip(".") == ">50K").to_numpy(dtype=np.int8)
+        zero = {"sex": "Male", "race": "White"}[attribute]
+        group = (frame[attribute] != zero).to_numpy(dtype=np.int8)
+        card = self.card(options)
+        _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
+        return _tables.records(
+            frame=frame,
+            y=y,
+            group=group,
+            groups=card.attributes[attribute].groups,
+            numeric=NUMERIC,
+            categorical=[column for column in CATEGORICAL if column != attribute],
+        )
+
+
+PLUGIN = Adult()

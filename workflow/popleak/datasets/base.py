@@ -1,0 +1,115 @@
+"""The dataset contract: raw files in, `Records` and a `Card` out.
+
+A dataset's file must not import pandas, pyarrow or torch at its top: the plan reads every plugin's name and settings
+on each parse of the Snakefile. Import them inside `load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..settings import NoSettings, Settings
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw file: where it lies below `<data_dir>/<dataset>/`, and where its publisher keeps it.
+
+    sha256 is None only where the publisher revises the file or states no digest; the digest of the first fetch is then
+    written beside the file and later fetches must agree with it.
+    member: if the URL serves a zip archive, the archive's member that is this file.
+    """
+
+    file: str
+    url: str | None = None
+    sha256: str | None = None
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A sensitive attribute: `groups` names group 0 and group 1; `recorded` says who recorded it and how.
+
+    rows, rates: the records of each group and their label rates, or None where only loading can tell.
+    """
+
+    groups: tuple[str, str]
+    recorded: str
+    rows: tuple[int, int] | None = None
+    rates: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader must know of a dataset. `rows` and `rates` are what the unchanged files give, checked on load.
+
+    rows, label_rate: all records that pass the dataset's own filters, those in neither group included; None where only
+    loading can tell. Of generated datasets, rates are the law's. identifiers: columns of the files that name people and
+    are never read.
+    """
+
+    title: str
+    source: str
+    licence: str
+    citation: str
+    label: str
+    attributes: Mapping[str, Attribute]
+    identifiers: tuple[str, ...] = ()
+    rows: int | None = None
+    label_rate: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Records:
+    """A loaded dataset: N people, d features, the sensitive attribute left out of the features.
+
+    x (N, d) float32, standardised or one-hot (generated data: the law's own scale);
+    y (N,) int8 in {0, 1}; a (N,) int8 in {0, 1}, 1 being group 1;
+    unit (N,) int64 or None: rows with one unit (the same person, say) go to the same pool;
+    cell (N,) int16 or None: a discrete feature, for the models whose output law is known;
+    facts: JSON values; `rows`, `label_rate`, `group_rows`, `group_rates` always, and what else the loader found.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    features: tuple[str, ...]
+    groups: tuple[str, str]
+    unit: np.ndarray | None = None
+    cell: np.ndarray | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Dataset:
+    """Base of datasets. Set the class attributes, implement `load`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    labels: ClassVar[tuple[str, ...]]
+    """Allowed label names; the first is the default. Empty: the options name the label."""
+    attributes: ClassVar[tuple[str, ...]]
+    """Allowed sensitive attributes; the first is the default. Empty: the options name it."""
+    Settings: ClassVar[type[Settings]] = NoSettings
+
+    def sources(self, options: Settings) -> tuple[Source, ...]:
+        """Return the raw files that these options need; none for a generated dataset."""
+        return ()
+
+    def card(self, options: Settings) -> Card:
+        """Return the card."""
+        raise NotImplementedError
+
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+        """Read `files` (by `Source.file`) and return the records. Direct identifiers must not pass this function.
+
+        label, attribute: names that the class allows; where it allows none, the options name the columns, and these two
+        are free names that the loader ignores.
+        `seed` is for generators; a loader of files ignores it. Raises PopleakError naming the file and the remedy.
+        """
+        raise NotImplementedError

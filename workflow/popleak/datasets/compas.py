@@ -1,0 +1,103 @@
+"""COMPAS: is a defendant charged again within two years? Broward County, Florida, gathered by ProPublica.
+
+The file names real people next to criminal records. Only the columns in `COLUMNS` are ever read into a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..settings import Settings
+from . import _tables
+from .base import Attribute, Card, Dataset, Records, Source
+
+FILE = "compas-scores-two-years.csv"
+SOURCE = Source(
+    FILE,
+    # the commit, not the branch: the address can then never serve another file
+    "https://raw.githubusercontent.com/propublica/compas-analysis/bafff5da3f2e45eca6c2d5055faad269defd135a/" + FILE,
+    "c451db85908b2f7fef1d83203bedf6b71ecda0d5af468d82ae62178f91d0cc7d",
+)
+NUMERIC = ("age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count")
+CATEGORICAL = ("c_charge_degree", "race", "sex")
+FILTER = ("days_b_screening_arrest", "is_recid", "score_text")
+COLUMNS = (*NUMERIC, *CATEGORICAL, *FILTER, "two_year_recid")
+RAW_ROWS, RAW_RATE = 7214, 0.4507
+GROUPS = {"race": ("Caucasian", "African-American"), "sex": ("Male", "Female")}
+
+
+class Compas(Dataset):
+    """6,172 defendants after ProPublica's own filters; for `race`, the 5,278 of the two largest groups."""
+
+    name = "compas"
+    summary = "COMPAS: charged again within two years, 6,172 defendants, ProPublica's filters"
+    labels = ("two_year_recid",)
+    attributes = ("race", "sex")
+
+    def sources(self, options: Settings) -> tuple[Source, ...]:
+        return (SOURCE,)
+
+    def card(self, options: Settings) -> Card:
+        return Card(
+            title="COMPAS two-year recidivism (ProPublica)",
+            source="https://github.com/propublica/compas-analysis",
+            licence="none stated; public court and jail records gathered by ProPublica, under its data terms",
+            citation="Angwin, J., Larson, J., Mattu, S. and Kirchner, L. (2016). Machine Bias. ProPublica",
+            label="two_year_recid: charged with a new offence within two years",
+            attributes={
+                "race": Attribute(
+                    groups=GROUPS["race"],
+                    recorded="by Broward County's authorities; other recorded races are left out",
+                    rows=(2103, 3175),
+                    rates=(0.3909, 0.5231),
+                ),
+                "sex": Attribute(
+                    groups=GROUPS["sex"],
+                    recorded="by Broward County's authorities",
+                    rows=(4997, 1175),
+                    rates=(0.4795, 0.3515),
+                ),
+            },
+            identifiers=("id", "name", "first", "last", "dob", "c_case_number", "r_case_number", "vr_case_number"),
+            rows=6172,
+            label_rate=0.4551,
+            notes=(
+                "rows are those after ProPublica's filters; the file holds 7,214, of which 45.07 % are positive",
+                "names, birth dates and case numbers of real people are in the file; they are never read",
+                "the label is a new charge, not a new offence, so policing is part of it",
+            ),
+        )
+
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+        _tables.choose(dataset=self, label=label, attribute=attribute)
+        # priors_count occurs twice in the header; pandas calls the second one priors_count.1, so the first is read
+        frame = _tables.read_csv(
+            path=_tables.given(files=files, file=FILE), usecols=list(COLUMNS), keep_default_na=False, na_values=[""]
+        )
+        _tables.compare(file=FILE, what="rows before the filters", expected=RAW_ROWS, found=len(frame))
+        _tables.numbers(frame=frame, columns=(*NUMERIC, "is_recid", "two_year_recid"), file=FILE)
+        rate = float(frame["two_year_recid"].mean())
+        _tables.compare(file=FILE, what="label rate before the filters", expected=RAW_RATE, found=rate)
+        # a screening without a date (NaN) is left out as well: the comparison is false
+        near = frame["days_b_screening_arrest"].abs() <= 30
+        usable = (frame["is_recid"] != -1) & (frame["c_charge_degree"] != "O") & (frame["score_text"] != "N/A")
+        frame = frame.loc[near & usable].reset_index(drop=True)
+        y = (frame["two_year_recid"] == 1).to_numpy(dtype=np.int8)
+        group = np.full(len(frame), -1, dtype=np.int8)
+        for number, value in enumerate(GROUPS[attribute]):
+            group[(frame[attribute] == value).to_numpy()] = number
+        _tables.check(card=self.card(options), attribute=attribute, file=FILE, y=y, group=group)
+        return _tables.records(
+            frame=frame,
+            y=y,
+            group=group,
+            groups=GROUPS[attribute],
+            numeric=NUMERIC,
+            categorical=[column for column in CATEGORICAL if column != attribute],
+        )
+
+
+PLUGIN = Compas()

@@ -1,0 +1,1 @@
+"""Defences: one file each, found by name. See `base` for the contract."""

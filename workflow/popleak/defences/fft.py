@@ -1,0 +1,26 @@
+"""Fair fine-tuning on the complement alone."""
+
+from __future__ import annotations
+
+from .base import Defence, EOSettings, Population, fair_fine_tune
+
+
+class FFt(Defence):
+    """M_0 goes on training on the complementary world under an Equalized Odds term (arXiv:2606.01719).
+
+    With pure groups the complement holds one group and the EO term is vacuous under the reference `batch`: the share of vacuous
+    steps is reported for each model.
+    """
+
+    name = "fft"
+    summary = "fair fine-tuning: complement and EO term"
+    control = "finetune"
+    Settings = EOSettings
+
+    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
+        return fair_fine_tune(
+            population=population, data=data, train=train, seeds=seeds, settings=settings, rehearsal=0.0
+        )
+
+
+PLUGIN = FFt()

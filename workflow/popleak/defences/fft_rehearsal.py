@@ -1,0 +1,27 @@
+"""Fair fine-tuning on the complement and a rehearsal sample."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .base import Defence, EOSettings, Population, fair_fine_tune
+
+
+class FFtRehearsal(Defence):
+    """M_0 goes on training on complement and rehearsal rows under an Equalized Odds term (arXiv:2606.01719)."""
+
+    name = "fft-rehearsal"
+    summary = "fair fine-tuning with rehearsal: complement, rehearsal rows and EO term"
+    control = "rehearsal"
+
+    class Settings(EOSettings):
+        rehearsal: float = Field(default=0.5, ge=0, le=1)
+        """Share of the fine-tuning rows that come from the model's own draw S_0."""
+
+    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
+        return fair_fine_tune(
+            population=population, data=data, train=train, seeds=seeds, settings=settings, rehearsal=settings.rehearsal
+        )
+
+
+PLUGIN = FFtRehearsal()

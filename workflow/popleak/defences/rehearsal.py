@@ -1,0 +1,28 @@
+"""Fine-tuning on the complement and a rehearsal sample: the no-EO control of `fft-rehearsal`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .base import Defence, Population, TuneSettings, mixture
+
+
+class Rehearsal(Defence):
+    """M_0 goes on training on complement and rehearsal rows, by cross-entropy alone.
+
+    At a share of 0.5 this is the re-sampling defence of Suri et al. (SaTML 2023), applied after training.
+    """
+
+    name = "rehearsal"
+    summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
+
+    class Settings(TuneSettings):
+        rehearsal: float = Field(default=0.5, ge=0, le=1)
+        """Share of the fine-tuning rows that come from the model's own draw S_0."""
+
+    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
+        rows = mixture(data, seeds, settings.rehearsal)
+        return train(rows, slice(None), start=population.weights, epochs=settings.epochs)[0]
+
+
+PLUGIN = Rehearsal()

@@ -1,0 +1,26 @@
+"""Training on the mixture from the start: what re-sampling before training gives."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..settings import Settings
+from .base import Defence, Population, mixture
+
+
+class Scratch(Defence):
+    """A new model, from the same initial weights as M_0, trained on complement and rehearsal rows."""
+
+    name = "scratch"
+    summary = "train on complement and rehearsal rows from the start"
+    closed_form = True
+
+    class Settings(Settings):
+        rehearsal: float = Field(default=0.5, ge=0, le=1)
+        """Share of the rows that come from the model's own draw S_0."""
+
+    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
+        return train(mixture(data, seeds, settings.rehearsal), slice(None), start=None, epochs=None)[0]
+
+
+PLUGIN = Scratch()

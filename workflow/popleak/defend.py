@@ -1,0 +1,102 @@
+"""Stage `defend`: base models of one world -> the same models under one defence, towards the other world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import dataset, plugins, store, train
+from .defences.base import Data, Population
+from .draw import ROLES
+from .engine.fit import Progress, hold_out, predict_rows
+from .errors import PopleakError
+from .measures.fairness import rates
+
+
+class Owner:
+    """What a defence trains with: the engine, the models' whole draws S_0 (K, n), their seeds (K,)."""
+
+    def __init__(self, fitter: train.Fitter, base: np.ndarray, seeds: np.ndarray, progress: Progress) -> None:
+        self.fitter, self.base, self.seeds, self.progress = fitter, base, seeds, progress
+
+    def train(
+        self,
+        rows: np.ndarray,
+        part: slice | np.ndarray,
+        *,
+        start: np.ndarray | None,
+        epochs: int | None,
+        penalty: Any = None,
+        extra: np.ndarray | None = None,
+        held_out: bool = False,
+    ) -> tuple[Population, np.ndarray]:
+        """Train models `part` on `rows` (k, n); return them and their validation Delta_EO (k,), nan where there is no EO term.
+
+        start (k, P): weights to go on from; None starts again from the models' initial weights. penalty: the EO term.
+        extra (k, e): rows that only the EO term sees. held_out: the EO term sees half of the held-out rows and nothing else; the
+        validation Delta_EO is then measured on the other half.
+        """
+        seeds = self.seeds[part]
+        share = self.fitter.training.validation
+        aside = np.concatenate([hold_out(self.base[part], seeds, share)[1], hold_out(rows, seeds, share)[1]], 1)
+        if held_out:
+            if aside.shape[1] < 4:
+                raise PopleakError("config: training.validation: eo_reference held-out needs held-out rows: raise it above 0")
+            extra, aside = aside[:, ::2], aside[:, 1::2]
+        more: dict[str, Any] = {}
+        if start is not None:  # the same stream of batches for a defence and its control
+            more = {"start": start, "purpose": "fine-tune"}
+        fitted = self.fitter(
+            rows, seeds, epochs=epochs, penalty=penalty, extra=extra, extra_only=held_out, progress=self.progress, **more
+        ) if self.fitter.model.gradient else self.fitter(rows, seeds)  # fmt: skip
+        lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
+        found = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
+        return found, self._delta(fitted.weights, aside) if penalty is not None else np.full(len(seeds), np.nan)
+
+    def _delta(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return Delta_EO (k,) of each model on its own rows (k, v); a label with an empty cell does not count; nan if none does."""
+        records = self.fitter.records
+        scores = predict_rows(self.fitter.build, weights, self.fitter.table, rows)
+        found = [
+            rates(scores[k : k + 1], records.y[rows[k]], records.a[rows[k]]).delta_eo[0] for k in range(len(rows))
+        ]
+        return np.array(found)
+
+
+def run(
+    *,
+    settings: Mapping[str, Any],
+    data: Path,
+    draw: Path,
+    complement: Path,
+    models: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    step: str,
+    code: str,
+    stack: int,
+) -> None:
+    """Apply one defence to the base models of one world in the splits of this job; write victims and shadows."""
+    records = dataset.read(data)
+    fitter = train.Fitter({**settings, "stack": stack}, records)
+    defence = plugins.load("defences", settings["defence"])
+    own = defence.Settings.model_validate(settings["defence_settings"])
+    base_draws, other_draws = store.read(draw, stage="draw"), store.read(complement, stage="draw")
+    facts = store.provenance(
+        stage="defend", step=step, settings=settings, code=code, inputs=[data, draw, complement, *models.values()]
+    )
+    for role in ROLES:
+        base = train.read(models[role])
+        keys, rows = train.of_role(base_draws, role, settings["splits"])
+        other_keys, other = train.of_role(other_draws, role, settings["splits"])
+        if not (np.array_equal(keys["seed"], base.keys["seed"]) and np.array_equal(keys["seed"], other_keys["seed"])):
+            raise PopleakError(f"{models[role]}: holds other models than {draw} and {complement}: delete it and run again")
+        kept = hold_out(rows, keys["seed"], fitter.training.validation)[0]
+        owned = Data(kept, records.a[kept], records.a[rows].mean(1), other, records.a[other])
+        owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {role}s", len(rows)))
+        before = Population(base.weights, base.finite, base.eo_weight, base.eo_vacuous)
+        after = defence.apply(population=before, data=owned, train=owner.train, seeds=keys["seed"], settings=own)
+        found = train.Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)
+        train.write(outputs[role], found, facts)

@@ -1,0 +1,143 @@
+"""Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
+
+Three purposes. `base`: S_0 of every victim and shadow of one world. `complement`: C of the same models, drawn from the
+other world of the pair. `query`: the query set of each pool split, and which of its points stand for which world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import dataset, split, store
+from .errors import PopleakError
+from .seeds import derive, generator
+
+ROLES = ("victim", "shadow")
+
+
+def half_up(value: float) -> int:
+    """Return `value` rounded to the nearest integer, halves up: the same on every platform and for every parity."""
+    return int(np.floor(value + 0.5))
+
+
+def counts(ratio: float, rows: int, mode: str, label_rate: float) -> dict[tuple[int | None, int], int]:
+    """Return how many rows a draw takes from each stratum, keyed (y, a); y is None where labels fall as they may.
+
+    natural: round(ratio * rows) rows of group 1, whatever their labels, so P(y | a) is the pool's and the label rate moves with
+    the ratio. label-balanced: within each group round(label_rate * group's rows) positives, so P(y) is equal everywhere.
+    """
+    ones = half_up(ratio * rows)
+    found: dict[tuple[int | None, int], int] = {}
+    for group, size in ((0, rows - ones), (1, ones)):
+        if mode == "natural":
+            found[None, group] = size
+        else:
+            positives = half_up(label_rate * size)
+            found[0, group], found[1, group] = size - positives, positives
+    return found
+
+
+def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool: np.ndarray) -> np.ndarray:
+    """Return the row ids of a stratum (y or None, a) within the boolean mask `pool` (N,)."""
+    label, group = stratum
+    return np.flatnonzero(pool & (a == group) & (True if label is None else y == label))
+
+
+def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng: np.random.Generator) -> np.ndarray:
+    """Return row ids: `wanted[stratum]` of `strata[stratum]` without replacement, in a random order."""
+    return rng.permutation(
+        np.concatenate([rng.choice(strata[key], size, replace=False, shuffle=False) for key, size in wanted.items() if size])
+    )
+
+
+def _strata(wanted: Mapping, records: dataset.Loaded, pool: np.ndarray, where: str) -> dict:
+    strata = {key: members(key, records.y, records.a, pool) for key in wanted}
+    for (label, group), size in wanted.items():
+        there = len(strata[label, group])
+        if size > there:
+            named = records.facts["groups"][group] + ("" if label is None else f" with label {label}")
+            raise PopleakError(
+                f"{where}: {size} rows of group {named} are asked for, but the pool holds {there}: lower the task's `rows` (or `query_rows`), "
+                f"or give the pool a larger share"
+            )
+    return strata
+
+
+def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, step: str, code: str) -> None:
+    """Write the draws of one purpose. Raises PopleakError if a pool holds too few rows of a group."""
+    records, splits = dataset.read(data), split.read(pools)
+    make = _query if settings["purpose"] == "query" else _training
+    facts = store.provenance(stage="draw", step=step, settings=settings, code=code, inputs=[data, pools])
+    store.write(output, make(settings, records, splits), facts)
+
+
+def _training(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    wanted = counts(settings["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
+    each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
+    columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
+    rows = []
+    for role, pool_code in zip(ROLES, (0, 1), strict=True):
+        for number, pool in splits.items():
+            strata = _strata(wanted, records, pool == pool_code, f"{settings['key']}, {split.POOLS[pool_code]} pool")
+            for index in range(each[role]):
+                # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
+                seed = derive(settings["seed"], settings["key"], "model", role, number, settings["world"], index)
+                drawn = draw_one(wanted, strata, generator(seed, settings["purpose"], settings["from_world"]))
+                rows.append(drawn)
+                for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
+                    columns[name].append(value)
+    return {**{name: np.array(values) for name, values in columns.items()}, "rows": store.fixed(np.array(rows, dtype=np.int32))}
+
+
+def _query(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    take, size = settings["query_rows"], 2 * settings["query_rows"]
+    shape = (len(splits), size)
+    rows, origin = np.empty(shape, dtype=np.int32), np.full(shape, -1, dtype=np.int8)
+    laws = []
+    for i, (number, pool) in enumerate(splits.items()):
+        wanted = {(None, 0): take, (None, 1): take}
+        strata = _strata(wanted, records, pool == 2, f"{settings['key']}, query pool (query_rows)")
+        rng = generator(settings["seed"], settings["key"], "query", number)
+        rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
+        origin[i] = origins(
+            records.y[rows[i]], records.a[rows[i]], settings["ratios"], settings["mode"], float(records.y.mean())
+        )
+        if records.cell is not None:
+            inside = pool == 0
+            law = np.zeros((2, int(records.cell.max()) + 1, 2), dtype=np.int64)
+            np.add.at(law, (records.a[inside], records.cell[inside], records.y[inside]), 1)
+            laws.append(law.reshape(-1))
+    columns = {
+        "split": np.array(list(splits)),
+        "rows": store.fixed(rows),
+        "y": store.fixed(records.y[rows]),
+        "a": store.fixed(records.a[rows]),
+        "origin": store.fixed(origin),
+    }
+    if laws:
+        columns["cell"] = store.fixed(records.cell[rows])
+        columns["law"] = store.fixed(np.array(laws))
+    return columns
+
+
+def origins(y: np.ndarray, a: np.ndarray, ratios: tuple[float, float], mode: str, label_rate: float) -> np.ndarray:
+    """Return for each point (m,) the world it stands for: 0, 1, or -1 for neither.
+
+    The two worlds' sets are disjoint, equally large, and as large as the points allow at exact ratios; points are taken in the order
+    given, which is random.
+    """
+    mode_counts = [lambda size, r=ratio: counts(r, size, mode, label_rate) for ratio in ratios]
+    strata = {key: members(key, y, a, np.ones(len(y), dtype=bool)) for key in mode_counts[0](len(y))}
+    size = len(y)
+    while size and any(mode_counts[0](size)[key] + mode_counts[1](size)[key] > len(strata[key]) for key in strata):
+        size -= 1
+    origin = np.full(len(y), -1, dtype=np.int8)
+    for key, points in strata.items():
+        first, second = mode_counts[0](size)[key], mode_counts[1](size)[key]
+        origin[points[:first]] = 0
+        origin[points[first : first + second]] = 1
+    return origin

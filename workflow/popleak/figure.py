@@ -1,0 +1,46 @@
+"""The stage `figure`: draw one figure from the public tables, as PDF, PNG and the plotted numbers in CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from . import plugins, store
+from .errors import PopleakError
+from .figures._style import PNG_DPI, style
+
+# a date or a version in a file would make equal figures differ
+PDF_METADATA = {"CreationDate": None, "Producer": None, "Creator": None}
+PNG_METADATA = {"Software": None}
+
+
+def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path) -> tuple[Path, Path, Path]:
+    """Draw the figure `name` from `tables` (paths by table name); return the paths of <stem>.pdf, .png and .csv.
+
+    Equal tables give equal bytes. Raises PopleakError if a table that the figure reads is not given, or damaged.
+    """
+    plugin = plugins.load("figures", name)
+    absent = [table for table in plugin.tables if table not in tables]
+    if absent:
+        raise PopleakError(f"figure {name}: needs the table {absent[0]!r}: pass its path")
+    frames = {table: store.read(tables[table]).to_pandas() for table in plugin.tables}
+    stem = Path(stem)
+    paths = tuple(stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure, plotted = plugin.draw(frames)
+        _whole(paths[0], lambda path: figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
+        _whole(paths[1], lambda path: figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))
+    _whole(paths[2], lambda path: plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n"))
+    return paths
+
+
+def _whole(path: Path, save: Callable[[Path], None]) -> None:
+    """Let the file appear under its name whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

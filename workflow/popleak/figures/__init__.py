@@ -1,0 +1,1 @@
+"""Figures: one file each, found by name. See `base` for the contract."""

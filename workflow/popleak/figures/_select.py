@@ -1,0 +1,151 @@
+"""Choosing rows of the public tables: facets, pairs of worlds, the best informed adversary, means with intervals."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROTOCOLS = ("pure", "ratio", "null")
+PAIR = ["protocol", "ratio_0", "ratio_1"]
+FACET = ["task", "model"]
+
+
+class Facet(NamedTuple):
+    """One task and model; the title leaves the model out where there is only one."""
+
+    task: str
+    model: str
+    title: str
+
+
+class Pair(NamedTuple):
+    """Two worlds."""
+
+    protocol: str
+    ratio_0: float
+    ratio_1: float
+
+    @property
+    def label(self) -> str:
+        return f"{self.protocol}: {self.ratio_0:g} vs {self.ratio_1:g}"
+
+    @property
+    def rank(self) -> tuple:
+        """Pure before ratio before null, wide before narrow."""
+        known = PROTOCOLS.index(self.protocol) if self.protocol in PROTOCOLS else len(PROTOCOLS)
+        return known, self.protocol, -abs(self.ratio_1 - self.ratio_0), self.ratio_0, self.ratio_1
+
+
+def facets(frame: pd.DataFrame) -> list[Facet]:
+    """Return the tasks (and models) in `frame`, sorted."""
+    found = sorted(set(zip(frame["task"], frame["model"], strict=True)))
+    several = len({model for _, model in found}) > 1
+    return [Facet(task, model, _wrapped(task) + (f"\n{_wrapped(model)}" if several else "")) for task, model in found]
+
+
+def _wrapped(name: str) -> str:
+    return textwrap.fill(name, 24)  # a panel's title must not reach into its neighbour
+
+
+def pairs(frame: pd.DataFrame) -> list[Pair]:
+    """Return the pairs of worlds in `frame`: pure, ratio, null; widest first."""
+    found = {Pair(str(p), float(r0), float(r1)) for p, r0, r1 in frame[PAIR].drop_duplicates().itertuples(index=False)}
+    return sorted(found, key=lambda pair: pair.rank)
+
+
+def of(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the rows whose columns equal `values`."""
+    for column, value in values.items():
+        frame = frame[frame[column] == value]
+    return frame
+
+
+def of_pair(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
+    """Return the rows of one pair of worlds."""
+    return of(frame, **pair._asdict())
+
+
+def main_pairs(frame: pd.DataFrame) -> dict[tuple[str, str], Pair]:
+    """Return for each task and model the pair to show where there is room for one: pure, else the widest; null never."""
+    frame = frame[frame["protocol"] != "null"]
+    found = sorted(set(zip(frame["task"], frame["model"], strict=True)))
+    return {(task, model): pairs(of(frame, task=task, model=model))[0] for task, model in found}
+
+
+class Row(NamedTuple):
+    """One row of a grid of panels: its label and its cells with their titles."""
+
+    label: str
+    cells: list[tuple[Facet, Pair, str]]
+
+
+def grid(frame: pd.DataFrame, most: int = 4) -> list[Row]:
+    """Lay out a panel for each facet and pair: a column a task and a row a pair; with one task the pairs go side by side.
+
+    More than `most` columns wrap into further blocks of rows.
+    """
+    tasks, worlds = facets(frame), pairs(frame)
+    several = len(tasks) > 1
+    across = tasks if several else worlds
+    wide = columns(len(across), most)
+    blocks = [across[i : i + wide] for i in range(0, len(across), wide)]
+    if not several:
+        return [Row(tasks[0].title, [(tasks[0], pair, pair.label) for pair in block]) for block in blocks]
+    return [
+        Row(pair.label, [(facet, pair, facet.title if pair == worlds[0] else "") for facet in block])
+        for block in blocks
+        for pair in worlds
+    ]
+
+
+def columns(count: int, most: int = 4) -> int:
+    """Return in how many columns to show `count` panels: at most `most`, rows as even as can be."""
+    return math.ceil(count / math.ceil(count / most)) if count else 1
+
+
+def best_informed(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `best` with informed shadows. For `none` the two kinds of shadow are the same, so either serves."""
+    best = of(leakage, adversary="best")
+    informed = best[best["knowledge"].isin(["informed", "any"])]
+    keys = [*FACET, *PAIR]
+    seen = set(of(informed, defence="none")[keys].itertuples(index=False, name=None))
+    spare = best[(best["defence"] == "none") & (best["knowledge"] == "unaware")]
+    kept = [row not in seen for row in spare[keys].itertuples(index=False, name=None)]
+    return best.loc[[*informed.index, *spare.index[kept]]]
+
+
+class Mean(NamedTuple):
+    """A mean with its 95 % interval; n is the number of finite values."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_over_splits(values: pd.Series, splits: pd.Series) -> Mean:
+    """Return the mean of the splits' means with a t interval over splits; no interval (NaN) from a single split."""
+    import numpy as np
+    from scipy import stats
+
+    kept = np.isfinite(values.astype(float))
+    means = values[kept].astype(float).groupby(splits[kept]).mean()
+    if means.empty:
+        return Mean(math.nan, math.nan, math.nan, 0)
+    center, count = float(means.mean()), len(means)
+    if count < 2:
+        return Mean(center, math.nan, math.nan, int(kept.sum()))
+    half = float(stats.t.ppf(0.975, count - 1) * means.std(ddof=1) / math.sqrt(count))
+    return Mean(center, center - half, center + half, int(kept.sum()))
+
+
+def frame_of(rows: Iterable[dict], names: Iterable[str]) -> pd.DataFrame:
+    """Return `rows` as a frame with these columns, present even if there are no rows."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(names))

@@ -1,0 +1,182 @@
+"""One look for all figures: Okabe-Ito colours with a marker, a dash pattern each, so that grey reads as well.
+
+Figures are built without pyplot: no global state, no window, the same bytes wherever they are drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
+BAND = "#EFEFEF"
+REFERENCE = "#555555"
+PNG_DPI = 150
+
+_CYCLE = (GREY, BLUE, PURPLE, GREEN, ORANGE, SKY, VERMILLION)
+_MARKERS = (">", "p", "<", "h", "8", "d", "H", "X")
+_DASHES = ((5, 1.5), (1, 1), (6, 1.5, 1, 1.5), (3, 1), (8, 2), (3, 1, 1, 1, 1, 1), (2, 2))
+_BIG = {"*": 1.7, "P": 1.3, "X": 1.3}  # markers of little ink
+
+
+class Look(NamedTuple):
+    """How one defence or adversary is drawn. `line` is a matplotlib linestyle; `size` multiplies a marker's size."""
+
+    color: str
+    marker: str
+    line: tuple[int, tuple[float, ...]] | str = "-"
+    size: float = 1.0
+
+
+def _look(color: str, marker: str, place: int) -> Look:
+    return Look(color, marker, (0, _DASHES[place % len(_DASHES)]) if place >= 0 else "-", _BIG.get(marker, 1.0))
+
+
+# in the order to show them; neighbours differ in colour, in marker and in dashes
+DEFENCES = {
+    "none": _look(BLACK, "o", -1),
+    "finetune": _look(SKY, "s", 0),
+    "rehearsal": _look(ORANGE, "^", 1),
+    "scratch": _look(GREEN, "v", 2),
+    "fft": _look(PURPLE, "D", 3),
+    "fft-rehearsal": _look(VERMILLION, "P", 4),
+    "fft-last-layer": _look(BLUE, "X", 5),
+}
+ADVERSARIES = {
+    "accuracy-gap": _look(SKY, "s", 0),
+    "loss": _look(ORANGE, "^", 1),
+    "threshold": _look(GREEN, "v", 2),
+    "per-point": _look(PURPLE, ">", 3),
+    "kl": _look(VERMILLION, "o", 4),
+    "kl-label": _look(ORANGE, "<", 5),
+    "kl-transductive": _look(GREY, "p", 6),
+    "meta": _look(BLUE, "D", 0),
+    "weights": _look(PURPLE, "h", 1),
+    "snap": _look(GREEN, "X", 2),
+    "pair": _look(SKY, "8", 3),
+    "data": _look(GREY, "d", 4),
+    "ceiling": _look(BLACK, "P", 5),
+    "best": _look(BLACK, "*", -1),
+}
+
+
+def _looks(names: Iterable[str], known: Mapping[str, Look]) -> dict[str, Look]:
+    """Known names keep their look in every figure; a third party's follow in alphabetical order with the next ones."""
+    given = set(names)
+    looks = {name: look for name, look in known.items() if name in given}
+    for i, name in enumerate(sorted(given - set(known))):
+        # 7 colours and 8 markers have no common factor: 56 combinations before one repeats
+        looks[name] = _look(_CYCLE[i % len(_CYCLE)], _MARKERS[i % len(_MARKERS)], i)
+    return looks
+
+
+def defences(names: Iterable[str]) -> dict[str, Look]:
+    """Return the look of each defence in `names`, in the order to show them: `none` first, unknown names last."""
+    return _looks(names, DEFENCES)
+
+
+def adversaries(names: Iterable[str]) -> dict[str, Look]:
+    """Return the look of each adversary in `names`, in the order to show them; `best` comes last of all."""
+    looks = _looks(names, ADVERSARIES)
+    if "best" in looks:
+        looks["best"] = looks.pop("best")
+    return looks
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw and save inside this context: matplotlib's own defaults, not the user's, then ours."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
+                "font.size": 9,
+                "axes.titlesize": 9.5,
+                "axes.titleweight": "bold",
+                "axes.labelsize": 9,
+                "xtick.labelsize": 8,
+                "ytick.labelsize": 8.5,
+                "legend.fontsize": 8.5,
+                "legend.frameon": False,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.linewidth": 0.7,
+                "axes.axisbelow": True,
+                "lines.linewidth": 1.3,
+                "lines.markersize": 5,
+                "pdf.fonttype": 42,
+                "ps.fonttype": 42,
+                "figure.facecolor": "white",
+                "savefig.facecolor": "white",
+            }
+        )
+        yield
+
+
+def panel_width(count: int) -> float:
+    """Return a panel's width in inches for `count` columns; all fit a page of 11 inches."""
+    return {1: 4.4, 2: 3.5, 3: 2.9}.get(count, 2.35)
+
+
+def blank(width: float, height: float) -> matplotlib.figure.Figure:
+    """Return an empty figure of this size in inches whose layout keeps labels and legends apart."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def missing(text: str) -> matplotlib.figure.Figure:
+    """Return a figure that says what there is nothing of."""
+    figure = blank(6.5, 1.6)
+    figure.text(0.5, 0.5, f"Nothing to draw: {text}", ha="center", va="center", color=REFERENCE, wrap=True, fontsize=10)
+    return figure
+
+
+def empty_panel(axes: matplotlib.axes.Axes, text: str = "not run") -> None:
+    """Say within a panel that its cell of the grid has no rows."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=REFERENCE)
+
+
+def legend(figure: matplotlib.figure.Figure, handles: Sequence, *, entry: float = 1.55) -> None:
+    """Put a legend below all panels; `entry` is the width of one entry in inches."""
+    fit = max(1, int((figure.get_figwidth() - 0.3) / entry))
+    rows = math.ceil(len(handles) / fit)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=math.ceil(len(handles) / rows), handletextpad=0.5)
+
+
+def short(name: str, most: int = 16) -> str:
+    """Return `name`, cut where it is longer than `most` characters."""
+    return name if len(name) <= most else name[: most - 1] + "\u2026"
+
+
+def key(look: Look, label: str, *, filled: bool = True, line: bool = False):
+    """Return a legend entry for `look`."""
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], color=look.color, marker=look.marker, linestyle=look.line if line else "none", label=label,
+        markerfacecolor=look.color if filled else "white", markersize=5.5 * look.size,
+    )  # fmt: skip
+
+
+def bands(axes: matplotlib.axes.Axes, count: int) -> None:
+    """Shade every other of `count` rows at 0, 1, ...: the eye follows a row without grid lines."""
+    for row in range(0, count, 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=BAND, linewidth=0, zorder=0)
+    axes.set_ylim(count - 0.5, -0.5)
+
+
+def label_rows(axes: matplotlib.axes.Axes, names: Sequence[str], *, shown: bool) -> None:
+    """Name the rows on the left-most panel only."""
+    axes.set_yticks(range(len(names)), names if shown else [""] * len(names))
+    axes.tick_params(axis="y", length=0)

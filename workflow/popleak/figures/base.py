@@ -1,0 +1,25 @@
+"""The figure contract: public tables in, one matplotlib figure and the plotted numbers out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import pandas as pd
+
+
+class Figure:
+    """Base of figures. A figure's file must not import matplotlib or pandas at its top."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    """One line for `popleak list figures`."""
+    caption: ClassVar[str]
+    """What the reader sees and what the intervals are; shown under the figure in the report."""
+    tables: ClassVar[tuple[str, ...]]
+    """The public tables it reads, by name: any of models, scores, leakage, bounds, claims."""
+
+    def draw(self, tables: dict[str, pd.DataFrame]) -> tuple[matplotlib.figure.Figure, pd.DataFrame]:
+        """Return the figure and the plotted numbers. Sound with one task, with one defence and with no rows to draw."""
+        raise NotImplementedError

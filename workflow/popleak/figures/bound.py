@@ -1,0 +1,150 @@
+"""What Delta_EO bounds, and what it does not: the gap of a fixed model, and the leakage of its training."""
+
+from __future__ import annotations
+
+from . import _select as select
+from . import _style as style
+from .base import Figure
+
+COLUMNS = (
+    "side", "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "world", "models", "delta_eo_w", "delta_eo_w_low",
+    "delta_eo_w_high", "value", "value_low", "value_high", "literal_holds",
+)  # fmt: skip
+
+
+class Bound(Figure):
+    name = "bound"
+    summary = "Delta_EO * W against the evaluation-side gap, which it bounds, and against training-side leakage"
+    caption = (
+        "Left of each pair of panels, evaluation side: mean |accuracy gap| of the victims against their mean Delta_EO * W, by "
+        "defence and direction (filled: base in world 0, hollow: world 1); on the line the two are equal, and below it the literal "
+        "bound gap <= Delta_EO * W holds for the means. In brackets: the share of single models for which a bootstrap does not "
+        "contradict it. Where the worlds' label rates differ the literal form may fail and only the corrected one must hold. Right, "
+        "training side, same x axis: advantage of the best informed adversary at naming the training world. The line is repeated "
+        "there to show that it is no bound: no bound in Delta_EO exists on this side. Bars: 95 % intervals, left t over pool splits, "
+        "right clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios."
+    )
+    tables = ("bounds", "leakage")
+
+    def draw(self, tables):
+        bounds, leakage = tables["bounds"], select.best_informed(tables["leakage"].reset_index(drop=True))
+        chosen = select.main_pairs(bounds)
+        if not chosen:
+            return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
+        facets = [facet for facet in select.facets(bounds) if (facet.task, facet.model) in chosen]
+        left = [row for facet in facets for row in _evaluation(bounds, facet, chosen[facet.task, facet.model])]
+        right = [row for facet in facets for row in _training(bounds, leakage, facet, chosen[facet.task, facet.model])]
+        frame = select.frame_of(left + right, COLUMNS)
+        looks = style.defences(frame["defence"])
+        wide = 1 if len(facets) < 3 else 2
+        deep = -(-len(facets) // wide)
+        figure = style.blank(wide * 5.4 if wide > 1 else 7.4, deep * 2.75 + 0.8)
+        axes = figure.subplots(deep, 2 * wide, squeeze=False, sharex=True)
+        evaluation, training = frame[frame["side"] == "evaluation"], frame[frame["side"] == "training"]
+        reach = 1.08 * max(0.05, _top(evaluation, "delta_eo_w"), _top(training, "delta_eo_w"))
+        ceiling = 1.08 * max(0.05, _top(evaluation, "value"), reach / 1.4)
+        floor = min(-0.06, float(training["value_low"].min()) - 0.03) if len(training) else -0.06
+        for i in range(deep * wide):
+            panels = axes[i // wide, 2 * (i % wide) : 2 * (i % wide) + 2]
+            if i >= len(facets):
+                for panel in panels:
+                    panel.set_axis_off()
+                continue
+            facet, pair = facets[i], chosen[facets[i].task, facets[i].model]
+            title = ", ".join(facet[:2]) if len({facet.model for facet in facets}) > 1 else facet.task
+            _evaluation_panel(panels[0], _mine(evaluation, facet), looks, reach, ceiling)
+            _training_panel(panels[1], _mine(training, facet), looks, reach, floor)
+            held = select.of_pair(_mine(bounds, facet), pair)["literal_holds"].astype(float).mean()
+            panels[0].set_title(f"{title} ({pair.label})\nevaluation side ({held:.0%} hold)", loc="left")
+            panels[1].set_title("\ntraining side: no bound", loc="left")
+        style.legend(figure, _keys(looks, frame))
+        return figure, frame
+
+
+def _mine(frame, facet):
+    return select.of(frame, task=facet.task, model=facet.model)
+
+
+def _top(frame, name):
+    """Return where an axis must end: above the intervals, but one wide interval must not squeeze all points."""
+    return float(min(frame[[name, f"{name}_high"]].max().max(), 1.6 * frame[name].max())) if len(frame) else 0.0
+
+
+def _point(part, value):
+    """Return the mean of `value` and of Delta_EO * W over the models of `part`."""
+    x = select.mean_over_splits(part["rhs_literal"], part["split"])
+    found = {"models": len(part), "delta_eo_w": x.mean, "delta_eo_w_low": x.low, "delta_eo_w_high": x.high}
+    if value is not None:
+        y = select.mean_over_splits(part[value], part["split"])
+        found |= {"value": y.mean, "value_low": y.low, "value_high": y.high}
+        found["literal_holds"] = float(part["literal_holds"].astype(float).mean())
+    return found
+
+
+def _evaluation(bounds, facet, pair):
+    cell = select.of_pair(_mine(bounds, facet), pair)
+    for defence in style.defences(cell["defence"]):
+        for world, part in select.of(cell, defence=defence).groupby("world"):
+            yield {"side": "evaluation", "task": facet.task, "model": facet.model, **pair._asdict(), "defence": defence,
+                   "world": int(world), **_point(part, "gap")}  # fmt: skip
+
+
+def _training(bounds, leakage, facet, pair):
+    cell = select.of_pair(_mine(bounds, facet), pair)
+    judged = select.of_pair(_mine(leakage, facet), pair)
+    for row in judged.to_dict("records"):
+        part = select.of(cell, defence=row["defence"])
+        if len(part):
+            yield {"side": "training", "task": facet.task, "model": facet.model, **pair._asdict(), "defence": row["defence"],
+                   "world": None, **_point(part, None), "value": row["advantage"], "value_low": row["advantage_low"],
+                   "value_high": row["advantage_high"]}  # fmt: skip
+
+
+def _points(panel, frame, looks):
+    for row in frame.to_dict("records"):
+        look = looks[row["defence"]]
+        error = {}
+        for axis, name in (("xerr", "delta_eo_w"), ("yerr", "value")):
+            low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
+            error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
+        panel.errorbar(
+            row["delta_eo_w"], row["value"], **error, color=look.color, marker=look.marker, markersize=5.5 * look.size, elinewidth=0.8,
+            markerfacecolor="white" if row["world"] == 1 else look.color, markeredgewidth=1, zorder=3,
+        )  # fmt: skip
+
+
+def _evaluation_panel(panel, mine, looks, reach, ceiling):
+    top = max(reach, ceiling)
+    panel.fill_between([0, top], [0, top], [top, top], color=style.BAND, linewidth=0, zorder=0)
+    panel.plot([0, top], [0, top], color=style.BLACK, linewidth=1.1, zorder=1)
+    _points(panel, mine, looks)
+    panel.set(xlim=(0, reach), ylim=(0, ceiling), xlabel="mean $\\Delta_{EO} \\times W$", ylabel="mean |accuracy gap|")
+    panel.tick_params(labelbottom=True)
+
+
+def _training_panel(panel, mine, looks, reach, floor):
+    panel.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+    panel.plot([0, reach], [0, reach], color=style.BLACK, linewidth=1.1, zorder=1)
+    _points(panel, mine, looks)
+    if mine.empty:
+        style.empty_panel(panel, "no adversary `best`")
+    panel.set(xlim=(0, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean $\\Delta_{EO} \\times W$")
+    panel.set_ylabel("best informed advantage")
+    panel.tick_params(labelbottom=True)
+
+
+def _keys(looks, frame):
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles = [style.key(look, name) for name, look in looks.items()]
+    grey = style.Look(style.REFERENCE, "o")
+    if {0, 1} <= set(frame["world"]):
+        handles += [style.key(grey, "base in world 0"), style.key(grey, "base in world 1", filled=False)]
+    line = Line2D([], [], color=style.BLACK, linewidth=1.1, label="y = $\\Delta_{EO} \\times W$")
+    chance = Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), label="no advantage")
+    above = Patch(facecolor=style.BAND, label="gap above it")
+    return [*handles, line, above, chance]
+
+
+PLUGIN = Bound()

@@ -1,0 +1,141 @@
+"""The accuracy gap between the worlds' records, before and after fine-tuning, against the paper's threshold."""
+
+from __future__ import annotations
+
+from . import _select as select
+from . import _style as style
+from .base import Figure
+
+TAU = 0.1
+COLUMNS = (
+    "task", "model", "protocol", "ratio_0", "ratio_1", "world", "defence", "victims", "not_finite", "within_tau", "q05", "q25",
+    "median", "q75", "q95",
+)  # fmt: skip
+
+
+class Gap(Figure):
+    name = "gap"
+    summary = "accuracy gap of the victims by defence and direction, against the threshold tau = 0.1"
+    caption = (
+        "Accuracy on world-0 records minus accuracy on world-1 records, one dot a victim, by defence. Upper panels: base model "
+        "trained in world 0; lower panels: in world 1; the defence's complementary data come from the other world. Bar: median; "
+        "box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-0.1, the paper's threshold tau. Right: share of victims "
+        "within it. Pure worlds where they were run, else the widest pair of ratios. A small gap is a statement on effect size, "
+        "not on what an adversary can find."
+    )
+    tables = ("models",)
+
+    def draw(self, tables):
+        frame = select.of(tables["models"], role="victim")
+        chosen = select.main_pairs(frame)
+        if not chosen:
+            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of([], COLUMNS)
+        facets = [facet for facet in select.facets(frame) if (facet.task, facet.model) in chosen]
+        parts = {facet: _cell(frame, facet, chosen[facet.task, facet.model]) for facet in facets}
+        looks = style.defences(name for part in parts.values() for name in part["defence"])
+        names = list(looks)
+        wide = select.columns(len(facets))
+        blocks = [facets[i : i + wide] for i in range(0, len(facets), wide)]
+        height = max(1.1, 0.36 * len(names) + 0.2)
+        figure = style.blank(1.2 + wide * style.panel_width(wide), 2 * len(blocks) * (height + 0.4) + 0.4)
+        axes = figure.subplots(2 * len(blocks), wide, squeeze=False, sharex=True)
+        plotted = []
+        for b, block in enumerate(blocks):
+            for c in range(wide):
+                for world in (0, 1):
+                    panel = axes[2 * b + world, c]
+                    if c >= len(block):
+                        panel.set_axis_off()
+                        continue
+                    pair = chosen[block[c].task, block[c].model]
+                    mine = select.of(parts[block[c]], world=world)
+                    plotted += [
+                        {"task": block[c].task, "model": block[c].model, **pair._asdict(), "world": world, **row}
+                        for row in _panel(panel, mine, looks)
+                    ]
+                    style.label_rows(panel, names, shown=c == 0)
+                    if world == 0:
+                        panel.set_title(f"{block[c].title}\n{pair.label}")
+                    else:
+                        panel.set_xlabel("accuracy gap")
+                        panel.tick_params(labelbottom=True)
+                    if c == 0:
+                        panel.set_ylabel(f"base in world {world}", fontweight="bold")
+        usual = max([1.5 * TAU, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
+        every = max(part["gap"].abs().max() for part in parts.values())
+        reach = min(1.05 * max(usual, every if every < float("inf") else usual), 2 * usual)  # one outlier must not squeeze all
+        axes[0, 0].set_xlim(-reach, reach)
+        style.legend(figure, _keys(), entry=2.0)
+        return figure, select.frame_of(plotted, COLUMNS)
+
+
+def _cell(frame, facet, pair):
+    return select.of(select.of_pair(frame, pair), task=facet.task, model=facet.model)
+
+
+def _panel(panel, mine, looks):
+    """Draw one panel and return its numbers, a row a defence."""
+    import numpy as np
+
+    style.bands(panel, len(looks))
+    panel.axvspan(-TAU, TAU, facecolor=style.SKY, alpha=0.28, linewidth=0, zorder=1)
+    for edge in (-TAU, TAU):
+        panel.axvline(edge, color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+    panel.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
+    rows = []
+    for y, (name, look) in enumerate(looks.items()):
+        values = select.of(mine, defence=name)["gap"].to_numpy(dtype=float)
+        finite = np.sort(values[np.isfinite(values)])
+        if not len(values):
+            continue
+        share = float(np.mean(np.abs(finite) < TAU)) if len(finite) else float("nan")
+        quantiles = np.quantile(finite, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(finite) else np.full(5, np.nan)
+        rows.append(
+            {
+                "defence": name, "victims": len(values), "not_finite": len(values) - len(finite), "within_tau": share,
+                **dict(zip(COLUMNS[-5:], map(float, quantiles), strict=True)),
+            }
+        )  # fmt: skip
+        text = f"{share:.0%}" if len(finite) else "diverged"
+        panel.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
+                       va="center", fontsize=8)  # fmt: skip
+        if len(finite):
+            _distribution(panel, y, finite, quantiles, look)
+    if not rows:
+        style.empty_panel(panel)
+    return rows
+
+
+def _distribution(panel, y, finite, quantiles, look):
+    import numpy as np
+    from matplotlib.patches import Rectangle
+
+    # the golden ratio's multiples spread the dots evenly: no random numbers, so the same picture each time
+    spread = (np.arange(len(finite)) * 0.6180339887 % 1 - 0.5) * 0.6
+    panel.plot(finite, y + spread, linestyle="none", marker=".", markersize=2, color=look.color, alpha=0.45,
+               markeredgewidth=0, rasterized=len(finite) > 500, zorder=2)  # fmt: skip
+    q05, q25, q50, q75, q95 = quantiles
+    panel.hlines(y, q05, q95, color=style.BLACK, linewidth=0.8, zorder=3)
+    panel.add_patch(
+        Rectangle((q25, y - 0.24), q75 - q25, 0.48, facecolor="white" if look.line == "-" else look.color, alpha=0.45, linewidth=0,
+                  zorder=3)
+    )  # fmt: skip
+    panel.add_patch(
+        Rectangle((q25, y - 0.24), q75 - q25, 0.48, facecolor="none", edgecolor=style.BLACK, linewidth=0.8, zorder=4)
+    )
+    panel.vlines(q50, y - 0.3, y + 0.3, color=style.BLACK, linewidth=2, zorder=5)
+
+
+def _keys():
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    return [
+        Line2D([], [], color=style.REFERENCE, marker=".", markersize=4, linestyle="none", label="one victim"),
+        Line2D([], [], color=style.BLACK, marker="|", markersize=9, markeredgewidth=2, linestyle="none", label="median"),
+        Patch(facecolor="white", edgecolor=style.BLACK, linewidth=0.8, label="middle half; 5 to 95 %"),
+        Patch(facecolor=style.SKY, alpha=0.28, label="within tau = 0.1; right: share"),
+    ]
+
+
+PLUGIN = Gap()

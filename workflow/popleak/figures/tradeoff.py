@@ -1,0 +1,102 @@
+"""Utility, fairness and leakage of each defence in one view."""
+
+from __future__ import annotations
+
+from . import _select as select
+from . import _style as style
+from .base import Figure
+
+MEASURES = ("accuracy", "delta_eo", "advantage")
+COLUMNS = (
+    "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims",
+    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")),
+)  # fmt: skip
+
+
+class Tradeoff(Figure):
+    name = "tradeoff"
+    summary = "accuracy, Delta_EO and leakage of each defence, by task"
+    caption = (
+        "Each defence's mean accuracy on the query pool (x) against its mean Delta_EO (upper panels) and against the advantage of the "
+        "best informed adversary at naming the training world (lower panels, same x axis). Down and to the right is better in both. "
+        "Bars: 95 % intervals, t over pool splits for accuracy and Delta_EO, clustered by pool split for the advantage. Pure "
+        "worlds where they were run, else the widest pair of ratios; victims of both worlds together. Scales differ between tasks."
+    )
+    tables = ("models", "leakage")
+
+    def draw(self, tables):
+        models = select.of(tables["models"], role="victim")
+        leakage = select.best_informed(tables["leakage"].reset_index(drop=True))
+        chosen = select.main_pairs(models)
+        if not chosen:
+            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of([], COLUMNS)
+        facets = [facet for facet in select.facets(models) if (facet.task, facet.model) in chosen]
+        rows = [row for facet in facets for row in _rows(models, leakage, facet, chosen[facet.task, facet.model])]
+        frame = select.frame_of(rows, COLUMNS)
+        looks = style.defences(frame["defence"])
+        wide = select.columns(len(facets))
+        deep = -(-len(facets) // wide)
+        figure = style.blank(0.8 + wide * style.panel_width(wide), deep * 5.1 + 0.7)
+        axes = figure.subplots(2 * deep, wide, squeeze=False, sharex=False)
+        top = 1.1 * max(0.05, float(frame[["delta_eo", "delta_eo_high"]].max().max()))
+        floor = float(frame["advantage_low"].min()) if frame["advantage_low"].notna().any() else 0.0
+        for i in range(deep * wide):
+            upper, lower = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
+            if i >= len(facets):
+                upper.set_axis_off()
+                lower.set_axis_off()
+                continue
+            facet, pair = facets[i], chosen[facets[i].task, facets[i].model]
+            mine = select.of(frame, task=facet.task, model=facet.model)
+            for panel, name in ((upper, "delta_eo"), (lower, "advantage")):
+                _points(panel, mine, name, looks)
+            lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+            lower.sharex(upper)
+            upper.margins(x=0.12)
+            upper.set(title=f"{facet.title}\n{pair.label}", ylim=(0, top))
+            lower.set(xlabel="accuracy", ylim=(max(-1.05, min(-0.08, floor - 0.04)), 1.05))
+            upper.tick_params(labelbottom=False)
+            upper.locator_params(axis="x", nbins=4)
+            if i % wide == 0:
+                upper.set_ylabel("$\\Delta_{EO}$")
+                lower.set_ylabel("best informed advantage")
+        style.legend(figure, _keys(looks))
+        return figure, frame
+
+
+def _rows(models, leakage, facet, pair):
+    cell = select.of_pair(select.of(models, task=facet.task, model=facet.model), pair)
+    judged = select.of_pair(select.of(leakage, task=facet.task, model=facet.model), pair).set_index("defence")
+    for defence in style.defences(cell["defence"]):
+        part = select.of(cell, defence=defence)
+        row = {"task": facet.task, "model": facet.model, **pair._asdict(), "defence": defence, "victims": len(part)}
+        for name in ("accuracy", "delta_eo"):
+            found = select.mean_over_splits(part[name], part["split"])
+            row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+        for name in ("advantage", "advantage_low", "advantage_high"):
+            row[name] = float(judged.at[defence, name]) if defence in judged.index else float("nan")
+        yield row
+
+
+def _points(panel, mine, name, looks):
+    panel.grid(color=style.BAND, linewidth=0.8)
+    if mine[name].isna().all():
+        style.empty_panel(panel, "no adversary `best`")
+    for row in mine[mine[name].notna()].to_dict("records"):
+        look = looks[row["defence"]]
+        error = {}
+        for axis, column in (("xerr", "accuracy"), ("yerr", name)):
+            low, high = row[column] - row[f"{column}_low"], row[f"{column}_high"] - row[column]
+            error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
+        panel.errorbar(row["accuracy"], row[name], **error, color=look.color, marker=look.marker, 
+                       markersize=6 * look.size, elinewidth=0.9, zorder=3)  # fmt: skip
+
+
+def _keys(looks):
+    from matplotlib.lines import Line2D
+
+    chance = Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), label="no advantage")
+    return [*(style.key(look, name) for name, look in looks.items()), chance]
+
+
+PLUGIN = Tradeoff()

@@ -1,0 +1,127 @@
+"""The five public tables: names, types and meaning of their columns. Columns may be added, never renamed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """name; type: an Arrow type's name; about: what it holds, with its unit."""
+
+    name: str
+    type: str
+    about: str
+
+
+TASK = (
+    Column("task", "string", "id of the task (dataset x label x attribute)"),
+    Column("model", "string", "id of the model"),
+)
+PAIR = (
+    Column("protocol", "string", "pure, ratio or null"),
+    Column("ratio_0", "double", "P(a = 1) in world 0"),
+    Column("ratio_1", "double", "P(a = 1) in world 1"),
+)
+DEFENCE = Column("defence", "string", "id of the defence; `none` is the undefended model")
+WHO = (
+    Column("split", "int64", "pool split"),
+    Column("world", "int64", "world in which the base model was trained, hence FFt's direction"),
+    Column("model_index", "int64", "number of the model within task, model, role, split and world; the same draw under every defence"),
+)
+ADVERSARY = (
+    Column("adversary", "string", "id of the attack; `best` is the attack that did best on the other pool splits"),
+    Column("access", "string", "labels or scores; `any` for `best`"),
+    Column("knowledge", "string", "unaware (undefended shadows), informed (shadows with the same defence), any (no shadows used)"),
+)
+
+MODELS = (
+    *TASK,
+    Column("role", "string", "victim or shadow"),
+    WHO[0],
+    WHO[1],
+    Column("ratio", "double", "achieved P(a = 1) of the base model's draw"),
+    DEFENCE,
+    WHO[2],
+    Column("seed", "int64", "the model's own seed"),
+    Column("accuracy", "double", "accuracy on the query pool at its natural group shares"),
+    Column("auc", "double", "area under the ROC curve of the scores against y, on the query pool"),
+    Column("accuracy_g0", "double", "accuracy on group 0"),
+    Column("accuracy_g1", "double", "accuracy on group 1"),
+    Column("gap", "double", "accuracy on world-0 records minus accuracy on world-1 records"),
+    Column("tpr_g0", "double", "true positive rate, group 0"),
+    Column("tpr_g1", "double", "true positive rate, group 1"),
+    Column("fpr_g0", "double", "false positive rate, group 0"),
+    Column("fpr_g1", "double", "false positive rate, group 1"),
+    Column("delta_eo", "double", "largest of |TPR difference| and |FPR difference| between the groups"),
+    Column("delta_eo_sum", "double", "their sum"),
+    Column("dp_difference", "double", "|difference of positive prediction rates| between the groups"),
+    Column("status", "string", "ok, diverged (a weight or score is not finite) or constant (one label for all)"),
+    *PAIR,
+    Column("eo_weight", "double", "lambda of the EO term in the defence; 0 where there is none"),
+    Column("eo_vacuous", "double", "share of the defence's steps in which no (y, a) pair of cells was filled, so that the EO term was 0"),
+)
+SCORES = (
+    *TASK, *PAIR, DEFENCE, *ADVERSARY, *WHO,
+    Column("score", "double", "evidence for world 1; the threshold is 0"),
+    Column("guess", "int64", "0 or 1; -1 where the adversary abstains, counted as a coin flip"),
+    Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
+)
+LEAKAGE = (
+    *TASK, *PAIR, DEFENCE, *ADVERSARY,
+    Column("victims", "int64", "victims judged, both worlds"),
+    Column("splits", "int64", "pool splits"),
+    Column("accuracy", "double", "share of victims whose world was named, an abstention counting one half"),
+    Column("accuracy_low", "double", "95 % interval, clustered by pool split"),
+    Column("accuracy_high", "double", "95 % interval, clustered by pool split"),
+    Column("advantage", "double", "TPR - FPR"),
+    Column("advantage_low", "double", "95 % interval"),
+    Column("advantage_high", "double", "95 % interval"),
+    Column("auc", "double", "area under the adversary's ROC curve, mean over pool splits"),
+    Column("auc_low", "double", "95 % interval"),
+    Column("auc_high", "double", "95 % interval"),
+    Column("tpr_at_fpr_05", "double", "TPR at FPR 0.05"),
+    Column("tpr_at_fpr_01", "double", "TPR at FPR 0.01"),
+    Column("n_leaked", "double", "direct samples of training data worth as much; ratio worlds only, else null"),
+    Column("detectable_advantage", "double", "smallest advantage found with power 0.8 at level 0.05 by this many victims"),
+    Column("p_vs_none", "double", "p value of the paired difference in accuracy to `none`"),
+    Column("p_vs_control", "double", "p value of the paired difference in accuracy to the matched no-EO control"),
+    Column("p_vs_none_holm", "double", "the same, Holm-corrected over the table"),
+    Column("p_vs_control_holm", "double", "the same, Holm-corrected over the table"),
+    Column("difference_vs_control", "double", "paired difference in accuracy to the control"),
+    Column("difference_vs_control_low", "double", "95 % interval"),
+    Column("difference_vs_control_high", "double", "95 % interval"),
+    Column("abstained", "double", "share of victims on which the adversary abstained"),
+    Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
+)
+BOUNDS = (
+    *TASK, DEFENCE, *WHO,
+    Column("delta_eo", "double", "max over y of delta_y"),
+    Column("w", "double", "W = sum over y of pi_y W_y"),
+    Column("beta", "double", "difference of the worlds' label rates"),
+    Column("gap", "double", "|accuracy on world 0 - accuracy on world 1|"),
+    Column("rhs_literal", "double", "Delta_EO * W"),
+    Column("rhs_corrected", "double", "sum_y qbar(y) W_y delta_y + beta |TPRbar - TNRbar|"),
+    Column("adv_balanced", "double", "optimal advantage of (yhat, y) in the label-balanced game"),
+    Column("rhs_balanced", "double", "Delta_EO * W in the label-balanced game"),
+    Column("adv", "double", "optimal advantage of (yhat, y) in the natural game"),
+    Column("rhs_coupling", "double", "beta + (1 - beta) Delta_EO max_y W_y"),
+    Column("literal_holds", "bool", "the bootstrap's lower limit of gap - rhs_literal is not above 0"),
+    Column("corrected_holds", "bool", "the same for gap and rhs_corrected"),
+    Column("balanced_holds", "bool", "the same for adv_balanced and rhs_balanced"),
+    Column("coupling_holds", "bool", "the same for adv and rhs_coupling"),
+    Column("smallest_cell", "int64", "rows in the smallest (y, a) cell; below 30 the row is weak evidence"),
+    *PAIR,
+    Column("literal_excess_low", "double", "2.5 % quantile of the bootstrap of gap - rhs_literal"),
+    Column("literal_excess_high", "double", "97.5 % quantile"),
+)
+CLAIMS = (
+    Column("claim", "string", "C1 to C8"),
+    Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
+    Column("verdict", "string", "holds, fails or cannot tell"),
+    Column("statement", "string", "the claim in words"),
+    Column("evidence", "string", "what was measured, in words"),
+    Column("low", "double", "95 % interval of the deciding figure"),
+    Column("high", "double", "95 % interval of the deciding figure"),
+    Column("n", "int64", "models behind the figure"),
+)
+TABLES = {"models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS}

@@ -1,0 +1,25 @@
+# What the rules ask the plan for. Every function returns one thing of one step.
+
+
+def step(stage, wildcards):
+    return PLAN[stage, wildcards.id]
+
+
+def inputs(stage):
+    return lambda wildcards: {name: list(paths) for name, paths in step(stage, wildcards).inputs.items()}
+
+
+def settings(stage):
+    return lambda wildcards: step(stage, wildcards).params
+
+
+def code(stage):
+    return lambda wildcards: step(stage, wildcards).code
+
+
+def mem_mb(stage):
+    return lambda wildcards, attempt: step(stage, wildcards).mem_mb * attempt
+
+
+def runtime(stage):
+    return lambda wildcards, attempt: step(stage, wildcards).runtime * attempt
