@@ -238,9 +238,10 @@ def prior_game(positives, rows):
 @pytest.mark.parametrize(("positives", "rows"), [((1000, 1400), 200), ((1000, 1100), 400)])
 @pytest.mark.parametrize("name", ["kl", "meta"])
 def test_exact_accuracy_near_the_ceiling(name, positives, rows):
-    """Each possible output weighed by its law, no victims simulated: never above the ceiling, on average close below.
+    """Each possible output weighed by its law, no victims simulated: never above the ceiling, on average just below.
 
-    The mean is over ten sets of 200 shadows a world: one `kl` threshold, the best of a noisy curve, can lie 4 points low.
+    The mean is over ten sets of 200 shadows a world: a single `kl` threshold, the best point of a noisy curve, can cost
+    4 points where the worlds are close.
     """
     game = prior_game(positives, rows)
     laws = [_law.positives(game, world=world) for world in (0, 1)]

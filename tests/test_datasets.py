@@ -137,13 +137,13 @@ def test_synthetic_rates_follow_the_law():
 
 
 def test_synthetic_means_follow_the_law():
-    records, _ = generated(rows=60000, features=5, signal=1.2, shift=0.9, proxies=2, proxy_strength=1.5)
+    records, _ = generated(rows=400000, features=5, signal=1.2, shift=0.9, proxies=2, proxy_strength=1.5)
     means = {
         (a, y): records.x[(records.a == a) & (records.y == y)].astype(np.float64).mean(axis=0)
         for a in (0, 1)
         for y in (0, 1)
     }
-    error = 5 * np.sqrt(2 / 10000)
+    error = 5 * np.sqrt(2 / 70000)  # the smallest cell holds more rows
     for a in (0, 1):
         step = means[a, 1] - means[a, 0]
         assert np.allclose(step[:3], 1.2 / np.sqrt(3), atol=error)

@@ -1,4 +1,4 @@
-"""Raw files: found, fetched whole and verified, or one line that says what to do. A local server plays the publisher."""
+"""Raw files: found, fetched whole and verified, or one line that says what to do. A local server is the publisher."""
 
 from __future__ import annotations
 

@@ -76,6 +76,7 @@ def test_table_options(tmp_path):
 def test_table_fills_missing_values(tmp_path):
     age = np.random.default_rng(1).integers(20, 60, 200).astype(float)
     age[::5] = np.nan
+    age[::10] = 1000.0  # rows that are left out must not count
     town = np.where(np.arange(200) % 4 == 0, None, "A")
     label = np.where(np.arange(200) % 10 == 0, np.nan, np.arange(200) % 3)
     path = write_table(tmp_path, age=age, town=town, y=label)

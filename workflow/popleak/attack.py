@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from . import plugins, query, store
+from . import plugins, query, schema, store
 from .attacks.base import Attack, Game, Query
-from .schema import SCORES
 
 NONE = "none"
 
@@ -63,9 +61,9 @@ def run(
     attack = plugins.load("attacks", settings["attack"])
     own = attack.Settings.model_validate(settings["attack_settings"])
     sets = query.read_points(points)
-    game = Game(*settings["ratios"], settings["rows"], settings["mode"], settings["model"])
+    game = Game(*settings["ratios"], settings["rows"], settings["mode"], settings["model"], label_rate=store.facts(points)["label_rate"])
     undefended = query.read(answers[NONE][1])
-    parts: dict[str, list] = {column.name: [] for column in SCORES}
+    parts: list[dict[str, Any]] = []
     for defence, (victim_path, shadow_path) in answers.items():
         if attack.undefended_only and defence != NONE:
             continue
@@ -77,22 +75,18 @@ def run(
                 if not attack.applies(game._replace(law=asked.law)):
                     continue
                 mine, scores, guesses, known = judge_split(attack, own, used, victims, split, asked, game)
-                constant = {
-                    "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],
-                    "ratio_0": settings["ratios"][0], "ratio_1": settings["ratios"][1], "defence": defence,
-                    "adversary": settings["attack_id"], "access": attack.access, "knowledge": knowledge, "known_ceiling": known,
-                }  # fmt: skip
-                varying = {name: victims.keys[name][mine] for name in ("split", "world", "model_index")}
-                varying |= {"score": scores, "guess": guesses}
-                for name, column in parts.items():
-                    column.append(varying[name] if name in varying else np.full(len(mine), constant[name], dtype=object))
+                parts.append(
+                    {
+                        "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],
+                        "ratio_0": settings["ratios"][0], "ratio_1": settings["ratios"][1], "defence": defence,
+                        "adversary": settings["attack_id"], "access": attack.access, "knowledge": knowledge,
+                        **{name: victims.keys[name][mine] for name in ("split", "world", "model_index")},
+                        "score": scores, "guess": guesses, "known_ceiling": known,
+                    }
+                )  # fmt: skip
     inputs = [points, *(path for pair in answers.values() for path in pair)]
     facts = store.provenance(stage="attack", step=step, settings=settings, code=code, inputs=inputs)
-    columns = [
-        pa.array(np.concatenate(parts[column.name]) if parts[column.name] else [], type=column.type, from_pandas=True)
-        for column in SCORES
-    ]
-    store.write(output, pa.table(columns, names=[column.name for column in SCORES]), facts)
+    store.write(output, schema.table("scores", parts), facts)
 
 
 def _knowledge(attack: Attack, wanted: list[str], defence: str) -> list[str]:

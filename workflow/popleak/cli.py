@@ -180,14 +180,20 @@ def _tables(arguments: argparse.Namespace) -> None:
 def _figures(arguments: argparse.Namespace) -> None:
     from . import figure
 
-    figure.run(**_common(arguments), tables=_named_tables(arguments), stem=arguments.stem)
+    figure.draw(name=arguments.settings["figure"], tables=_named_tables(arguments), stem=arguments.stem)
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from . import report
+    from . import report, store
 
-    report.run(
-        **_common(arguments), tables=_named_tables(arguments), figures=arguments.figures, cards=arguments.cards, output=arguments.output
+    facts = [store.facts(path) for path in arguments.cards]
+    report.write(
+        experiment=arguments.settings["experiment"],
+        tables=_named_tables(arguments),
+        figures=list(zip(arguments.settings["figures"], arguments.figures, strict=True)),
+        cards=[{**fact["card"], "dataset": fact["settings"]["dataset"], **fact["facts"]} for fact in facts],
+        versions=store.facts(arguments.models)["versions"],
+        output=arguments.output,
     )
 
 

@@ -34,7 +34,7 @@ class Choice(Settings):
 
     @property
     def key(self) -> str:
-        return self.id or self.name
+        return self.id or self.name.replace("_", "-")
 
 
 def _named(value: Any) -> Any:
@@ -299,8 +299,8 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
                         f"steps: give the task its own `defences` (none, scratch) or `models`"
                     )
     return ResolvedTask(
-        id=task.id or f"{task.dataset}-{attribute}".replace("_", "-")[:40],
-        dataset=task.dataset,
+        id=task.id or f"{dataset.name}-{attribute}".replace("_", "-")[:40],
+        dataset=dataset.name,
         label=label,
         attribute=attribute,
         options=options.resolved(),
@@ -323,7 +323,7 @@ def _choices(kind: str, experiment: Experiment, task: Task, i: int) -> tuple[Res
             raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
         settings = _settings(plugin.Settings, choice.settings, f"{path}.{j}.settings")
         control = getattr(plugin, "control", None)
-        resolved.append(ResolvedChoice(id=choice.key, name=choice.name, settings=settings.resolved(), control=control))
+        resolved.append(ResolvedChoice(id=choice.key, name=plugin.name, settings=settings.resolved(), control=control))
     _unique(path, [choice.id for choice in resolved])
     return tuple(_with_controls(resolved))
 
@@ -344,6 +344,7 @@ def _with_controls(choices: list[ResolvedChoice]) -> list[ResolvedChoice]:
 
 def _known(kind: str, name: str, path: str) -> Any:
     known = plugins.names(kind)
+    name = name.replace("_", "-")
     if name not in known:
         raise PopleakError(f"config: {path}: {name!r} is unknown{_near(name, known)}: choose from {', '.join(known)}")
     return plugins.load(kind, name)

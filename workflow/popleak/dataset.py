@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import plugins, store
+from .datasets._fetch import verify
 from .datasets.base import Records
 from .errors import PopleakError
 
@@ -29,6 +30,8 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
     """Load the dataset and write its table. Raises PopleakError if the records break the contract."""
     plugin = plugins.load("datasets", settings["dataset"])
     options = plugin.Settings.model_validate(settings["options"])
+    for source in plugin.sources(options):
+        verify(files[source.file], source)
     records = plugin.load(
         files=files,
         label=settings["label"],

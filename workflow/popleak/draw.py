@@ -28,17 +28,15 @@ def counts(ratio: float, rows: int, mode: str, label_rate: float) -> dict[tuple[
     """Return how many rows a draw takes from each stratum, keyed (y, a); y is None where labels fall as they may.
 
     natural: round(ratio * rows) rows of group 1, whatever their labels, so P(y | a) is the pool's and the label rate moves with
-    the ratio. label-balanced: within each group round(label_rate * group's rows) positives, so P(y) is equal everywhere.
+    the ratio. label-balanced: the same number of positives in every draw, round(label_rate * rows), and within it group 1 has
+    its share; so no world differs from another by even one label.
     """
     ones = half_up(ratio * rows)
-    found: dict[tuple[int | None, int], int] = {}
-    for group, size in ((0, rows - ones), (1, ones)):
-        if mode == "natural":
-            found[None, group] = size
-        else:
-            positives = half_up(label_rate * size)
-            found[0, group], found[1, group] = size - positives, positives
-    return found
+    if mode == "natural":
+        return {(None, 0): rows - ones, (None, 1): ones}
+    positives = half_up(label_rate * rows)
+    both = min(half_up(ratio * positives), ones)
+    return {(0, 0): rows - positives - (ones - both), (1, 0): positives - both, (0, 1): ones - both, (1, 1): both}
 
 
 def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool: np.ndarray) -> np.ndarray:
@@ -71,7 +69,9 @@ def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, s
     """Write the draws of one purpose. Raises PopleakError if a pool holds too few rows of a group."""
     records, splits = dataset.read(data), split.read(pools)
     make = _query if settings["purpose"] == "query" else _training
-    facts = store.provenance(stage="draw", step=step, settings=settings, code=code, inputs=[data, pools])
+    facts = store.provenance(
+        stage="draw", step=step, settings=settings, code=code, inputs=[data, pools], label_rate=float(records.y.mean())
+    )
     store.write(output, make(settings, records, splits), facts)
 
 

@@ -30,6 +30,7 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path) -> tu
     stem.parent.mkdir(parents=True, exist_ok=True)
     with style():
         figure, plotted = plugin.draw(frames)
+        figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
         _whole(paths[0], lambda path: figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
         _whole(paths[1], lambda path: figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))
     _whole(paths[2], lambda path: plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n"))

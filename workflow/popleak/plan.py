@@ -169,6 +169,10 @@ class _Task:
         paths = []
         for source in sources:
             found = locate(task.dataset, source, config.data_dir(self.experiment))
+            if found is None and source.url is None:
+                raise PopleakError(
+                    f"config: tasks: {task.id}: no file {source.file}: give its path, or put it into <data_dir>/{task.dataset.replace('-', '_')}/"
+                )
             if found is None:
                 found = f"{ROOT}/data/{task.dataset}/{source.file}"
                 self.plan.fetches[found] = (task.dataset, source)
@@ -338,9 +342,3 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         },
         {"html": f"{folder}/report.html"}, ("popleak.report",), mem_mb=3000,
     )  # fmt: skip
-
-
-def template_digest() -> str:
-    """Return the digest of the report's template, which is no Python and so not in its code digest."""
-    folder = Path(__file__).parent / "templates"
-    return digest({path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*"))})

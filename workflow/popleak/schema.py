@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Column(NamedTuple):
@@ -113,6 +117,8 @@ BOUNDS = (
     *PAIR,
     Column("literal_excess_low", "double", "2.5 % quantile of the bootstrap of gap - rhs_literal"),
     Column("literal_excess_high", "double", "97.5 % quantile"),
+    Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on every second query point"),
+    Column("adv_balanced_measured", "double", "label-balanced advantage of the rule that is best on those points, measured on the others"),
 )
 CLAIMS = (
     Column("claim", "string", "C1 to C8"),
@@ -125,3 +131,23 @@ CLAIMS = (
     Column("n", "int64", "models behind the figure"),
 )
 TABLES = {"models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS}
+
+
+def table(name: str, parts: list[Mapping[str, Any]]) -> pa.Table:
+    """Return a public table from parts: mappings of column name to an array (K,) or to one value for the whole part.
+
+    Columns that the table does not have are left out; floats that are not a number become null.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    columns = []
+    for column in TABLES[name]:
+        values = []
+        for part in parts:
+            size = max(len(value) for value in part.values() if isinstance(value, np.ndarray))
+            value = part[column.name]
+            values.append(value if isinstance(value, np.ndarray) else np.full(size, value, dtype=object))
+        merged = np.concatenate(values) if values else []
+        columns.append(pa.array(merged, type=pa.type_for_alias(column.type), from_pandas=True))
+    return pa.table(columns, names=[column.name for column in TABLES[name]])

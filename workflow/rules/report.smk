@@ -13,7 +13,6 @@ rule report:
     params:
         settings=PLAN.report.params,
         code=PLAN.report.code,
-        template=popleak_plan.template_digest(),
     shell:
         "python -m popleak report --step {PLAN.experiment.experiment} --threads {threads} --code {params.code} "
         "--models {input.models} --scores {input.scores} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "

@@ -16,8 +16,7 @@ from .base import Game
 
 def label_rate(game: Game) -> float:
     """Return the label rate that label-balanced draws keep: the dataset's if the game names it, else the pool's."""
-    named = getattr(game, "label_rate", None)
-    return float(game.law[:, :, 1].sum() / game.law.sum()) if named is None else float(named)
+    return float(game.law[:, :, 1].sum() / game.law.sum()) if game.label_rate is None else game.label_rate
 
 
 def strata(game: Game, *, world: int) -> np.ndarray:

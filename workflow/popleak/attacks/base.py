@@ -31,7 +31,7 @@ class Game(NamedTuple):
 
     ratio_0, ratio_1: P(a = 1) in each world; rows: training rows of each model; mode: natural or label-balanced;
     model: the victim's model name; law (2, cells, 2) int64 or None: number of rows of the training pool by group, cell and
-    label. The law is given only where the generator publishes it (synthetic data); only `ceiling` may use it.
+    label; label_rate: P(y = 1) over the whole dataset, which label-balanced draws keep. The law is given only where the generator publishes it (synthetic data); only `ceiling` may use it.
     """
 
     ratio_0: float
@@ -40,6 +40,7 @@ class Game(NamedTuple):
     mode: str
     model: str
     law: np.ndarray | None = None
+    label_rate: float | None = None
 
 
 class Judge:

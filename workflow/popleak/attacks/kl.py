@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from .. import settings
-from ._shadows import CLIP, DECIMALS, best_threshold, clipped, in_order, logit
+from ._shadows import CLIP, DECIMALS, clipped, in_order, logit
 from .base import Attack, Game, Judge, Query
 
 
@@ -95,15 +95,15 @@ class KLJudge(Judge):
         residuals = np.concatenate([low - low.mean(), high - high.mean()])
         sd = float(np.sqrt(np.sum(residuals**2) / max(len(residuals) - 2, 1)))
         # Below the rounding of the raw scores a spread is no spread.
-        return best_threshold(low, high).value, sd if sd > 10.0**-DECIMALS else 1.0
+        return float(low.mean() + high.mean()) / 2, sd if sd > 10.0**-DECIMALS else 1.0
 
 
 class KL(Attack):
     """score = (mean over pairs (i, j) of KL(shadow0_i || victim) - KL(shadow1_j || victim) - threshold) / scale.
 
     KL is the Bernoulli divergence in nats, averaged over the query points, of scores clipped to [clip, 1 - clip].
-    Threshold: what best separates the shadows' own scores, each shadow judged by the others (leave one out); scale:
-    their pooled standard deviation. With one shadow in a world: 0 and 1. `vote` replaces the mean by the share of
+    Threshold: midway between the means of the two worlds' shadows' own scores, each shadow judged by the others (leave one
+    out); scale: their pooled standard deviation. The threshold that is right for most shadows is noisier where worlds are close. With one shadow in a world: 0 and 1. `vote` replaces the mean by the share of
     pairs in which the victim is farther from world 0's shadow (1/2 in place of 0 for the threshold).
     Source: the KL attack of Suri et al., "Dissecting Distribution Inference", SaTML 2023; there, threshold and scale
     come from the victims of the call, here never.

@@ -51,21 +51,6 @@ def locate(dataset: str, source: Source, data_dir: str | Path | None) -> Path | 
     return None
 
 
-def obtain(dataset: str, source: Source, data_dir: str | Path, *, download: bool = True) -> Path:
-    """Return the verified raw file, fetching it first if it is not there. Raises PopleakError naming the remedy."""
-    found = locate(dataset, source, data_dir)
-    if found is not None:
-        verify(found, source)
-        return found
-    path = place(dataset, source, data_dir)
-    if not download:
-        remedy = (
-            f"allow its download from {source.url} or put it there by hand" if source.url else "put it there by hand"
-        )
-        raise PopleakError(f"{path}: no such file: {remedy}")
-    return fetch(source, path)
-
-
 def verify(path: str | Path, source: Source) -> None:
     """Raise PopleakError if the file's SHA-256 is not the pinned one, or not that of its first fetch."""
     path = Path(path)

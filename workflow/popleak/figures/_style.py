@@ -151,7 +151,9 @@ def legend(figure: matplotlib.figure.Figure, handles: Sequence, *, entry: float 
     """Put a legend below all panels; `entry` is the width of one entry in inches."""
     fit = max(1, int((figure.get_figwidth() - 0.3) / entry))
     rows = math.ceil(len(handles) / fit)
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=math.ceil(len(handles) / rows), handletextpad=0.5)
+    figure.legend(
+        handles=list(handles), loc="outside lower center", ncols=math.ceil(len(handles) / rows), handletextpad=0.5
+    )
 
 
 def short(name: str, most: int = 16) -> str:

@@ -29,7 +29,9 @@ class Gap(Figure):
         frame = select.of(tables["models"], role="victim")
         chosen = select.main_pairs(frame)
         if not chosen:
-            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of([], COLUMNS)
+            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of(
+                [], COLUMNS
+            )
         facets = [facet for facet in select.facets(frame) if (facet.task, facet.model) in chosen]
         parts = {facet: _cell(frame, facet, chosen[facet.task, facet.model]) for facet in facets}
         looks = style.defences(name for part in parts.values() for name in part["defence"])
@@ -63,7 +65,9 @@ class Gap(Figure):
                         panel.set_ylabel(f"base in world {world}", fontweight="bold")
         usual = max([1.5 * TAU, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
         every = max(part["gap"].abs().max() for part in parts.values())
-        reach = min(1.05 * max(usual, every if every < float("inf") else usual), 2 * usual)  # one outlier must not squeeze all
+        reach = min(
+            1.05 * max(usual, every if every < float("inf") else usual), 2 * usual
+        )  # one outlier must not squeeze all
         axes[0, 0].set_xlim(-reach, reach)
         style.legend(figure, _keys(), entry=2.0)
         return figure, select.frame_of(plotted, COLUMNS)
@@ -132,7 +136,9 @@ def _keys():
 
     return [
         Line2D([], [], color=style.REFERENCE, marker=".", markersize=4, linestyle="none", label="one victim"),
-        Line2D([], [], color=style.BLACK, marker="|", markersize=9, markeredgewidth=2, linestyle="none", label="median"),
+        Line2D(
+            [], [], color=style.BLACK, marker="|", markersize=9, markeredgewidth=2, linestyle="none", label="median"
+        ),
         Patch(facecolor="white", edgecolor=style.BLACK, linewidth=0.8, label="middle half; 5 to 95 %"),
         Patch(facecolor=style.SKY, alpha=0.28, label="within tau = 0.1; right: share"),
     ]

@@ -63,7 +63,9 @@ def _names(frame, row):
     """Return the defences to list in a row of panels."""
     keys = {(facet.task, facet.model, *pair) for facet, pair, _ in row.cells}
     columns = [*select.FACET, *select.PAIR, "defence"]
-    return list(style.defences(values[-1] for values in frame[columns].itertuples(index=False) if tuple(values[:5]) in keys))
+    return list(
+        style.defences(values[-1] for values in frame[columns].itertuples(index=False) if tuple(values[:5]) in keys)
+    )
 
 
 def _panel(panel, cell, names, looks):

@@ -31,7 +31,9 @@ class Roc(Figure):
         looks = style.defences(frame["defence"])
         wide = max(len(row.cells) for row in rows)
         width = min(3.4, style.panel_width(wide) + 0.25)
-        heights = [width, 0.15 * (len(looks) + 1)] * len(rows)  # a legend below each panel: the attack differs between panels
+        heights = [width, 0.15 * (len(looks) + 1)] * len(
+            rows
+        )  # a legend below each panel: the attack differs between panels
         figure = style.blank(0.3 + wide * width, sum(heights) + 0.45 * len(rows))
         axes = figure.subplots(2 * len(rows), wide, squeeze=False, gridspec_kw={"height_ratios": heights})
         for blank in axes[1::2].flat:
@@ -41,7 +43,9 @@ class Roc(Figure):
                 panel.set_axis_off()
             for c, (facet, pair, _) in enumerate(row.cells):
                 panel, key = axes[2 * r, c], (facet.task, facet.model, *pair)
-                mine = {curve["defence"]: curve for curve in curves if tuple(curve[name] for name in COLUMNS[:5]) == key}
+                mine = {
+                    curve["defence"]: curve for curve in curves if tuple(curve[name] for name in COLUMNS[:5]) == key
+                }
                 _panel(panel, mine, looks)
                 _legend(axes[2 * r + 1, c], mine, looks)
                 panel.set_title(f"{facet.title}\n{pair.label}")
@@ -51,7 +55,9 @@ class Roc(Figure):
 
 def _curves(scores, leakage):
     """Yield for each task, model, pair and defence the strongest adversary's curve."""
-    able = leakage[(leakage["adversary"] != "best") & leakage["knowledge"].isin(["informed", "any"]) & leakage["auc"].notna()]
+    able = leakage[
+        (leakage["adversary"] != "best") & leakage["knowledge"].isin(["informed", "any"]) & leakage["auc"].notna()
+    ]
     keys = [*select.FACET, *select.PAIR, "defence"]
     able = able.sort_values([*keys, "auc", "adversary"], ascending=[True] * 6 + [False, True], kind="stable")
     strongest = able.drop_duplicates(keys)
@@ -74,7 +80,9 @@ def roc_curve(*, score, world):
     last = np.append(score[1:] != score[:-1], True)
     tp = np.append(0, np.cumsum(positive)[last])
     fp = np.append(0, np.cumsum(~positive)[last])
-    turn = np.append(True, np.append((np.diff(fp, 2) != 0) | (np.diff(tp, 2) != 0), True)) if len(tp) > 2 else slice(None)
+    turn = (
+        np.append(True, np.append((np.diff(fp, 2) != 0) | (np.diff(tp, 2) != 0), True)) if len(tp) > 2 else slice(None)
+    )
     return fp[turn] / (~positive).sum(), tp[turn] / positive.sum()
 
 
@@ -99,7 +107,7 @@ def _panel(panel, mine, looks):
         if name in mine:
             curve = mine[name]
             panel.plot(curve["fpr"], curve["tpr"], color=look.color, linestyle=look.line, linewidth=1.4, zorder=2)
-            marks = np.interp(MARKS, *_upper(curve["fpr"], curve["tpr"]))
+            marks = np.interp(MARKS, curve["fpr"], curve["tpr"])
             for x, y, size in zip(MARKS, marks, (5.5, 3.5, 3.5), strict=True):
                 panel.plot([x], [y], color=look.color, marker=look.marker, markersize=size * look.size, zorder=3)
 
@@ -115,14 +123,6 @@ def _legend(below, mine, looks):
             borderaxespad=0, title="defence: attack, AUC", title_fontsize=7.5, alignment="left",
         )  # fmt: skip
         found.set_in_layout(False)  # a long label must not squeeze the panels
-
-
-def _upper(fpr, tpr):
-    """Return the curve with the highest TPR at each FPR: what `interp` needs where the curve rises straight up."""
-    import numpy as np
-
-    keep = np.append(fpr[1:] != fpr[:-1], True)
-    return fpr[keep], tpr[keep]
 
 
 PLUGIN = Roc()

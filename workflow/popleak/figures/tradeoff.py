@@ -29,7 +29,9 @@ class Tradeoff(Figure):
         leakage = select.best_informed(tables["leakage"].reset_index(drop=True))
         chosen = select.main_pairs(models)
         if not chosen:
-            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of([], COLUMNS)
+            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of(
+                [], COLUMNS
+            )
         facets = [facet for facet in select.facets(models) if (facet.task, facet.model) in chosen]
         rows = [row for facet in facets for row in _rows(models, leakage, facet, chosen[facet.task, facet.model])]
         frame = select.frame_of(rows, COLUMNS)

@@ -20,8 +20,8 @@ u v - s t = (u + s)/2 (v - t) + (u - s)(v + t)/2 this is
 Label rates sum to 1, so pi_0(1) - pi_1(1) = -(pi_0(0) - pi_1(0)) = +-beta, and the second sum is
 +-beta (Cbar(1) - Cbar(0)):
     gap <= sum_y pi(y) W_y delta_y + beta |TPRbar - TNRbar|.
-This makes the means over the two worlds, qbar = pi, TPRbar = Cbar(1) and TNRbar = Cbar(0), the definitions under which
-the inequality is a theorem for every table (all three must be the plain mean of the two worlds; a pooled mean, say, would not do).
+The means are plain means over the two worlds: qbar = pi, TPRbar = Cbar(1), TNRbar = Cbar(0). The method names the three
+without defining them; under these definitions the inequality is a theorem for every table.
 
 **Coupling**: couple the labels of the two worlds to agree with probability sum_y min_b pi_b(y) = 1 - beta, then the
 predictions given an equal label y to differ with probability W_y delta_y. A coupling bounds total variation, so
@@ -58,6 +58,7 @@ class Bound(NamedTuple):
     delta_y: np.ndarray
     delta_eo: np.ndarray
     w_y: np.ndarray
+    pi: np.ndarray
     w: float
     beta: float
     gap: np.ndarray
@@ -142,6 +143,7 @@ def terms(rates: np.ndarray, joint_0: np.ndarray, joint_1: np.ndarray) -> Bound:
         delta_y=delta_y,
         delta_eo=delta_eo,
         w_y=w_y,
+        pi=pi,
         w=w,
         beta=beta,
         gap=np.abs(accuracy[:, 0] - accuracy[:, 1]),

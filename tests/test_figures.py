@@ -1,0 +1,239 @@
+"""The figure plugins and the stage `figure`, on made-up tables."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import fake_tables
+import numpy as np
+import pandas as pd
+import pytest
+
+from popleak import figure, plugins
+from popleak.errors import PopleakError
+from popleak.figures import _select as select
+from popleak.figures import _style, base
+from popleak.figures.roc import roc_curve
+
+OURS = ("bound", "gap", "leakage", "roc", "tradeoff")
+FOUR = {"victims": 8}
+ONE = {"tasks": ("adult-sex",), "victims": 8}
+ODD = {"tasks": ("a-task-with-the-longest-id-one-may-give-x", "t2"), "models": ("mlp", "logistic"), "extra": ("their-own",), "victims": 4,
+       "splits": 1, "pairs": (("ratio", 0.2, 0.5), ("null", 0.5, 0.5))}  # fmt: skip
+
+
+def drawn(name, frames):
+    with _style.style():
+        found, plotted = plugins.load("figures", name).draw(frames)
+        found.draw_without_rendering()
+        found.draw_without_rendering()
+    return found, plotted
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_card_and_imports(name):
+    plugin = plugins.load("figures", name)
+    assert isinstance(plugin, base.Figure) and plugin.name == name
+    assert plugin.summary and "\n" not in plugin.summary and plugin.caption.endswith(".")
+    tree = ast.parse(inspect.getsource(inspect.getmodule(type(plugin))))
+    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    top |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom) if node.module}
+    assert not top & {"matplotlib", "pandas", "numpy"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [FOUR, ONE, ODD], ids=["four", "one", "odd"])
+@pytest.mark.parametrize("name", OURS)
+def test_draws_within_the_page(name, shape):
+    frames = fake_tables.tables(**shape)
+    found, plotted = drawn(name, frames)
+    width, height = found.get_size_inches()
+    assert len(plotted) and width <= 11 and height > 1
+    assert set(plotted["task"]) == set(shape.get("tasks", fake_tables.TASKS))
+    with _style.style():
+        inside = found.get_tightbbox()
+    assert inside.x0 > -0.02 and inside.x1 < width + 0.02, "a label is clipped"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", OURS)
+def test_without_rows_it_says_so(name):
+    found, plotted = drawn(name, fake_tables.empty())
+    assert plotted.empty and len(plotted.columns) > 3
+    assert "Nothing to draw" in found.texts[0].get_text()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", OURS)
+def test_with_one_defence_and_no_best(name):
+    frames = {
+        key: frame[frame["defence"] == "none"] if "defence" in frame else frame
+        for key, frame in fake_tables.tables(**ONE).items()
+    }
+    frames["leakage"] = frames["leakage"][frames["leakage"]["adversary"] != "best"]
+    assert len(drawn(name, frames)[1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_diverged_victims_are_counted_not_drawn():
+    frames = dict(fake_tables.tables(**ONE))
+    frames["models"] = models = frames["models"].copy()
+    mine = (models["defence"] == "fft") & (models["protocol"] == "pure") & (models["world"] == 0)
+    models.loc[mine, ["gap", "accuracy", "delta_eo"]] = np.nan
+    models.loc[(models["defence"] == "none") & (models["model_index"] == 0), "gap"] = np.inf
+    plotted = drawn("gap", frames)[1].set_index(["world", "defence"])
+    assert plotted.at[(0, "fft"), "not_finite"] == plotted.at[(0, "fft"), "victims"] == 40
+    assert plotted.at[(0, "none"), "not_finite"] == 5
+    assert len(drawn("tradeoff", frames)[1]) == 6
+
+
+def test_gap_numbers_are_the_tables():
+    frames = fake_tables.tables(**FOUR)
+    plotted = drawn("gap", frames)[1]
+    models = frames["models"]
+    for row in plotted.to_dict("records"):
+        values = select.of(models, **{key: row[key] for key in ("task", "protocol", "world", "defence")})["gap"]
+        assert row["protocol"] == "pure" and row["victims"] == len(values) == 40
+        assert row["within_tau"] == pytest.approx((values.abs() < 0.1).mean()) and row["median"] == pytest.approx(
+            values.median()
+        )
+
+
+def test_leakage_numbers_are_the_tables():
+    frames = fake_tables.tables(**FOUR)
+    plotted = drawn("leakage", frames)[1]
+    both = plotted.merge(frames["leakage"], on=list(plotted.columns[:9]), suffixes=("", "_table"))
+    assert len(both) == len(plotted) == len(frames["leakage"])
+    assert (both["accuracy"] == both["accuracy_table"]).all()
+
+
+def test_leakage_draws_the_known_ceiling():
+    frames = dict(fake_tables.tables(**ONE))
+    frames["leakage"] = frames["leakage"].assign(known_ceiling=0.9)
+    labels = [text.get_text() for text in drawn("leakage", frames)[0].legends[0].get_texts()]
+    assert "known ceiling" in labels
+    assert "known ceiling" not in [
+        text.get_text() for text in drawn("leakage", fake_tables.tables(**ONE))[0].legends[0].get_texts()
+    ]
+
+
+def test_tradeoff_and_bound_numbers_are_the_tables():
+    frames = fake_tables.tables(**FOUR)
+    best = select.of(frames["leakage"], adversary="best", knowledge="informed", protocol="pure").set_index(
+        ["task", "defence"]
+    )
+    models = select.of(frames["models"], protocol="pure").groupby(["task", "defence"])["accuracy"].mean()
+    for row in drawn("tradeoff", frames)[1].to_dict("records"):
+        assert row["advantage"] == best.at[(row["task"], row["defence"]), "advantage"]
+        assert row["accuracy"] == pytest.approx(models[row["task"], row["defence"]])
+    bound = drawn("bound", frames)[1]
+    assert (bound["side"] == "evaluation").sum() == 4 * 6 * 2 and (bound["side"] == "training").sum() == 4 * 6
+    for row in bound[bound["side"] == "evaluation"].to_dict("records"):
+        part = select.of(frames["bounds"], **{key: row[key] for key in ("task", "protocol", "defence", "world")})
+        assert row["value"] == pytest.approx(part["gap"].mean()) and row["delta_eo_w"] == pytest.approx(
+            part["rhs_literal"].mean()
+        )
+
+
+def test_roc_takes_the_strongest_informed_attack():
+    frames = fake_tables.tables(**FOUR)
+    plotted = drawn("roc", frames)[1]
+    cell = {"task": "adult-sex", "protocol": "pure", "defence": "fft"}
+    able = select.of(frames["leakage"], **cell)
+    able = able[(able["adversary"] != "best") & (able["knowledge"] != "unaware")]
+    mine = select.of(plotted, **cell)
+    assert set(mine["adversary"]) == {able.loc[able["auc"].idxmax(), "adversary"]} and "best" not in set(
+        plotted["adversary"]
+    )
+    scores = select.of(
+        frames["scores"], **cell, adversary=mine["adversary"].iloc[0], knowledge=mine["knowledge"].iloc[0]
+    )
+    from sklearn.metrics import roc_auc_score
+
+    area = np.trapezoid(mine["tpr"], mine["fpr"])
+    assert area == pytest.approx(roc_auc_score(scores["world"], scores["score"]))
+
+
+def test_roc_curve_with_ties():
+    fpr, tpr = roc_curve(score=np.array([1.0, 1.0, 0.0, 0.0]), world=np.array([1, 0, 1, 0]))
+    assert list(fpr) == [0, 1] and list(tpr) == [0, 1]
+    fpr, tpr = roc_curve(score=np.array([3.0, 2.0, 1.0, 0.0]), world=np.array([1, 1, 0, 0]))
+    assert list(zip(fpr, tpr, strict=True)) == [(0, 0), (0, 1), (1, 1)]
+
+
+def test_looks_are_stable_and_told_apart_in_grey():
+    known = _style.defences(_style.DEFENCES)
+    assert list(_style.defences({"zz", "fft", "none", "aa"})) == ["none", "fft", "aa", "zz"]
+    assert _style.defences(["fft"])["fft"] == known["fft"]
+    for looks in (known, _style.adversaries(_style.ADVERSARIES), _style.defences(f"d{i:02}" for i in range(40))):
+        assert len({(look.color, look.marker) for look in looks.values()}) == len(looks)
+    assert len({look.marker for look in known.values()}) == len(known)
+    assert list(_style.adversaries(["best", "kl", "theirs"]))[-2:] == ["theirs", "best"]
+
+
+def test_pairs_are_ordered_and_the_main_one_is_pure_else_the_widest():
+    frame = pd.DataFrame(
+        [
+            ("t", "m", "null", 0.5, 0.5),
+            ("t", "m", "ratio", 0.4, 0.5),
+            ("t", "m", "ratio", 0.1, 0.5),
+            ("u", "m", "null", 0.5, 0.5),
+        ],
+        columns=["task", "model", "protocol", "ratio_0", "ratio_1"],
+    )
+    assert [pair.label for pair in select.pairs(frame)] == [
+        "ratio: 0.1 vs 0.5",
+        "ratio: 0.4 vs 0.5",
+        "null: 0.5 vs 0.5",
+    ]
+    assert select.main_pairs(frame) == {("t", "m"): select.Pair("ratio", 0.1, 0.5)}
+
+
+def test_interval_over_splits():
+    mean = select.mean_over_splits(pd.Series([0.0, 2.0, 3.0, 5.0, np.nan]), pd.Series([0, 0, 1, 1, 1]))
+    assert mean.mean == 2.5 and mean.n == 4
+    assert mean.high - mean.mean == pytest.approx(12.706 * np.sqrt(9 / 2) / np.sqrt(2), rel=1e-3)
+    assert np.isnan(select.mean_over_splits(pd.Series([1.0, 2.0]), pd.Series([0, 0])).low)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_stage_writes_equal_bytes_twice(name, tmp_path):
+    paths = fake_tables.write(tmp_path / "tables", fake_tables.tables(**ONE))
+    first = figure.draw(name=name, tables=paths, stem=tmp_path / "a" / "my.figure")
+    second = figure.draw(name=name, tables=paths, stem=tmp_path / "b" / "my.figure")
+    assert [path.name for path in first] == ["my.figure.pdf", "my.figure.png", "my.figure.csv"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in first)
+    pdf, png, csv = (path.read_bytes() for path in first)
+    assert (
+        b"/Type3" not in pdf
+        and b"CreationDate" not in pdf
+        and b"matplotlib" not in pdf.lower().replace(b"matplotlib_", b"")
+    )
+    assert b"Software" not in png and png.startswith(b"\x89PNG")
+    plotted = drawn(name, fake_tables.tables(**ONE))[1]
+    written = pd.read_csv(first[2], keep_default_na=False, na_values=[""])  # `null` is a protocol, `none` a defence
+    assert len(csv) > 100 and list(written.columns) == list(plotted.columns) and len(written) == len(plotted)
+    for column in plotted.select_dtypes("number"):
+        np.testing.assert_allclose(written[column].astype(float), plotted[column].astype(float), rtol=1e-5, atol=1e-9)
+
+
+def test_stage_does_not_heed_the_users_matplotlib_settings(tmp_path):
+    import matplotlib as mpl
+
+    paths = fake_tables.write(tmp_path, fake_tables.tables(**ONE))
+    first = figure.draw(name="gap", tables=paths, stem=tmp_path / "a")[1].read_bytes()
+    with mpl.rc_context({"font.size": 20, "figure.dpi": 40}):
+        assert figure.draw(name="gap", tables=paths, stem=tmp_path / "b")[1].read_bytes() == first
+
+
+def test_stage_refuses_what_it_cannot_read(tmp_path):
+    with pytest.raises(PopleakError, match="needs the table 'leakage'"):
+        figure.draw(name="leakage", tables={}, stem=tmp_path / "x")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(PopleakError, match="broken.parquet"):
+        figure.draw(name="leakage", tables={"leakage": tmp_path / "broken.parquet"}, stem=tmp_path / "x")
+    with pytest.raises(PopleakError, match="unknown"):
+        figure.draw(name="nope", tables={}, stem=tmp_path / "x")
+    assert not list(tmp_path.glob("x*"))

@@ -1,0 +1,135 @@
+"""Stage `measure`: utility, fairness and bounds of every model of one pair of worlds: parts of two public tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import dataset, query, schema, store
+from .measures import bounds, fairness
+from .seeds import generator
+
+DRAWS = 400
+"""Bootstrap draws of a model's bounds."""
+
+
+class Worlds:
+    """The two worlds' joint laws P(y, a) (2, 2), from the dataset's own rates, and the natural share of group 1."""
+
+    def __init__(self, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        rates = np.array(facts["group_label_rates"])
+        self.share = facts["group_share"]
+        self.joints = [
+            bounds.world_cells(ratio=ratio, mode=settings["mode"], rates=rates, label_rate=facts["label_rate"])
+            for ratio in settings["ratios"]
+        ]
+
+    def accuracies(self, positives: np.ndarray) -> np.ndarray:
+        """Return the accuracy (2, K) in each world of models with P(yhat = 1 | y, a) = positives (K, 2, 2)."""
+        right = np.stack([1 - positives[:, 0], positives[:, 1]], 1)
+        return np.stack([np.einsum("ya,kya->k", joint, right) for joint in self.joints])
+
+
+def run(
+    *,
+    settings: Mapping[str, Any],
+    data: Path,
+    points: Path,
+    answers: Mapping[str, tuple[Path, Path]],
+    outputs: Mapping[str, Path],
+    step: str,
+    code: str,
+) -> None:
+    """Write the parts of `models` (victims and shadows) and of `bounds` (victims). answers: by defence, both roles' files."""
+    worlds = Worlds(settings, store.facts(data))
+    sets = query.read_points(points)
+    models: list[dict[str, np.ndarray]] = []
+    bound_parts: list[dict[str, np.ndarray]] = []
+    constant = {
+        "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],
+        "ratio_0": settings["ratios"][0], "ratio_1": settings["ratios"][1],
+    }  # fmt: skip
+    for defence, paths in answers.items():
+        for role, path in zip(("victim", "shadow"), paths, strict=True):
+            there = query.read(path)
+            for split, asked in sets.items():
+                mine = np.flatnonzero(there.keys["split"] == split)
+                keys = {name: there.keys[name][mine] for name in there.keys}
+                scores = there.scores[mine]
+                models.append(
+                    {**constant, "role": role, "defence": defence, **keys, **fair(scores, keys["finite"], asked, worlds)}
+                )
+                if role == "victim":
+                    rng = generator(settings["seed"], "bootstrap", settings["task"], settings["model_id"], defence, split)
+                    bound_parts.append({**constant, "defence": defence, **keys, **bound(scores, asked, worlds, rng)})
+    paths = [data, points, *(path for pair in answers.values() for path in pair)]
+    facts = store.provenance(stage="measure", step=step, settings=settings, code=code, inputs=paths)
+    store.write(outputs["models"], schema.table("models", models), facts)
+    store.write(outputs["bounds"], schema.table("bounds", bound_parts), facts)
+
+
+def fair(scores: np.ndarray, finite: np.ndarray, asked: query.Points, worlds: Worlds) -> dict[str, np.ndarray]:
+    """Return the measures of K models with scores (K, q): columns of `models`, each (K,)."""
+    rates = fairness.rates(scores, asked.y, asked.a, share=worlds.share)
+    accuracy = worlds.accuracies(rates.positives)
+    share = np.where(asked.a == 1, worlds.share, 1 - worlds.share)
+    weights = share / np.where(asked.a == 1, (asked.a == 1).mean(), (asked.a == 0).mean())
+    named = (
+        "accuracy", "accuracy_g0", "accuracy_g1", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1",
+        "delta_eo", "delta_eo_sum", "dp_difference",
+    )  # fmt: skip
+    return {
+        **{name: getattr(rates, name) for name in named},
+        "auc": fairness.auc(scores, asked.y, weights=weights),
+        "gap": accuracy[0] - accuracy[1],
+        "status": fairness.status(scores, finite),
+    }
+
+
+def bound(scores: np.ndarray, asked: query.Points, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return both sides of every form of the bound for K models with scores (K, q): columns of `bounds`, each (K,)."""
+    positives, counts = fairness.cell_positives(scores, asked.y, asked.a)
+    with np.errstate(invalid="ignore"):  # an empty cell has no rate: 0 / 0
+        rates = positives / counts
+    found = bounds.terms(rates, *worlds.joints)
+    over = bounds.bootstrap(positives, counts, *worlds.joints, draws=DRAWS, rng=rng)
+    size = len(scores)
+    sides = (
+        "delta_eo", "gap", "rhs_literal", "rhs_corrected", "adv_balanced", "rhs_balanced", "adv", "rhs_coupling",
+    )  # fmt: skip
+    return {
+        **{name: getattr(found, name) for name in sides},
+        "w": np.full(size, found.w),
+        "beta": np.full(size, found.beta),
+        **{f"{form}_holds": _holds(getattr(over, form)[0]) for form in over._fields},
+        "smallest_cell": np.full(size, counts.min()),
+        "literal_excess_low": over.literal[0],
+        "literal_excess_high": over.literal[1],
+        **_halves(scores, asked, found),
+    }
+
+
+def _holds(low: np.ndarray) -> np.ndarray:
+    """Return True where the lower limit (K,) of left minus right side is not above 0; None where it is not known."""
+    return np.where(np.isnan(low), None, ~(low > 0))
+
+
+def _halves(scores: np.ndarray, asked: query.Points, found: bounds.Bound) -> dict[str, np.ndarray]:
+    """Return the weighted delta on half of the points and the advantage, on the other half, of the rule that is best there.
+
+    Measured on the same points the two would be equal by algebra, and the claim that they move together could not fail.
+    """
+    differences = []
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        positives, counts = fairness.cell_positives(scores[:, part], asked.y[part], asked.a[part])
+        with np.errstate(invalid="ignore"):
+            rates = positives / counts
+        differences.append(rates[:, :, 1] - rates[:, :, 0])
+    weight = found.pi * found.w_y
+    return {
+        "weighted_delta": np.abs(differences[0]) @ weight,
+        "adv_balanced_measured": (np.sign(differences[0]) * differences[1]) @ weight,
+    }

@@ -1,0 +1,304 @@
+"""The stage `report`: the public tables, the figures and the data cards in one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import plugins, report_text, schema, store
+from .errors import PopleakError
+from .figures import _select as select
+from .report_page import PAGE, SCRIPT, STYLE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED = ("models", "leakage", "bounds", "claims")
+SECTIONS = (
+    ("findings", "Findings"), ("asked", "Question"), ("verdicts", "Verdicts"), ("figures", "Figures"), ("tables", "Tables"),
+    ("data", "Data"), ("settings", "Settings"),
+)  # fmt: skip
+BADGES = {"holds": ("holds", "\u2713"), "fails": ("fails", "\u2717")}
+FORMS = ("literal", "corrected", "balanced", "coupling")
+WHERE = [*select.FACET, *select.PAIR, "defence"]
+
+
+def write(
+    *,
+    experiment: Mapping[str, Any],
+    tables: Mapping[str, str | Path],
+    figures: Sequence[tuple[str, str | Path]],
+    cards: Sequence[Mapping[str, Any]],
+    versions: Mapping[str, str],
+    output: str | Path,
+) -> Path:
+    """Write the report to `output` and return its path. Equal inputs give equal bytes.
+
+    experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to show;
+    cards: one mapping a dataset, the fields of `Card`; versions: by package. Raises PopleakError for a missing table or figure.
+    """
+    import jinja2
+
+    absent = [name for name in NEEDED if name not in tables]
+    if absent:
+        raise PopleakError(f"report: needs the table {absent[0]!r}: pass its path")
+    frames = {name: store.read(tables[name]).to_pandas() for name in NEEDED}
+    shown = {
+        key: value for key, value in experiment.items() if key != "data_dir"
+    }  # a folder of one machine decides no result
+    name = str(experiment.get("experiment") or "default")
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
+    text = page.render(
+        name=name,
+        title=str(experiment.get("title") or f"What models give away about their training population: {name}"),
+        style=_ours(STYLE),
+        script=_ours(SCRIPT),
+        sections=SECTIONS,
+        findings=[*report_text.findings(frames, tau=float(experiment.get("tau", 0.1))), *_tally(frames["claims"])],
+        warnings=report_text.warnings(frames),
+        matrix=report_text.matrix(frames["leakage"]),
+        asked=report_text.asked(experiment, frames),
+        claims=_claims(frames["claims"]),
+        figures=[_figure(figure, path) for figure, path in figures],
+        tables=[_leakage(frames["leakage"]), _models(frames["models"]), _bounds(frames["bounds"])],
+        cards=[_card(card) for card in cards],
+        settings=json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False),
+        versions=sorted((str(key), str(value)) for key, value in versions.items()),
+    )
+    return _whole(Path(output), text)
+
+
+def _ours(text: str):
+    """Mark our own style sheet or script as not to be escaped; nothing of a user's passes here."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704
+
+
+def _whole(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _figure(name: str, path: str | Path) -> dict[str, str]:
+    plugin = plugins.load("figures", name)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise PopleakError(f"{path}: no such file: draw the figure {name} first") from error
+    return {
+        "name": name,
+        "summary": plugin.summary,
+        "caption": plugin.caption,
+        "data": base64.b64encode(data).decode("ascii"),
+    }
+
+
+def _tally(claims: pd.DataFrame) -> list[str]:
+    """Return one sentence that counts the verdicts."""
+    counts = claims["verdict"].value_counts().to_dict()
+    if not counts:
+        return []
+    words = {"holds": "hold", "fails": "fail", "cannot tell": "cannot be told"}
+    said = report_text.listed(
+        f"{counts[verdict]} {words.get(verdict, verdict)}" for verdict in sorted(counts, key=_order)
+    )
+    return [f"Of {len(claims)} verdicts on {claims['claim'].nunique()} claims, {said}."]
+
+
+def _order(verdict: str) -> tuple[int, str]:
+    known = ("holds", "fails", "cannot tell")
+    return (known.index(verdict) if verdict in known else len(known), verdict)
+
+
+def _claims(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    found = []
+    for claim, part in claims.groupby("claim", sort=True):
+        rows = []
+        for row in part.sort_values("task", kind="stable").to_dict("records"):
+            kind, sign = BADGES.get(row["verdict"], ("unknown", "?"))
+            count = "" if row["n"] != row["n"] or row["n"] is None else int(row["n"])
+            span = report_text.interval(row["low"], row["high"])
+            rows.append({**row, "kind": kind, "sign": sign, "n": count, "interval": span})
+        found.append({"id": claim, "statement": part["statement"].iloc[0], "rows": rows})
+    return found
+
+
+def _card(card: Mapping[str, Any]) -> dict[str, Any]:
+    title = card.get("title") or card.get("name") or "dataset"
+    facts = [(str(key).replace("_", " "), _plain(value)) for key, value in card.items() if key != "title"]
+    return {"title": str(title), "facts": [(term, text) for term, text in facts if text]}
+
+
+def _plain(value: Any) -> str:
+    """Return a card's value as text: mappings and lists with a line each."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_inline(one)}" for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        lines = [_inline(one) for one in value]
+        return ("\n" if max(map(len, lines), default=0) > 24 else ", ").join(lines)
+    return str(value)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(
+            f"{str(key).replace('_', ' ')}: {_inline(one)}" for key, one in value.items() if one is not None
+        )
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_inline(one) for one in value)
+    return str(value)
+
+
+def _column(title: str, about: str = "", *, filtered: bool = False, start: str = "") -> dict[str, Any]:
+    return {"title": title, "about": about, "filter": filtered, "start": start}
+
+
+def _word(text: object) -> dict[str, Any]:
+    return {"text": str(text), "sort": None}
+
+
+def _cell(text: str, value: Any) -> dict[str, Any]:
+    return {"text": text, "sort": "" if value is None or value != value else f"{float(value):.10g}"}
+
+
+def _value(row: Mapping[str, Any], name: str, digits: int = 3) -> dict[str, Any]:
+    """Return a number; with its interval where the row has one."""
+    value = row[name]
+    text = report_text.number(value, digits)
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if low is not None and low == low:
+        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return _cell(text, value)
+
+
+def _keys(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    pair = select.Pair(row["protocol"], row["ratio_0"], row["ratio_1"])
+    return [_word(row["task"]), _word(row["model"]), _word(pair.label), _word(row["defence"])]
+
+
+def _key_columns() -> list[dict[str, Any]]:
+    about = {column.name: column.about for column in schema.LEAKAGE}
+    return [
+        _column("task", about["task"], filtered=True),
+        _column("model", about["model"], filtered=True),
+        _column("worlds", "protocol; P(a = 1) in world 0 and in world 1", filtered=True),
+        _column("defence", about["defence"], filtered=True),
+    ]
+
+
+def _table(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the table without the column `model` where there is only one."""
+    place = [column["title"] for column in table["columns"]].index("model")
+    if len({row[place]["text"] for row in table["rows"]}) > 1:
+        return table
+    columns, *rows = ([*cells[:place], *cells[place + 1 :]] for cells in (table["columns"], *table["rows"]))
+    return {**table, "columns": columns, "rows": rows}
+
+
+def _sorted(rows: Iterable[Mapping[str, Any]], more: Iterable[str] = ()) -> list[Mapping[str, Any]]:
+    """Return the rows in the order of the figures."""
+
+    def key(row: Mapping[str, Any]) -> tuple:
+        pair = select.Pair(row["protocol"], row["ratio_0"], row["ratio_1"])
+        last = (report_text.ranks(row[name]) if name == "adversary" else row[name] for name in more)
+        return row["task"], row["model"], pair.rank, report_text.ranks(row["defence"]), *last
+
+    return sorted(rows, key=key)
+
+
+LEAKAGE_NUMBERS = {
+    "accuracy": "accuracy", "advantage": "advantage", "auc": "AUC", "tpr_at_fpr_05": "TPR at 5 %", "tpr_at_fpr_01": "TPR at 1 %",
+    "difference_vs_control": "vs control", "p_vs_control_holm": "p vs control", "p_vs_none_holm": "p vs none", "n_leaked": "n leaked",
+    "detectable_advantage": "detectable", "abstained": "abstained", "known_ceiling": "ceiling", "victims": "victims",
+}  # fmt: skip
+
+
+def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
+    about = {column.name: column.about for column in schema.LEAKAGE}
+    columns = [
+        *_key_columns(),
+        _column("adversary", about["adversary"], filtered=True, start="best"),
+        _column("access", about["access"], filtered=True),
+        _column("knowledge", about["knowledge"], filtered=True),
+        *(_column(title, about[name]) for name, title in LEAKAGE_NUMBERS.items()),
+    ]
+    rows = [
+        [
+            *_keys(row),
+            *(_word(row[name]) for name in ("adversary", "access", "knowledge")),
+            *(_value(row, name) for name in LEAKAGE_NUMBERS),
+        ]
+        for row in _sorted(frame.to_dict("records"), ("adversary", "knowledge"))
+    ]
+    note = (
+        "One row a task, pair of worlds, defence, adversary and knowledge. In brackets: 95 % intervals. p values are Holm-corrected over "
+        "the table. Control: the same defence without the fairness term. Click a head to sort; hover over it for its meaning."
+    )
+    return _table({"id": "leakage", "title": "Leakage", "note": note, "columns": columns, "rows": rows})
+
+
+def _models(frame: pd.DataFrame) -> dict[str, Any]:
+    means = {"accuracy": "accuracy", "auc": "AUC", "gap": "gap", "delta_eo": "Delta_EO", "eo_vacuous": "EO vacuous"}
+    rows = []
+    victims = select.of(frame, role="victim")
+    groups = victims.groupby([*WHERE, "world"], sort=False)
+    summary = groups[list(means)].mean().reset_index()
+    summary["victims"] = groups.size().to_numpy()
+    for status in ("diverged", "constant"):
+        summary[status] = groups["status"].agg(lambda column, status=status: int((column == status).sum())).to_numpy()
+    for row in _sorted(summary.to_dict("records"), ("world",)):
+        counts = [_cell(str(row[name]), row[name]) for name in ("victims", "diverged", "constant")]
+        rows.append([*_keys(row), _word(row["world"]), *(_value(row, name) for name in means), *counts])
+    about = {column.name: column.about for column in schema.MODELS}
+    columns = [
+        *_key_columns(),
+        _column("world", about["world"], filtered=True),
+        *(_column(title, f"mean: {about[name]}") for name, title in means.items()),
+        _column("victims"),
+        *(_column(status, about["status"]) for status in ("diverged", "constant")),
+    ]
+    note = "Means over victims, by the world in which the base model was trained."
+    return _table({"id": "models", "title": "Models", "note": note, "columns": columns, "rows": rows})
+
+
+def _bounds(frame: pd.DataFrame) -> dict[str, Any]:
+    rows = []
+    for keys, part in frame.groupby(WHERE, sort=False):
+        row = dict(zip(WHERE, keys, strict=True))
+        row |= {name: float(part[name].mean()) for name in ("delta_eo", "w", "beta", "gap")}
+        row |= {f"{form}_holds": float(part[f"{form}_holds"].astype(float).mean()) for form in FORMS}
+        rows.append(
+            row | {"models": len(part), "small": float((part["smallest_cell"] < report_text.SMALL_CELL).mean())}
+        )
+    about = {column.name: column.about for column in schema.BOUNDS}
+    columns = [
+        *_key_columns(),
+        *(
+            _column(title, f"mean: {about[name]}")
+            for name, title in (("delta_eo", "Delta_EO"), ("w", "W"), ("beta", "beta"), ("gap", "|gap|"))
+        ),
+        *(_column(f"{form} holds", f"share of models: {about[f'{form}_holds']}") for form in FORMS),
+        _column("small cells", f"share of models with a (y, a) cell of fewer than {report_text.SMALL_CELL} rows"),
+        _column("models"),
+    ]
+    shares = [*(f"{form}_holds" for form in FORMS), "small"]
+    cells = []
+    for row in _sorted(rows):
+        found = [_value(row, name) for name in ("delta_eo", "w", "beta", "gap")]
+        found += [_cell(report_text.percent(row[name]), row[name]) for name in shares]
+        cells.append([*_keys(row), *found, _cell(str(row["models"]), row["models"])])
+    note = "Share of models for which a bootstrap does not contradict each form of the bound. All of these speak of a fixed model's gap."
+    return _table({"id": "bounds", "title": "Bounds", "note": note, "columns": columns, "rows": cells})

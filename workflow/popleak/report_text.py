@@ -1,0 +1,252 @@
+"""The report's sentences, computed from the public tables: what was asked, what was found, what to be careful with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .figures import _select as select
+from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL_CELL = 30
+FEW_SPLITS = 5
+LEVEL = 0.05
+
+
+def percent(value: float, digits: int = 1) -> str:
+    return "\u2013" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number as text, with a dash for none."""
+    if value is None or value != value:
+        return "\u2013"
+    return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)  # no -0.000
+
+
+def interval(low: float, high: float, digits: int = 3) -> str:
+    return "\u2013" if low != low and high != high else f"{number(float(low), digits)} to {number(float(high), digits)}"
+
+
+def listed(items: Iterable[str]) -> str:
+    """Return 'a', 'a and b' or 'a, b and c'."""
+    items = list(items)
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def _count(many: int, one: str, more: str | None = None) -> str:
+    return f"{many} {one if many == 1 else more or one + 's'}"
+
+
+def facet_name(row: Mapping[str, Any], several: bool) -> str:
+    return f"{row['task']} ({row['model']})" if several else str(row["task"])
+
+
+def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """Return what was asked, as pairs of term and text."""
+    models, leakage = tables["models"], tables["leakage"]
+    population = experiment.get("population") or {}
+    victims = models[models["role"] == "victim"]
+    frame = victims if len(victims) else leakage
+    rows = [
+        (
+            "Question",
+            "Does a released model give away which of two populations it was trained on, and does a defence change that?",
+        ),
+        ("Tasks", listed(sorted(set(frame["task"])))),
+        ("Models", listed(sorted(set(frame["model"])))),
+        ("Pairs of worlds", listed(f"{p.label} (share of group 1)" for p in select.pairs(frame)) if len(frame) else ""),
+        ("Defences", listed(defences(frame["defence"]))),
+        ("Adversaries", listed(name for name in adversaries(leakage["adversary"]) if name != "best")),
+        ("Knowledge", listed(sorted(set(leakage["knowledge"]) - {"any"}))),
+    ]
+    if len(victims):
+        keys = [*select.FACET, *select.PAIR, "defence", "world"]
+        sizes = victims.groupby(keys).size()
+        span = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+        splits = victims["split"].nunique()
+        rows.append(
+            (
+                "Victims",
+                f"{span} for each world and defence, over {_count(splits, 'pool split')}; each with its own draw",
+            )
+        )
+    if population.get("shadows"):
+        rows.append(("Shadow models", f"{population['shadows']} for each world, defence and pool split"))
+    return [(term, text) for term, text in rows if text]
+
+
+def matrix(leakage: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the best informed adversary's accuracy by task, pair of worlds and defence, ready to show."""
+    best = select.best_informed(leakage.reset_index(drop=True))
+    if best.empty:
+        return None
+    names, several = list(defences(best["defence"])), best["model"].nunique() > 1
+    rows = []
+    for pair in select.pairs(best):
+        mine = select.of_pair(best, pair)
+        for facet in select.facets(mine):
+            by = select.of(mine, task=facet.task, model=facet.model).drop_duplicates("defence").set_index("defence")
+            cells = [_accuracy(by.loc[name]) if name in by.index else None for name in names]
+            rows.append({"task": facet_name(facet._asdict(), several), "pair": pair.label, "cells": cells})
+    return {"defences": names, "rows": rows}
+
+
+def _accuracy(row: Mapping[str, Any]) -> dict[str, str] | None:
+    if row["accuracy"] != row["accuracy"]:
+        return None
+    ends = [f"{100 * row[f'accuracy_{end}']:.0f}" for end in ("low", "high")]
+    return {"value": percent(row["accuracy"]), "interval": " to ".join(ends)}
+
+
+def focus(names: Iterable[str]) -> str | None:
+    """Return the defence to speak of first: rehearsal FFt, else FFt, else the first that is not `none`."""
+    present = [name for name in names if name != "none"]
+    return next((name for name in ("fft-rehearsal", "fft") if name in present), present[0] if present else None)
+
+
+def _main_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each task's main pair of worlds."""
+    import pandas as pd
+
+    parts = [
+        select.of_pair(select.of(frame, task=task, model=model), pair)
+        for (task, model), pair in select.main_pairs(frame).items()
+    ]
+    return pd.concat(parts) if parts else frame.iloc[:0]
+
+
+def _each(rows: pd.DataFrame, value, several: bool) -> str:
+    """Return `value(row)` for each task in words, or the range's ends where tasks are many."""
+    records = rows.to_dict("records")
+    if len(records) > 6:
+        records = [min(records, key=lambda row: row["accuracy"]), max(records, key=lambda row: row["accuracy"])]
+        return "between " + " and ".join(f"{value(row)} ({facet_name(row, several)})" for row in records)
+    return listed(f"{value(row)} on {facet_name(row, several)}" for row in records)
+
+
+def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
+    """Return up to six sentences on what was found."""
+    best = select.best_informed(tables["leakage"].reset_index(drop=True))
+    best = best[best["accuracy"].notna()]
+    main = _main_rows(best).sort_values([*select.FACET], kind="stable")
+    name, several = focus(defences(main["defence"])), best["model"].nunique() > 1
+    lines = []
+    undefended = select.of(main, defence="none")
+    if len(undefended):
+        worlds = listed(sorted({pair.label for pair in select.pairs(undefended)}))
+        said = _each(undefended, lambda row: percent(row["accuracy"]), several)
+        lines.append(
+            f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance is 50 %): {said}."
+        )
+    chosen = select.of(main, defence=name)
+    if len(chosen):
+        above = int((chosen["accuracy_low"] > 0.5).sum())
+        said = _each(chosen, lambda row: percent(row["accuracy"]), several)
+        lines.append(
+            f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of {_count(len(chosen), 'task')}."
+        )
+        lines += _against_control(chosen, name, several)
+    lines += _fairness(tables["models"], name, tau)
+    lines += _bounds(tables["bounds"])
+    lines += _null(tables["leakage"])
+    return lines
+
+
+def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str]:
+    judged = chosen[chosen["difference_vs_control"].notna()]
+    if judged.empty:
+        return []
+    sure = judged[judged["p_vs_control_holm"] < LEVEL]
+    lower, higher = int((sure["difference_vs_control"] < 0).sum()), int((sure["difference_vs_control"] > 0).sum())
+    said = _each(
+        judged, lambda row: f"{100 * row['difference_vs_control']:+.1f} points".replace("-", "\u2212"), several
+    )
+    return [
+        f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm correction it is lower "
+        f"in {lower}, higher in {higher} and not told apart in {len(judged) - lower - higher} of {_count(len(judged), 'task')}."
+    ]
+
+
+def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
+    victims = _main_rows(select.of(models, role="victim"))
+    shares, fairness = {}, {}
+    for defence in [one for one in ("none", name) if one]:
+        part = select.of(victims, defence=defence)
+        gap = part["gap"].dropna()
+        if len(gap):
+            shares[defence], fairness[defence] = float((gap.abs() < tau).mean()), float(part["delta_eo"].mean())
+    if not shares:
+        return []
+    gaps = listed(f"{percent(share, 0)} of victims under {defence}" for defence, share in shares.items())
+    rates = listed(f"{value:.3f} under {defence}" for defence, value in fairness.items())
+    return [f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}."]
+
+
+def _bounds(bounds: pd.DataFrame) -> list[str]:
+    bounds = bounds[bounds["protocol"] != "null"]
+    if bounds.empty:
+        return []
+    share = {
+        form: percent(float(bounds[f"{form}_holds"].astype(float).mean()))
+        for form in ("literal", "corrected", "balanced")
+    }
+    return [
+        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (null worlds left out); its label-balanced form in "
+        f"{share['balanced']}, and the form corrected for label rates in {share['corrected']}. None of them speaks of training-side leakage."
+    ]
+
+
+def _null(leakage: pd.DataFrame) -> list[str]:
+    null = leakage[(leakage["protocol"] == "null") & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
+    if null.empty:
+        return []
+    outside = int(((null["accuracy_low"] > 0.5) | (null["accuracy_high"] < 0.5)).sum())
+    return [
+        f"Check: where the two worlds are one and the same, {outside} of {_count(len(null), 'interval')} (95 %) leave out 50 %; "
+        f"about {max(1, round(0.05 * len(null)))} would by chance alone."
+    ]
+
+
+def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return what a reader must be careful with."""
+    models, bounds = tables["models"], tables["bounds"]
+    lines = []
+    for status, text in (
+        ("diverged", "a weight or score is not finite"),
+        ("constant", "they predict one label for all"),
+    ):
+        bad = models[models["status"] == status]
+        if len(bad):
+            where = listed(
+                sorted({f"{task} under {defence}" for task, defence in zip(bad["task"], bad["defence"], strict=True)})[
+                    :6
+                ]
+            )
+            lines.append(f"{_count(len(bad), 'model')} of {len(models)} {status} ({text}): {where}.")
+    vacuous = models[(models["eo_weight"] > 0) & (models["eo_vacuous"] > 0.5)]
+    if len(vacuous):
+        where = listed(defences(vacuous["defence"]))
+        lines.append(
+            f"In {_count(len(vacuous), 'model')} the fairness term was 0 in most steps, for want of both groups in its data: {where}."
+        )
+    small = int((bounds["smallest_cell"] < SMALL_CELL).sum()) if len(bounds) else 0
+    if small:
+        lines.append(
+            f"{_count(small, 'row')} of the bounds table rest on a label-by-group cell of fewer than {SMALL_CELL} rows."
+        )
+    if len(tables["leakage"]) and tables["leakage"]["splits"].min() < FEW_SPLITS:
+        lines.append(f"Fewer than {FEW_SPLITS} pool splits: the intervals, which are clustered by split, say little.")
+    return lines
+
+
+def ranks(name: str) -> tuple[int, str]:
+    """Return a sort key for a defence or an adversary: known names first, in the order of the figures."""
+    for known in (list(DEFENCES), list(ADVERSARIES)):
+        if name in known:
+            return known.index(name), name
+    return len(ADVERSARIES), name
