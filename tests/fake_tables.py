@@ -17,10 +17,13 @@ PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("null", 0.5, 0.5))
 DEFENCES = ("none", "finetune", "rehearsal", "scratch", "fft", "fft-rehearsal")
 # strength against an undefended model in pure worlds, in standard deviations between the worlds' scores
 ADVERSARIES = {
-    "accuracy-gap": ("labels", ("any",), 1.2), "loss": ("labels", ("any",), 1.4), "threshold": ("labels", ("unaware", "informed"), 1.8),
-    "kl": ("scores", ("unaware", "informed"), 3.2), "meta": ("scores", ("unaware", "informed"), 3.8),
+    "accuracy-gap": ("labels", ("any",), 1.2),
+    "loss": ("labels", ("any",), 1.4),
+    "threshold": ("labels", ("unaware", "informed"), 1.8),
+    "kl": ("scores", ("unaware", "informed"), 3.2),
+    "meta": ("scores", ("unaware", "informed"), 3.8),
     "best": ("any", ("unaware", "informed"), 3.8),
-}  # fmt: skip
+}
 STRENGTH = {"none": 1.0, "finetune": 0.55, "rehearsal": 0.35, "scratch": 0.3, "fft": 0.6, "fft-rehearsal": 0.33}
 GAP = {"none": 0.13, "finetune": -0.06, "rehearsal": 0.05, "scratch": 0.045, "fft": -0.08, "fft-rehearsal": 0.03}
 EO = {"none": 0.17, "finetune": 0.1, "rehearsal": 0.11, "scratch": 0.12, "fft": 0.09, "fft-rehearsal": 0.03}
@@ -97,7 +100,8 @@ def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
     auc = float(np.mean(one[:, None] > zero))
     return {
         "access": access, "victims": n, "splits": scores["split"].nunique(), "accuracy": accuracy, "auc": auc,
-        "accuracy_low": max(0.0, accuracy - half), "accuracy_high": min(1.0, accuracy + half), "advantage": 2 * accuracy - 1,
+        "accuracy_low": max(0.0, accuracy - half), "accuracy_high": min(1.0, accuracy + half),
+        "advantage": 2 * accuracy - 1,
         "advantage_low": max(-1.0, 2 * (accuracy - half) - 1), "advantage_high": min(1.0, 2 * (accuracy + half) - 1),
         "auc_low": max(0.0, auc - half), "auc_high": min(1.0, auc + half), "tpr_at_fpr_05": 0.3, "tpr_at_fpr_01": 0.1,
         "n_leaked": 2.5 if pair[0] == "ratio" else np.nan, "detectable_advantage": 0.14, "p_vs_none": 0.001,
@@ -124,7 +128,7 @@ def _bounds(models: pd.DataFrame, pair: tuple) -> pd.DataFrame:
 
 @functools.cache
 def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("mlp",)) -> dict[str, pd.DataFrame]:
-    """Return the five tables. `extra` names are both defences and adversaries of a third party. Copy before changing one."""
+    """Return the five tables; `extra` names a third party's defences and adversaries. Copy a table before a change."""
     out: dict[str, list] = {name: [] for name in schema.TABLES}
     for task in tasks:
         for model in models:
@@ -147,7 +151,8 @@ def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("ml
                             out["leakage"].append(pd.DataFrame([who | _leakage(scores, pair, access)]))
                             out["scores"].append(scores.assign(**who))
     claims = [
-        {"claim": claim, "task": task, "verdict": verdict, "statement": statement, "evidence": f"measured on {task}: 0.071",
+        {"claim": claim, "task": task, "verdict": verdict, "statement": statement,
+         "evidence": f"measured on {task}: 0.071",
          "low": 0.05, "high": 0.09, "n": 400}
         for claim, (statement, where, verdicts) in CLAIMS.items()
         for task, verdict in zip(where, verdicts, strict=True) if task in (*tasks, "witness")

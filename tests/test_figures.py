@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 
-import fake_tables
 import numpy as np
 import pandas as pd
 import pytest
 
+import fake_tables
 from popleak import figure, plugins
 from popleak.errors import PopleakError
 from popleak.figures import _select as select
@@ -19,8 +19,14 @@ from popleak.figures.roc import roc_curve
 OURS = ("bound", "gap", "leakage", "roc", "tradeoff")
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
-ODD = {"tasks": ("a-task-with-the-longest-id-one-may-give-x", "t2"), "models": ("mlp", "logistic"), "extra": ("their-own",), "victims": 4,
-       "splits": 1, "pairs": (("ratio", 0.2, 0.5), ("null", 0.5, 0.5))}  # fmt: skip
+ODD = {
+    "tasks": ("a-task-with-the-longest-id-one-may-give-x", "t2"),
+    "models": ("mlp", "logistic"),
+    "extra": ("their-own",),
+    "victims": 4,
+    "splits": 1,
+    "pairs": (("ratio", 0.2, 0.5), ("null", 0.5, 0.5)),
+}
 
 
 def drawn(name, frames):
@@ -232,7 +238,7 @@ def test_stage_refuses_what_it_cannot_read(tmp_path):
     with pytest.raises(PopleakError, match="needs the table 'leakage'"):
         figure.draw(name="leakage", tables={}, stem=tmp_path / "x")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    with pytest.raises(PopleakError, match="broken.parquet"):
+    with pytest.raises(PopleakError, match=r"broken\.parquet"):
         figure.draw(name="leakage", tables={"leakage": tmp_path / "broken.parquet"}, stem=tmp_path / "x")
     with pytest.raises(PopleakError, match="unknown"):
         figure.draw(name="nope", tables={}, stem=tmp_path / "x")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import html.parser
 import re
 
-import fake_tables
 import pytest
 
+import fake_tables
 from popleak import figure, plugins, report, report_text
 from popleak.errors import PopleakError
 
 CARD = {
-    "title": "Adult <Census>", "source": "https://example.org/adult", "licence": "CC BY 4.0", "identifiers": ("id", "name"),
-    "attributes": {"sex": {"groups": ("Male", "Female"), "recorded": "by the survey", "rows": None}}, "rows": 48842, "notes": (),
+    "title": "Adult <Census>", "source": "https://example.org/adult", "licence": "CC BY 4.0", "identifiers": ("id",
+    "name"),
+    "attributes": {"sex": {"groups": ("Male", "Female"), "recorded": "by the survey", "rows": None}}, "rows": 48842,
+    "notes": (),
 }  # fmt: skip
 EXPERIMENT = {
     "experiment": "demo",
@@ -126,7 +128,7 @@ def test_findings_are_the_tables_numbers():
     ]
     for line, defence in zip(lines, ("none", "fft-rehearsal"), strict=False):
         for row in best[best["defence"] == defence].to_dict("records"):
-            assert f"{100 * row['accuracy']:.1f} % on {row['task']}" in line
+            assert f"{100 * row['accuracy']:.1f}\u00a0% on {row['task']}" in line
     assert "not told apart in 2 of 2 tasks" in lines[2]
 
 

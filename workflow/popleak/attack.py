@@ -38,11 +38,19 @@ def shadows_by_world(answers: query.Answers, split: int, points: np.ndarray, acc
 
 
 def judge_split(
-    attack: Attack, settings: Any, shadows: query.Answers, victims: query.Answers, split: int, points: query.Points, game: Game
+    attack: Attack,
+    settings: Any,
+    shadows: query.Answers,
+    victims: query.Answers,
+    split: int,
+    points: query.Points,
+    game: Game,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return (positions of the split's victims, scores, guesses, known ceiling or nan)."""
     used = np.flatnonzero(points.origin >= 0)
-    asked = Query(points.y[used], points.a[used], points.origin[used], None if points.cell is None else points.cell[used])
+    asked = Query(
+        points.y[used], points.a[used], points.origin[used], None if points.cell is None else points.cell[used]
+    )
     here = game._replace(law=points.law)
     zero, one = shadows_by_world(shadows, split, used, attack.access)
     judge = attack.calibrate(shadows_0=zero, shadows_1=one, query=asked, game=here, settings=settings)
@@ -55,13 +63,25 @@ def judge_split(
 
 
 def run(
-    *, settings: Mapping[str, Any], points: Path, answers: Mapping[str, tuple[Path, Path]], output: Path, step: str, code: str
+    *,
+    settings: Mapping[str, Any],
+    points: Path,
+    answers: Mapping[str, tuple[Path, Path]],
+    output: Path,
+    step: str,
+    code: str,
 ) -> None:
     """Write one row a verdict. answers: by defence id, the files of the victims' and of the shadows' answers."""
     attack = plugins.load("attacks", settings["attack"])
     own = attack.Settings.model_validate(settings["attack_settings"])
     sets = query.read_points(points)
-    game = Game(*settings["ratios"], settings["rows"], settings["mode"], settings["model"], label_rate=store.facts(points)["label_rate"])
+    game = Game(
+        *settings["ratios"],
+        settings["rows"],
+        settings["mode"],
+        settings["model"],
+        label_rate=store.facts(points)["label_rate"],
+    )
     undefended = query.read(answers[NONE][1])
     parts: list[dict[str, Any]] = []
     for defence, (victim_path, shadow_path) in answers.items():

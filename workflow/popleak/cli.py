@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="popleak", description="What a released model gives away about its training population.")
+    parser = argparse.ArgumentParser(
+        prog="popleak", description="What a released model gives away about its training population."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_list(commands)
     _add_plan(commands)
@@ -70,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stage(commands, name: str, run: Callable, **options: dict) -> None:
-    parser = commands.add_parser(name, help=f"run one step of the stage `{name}`; its rule's shell line shows the arguments")
+    parser = commands.add_parser(
+        name, help=f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
+    )
     parser.add_argument("--step", required=True, help="the step's id")
     parser.add_argument("--settings", required=True, type=json.loads, help="the step's settings, as JSON")
     parser.add_argument("--code", default="unknown", help="digest of the code, kept in the file's metadata")
@@ -241,7 +245,9 @@ def experiment_of(configfiles: Sequence[Path]):
 
 
 def _add_configfile(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake")
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake"
+    )
 
 
 def _add_plan(commands) -> None:
@@ -298,7 +304,9 @@ def _data(arguments: argparse.Namespace) -> None:
 def _add_fetch(commands) -> None:
     parser = commands.add_parser("fetch", help="fetch one raw file from its publisher, checked, whole or not at all")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--source", required=True, type=json.loads, help="the source, as JSON: file, url, sha256, member")
+    parser.add_argument(
+        "--source", required=True, type=json.loads, help="the source, as JSON: file, url, sha256, member"
+    )
     parser.add_argument("--output", required=True, type=Path)
     parser.set_defaults(run=_fetch)
 

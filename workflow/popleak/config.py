@@ -126,9 +126,13 @@ class Population(Settings):
     def _check(self) -> Population:
         if self.victims % self.splits:
             low = self.victims // self.splits * self.splits
-            raise ValueError(f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {low or self.splits} or {low + self.splits}")
+            raise ValueError(
+                f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {low or self.splits} or {low + self.splits}"
+            )
         if self.victim_share + self.adversary_share >= 1:
-            raise ValueError("victim_share + adversary_share must leave rows for the query pool: make their sum less than 1")
+            raise ValueError(
+                "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"
+            )
         return self
 
 
@@ -175,7 +179,9 @@ class Experiment(Settings):
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
     models: Choices = (Choice(name="mlp"),)
     """Victims' and shadows' architecture."""
-    defences: Choices = tuple(Choice(name=n) for n in ("none", "finetune", "rehearsal", "scratch", "fft", "fft-rehearsal"))
+    defences: Choices = tuple(
+        Choice(name=n) for n in ("none", "finetune", "rehearsal", "scratch", "fft", "fft-rehearsal")
+    )
     """Defences; `none` must be among them."""
     attacks: Choices = tuple(Choice(name=n) for n in ("accuracy-gap", "loss", "threshold", "kl", "meta"))
     """Attacks."""
@@ -204,7 +210,9 @@ class Experiment(Settings):
 
 def _need_none(value: tuple[Choice, ...]) -> tuple[Choice, ...]:
     if not any(choice.key == "none" for choice in value):
-        raise ValueError("`none` must be among the defences: the others are compared to it, and unaware shadows come from it")
+        raise ValueError(
+            "`none` must be among the defences: the others are compared to it, and unaware shadows come from it"
+        )
     return value
 
 
@@ -356,7 +364,9 @@ def _one_of(value: str | None, allowed: tuple[str, ...], path: str) -> str:
     if value is None:
         return allowed[0]
     if value not in allowed:
-        raise PopleakError(f"config: {path}: {value!r} is unknown{_near(value, allowed)}: choose from {', '.join(allowed)}")
+        raise PopleakError(
+            f"config: {path}: {value!r} is unknown{_near(value, allowed)}: choose from {', '.join(allowed)}"
+        )
     return value
 
 
@@ -370,7 +380,9 @@ def _settings(model: type[Settings], raw: Mapping[str, Any], path: str) -> Setti
 def _unique(path: str, ids: list[str]) -> None:
     for name in ids:
         if ids.count(name) > 1:
-            raise PopleakError(f"config: {path}: the id {name!r} is used {ids.count(name)} times: give each its own `id`")
+            raise PopleakError(
+                f"config: {path}: the id {name!r} is used {ids.count(name)} times: give each its own `id`"
+            )
 
 
 def _near(name: Any, allowed: tuple[str, ...] | list[str]) -> str:
@@ -403,7 +415,11 @@ def _fields(model: type[Settings], loc: tuple[Any, ...]) -> list[str]:
     for part in loc:
         if isinstance(part, int):
             continue
-        here = _inner(here.model_fields[part].annotation) if hasattr(here, "model_fields") and part in here.model_fields else here
+        here = (
+            _inner(here.model_fields[part].annotation)
+            if hasattr(here, "model_fields") and part in here.model_fields
+            else here
+        )
     return sorted(here.model_fields) if hasattr(here, "model_fields") else []
 
 

@@ -75,14 +75,18 @@ def check(records: Records, name: str) -> None:
     """Raise PopleakError unless `records` keep the dataset contract: shapes, finite features, all four (y, a) cells filled."""
     count = len(records.y)
     if records.x.shape != (count, len(records.features)) or len(records.a) != count:
-        raise PopleakError(f"dataset {name}: x {records.x.shape}, {count} labels, {len(records.a)} groups, {len(records.features)} features disagree")
+        raise PopleakError(
+            f"dataset {name}: x {records.x.shape}, {count} labels, {len(records.a)} groups, {len(records.features)} features disagree"
+        )
     if not np.isfinite(records.x).all():
         bad = records.features[int(np.flatnonzero(~np.isfinite(records.x).all(0))[0])]
         raise PopleakError(f"dataset {name}: feature {bad!r} holds a value that is not finite: the loader must fill it")
     for label in (0, 1):
         for group in (0, 1):
             if not ((records.y == label) & (records.a == group)).any():
-                raise PopleakError(f"dataset {name}: no row with label {label} in group {records.groups[group]!r}: choose another attribute or label")
+                raise PopleakError(
+                    f"dataset {name}: no row with label {label} in group {records.groups[group]!r}: choose another attribute or label"
+                )
 
 
 def read(path: str | Path) -> Loaded:

@@ -44,7 +44,9 @@ class Owner:
         aside = np.concatenate([hold_out(self.base[part], seeds, share)[1], hold_out(rows, seeds, share)[1]], 1)
         if held_out:
             if aside.shape[1] < 4:
-                raise PopleakError("config: training.validation: eo_reference held-out needs held-out rows: raise it above 0")
+                raise PopleakError(
+                    "config: training.validation: eo_reference held-out needs held-out rows: raise it above 0"
+                )
             extra, aside = aside[:, ::2], aside[:, 1::2]
         more: dict[str, Any] = {}
         if start is not None:  # the same stream of batches for a defence and its control
@@ -60,9 +62,7 @@ class Owner:
         """Return Delta_EO (k,) of each model on its own rows (k, v); a label with an empty cell does not count; nan if none does."""
         records = self.fitter.records
         scores = predict_rows(self.fitter.build, weights, self.fitter.table, rows)
-        found = [
-            rates(scores[k : k + 1], records.y[rows[k]], records.a[rows[k]]).delta_eo[0] for k in range(len(rows))
-        ]
+        found = [rates(scores[k : k + 1], records.y[rows[k]], records.a[rows[k]]).delta_eo[0] for k in range(len(rows))]
         return np.array(found)
 
 
@@ -92,7 +92,9 @@ def run(
         keys, rows = train.of_role(base_draws, role, settings["splits"])
         other_keys, other = train.of_role(other_draws, role, settings["splits"])
         if not (np.array_equal(keys["seed"], base.keys["seed"]) and np.array_equal(keys["seed"], other_keys["seed"])):
-            raise PopleakError(f"{models[role]}: holds other models than {draw} and {complement}: delete it and run again")
+            raise PopleakError(
+                f"{models[role]}: holds other models than {draw} and {complement}: delete it and run again"
+            )
         kept = hold_out(rows, keys["seed"], fitter.training.validation)[0]
         owned = Data(kept, records.a[kept], records.a[rows].mean(1), other, records.a[other])
         owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {role}s", len(rows)))

@@ -48,7 +48,9 @@ def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool:
 def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng: np.random.Generator) -> np.ndarray:
     """Return row ids: `wanted[stratum]` of `strata[stratum]` without replacement, in a random order."""
     return rng.permutation(
-        np.concatenate([rng.choice(strata[key], size, replace=False, shuffle=False) for key, size in wanted.items() if size])
+        np.concatenate(
+            [rng.choice(strata[key], size, replace=False, shuffle=False) for key, size in wanted.items() if size]
+        )
     )
 
 
@@ -90,7 +92,10 @@ def _training(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapp
                 rows.append(drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
-    return {**{name: np.array(values) for name, values in columns.items()}, "rows": store.fixed(np.array(rows, dtype=np.int32))}
+    return {
+        **{name: np.array(values) for name, values in columns.items()},
+        "rows": store.fixed(np.array(rows, dtype=np.int32)),
+    }
 
 
 def _query(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:

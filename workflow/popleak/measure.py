@@ -60,10 +60,18 @@ def run(
                 keys = {name: there.keys[name][mine] for name in there.keys}
                 scores = there.scores[mine]
                 models.append(
-                    {**constant, "role": role, "defence": defence, **keys, **fair(scores, keys["finite"], asked, worlds)}
+                    {
+                        **constant,
+                        "role": role,
+                        "defence": defence,
+                        **keys,
+                        **fair(scores, keys["finite"], asked, worlds),
+                    }
                 )
                 if role == "victim":
-                    rng = generator(settings["seed"], "bootstrap", settings["task"], settings["model_id"], defence, split)
+                    rng = generator(
+                        settings["seed"], "bootstrap", settings["task"], settings["model_id"], defence, split
+                    )
                     bound_parts.append({**constant, "defence": defence, **keys, **bound(scores, asked, worlds, rng)})
     paths = [data, points, *(path for pair in answers.values() for path in pair)]
     facts = store.provenance(stage="measure", step=step, settings=settings, code=code, inputs=paths)

@@ -66,7 +66,9 @@ class Plan:
         try:
             return self.steps[stage][name]
         except KeyError:
-            raise PopleakError(f"results/store/{stage}/{name}: not a step of experiment {self.experiment.experiment!r}") from None
+            raise PopleakError(
+                f"results/store/{stage}/{name}: not a step of experiment {self.experiment.experiment!r}"
+            ) from None
 
     def folder(self) -> str:
         return f"{ROOT}/{self.experiment.experiment}"
@@ -110,7 +112,9 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
-def _add(plan: Plan, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Any], **more: Any) -> Step:
+def _add(
+    plan: Plan, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Any], **more: Any
+) -> Step:
     """Add a step, or return the one that is there: two worlds, tasks or pairs that need the same step share it.
 
     inputs: by name, steps (their only output), paths, or lists of (step, output name).
@@ -147,9 +151,7 @@ class _Task:
         self.mode = {"mode": self.experiment.ratio_mode}
         per_split = population.victims // population.splits + population.shadows
         size = max(1, self.experiment.engine.models_per_job // per_split)
-        self.blocks = [
-            (first, min(first + size, population.splits)) for first in range(0, population.splits, size)
-        ]
+        self.blocks = [(first, min(first + size, population.splits)) for first in range(0, population.splits, size)]
         self.models_of = {block: per_split * (block[1] - block[0]) for block in self.blocks}
         self.data = self._dataset()
         shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
@@ -192,10 +194,17 @@ class _Task:
     def _draw(self, purpose: str, slug: str, settings: Mapping[str, Any]) -> Step:
         whole = {**self.seed, **self.mode, "purpose": purpose, **settings}
         return _add(
-            self.plan, "draw", self._slug(purpose, slug), whole, {"data": self.data, "pools": self.pools}, modules=("popleak.draw",)
+            self.plan,
+            "draw",
+            self._slug(purpose, slug),
+            whole,
+            {"data": self.data, "pools": self.pools},
+            modules=("popleak.draw",),
         )
 
-    def _training_draw(self, world: str, ratio: float, other: str | None = None, other_ratio: float | None = None) -> Step:
+    def _training_draw(
+        self, world: str, ratio: float, other: str | None = None, other_ratio: float | None = None
+    ) -> Step:
         population = self.experiment.population
         settings = {
             "world": world, "from_world": other or world, "ratio": ratio if other is None else other_ratio,
@@ -211,15 +220,26 @@ class _Task:
             # two worlds of one ratio are told apart by their copy, so the null protocol draws each of them afresh
             names = (f"{ratios[0]!r}#0", f"{ratios[1]!r}#{int(ratios[0] == ratios[1])}")
             base = [self._training_draw(name, ratio) for name, ratio in zip(names, ratios, strict=True)]
-            complement = [
-                self._training_draw(names[b], ratios[b], names[1 - b], ratios[1 - b]) for b in (0, 1)
-            ]
+            complement = [self._training_draw(names[b], ratios[b], names[1 - b], ratios[1 - b]) for b in (0, 1)]
             pair = f"{worlds.protocol}-{_short(ratios[0])}-{_short(ratios[1])}"
-            points = self._draw("query", pair, {"ratios": ratios, "query_rows": self.task.query_rows, "splits": self.experiment.population.splits})
+            points = self._draw(
+                "query",
+                pair,
+                {"ratios": ratios, "query_rows": self.task.query_rows, "splits": self.experiment.population.splits},
+            )
             for model in self.task.models:
                 self._pair(parts, worlds, pair, model, base, complement, points)
 
-    def _pair(self, parts, worlds: Worlds, pair: str, model: ResolvedChoice, base: list[Step], complement: list[Step], points: Step) -> None:
+    def _pair(
+        self,
+        parts,
+        worlds: Worlds,
+        pair: str,
+        model: ResolvedChoice,
+        base: list[Step],
+        complement: list[Step],
+        points: Step,
+    ) -> None:
         trained = {block: [self._train(model, base[b], block) for b in (0, 1)] for block in self.blocks}
         answers: dict[str, Step] = {}
         for defence in self.task.defences:
@@ -273,7 +293,9 @@ class _Task:
             models=self.models_of[block], mem_mb=4000, runtime=4 * self._minutes(self.models_of[block], self.experiment.training.epochs),
         )  # fmt: skip
 
-    def _judge(self, parts, worlds: Worlds, pair: str, model: ResolvedChoice, answers: Mapping[str, Step], points: Step) -> None:
+    def _judge(
+        self, parts, worlds: Worlds, pair: str, model: ResolvedChoice, answers: Mapping[str, Step], points: Step
+    ) -> None:
         common = {
             "task": self.task.id, "model_id": model.id, "model": model.name, "protocol": worlds.protocol, "ratios": worlds.ratios,
             "rows": self.task.rows, "defences": list(answers), **self.mode,
@@ -304,7 +326,8 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
     order = {
         "tasks": [task.id for task in plan.tasks],
         "controls": {
-            task.id: {defence.id: defence.control for defence in task.defences if defence.control} for task in plan.tasks
+            task.id: {defence.id: defence.control for defence in task.defences if defence.control}
+            for task in plan.tasks
         },
         "kinds": {task.id: {defence.id: defence.name for defence in task.defences} for task in plan.tasks},
         "datasets": {task.id: task.dataset for task in plan.tasks},
@@ -340,5 +363,6 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
             "figures": tuple(step.outputs["png"] for step in plan.figures.values()),
             "cards": tuple(dict.fromkeys(step.outputs["table"] for step in plan.steps["dataset"].values())),
         },
-        {"html": f"{folder}/report.html"}, ("popleak.report",), mem_mb=3000,
+        {"html": f"{folder}/report.html"},
+        ("popleak.report", *(plugins.modules("figures")[name] for name in experiment.figures)), mem_mb=3000,
     )  # fmt: skip

@@ -56,5 +56,7 @@ def load(kind: str, name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise PopleakError(f"{kind}: {name!r} ({known[name]}) cannot be loaded: {error}") from error
     if plugin.name != name:
-        raise PopleakError(f"{kind}: {known[name]} calls itself {plugin.name!r} but is registered as {name!r}: make them equal")
+        raise PopleakError(
+            f"{kind}: {known[name]} calls itself {plugin.name!r} but is registered as {name!r}: make them equal"
+        )
     return plugin

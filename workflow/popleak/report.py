@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("models", "leakage", "bounds", "claims")
 SECTIONS = (
-    ("findings", "Findings"), ("asked", "Question"), ("verdicts", "Verdicts"), ("figures", "Figures"), ("tables", "Tables"),
+    ("findings", "Findings"), ("asked", "Question"), ("verdicts", "Verdicts"), ("figures", "Figures"),
+    ("tables", "Tables"),
     ("data", "Data"), ("settings", "Settings"),
 )  # fmt: skip
 BADGES = {"holds": ("holds", "\u2713"), "fails": ("fails", "\u2717")}
@@ -38,8 +39,9 @@ def write(
 ) -> Path:
     """Write the report to `output` and return its path. Equal inputs give equal bytes.
 
-    experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to show;
-    cards: one mapping a dataset, the fields of `Card`; versions: by package. Raises PopleakError for a missing table or figure.
+    experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
+    show; cards: one mapping a dataset, the fields of `Card`; versions: by package. Raises PopleakError for a missing
+    table or figure.
     """
     import jinja2
 
@@ -76,7 +78,7 @@ def _ours(text: str):
     """Mark our own style sheet or script as not to be escaped; nothing of a user's passes here."""
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 def _whole(path: Path, text: str) -> Path:
@@ -84,7 +86,7 @@ def _whole(path: Path, text: str) -> Path:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return path
@@ -109,11 +111,9 @@ def _tally(claims: pd.DataFrame) -> list[str]:
     counts = claims["verdict"].value_counts().to_dict()
     if not counts:
         return []
-    words = {"holds": "hold", "fails": "fail", "cannot tell": "cannot be told"}
-    said = report_text.listed(
-        f"{counts[verdict]} {words.get(verdict, verdict)}" for verdict in sorted(counts, key=_order)
-    )
-    return [f"Of {len(claims)} verdicts on {claims['claim'].nunique()} claims, {said}."]
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts, key=_order))
+    verdicts = report_text.count(len(claims), "verdict")
+    return [f"{verdicts} on {report_text.count(claims['claim'].nunique(), 'claim')}: {said}."]
 
 
 def _order(verdict: str) -> tuple[int, str]:
@@ -220,8 +220,10 @@ def _sorted(rows: Iterable[Mapping[str, Any]], more: Iterable[str] = ()) -> list
 
 
 LEAKAGE_NUMBERS = {
-    "accuracy": "accuracy", "advantage": "advantage", "auc": "AUC", "tpr_at_fpr_05": "TPR at 5 %", "tpr_at_fpr_01": "TPR at 1 %",
-    "difference_vs_control": "vs control", "p_vs_control_holm": "p vs control", "p_vs_none_holm": "p vs none", "n_leaked": "n leaked",
+    "accuracy": "accuracy", "advantage": "advantage", "auc": "AUC", "tpr_at_fpr_05": "TPR at 5 %",
+    "tpr_at_fpr_01": "TPR at 1 %",
+    "difference_vs_control": "vs control", "p_vs_control_holm": "p vs control", "p_vs_none_holm": "p vs none",
+    "n_leaked": "n leaked",
     "detectable_advantage": "detectable", "abstained": "abstained", "known_ceiling": "ceiling", "victims": "victims",
 }  # fmt: skip
 
@@ -244,8 +246,10 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         for row in _sorted(frame.to_dict("records"), ("adversary", "knowledge"))
     ]
     note = (
-        "One row a task, pair of worlds, defence, adversary and knowledge. In brackets: 95 % intervals. p values are Holm-corrected over "
-        "the table. Control: the same defence without the fairness term. Click a head to sort; hover over it for its meaning."
+        "One row a task, pair of worlds, defence, adversary and knowledge. In brackets: 95 % intervals. p values are "
+        "Holm-corrected over "
+        "the table. Control: the same defence without the fairness term. Click a head to sort; hover over it for its "
+        "meaning."
     )
     return _table({"id": "leakage", "title": "Leakage", "note": note, "columns": columns, "rows": rows})
 
@@ -300,5 +304,8 @@ def _bounds(frame: pd.DataFrame) -> dict[str, Any]:
         found = [_value(row, name) for name in ("delta_eo", "w", "beta", "gap")]
         found += [_cell(report_text.percent(row[name]), row[name]) for name in shares]
         cells.append([*_keys(row), *found, _cell(str(row["models"]), row["models"])])
-    note = "Share of models for which a bootstrap does not contradict each form of the bound. All of these speak of a fixed model's gap."
+    note = (
+        "Share of models for which a bootstrap does not contradict each form of the bound. All of these speak of a "
+        "fixed model's gap."
+    )
     return _table({"id": "bounds", "title": "Bounds", "note": note, "columns": columns, "rows": cells})

@@ -23,13 +23,16 @@ PAGE = """<!doctype html>
 {% for line in warnings %}<p class="warning" role="note"><strong>Warning.</strong> {{ line }}</p>
 {% endfor %}
 <ul class="findings">{% for line in findings %}<li>{{ line }}</li>
-{% else %}<li>The tables hold no leakage of the adversary <code>best</code>, so there is nothing to sum up.</li>{% endfor %}</ul>
+{% else %}<li>The tables hold no leakage of the adversary <code>best</code>, so there is nothing to sum up.</li>{%
+endfor %}</ul>
 {% if matrix %}
 <h3>Share of victims whose training world the best informed adversary names</h3>
 <div class="scroll"><table class="matrix">
-<thead><tr><th>task</th><th>worlds</th>{% for name in matrix.defences %}<th class="n">{{ name }}</th>{% endfor %}</tr></thead>
+<thead><tr><th>task</th><th>worlds</th>{% for name in matrix.defences %}<th class="n">{{ name }}</th>{% endfor
+%}</tr></thead>
 <tbody>{% for row in matrix.rows %}<tr><th>{{ row.task }}</th><td>{{ row.pair }}</td>
-{% for cell in row.cells %}<td class="n">{% if cell %}<strong>{{ cell.value }}</strong><br><small>{{ cell.interval }}</small>
+{% for cell in row.cells %}<td class="n">{% if cell %}<strong>{{ cell.value }}</strong><br>
+<small>{{ cell.interval }}</small>
 {% else %}&ndash;{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 <p class="note">Chance is 50 %. Small: 95 % interval, clustered by pool split.</p>
@@ -43,12 +46,15 @@ PAGE = """<!doctype html>
 
 <section id="verdicts">
 <h2>Verdicts</h2>
-<p class="note">A claim holds, fails, or the data cannot tell. The suite is made to find out: a claim that fails is a result.</p>
+<p class="note">A claim holds, fails, or the data cannot tell. The suite is made to find out: a claim that fails is a
+result.</p>
 {% for claim in claims %}
 <h3 class="claim"><code>{{ claim.id }}</code> {{ claim.statement }}</h3>
 <div class="scroll"><table class="verdicts">
-<thead><tr><th>task</th><th>verdict</th><th>evidence</th><th class="n">95 % interval</th><th class="n">models</th></tr></thead>
-<tbody>{% for row in claim.rows %}<tr><td>{{ row.task }}</td><td><span class="badge {{ row.kind }}">{{ row.sign }} {{ row.verdict }}
+<thead><tr><th>task</th><th>verdict</th><th>evidence</th><th class="n">95 % interval</th><th class="n">models</th>
+</tr></thead>
+<tbody>{% for row in claim.rows %}<tr><td>{{ row.task }}</td><td>
+<span class="badge {{ row.kind }}">{{ row.sign }} {{ row.verdict }}
 </span></td><td>{{ row.evidence }}</td><td class="n">{{ row.interval }}</td><td class="n">{{ row.n }}</td></tr>
 {% endfor %}</tbody></table></div>
 {% else %}<p>No claim was judged.</p>{% endfor %}
@@ -71,9 +77,11 @@ PAGE = """<!doctype html>
 <p class="note">{{ table.note }}</p>
 <div class="filters" data-for="{{ table.id }}"></div>
 <div class="scroll tall"><table class="data" id="{{ table.id }}">
-<thead><tr>{% for column in table.columns %}<th{% if column.filter %} data-filter="{{ column.start }}"{% else %} class="n"{% endif %}
+<thead><tr>{% for column in table.columns %}<th{% if column.filter %} data-filter="{{ column.start }}"{% else %}
+class="n"{% endif %}
  title="{{ column.about }}">{{ column.title }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.sort is not none %} class="n" data-v="{{ cell.sort }}"{% endif %}
+<tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.sort is not none %} class="n" data-v="{{
+cell.sort }}"{% endif %}
 >{{ cell.text }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endfor %}
@@ -92,7 +100,8 @@ PAGE = """<!doctype html>
 <h2>Settings, versions, and how to run it again</h2>
 <p>Save the settings below as <code>settings.json</code> in a checkout of popleak and run</p>
 <pre>snakemake --cores all --configfile settings.json</pre>
-<p class="note">A data folder of your own goes into <code>data_dir</code> or the environment variable <code>POPLEAK_DATA</code>; it is not
+<p class="note">A data folder of your own goes into <code>data_dir</code> or the environment variable
+<code>POPLEAK_DATA</code>; it is not
 part of the settings shown.</p>
 <details><summary>Settings, all defaults filled in</summary><pre id="config">{{ settings }}</pre></details>
 <dl>{% for term, text in versions %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
@@ -106,7 +115,8 @@ part of the settings shown.</p>
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --band: #f6f8fa;
   --holds: #0072b2; --fails: #b34700; --unknown: #57606a; --warn: #fff4d6; }
-@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4ae; --line: #3a424b; --paper: #14181d;
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4ae; --line: #3a424b; --paper:
+  #14181d;
   --band: #1d232a; --warn: #4a3a10; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1160px; padding: 1.2rem 1.5rem 4rem; background: var(--paper); color: var(--ink);
@@ -127,19 +137,24 @@ thead th { background: var(--band); white-space: nowrap; } tbody th { font-weigh
 .tall thead th { position: sticky; top: 0; } .sortable { cursor: pointer; }
 [aria-sort=ascending]::after { content: " \\2191"; } [aria-sort=descending]::after { content: " \\2193"; }
 .filters { display: flex; flex-wrap: wrap; gap: .4rem 1rem; margin: .4rem 0; font-size: .88rem; }
-.filters select { font: inherit; } .verdicts td:first-child { width: 11rem; } .verdicts td:nth-child(2) { width: 8.5rem; }
-.badge { display: inline-block; padding: 0 .55rem; border-radius: .7rem; color: #fff; font-weight: 600; white-space: nowrap; }
+.filters select { font: inherit; } .verdicts td:first-child { width: 11rem; } .verdicts td:nth-child(2) { width:
+  8.5rem; }
+.badge { display: inline-block; padding: 0 .55rem; border-radius: .7rem; color: #fff; font-weight: 600; white-space:
+  nowrap; }
 .holds { background: var(--holds); } .fails { background: var(--fails); } .unknown { background: var(--unknown); }
 .claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
-figure { margin: 1.2rem 0 2rem; } figure img { display: block; max-width: 100%; height: auto; background: #fff; padding: .4rem; }
+figure { margin: 1.2rem 0 2rem; } figure img { display: block; max-width: 100%; height: auto; background: #fff;
+padding: .4rem; }
 figcaption { margin-top: .4rem; font-size: .9rem; max-width: 110ch; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: .5rem 0; }
 dt { font-weight: 600; } dd { margin: 0; white-space: pre-line; overflow-wrap: anywhere; }
 pre { padding: .6rem .8rem; background: var(--band); overflow-x: auto; font-size: .85rem; } summary { cursor: pointer; }
 details { margin: .5rem 0; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; } nav, .filters { display: none; }
-  .tall { max-height: none; overflow: visible; border: 0; } .scroll { overflow: visible; } figure, tr { break-inside: avoid; }
-  .badge { border: 1px solid #000; color: #000; background: none; } table { font-size: 8.5px; } th, td { padding: .15rem .3rem; } }
+  .tall { max-height: none; overflow: visible; border: 0; } .scroll { overflow: visible; } figure, tr { break-inside:
+  avoid; }
+  .badge { border: 1px solid #000; color: #000; background: none; } table { font-size: 8.5px; } th, td { padding:
+.15rem .3rem; } }
 """
 
 SCRIPT = """

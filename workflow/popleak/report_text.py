@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .figures import _select as select
@@ -18,7 +18,7 @@ LEVEL = 0.05
 
 
 def percent(value: float, digits: int = 1) -> str:
-    return "\u2013" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+    return "\u2013" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}\u00a0%"
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -38,8 +38,8 @@ def listed(items: Iterable[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
-def _count(many: int, one: str, more: str | None = None) -> str:
-    return f"{many} {one if many == 1 else more or one + 's'}"
+def count(many: int, one: str) -> str:
+    return f"{many} {one}" if many == 1 else f"{many} {one}s"
 
 
 def facet_name(row: Mapping[str, Any], several: bool) -> str:
@@ -55,7 +55,8 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     rows = [
         (
             "Question",
-            "Does a released model give away which of two populations it was trained on, and does a defence change that?",
+            "Does a released model give away which of two populations it was trained on, "
+            "and does a defence change that?",
         ),
         ("Tasks", listed(sorted(set(frame["task"])))),
         ("Models", listed(sorted(set(frame["model"])))),
@@ -72,7 +73,7 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         rows.append(
             (
                 "Victims",
-                f"{span} for each world and defence, over {_count(splits, 'pool split')}; each with its own draw",
+                f"{span} for each world and defence, over {count(splits, 'pool split')}; each with its own draw",
             )
         )
     if population.get("shadows"):
@@ -120,13 +121,17 @@ def _main_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts) if parts else frame.iloc[:0]
 
 
-def _each(rows: pd.DataFrame, value, several: bool) -> str:
-    """Return `value(row)` for each task in words, or the range's ends where tasks are many."""
-    records = rows.to_dict("records")
+def _each(rows: pd.DataFrame, column: str, several: bool, said: Callable[[float], str] = percent) -> str:
+    """Return `column` for each task in words, or the range's ends where tasks are many."""
+    records = sorted(rows.to_dict("records"), key=lambda row: facet_name(row, several))
     if len(records) > 6:
-        records = [min(records, key=lambda row: row["accuracy"]), max(records, key=lambda row: row["accuracy"])]
-        return "between " + " and ".join(f"{value(row)} ({facet_name(row, several)})" for row in records)
-    return listed(f"{value(row)} on {facet_name(row, several)}" for row in records)
+        ends = [end(records, key=lambda row: row[column]) for end in (min, max)]
+        return "between " + " and ".join(f"{said(row[column])} ({facet_name(row, several)})" for row in ends)
+    return listed(f"{said(row[column])} on {facet_name(row, several)}" for row in records)
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f} points".replace("-", "\u2212")
 
 
 def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
@@ -139,16 +144,18 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
     undefended = select.of(main, defence="none")
     if len(undefended):
         worlds = listed(sorted({pair.label for pair in select.pairs(undefended)}))
-        said = _each(undefended, lambda row: percent(row["accuracy"]), several)
+        said = _each(undefended, "accuracy", several)
         lines.append(
-            f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance is 50 %): {said}."
+            f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance "
+            f"is 50 %): {said}."
         )
     chosen = select.of(main, defence=name)
     if len(chosen):
         above = int((chosen["accuracy_low"] > 0.5).sum())
-        said = _each(chosen, lambda row: percent(row["accuracy"]), several)
+        said = _each(chosen, "accuracy", several)
         lines.append(
-            f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of {_count(len(chosen), 'task')}."
+            f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of "
+            f"{count(len(chosen), 'task')}."
         )
         lines += _against_control(chosen, name, several)
     lines += _fairness(tables["models"], name, tau)
@@ -163,12 +170,11 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
         return []
     sure = judged[judged["p_vs_control_holm"] < LEVEL]
     lower, higher = int((sure["difference_vs_control"] < 0).sum()), int((sure["difference_vs_control"] > 0).sum())
-    said = _each(
-        judged, lambda row: f"{100 * row['difference_vs_control']:+.1f} points".replace("-", "\u2212"), several
-    )
+    said = _each(judged, "difference_vs_control", several, _points)
     return [
-        f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm correction it is lower "
-        f"in {lower}, higher in {higher} and not told apart in {len(judged) - lower - higher} of {_count(len(judged), 'task')}."
+        f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
+        f"correction it is lower in {lower}, higher in {higher} and not told apart in {len(judged) - lower - higher} "
+        f"of {count(len(judged), 'task')}."
     ]
 
 
@@ -196,8 +202,9 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
         for form in ("literal", "corrected", "balanced")
     }
     return [
-        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (null worlds left out); its label-balanced form in "
-        f"{share['balanced']}, and the form corrected for label rates in {share['corrected']}. None of them speaks of training-side leakage."
+        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (null "
+        f"worlds left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
+        f"{share['corrected']}. None of them speaks of training-side leakage."
     ]
 
 
@@ -207,8 +214,8 @@ def _null(leakage: pd.DataFrame) -> list[str]:
         return []
     outside = int(((null["accuracy_low"] > 0.5) | (null["accuracy_high"] < 0.5)).sum())
     return [
-        f"Check: where the two worlds are one and the same, {outside} of {_count(len(null), 'interval')} (95 %) leave out 50 %; "
-        f"about {max(1, round(0.05 * len(null)))} would by chance alone."
+        f"Check: where the two worlds are one and the same, {outside} of {count(len(null), 'interval')} (95 %) leave "
+        f"out 50 %; about {max(1, round(0.05 * len(null)))} would by chance alone."
     ]
 
 
@@ -222,22 +229,20 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     ):
         bad = models[models["status"] == status]
         if len(bad):
-            where = listed(
-                sorted({f"{task} under {defence}" for task, defence in zip(bad["task"], bad["defence"], strict=True)})[
-                    :6
-                ]
-            )
-            lines.append(f"{_count(len(bad), 'model')} of {len(models)} {status} ({text}): {where}.")
+            cells = sorted({f"{task} under {name}" for task, name in zip(bad["task"], bad["defence"], strict=True)})
+            where = listed(cells if len(cells) < 7 else [*cells[:6], f"{len(cells) - 6} more"])
+            lines.append(f"{count(len(bad), 'model')} of {len(models)} {status} ({text}): {where}.")
     vacuous = models[(models["eo_weight"] > 0) & (models["eo_vacuous"] > 0.5)]
     if len(vacuous):
         where = listed(defences(vacuous["defence"]))
         lines.append(
-            f"In {_count(len(vacuous), 'model')} the fairness term was 0 in most steps, for want of both groups in its data: {where}."
+            f"In {count(len(vacuous), 'model')} the fairness term was 0 in most steps, for want of both groups in its "
+            f"data: {where}."
         )
     small = int((bounds["smallest_cell"] < SMALL_CELL).sum()) if len(bounds) else 0
     if small:
         lines.append(
-            f"{_count(small, 'row')} of the bounds table rest on a label-by-group cell of fewer than {SMALL_CELL} rows."
+            f"{count(small, 'row')} of the bounds table rest on a label-by-group cell of fewer than {SMALL_CELL} rows."
         )
     if len(tables["leakage"]) and tables["leakage"]["splits"].min() < FEW_SPLITS:
         lines.append(f"Fewer than {FEW_SPLITS} pool splits: the intervals, which are clustered by split, say little.")

@@ -30,12 +30,20 @@ DEFENCE = Column("defence", "string", "id of the defence; `none` is the undefend
 WHO = (
     Column("split", "int64", "pool split"),
     Column("world", "int64", "world in which the base model was trained, hence FFt's direction"),
-    Column("model_index", "int64", "number of the model within task, model, role, split and world; the same draw under every defence"),
+    Column(
+        "model_index",
+        "int64",
+        "number of the model within task, model, role, split and world; the same draw under every defence",
+    ),
 )
 ADVERSARY = (
     Column("adversary", "string", "id of the attack; `best` is the attack that did best on the other pool splits"),
     Column("access", "string", "labels or scores; `any` for `best`"),
-    Column("knowledge", "string", "unaware (undefended shadows), informed (shadows with the same defence), any (no shadows used)"),
+    Column(
+        "knowledge",
+        "string",
+        "unaware (undefended shadows), informed (shadows with the same defence), any (no shadows used)",
+    ),
 )
 
 MODELS = (
@@ -62,16 +70,27 @@ MODELS = (
     Column("status", "string", "ok, diverged (a weight or score is not finite) or constant (one label for all)"),
     *PAIR,
     Column("eo_weight", "double", "lambda of the EO term in the defence; 0 where there is none"),
-    Column("eo_vacuous", "double", "share of the defence's steps in which no (y, a) pair of cells was filled, so that the EO term was 0"),
+    Column(
+        "eo_vacuous",
+        "double",
+        "share of the defence's steps in which no (y, a) pair of cells was filled, so that the EO term was 0",
+    ),
 )
 SCORES = (
-    *TASK, *PAIR, DEFENCE, *ADVERSARY, *WHO,
+    *TASK,
+    *PAIR,
+    DEFENCE,
+    *ADVERSARY,
+    *WHO,
     Column("score", "double", "evidence for world 1; the threshold is 0"),
     Column("guess", "int64", "0 or 1; -1 where the adversary abstains, counted as a coin flip"),
     Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
 )
 LEAKAGE = (
-    *TASK, *PAIR, DEFENCE, *ADVERSARY,
+    *TASK,
+    *PAIR,
+    DEFENCE,
+    *ADVERSARY,
     Column("victims", "int64", "victims judged, both worlds"),
     Column("splits", "int64", "pool splits"),
     Column("accuracy", "double", "share of victims whose world was named, an abstention counting one half"),
@@ -86,7 +105,9 @@ LEAKAGE = (
     Column("tpr_at_fpr_05", "double", "TPR at FPR 0.05"),
     Column("tpr_at_fpr_01", "double", "TPR at FPR 0.01"),
     Column("n_leaked", "double", "direct samples of training data worth as much; ratio worlds only, else null"),
-    Column("detectable_advantage", "double", "smallest advantage found with power 0.8 at level 0.05 by this many victims"),
+    Column(
+        "detectable_advantage", "double", "smallest advantage found with power 0.8 at level 0.05 by this many victims"
+    ),
     Column("p_vs_none", "double", "p value of the paired difference in accuracy to `none`"),
     Column("p_vs_control", "double", "p value of the paired difference in accuracy to the matched no-EO control"),
     Column("p_vs_none_holm", "double", "the same, Holm-corrected over the table"),
@@ -98,7 +119,9 @@ LEAKAGE = (
     Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
 )
 BOUNDS = (
-    *TASK, DEFENCE, *WHO,
+    *TASK,
+    DEFENCE,
+    *WHO,
     Column("delta_eo", "double", "max over y of delta_y"),
     Column("w", "double", "W = sum over y of pi_y W_y"),
     Column("beta", "double", "difference of the worlds' label rates"),
@@ -118,7 +141,11 @@ BOUNDS = (
     Column("literal_excess_low", "double", "2.5 % quantile of the bootstrap of gap - rhs_literal"),
     Column("literal_excess_high", "double", "97.5 % quantile"),
     Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on every second query point"),
-    Column("adv_balanced_measured", "double", "label-balanced advantage of the rule that is best on those points, measured on the others"),
+    Column(
+        "adv_balanced_measured",
+        "double",
+        "label-balanced advantage of the rule that is best on those points, measured on the others",
+    ),
 )
 CLAIMS = (
     Column("claim", "string", "C1 to C8"),

@@ -18,7 +18,9 @@ from .seeds import generator
 POOLS = ("victim", "adversary", "query")
 
 
-def assign(y: np.ndarray, a: np.ndarray, unit: np.ndarray, shares: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+def assign(
+    y: np.ndarray, a: np.ndarray, unit: np.ndarray, shares: tuple[float, float], rng: np.random.Generator
+) -> np.ndarray:
     """Return the pool (N,) int8 of each row: 0 victim, 1 adversary, 2 query.
 
     y, a, unit (N,); shares: of the victim and the adversary pool. Units are cut within strata; a unit's stratum is the
@@ -51,7 +53,9 @@ def run(*, settings: Mapping[str, Any], data: Path, output: Path, step: str, cod
         pool = assign(records.y, records.a, records.unit, (settings["victim_share"], settings["adversary_share"]), rng)
         check_disjoint({name: rows[pool == i] for i, name in enumerate(POOLS)}, len(rows))
         columns[f"pool_{split}"] = pool
-    store.write(output, columns, store.provenance(stage="split", step=step, settings=settings, code=code, inputs=[data]))
+    store.write(
+        output, columns, store.provenance(stage="split", step=step, settings=settings, code=code, inputs=[data])
+    )
 
 
 def check_disjoint(pools: Mapping[str, np.ndarray], total: int) -> None:

@@ -46,7 +46,14 @@ def file_digest(path: str | Path) -> str:
 
 
 def provenance(
-    *, stage: str, step: str, settings: Mapping[str, Any], code: str, inputs: Iterable[str | Path], device: str = "cpu", **more: Any
+    *,
+    stage: str,
+    step: str,
+    settings: Mapping[str, Any],
+    code: str,
+    inputs: Iterable[str | Path],
+    device: str = "cpu",
+    **more: Any,
 ) -> dict[str, Any]:
     """Return the facts that a step's file carries. Nothing volatile (time, host, user, absolute path) is among them.
 
@@ -91,12 +98,16 @@ def facts(path: str | Path) -> dict[str, Any]:
     return _open(path)[1]
 
 
-def read(path: str | Path, *, stage: str | None = None, step: str | None = None, columns: list[str] | None = None) -> pa.Table:
+def read(
+    path: str | Path, *, stage: str | None = None, step: str | None = None, columns: list[str] | None = None
+) -> pa.Table:
     """Read a table of ours. With `stage` or `step`, a file that another stage or step wrote is refused by name."""
     handle, found = _open(path)
     for key, wanted in (("stage", stage), ("step", step)):
         if wanted is not None and found.get(key) != wanted:
-            raise PopleakError(f"{path}: written by {key} {found.get(key)!r}, expected {wanted!r}: delete the file and run again")
+            raise PopleakError(
+                f"{path}: written by {key} {found.get(key)!r}, expected {wanted!r}: delete the file and run again"
+            )
     try:
         return handle.read(columns=columns)
     except (OSError, pa.ArrowException) as error:
@@ -109,7 +120,9 @@ def _open(path: str | Path) -> tuple[pq.ParquetFile, dict[str, Any]]:
     except FileNotFoundError as error:
         raise PopleakError(f"{path}: no such file: run the step that makes it") from error
     except (OSError, pa.ArrowException) as error:
-        raise PopleakError(f"{path}: truncated or not Parquet ({_short(error)}): delete the file and run again") from error
+        raise PopleakError(
+            f"{path}: truncated or not Parquet ({_short(error)}): delete the file and run again"
+        ) from error
     stored = (handle.schema_arrow.metadata or {}).get(KEY)
     if stored is None:
         raise PopleakError(f"{path}: not written by popleak (no popleak metadata): move it away and run again")

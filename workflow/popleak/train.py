@@ -56,7 +56,16 @@ def of_role(draws: Any, role: str, splits: tuple[int, int]) -> tuple[dict[str, n
     return {name: column[name][chosen] for name in KEYS}, store.matrix(draws["rows"])[chosen]
 
 
-def run(*, settings: Mapping[str, Any], data: Path, draw: Path, outputs: Mapping[str, Path], step: str, code: str, stack: int) -> None:
+def run(
+    *,
+    settings: Mapping[str, Any],
+    data: Path,
+    draw: Path,
+    outputs: Mapping[str, Path],
+    step: str,
+    code: str,
+    stack: int,
+) -> None:
     """Train the base models of one world in the splits of this job; write victims and shadows."""
     fitter = Fitter({**settings, "stack": stack}, dataset.read(data))
     draws = store.read(draw, stage="draw")
@@ -65,12 +74,23 @@ def run(*, settings: Mapping[str, Any], data: Path, draw: Path, outputs: Mapping
         keys, rows = of_role(draws, role, settings["splits"])
         fitted = fitter(rows, keys["seed"], progress=Progress(f"train {step} {role}s", len(rows)))
         none = np.zeros(len(rows))
-        write(outputs[role], Models(keys, fitted.weights, fitted.finite, none, none), facts, validation_loss=fitted.validation_loss)
+        write(
+            outputs[role],
+            Models(keys, fitted.weights, fitted.finite, none, none),
+            facts,
+            validation_loss=fitted.validation_loss,
+        )
 
 
 def write(path: Path, models: Models, facts: Mapping[str, Any], **more: np.ndarray) -> None:
     """Write models of one role."""
-    columns = {**models.keys, "finite": models.finite, "eo_weight": models.eo_weight, "eo_vacuous": models.eo_vacuous, **more}
+    columns = {
+        **models.keys,
+        "finite": models.finite,
+        "eo_weight": models.eo_weight,
+        "eo_vacuous": models.eo_vacuous,
+        **more,
+    }
     store.write(path, {**columns, "weights": store.fixed(models.weights.astype(np.float32))}, facts)
 
 

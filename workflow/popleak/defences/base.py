@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from ..errors import PopleakError
 from ..settings import NoSettings, Settings
@@ -63,7 +64,9 @@ class Defence:
     """True: applies to models that are not trained by gradient steps, too."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
-    def apply(self, *, population: Population, data: Data, train: Train, seeds: np.ndarray, settings: Settings) -> Population:
+    def apply(
+        self, *, population: Population, data: Data, train: Train, seeds: np.ndarray, settings: Settings
+    ) -> Population:
         """Return the defended population. All randomness comes from the models' own `seeds` (K,)."""
         raise NotImplementedError
 
@@ -71,18 +74,18 @@ class Defence:
 class TuneSettings(Settings):
     """Settings of every fine-tuning defence."""
 
-    epochs: int | None = None
+    epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of fine-tuning; None: as many as the base model was trained for."""
 
 
 class EOSettings(TuneSettings):
     """Settings of a fine-tuning defence with an Equalized Odds term."""
 
-    eo_weight: float | Literal["auto"] = 1.0
+    eo_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """Lambda. `auto`: for each model the smallest of `eo_grid` whose validation Delta_EO is at most `eo_target`."""
-    eo_grid: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    eo_grid: Annotated[tuple[float, ...], Field(min_length=1)] = (0.5, 1.0, 2.0, 4.0)
     """The grid of `auto`, rising."""
-    eo_target: float = 0.05
+    eo_target: float = Field(default=0.05, ge=0, le=1)
     """Delta_EO that `auto` and the lagrangian form aim at."""
     penalty: Literal["absolute", "squared", "lagrangian"] = "absolute"
     """Form of the penalty on the difference of mean scores."""
@@ -148,6 +151,7 @@ def fair_fine_tune(
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
     extra = data.base if settings.eo_reference == "rehearsal+batch" else None
     best: Population | None = None
+    # the grid rises: the first lambda that meets the target is the smallest
     todo = np.ones(len(seeds), dtype=bool)
     for weight in grid:
         part = np.flatnonzero(todo)

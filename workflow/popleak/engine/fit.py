@@ -100,7 +100,9 @@ def fit(
     """
     models = len(seeds)
     if rows.shape[0] != models or (start is not None and len(start) != models):
-        raise ValueError(f"{models} seeds, rows of {rows.shape[0]} models, weights of {len(start) if start is not None else models}")
+        raise ValueError(
+            f"{models} seeds, rows of {rows.shape[0]} models, weights of {len(start) if start is not None else models}"
+        )
     parts = []
     for at in range(0, models, stack):
         cut = slice(at, at + stack)

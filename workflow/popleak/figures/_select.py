@@ -71,7 +71,8 @@ def of_pair(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
 
 
 def main_pairs(frame: pd.DataFrame) -> dict[tuple[str, str], Pair]:
-    """Return for each task and model the pair to show where there is room for one: pure, else the widest; null never."""
+    """Return for each task and model the pair to show where there is room for one: pure,
+    else the widest; null never."""
     frame = frame[frame["protocol"] != "null"]
     found = sorted(set(zip(frame["task"], frame["model"], strict=True)))
     return {(task, model): pairs(of(frame, task=task, model=model))[0] for task, model in found}
@@ -85,7 +86,7 @@ class Row(NamedTuple):
 
 
 def grid(frame: pd.DataFrame, most: int = 4) -> list[Row]:
-    """Lay out a panel for each facet and pair: a column a task and a row a pair; with one task the pairs go side by side.
+    """Lay out a panel for each facet and pair: a column a task, a row a pair; with one task the pairs go side by side.
 
     More than `most` columns wrap into further blocks of rows.
     """
@@ -109,7 +110,8 @@ def columns(count: int, most: int = 4) -> int:
 
 
 def best_informed(leakage: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `best` with informed shadows. For `none` the two kinds of shadow are the same, so either serves."""
+    """Return the rows of `best` with informed shadows. For `none` the two kinds of shadow are the same,
+    so either serves."""
     best = of(leakage, adversary="best")
     informed = best[best["knowledge"].isin(["informed", "any"])]
     keys = [*FACET, *PAIR]

@@ -7,8 +7,8 @@ from . import _style as style
 from .base import Figure
 
 COLUMNS = (
-    "side", "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "world", "models", "delta_eo_w", "delta_eo_w_low",
-    "delta_eo_w_high", "value", "value_low", "value_high", "literal_holds",
+    "side", "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "world", "models",
+    "delta_eo_w", "delta_eo_w_low", "delta_eo_w_high", "value", "value_low", "value_high", "literal_holds",
 )  # fmt: skip
 
 
@@ -16,13 +16,14 @@ class Bound(Figure):
     name = "bound"
     summary = "Delta_EO * W against the evaluation-side gap, which it bounds, and against training-side leakage"
     caption = (
-        "Left of each pair of panels, evaluation side: mean |accuracy gap| of the victims against their mean Delta_EO * W, by "
-        "defence and direction (filled: base in world 0, hollow: world 1); on the line the two are equal, and below it the literal "
-        "bound gap <= Delta_EO * W holds for the means. In brackets: the share of single models for which a bootstrap does not "
-        "contradict it. Where the worlds' label rates differ the literal form may fail and only the corrected one must hold. Right, "
-        "training side, same x axis: advantage of the best informed adversary at naming the training world. The line is repeated "
-        "there to show that it is no bound: no bound in Delta_EO exists on this side. Bars: 95 % intervals, left t over pool splits, "
-        "right clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios."
+        "Left of each pair of panels, evaluation side: mean |accuracy gap| of the victims against their mean "
+        "Delta_EO * W, by defence and direction (filled: base in world 0, hollow: world 1); on the line the two are "
+        "equal, and below it the literal bound gap <= Delta_EO * W holds for the means. In brackets: the share of "
+        "single models for which a bootstrap does not contradict it. Where the worlds' label rates differ the "
+        "literal form may fail and only the corrected one must hold. Right, training side, same x axis: advantage "
+        "of the best informed adversary at naming the training world. The line is repeated there to show that it is "
+        "no bound: no bound in Delta_EO exists on this side. Bars: 95 % intervals, left t over pool splits, right "
+        "clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios."
     )
     tables = ("bounds", "leakage")
 
@@ -95,9 +96,11 @@ def _training(bounds, leakage, facet, pair):
     for row in judged.to_dict("records"):
         part = select.of(cell, defence=row["defence"])
         if len(part):
-            yield {"side": "training", "task": facet.task, "model": facet.model, **pair._asdict(), "defence": row["defence"],
-                   "world": None, **_point(part, None), "value": row["advantage"], "value_low": row["advantage_low"],
-                   "value_high": row["advantage_high"]}  # fmt: skip
+            yield {
+                "side": "training", "task": facet.task, "model": facet.model, **pair._asdict(), "world": None,
+                "defence": row["defence"], **_point(part, None), "value": row["advantage"],
+                "value_low": row["advantage_low"], "value_high": row["advantage_high"],
+            }  # fmt: skip
 
 
 def _points(panel, frame, looks):
@@ -108,7 +111,8 @@ def _points(panel, frame, looks):
             low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
             error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
         panel.errorbar(
-            row["delta_eo_w"], row["value"], **error, color=look.color, marker=look.marker, markersize=5.5 * look.size, elinewidth=0.8,
+            row["delta_eo_w"], row["value"], **error, color=look.color, marker=look.marker, elinewidth=0.8,
+            markersize=5.5 * look.size,
             markerfacecolor="white" if row["world"] == 1 else look.color, markeredgewidth=1, zorder=3,
         )  # fmt: skip
 

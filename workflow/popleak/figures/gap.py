@@ -8,8 +8,8 @@ from .base import Figure
 
 TAU = 0.1
 COLUMNS = (
-    "task", "model", "protocol", "ratio_0", "ratio_1", "world", "defence", "victims", "not_finite", "within_tau", "q05", "q25",
-    "median", "q75", "q95",
+    "task", "model", "protocol", "ratio_0", "ratio_1", "world", "defence", "victims", "not_finite", "within_tau",
+    "q05", "q25", "median", "q75", "q95",
 )  # fmt: skip
 
 
@@ -17,11 +17,11 @@ class Gap(Figure):
     name = "gap"
     summary = "accuracy gap of the victims by defence and direction, against the threshold tau = 0.1"
     caption = (
-        "Accuracy on world-0 records minus accuracy on world-1 records, one dot a victim, by defence. Upper panels: base model "
-        "trained in world 0; lower panels: in world 1; the defence's complementary data come from the other world. Bar: median; "
-        "box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-0.1, the paper's threshold tau. Right: share of victims "
-        "within it. Pure worlds where they were run, else the widest pair of ratios. A small gap is a statement on effect size, "
-        "not on what an adversary can find."
+        "Accuracy on world-0 records minus accuracy on world-1 records, one dot a victim, by defence. Upper panels: "
+        "base model trained in world 0; lower panels: in world 1; the defence's complementary data come from the "
+        "other world. Bar: median; box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-0.1, the "
+        "paper's threshold tau. Right: share of victims within it. Pure worlds where they were run, else the widest "
+        "pair of ratios. A small gap is a statement on effect size, not on what an adversary can find."
     )
     tables = ("models",)
 
@@ -29,9 +29,8 @@ class Gap(Figure):
         frame = select.of(tables["models"], role="victim")
         chosen = select.main_pairs(frame)
         if not chosen:
-            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of(
-                [], COLUMNS
-            )
+            text = "no victims in pure or ratio worlds in the table `models`"
+            return style.missing(text), select.frame_of([], COLUMNS)
         facets = [facet for facet in select.facets(frame) if (facet.task, facet.model) in chosen]
         parts = {facet: _cell(frame, facet, chosen[facet.task, facet.model]) for facet in facets}
         looks = style.defences(name for part in parts.values() for name in part["defence"])
@@ -65,9 +64,8 @@ class Gap(Figure):
                         panel.set_ylabel(f"base in world {world}", fontweight="bold")
         usual = max([1.5 * TAU, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
         every = max(part["gap"].abs().max() for part in parts.values())
-        reach = min(
-            1.05 * max(usual, every if every < float("inf") else usual), 2 * usual
-        )  # one outlier must not squeeze all
+        every = every if every < float("inf") else usual
+        reach = min(1.05 * max(usual, every), 2 * usual)  # one outlier must not squeeze all
         axes[0, 0].set_xlim(-reach, reach)
         style.legend(figure, _keys(), entry=2.0)
         return figure, select.frame_of(plotted, COLUMNS)
@@ -120,13 +118,10 @@ def _distribution(panel, y, finite, quantiles, look):
                markeredgewidth=0, rasterized=len(finite) > 500, zorder=2)  # fmt: skip
     q05, q25, q50, q75, q95 = quantiles
     panel.hlines(y, q05, q95, color=style.BLACK, linewidth=0.8, zorder=3)
-    panel.add_patch(
-        Rectangle((q25, y - 0.24), q75 - q25, 0.48, facecolor="white" if look.line == "-" else look.color, alpha=0.45, linewidth=0,
-                  zorder=3)
-    )  # fmt: skip
-    panel.add_patch(
-        Rectangle((q25, y - 0.24), q75 - q25, 0.48, facecolor="none", edgecolor=style.BLACK, linewidth=0.8, zorder=4)
-    )
+    corner, width = (q25, y - 0.24), q75 - q25
+    fill = "white" if look.line == "-" else look.color
+    panel.add_patch(Rectangle(corner, width, 0.48, facecolor=fill, alpha=0.45, linewidth=0, zorder=3))
+    panel.add_patch(Rectangle(corner, width, 0.48, facecolor="none", edgecolor=style.BLACK, linewidth=0.8, zorder=4))
     panel.vlines(q50, y - 0.3, y + 0.3, color=style.BLACK, linewidth=2, zorder=5)
 
 

@@ -7,8 +7,8 @@ from . import _style as style
 from .base import Figure
 
 COLUMNS = (
-    "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "access", "knowledge", "victims", "accuracy",
-    "accuracy_low", "accuracy_high", "known_ceiling",
+    "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "access", "knowledge", "victims",
+    "accuracy", "accuracy_low", "accuracy_high", "known_ceiling",
 )  # fmt: skip
 
 
@@ -16,12 +16,12 @@ class Leakage(Figure):
     name = "leakage"
     summary = "share of victims whose world is named, by defence and adversary, with intervals"
     caption = (
-        "Share of victims whose training world the adversary names, by defence (rows within a panel) and adversary (marker and "
-        "colour). A panel a task and pair of worlds: P(a = 1) in world 0 against world 1. Filled markers: "
-        "shadows trained with the same defence (informed), or an adversary that needs no shadows; hollow markers: undefended "
-        "shadows (unaware). Bars are 95 % intervals, clustered by pool split. Dashed line: chance, 0.5. Short solid line, where "
-        "drawn: the best accuracy that any adversary can have, where the law of the outputs is known. `best` is the attack that "
-        "did best on the other pool splits."
+        "Share of victims whose training world the adversary names, by defence (rows within a panel) and adversary "
+        "(marker and colour). A panel a task and pair of worlds: P(a = 1) in world 0 against world 1. Filled "
+        "markers: shadows trained with the same defence (informed), or an adversary that needs no shadows; hollow "
+        "markers: undefended shadows (unaware). Bars are 95 % intervals, clustered by pool split. Dashed line: "
+        "chance, 0.5. Short solid line, where drawn: the best accuracy that any adversary can have, where the law "
+        "of the outputs is known. `best` is the attack that did best on the other pool splits."
     )
     tables = ("leakage",)
 
@@ -86,7 +86,8 @@ def _panel(panel, cell, names, looks):
                 (part["accuracy_high"] - part["accuracy"]).clip(lower=0).fillna(0),
             ]
             panel.errorbar(
-                part["accuracy"], y, xerr=spread, color=look.color, marker=look.marker, linestyle="none", elinewidth=0.9,
+                part["accuracy"], y, xerr=spread, color=look.color, marker=look.marker, linestyle="none",
+                elinewidth=0.9,
                 markersize=3.8 * look.size, markeredgewidth=0.8, zorder=3,
                 markerfacecolor="white" if hollow else look.color,
             )  # fmt: skip

@@ -14,11 +14,12 @@ class Roc(Figure):
     name = "roc"
     summary = "ROC curve of the adversary with the highest AUC, by defence"
     caption = (
-        "ROC curves at naming world 1, one a defence, of the attack with the highest informed AUC in the leakage table (`best` left "
-        "out; attacks that need no shadows count as informed). The attack is chosen on the victims shown, so the curve is an upper "
-        "view. Scores are pooled over pool splits on the judges' own scales, whose threshold is 0 in every split; the AUC "
-        "in words is the leakage table's, a mean over splits, and the pooled curve's own area can differ from it. Markers: TPR at FPR "
-        "5 % (dotted line), 25 % and 50 %. Dashed: chance."
+        "ROC curves at naming world 1, one a defence, of the attack with the highest informed AUC in the leakage "
+        "table (`best` left out; attacks that need no shadows count as informed). The attack is chosen on the "
+        "victims shown, so the curve is an upper view. Scores are pooled over pool splits on the judges' own "
+        "scales, whose threshold is 0 in every split; the AUC in words is the leakage table's, a mean over splits, "
+        "and the pooled curve's own area can differ from it. Markers: TPR at FPR 5 % (dotted line), 25 % and 50 %. "
+        "Dashed: chance."
     )
     tables = ("scores", "leakage")
 
@@ -113,13 +114,17 @@ def _panel(panel, mine, looks):
 
 
 def _legend(below, mine, looks):
+    labels = {
+        name: f"{style.short(name)}: {style.short(mine[name]['adversary'])} {mine[name]['auc']:.2f}" for name in mine
+    }
     handles = [
-        style.key(look, f"{style.short(name)}: {style.short(mine[name]['adversary'])} {mine[name]['auc']:.2f}", line=True)
+        style.key(look, labels[name], line=True)
         for name, look in looks.items() if name in mine
     ]  # fmt: skip
     if handles:
         found = below.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(-0.1, 1), fontsize=7.5, handlelength=2.8, labelspacing=0.25,
+            handles=handles, loc="upper left", bbox_to_anchor=(-0.1, 1), fontsize=7.5, handlelength=2.8,
+            labelspacing=0.25,
             borderaxespad=0, title="defence: attack, AUC", title_fontsize=7.5, alignment="left",
         )  # fmt: skip
         found.set_in_layout(False)  # a long label must not squeeze the panels

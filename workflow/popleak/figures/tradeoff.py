@@ -17,10 +17,11 @@ class Tradeoff(Figure):
     name = "tradeoff"
     summary = "accuracy, Delta_EO and leakage of each defence, by task"
     caption = (
-        "Each defence's mean accuracy on the query pool (x) against its mean Delta_EO (upper panels) and against the advantage of the "
-        "best informed adversary at naming the training world (lower panels, same x axis). Down and to the right is better in both. "
-        "Bars: 95 % intervals, t over pool splits for accuracy and Delta_EO, clustered by pool split for the advantage. Pure "
-        "worlds where they were run, else the widest pair of ratios; victims of both worlds together. Scales differ between tasks."
+        "Each defence's mean accuracy on the query pool (x) against its mean Delta_EO (upper panels) and against "
+        "the advantage of the best informed adversary at naming the training world (lower panels, same x axis). "
+        "Down and to the right is better in both. Bars: 95 % intervals, t over pool splits for accuracy and "
+        "Delta_EO, clustered by pool split for the advantage. Pure worlds where they were run, else the widest pair "
+        "of ratios; victims of both worlds together. Scales differ between tasks."
     )
     tables = ("models", "leakage")
 
@@ -29,9 +30,8 @@ class Tradeoff(Figure):
         leakage = select.best_informed(tables["leakage"].reset_index(drop=True))
         chosen = select.main_pairs(models)
         if not chosen:
-            return style.missing("no victims in pure or ratio worlds in the table `models`"), select.frame_of(
-                [], COLUMNS
-            )
+            text = "no victims in pure or ratio worlds in the table `models`"
+            return style.missing(text), select.frame_of([], COLUMNS)
         facets = [facet for facet in select.facets(models) if (facet.task, facet.model) in chosen]
         rows = [row for facet in facets for row in _rows(models, leakage, facet, chosen[facet.task, facet.model])]
         frame = select.frame_of(rows, COLUMNS)
@@ -90,7 +90,7 @@ def _points(panel, mine, name, looks):
         for axis, column in (("xerr", "accuracy"), ("yerr", name)):
             low, high = row[column] - row[f"{column}_low"], row[f"{column}_high"] - row[column]
             error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
-        panel.errorbar(row["accuracy"], row[name], **error, color=look.color, marker=look.marker, 
+        panel.errorbar(row["accuracy"], row[name], **error, color=look.color, marker=look.marker,
                        markersize=6 * look.size, elinewidth=0.9, zorder=3)  # fmt: skip
 
 

@@ -32,6 +32,8 @@ class Model:
         """Return the weights (K, P) float32 of K models fitted to `rows` (K, n) of labels `y` (N,) and cells (N,)."""
         raise NotImplementedError
 
-    def predict(self, weights: np.ndarray, *, cell: np.ndarray | None, rows: np.ndarray, settings: Settings) -> np.ndarray:
+    def predict(
+        self, weights: np.ndarray, *, cell: np.ndarray | None, rows: np.ndarray, settings: Settings
+    ) -> np.ndarray:
         """Return scores (K, m) in [0, 1] of models `weights` (K, P) on the m `rows`."""
         raise NotImplementedError

@@ -140,7 +140,9 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
         under = (part["gap"].abs() < evidence.tau).astype(float)
         sums = under.groupby(part["split"]).agg(["sum", "size"])
         share = intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy())
-        said = f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in the majority of runs."
+        said = (
+            f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in the majority of runs."
+        )
         against = intervals.Estimate(1 - share.value, 1 - share.high, 1 - share.low, share.p)
         yield Row(
             "C2", evidence.task, verdict(against, holds_below=0.5), said, f"share of runs below: {_text(share)}",
@@ -178,15 +180,20 @@ def _c3_c4(evidence: Evidence) -> Iterator[Row]:
             ends += [share.low, share.high]
         if claim == "C3":
             rates = [
-                f"{name} {1 - cell['literal_holds'].astype(bool).mean():.2f}" for name, cell in table.dropna(subset="literal_holds").groupby("defence", sort=False)
+                f"{name} {1 - cell['literal_holds'].astype(bool).mean():.2f}"
+                for name, cell in table.dropna(subset="literal_holds").groupby("defence", sort=False)
             ]
             lines.append("share by defence: " + ", ".join(rates))
-        yield Row(claim, evidence.task, together(verdicts), words[claim], "; ".join(lines), min(ends), max(ends), len(table))
+        yield Row(
+            claim, evidence.task, together(verdicts), words[claim], "; ".join(lines), min(ends), max(ends), len(table)
+        )
 
 
 def _paired(evidence: Evidence, column: str, fft: str, other: str) -> tuple[intervals.Estimate, int]:
     """Return the mean paired difference of `column` between two defences over victims of worlds that differ."""
-    wide = evidence.pairs[evidence.pairs["defence"].isin([fft, other])].pivot(index=VICTIM, columns="defence", values=column)
+    wide = evidence.pairs[evidence.pairs["defence"].isin([fft, other])].pivot(
+        index=VICTIM, columns="defence", values=column
+    )
     difference = (wide[fft] - wide[other]).dropna()
     split = difference.index.get_level_values("split").to_numpy()
     return intervals.mean(difference.to_numpy(), split), len(difference)
@@ -209,7 +216,9 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
 def _c6(evidence: Evidence) -> Iterator[Row]:
     """Advantage of the best informed adversary against FFt and against its no-EO control, same victims."""
     best = evidence.leakage[
-        (evidence.leakage["adversary"] == "best") & (evidence.leakage["knowledge"] == "informed") & (evidence.leakage["protocol"] != "null")
+        (evidence.leakage["adversary"] == "best")
+        & (evidence.leakage["knowledge"] == "informed")
+        & (evidence.leakage["protocol"] != "null")
     ]
     for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
         lines, verdicts, ends, count = [], [], [], 0
@@ -224,7 +233,8 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
             verdicts.append(FAILS if same else verdict(twice, holds_below=0.0))
             lines.append(
                 f"{row.model}, {row.protocol} {row.ratio_0:g} against {row.ratio_1:g}: advantage {row.advantage:.3f} "
-                f"[{row.advantage_low:.3f}, {row.advantage_high:.3f}], minus control {_text(twice)}" + (" (identical)" if same else "")
+                f"[{row.advantage_low:.3f}, {row.advantage_high:.3f}], minus control {_text(twice)}"
+                + (" (identical)" if same else "")
             )
             ends += [twice.low, twice.high]
             count += row.victims
@@ -258,7 +268,9 @@ def _c7(evidence: Evidence) -> Iterator[Row]:
     if verdicts:
         yield Row("C7", evidence.task, together(verdicts), said, "; ".join(lines), min(low), max(high), count)
     elif count:
-        yield Row("C7", evidence.task, OPEN, said, "the label-balanced advantage fell in no setting", np.nan, np.nan, count)
+        yield Row(
+            "C7", evidence.task, OPEN, said, "the label-balanced advantage fell in no setting", np.nan, np.nan, count
+        )
 
 
 def _c8(seed: int, records: int = 20_000) -> Iterator[Row]:
@@ -270,8 +282,6 @@ def _c8(seed: int, records: int = 20_000) -> Iterator[Row]:
     inside = sum(one.low <= one.bound <= one.high for one in found)
     widest = max(one.high - one.low for one in found)
     met = over.low <= 0 <= over.high and inside >= len(found) - 2
-    line = (
-        f"advantage minus D W over D = 0.1 ... 0.9: {_text(over)}; D W lies in {inside} of {len(found)} intervals, the widest {widest:.3f}"
-    )
+    line = f"advantage minus D W over D = 0.1 ... 0.9: {_text(over)}; D W lies in {inside} of {len(found)} intervals, the widest {widest:.3f}"
     said = "The tightness witness attains its bound: its advantage is D * W."
     yield Row("C8", "witness", HOLDS if met else FAILS, said, line, over.low, over.high, len(found) * records)

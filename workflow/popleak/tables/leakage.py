@@ -46,9 +46,13 @@ def _best(game: pd.DataFrame) -> list[pd.DataFrame]:
         levels = [level for level in ("informed", "unaware") if (part["knowledge"] == level).any()]
         for level in levels or ["any"]:
             chosen = part[part["knowledge"].isin([level, "any"])]
-            wide = chosen.pivot_table(index=VICTIM, columns="adversary", values=["correct", "score", "guess"], sort=True)
+            wide = chosen.pivot_table(
+                index=VICTIM, columns="adversary", values=["correct", "score", "guess"], sort=True
+            )
             split, world = (wide.index.get_level_values(name).to_numpy() for name in ("split", "world"))
-            best = leakage.cross_fitted_best({n: wide["correct"][n].to_numpy() for n in wide["correct"]}, split, world=world)
+            best = leakage.cross_fitted_best(
+                {n: wide["correct"][n].to_numpy() for n in wide["correct"]}, split, world=world
+            )
             at = (np.arange(len(wide)), best.adversary)
             found.append(
                 wide.index.to_frame(index=False).assign(
@@ -61,7 +65,9 @@ def _best(game: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _game(game: pd.DataFrame, controls: Mapping[str, str]) -> list[dict[str, Any]]:
-    cells = {key: cell.set_index(VICTIM).sort_index() for key, cell in game.groupby(["defence", *ADVERSARY], sort=False)}
+    cells = {
+        key: cell.set_index(VICTIM).sort_index() for key, cell in game.groupby(["defence", *ADVERSARY], sort=False)
+    }
     ceiling = game.loc[game["defence"] == "none", "known_ceiling"].max()
     rows = []
     for (defence, *adversary), cell in cells.items():
@@ -107,7 +113,9 @@ def _summary(cell: pd.DataFrame, first: pd.Series) -> dict[str, Any]:
         ratio_0=first["ratio_0"], ratio_1=first["ratio_1"],
     )  # fmt: skip
     ratio_world = first["protocol"] == "ratio"
-    row: dict[str, Any] = {name: getattr(found, name) for name in ("victims", "splits", "tpr_at_fpr_05", "tpr_at_fpr_01")}
+    row: dict[str, Any] = {
+        name: getattr(found, name) for name in ("victims", "splits", "tpr_at_fpr_05", "tpr_at_fpr_01")
+    }
     for name in ("accuracy", "advantage", "auc"):
         estimate = getattr(found, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
