@@ -32,8 +32,9 @@ STACK = PLAN.experiment.engine.stack
 STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"
 
-# jobs run the same Python as this, whether or not its environment is activated
-shell.prefix(f'export PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
+# jobs run the same Python as this, whether or not its environment is activated; a prefix replaces Snakemake's own strict
+# mode, without which a failed command before `| tee` would count as done
+shell.prefix(f'set -euo pipefail; export PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
 
 
 wildcard_constraints:

@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_plan(commands)
     _add_schema(commands)
+    _add_docs(commands)
     _add_data(commands)
     _add_fetch(commands)
     one, many = {"type": Path, "required": True}, {"type": Path, "required": True, "nargs": "+"}
@@ -281,6 +282,18 @@ def _schema(arguments: argparse.Namespace) -> None:
     from . import config
 
     print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+
+
+def _add_docs(commands) -> None:
+    parser = commands.add_parser("docs", help="write the reference pages (config, tables, plugins) into a folder")
+    parser.add_argument("folder", type=Path)
+    parser.set_defaults(run=_docs)
+
+
+def _docs(arguments: argparse.Namespace) -> None:
+    from . import reference
+
+    reference.write(arguments.folder)
 
 
 def _add_data(commands) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from .errors import PopleakError
 from .settings import Settings
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+RESERVED = ("store", "logs", "data", "benchmarks")
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -285,6 +287,10 @@ def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
     """Return the tasks with every plugin's settings checked and filled in. Raises PopleakError as `load` does."""
     tasks = tuple(_task(experiment, i, task) for i, task in enumerate(experiment.tasks))
     _unique("tasks", [task.id for task in tasks])
+    if experiment.experiment in RESERVED:
+        raise PopleakError(
+            f"config: experiment: {experiment.experiment!r} is a folder of its own in results/: choose another name"
+        )
     for i, name in enumerate(experiment.figures):
         _known("figures", name, f"figures.{i}")
     return tasks
@@ -296,6 +302,13 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     options = _settings(dataset.Settings, task.options, f"{path}.options")
     label = _one_of(task.label, dataset.labels, f"{path}.label")
     attribute = _one_of(task.attribute, dataset.attributes, f"{path}.attribute")
+    worlds = task.worlds or experiment.worlds
+    for pair in worlds:
+        if worlds.count(pair) > 1:
+            where = "worlds" if task.worlds is None else f"{path}.worlds"
+            raise PopleakError(
+                f"config: {where}: {pair.protocol} {list(pair.ratios)} is there {worlds.count(pair)} times: leave it in once"
+            )
     models = _choices("models", experiment, task, i)
     defences = _choices("defences", experiment, task, i)
     for model in models:
@@ -307,7 +320,7 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
                         f"steps: give the task its own `defences` (none, scratch) or `models`"
                     )
     return ResolvedTask(
-        id=task.id or f"{dataset.name}-{attribute}".replace("_", "-")[:40],
+        id=task.id or re.sub(r"[^a-z0-9]+", "-", f"{dataset.name}-{attribute}".lower())[:40].strip("-"),
         dataset=dataset.name,
         label=label,
         attribute=attribute,
@@ -315,7 +328,7 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         rows=task.rows,
         query_rows=task.query_rows,
         models=models,
-        worlds=task.worlds or experiment.worlds,
+        worlds=worlds,
         defences=defences,
         attacks=_choices("attacks", experiment, task, i),
     )
@@ -327,9 +340,18 @@ def _choices(kind: str, experiment: Experiment, task: Task, i: int) -> tuple[Res
     resolved = []
     for j, choice in enumerate(getattr(experiment, kind) if own is None else own):
         plugin = _known(kind, choice.name, f"{path}.{j}.name")
+        if kind == "attacks" and choice.key == "best":
+            raise PopleakError(
+                f"config: {path}.{j}.id: 'best' is the name of the best attack in the tables: choose another"
+            )
         if choice.key == "none" and choice.name != "none":
             raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
         settings = _settings(plugin.Settings, choice.settings, f"{path}.{j}.settings")
+        if getattr(settings, "eo_weight", None) == "auto" and not experiment.training.validation:
+            raise PopleakError(
+                f"config: {path}.{j}.settings.eo_weight: 'auto' chooses on held-out rows, and training.validation is 0: raise it, or "
+                f"give a number"
+            )
         control = getattr(plugin, "control", None)
         resolved.append(ResolvedChoice(id=choice.key, name=plugin.name, settings=settings.resolved(), control=control))
     _unique(path, [choice.id for choice in resolved])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +13,6 @@ from . import plugins, store
 from .datasets._fetch import verify
 from .datasets.base import Records
 from .errors import PopleakError
-
-
-class Loaded(NamedTuple):
-    """A dataset table read back: x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None."""
-
-    x: np.ndarray
-    y: np.ndarray
-    a: np.ndarray
-    unit: np.ndarray
-    cell: np.ndarray | None
-    facts: Mapping[str, Any]
 
 
 def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path, step: str, code: str) -> None:
@@ -87,12 +76,3 @@ def check(records: Records, name: str) -> None:
                 raise PopleakError(
                     f"dataset {name}: no row with label {label} in group {records.groups[group]!r}: choose another attribute or label"
                 )
-
-
-def read(path: str | Path) -> Loaded:
-    """Read a table written by this stage."""
-    table = store.read(path, stage="dataset")
-    column = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
-    return Loaded(
-        store.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
-    )

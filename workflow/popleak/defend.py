@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from . import dataset, plugins, store, train
+from . import plugins, store, train
 from .defences.base import Data, Population
 from .draw import ROLES
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
+from .records import read as read_records
 
 
 class Owner:
@@ -40,14 +41,13 @@ class Owner:
         validation Delta_EO is then measured on the other half.
         """
         seeds = self.seeds[part]
-        share = self.fitter.training.validation
-        aside = np.concatenate([hold_out(self.base[part], seeds, share)[1], hold_out(rows, seeds, share)[1]], 1)
+        aside, clean = self._aside(rows, part) if penalty is not None else (None, None)
         if held_out:
-            if aside.shape[1] < 4:
-                raise PopleakError(
-                    "config: training.validation: eo_reference held-out needs held-out rows: raise it above 0"
-                )
-            extra, aside = aside[:, ::2], aside[:, 1::2]
+            if (clean.sum(1) < 4).any():
+                raise PopleakError("config: training.validation: eo_reference held-out needs held-out rows: raise it")
+            extra = np.stack([np.resize(row[ok][::2], len(row) // 2) for row, ok in zip(aside, clean, strict=True)])
+            for ok in clean:  # the other half is left for validation
+                ok[np.flatnonzero(ok)[::2]] = False
         more: dict[str, Any] = {}
         if start is not None:  # the same stream of batches for a defence and its control
             more = {"start": start, "purpose": "fine-tune"}
@@ -56,13 +56,35 @@ class Owner:
         ) if self.fitter.model.gradient else self.fitter(rows, seeds)  # fmt: skip
         lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
         found = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
-        return found, self._delta(fitted.weights, aside) if penalty is not None else np.full(len(seeds), np.nan)
+        if penalty is None:
+            return found, np.full(len(seeds), np.nan)
+        return found, self._delta(fitted.weights, aside, clean)
 
-    def _delta(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return Delta_EO (k,) of each model on its own rows (k, v); a label with an empty cell does not count; nan if none does."""
+    def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen.
+
+        A complement from a world that shares a group with S_0 may hold rows of S_0, and rehearsal rows are rows of S_0.
+        """
+        seeds, share = self.seeds[part], self.fitter.training.validation
+        base, base_out = hold_out(self.base[part], seeds, share)
+        tuned, tuned_out = hold_out(rows, seeds, share)
+        aside = np.concatenate([base_out, tuned_out], 1)
+        seen = zip(aside, base, tuned, strict=True)
+        return aside, np.stack([~np.isin(row, np.concatenate(trained)) for row, *trained in seen])
+
+    def _delta(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> np.ndarray:
+        """Return Delta_EO (k,) of each model on its own clean rows of (k, v).
+
+        A label with an empty cell does not count; NaN if none does, or if no row is left.
+        """
+        if not rows.shape[1]:
+            return np.full(len(rows), np.nan)
         records = self.fitter.records
         scores = predict_rows(self.fitter.build, weights, self.fitter.table, rows)
-        found = [rates(scores[k : k + 1], records.y[rows[k]], records.a[rows[k]]).delta_eo[0] for k in range(len(rows))]
+        found = []
+        for score, row, ok in zip(scores, rows, clean, strict=True):
+            kept = row[ok]
+            found.append(rates(score[ok][None], records.y[kept], records.a[kept]).delta_eo[0] if len(kept) else np.nan)
         return np.array(found)
 
 
@@ -79,7 +101,7 @@ def run(
     stack: int,
 ) -> None:
     """Apply one defence to the base models of one world in the splits of this job; write victims and shadows."""
-    records = dataset.read(data)
+    records = read_records(data)
     fitter = train.Fitter({**settings, "stack": stack}, records)
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])

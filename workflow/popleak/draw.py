@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from . import dataset, split, store
+from . import split, store
 from .errors import PopleakError
+from .records import Loaded
+from .records import read as read_records
 from .seeds import derive, generator
 
 ROLES = ("victim", "shadow")
@@ -54,7 +56,7 @@ def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng:
     )
 
 
-def _strata(wanted: Mapping, records: dataset.Loaded, pool: np.ndarray, where: str) -> dict:
+def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str) -> dict:
     strata = {key: members(key, records.y, records.a, pool) for key in wanted}
     for (label, group), size in wanted.items():
         there = len(strata[label, group])
@@ -69,7 +71,7 @@ def _strata(wanted: Mapping, records: dataset.Loaded, pool: np.ndarray, where: s
 
 def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, step: str, code: str) -> None:
     """Write the draws of one purpose. Raises PopleakError if a pool holds too few rows of a group."""
-    records, splits = dataset.read(data), split.read(pools)
+    records, splits = read_records(data), split.read(pools)
     make = _query if settings["purpose"] == "query" else _training
     facts = store.provenance(
         stage="draw", step=step, settings=settings, code=code, inputs=[data, pools], label_rate=float(records.y.mean())
@@ -77,7 +79,7 @@ def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, s
     store.write(output, make(settings, records, splits), facts)
 
 
-def _training(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+def _training(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
     wanted = counts(settings["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
     each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
     columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
@@ -98,7 +100,7 @@ def _training(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapp
     }
 
 
-def _query(settings: Mapping[str, Any], records: dataset.Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+def _query(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
     take, size = settings["query_rows"], 2 * settings["query_rows"]
     shape = (len(splits), size)
     rows, origin = np.empty(shape, dtype=np.int32), np.full(shape, -1, dtype=np.int8)

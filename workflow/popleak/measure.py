@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dataset, query, schema, store
+from . import query, schema, store
 from .measures import bounds, fairness
 from .seeds import generator
 
@@ -137,7 +137,8 @@ def _halves(scores: np.ndarray, asked: query.Points, found: bounds.Bound) -> dic
             rates = positives / counts
         differences.append(rates[:, :, 1] - rates[:, :, 0])
     weight = found.pi * found.w_y
+    counted = [np.where(weight > 0, one, 0) for one in differences]  # a label that weighs nothing may lack a rate
     return {
-        "weighted_delta": np.abs(differences[0]) @ weight,
-        "adv_balanced_measured": (np.sign(differences[0]) * differences[1]) @ weight,
+        "weighted_delta": np.abs(counted[0]) @ weight,
+        "adv_balanced_measured": (np.sign(counted[0]) * counted[1]) @ weight,
     }

@@ -7,15 +7,15 @@ that its result depends on but code; the digest of the code goes into the rule's
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from . import config, plugins
 from .config import Experiment, ResolvedChoice, ResolvedTask, Worlds
 from .errors import PopleakError
-from .provenance import code_digest
+from .provenance import code_digest, library_versions
 from .schema import TABLES
 from .settings import canonical, digest
 
@@ -45,8 +45,8 @@ class Step:
 
     @property
     def code(self) -> str:
-        """Digest of the code the step runs."""
-        return code_digest(*self.modules)
+        """Digest of the code the step runs, and of the versions of the libraries it computes with."""
+        return code_digest(*self.modules) + digest(library_versions(), 4)
 
 
 @dataclass
@@ -160,7 +160,8 @@ class _Task:
         )
 
     def _slug(self, *parts: str) -> str:
-        return "-".join([self.task.dataset, self.task.attribute, *parts])
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
+        return "-".join([name, *parts])
 
     def _dataset(self) -> Step:
         task = self.task
@@ -331,6 +332,14 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         },
         "kinds": {task.id: {defence.id: defence.name for defence in task.defences} for task in plan.tasks},
         "datasets": {task.id: task.dataset for task in plan.tasks},
+        "references": sorted(
+            {
+                attack.id
+                for task in plan.tasks
+                for attack in task.attacks
+                if plugins.load("attacks", attack.name).undefended_only
+            }
+        ),
         "tau": experiment.tau,
         "seed": experiment.seed,
     }
@@ -339,9 +348,12 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         "bounds": {"parts": [step.outputs["bounds"] for step in parts["measure"]]},
         "scores": {"parts": [step.outputs["table"] for step in parts["attack"]]},
         "leakage": {"scores": [f"{folder}/tables/scores.parquet"]},
-        "claims": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "scores", "leakage", "bounds")},
+        "claims": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "leakage", "bounds")},
     }
-    needs = {"leakage": ("tasks", "controls"), "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed")}
+    needs = {
+        "leakage": ("tasks", "controls", "references"),
+        "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
+    }
     for name in TABLES:
         plan.tables[name] = Step(
             "tables", name, {key: order[key] for key in needs.get(name, ())},

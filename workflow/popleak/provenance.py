@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 from pathlib import Path
 
@@ -17,9 +18,24 @@ PACKAGE = __package__
 
 
 @functools.cache
+def _root(package: str) -> Path | None:
+    """Return the folder of a top-level package. Only the top level is asked for: a deeper spec would import its parents."""
+    spec = importlib.util.find_spec(package)
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places))) if places else None
+
+
+@functools.cache
 def _source(module: str) -> Path | None:
-    spec = importlib.util.find_spec(module)
-    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
+    first, *rest = module.split(".")
+    root = _root(first)
+    if root is None:
+        return None
+    stem = root.joinpath(*rest)
+    for path in (stem / "__init__.py", stem.with_suffix(".py")) if rest else (root / "__init__.py",):
+        if path.is_file():
+            return path
+    return None
 
 
 def _strip(tree: ast.Module) -> ast.Module:
@@ -54,16 +70,8 @@ def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
             found.add(origin)
             found.update(f"{origin}.{alias.name}" for alias in node.names)
     wanted = {name for name in found if name.split(".")[0] in (root, PACKAGE)}
-    inner = sorted(name for name in wanted if _is_module(name))
+    inner = sorted(name for name in wanted if _source(name) is not None)
     return hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(inner)
-
-
-@functools.cache
-def _is_module(name: str) -> bool:
-    try:
-        return _source(name) is not None
-    except ModuleNotFoundError:  # `from .errors import PopleakError` also asks for popleak.errors.PopleakError
-        return False
 
 
 def imports(*modules: str) -> tuple[str, ...]:
@@ -75,11 +83,21 @@ def imports(*modules: str) -> tuple[str, ...]:
         if module not in seen:
             seen.add(module)
             todo.extend(_parsed(module)[1])
+            parent = module.rpartition(".")[0]
+            if "." in parent:  # importing a module runs its packages too; the root holds the version alone
+                todo.append(parent)
     return tuple(sorted(seen))
+
+
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries whose upgrade may change a number."""
+    names = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "statsmodels", "matplotlib")
+    return {name: importlib.metadata.version(name) for name in names}
 
 
 @functools.cache
 def code_digest(*modules: str) -> str:
     """Return 12 hex digits over the code of `modules` and all that they import within the package."""
-    text = "".join(f"{name}={_parsed(name)[0]};" for name in imports(*modules))
+    text = "".join(f"{name}={_parsed(name)[0]};" for name in imports(*modules) if name != PACKAGE)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

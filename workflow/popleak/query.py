@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import dataset, plugins, store, train
+from . import plugins, store, train
 from .draw import ROLES
+from .records import Loaded
+from .records import read as read_records
 
 
 class Points(NamedTuple):
@@ -53,7 +55,7 @@ def run(
     code: str,
 ) -> None:
     """Score the query set. models: by role, the files of models with the world (0 or 1) in which their base was trained."""
-    records, sets = dataset.read(data), read_points(points)
+    records, sets = read_records(data), read_points(points)
     model = plugins.load("models", settings["model"])
     own = model.Settings.model_validate(settings["model_settings"])
     paths = [path for role in ROLES for _, path in models[role]]
@@ -77,7 +79,7 @@ def run(
         store.write(outputs[role], {**merged, "scores": store.fixed(np.concatenate(scores))}, facts)
 
 
-def answer(model: Any, own: Any, weights: np.ndarray, records: dataset.Loaded, points: Points) -> np.ndarray:
+def answer(model: Any, own: Any, weights: np.ndarray, records: Loaded, points: Points) -> np.ndarray:
     """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on the points."""
     if not model.gradient:
         return model.predict(weights, cell=records.cell, rows=points.rows, settings=own)

@@ -73,7 +73,7 @@ MODELS = (
     Column(
         "eo_vacuous",
         "double",
-        "share of the defence's steps in which no (y, a) pair of cells was filled, so that the EO term was 0",
+        "share of the EO penalty's terms (two labels a step) that were 0 because a (y, a) cell of the batch was empty",
     ),
 )
 SCORES = (

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from . import dataset, store
+from . import store
 from .errors import PopleakError
+from .records import read as read_records
 from .seeds import generator
 
 POOLS = ("victim", "adversary", "query")
@@ -36,8 +37,9 @@ def assign(
     size = np.bincount(stratum)
     place = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
     edge = np.repeat(size, size)
-    first = np.floor(shares[0] * edge + 0.5)
-    second = np.floor((shares[0] + shares[1]) * edge + 0.5)
+    # a random offset for each stratum, so that strata of one or two units reach every pool with its share
+    place = place + np.repeat(rng.random(len(size)), size)
+    first, second = shares[0] * edge, (shares[0] + shares[1]) * edge
     pool_of_unit = np.empty(len(order), dtype=np.int8)
     pool_of_unit[order] = (place >= first).astype(np.int8) + (place >= second).astype(np.int8)
     return pool_of_unit[index]
@@ -45,7 +47,7 @@ def assign(
 
 def run(*, settings: Mapping[str, Any], data: Path, output: Path, step: str, code: str) -> None:
     """Write the pools (N rows; columns row, pool_0, pool_1, ...) and check on row ids that they are disjoint and complete."""
-    records = dataset.read(data)
+    records = read_records(data)
     rows = np.arange(len(records.y))
     columns = {"row": rows}
     for split in range(settings["splits"]):

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import __version__
 from .errors import PopleakError
 
 KEY = b"popleak"
@@ -68,8 +67,10 @@ def provenance(
         "inputs": {Path(path).name: file_digest(path)[:16] for path in inputs},
         "versions": {
             "python": platform.python_version(),
-            "popleak": __version__,
-            **{name: metadata.version(name) for name in ("torch", "numpy", "pandas", "pyarrow", "scikit-learn")},
+            **{
+                name: metadata.version(name)
+                for name in ("popleak", "torch", "numpy", "pandas", "pyarrow", "scikit-learn")
+            },
         },
         "device": device,
         **more,
@@ -103,6 +104,8 @@ def read(
 ) -> pa.Table:
     """Read a table of ours. With `stage` or `step`, a file that another stage or step wrote is refused by name."""
     handle, found = _open(path)
+    if Path(path).parent.parent.name == "store":  # a step's file bears the step's id: another step's file is refused
+        step = step or Path(path).name.split(".")[0]
     for key, wanted in (("stage", stage), ("step", step)):
         if wanted is not None and found.get(key) != wanted:
             raise PopleakError(

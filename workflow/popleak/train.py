@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import dataset, plugins, store
+from . import plugins, store
 from .draw import ROLES
 from .engine.fit import Fitted, Progress, Table, Training, fit
+from .records import Loaded
+from .records import read as read_records
 
 KEYS = ("split", "model_index", "seed", "ratio")
 
@@ -28,7 +30,7 @@ class Models(NamedTuple):
 class Fitter:
     """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
 
-    def __init__(self, settings: Mapping[str, Any], records: dataset.Loaded) -> None:
+    def __init__(self, settings: Mapping[str, Any], records: Loaded) -> None:
         self.model = plugins.load("models", settings["model"])
         self.settings = self.model.Settings.model_validate(settings["model_settings"])
         self.training = Training.model_validate(settings["training"])
@@ -67,7 +69,7 @@ def run(
     stack: int,
 ) -> None:
     """Train the base models of one world in the splits of this job; write victims and shadows."""
-    fitter = Fitter({**settings, "stack": stack}, dataset.read(data))
+    fitter = Fitter({**settings, "stack": stack}, read_records(data))
     draws = store.read(draw, stage="draw")
     facts = store.provenance(stage="train", step=step, settings=settings, code=code, inputs=[data, draw])
     for role in ROLES:

@@ -17,6 +17,6 @@ rule dataset:
         code=code("dataset"),
     shell:
         "python -m popleak dataset --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--files {input.files} "
+        "--files {input.files:q} "
         "--output {output.table} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

@@ -11,8 +11,8 @@ rule report:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=PLAN.report.params,
-        code=PLAN.report.code,
+        settings=lambda wildcards: PLAN.report.params,
+        code=lambda wildcards: PLAN.report.code,
     shell:
         "python -m popleak report --step {PLAN.experiment.experiment} --threads {threads} --code {params.code} "
         "--models {input.models} --scores {input.scores} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..errors import PopleakError
 from ..settings import NoSettings, Settings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Population:
     """K models: weights (K, P), finite (K,) bool, and what the defence did to each of them.
 
-    eo_weight (K,): lambda of the EO term, 0 where there is none; eo_vacuous (K,): share of steps in which it was vacuous.
+    eo_weight (K,): lambda of the EO term, 0 where there is none; eo_vacuous (K,): share of its terms that were vacuous.
     """
 
     weights: np.ndarray
@@ -85,12 +85,20 @@ class EOSettings(TuneSettings):
     """Lambda. `auto`: for each model the smallest of `eo_grid` whose validation Delta_EO is at most `eo_target`."""
     eo_grid: Annotated[tuple[float, ...], Field(min_length=1)] = (0.5, 1.0, 2.0, 4.0)
     """The grid of `auto`, rising."""
+
     eo_target: float = Field(default=0.05, ge=0, le=1)
     """Delta_EO that `auto` and the lagrangian form aim at."""
     penalty: Literal["absolute", "squared", "lagrangian"] = "absolute"
     """Form of the penalty on the difference of mean scores."""
     eo_reference: Literal["batch", "rehearsal+batch", "held-out"] = "batch"
     """Rows that the EO term sees: the batch; the batch and as many rows of S_0; or held-out rows of S_0 and the complement alone."""
+
+    @field_validator("eo_grid")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value[0] < 0 or any(after <= before for before, after in zip(value, value[1:], strict=False)):
+            raise ValueError("the grid must rise and start at 0 or above")
+        return value
 
 
 def mixture(data: Data, seeds: np.ndarray, rehearsal: float) -> np.ndarray:
@@ -145,7 +153,8 @@ def fair_fine_tune(
 ) -> Population:
     """Fine-tune on the mixture with the EO term (method section 2), lambda given or chosen on validation rows.
 
-    Validation rows are never trained on: they are held out of S_0 when the base is trained, and out of the mixture here.
+    Validation rows are held out of S_0 when the base is trained, and out of the mixture here; `train` leaves out those that either
+    training saw all the same (the complement may hold rows of S_0). A NaN Delta_EO (an empty cell) does not meet the target.
     """
     rows = mixture(data, seeds, rehearsal)
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
@@ -166,7 +175,7 @@ def fair_fine_tune(
         )
         best = found if best is None else _replace(best, part, found)
         # a model whose EO term never bit (one group only) gains nothing from a larger lambda
-        todo[part] = (delta > settings.eo_target) & (found.eo_vacuous < 1)
+        todo[part] = ~(delta <= settings.eo_target) & (found.eo_vacuous < 1)
         if not todo.any():
             break
     return best

@@ -25,7 +25,7 @@ class Penalty:
 
 
 class PenaltyState:
-    """The penalty of K models over a run of steps: multipliers, and the count of steps in which it was vacuous."""
+    """The penalty of K models over a run of steps: multipliers, and the count of terms that were vacuous."""
 
     def __init__(self, penalty: Penalty, models: int, dtype: torch.dtype, device: torch.device) -> None:
         self.penalty = penalty
@@ -36,7 +36,7 @@ class PenaltyState:
     def gradient(self, p: torch.Tensor, cell: torch.Tensor) -> torch.Tensor:
         """Return d penalty / d p (K, B) for scores p (K, B) and cells (K, B) = 2 y + a.
 
-        A label with an empty (y, a) cell contributes 0. A step in which both labels have one is vacuous: it is counted.
+        A label with an empty (y, a) cell contributes 0 and is counted: its term is vacuous.
         """
         member = torch.nn.functional.one_hot(cell, 4).to(p.dtype)
         count = member.sum(1)
@@ -45,7 +45,7 @@ class PenaltyState:
         filled = (count.view(-1, 2, 2) > 0).all(2)
         difference = (mean[:, :, 0] - mean[:, :, 1]) * filled
         self.steps += 1
-        self.vacuous += ~filled.any(1)
+        self.vacuous += (~filled).sum(1)
         if self.penalty.form == "squared":
             slope = 2 * self.penalty.weight * difference
         else:
@@ -58,5 +58,5 @@ class PenaltyState:
         return torch.einsum("kc,kbc->kb", by_cell, share)
 
     def vacuous_share(self) -> torch.Tensor:
-        """Return for each model the share of steps (K,) in which the penalty was vacuous."""
-        return self.vacuous.double() / max(self.steps, 1)
+        """Return for each model the share (K,) of the penalty's terms, two labels a step, that were vacuous."""
+        return self.vacuous.double() / max(2 * self.steps, 1)

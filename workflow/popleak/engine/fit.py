@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Fitted:
-    """K trained models: weights (K, P), finite (K,) bool, vacuous (K,) share of steps without an EO term,
+    """K trained models: weights (K, P), finite (K,) bool, vacuous (K,) share of EO terms that were vacuous,
     validation_loss (K,) mean cross-entropy on the held-out rows (nan if none were held out)."""
 
     weights: np.ndarray

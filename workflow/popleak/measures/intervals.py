@@ -136,10 +136,16 @@ def mean(values: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Es
 def paired_test(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
     """Return `mean` of correct - reference: the difference in accuracy of two attacks or defences on the same victims.
 
-    correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both.
+    correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both. Without any
+    discordant pair the limits are those of the rule of three, -+ log(1/(1 - level)) / n (Hanley & Lippman-Hand, JAMA 1983).
     """
     correct, reference = _pair(correct, reference, second="reference")
-    return mean(correct - reference, clusters, level=level)
+    found = mean(correct - reference, clusters, level=level)
+    if correct.size and found.low == found.high == 0.0:
+        # no discordant pair among n says that their rate is small, not that it is 0: the rule of three, here at any level
+        reach = float(-np.log(1.0 - level) / correct.size)
+        return found._replace(low=-reach, high=reach)
+    return found
 
 
 def delong(scores: np.ndarray, labels: np.ndarray) -> Delong:

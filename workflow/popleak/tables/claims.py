@@ -19,7 +19,8 @@ from . import as_arrow
 
 HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
 BEFORE, AFTER = (0.10, 0.20), 0.04
-"""C1: "about 0.15" is read as 0.10 to 0.20; "under 0.04" as it stands."""
+"""C1: "about 0.15" is read as 0.10 to 0.20; "under 0.04" as it stands. A mean |gap| near 0 is biased upwards by the query
+set's own noise, about 0.016 at 1,000 points a group."""
 LITERAL_SHARE = 0.05
 """C3, C4: a bound that held would be broken, beyond the bootstrap's 2.5 % limit, by few models: at most this share."""
 VICTIM = ["model", "protocol", "ratio_0", "ratio_1", "world", "split", "model_index"]
@@ -67,14 +68,17 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
         kinds: dict[str, list[str]] = {}
         for name, kind in settings["kinds"][task].items():
             kinds.setdefault(kind, []).append(name)
-        mine = {name: table[table["task"] == task] for name, table in tables.items() if name != "scores"}
-        victims = mine["models"][(mine["models"]["role"] == "victim") & (mine["models"]["status"] != "diverged")]
+        mine = {name: table[table["task"] == task] for name, table in tables.items()}
+        victims = mine["models"][mine["models"]["role"] == "victim"]
+        diverged = int((victims["status"] == "diverged").sum())
+        victims = victims[victims["status"] != "diverged"]
         evidence = Evidence(
             task, settings["datasets"][task], victims, mine["leakage"], mine["bounds"], kinds,
             settings["controls"].get(task, {}), settings["tau"],
         )  # fmt: skip
-        for claim in (_c1, _c2, _c3_c4, _c5, _c6, _c7):
-            rows += claim(evidence)
+        found = [row for claim in (_c1, _c2, _c3_c4, _c5, _c6, _c7) for row in claim(evidence)]
+        note = f" ({diverged} diverged victims left out)" if diverged else ""
+        rows += [row._replace(evidence=row.evidence + note) for row in found]
     rows += _c8(settings["seed"])
     frame = pd.DataFrame(sorted(rows, key=lambda row: row.claim), columns=Row._fields)
     return as_arrow("claims", frame)
@@ -106,7 +110,12 @@ def _direction(keys: tuple) -> str:
     return f"{model}, {protocol} {ratio_0:g} against {ratio_1:g}, base in world {world}"
 
 
-SETTING = ["model", "protocol", "ratio_0", "ratio_1", "world"]
+GAME = ["model", "protocol", "ratio_0", "ratio_1"]
+SETTING = [*GAME, "world"]
+
+
+def _game(keys: tuple) -> str:
+    return f"{keys[0]}, {keys[1]} {keys[2]:g} against {keys[3]:g}"
 
 
 def _c1(evidence: Evidence) -> Iterator[Row]:
@@ -132,23 +141,23 @@ def _c1(evidence: Evidence) -> Iterator[Row]:
 
 
 def _c2(evidence: Evidence) -> Iterator[Row]:
-    """Share of runs under tau (majority), and every setting's mean gap under tau."""
+    """Share of runs under tau (majority), each pair of worlds by itself: a small W makes any gap small. And all settings."""
     for fft in evidence.of("fft-rehearsal"):
         part = evidence.pairs[evidence.pairs["defence"] == fft]
-        if part.empty:
-            return
-        under = (part["gap"].abs() < evidence.tau).astype(float)
-        sums = under.groupby(part["split"]).agg(["sum", "size"])
-        share = intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy())
-        said = (
-            f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in the majority of runs."
-        )
-        against = intervals.Estimate(1 - share.value, 1 - share.high, 1 - share.low, share.p)
-        yield Row(
-            "C2", evidence.task, verdict(against, holds_below=0.5), said, f"share of runs below: {_text(share)}",
-            share.low, share.high, len(part),
-        )  # fmt: skip
+        for keys, cell in part.groupby(GAME, sort=False):
+            under = (cell["gap"].abs() < evidence.tau).astype(float)
+            share = _share(under, cell["split"])
+            against = intervals.Estimate(1 - share.value, 1 - share.high, 1 - share.low, share.p)
+            raw = evidence.pairs[(evidence.pairs["defence"] == "none") & _where(evidence.pairs, keys)]
+            before = _share((raw["gap"].abs() < evidence.tau).astype(float), raw["split"])
+            yield Row(
+                "C2", evidence.task, verdict(against, holds_below=0.5),
+                f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in the majority of runs ({_game(keys)}).",
+                f"share of runs below: {_text(share)}; before: {_text(before)}", share.low, share.high, len(cell),
+            )  # fmt: skip
         found = {keys: _mean(cell["gap"].abs(), cell) for keys, cell in part.groupby(SETTING, sort=False)}
+        if not found:
+            return
         lines = [f"{_direction(keys)}: {_text(estimate)}" for keys, estimate in found.items()]
         said = f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in all settings."
         yield Row(
@@ -158,104 +167,109 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def _share(values: pd.Series, split: pd.Series) -> intervals.Estimate:
+    sums = values.groupby(split).agg(["sum", "size"])
+    return intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy())
+
+
+def _where(table: pd.DataFrame, keys: tuple) -> pd.Series:
+    return (table[GAME] == list(keys)).all(axis=1)
+
+
 def _c3_c4(evidence: Evidence) -> Iterator[Row]:
-    """Shares of models that break a bound beyond the bootstrap's limit."""
+    """Shares of models that break a bound beyond the bootstrap's limits, and that keep it beyond them."""
     table = evidence.bounds[(evidence.bounds["protocol"] != "null") & (evidence.bounds["smallest_cell"] >= 30)]
+    table = table.dropna(subset=["literal_excess_low", "literal_excess_high"])
     if table.empty:
         return
-    forms = {"C3": ("literal",), "C4": ("balanced", "corrected", "coupling")}
-    words = {
-        "C3": "The literal bound holds: the accuracy gap is at most Delta_EO * W.",
-        "C4": "The label-balanced, corrected and coupling forms of the bound hold.",
-    }
-    for claim, names in forms.items():
-        verdicts, lines, ends = [], [], []
-        for name in names:
-            known = table[table[f"{name}_holds"].notna()]
-            broken = (~known[f"{name}_holds"].astype(bool)).astype(float)
-            sums = broken.groupby(known["split"]).agg(["sum", "size"])
-            share = intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy())
-            verdicts.append(verdict(share, holds_below=LITERAL_SHARE))
-            lines.append(f"{name} broken by a share {_text(share)} of models")
-            ends += [share.low, share.high]
-        if claim == "C3":
-            rates = [
-                f"{name} {1 - cell['literal_holds'].astype(bool).mean():.2f}"
-                for name, cell in table.dropna(subset="literal_holds").groupby("defence", sort=False)
-            ]
-            lines.append("share by defence: " + ", ".join(rates))
-        yield Row(
-            claim, evidence.task, together(verdicts), words[claim], "; ".join(lines), min(ends), max(ends), len(table)
-        )
+    broken = _share((table["literal_excess_low"] > 0).astype(float), table["split"])
+    kept = _share((table["literal_excess_high"] <= 0).astype(float), table["split"])
+    # that few models break it significantly is no evidence for it, unless most keep it significantly
+    found = FAILS if broken.low > LITERAL_SHARE else HOLDS if broken.high < LITERAL_SHARE and kept.low > 0.5 else OPEN
+    rates = [
+        f"{name} {(cell['literal_excess_low'] > 0).mean():.2f}" for name, cell in table.groupby("defence", sort=False)
+    ]
+    yield Row(
+        "C3", evidence.task, found, "The literal bound holds: the accuracy gap is at most Delta_EO * W.",
+        f"broken beyond the bootstrap's limits by a share {_text(broken)} of models, kept beyond them by {_text(kept)}; "
+        f"broken, by defence: {', '.join(rates)}", broken.low, broken.high, len(table),
+    )  # fmt: skip
+    lines, verdicts, ends = [], [], []
+    for name in ("balanced", "corrected", "coupling"):
+        share = _share((~table[f"{name}_holds"].astype(bool)).astype(float), table["split"])
+        verdicts.append(verdict(share, holds_below=LITERAL_SHARE))
+        lines.append(f"{name} broken by a share {_text(share)} of models")
+        ends += [share.low, share.high]
+    yield Row(
+        "C4", evidence.task, together(verdicts), "The label-balanced, corrected and coupling forms of the bound hold.",
+        "; ".join(lines) + " (they are theorems: this checks the code on real models)", min(ends), max(ends), len(table),
+    )  # fmt: skip
 
 
-def _paired(evidence: Evidence, column: str, fft: str, other: str) -> tuple[intervals.Estimate, int]:
-    """Return the mean paired difference of `column` between two defences over victims of worlds that differ."""
-    wide = evidence.pairs[evidence.pairs["defence"].isin([fft, other])].pivot(
-        index=VICTIM, columns="defence", values=column
-    )
+def _paired(part: pd.DataFrame, column: str, fft: str, other: str) -> intervals.Estimate:
+    """Return the mean paired difference of `column` between two defences over the same victims."""
+    wide = part[part["defence"].isin([fft, other])].pivot(index=VICTIM, columns="defence", values=column)
     difference = (wide[fft] - wide[other]).dropna()
-    split = difference.index.get_level_values("split").to_numpy()
-    return intervals.mean(difference.to_numpy(), split), len(difference)
+    return intervals.mean(difference.to_numpy(), difference.index.get_level_values("split").to_numpy())
 
 
 def _c5(evidence: Evidence) -> Iterator[Row]:
     """Delta_EO after fair fine-tuning, against none (the claim) and against the control (what the EO term adds)."""
     for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
-        if evidence.pairs.empty:
-            return
-        change, count = _paired(evidence, "delta_eo", fft, "none")
-        line = f"Delta_EO of {fft} minus none, same victims: {_text(change)}"
-        if fft in evidence.controls:
-            against, _ = _paired(evidence, "delta_eo", fft, evidence.controls[fft])
-            line += f"; minus the no-EO control {evidence.controls[fft]}: {_text(against)}"
-        said = f"{fft} lowers Delta_EO."
-        yield Row("C5", evidence.task, verdict(change, holds_below=0.0), said, line, change.low, change.high, count)
+        control = evidence.controls.get(fft)
+        for keys, part in evidence.pairs.groupby(GAME, sort=False):
+            lines, verdicts, ends = [], [], []
+            for world, one in part.groupby("world", sort=True):
+                change = _paired(one, "delta_eo", fft, "none")
+                line = f"base in world {world}: minus none {_text(change)}"
+                if control:
+                    line += f", minus the no-EO control {control} {_text(_paired(one, 'delta_eo', fft, control))}"
+                lines.append(line)
+                verdicts.append(verdict(change, holds_below=0.0))
+                ends += [change.low, change.high]
+            mine = part[part["defence"] == fft]
+            lines.append(
+                f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}"
+            )
+            said = f"{fft} lowers Delta_EO ({_game(keys)})."
+            yield Row("C5", evidence.task, together(verdicts), said, "; ".join(lines), min(ends), max(ends), len(mine))
 
 
 def _c6(evidence: Evidence) -> Iterator[Row]:
     """Advantage of the best informed adversary against FFt and against its no-EO control, same victims."""
-    best = evidence.leakage[
-        (evidence.leakage["adversary"] == "best")
-        & (evidence.leakage["knowledge"] == "informed")
-        & (evidence.leakage["protocol"] != "null")
-    ]
-    for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
-        lines, verdicts, ends, count = [], [], [], 0
-        for row in best[best["defence"] == fft].itertuples():
-            if np.isnan(row.difference_vs_control):
-                continue
-            twice = intervals.Estimate(
-                *(2 * value for value in (row.difference_vs_control, row.difference_vs_control_low, row.difference_vs_control_high)),
-                row.p_vs_control,
-            )  # fmt: skip
-            same = twice.low == twice.high == 0.0
-            verdicts.append(FAILS if same else verdict(twice, holds_below=0.0))
-            lines.append(
-                f"{row.model}, {row.protocol} {row.ratio_0:g} against {row.ratio_1:g}: advantage {row.advantage:.3f} "
-                f"[{row.advantage_low:.3f}, {row.advantage_high:.3f}], minus control {_text(twice)}"
-                + (" (identical)" if same else "")
-            )
-            ends += [twice.low, twice.high]
-            count += row.victims
-        if lines:
-            said = f"{fft} lowers the best informed adversary's advantage below that against {evidence.controls.get(fft)}, its no-EO control."
-            yield Row("C6", evidence.task, together(verdicts), said, "; ".join(lines), min(ends), max(ends), count)
+    table = evidence.leakage
+    best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != "null")]
+    for row in best[best["defence"].isin([*evidence.of("fft"), *evidence.of("fft-rehearsal")])].itertuples():
+        control = evidence.controls.get(row.defence)
+        if control is None:
+            continue
+        keys = (row.model, row.protocol, row.ratio_0, row.ratio_1)
+        part = evidence.pairs[_where(evidence.pairs, keys)]
+        limits = (row.difference_vs_control, row.difference_vs_control_low, row.difference_vs_control_high)
+        change = intervals.Estimate(*(2 * value for value in limits), row.p_vs_control)
+        idle = bool((part.loc[part["defence"] == row.defence, "eo_vacuous"] == 1).all())
+        found = FAILS if idle else verdict(change, holds_below=0.0)
+        note = "; every EO term was vacuous, so the models are those of the control" if idle else ""
+        yield Row(
+            "C6", evidence.task, found,
+            f"{row.defence} lowers the best informed adversary's advantage below that against {control}, its no-EO control ({_game(keys)}).",
+            f"advantage {row.advantage:.3f} [{row.advantage_low:.3f}, {row.advantage_high:.3f}], minus control {_text(change)}{note}",
+            change.low, change.high, row.victims,
+        )  # fmt: skip
 
 
 def _c7(evidence: Evidence) -> Iterator[Row]:
-    """Whenever the label-balanced advantage falls, does Delta_EO * W, the bound on it, fall with it?"""
+    """Whenever the label-balanced advantage falls, measured on one half of the points, does the weighted sum on the other?"""
     table = evidence.bounds[evidence.bounds["protocol"] != "null"].set_index(["defence", *VICTIM]).sort_index()
     lines, verdicts, count = [], [], 0
     low, high = [], []
     for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
         for keys, base in table.loc["none"].groupby(SETTING, sort=False) if "none" in table.index else ():
             there = table.loc[fft].loc[base.index]
-            split = base.index.get_level_values("split").to_numpy()
-            changes = {
-                name: intervals.mean((there[name] - base[name]).dropna().to_numpy(), split)
-                for name in ("adv_balanced_measured", "weighted_delta")
-            }
+            changes = {}
+            for name in ("adv_balanced_measured", "weighted_delta"):
+                change = (there[name] - base[name]).dropna()
+                changes[name] = intervals.mean(change.to_numpy(), change.index.get_level_values("split").to_numpy())
             count += len(base)
             fell, delta = changes["adv_balanced_measured"], changes["weighted_delta"]
             if fell.high >= 0:
@@ -284,4 +298,4 @@ def _c8(seed: int, records: int = 20_000) -> Iterator[Row]:
     met = over.low <= 0 <= over.high and inside >= len(found) - 2
     line = f"advantage minus D W over D = 0.1 ... 0.9: {_text(over)}; D W lies in {inside} of {len(found)} intervals, the widest {widest:.3f}"
     said = "The tightness witness attains its bound: its advantage is D * W."
-    yield Row("C8", "witness", HOLDS if met else FAILS, said, line, over.low, over.high, len(found) * records)
+    yield Row("C8", "witness", HOLDS if met else OPEN, said, line, over.low, over.high, len(found) * records)

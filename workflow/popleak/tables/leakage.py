@@ -25,10 +25,14 @@ BEST = "best"
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
     """Return the table from `scores`."""
     scores = tables["scores"]
+    references = settings["references"]
     scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
     rows = []
     for _, game in scores.groupby(PAIR, sort=False):
-        rows += _game(pd.concat([game, *_best(game)]), settings["controls"].get(game["task"].iloc[0], {}))
+        rows += _game(
+            pd.concat([game, *_best(game[~game["adversary"].isin(references)])]),
+            settings["controls"].get(game["task"].iloc[0], {}),
+        )
     frame = pd.DataFrame(rows)
     for name in ("p_vs_none", "p_vs_control"):
         frame[f"{name}_holm"] = intervals.holm(frame[name].to_numpy(dtype=float))
@@ -38,11 +42,11 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
 def _best(game: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the verdicts of the pseudo-adversary `best`: for each split, the attack that did best on the other splits.
 
-    Choosing on the victims one reports would add optimism; choosing on other splits does not. The reference lines
-    (`ceiling`) are no candidates.
+    Choosing on the victims one reports would add optimism; choosing on other splits does not. Reference lines (such as
+    `ceiling`) are no candidates: the caller leaves them out.
     """
     found = []
-    for defence, part in game[game["adversary"] != "ceiling"].groupby("defence", sort=False):
+    for defence, part in game.groupby("defence", sort=False):
         levels = [level for level in ("informed", "unaware") if (part["knowledge"] == level).any()]
         for level in levels or ["any"]:
             chosen = part[part["knowledge"].isin([level, "any"])]
@@ -68,7 +72,8 @@ def _game(game: pd.DataFrame, controls: Mapping[str, str]) -> list[dict[str, Any
     cells = {
         key: cell.set_index(VICTIM).sort_index() for key, cell in game.groupby(["defence", *ADVERSARY], sort=False)
     }
-    ceiling = game.loc[game["defence"] == "none", "known_ceiling"].max()
+    known = game[game["defence"] == "none"].dropna(subset="known_ceiling")
+    ceiling = known.groupby("split")["known_ceiling"].first().mean() if len(known) else np.nan
     rows = []
     for (defence, *adversary), cell in cells.items():
         first = cell.iloc[0]
@@ -119,6 +124,8 @@ def _summary(cell: pd.DataFrame, first: pd.Series) -> dict[str, Any]:
     for name in ("accuracy", "advantage", "auc"):
         estimate = getattr(found, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    if first["adversary"] == BEST:  # its scores come from different attacks, on different scales
+        row |= {"tpr_at_fpr_05": np.nan, "tpr_at_fpr_01": np.nan}
     return row | {
         "n_leaked": found.n_leaked if ratio_world else np.nan,
         "detectable_advantage": found.detectable_advantage,

@@ -1,0 +1,33 @@
+# `make run` and `make test` need Python 3.11 or newer, pip and make, and nothing else.
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test bench schema docs clean
+
+run: $(INSTALLED)
+	$(BIN)/snakemake --cores $(CORES)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/training.py
+
+# what is generated from the code: the config's JSON Schema and the reference pages in docs/
+docs: $(INSTALLED)
+	$(BIN)/popleak schema > workflow/schemas/config.schema.json
+	$(BIN)/popleak docs docs
+
+$(INSTALLED): pyproject.toml envs/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "popleak needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@# some systems ship venv without its own pip
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@echo "installing into $(VENV): about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf results .snakemake

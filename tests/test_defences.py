@@ -1,0 +1,373 @@
+"""Defences: the contract of each, pairing with their controls, the mixture, and the choice of lambda."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from popleak import plugins, train
+from popleak.contracts import heavy_imports
+from popleak.defences import base as contract
+from popleak.defences.base import Data, EOSettings, Population, fair_fine_tune, mixture
+from popleak.defend import Owner
+from popleak.draw import draw_one
+from popleak.engine import fit as engine
+from popleak.engine.fit import hold_out
+from popleak.errors import PopleakError
+from popleak.measures.fairness import rates
+from popleak.seeds import derive, generator
+from popleak.settings import Settings
+
+NAMES = plugins.names("defences")
+RECORDS = tiny.records(3000, shift=3.0)
+ROWS, MODELS = 200, 4
+TRAINING = {"epochs": 4, "batch": 50, "learning_rate": 0.01, "validation": 0.1}
+torch.set_num_threads(1)
+
+
+class Case:
+    """Owners of one world (P(a = 1) = ratio), the complement being world `other`, with their trained base models."""
+
+    def __init__(self, ratio: float = 0.0, other: float = 1.0, model: str = "mlp", **training) -> None:
+        own = {"widths": (8,)} if model == "mlp" else {}
+        settings = {"model": model, "model_settings": own, "training": {**TRAINING, **training}}
+        self.fitter = train.Fitter(settings, RECORDS)
+        self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
+        self.rows, complement = self._draw(ratio, "base"), self._draw(other, "complement")
+        kept, self.held = hold_out(self.rows, self.seeds, self.fitter.training.validation)
+        a = RECORDS.a
+        self.data = Data(kept, a[kept], a[self.rows].mean(1), complement, a[complement])
+        self.owner = Owner(self.fitter, self.rows, self.seeds, progress=None)
+        fitted = self.fitter(self.rows, self.seeds)
+        zeros = np.zeros(MODELS)
+        self.population = Population(fitted.weights, fitted.finite, zeros, zeros)
+
+    def _draw(self, ratio, purpose):
+        strata = {group: np.flatnonzero(RECORDS.a == group) for group in (0, 1)}
+        wanted = {1: round(ratio * ROWS), 0: ROWS - round(ratio * ROWS)}
+        return np.stack([draw_one(wanted, strata, generator(int(seed), purpose)) for seed in self.seeds])
+
+    def apply(self, name, **settings) -> Population:
+        plugin = plugins.load("defences", name)
+        return plugin.apply(
+            population=self.population, data=self.data, train=self.owner.train, seeds=self.seeds,
+            settings=plugin.Settings(**settings),
+        )  # fmt: skip
+
+    def delta(self, population) -> np.ndarray:
+        """Delta_EO of the models on all records."""
+        x = self.fitter.table.x
+        return rates(engine.predict(self.fitter.build, population.weights, x), RECORDS.y, RECORDS.a).delta_eo
+
+
+@functools.cache
+def pure() -> Case:
+    return Case()
+
+
+@functools.cache
+def mixed() -> Case:
+    return Case(0.3, 0.5)
+
+
+def same(one: Population, other: Population) -> bool:
+    return one.weights.tobytes() == other.weights.tobytes()
+
+
+# The contract.
+
+
+def test_the_six_are_there():
+    assert set(NAMES) >= {"none", "finetune", "rehearsal", "scratch", "fft", "fft-rehearsal"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declares_what_lists_and_config_need(name):
+    plugin = plugins.load("defences", name)
+    assert plugin.name == name
+    assert plugin.summary and "\n" not in plugin.summary
+    assert plugin.control is None or plugin.control in NAMES
+    assert issubclass(plugin.Settings, Settings)
+    assert all(field.description for field in plugin.Settings.model_fields.values())
+    with pytest.raises(ValueError, match="Extra inputs"):
+        plugin.Settings(no_such_setting=1)
+    if plugin.control is not None:
+        control = plugins.load("defences", plugin.control)
+        assert set(control.Settings.model_fields) <= set(plugin.Settings.model_fields), "they must share settings"
+        assert "eo_weight" not in control.Settings.model_fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_imports_nothing_heavy(name):
+    assert heavy_imports(plugins.modules("defences")[name]) == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("case", [pure, mixed])
+def test_returns_a_population(case, name):
+    before = case().population.weights.copy()
+    case().population.weights.flags.writeable = False
+    found = case().apply(name)
+    assert found.weights.shape == before.shape
+    assert found.finite.shape == found.eo_weight.shape == found.eo_vacuous.shape == (MODELS,)
+    assert found.finite.dtype == bool and found.finite.all()
+    assert np.isfinite(found.weights).all()
+    assert np.array_equal(case().population.weights, before), "the base models must be left alone"
+    assert np.array_equal(found.weights, before) == (name == "none")
+    assert (found.eo_weight > 0).all() == name.startswith("fft")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_bytes_twice(name):
+    assert same(mixed().apply(name), mixed().apply(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_does_not_depend_on_its_neighbours(name):
+    whole = mixed().apply(name)
+    part = Case(0.3, 0.5)
+    for field in ("base", "base_group", "base_ratio", "complement", "complement_group"):
+        object.__setattr__(part.data, field, getattr(part.data, field)[1:2])
+    part.population = Population(*(getattr(part.population, f)[1:2] for f in Population.__dataclass_fields__))
+    part.seeds, part.owner = part.seeds[1:2], Owner(part.fitter, part.rows[1:2], part.seeds[1:2], progress=None)
+    assert np.abs(part.apply(name).weights[0] - whole.weights[1]).max() < 1e-6
+
+
+# Pairing.
+
+
+@pytest.mark.parametrize("penalty", ["absolute", "squared"])
+@pytest.mark.parametrize(("name", "control"), [("fft", "finetune"), ("fft-rehearsal", "rehearsal")])
+@pytest.mark.parametrize("case", [pure, mixed])
+def test_without_weight_it_is_its_control_bit_for_bit(case, name, control, penalty):
+    assert plugins.load("defences", name).control == control
+    found = case().apply(name, eo_weight=0.0, penalty=penalty)
+    assert same(found, case().apply(control))
+    assert found.eo_weight.tolist() == [0.0] * MODELS
+    if case is mixed:
+        assert not same(case().apply(name, eo_weight=1.0, penalty=penalty), case().apply(control))
+
+
+def test_fft_rehearsal_without_rehearsal_is_fft():
+    assert same(mixed().apply("fft-rehearsal", eo_weight=1.0, rehearsal=0.0), mixed().apply("fft", eo_weight=1.0))
+    assert same(mixed().apply("rehearsal", rehearsal=0.0), mixed().apply("finetune"))
+
+
+def test_scratch_shares_initial_weights_with_the_base(monkeypatch):
+    case, asked = Case(0.3, 0.5), []
+    original = engine.initial_weights
+
+    def spy(build, seeds, dtype):
+        begin = original(build, seeds, dtype)
+        asked.append((list(seeds), begin.clone()))  # the engine trains in place
+        return begin
+
+    monkeypatch.setattr(engine, "initial_weights", spy)
+    case.fitter(case.rows, case.seeds)
+    case.apply("scratch")
+    (base_seeds, base), (scratch_seeds, scratch) = asked
+    assert base_seeds == scratch_seeds == list(case.seeds)
+    assert torch.equal(base, scratch)
+
+
+def test_scratch_on_the_own_draw_is_the_base_again():
+    case = Case(0.5, 0.5, validation=0.0)
+    found = case.apply("scratch", rehearsal=1.0)
+    # the same rows from the same weights, in another order
+    assert sorted(mixture(case.data, case.seeds, 1.0)[0]) == sorted(case.rows[0])
+    difference = np.abs(found.weights - case.population.weights).max()
+    start = engine.initial_weights(case.fitter.build, case.seeds).numpy()
+    assert 0 < difference < np.abs(found.weights - start).max()
+
+
+@pytest.mark.parametrize("name", ["none", "scratch"])
+def test_closed_form_models(name):
+    case = Case(model="histogram")
+    found = case.apply(name)
+    assert plugins.load("defences", name).closed_form
+    assert found.weights.shape == case.population.weights.shape
+    if name == "scratch":
+        rows = mixture(case.data, case.seeds, 0.5)
+        y, cell = RECORDS.y[rows[0]], RECORDS.cell[rows[0]]
+        assert found.weights[0] == pytest.approx([y[cell == c].mean() for c in range(4)], abs=1e-6)
+
+
+def test_epochs_of_fine_tuning():
+    case = pure()
+    assert same(case.apply("finetune"), case.apply("finetune", epochs=TRAINING["epochs"]))
+    assert not same(case.apply("finetune"), case.apply("finetune", epochs=1))
+
+
+# The mixture.
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.2, 0.5, 0.75])
+@pytest.mark.parametrize(("ratio", "other"), [(0.0, 1.0), (1.0, 0.0), (0.3, 0.5), (0.5, 0.5)])
+def test_mixture_counts(ratio, other, share):
+    case = Case(ratio, other)
+    rows = mixture(case.data, case.seeds, share)
+    kept = round(share * ROWS)
+    assert rows.shape == (MODELS, ROWS)
+    for k in range(MODELS):
+        complement, rehearsed = rows[k, : ROWS - kept], rows[k, ROWS - kept :]
+        assert set(complement) <= set(case.data.complement[k]) and len(set(complement)) == ROWS - kept
+        assert set(rehearsed) <= set(case.data.base[k]) and len(set(rehearsed)) == kept
+        assert not set(rehearsed) & set(case.held[k]), "a held-out row is rehearsed"
+        assert RECORDS.a[complement].sum() == np.rint(other * (ROWS - kept))
+        assert RECORDS.a[rehearsed].sum() == np.rint(ratio * kept)
+
+
+def test_mixture_is_nested_in_the_share():
+    case = mixed()
+    sets = []
+    for share in (0.1, 0.2, 0.5):
+        rows, kept = mixture(case.data, case.seeds, share), round(share * ROWS)
+        sets.append([(set(row[: ROWS - kept]), set(row[ROWS - kept :])) for row in rows])
+    for small, large in zip(sets, sets[1:]):
+        for (complement, rehearsed), (fewer, more) in zip(small, large):
+            assert fewer < complement
+            assert rehearsed < more
+
+
+def test_mixture_follows_the_seed_alone():
+    case = mixed()
+    whole = mixture(case.data, case.seeds, 0.5)
+    part = Data(*(getattr(case.data, name)[2:3] for name in Data.__dataclass_fields__))
+    assert np.array_equal(mixture(part, case.seeds[2:3], 0.5)[0], whole[2])
+
+
+def test_too_much_rehearsal_is_refused_in_one_line():
+    with pytest.raises(PopleakError, match=r"rehearsal: 200 rows .* more than the 180 .*1 - training\.validation") as e:
+        mixture(pure().data, pure().seeds, 1.0)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=PopleakError,
+    reason="in mixed worlds the rows left after validation are not at the draw's ratio, so the share that the message allows can fail",
+)
+def test_rehearsal_up_to_what_the_message_allows():
+    case = Case(0.3, 0.5)
+    assert mixture(case.data, case.seeds, 1 - TRAINING["validation"]).shape == (MODELS, ROWS)
+
+
+# Lambda.
+
+
+class FakeTrain:
+    """Delta_EO by model and lambda from a table; weights that name the lambda."""
+
+    def __init__(self, delta, vacuous=0.0) -> None:
+        self.delta, self.vacuous, self.calls = delta, vacuous, []
+
+    def __call__(self, rows, part, *, start, epochs, penalty, extra, held_out):
+        self.calls.append((penalty.weight, part.tolist()))
+        size = len(part)
+        found = Population(
+            np.full((size, 1), penalty.weight), np.ones(size, bool), np.full(size, penalty.weight),
+            np.full(size, self.vacuous),
+        )  # fmt: skip
+        return found, np.array([self.delta[k][penalty.weight] for k in part])
+
+
+def choose(delta, vacuous=0.0, **settings):
+    case, fake = mixed(), FakeTrain(delta, vacuous)
+    own = EOSettings(**{"eo_grid": (1.0, 2.0, 4.0), "eo_target": 0.05, **settings})
+    found = fair_fine_tune(
+        population=case.population, data=case.data, train=fake, seeds=case.seeds, settings=own, rehearsal=0.5
+    )
+    return found, fake.calls
+
+
+def test_auto_takes_the_smallest_lambda_that_meets_the_target():
+    delta = [
+        {1.0: 0.04, 2.0: 0.0, 4.0: 0.0},
+        {1.0: 0.06, 2.0: 0.05, 4.0: 0.0},
+        {1.0: 0.3, 2.0: 0.2, 4.0: 0.1},  # none meets it: the largest
+        {1.0: 0.2, 2.0: 0.2, 4.0: 0.01},
+    ]
+    found, calls = choose(delta)
+    assert found.eo_weight.tolist() == [1.0, 2.0, 4.0, 4.0]
+    assert found.weights[:, 0].tolist() == [1.0, 2.0, 4.0, 4.0]
+    assert calls == [(1.0, [0, 1, 2, 3]), (2.0, [1, 2, 3]), (4.0, [2, 3])]
+
+
+def test_auto_stops_where_the_term_is_vacuous():
+    found, calls = choose([{1.0: 0.9}] * MODELS, vacuous=1.0)
+    assert found.eo_weight.tolist() == [1.0] * MODELS
+    assert len(calls) == 1
+
+
+def test_a_given_lambda_is_used_whatever_it_gives():
+    found, calls = choose([{3.0: 0.9}] * MODELS, eo_weight=3.0)
+    assert found.eo_weight.tolist() == [3.0] * MODELS
+    assert len(calls) == 1
+
+
+def test_auto_on_real_training_is_the_best_of_the_single_runs():
+    case, grid, target = Case(0.3, 0.5, validation=0.3), (0.25, 1.0, 4.0), 0.2
+    auto = case.apply("fft-rehearsal", eo_grid=grid, eo_target=target)
+    single = {weight: case.apply("fft-rehearsal", eo_weight=weight, eo_target=target) for weight in grid}
+    rows = mixture(case.data, case.seeds, 0.5)
+    aside = np.concatenate([case.held, hold_out(rows, case.seeds, 0.3)[1]], 1)
+    for k in range(MODELS):
+        met = []
+        for weight in grid:
+            x = case.fitter.table.x[aside[k]]
+            p = engine.predict(case.fitter.build, single[weight].weights[k : k + 1], x)
+            if rates(p, RECORDS.y[aside[k]], RECORDS.a[aside[k]]).delta_eo[0] <= target:
+                met.append(weight)
+        expected = met[0] if met else grid[-1]
+        assert auto.eo_weight[k] == expected
+        assert np.abs(auto.weights[k] - single[expected].weights[k]).max() < 1e-6
+    assert len(set(auto.eo_weight)) > 1, "the case must tell models apart"
+
+
+# What the EO term sees.
+
+
+def test_pure_groups_are_vacuous_under_the_batch():
+    case = pure()
+    found = case.apply("fft", eo_weight=4.0)
+    assert found.eo_vacuous.tolist() == [1.0] * MODELS
+    assert same(found, case.apply("finetune"))
+
+
+@pytest.mark.parametrize("reference", ["rehearsal+batch", "held-out"])
+def test_other_references_see_both_groups(reference):
+    case = Case(validation=0.2)
+    found = case.apply("fft", eo_weight=4.0, eo_reference=reference)
+    assert (found.eo_vacuous < 1).all()
+    assert found.finite.all()
+    assert not same(found, case.apply("finetune"))
+    assert case.delta(found).mean() < case.delta(case.apply("finetune")).mean()
+
+
+def test_held_out_reference_needs_held_out_rows():
+    with pytest.raises(PopleakError, match=r"training\.validation: .*raise it above 0"):
+        Case(validation=0.0).apply("fft", eo_weight=1.0, eo_reference="held-out")
+
+
+def test_auto_without_held_out_rows():
+    found = Case(0.3, 0.5, validation=0.0).apply("fft-rehearsal")
+    assert found.finite.all()
+
+
+@pytest.mark.parametrize("penalty", ["absolute", "squared", "lagrangian"])
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (1.0, 0.0)])
+def test_the_term_lowers_delta_eo_below_the_control(ends, penalty):
+    case = Case(*ends)
+    found = case.apply("fft-rehearsal", eo_weight=4.0, penalty=penalty, epochs=8)
+    control = case.delta(case.apply("rehearsal", epochs=8))
+    assert control.mean() > 0.1, "the case must leave something to lower"
+    assert case.delta(found).mean() < 0.8 * control.mean()
+
+
+def test_base_class_refuses():
+    with pytest.raises(NotImplementedError):
+        contract.Defence().apply(population=None, data=None, train=None, seeds=None, settings=None)

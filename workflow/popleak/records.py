@@ -1,0 +1,31 @@
+"""A dataset table read back: what every later stage starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import store
+
+
+class Loaded(NamedTuple):
+    """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata."""
+
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    unit: np.ndarray
+    cell: np.ndarray | None
+    facts: Mapping[str, Any]
+
+
+def read(path: str | Path) -> Loaded:
+    """Read a table written by the stage `dataset`."""
+    table = store.read(path, stage="dataset")
+    column = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
+    return Loaded(
+        store.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
+    )

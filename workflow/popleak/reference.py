@@ -1,0 +1,128 @@
+"""The reference pages, written from the code: config keys, public tables, plugins. A test keeps them in step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic_core import PydanticUndefined
+
+from . import config, plugins, schema
+from .settings import Settings
+
+KINDS = ("datasets", "models", "defences", "attacks", "figures")
+NOTE = "<!-- written by `make docs` from the code: edit the code -->"
+
+
+def pages() -> dict[str, str]:
+    """Return the pages' texts by file name."""
+    return {"config.md": _config(), "tables.md": _tables(), "plugins.md": _plugins()}
+
+
+def write(folder: Path) -> None:
+    """Write the pages into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _config() -> str:
+    parts = [
+        "# Config",
+        NOTE,
+        "`config.yaml` is the default experiment; `--configfile FILE` lays another one over it. Mappings merge, lists are replaced "
+        "whole. A plugin is given by its name (`kl`) or with settings (`{name: kl, id: kl-vote, settings: {aggregate: vote}}`). "
+        "A mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`.",
+    ]
+    titles = {
+        "Experiment": "Top level",
+        "Task": "A task (items of `tasks`)",
+        "Worlds": "A pair of worlds (items of `worlds`)",
+        "Choice": "A plugin (items of `models`, `defences`, `attacks`)",
+        "Population": "`population`",
+        "Train": "`training`",
+        "Engine": "`engine`",
+    }
+    for name, title in titles.items():
+        parts += [f"## {title}", _fields(getattr(config, name))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _fields(model: type[Settings]) -> str:
+    rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(field.description or '')} |")
+    return "\n".join(rows) if len(rows) > 2 else "No settings."
+
+
+def _type(field: Any) -> str:
+    def name(annotation: Any) -> str:
+        found = getattr(annotation, "__name__", None)
+        arguments = [one for one in get_args(annotation) if not hasattr(one, "metadata") or get_args(one)]
+        if str(annotation).startswith("typing.Literal"):
+            return " or ".join(f"`{one}`" for one in arguments)
+        if str(annotation).startswith("typing.Annotated"):
+            return name(arguments[0])
+        if annotation is type(None):
+            return "nothing"
+        if found in ("tuple", "list"):
+            return "list of " + name(arguments[0])
+        if found == "dict":
+            return "mapping"
+        if isinstance(annotation, type):
+            return {"str": "text", "int": "whole number", "float": "number", "bool": "yes or no"}.get(found, found)
+        return " or ".join(dict.fromkeys(name(one) for one in arguments))
+
+    limits = [
+        f"{sign} {getattr(one, key):g}"
+        for one in field.metadata
+        for key, sign in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+        if hasattr(one, key)
+    ]
+    return _cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
+
+
+def _default(field: Any) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        return "required" if field.default_factory is None else "none"
+    if isinstance(value, Settings):
+        return "see below"
+    if isinstance(value, tuple):
+        items = [one.name if isinstance(one, config.Choice) else getattr(one, "protocol", one) for one in value]
+        return f"`{items}`".replace("'", "")
+    return "" if value is None else f"`{value}`" if value != "" else "empty"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _tables() -> str:
+    parts = [
+        "# Public tables",
+        NOTE,
+        "Five Parquet files in `results/<experiment>/tables/`. Read them with any Parquet reader; the key `popleak` of a file's "
+        "metadata holds the settings, the digests of inputs and code, the seed and the versions it was made with.",
+    ]
+    for name, columns in schema.TABLES.items():
+        rows = [f"| `{column.name}` | {column.type} | {_cell(column.about)} |" for column in columns]
+        parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plugins() -> str:
+    parts = ["# Plugins and their settings", NOTE]
+    for kind in KINDS:
+        parts.append(f"## {kind.capitalize()}")
+        for name in plugins.names(kind):
+            plugin = plugins.load(kind, name)
+            parts.append(f"### {name}\n\n{plugin.summary[0].upper()}{plugin.summary[1:]}.")
+            facts = {"access": "Access", "control": "No-EO control", "labels": "Labels", "attributes": "Attributes"}
+            for key, label in facts.items():
+                value = getattr(plugin, key, None)
+                if value:
+                    parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
+            if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
+                parts.append(_fields(plugin.Settings))
+    return "\n\n".join(parts) + "\n"
