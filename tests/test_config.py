@@ -162,6 +162,15 @@ CASES = {
         task(options={"label_rates": [0.5, 1.5]}),
         r"^config: tasks\.0\.options\.label_rates\.1: input should be less than 1 \(found 1\.5\)$",
     ),
+    "a reserved experiment name": ({"experiment": "store"}, r"^config: experiment: 'store' is a folder of its own in results/"),
+    "a pair of worlds twice": (
+        {"worlds": [{"protocol": "pure"}, {"protocol": "pure", "ratios": [0, 1]}]},
+        r"^config: worlds: pure \[0\.0, 1\.0\] is there 2 times: leave it in once$",
+    ),
+    "an attack called best": (
+        {"attacks": [{"name": "kl", "id": "best"}]},
+        r"^config: attacks\.0\.id: 'best' is the name of the best attack",
+    ),
     "no tasks": ({"tasks": []}, r"^config: tasks: tuple should have at least 1 item"),
     "no attacks": ({"attacks": []}, r"^config: attacks: tuple should have at least 1 item"),
     "a long value": ({"title": ["x" * 500]}, r"^config: title: .*\.\.\.\)$"),
@@ -187,13 +196,11 @@ def test_missing_dataset():
     assert refused(tasks=[{"rows": 100}]) == "config: tasks.0.dataset: missing: give it a value"
 
 
-@pytest.mark.xfail(strict=True, reason="`eo_grid` is documented as rising, and `auto` relies on it, but nothing checks it")
 def test_a_falling_grid_is_refused():
     with pytest.raises(PopleakError):
         config.load(tiny.raw(**with_settings("defences", "fft", eo_grid=[4.0, 1.0])))
 
 
-@pytest.mark.xfail(strict=True, reason="a weight of the grid may be negative, `eo_weight` itself may not")
 def test_a_negative_grid_is_refused():
     with pytest.raises(PopleakError):
         config.load(tiny.raw(**with_settings("defences", "fft", eo_grid=[-1.0, 1.0])))

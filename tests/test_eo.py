@@ -82,18 +82,18 @@ def test_empty_cells_contribute_nothing(form, cells):
     assert found.vacuous_share().tolist() == [1.0]
 
 
-def test_half_empty_is_not_vacuous():
+def test_half_empty_is_half_vacuous():
     found = state("absolute", models=1)
     grad = found.gradient(scores((1, 4)), torch.tensor([[2, 3, 0, 0]]))
     assert grad[0, 2:].tolist() == [0, 0]
-    assert found.vacuous_share().tolist() == [0.0]
+    assert found.vacuous_share().tolist() == [0.5]
 
 
-def test_vacuous_share_counts_steps_of_each_model():
+def test_vacuous_share_counts_terms_of_each_model():
     found = state("absolute")
     for cells in ([[0, 1], [0, 0]], [[0, 0], [1, 1]], [[2, 3], [2, 2]], [[0, 1], [2, 3]]):
         found.gradient(scores((2, 2)), torch.tensor(cells))
-    assert found.vacuous_share().tolist() == [0.25, 0.75]
+    assert found.vacuous_share().tolist() == [5 / 8, 7 / 8]
 
 
 # The term within training.

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from popleak import dataset, draw, query, split, store
+from popleak import draw, query, split, store
 from popleak.draw import counts, half_up, origins
 from popleak.errors import PopleakError
+from popleak.records import read
 from popleak.seeds import generator
 
 DATA = tiny.records(3001)
@@ -35,7 +36,7 @@ class Stages:
             for step in self.plan.steps[stage].values():
                 if not (self.folder / step.outputs["table"]).exists():
                     tiny.run_stage(step, self.folder)
-        self.records = dataset.read(self.file("dataset"))
+        self.records = read(self.file("dataset"))
         self.pools = split.read(self.file("split"))
         self.steps = list(self.plan.steps["draw"].values())
 
@@ -252,7 +253,7 @@ def test_asking_too_much_says_how_many_there_are(changes, text, tmp_path):
     steps = [*plan.steps["dataset"].values(), *plan.steps["split"].values()]
     for step in steps:
         tiny.run_stage(step, tmp_path)
-    records = dataset.read(tmp_path / steps[0].outputs["table"])
+    records = read(tmp_path / steps[0].outputs["table"])
     pools = split.read(tmp_path / steps[1].outputs["table"])
     with pytest.raises(PopleakError, match=text) as error:
         for step in plan.steps["draw"].values():
@@ -268,7 +269,7 @@ def test_asking_for_all_there_are(tmp_path):
     steps = {stage: next(iter(plan.steps[stage].values())) for stage in ("dataset", "split")}
     for step in steps.values():
         tiny.run_stage(step, tmp_path)
-    records = dataset.read(tmp_path / steps["dataset"].outputs["table"])
+    records = read(tmp_path / steps["dataset"].outputs["table"])
     pool = split.read(tmp_path / steps["split"].outputs["table"])[0] == 0
     there = int((pool & (records.a == 1)).sum())
     strata = draw._strata({(None, 1): there}, records, pool, "here")

@@ -12,16 +12,17 @@ import numpy as np
 
 from popleak import config, dataset, plan, plugins, split
 from popleak.datasets import synthetic
+from popleak.records import Loaded
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @functools.cache
-def records(rows: int = 1200, seed: int = 5, **options) -> dataset.Loaded:
+def records(rows: int = 1200, seed: int = 5, **options) -> Loaded:
     """Return synthetic records as a dataset table holds them, each row a unit of its own."""
     drawn = synthetic.draw(options=synthetic.Settings(rows=rows, **options), seed=seed)
     facts = {"groups": ["group 0", "group 1"]}
-    return dataset.Loaded(drawn.x, drawn.y, drawn.a, np.arange(rows), drawn.cell, facts)
+    return Loaded(drawn.x, drawn.y, drawn.a, np.arange(rows), drawn.cell, facts)
 
 
 def raw(**changes) -> dict:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from . import plugins, query, schema, store
+from . import answers as stored
+from . import plugins, schema, store
 from .attacks.base import Attack, Game, Query
 
 NONE = "none"
 
 
-def outputs_of(answers: query.Answers, chosen: np.ndarray, points: np.ndarray, access: str) -> np.ndarray:
+def outputs_of(answers: stored.Answers, chosen: np.ndarray, points: np.ndarray, access: str) -> np.ndarray:
     """Return what the adversary sees (K, m) float64: scores, or hard labels 0.0 / 1.0.
 
     A diverged model answers not-a-number; the adversary reads that as 0.5, the answer that says nothing.
@@ -26,7 +27,7 @@ def outputs_of(answers: query.Answers, chosen: np.ndarray, points: np.ndarray, a
     return (seen >= 0.5).astype(np.float64) if access == "labels" else seen
 
 
-def shadows_by_world(answers: query.Answers, split: int, points: np.ndarray, access: str) -> list[np.ndarray]:
+def shadows_by_world(answers: stored.Answers, split: int, points: np.ndarray, access: str) -> list[np.ndarray]:
     """Return the outputs of one split's finite shadows of world 0 and of world 1."""
     keys = answers.keys
     found = []
@@ -40,10 +41,10 @@ def shadows_by_world(answers: query.Answers, split: int, points: np.ndarray, acc
 def judge_split(
     attack: Attack,
     settings: Any,
-    shadows: query.Answers,
-    victims: query.Answers,
+    shadows: stored.Answers,
+    victims: stored.Answers,
     split: int,
-    points: query.Points,
+    points: stored.Points,
     game: Game,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return (positions of the split's victims, scores, guesses, known ceiling or nan)."""
@@ -74,7 +75,7 @@ def run(
     """Write one row a verdict. answers: by defence id, the files of the victims' and of the shadows' answers."""
     attack = plugins.load("attacks", settings["attack"])
     own = attack.Settings.model_validate(settings["attack_settings"])
-    sets = query.read_points(points)
+    sets = stored.read_points(points)
     game = Game(
         *settings["ratios"],
         settings["rows"],
@@ -82,13 +83,13 @@ def run(
         settings["model"],
         label_rate=store.facts(points)["label_rate"],
     )
-    undefended = query.read(answers[NONE][1])
+    undefended = stored.read(answers[NONE][1])
     parts: list[dict[str, Any]] = []
     for defence, (victim_path, shadow_path) in answers.items():
         if attack.undefended_only and defence != NONE:
             continue
-        victims = query.read(victim_path)
-        same = undefended if defence == NONE else query.read(shadow_path)
+        victims = stored.read(victim_path)
+        same = undefended if defence == NONE else stored.read(shadow_path)
         for knowledge in _knowledge(attack, settings["knowledge"], defence):
             used = undefended if knowledge == "unaware" else same
             for split, asked in sets.items():

@@ -10,10 +10,12 @@ import numpy as np
 
 from . import plugins, store, train
 from .defences.base import Data, Population
-from .draw import ROLES
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
+from .populations import ROLES, Models, of_role
+from .populations import read as read_models
+from .populations import write as write_models
 from .records import read as read_records
 
 
@@ -110,9 +112,9 @@ def run(
         stage="defend", step=step, settings=settings, code=code, inputs=[data, draw, complement, *models.values()]
     )
     for role in ROLES:
-        base = train.read(models[role])
-        keys, rows = train.of_role(base_draws, role, settings["splits"])
-        other_keys, other = train.of_role(other_draws, role, settings["splits"])
+        base = read_models(models[role])
+        keys, rows = of_role(base_draws, role, settings["splits"])
+        other_keys, other = of_role(other_draws, role, settings["splits"])
         if not (np.array_equal(keys["seed"], base.keys["seed"]) and np.array_equal(keys["seed"], other_keys["seed"])):
             raise PopleakError(
                 f"{models[role]}: holds other models than {draw} and {complement}: delete it and run again"
@@ -122,5 +124,5 @@ def run(
         owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {role}s", len(rows)))
         before = Population(base.weights, base.finite, base.eo_weight, base.eo_vacuous)
         after = defence.apply(population=before, data=owned, train=owner.train, seeds=keys["seed"], settings=own)
-        found = train.Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)
-        train.write(outputs[role], found, facts)
+        found = Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)
+        write_models(outputs[role], found, facts)

@@ -14,11 +14,10 @@ import numpy as np
 
 from . import split, store
 from .errors import PopleakError
+from .populations import ROLES
 from .records import Loaded
 from .records import read as read_records
 from .seeds import derive, generator
-
-ROLES = ("victim", "shadow")
 
 
 def half_up(value: float) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import query, schema, store
+from . import answers as stored
+from . import schema, store
 from .measures import bounds, fairness
 from .seeds import generator
 
@@ -45,7 +46,7 @@ def run(
 ) -> None:
     """Write the parts of `models` (victims and shadows) and of `bounds` (victims). answers: by defence, both roles' files."""
     worlds = Worlds(settings, store.facts(data))
-    sets = query.read_points(points)
+    sets = stored.read_points(points)
     models: list[dict[str, np.ndarray]] = []
     bound_parts: list[dict[str, np.ndarray]] = []
     constant = {
@@ -54,7 +55,7 @@ def run(
     }  # fmt: skip
     for defence, paths in answers.items():
         for role, path in zip(("victim", "shadow"), paths, strict=True):
-            there = query.read(path)
+            there = stored.read(path)
             for split, asked in sets.items():
                 mine = np.flatnonzero(there.keys["split"] == split)
                 keys = {name: there.keys[name][mine] for name in there.keys}
@@ -79,7 +80,7 @@ def run(
     store.write(outputs["bounds"], schema.table("bounds", bound_parts), facts)
 
 
-def fair(scores: np.ndarray, finite: np.ndarray, asked: query.Points, worlds: Worlds) -> dict[str, np.ndarray]:
+def fair(scores: np.ndarray, finite: np.ndarray, asked: stored.Points, worlds: Worlds) -> dict[str, np.ndarray]:
     """Return the measures of K models with scores (K, q): columns of `models`, each (K,)."""
     rates = fairness.rates(scores, asked.y, asked.a, share=worlds.share)
     accuracy = worlds.accuracies(rates.positives)
@@ -97,7 +98,7 @@ def fair(scores: np.ndarray, finite: np.ndarray, asked: query.Points, worlds: Wo
     }
 
 
-def bound(scores: np.ndarray, asked: query.Points, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def bound(scores: np.ndarray, asked: stored.Points, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return both sides of every form of the bound for K models with scores (K, q): columns of `bounds`, each (K,)."""
     positives, counts = fairness.cell_positives(scores, asked.y, asked.a)
     with np.errstate(invalid="ignore"):  # an empty cell has no rate: 0 / 0
@@ -125,7 +126,7 @@ def _holds(low: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(low), None, ~(low > 0))
 
 
-def _halves(scores: np.ndarray, asked: query.Points, found: bounds.Bound) -> dict[str, np.ndarray]:
+def _halves(scores: np.ndarray, asked: stored.Points, found: bounds.Bound) -> dict[str, np.ndarray]:
     """Return the weighted delta on half of the points and the advantage, on the other half, of the rule that is best there.
 
     Measured on the same points the two would be equal by algebra, and the claim that they move together could not fail.

@@ -4,44 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from . import plugins, store, train
-from .draw import ROLES
+from . import plugins, store
+from .answers import Points, read_points
+from .populations import ROLES
+from .populations import read as read_models
 from .records import Loaded
 from .records import read as read_records
-
-
-class Points(NamedTuple):
-    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None."""
-
-    rows: np.ndarray
-    y: np.ndarray
-    a: np.ndarray
-    origin: np.ndarray
-    cell: np.ndarray | None
-    law: np.ndarray | None
-
-
-class Answers(NamedTuple):
-    """What models answered: columns world, split, model_index, seed, ratio, finite, eo_weight, eo_vacuous (K,); scores (K, q)."""
-
-    keys: dict[str, np.ndarray]
-    scores: np.ndarray
-
-
-def read_points(path: str | Path) -> dict[int, Points]:
-    """Return the query sets by pool split, from a draw table of purpose `query`."""
-    table = store.read(path, stage="draw")
-    there = {name: store.matrix(table[name]) for name in table.column_names if name != "split"}
-    found = {}
-    for i, split in enumerate(table["split"].to_pylist()):
-        cell = there["cell"][i] if "cell" in there else None
-        law = there["law"][i].reshape(2, -1, 2) if "law" in there else None
-        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law)
-    return found
 
 
 def run(
@@ -64,7 +36,7 @@ def run(
         keys: dict[str, list[np.ndarray]] = {}
         scores = []
         for world, path in models[role]:
-            there = train.read(path)
+            there = read_models(path)
             answers = np.empty((len(there.weights), len(next(iter(sets.values())).rows)), dtype=np.float32)
             for split, asked in sets.items():
                 mine = there.keys["split"] == split
@@ -88,10 +60,3 @@ def answer(model: Any, own: Any, weights: np.ndarray, records: Loaded, points: P
     from .engine.fit import predict
 
     return predict(lambda: model.build(records.x.shape[1], own), weights, torch.from_numpy(records.x[points.rows]))
-
-
-def read(path: str | Path) -> Answers:
-    """Read what one role's models answered."""
-    table = store.read(path, stage="query")
-    keys = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "scores"}
-    return Answers(keys, store.matrix(table["scores"]))

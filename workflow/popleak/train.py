@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import plugins, store
-from .draw import ROLES
 from .engine.fit import Fitted, Progress, Table, Training, fit
+from .populations import ROLES, Models, of_role, write
 from .records import Loaded
 from .records import read as read_records
-
-KEYS = ("split", "model_index", "seed", "ratio")
-
-
-class Models(NamedTuple):
-    """Models of one role as stored: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,)."""
-
-    keys: dict[str, np.ndarray]
-    weights: np.ndarray
-    finite: np.ndarray
-    eo_weight: np.ndarray
-    eo_vacuous: np.ndarray
 
 
 class Fitter:
@@ -51,13 +39,6 @@ class Fitter:
         return fit(self.build, self.table, rows, seeds, training, stack=self.stack, **more)
 
 
-def of_role(draws: Any, role: str, splits: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the keys and the rows (K, n) of a draw table's models of `role` in pool splits first <= split < last."""
-    column = {name: draws[name].to_numpy(zero_copy_only=False) for name in ("role", *KEYS)}
-    chosen = (column["role"] == role) & (column["split"] >= splits[0]) & (column["split"] < splits[1])
-    return {name: column[name][chosen] for name in KEYS}, store.matrix(draws["rows"])[chosen]
-
-
 def run(
     *,
     settings: Mapping[str, Any],
@@ -82,25 +63,3 @@ def run(
             facts,
             validation_loss=fitted.validation_loss,
         )
-
-
-def write(path: Path, models: Models, facts: Mapping[str, Any], **more: np.ndarray) -> None:
-    """Write models of one role."""
-    columns = {
-        **models.keys,
-        "finite": models.finite,
-        "eo_weight": models.eo_weight,
-        "eo_vacuous": models.eo_vacuous,
-        **more,
-    }
-    store.write(path, {**columns, "weights": store.fixed(models.weights.astype(np.float32))}, facts)
-
-
-def read(path: str | Path) -> Models:
-    """Read models of one role, written by `train` or `defend`."""
-    table = store.read(path)
-    column = {name: table[name].to_numpy(zero_copy_only=False) for name in (*KEYS, "finite", "eo_weight", "eo_vacuous")}
-    return Models(
-        {name: column[name] for name in KEYS}, store.matrix(table["weights"]),
-        column["finite"], column["eo_weight"], column["eo_vacuous"],
-    )  # fmt: skip

@@ -7,6 +7,7 @@ all, so that a defence and its control differ in what they declare and in nothin
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -96,7 +97,7 @@ class EOSettings(TuneSettings):
     @field_validator("eo_grid")
     @classmethod
     def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if value[0] < 0 or any(after <= before for before, after in zip(value, value[1:], strict=False)):
+        if value[0] < 0 or any(after <= before for before, after in itertools.pairwise(value)):
             raise ValueError("the grid must rise and start at 0 or above")
         return value
 

@@ -43,8 +43,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 BLOCK = 1 << 17
 """Bootstrap tables handled at once: some tens of MB whatever K and the number of draws are."""
@@ -226,6 +224,8 @@ def queries_to_detect(gap: float, *, accuracy: float, level: float = 0.05, power
 
     n = (z_{1 - level} + z_power)^2 2 p (1 - p) / gap^2, the normal approximation of the two-sample test of proportions.
     """
+    from scipy.stats import norm
+
     return float((norm.ppf(1.0 - level) + norm.ppf(power)) ** 2 * 2.0 * accuracy * (1.0 - accuracy) / gap**2)
 
 
@@ -236,6 +236,8 @@ def tightness_witness(*, d: float, n: int, rng: np.random.Generator) -> Witness:
     P_1(yhat = 1) - P_0(yhat = 1), d in expectation, with Newcombe's interval for a difference of proportions. The label
     is independent of everything, so Delta_EO = d. Raises ValueError for d outside [0, 1] or n below 1.
     """
+    from statsmodels.stats.proportion import confint_proportions_2indep  # slow to import, and needed here alone
+
     if not 0.0 <= d <= 1.0 or n < 1:
         raise ValueError(f"d must lie in [0, 1] and n be at least 1, not {d} and {n}")
     hits = [int((rng.random(n) < 0.5 + d * (group - 0.5)).sum()) for group in (0, 1)]
