@@ -349,7 +349,7 @@ def test_other_references_see_both_groups(reference):
 
 
 def test_held_out_reference_needs_held_out_rows():
-    with pytest.raises(PopleakError, match=r"training\.validation: .*raise it above 0"):
+    with pytest.raises(PopleakError, match=r"training\.validation: .*needs held-out rows: raise it"):
         Case(validation=0.0).apply("fft", eo_weight=1.0, eo_reference="held-out")
 
 

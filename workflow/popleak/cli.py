@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_schema(commands)
     _add_docs(commands)
+    _add_readme(commands)
     _add_data(commands)
     _add_fetch(commands)
     one, many = {"type": Path, "required": True}, {"type": Path, "required": True, "nargs": "+"}
@@ -294,6 +295,28 @@ def _docs(arguments: argparse.Namespace) -> None:
     from . import reference
 
     reference.write(arguments.folder)
+
+
+def _add_readme(commands) -> None:
+    parser = commands.add_parser("readme", help="write an experiment's results into the README, between its markers")
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--tau", type=float, required=True)
+    for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
+        parser.add_argument(f"--{option}", type=Path, required=True)
+    parser.set_defaults(run=_readme)
+
+
+def _readme(arguments: argparse.Namespace) -> None:
+    from . import readme
+
+    readme.write(
+        title=arguments.title,
+        tau=arguments.tau,
+        tables=_named_tables(arguments),
+        figure=arguments.figure,
+        folder=arguments.folder,
+        readme=arguments.readme,
+    )
 
 
 def _add_data(commands) -> None:

@@ -1,0 +1,58 @@
+"""The README's block of results: written from the public tables, between two markers, never typed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from . import report_text, store
+from .errors import PopleakError
+
+BEGIN, END = "<!-- results: begin, written by the rule readme -->", "<!-- results: end -->"
+NEEDED = ("models", "leakage", "bounds", "claims")
+
+
+def write(*, title: str, tau: float, tables: Mapping[str, Path], figure: Path, folder: Path, readme: Path) -> None:
+    """Write block.md, claims.csv, leakage.csv and leakage.png into `folder` and the block into `readme`.
+
+    Raises PopleakError if the README lacks the markers; nothing is written then.
+    """
+    text = readme.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise PopleakError(f"{readme}: lacks the lines {BEGIN!r} and {END!r}: put them where the results belong")
+    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in NEEDED}
+    image = (folder / "leakage.png").as_posix()
+    found = block(title=title, tau=tau, frames=frames, image=image)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("claims", "leakage"):
+        frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    shutil.copyfile(figure, folder / "leakage.png")
+    (folder / "block.md").write_text(found, encoding="utf-8")
+    head, tail = text.split(BEGIN)[0], text.split(END, 1)[1]
+    partial = readme.with_name(f".{readme.name}.partial")
+    partial.write_text(f"{head}{BEGIN}\n{found}{END}{tail}", encoding="utf-8")
+    os.replace(partial, readme)
+
+
+def block(*, title: str, tau: float, frames: Mapping[str, pd.DataFrame], image: str) -> str:
+    """Return the block in Markdown: what was found in sentences, the leakage figure, the verdicts by claim and task."""
+    said = "\n".join(f"- {sentence}" for sentence in report_text.findings(frames, tau=tau))
+    return (
+        f"**{title}**\n\n{said}\n\n![Leakage by defence and adversary]({image})\n\n"
+        f"Share of victims whose world was named correctly, by defence and adversary, with 95 % intervals clustered by pool split.\n\n"
+        f"{verdicts(frames['claims'])}\n"
+    )
+
+
+def verdicts(claims: pd.DataFrame) -> str:
+    """Return a table of verdicts: a row a claim, a column a task; each cell with its 95 % interval."""
+    tasks = list(dict.fromkeys(claims["task"]))
+    lines = ["| | claim | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
+    for (claim, statement), rows in claims.groupby(["claim", "statement"], sort=False):
+        cells = {row.task: f"{row.verdict} {report_text.interval(row.low, row.high)}" for row in rows.itertuples()}
+        lines.append(f"| {claim} | {statement} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
+    return "\n".join(lines) + "\n"
