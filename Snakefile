@@ -20,7 +20,9 @@ try:
     from popleak import plan as popleak_plan
     from popleak.errors import PopleakError
 except ImportError as error:
-    raise WorkflowError(f"popleak is not installed for {sys.executable} ({error}): run `make .venv` and use .venv/bin/snakemake")
+    raise WorkflowError(
+        f"popleak is not installed for {sys.executable} ({error}): run `make .venv` and use .venv/bin/snakemake"
+    )
 
 try:
     PLAN = popleak_plan.build(popleak_config.load(config))
@@ -44,9 +46,9 @@ wildcard_constraints:
 
 
 rule all:
+    default_target: True
     input:
         PLAN.targets(),
-    default_target: True
 
 
 include: "workflow/rules/common.smk"
@@ -70,4 +72,7 @@ onstart:
 
 
 onsuccess:
-    print(f"popleak: done. Report: {RESULTS}/report.html   Figures: {RESULTS}/figures/   Tables: {RESULTS}/tables/", file=sys.stderr)
+    print(
+        f"popleak: done. Report: {RESULTS}/report.html   Figures: {RESULTS}/figures/   Tables: {RESULTS}/tables/",
+        file=sys.stderr,
+    )

@@ -145,7 +145,7 @@ def test_kl_against_the_literal_form(aggregate, seed):
     low = [slow_raw(np.delete(shadows_0, i, 0), shadows_1, s, aggregate) for i, s in enumerate(shadows_0)]
     high = [slow_raw(shadows_0, np.delete(shadows_1, j, 0), s, aggregate) for j, s in enumerate(shadows_1)]
     residuals = np.r_[low - np.mean(low), high - np.mean(high)]
-    threshold = _shadows.best_threshold(np.array(low), np.array(high)).value
+    threshold = (np.mean(low) + np.mean(high)) / 2
     scale = np.sqrt(np.sum(residuals**2) / (len(residuals) - 2))
     expected = [(slow_raw(shadows_0, shadows_1, v, aggregate) - threshold) / scale for v in victims]
     assert [judge.score(v) for v in victims] == pytest.approx(expected, abs=1e-9)

@@ -148,7 +148,9 @@ def test_the_command_line_imports_nothing_heavy():
     import sys
 
     environment = os.environ | {"PYTHONPATH": str(tiny.ROOT / "workflow")}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_errors_other_than_ours_are_not_hidden(monkeypatch):

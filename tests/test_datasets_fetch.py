@@ -246,15 +246,3 @@ def test_locate(tmp_path, monkeypatch):
     assert _fetch.locate("table", own, None) == Path("own.csv")
     assert _fetch.locate("table", Source(str(tmp_path / "own.csv")), "nowhere") == tmp_path / "own.csv"
     assert _fetch.locate("adult", served, None) is None, "a file of the working directory is no publisher's file"
-
-
-def test_obtain(publisher, tmp_path, monkeypatch):
-    source = Source("f.csv", publisher.url, digest(BODY))
-    refused("allow its download", lambda: _fetch.obtain("adult", source, tmp_path, download=False), tmp_path)
-    monkeypatch.setattr(_fetch, "fetch", fetch)
-    place = tmp_path / "adult" / "f.csv"
-    assert _fetch.obtain("adult", source, tmp_path) == place
-    assert _fetch.obtain("adult", source, tmp_path) == place
-    assert len(publisher.agents) == 1, "a file that is there is not fetched again"
-    place.write_bytes(BODY[:-1])
-    refused("sha256 expected", lambda: _fetch.obtain("adult", source, tmp_path), tmp_path)

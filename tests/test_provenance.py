@@ -151,7 +151,7 @@ def test_an_edit_re_runs_what_imports_it(edit, file, expected):
 
 def test_code_of_training_does_not_touch_what_comes_before(edit):
     found = edit("train.py", CODE)
-    assert TRAINED <= found
+    assert found >= TRAINED
     assert not found & {"dataset", "split", "draw"}
 
 
@@ -184,7 +184,9 @@ def test_only_modules_of_the_package():
 
 
 def test_order_of_modules_does_not_matter():
-    assert provenance.code_digest("popleak.train", "popleak.split") == provenance.code_digest("popleak.split", "popleak.train")
+    assert provenance.code_digest("popleak.train", "popleak.split") == provenance.code_digest(
+        "popleak.split", "popleak.train"
+    )
 
 
 def test_digest_is_stable_over_interpreters(package, before):

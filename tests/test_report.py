@@ -58,7 +58,7 @@ class Page(html.parser.HTMLParser):
 
 def written(folder, frames, *, figures=(), experiment=EXPERIMENT, cards=(CARD,)):
     paths = fake_tables.write(folder, frames)
-    drawn = [(name, figure.draw(name=name, tables=paths, stem=folder / name)[1]) for name in figures]
+    drawn = [(name, figure.draw(name=name, tables=paths, tau=0.1, stem=folder / name)[1]) for name in figures]
     path = report.write(experiment=experiment, tables=paths, figures=drawn, cards=cards, versions={"popleak": "0.1.0"},
                         output=folder / "out" / "report.html")  # fmt: skip
     return path.read_text(encoding="utf-8")

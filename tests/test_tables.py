@@ -178,12 +178,15 @@ def test_known_ceiling():
 
 def test_tasks_and_pairs_do_not_mix():
     other = {"protocol": "ratio", "ratio_0": 0.3, "ratio_1": 0.5}
-    table = make(verdicts("kl", "none", RIGHT), verdicts("kl", "none", BAD, **other), verdicts("kl", "none", WRONG, model="logistic"))
+    table = make(
+        verdicts("kl", "none", RIGHT),
+        verdicts("kl", "none", BAD, **other),
+        verdicts("kl", "none", WRONG, model="logistic"),
+    )
     accuracy = table[table["adversary"] == "kl"].set_index(["model", "protocol"])["accuracy"]
     assert accuracy.to_dict() == {("mlp", "pure"): 1.0, ("mlp", "ratio"): 0.5, ("logistic", "pure"): 0.0}
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="an empty table has no columns to correct")
 def test_no_scores_at_all():
     """An attack that applies to nothing here (`ceiling` on an MLP) leaves an empty table, not a traceback."""
     empty = verdicts("kl", "none", RIGHT).iloc[:0]

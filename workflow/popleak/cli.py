@@ -186,7 +186,12 @@ def _tables(arguments: argparse.Namespace) -> None:
 def _figures(arguments: argparse.Namespace) -> None:
     from . import figure
 
-    figure.draw(name=arguments.settings["figure"], tables=_named_tables(arguments), stem=arguments.stem)
+    figure.draw(
+        name=arguments.settings["figure"],
+        tables=_named_tables(arguments),
+        stem=arguments.stem,
+        tau=arguments.settings["tau"],
+    )
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -5,8 +5,6 @@ A mistake is refused before any job starts, in one line with the key's path, the
 
 from __future__ import annotations
 
-import difflib
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -17,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from . import plugins
 from .errors import PopleakError
+from .messages import line, near
 from .settings import Settings
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -128,9 +127,8 @@ class Population(Settings):
     def _check(self) -> Population:
         if self.victims % self.splits:
             low = self.victims // self.splits * self.splits
-            raise ValueError(
-                f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {low or self.splits} or {low + self.splits}"
-            )
+            near = " or ".join(str(one) for one in (low, low + self.splits) if one)
+            raise ValueError(f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {near}")
         if self.victim_share + self.adversary_share >= 1:
             raise ValueError(
                 "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"
@@ -154,7 +152,7 @@ class Train(Settings):
 
 
 class Engine(Settings):
-    """How work is cut. None of these changes a result."""
+    """How work is cut. None of these changes a number; another `models_per_job` means other files, so models are trained again."""
 
     stack: int = Field(default=32, ge=1)
     """Models trained at once."""
@@ -248,7 +246,7 @@ def load(raw: Mapping[str, Any]) -> Experiment:
     try:
         experiment = Experiment.model_validate(dict(raw))
     except ValidationError as error:
-        raise PopleakError(_line(error, Experiment, "")) from None
+        raise PopleakError(line(error, Experiment, "")) from None
     resolve(experiment)
     return experiment
 
@@ -376,7 +374,7 @@ def _known(kind: str, name: str, path: str) -> Any:
     known = plugins.names(kind)
     name = name.replace("_", "-")
     if name not in known:
-        raise PopleakError(f"config: {path}: {name!r} is unknown{_near(name, known)}: choose from {', '.join(known)}")
+        raise PopleakError(f"config: {path}: {name!r} is unknown{near(name, known)}: choose from {', '.join(known)}")
     return plugins.load(kind, name)
 
 
@@ -387,7 +385,7 @@ def _one_of(value: str | None, allowed: tuple[str, ...], path: str) -> str:
         return allowed[0]
     if value not in allowed:
         raise PopleakError(
-            f"config: {path}: {value!r} is unknown{_near(value, allowed)}: choose from {', '.join(allowed)}"
+            f"config: {path}: {value!r} is unknown{near(value, allowed)}: choose from {', '.join(allowed)}"
         )
     return value
 
@@ -396,7 +394,7 @@ def _settings(model: type[Settings], raw: Mapping[str, Any], path: str) -> Setti
     try:
         return model.model_validate(dict(raw))
     except ValidationError as error:
-        raise PopleakError(_line(error, model, path)) from None
+        raise PopleakError(line(error, model, path)) from None
 
 
 def _unique(path: str, ids: list[str]) -> None:
@@ -407,59 +405,14 @@ def _unique(path: str, ids: list[str]) -> None:
             )
 
 
-def _near(name: Any, allowed: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(allowed), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _line(error: ValidationError, model: type[Settings], prefix: str) -> str:
-    found = error.errors()
-    # a list whose items fail is also called too short: only the items' own errors help
-    real = [one for one in found if one["type"] != "too_short" or one["input"] in ((), [])] or found
-    first, rest = real[0], len(real) - 1
-    path = ".".join([*([prefix] if prefix else []), *(str(part) for part in first["loc"])]) or "(top level)"
-    value = first["input"]
-    if first["type"] == "extra_forbidden":
-        allowed = _fields(model, first["loc"][:-1])
-        text = f"unknown key{_near(first['loc'][-1], allowed)}: allowed here: {', '.join(allowed)}"
-    elif first["type"] == "missing":
-        text = "missing: give it a value"
-    else:
-        message = first["msg"].removeprefix("Value error, ")
-        shown = repr(value) if not isinstance(value, float) or math.isfinite(value) else str(value)
-        text = f"{message[0].lower()}{message[1:]} (found {shown if len(shown) < 80 else shown[:77] + '...'})"
-    return f"config: {path}: {text}" + (f" [and {rest} more]" if rest else "")
-
-
-def _fields(model: type[Settings], loc: tuple[Any, ...]) -> list[str]:
-    """Return the keys allowed at `loc`, by walking the models' annotations."""
-    here: Any = model
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        here = (
-            _inner(here.model_fields[part].annotation)
-            if hasattr(here, "model_fields") and part in here.model_fields
-            else here
-        )
-    return sorted(here.model_fields) if hasattr(here, "model_fields") else []
-
-
-def _inner(annotation: Any) -> Any:
-    from typing import get_args
-
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return annotation
-    for argument in get_args(annotation):
-        found = _inner(argument)
-        if found is not None:
-            return found
-    return None
-
-
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the config, plugin names included."""
+    """Return the JSON Schema of the config. Plugin names are examples and no enumeration, since third parties add their own."""
     document = Experiment.model_json_schema()
+    known = {kind: list(plugins.names(kind)) for kind in plugins.KINDS}
+    chosen = sorted({name for kind in ("models", "defences", "attacks") for name in known[kind]})
+    document["$defs"]["Task"]["properties"]["dataset"]["examples"] = known["datasets"]
+    document["$defs"]["Choice"]["properties"]["name"]["examples"] = chosen
+    document["properties"]["figures"]["items"]["examples"] = known["figures"]
     document["title"] = "popleak experiment"
     document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return document

@@ -15,8 +15,8 @@ PDF_METADATA = {"CreationDate": None, "Producer": None, "Creator": None}
 PNG_METADATA = {"Software": None}
 
 
-def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path) -> tuple[Path, Path, Path]:
-    """Draw the figure `name` from `tables` (paths by table name); return the paths of <stem>.pdf, .png and .csv.
+def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: float) -> tuple[Path, Path, Path]:
+    """Draw the figure `name` from `tables` (paths by table name), with the experiment's `tau`; return the paths of <stem>.pdf, .png and .csv.
 
     Equal tables give equal bytes. Raises PopleakError if a table that the figure reads is not given, or damaged.
     """
@@ -29,7 +29,7 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path) -> tu
     paths = tuple(stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
     stem.parent.mkdir(parents=True, exist_ok=True)
     with style():
-        figure, plotted = plugin.draw(frames)
+        figure, plotted = plugin.draw(frames, tau=tau)
         figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
         _whole(paths[0], lambda path: figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
         _whole(paths[1], lambda path: figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))

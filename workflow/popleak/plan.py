@@ -364,12 +364,14 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         figure = plugins.load("figures", name)
         stem = f"{folder}/figures/{name}"
         plan.figures[name] = Step(
-            "figures", name, {"figure": name}, {table: (f"{folder}/tables/{table}.parquet",) for table in figure.tables},
+            "figures", name, {"figure": name, "tau": experiment.tau}, {table: (f"{folder}/tables/{table}.parquet",) for table in figure.tables},
             {kind: f"{stem}.{kind}" for kind in ("pdf", "png", "csv")},
             ("popleak.figure", plugins.modules("figures")[name]), mem_mb=3000,
         )  # fmt: skip
+    # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
+    shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
     plan.report = Step(
-        "report", experiment.experiment, {"experiment": experiment.resolved(), "figures": list(experiment.figures)},
+        "report", experiment.experiment, {"experiment": shown, "figures": list(experiment.figures)},
         {
             **{name: tuple(step.outputs.values()) for name, step in plan.tables.items()},
             "figures": tuple(step.outputs["png"] for step in plan.figures.values()),

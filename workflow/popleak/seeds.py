@@ -12,6 +12,7 @@ import hashlib
 import numpy as np
 
 VERSION = "v1"
+SEPARATOR = "\x1f"
 
 
 def derive(*key: str | int) -> int:
@@ -23,7 +24,9 @@ def derive(*key: str | int) -> int:
     for part in key:
         if not isinstance(part, (str, int)) or isinstance(part, bool):
             raise TypeError(f"a seed key holds str and int only, not {part!r}")
-    text = "\x1f".join([VERSION, *(f"{type(part).__name__}:{part}" for part in key)])
+        if isinstance(part, str) and SEPARATOR in part:
+            raise ValueError(f"a seed key must not hold the separator {SEPARATOR!r}: {part!r}")
+    text = SEPARATOR.join([VERSION, *(f"{type(part).__name__}:{part}" for part in key)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

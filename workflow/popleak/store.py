@@ -64,7 +64,7 @@ def provenance(
         "step": step,
         "settings": settings,
         "code": code,
-        "inputs": {Path(path).name: file_digest(path)[:16] for path in inputs},
+        "inputs": {f"{Path(path).parent.name}/{Path(path).name}": file_digest(path)[:16] for path in inputs},
         "versions": {
             "python": platform.python_version(),
             **{

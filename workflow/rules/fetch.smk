@@ -4,8 +4,8 @@ rule fetch:
         popleak_plan.ROOT + "/data/{dataset}/{file}",
     log:
         LOGS + "/fetch/{dataset}/{file}.log",
-    threads: 1
     retries: 2
+    threads: 1
     resources:
         mem_mb=500,
         runtime=60,

@@ -3,11 +3,14 @@
 # README.md is no declared output, because Snakemake deletes outputs before a job.
 rule readme:
     input:
-        figure=RESULTS + "/figures/leakage.png",
         **{name: f"{RESULTS}/tables/{name}.parquet" for name in ("models", "leakage", "bounds", "claims")},
+        figure=RESULTS + "/figures/leakage.png",
     output:
-        expand("docs/results/{experiment}/{file}", experiment=PLAN.experiment.experiment,
-            file=["block.md", "claims.csv", "leakage.csv", "leakage.png"]),
+        expand(
+            "docs/results/{experiment}/{file}",
+            experiment=PLAN.experiment.experiment,
+            file=["block.md", "claims.csv", "leakage.csv", "leakage.png"],
+        ),
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
     localrule: True

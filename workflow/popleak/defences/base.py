@@ -127,12 +127,14 @@ def subsample(
 
     keys = np.stack([generator(int(seed), purpose).random(rows.shape[1]) for seed in seeds])
     ones = np.rint(ratio * count).astype(int)
-    lacking = ((group == 1).sum(1) < ones) | ((group == 0).sum(1) < count - ones)
-    if lacking.any():
-        raise PopleakError(
-            f"config: {purpose}: {count} rows at their ratio are more than the {rows.shape[1]} there are: lower the share `rehearsal` "
-            f"to at most 1 - training.validation"
-        )
+    for group_id, wanted in ((0, count - ones), (1, ones)):
+        there = (group == group_id).sum(1)
+        if (there < wanted).any():
+            k = int(np.argmax(wanted - there))
+            raise PopleakError(
+                f"config: {purpose}: {wanted[k]} rows of group {group_id} are asked for, and a model's draw has {there[k]} left after "
+                f"validation: lower `rehearsal` or training.validation"
+            )
     # rank within (model, group) by the random key: the first `ones` of group 1 and the first `count - ones` of group 0
     order = np.lexsort((keys, group), axis=1)
     sorted_group = np.take_along_axis(group, order, 1)

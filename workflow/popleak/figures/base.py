@@ -20,6 +20,8 @@ class Figure:
     tables: ClassVar[tuple[str, ...]]
     """The public tables it reads, by name: any of models, scores, leakage, bounds, claims."""
 
-    def draw(self, tables: dict[str, pd.DataFrame]) -> tuple[matplotlib.figure.Figure, pd.DataFrame]:
-        """Return the figure and the plotted numbers. Sound with one task, with one defence and with no rows to draw."""
+    def draw(self, tables: dict[str, pd.DataFrame], *, tau: float) -> tuple[matplotlib.figure.Figure, pd.DataFrame]:
+        """Return the figure and the plotted numbers; tau: the experiment's accuracy gap that counts as small.
+
+        Sound with one task, with one defence and with no rows to draw."""
         raise NotImplementedError

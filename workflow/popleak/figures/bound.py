@@ -27,7 +27,7 @@ class Bound(Figure):
     )
     tables = ("bounds", "leakage")
 
-    def draw(self, tables):
+    def draw(self, tables, *, tau):
         bounds, leakage = tables["bounds"], select.best_informed(tables["leakage"].reset_index(drop=True))
         chosen = select.main_pairs(bounds)
         if not chosen:

@@ -6,7 +6,6 @@ from . import _select as select
 from . import _style as style
 from .base import Figure
 
-TAU = 0.1
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "world", "defence", "victims", "not_finite", "within_tau",
     "q05", "q25", "median", "q75", "q95",
@@ -15,17 +14,17 @@ COLUMNS = (
 
 class Gap(Figure):
     name = "gap"
-    summary = "accuracy gap of the victims by defence and direction, against the threshold tau = 0.1"
+    summary = "accuracy gap of the victims by defence and direction, against the threshold tau"
     caption = (
         "Accuracy on world-0 records minus accuracy on world-1 records, one dot a victim, by defence. Upper panels: "
         "base model trained in world 0; lower panels: in world 1; the defence's complementary data come from the "
-        "other world. Bar: median; box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-0.1, the "
-        "paper's threshold tau. Right: share of victims within it. Pure worlds where they were run, else the widest "
+        "other world. Bar: median; box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-tau, the "
+        "paper's threshold. Right: share of victims within it. Pure worlds where they were run, else the widest "
         "pair of ratios. A small gap is a statement on effect size, not on what an adversary can find."
     )
     tables = ("models",)
 
-    def draw(self, tables):
+    def draw(self, tables, *, tau):
         frame = select.of(tables["models"], role="victim")
         chosen = select.main_pairs(frame)
         if not chosen:
@@ -52,7 +51,7 @@ class Gap(Figure):
                     mine = select.of(parts[block[c]], world=world)
                     plotted += [
                         {"task": block[c].task, "model": block[c].model, **pair._asdict(), "world": world, **row}
-                        for row in _panel(panel, mine, looks)
+                        for row in _panel(panel, mine, looks, tau)
                     ]
                     style.label_rows(panel, names, shown=c == 0)
                     if world == 0:
@@ -62,12 +61,12 @@ class Gap(Figure):
                         panel.tick_params(labelbottom=True)
                     if c == 0:
                         panel.set_ylabel(f"base in world {world}", fontweight="bold")
-        usual = max([1.5 * TAU, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
+        usual = max([1.5 * tau, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
         every = max(part["gap"].abs().max() for part in parts.values())
         every = every if every < float("inf") else usual
         reach = min(1.05 * max(usual, every), 2 * usual)  # one outlier must not squeeze all
         axes[0, 0].set_xlim(-reach, reach)
-        style.legend(figure, _keys(), entry=2.0)
+        style.legend(figure, _keys(tau), entry=2.0)
         return figure, select.frame_of(plotted, COLUMNS)
 
 
@@ -75,13 +74,13 @@ def _cell(frame, facet, pair):
     return select.of(select.of_pair(frame, pair), task=facet.task, model=facet.model)
 
 
-def _panel(panel, mine, looks):
+def _panel(panel, mine, looks, tau):
     """Draw one panel and return its numbers, a row a defence."""
     import numpy as np
 
     style.bands(panel, len(looks))
-    panel.axvspan(-TAU, TAU, facecolor=style.SKY, alpha=0.28, linewidth=0, zorder=1)
-    for edge in (-TAU, TAU):
+    panel.axvspan(-tau, tau, facecolor=style.SKY, alpha=0.28, linewidth=0, zorder=1)
+    for edge in (-tau, tau):
         panel.axvline(edge, color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
     panel.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
     rows = []
@@ -90,7 +89,7 @@ def _panel(panel, mine, looks):
         finite = np.sort(values[np.isfinite(values)])
         if not len(values):
             continue
-        share = float(np.mean(np.abs(finite) < TAU)) if len(finite) else float("nan")
+        share = float(np.mean(np.abs(finite) < tau)) if len(finite) else float("nan")
         quantiles = np.quantile(finite, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(finite) else np.full(5, np.nan)
         rows.append(
             {
@@ -125,7 +124,7 @@ def _distribution(panel, y, finite, quantiles, look):
     panel.vlines(q50, y - 0.3, y + 0.3, color=style.BLACK, linewidth=2, zorder=5)
 
 
-def _keys():
+def _keys(tau):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -135,7 +134,7 @@ def _keys():
             [], [], color=style.BLACK, marker="|", markersize=9, markeredgewidth=2, linestyle="none", label="median"
         ),
         Patch(facecolor="white", edgecolor=style.BLACK, linewidth=0.8, label="middle half; 5 to 95 %"),
-        Patch(facecolor=style.SKY, alpha=0.28, label="within tau = 0.1; right: share"),
+        Patch(facecolor=style.SKY, alpha=0.28, label=f"within tau = {tau:g}; right: share"),
     ]
 
 

@@ -25,7 +25,7 @@ class Leakage(Figure):
     )
     tables = ("leakage",)
 
-    def draw(self, tables):
+    def draw(self, tables, *, tau):
         frame = tables["leakage"].reset_index(drop=True)
         frame = frame[frame["accuracy"].notna()]
         if frame.empty:

@@ -23,7 +23,7 @@ class Roc(Figure):
     )
     tables = ("scores", "leakage")
 
-    def draw(self, tables):
+    def draw(self, tables, *, tau):
         curves = list(_curves(tables["scores"], tables["leakage"]))
         if not curves:
             return style.missing("no scores of an informed adversary"), select.frame_of([], COLUMNS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class MLP(Model):
     summary = "multilayer perceptron with ReLU, any widths"
 
     class Settings(Settings):
-        widths: tuple[int, ...] = Field(default=(32, 16), min_length=1)
+        widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 16), min_length=1)
         """Units of the hidden layers."""
 
     def build(self, n_features: int, settings: MLP.Settings) -> torch.nn.Module:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .. import schema
 from ..measures import intervals, leakage
 from . import as_arrow
 
@@ -33,7 +34,7 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
             pd.concat([game, *_best(game[~game["adversary"].isin(references)])]),
             settings["controls"].get(game["task"].iloc[0], {}),
         )
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=[column.name for column in schema.TABLES["leakage"]])
     for name in ("p_vs_none", "p_vs_control"):
         frame[f"{name}_holm"] = intervals.holm(frame[name].to_numpy(dtype=float))
     return as_arrow("leakage", frame)
