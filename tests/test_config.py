@@ -374,3 +374,11 @@ def test_every_key_is_documented_and_no_other_is_allowed(name):
 def test_schema_knows_the_plugins():
     text = json.dumps(config.schema()["$defs"])
     assert all(f'"{name}"' in text for kind in ("datasets", "attacks") for name in plugins.names(kind))
+
+
+def test_access_leaves_out_attacks_that_need_more():
+    attacks = ["loss", "kl", "meta"]
+    tasks = config.resolve(config.load(tiny.raw(attacks=attacks, access=["labels"])))
+    assert [attack.id for attack in tasks[0].attacks] == ["loss"]
+    with pytest.raises(PopleakError, match=r"^config: access: .* leaves no attack"):
+        config.load(tiny.raw(attacks=["kl"], access=["labels"]))

@@ -280,6 +280,7 @@ FLIPS = {
     "attacks.name": ({"attacks": ["loss", "meta"]}, FROM_ATTACK),
     "attacks.id": ({"attacks": ["loss", {"name": "kl", "id": "divergence"}]}, FROM_ATTACK),
     "attacks.settings": ({"attacks": ["loss", {"name": "kl", "settings": {"clip": 0.01}}]}, FROM_ATTACK),
+    "access": ({"access": ["labels"]}, JUDGED),
     "knowledge": ({"knowledge": ["informed"]}, FROM_ATTACK),
     "population.splits": ({"population": {**BASE["population"], "splits": 4}}, FROM_SPLIT),
     "population.victims": ({"population": {**BASE["population"], "victims": 6}}, FROM_DRAW),

@@ -185,6 +185,8 @@ class Experiment(Settings):
     """Defences; `none` must be among them."""
     attacks: Choices = tuple(Choice(name=n) for n in ("accuracy-gap", "loss", "threshold", "kl", "meta"))
     """Attacks."""
+    access: Annotated[tuple[Literal["labels", "scores"], ...], Field(min_length=1)] = ("labels", "scores")
+    """What adversaries may see. Attacks that need access that is not listed are left out."""
     knowledge: Annotated[tuple[Literal["unaware", "informed"], ...], Field(min_length=1)] = ("unaware", "informed")
     """unaware: undefended shadows; informed: shadows with the same defence and settings."""
     population: Population = Population()
@@ -328,8 +330,16 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         models=models,
         worlds=worlds,
         defences=defences,
-        attacks=_choices("attacks", experiment, task, i),
+        attacks=_attacks(experiment, task, i),
     )
+
+
+def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
+    chosen = _choices("attacks", experiment, task, i)
+    allowed = tuple(one for one in chosen if plugins.load("attacks", one.name).access in experiment.access)
+    if not allowed:
+        raise PopleakError(f"config: access: {list(experiment.access)} leaves no attack of task {i}: allow another access or attack")
+    return allowed
 
 
 def _choices(kind: str, experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
