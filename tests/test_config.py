@@ -39,7 +39,7 @@ def with_settings(kind: str, name: str, **settings) -> dict:
 CASES = {
     "unknown key": (
         {"tassks": []},
-        r"^config: tassks: unknown key \(did you mean 'tasks'\?\): allowed here: attacks, .*worlds$",
+        r"^config: tassks: unknown key \(did you mean 'tasks'\?\): allowed here: access, attacks, .*worlds$",
     ),
     "unknown key below": (
         {"training": {"epoch": 3}},
