@@ -11,7 +11,7 @@ import pytest
 
 import tiny
 from popleak import config, plan
-from popleak.config import Choice, Engine, Experiment, Population, Task, Train, Worlds
+from popleak.experiment import Choice, Engine, Experiment, Population, Task, Train, Worlds
 from popleak.errors import PopleakError
 
 STORE = plan.STAGES

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import config, plugins
-from .config import Experiment, ResolvedChoice, ResolvedTask, Worlds
+from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
+from .experiment import Experiment, Worlds
 from .provenance import code_digest, library_versions
 from .schema import TABLES
 from .settings import canonical, digest

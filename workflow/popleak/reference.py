@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
-from . import config, plugins, schema
+from . import experiment, plugins, schema
 from .settings import Settings
 
 KINDS = ("datasets", "models", "defences", "attacks", "figures")
@@ -44,7 +44,7 @@ def _config() -> str:
         "Engine": "`engine`",
     }
     for name, title in titles.items():
-        parts += [f"## {title}", _fields(getattr(config, name))]
+        parts += [f"## {title}", _fields(getattr(experiment, name))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -89,7 +89,7 @@ def _default(field: Any) -> str:
     if isinstance(value, Settings):
         return "see below"
     if isinstance(value, tuple):
-        items = [one.name if isinstance(one, config.Choice) else getattr(one, "protocol", one) for one in value]
+        items = [one.name if isinstance(one, experiment.Choice) else getattr(one, "protocol", one) for one in value]
         return f"`{items}`".replace("'", "")
     return "" if value is None else f"`{value}`" if value != "" else "empty"
 
