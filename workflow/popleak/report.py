@@ -123,14 +123,14 @@ def _order(verdict: str) -> tuple[int, str]:
 
 def _claims(claims: pd.DataFrame) -> list[dict[str, Any]]:
     found = []
-    for claim, part in claims.groupby("claim", sort=True):
+    for (claim, statement), part in claims.groupby(["claim", "statement"], sort=False):
         rows = []
         for row in part.sort_values("task", kind="stable").to_dict("records"):
             kind, sign = BADGES.get(row["verdict"], ("unknown", "?"))
             count = "" if row["n"] != row["n"] or row["n"] is None else int(row["n"])
             span = report_text.interval(row["low"], row["high"])
             rows.append({**row, "kind": kind, "sign": sign, "n": count, "interval": span})
-        found.append({"id": claim, "statement": part["statement"].iloc[0], "rows": rows})
+        found.append({"id": claim, "statement": statement, "rows": rows})
     return found
 
 
