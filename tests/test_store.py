@@ -161,7 +161,7 @@ def test_provenance_holds_nothing_volatile(tmp_path):
             )
         )
     assert found[0] == found[1]
-    assert found[0]["inputs"] == {"in.parquet": "ba7816bf8f01cfea"}
+    assert found[0]["inputs"] == {"draw/in.parquet": "ba7816bf8f01cfea"}
     assert {"python", "torch", "popleak"} <= set(found[0]["versions"])
     assert found[0]["settings"] == {"a": 1} and found[0]["code"] == "c" and found[0]["device"] == "cpu"
     text = json.dumps(found[0])

@@ -115,7 +115,7 @@ def test_default_target_is_the_whole_experiment(fresh):
     ("words", "message"),
     [
         (("--config", "seed=many"), "config: seed: input should be a valid integer"),
-        (("--config", "colour=red"), "config: colour: unknown key: allowed here: attacks"),
+        (("--config", "colour=red"), "config: colour: unknown key: allowed here: access, attacks"),
         (("--config", "ratio_mode=equal"), "config: ratio_mode: input should be 'natural' or 'label-balanced'"),
     ],
 )

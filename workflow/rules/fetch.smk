@@ -4,7 +4,6 @@ rule fetch:
         popleak_plan.ROOT + "/data/{dataset}/{file}",
     log:
         LOGS + "/fetch/{dataset}/{file}.log",
-    retries: 2
     threads: 1
     resources:
         mem_mb=500,
