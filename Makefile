@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test bench schema docs clean
+.PHONY: run test install bench docs clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+install: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/training.py

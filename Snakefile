@@ -2,7 +2,6 @@
 #
 # This file validates the config, asks the plan for the steps, and names the targets. The logic is in the package
 # (workflow/popleak/plan.py); each rule in workflow/rules is one call of the command that bears its name.
-import json
 import os
 import sys
 
@@ -21,7 +20,7 @@ try:
     from popleak.errors import PopleakError
 except ImportError as error:
     raise WorkflowError(
-        f"popleak is not installed for {sys.executable} ({error}): run `make .venv` and use .venv/bin/snakemake"
+        f"popleak is not installed for {sys.executable} ({error}): run `make install` and use .venv/bin/snakemake"
     )
 
 try:
