@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import PopleakError
+from .schema import TABLES
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
@@ -60,11 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _stage(commands, "measure", _measure, data=one, points=one, victims=many, shadows=many, models=one, bounds=one)
     _stage(commands, "attack", _attack, points=one, victims=many, shadows=many, output=one)
-    _stage(
-        commands, "tables", _tables, parts={"type": Path, "nargs": "*", "default": []}, output=one,
-        **{name: {"type": Path} for name in ("models", "scores", "leakage", "bounds")},
-    )  # fmt: skip
-    tables = {name: {"type": Path} for name in ("models", "scores", "leakage", "bounds", "claims")}
+    tables = {name: {"type": Path} for name in TABLES}
+    _stage(commands, "tables", _tables, **tables, parts={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "figures", _figures, **tables, stem=one)
     _stage(
         commands, "report", _report, **tables, figures={"type": Path, "nargs": "*", "default": []},
@@ -172,8 +170,6 @@ def _attack(arguments: argparse.Namespace) -> None:
 
 
 def _named_tables(arguments: argparse.Namespace) -> dict[str, Path]:
-    from .schema import TABLES
-
     return {name: getattr(arguments, name) for name in TABLES if getattr(arguments, name, None) is not None}
 
 

@@ -20,10 +20,12 @@ from .records import read as read_records
 
 
 class Owner:
-    """What a defence trains with: the engine, the models' whole draws S_0 (K, n), their seeds (K,)."""
+    """What a defence trains with: the engine, the models' seeds (K,), and their whole draws S_0 (K, n), cut into the rows
+    that the base models were trained on (`kept`) and those held out (`held`)."""
 
     def __init__(self, fitter: train.Fitter, base: np.ndarray, seeds: np.ndarray, progress: Progress) -> None:
-        self.fitter, self.base, self.seeds, self.progress = fitter, base, seeds, progress
+        self.fitter, self.seeds, self.progress = fitter, seeds, progress
+        self.kept, self.held = hold_out(base, seeds, fitter.training.validation)
 
     def train(
         self,
@@ -54,8 +56,15 @@ class Owner:
         if start is not None:  # the same stream of batches for a defence and its control
             more = {"start": start, "purpose": "fine-tune"}
         fitted = self.fitter(
-            rows, seeds, epochs=epochs, penalty=penalty, extra=extra, extra_only=held_out, progress=self.progress, **more
-        ) if self.fitter.model.gradient else self.fitter(rows, seeds)  # fmt: skip
+            rows,
+            seeds,
+            epochs=epochs,
+            penalty=penalty,
+            extra=extra,
+            extra_only=held_out,
+            progress=self.progress,
+            **more,
+        )
         lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
         found = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
         if penalty is None:
@@ -67,11 +76,9 @@ class Owner:
 
         A complement from a world that shares a group with S_0 may hold rows of S_0, and rehearsal rows are rows of S_0.
         """
-        seeds, share = self.seeds[part], self.fitter.training.validation
-        base, base_out = hold_out(self.base[part], seeds, share)
-        tuned, tuned_out = hold_out(rows, seeds, share)
-        aside = np.concatenate([base_out, tuned_out], 1)
-        seen = zip(aside, base, tuned, strict=True)
+        tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.training.validation)
+        aside = np.concatenate([self.held[part], tuned_out], 1)
+        seen = zip(aside, self.kept[part], tuned, strict=True)
         return aside, np.stack([~np.isin(row, np.concatenate(trained)) for row, *trained in seen])
 
     def _delta(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> np.ndarray:
@@ -104,7 +111,7 @@ def run(
 ) -> None:
     """Apply one defence to the base models of one world in the splits of this job; write victims and shadows."""
     records = read_records(data)
-    fitter = train.Fitter({**settings, "stack": stack}, records)
+    fitter = train.Fitter(settings, records, stack)
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])
     base_draws, other_draws = store.read(draw, stage="draw"), store.read(complement, stage="draw")
@@ -119,9 +126,8 @@ def run(
             raise PopleakError(
                 f"{models[role]}: holds other models than {draw} and {complement}: delete it and run again"
             )
-        kept = hold_out(rows, keys["seed"], fitter.training.validation)[0]
-        owned = Data(kept, records.a[kept], records.a[rows].mean(1), other, records.a[other])
         owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {role}s", len(rows)))
+        owned = Data(owner.kept, records.a[owner.kept], records.a[rows].mean(1), other, records.a[other])
         before = Population(base.weights, base.finite, base.eo_weight, base.eo_vacuous)
         after = defence.apply(population=before, data=owned, train=owner.train, seeds=keys["seed"], settings=own)
         found = Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)

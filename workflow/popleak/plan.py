@@ -118,16 +118,15 @@ def _add(
 ) -> Step:
     """Add a step, or return the one that is there: two worlds, tasks or pairs that need the same step share it.
 
-    inputs: by name, steps (their only output), paths, or lists of (step, output name).
+    inputs: by name, a step (its only output) or a list of (step, output name).
     """
     paths: dict[str, tuple[str, ...]] = {}
     sources: list[str] = []
     for name, value in inputs.items():
         found = []
-        for item in value if isinstance(value, list) else [value]:
-            step, output = item if isinstance(item, tuple) else (item, "table")
-            found.append(step.outputs[output] if isinstance(step, Step) else step)
-            sources.append(f"{step.stage}/{step.id}/{output}" if isinstance(step, Step) else step)
+        for step, output in value if isinstance(value, list) else [(value, "table")]:
+            found.append(step.outputs[output])
+            sources.append(f"{step.stage}/{step.id}/{output}")
         paths[name] = tuple(found)
     name = f"{slug}-{digest({'stage': stage, 'settings': settings, 'inputs': sources})}"
     if name not in plan.steps[stage]:
@@ -139,6 +138,16 @@ def _add(
 
 def _short(ratio: float) -> str:
     return f"{ratio:g}".replace(".", "p")
+
+
+def _named(world: str) -> str:
+    """Return a world's name as it stands in slugs: 0.5#0 is 0p5, and its second copy 0.5#1 is 0p5b."""
+    return world.replace("#0", "").replace("#1", "b").replace(".", "p")
+
+
+def _direction(world: str, other: str) -> str:
+    """Return a direction as it stands in slugs: the base model's world, and the world that the complement comes from."""
+    return f"{_named(world)}-from-{_named(other)}"
 
 
 class _Task:
@@ -212,9 +221,9 @@ class _Task:
             "world": world, "from_world": other or world, "ratio": ratio if other is None else other_ratio,
             "rows": self.task.rows, "victims": population.victims, "shadows": population.shadows,
         }  # fmt: skip
-        purpose = "base" if other is None else "complement"
-        slug = world if other is None else f"{world}-from-{other}"
-        return self._draw(purpose, slug.replace("#0", "").replace("#1", "b").replace(".", "p"), settings)
+        if other is None:
+            return self._draw("base", _named(world), settings)
+        return self._draw("complement", _direction(world, other), settings)
 
     def add(self, parts: dict[str, list[Step]]) -> None:
         for worlds in self.task.worlds:
@@ -272,7 +281,7 @@ class _Task:
     def _train(self, model: ResolvedChoice, draw: Step, block: tuple[int, int]) -> Step:
         training = self.experiment.training.resolved()
         settings = {"model": model.name, "model_settings": model.settings, "training": training, "splits": block}
-        world = draw.settings["world"].replace("#0", "").replace("#1", "b").replace(".", "p")
+        world = _named(draw.settings["world"])
         return _add(
             self.plan, "train", self._slug(model.id, world, self._block(block)), settings, {"data": self.data, "draw": draw},
             outputs=ROLES, modules=("popleak.train", plugins.modules("models")[model.name]), models=self.models_of[block],
@@ -283,10 +292,8 @@ class _Task:
         return f"s{block[0]}" if block[1] - block[0] == 1 else f"s{block[0]}-{block[1] - 1}"
 
     def _defend(self, model, defence, block, draw: Step, complement: Step, trained: Step) -> Step:
-        settings = {
-            **trained.settings, "defence": defence.name, "defence_settings": defence.settings,
-        }  # fmt: skip
-        slug = complement.id.split("complement-")[1].rsplit("-", 1)[0]
+        settings = {**trained.settings, "defence": defence.name, "defence_settings": defence.settings}
+        slug = _direction(complement.settings["world"], complement.settings["from_world"])
         return _add(
             self.plan, "defend", self._slug(model.id, slug, defence.id, self._block(block)), settings,
             {"data": self.data, "draw": draw, "complement": complement, **{role: [(trained, role)] for role in ROLES}},
@@ -352,7 +359,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         "claims": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "leakage", "bounds")},
     }
     needs = {
-        "leakage": ("tasks", "controls", "references"),
+        "leakage": ("controls", "references"),
         "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
     }
     for name in TABLES:

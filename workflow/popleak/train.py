@@ -18,11 +18,11 @@ from .records import read as read_records
 class Fitter:
     """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
 
-    def __init__(self, settings: Mapping[str, Any], records: Loaded) -> None:
+    def __init__(self, settings: Mapping[str, Any], records: Loaded, stack: int = 32) -> None:
         self.model = plugins.load("models", settings["model"])
         self.settings = self.model.Settings.model_validate(settings["model_settings"])
         self.training = Training.model_validate(settings["training"])
-        self.stack = settings.get("stack", 32)
+        self.stack = stack
         self.records = records
         self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
 
@@ -30,7 +30,7 @@ class Fitter:
         return self.model.build(self.records.x.shape[1], self.settings)
 
     def __call__(self, rows: np.ndarray, seeds: np.ndarray, *, epochs: int | None = None, **more: Any) -> Fitted:
-        """Return models fitted to rows (K, n); `more` goes to `engine.fit.fit`."""
+        """Return models fitted to rows (K, n); `more` goes to `engine.fit.fit`, and is nothing to a closed form."""
         if not self.model.gradient:
             weights = self.model.fit(y=self.records.y, cell=self.records.cell, rows=rows, settings=self.settings)
             nothing = np.zeros(len(rows))
@@ -50,7 +50,7 @@ def run(
     stack: int,
 ) -> None:
     """Train the base models of one world in the splits of this job; write victims and shadows."""
-    fitter = Fitter({**settings, "stack": stack}, read_records(data))
+    fitter = Fitter(settings, read_records(data), stack)
     draws = store.read(draw, stage="draw")
     facts = store.provenance(stage="train", step=step, settings=settings, code=code, inputs=[data, draw])
     for role in ROLES:
