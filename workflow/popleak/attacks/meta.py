@@ -8,11 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from .. import settings
+from ._logistic import fit
 from ._shadows import CLIP, clipped, in_order, logit
 from .base import Attack, Game, Judge, Query
 
-RANK = 1e-10
-"""Directions whose singular value is below this share of the largest are rounding."""
+FLAT = 1e-10
+"""A column whose logits have a smaller standard deviation is constant."""
 
 
 class MetaJudge(Judge):
@@ -26,40 +27,29 @@ class MetaJudge(Judge):
         return float(self.intercept + features @ self.weights)
 
 
-def fit_logistic(features: np.ndarray, world: np.ndarray, *, c: float) -> tuple[np.ndarray, float]:
-    """Return weights (r,) and intercept of the L2-penalised logistic regression of `world` (n,) on (n, r).
+def choose_c(gram: np.ndarray, world: np.ndarray, *, grid: tuple[float, ...], folds: int) -> float:
+    """Return the c of `grid` with the smallest log loss over stratified folds; of equals the smallest.
 
-    Minimises ||w||^2 / 2 + c * sum of log losses, both worlds weighing the same; solved to rounding by Newton steps.
+    gram (n, n): inner products of the rows; world (n,) in {0, 1}, zeros first.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-9, max_iter=200, class_weight="balanced")
-    model.fit(features, world)
-    return model.coef_[0], float(model.intercept_[0])
-
-
-def choose_c(features: np.ndarray, world: np.ndarray, *, grid: tuple[float, ...], folds: int) -> float:
-    """Return the c of `grid` with the smallest log loss over stratified folds; of equals the smallest."""
     fold = np.concatenate([np.arange(np.sum(world == w)) % folds for w in (0, 1)])
-    losses = []
-    for c in sorted(grid):
-        loss = 0.0
-        for k in range(folds):
-            out = fold == k
-            weights, intercept = fit_logistic(features[~out], world[~out], c=c)
-            margin = (features[out] @ weights + intercept) * (2 * world[out] - 1)
-            loss += float(np.logaddexp(0, -margin).sum())
-        losses.append(round(loss, 9))
-    return sorted(grid)[int(np.argmin(losses))]
+    strengths, losses = sorted(grid), np.zeros(len(grid))
+    for k in range(folds):
+        out, kept = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        inner, across, sign = gram[np.ix_(kept, kept)], gram[np.ix_(out, kept)], 2 * world[out] - 1
+        fitted = None
+        for i, c in enumerate(strengths):
+            fitted = fit(inner, world[kept], c=c, start=fitted)
+            losses[i] += np.logaddexp(0, -(across @ fitted.duals + fitted.intercept) * sign).sum()
+    return strengths[int(np.argmin(losses.round(9)))]
 
 
 class Meta(Attack):
     """score = decision function of a logistic regression on the vector of clipped logits at the query points.
 
-    Columns are standardised by the shadows' mean and standard deviation; a constant column weighs 0. The fit is in
-    the basis of the shadow matrix's singular vectors: the L2 penalty does not change under rotation and the solution
-    lies in the rows' span, so the fit is exact with n unknowns in place of m. The strength is chosen by
-    cross-validation on shadows (standardisation sees no label, so it is not repeated in each fold).
+    Columns are standardised by the shadows' mean and standard deviation; a constant column weighs 0. The solution lies
+    in the span of the shadows, so the fit is exact with one unknown a shadow in place of one a column. The strength is
+    chosen by cross-validation on shadows (standardisation sees no label, so it is not repeated in each fold).
     Source: the meta-classifier of Zhang et al., "Leakage of Dataset Properties in Multi-Party Machine Learning",
     USENIX Security 2021, and of Ganju et al., CCS 2018, on outputs in place of weights.
     """
@@ -85,20 +75,21 @@ class Meta(Attack):
         worlds = [in_order(shadows_0), in_order(shadows_1)]
         world = np.repeat([0, 1], [len(worlds[0]), len(worlds[1])])
         logits = logit(clipped(np.concatenate(worlds), clip=settings.clip))
-        centre, spread = logits.mean(axis=0), logits.std(axis=0)
-        inverse = np.where(spread > RANK, 1 / np.maximum(spread, RANK), 0.0)
-        left, singular, right = np.linalg.svd((logits - centre) * inverse, full_matrices=False)
-        kept = singular > RANK * max(singular[0], 1.0)
-        if not kept.any():
+        centre = logits.mean(axis=0)
+        features = logits - centre
+        spread = np.sqrt(np.mean(features**2, axis=0))
+        inverse = np.where(spread > FLAT, 1 / np.maximum(spread, FLAT), 0.0)
+        if not inverse.any():
             return MetaJudge(centre=centre, weights=np.zeros_like(centre), intercept=0.0, clip=settings.clip)
-        features = left[:, kept] * singular[kept]
+        features *= inverse
+        gram = features @ features.T
         fewest = min(len(worlds[0]), len(worlds[1]))
         c = settings.c
         if fewest >= 4:
-            c = choose_c(features, world, grid=settings.c_grid, folds=min(settings.folds, fewest))
-        weights, intercept = fit_logistic(features, world, c=c)
-        weights = (weights @ right[kept]) * inverse
-        return MetaJudge(centre=centre, weights=weights, intercept=intercept, clip=settings.clip)
+            c = choose_c(gram, world, grid=settings.c_grid, folds=min(settings.folds, fewest))
+        fitted = fit(gram, world, c=c)
+        weights = (fitted.duals @ features) * inverse
+        return MetaJudge(centre=centre, weights=weights, intercept=fitted.intercept, clip=settings.clip)
 
 
 PLUGIN = Meta()
