@@ -161,6 +161,26 @@ def test_suite_catches(judge, check, message):
         check(broken, contracts.beta_scores, broken.Settings())
 
 
+class Constant(Judge):
+    def __init__(self, value):
+        self.value = value
+
+    def score(self, outputs):
+        return self.value
+
+
+def test_suite_catches_a_use_of_shadows_that_is_denied():
+    class Secret(Honest):
+        shadows = False
+
+        def calibrate(self, *, shadows_0, shadows_1, query, game, settings):
+            return Constant(float(len(shadows_0)))
+
+    with pytest.raises(AssertionError, match="depend on the shadows"):
+        contracts.check_without_shadows(Secret(), contracts.beta_scores, Secret.Settings())
+    contracts.check_without_shadows(Honest(), contracts.beta_scores, Honest.Settings())
+
+
 def test_suite_catches_writes():
     broken = type("Broken", (Honest,), {"judge": Writes})()
     with pytest.raises(ValueError, match="read-only"):

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import answers as stored
 from . import plugins, schema, store
-from .attacks.base import Attack, Game, Query
+from .attacks.base import Attack, Game, Judge, Query
 
 NONE = "none"
 
@@ -23,7 +23,13 @@ def outputs_of(answers: stored.Answers, chosen: np.ndarray, points: np.ndarray, 
 
     A diverged model answers not-a-number; the adversary reads that as 0.5, the answer that says nothing.
     """
-    seen = np.nan_to_num(answers.scores[chosen][:, points].astype(np.float64), nan=0.5, posinf=1.0, neginf=0.0)
+    seen = answers.scores[chosen]
+    if not np.array_equal(points, np.arange(seen.shape[1])):  # most query sets are asked whole
+        seen = seen[:, points]
+    finite = np.isfinite(seen).all()
+    seen = seen.astype(np.float64)
+    if not finite:
+        np.nan_to_num(seen, copy=False, nan=0.5, posinf=1.0, neginf=0.0)
     return (seen >= 0.5).astype(np.float64) if access == "labels" else seen
 
 
@@ -38,6 +44,26 @@ def shadows_by_world(answers: stored.Answers, split: int, points: np.ndarray, ac
     return found
 
 
+def query_of(points: stored.Points) -> tuple[np.ndarray, Query]:
+    """Return the positions of the points that the adversary asks, those drawn from one of the worlds, and the query."""
+    used = np.flatnonzero(points.origin >= 0)
+    cell = None if points.cell is None else points.cell[used]
+    return used, Query(points.y[used], points.a[used], points.origin[used], cell)
+
+
+def calibrated(
+    attack: Attack, settings: Any, shadows: stored.Answers, split: int, points: stored.Points, game: Game
+) -> Judge:
+    """Return the judge calibrated on one split's shadows; an attack without shadows is given none, (0, m)."""
+    used, asked = query_of(points)
+    zero, one = (
+        shadows_by_world(shadows, split, used, attack.access) if attack.shadows else [np.empty((0, len(used)))] * 2
+    )
+    return attack.calibrate(
+        shadows_0=zero, shadows_1=one, query=asked, game=game._replace(law=points.law), settings=settings
+    )
+
+
 def judge_split(
     attack: Attack,
     settings: Any,
@@ -46,20 +72,24 @@ def judge_split(
     split: int,
     points: stored.Points,
     game: Game,
+    judges: dict[int, Judge] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Return (positions of the split's victims, scores, guesses, known ceiling or nan)."""
-    used = np.flatnonzero(points.origin >= 0)
-    asked = Query(
-        points.y[used], points.a[used], points.origin[used], None if points.cell is None else points.cell[used]
-    )
-    here = game._replace(law=points.law)
-    zero, one = shadows_by_world(shadows, split, used, attack.access)
-    judge = attack.calibrate(shadows_0=zero, shadows_1=one, query=asked, game=here, settings=settings)
+    """Return (positions of the split's victims, scores, guesses, known ceiling or nan).
+
+    judges: those calibrated on these shadows so far, by split; a new one is added. None: no other victims of this split
+    meet these shadows, and the judge, which may be large, is not kept.
+    """
+    judge = None if judges is None else judges.get(split)
+    if judge is None:
+        judge = calibrated(attack, settings, shadows, split, points, game)
+    if judges is not None:
+        judges[split] = judge
+    used, asked = query_of(points)
     mine = np.flatnonzero(victims.keys["split"] == split)
     seen = outputs_of(victims, mine, used, attack.access)
     scores = np.array([judge.score(row) for row in seen], dtype=np.float64)
     guesses = np.array([judge.guess(score) for score in scores], dtype=np.int64)
-    known = attack.known_accuracy(game=here, query=asked)
+    known = attack.known_accuracy(game=game._replace(law=points.law), query=asked)
     return mine, scores, guesses, np.nan if known is None else known[0]
 
 
@@ -84,6 +114,7 @@ def run(
         label_rate=store.facts(points)["label_rate"],
     )
     undefended = stored.read(answers[NONE][1])
+    unaware: dict[int, Judge] = {}  # calibrated once: the undefended shadows are the same under every defence
     parts: list[dict[str, Any]] = []
     for defence, (victim_path, shadow_path) in answers.items():
         if attack.undefended_only and defence != NONE:
@@ -92,10 +123,11 @@ def run(
         same = undefended if defence == NONE else stored.read(shadow_path)
         for knowledge in _knowledge(attack, settings["knowledge"], defence):
             used = undefended if knowledge == "unaware" else same
+            judges = unaware if attack.shadows and used is undefended else None
             for split, asked in sets.items():
                 if not attack.applies(game._replace(law=asked.law)):
                     continue
-                mine, scores, guesses, known = judge_split(attack, own, used, victims, split, asked, game)
+                mine, scores, guesses, known = judge_split(attack, own, used, victims, split, asked, game, judges)
                 parts.append(
                     {
                         "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],

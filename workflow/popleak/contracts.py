@@ -197,6 +197,19 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
     assert np.allclose(before, after, rtol=0, atol=1e-9), "scores depend on the order of the shadows"
 
 
+def check_without_shadows(attack: Attack, generate: Generate, settings: Settings) -> None:
+    """An attack that says it uses no shadows gets none, and scores as it would with them."""
+    if attack.shadows:
+        return
+    example = generate(attack, kind="easy")
+    none = frozen(example.shadows_0[:0])
+    with_shadows, without = (
+        scores(calibrate(attack, given, settings), example.victims_0[:10])
+        for given in (example, example._replace(shadows_0=none, shadows_1=none))
+    )
+    assert np.array_equal(with_shadows, without), "shadows = False, but the scores depend on the shadows"
+
+
 def check_few_shadows(attack: Attack, generate: Generate, settings: Settings) -> None:
     """Sound with one, two and three shadows a world, and with unequal numbers."""
     example = generate(attack, kind="easy")
@@ -245,6 +258,7 @@ ATTACK_CHECKS = (
     check_alone,
     check_deterministic,
     check_order,
+    check_without_shadows,
     check_few_shadows,
     check_extremes,
     check_easy,

@@ -63,7 +63,7 @@ class Attack:
     access: ClassVar[Literal["labels", "scores"]]
     """What `outputs` are: hard labels 0.0 / 1.0, or scores P(y = 1 | x) in [0, 1]."""
     shadows: ClassVar[bool] = True
-    """False: the attack uses no shadows, so knowledge of the defence makes no difference to it."""
+    """False: the attack uses no shadows, `calibrate` gets none, (0, m), and knowledge of the defence is all one."""
     undefended_only: ClassVar[bool] = False
     """True: the attack speaks of undefended victims only."""
     Settings: ClassVar[type[Settings]] = NoSettings
