@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
 from popleak import plugins
-from popleak.attacks import _law, _shadows, kl, meta
+from popleak.attacks import _law, _logistic, _shadows, kl, meta
 from popleak.attacks.base import Game, Query
 from popleak.attacks.ceiling import known_accuracy
 from popleak.errors import PopleakError
@@ -41,12 +42,13 @@ def beta_shadows(seed, n=6, m=9):
 def test_accuracy_by_origin():
     query = make_query([0, 0, 1, 1, 1], y=[1, 0, 1, 1, 0])
     labels = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 0, 1]], np.float32)
-    assert _shadows.accuracy_by_origin(labels, query) == pytest.approx(np.array([[0.5, 2 / 3], [0, 0]]))
+    assert _shadows.Accuracy(query)(labels) == pytest.approx(np.array([[0.5, 2 / 3], [0, 0]]))
+    assert _shadows.Accuracy(query)(labels[0]) == pytest.approx(np.array([0.5, 2 / 3]))
 
 
 def test_query_without_a_world_is_refused():
     with pytest.raises(PopleakError, match=r"query_rows: .* world 1:"):
-        _shadows.accuracy_by_origin(np.ones(2), make_query([0, 0]))
+        _shadows.Accuracy(make_query([0, 0]))
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,16 @@ def test_kl_share_counts_ties_one_half():
     assert kl.share(np.array([1.0, 2.0]), np.array([1.0, 0.5, 3.0])) == pytest.approx((1.5 + 2) / 6)
 
 
+@pytest.mark.parametrize(("aggregate", "size"), [("mean", 5), ("vote", 40)])
+def test_kl_judges_are_small(aggregate, size):
+    """The judges of all splits are kept: one of `mean` holds some vectors, one of `vote` the shadows' scores."""
+    shadows_0, shadows_1, _ = beta_shadows(0, n=15, m=50)
+    judge = calibrate("kl", shadows_0, shadows_1, make_query([0] * 50), aggregate=aggregate)
+    held = [value for value in vars(judge).values() if isinstance(value, (np.ndarray, list))]
+    held += [array for world in judge.shadows for array in world]
+    assert sum(np.size(value) for value in held) < size * 50
+
+
 def test_kl_scale_is_one_where_shadows_agree():
     judge = calibrate("kl", np.full((4, 3), 0.3), np.full((4, 3), 0.3), make_query([0, 0, 1]))
     assert (judge.threshold, judge.scale) == (0.0, 1.0)
@@ -198,6 +210,77 @@ def test_meta_fit_is_that_of_all_points():
     assert judge.weights[2] == 0
 
 
+def slow_fit(features, world, c):
+    """Weights and intercept from scikit-learn, both worlds weighing the same."""
+    model = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-13, max_iter=200, class_weight="balanced")
+    model.fit(features, world)
+    return model.coef_[0], model.intercept_[0]
+
+
+def slow_meta(shadows_0, shadows_1, victims, *, grid, folds):
+    """Scores (V,) and the strength, literally: standardised logits, singular vectors, scikit-learn for every fold."""
+    worlds = [_shadows.in_order(shadows) for shadows in (shadows_0, shadows_1)]
+    world = np.repeat([0, 1], [len(shadows) for shadows in worlds])
+    logits, asked = (_shadows.logit(_shadows.clipped(part)) for part in (np.concatenate(worlds), victims))
+    centre, spread = logits.mean(axis=0), logits.std(axis=0)
+    left, singular, right = np.linalg.svd((logits - centre) / spread, full_matrices=False)
+    kept = singular > 1e-10 * singular[0]
+    features = left[:, kept] * singular[kept]
+    fold = np.concatenate([np.arange(len(shadows)) % folds for shadows in worlds])
+    losses = []
+    for c in sorted(grid):
+        losses.append(0.0)
+        for k in range(folds):
+            out = fold == k
+            weights, intercept = slow_fit(features[~out], world[~out], c)
+            losses[-1] += np.logaddexp(0, -(features[out] @ weights + intercept) * (2 * world[out] - 1)).sum()
+    c = sorted(grid)[int(np.argmin(np.round(losses, 9)))]
+    weights, intercept = slow_fit(features, world, c)
+    return intercept + ((asked - centre) / spread) @ (weights @ right[kept]), c
+
+
+@pytest.mark.parametrize(("seed", "n", "m"), [(0, 20, 60), (1, 31, 12), (2, 5, 200), (3, 23, 23)])
+def test_meta_against_scikit_learn(seed, n, m):
+    """More points than shadows and fewer, equal and unequal numbers a world and a fold: the same c, the same scores."""
+    shadows_0, shadows_1, victims = beta_shadows(seed, n=n, m=m)
+    grid = (1.0, 1e-4, 1e-2, 10.0, 0.1)
+    expected, c = slow_meta(shadows_0, shadows_1, victims, grid=grid, folds=5)
+    for given in (grid, [c]):
+        judge = calibrate("meta", shadows_0, shadows_1, make_query([0] * m), c_grid=given)
+        assert [judge.score(v) for v in victims] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def gradients(rows, world, c, found):
+    """The penalised loss's gradient in the weights (m,) and in the intercept, at a fit."""
+    weights = found.duals @ rows
+    sign = 2 * world - 1
+    cost = c * len(world) / (2 * np.where(world == 1, world.sum(), len(world) - world.sum()))
+    slope = -cost * sign / (1 + np.exp(sign * (rows @ weights + found.intercept)))
+    return weights + slope @ rows, slope.sum()
+
+
+@pytest.mark.parametrize("c", [1e-6, 1e-2, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize(("ones", "shift"), [(1, 0.0), (20, 0.0), (20, 3.0), (39, 9.0)])
+def test_logistic_fit_is_stationary(c, ones, shift):
+    """Few of one world, worlds that overlap, worlds far apart, all strengths; a start elsewhere leads to the same."""
+    rng = np.random.default_rng(0)
+    world = (np.arange(40) < ones).astype(int)
+    rows = rng.normal(size=(40, 15)) + shift * world[:, None]
+    rows[3] = rows[4]
+    gram = rows @ rows.T
+    found = _logistic.fit(gram, world, c=c)
+    by_weights, by_intercept = gradients(rows, world, c, found)
+    rounding = 1e-8 * np.abs(found.duals).max() * np.abs(rows).max()
+    assert np.abs(by_weights).max() < rounding and abs(by_intercept) < rounding
+    started = _logistic.fit(gram, world, c=c, start=_logistic.fit(gram, world, c=c / 10))
+    assert gram @ started.duals + started.intercept == pytest.approx(gram @ found.duals + found.intercept, abs=1e-7)
+
+
+def test_logistic_fit_without_evidence_is_flat():
+    found = _logistic.fit(np.zeros((5, 5)), np.array([0, 0, 0, 1, 1]), c=1.0)
+    assert found.intercept == pytest.approx(0.0, abs=1e-12), "both worlds weigh the same"
+
+
 def test_meta_weighs_worlds_alike_however_many_shadows():
     rng = np.random.default_rng(0)
     judge = calibrate("meta", rng.beta(2, 4, (40, 3)), rng.beta(4, 2, (5, 3)), make_query([0, 1, 1]), c_grid=[0.1])
@@ -211,8 +294,8 @@ def test_meta_chooses_c_by_log_loss():
     world = np.repeat([0, 1], 30)
     noise, signal = rng.normal(size=(60, 40)), rng.normal(size=(60, 40)) + 2.0 * world[:, None]
     grid = (1e-4, 1e-2, 1.0)
-    assert meta.choose_c(noise, world, grid=grid, folds=5) == 1e-4
-    assert meta.choose_c(signal, world, grid=grid, folds=5) == 1.0
+    assert meta.choose_c(noise @ noise.T, world, grid=grid, folds=5) == 1e-4
+    assert meta.choose_c(signal @ signal.T, world, grid=grid, folds=5) == 1.0
 
 
 def test_meta_constant_outputs_abstain():

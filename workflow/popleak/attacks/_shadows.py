@@ -38,22 +38,27 @@ def clipped(outputs: np.ndarray, *, clip: float = CLIP) -> np.ndarray:
 
 def logit(p: np.ndarray) -> np.ndarray:
     """Return log p - log(1 - p) for p strictly between 0 and 1."""
-    return np.log(p) - np.log1p(-p)
+    odds = np.log(p)
+    odds -= np.log1p(-p)
+    return odds
 
 
-def accuracy_by_origin(labels: np.ndarray, query: Query) -> np.ndarray:
-    """Return the accuracies (..., 2) of hard labels (..., m) on the points drawn from world 0 and from world 1.
+class Accuracy:
+    """Accuracies of hard labels on the points drawn from world 0 and from world 1.
 
     Raises PopleakError if the query set holds no point of a world.
     """
-    correct = np.asarray(labels) == query.y
-    columns = []
-    for world in (0, 1):
-        at = np.flatnonzero(query.origin == world)
-        if not len(at):
-            raise PopleakError(f"query_rows: no query point was drawn from world {world}: raise query_rows")
-        columns.append(correct[..., at].mean(axis=-1))
-    return np.stack(columns, axis=-1)
+
+    def __init__(self, query: Query) -> None:
+        self.y, self.at = query.y, [np.flatnonzero(query.origin == world) for world in (0, 1)]
+        for world, at in enumerate(self.at):
+            if not len(at):
+                raise PopleakError(f"query_rows: no query point was drawn from world {world}: raise query_rows")
+
+    def __call__(self, labels: np.ndarray) -> np.ndarray:
+        """Return the accuracies (..., 2) of hard labels (..., m)."""
+        correct = np.asarray(labels) == self.y
+        return np.stack([np.count_nonzero(correct[..., at], axis=-1) / len(at) for at in self.at], axis=-1)
 
 
 def best_threshold(low: np.ndarray, high: np.ndarray) -> Threshold:

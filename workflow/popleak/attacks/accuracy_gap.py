@@ -6,16 +6,16 @@ import numpy as np
 from pydantic import Field
 
 from .. import settings
-from ._shadows import accuracy_by_origin
+from ._shadows import Accuracy
 from .base import Attack, Game, Judge, Query
 
 
 class GapJudge(Judge):
     def __init__(self, *, query: Query, tau: float) -> None:
-        self.query, self.tau = query, tau
+        self.accuracy, self.tau = Accuracy(query), tau
 
     def score(self, outputs: np.ndarray) -> float:
-        accuracy = accuracy_by_origin(outputs, self.query)
+        accuracy = self.accuracy(outputs)
         return float(accuracy[1] - accuracy[0])
 
     def guess(self, score: float) -> int:

@@ -13,16 +13,23 @@ from .base import Attack, Game, Judge, Query
 
 
 class Shadows(NamedTuple):
-    """Clipped scores p (S, m) of one world's shadows, and their mean negative entropies h (S,) in nats."""
+    """Of one world's shadows: clipped scores p and their logits (S, m), and mean negative entropies h (S,) in nats."""
 
     p: np.ndarray
+    logits: np.ndarray
     h: np.ndarray
 
 
 def prepare(scores: np.ndarray, *, clip: float) -> Shadows:
-    """Return the shadows (S, m) in the form that `divergence` and `evidence` need."""
+    """Return the shadows (S, m) in the form that `divergence` and `mean_evidence` need."""
     p = clipped(in_order(scores), clip=clip)
-    return Shadows(p, np.mean(p * np.log(p) + (1 - p) * np.log1p(-p), axis=1))
+    yes, no = np.log(p), np.log1p(-p)
+    logits = yes - no
+    # In place: fresh memory costs more than the arithmetic.
+    yes *= p
+    no *= 1 - p
+    yes += no
+    return Shadows(p, logits, yes.mean(axis=1))
 
 
 def divergence(shadows: Shadows, victims: np.ndarray) -> np.ndarray:
@@ -41,13 +48,15 @@ def share(kl_0: np.ndarray, kl_1: np.ndarray) -> float:
     return float(wins.sum() / (2 * len(kl_0) * len(kl_1)))
 
 
-def mean_evidence(mean_0: np.ndarray, h_0: float, mean_1: np.ndarray, h_1: float, victim: np.ndarray) -> float:
-    """Return the mean over pairs of KL(shadow0_i || victim) - KL(shadow1_j || victim).
+def mean_evidence(h: np.ndarray, difference: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return the mean over pairs of KL(shadow0_i || victim) - KL(shadow1_j || victim), (...).
 
     The mean over pairs is a difference of means, in which all but the shadows' mean scores cancels:
-    h0 - h1 - mean over points of (mean_0 - mean_1) * logit(victim).
+    h - mean over points of difference * logit(victim). h (...): difference of the worlds' mean negative entropies,
+    world 0 minus world 1; difference (..., m): that of their mean scores; logits (..., m): the victim's. Sums run over
+    the last axis alone: a victim's value does not depend on what else is in the array.
     """
-    return round(float(h_0 - h_1 - np.mean((mean_0 - mean_1) * logit(victim))), DECIMALS)
+    return h - np.mean(difference * logits, axis=-1)
 
 
 class KLJudge(Judge):
@@ -55,14 +64,17 @@ class KLJudge(Judge):
         self.shadows, self.clip, self.aggregate = shadows, clip, aggregate
         self.means = [world.p.mean(axis=0) for world in shadows]
         self.h = [float(world.h.mean()) for world in shadows]
+        self.difference = self.means[0] - self.means[1]
         self.threshold, self.scale = self._threshold_and_scale()
+        # Judges of all splits are kept at once: what only calibration needs must go.
+        self.shadows = tuple(world._replace(logits=world.logits[:0]) for world in shadows if aggregate == "vote")
 
     def score(self, outputs: np.ndarray) -> float:
         victim = clipped(outputs, clip=self.clip)
         if self.aggregate == "vote":
             raw = share(*(divergence(world, victim[None])[:, 0] for world in self.shadows))
         else:
-            raw = mean_evidence(self.means[0], self.h[0], self.means[1], self.h[1], victim)
+            raw = round(float(mean_evidence(self.h[0] - self.h[1], self.difference, logit(victim))), DECIMALS)
         return round(raw - self.threshold, DECIMALS) / self.scale
 
     def leave_one_out(self, world: int) -> np.ndarray:
@@ -70,14 +82,13 @@ class KLJudge(Judge):
         return self._votes(world) if self.aggregate == "vote" else self._means(world)
 
     def _means(self, world: int) -> np.ndarray:
-        shadows, scores = self.shadows[world], []
-        n = len(shadows.p)
-        for one, h in zip(shadows.p, shadows.h, strict=True):
-            means, hs = list(self.means), list(self.h)
-            means[world] = (n * means[world] - one) / (n - 1)
-            hs[world] = (n * hs[world] - float(h)) / (n - 1)
-            scores.append(mean_evidence(means[0], hs[0], means[1], hs[1], one))
-        return np.array(scores)
+        own, n = self.shadows[world], len(self.shadows[world].p)
+        means, h = list(self.means), list(self.h)
+        means[world] = n * means[world] - own.p  # in row i the world's mean without shadow i
+        means[world] /= n - 1
+        h[world] = (n * h[world] - own.h) / (n - 1)
+        values = mean_evidence(h[0] - h[1], np.subtract(*means, out=means[world]), own.logits)
+        return np.array([round(float(value), DECIMALS) for value in values])
 
     def _votes(self, world: int) -> np.ndarray:
         kl = [divergence(others, self.shadows[world].p) for others in self.shadows]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..settings import Settings
-from ._shadows import accuracy_by_origin
+from ._shadows import Accuracy
 from .base import Attack, Game, Judge, Query
 
 
 class LossJudge(Judge):
     def __init__(self, *, query: Query) -> None:
-        self.query = query
+        self.accuracy = Accuracy(query)
 
     def score(self, outputs: np.ndarray) -> float:
-        accuracy = accuracy_by_origin(outputs, self.query)
+        accuracy = self.accuracy(outputs)
         return float(accuracy[1] - accuracy[0])
 
 

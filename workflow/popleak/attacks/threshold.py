@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..settings import Settings
-from ._shadows import DECIMALS, Threshold, accuracy_by_origin, best_threshold, in_order
+from ._shadows import DECIMALS, Accuracy, Threshold, best_threshold
 from .base import Attack, Game, Judge, Query
 
 
 class ThresholdJudge(Judge):
-    def __init__(self, *, query: Query, origin: int, direction: int, threshold: float) -> None:
-        self.query, self.origin, self.direction, self.threshold = query, origin, direction, threshold
+    def __init__(self, *, measure: Accuracy, origin: int, direction: int, threshold: float) -> None:
+        self.accuracy, self.origin, self.direction, self.threshold = measure, origin, direction, threshold
 
     def score(self, outputs: np.ndarray) -> float:
-        accuracy = accuracy_by_origin(outputs, self.query)[self.origin]
+        accuracy = self.accuracy(outputs)[self.origin]
         # A rounded difference, so that an accuracy at the threshold is 0 and abstains whatever the last bit says.
         return float(self.direction * round(float(accuracy) - self.threshold, DECIMALS))
 
@@ -35,7 +35,8 @@ class ThresholdTest(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to hard labels (S0, m) and (S1, m). Raises PopleakError if a world has no points."""
-        accuracy = [accuracy_by_origin(in_order(shadows), query) for shadows in (shadows_0, shadows_1)]
+        measure = Accuracy(query)
+        accuracy = [measure(shadows) for shadows in (shadows_0, shadows_1)]
         fits: list[tuple[Threshold, int, int]] = []
         for origin in (0, 1):
             for direction in (1, -1):
@@ -43,7 +44,7 @@ class ThresholdTest(Attack):
                 fits.append((best_threshold(low, high), origin, direction))
         # `max` keeps the first of equals, which is the last tie rule.
         fit, origin, direction = max(fits, key=lambda item: (item[0].accuracy, item[0].margin))
-        return ThresholdJudge(query=query, origin=origin, direction=direction, threshold=direction * fit.value)
+        return ThresholdJudge(measure=measure, origin=origin, direction=direction, threshold=direction * fit.value)
 
 
 PLUGIN = ThresholdTest()
