@@ -107,6 +107,19 @@ def test_auc_agrees_with_sklearn(random_case):
         assert weighted[k] == pytest.approx(roc_auc_score(y, scores, sample_weight=weights), abs=1e-12)
 
 
+@pytest.mark.parametrize("values", [1, 2, 3, 50, 10**6])
+def test_auc_against_all_pairs(values):
+    """From all scores equal to none: ties at both ends, groups of any size, rows with and without ties side by side."""
+    rng = np.random.default_rng(values)
+    y, weights = rng.integers(0, 2, 30), rng.random(30)
+    outputs = rng.integers(0, values, size=(6, 30)).astype(np.float32) / np.float32(values)
+    outputs[2] = rng.permutation(30) / np.float32(30)
+    for k, found in enumerate(fairness.auc(outputs, y, weights=weights)):
+        above = (outputs[k][:, None] > outputs[k]) + 0.5 * (outputs[k][:, None] == outputs[k])
+        pairs = np.outer(weights * y, weights * (1 - y))
+        assert found == pytest.approx((pairs * above).sum() / pairs.sum(), abs=1e-12)
+
+
 def test_integer_weights_are_repeated_rows(random_case):
     outputs, y, _, _ = random_case
     times = np.arange(211) % 4

@@ -14,8 +14,8 @@ import numpy as np
 
 THRESHOLD = 0.5
 """A score of at least this is the hard label 1."""
-BLOCK = 1 << 21
-"""Scores handled at once: bounds the extra memory to some tens of MB whatever K and m are."""
+BLOCK = 1 << 15
+"""Scores handled at once: what is made on the way stays in the cache, whatever K and m are."""
 
 
 class Rates(NamedTuple):
@@ -126,12 +126,11 @@ def auc(outputs: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None
     for rows in _blocks(*outputs.shape):
         part = outputs[rows]
         order = np.argsort(part, axis=1)
-        ranked = np.take_along_axis(part, order, axis=1)
-        first, last = _tie_groups(ranked)
-        below = np.zeros((ranked.shape[0], y.size + 1))
-        np.cumsum(negative[order], axis=1, out=below[:, 1:])
-        middle = np.take_along_axis(below, first, axis=1) + np.take_along_axis(below, last + 1, axis=1)
-        value = (positive[order] * middle).sum(axis=1) / (2.0 * pairs)
+        below = np.zeros((part.shape[0], y.size + 1))
+        np.cumsum(negative.take(order), axis=1, out=below[:, 1:])
+        middle = below[:, :-1] + below[:, 1:]
+        _share_ties(middle, np.sort(part, axis=1), below)
+        value = (positive.take(order) * middle).sum(axis=1) / (2.0 * pairs)
         area[rows] = np.where(np.isfinite(part).all(axis=1), value, np.nan)
     return area
 
@@ -173,15 +172,19 @@ def _blocks(models: int, rows: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def _tie_groups(ranked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for rows in ascending order, the first and the last position of each entry's group of equal values."""
+def _share_ties(middle: np.ndarray, ranked: np.ndarray, below: np.ndarray) -> None:
+    """Give entries of `middle` (K, m) that tie the value of their group: `below` at its start plus after its end.
+
+    ranked (K, m): the scores, each row ascending; below (K, m + 1): weight before each place.
+    """
     models, size = ranked.shape
-    position = np.broadcast_to(np.arange(size), ranked.shape)
-    new = np.ones((models, size + 1), dtype=bool)
-    new[:, 1:-1] = ranked[:, 1:] != ranked[:, :-1]
-    first = np.maximum.accumulate(np.where(new[:, :-1], position, 0), axis=1)
-    last = np.minimum.accumulate(np.where(new[:, 1:], position, size - 1)[:, ::-1], axis=1)[:, ::-1]
-    return first, last
+    as_next = np.zeros((models, size + 1), dtype=bool)  # column j: entries j - 1 and j tie
+    np.equal(ranked[:, 1:], ranked[:, :-1], out=as_next[:, 1:-1])
+    before, after = as_next[:, :-1], as_next[:, 1:]
+    first, last = np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
+    row = first // size  # row r of `below` starts r places later than that of `middle`
+    flat = below.reshape(-1)
+    middle[before | after] = np.repeat(flat[first + row] + flat[last + row + 1], last - first + 1)
 
 
 def _sum_of_known(delta: np.ndarray) -> np.ndarray:
