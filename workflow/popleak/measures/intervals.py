@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
+from scipy import special  # not `stats`, which takes a second to import
 
 FLOOR = 0.5
 """Smallest design effect believed: five clusters show less than this often enough by luck alone."""
@@ -128,8 +127,8 @@ def mean(values: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Es
         parts = [(over_units, units - 1)]
     else:
         parts = [(over_clusters, count - 1), (FLOOR * over_units, units - 1)]
-    half = max(stats.t.ppf((1.0 + level) / 2.0, df) * np.sqrt(variance) for variance, df in parts)
-    p = max(2.0 * stats.t.sf(abs(value) / np.sqrt(variance), df) for variance, df in parts)
+    half = max(special.stdtrit(df, (1.0 + level) / 2.0) * np.sqrt(variance) for variance, df in parts)
+    p = max(2.0 * special.stdtr(df, -abs(value) / np.sqrt(variance)) for variance, df in parts)
     return Estimate(value, float(value - half), float(value + half), float(p))
 
 
@@ -161,9 +160,9 @@ def delong(scores: np.ndarray, labels: np.ndarray) -> Delong:
     m, k = positive.size, negative.size
     if m == 0 or k == 0:
         return Delong(np.nan, np.nan)
-    rank = stats.rankdata(np.concatenate([positive, negative]))
-    above = (rank[:m] - stats.rankdata(positive)) / k
-    below = 1.0 - (rank[m:] - stats.rankdata(negative)) / m
+    rank = _midranks(np.concatenate([positive, negative]))
+    above = (rank[:m] - _midranks(positive)) / k
+    below = 1.0 - (rank[m:] - _midranks(negative)) / m
     area = float(above.mean())
     if min(m, k) == 1:
         return Delong(area, area * (1.0 - area) / min(m, k))
@@ -232,8 +231,11 @@ def holm(p: np.ndarray) -> np.ndarray:
     p = np.asarray(p, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
     tested = ~np.isnan(p)
-    if tested.any():
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    known = p[tested]
+    order = np.argsort(known, kind="stable")
+    steps = np.maximum.accumulate(known[order] * np.arange(known.size, 0, -1))
+    known[order] = np.minimum(steps, 1.0)
+    adjusted[tested] = known
     return adjusted
 
 
@@ -247,7 +249,7 @@ def detectable_advantage(
     about 4).
     """
     size = victims / design_effect
-    reject, find = stats.norm.ppf(1.0 - level / 2.0), stats.norm.ppf(power)
+    reject, find = special.ndtri(1.0 - level / 2.0), special.ndtri(power)
     if size < reject**2:
         return float("nan")
     return float((reject * np.sqrt(size) + find * np.sqrt(size + find**2 - reject**2)) / (size + find**2))
@@ -269,6 +271,12 @@ def _scored(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
     return scores, labels.astype(np.int64)
 
 
+def _midranks(values: np.ndarray) -> np.ndarray:
+    """Return the ranks (n,) from 1 on, equal values sharing the middle of theirs."""
+    _, member, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2.0)[member]
+
+
 def _open_share(value: float, name: str) -> None:
     if not 0.0 < value < 1.0:
         raise ValueError(f"{name} must lie between 0 and 1, not {value}")
@@ -278,7 +286,7 @@ def _quantiles(level: float, clusters: int) -> tuple[float, float]:
     """Return the two-sided normal quantile and the t quantile at clusters - 1 degrees of freedom (NaN for one)."""
     _open_share(level, "level")
     upper = (1.0 + level) / 2.0
-    return float(stats.norm.ppf(upper)), float(stats.t.ppf(upper, clusters - 1)) if clusters > 1 else np.nan
+    return float(special.ndtri(upper)), float(special.stdtrit(clusters - 1, upper)) if clusters > 1 else np.nan
 
 
 def _linearised(sums: np.ndarray, units: float) -> float:
@@ -297,6 +305,6 @@ def _wilson_union(value: float, null: float, parts: list[tuple[float, float, flo
         centre = (value + ratio / 2.0) / (1.0 + ratio)
         half = np.sqrt(ratio * value * (1.0 - value) + ratio**2 / 4.0) / (1.0 + ratio)
         limits += [max(0.0, centre - half), min(1.0, centre + half)]
-        ps.append(2.0 * stats.t.sf(abs(value - null) * np.sqrt(size / (null * (1.0 - null))), freedom))
+        ps.append(2.0 * special.stdtr(freedom, -abs(value - null) * np.sqrt(size / (null * (1.0 - null)))))
     # The limit at a value of 0 or 1 is that value; rounding must not leave it outside.
     return Estimate(float(value), float(min(*limits, value)), float(max(*limits, value)), float(max(ps)))
