@@ -218,7 +218,7 @@ def slow_fit(features, world, c):
 
 
 def slow_meta(shadows_0, shadows_1, victims, *, grid, folds):
-    """Scores (V,) and the strength, literally: standardised logits, singular vectors, scikit-learn for every fold."""
+    """Scores (V,), strength and held-out losses, literally: singular vectors, scikit-learn for every fold."""
     worlds = [_shadows.in_order(shadows) for shadows in (shadows_0, shadows_1)]
     world = np.repeat([0, 1], [len(shadows) for shadows in worlds])
     logits, asked = (_shadows.logit(_shadows.clipped(part)) for part in (np.concatenate(worlds), victims))
@@ -236,7 +236,8 @@ def slow_meta(shadows_0, shadows_1, victims, *, grid, folds):
             losses[-1] += np.logaddexp(0, -(features[out] @ weights + intercept) * (2 * world[out] - 1)).sum()
     c = sorted(grid)[int(np.argmin(np.round(losses, 9)))]
     weights, intercept = slow_fit(features, world, c)
-    return intercept + ((asked - centre) / spread) @ (weights @ right[kept]), c
+    scores = intercept + ((asked - centre) / spread) @ (weights @ right[kept])
+    return scores, c, losses, meta.held_out_losses(features @ features.T, world, grid=sorted(grid), folds=folds)
 
 
 @pytest.mark.parametrize(("seed", "n", "m"), [(0, 20, 60), (1, 31, 12), (2, 5, 200), (3, 23, 23)])
@@ -244,7 +245,8 @@ def test_meta_against_scikit_learn(seed, n, m):
     """More points than shadows and fewer, equal and unequal numbers a world and a fold: the same c, the same scores."""
     shadows_0, shadows_1, victims = beta_shadows(seed, n=n, m=m)
     grid = (1.0, 1e-4, 1e-2, 10.0, 0.1)
-    expected, c = slow_meta(shadows_0, shadows_1, victims, grid=grid, folds=5)
+    expected, c, losses, fast = slow_meta(shadows_0, shadows_1, victims, grid=grid, folds=5)
+    assert fast == pytest.approx(losses, abs=1e-7)
     for given in (grid, [c]):
         judge = calibrate("meta", shadows_0, shadows_1, make_query([0] * m), c_grid=given)
         assert [judge.score(v) for v in victims] == pytest.approx(expected, rel=1e-9, abs=1e-9)
@@ -274,6 +276,15 @@ def test_logistic_fit_is_stationary(c, ones, shift):
     assert np.abs(by_weights).max() < rounding and abs(by_intercept) < rounding
     started = _logistic.fit(gram, world, c=c, start=_logistic.fit(gram, world, c=c / 10))
     assert gram @ started.duals + started.intercept == pytest.approx(gram @ found.duals + found.intercept, abs=1e-7)
+
+
+def test_logistic_fit_where_whole_steps_overshoot():
+    """One row far out: undamped Newton steps run away."""
+    rows = np.array([[-18.0, 10], [3, 15], [6, -536], [40, 33], [10, -12]])
+    world = np.array([1, 1, 0, 0, 0])
+    found = _logistic.fit(rows @ rows.T, world, c=1.0)
+    by_weights, by_intercept = gradients(rows, world, 1.0, found)
+    assert np.abs(by_weights).max() < 1e-9 and abs(by_intercept) < 1e-9
 
 
 def test_logistic_fit_without_evidence_is_flat():
