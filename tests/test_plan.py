@@ -11,8 +11,8 @@ import pytest
 
 import tiny
 from popleak import config, plan
-from popleak.experiment import Choice, Engine, Experiment, Population, Task, Train, Worlds
 from popleak.errors import PopleakError
+from popleak.experiment import Choice, Engine, Experiment, Population, Task, Train, Worlds
 
 STORE = plan.STAGES
 PUBLIC = ("models", "bounds", "scores", "leakage", "claims")
