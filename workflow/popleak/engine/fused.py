@@ -22,6 +22,8 @@ from ..seeds import derive
 from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, product
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
+# only the outermost loops are called from Python: wrappers for the others would be compiled for nothing
+INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 INPUTS, OUTPUTS, WEIGHTS, ACTIVATIONS, LENGTH = range(5)
 """Columns of `Layout.shape`."""
 
@@ -113,7 +115,7 @@ def pack_table(x: np.ndarray) -> np.ndarray:
     return packed.reshape(-1)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(**INNER)
 def _forward(work, shape, rows, table, index, first, count):
     """Copy rows index[first : first + count] of the table into the arena and compute all activations and the logits."""
     length = shape[0, LENGTH]
@@ -126,7 +128,7 @@ def _forward(work, shape, rows, table, index, first, count):
         product(work, rows, outputs, inputs, a, row_a, np.int64(1), weights, outputs, c, row_c, form)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(**INNER)
 def _backward(work, shape, rows, count, gradients, transposed):
     """Write the gradients of sum(signal * logits), where the signals have replaced the logits, into the arena."""
     last = len(shape) - 2
@@ -147,7 +149,7 @@ def _backward(work, shape, rows, count, gradients, transposed):
             product(work, rows, units, depth, g, row_g, np.int64(1), transposed, units, a, row_a, np.int64(MASK))
 
 
-@njit(nogil=True, error_model="numpy", fastmath=FAST)
+@njit(**INNER, fastmath=FAST)
 def _adam(weights, gradients, first, second, rate, decay, steps):
     """One step of Adam (Kingma & Ba 2015) with torch's defaults."""
     one = weights.dtype.type(1)
@@ -162,7 +164,7 @@ def _adam(weights, gradients, first, second, rate, decay, steps):
         weights[i] -= scale * first[i] / (np.sqrt(second[i]) / root + epsilon)
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(**INNER)
 def _cross_entropy(work, at, step, count, main, index, labels):
     """Replace the logits of a batch by d loss / d logit, which is 0 after the first `main` rows, and keep p beside it."""
     one = work.dtype.type(1)
@@ -174,7 +176,7 @@ def _cross_entropy(work, at, step, count, main, index, labels):
         work[place + 1] = p
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(**INNER)
 def _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers, vacuous):
     """Add the slope of the EO term, which sees rows begin to count, to the signal that `_cross_entropy` left.
 

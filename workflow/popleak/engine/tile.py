@@ -93,7 +93,7 @@ def _false(lanes: int) -> ir.Constant:
 _narrow, _wide = _tile(LANES), _tile(WIDE)
 
 
-@njit(nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def product(work, rows, columns, depth, a, row_a, step_a, b, row_b, c, row_c, form):
     """Store the product c = a b, all three in the flat array `work` and given by their offsets.
 
