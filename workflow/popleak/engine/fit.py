@@ -216,7 +216,8 @@ def fit(
 
 def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     logits = logits.astype(np.float64)
-    return (np.logaddexp(0, logits) - y * logits).mean(1)
+    with np.errstate(invalid="ignore", over="ignore"):  # a diverged model has no loss: not-a-number
+        return (np.logaddexp(0, logits) - y * logits).mean(1)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

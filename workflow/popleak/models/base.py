@@ -33,7 +33,12 @@ class Model:
 
     def build(self, n_features: int, settings: Settings) -> torch.nn.Module:
         """Return a module from (batch, n_features) to (batch, 1) logits."""
-        raise NotImplementedError
+        sides = self.sides(n_features, settings)
+        if sides is None:
+            raise NotImplementedError("a gradient model implements `sides` or `build`")
+        from ..engine.fit import Chain
+
+        return Chain(sides)()
 
     def architecture(self, n_features: int, settings: Settings) -> Callable[[], torch.nn.Module]:
         """Return what the engine needs: a function that builds an untrained module, which for a chain tells its sides."""
