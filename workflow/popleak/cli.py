@@ -260,23 +260,17 @@ def _add_configfile(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan(commands) -> None:
-    parser = commands.add_parser("plan", help="jobs by stage and models to train, before a run")
+    parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
     _add_configfile(parser)
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores that the run will have")
     parser.set_defaults(run=_plan)
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from . import plan
+    from . import estimate, plan
 
     whole = plan.build(experiment_of(arguments.configfile))
-    stages: dict[str, list] = {}
-    for step in whole.all_steps():
-        stages.setdefault(step.stage, []).append(step)
-    print(f"{'stage':<9} {'jobs':>6} {'there':>6} {'models':>8}")
-    for stage, steps in stages.items():
-        there = sum(all(Path(path).exists() for path in step.outputs.values()) for step in steps)
-        models = sum(step.models for step in steps) if stage in ("train", "defend") else 0
-        print(f"{stage:<9} {len(steps):>6} {there:>6} {models or '':>8}")
+    print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
 
