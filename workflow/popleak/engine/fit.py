@@ -195,7 +195,8 @@ def fit(
             f"{models} seeds, rows of {rows.shape[0]} models, weights of {len(start) if start is not None else models}"
         )
     way = way_of(build, device, threads)
-    stack = way.stack(stack, table, training) if hasattr(way, "stack") else stack
+    way.ready(table.x.dtype, penalty is not None)
+    stack = way.stack(stack, table, training)
     parts = []
     for at in range(0, models, stack):
         cut = slice(at, at + stack)
@@ -238,7 +239,9 @@ def predict_rows(
     build: Build, weights: np.ndarray, table: Table, rows: np.ndarray, *, threads: int = 1, device: Device = "cpu"
 ) -> np.ndarray:
     """Return scores (K, v) float32 of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on (1, v)."""
-    return _sigmoid(way_of(build, device, threads).logits(table, weights, rows))
+    way = way_of(build, device, threads)
+    way.ready(table.x.dtype, None)
+    return _sigmoid(way.logits(table, weights, rows))
 
 
 class Progress:

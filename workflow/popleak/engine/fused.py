@@ -264,6 +264,14 @@ class Fused:
     def __init__(self, sides: tuple[int, ...], threads: int = 1) -> None:
         self.sides, self.threads = sides, threads
 
+    def ready(self, dtype: np.dtype, fair: bool | None) -> None:
+        """Compile the loops for this precision: training with an EO term (fair) or without, or scoring alone (None)."""
+        _compile(np.dtype(dtype), fair)
+
+    def stack(self, wanted: int, table: Any, training: Any) -> int:
+        """Return how many models to hold in memory at once: `wanted`."""
+        return wanted
+
     def initial(self, seeds: np.ndarray) -> np.ndarray:
         """Return initial weights (K, P) float32, the same as torch's default scheme gives after `torch.manual_seed`."""
         return np.stack([_initial(self.sides, int(seed)) for seed in seeds])
@@ -323,6 +331,21 @@ class Fused:
         with ThreadPoolExecutor(self.threads) as pool:
             for done in [pool.submit(work, part, *arguments) for part in range(self.threads)]:
                 done.result()
+
+
+@functools.cache
+def _compile(dtype: np.dtype, fair: bool | None) -> None:
+    """Run the loops once on nothing much, with arguments of the types that `Fused` passes."""
+    layout = Layout.of((1, 1), 1)
+    work, packed, one = layout.arena(dtype), layout.pack(np.zeros((1, 2), dtype)), np.zeros((1, 1), np.int64)
+    table = pack_table(np.zeros((1, 1), dtype))
+    _logits(work, layout.shape, table, one, 1, packed, np.empty((1, 1), dtype))
+    if fair is not None:
+        settings = np.ones(4) if fair else None
+        _epoch(
+            work, layout.shape, layout.transposed, table, one[0], one[0], one, np.zeros((1, 1, 0), np.int64), 1,
+            packed, np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, settings, False, np.zeros((1, 2)), one,
+        )  # fmt: skip
 
 
 def _initial(sides: tuple[int, ...], seed: int) -> np.ndarray:

@@ -24,6 +24,9 @@ class Stacked:
         self.engine = stack_for(build())
         self._tables: dict[int, torch.Tensor] = {}
 
+    def ready(self, dtype: np.dtype, fair: bool | None) -> None:
+        """Nothing: torch comes compiled."""
+
     def stack(self, wanted: int, table: Any, training: Any) -> int:
         """Return how many models to train at once: `wanted` on a CPU, as many as fit on a GPU."""
         if self.device.type == "cpu":
