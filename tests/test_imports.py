@@ -51,8 +51,3 @@ def test_calibrating_loads_nothing_heavy():
 )
 def test_tables_load_what_they_use(table, used):
     assert loaded(f"import popleak.tables.{table}") <= used
-
-
-def test_the_witness_needs_no_statistics_package():
-    code = "import numpy; from popleak.measures import bounds; rng = numpy.random.default_rng(0)"
-    assert loaded(f"{code}; bounds.tightness_witness(d=0.2, n=9, rng=rng)") <= {"scipy"}

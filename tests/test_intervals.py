@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import normal_power_het
 from statsmodels.stats.proportion import proportion_confint
 
@@ -272,26 +271,6 @@ def test_holm_skips_what_was_not_tested():
     np.testing.assert_allclose(got, [0.03, np.nan, 0.06, 0.06])
     assert np.isnan(intervals.holm(np.array([np.nan]))).all()
     assert intervals.holm(np.array([])).shape == (0,)
-
-
-def test_holm_agrees_with_statsmodels():
-    rng = np.random.default_rng(7)
-    for size in (1, 2, 30):
-        p = rng.integers(0, 12, size) / 20.0  # ties, zeros, and products above 1
-        np.testing.assert_array_equal(intervals.holm(p), multipletests(p, method="holm")[1])
-
-
-def test_delong_agrees_with_scipy_ranks():
-    """Placement values from scipy's mid-ranks, ties among them, bit for bit."""
-    rng = np.random.default_rng(8)
-    labels = rng.integers(0, 2, 60)
-    scores = rng.integers(0, 9, 60) + 1.0 * labels
-    ones, zeros = scores[labels == 1], scores[labels == 0]
-    rank = stats.rankdata(np.r_[ones, zeros])
-    above = (rank[: ones.size] - stats.rankdata(ones)) / zeros.size
-    below = 1 - (rank[ones.size :] - stats.rankdata(zeros)) / ones.size
-    got = intervals.delong(scores, labels)
-    assert got == (above.mean(), above.var(ddof=1) / ones.size + below.var(ddof=1) / zeros.size)
 
 
 @pytest.mark.parametrize("victims", [20, 80, 400])

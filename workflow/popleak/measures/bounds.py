@@ -236,32 +236,13 @@ def tightness_witness(*, d: float, n: int, rng: np.random.Generator) -> Witness:
     P_1(yhat = 1) - P_0(yhat = 1), d in expectation, with Newcombe's interval for a difference of proportions. The label
     is independent of everything, so Delta_EO = d. Raises ValueError for d outside [0, 1] or n below 1.
     """
+    from statsmodels.stats.proportion import confint_proportions_2indep  # slow to import, and needed here alone
+
     if not 0.0 <= d <= 1.0 or n < 1:
         raise ValueError(f"d must lie in [0, 1] and n be at least 1, not {d} and {n}")
     hits = [int((rng.random(n) < 0.5 + d * (group - 0.5)).sum()) for group in (0, 1)]
-    low, high = newcombe(hits[1], n, hits[0], n)
-    return Witness(advantage=(hits[1] - hits[0]) / n, low=low, high=high, bound=float(d))
-
-
-def newcombe(hits_1: int, n_1: int, hits_0: int, n_0: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the limits of the difference of proportions hits_1 / n_1 - hits_0 / n_0 of independent samples.
-
-    Each limit lies as far from the difference as the two Wilson limits on its side lie from their proportions, squares
-    added. Source: Newcombe (Stat. Med. 1998), method 10.
-    """
-    from scipy.special import ndtri
-
-    z = float(ndtri((1.0 + level) / 2.0))
-    (p_1, low_1, high_1), (p_0, low_0, high_0) = (_wilson(hits, n, z) for hits, n in ((hits_1, n_1), (hits_0, n_0)))
-    below, above = np.hypot(p_1 - low_1, high_0 - p_0), np.hypot(high_1 - p_1, p_0 - low_0)
-    return float(p_1 - p_0 - below), float(p_1 - p_0 + above)
-
-
-def _wilson(hits: int, n: int, z: float) -> tuple[float, float, float]:
-    """Return a proportion with Wilson's limits at the normal quantile z."""
-    p = hits / n
-    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return p, max(0.0, (centre - half) / (1 + z**2 / n)), min(1.0, (centre + half) / (1 + z**2 / n))
+    low, high = confint_proportions_2indep(hits[1], n, hits[0], n, method="newcomb", compare="diff")
+    return Witness(advantage=(hits[1] - hits[0]) / n, low=float(low), high=float(high), bound=float(d))
 
 
 def _joint(joint: np.ndarray) -> np.ndarray:

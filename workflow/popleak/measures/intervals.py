@@ -160,9 +160,11 @@ def delong(scores: np.ndarray, labels: np.ndarray) -> Delong:
     m, k = positive.size, negative.size
     if m == 0 or k == 0:
         return Delong(np.nan, np.nan)
-    rank = _midranks(np.concatenate([positive, negative]))
-    above = (rank[:m] - _midranks(positive)) / k
-    below = 1.0 - (rank[m:] - _midranks(negative)) / m
+    from scipy.stats import rankdata  # slow to import
+
+    rank = rankdata(np.concatenate([positive, negative]))
+    above = (rank[:m] - rankdata(positive)) / k
+    below = 1.0 - (rank[m:] - rankdata(negative)) / m
     area = float(above.mean())
     if min(m, k) == 1:
         return Delong(area, area * (1.0 - area) / min(m, k))
@@ -231,11 +233,10 @@ def holm(p: np.ndarray) -> np.ndarray:
     p = np.asarray(p, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
     tested = ~np.isnan(p)
-    known = p[tested]
-    order = np.argsort(known, kind="stable")
-    steps = np.maximum.accumulate(known[order] * np.arange(known.size, 0, -1))
-    known[order] = np.minimum(steps, 1.0)
-    adjusted[tested] = known
+    if tested.any():
+        from statsmodels.stats.multitest import multipletests  # slow to import, and needed here alone
+
+        adjusted[tested] = multipletests(p[tested], method="holm")[1]
     return adjusted
 
 
@@ -269,12 +270,6 @@ def _scored(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
     if not np.isin(labels, (0, 1)).all():
         raise ValueError("labels must hold 0 and 1 only")
     return scores, labels.astype(np.int64)
-
-
-def _midranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks (n,) from 1 on, equal values sharing the middle of theirs."""
-    _, member, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2.0)[member]
 
 
 def _open_share(value: float, name: str) -> None:
