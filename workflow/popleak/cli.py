@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from . import accounting
 from .errors import PopleakError
 from .schema import TABLES
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+MODULES = {"figures": "figure"}  # stages whose module bears another name
 LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
 
 
@@ -24,8 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(getattr(arguments, "threads", 1))
+    stage = getattr(arguments, "stage", None)
     try:
+        if stage:
+            # pyarrow imports pandas at its first conversion: better now, where it counts as start
+            accounting.start(f"{__package__}.{MODULES.get(stage, stage)}", "pandas")
         arguments.run(arguments)
+        if stage:
+            print(accounting.line(stage, arguments.step), file=sys.stderr)
     except PopleakError as error:
         print(f"popleak: {error}", file=sys.stderr)
         return 2
@@ -81,7 +89,7 @@ def _stage(commands, name: str, run: Callable, **options: dict) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch and BLAS")
     for option, how in options.items():
         parser.add_argument(f"--{option.replace('_', '-')}", **how)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, stage=name)
 
 
 def _common(arguments: argparse.Namespace) -> dict:
@@ -107,6 +115,7 @@ def _draw(arguments: argparse.Namespace) -> None:
     draw.run(**_common(arguments), data=arguments.data, pools=arguments.pools, output=arguments.output)
 
 
+@accounting.part("start")
 def _torch(arguments: argparse.Namespace) -> None:
     import torch
 

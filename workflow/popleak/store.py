@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from . import accounting
 from .errors import PopleakError
 
 KEY = b"popleak"
@@ -38,6 +39,7 @@ def matrix(column: pa.ChunkedArray) -> np.ndarray:
     return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
 
 
+@accounting.part("store")
 def file_digest(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as handle:
@@ -77,6 +79,7 @@ def provenance(
     }
 
 
+@accounting.part("store")
 def write(path: str | Path, table: pa.Table | Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Write `table` with `facts` in its metadata. The file appears whole, under its name, or not at all."""
     path = Path(path)
@@ -94,11 +97,13 @@ def write(path: str | Path, table: pa.Table | Mapping[str, Any], facts: Mapping[
         partial.unlink(missing_ok=True)
 
 
+@accounting.part("store")
 def facts(path: str | Path) -> dict[str, Any]:
     """Return what `write` stored beside the table. Raises PopleakError for a truncated or foreign file."""
     return _open(path)[1]
 
 
+@accounting.part("store")
 def read(
     path: str | Path, *, stage: str | None = None, step: str | None = None, columns: list[str] | None = None
 ) -> pa.Table:

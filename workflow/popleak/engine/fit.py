@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .. import accounting
 from ..seeds import derive, generator
 from ..settings import Settings
 from .eo import Penalty, PenaltyState
@@ -75,6 +76,7 @@ def hold_out(rows: np.ndarray, seeds: np.ndarray, share: float) -> tuple[np.ndar
     return shuffled[:, held:], shuffled[:, :held]
 
 
+@accounting.part("training")
 def fit(
     build: Build,
     table: Table,
