@@ -40,8 +40,10 @@ class Effort:
     stacked_models: int = 64
     epochs: int = 20
 
-    def models(self, way: str) -> int:
-        return self.stacked_models if way == "stacked" else self.loop_models
+    def models(self, way: str, threads: int = 1) -> int:
+        """Return how many models a way trains. With several threads the loops train one: products as small as theirs
+        gain nothing from a second thread, and where cores are shared they wait many times longer than they compute."""
+        return self.stacked_models if way == "stacked" else self.loop_models if threads == 1 else 1
 
 
 # the loops take seconds a model on the largest shapes: less of it there, for the whole to end in minutes
@@ -88,13 +90,19 @@ def compare(shape: Shape, much: Effort, threads: int, repeats: int) -> list[dict
     records = []
     for repeat in range(repeats):
         found = {
-            way: common.apart(measure, shape, way, much.models(way), much.epochs, threads)
+            way: common.apart(measure, shape, way, much.models(way, threads), much.epochs, threads)
             for way in common.turns(WAYS, repeat)
         }
         careful = found["careful"]["weights"]
         for way in WAYS:
             difference = gap(found[way].pop("weights"), careful)
-            key = {"epochs": much.epochs, "way": way, "models": much.models(way), "threads": threads, "repeat": repeat}
+            key = {
+                "epochs": much.epochs,
+                "way": way,
+                "models": much.models(way, threads),
+                "threads": threads,
+                "repeat": repeat,
+            }
             records.append({**asdict(shape), **key, **found[way], "max_weight_difference": difference})
         common.say(f"{shape}, threads {threads}: repeat {repeat + 1} of {repeats}")
     return records

@@ -15,12 +15,16 @@ import itertools
 import re
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from popleak.engine.fit import Build, Table, Training, fit
 from popleak.models import mlp
 from popleak.seeds import generator
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEARNING_RATE = 0.003
 
@@ -61,6 +65,11 @@ ALL = (
     Shape(4400, 93, (128, 256, 128), 128),
 )  # fmt: skip
 DEFAULT = ALL[3]
+
+
+def shapes_in(frame: pd.DataFrame) -> list[Shape]:
+    """Return the shape of each row of a benchmark's table."""
+    return [Shape(row[0], row[1], tuple(row[2]), row[3]) for row in frame[SHAPE].itertuples(index=False)]
 
 
 def problem(shape: Shape, models: int, *, double: bool = False) -> tuple[Build, Table, np.ndarray]:
