@@ -57,7 +57,7 @@ def training_figure(frame: pd.DataFrame) -> matplotlib.figure.Figure:
     if len(counts) > 1:
         keys = ["shape", "way", "repeat"]
         walls = frame.pivot(index=keys, columns="threads", values="wall_seconds_per_model")
-        gain = (walls[counts[0]] / walls[counts[1]]).rename("gain").reset_index()
+        gain = (walls[counts[0]] / walls[counts[1]]).dropna().rename("gain").reset_index()
         _rows(panels[2], gain, shapes, "gain")
         panels[2].axvline(1, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)))
         panels[2].set_xlabel(f"wall time of {counts[0]} thread\nover that of {counts[1]}")
@@ -76,6 +76,8 @@ def _rows(axes: matplotlib.axes.Axes, frame: pd.DataFrame, shapes: list, column:
     for at, shape in enumerate(shapes):
         cell = frame[frame["shape"] == shape].pivot(index="repeat", columns="way", values=column)
         for place, way in enumerate(WAYS):
+            if way not in cell:
+                continue
             look, values, y = LOOKS[way], cell[way], at + 0.26 * (place - 1)
             axes.plot([values.min(), values.max()], [y, y], color=look.color, linewidth=1, clip_on=False)
             axes.plot([values.median()], [y], look.marker, color=look.color, markersize=5, clip_on=False)

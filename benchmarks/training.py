@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,10 +41,8 @@ class Effort:
     stacked_models: int = 64
     epochs: int = 20
 
-    def models(self, way: str, threads: int = 1) -> int:
-        """Return how many models a way trains. With several threads the loops train one: products as small as theirs
-        gain nothing from a second thread, and where cores are shared they wait many times longer than they compute."""
-        return self.stacked_models if way == "stacked" else self.loop_models if threads == 1 else 1
+    def models(self, way: str) -> int:
+        return self.stacked_models if way == "stacked" else self.loop_models
 
 
 # the loops take seconds a model on the largest shapes: less of it there, for the whole to end in minutes
@@ -85,26 +84,33 @@ def measure(shape: Shape, way: str, models: int, epochs: int, threads: int) -> d
     }
 
 
-def compare(shape: Shape, much: Effort, threads: int, repeats: int) -> list[dict]:
-    """Return one record a repeat and way. The way that goes first changes from repeat to repeat."""
+def variants(threads: Sequence[int], *, all_ways: bool = False) -> list[tuple[str, int]]:
+    """Return the ways and threads to measure: all ways on the fewest threads, and the engine on the others too.
+
+    all_ways: the loops on the others as well. Their products are too small to gain from a second thread, and where cores
+    are shared with other work their threads wait for each other a hundred times longer than they compute.
+    """
+    first, *others = sorted(threads)
+    return [(way, first) for way in WAYS] + [
+        (way, more) for more in others for way in (WAYS if all_ways else WAYS[-1:])
+    ]
+
+
+def compare(shape: Shape, much: Effort, measured: Sequence[tuple[str, int]], repeats: int) -> list[dict]:
+    """Return one record a repeat, way and number of threads. Each repeat begins with another one of them."""
     records = []
+    base = next(variant for variant in measured if variant[0] == "careful")
     for repeat in range(repeats):
         found = {
-            way: common.apart(measure, shape, way, much.models(way, threads), much.epochs, threads)
-            for way in common.turns(WAYS, repeat)
+            (way, threads): common.apart(measure, shape, way, much.models(way), much.epochs, threads)
+            for way, threads in common.turns(measured, repeat)
         }
-        careful = found["careful"]["weights"]
-        for way in WAYS:
-            difference = gap(found[way].pop("weights"), careful)
-            key = {
-                "epochs": much.epochs,
-                "way": way,
-                "models": much.models(way, threads),
-                "threads": threads,
-                "repeat": repeat,
-            }
-            records.append({**asdict(shape), **key, **found[way], "max_weight_difference": difference})
-        common.say(f"{shape}, threads {threads}: repeat {repeat + 1} of {repeats}")
+        weights = {variant: costs.pop("weights") for variant, costs in found.items()}
+        for way, threads in measured:
+            key = {"epochs": much.epochs, "way": way, "models": much.models(way), "threads": threads, "repeat": repeat}
+            difference = gap(weights[way, threads], weights[base])
+            records.append({**asdict(shape), **key, **found[way, threads], "max_weight_difference": difference})
+        common.say(f"{shape}: repeat {repeat + 1} of {repeats}")
     return records
 
 
@@ -128,16 +134,18 @@ def double_difference(shape: Shape, models: int, epochs: int) -> dict[str, float
 
 def summary(frame: pd.DataFrame) -> str:
     """Return medians over the repeats, one line a shape, way and number of threads. The last two columns are how many
-    times the CPU seconds of `loader` and `careful` exceed the line's own: median of the repeats, lowest to highest."""
+    times the CPU seconds of `loader` and `careful`, on the fewest threads, exceed the line's own: median of the repeats,
+    lowest to highest."""
     names = f"{'CPU s':>9}{'wall s':>9}{'MB':>6}{'share':>7}{'diff':>9}{'loader/this':>20}{'careful/this':>20}"
     lines = [f"{'shape, threads':<31}{'way':<9}{'models':>6}{names}"]
-    for key, cell in frame.groupby([*SHAPE, "threads"], sort=False):
-        seconds = cell.pivot(index="repeat", columns="way", values="cpu_seconds_per_model")
-        for way, part in cell.groupby("way", sort=False):
-            middle = part.median(numeric_only=True)
-            ratios = "".join(f"{common.spread(seconds[base] / seconds[way]):>20}" for base in ("loader", "careful"))
+    for key, cell in frame.groupby(SHAPE, sort=False):
+        one = cell[cell["threads"] == cell["threads"].min()]
+        base = one.pivot(index="repeat", columns="way", values="cpu_seconds_per_model")
+        for (threads, way), part in cell.groupby(["threads", "way"], sort=False):
+            middle, seconds = part.median(numeric_only=True), part.set_index("repeat")["cpu_seconds_per_model"]
+            ratios = "".join(f"{common.spread(base[other] / seconds):>20}" for other in ("loader", "careful"))
             lines.append(
-                f"{f'{Shape(*key[:-1])}, {key[-1]}':<31}{way:<9}{middle['models']:>6.0f}"
+                f"{f'{Shape(*key)}, {threads}':<31}{way:<9}{middle['models']:>6.0f}"
                 f"{middle['cpu_seconds_per_model']:>9.4f}{middle['wall_seconds_per_model']:>9.4f}"
                 f"{middle['peak_memory_mb']:>6.0f}{middle['share_of_sgemm']:>7.1%}"
                 f"{part['max_weight_difference'].max():>9.1e}{ratios}"
@@ -157,11 +165,9 @@ def memory_before(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]
 def run(arguments: argparse.Namespace) -> pd.DataFrame:
     """Measure, write the table, print its medians and return it."""
     efforts = {shape: effort(shape, arguments) for shape in arguments.shapes}
+    measured = variants(arguments.threads, all_ways=arguments.all_ways)
     frame = pd.DataFrame.from_records(
-        record
-        for shape, much in efforts.items()
-        for threads in arguments.threads
-        for record in compare(shape, much, threads, arguments.repeats)
+        record for shape, much in efforts.items() for record in compare(shape, much, measured, arguments.repeats)
     )
     doubles = {}
     for shape, much in efforts.items():
@@ -172,7 +178,7 @@ def run(arguments: argparse.Namespace) -> pd.DataFrame:
     frame["share_of_sgemm"] = flop / frame["cpu_seconds_per_model"] / (peak * 1e9)
     settings = {
         "shapes": {str(shape): asdict(much) for shape, much in efforts.items()}, "learning_rate": LEARNING_RATE,
-        "threads": arguments.threads, "repeats": arguments.repeats,
+        "measured": measured, "repeats": arguments.repeats,
     }  # fmt: skip
     common.write(
         arguments.output, frame, SCHEMA, __file__, settings, sgemm_gflops=peak, memory_before_mb=memory_before(frame),
@@ -194,6 +200,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shapes", type=shapes_of, default="all", help="all, default, or 2048x60/32x16/256,...")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads of a process")
+    parser.add_argument(
+        "--all-ways", action="store_true", help="the loops on several threads too, not the engine alone"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="default: 20, fewer on the largest shapes")
     parser.add_argument(

@@ -8,7 +8,7 @@ import os
 import pytest
 
 import tiny
-from popleak import cli, plugins, store
+from popleak import accounting, cli, plugins, store
 from popleak.errors import PopleakError
 
 
