@@ -59,6 +59,8 @@ def execute(folder: Path, cores: int, configfiles: Sequence[Path]) -> tuple[floa
     shutil.copy(ROOT / "config.yaml", folder)
     package = os.pathsep.join(filter(None, [str(ROOT / "workflow"), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": package, "XDG_CACHE_HOME": str(folder / ".cache")}
+    if "POPLEAK_DATA" in environment:  # it may be relative to here
+        environment["POPLEAK_DATA"] = str(Path(environment["POPLEAK_DATA"]).resolve())
     profile = ROOT / "workflow" / "profiles" / "default"
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--snakefile", str(ROOT / "Snakefile"),
                "--directory", str(folder), "--workflow-profile", str(profile)]  # fmt: skip
