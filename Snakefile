@@ -18,6 +18,7 @@ try:
     from popleak import config as popleak_config
     from popleak import plan as popleak_plan
     from popleak.errors import PopleakError
+    from popleak.provenance import code_digest
 except ImportError as error:
     raise WorkflowError(
         f"popleak is not installed for {sys.executable} ({error}): run `make install` and use .venv/bin/snakemake"
@@ -29,7 +30,8 @@ except PopleakError as error:
     raise WorkflowError(str(error))
 
 RESULTS = PLAN.folder()
-STACK = PLAN.experiment.engine.stack
+ENGINE = f"--stack {PLAN.experiment.engine.stack} --device {PLAN.experiment.engine.device}"
+GPU = int(PLAN.experiment.engine.device == "cuda")
 STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"
 

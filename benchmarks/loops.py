@@ -29,10 +29,9 @@ class Order:
 def start(build: Build, table: Table, rows: np.ndarray, seed: int) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     """Return one untrained model and its rows x (n, d), y (n,), as the engine starts the model of `seed`."""
     mine = hold_out(rows[None], np.array([seed]), 0.0)[0][0]
-    x, y = torch.as_tensor(table.x[mine]), torch.as_tensor(table.y[mine])
+    x, y = torch.from_numpy(table.x[mine]), torch.from_numpy(table.y[mine])
     model = build().to(x.dtype)
-    begin = torch.as_tensor(initial_weights(build, np.array([seed])))[0].to(x.dtype)
-    put(model, begin)
+    put(model, torch.from_numpy(initial_weights(build, np.array([seed]))[0]))
     return model, x, y.to(x.dtype)
 
 

@@ -22,7 +22,7 @@ import torch
 import common
 import loops
 import ways
-from popleak import populations
+from popleak import populations, store
 from ways import DEFAULT, SHAPE, Shape
 
 OUTPUT = common.RESULTS / "storage.parquet"
@@ -40,14 +40,23 @@ def write_parquet(folder: Path, build: Callable, weights: np.ndarray) -> None:
     """Write models of these weights (K, P) as the stages do: one file, with keys, checks and facts."""
     count = len(weights)
     number, nothing = np.arange(count), np.zeros(count)
-    keys = {"split": number * 0, "model_index": number, "seed": number, "ratio": nothing}
+    world = np.full(count, "world")
+    keys = {
+        "world": world,
+        "from_world": world,
+        "split": number * 0,
+        "model_index": number,
+        "seed": number,
+        "ratio": nothing,
+    }
     models = populations.Models(keys, weights, np.isfinite(weights).all(1), nothing, nothing)
-    populations.write(folder / "models.parquet", models, {"stage": "benchmark", "step": "storage"})
+    with store.Writer(folder / "models.parquet", {"stage": "benchmark", "step": "storage"}) as writer:
+        populations.write(writer, models)
 
 
 def read_parquet(folder: Path, build: Callable) -> np.ndarray:
     """Return the weights (K, P)."""
-    return populations.read(folder / "models.parquet").weights
+    return populations.read([folder / "models.parquet"], world="world").weights
 
 
 def write_files(folder: Path, build: Callable, weights: np.ndarray) -> None:

@@ -9,8 +9,6 @@ torch is imported by the ways that need it: what the engine holds in memory is t
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
 import itertools
 import re
 import sys
@@ -78,12 +76,9 @@ def problem(shape: Shape, models: int, *, double: bool = False) -> tuple[Build, 
     rng = generator("benchmark", "table", str(shape))
     x = rng.standard_normal((2 * shape.rows, shape.features), dtype=np.float32)
     y = x @ rng.standard_normal(shape.features, dtype=np.float32) + 4 * rng.standard_normal(len(x)) > 0
-    table = Table.of(x, y, np.zeros(len(x)))
-    if double:  # a table holds arrays or tensors, as the engine likes it
-        wide = x.astype(np.float64)
-        table = dataclasses.replace(table, x=wide if isinstance(table.x, np.ndarray) else table.x.double())
+    table = Table.of(x, y, np.zeros(len(x)), np.float64 if double else np.float32)
     rows = np.stack([generator("benchmark", "rows", k).permutation(len(x))[: shape.rows] for k in range(models)])
-    build = functools.partial(mlp.PLUGIN.build, shape.features, mlp.MLP.Settings(widths=shape.widths))
+    build = mlp.PLUGIN.architecture(shape.features, mlp.MLP.Settings(widths=shape.widths))
     return build, table, rows
 
 
@@ -109,8 +104,7 @@ def train(
         import loops
 
         return getattr(loops, way)(build, table, rows, training)
-    more = {"threads": threads} if "threads" in inspect.signature(fit).parameters else {}
-    return fit(build, table, rows, np.arange(len(rows)), training, **more).weights
+    return fit(build, table, rows, np.arange(len(rows)), training, threads=threads).weights
 
 
 def settings(shape: Shape, epochs: int) -> Training:

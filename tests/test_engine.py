@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 import tiny
-from popleak.engine.fit import Fitted, Table, Training, fit, hold_out, initial_weights, predict, predict_rows
+from popleak.engine.fit import Fitted, Table, Training, fit, hold_out, initial_weights, predict, predict_rows, way_of
+from popleak.engine.fused import Fused
 from popleak.engine.stack import LinearStack, VmapStack, flatten, stack_for
+from popleak.engine.stacked import Stacked
 from popleak.seeds import derive, generator
 
 DATA = tiny.records()
@@ -21,7 +23,7 @@ TRAINING = Training(epochs=20, batch=64, learning_rate=1e-3, validation=0.1)
 SHORT = TRAINING.model_copy(update={"epochs": 3})
 
 
-def table(dtype=torch.float32) -> Table:
+def table(dtype=np.float32) -> Table:
     return Table.of(DATA.x, DATA.y, DATA.a, dtype)
 
 
@@ -35,9 +37,10 @@ def population(models: int, rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
 def plain(build, data: Table, rows, seed, training: Training, start=None, purpose="base") -> torch.Tensor:
     """One model by torch.optim.Adam and autograd: the definition that the engine must meet."""
     torch.manual_seed(derive(int(seed), "init"))
-    module = build().to(data.x.dtype)
+    x = torch.from_numpy(data.x)
+    module = build().to(x.dtype)
     if start is not None:
-        nn.utils.vector_to_parameters(torch.tensor(start, dtype=data.x.dtype), module.parameters())
+        nn.utils.vector_to_parameters(torch.tensor(start), module.parameters())
     adam = torch.optim.Adam(module.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     held = round(training.validation * len(rows))
     kept = rows[generator(int(seed), "validation").permutation(len(rows))][held:]
@@ -47,8 +50,9 @@ def plain(build, data: Table, rows, seed, training: Training, start=None, purpos
         for at in range(0, len(order), training.batch):
             batch = torch.from_numpy(order[at : at + training.batch].astype(np.int64))
             adam.zero_grad()
-            logits = module(data.x[batch]).squeeze(1)
-            nn.functional.binary_cross_entropy_with_logits(logits, data.y[batch].to(logits.dtype)).backward()
+            logits = module(x[batch]).squeeze(1)
+            y = torch.from_numpy(data.y)[batch].to(logits.dtype)
+            nn.functional.binary_cross_entropy_with_logits(logits, y).backward()
             adam.step()
     return flatten(module)
 
@@ -57,7 +61,7 @@ def largest(fitted: Fitted, reference: list[torch.Tensor]) -> float:
     return float(np.abs(fitted.weights - torch.stack(reference).numpy()).max())
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-10)])
 @pytest.mark.parametrize("decay", [0.0, 0.01])
 @pytest.mark.parametrize("build", [MLP, LOGISTIC], ids=["mlp", "logistic"])
 def test_stacked_equals_one_at_a_time(build, decay, dtype, tolerance):
@@ -65,16 +69,16 @@ def test_stacked_equals_one_at_a_time(build, decay, dtype, tolerance):
     assert 180 % TRAINING.batch != 0, "the last batch must be a partial one"
     training, data = TRAINING.model_copy(update={"weight_decay": decay}), table(dtype)
     fitted = fit(build, data, rows, seeds, training)
-    assert fitted.weights.dtype == data.x.numpy().dtype
+    assert fitted.weights.dtype == dtype
     assert largest(fitted, [plain(build, data, rows[k], seeds[k], training) for k in range(3)]) < tolerance
-    begin = initial_weights(build, seeds, dtype).numpy()
+    begin = initial_weights(build, seeds, dtype)
     assert np.abs(fitted.weights - begin).max() > 0.01, "training must move the weights"
 
 
 @pytest.mark.parametrize("change", [{"weight_decay": 0.01}, {"learning_rate": 1.01e-3}, {"batch": 63}])
 def test_the_comparison_can_fail(change):
     rows, seeds = population(2)
-    data = table(torch.float64)
+    data = table(np.float64)
     other = TRAINING.model_copy(update=change)
     fitted = fit(MLP, data, rows, seeds, TRAINING)
     assert largest(fitted, [plain(MLP, data, rows[k], seeds[k], other) for k in range(2)]) > 1e-6
@@ -82,14 +86,14 @@ def test_the_comparison_can_fail(change):
 
 def test_batch_larger_than_the_draw():
     rows, seeds = population(2, rows=30)
-    data, training = table(torch.float64), SHORT.model_copy(update={"batch": 4096})
+    data, training = table(np.float64), SHORT.model_copy(update={"batch": 4096})
     fitted = fit(MLP, data, rows, seeds, training)
     assert largest(fitted, [plain(MLP, data, rows[k], seeds[k], training) for k in range(2)]) < 1e-10
 
 
 def test_start_weights_and_purpose():
     rows, seeds = population(3)
-    data = table(torch.float64)
+    data = table(np.float64)
     base = fit(MLP, data, rows, seeds, SHORT).weights
     tuned = fit(MLP, data, rows, seeds, SHORT, start=base, purpose="fine-tune")
     assert largest(tuned, [plain(MLP, data, rows[k], seeds[k], SHORT, base[k], "fine-tune") for k in range(3)]) < 1e-10
@@ -99,7 +103,7 @@ def test_start_weights_and_purpose():
 
 def test_start_is_not_written_to():
     rows, seeds = population(2)
-    base = initial_weights(MLP, seeds).numpy()
+    base = initial_weights(MLP, seeds)
     before = base.copy()
     base.flags.writeable = False
     fit(MLP, table(), rows, seeds, SHORT, start=base)
@@ -117,9 +121,11 @@ class Generic(nn.Module):
         return self.inner(x)
 
 
-def test_linear_stack_equals_vmap_stack():
+def test_fused_equals_vmap_stack():
     rows, seeds = population(3)
-    data = table(torch.float64)
+    data = table(np.float64)
+    assert isinstance(way_of(MLP), Fused)
+    assert isinstance(way_of(Generic), Stacked)
     assert isinstance(stack_for(MLP()), LinearStack)
     assert isinstance(stack_for(Generic()), VmapStack)
     fast, slow = fit(MLP, data, rows, seeds, SHORT), fit(Generic, data, rows, seeds, SHORT)
@@ -129,7 +135,7 @@ def test_linear_stack_equals_vmap_stack():
 
 def test_gradients_of_both_stacks():
     seeds = population(4)[1]
-    weights = initial_weights(MLP, seeds, torch.float64)
+    weights = torch.from_numpy(initial_weights(MLP, seeds, np.float64))
     x = torch.randn(4, 9, FEATURES, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     signal = torch.randn(4, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     found = []
@@ -161,21 +167,28 @@ def test_buffers_are_refused():
 
 def test_a_result_does_not_depend_on_the_cut():
     rows, seeds = population(70, rows=120)
-    cuts = {stack: fit(MLP, table(), rows, seeds, SHORT, stack=stack) for stack in (7, 64)}
+    cuts = [fit(MLP, table(), rows, seeds, SHORT, stack=stack, threads=threads) for stack, threads in ((7, 1), (64, 2))]
     for name in ("weights", "validation_loss"):
-        one, other = (getattr(cuts[stack], name) for stack in (7, 64))
-        assert np.abs(one - other).max() < 1e-6
-    assert len({row.tobytes() for row in cuts[7].weights}) == 70
+        assert np.array_equal(*(getattr(cut, name) for cut in cuts))
+    assert len({row.tobytes() for row in cuts[0].weights}) == 70
 
 
 def test_a_result_alone_and_among_others():
     rows, seeds = population(12)
     among = fit(MLP, table(), rows, seeds, SHORT)
     backwards = fit(MLP, table(), rows[::-1], seeds[::-1], SHORT)
-    assert np.abs(among.weights - backwards.weights[::-1]).max() < 1e-6
+    assert np.array_equal(among.weights, backwards.weights[::-1])
     for k in (0, 5, 11):
         alone = fit(MLP, table(), rows[k : k + 1], seeds[k : k + 1], SHORT)
-        assert np.abs(alone.weights[0] - among.weights[k]).max() < 1e-6
+        assert np.array_equal(alone.weights[0], among.weights[k])
+        scored = predict(MLP, alone.weights, DATA.x[:300])
+        assert np.array_equal(scored[0], predict(MLP, among.weights, DATA.x[:300], threads=3)[k])
+
+
+def test_the_cut_of_a_stack_through_torch():
+    rows, seeds = population(20, rows=120)
+    cuts = [fit(Generic, table(), rows, seeds, SHORT, stack=stack).weights for stack in (3, 20)]
+    assert np.abs(cuts[0] - cuts[1]).max() < 1e-6
 
 
 def test_same_bytes_twice():
@@ -213,7 +226,7 @@ def test_a_huge_learning_rate_is_flagged():
 
 def test_a_diverged_start_leaves_its_neighbours_alone():
     rows, seeds = population(3)
-    start = initial_weights(MLP, seeds).numpy()
+    start = initial_weights(MLP, seeds)
     good = fit(MLP, table(), rows, seeds, SHORT, start=start)
     start[1] = 1e38
     found = fit(MLP, table(), rows, seeds, SHORT, start=start)
@@ -250,9 +263,9 @@ def test_held_out_rows_are_not_trained_on():
 
 def test_validation_loss_is_the_mean_cross_entropy_of_held_out_rows():
     rows, seeds = population(3)
-    fitted = fit(MLP, table(torch.float64), rows, seeds, SHORT)
+    fitted = fit(MLP, table(np.float64), rows, seeds, SHORT)
     held = hold_out(rows, seeds, 0.1)[1]
-    p = predict_rows(MLP, fitted.weights, table(torch.float64), held).astype(np.float64)
+    p = predict_rows(MLP, fitted.weights, table(np.float64), held).astype(np.float64)
     y = DATA.y[held]
     assert fitted.validation_loss == pytest.approx(-np.log(np.where(y == 1, p, 1 - p)).mean(1), abs=1e-6)
     none = fit(MLP, table(), rows, seeds, SHORT.model_copy(update={"validation": 0.0}))
@@ -263,7 +276,7 @@ def test_predict_is_the_module():
     rows, seeds = population(3)
     weights = fit(MLP, table(), rows, seeds, SHORT).weights
     x = torch.tensor(DATA.x[:40])
-    found = predict(MLP, weights, x, stack=2)
+    found = predict(MLP, weights, DATA.x[:40])
     assert found.shape == (3, 40) and found.dtype == np.float32
     for k in range(3):
         module = MLP()
@@ -277,15 +290,15 @@ def test_training_learns():
     training = Training(epochs=20, batch=64, learning_rate=0.01)
     weights = fit(LOGISTIC, table(), rows, seeds, training).weights
     away = np.setdiff1d(np.arange(len(DATA.y)), rows)
-    right = (predict(LOGISTIC, weights, torch.tensor(DATA.x[away])) >= 0.5) == DATA.y[away]
+    right = (predict(LOGISTIC, weights, DATA.x[away]) >= 0.5) == DATA.y[away]
     assert (right.mean(1) > 0.75).all()
 
 
 def test_initial_weights_follow_the_seed_alone():
     seeds = population(3)[1]
     weights = initial_weights(MLP, seeds)
-    assert torch.equal(initial_weights(MLP, seeds[1:2])[0], weights[1])
-    assert not torch.equal(weights[0], weights[1])
+    assert np.array_equal(initial_weights(MLP, seeds[1:2])[0], weights[1])
+    assert not np.array_equal(weights[0], weights[1])
 
 
 def test_shapes_that_disagree_are_refused():
@@ -293,7 +306,7 @@ def test_shapes_that_disagree_are_refused():
     with pytest.raises(ValueError, match="2 seeds, rows of 3 models"):
         fit(MLP, table(), rows, seeds[:2], SHORT)
     with pytest.raises(ValueError, match="weights of 1"):
-        fit(MLP, table(), rows, seeds, SHORT, start=initial_weights(MLP, seeds[:1]).numpy())
+        fit(MLP, table(), rows, seeds, SHORT, start=initial_weights(MLP, seeds[:1]))
 
 
 def test_fitted_names_every_column():

@@ -102,7 +102,7 @@ TRAINING = Training(epochs=2, batch=50, learning_rate=0.01, validation=0.0)
 
 
 def data(y=None, a=None) -> Table:
-    return Table.of(DATA.x, DATA.y if y is None else y, DATA.a if a is None else a, torch.float64)
+    return Table.of(DATA.x, DATA.y if y is None else y, DATA.a if a is None else a, np.float64)
 
 
 def draw(models=3, rows=150, group=None):
@@ -139,14 +139,15 @@ def one_step(rows, seeds, **more):
 
 def reference_step(rows, seed, weight, extra=None, extra_only=False):
     """Weights after one Adam step on cross-entropy + penalty, by autograd."""
-    weights = initial_weights(BUILD, np.array([seed]), torch.float64)[0]
+    weights = torch.from_numpy(initial_weights(BUILD, np.array([seed]), np.float64)[0])
+    x, y = torch.from_numpy(data().x), torch.from_numpy(data().y)
     module = BUILD().double()
     torch.nn.utils.vector_to_parameters(weights, module.parameters())
     order = rows[generator(int(seed), "order", "base").permutation(len(rows))]
-    logits = module(data().x[order]).squeeze(1)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, data().y[order].double())
+    logits = module(x[order]).squeeze(1)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y[order].double())
     seen = np.concatenate(([] if extra_only else [order]) + ([] if extra is None else [extra])).astype(int)
-    p = torch.sigmoid(module(data().x[seen]).squeeze(1))
+    p = torch.sigmoid(module(x[seen]).squeeze(1))
     cells = torch.tensor(2 * DATA.y[seen].astype(int) + DATA.a[seen])
     loss = loss + formula(p[None], cells[None], "absolute", torch.full((1, 2), weight, dtype=torch.float64))
     adam = torch.optim.Adam(module.parameters(), lr=TRAINING.learning_rate)

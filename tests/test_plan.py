@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
 import re
 import subprocess
@@ -11,8 +13,9 @@ import pytest
 
 import tiny
 from popleak import config, plan
-from popleak.experiment import Choice, Engine, Experiment, Population, Task, Train, Worlds
+from popleak.cost import Shape, bundles
 from popleak.errors import PopleakError
+from popleak.experiment import Choice, Engine, Experiment, Population, Task, Train, Worlds
 
 STORE = plan.STAGES
 PUBLIC = ("models", "bounds", "scores", "leakage", "claims")
@@ -42,9 +45,9 @@ def almost_no_data(monkeypatch, tmp_path):
 
 def test_default_experiment():
     built = shipped(None)
-    # 2 tasks x (2 base + 2 complement + 1 query); x 2 worlds; x 5 defences x 2 worlds; x 6 defences; 1; x 5 attacks
+    # 2 tasks x (base + complement + query); the two worlds share a job; x 5 defences; 1; 1; x 5 attacks
     assert sizes(built) == {
-        "dataset": 2, "split": 2, "draw": 10, "train": 4, "defend": 20, "query": 12, "measure": 2, "attack": 10,
+        "dataset": 2, "split": 2, "draw": 6, "train": 2, "defend": 10, "query": 2, "measure": 2, "attack": 10,
     }  # fmt: skip
     assert set(built.tables) == set(PUBLIC)
     assert list(built.figures) == list(built.experiment.figures)
@@ -52,27 +55,27 @@ def test_default_experiment():
     assert sum(step.models for step in built.steps["train"].values()) == 2 * 2 * 600
     assert sum(step.models for step in built.steps["defend"].values()) == 2 * 2 * 5 * 600
     assert built.fetches == {}
-    assert "2 tasks, 14,400 models to train, 73 steps in all" in built.describe()
-    assert len(built.all_steps()) == 73
+    assert "2 tasks, 14,400 models to train, 47 steps in all" in built.describe()
+    assert len(built.all_steps()) == 47
 
 
 def test_tables_experiment():
     built = shipped("tables")
     tasks, pairs, defences, attacks = 4, 3, 6, 5
     assert sizes(built) == {
-        "dataset": tasks, "split": tasks,
-        # worlds 0, 1, 0.3, 0.5 and the copy of 0.5; a complement for each side of each pair
-        "draw": tasks * (5 + 2 * pairs + pairs), "train": tasks * 5, "defend": tasks * pairs * 2 * (defences - 1),
-        "query": tasks * pairs * defences, "measure": tasks * pairs, "attack": tasks * pairs * attacks,
+        "dataset": tasks, "split": tasks, "draw": tasks * 3, "train": tasks, "defend": tasks * (defences - 1),
+        "query": tasks, "measure": tasks, "attack": tasks * attacks,
     }  # fmt: skip
-    assert {step.models for step in built.steps["train"].values()} == {200 + 5 * 100}
+    # worlds 0, 1, 0.3, 0.5 and the copy of 0.5; a defence for each side of each pair
+    assert {step.models for step in built.steps["train"].values()} == {5 * (200 + 5 * 100)}
+    assert {step.models for step in built.steps["defend"].values()} == {pairs * 2 * (200 + 5 * 100)}
     assert {name for name, _ in built.fetches.values()} == {"adult", "compas", "lsac"}
 
 
 def test_smoke_experiment():
     built = shipped("smoke")
     assert sizes(built) == {
-        "dataset": 1, "split": 1, "draw": 5, "train": 2, "defend": 4, "query": 3, "measure": 1, "attack": 2,
+        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 1, "measure": 1, "attack": 2,
     }  # fmt: skip
     assert list(built.figures) == ["leakage", "gap"]
 
@@ -84,15 +87,72 @@ def test_every_experiment_can_be_planned_and_stays_small(path):
     assert built.targets()
 
 
-def test_blocks_cut_the_splits():
-    built = tiny.build(population={"splits": 5, "victims": 10, "shadows": 3}, engine={"models_per_job": 11})
-    train = [step for step in built.steps["train"].values() if "-0p0-" in step.id]
-    assert sorted(step.settings["splits"] for step in train) == [(0, 2), (2, 4), (4, 5)]
-    assert sorted(step.models for step in train) == [5, 10, 10]
+RATIOS = [{"protocol": "ratio", "ratios": [ratio, 0.5]} for ratio in (0.1, 0.2, 0.3, 0.4)]
+
+
+def cut(job_seconds: float, **changes) -> plan.Plan:
+    return tiny.build(worlds=RATIOS, engine={"job_seconds": job_seconds}, **changes)
+
+
+def seconds(built: plan.Plan, stage: str) -> float:
+    return sum(step.seconds for step in built.steps[stage].values())
+
+
+def test_worlds_share_a_job_until_it_is_full():
+    whole = cut(1e9)
+    assert len(whole.steps["train"]) == 1 and len(whole.steps["defend"]) == 2 and len(whole.steps["attack"]) == 2
+    (train,) = whole.steps["train"].values()
+    assert train.settings["worlds"] == ["0.1#0", "0.5#0", "0.2#0", "0.3#0", "0.4#0"]
+    half = cut(train.seconds / 2)
+    assert [len(step.settings["worlds"]) for step in half.steps["train"].values()] == [2, 2, 1]
+    for stage in ("train", "defend"):
+        assert seconds(half, stage) == pytest.approx(seconds(whole, stage))
+        assert sum(step.models for step in half.steps[stage].values()) == sum(
+            step.models for step in whole.steps[stage].values()
+        )
+
+
+def test_a_large_world_is_cut_into_parts():
+    whole = cut(1e9)
+    built = cut(seconds(whole, "train") / 5 / 3, population={"splits": 1, "victims": 6, "shadows": 6})
+    train = [step for step in built.steps["train"].values() if step.settings["worlds"] == ["0.5#0"]]
+    parts = sorted(step.settings["part"] for step in train)
+    assert len(parts) > 1 and parts == [[i, len(parts)] for i in range(len(parts))]
+    assert all("part" in step.id for step in train)
     asked = next(iter(built.steps["query"].values()))
-    assert len(asked.inputs["victims_0"]) == 3
-    tight = tiny.build(population={"splits": 5, "victims": 10, "shadows": 3}, engine={"models_per_job": 1})
-    assert len(tight.steps["train"]) == 2 * 5, "a job holds at least one split"
+    assert {path for step in train for path in [step.outputs["victims"]]} <= set(asked.inputs["victims_models"])
+    tuned = [step for step in built.steps["defend"].values() if step.settings["directions"] == [["0.5#0", "0.1#0"]]]
+    for step in tuned:
+        assert set(step.inputs["victims"]) == {one.outputs["victims"] for one in train}
+    tight = cut(1e-9, population={"splits": 1, "victims": 6, "shadows": 4})
+    assert {step.settings["part"][1] for step in tight.steps["train"].values()} == {4}, (
+        "a part holds at least one of each"
+    )
+
+
+def test_what_a_user_adds_alone_has_jobs_of_its_own():
+    built = cut(1e9)
+    for stage, key in (("defend", "defence"), ("attack", "attack_id"), ("train", "model")):
+        named = [step.settings[key] for step in built.steps[stage].values()]
+        assert len(named) == len(set(named)), stage
+
+
+def test_costs_grow_with_the_work():
+    base = Shape(1000, 100, 10, (60, 32, 16, 1))
+    for more in ({"rows": 2000}, {"epochs": 20}, {"sides": (120, 64, 16, 1)}, {"batch": 10}, {"sides": None}):
+        assert dataclasses.replace(base, **more).seconds() > base.seconds()
+    assert base.seconds(5) == pytest.approx(base.seconds() / 2)
+
+
+@pytest.mark.parametrize("limit", [0.5, 1.0, 2.5, 100.0])
+def test_bundles(limit):
+    costs = [1.0, 1.0, 3.0, 0.2, 0.2, 1.0]
+    found = bundles(costs, limit)
+    assert [position for bundle in found for position in bundle] == list(range(6))
+    for bundle in found:
+        assert len(bundle) == 1 or sum(costs[position] for position in bundle) <= limit
+    for one, other in itertools.pairwise(found):
+        assert sum(costs[position] for position in one) + costs[other[0]] > limit, "no job is cut too early"
 
 
 def test_every_input_is_made_or_there(tmp_path):
@@ -180,15 +240,16 @@ def test_experiments_that_share_a_task_share_its_steps():
 
 def test_pairs_share_a_world():
     one = tiny.build(worlds=[{"protocol": "ratio", "ratios": [0.3, 0.5]}, {"protocol": "ratio", "ratios": [0.7, 0.5]}])
-    assert len(one.steps["train"]) == 3
-    assert len([step for step in one.steps["draw"].values() if step.settings["purpose"] == "base"]) == 3
+    (train,) = one.steps["train"].values()
+    assert train.settings["worlds"] == ["0.3#0", "0.5#0", "0.7#0"]
+    (draw,) = [step for step in one.steps["draw"].values() if step.settings["purpose"] == "base"]
+    assert [drawn["ratio"] for drawn in draw.settings["draws"]] == [0.3, 0.5, 0.7]
 
 
 def test_null_worlds_are_drawn_afresh():
     built = tiny.build(worlds=[{"protocol": "null", "ratios": [0.5, 0.5]}])
-    base = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
-    assert len(base) == 2
-    assert len({step.settings["world"] for step in base}) == 2
+    (base,) = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
+    assert [drawn["world"] for drawn in base.settings["draws"]] == ["0.5#0", "0.5#1"]
 
 
 # What each key changes.
@@ -266,7 +327,7 @@ FLIPS = {
     "tasks.query_rows": (in_task(query_rows=31), {"draw", *FROM_QUERY}),
     "tasks.models": (in_task(models=["logistic"]), FROM_TRAIN),
     "tasks.worlds": (in_task(worlds=[{"protocol": "ratio", "ratios": [0.2, 0.6]}]), FROM_DRAW),
-    "tasks.defences": (in_task(defences=["none"]), FROM_MEASURE),
+    "tasks.defences": (in_task(defences=["none"]), FROM_QUERY),
     "tasks.attacks": (in_task(attacks=["loss"]), JUDGED),
     "worlds.protocol": ({"worlds": [{"protocol": "pure"}]}, FROM_DRAW),
     "worlds.ratios": ({"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}, FROM_DRAW),
@@ -294,7 +355,8 @@ FLIPS = {
     "training.validation": ({"training": {**BASE["training"], "validation": 0.2}}, FROM_TRAIN),
     "engine.stack": ({"engine": {"stack": 7}}, set()),
     # another cut means other files: models are trained again, to the same numbers
-    "engine.models_per_job": ({"engine": {"models_per_job": 5}}, FROM_TRAIN),
+    "engine.job_seconds": ({"engine": {"job_seconds": 0.0001}}, FROM_DRAW),
+    "engine.device": ({"engine": {"device": "auto"}}, set()),
     "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
     "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
 }  # fmt: skip
@@ -341,13 +403,11 @@ def test_flips_touch_only_their_own():
     attacked = {name for stage, name in ids("attacks.settings") if stage == "attack"}
     assert len(attacked) == 2 and all("-kl-" in name for name in attacked)
     defended = {name for stage, name in ids("defences.settings") if stage == "defend"}
-    assert len(defended) == 4 and all("-fft-" in name for name in defended)
-    asked = {name for stage, name in ids("defences.settings") if stage == "query"}
-    assert len(asked) == 2 and all("-fft-" in name for name in asked)
+    assert len(defended) == 2 and all("-fft-" in name for name in defended)
     drawn = {name for stage, name in ids("tasks.query_rows") if stage == "draw"}
     assert len(drawn) == 1 and "-query-" in next(iter(drawn))
     drawn = {name for stage, name in ids("tasks.rows") if stage == "draw"}
-    assert len(drawn) == 4 and not any("-query-" in name for name in drawn)
+    assert len(drawn) == 2 and not any("-query-" in name for name in drawn)
     shadows = {name for stage, name in ids("population.shadows") if stage == "draw"}
     assert not any("-query-" in name for name in shadows)
     for key in ("tasks.options", "tasks.rows", "tasks.models", "tasks.worlds", "tasks.query_rows"):

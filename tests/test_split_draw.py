@@ -49,13 +49,15 @@ class Stages:
         found = {}
         for step in self.steps:
             if step.settings["purpose"] == purpose:
-                table = store.read(self.file("draw", step), stage="draw")
-                columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names if n != "rows"}
-                found[step.settings["world"]] = {**columns, "rows": store.matrix(table["rows"])}
+                for one in step.settings["draws"]:
+                    table = store.read(self.file("draw", step), stage="draw", where={"world": one["world"]})
+                    columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names if n != "rows"}
+                    found[one["world"]] = {**columns, "rows": store.matrix(table["rows"])}
         return found
 
     def queries(self) -> dict[int, query.Points]:
-        return query.read_points(self.file("draw", next(s for s in self.steps if s.settings["purpose"] == "query")))
+        step = next(step for step in self.steps if step.settings["purpose"] == "query")
+        return query.read_points(self.file("draw", step), step.settings["pairs"][0]["pair"])
 
 
 RATIO = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
@@ -161,7 +163,7 @@ def test_draws_are_exact_and_from_their_pool(protocol, ratios, mode):
     positives = set()
     for purpose in ("base", "complement"):
         for world, one in found.draws(purpose).items():
-            number = [step.settings["world"] for step in found.steps if step.settings["purpose"] == "base"].index(world)
+            number = list(found.draws("base")).index(world)
             ratio = ratios[number if purpose == "base" else 1 - number]
             assert one["rows"].shape == (2 * (2 + 3), 60)
             for k, rows in enumerate(one["rows"]):

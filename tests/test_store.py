@@ -74,7 +74,7 @@ def test_whole_or_not_at_all(path, monkeypatch, there, moment):
     path.parent.mkdir(exist_ok=True)
     before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
 
-    def half(table, where, **more):
+    def half(where, schema, **more):
         where.write_bytes(b"PAR1 half a file")
         raise KeyboardInterrupt
 
@@ -83,7 +83,7 @@ def test_whole_or_not_at_all(path, monkeypatch, there, moment):
 
     with monkeypatch.context() as patch:
         if moment == "write":
-            patch.setattr(store.pq, "write_table", half)
+            patch.setattr(store.pq, "ParquetWriter", half)
         else:
             patch.setattr(store.os, "replace", never)
         with pytest.raises((KeyboardInterrupt, OSError)):
@@ -95,9 +95,9 @@ def test_killed_outright(path):
     """SIGKILL while the file is written: no file under the name, and the next write is not in its way."""
     code = (
         "import os, signal, sys; import popleak.store as s\n"
-        "def half(table, where, **more):\n"
+        "def half(where, schema, **more):\n"
         "    where.write_bytes(b'PAR1 half'); os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"s.pq.write_table = half; s.write({str(path)!r}, {{'k': [1]}}, {{}})\n"
+        f"s.pq.ParquetWriter = half; s.write({str(path)!r}, {{'k': [1]}}, {{}})\n"
     )
     (path.parent.parent / "killed.py").write_text(code)
     done = tiny.command("killed", cwd=path.parent.parent)
@@ -189,3 +189,34 @@ def test_objects_are_refused(path):
     with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
         store.write(path, {"k": [object()]}, FACTS)
     assert not path.exists()
+
+
+def test_where_reads_the_rows_asked_for_and_skips_other_pieces(path, monkeypatch):
+    with store.Writer(path, FACTS) as writer:
+        for world, start in (("a", 0), ("b", 10), ("a", 20)):
+            writer.add({"world": [world] * 4, "half": [0, 0, 1, 1], "k": np.arange(start, start + 4)})
+    opened = []
+    original = store.pq.ParquetFile.read_row_groups
+    monkeypatch.setattr(
+        store.pq.ParquetFile,
+        "read_row_groups",
+        lambda self, groups, **more: opened.append(groups) or original(self, groups, **more),
+    )
+    assert store.read(path, where={"world": "a"})["k"].to_pylist() == [0, 1, 2, 3, 20, 21, 22, 23]
+    assert store.read(path, where={"world": "b", "half": 1})["k"].to_pylist() == [12, 13]
+    found = store.read(path, where={"world": "b", "half": 1}, columns=["k"])
+    assert found.column_names == ["k"] and found["k"].to_pylist() == [12, 13]
+    assert store.read(path, where={"world": "c"}).num_rows == 0
+    assert opened == [[0, 2], [1], [1], []]
+    assert store.read(path).num_rows == 12
+
+
+def test_a_writer_that_raises_leaves_nothing(path):
+    store.write(path, {"k": [1]}, FACTS)
+    with pytest.raises(RuntimeError), store.Writer(path, FACTS) as writer:
+        writer.add({"k": [2]})
+        raise RuntimeError
+    assert store.read(path)["k"].to_pylist() == [1]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    with pytest.raises(ValueError, match="nothing was added"), store.Writer(path, FACTS):
+        pass

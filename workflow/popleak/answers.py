@@ -28,10 +28,10 @@ class Answers(NamedTuple):
     scores: np.ndarray
 
 
-def read_points(path: str | Path) -> dict[int, Points]:
-    """Return the query sets by pool split, from a draw table of purpose `query`."""
-    table = store.read(path, stage="draw")
-    there = {name: store.matrix(table[name]) for name in table.column_names if name != "split"}
+def read_points(path: str | Path, pair: str) -> dict[int, Points]:
+    """Return a pair's query sets by pool split, from a draw table of purpose `query`."""
+    table = store.read(path, stage="draw", where={"pair": pair})
+    there = {name: store.matrix(table[name]) for name in table.column_names if name not in ("pair", "split")}
     found = {}
     for i, split in enumerate(table["split"].to_pylist()):
         cell = there["cell"][i] if "cell" in there else None
@@ -40,8 +40,9 @@ def read_points(path: str | Path) -> dict[int, Points]:
     return found
 
 
-def read(path: str | Path) -> Answers:
-    """Read what one role's models answered."""
-    table = store.read(path, stage="query")
-    keys = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "scores"}
+def read(path: str | Path, *, pair: str, defence: str) -> Answers:
+    """Read what one role's models answered in one pair of worlds under one defence."""
+    table = store.read(path, stage="query", where={"pair": pair, "defence": defence})
+    named = [name for name in table.column_names if name not in ("pair", "defence", "scores")]
+    keys = {name: table[name].to_numpy(zero_copy_only=False) for name in named}
     return Answers(keys, store.matrix(table["scores"]))

@@ -1,4 +1,4 @@
-"""Stage `attack`: one attack on the victims of one pair of worlds, under every defence and with each knowledge.
+"""Stage `attack`: one attack on the victims of some pairs of worlds, under every defence and with each knowledge.
 
 For each pool split the attack is calibrated on that split's shadows and judges that split's victims, one at a time.
 """
@@ -67,29 +67,42 @@ def run(
     *,
     settings: Mapping[str, Any],
     points: Path,
-    answers: Mapping[str, tuple[Path, Path]],
+    answers: Mapping[str, Path],
     output: Path,
     step: str,
     code: str,
 ) -> None:
-    """Write one row a verdict. answers: by defence id, the files of the victims' and of the shadows' answers."""
+    """Write one row a verdict. answers: by role, the file of answers."""
     attack = plugins.load("attacks", settings["attack"])
     own = attack.Settings.model_validate(settings["attack_settings"])
-    sets = stored.read_points(points)
-    game = Game(
-        *settings["ratios"],
-        settings["rows"],
-        settings["mode"],
-        settings["model"],
-        label_rate=store.facts(points)["label_rate"],
-    )
-    undefended = stored.read(answers[NONE][1])
+    label_rate = store.facts(points)["label_rate"]
     parts: list[dict[str, Any]] = []
-    for defence, (victim_path, shadow_path) in answers.items():
+    for pair in settings["pairs"]:
+        game = Game(*pair["ratios"], settings["rows"], settings["mode"], settings["model"], label_rate=label_rate)
+        parts += _pair(attack, own, settings, pair, game, stored.read_points(points, pair["pair"]), answers)
+    facts = store.provenance(
+        stage="attack", step=step, settings=settings, code=code, inputs=[points, *answers.values()]
+    )
+    store.write(output, schema.table("scores", parts), facts)
+
+
+def _pair(
+    attack: Attack,
+    own: Any,
+    settings: Mapping[str, Any],
+    pair: Mapping[str, Any],
+    game: Game,
+    sets: Mapping[int, stored.Points],
+    answers: Mapping[str, Path],
+) -> list[dict[str, Any]]:
+    """Return the verdicts on one pair of worlds: the attack under every defence and with each knowledge."""
+    undefended = stored.read(answers["shadow"], pair=pair["pair"], defence=NONE)
+    parts: list[dict[str, Any]] = []
+    for defence in settings["defences"]:
         if attack.undefended_only and defence != NONE:
             continue
-        victims = stored.read(victim_path)
-        same = undefended if defence == NONE else stored.read(shadow_path)
+        victims = stored.read(answers["victim"], pair=pair["pair"], defence=defence)
+        same = undefended if defence == NONE else stored.read(answers["shadow"], pair=pair["pair"], defence=defence)
         for knowledge in _knowledge(attack, settings["knowledge"], defence):
             used = undefended if knowledge == "unaware" else same
             for split, asked in sets.items():
@@ -98,16 +111,14 @@ def run(
                 mine, scores, guesses, known = judge_split(attack, own, used, victims, split, asked, game)
                 parts.append(
                     {
-                        "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],
-                        "ratio_0": settings["ratios"][0], "ratio_1": settings["ratios"][1], "defence": defence,
+                        "task": settings["task"], "model": settings["model_id"], "protocol": pair["protocol"],
+                        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1], "defence": defence,
                         "adversary": settings["attack_id"], "access": attack.access, "knowledge": knowledge,
                         **{name: victims.keys[name][mine] for name in ("split", "world", "model_index")},
                         "score": scores, "guess": guesses, "known_ceiling": known,
                     }
                 )  # fmt: skip
-    inputs = [points, *(path for pair in answers.values() for path in pair)]
-    facts = store.provenance(stage="attack", step=step, settings=settings, code=code, inputs=inputs)
-    store.write(output, schema.table("scores", parts), facts)
+    return parts
 
 
 def _knowledge(attack: Attack, wanted: list[str], defence: str) -> list[str]:

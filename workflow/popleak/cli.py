@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(getattr(arguments, "threads", 1))
+    # without a workspace of fixed size a GPU's matrix products are not the same from run to run
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     stage = getattr(arguments, "stage", None)
     try:
         if stage:
@@ -58,17 +60,18 @@ def _parser() -> argparse.ArgumentParser:
     _stage(commands, "dataset", _dataset, files={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "split", _split, data=one, output=one)
     _stage(commands, "draw", _draw, data=one, pools=one, output=one)
-    _stage(commands, "train", _train, data=one, draw=one, victims=one, shadows=one, stack={"type": int, "default": 32})
+    roles, engine = (
+        {"victims": one, "shadows": one},
+        {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
+    )
+    _stage(commands, "train", _train, data=one, draw=one, **roles, **engine)
     _stage(
-        commands, "defend", _defend, data=one, draw=one, complement=one, base_victims=one, base_shadows=one,
-        victims=one, shadows=one, stack={"type": int, "default": 32},
+        commands, "defend", _defend, data=one, draw=many, complement=one, base_victims=many, base_shadows=many,
+        **roles, **engine,
     )  # fmt: skip
-    _stage(
-        commands, "query", _query, data=one, points=one, victims_0=many, victims_1=many, shadows_0=many, shadows_1=many,
-        victims=one, shadows=one,
-    )  # fmt: skip
-    _stage(commands, "measure", _measure, data=one, points=one, victims=many, shadows=many, models=one, bounds=one)
-    _stage(commands, "attack", _attack, points=one, victims=many, shadows=many, output=one)
+    _stage(commands, "query", _query, data=one, points=one, victim_models=many, shadow_models=many, **roles, **engine)
+    _stage(commands, "measure", _measure, data=one, points=one, **roles, models=one, bounds=one)
+    _stage(commands, "attack", _attack, points=one, **roles, output=one)
     tables = {name: {"type": Path} for name in TABLES}
     _stage(commands, "tables", _tables, **tables, parts={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "figures", _figures, **tables, stem=one)
@@ -115,52 +118,54 @@ def _draw(arguments: argparse.Namespace) -> None:
     draw.run(**_common(arguments), data=arguments.data, pools=arguments.pools, output=arguments.output)
 
 
-@accounting.part("start")
-def _torch(arguments: argparse.Namespace) -> None:
-    import torch
+def _how(arguments: argparse.Namespace):
+    from .train import How
 
-    torch.set_num_threads(arguments.threads)
-    torch.use_deterministic_algorithms(True)
+    return How(arguments.stack, arguments.threads, arguments.device)
+
+
+def _roles(arguments: argparse.Namespace, name: str = "{}s") -> dict:
+    """Return the files by role."""
+    return {role: getattr(arguments, name.format(role)) for role in ("victim", "shadow")}
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    _torch(arguments)
     from . import train
 
-    outputs = {"victim": arguments.victims, "shadow": arguments.shadows}
-    train.run(**_common(arguments), data=arguments.data, draw=arguments.draw, outputs=outputs, stack=arguments.stack)
+    train.run(
+        **_common(arguments),
+        data=arguments.data,
+        draw=arguments.draw,
+        outputs=_roles(arguments),
+        how=_how(arguments),
+    )
 
 
 def _defend(arguments: argparse.Namespace) -> None:
-    _torch(arguments)
     from . import defend
 
     defend.run(
         **_common(arguments),
         data=arguments.data,
-        draw=arguments.draw,
+        draws=arguments.draw,
         complement=arguments.complement,
-        models={"victim": arguments.base_victims, "shadow": arguments.base_shadows},
-        outputs={"victim": arguments.victims, "shadow": arguments.shadows},
-        stack=arguments.stack,
+        models=_roles(arguments, "base_{}s"),
+        outputs=_roles(arguments),
+        how=_how(arguments),
     )
 
 
 def _query(arguments: argparse.Namespace) -> None:
-    _torch(arguments)
     from . import query
 
-    models = {
-        role: [(world, path) for world in (0, 1) for path in getattr(arguments, f"{role}s_{world}")]
-        for role in ("victim", "shadow")
-    }
-    outputs = {"victim": arguments.victims, "shadow": arguments.shadows}
-    query.run(**_common(arguments), data=arguments.data, points=arguments.points, models=models, outputs=outputs)
-
-
-def _answers(arguments: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
-    names = arguments.settings["defences"]
-    return dict(zip(names, zip(arguments.victims, arguments.shadows, strict=True), strict=True))
+    query.run(
+        **_common(arguments),
+        data=arguments.data,
+        points=arguments.points,
+        models=_roles(arguments, "{}_models"),
+        outputs=_roles(arguments),
+        how=_how(arguments),
+    )
 
 
 def _measure(arguments: argparse.Namespace) -> None:
@@ -168,14 +173,14 @@ def _measure(arguments: argparse.Namespace) -> None:
 
     outputs = {"models": arguments.models, "bounds": arguments.bounds}
     measure.run(
-        **_common(arguments), data=arguments.data, points=arguments.points, answers=_answers(arguments), outputs=outputs
+        **_common(arguments), data=arguments.data, points=arguments.points, answers=_roles(arguments), outputs=outputs
     )
 
 
 def _attack(arguments: argparse.Namespace) -> None:
     from . import attack
 
-    attack.run(**_common(arguments), points=arguments.points, answers=_answers(arguments), output=arguments.output)
+    attack.run(**_common(arguments), points=arguments.points, answers=_roles(arguments), output=arguments.output)
 
 
 def _named_tables(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -263,23 +268,17 @@ def _add_configfile(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan(commands) -> None:
-    parser = commands.add_parser("plan", help="jobs by stage and models to train, before a run")
+    parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
     _add_configfile(parser)
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores that the run will have")
     parser.set_defaults(run=_plan)
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from . import plan
+    from . import estimate, plan
 
     whole = plan.build(experiment_of(arguments.configfile))
-    stages: dict[str, list] = {}
-    for step in whole.all_steps():
-        stages.setdefault(step.stage, []).append(step)
-    print(f"{'stage':<9} {'jobs':>6} {'there':>6} {'models':>8}")
-    for stage, steps in stages.items():
-        there = sum(all(Path(path).exists() for path in step.outputs.values()) for step in steps)
-        models = sum(step.models for step in steps) if stage in ("train", "defend") else 0
-        print(f"{stage:<9} {len(steps):>6} {there:>6} {models or '':>8}")
+    print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
 

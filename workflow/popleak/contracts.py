@@ -299,6 +299,11 @@ def check_gradient(model: Model, settings: Settings) -> None:
     assert modules[0](x[:1]).shape == (1, 1), "a batch of one row must work"
     assert all(torch.isfinite(values).all() for values in logits), "logits must be finite"
     assert torch.equal(logits[0], logits[1]), "the same seed must give the same weights"
+    sides = model.sides(7, settings)
+    if sides is not None:
+        from .engine.stack import sides_of
+
+        assert sides_of(modules[0]) == sides, "`build` does not make the chain that `sides` tells of"
     # A state outside the weights (running means, say) would be shared by, or lost to, the stacked models.
     assert not list(modules[0].buffers()), "a module with buffers cannot be stacked"
     weights, _ = torch.func.stack_module_state(modules[1:])

@@ -1,8 +1,9 @@
-"""Stage `defend`: base models of one world -> the same models under one defence, towards the other world."""
+"""Stage `defend`: base models of some worlds -> the same models under one defence, each towards the other world of a pair."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from .defences.base import Data, Population
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
-from .populations import ROLES, Models, of_role
+from .populations import ROLES, Models, draws_of, matching, of_role
 from .populations import read as read_models
 from .populations import write as write_models
 from .records import read as read_records
@@ -89,7 +90,9 @@ class Owner:
         if not rows.shape[1]:
             return np.full(len(rows), np.nan)
         records = self.fitter.records
-        scores = predict_rows(self.fitter.build, weights, self.fitter.table, rows)
+        how = self.fitter.how
+        table = self.fitter.table
+        scores = predict_rows(self.fitter.build, weights, table, rows, threads=how.threads, device=how.device)
         found = []
         for score, row, ok in zip(scores, rows, clean, strict=True):
             kept = row[ok]
@@ -101,34 +104,44 @@ def run(
     *,
     settings: Mapping[str, Any],
     data: Path,
-    draw: Path,
+    draws: Sequence[Path],
     complement: Path,
-    models: Mapping[str, Path],
+    models: Mapping[str, Sequence[Path]],
     outputs: Mapping[str, Path],
     step: str,
     code: str,
-    stack: int,
+    how: train.How,
 ) -> None:
-    """Apply one defence to the base models of one world in the splits of this job; write victims and shadows."""
+    """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
+
+    draws, models: the base draws and, by role, the base models of all worlds that the directions start from.
+    """
     records = read_records(data)
-    fitter = train.Fitter(settings, records, stack)
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])
-    base_draws, other_draws = store.read(draw, stage="draw"), store.read(complement, stage="draw")
+    inputs = [data, *draws, complement, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
-        stage="defend", step=step, settings=settings, code=code, inputs=[data, draw, complement, *models.values()]
+        stage="defend", step=step, settings=settings, code=code, inputs=inputs, device=how.resolved()
     )
-    for role in ROLES:
-        base = read_models(models[role])
-        keys, rows = of_role(base_draws, role, settings["splits"])
-        other_keys, other = of_role(other_draws, role, settings["splits"])
-        if not (np.array_equal(keys["seed"], base.keys["seed"]) and np.array_equal(keys["seed"], other_keys["seed"])):
-            raise PopleakError(
-                f"{models[role]}: holds other models than {draw} and {complement}: delete it and run again"
-            )
-        owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {role}s", len(rows)))
-        owned = Data(owner.kept, records.a[owner.kept], records.a[rows].mean(1), other, records.a[other])
-        before = Population(base.weights, base.finite, base.eo_weight, base.eo_vacuous)
-        after = defence.apply(population=before, data=owned, train=owner.train, seeds=keys["seed"], settings=own)
-        found = Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)
-        write_models(outputs[role], found, facts)
+    fitter = train.Fitter(settings, records, how)
+    with ExitStack() as files:
+        writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
+        for world, other_world in settings["directions"]:
+            base_draws, other_draws = draws_of(draws, world, world), draws_of([complement], world, other_world)
+            for role in ROLES:
+                keys, rows = of_role(base_draws, role, settings["part"])
+                other_keys, other = of_role(other_draws, role, settings["part"])
+                base = matching(read_models(models[role], world=world), keys["seed"])
+                if base is None or not np.array_equal(keys["seed"], other_keys["seed"]):
+                    raise PopleakError(
+                        f"{models[role][0]}: holds other models than {draws[0]} and {complement}: delete it and run again"
+                    )
+                owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {world} {role}s", len(rows)))
+                owned = Data(owner.kept, records.a[owner.kept], records.a[rows].mean(1), other, records.a[other])
+                before = Population(base.weights, base.finite, base.eo_weight, base.eo_vacuous)
+                after = defence.apply(
+                    population=before, data=owned, train=owner.train, seeds=keys["seed"], settings=own
+                )
+                keys = {**keys, "from_world": other_keys["from_world"]}
+                found = Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)
+                write_models(writers[role], found)

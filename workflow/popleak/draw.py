@@ -1,7 +1,7 @@
 """Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
 
-Three purposes. `base`: S_0 of every victim and shadow of one world. `complement`: C of the same models, drawn from the
-other world of the pair. `query`: the query set of each pool split, and which of its points stand for which world.
+Three purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
+other world of a pair. `query`: the query set of each pool split, and for each pair which of its points stand for which world.
 """
 
 from __future__ import annotations
@@ -71,15 +71,19 @@ def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str) -> d
 def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, step: str, code: str) -> None:
     """Write the draws of one purpose. Raises PopleakError if a pool holds too few rows of a group."""
     records, splits = read_records(data), split.read(pools)
-    make = _query if settings["purpose"] == "query" else _training
     facts = store.provenance(
         stage="draw", step=step, settings=settings, code=code, inputs=[data, pools], label_rate=float(records.y.mean())
     )
-    store.write(output, make(settings, records, splits), facts)
+    with store.Writer(output, facts) as writer:
+        for one in settings["pairs"] if settings["purpose"] == "query" else settings["draws"]:
+            make = _query if settings["purpose"] == "query" else _training
+            writer.add(make(settings, one, records, splits))
 
 
-def _training(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
-    wanted = counts(settings["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
+def _training(
+    settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
+) -> dict[str, Any]:
+    wanted = counts(one["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
     each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
     columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
     rows = []
@@ -88,18 +92,21 @@ def _training(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int,
             strata = _strata(wanted, records, pool == pool_code, f"{settings['key']}, {split.POOLS[pool_code]} pool")
             for index in range(each[role]):
                 # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
-                seed = derive(settings["seed"], settings["key"], "model", role, number, settings["world"], index)
-                drawn = draw_one(wanted, strata, generator(seed, settings["purpose"], settings["from_world"]))
+                seed = derive(settings["seed"], settings["key"], "model", role, number, one["world"], index)
+                drawn = draw_one(wanted, strata, generator(seed, settings["purpose"], one["from_world"]))
                 rows.append(drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return {
+        **{name: [one[name]] * len(rows) for name in ("world", "from_world")},
         **{name: np.array(values) for name, values in columns.items()},
         "rows": store.fixed(np.array(rows, dtype=np.int32)),
     }
 
 
-def _query(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+def _query(
+    settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
+) -> dict[str, Any]:
     take, size = settings["query_rows"], 2 * settings["query_rows"]
     shape = (len(splits), size)
     rows, origin = np.empty(shape, dtype=np.int32), np.full(shape, -1, dtype=np.int8)
@@ -110,7 +117,7 @@ def _query(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int, np
         rng = generator(settings["seed"], settings["key"], "query", number)
         rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
         origin[i] = origins(
-            records.y[rows[i]], records.a[rows[i]], settings["ratios"], settings["mode"], float(records.y.mean())
+            records.y[rows[i]], records.a[rows[i]], one["ratios"], settings["mode"], float(records.y.mean())
         )
         if records.cell is not None:
             inside = pool == 0
@@ -118,6 +125,7 @@ def _query(settings: Mapping[str, Any], records: Loaded, splits: Mapping[int, np
             np.add.at(law, (records.a[inside], records.cell[inside], records.y[inside]), 1)
             laws.append(law.reshape(-1))
     columns = {
+        "pair": [one["pair"]] * len(splits),
         "split": np.array(list(splits)),
         "rows": store.fixed(rows),
         "y": store.fixed(records.y[rows]),

@@ -143,12 +143,15 @@ class Train(Settings):
 
 
 class Engine(Settings):
-    """How work is cut. None of these changes a number; another `models_per_job` means other files, so models are trained again."""
+    """How work is cut and where it runs. None of these changes a number beyond rounding; another `job_seconds` means other
+    files, so models are trained again."""
 
     stack: int = Field(default=32, ge=1)
-    """Models trained at once."""
-    models_per_job: int = Field(default=1000, ge=1)
-    """Models of one world that one training job holds at most."""
+    """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
+    job_seconds: float = Field(default=60.0, gt=0)
+    """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where models are trained. `auto`: a GPU if torch finds one. Scores on a GPU agree with those on a CPU to rounding."""
 
 
 class Experiment(Settings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ DRAWS = 400
 class Worlds:
     """The two worlds' joint laws P(y, a) (2, 2), from the dataset's own rates, and the natural share of group 1."""
 
-    def __init__(self, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    def __init__(self, ratios: Sequence[float], mode: str, facts: Mapping[str, Any]) -> None:
         rates = np.array(facts["group_label_rates"])
         self.share = facts["group_share"]
         self.joints = [
-            bounds.world_cells(ratio=ratio, mode=settings["mode"], rates=rates, label_rate=facts["label_rate"])
-            for ratio in settings["ratios"]
+            bounds.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=facts["label_rate"]) for ratio in ratios
         ]
 
     def accuracies(self, positives: np.ndarray) -> np.ndarray:
@@ -39,23 +38,43 @@ def run(
     settings: Mapping[str, Any],
     data: Path,
     points: Path,
-    answers: Mapping[str, tuple[Path, Path]],
+    answers: Mapping[str, Path],
     outputs: Mapping[str, Path],
     step: str,
     code: str,
 ) -> None:
-    """Write the parts of `models` (victims and shadows) and of `bounds` (victims). answers: by defence, both roles' files."""
-    worlds = Worlds(settings, store.facts(data))
-    sets = stored.read_points(points)
+    """Write the parts of `models` (victims and shadows) and of `bounds` (victims). answers: by role, the file of answers."""
+    dataset = store.facts(data)
     models: list[dict[str, np.ndarray]] = []
     bound_parts: list[dict[str, np.ndarray]] = []
+    for pair in settings["pairs"]:
+        worlds = Worlds(pair["ratios"], settings["mode"], dataset)
+        sets = stored.read_points(points, pair["pair"])
+        _pair(settings, pair, worlds, sets, answers, models, bound_parts)
+    facts = store.provenance(
+        stage="measure", step=step, settings=settings, code=code, inputs=[data, points, *answers.values()]
+    )
+    store.write(outputs["models"], schema.table("models", models), facts)
+    store.write(outputs["bounds"], schema.table("bounds", bound_parts), facts)
+
+
+def _pair(
+    settings: Mapping[str, Any],
+    pair: Mapping[str, Any],
+    worlds: Worlds,
+    sets: Mapping[int, stored.Points],
+    answers: Mapping[str, Path],
+    models: list[dict[str, np.ndarray]],
+    bound_parts: list[dict[str, np.ndarray]],
+) -> None:
+    """Append the parts of one pair of worlds."""
     constant = {
-        "task": settings["task"], "model": settings["model_id"], "protocol": settings["protocol"],
-        "ratio_0": settings["ratios"][0], "ratio_1": settings["ratios"][1],
+        "task": settings["task"], "model": settings["model_id"], "protocol": pair["protocol"],
+        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1],
     }  # fmt: skip
-    for defence, paths in answers.items():
-        for role, path in zip(("victim", "shadow"), paths, strict=True):
-            there = stored.read(path)
+    for defence in settings["defences"]:
+        for role, path in answers.items():
+            there = stored.read(path, pair=pair["pair"], defence=defence)
             for split, asked in sets.items():
                 mine = np.flatnonzero(there.keys["split"] == split)
                 keys = {name: there.keys[name][mine] for name in there.keys}
@@ -74,10 +93,6 @@ def run(
                         settings["seed"], "bootstrap", settings["task"], settings["model_id"], defence, split
                     )
                     bound_parts.append({**constant, "defence": defence, **keys, **bound(scores, asked, worlds, rng)})
-    paths = [data, points, *(path for pair in answers.values() for path in pair)]
-    facts = store.provenance(stage="measure", step=step, settings=settings, code=code, inputs=paths)
-    store.write(outputs["models"], schema.table("models", models), facts)
-    store.write(outputs["bounds"], schema.table("bounds", bound_parts), facts)
 
 
 def fair(scores: np.ndarray, finite: np.ndarray, asked: stored.Points, worlds: Worlds) -> dict[str, np.ndarray]:

@@ -1,17 +1,18 @@
-"""Stored models of one role: what `train` and `defend` write and `query` reads."""
+"""Draws and stored models, a world or direction at a time: what `train`, `defend` and `query` read and write."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from . import store
 
 ROLES = ("victim", "shadow")
-KEYS = ("split", "model_index", "seed", "ratio")
+KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
 
 
 class Models(NamedTuple):
@@ -24,15 +25,22 @@ class Models(NamedTuple):
     eo_vacuous: np.ndarray
 
 
-def of_role(draws: Any, role: str, splits: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the keys and the rows (K, n) of a draw table's models of `role` in pool splits first <= split < last."""
+def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:
+    """Return the rows of draw tables for one world (`from_world` is then the world itself) or one direction."""
+    found = [store.read(path, stage="draw", where={"world": world, "from_world": from_world}) for path in paths]
+    return pa.concat_tables(table.replace_schema_metadata(None) for table in found if table.num_rows)
+
+
+def of_role(draws: Any, role: str, part: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the keys and the rows (K, n) of a draw table's models of `role`: the i-th of n equal parts, part = (i, n)."""
     column = {name: draws[name].to_numpy(zero_copy_only=False) for name in ("role", *KEYS)}
-    chosen = (column["role"] == role) & (column["split"] >= splits[0]) & (column["split"] < splits[1])
+    mine = np.flatnonzero(column["role"] == role)
+    chosen = mine[len(mine) * part[0] // part[1] : len(mine) * (part[0] + 1) // part[1]]
     return {name: column[name][chosen] for name in KEYS}, store.matrix(draws["rows"])[chosen]
 
 
-def write(path: Path, models: Models, facts: Mapping[str, Any], **more: np.ndarray) -> None:
-    """Write models of one role."""
+def write(writer: store.Writer, models: Models, **more: np.ndarray) -> None:
+    """Append models of one role."""
     columns = {
         **models.keys,
         "finite": models.finite,
@@ -40,14 +48,30 @@ def write(path: Path, models: Models, facts: Mapping[str, Any], **more: np.ndarr
         "eo_vacuous": models.eo_vacuous,
         **more,
     }
-    store.write(path, {**columns, "weights": store.fixed(models.weights.astype(np.float32))}, facts)
+    writer.add({**columns, "weights": store.fixed(models.weights.astype(np.float32))})
 
 
-def read(path: str | Path) -> Models:
-    """Read models of one role, written by `train` or `defend`."""
-    table = store.read(path)
-    column = {name: table[name].to_numpy(zero_copy_only=False) for name in (*KEYS, "finite", "eo_weight", "eo_vacuous")}
+def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = None) -> Models:
+    """Return the models of one world, or of one direction, in files of one role written by `train` or `defend`."""
+    where = {"world": world} if from_world is None else {"world": world, "from_world": from_world}
+    found = [table for path in paths if (table := store.read(path, where=where)).num_rows]
+    named = (*KEYS, "finite", "eo_weight", "eo_vacuous")
+    column = {name: np.concatenate([table[name].to_numpy(zero_copy_only=False) for table in found]) for name in named}
+    weights = np.concatenate([store.matrix(table["weights"]) for table in found])
     return Models(
-        {name: column[name] for name in KEYS}, store.matrix(table["weights"]),
-        column["finite"], column["eo_weight"], column["eo_vacuous"],
+        {name: column[name] for name in KEYS}, weights, column["finite"], column["eo_weight"], column["eo_vacuous"]
     )  # fmt: skip
+
+
+def matching(models: Models, seeds: np.ndarray) -> Models | None:
+    """Return the models with these seeds (K,), in this order; None if one of them is not there."""
+    order = np.argsort(models.keys["seed"])
+    place = np.searchsorted(models.keys["seed"], seeds, sorter=order)
+    if len(order) == 0 or place.max(initial=0) >= len(order):
+        return None
+    chosen = order[place]
+    if not np.array_equal(models.keys["seed"][chosen], seeds):
+        return None
+    return Models(
+        {name: values[chosen] for name, values in models.keys.items()}, *(part[chosen] for part in models[1:])
+    )

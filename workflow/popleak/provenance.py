@@ -92,7 +92,7 @@ def imports(*modules: str) -> tuple[str, ...]:
 @functools.cache
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries whose upgrade may change a number."""
-    names = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "statsmodels", "matplotlib")
+    names = ("torch", "numba", "numpy", "scipy", "scikit-learn", "pandas", "statsmodels", "matplotlib")
     return {name: importlib.metadata.version(name) for name in names}
 
 

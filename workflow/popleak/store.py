@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import accounting
@@ -71,7 +72,7 @@ def provenance(
             "python": platform.python_version(),
             **{
                 name: metadata.version(name)
-                for name in ("popleak", "torch", "numpy", "pandas", "pyarrow", "scikit-learn")
+                for name in ("popleak", "torch", "numba", "numpy", "pandas", "pyarrow", "scikit-learn")
             },
         },
         "device": device,
@@ -82,19 +83,47 @@ def provenance(
 @accounting.part("store")
 def write(path: str | Path, table: pa.Table | Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Write `table` with `facts` in its metadata. The file appears whole, under its name, or not at all."""
-    path = Path(path)
-    if not isinstance(table, pa.Table):
-        table = pa.table(dict(table))
-    table = table.replace_schema_metadata({KEY: json.dumps(facts, sort_keys=True).encode()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        pq.write_table(table, partial, compression="zstd")
-        with open(partial, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with Writer(path, facts) as writer:
+        writer.add(table)
+
+
+class Writer:
+    """Writes a file piece by piece, so that only one piece is in memory; what `read(where=...)` skips is never decoded.
+
+    The file appears under its name when the `with` block ends, whole; not at all if the block raises.
+    """
+
+    def __init__(self, path: str | Path, facts: Mapping[str, Any]) -> None:
+        self.path, self.facts = Path(path), facts
+        self.partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self.file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Writer:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self
+
+    @accounting.part("store")
+    def add(self, piece: pa.Table | Mapping[str, Any]) -> None:
+        """Append a piece with the columns of the first."""
+        table = piece if isinstance(piece, pa.Table) else pa.table(dict(piece))
+        if self.file is None:
+            stored = {KEY: json.dumps(self.facts, sort_keys=True).encode()}
+            self.file = pq.ParquetWriter(self.partial, table.schema.with_metadata(stored), compression="zstd")
+        self.file.write_table(table.replace_schema_metadata(self.file.schema.metadata), max(table.num_rows, 1))
+
+    @accounting.part("store")
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if self.file is not None:
+                self.file.close()
+            if kind is None:
+                if self.file is None:
+                    raise ValueError(f"{self.path}: nothing was added")
+                with open(self.partial, "rb") as handle:
+                    os.fsync(handle.fileno())
+                os.replace(self.partial, self.path)
+        finally:
+            self.partial.unlink(missing_ok=True)
 
 
 @accounting.part("store")
@@ -105,9 +134,17 @@ def facts(path: str | Path) -> dict[str, Any]:
 
 @accounting.part("store")
 def read(
-    path: str | Path, *, stage: str | None = None, step: str | None = None, columns: list[str] | None = None
+    path: str | Path,
+    *,
+    stage: str | None = None,
+    step: str | None = None,
+    columns: list[str] | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> pa.Table:
-    """Read a table of ours. With `stage` or `step`, a file that another stage or step wrote is refused by name."""
+    """Read a table of ours, or its rows in which each column of `where` has the value given there.
+
+    With `stage` or `step`, a file that another stage or step wrote is refused by name.
+    """
     handle, found = _open(path)
     if Path(path).parent.parent.name == "store":  # a step's file bears the step's id: another step's file is refused
         step = step or Path(path).name.split(".")[0]
@@ -117,9 +154,25 @@ def read(
                 f"{path}: written by {key} {found.get(key)!r}, expected {wanted!r}: delete the file and run again"
             )
     try:
-        return handle.read(columns=columns)
+        return handle.read(columns=columns) if where is None else _rows(handle, where, columns)
     except (OSError, pa.ArrowException) as error:
         raise PopleakError(f"{path}: damaged ({_short(error)}): delete the file and run again") from error
+
+
+def _rows(handle: pq.ParquetFile, where: Mapping[str, Any], columns: list[str] | None) -> pa.Table:
+    place = {name: handle.schema_arrow.names.index(name) for name in where}
+    groups = []
+    for number in range(handle.num_row_groups):
+        pieces = [(handle.metadata.row_group(number).column(place[name]).statistics, where[name]) for name in where]
+        if all(found is None or not found.has_min_max or found.min <= value <= found.max for found, value in pieces):
+            groups.append(number)
+    wanted = None if columns is None else [*columns, *(name for name in where if name not in columns)]
+    table = handle.read_row_groups(groups, columns=wanted)
+    for name, value in where.items():
+        there = pc.equal(table[name], value)
+        if not pc.all(there).as_py():
+            table = table.filter(there)
+    return table if columns is None else table.select(columns)
 
 
 def _open(path: str | Path) -> tuple[pq.ParquetFile, dict[str, Any]]:

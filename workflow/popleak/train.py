@@ -1,33 +1,50 @@
-"""Stage `train`: base models M_0 of one world, victims and shadows in files of their own."""
+"""Stage `train`: base models M_0 of some worlds, victims and shadows in files of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import plugins, store
-from .engine.fit import Fitted, Progress, Table, Training, fit
-from .populations import ROLES, Models, of_role, write
+from .engine.fit import Device, Fitted, Progress, Table, Training, fit, resolve
+from .errors import PopleakError
+from .populations import ROLES, Models, draws_of, of_role, write
 from .records import Loaded
 from .records import read as read_records
+
+
+@dataclass(frozen=True)
+class How:
+    """How the engine works: models at once, threads, device. None of these decides a result beyond rounding."""
+
+    stack: int = 32
+    threads: int = 1
+    device: Device = "cpu"
+
+    def resolved(self) -> str:
+        """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
+        try:
+            return resolve(self.device)
+        except ValueError as error:
+            raise PopleakError(f"config: {error}") from None
 
 
 class Fitter:
     """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
 
-    def __init__(self, settings: Mapping[str, Any], records: Loaded, stack: int = 32) -> None:
+    def __init__(self, settings: Mapping[str, Any], records: Loaded, how: How | None = None) -> None:
         self.model = plugins.load("models", settings["model"])
         self.settings = self.model.Settings.model_validate(settings["model_settings"])
         self.training = Training.model_validate(settings["training"])
-        self.stack = stack
+        self.how = how or How()
         self.records = records
         self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
-
-    def build(self):
-        return self.model.build(self.records.x.shape[1], self.settings)
+        self.build = self.model.architecture(records.x.shape[1], self.settings) if self.model.gradient else None
 
     def __call__(self, rows: np.ndarray, seeds: np.ndarray, *, epochs: int | None = None, **more: Any) -> Fitted:
         """Return models fitted to rows (K, n); `more` goes to `engine.fit.fit`, and is nothing to a closed form."""
@@ -36,7 +53,8 @@ class Fitter:
             nothing = np.zeros(len(rows))
             return Fitted(weights, np.isfinite(weights).all(1), nothing, nothing * np.nan)
         training = self.training if epochs is None else self.training.model_copy(update={"epochs": epochs})
-        return fit(self.build, self.table, rows, seeds, training, stack=self.stack, **more)
+        how = {"stack": self.how.stack, "threads": self.how.threads, "device": self.how.device}
+        return fit(self.build, self.table, rows, seeds, training, **how, **more)
 
 
 def run(
@@ -47,19 +65,20 @@ def run(
     outputs: Mapping[str, Path],
     step: str,
     code: str,
-    stack: int,
+    how: How,
 ) -> None:
-    """Train the base models of one world in the splits of this job; write victims and shadows."""
-    fitter = Fitter(settings, read_records(data), stack)
-    draws = store.read(draw, stage="draw")
-    facts = store.provenance(stage="train", step=step, settings=settings, code=code, inputs=[data, draw])
-    for role in ROLES:
-        keys, rows = of_role(draws, role, settings["splits"])
-        fitted = fitter(rows, keys["seed"], progress=Progress(f"train {step} {role}s", len(rows)))
-        none = np.zeros(len(rows))
-        write(
-            outputs[role],
-            Models(keys, fitted.weights, fitted.finite, none, none),
-            facts,
-            validation_loss=fitted.validation_loss,
-        )
+    """Train the base models of this job's worlds, or its part of them; write victims and shadows."""
+    facts = store.provenance(
+        stage="train", step=step, settings=settings, code=code, inputs=[data, draw], device=how.resolved()
+    )
+    fitter = Fitter(settings, read_records(data), how)
+    with ExitStack() as files:
+        writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
+        for world in settings["worlds"]:
+            draws = draws_of([draw], world, world)
+            for role in ROLES:
+                keys, rows = of_role(draws, role, settings["part"])
+                fitted = fitter(rows, keys["seed"], progress=Progress(f"train {step} {world} {role}s", len(rows)))
+                none = np.zeros(len(rows))
+                models = Models(keys, fitted.weights, fitted.finite, none, none)
+                write(writers[role], models, validation_loss=fitted.validation_loss)

@@ -13,12 +13,13 @@ rule defend:
     resources:
         mem_mb=mem_mb("defend"),
         runtime=runtime("defend"),
+        gpu=GPU,
     params:
         settings=settings("defend"),
         code=code("defend"),
     shell:
         "python -m popleak defend --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--stack {STACK} --data {input.data} --draw {input.draw} "
+        "{ENGINE} --data {input.data} --draw {input.draw} "
         "--complement {input.complement} --base-victims {input.victims} "
         "--base-shadows {input.shadows} "
         "--victims {output.victims} --shadows {output.shadows} "

@@ -1,4 +1,4 @@
-# models -> their answers to the query set
+# models of all defences -> their answers to the query sets
 rule query:
     input:
         unpack(inputs("query")),
@@ -13,13 +13,13 @@ rule query:
     resources:
         mem_mb=mem_mb("query"),
         runtime=runtime("query"),
+        gpu=GPU,
     params:
         settings=settings("query"),
         code=code("query"),
     shell:
         "python -m popleak query --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--data {input.data} --points {input.points} --victims-0 {input.victims_0} "
-        "--victims-1 {input.victims_1} --shadows-0 {input.shadows_0} "
-        "--shadows-1 {input.shadows_1} "
+        "{ENGINE} --data {input.data} --points {input.points} --victim-models {input.victims_models} "
+        "--shadow-models {input.shadows_models} "
         "--victims {output.victims} --shadows {output.shadows} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

@@ -21,7 +21,7 @@ rule readme:
     params:
         title=lambda wildcards: PLAN.experiment.title,
         tau=PLAN.experiment.tau,
-        code=popleak_plan.code_digest("popleak.readme"),
+        code=code_digest("popleak.readme"),
         folder=f"docs/results/{PLAN.experiment.experiment}",
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --figure {input.figure} "

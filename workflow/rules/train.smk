@@ -1,4 +1,4 @@
-# draws -> base models M_0 of one world
+# draws -> base models M_0 of some worlds
 rule train:
     input:
         unpack(inputs("train")),
@@ -13,11 +13,12 @@ rule train:
     resources:
         mem_mb=mem_mb("train"),
         runtime=runtime("train"),
+        gpu=GPU,
     params:
         settings=settings("train"),
         code=code("train"),
     shell:
         "python -m popleak train --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--stack {STACK} --data {input.data} --draw {input.draw} "
+        "{ENGINE} --data {input.data} --draw {input.draw} "
         "--victims {output.victims} --shadows {output.shadows} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

@@ -92,6 +92,7 @@ class AcsIncome(Dataset):
     summary = "ACS Income: income above 50,000 dollars, US survey, any states, 2014 on"
     labels = ("income",)
     attributes = ("sex", "race")
+    n_features = 51
     Settings = Settings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:

@@ -33,6 +33,7 @@ class Adult(Dataset):
     summary = "UCI Adult: income above 50,000 dollars, 48,842 people, US 1994"
     labels = ("income",)
     attributes = ("sex", "race")
+    n_features = 50
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
         return SOURCES

@@ -95,6 +95,8 @@ class Dataset:
     """Allowed label names; the first is the default. Empty: the options name the label."""
     attributes: ClassVar[tuple[str, ...]]
     """Allowed sensitive attributes; the first is the default. Empty: the options name it."""
+    n_features: ClassVar[int | None] = None
+    """Columns of x with the default options, for estimates of cost; None: not known before it is loaded."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:

@@ -36,6 +36,7 @@ class Compas(Dataset):
     summary = "COMPAS: charged again within two years, 6,172 defendants, ProPublica's filters"
     labels = ("two_year_recid",)
     attributes = ("race", "sex")
+    n_features = 7
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
         return (SOURCE,)

@@ -37,6 +37,7 @@ class German(Dataset):
     summary = "German Credit (Statlog): good credit risk, 1,000 customers"
     labels = ("credit",)
     attributes = ("sex", "age")
+    n_features = 55
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
         return (SOURCE,)

@@ -32,6 +32,7 @@ class Lsac(Dataset):
     summary = "LSAC law school: passes the bar, 20,798 students, entering class of 1991"
     labels = (LABEL,)
     attributes = ("race", "sex")
+    n_features = 10
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
         return (SOURCE,)

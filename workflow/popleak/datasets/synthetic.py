@@ -153,6 +153,7 @@ class Synthetic(Dataset):
     summary = "generated: known law, groups differ by a shift that the settings state"
     labels = ("label",)
     attributes = ("group",)
+    n_features = 13
     Settings = Settings
 
     def card(self, options: Settings) -> Card:

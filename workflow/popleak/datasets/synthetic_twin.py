@@ -41,6 +41,7 @@ class SyntheticTwin(Dataset):
     summary = "generated: both groups are the same records, so every attack must sit at chance"
     labels = ("label",)
     attributes = ("group",)
+    n_features = 13
     Settings = Settings
 
     def card(self, options: Settings) -> Card:

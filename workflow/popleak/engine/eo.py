@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 PENALTIES = ("absolute", "squared", "lagrangian")
 
@@ -28,6 +29,8 @@ class PenaltyState:
     """The penalty of K models over a run of steps: multipliers, and the count of terms that were vacuous."""
 
     def __init__(self, penalty: Penalty, models: int, dtype: torch.dtype, device: torch.device) -> None:
+        import torch
+
         self.penalty = penalty
         self.multipliers = torch.full((models, 2), float(penalty.weight), dtype=dtype, device=device)
         self.vacuous = torch.zeros(models, dtype=torch.int64, device=device)
@@ -38,6 +41,8 @@ class PenaltyState:
 
         A label with an empty (y, a) cell contributes 0 and is counted: its term is vacuous.
         """
+        import torch
+
         member = torch.nn.functional.one_hot(cell, 4).to(p.dtype)
         count = member.sum(1)
         share = member / count.clamp(min=1).unsqueeze(1)

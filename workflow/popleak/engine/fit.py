@@ -2,25 +2,34 @@
 
 Randomness belongs to the model: initial weights, the rows held out for validation and the order of batches come from
 the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut.
+
+Two ways compute the same thing. `Fused` takes chains of Linear and ReLU on the CPU and needs no torch; `Stacked` takes
+any module, and a GPU, through torch, and is the reference that the first must equal.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import nn
 
 from .. import accounting
-from ..seeds import derive, generator
+from ..seeds import generator
 from ..settings import Settings
-from .eo import Penalty, PenaltyState
-from .stack import flatten, stack_for
 
-Build = Callable[[], nn.Module]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .eo import Penalty
+
+Build = Callable[[], "nn.Module"]
+Device = Literal["cpu", "cuda", "auto"]
 
 
 class Training(Settings):
@@ -34,17 +43,40 @@ class Training(Settings):
 
 
 @dataclass(frozen=True)
+class Chain:
+    """A chain of Linear layers with ReLU between them. sides: features, units of each hidden layer, 1."""
+
+    sides: tuple[int, ...]
+
+    def __call__(self) -> nn.Module:
+        """Return the chain as a torch module."""
+        from torch import nn
+
+        layers: list[nn.Module] = []
+        for into, out in zip(self.sides, self.sides[1:], strict=False):
+            layers += [nn.Linear(into, out), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True)
 class Table:
     """The feature table that all models gather their batches from: x (N, d) float; y, a (N,) int64."""
 
-    x: torch.Tensor
-    y: torch.Tensor
-    a: torch.Tensor
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, a: np.ndarray, dtype: torch.dtype = torch.float32) -> Table:
-        """Return the table of arrays x (N, d), y (N,), a (N,)."""
-        return cls(torch.tensor(x, dtype=dtype), torch.tensor(y, dtype=torch.int64), torch.tensor(a, dtype=torch.int64))
+    def of(cls, x: np.ndarray, y: np.ndarray, a: np.ndarray, dtype: Any = np.float32) -> Table:
+        """Return the table of arrays x (N, d), y (N,), a (N,), copied."""
+        return cls(np.array(x, dtype), np.array(y, np.int64), np.array(a, np.int64))
+
+    @functools.cached_property
+    def packed(self) -> np.ndarray:
+        """The features as the compiled loops read them."""
+        from .fused import pack_table
+
+        return pack_table(self.x)
 
 
 @dataclass(frozen=True)
@@ -58,14 +90,71 @@ class Fitted:
     validation_loss: np.ndarray
 
 
-def initial_weights(build: Build, seeds: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+class Feed:
+    """The batches of K models: each epoch an order of each model's rows (K, n), and the extra rows of each step.
+
+    batch, extra: rows of a step (the last step of an epoch may have fewer of the first); steps: steps of an epoch.
+    """
+
+    def __init__(
+        self, rows: np.ndarray, seeds: np.ndarray, training: Training, extra: np.ndarray | None, purpose: str
+    ) -> None:
+        self.rows, self._extra = rows, extra
+        self.orders = [generator(int(seed), "order", purpose) for seed in seeds]
+        self.extras = [generator(int(seed), "extra", purpose) for seed in seeds] if extra is not None else []
+        self.batch = min(training.batch, rows.shape[1])
+        self.extra = min(self.batch, extra.shape[1]) if extra is not None else 0
+        self.steps = -(-rows.shape[1] // self.batch)
+
+    def epoch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows in the epoch's order (K, n) int64 and the extra rows (K, steps, e) int64."""
+        order = np.stack([rows[rng.permutation(len(rows))] for rows, rng in zip(self.rows, self.orders, strict=True)])
+        if not self.extra:
+            return order.astype(np.int64), np.empty((len(order), self.steps, 0), np.int64)
+        picks = [
+            [rows[rng.choice(len(rows), self.extra, replace=False)] for _ in range(self.steps)]
+            for rows, rng in zip(self._extra, self.extras, strict=True)
+        ]
+        return order.astype(np.int64), np.array(picks, np.int64)
+
+
+def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:
+    """Return the way to train and score what `build` makes: `Fused` for a chain on the CPU, else `Stacked`.
+
+    Raises ValueError for a module that cannot be stacked, and for `cuda` where there is none.
+    """
+    place = resolve(device)
+    sides = getattr(build, "sides", None)
+    if place == "cpu" and sides is None:
+        from .stack import sides_of
+
+        sides = sides_of(build())
+    if place == "cpu" and sides is not None:
+        from .fused import Fused
+
+        return Fused(tuple(sides), threads)
+    from .stacked import Stacked
+
+    return Stacked(build, place)
+
+
+def resolve(device: Device) -> Literal["cpu", "cuda"]:
+    """Return the device that `device` stands for here. Raises ValueError for `cuda` where torch finds none."""
+    # torch is imported only where it might find one: its import takes longer than many a job
+    if device == "cpu" or (device == "auto" and sys.platform == "linux" and not Path("/proc/driver/nvidia").exists()):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise ValueError("engine.device: cuda is asked for, and torch finds no CUDA device here: set it to auto or cpu")
+    return "cpu"
+
+
+def initial_weights(build: Build, seeds: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
     """Return initial weights (K, P), each from its model's own seed, in torch's default scheme for the module."""
-    rows = []
-    with torch.random.fork_rng(devices=[]):
-        for seed in seeds:
-            torch.manual_seed(derive(int(seed), "init"))
-            rows.append(flatten(build()))
-    return torch.stack(rows).to(dtype)
+    return way_of(build).initial(seeds).astype(dtype, copy=False)
 
 
 def hold_out(rows: np.ndarray, seeds: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -90,6 +179,8 @@ def fit(
     extra_only: bool = False,
     purpose: str = "base",
     stack: int = 32,
+    threads: int = 1,
+    device: Device = "cpu",
     progress: Callable[[int], None] | None = None,
 ) -> Fitted:
     """Train K models on their rows (K, n) of `table` and return them.
@@ -97,125 +188,62 @@ def fit(
     seeds (K,): the models' own seeds; start (K, P): weights to go on from, else initial weights from the seeds;
     penalty: the EO term; extra (K, e): rows that enter the EO term but not the cross-entropy, `batch` of them a step;
     extra_only: the EO term sees the extra rows alone; purpose: names the stream of batch orders, so that training and
-    fine-tuning of one model differ; stack: models at once, a matter of speed and memory only.
-    Raises ValueError if shapes disagree.
+    fine-tuning of one model differ; stack, threads, device: a matter of speed and memory (on a GPU `stack` is what fits).
+    Raises ValueError if shapes disagree, or for a device that is not there.
     """
     models = len(seeds)
     if rows.shape[0] != models or (start is not None and len(start) != models):
         raise ValueError(
             f"{models} seeds, rows of {rows.shape[0]} models, weights of {len(start) if start is not None else models}"
         )
+    way = way_of(build, device, threads)
+    way.ready(table.x.dtype, penalty is not None)
+    stack = way.stack(stack, table, training)
     parts = []
     for at in range(0, models, stack):
         cut = slice(at, at + stack)
-        parts.append(
-            _fit_stack(
-                build, table, rows[cut], seeds[cut], training,
-                None if start is None else start[cut], penalty, None if extra is None else extra[cut], extra_only, purpose,
-            )
-        )  # fmt: skip
+        kept, held = hold_out(rows[cut], seeds[cut], training.validation)
+        feed = Feed(kept, seeds[cut], training, None if extra is None else extra[cut], purpose)
+        begin = way.initial(seeds[cut]) if start is None else start[cut]
+        weights, vacuous = way.train(
+            table, begin.astype(table.x.dtype, copy=False), feed, training, penalty, extra_only
+        )
+        loss = np.full(len(kept), np.nan)
+        if held.shape[1]:
+            loss = _cross_entropy(way.logits(table, weights, held), table.y[held])
+        parts.append(Fitted(weights, np.isfinite(weights).all(1), vacuous, loss))
         if progress is not None:
             progress(min(at + stack, models))
     return Fitted(*(np.concatenate([getattr(part, name) for part in parts]) for name in Fitted.__dataclass_fields__))
 
 
-def _fit_stack(build, table, rows, seeds, training, start, penalty, extra, extra_only, purpose) -> Fitted:
-    dtype, device, models = table.x.dtype, table.x.device, len(seeds)
-    rows, held = hold_out(rows, seeds, training.validation)
-    count = rows.shape[1]
-    engine = stack_for(build())
-    begin = initial_weights(build, seeds, dtype) if start is None else torch.tensor(start, dtype=dtype)
-    weights = begin.to(device).contiguous()
-    grad = torch.zeros_like(weights)
-    adam = _Adam(weights, training)
-    state = PenaltyState(penalty, models, dtype, device) if penalty is not None else None
-    orders = [generator(int(seed), "order", purpose) for seed in seeds]
-    extras = [generator(int(seed), "extra", purpose) for seed in seeds] if extra is not None else None
-    batch = min(training.batch, count)
-    width = batch + (min(batch, extra.shape[1]) if extra is not None else 0)
-    buffer = torch.empty(models * width, table.x.shape[1], dtype=dtype, device=device)
-    cells = 2 * table.y + table.a
-    for _ in range(training.epochs):
-        order = np.take_along_axis(rows, np.stack([rng.permutation(count) for rng in orders]), 1)
-        for at in range(0, count, batch):
-            index = order[:, at : at + batch]
-            main = index.shape[1]
-            if extra is not None:
-                index = np.concatenate([index, _sample(extra, extras, min(batch, extra.shape[1]))], 1)
-            chosen = torch.from_numpy(np.ascontiguousarray(index)).to(device)
-            x = buffer[: chosen.numel()]
-            torch.index_select(table.x, 0, chosen.view(-1), out=x)
-            logits = engine.forward(weights, x.view(models, -1, x.shape[1]))
-            p = torch.sigmoid(logits)
-            signal = torch.zeros_like(p) if main < p.shape[1] else None
-            error = (p[:, :main] - table.y[chosen[:, :main]].to(dtype)) / main
-            if signal is None:
-                signal = error
-            else:
-                signal[:, :main] = error
-            if state is not None:
-                part = slice(main, None) if extra_only else slice(None)
-                slope = state.gradient(p[:, part], cells[chosen[:, part]])
-                signal[:, part] += slope * p[:, part] * (1 - p[:, part])
-            engine.backward(weights, signal, grad)
-            adam.step(grad)
-    finite = torch.isfinite(weights).all(1)
-    vacuous = state.vacuous_share() if state is not None else torch.zeros(models, dtype=torch.float64)
-    loss = _loss(engine, weights, table, held) if held.shape[1] else torch.full((models,), float("nan"))
-    return Fitted(weights.cpu().numpy(), finite.cpu().numpy(), vacuous.cpu().numpy(), loss.cpu().double().numpy())
+def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    logits = logits.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # a diverged model has no loss: not-a-number
+        return (np.logaddexp(0, logits) - y * logits).mean(1)
 
 
-def _sample(extra: np.ndarray, streams: list[np.random.Generator], count: int) -> np.ndarray:
-    picks = np.stack([stream.choice(extra.shape[1], count, replace=False) for stream in streams])
-    return np.take_along_axis(extra, picks, 1)
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # exp of a large number is infinity, and its inverse the right 0
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
-def _loss(engine, weights: torch.Tensor, table: Table, rows: np.ndarray) -> torch.Tensor:
-    chosen = torch.from_numpy(np.ascontiguousarray(rows)).to(table.x.device)
-    logits = engine.forward(weights, table.x[chosen], keep=False)
-    target = table.y[chosen].to(logits.dtype)
-    return nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(1)
-
-
-class _Adam:
-    """Adam (Kingma & Ba 2015) with torch's defaults on one block of weights, in place."""
-
-    def __init__(self, weights: torch.Tensor, training: Training) -> None:
-        self.weights, self.training, self.count = weights, training, 0
-        self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
-        self.scratch = torch.empty_like(weights)
-
-    def step(self, grad: torch.Tensor, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
-        self.count += 1
-        if self.training.weight_decay:
-            grad.add_(self.weights, alpha=self.training.weight_decay)
-        self.first.lerp_(grad, 1 - beta1)
-        self.second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        torch.sqrt(self.second, out=self.scratch)
-        self.scratch.div_((1 - beta2**self.count) ** 0.5).add_(epsilon)
-        self.weights.addcdiv_(self.first, self.scratch, value=-self.training.learning_rate / (1 - beta1**self.count))
-
-
-def predict(build: Build, weights: np.ndarray, x: torch.Tensor, *, stack: int = 64) -> np.ndarray:
+def predict(
+    build: Build, weights: np.ndarray, x: np.ndarray, *, threads: int = 1, device: Device = "cpu"
+) -> np.ndarray:
     """Return scores P(y = 1 | x) (K, m) float32 of models `weights` (K, P) on the points x (m, d)."""
-    engine = stack_for(build())
-    parts = []
-    for at in range(0, len(weights), stack):
-        block = torch.tensor(weights[at : at + stack], dtype=x.dtype)
-        logits = engine.forward(block, x.unsqueeze(0).expand(len(block), -1, -1), keep=False)
-        parts.append(torch.sigmoid(logits).float().numpy())
-    return np.concatenate(parts)
+    nothing = np.zeros(len(x), np.int64)
+    table = Table(x, nothing, nothing)
+    return predict_rows(build, weights, table, np.arange(len(x))[None], threads=threads, device=device)
 
 
-def predict_rows(build: Build, weights: np.ndarray, table: Table, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
-    """Return scores (K, v) float32 of models `weights` (K, P), each on its own rows (K, v) of `table`."""
-    engine = stack_for(build())
-    parts = []
-    for at in range(0, len(weights), stack):
-        block = torch.tensor(weights[at : at + stack], dtype=table.x.dtype)
-        chosen = torch.from_numpy(np.ascontiguousarray(rows[at : at + stack]))
-        parts.append(torch.sigmoid(engine.forward(block, table.x[chosen], keep=False)).float().numpy())
-    return np.concatenate(parts)
+def predict_rows(
+    build: Build, weights: np.ndarray, table: Table, rows: np.ndarray, *, threads: int = 1, device: Device = "cpu"
+) -> np.ndarray:
+    """Return scores (K, v) float32 of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on (1, v)."""
+    way = way_of(build, device, threads)
+    way.ready(table.x.dtype, None)
+    return _sigmoid(way.logits(table, weights, rows))
 
 
 class Progress:
@@ -226,8 +254,6 @@ class Progress:
         self.begin = self.last = time.monotonic()
 
     def __call__(self, done: int) -> None:
-        import sys
-
         now = time.monotonic()
         if now - self.last >= self.every and done:
             self.last = now

@@ -23,6 +23,13 @@ def stack_for(module: nn.Module) -> LinearStack | VmapStack:
     return LinearStack(module) if LinearStack.fits(module) else VmapStack(module)
 
 
+def sides_of(module: nn.Module) -> tuple[int, ...] | None:
+    """Return the sides (features, units of each hidden layer, 1) of a chain that `LinearStack` fits; None for others."""
+    if not LinearStack.fits(module):
+        return None
+    return (module[0].in_features, *(layer.out_features for layer in module[::2]))
+
+
 class LinearStack:
     """Stack of Sequential(Linear, ReLU, Linear, ..., Linear) with one output."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 class Model:
     """Base of models that return P(y = 1 | x).
 
-    A gradient model implements `build`; it is then trained in stacks by the engine. A closed-form model
+    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest) or `build` (any module
+    without buffers). A closed-form model
     (`gradient = False`) implements `fit` and `predict` on arrays, and only `none` and `scratch` apply to it.
     """
 
@@ -24,9 +27,25 @@ class Model:
     gradient: ClassVar[bool] = True
     Settings: ClassVar[type[Settings]] = NoSettings
 
+    def sides(self, n_features: int, settings: Settings) -> tuple[int, ...] | None:
+        """Return (n_features, units of each hidden layer, 1) of a chain of Linear and ReLU; None for another module."""
+        return None
+
     def build(self, n_features: int, settings: Settings) -> torch.nn.Module:
         """Return a module from (batch, n_features) to (batch, 1) logits."""
-        raise NotImplementedError
+        sides = self.sides(n_features, settings)
+        if sides is None:
+            raise NotImplementedError("a gradient model implements `sides` or `build`")
+        from ..engine.fit import Chain
+
+        return Chain(sides)()
+
+    def architecture(self, n_features: int, settings: Settings) -> Callable[[], torch.nn.Module]:
+        """Return what the engine needs: a function that builds an untrained module, which for a chain tells its sides."""
+        from ..engine.fit import Chain
+
+        sides = self.sides(n_features, settings)
+        return functools.partial(self.build, n_features, settings) if sides is None else Chain(sides)
 
     def fit(self, *, y: np.ndarray, cell: np.ndarray | None, rows: np.ndarray, settings: Settings) -> np.ndarray:
         """Return the weights (K, P) float32 of K models fitted to `rows` (K, n) of labels `y` (N,) and cells (N,)."""

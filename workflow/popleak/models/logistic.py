@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..settings import NoSettings
 from .base import Model
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Logistic(Model):
@@ -17,10 +12,8 @@ class Logistic(Model):
     name = "logistic"
     summary = "logistic regression"
 
-    def build(self, n_features: int, settings: NoSettings) -> torch.nn.Module:
-        from torch import nn
-
-        return nn.Sequential(nn.Linear(n_features, 1))
+    def sides(self, n_features: int, settings: NoSettings) -> tuple[int, ...]:
+        return (n_features, 1)
 
 
 PLUGIN = Logistic()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from ..settings import Settings
 from .base import Model
-
-if TYPE_CHECKING:
-    import torch
 
 
 class MLP(Model):
@@ -23,14 +20,8 @@ class MLP(Model):
         widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 16), min_length=1)
         """Units of the hidden layers."""
 
-    def build(self, n_features: int, settings: MLP.Settings) -> torch.nn.Module:
-        from torch import nn
-
-        layers: list[nn.Module] = []
-        for width in settings.widths:
-            layers += [nn.Linear(n_features, width), nn.ReLU()]
-            n_features = width
-        return nn.Sequential(*layers, nn.Linear(n_features, 1))
+    def sides(self, n_features: int, settings: MLP.Settings) -> tuple[int, ...]:
+        return (n_features, *settings.widths, 1)
 
 
 PLUGIN = MLP()

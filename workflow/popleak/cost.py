@@ -1,0 +1,75 @@
+"""What a step costs, estimated before it runs: CPU seconds of a reference core, megabytes in memory and on disk.
+
+The plan cuts work into jobs with these numbers, so they are constants: the same config is cut the same way everywhere.
+`popleak plan` measures how fast this machine is beside the reference and scales them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+START = {"dataset": 1.5, "split": 0.8, "draw": 0.8, "train": 3.0, "defend": 3.5, "query": 1.6, "measure": 1.2,
+         "attack": 1.0, "tables": 1.5, "figures": 2.5, "report": 1.5}  # fmt: skip
+"""CPU seconds of a job before its work: Python, imports, and for the engine the compiling of its loops."""
+SNAKEMAKE = 2.0, 0.12
+"""CPU seconds of Snakemake itself: once, and for each job."""
+
+STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
+"""CPU seconds of the compiled loops for a step, for each weight in it, for a row, and for a multiply-add: least squares over 13
+shapes, most of them within a fifth of what is measured."""
+OTHER = 12.0
+"""How many times as long a module takes that is no chain of Linear and ReLU."""
+FEATURES = 60
+"""Features of a dataset that does not say how many it has."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a model is trained on: rows, rows a step, epochs; sides (features, units of the hidden layers, 1) or None for
+    another module than a chain."""
+
+    rows: int
+    batch: int
+    epochs: int
+    sides: tuple[int, ...] | None
+
+    def seconds(self, epochs: int | None = None) -> float:
+        """Return CPU seconds to train one model, by default for its own number of epochs."""
+        sides = self.sides or (FEATURES, 32, 16, 1)
+        layers = [into * out for into, out in itertools.pairwise(sides)]
+        multiplies = 3 * sum(layers) - layers[0]
+        steps = -(-self.rows // min(self.batch, self.rows))
+        each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
+        return each * (self.epochs if epochs is None else epochs) * (1 if self.sides else OTHER)
+
+    def score(self, points: int) -> float:
+        """Return CPU seconds in which one model answers `points` queries."""
+        sides = self.sides or (FEATURES, 32, 16, 1)
+        each = ROW / 2 + MULTIPLY * sum(into * out for into, out in itertools.pairwise(sides))
+        return points * each * (1 if self.sides else OTHER)
+
+    def parameters(self) -> int:
+        """Return the number of weights of one model."""
+        sides = self.sides or (FEATURES, 32, 16, 1)
+        return sum(out * (into + 1) for into, out in itertools.pairwise(sides))
+
+
+def bundles(seconds: Sequence[float], limit: float) -> list[list[int]]:
+    """Cut positions 0, 1, ... into runs of neighbours that cost at most `limit` together, or one that costs more alone."""
+    cut: list[list[int]] = []
+    spent = 0.0
+    for position, cost in enumerate(seconds):
+        if not cut or spent + cost > limit:
+            cut.append([])
+            spent = 0.0
+        cut[-1].append(position)
+        spent += cost
+    return cut
+
+
+def parts(seconds: float, limit: float, most: int) -> list[tuple[int, int]]:
+    """Return (i, n) for each of n equal parts of a step that costs `seconds`, so that none is much above `limit`."""
+    count = max(1, min(most, round(seconds / limit)))
+    return [(i, count) for i in range(count)]

@@ -1,0 +1,363 @@
+"""Chains of Linear and ReLU, trained one after another in a compiled loop in which a whole step stays in cache.
+
+One step of one model is some ten microseconds of arithmetic on a few hundred kilobytes; as library calls over a stack
+of models most of its time goes into calls and memory traffic. Each model is computed alone, so neither its weights nor
+its scores depend on its neighbours by a single bit.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ..seeds import derive
+from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, product
+
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
+# only the outermost loops are called from Python: wrappers for the others would be compiled for nothing
+INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INPUTS, OUTPUTS, WEIGHTS, ACTIVATIONS, LENGTH = range(5)
+"""Columns of `Layout.shape`."""
+
+
+def _padded(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where one model and one batch lie in a flat array: weights, gradients, activations by layer, one layer transposed.
+
+    A layer's weights are stored input by output, its bias as the row of one more input that is always 1. Sides are
+    padded; the padding is 0 and stays 0 through every step, so it changes no result. shape (L + 1, 5): for each layer its
+    inputs (bias among them), padded outputs, the offset of its weights, the offset of its input activations and the length
+    of a row of these; a last line for the logits.
+    """
+
+    sides: tuple[int, ...]
+    batch: int
+    weights: int
+    transposed: int
+    size: int
+    shape: np.ndarray
+
+    @classmethod
+    @functools.lru_cache(maxsize=64)
+    def of(cls, sides: tuple[int, ...], batch: int) -> Layout:
+        """Return the layout of the chain with `sides` (features, units of each hidden layer, 1) and batches of `batch`."""
+        inputs = [sides[0] + 1, *(_padded(side, LANES) + 1 for side in sides[1:])]
+        outputs = [*(_padded(side, LANES) for side in sides[1:]), 0]
+        lengths = [_padded(count, ROWS) for count in inputs]
+        blocks = [length * out for length, out in zip(lengths, outputs, strict=True)]
+        rows, weights = _padded(batch, ROWS), sum(blocks)
+        at = itertools.accumulate(blocks, initial=0)
+        starts = itertools.accumulate((rows * length for length in lengths), initial=2 * weights)
+        shape = np.array(list(zip(inputs, outputs, at, starts, lengths, strict=False)), dtype=np.int64)
+        transposed = int(shape[-1, ACTIVATIONS]) + rows * lengths[-1]
+        return cls(tuple(sides), batch, weights, transposed, transposed + max(blocks), shape)
+
+    def _layers(self, flat: np.ndarray, packed: np.ndarray):
+        """Yield per layer (weight (K, out, in), bias (K, out)) as views of `flat` (K, P), and the same of `packed`."""
+        at = 0
+        for (into, out), (count, padded, start, _, length) in zip(
+            itertools.pairwise(self.sides), self.shape, strict=False
+        ):
+            block = packed[:, start : start + length * padded].reshape(-1, length, padded)
+            weight = flat[:, at : at + out * into].reshape(-1, out, into)
+            bias = flat[:, at + out * into : at + out * into + out]
+            yield (weight, bias), (block[:, :into, :out].transpose(0, 2, 1), block[:, count - 1, :out])
+            at += out * into + out
+
+    def parameters(self) -> int:
+        """Return P, the number of weights and biases of one model."""
+        return sum(out * (into + 1) for into, out in itertools.pairwise(self.sides))
+
+    def pack(self, flat: np.ndarray) -> np.ndarray:
+        """Return weights (K, P), in the order of torch's parameters, in this layout: (K, `weights`)."""
+        packed = np.zeros((len(flat), self.weights), flat.dtype)
+        for ours, theirs in self._layers(np.ascontiguousarray(flat), packed):
+            for source, target in zip(ours, theirs, strict=True):
+                target[...] = source
+        return packed
+
+    def unpack(self, packed: np.ndarray) -> np.ndarray:
+        """Return the weights (K, P) of `pack`."""
+        flat = np.empty((len(packed), self.parameters()), packed.dtype)
+        for ours, theirs in self._layers(flat, packed):
+            for target, source in zip(ours, theirs, strict=True):
+                target[...] = source
+        return flat
+
+    def arena(self, dtype: np.dtype) -> np.ndarray:
+        """Return the flat array (`size`,) of one thread, with the constant inputs set, aligned to 64 bytes."""
+        raw = np.zeros(self.size + 64, dtype)
+        skip = (-raw.ctypes.data % 64) // raw.itemsize
+        work = raw[skip : skip + self.size]
+        for count, _, _, start, length in self.shape[1:]:
+            work[start : start + length * _padded(self.batch, ROWS)].reshape(-1, length)[:, count - 1] = 1
+        return work
+
+
+def pack_table(x: np.ndarray) -> np.ndarray:
+    """Return features (N, d) as rows of the layout's first activations: padded, with the constant input, flat."""
+    rows, features = x.shape
+    packed = np.zeros((rows, _padded(features + 1, ROWS)), x.dtype)
+    packed[:, :features] = x
+    packed[:, features] = 1
+    return packed.reshape(-1)
+
+
+@njit(**INNER)
+def _forward(work, shape, rows, table, index, first, count):
+    """Copy rows index[first : first + count] of the table into the arena and compute all activations and the logits."""
+    length = shape[0, LENGTH]
+    for r in range(count):
+        copy(work, shape[0, ACTIVATIONS] + r * length, table, index[first + r] * length, length)
+    for layer in range(len(shape) - 1):
+        inputs, outputs, weights, a, row_a = shape[layer]
+        form = np.int64(RELU if layer + 2 < len(shape) else PLAIN)
+        c, row_c = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
+        product(work, rows, outputs, inputs, a, row_a, np.int64(1), weights, outputs, c, row_c, form)
+
+
+@njit(**INNER)
+def _backward(work, shape, rows, count, gradients, transposed):
+    """Write the gradients of sum(signal * logits), where the signals have replaced the logits, into the arena."""
+    last = len(shape) - 2
+    for layer in range(last, -1, -1):
+        inputs, outputs, weights, a, row_a = shape[layer]
+        g, row_g = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
+        # the transpose of the activations is read in place: one step along the sum is one row
+        product(
+            work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients + weights, outputs, np.int64(PLAIN)
+        )
+        if layer:
+            depth = 1 if layer == last else outputs  # of the padded logits only the first is more than 0
+            units = inputs - 1
+            for i in range(units):
+                for j in range(depth):
+                    work[transposed + j * units + i] = work[weights + i * outputs + j]
+            # the stored activation is positive exactly where the ReLU let the value through; it is not needed after
+            product(work, rows, units, depth, g, row_g, np.int64(1), transposed, units, a, row_a, np.int64(MASK))
+
+
+@njit(**INNER, fastmath=FAST)
+def _adam(weights, gradients, first, second, rate, decay, steps):
+    """One step of Adam (Kingma & Ba 2015) with torch's defaults."""
+    one = weights.dtype.type(1)
+    share_1, share_2 = weights.dtype.type(1 - 0.9), weights.dtype.type(1 - 0.999)
+    scale = weights.dtype.type(rate / (1 - 0.9**steps))
+    root = weights.dtype.type((1 - 0.999**steps) ** 0.5)
+    epsilon, shrink = weights.dtype.type(1e-8), weights.dtype.type(decay)
+    for i in range(weights.size):
+        gradient = gradients[i] + shrink * weights[i]
+        first[i] += share_1 * (gradient - first[i])
+        second[i] = (one - share_2) * second[i] + share_2 * (gradient * gradient)
+        weights[i] -= scale * first[i] / (np.sqrt(second[i]) / root + epsilon)
+
+
+@njit(**INNER)
+def _cross_entropy(work, at, step, count, main, index, labels):
+    """Replace the logits of a batch by d loss / d logit, which is 0 after the first `main` rows, and keep p beside it."""
+    one = work.dtype.type(1)
+    share = one / work.dtype.type(main)
+    for r in range(count):
+        place = at + r * step
+        p = one / (one + np.exp(-work[place]))
+        work[place] = (p - work.dtype.type(labels[index[r]])) * share if r < main else work.dtype.type(0)
+        work[place + 1] = p
+
+
+@njit(**INNER)
+def _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers, vacuous):
+    """Add the slope of the EO term, which sees rows begin to count, to the signal that `_cross_entropy` left.
+
+    settings: form as numbered in `EO_FORMS`, weight, epsilon, dual rate; multipliers (2,) and vacuous (1,) are one model's and
+    are updated. As `engine.eo.PenaltyState.gradient`.
+    """
+    sums, there, slopes = np.zeros(4), np.zeros(4), np.zeros(4, work.dtype)
+    for r in range(begin, count):
+        cell = cells[index[r]]
+        sums[cell] += work[at + r * step + 1]
+        there[cell] += 1
+    for y in range(2):
+        if there[2 * y] == 0 or there[2 * y + 1] == 0:
+            vacuous[0] += 1
+            continue
+        difference = sums[2 * y] / there[2 * y] - sums[2 * y + 1] / there[2 * y + 1]
+        slope = 2 * settings[1] * difference if settings[0] == 2 else multipliers[y] * np.sign(difference)
+        if settings[0] == 3:
+            multipliers[y] = max(multipliers[y] + settings[3] * (abs(difference) - settings[2]), 0.0)
+        slopes[2 * y], slopes[2 * y + 1] = slope / there[2 * y], -slope / there[2 * y + 1]
+    one = work.dtype.type(1)
+    for r in range(begin, count):
+        p = work[at + r * step + 1]
+        work[at + r * step] += slopes[cells[index[r]]] * p * (one - p)
+
+
+@njit(nogil=True, error_model="numpy")
+def _epoch(
+    work, shape, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
+    settings, extra_only, multipliers, vacuous,
+):  # fmt: skip
+    """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
+
+    settings: None where there is no EO term, which is then not even compiled.
+    """
+    size = weights.shape[1]
+    at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
+    index = np.empty(batch + extra.shape[2], np.int64)
+    for k in range(len(order)):
+        copy(work, 0, weights[k], 0, size)
+        taken = steps
+        for start in range(0, order.shape[1], batch):
+            main = min(batch, order.shape[1] - start)
+            count = main + extra.shape[2]
+            for r in range(main):
+                index[r] = order[k, start + r]
+            for r in range(extra.shape[2]):
+                index[main + r] = extra[k, taken - steps, r]
+            rows = (count + ROWS - 1) // ROWS * ROWS
+            _forward(work, shape, rows, table, index, np.int64(0), count)
+            _cross_entropy(work, at, step, count, main, index, labels)
+            if settings is not None:
+                begin = main if extra_only else 0
+                _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers[k], vacuous[k])
+            for r in range(count):
+                work[at + r * step + 1] = 0  # it was a padded logit's place
+            _backward(work, shape, rows, count, size, transposed)
+            taken += 1
+            _adam(work[:size], work[size : 2 * size], first[k], second[k], rate, decay, taken)
+        copy(weights[k], 0, work, 0, size)
+
+
+@njit(nogil=True, error_model="numpy")
+def _logits(work, shape, table, index, batch, weights, found):
+    """Fill found (K, m) with the logits of packed weights (K, size) on rows index (K or 1, m) of the table."""
+    at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
+    for k in range(len(weights)):
+        copy(work, 0, weights[k], 0, weights.shape[1])
+        rows = index[k if len(index) > 1 else 0]
+        for start in range(0, len(rows), batch):
+            count = min(batch, len(rows) - start)
+            _forward(work, shape, (count + ROWS - 1) // ROWS * ROWS, table, rows, start, count)
+            for r in range(count):
+                found[k, start + r] = work[at + r * step]
+
+
+EO_FORMS = {"absolute": 1, "squared": 2, "lagrangian": 3}
+SCORED = 256
+"""Rows scored at a time: enough to fill the tiles, few enough to stay in cache."""
+
+
+class Fused:
+    """The compiled way of `engine.fit`: sides (features, units of each hidden layer, 1); threads that share the models."""
+
+    def __init__(self, sides: tuple[int, ...], threads: int = 1) -> None:
+        self.sides, self.threads = sides, threads
+
+    def ready(self, dtype: np.dtype, fair: bool | None) -> None:
+        """Compile the loops for this precision: training with an EO term (fair) or without, or scoring alone (None)."""
+        _compile(np.dtype(dtype), fair)
+
+    def stack(self, wanted: int, table: Any, training: Any) -> int:
+        """Return how many models to hold in memory at once: `wanted`."""
+        return wanted
+
+    def initial(self, seeds: np.ndarray) -> np.ndarray:
+        """Return initial weights (K, P) float32, the same as torch's default scheme gives after `torch.manual_seed`."""
+        return np.stack([_initial(self.sides, int(seed)) for seed in seeds])
+
+    def train(self, table: Any, begin: np.ndarray, feed: Any, training: Any, penalty: Any, extra_only: bool):
+        """Return (weights (K, P), vacuous (K,) share of EO terms) of models that start at `begin` (K, P).
+
+        table, feed, training, penalty: see `engine.fit`.
+        """
+        models = len(begin)
+        layout = Layout.of(self.sides, feed.batch + feed.extra)
+        weights = layout.pack(begin)
+        moments = np.zeros_like(weights), np.zeros_like(weights)
+        settings, multipliers = None, np.zeros((models, 2))
+        if penalty is not None:
+            settings = np.array([EO_FORMS[penalty.form], penalty.weight, penalty.epsilon, penalty.dual_rate])
+            multipliers += penalty.weight
+        vacuous = np.zeros((models, 1), np.int64)
+        arenas = [layout.arena(weights.dtype) for _ in range(self.threads)]
+        cells = 2 * table.y + table.a
+
+        def work(part: int, order: np.ndarray, extra: np.ndarray, steps: int) -> None:
+            cut = slice(models * part // self.threads, models * (part + 1) // self.threads)
+            _epoch(
+                arenas[part], layout.shape, layout.transposed, table.packed, table.y, cells, order[cut], extra[cut],
+                feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, training.learning_rate,
+                training.weight_decay, settings, extra_only, multipliers[cut], vacuous[cut],
+            )  # fmt: skip
+
+        steps = 0
+        for _ in range(training.epochs):
+            order, extra = feed.epoch()
+            self._share(work, order, extra, steps)
+            steps += feed.steps
+        return layout.unpack(weights), vacuous[:, 0] / max(2 * steps, 1)
+
+    def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return logits (K, m) of models `weights` (K, P) on rows (K, m), or on the same rows (1, m) for all."""
+        layout = Layout.of(self.sides, SCORED)
+        packed = layout.pack(weights.astype(table.x.dtype, copy=False))
+        found = np.empty((len(weights), rows.shape[1]), packed.dtype)
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+
+        def work(part: int) -> None:
+            cut = slice(len(packed) * part // self.threads, len(packed) * (part + 1) // self.threads)
+            mine = rows[cut] if len(rows) > 1 else rows
+            _logits(layout.arena(packed.dtype), layout.shape, table.packed, mine, SCORED, packed[cut], found[cut])
+
+        self._share(work)
+        return found
+
+    def _share(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Call work(part, *arguments) for each thread's part; the compiled loops hold no lock."""
+        if self.threads == 1:
+            work(0, *arguments)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            for done in [pool.submit(work, part, *arguments) for part in range(self.threads)]:
+                done.result()
+
+
+@functools.cache
+def _compile(dtype: np.dtype, fair: bool | None) -> None:
+    """Run the loops once on nothing much, with arguments of the types that `Fused` passes."""
+    layout = Layout.of((1, 1), 1)
+    work, packed, one = layout.arena(dtype), layout.pack(np.zeros((1, 2), dtype)), np.zeros((1, 1), np.int64)
+    table = pack_table(np.zeros((1, 1), dtype))
+    _logits(work, layout.shape, table, one, 1, packed, np.empty((1, 1), dtype))
+    if fair is not None:
+        settings = np.ones(4) if fair else None
+        _epoch(
+            work, layout.shape, layout.transposed, table, one[0], one[0], one, np.zeros((1, 1, 0), np.int64), 1,
+            packed, np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, settings, False, np.zeros((1, 2)), one,
+        )  # fmt: skip
+
+
+def _initial(sides: tuple[int, ...], seed: int) -> np.ndarray:
+    # torch draws from the Mersenne twister, seeded with the lower 32 bits: 24 bits of each word make a uniform number
+    twister = np.random.RandomState(derive(seed, "init") & 0xFFFFFFFF)
+    parts = []
+    for into, out in itertools.pairwise(sides):
+        # torch's bounds for weights and for biases are equal but for rounding; these are its own steps
+        gain = math.sqrt(2.0 / (1 + math.sqrt(5) ** 2))
+        for count, bound in ((into * out, math.sqrt(3.0) * (gain / math.sqrt(into))), (out, 1 / math.sqrt(into))):
+            uniform = (twister.randint(0, 2**32, count, dtype=np.uint32) & 0xFFFFFF) / 2**24
+            low, high = np.float32(-bound), np.float32(bound)
+            # one rounding at the end, as in torch's fused multiply-add
+            parts.append((uniform * np.float64(high - low) + np.float64(low)).astype(np.float32))
+    return np.concatenate(parts)

@@ -1,0 +1,127 @@
+"""Small matrix products for compiled loops: register tiles written in LLVM's vector types, through numba.
+
+Library products (BLAS) cost microseconds a call and are tuned for sides of hundreds; the layers here are 8 to 100 wide.
+A tile keeps 8 rows of the result in vector registers over the whole sum, so each number is written once. Every
+element is summed over k in the same order in any tile, so the choice of tile changes no bit.
+"""
+
+from __future__ import annotations
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ROWS = 8
+"""Rows of a tile; the rows of every product are padded to a multiple of it."""
+LANES = 8
+"""Columns of the narrow tile; the columns of every product are padded to a multiple of it."""
+WIDE = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else LANES
+"""Columns of the wide tile: with 32 vector registers of 512 bits 8 x 16 fits, with 16 of 256 bits it would not."""
+
+PLAIN, RELU, MASK = 0, 1, 2
+"""Forms of a product. What happens to a sum before it is stored: nothing; max(0, sum); sum where the old value is positive, else 0."""
+
+
+def _tile(lanes: int):
+    """Return a compiled function that computes one tile of c = a b: ROWS x `lanes`."""
+
+    @intrinsic
+    def tile(typingctx, work, a, row_a, step_a, b, row_b, c, row_c, depth, form):
+        signature = types.void(work, *[types.intp] * 9)
+
+        def generate(context, builder, signature, args):
+            data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            a, row_a, step_a, b, row_b, c, row_c, depth, form = args[1:]
+            number = context.get_data_type(signature.args[0].dtype)
+            align = context.get_abi_sizeof(number)
+            vector, index = ir.VectorType(number, lanes), ir.IntType(64)
+            zero = ir.Constant(vector, [0.0] * lanes)
+            spread = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+            def at(offset, kind=None):
+                place = builder.gep(data, [offset])
+                return builder.load(builder.bitcast(place, kind.as_pointer()) if kind else place, align=align)
+
+            def broadcast(value):
+                one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+                return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), spread)
+
+            before = builder.block
+            starts = [builder.add(a, builder.mul(row_a, ir.Constant(index, m))) for m in range(ROWS)]
+            loop, after = builder.append_basic_block("depth"), builder.append_basic_block("store")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            k = builder.phi(index)
+            k.add_incoming(ir.Constant(index, 0), before)
+            sums = [builder.phi(vector) for _ in range(ROWS)]
+            line = at(builder.add(b, builder.mul(k, row_b)), vector)
+            shift = builder.mul(k, step_a)
+            for start, total in zip(starts, sums, strict=True):
+                product = builder.fmul(broadcast(at(builder.add(start, shift))), line, flags=("contract",))
+                total.add_incoming(zero, before)
+                total.add_incoming(builder.fadd(product, total, flags=("contract",)), loop)
+            following = builder.add(k, ir.Constant(index, 1))
+            k.add_incoming(following, loop)
+            builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+
+            builder.position_at_end(after)
+            results = [total.incomings[1][0] for total in sums]
+            relu = builder.icmp_signed("==", form, ir.Constant(index, RELU))
+            mask = builder.icmp_signed("==", form, ir.Constant(index, MASK))
+            for m, result in enumerate(results):
+                offset = builder.add(c, builder.mul(row_c, ir.Constant(index, m)))
+                # both comparisons let not-a-number through, so that a diverged model is seen
+                negative = builder.fcmp_ordered("<", result, zero)
+                result = builder.select(builder.select(relu, negative, _false(lanes)), zero, result)
+                closed = builder.fcmp_ordered("<=", at(offset, vector), zero)
+                result = builder.select(builder.select(mask, closed, _false(lanes)), zero, result)
+                place = builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+                builder.store(result, place, align=align)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return tile
+
+
+def _false(lanes: int) -> ir.Constant:
+    return ir.Constant(ir.VectorType(ir.IntType(1), lanes), [0] * lanes)
+
+
+_narrow, _wide = _tile(LANES), _tile(WIDE)
+
+
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def product(work, rows, columns, depth, a, row_a, step_a, b, row_b, c, row_c, form):
+    """Store the product c = a b, all three in the flat array `work` and given by their offsets.
+
+    a[m, k] = work[a + m * row_a + k * step_a], b[k, n] = work[b + k * row_b + n], c[m, n] = work[c + m * row_c + n]
+    for m < rows (a multiple of ROWS), n < columns (of LANES), k < depth (at least 1). form: PLAIN, RELU or MASK.
+    """
+    n = 0
+    while n + WIDE <= columns:
+        for m in range(0, rows, ROWS):
+            _wide(work, a + m * row_a, row_a, step_a, b + n, row_b, c + m * row_c + n, row_c, depth, form)
+        n += WIDE
+    while n < columns:
+        for m in range(0, rows, ROWS):
+            _narrow(work, a + m * row_a, row_a, step_a, b + n, row_b, c + m * row_c + n, row_c, depth, form)
+        n += LANES
+
+
+@intrinsic
+def copy(typingctx, into, at, source, start, count):
+    """Copy `count` numbers of the flat array `source` from `start` on into the flat array `into` from `at` on."""
+    signature = types.void(into, types.intp, source, types.intp, types.intp)
+
+    def generate(context, builder, signature, args):
+        def place(i):
+            return builder.gep(context.make_array(signature.args[i])(context, builder, args[i]).data, [args[i + 1]])
+
+        size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
+        cgutils.raw_memcpy(builder, place(0), place(2), args[4], size)
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -1,0 +1,71 @@
+"""Steps: one job each, named by what they do and by a digest of all that their result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .provenance import code_digest, library_versions
+from .settings import canonical, digest
+
+ROOT = "results"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job: `inputs` and `outputs` are paths by name; `modules` is the code it runs; `models` is how many it trains or
+    scores; `seconds` CPU seconds on the reference core without its start; `mb` megabytes that it writes."""
+
+    stage: str
+    id: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, tuple[str, ...]]
+    outputs: Mapping[str, str]
+    modules: tuple[str, ...]
+    models: int = 0
+    seconds: float = 0.5
+    mb: float = 0.1
+    mem_mb: int = 1000
+
+    @property
+    def params(self) -> str:
+        """The settings as canonical JSON."""
+        return canonical(self.settings)
+
+    @property
+    def code(self) -> str:
+        """Digest of the code the step runs, and of the versions of the libraries it computes with."""
+        return code_digest(*self.modules) + digest(library_versions(), 4)
+
+    @property
+    def runtime(self) -> int:
+        """Minutes for a cluster's limit: far above what is expected, since it is no estimate."""
+        return max(30, round(self.seconds / 60 * 10))
+
+
+Steps = dict[str, dict[str, Step]]
+Input = Step | list[tuple[Step, str]]
+
+
+def add(
+    steps: Steps, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Input], **more: Any
+) -> Step:
+    """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
+
+    inputs: by name, a step (its only output) or a list of (step, output name).
+    """
+    paths: dict[str, tuple[str, ...]] = {}
+    sources: list[str] = []
+    for name, value in inputs.items():
+        found = []
+        for step, output in value if isinstance(value, list) else [(value, "table")]:
+            found.append(step.outputs[output])
+            sources.append(f"{step.stage}/{step.id}/{output}")
+        paths[name] = tuple(found)
+    name = f"{slug}-{digest({'stage': stage, 'settings': settings, 'inputs': sources})}"
+    if name not in steps[stage]:
+        names = more.pop("outputs", ("table",))
+        outputs = {out: f"{ROOT}/store/{stage}/{name}{'' if out == 'table' else '.' + out}.parquet" for out in names}
+        steps[stage][name] = Step(stage, name, settings, paths, outputs, **more)
+    return steps[stage][name]
