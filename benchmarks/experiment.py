@@ -29,7 +29,7 @@ from popleak.errors import PopleakError
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = common.RESULTS / "experiment.parquet"
 NAMES = {
-    "start": "Python's start and imports",
+    "start": "Python, imports, compiling",
     "training": "training of models",
     "store": "reading and writing Parquet",
     "rest": "the stage's own work",
