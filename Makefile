@@ -15,8 +15,14 @@ test: $(INSTALLED)
 
 install: $(INSTALLED)
 
+# how fast, and compared with what: tables and figures in results/benchmarks; `python benchmarks/report.py` puts them into
+# docs/performance.md
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/storage.py
+	$(BIN)/python benchmarks/experiment.py
+	$(BIN)/python benchmarks/figure.py
 
 # what is generated from the code: the config's JSON Schema and the reference pages in docs/
 docs: $(INSTALLED)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from common import RESULTS, apart, peak_memory, say, write
 
+from common import RESULTS, apart, peak_memory, say, write
 from popleak.attacks.base import Game, Query
 from popleak.attacks.kl import PLUGIN as KL
 from popleak.draw import counts, draw_one

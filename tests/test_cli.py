@@ -8,7 +8,7 @@ import os
 import pytest
 
 import tiny
-from popleak import cli, plugins, store
+from popleak import accounting, cli, plugins, store
 from popleak.errors import PopleakError
 
 
@@ -126,7 +126,10 @@ def test_a_stage_by_hand(tmp_path, capsys):
     for step, words in ((data, []), (pools, ["--data", str(tmp_path / "data.parquet")])):
         output = tmp_path / ("data.parquet" if step is data else "pools.parquet")
         common = ["--step", step.id, "--settings", step.params, "--code", step.code, "--output", str(output)]
-        assert in_process(capsys, step.stage, *common, *words) == (0, "", "")
+        status, out, err = in_process(capsys, step.stage, *common, *words)
+        assert (status, out) == (0, "")
+        assert [(line.stage, line.step) for line in accounting.parse(err)] == [(step.stage, step.id)]
+        assert err.count("\n") == 1, "one line in the log: what the job took"
         found = store.facts(output)
         assert (found["stage"], found["step"], found["code"]) == (step.stage, step.id, step.code)
         assert found["settings"] == json.loads(step.params)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import experiment
 import tiny
 from popleak.schema import TABLES
 
@@ -179,6 +180,24 @@ def test_same_bytes_on_one_core(finished, tmp_path):
     for name in ("leakage.pdf", "gap.pdf", "gap.csv"):
         figure = Path("results") / "smoke" / "figures" / name
         assert (folder / figure).read_bytes() == (finished[0] / figure).read_bytes()
+
+
+def test_each_job_accounts_for_its_time(finished):
+    """One line in each log; with what Snakemake's clock and the run's wall time add, nothing is counted twice or lost."""
+    folder, said, seconds = finished
+    found = experiment.jobs(folder)
+    assert found.groupby("stage")["step"].nunique().to_dict() == {
+        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 1, "measure": 1, "attack": 2,
+        "tables": 5, "figures": 2, "report": 1,
+    }  # fmt: skip
+    assert said.count(" took ") == 20
+    spent = found.groupby(["part", "stage"])["wall_seconds"].sum()
+    assert set(spent["training"][spent["training"] > 0].index) == {"train", "defend"}
+    assert (spent["start"] > 0).all()
+    assert spent.sum() < 2 * seconds
+    frame = experiment.decompose(found, seconds, 60.0, 2)
+    assert frame["share"].sum() == pytest.approx(1)
+    assert frame["wall_seconds"].sum() == pytest.approx(2 * seconds)
 
 
 # What an edit re-runs.

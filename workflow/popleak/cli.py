@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from . import accounting
 from .errors import PopleakError
 from .schema import TABLES
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+MODULES = {"figures": "figure"}  # stages whose module bears another name
 LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
 
 
@@ -26,8 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ[name] = str(getattr(arguments, "threads", 1))
     # without a workspace of fixed size a GPU's matrix products are not the same from run to run
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    stage = getattr(arguments, "stage", None)
     try:
+        if stage:
+            # pyarrow imports pandas at its first conversion: better now, where it counts as start
+            accounting.start(f"{__package__}.{MODULES.get(stage, stage)}", "pandas")
         arguments.run(arguments)
+        if stage:
+            print(accounting.line(stage, arguments.step), file=sys.stderr)
     except PopleakError as error:
         print(f"popleak: {error}", file=sys.stderr)
         return 2
@@ -84,7 +92,7 @@ def _stage(commands, name: str, run: Callable, **options: dict) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch and BLAS")
     for option, how in options.items():
         parser.add_argument(f"--{option.replace('_', '-')}", **how)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, stage=name)
 
 
 def _common(arguments: argparse.Namespace) -> dict:

@@ -14,6 +14,7 @@ import importlib.util
 import pkgutil
 from typing import Any
 
+from . import accounting
 from .errors import PopleakError
 
 KINDS = ("datasets", "models", "defences", "attacks", "figures")
@@ -46,6 +47,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 @functools.cache
+@accounting.part("start")
 def load(kind: str, name: str) -> Any:
     """Return the plugin `name`. Raises PopleakError with the allowed names if there is none."""
     known = modules(kind)

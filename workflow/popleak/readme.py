@@ -21,9 +21,7 @@ def write(*, title: str, tau: float, tables: Mapping[str, Path], figure: Path, f
 
     Raises PopleakError if the README lacks the markers; nothing is written then.
     """
-    text = readme.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise PopleakError(f"{readme}: lacks the lines {BEGIN!r} and {END!r}: put them where the results belong")
+    whole = around(readme, BEGIN, END)
     frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in NEEDED}
     image = (folder / "leakage.png").as_posix()
     found = block(title=title, tau=tau, frames=frames, image=image)
@@ -32,10 +30,25 @@ def write(*, title: str, tau: float, tables: Mapping[str, Path], figure: Path, f
         frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
     shutil.copyfile(figure, folder / "leakage.png")
     (folder / "block.md").write_text(found, encoding="utf-8")
-    head, tail = text.split(BEGIN)[0], text.split(END, 1)[1]
-    partial = readme.with_name(f".{readme.name}.partial")
-    partial.write_text(f"{head}{BEGIN}\n{found}{END}{tail}", encoding="utf-8")
-    os.replace(partial, readme)
+    put(readme, whole, found)
+
+
+def around(page: Path, begin: str, end: str) -> tuple[str, str]:
+    """Return a page's text up to and with the marker `begin`, and from the marker `end` on.
+
+    Raises PopleakError if the page lacks the markers.
+    """
+    text = page.read_text(encoding="utf-8")
+    if begin not in text or end not in text:
+        raise PopleakError(f"{page}: lacks the lines {begin!r} and {end!r}: put them where the results belong")
+    return text.split(begin)[0] + begin, end + text.split(end, 1)[1]
+
+
+def put(page: Path, whole: tuple[str, str], block: str) -> None:
+    """Write a block into a page between what `around` returned. The page changes whole or not at all."""
+    partial = page.with_name(f".{page.name}.partial")
+    partial.write_text(f"{whole[0]}\n{block}{whole[1]}", encoding="utf-8")
+    os.replace(partial, page)
 
 
 def block(*, title: str, tau: float, frames: Mapping[str, pd.DataFrame], image: str) -> str:

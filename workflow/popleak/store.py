@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from . import accounting
 from .errors import PopleakError
 
 KEY = b"popleak"
@@ -39,6 +40,7 @@ def matrix(column: pa.ChunkedArray) -> np.ndarray:
     return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
 
 
+@accounting.part("store")
 def file_digest(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as handle:
@@ -78,6 +80,7 @@ def provenance(
     }
 
 
+@accounting.part("store")
 def write(path: str | Path, table: pa.Table | Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Write `table` with `facts` in its metadata. The file appears whole, under its name, or not at all."""
     with Writer(path, facts) as writer:
@@ -99,6 +102,7 @@ class Writer:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
+    @accounting.part("store")
     def add(self, piece: pa.Table | Mapping[str, Any]) -> None:
         """Append a piece with the columns of the first."""
         table = piece if isinstance(piece, pa.Table) else pa.table(dict(piece))
@@ -107,6 +111,7 @@ class Writer:
             self.file = pq.ParquetWriter(self.partial, table.schema.with_metadata(stored), compression="zstd")
         self.file.write_table(table.replace_schema_metadata(self.file.schema.metadata), max(table.num_rows, 1))
 
+    @accounting.part("store")
     def __exit__(self, kind: type | None, *_: object) -> None:
         try:
             if self.file is not None:
@@ -121,11 +126,13 @@ class Writer:
             self.partial.unlink(missing_ok=True)
 
 
+@accounting.part("store")
 def facts(path: str | Path) -> dict[str, Any]:
     """Return what `write` stored beside the table. Raises PopleakError for a truncated or foreign file."""
     return _open(path)[1]
 
 
+@accounting.part("store")
 def read(
     path: str | Path,
     *,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .. import accounting
 from ..seeds import generator
 from ..settings import Settings
 
@@ -164,6 +165,7 @@ def hold_out(rows: np.ndarray, seeds: np.ndarray, share: float) -> tuple[np.ndar
     return shuffled[:, held:], shuffled[:, :held]
 
 
+@accounting.part("training")
 def fit(
     build: Build,
     table: Table,

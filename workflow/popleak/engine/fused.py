@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .. import accounting
 from ..seeds import derive
 from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, product
 
@@ -334,6 +335,7 @@ class Fused:
 
 
 @functools.cache
+@accounting.part("start")
 def _compile(dtype: np.dtype, fair: bool | None) -> None:
     """Run the loops once on nothing much, with arguments of the types that `Fused` passes."""
     layout = Layout.of((1, 1), 1)

@@ -1,0 +1,181 @@
+"""Writes what the benchmarks found into docs/performance.md, between its markers: `python benchmarks/report.py`.
+
+Numbers on that page come from the tables in results/benchmarks and are never typed. Tables (as CSV) and figures are
+copied into docs/results/benchmarks, so that a page and its numbers are committed together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+import common
+import experiment
+import figure
+from growth import AXES
+from popleak import readme, store
+from popleak.errors import PopleakError
+from ways import SHAPE, WAYS, shapes_in
+
+BEGIN, END = "<!-- benchmarks: begin, written by benchmarks/report.py -->", "<!-- benchmarks: end -->"
+PAGE, FOLDER = Path("docs/performance.md"), Path("docs/results/benchmarks")
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def training(frame: pd.DataFrame, facts: dict) -> str:
+    """Return costs of the three ways by shape, on the fewest threads, and what more threads save."""
+    counts = sorted(frame["threads"].unique())
+    frame = frame.assign(shape=shapes_in(frame))
+    rows = []
+    for shape, cell in frame.groupby("shape", sort=False):
+        one = cell[cell["threads"] == counts[0]]
+        cpu = one.pivot(index="repeat", columns="way", values="cpu_seconds_per_model")
+        middle = one.groupby("way").median(numeric_only=True)
+        memory = facts["memory_before_mb"][str(shape)]["stacked"]
+        walls = cell[cell["way"] == "stacked"].pivot(index="repeat", columns="threads", values="wall_seconds_per_model")
+        double = max(facts["max_weight_difference_in_double"][str(shape)].values())
+        rows.append(
+            [
+                figure.shape_label(shape), one["epochs"].iloc[0],
+                *(f"{1000 * cpu[way].median():.3g}" for way in WAYS),
+                common.spread(cpu["loader"] / cpu["stacked"], 1), common.spread(cpu["careful"] / cpu["stacked"], 1),
+                f"{middle.loc['stacked', 'share_of_sgemm']:.1%}",
+                f"{middle.loc['stacked', 'peak_memory_mb']:.0f} ({memory['imports']:.0f})",
+                *(common.spread(walls[counts[0]] / walls[more]) for more in counts[1:]),
+                f"{one['max_weight_difference'].max():.0e}", f"{double:.0e}",
+            ]
+        )  # fmt: skip
+    header = [
+        "rows × features, (hidden), batch", "epochs", "`loader`, CPU ms", "`careful`, CPU ms", "`stacked`, CPU ms",
+        "`loader` / `stacked`", "`careful` / `stacked`", "% of sgemm", "MB (imports)",
+        *(f"wall, {counts[0]} thread / {more}" for more in counts[1:]), "difference, single", "double",
+    ]  # fmt: skip
+    most = frame.groupby("way")["models"].max()
+    said = (
+        f"CPU milliseconds a model, all epochs, on {counts[0]} thread: medians of {frame['repeat'].nunique()} repeats; "
+        f"ratios within a repeat, with lowest and highest. The engine trained up to {most['stacked']} models in a process, "
+        f"the loops up to {most['careful']}. The rate of a large product was {facts['sgemm_gflops']:.0f} GFLOP/s."
+    )
+    return f"{said}\n\n{grid(header, rows)}"
+
+
+def growth(frame: pd.DataFrame, facts: dict) -> str:
+    """Return CPU seconds and peak memory at the ends of each axis."""
+    rows = []
+    for axis in AXES:
+        for value, cell in frame[frame["axis"] == axis].groupby("value"):
+            middle = cell.groupby("way").median(numeric_only=True)
+            numbers = [
+                f"{middle.loc[way, name]:.{digits}f}"
+                for name, digits in (("cpu_seconds", 2), ("peak_memory_mb", 0))
+                for way in ("careful", "stacked")
+            ]
+            rows.append([figure.AXIS_LABELS[axis], f"{value:,}", *numbers])
+    header = ["what grows", "to", "`careful`, CPU s", "`stacked`, CPU s", "`careful`, MB", "`stacked`, MB"]
+    base = shapes_in(frame[frame["axis"] == "models"])
+    where = figure.shape_label(base[0]) if base else facts["settings"]["base"]
+    others = facts["settings"]["other_models"]
+    return (
+        f"All models together, {frame['epochs'].iloc[0]} epochs; what does not grow is {where}, and {others} models.\n\n"
+        f"{grid(header, rows)}"
+    )
+
+
+def whole(frame: pd.DataFrame, facts: dict) -> str:
+    """Return shares of an experiment's wall time, a column an experiment and number of worker processes."""
+    cells = {key: cell for key, cell in frame.groupby(["experiment", "cores"], sort=False)}
+    rows = [["wall seconds", *(f"{cell['run_wall_seconds'].mean():.0f}" for cell in cells.values())]]
+    for part, label in experiment.NAMES.items():
+        shares = (cell.loc[cell["part"] == part, "share"].sum() / cell["repeat"].nunique() for cell in cells.values())
+        rows.append([label, *(f"{share:.1%}" for share in shares)])
+    header = ["share of wall time × processes", *(f"{name}, {cores} at a time" for name, cores in cells)]
+    said = ""
+    for name, cell in frame.groupby("experiment", sort=False):
+        walls = cell.groupby("cores")["run_wall_seconds"].mean()
+        for cores in walls.index[1:]:
+            ratio = walls.iloc[0] / walls[cores]
+            said += f"\n`{name}` with {cores} worker processes: {ratio:.2f} times as fast as with {walls.index[0]}.\n"
+    return grid(header, rows) + said
+
+
+def storage(frame: pd.DataFrame, facts: dict) -> str:
+    """Return sizes and seconds by number of models."""
+    rows = []
+    for (models, way), part in frame.groupby(["models", "way"]):
+        middle = part.median(numeric_only=True)
+        rows.append([f"{models:,}", f"`{way}`", f"{middle['files']:.0f}", f"{middle['bytes'] / 1e6:.2f}",
+                     f"{middle['disk_bytes'] / 1e6:.2f}", f"{1000 * middle['write_seconds']:.1f}",
+                     f"{1000 * middle['read_seconds']:.1f}"])  # fmt: skip
+    return grid(["models", "way", "files", "MB", "MB on disk", "write, ms", "read, ms"], rows)
+
+
+PARTS = {
+    "training": ("Training", training), "growth": ("Growth", growth), "experiment": ("A whole experiment", whole),
+    "storage": ("Storage", storage),
+}  # fmt: skip
+
+
+def block(tables: Path) -> str:
+    """Return the block in Markdown from the tables in the folder `tables`; a part that was not run says so."""
+    text = ""
+    for name, (title, make) in PARTS.items():
+        path = tables / f"{name}.parquet"
+        text += f"### {title}\n\n"
+        if not path.exists():
+            text += f"Not measured yet: `python benchmarks/{name}.py`.\n\n"
+            continue
+        facts = store.facts(path)
+        versions = ", ".join(f"{library} {facts['versions'][library]}" for library in ("python", "torch", "numpy"))
+        text += f"{facts['processor']}, {facts['cores']} cores; {versions}.\n\n"
+        text += f"{make(store.read(path, stage='benchmark').to_pandas(), facts)}\n"
+        if name in figure.FIGURES:
+            text += f"![{title}](results/benchmarks/{name}.png)\n\n"
+    return text
+
+
+def write(tables: Path, page: Path, folder: Path) -> None:
+    """Write the block into `page`, and block.md, figures and tables into `folder`.
+
+    Raises PopleakError if the page lacks the markers; nothing is written then.
+    """
+    whole = readme.around(page, BEGIN, END)
+    found = block(tables)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in figure.draw(tables):
+        shutil.copyfile(path, folder / path.name)
+    for name in PARTS:
+        if (tables / f"{name}.parquet").exists():
+            frame = store.read(tables / f"{name}.parquet", stage="benchmark").to_pandas()
+            if set(SHAPE) <= set(frame):
+                frame["widths"] = ["x".join(map(str, widths)) for widths in frame["widths"]]
+            frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    (folder / "block.md").write_text(found, encoding="utf-8")
+    readme.put(page, whole, found)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", type=Path, default=common.RESULTS, help="where the benchmarks wrote their tables")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where figures and tables are kept for the page")
+    arguments = parser.parse_args()
+    try:
+        write(arguments.tables, arguments.page, arguments.folder)
+    except PopleakError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
