@@ -67,16 +67,16 @@ def test_schema_is_json():
 
 
 def test_plan():
-    lines = [line.split() for line in run("plan", "--configfile", "workflow/experiments/smoke.yaml").splitlines()]
-    assert lines[0] == ["stage", "jobs", "there", "models"]
-    found = {words[0]: words[1] for words in lines[1:]}
+    *lines, last = run("plan", "--configfile", "workflow/experiments/smoke.yaml", "--cores", "3").splitlines()
+    lines = [line.split() for line in lines]
+    assert lines[0] == ["stage", "jobs", "there", "models", "CPU", "disk"]
+    assert (last.startswith("about ") and " on 3 cores " in last) or last.startswith("all files are there")
+    assert lines[-1][0] == "all"
+    found = {words[0]: words[1] for words in lines[1:-1]}
     assert found == {
         "dataset": "1", "split": "1", "draw": "3", "train": "1", "defend": "2", "query": "1", "measure": "1", "attack": "2",
         "tables": "5", "figures": "2", "report": "1",
     }  # fmt: skip
-    models = {words[0]: words[-1] for words in lines[1:] if len(words) == 4}
-    # 4 victims and 2 x 4 shadows in each of 2 worlds, two defences
-    assert models == {"train": "24", "defend": "48"}
 
 
 def test_data_of_an_experiment(capsys, monkeypatch):

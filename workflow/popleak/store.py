@@ -108,7 +108,8 @@ class Writer:
         table = piece if isinstance(piece, pa.Table) else pa.table(dict(piece))
         if self.file is None:
             stored = {KEY: json.dumps(self.facts, sort_keys=True).encode()}
-            self.file = pq.ParquetWriter(self.partial, table.schema.with_metadata(stored), compression="zstd")
+            schema = table.schema.with_metadata(stored)
+            self.file = pq.ParquetWriter(self.partial, schema, compression="zstd", **_encodings(schema))
         self.file.write_table(table.replace_schema_metadata(self.file.schema.metadata), max(table.num_rows, 1))
 
     @accounting.part("store")
@@ -127,6 +128,20 @@ class Writer:
 
 
 @accounting.part("store")
+def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
+    """Return how columns are encoded: a dictionary for words and keys, floats byte by byte, which zstd compresses better.
+
+    A dictionary of a column of weights or scores, all different, costs more time and room than the column.
+    """
+    words, floats = [], []
+    for field in schema:
+        nested = pa.types.is_fixed_size_list(field.type)
+        kind = field.type.value_type if nested else field.type
+        name = f"{field.name}.list.element" if nested else field.name
+        (floats if pa.types.is_floating(kind) else words).append(name)
+    return {"use_dictionary": words, "use_byte_stream_split": floats}
+
+
 def facts(path: str | Path) -> dict[str, Any]:
     """Return what `write` stored beside the table. Raises PopleakError for a truncated or foreign file."""
     return _open(path)[1]
