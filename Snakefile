@@ -36,8 +36,12 @@ STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"
 
 # jobs run the same Python as this, whether or not its environment is activated; a prefix replaces Snakemake's own strict
-# mode, without which a failed command before `| tee` would count as done
-shell.prefix(f'set -euo pipefail; export PATH="{os.path.dirname(sys.executable)}:$PATH"; ')
+# mode, without which a failed command before `| tee` would count as done. glibc gives large blocks back to the system and
+# takes them again all the time, unless told to keep them: a fifth of the time of jobs on large arrays
+shell.prefix(
+    f'set -euo pipefail; export PATH="{os.path.dirname(sys.executable)}:$PATH" MALLOC_TRIM_THRESHOLD_=268435456 '
+    "MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TOP_PAD_=16777216; "
+)
 
 
 wildcard_constraints:

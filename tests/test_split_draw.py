@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from popleak import draw, query, split, store
+from popleak import arrays, draw, query, split, store
 from popleak.draw import counts, half_up, origins
 from popleak.errors import PopleakError
 from popleak.records import read
@@ -52,7 +52,7 @@ class Stages:
                 for one in step.settings["draws"]:
                     table = store.read(self.file("draw", step), stage="draw", where={"world": one["world"]})
                     columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names if n != "rows"}
-                    found[one["world"]] = {**columns, "rows": store.matrix(table["rows"])}
+                    found[one["world"]] = {**columns, "rows": arrays.matrix(table["rows"])}
         return found
 
     def queries(self) -> dict[int, query.Points]:

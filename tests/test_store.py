@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import tiny
-from popleak import store
+from popleak import arrays, store
 from popleak.errors import PopleakError
 
-COLUMNS = {"k": np.arange(200), "w": store.fixed(np.random.default_rng(0).random((200, 7)).astype(np.float32))}
+COLUMNS = {"k": np.arange(200), "w": arrays.fixed(np.random.default_rng(0).random((200, 7)).astype(np.float32))}
 FACTS = {"stage": "train", "step": "a-1"}
 
 
@@ -32,8 +32,8 @@ def test_round_trip(path):
     store.write(path, COLUMNS, FACTS)
     table = store.read(path, stage="train", step="a-1")
     assert table["k"].to_pylist() == list(range(200))
-    assert np.array_equal(store.matrix(table["w"]), store.matrix(COLUMNS["w"]))
-    assert store.matrix(table["w"]).dtype == np.float32
+    assert np.array_equal(arrays.matrix(table["w"]), arrays.matrix(COLUMNS["w"]))
+    assert arrays.matrix(table["w"]).dtype == np.float32
     assert store.facts(path) == FACTS
     assert store.read(path, columns=["k"]).column_names == ["k"]
 
@@ -41,22 +41,22 @@ def test_round_trip(path):
 @pytest.mark.parametrize("shape", [(5, 1), (0, 3), (1, 4)])
 def test_matrix_shapes(path, shape):
     values = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
-    store.write(path, {"w": store.fixed(values)}, FACTS)
-    assert store.matrix(store.read(path)["w"]).shape == shape
+    store.write(path, {"w": arrays.fixed(values)}, FACTS)
+    assert arrays.matrix(store.read(path)["w"]).shape == shape
 
 
 def test_matrix_of_slices_and_chunks():
     values = np.arange(12.0).reshape(6, 2)
-    column = store.fixed(values)
-    assert np.array_equal(store.matrix(column[2:5]), values[2:5])
+    column = arrays.fixed(values)
+    assert np.array_equal(arrays.matrix(column[2:5]), values[2:5])
     chunked = pa.chunked_array([column[:2], column[2:]])
-    assert np.array_equal(store.matrix(chunked), values)
-    assert np.array_equal(store.matrix(chunked.filter(pa.array([True, False] * 3))), values[::2])
+    assert np.array_equal(arrays.matrix(chunked), values)
+    assert np.array_equal(arrays.matrix(chunked.filter(pa.array([True, False] * 3))), values[::2])
 
 
 def test_fixed_wants_two_dimensions():
     with pytest.raises(ValueError, match="rows, width"):
-        store.fixed(np.arange(3))
+        arrays.fixed(np.arange(3))
 
 
 def test_same_bytes(tmp_path):
@@ -186,7 +186,7 @@ def test_nothing_is_pickled():
 
 
 def test_objects_are_refused(path):
-    with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
+    with pytest.raises(TypeError, match="numbers, booleans or words"):
         store.write(path, {"k": [object()]}, FACTS)
     assert not path.exists()
 

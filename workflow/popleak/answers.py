@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import store
+from . import arrays, store
 
 
 class Points(NamedTuple):
@@ -31,7 +31,7 @@ class Answers(NamedTuple):
 def read_points(path: str | Path, pair: str) -> dict[int, Points]:
     """Return a pair's query sets by pool split, from a draw table of purpose `query`."""
     table = store.read(path, stage="draw", where={"pair": pair})
-    there = {name: store.matrix(table[name]) for name in table.column_names if name not in ("pair", "split")}
+    there = {name: arrays.matrix(table[name]) for name in table.column_names if name not in ("pair", "split")}
     found = {}
     for i, split in enumerate(table["split"].to_pylist()):
         cell = there["cell"][i] if "cell" in there else None
@@ -44,5 +44,5 @@ def read(path: str | Path, *, pair: str, defence: str) -> Answers:
     """Read what one role's models answered in one pair of worlds under one defence."""
     table = store.read(path, stage="query", where={"pair": pair, "defence": defence})
     named = [name for name in table.column_names if name not in ("pair", "defence", "scores")]
-    keys = {name: table[name].to_numpy(zero_copy_only=False) for name in named}
-    return Answers(keys, store.matrix(table["scores"]))
+    keys = {name: arrays.numpy(table[name]) for name in named}
+    return Answers(keys, arrays.matrix(table["scores"]))

@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stage = getattr(arguments, "stage", None)
     try:
         if stage:
-            # pyarrow imports pandas at its first conversion: better now, where it counts as start
-            accounting.start(f"{__package__}.{MODULES.get(stage, stage)}", "pandas")
+            accounting.start(f"{__package__}.{MODULES.get(stage, stage)}")
         arguments.run(arguments)
         if stage:
             print(accounting.line(stage, arguments.step), file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import plugins, store
+from . import arrays, plugins, store
 from .datasets._fetch import verify
 from .datasets.base import Records
 from .errors import PopleakError
@@ -35,7 +35,7 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
         "y": records.y.astype(np.int8),
         "a": records.a.astype(np.int8),
         "unit": np.arange(count) if records.unit is None else records.unit.astype(np.int64),
-        "x": store.fixed(records.x.astype(np.float32)),
+        "x": arrays.fixed(records.x.astype(np.float32)),
     }
     if records.cell is not None:
         columns["cell"] = records.cell.astype(np.int16)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import split, store
+from . import arrays, split, store
 from .errors import PopleakError
 from .populations import ROLES
 from .records import Loaded
@@ -100,7 +100,7 @@ def _training(
     return {
         **{name: [one[name]] * len(rows) for name in ("world", "from_world")},
         **{name: np.array(values) for name, values in columns.items()},
-        "rows": store.fixed(np.array(rows, dtype=np.int32)),
+        "rows": arrays.fixed(np.array(rows, dtype=np.int32)),
     }
 
 
@@ -127,14 +127,14 @@ def _query(
     columns = {
         "pair": [one["pair"]] * len(splits),
         "split": np.array(list(splits)),
-        "rows": store.fixed(rows),
-        "y": store.fixed(records.y[rows]),
-        "a": store.fixed(records.a[rows]),
-        "origin": store.fixed(origin),
+        "rows": arrays.fixed(rows),
+        "y": arrays.fixed(records.y[rows]),
+        "a": arrays.fixed(records.a[rows]),
+        "origin": arrays.fixed(origin),
     }
     if laws:
-        columns["cell"] = store.fixed(records.cell[rows])
-        columns["law"] = store.fixed(np.array(laws))
+        columns["cell"] = arrays.fixed(records.cell[rows])
+        columns["law"] = arrays.fixed(np.array(laws))
     return columns
 
 

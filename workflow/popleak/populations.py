@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from . import store
+from . import arrays, store
 
 ROLES = ("victim", "shadow")
 KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
@@ -33,22 +33,22 @@ def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:
 
 def of_role(draws: Any, role: str, part: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the keys and the rows (K, n) of a draw table's models of `role`: the i-th of n equal parts, part = (i, n)."""
-    column = {name: draws[name].to_numpy(zero_copy_only=False) for name in ("role", *KEYS)}
+    column = {name: arrays.numpy(draws[name]) for name in ("role", *KEYS)}
     mine = np.flatnonzero(column["role"] == role)
     chosen = mine[len(mine) * part[0] // part[1] : len(mine) * (part[0] + 1) // part[1]]
-    return {name: column[name][chosen] for name in KEYS}, store.matrix(draws["rows"])[chosen]
+    return {name: column[name][chosen] for name in KEYS}, arrays.matrix(draws["rows"])[chosen]
 
 
 def write(writer: store.Writer, models: Models, **more: np.ndarray) -> None:
     """Append models of one role."""
-    columns = {
+    named = {
         **models.keys,
         "finite": models.finite,
         "eo_weight": models.eo_weight,
         "eo_vacuous": models.eo_vacuous,
         **more,
     }
-    writer.add({**columns, "weights": store.fixed(models.weights.astype(np.float32))})
+    writer.add({**named, "weights": arrays.fixed(models.weights.astype(np.float32))})
 
 
 def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = None) -> Models:
@@ -56,8 +56,8 @@ def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = No
     where = {"world": world} if from_world is None else {"world": world, "from_world": from_world}
     found = [table for path in paths if (table := store.read(path, where=where)).num_rows]
     named = (*KEYS, "finite", "eo_weight", "eo_vacuous")
-    column = {name: np.concatenate([table[name].to_numpy(zero_copy_only=False) for table in found]) for name in named}
-    weights = np.concatenate([store.matrix(table["weights"]) for table in found])
+    column = {name: np.concatenate([arrays.numpy(table[name]) for table in found]) for name in named}
+    weights = np.concatenate([arrays.matrix(table["weights"]) for table in found])
     return Models(
         {name: column[name] for name in KEYS}, weights, column["finite"], column["eo_weight"], column["eo_vacuous"]
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import plugins, store
+from . import arrays, plugins, store
 from .answers import Points, read_points
 from .engine.fit import predict
 from .populations import ROLES, Models
@@ -76,7 +76,7 @@ def _asked(
     kept = {name: there.keys[name] for name in ("split", "model_index", "seed", "ratio")}
     return {
         "pair": [pair] * size, "defence": [defence] * size, "world": np.full(size, world), **kept,
-        "finite": there.finite, "eo_weight": there.eo_weight, "eo_vacuous": there.eo_vacuous, "scores": store.fixed(scores),
+        "finite": there.finite, "eo_weight": there.eo_weight, "eo_vacuous": there.eo_vacuous, "scores": arrays.fixed(scores),
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import store
+from . import arrays, store
 
 
 class Loaded(NamedTuple):
@@ -25,7 +25,7 @@ class Loaded(NamedTuple):
 def read(path: str | Path) -> Loaded:
     """Read a table written by the stage `dataset`."""
     table = store.read(path, stage="dataset")
-    column = {name: table[name].to_numpy() for name in table.column_names if name != "x"}
+    column = {name: arrays.numpy(table[name]) for name in table.column_names if name != "x"}
     return Loaded(
-        store.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
+        arrays.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
     )

@@ -168,13 +168,15 @@ def table(name: str, parts: list[Mapping[str, Any]]) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    columns = []
+    from .arrays import arrow
+
+    found = []
     for column in TABLES[name]:
         values = []
         for part in parts:
             size = max(len(value) for value in part.values() if isinstance(value, np.ndarray))
             value = part[column.name]
-            values.append(value if isinstance(value, np.ndarray) else np.full(size, value, dtype=object))
+            values.append(value if isinstance(value, np.ndarray) else np.full(size, value))
         merged = np.concatenate(values) if values else []
-        columns.append(pa.array(merged, type=pa.type_for_alias(column.type), from_pandas=True))
-    return pa.table(columns, names=[column.name for column in TABLES[name]])
+        found.append(arrow(merged, column.type))
+    return pa.Table.from_arrays(found, names=[column.name for column in TABLES[name]])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import store
+from . import arrays, store
 from .errors import PopleakError
 from .records import read as read_records
 from .seeds import generator
@@ -75,4 +75,4 @@ def check_disjoint(pools: Mapping[str, np.ndarray], total: int) -> None:
 def read(path: str | Path) -> dict[int, np.ndarray]:
     """Return the pool (N,) int8 of each row, by split."""
     table = store.read(path, stage="split")
-    return {int(name.removeprefix("pool_")): table[name].to_numpy() for name in table.column_names if name != "row"}
+    return {int(name.removeprefix("pool_")): arrays.numpy(table[name]) for name in table.column_names if name != "row"}

@@ -11,33 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from . import accounting
+from . import accounting, arrays
 from .errors import PopleakError
 
 KEY = b"popleak"
 FORMAT = 1
-
-
-def fixed(values: np.ndarray) -> pa.Array:
-    """Return a 2-D array (rows, width) as an Arrow column of fixed-size lists: one list a row, no copy of the data."""
-    values = np.ascontiguousarray(values)
-    if values.ndim != 2:
-        raise ValueError(f"expected (rows, width), got shape {values.shape}")
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
-
-
-def matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a column of fixed-size lists as an array (rows, width)."""
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
-    width = column.type.list_size
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
 
 
 @accounting.part("store")
@@ -105,7 +86,12 @@ class Writer:
     @accounting.part("store")
     def add(self, piece: pa.Table | Mapping[str, Any]) -> None:
         """Append a piece with the columns of the first."""
-        table = piece if isinstance(piece, pa.Table) else pa.table(dict(piece))
+        table = piece
+        if not isinstance(piece, pa.Table):
+            made = {
+                name: value if isinstance(value, pa.Array) else arrays.arrow(value) for name, value in piece.items()
+            }
+            table = pa.Table.from_arrays(list(made.values()), names=list(made))
         if self.file is None:
             stored = {KEY: json.dumps(self.facts, sort_keys=True).encode()}
             schema = table.schema.with_metadata(stored)
@@ -184,9 +170,9 @@ def _rows(handle: pq.ParquetFile, where: Mapping[str, Any], columns: list[str] |
     wanted = None if columns is None else [*columns, *(name for name in where if name not in columns)]
     table = handle.read_row_groups(groups, columns=wanted)
     for name, value in where.items():
-        there = pc.equal(table[name], value)
-        if not pc.all(there).as_py():
-            table = table.filter(there)
+        there = arrays.numpy(table[name]) == value
+        if not there.all():
+            table = table.filter(arrays.arrow(there))
     return table if columns is None else table.select(columns)
 
 
