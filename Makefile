@@ -22,6 +22,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/storage.py
 	$(BIN)/python benchmarks/experiment.py
+	$(BIN)/python benchmarks/census.py
 	$(BIN)/python benchmarks/figure.py
 
 # what is generated from the code: the config's JSON Schema and the reference pages in docs/

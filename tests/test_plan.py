@@ -130,6 +130,17 @@ def test_a_large_world_is_cut_into_parts():
     )
 
 
+def test_memory_does_not_grow_with_the_worlds_of_a_job():
+    whole, single = cut(1e9), cut(1e-9, population={"splits": 1, "victims": 1 + 1, "shadows": 1})
+    one = cut(1e9, population={"splits": 1, "victims": 2, "shadows": 1})
+    for stage in ("draw", "train", "defend", "query", "measure", "attack"):
+        asked = {step.mem_mb for step in one.steps[stage].values() if "-query-" not in step.id}
+        assert asked == {step.mem_mb for step in single.steps[stage].values() if "-query-" not in step.id}, stage
+        more = cut(1e9, population={"splits": 1, "victims": 20000, "shadows": 10000})
+        assert min(step.mem_mb for step in more.steps[stage].values()) > max(asked), stage
+    assert len(whole.steps["train"]) == 1 < len(single.steps["train"])
+
+
 def test_what_a_user_adds_alone_has_jobs_of_its_own():
     built = cut(1e9)
     for stage, key in (("defend", "defence"), ("attack", "attack_id"), ("train", "model")):

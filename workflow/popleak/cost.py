@@ -21,6 +21,8 @@ STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 shapes, most of them within a fifth of what is measured."""
 OTHER = 12.0
 """How many times as long a module takes that is no chain of Linear and ReLU."""
+RECORDS = 1_000_000
+"""Records of a dataset whose size the plan does not know: what memory is asked for."""
 FEATURES = 60
 """Features of a dataset that does not say how many it has."""
 
@@ -54,6 +56,12 @@ class Shape:
         """Return the number of weights of one model."""
         sides = self.sides or (FEATURES, 32, 16, 1)
         return sum(out * (into + 1) for into, out in itertools.pairwise(sides))
+
+
+def memory(numbers: float, features: int) -> int:
+    """Return megabytes to ask for: libraries, a table of RECORDS records twice (as read, and as the engine wants it), and
+    four copies of the `numbers` that are in memory at once, those of one world or pair however many a job holds."""
+    return round(600 + 2 * RECORDS * features * 4e-6 + 4 * numbers * 4e-6)
 
 
 def bundles(seconds: Sequence[float], limit: float) -> list[list[int]]:

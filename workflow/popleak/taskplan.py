@@ -194,7 +194,8 @@ class TaskPlan:
     def _draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
         return add(
             self.steps, "draw", self._slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
-            {"data": self.data, "pools": self.pools}, modules=("popleak.draw",), mem_mb=2000, **more,
+            {"data": self.data, "pools": self.pools}, modules=("popleak.draw",),
+            mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
         )  # fmt: skip
 
     def _points(self, pairs: list[Pair]) -> Step:
@@ -258,7 +259,8 @@ class TaskPlan:
                 add(
                     self.steps, stage, name, {**settings, "part": [part, count]}, inputs, outputs=ROLES,
                     modules=(f"popleak.{stage}", *(plugins.modules(kind)[one.name] for kind, one in zip(kinds, plugged, strict=False))),
-                    models=total // count, seconds=total * each / count, mem_mb=3000,
+                    models=total // count, seconds=total * each / count,
+                    mem_mb=cost.memory(self.models * (self.task.rows + (shape.parameters() if shape else 100)), self.features),
                     mb=total / count * (shape.parameters() if shape else 100) * 4e-6,
                 )
             )  # fmt: skip
@@ -305,7 +307,8 @@ class TaskPlan:
             },
             {"data": self.data, "points": points,
              **{f"{role}_models": [(step, role) for steps in used.values() for step in steps] for role in ROLES}},
-            outputs=ROLES, modules=("popleak.query", plugins.modules("models")[model.name]), models=asked, mem_mb=2000,
+            outputs=ROLES, modules=("popleak.query", plugins.modules("models")[model.name]), models=asked,
+            mem_mb=cost.memory(self.models * 2 * self.task.query_rows, self.features),
             seconds=count * self._query_seconds(), mb=asked * 2 * self.task.query_rows * 3.2e-6,
         )  # fmt: skip
         common = {
@@ -316,7 +319,8 @@ class TaskPlan:
         judged["measure"].append(
             add(
                 self.steps, "measure", self._slug(model.id, name), {**common, "seed": self.experiment.seed}, {"data": self.data, **inputs},
-                outputs=("models", "bounds"), modules=("popleak.measure",), mem_mb=3000,
+                outputs=("models", "bounds"), modules=("popleak.measure",),
+                mem_mb=cost.memory(4 * self.models * 2 * self.task.query_rows, self.features),
                 seconds=count * self._measure_seconds(), mb=asked * 1e-4,
             )
         )  # fmt: skip
@@ -328,7 +332,8 @@ class TaskPlan:
             judged["attack"].append(
                 add(
                     self.steps, "attack", self._slug(model.id, name, attack.id), settings, inputs,
-                    modules=("popleak.attack", plugins.modules("attacks")[attack.name]), mem_mb=3000,
+                    modules=("popleak.attack", plugins.modules("attacks")[attack.name]),
+                    mem_mb=cost.memory(6 * self.models * 2 * self.task.query_rows, 0),
                     seconds=count * self._attack_seconds(), mb=asked * 1e-5,
                 )
             )  # fmt: skip

@@ -19,7 +19,8 @@ class Stacked:
     """As `engine.fused.Fused`, for what `build` makes, on `device`."""
 
     def __init__(self, build: Any, device: str = "cpu") -> None:
-        torch.use_deterministic_algorithms(True)
+        if device != "cpu":  # there all that is used here is deterministic, and asking for it costs a second of imports
+            torch.use_deterministic_algorithms(True)
         self.build, self.device = build, torch.device(device)
         self.engine = stack_for(build())
         self._tables: dict[int, torch.Tensor] = {}
