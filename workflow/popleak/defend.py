@@ -79,8 +79,14 @@ class Owner:
         """
         tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.training.validation)
         aside = np.concatenate([self.held[part], tuned_out], 1)
-        seen = zip(aside, self.kept[part], tuned, strict=True)
-        return aside, np.stack([~np.isin(row, np.concatenate(trained)) for row, *trained in seen])
+        clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(len(self.fitter.records.y), dtype=bool)
+        for k, seen in enumerate(zip(self.kept[part], tuned, strict=True)):
+            for rows_of in seen:
+                trained[rows_of] = True
+            clean[k] = ~trained[aside[k]]
+            for rows_of in seen:
+                trained[rows_of] = False
+        return aside, clean
 
     def _delta(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return Delta_EO (k,) of each model on its own clean rows of (k, v).
