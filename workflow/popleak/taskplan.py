@@ -277,14 +277,13 @@ class TaskPlan:
         )
 
     def _measure_seconds(self) -> float:
-        return 2 * self.models * len(self.task.defences) * (1e-4 + 4e-8 * 2 * self.task.query_rows)
+        return 2 * self.models * len(self.task.defences) * (6e-5 + 3e-8 * 2 * self.task.query_rows)
 
     def _attack_seconds(self) -> float:
-        calibrations = self.experiment.population.splits * (1 + 2 * len(self.task.defences))
+        calibrations = self.experiment.population.splits * (1 + len(self.task.defences))
         shadows = 2 * self.experiment.population.shadows
-        return calibrations * (0.02 + 2e-7 * shadows * 2 * self.task.query_rows) + 2e-4 * self.models * len(
-            self.task.defences
-        )
+        each = 0.003 + 1e-8 * shadows * 2 * self.task.query_rows
+        return calibrations * each + 2.5e-5 * self.models * len(self.task.defences)
 
     def _judge(
         self,
