@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> pd.DataFrame:
     for stage, seconds in found["cpu"].items():
         roles = [role for role in ROLES if role in stage] or list(ROLES)
         models, whole = (sum(counted[role] for role in roles) for counted in (done, everything))
-        # a model's rows and epochs may be cut for a trial; draws and training grow with both, queries with neither
+        # a model's rows and epochs may be cut for a trial: training grows with both
         cut = arguments.rows_share * arguments.epochs / 20 if stage.startswith("train") else 1.0
         hours = seconds / models * whole / cut / 3600
         records.append((stage, models, seconds, found["wall"][stage], whole, hours, found["memory"]))

@@ -62,6 +62,16 @@ def test_fixed_and_matrix(dtype):
         arrays.fixed(np.arange(3))
 
 
+def test_odd_arrays():
+    assert arrays.arrow(np.arange(3, dtype=">i4")).to_pylist() == [0, 1, 2]
+    for kind in ("int64", "bool"):
+        assert arrays.arrow(np.array([1.0, np.nan]), kind).to_pylist() == [1, None]
+    with pytest.raises(ValueError, match="one dimension"):
+        arrays.arrow(np.zeros((2, 2)))
+    with pytest.raises(TypeError, match="numbers, booleans or words"):
+        arrays.arrow(np.array([object()]))
+
+
 def test_pandas_is_not_loaded(tmp_path):
     code = f"""
 import sys, numpy as np

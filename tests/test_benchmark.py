@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import census
 import common
 import experiment
 import growth
@@ -242,3 +243,20 @@ def test_block_of_the_page_is_the_committed_one():
     text = (tiny.ROOT / report.PAGE).read_text(encoding="utf-8")
     inside = text.split(report.BEGIN)[1].split(report.END)[0].strip()
     assert inside == (tiny.ROOT / report.FOLDER / "block.md").read_text(encoding="utf-8").strip()
+
+
+def test_census(call, tmp_path):
+    path = tmp_path / "census.parquet"
+    call(census, "--share", 0.004, "--rows-share", 0.01, "--epochs", 2, "--output", path)
+    frame = store.read(path, stage="benchmark").to_pandas()
+    assert list(frame.columns) == census.SCHEMA.names
+    assert set(frame["stage"]) == {"draw", "train victims", "train shadows", "query", "attack"}
+    trained = frame[frame["stage"] == "train victims"].iloc[0]
+    assert (trained["models"], trained["all_models"]) == (2 * 11, 500 * 11)
+    # a hundredth of the rows and a tenth of the epochs of 22 models: 1000 times as long for each, and 250 times as many
+    expected = trained["cpu_seconds"] * 1000 * 250 / 3600
+    assert trained["estimated_cpu_hours"] == pytest.approx(expected)
+    right = store.facts(path)["named_rightly"]
+    assert len(right) == 10 and all(0 <= share <= 1 for share in right.values())
+    page = report.census(frame, store.facts(path))
+    assert "train victims" in page and "5,500" in page

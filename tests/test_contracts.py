@@ -64,6 +64,44 @@ def test_model(name):
     contracts.check_model(model)
 
 
+class Smooth(type(plugins.load("models", "mlp"))):
+    """A module of its own, in a subclass of a plugin that tells sides."""
+
+    def build(self, n_features, settings):
+        from torch import nn
+
+        return nn.Sequential(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+class Shy(type(plugins.load("models", "mlp"))):
+    """Tells sides, and builds the chain with initial weights of its own."""
+
+    def sides(self, n_features, settings):
+        return (n_features, 4, 1)
+
+    def build(self, n_features, settings):
+        from torch import nn
+
+        module = nn.Sequential(nn.Linear(n_features, 4), nn.ReLU(), nn.Linear(4, 1))
+        nn.init.zeros_(module[2].weight)
+        return module
+
+
+def test_a_subclass_that_builds_does_not_inherit_sides():
+    from popleak.engine.fit import Chain, way_of
+    from popleak.engine.stacked import Stacked
+
+    plugin = plugins.load("models", "mlp")
+    assert isinstance(plugin.architecture(7, plugin.Settings()), Chain)
+    assert isinstance(way_of(Smooth().architecture(7, plugin.Settings())), Stacked)
+    assert isinstance(Shy().architecture(7, plugin.Settings()), Chain)
+
+
+def test_sides_stand_for_torchs_initial_weights():
+    with pytest.raises(AssertionError, match="initial weights of its own"):
+        contracts.check_gradient(Shy(), Shy.Settings())
+
+
 class Mean(Judge):
     """An honest judge: distance of the score vector to the worlds' mean vectors."""
 

@@ -108,6 +108,7 @@ def near(found: float, expected: float, n: int, sigmas: float = 5.0) -> bool:
 def test_generated_records(name):
     first, options = generated(name=name, rows=2000)
     check_records(first)
+    assert first.x.shape[1] == plugins.load("datasets", name).n_features
     assert len(first.y) == 2000
     again, _ = generated(name=name, rows=2000)
     other, _ = generated(name=name, rows=2000, seed=2)

@@ -206,6 +206,8 @@ def rounds_to(rate: float, percent: str | None) -> bool:
 def test_real_files(name, attribute):
     records = real(name=name, attribute=attribute)
     check_records(records)
+    told = plugins.load("datasets", name).n_features
+    assert abs(records.x.shape[1] - told) <= 2, "what estimates of cost are made with"
     rows, rates, label_rate, total = EXPECTED[name, attribute]
     assert len(records.y) == total
     assert rounds_to(records.y.mean(), label_rate)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -87,6 +85,41 @@ def test_initial_weights_are_torchs(sides):
 def test_a_chain_is_recognised_behind_a_plain_function():
     assert isinstance(way_of(lambda: Chain(SIDES[2])()), Fused)
     assert isinstance(way_of(lambda: torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Tanh())), Stacked)
+
+
+def test_a_module_with_initial_weights_of_its_own_keeps_them():
+    def build():
+        module = Chain(SIDES[2])()
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.01)
+        return module
+
+    way = way_of(build)
+    assert isinstance(way, Fused)
+    assert np.array_equal(way.initial(np.arange(3)), Stacked(build).initial(np.arange(3)))
+    assert np.abs(way.initial(np.arange(3))).max() < 0.1
+
+
+def test_what_the_loops_would_read_beyond_is_refused():
+    rows, seeds = population()
+    table = Table.of(DATA.x, DATA.y, DATA.a)
+    for bad in (rows - 1000, rows + len(DATA.y)):
+        with pytest.raises(ValueError, match="row ids must lie in 0 to"):
+            fit(Chain(SIDES[2]), table, bad, seeds, TRAINING)
+        with pytest.raises(ValueError, match="row ids must lie in 0 to"):
+            predict_rows(Chain(SIDES[2]), initial_weights(Chain(SIDES[2]), seeds), table, bad)
+        with pytest.raises(ValueError, match="row ids must lie in 0 to"):
+            fit(Chain(SIDES[2]), table, rows, seeds, TRAINING, penalty=Penalty(1.0), extra=bad)
+    for sides in ((FEATURES - 1, 4, 1), (FEATURES, 4, 2)):
+        with pytest.raises(ValueError, match="cannot read"):
+            fit(Chain(sides), table, rows, seeds, TRAINING)
+    with pytest.raises(ValueError, match="weights of shape"):
+        predict_rows(Chain(SIDES[2]), initial_weights(Chain(SIDES[1]), seeds), table, rows)
+    with pytest.raises(ValueError, match="weights of shape"):
+        fit(Chain(SIDES[2]), table, rows, seeds, TRAINING, start=initial_weights(Chain(SIDES[1]), seeds))
+    three = Table.of(DATA.x, DATA.y, DATA.a * 2)
+    with pytest.raises(ValueError, match="must be 0 or 1"):
+        fit(Chain(SIDES[2]), three, rows, seeds, TRAINING, penalty=Penalty(1.0))
 
 
 @pytest.mark.parametrize("sides", SIDES, ids=str)
@@ -222,11 +255,11 @@ def test_a_gpu_agrees_with_the_cpu(penalty):
 def test_stack_that_fits_into_a_gpus_memory(monkeypatch):
     way = Stacked(Chain(SIDES[2]))
     table = Table.of(DATA.x, DATA.y, DATA.a)
-    assert way.stack(7, table, TRAINING) == 7
+    assert way.stack(7, table, TRAINING, 100) == 7
     way.device = torch.device("cuda")
     sizes = []
     for free in (2**20, 2**30, 2**34):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 2 * free))
-        sizes.append(way.stack(7, table, TRAINING))
+        sizes.append(way.stack(7, table, TRAINING, 100))
     assert 1 <= sizes[0] < sizes[1] < sizes[2]
-    assert all(one < other for one, other in itertools.pairwise(sizes))
+    assert way.stack(7, table, TRAINING, 10**6) < sizes[-1], "long orders leave room for fewer models"

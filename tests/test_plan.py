@@ -148,6 +148,53 @@ def test_what_a_user_adds_alone_has_jobs_of_its_own():
         assert len(named) == len(set(named)), stage
 
 
+@pytest.mark.parametrize(
+    "worlds",
+    [
+        [{"protocol": "pure"}, {"protocol": "ratio", "ratios": [0, 1]}],
+        [{"protocol": "ratio", "ratios": [0.3, 0.5]}, {"protocol": "ratio", "ratios": [0.5, 0.3]}],
+    ],
+)
+@pytest.mark.parametrize("job_seconds", [1e-9, 1e9])
+def test_pairs_of_the_same_worlds_share_their_models(worlds, job_seconds):
+    one = tiny.build(worlds=worlds[:1], engine={"job_seconds": job_seconds})
+    both = tiny.build(worlds=worlds, engine={"job_seconds": job_seconds})
+    for stage in ("train", "defend"):
+        assert set(both.steps[stage]) == set(one.steps[stage])
+    for step in both.steps["query"].values():
+        for role in ("victims_models", "shadows_models"):
+            assert len(step.inputs[role]) == sum(count for _, count in step.settings["defences"])
+            assert len(set(step.inputs[role])) == len(step.inputs[role])
+
+
+MORE = {
+    "models": [*tiny.raw()["models"], {"name": "mlp", "id": "wide", "settings": {"widths": [400, 200]}}, "logistic"],
+    "defences": [*tiny.raw()["defences"], "rehearsal", {"name": "fft", "id": "long", "settings": {"epochs": 90}}],
+    "attacks": [*tiny.raw()["attacks"], "meta"],
+}
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.3, 0.7, 1e9])
+@pytest.mark.parametrize("key", MORE)
+def test_adding_one_leaves_the_others_steps_alone(key, share):
+    limit = share * seconds(cut(1e9), "train")
+    old, new = cut(limit), cut(limit, **{key: MORE[key]})
+    # query jobs and what follows hold all defences
+    for stage in STORE[: STORE.index("query")] if key == "defences" else STORE:
+        assert set(old.steps[stage]) <= set(new.steps[stage]), stage
+
+
+def test_cheap_models_share_a_job_over_several_draws():
+    models = [{"name": "mlp", "settings": {"widths": [400, 200]}}, "logistic"]
+    built = cut(seconds(cut(1e9), "train"), models=models)
+    by_model = {
+        name: [s for s in built.steps["train"].values() if s.settings["model"] == name] for name in ("mlp", "logistic")
+    }
+    draws = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
+    assert len(by_model["logistic"]) < len(draws) < len(by_model["mlp"])
+    assert any(len(step.inputs["draw"]) > 1 for step in by_model["logistic"])
+
+
 def test_costs_grow_with_the_work():
     base = Shape(1000, 100, 10, (60, 32, 16, 1))
     for more in ({"rows": 2000}, {"epochs": 20}, {"sides": (120, 64, 16, 1)}, {"batch": 10}, {"sides": None}):

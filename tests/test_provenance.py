@@ -226,3 +226,15 @@ def test_step_code_names_all_that_the_step_runs():
     step = next(iter(tiny.build().steps["defend"].values()))
     assert set(step.modules) >= {"popleak.defend", "popleak.models.mlp"}
     assert isinstance(step, plan.Step) and step.code
+
+
+def test_what_tells_how_long_a_job_took_is_not_in_the_digest(monkeypatch):
+    assert "popleak.accounting" in provenance.imports("popleak.train")
+    before = provenance.code_digest.__wrapped__("popleak.train")
+    parsed = provenance._parsed
+    monkeypatch.setattr(
+        provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.accounting" else parsed(name)
+    )
+    assert provenance.code_digest.__wrapped__("popleak.train") == before
+    monkeypatch.setattr(provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.train" else parsed(name))
+    assert provenance.code_digest.__wrapped__("popleak.train") != before

@@ -21,9 +21,11 @@ def arrow(values: Any, kind: str | None = None) -> pa.Array:
     """Return `values` (n,), numbers, booleans or words, as an Arrow array; None is null.
 
     kind: Arrow's name of the type (`double`, `string`, ...), by default that of the values; with a kind, a float that is
-    not a number is null too. Raises TypeError for other values.
+    not a number is null too. Raises TypeError for other values, ValueError for more than one dimension.
     """
     values = np.asarray(values)
+    if values.ndim != 1:
+        raise ValueError(f"a column has one dimension, not shape {values.shape}")
     missing = np.zeros(len(values), dtype=bool)
     if values.dtype == object:
         missing = np.array([value is None for value in values], dtype=bool)
@@ -31,10 +33,11 @@ def arrow(values: Any, kind: str | None = None) -> pa.Array:
         values = np.array([filler if value is None else value for value in values])
     if values.dtype.kind not in "biufU":
         raise TypeError(f"a column holds numbers, booleans or words, not {values.dtype}")
-    if kind in KINDS:
-        values = values.astype(KINDS[kind], copy=False)
     if kind is not None and values.dtype.kind == "f":
         missing = missing | np.isnan(values)
+        values = np.where(missing, 0, values) if kind != "double" else values
+    if kind in KINDS:
+        values = values.astype(KINDS[kind], copy=False)
     valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
     if kind == "string" or values.dtype.kind == "U":
         words = [str(value).encode() for value in values.tolist()]
@@ -46,7 +49,7 @@ def arrow(values: Any, kind: str | None = None) -> pa.Array:
         return pa.Array.from_buffers(
             pa.bool_(), len(values), [valid, pa.py_buffer(np.packbits(values, bitorder="little"))]
         )
-    values = np.ascontiguousarray(values)
+    values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(values)])
 
 

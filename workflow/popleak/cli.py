@@ -63,9 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         {"victims": one, "shadows": one},
         {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
     )
-    _stage(commands, "train", _train, data=one, draw=one, **roles, **engine)
+    _stage(commands, "train", _train, data=one, draw=many, **roles, **engine)
     _stage(
-        commands, "defend", _defend, data=one, draw=many, complement=one, base_victims=many, base_shadows=many,
+        commands, "defend", _defend, data=one, draw=many, complement=many, base_victims=many, base_shadows=many,
         **roles, **engine,
     )  # fmt: skip
     _stage(commands, "query", _query, data=one, points=one, victim_models=many, shadow_models=many, **roles, **engine)
@@ -134,7 +134,7 @@ def _train(arguments: argparse.Namespace) -> None:
     train.run(
         **_common(arguments),
         data=arguments.data,
-        draw=arguments.draw,
+        draws=arguments.draw,
         outputs=_roles(arguments),
         how=_how(arguments),
     )

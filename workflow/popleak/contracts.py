@@ -318,6 +318,11 @@ def check_gradient(model: Model, settings: Settings) -> None:
         from .engine.stack import sides_of
 
         assert sides_of(modules[0]) == sides, "`build` does not make the chain that `sides` tells of"
+        from .engine.fit import Chain, initial_weights
+
+        build = functools.partial(model.build, 7, settings)
+        same = np.array_equal(*(initial_weights(one, np.arange(3)) for one in (build, Chain(sides))))
+        assert same, "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
     # A state outside the weights (running means, say) would be shared by, or lost to, the stacked models.
     assert not list(modules[0].buffers()), "a module with buffers cannot be stacked"
     weights, _ = torch.func.stack_module_state(modules[1:])

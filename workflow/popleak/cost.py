@@ -58,10 +58,10 @@ class Shape:
         return sum(out * (into + 1) for into, out in itertools.pairwise(sides))
 
 
-def memory(numbers: float, features: int) -> int:
-    """Return megabytes to ask for: libraries, a table of RECORDS records twice (as read, and as the engine wants it), and
-    four copies of the `numbers` that are in memory at once, those of one world or pair however many a job holds."""
-    return round(600 + 2 * RECORDS * features * 4e-6 + 4 * numbers * 4e-6)
+def memory(numbers: float, features: int, copies: int = 4) -> int:
+    """Return megabytes to ask for: libraries, a table of RECORDS records three times (as read, as the engine's table, and
+    padded), and `copies` of the `numbers` that are in memory at once, those of one world or pair however many a job holds."""
+    return round(600 + 3 * RECORDS * features * 4e-6 + copies * numbers * 4e-6)
 
 
 def bundles(seconds: Sequence[float], limit: float) -> list[list[int]]:

@@ -111,7 +111,7 @@ def run(
     settings: Mapping[str, Any],
     data: Path,
     draws: Sequence[Path],
-    complement: Path,
+    complement: Sequence[Path],
     models: Mapping[str, Sequence[Path]],
     outputs: Mapping[str, Path],
     step: str,
@@ -125,7 +125,7 @@ def run(
     records = read_records(data)
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])
-    inputs = [data, *draws, complement, *(path for role in ROLES for path in models[role])]
+    inputs = [data, *draws, *complement, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
         stage="defend", step=step, settings=settings, code=code, inputs=inputs, device=how.resolved()
     )
@@ -133,14 +133,14 @@ def run(
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings["directions"]:
-            base_draws, other_draws = draws_of(draws, world, world), draws_of([complement], world, other_world)
+            base_draws, other_draws = draws_of(draws, world, world), draws_of(complement, world, other_world)
             for role in ROLES:
                 keys, rows = of_role(base_draws, role, settings["part"])
                 other_keys, other = of_role(other_draws, role, settings["part"])
                 base = matching(read_models(models[role], world=world), keys["seed"])
                 if base is None or not np.array_equal(keys["seed"], other_keys["seed"]):
                     raise PopleakError(
-                        f"{models[role][0]}: holds other models than {draws[0]} and {complement}: delete it and run again"
+                        f"{models[role][0]}: holds other models than {draws[0]} and {complement[0]}: delete it and run again"
                     )
                 owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {world} {role}s", len(rows)))
                 owned = Data(owner.kept, records.a[owner.kept], records.a[rows].mean(1), other, records.a[other])

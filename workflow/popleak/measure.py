@@ -67,7 +67,7 @@ def _pair(
     models: list[dict[str, np.ndarray]],
     bound_parts: list[dict[str, np.ndarray]],
 ) -> None:
-    """Append the parts of one pair of worlds."""
+    """Append the parts of some pairs of worlds."""
     constant = {
         "task": settings["task"], "model": settings["model_id"], "protocol": pair["protocol"],
         "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1],

@@ -17,6 +17,9 @@ from .experiment import Experiment
 from .steps import ROOT, Step, Steps, add
 
 ROLES = ("victims", "shadows")
+USUAL_DEFENCES = 6
+DEAREST_ATTACK = 4
+"""How many times as long as the mean attack the dearest takes."""
 
 
 class Pair(NamedTuple):
@@ -71,6 +74,7 @@ class TaskPlan:
         self.pairs = [Pair.of(worlds.protocol, worlds.ratios) for worlds in task.worlds]
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
         self.shapes = {model.id: self._shape(model) for model in task.models}
+        self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
         shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
         self.pools = add(
@@ -81,7 +85,9 @@ class TaskPlan:
         plugin = plugins.load("models", model.name)
         if not plugin.gradient:
             return None
-        sides = plugin.sides(self.features, plugin.Settings.model_validate(model.settings))
+        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
+
+    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
         training = self.experiment.training
         return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
 
@@ -91,38 +97,36 @@ class TaskPlan:
 
     def add(self, judged: dict[str, list[Step]]) -> None:
         """Add all steps; append those that make parts of public tables to `judged`, by stage."""
-        worlds = dict(
-            zip(
-                (w for pair in self.pairs for w in pair.worlds),
-                (r for pair in self.pairs for r in pair.ratios),
-                strict=True,
-            )
-        )
+        worlds = {world: ratio for pair in self.pairs for world, ratio in zip(pair.worlds, pair.ratios, strict=True)}
         base = self._draws(
             "base", [{"world": world, "from_world": world, "ratio": ratio} for world, ratio in worlds.items()]
         )
-        directions = [
-            {"world": pair.worlds[b], "from_world": pair.worlds[1 - b], "ratio": pair.ratios[1 - b]}
+        # two pairs may hold the same two worlds
+        directions = {
+            (pair.worlds[b], pair.worlds[1 - b]): {
+                "world": pair.worlds[b], "from_world": pair.worlds[1 - b], "ratio": pair.ratios[1 - b]
+            }
             for pair in self.pairs
             for b in (0, 1)
-        ]
+        }  # fmt: skip
         defended = any(defence.name != "none" for defence in self.task.defences)
-        complement = self._draws("complement", directions) if defended else []
+        complement = self._draws("complement", list(directions.values())) if defended else []
         cuts = [
-            [self.pairs[i] for i in cut] for cut in cost.bundles([self._judge_seconds()] * len(self.pairs), self.limit)
+            [self.pairs[i] for i in cut] for cut in cost.bundles([self._usual_pair()] * len(self.pairs), self.limit)
         ]
         points = [self._points(cut) for cut in cuts]
         for model in self.task.models:
-            trained = [part for cut in base for part in self._train(model, cut)]
-            files: dict[str, list[Step]] = {}
-            for defence in self.task.defences:
-                files[defence.id] = trained
-                if defence.name != "none":
-                    files[defence.id] = [
-                        part for cut in complement for part in self._defend(model, defence, cut, base, trained)
-                    ]
-            for pairs, asked in zip(cuts, points, strict=True):
-                self._judge(judged, model, pairs, asked, files)
+            trained = self._train(model, base)
+            files = {
+                defence.id: trained
+                if defence.name == "none"
+                else self._defend(model, defence, complement, base, trained)
+                for defence in self.task.defences
+            }
+            parts = [self._judge(model, pairs, asked, files) for pairs, asked in zip(cuts, points, strict=True)]
+            judged["measure"] += [measured for measured, _ in parts]
+            # attack by attack, so that the order of rows in public tables does not depend on the cut
+            judged["attack"] += [attacks[i] for i in range(len(self.task.attacks)) for _, attacks in parts]
 
     def _dataset(self) -> Step:
         task = self.task
@@ -153,10 +157,6 @@ class TaskPlan:
         step.inputs["files"] = tuple(paths)
         return step
 
-    def _most(self, cost_of: Any) -> float:
-        """Return the largest cost over the task's models; 0 for those in closed form."""
-        return max((cost_of(shape) for shape in self.shapes.values() if shape is not None), default=0.0)
-
     def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
         """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own."""
         tries = 1.0
@@ -165,15 +165,13 @@ class TaskPlan:
         return tries * shape.seconds(defence.settings.get("epochs"))
 
     def _draws(self, purpose: str, items: list[dict[str, Any]]) -> list[Cut]:
-        """Return the draws of `items` in runs that one training job takes."""
+        """Return the draws of `items` in runs that fill a job with the training of a usual model.
+
+        The run does not depend on which models and defences there are, so that adding one changes no other's steps.
+        """
         population = self.experiment.population
-        defences = [defence for defence in self.task.defences if defence.name != "none"]
-        if purpose == "base":
-            each = self._most(cost.Shape.seconds)
-        else:
-            each = max((self._most(lambda shape, d=defence: self._tuning(d, shape)) for defence in defences), default=0)
         found = []
-        for cut in cost.bundles([self.models * each] * len(items), self.limit):
+        for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
             mine = [items[i] for i in cut]
             settings = {
                 "draws": mine,
@@ -211,92 +209,104 @@ class TaskPlan:
             [f"{pair.protocol}-{'-'.join(f'{ratio:g}'.replace('.', 'p') for ratio in pair.ratios)}" for pair in pairs]
         )
 
-    def _train(self, model: ResolvedChoice, cut: Cut) -> list[Step]:
-        settings = {
-            "model": model.name, "model_settings": model.settings, "training": self.experiment.training.resolved(),
-            "worlds": [item["world"] for item in cut.items],
-        }  # fmt: skip
+    def _train(self, model: ResolvedChoice, base: list[Cut]) -> list[Step]:
         shape = self.shapes[model.id]
         each = shape.seconds() if shape else 1e-4
-        return self._parts(
-            "train", [model.id, self._cut(cut)], settings, {"data": self.data, "draw": cut.step}, (model,), cut, each
-        )
-
-    def _cut(self, cut: Cut) -> str:
-        return _several([self._named(item) for item in cut.items])
-
-    def _defend(
-        self, model: ResolvedChoice, defence: ResolvedChoice, cut: Cut, base: list[Cut], trained: list[Step]
-    ) -> list[Step]:
-        needed = {item["world"] for item in cut.items}
-        draws = [one.step for one in base if needed & {item["world"] for item in one.items}]
-        files = [step for step in trained if needed & set(step.settings["worlds"])]
         settings = {
             "model": model.name, "model_settings": model.settings, "training": self.experiment.training.resolved(),
-            "directions": [[item["world"], item["from_world"]] for item in cut.items],
-            "defence": defence.name, "defence_settings": defence.settings,
         }  # fmt: skip
-        inputs = {
-            "data": self.data, "draw": [(step, "table") for step in draws], "complement": cut.step,
-            **{role: [(step, role) for step in files] for role in ROLES},
-        }  # fmt: skip
+        found = []
+        for cuts, items in self._together(base, each):
+            whole = {**settings, "worlds": [item["world"] for item in items]}
+            inputs = {"data": self.data, "draw": [(cut.step, "table") for cut in cuts]}
+            found += self._parts("train", [model.id], whole, inputs, (model,), items, each)
+        return found
+
+    def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[dict[str, Any]]]]:
+        """Return neighbouring draws that one job takes at `each` seconds a model, with all that they draw."""
+        groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
+        mine = [[cuts[i] for i in group] for group in groups]
+        return [(group, [item for cut in group for item in cut.items]) for group in mine]
+
+    def _defend(
+        self,
+        model: ResolvedChoice,
+        defence: ResolvedChoice,
+        complement: list[Cut],
+        base: list[Cut],
+        trained: list[Step],
+    ) -> list[Step]:
         shape = self.shapes[model.id]
         each = self._tuning(defence, shape) if shape else 1e-4
-        return self._parts(
-            "defend", [model.id, self._cut(cut), defence.id], settings, inputs, (model, defence), cut, each
-        )
+        settings = {
+            "model": model.name, "model_settings": model.settings, "training": self.experiment.training.resolved(),
+            "defence": defence.name, "defence_settings": defence.settings,
+        }  # fmt: skip
+        found = []
+        for cuts, items in self._together(complement, each):
+            needed = {item["world"] for item in items}
+            draws = [one.step for one in base if needed & {item["world"] for item in one.items}]
+            files = [step for step in trained if needed & set(step.settings["worlds"])]
+            whole = {**settings, "directions": [[item["world"], item["from_world"]] for item in items]}
+            inputs = {
+                "data": self.data, "draw": [(step, "table") for step in draws],
+                "complement": [(cut.step, "table") for cut in cuts],
+                **{role: [(step, role) for step in files] for role in ROLES},
+            }  # fmt: skip
+            found += self._parts("defend", [model.id, defence.id], whole, inputs, (model, defence), items, each)
+        return found
 
-    def _parts(self, stage, names, settings, inputs, plugged, cut: Cut, each: float) -> list[Step]:
+    def _parts(self, stage, names, settings, inputs, plugged, items: list[dict[str, Any]], each: float) -> list[Step]:
         """Add a step of `each` seconds a model, or several parts of it."""
         population = self.experiment.population
         shape = self.shapes[plugged[0].id]
-        total = self.models * len(cut.items)
-        kinds = ("models", "defences")
+        weights = shape.parameters() if shape else 100
+        total = self.models * len(items)
+        kinds = zip(("models", "defences"), plugged, strict=False)
+        modules = (f"popleak.{stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
+        # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
+        copies = 12 if stage == "defend" else 4
         found = []
-        for part, count in cost.parts(total * each, self.limit, min(population.victims, population.shadows)):
-            name = self._slug(*names, *([f"part{part}of{count}"] if count > 1 else []))
+        slug = [names[0], _several([self._named(item) for item in items]), *names[1:]]
+        for i, count in cost.parts(total * each, self.limit, min(population.victims, population.shadows)):
+            sizes = [population.victims, population.splits * population.shadows]
+            models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
             found.append(
                 add(
-                    self.steps, stage, name, {**settings, "part": [part, count]}, inputs, outputs=ROLES,
-                    modules=(f"popleak.{stage}", *(plugins.modules(kind)[one.name] for kind, one in zip(kinds, plugged, strict=False))),
-                    models=total // count, seconds=total * each / count,
-                    mem_mb=cost.memory(self.models * (self.task.rows + (shape.parameters() if shape else 100)), self.features),
-                    mb=total / count * (shape.parameters() if shape else 100) * 4e-6,
+                    self.steps, stage, self._slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
+                    {**settings, "part": [i, count]}, inputs, outputs=ROLES, modules=modules, models=models,
+                    seconds=models * each, mb=models * weights * 4e-6,
+                    mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )
             )  # fmt: skip
         return found
 
-    def _judge_seconds(self) -> float:
-        """Return CPU seconds of the dearest judging job for one pair: queries, measures, or one attack's calibrations."""
-        query = self._query_seconds()
-        return max(query, self._measure_seconds(), self._attack_seconds())
+    def _usual_pair(self) -> float:
+        """Return CPU seconds of the dearest judging job for one pair with a usual model and usual defences: pairs share jobs
+        by it, whatever models, defences and attacks there are."""
+        query = self._query_seconds(self.usual, USUAL_DEFENCES)
+        return max(query, self._measure_seconds(USUAL_DEFENCES), DEAREST_ATTACK * self._attack_seconds(USUAL_DEFENCES))
 
-    def _query_seconds(self) -> float:
-        return (
-            2 * self.models * len(self.task.defences) * self._most(lambda shape: shape.score(2 * self.task.query_rows))
-        )
+    def _query_seconds(self, shape: cost.Shape | None, defences: int) -> float:
+        return 2 * self.models * defences * (shape.score(2 * self.task.query_rows) if shape else 1e-5)
 
-    def _measure_seconds(self) -> float:
-        return 2 * self.models * len(self.task.defences) * (6e-5 + 3e-8 * 2 * self.task.query_rows)
+    def _measure_seconds(self, defences: int) -> float:
+        return 2 * self.models * defences * (6e-5 + 3e-8 * 2 * self.task.query_rows)
 
-    def _attack_seconds(self) -> float:
-        calibrations = self.experiment.population.splits * (1 + len(self.task.defences))
+    def _attack_seconds(self, defences: int) -> float:
+        """Return CPU seconds of the mean attack for one pair."""
+        calibrations = self.experiment.population.splits * (1 + defences)
         shadows = 2 * self.experiment.population.shadows
-        each = 0.003 + 1e-8 * shadows * 2 * self.task.query_rows
-        return calibrations * each + 2.5e-5 * self.models * len(self.task.defences)
+        return calibrations * (0.003 + 1e-8 * shadows * 2 * self.task.query_rows) + 2.5e-5 * self.models * defences
 
     def _judge(
-        self,
-        judged: dict[str, list[Step]],
-        model: ResolvedChoice,
-        pairs: list[Pair],
-        points: Step,
-        files: Mapping[str, list[Step]],
-    ) -> None:
-        name, count = self._pairs(pairs), len(pairs)
+        self, model: ResolvedChoice, pairs: list[Pair], points: Step, files: Mapping[str, list[Step]]
+    ) -> tuple[Step, list[Step]]:
+        """Add the steps that judge some pairs; return the one that measures and those that attack."""
+        name, count, defences = self._pairs(pairs), len(pairs), len(files)
         wanted = [world for pair in pairs for world in pair.worlds]
         used = {defence: [step for step in steps if self._has(step, pairs, wanted)] for defence, steps in files.items()}
-        asked = 2 * self.models * len(files) * count
+        asked, numbers = 2 * self.models * defences * count, self.models * 2 * self.task.query_rows
         answers = add(
             self.steps, "query", self._slug(model.id, name),
             {
@@ -307,35 +317,33 @@ class TaskPlan:
             {"data": self.data, "points": points,
              **{f"{role}_models": [(step, role) for steps in used.values() for step in steps] for role in ROLES}},
             outputs=ROLES, modules=("popleak.query", plugins.modules("models")[model.name]), models=asked,
-            mem_mb=cost.memory(self.models * 2 * self.task.query_rows, self.features),
-            seconds=count * self._query_seconds(), mb=asked * 2 * self.task.query_rows * 3.2e-6,
+            mem_mb=cost.memory(numbers, self.features), seconds=count * self._query_seconds(self.shapes[model.id], defences),
+            mb=asked * 2 * self.task.query_rows * 3.2e-6,
         )  # fmt: skip
         common = {
             "task": self.task.id, "model_id": model.id, "model": model.name, "pairs": [pair.described() for pair in pairs],
             "rows": self.task.rows, "defences": list(files), **self.mode,
         }  # fmt: skip
         inputs = {"points": points, **{role: [(answers, role)] for role in ROLES}}
-        judged["measure"].append(
-            add(
-                self.steps, "measure", self._slug(model.id, name), {**common, "seed": self.experiment.seed}, {"data": self.data, **inputs},
-                outputs=("models", "bounds"), modules=("popleak.measure",),
-                mem_mb=cost.memory(4 * self.models * 2 * self.task.query_rows, self.features),
-                seconds=count * self._measure_seconds(), mb=asked * 1e-4,
-            )
+        measured = add(
+            self.steps, "measure", self._slug(model.id, name), {**common, "seed": self.experiment.seed},
+            {"data": self.data, **inputs}, outputs=("models", "bounds"), modules=("popleak.measure",),
+            mem_mb=cost.memory(4 * numbers, self.features), seconds=count * self._measure_seconds(defences), mb=asked * 1e-4,
         )  # fmt: skip
+        attacks = []
         for attack in self.task.attacks:
             settings = {
                 **common, "attack": attack.name, "attack_id": attack.id, "attack_settings": attack.settings,
                 "knowledge": list(self.experiment.knowledge),
             }  # fmt: skip
-            judged["attack"].append(
+            attacks.append(
                 add(
                     self.steps, "attack", self._slug(model.id, name, attack.id), settings, inputs,
                     modules=("popleak.attack", plugins.modules("attacks")[attack.name]),
-                    mem_mb=cost.memory(6 * self.models * 2 * self.task.query_rows, 0),
-                    seconds=count * self._attack_seconds(), mb=asked * 1e-5,
+                    mem_mb=cost.memory(6 * numbers, 0), seconds=count * self._attack_seconds(defences), mb=asked * 1e-5,
                 )
             )  # fmt: skip
+        return measured, attacks
 
     @staticmethod
     def _has(step: Step, pairs: list[Pair], worlds: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ def run(
     *,
     settings: Mapping[str, Any],
     data: Path,
-    draw: Path,
+    draws: Sequence[Path],
     outputs: Mapping[str, Path],
     step: str,
     code: str,
@@ -69,15 +69,15 @@ def run(
 ) -> None:
     """Train the base models of this job's worlds, or its part of them; write victims and shadows."""
     facts = store.provenance(
-        stage="train", step=step, settings=settings, code=code, inputs=[data, draw], device=how.resolved()
+        stage="train", step=step, settings=settings, code=code, inputs=[data, *draws], device=how.resolved()
     )
     fitter = Fitter(settings, read_records(data), how)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world in settings["worlds"]:
-            draws = draws_of([draw], world, world)
+            drawn = draws_of(draws, world, world)
             for role in ROLES:
-                keys, rows = of_role(draws, role, settings["part"])
+                keys, rows = of_role(drawn, role, settings["part"])
                 fitted = fitter(rows, keys["seed"], progress=Progress(f"train {step} {world} {role}s", len(rows)))
                 none = np.zeros(len(rows))
                 models = Models(keys, fitted.weights, fitted.finite, none, none)

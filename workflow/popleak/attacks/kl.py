@@ -67,7 +67,9 @@ class KLJudge(Judge):
         self.difference = self.means[0] - self.means[1]
         self.threshold, self.scale = self._threshold_and_scale()
         # Judges of all splits are kept at once: what only calibration needs must go.
-        self.shadows = tuple(world._replace(logits=world.logits[:0]) for world in shadows if aggregate == "vote")
+        self.shadows = tuple(
+            world._replace(logits=np.empty((0, world.p.shape[1]))) for world in shadows if aggregate == "vote"
+        )
 
     def score(self, outputs: np.ndarray) -> float:
         victim = clipped(outputs, clip=self.clip)

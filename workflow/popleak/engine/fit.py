@@ -99,7 +99,7 @@ class Feed:
     def __init__(
         self, rows: np.ndarray, seeds: np.ndarray, training: Training, extra: np.ndarray | None, purpose: str
     ) -> None:
-        self.rows, self._extra = rows, extra
+        self.rows, self.pool = rows, extra
         self.orders = [generator(int(seed), "order", purpose) for seed in seeds]
         self.extras = [generator(int(seed), "extra", purpose) for seed in seeds] if extra is not None else []
         self.batch = min(training.batch, rows.shape[1])
@@ -113,7 +113,7 @@ class Feed:
             return order.astype(np.int64), np.empty((len(order), self.steps, 0), np.int64)
         picks = [
             [rows[rng.choice(len(rows), self.extra, replace=False)] for _ in range(self.steps)]
-            for rows, rng in zip(self._extra, self.extras, strict=True)
+            for rows, rng in zip(self.pool, self.extras, strict=True)
         ]
         return order.astype(np.int64), np.array(picks, np.int64)
 
@@ -121,21 +121,26 @@ class Feed:
 def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:
     """Return the way to train and score what `build` makes: `Fused` for a chain on the CPU, else `Stacked`.
 
+    A module that is a chain, but not made by `Chain`, keeps the initial weights that it is built with.
+
     Raises ValueError for a module that cannot be stacked, and for `cuda` where there is none.
     """
     place = resolve(device)
-    sides = getattr(build, "sides", None)
-    if place == "cpu" and sides is None:
+    with accounting.part("start"):
+        if place == "cpu" and isinstance(build, Chain):
+            from .fused import Fused
+
+            return Fused(build.sides, threads)
         from .stack import sides_of
 
-        sides = sides_of(build())
-    if place == "cpu" and sides is not None:
-        from .fused import Fused
+        sides = sides_of(build()) if place == "cpu" else None
+        if sides is not None:
+            from .fused import Fused
 
-        return Fused(tuple(sides), threads)
-    from .stacked import Stacked
+            return Fused(sides, threads, build)
+        from .stacked import Stacked
 
-    return Stacked(build, place)
+        return Stacked(build, place)
 
 
 def resolve(device: Device) -> Literal["cpu", "cuda"]:
@@ -189,7 +194,7 @@ def fit(
     penalty: the EO term; extra (K, e): rows that enter the EO term but not the cross-entropy, `batch` of them a step;
     extra_only: the EO term sees the extra rows alone; purpose: names the stream of batch orders, so that training and
     fine-tuning of one model differ; stack, threads, device: a matter of speed and memory (on a GPU `stack` is what fits).
-    Raises ValueError if shapes disagree, or for a device that is not there.
+    Raises ValueError if shapes disagree, for row ids beyond the table, or for a device that is not there.
     """
     models = len(seeds)
     if rows.shape[0] != models or (start is not None and len(start) != models):
@@ -198,7 +203,7 @@ def fit(
         )
     way = way_of(build, device, threads)
     way.ready(table.x.dtype, penalty is not None)
-    stack = way.stack(stack, table, training)
+    stack = way.stack(stack, table, training, rows.shape[1])
     parts = []
     for at in range(0, models, stack):
         cut = slice(at, at + stack)

@@ -260,21 +260,28 @@ SCORED = 256
 
 
 class Fused:
-    """The compiled way of `engine.fit`: sides (features, units of each hidden layer, 1); threads that share the models."""
+    """The compiled way of `engine.fit`: sides (features, units of each hidden layer, 1); threads that share the models.
 
-    def __init__(self, sides: tuple[int, ...], threads: int = 1) -> None:
-        self.sides, self.threads = sides, threads
+    build: makes a chain with initial weights of its own; None for torch's default scheme.
+    """
+
+    def __init__(self, sides: tuple[int, ...], threads: int = 1, build: Callable[[], Any] | None = None) -> None:
+        self.sides, self.threads, self.build = sides, threads, build
 
     def ready(self, dtype: np.dtype, fair: bool | None) -> None:
         """Compile the loops for this precision: training with an EO term (fair) or without, or scoring alone (None)."""
         _compile(np.dtype(dtype), fair)
 
-    def stack(self, wanted: int, table: Any, training: Any) -> int:
+    def stack(self, wanted: int, table: Any, training: Any, rows: int) -> int:
         """Return how many models to hold in memory at once: `wanted`."""
         return wanted
 
     def initial(self, seeds: np.ndarray) -> np.ndarray:
-        """Return initial weights (K, P) float32, the same as torch's default scheme gives after `torch.manual_seed`."""
+        """Return initial weights (K, P) float32, the same as the module has after `torch.manual_seed`."""
+        if self.build is not None:
+            from .stack import initial
+
+            return initial(self.build, seeds)
         return np.stack([_initial(self.sides, int(seed)) for seed in seeds])
 
     def train(self, table: Any, begin: np.ndarray, feed: Any, training: Any, penalty: Any, extra_only: bool):
@@ -283,6 +290,9 @@ class Fused:
         table, feed, training, penalty: see `engine.fit`.
         """
         models = len(begin)
+        self._check(table, begin, feed.rows, *([feed.pool] if feed.extra else []))
+        if penalty is not None and (table.y.min() < 0 or table.y.max() > 1 or table.a.min() < 0 or table.a.max() > 1):
+            raise ValueError("labels and groups must be 0 or 1")
         layout = Layout.of(self.sides, feed.batch + feed.extra)
         weights = layout.pack(begin)
         moments = np.zeros_like(weights), np.zeros_like(weights)
@@ -311,6 +321,7 @@ class Fused:
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return logits (K, m) of models `weights` (K, P) on rows (K, m), or on the same rows (1, m) for all."""
+        self._check(table, weights, rows)
         layout = Layout.of(self.sides, SCORED)
         packed = layout.pack(weights.astype(table.x.dtype, copy=False))
         found = np.empty((len(weights), rows.shape[1]), packed.dtype)
@@ -323,6 +334,17 @@ class Fused:
 
         self._share(work)
         return found
+
+    def _check(self, table: Any, weights: np.ndarray, *rows: np.ndarray) -> None:
+        """Raise ValueError for what the compiled loops, which check no bounds, would read beyond."""
+        parameters = Layout.of(self.sides, 1).parameters()
+        if self.sides[-1] != 1 or table.x.shape[1] != self.sides[0]:
+            raise ValueError(f"a chain with sides {self.sides} cannot read {table.x.shape[1]} features into one logit")
+        if weights.ndim != 2 or weights.shape[1] != parameters:
+            raise ValueError(f"weights of shape {weights.shape}: a chain with sides {self.sides} has {parameters}")
+        for some in rows:
+            if some.size and (some.min() < 0 or some.max() >= len(table.x)):
+                raise ValueError(f"row ids must lie in 0 to {len(table.x) - 1}, the rows of the table")
 
     def _share(self, work: Callable[..., None], *arguments: Any) -> None:
         """Call work(part, *arguments) for each thread's part; the compiled loops hold no lock."""

@@ -7,13 +7,28 @@ products with a hand-written backward pass straight into one gradient block. `Vm
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import nn
+
+from ..seeds import derive
 
 
 def flatten(module: nn.Module) -> torch.Tensor:
     """Return a module's parameters as one vector (P,), in `named_parameters` order."""
     return torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
+
+
+def initial(build: Callable[[], nn.Module], seeds: np.ndarray) -> np.ndarray:
+    """Return initial weights (K, P) float32: what `build` makes after torch is seeded with each model's own seed."""
+    rows = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in seeds:
+            torch.manual_seed(derive(int(seed), "init"))
+            rows.append(flatten(build()))
+    return torch.stack(rows).numpy()
 
 
 def stack_for(module: nn.Module) -> LinearStack | VmapStack:

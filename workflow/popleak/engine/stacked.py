@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..seeds import derive
 from .eo import PenaltyState
-from .stack import flatten, stack_for
+from .stack import initial, stack_for
 
 SHARE = 0.5
 """Share of a GPU's free memory that one stack of models may fill."""
@@ -28,28 +27,24 @@ class Stacked:
     def ready(self, dtype: np.dtype, fair: bool | None) -> None:
         """Nothing: torch comes compiled."""
 
-    def stack(self, wanted: int, table: Any, training: Any) -> int:
-        """Return how many models to train at once: `wanted` on a CPU, as many as fit on a GPU."""
+    def stack(self, wanted: int, table: Any, training: Any, rows: int) -> int:
+        """Return how many models of `rows` rows to train at once: `wanted` on a CPU, as many as fit on a GPU."""
         if self.device.type == "cpu":
             return wanted
         free, _ = torch.cuda.mem_get_info(self.device)
         parameters = sum(parameter.numel() for parameter in self.build().parameters())
         # weights, gradients, Adam's two moments and scratch; a batch's features and about as many activations, twice
         numbers = 6 * parameters + 2 * training.batch * (2 * table.x.shape[1] + parameters // max(table.x.shape[1], 1))
-        room = (SHARE * free - table.x.nbytes) / (numbers * table.x.itemsize)
+        # the order of an epoch is 8 bytes a row, in main memory as on the device
+        room = (SHARE * free - table.x.nbytes) / (numbers * table.x.itemsize + 8 * rows)
         return max(1, int(room))
 
     def initial(self, seeds: np.ndarray) -> np.ndarray:
         """Return initial weights (K, P) float32, each from its model's own seed, in torch's default scheme."""
-        rows = []
-        with torch.random.fork_rng(devices=[]):
-            for seed in seeds:
-                torch.manual_seed(derive(int(seed), "init"))
-                rows.append(flatten(self.build()))
-        return torch.stack(rows).numpy()
+        return initial(self.build, seeds)
 
     def _features(self, table: Any) -> torch.Tensor:
-        # the table of a job is one and the same: it is moved to a GPU once
+        # one table serves a whole call of `fit` or `predict`: it is moved to the GPU once for each
         if id(table) not in self._tables:
             self._tables = {id(table): torch.from_numpy(np.ascontiguousarray(table.x)).to(self.device)}
         return self._tables[id(table)]

@@ -44,7 +44,11 @@ class Model:
         """Return what the engine needs: a function that builds an untrained module, which for a chain tells its sides."""
         from ..engine.fit import Chain
 
-        sides = self.sides(n_features, settings)
+        order = [
+            next(i for i, one in enumerate(type(self).__mro__) if name in vars(one)) for name in ("build", "sides")
+        ]
+        # a subclass that builds a module of its own does not mean the sides that it inherits
+        sides = self.sides(n_features, settings) if order[0] >= order[1] else None
         return functools.partial(self.build, n_features, settings) if sides is None else Chain(sides)
 
     def fit(self, *, y: np.ndarray, cell: np.ndarray | None, rows: np.ndarray, settings: Settings) -> np.ndarray:
