@@ -17,8 +17,9 @@ ROWS = 8
 """Rows of a tile; the rows of every product are padded to a multiple of it."""
 LANES = 8
 """Columns of the narrow tile; the columns of every product are padded to a multiple of it."""
-WIDE = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else LANES
-"""Columns of the wide tile: with 32 vector registers of 512 bits 8 x 16 fits, with 16 of 256 bits it would not."""
+MIDDLE, WIDE = (16, 32) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (LANES, LANES)
+"""Columns of the wider tiles: 32 vector registers of 512 bits hold 8 x 32 sums and what they are made from, 16 of 256 bits
+only 8 x 8. The wider the tile, the fewer loads for each multiplication."""
 
 PLAIN, RELU, MASK = 0, 1, 2
 """Forms of a product. What happens to a sum before it is stored: nothing; max(0, sum); sum where the old value is positive, else 0."""
@@ -90,7 +91,7 @@ def _false(lanes: int) -> ir.Constant:
     return ir.Constant(ir.VectorType(ir.IntType(1), lanes), [0] * lanes)
 
 
-_narrow, _wide = _tile(LANES), _tile(WIDE)
+_narrow, _middle, _wide = _tile(LANES), _tile(MIDDLE), _tile(WIDE)
 
 
 @njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -105,6 +106,10 @@ def product(work, rows, columns, depth, a, row_a, step_a, b, row_b, c, row_c, fo
         for m in range(0, rows, ROWS):
             _wide(work, a + m * row_a, row_a, step_a, b + n, row_b, c + m * row_c + n, row_c, depth, form)
         n += WIDE
+    while n + MIDDLE <= columns:
+        for m in range(0, rows, ROWS):
+            _middle(work, a + m * row_a, row_a, step_a, b + n, row_b, c + m * row_c + n, row_c, depth, form)
+        n += MIDDLE
     while n < columns:
         for m in range(0, rows, ROWS):
             _narrow(work, a + m * row_a, row_a, step_a, b + n, row_b, c + m * row_c + n, row_c, depth, form)
