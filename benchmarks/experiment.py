@@ -8,6 +8,7 @@ no job accounts for is the shell around it, Snakemake itself, and cores that had
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import shutil
@@ -22,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 import common
-from popleak import accounting
+from popleak import accounting, estimate, plan
 from popleak.cli import experiment_of
 from popleak.errors import PopleakError
 
@@ -40,7 +41,7 @@ SCHEMA = pa.schema(
     {
         "experiment": pa.string(), "cores": pa.int64(), "repeat": pa.int64(), "stage": pa.string(), "part": pa.string(),
         "jobs": pa.int64(), "wall_seconds": pa.float64(), "cpu_seconds": pa.float64(), "share": pa.float64(),
-        "run_wall_seconds": pa.float64(),
+        "run_wall_seconds": pa.float64(), "estimated_wall_seconds": pa.float64(),
     }
 )  # fmt: skip
 
@@ -117,7 +118,10 @@ def summary(frame: pd.DataFrame) -> str:
     for (name, cores), cell in frame.groupby(["experiment", "cores"], sort=False):
         repeats = cell["repeat"].nunique()
         wall = cell.drop_duplicates("repeat")["run_wall_seconds"]
-        lines.append(f"{name}, {cores} worker processes: {common.spread(wall, 1)} s wall, {repeats} runs")
+        expected = cell["estimated_wall_seconds"].mean()
+        lines.append(
+            f"{name}, {cores} worker processes: {common.spread(wall, 1)} s wall, {repeats} runs; `popleak plan` says {expected:.0f} s"
+        )
         lines.append(f"  {'':<34}{'wall s':>9}{'CPU s':>9}{'share of wall * cores':>24}")
         for part, label in NAMES.items():
             lines.append(_row(label, cell[cell["part"] == part], repeats))
@@ -142,10 +146,15 @@ def _row(label: str, rows: pd.DataFrame, repeats: int) -> str:
 
 def measure(configfiles: Sequence[Path], cores: int) -> pd.DataFrame:
     """Run one experiment from scratch in a temporary folder and return where its time went."""
-    name = experiment_of(configfiles).experiment
+    whole = plan.build(experiment_of(configfiles))
     with tempfile.TemporaryDirectory(prefix="popleak-") as place:
+        with contextlib.chdir(place):  # where nothing of the plan is there
+            speed = estimate.calibrate()
+            expected = estimate.wall_seconds(estimate.stages(whole, speed), cores, speed)
         wall, cpu = execute(Path(place), cores, configfiles)
-        return decompose(jobs(Path(place)), wall, cpu, cores).assign(experiment=name, cores=cores)
+        frame = decompose(jobs(Path(place)), wall, cpu, cores)
+        name = whole.experiment.experiment
+        return frame.assign(experiment=name, cores=cores, estimated_wall_seconds=expected)
 
 
 def run(arguments: argparse.Namespace) -> pd.DataFrame:

@@ -94,7 +94,10 @@ def growth(frame: pd.DataFrame, facts: dict) -> str:
 def whole(frame: pd.DataFrame, facts: dict) -> str:
     """Return shares of an experiment's wall time, a column an experiment and number of worker processes."""
     cells = {key: cell for key, cell in frame.groupby(["experiment", "cores"], sort=False)}
-    rows = [["wall seconds", *(f"{cell['run_wall_seconds'].mean():.0f}" for cell in cells.values())]]
+    rows = [
+        [label, *(f"{cell[name].mean():.0f}" for cell in cells.values())]
+        for label, name in (("wall seconds", "run_wall_seconds"), ("`popleak plan` says", "estimated_wall_seconds"))
+    ]
     for part, label in experiment.NAMES.items():
         shares = (cell.loc[cell["part"] == part, "share"].sum() / cell["repeat"].nunique() for cell in cells.values())
         rows.append([label, *(f"{share:.1%}" for share in shares)])

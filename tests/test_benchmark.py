@@ -220,7 +220,7 @@ def test_page_is_written_from_the_tables(tables, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| 70 × 5, (8, 4), 16 | 1 |" in text
-    assert text.count("Not measured yet") == 2, "experiment and storage were not run"
+    assert text.count("Not measured yet") == 3, "experiment, storage and census were not run"
     frame = pd.read_csv(folder / "training.csv")
     assert set(frame["widths"].astype(str)) == {"8x4", "8"}
     seconds = frame[(frame["way"] == "stacked") & (frame["rows"] == 70) & (frame["threads"] == 1)]

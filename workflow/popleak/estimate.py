@@ -110,6 +110,8 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
         text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
     else:
         wall = _duration(wall_seconds(found, cores, speed))
+        if plan.experiment.engine.device != "cpu":
+            text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
         text.append(
             f"about {wall} on {cores} {'core' if cores == 1 else 'cores'} that do nothing else "
             f"(this machine takes {speed.engine:.2g} times as long as the reference core to train)"
