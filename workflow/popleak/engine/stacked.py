@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,11 @@ class Stacked:
     """As `engine.fused.Fused`, for what `build` makes, on `device`."""
 
     def __init__(self, build: Any, device: str = "cpu") -> None:
-        if device != "cpu":  # there all that is used here is deterministic, and asking for it costs a second of imports
+        if (
+            device != "cpu"
+        ):  # on a CPU all that is used here is deterministic, and asking for it costs a second of imports
+            # without a workspace of fixed size a GPU's matrix products are not the same from run to run
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
         self.build, self.device = build, torch.device(device)
         self.engine = stack_for(build())
