@@ -144,17 +144,23 @@ def _row(label: str, rows: pd.DataFrame, repeats: int) -> str:
     return f"  {label:<34}{wall:>9.1f}{cpu:>9.1f}{share:>24.1%}"
 
 
+def expected(configfiles: Sequence[Path], cores: int) -> float:
+    """Return the wall seconds that `popleak plan` foresees where nothing is there. For a fresh process: the calibration
+    measures the first compilation in it."""
+    whole = plan.build(experiment_of(configfiles))
+    with tempfile.TemporaryDirectory(prefix="popleak-") as place, contextlib.chdir(place):
+        speed = estimate.calibrate()
+        return estimate.wall_seconds(estimate.stages(whole, speed), cores, speed)
+
+
 def measure(configfiles: Sequence[Path], cores: int) -> pd.DataFrame:
     """Run one experiment from scratch in a temporary folder and return where its time went."""
-    whole = plan.build(experiment_of(configfiles))
+    name = experiment_of(configfiles).experiment
+    foreseen = common.apart(expected, configfiles, cores)
     with tempfile.TemporaryDirectory(prefix="popleak-") as place:
-        with contextlib.chdir(place):  # where nothing of the plan is there
-            speed = estimate.calibrate()
-            expected = estimate.wall_seconds(estimate.stages(whole, speed), cores, speed)
         wall, cpu = execute(Path(place), cores, configfiles)
         frame = decompose(jobs(Path(place)), wall, cpu, cores)
-        name = whole.experiment.experiment
-        return frame.assign(experiment=name, cores=cores, estimated_wall_seconds=expected)
+        return frame.assign(experiment=name, cores=cores, estimated_wall_seconds=foreseen)
 
 
 def run(arguments: argparse.Namespace) -> pd.DataFrame:
