@@ -32,6 +32,11 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
+def milliseconds(seconds: float) -> str:
+    """Return seconds as milliseconds, to three digits."""
+    return f"{1000 * seconds:,.0f}" if seconds >= 0.0995 else f"{1000 * seconds:.3g}"
+
+
 def training(frame: pd.DataFrame, facts: dict) -> str:
     """Return costs of the three ways by shape, on the fewest threads, and what more threads save."""
     counts = sorted(frame["threads"].unique())
@@ -47,7 +52,7 @@ def training(frame: pd.DataFrame, facts: dict) -> str:
         rows.append(
             [
                 figure.shape_label(shape), one["epochs"].iloc[0],
-                *(f"{1000 * cpu[way].median():.3g}" for way in WAYS),
+                *(milliseconds(cpu[way].median()) for way in WAYS),
                 common.spread(cpu["loader"] / cpu["stacked"], 1), common.spread(cpu["careful"] / cpu["stacked"], 1),
                 f"{middle.loc['stacked', 'share_of_sgemm']:.1%}",
                 f"{middle.loc['stacked', 'peak_memory_mb']:.0f} ({memory['imports']:.0f})",
