@@ -103,7 +103,7 @@ def line(stage: str, step: str) -> str:
 
 
 def _text(spent: Seconds) -> str:
-    return f"{max(spent.wall, 0.0):.2f} ({max(spent.cpu, 0.0):.2f})"
+    return f"{max(spent.wall, 0.0):.3f} ({max(spent.cpu, 0.0):.3f})"
 
 
 def parse(text: str) -> list[Line]:
