@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from popleak import store
+from popleak.errors import PopleakError
 from popleak.provenance import code_digest
 from popleak.settings import digest
 
@@ -68,6 +69,16 @@ def processor() -> str:
     path = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.+)", path.read_text()) if path.exists() else None
     return found[1].strip() if found else platform.machine()
+
+
+def status(work: Callable[..., Any], *arguments: Any) -> int:
+    """Do a command's work; return its exit status: 0, or 2 after a line that says what is wrong and the remedy."""
+    try:
+        work(*arguments)
+    except PopleakError as error:
+        say(f"{Path(sys.argv[0]).stem}: {error}")
+        return 2
+    return 0
 
 
 def say(text: str) -> None:

@@ -190,12 +190,7 @@ def main() -> int:
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="worker processes; several are compared")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    try:
-        run(parser.parse_args())
-    except PopleakError as error:
-        print(f"experiment: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return common.status(run, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import experiment
 import figure
 from growth import AXES
 from popleak import readme, store
-from popleak.errors import PopleakError
 from ways import SHAPE, WAYS, shapes_in
 
 BEGIN, END = "<!-- benchmarks: begin, written by benchmarks/report.py -->", "<!-- benchmarks: end -->"
@@ -198,12 +197,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where figures and tables are kept for the page")
     arguments = parser.parse_args()
-    try:
-        write(arguments.tables, arguments.page, arguments.folder)
-    except PopleakError as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return common.status(write, arguments.tables, arguments.page, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,7 @@ class Shape:
 
     def seconds(self, epochs: int | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
-        sides = self.sides or (FEATURES, 32, 16, 1)
-        layers = [into * out for into, out in itertools.pairwise(sides)]
+        layers = self._layers()
         multiplies = 3 * sum(layers) - layers[0]
         steps = -(-self.rows // min(self.batch, self.rows))
         each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
@@ -48,14 +47,20 @@ class Shape:
 
     def score(self, points: int) -> float:
         """Return CPU seconds in which one model answers `points` queries."""
-        sides = self.sides or (FEATURES, 32, 16, 1)
-        each = ROW / 2 + MULTIPLY * sum(into * out for into, out in itertools.pairwise(sides))
+        each = ROW / 2 + MULTIPLY * sum(self._layers())
         return points * each * (1 if self.sides else OTHER)
 
     def parameters(self) -> int:
         """Return the number of weights of one model."""
-        sides = self.sides or (FEATURES, 32, 16, 1)
-        return sum(out * (into + 1) for into, out in itertools.pairwise(sides))
+        return sum(self._layers()) + sum(self._counted[1:])
+
+    @property
+    def _counted(self) -> tuple[int, ...]:
+        return self.sides or (FEATURES, 32, 16, 1)
+
+    def _layers(self) -> list[int]:
+        """Return the weights of each layer, without its biases."""
+        return [into * out for into, out in itertools.pairwise(self._counted)]
 
 
 def memory(numbers: float, features: int, copies: int = 4) -> int:

@@ -113,28 +113,24 @@ class Writer:
             self.partial.unlink(missing_ok=True)
 
 
-@accounting.part("store")
 def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
-    """Return how columns are encoded: a dictionary for words and keys; floats and lists of numbers byte by byte, which zstd compresses
-    better.
+    """Return how columns are encoded: a dictionary for words and keys; floats, and lists of numbers wider than a byte, byte
+    by byte, which zstd compresses better.
 
     A dictionary of a column of weights or scores, all different, costs more time and room than the column.
     """
-    words, numbers = [], []
+    words, split = [], []
     for field in schema:
         nested = pa.types.is_fixed_size_list(field.type)
         kind = field.type.value_type if nested else field.type
-        name = f"{field.name}.list.element" if nested else field.name
-        (numbers if nested or pa.types.is_floating(kind) else words).append(name)
-    split = [name for name in numbers if not name.endswith(".list.element") or _wide(schema.field(name.split(".")[0]))]
+        if not nested and not pa.types.is_floating(kind):
+            words.append(field.name)
+        elif kind.bit_width > 8:
+            split.append(f"{field.name}.list.element" if nested else field.name)
     return {"use_dictionary": words, "use_byte_stream_split": split}
 
 
-def _wide(field: pa.Field) -> bool:
-    """Return whether the numbers of a column of lists are wider than a byte."""
-    return field.type.value_type.bit_width > 8
-
-
+@accounting.part("store")
 def facts(path: str | Path) -> dict[str, Any]:
     """Return what `write` stored beside the table. Raises PopleakError for a truncated or foreign file."""
     return _open(path)[1]

@@ -127,17 +127,16 @@ def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:
     """
     place = resolve(device)
     with accounting.part("start"):
-        if place == "cpu" and isinstance(build, Chain):
+        chain = isinstance(build, Chain)
+        sides = build.sides if chain else None
+        if place == "cpu" and not chain:
+            from .stack import sides_of
+
+            sides = sides_of(build())
+        if place == "cpu" and sides is not None:
             from .fused import Fused
 
-            return Fused(build.sides, threads)
-        from .stack import sides_of
-
-        sides = sides_of(build()) if place == "cpu" else None
-        if sides is not None:
-            from .fused import Fused
-
-            return Fused(sides, threads, build)
+            return Fused(sides, threads, None if chain else build)
         from .stacked import Stacked
 
         return Stacked(build, place)

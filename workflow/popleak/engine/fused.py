@@ -25,8 +25,8 @@ from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, product
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
 # only the outermost loops are called from Python: wrappers for the others would be compiled for nothing
 INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-INPUTS, OUTPUTS, WEIGHTS, ACTIVATIONS, LENGTH = range(5)
-"""Columns of `Layout.shape`."""
+ACTIVATIONS, LENGTH = 3, 4
+"""Columns of `Layout.shape` that are asked for alone."""
 
 
 def _padded(count: int, multiple: int) -> int:
@@ -305,7 +305,7 @@ class Fused:
         cells = 2 * table.y + table.a
 
         def work(part: int, order: np.ndarray, extra: np.ndarray, steps: int) -> None:
-            cut = slice(models * part // self.threads, models * (part + 1) // self.threads)
+            cut = self._cut(models, part)
             _epoch(
                 arenas[part], layout.shape, layout.transposed, table.packed, table.y, cells, order[cut], extra[cut],
                 feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, training.learning_rate,
@@ -328,7 +328,7 @@ class Fused:
         rows = np.ascontiguousarray(rows, dtype=np.int64)
 
         def work(part: int) -> None:
-            cut = slice(len(packed) * part // self.threads, len(packed) * (part + 1) // self.threads)
+            cut = self._cut(len(packed), part)
             mine = rows[cut] if len(rows) > 1 else rows
             _logits(layout.arena(packed.dtype), layout.shape, table.packed, mine, SCORED, packed[cut], found[cut])
 
@@ -345,6 +345,10 @@ class Fused:
         for some in rows:
             if some.size and (some.min() < 0 or some.max() >= len(table.x)):
                 raise ValueError(f"row ids must lie in 0 to {len(table.x) - 1}, the rows of the table")
+
+    def _cut(self, models: int, part: int) -> slice:
+        """Return the models of a thread."""
+        return slice(models * part // self.threads, models * (part + 1) // self.threads)
 
     def _share(self, work: Callable[..., None], *arguments: Any) -> None:
         """Call work(part, *arguments) for each thread's part; the compiled loops hold no lock."""
