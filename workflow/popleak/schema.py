@@ -1,4 +1,4 @@
-"""The five public tables: names, types and meaning of their columns. Columns may be added, never renamed."""
+"""The public tables: names, types and meaning of their columns. Columns may be added, never renamed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ PAIR = (
     Column("protocol", "string", "pure, ratio or null"),
     Column("ratio_0", "double", "P(a = 1) in world 0"),
     Column("ratio_1", "double", "P(a = 1) in world 1"),
+    Column("poison", "double", "share of every draw's rows that the adversary slipped in with flipped labels"),
 )
 DEFENCE = Column("defence", "string", "id of the defence; `none` is the undefended model")
 WHO = (
@@ -38,12 +39,20 @@ WHO = (
 )
 ADVERSARY = (
     Column("adversary", "string", "id of the attack; `best` is the attack that did best on the other pool splits"),
-    Column("access", "string", "labels or scores; `any` for `best`"),
+    Column(
+        "access",
+        "string",
+        "what is seen of the victim: labels, scores, weights, pair (scores of the base model too) or rows (of its training); "
+        "`any` for `best`, whose candidates see labels or scores",
+    ),
     Column(
         "knowledge",
         "string",
-        "unaware (undefended shadows), informed (shadows with the same defence), any (no shadows used)",
+        "unaware (undefended shadows), aware (shadows with the same defence at its default settings; only where those are not the "
+        "victim's), informed (the same defence and settings), any (no shadows used)",
     ),
+    Column("shadow_model", "string", "id of the shadows' architecture; the victim's own unless said otherwise"),
+    Column("repeats", "int64", "how often each query is asked; above 1 only where a defence answers at random"),
 )
 
 MODELS = (
@@ -147,6 +156,53 @@ BOUNDS = (
         "label-balanced advantage of the rule that is best on those points, measured on the others",
     ),
 )
+CELL = (*TASK, Column("ratios", "string", "the worlds' ratios, separated by spaces"), PAIR[3], DEFENCE, *ADVERSARY)
+ESTIMATES = (
+    *CELL,
+    Column("split", "int64", "pool split"),
+    Column("ratio", "double", "ratio of the world in which the base model was trained"),
+    Column("model_index", "int64", "number of the model within task, model, split and world"),
+    Column("estimate", "double", "the adversary's estimate of that ratio"),
+    Column("named", "double", "the ratio that it names among the worlds'"),
+)
+REGRESSION = (
+    *CELL,
+    Column("ratio", "double", "true ratio of the victims in this row; null: all together, each ratio weighing the same"),
+    Column("victims", "int64", "victims judged"),
+    Column("splits", "int64", "pool splits"),
+    *(
+        Column(f"{name}{end}", "double", about if not end else "95 % interval, clustered by pool split")
+        for name, about in (
+            ("mae", "mean absolute error of the estimate"),
+            ("mse", "mean squared error of the estimate"),
+            ("bias", "mean of estimate minus true ratio"),
+            ("n_leaked", "r (1 - r) / MSE: direct samples worth as much; null at 0 and 1 and in the row of all"),
+            ("accuracy", "share of victims whose ratio was named among all"),
+            ("mutual_information", "bits between true and named ratio, bias-corrected; only in the row of all"),
+        )
+        for end in ("", "_low", "_high")
+    ),
+    Column(
+        "fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"
+    ),
+    Column("chance", "double", "1 / number of ratios"),
+)
+CONFUSION = (
+    *CELL,
+    Column("ratio", "double", "true ratio"),
+    Column("named", "double", "named ratio"),
+    Column("victims", "int64", "victims of that ratio so named"),
+    Column("share", "double", "their share among the victims of that ratio"),
+)
+PROXIES = (
+    Column("proxy", "string", "a number that is cheaper to come by than the best informed adversary's advantage"),
+    Column("scope", "string", "`all`, or the id of one task"),
+    Column("cells", "int64", "cells: task x model x pair of worlds x defence"),
+    Column("tasks", "int64", "tasks among them"),
+    Column("rank_correlation", "double", "Spearman's, with the best informed adversary's advantage, over the cells"),
+    Column("low", "double", "95 % interval"),
+    Column("high", "double", "95 % interval"),
+)
 CLAIMS = (
     Column("claim", "string", "C1 to C8"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
@@ -157,7 +213,12 @@ CLAIMS = (
     Column("high", "double", "95 % interval of the deciding figure"),
     Column("n", "int64", "models behind the figure"),
 )
-TABLES = {"models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS}
+TABLES = {
+    "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
+    "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION,
+}  # fmt: skip
+MANY = ("estimates", "regression", "confusion")
+"""Tables that are made only where a task has more than two worlds to tell apart (protocol k-ary)."""
 
 
 def table(name: str, parts: list[Mapping[str, Any]]) -> pa.Table:

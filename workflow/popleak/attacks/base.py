@@ -2,10 +2,19 @@
 
 `calibrate` sees shadow outputs of both worlds and the query set; it never sees a victim. The judge it returns scores
 ONE victim's outputs, so no scale, threshold or rank can come from other victims. Higher = more like world 1.
+
+What `outputs` of one model are follows from the attack's `access`, q being the number of query points:
+
+    labels   (q,) hard labels 0.0 / 1.0
+    scores   (q,) scores P(y = 1 | x) in [0, 1]
+    weights  (P,) all weights, layer by layer: of each layer its matrix (out, in), row by row, then its biases (out,)
+    pair     (2q,) scores of the base model M_0, then those of the defended model
+    rows     (n,) int64 ids of the rows that the model was trained on, into `Game.records`
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -26,12 +35,36 @@ class Query(NamedTuple):
     cell: np.ndarray | None = None
 
 
+Access = Literal["labels", "scores", "weights", "pair", "rows"]
+BLACK_BOX = ("labels", "scores")
+"""Access to a model's answers alone."""
+
+
+class Poison(NamedTuple):
+    """What the adversary slipped into every model's draw: a share of its rows are records of `group` whose label was
+    `label` and is flipped. With share 0 nothing was, and group and label still name the target points."""
+
+    share: float
+    group: int
+    label: int
+
+
+class Records(NamedTuple):
+    """Records that row ids point to: features x (N, d) float32 without the group, and labels y (N,) int8."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
 class Game(NamedTuple):
     """What the adversary knows of the two worlds.
 
     ratio_0, ratio_1: P(a = 1) in each world; rows: training rows of each model; mode: natural or label-balanced;
     model: the victim's model name; law (2, cells, 2) int64 or None: number of rows of the training pool by group, cell and
     label; label_rate: P(y = 1) over the whole dataset, which label-balanced draws keep. The law is given only where the generator publishes it (synthetic data); only `ceiling` may use it.
+    seed: of the attack's own randomness (initial weights of a meta-classifier, say), the same for every call on one split;
+    sides: (features, units of each hidden layer, 1) of the models if they are chains of Linear and ReLU, else None; records:
+    what row ids point to, for access `rows` alone; poison: what was slipped into the draws.
     """
 
     ratio_0: float
@@ -41,6 +74,10 @@ class Game(NamedTuple):
     model: str
     law: np.ndarray | None = None
     label_rate: float | None = None
+    seed: int = 0
+    sides: tuple[int, ...] | None = None
+    records: Records | None = None
+    poison: Poison = Poison(0.0, 1, 0)
 
 
 class Judge:
@@ -55,17 +92,48 @@ class Judge:
         return -1 if score == 0 else int(score > 0)
 
 
+class TransductiveJudge(Judge):
+    """A judge whose scores depend on the company of victims. Only an attack marked `transductive` may return one."""
+
+    def score_all(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the scores (V,) of all victims of a call, outputs (V, m), as one."""
+        raise NotImplementedError
+
+
+class Estimator:
+    """What `calibrate_many` returns: names one model's ratio. Must depend on its argument and the calibration alone."""
+
+    def __init__(self, ratios: Sequence[float]) -> None:
+        self.ratios = np.asarray(ratios, dtype=np.float64)
+
+    def estimate(self, outputs: np.ndarray) -> float:
+        """Return P(a = 1) of the draw of the model with `outputs` (m,), in [0, 1]."""
+        raise NotImplementedError
+
+    def name(self, outputs: np.ndarray) -> int:
+        """Return the index of the world named: by default the ratio nearest to the estimate, of equals the lowest."""
+        return int(np.argmin(np.round(np.abs(self.ratios - self.estimate(outputs)), 12)))
+
+
 class Attack:
     """Base of attacks. Set the class attributes, implement `calibrate`."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    access: ClassVar[Literal["labels", "scores"]]
-    """What `outputs` are: hard labels 0.0 / 1.0, or scores P(y = 1 | x) in [0, 1]."""
+    access: ClassVar[Access]
+    """What is seen of a victim: see the top of this file."""
+    shadow_access: ClassVar[Access | None] = None
+    """What is seen of the shadows, which are the adversary's own; None: the same as of a victim."""
     shadows: ClassVar[bool] = True
     """False: the attack uses no shadows, `calibrate` gets none, (0, m), and knowledge of the defence is all one."""
     undefended_only: ClassVar[bool] = False
     """True: the attack speaks of undefended victims only."""
+    reference: ClassVar[bool] = False
+    """True: a line to compare with, no adversary of the game's rules, so never a candidate for `best`."""
+    transductive: ClassVar[bool] = False
+    """True: scores depend on the other victims of the call; `calibrate` returns a `TransductiveJudge`."""
+    many: ClassVar[bool] = False
+    """True: the attack can name one ratio among many: it implements `calibrate_many`."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
     def known_accuracy(self, *, game: Game, query: Query) -> tuple[float, float] | None:
@@ -73,8 +141,13 @@ class Attack:
         return None
 
     def applies(self, game: Game) -> bool:
-        """Return False where the attack cannot be mounted (no law for `ceiling`, say)."""
+        """Return False where the attack has nothing to say and is left out in silence (no law for `ceiling`, say)."""
         return True
+
+    def refuses(self, game: Game) -> str | None:
+        """Return why the attack cannot be mounted on these models (weights of a model without layers, say), for the config
+        to refuse it in one line; None if it can."""
+        return None
 
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
@@ -82,5 +155,15 @@ class Attack:
         """Return a judge fitted to the outputs (S0, m) and (S1, m) of shadows trained in world 0 and in world 1.
 
         Sound with one shadow a world, with constant outputs and with scores of exactly 0 and 1.
+        """
+        raise NotImplementedError
+
+    def calibrate_many(
+        self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Settings
+    ) -> Estimator:
+        """Return an estimator fitted to the outputs (S_k, m) of shadows of k worlds with these rising `ratios`.
+
+        `query.origin` is 0 on points of group 0 and 1 on points of group 1; game.ratio_0 and ratio_1 are the lowest and the
+        highest ratio. Sound with one shadow a world and with constant outputs.
         """
         raise NotImplementedError
