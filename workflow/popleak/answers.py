@@ -40,9 +40,14 @@ def read_points(path: str | Path, pair: str) -> dict[int, Points]:
     return found
 
 
-def read(path: str | Path, *, pair: str, defence: str) -> Answers:
-    """Read what one role's models answered in one pair of worlds under one defence."""
-    table = store.read(path, stage="query", where={"pair": pair, "defence": defence})
-    named = [name for name in table.column_names if name not in ("pair", "defence", "scores")]
+def read(path: str | Path, *, pair: str, arm: str, repeats: int = 1, labels: bool = False) -> Answers:
+    """Read what one role's models answered in one game as one arm: a defence, or `none`.
+
+    repeats: how often each query was asked; scores are then the mean answer, or with `labels` the share of answers of at
+    least 0.5, which is at least one half where that was the label given most often.
+    """
+    shown = "labels" if labels and repeats > 1 else "scores"
+    table = store.read(path, stage="query", where={"pair": pair, "arm": arm, "repeats": repeats, "shown": shown})
+    named = [name for name in table.column_names if name not in ("pair", "arm", "repeats", "shown", "scores")]
     keys = {name: arrays.numpy(table[name]) for name in named}
     return Answers(keys, arrays.matrix(table["scores"]))

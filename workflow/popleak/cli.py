@@ -66,9 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         commands, "defend", _defend, data=one, draw=many, complement=many, base_victims=many, base_shadows=many,
         **roles, **engine,
     )  # fmt: skip
-    _stage(commands, "query", _query, data=one, points=one, victim_models=many, shadow_models=many, **roles, **engine)
+    some = {"type": Path, "nargs": "*", "default": []}
+    models = {"victim_models": some, "shadow_models": some}
+    _stage(commands, "query", _query, data=one, points=one, **models, **roles, **engine)
     _stage(commands, "measure", _measure, data=one, points=one, **roles, models=one, bounds=one)
-    _stage(commands, "attack", _attack, points=one, **roles, output=one)
+    for stage in ("attack", "regress"):
+        _stage(commands, stage, _attack, points=one, **roles, **models, draw=some, data={"type": Path}, output=one)
     tables = {name: {"type": Path} for name in TABLES}
     _stage(commands, "tables", _tables, **tables, parts={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "figures", _figures, **tables, stem=one)
@@ -175,9 +178,15 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _attack(arguments: argparse.Namespace) -> None:
-    from . import attack
+    from importlib import import_module
 
-    attack.run(**_common(arguments), points=arguments.points, answers=_roles(arguments), output=arguments.output)
+    from .seen import Files
+
+    files = Files(
+        arguments.points, _roles(arguments), _roles(arguments, "{}_models"), arguments.draw, arguments.data
+    )
+    stage = import_module(f".{arguments.stage}", __package__)
+    stage.run(**_common(arguments), files=files, output=arguments.output)
 
 
 def _named_tables(arguments: argparse.Namespace) -> dict[str, Path]:

@@ -70,11 +70,11 @@ def _pair(
     """Append the parts of some pairs of worlds."""
     constant = {
         "task": settings["task"], "model": settings["model_id"], "protocol": pair["protocol"],
-        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1],
+        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1], "poison": pair["poison"],
     }  # fmt: skip
     for defence in settings["defences"]:
         for role, path in answers.items():
-            there = stored.read(path, pair=pair["pair"], defence=defence)
+            there = stored.read(path, pair=pair["pair"], arm=defence)
             for split, asked in sets.items():
                 mine = np.flatnonzero(there.keys["split"] == split)
                 keys = {name: there.keys[name][mine] for name in there.keys}

@@ -22,6 +22,18 @@ class Loaded(NamedTuple):
     facts: Mapping[str, Any]
 
 
+def width(path: str | Path) -> int:
+    """Return the number of features of a table written by the stage `dataset`."""
+    return store.schema(path).field("x").type.list_size
+
+
+def with_twins(records: Loaded) -> Loaded:
+    """Return the records followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
+    twice = [np.concatenate([part, part]) for part in (records.x, records.a, records.unit)]
+    cell = None if records.cell is None else np.concatenate([records.cell, records.cell])
+    return Loaded(twice[0], np.concatenate([records.y, 1 - records.y]), twice[1], twice[2], cell, records.facts)
+
+
 def read(path: str | Path) -> Loaded:
     """Read a table written by the stage `dataset`."""
     table = store.read(path, stage="dataset")

@@ -132,6 +132,8 @@ class Attack:
     """True: a line to compare with, no adversary of the game's rules, so never a candidate for `best`."""
     transductive: ClassVar[bool] = False
     """True: scores depend on the other victims of the call; `calibrate` returns a `TransductiveJudge`."""
+    seconds: ClassVar[float] = 0.0
+    """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     many: ClassVar[bool] = False
     """True: the attack can name one ratio among many: it implements `calibrate_many`."""
     Settings: ClassVar[type[Settings]] = NoSettings
