@@ -22,7 +22,7 @@ def calibrated(
     attack: Attack, settings: Any, shadows: stored.Answers | None, split: int, points: stored.Points, game: Game
 ) -> Judge:
     """Return the judge calibrated on one split's shadows; an attack without shadows is given none, (0, m)."""
-    used, asked = query_of(points)
+    used, asked = query_of(points, attack.all_points)
     zero, one = (
         shadows_by_world(shadows, split, used, attack.shadow_access or attack.access)
         if attack.shadows
@@ -52,7 +52,7 @@ def judge_split(
         judge = calibrated(attack, settings, shadows, split, points, game)
     if judges is not None:
         judges[split] = judge
-    used, asked = query_of(points)
+    used, asked = query_of(points, attack.all_points)
     mine = np.flatnonzero(victims.keys["split"] == split)
     outputs = outputs_of(victims, mine, used, attack.access)
     if attack.transductive:

@@ -182,9 +182,7 @@ def _attack(arguments: argparse.Namespace) -> None:
 
     from .seen import Files
 
-    files = Files(
-        arguments.points, _roles(arguments), _roles(arguments, "{}_models"), arguments.draw, arguments.data
-    )
+    files = Files(arguments.points, _roles(arguments), _roles(arguments, "{}_models"), arguments.draw, arguments.data)
     stage = import_module(f".{arguments.stage}", __package__)
     stage.run(**_common(arguments), files=files, output=arguments.output)
 

@@ -210,7 +210,10 @@ class Experiment(Settings):
     access: Annotated[tuple[Access, ...], Field(min_length=1)] = ("labels", "scores", "weights", "pair", "rows")
     """What adversaries may see of a victim: its labels, its scores, its weights, the scores of the base model too (`pair`), or its
     training rows. Attacks that need access that is not listed are left out."""
-    knowledge: Annotated[tuple[Literal["unaware", "aware", "informed"], ...], Field(min_length=1)] = ("unaware", "informed")
+    knowledge: Annotated[tuple[Literal["unaware", "aware", "informed"], ...], Field(min_length=1)] = (
+        "unaware",
+        "informed",
+    )
     """unaware: undefended shadows; aware: shadows with the same defence at its default settings (run where those are not the victim's);
     informed: shadows with the same defence and settings."""
     shadow_models: Others = ()

@@ -66,9 +66,7 @@ class JudgePlan:
 
     def _query(self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step) -> Step:
         numbers, used = self.plan.models * 2 * self.task.query_rows, self._files(cut, arms)
-        random = [
-            arm.defence for arm in arms.values() if plugins.load("defences", arm.defence.name).randomised
-        ]
+        random = [arm.defence for arm in arms.values() if plugins.load("defences", arm.defence.name).randomised]
         modules = {plugins.modules("defences")[defence.name] for defence in random}
         settings = {
             "model": model.name, "model_settings": model.settings,
@@ -84,7 +82,9 @@ class JudgePlan:
             },
             "repeats": sorted(self.experiment.repeats) if random else [1],
         }  # fmt: skip
-        inputs = {f"{role}_models": [(step, FILES[role]) for steps in used[role].values() for step in steps] for role in FILES}
+        inputs = {
+            f"{role}_models": [(step, FILES[role]) for steps in used[role].values() for step in steps] for role in FILES
+        }
         worlds = sum(len(game.worlds) for game in cut)
         asked = self.plan.models * len(arms) * worlds
         return add(
@@ -176,7 +176,7 @@ class JudgePlan:
             "attack_settings": chosen.settings, "knowledge": list(self.experiment.knowledge), **self.plan.seed,
             "aware": {one: other.id for one, other in usual.items() if other is not None and other.id in arms},
             "randomised": [one for one, defence in named.items() if defence.randomised],
-            "repeats": sorted(self.experiment.repeats),
+            "repeats": sorted(self.experiment.repeats) if any(one.randomised for one in named.values()) else [1],
             "poison": {"group": self.task.poison.group, "label": self.task.poison.label},
         }  # fmt: skip
         if "weights" in (attack.access, attack.shadow_access):
@@ -197,7 +197,9 @@ class JudgePlan:
         numbers = self.plan.models * max(2 * self.task.query_rows, self.task.rows if attack.access == "rows" else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
         worlds = sum(len(game.worlds) for game in cut)
-        calibrations = self.experiment.population.splits * worlds / 2 * (1 if attack.undefended_only else 1 + len(defences))
+        calibrations = (
+            self.experiment.population.splits * worlds / 2 * (1 if attack.undefended_only else 1 + len(defences))
+        )
         return add(
             self.steps, stage, self.plan.slug(*names), settings, inputs,
             modules=(f"popleak.{stage}", plugins.modules("attacks")[chosen.name]), mem_mb=cost.memory(12 * numbers, self.plan.features),

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import config, plugins
+from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
-from .attacks.base import BLACK_BOX
 from .schema import MANY, TABLES
 from .settings import canonical
 from .steps import ROOT, Step

@@ -38,7 +38,9 @@ def clean(world: str) -> str:
 def empty(keys: dict[str, np.ndarray]) -> Models:
     """Return no models, with the columns that `keys` has."""
     none = np.empty(0)
-    return Models({name: values[:0] for name, values in keys.items()}, np.empty((0, 1), np.float32), none.astype(bool), none, none)
+    return Models(
+        {name: values[:0] for name, values in keys.items()}, np.empty((0, 1), np.float32), none.astype(bool), none, none
+    )
 
 
 def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:

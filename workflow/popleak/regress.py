@@ -41,7 +41,7 @@ def _game(
         for level in seen.levels(attack, settings, defence, repeats):
             shadows = source.read("shadow", access, level.arm, level.repeats)
             for split, points in sets.items():
-                used, asked = query_of(points)
+                used, asked = query_of(points, attack.all_points)
                 judge = unaware.get(split) if level.arm == NONE else None
                 if judge is None:
                     judge = attack.calibrate_many(

@@ -167,7 +167,9 @@ ESTIMATES = (
 )
 REGRESSION = (
     *CELL,
-    Column("ratio", "double", "true ratio of the victims in this row; null: all together, each ratio weighing the same"),
+    Column(
+        "ratio", "double", "true ratio of the victims in this row; null: all together, each ratio weighing the same"
+    ),
     Column("victims", "int64", "victims judged"),
     Column("splits", "int64", "pool splits"),
     *(
@@ -182,9 +184,7 @@ REGRESSION = (
         )
         for end in ("", "_low", "_high")
     ),
-    Column(
-        "fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"
-    ),
+    Column("fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"),
     Column("chance", "double", "1 / number of ratios"),
 )
 CONFUSION = (

@@ -175,8 +175,8 @@ def shadows_by_world(
     return found
 
 
-def query_of(points: stored.Points) -> tuple[np.ndarray, Query]:
-    """Return the positions of the points that the adversary asks, those drawn from one of the worlds, and the query."""
-    used = np.flatnonzero(points.origin >= 0)
+def query_of(points: stored.Points, everywhere: bool = False) -> tuple[np.ndarray, Query]:
+    """Return the positions of the points that the adversary asks, those drawn from one of the worlds or all, and the query."""
+    used = np.flatnonzero((points.origin >= 0) | everywhere)
     cell = None if points.cell is None else points.cell[used]
     return used, Query(points.y[used], points.a[used], points.origin[used], cell)

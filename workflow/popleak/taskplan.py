@@ -243,7 +243,9 @@ class TaskPlan:
             found += self._parts("defend", [model.id, defence.id], whole, inputs, (model, defence), items, each, roles)
         return found
 
-    def _parts(self, stage, names, settings, inputs, plugged, items: list[dict[str, Any]], each: float, roles) -> list[Step]:
+    def _parts(
+        self, stage, names, settings, inputs, plugged, items: list[dict[str, Any]], each: float, roles
+    ) -> list[Step]:
         """Add a step of `each` seconds a model, or several parts of it."""
         population = self.experiment.population
         shape = self.shapes[plugged[0].id]

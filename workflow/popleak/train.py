@@ -14,9 +14,8 @@ from . import plugins, store
 from .engine.fit import Device, Fitted, Progress, Table, Training, fit, resolve
 from .errors import PopleakError
 from .populations import ROLES, Models, draws_of, empty, of_role, poisoned, write
-from .records import Loaded
+from .records import Loaded, with_twins
 from .records import read as read_records
-from .records import with_twins
 
 
 @dataclass(frozen=True)

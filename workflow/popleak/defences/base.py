@@ -67,9 +67,7 @@ class Defence:
     """True: the defended model answers with fresh randomness each time: implement `answer`."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
-    def answer(
-        self, *, scores: np.ndarray, repeats: int, rng: np.random.Generator, settings: Settings
-    ) -> np.ndarray:
+    def answer(self, *, scores: np.ndarray, repeats: int, rng: np.random.Generator, settings: Settings) -> np.ndarray:
         """Return what one model answers (repeats, q) when each of its q queries is asked `repeats` times; of a randomised
         defence alone. scores (q,): P(y = 1 | x) of the model itself."""
         raise NotImplementedError
