@@ -112,10 +112,16 @@ LEAKAGE = (
     Column("auc_low", "double", "95 % interval"),
     Column("auc_high", "double", "95 % interval"),
     Column("tpr_at_fpr_05", "double", "TPR at FPR 0.05"),
-    Column("tpr_at_fpr_01", "double", "TPR at FPR 0.01"),
+    Column(
+        "tpr_at_fpr_01",
+        "double",
+        "TPR at FPR 0.01; with fewer than 100 victims of world 0, at no false positive among them",
+    ),
     Column("n_leaked", "double", "direct samples of training data worth as much; ratio worlds only, else null"),
     Column(
-        "detectable_advantage", "double", "smallest advantage found with power 0.8 at level 0.05 by this many victims"
+        "detectable_advantage",
+        "double",
+        "smallest advantage found with power 0.8 at level 0.05 by this many victims and splits",
     ),
     Column("p_vs_none", "double", "p value of the paired difference in accuracy to `none`"),
     Column("p_vs_control", "double", "p value of the paired difference in accuracy to the matched no-EO control"),
@@ -126,6 +132,21 @@ LEAKAGE = (
     Column("difference_vs_control_high", "double", "95 % interval"),
     Column("abstained", "double", "share of victims on which the adversary abstained"),
     Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
+    Column("n_leaked_low", "double", "95 % interval, from that of the accuracy"),
+    Column(
+        "n_leaked_high", "double", "95 % interval, from that of the accuracy; infinite where the accuracy's reaches 1"
+    ),
+    Column("tpr_at_fpr_05_low", "double", "95 % interval, the threshold estimated too"),
+    Column("tpr_at_fpr_05_high", "double", "95 % interval, the threshold estimated too"),
+    Column(
+        "tpr_at_fpr_01_low",
+        "double",
+        "95 % interval; 0 where so few victims of world 0 set no lower limit (always below 100, mostly below 400)",
+    ),
+    Column("tpr_at_fpr_01_high", "double", "95 % interval"),
+    Column("difference_vs_none", "double", "paired difference in accuracy to `none`"),
+    Column("difference_vs_none_low", "double", "95 % interval"),
+    Column("difference_vs_none_high", "double", "95 % interval"),
 )
 BOUNDS = (
     *TASK,

@@ -21,6 +21,8 @@ PAIR = ["task", "model", "protocol", "ratio_0", "ratio_1", "poison"]
 VICTIM = ["split", "world", "model_index"]
 ADVERSARY = ["adversary", "access", "knowledge", "shadow_model", "repeats"]
 BEST = "best"
+RATES = tuple(f"tpr_at_fpr_{rate}{end}" for rate in ("05", "01") for end in ("", "_low", "_high"))
+SAMPLES = ("n_leaked", "n_leaked_low", "n_leaked_high")
 
 
 class Cell(NamedTuple):
@@ -98,12 +100,15 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str]) -> list
     for (defence, *adversary), cell in cells.items():
         control = _cell(cells, controls.get(defence), adversary)
         none = _cell(cells, "none", adversary) if defence != "none" else None
-        against = _difference(cell, control)
+        against, change = _difference(cell, control), _difference(cell, none)
         rows.append(
             {
                 **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
                 **_summary(cell, pair, adversary[0]),
-                "p_vs_none": _difference(cell, none).p,
+                "p_vs_none": change.p,
+                "difference_vs_none": change.value,
+                "difference_vs_none_low": change.low,
+                "difference_vs_none_high": change.high,
                 "p_vs_control": against.p,
                 "difference_vs_control": against.value,
                 "difference_vs_control_low": against.low,
@@ -140,16 +145,14 @@ def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, A
         ratio_0=pair["ratio_0"], ratio_1=pair["ratio_1"],
     )  # fmt: skip
     ratio_world = pair["protocol"] == "ratio"
-    row: dict[str, Any] = {
-        name: getattr(found, name) for name in ("victims", "splits", "tpr_at_fpr_05", "tpr_at_fpr_01")
-    }
+    row: dict[str, Any] = {name: getattr(found, name) for name in ("victims", "splits", *RATES)}
     for name in ("accuracy", "advantage", "auc"):
         estimate = getattr(found, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     if adversary == BEST:  # its scores come from different attacks, on different scales
-        row |= {"tpr_at_fpr_05": np.nan, "tpr_at_fpr_01": np.nan}
+        row |= dict.fromkeys(RATES, np.nan)
     return row | {
-        "n_leaked": found.n_leaked if ratio_world else np.nan,
+        **{name: getattr(found, name) if ratio_world else np.nan for name in SAMPLES},
         "detectable_advantage": found.detectable_advantage,
         "abstained": found.abstained,
     }
