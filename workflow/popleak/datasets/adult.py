@@ -96,8 +96,9 @@ class Adult(Dataset):
         country = frame["native-country"].to_numpy(dtype=str)
         frame["native-country"] = np.where(np.isin(country, ("United-States", "?")), country, "other")
         y = (frame["income"].str.rstrip(".") == ">50K").to_numpy(dtype=np.int8)
-        zero = {"sex": "Male", "race": "White"}[attribute]
-        group = (frame[attribute] != zero).to_numpy(dtype=np.int8)
+        zero = {"sex": "Male", "race": "White"}
+        group = (frame[attribute] != zero[attribute]).to_numpy(dtype=np.int8)
+        other = "race" if attribute == "sex" else "sex"
         card = self.card(options)
         _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
         return _tables.records(
@@ -107,6 +108,7 @@ class Adult(Dataset):
             groups=card.attributes[attribute].groups,
             numeric=NUMERIC,
             categorical=[column for column in CATEGORICAL if column != attribute],
+            second=(other, np.where(frame[other] == zero[other], zero[other], f"not {zero[other]}")),
         )
 
 
