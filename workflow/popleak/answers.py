@@ -11,7 +11,10 @@ from . import arrays, store
 
 
 class Points(NamedTuple):
-    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None."""
+    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None.
+
+    subgroup (q,): the second attribute, or None where the dataset knows none.
+    """
 
     rows: np.ndarray
     y: np.ndarray
@@ -19,6 +22,7 @@ class Points(NamedTuple):
     origin: np.ndarray
     cell: np.ndarray | None
     law: np.ndarray | None
+    subgroup: np.ndarray | None = None
 
 
 class Answers(NamedTuple):
@@ -36,7 +40,8 @@ def read_points(path: str | Path, pair: str) -> dict[int, Points]:
     for i, split in enumerate(table["split"].to_pylist()):
         cell = there["cell"][i] if "cell" in there else None
         law = there["law"][i].reshape(2, -1, 2) if "law" in there else None
-        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law)
+        second = there["subgroup"][i] if "subgroup" in there else None
+        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law, second)
     return found
 
 

@@ -12,7 +12,10 @@ from . import arrays, store
 
 
 class Loaded(NamedTuple):
-    """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata."""
+    """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata.
+
+    subgroup (N,) int8 or None: a second sensitive attribute.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -20,6 +23,7 @@ class Loaded(NamedTuple):
     unit: np.ndarray
     cell: np.ndarray | None
     facts: Mapping[str, Any]
+    subgroup: np.ndarray | None = None
 
 
 def width(path: str | Path) -> int:
@@ -38,6 +42,5 @@ def read(path: str | Path) -> Loaded:
     """Read a table written by the stage `dataset`."""
     table = store.read(path, stage="dataset")
     column = {name: arrays.numpy(table[name]) for name in table.column_names if name != "x"}
-    return Loaded(
-        arrays.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
-    )
+    fixed = (arrays.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"))
+    return Loaded(*fixed, store.facts(path), column.get("subgroup"))

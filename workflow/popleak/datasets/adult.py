@@ -102,11 +102,12 @@ class Adult(Dataset):
         country = frame["native-country"].to_numpy(dtype=str)
         frame["native-country"] = np.where(np.isin(country, ("United-States", "?")), country, "other")
         y = (frame["income"].str.rstrip(".") == ">50K").to_numpy(dtype=np.int8)
+        zero = {"sex": "Male", "race": "White"}
         if attribute == "female-sales":
             group = ((frame["sex"] == "Female") & (frame["occupation"] == "Sales")).to_numpy(dtype=np.int8)
         else:
-            zero = {"sex": "Male", "race": "White"}[attribute]
-            group = (frame[attribute] != zero).to_numpy(dtype=np.int8)
+            group = (frame[attribute] != zero[attribute]).to_numpy(dtype=np.int8)
+        other = "sex" if attribute == "race" else "race"
         card = self.card(options)
         _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
         return _tables.records(
@@ -116,6 +117,7 @@ class Adult(Dataset):
             groups=card.attributes[attribute].groups,
             numeric=NUMERIC,
             categorical=[column for column in CATEGORICAL if column != attribute],
+            second=(other, np.where(frame[other] == zero[other], zero[other], f"not {zero[other]}")),
         )
 
 
