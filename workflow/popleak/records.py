@@ -33,9 +33,10 @@ def width(path: str | Path) -> int:
 
 def with_twins(records: Loaded) -> Loaded:
     """Return the records followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
-    twice = [np.concatenate([part, part]) for part in (records.x, records.a, records.unit)]
-    cell = None if records.cell is None else np.concatenate([records.cell, records.cell])
-    return Loaded(twice[0], np.concatenate([records.y, 1 - records.y]), twice[1], twice[2], cell, records.facts)
+    columns = {name: getattr(records, name) for name in ("x", "y", "a", "unit", "cell", "subgroup")}
+    twice = {name: np.concatenate([part, part]) for name, part in columns.items() if part is not None}
+    twice["y"] = np.concatenate([records.y, 1 - records.y])
+    return records._replace(**twice)
 
 
 def read(path: str | Path) -> Loaded:
