@@ -123,6 +123,15 @@ def _bounds(models: pd.DataFrame, pair: tuple) -> pd.DataFrame:
     frame["literal_holds"] = frame["literal_excess_low"] <= 0
     frame["corrected_holds"] = frame["balanced_holds"] = frame["coupling_holds"] = True
     frame["smallest_cell"] = 120
+    frame["queries_to_detect"] = 2.6 / frame["gap"] ** 2
+    frame["delta_eo_scores"], frame["adv_scores"] = 1.9 * frame["delta_eo"], 1.5 * frame["rhs_literal"]
+    frame["rhs_scores"] = 1.9 * frame["rhs_literal"]
+    frame["scores_excess_low"] = 0.5 * frame["rhs_literal"] - 0.03
+    frame["scores_exceed_literal"] = frame["scores_excess_low"] > 0
+    frame["delta_eo_groups"], frame["delta_eo_groups_measured"] = 2.2 * frame["delta_eo"], 1.6 * frame["delta_eo"]
+    frame["adv_groups"], frame["rhs_groups"] = 0.8 * frame["rhs_literal"], 2.2 * frame["rhs_literal"]
+    frame["scores_holds"] = frame["groups_holds"] = True
+    frame["smallest_group_cell"] = 40
     return frame
 
 
@@ -139,7 +148,7 @@ def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("ml
                         "model": model,
                         **dict(zip(("protocol", "ratio_0", "ratio_1"), pair, strict=True)),
                     }
-                    fixed["defence"] = defence
+                    fixed["defence"], fixed["poison"] = defence, 0.0
                     found = _models(task, model, pair, defence, splits, victims)
                     out["models"].append(found.assign(**fixed))
                     out["bounds"].append(_bounds(found, pair).assign(**fixed))
@@ -147,6 +156,7 @@ def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("ml
                         access, knowledge, _ = ADVERSARIES.get(adversary, ("scores", ("unaware", "informed"), 1.0))
                         for known in knowledge if defence != "none" else knowledge[-1:]:
                             who = {**fixed, "adversary": adversary, "access": access, "knowledge": known}
+                            who |= {"shadow_model": model, "repeats": 1}
                             scores = _scores(task, model, pair, defence, adversary, known, splits, victims)
                             out["leakage"].append(pd.DataFrame([who | _leakage(scores, pair, access)]))
                             out["scores"].append(scores.assign(**who))
@@ -158,7 +168,7 @@ def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("ml
         for task, verdict in zip(where, verdicts, strict=True) if task in (*tasks, "witness")
     ]  # fmt: skip
     out["claims"] = [pd.DataFrame(claims)]
-    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in out.items()}
+    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in out.items() if parts}
     return {
         name: frame.reindex(columns=[column.name for column in schema.TABLES[name]]) for name, frame in joined.items()
     }

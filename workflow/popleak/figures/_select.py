@@ -109,6 +109,13 @@ def columns(count: int, most: int = 4) -> int:
     return math.ceil(count / math.ceil(count / most)) if count else 1
 
 
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the plain game: no poison, shadows of the victim's own model, each query asked once."""
+    for column, value in (("poison", 0), ("repeats", 1)):
+        frame = frame[frame[column] == value] if column in frame else frame
+    return frame[frame["shadow_model"] == frame["model"]] if "shadow_model" in frame else frame
+
+
 def best_informed(leakage: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `best` with informed shadows. For `none` the two kinds of shadow are the same,
     so either serves."""
