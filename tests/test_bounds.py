@@ -242,6 +242,16 @@ def test_a_gap_under_tau_is_still_found():
     assert bounds.queries_to_detect(0.04, accuracy=0.7) == pytest.approx(1623, abs=1)
 
 
+def test_no_gap_is_never_found_and_power_grows_with_the_queries():
+    found = bounds.queries_to_detect(np.array([0.0, 0.1, 0.2]), accuracy=np.array([0.7, 0.7, 0.9]))
+    assert np.isnan(found[0])
+    assert found[1] > 4 * found[2]
+    power = bounds.detection_power(np.array([0, 10, found[1], 10**6]), queries=found[1])
+    np.testing.assert_allclose(power[[0, 2, 3]], [0.05, 0.8, 1.0])
+    assert (np.diff(power) > 0).all()
+    assert bounds.detection_power(100, queries=np.inf) == pytest.approx(0.05)
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="mode"):
         bounds.world_cells(ratio=0.5, mode="other", rates=[0.5, 0.5])

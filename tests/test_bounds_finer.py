@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from popleak import measure, schema
+from popleak.answers import Points
 from popleak.measures import bounds, bounds_finer, bounds_general, fairness
 
 HALF_0, HALF_1 = np.array([[0.5, 0.0], [0.5, 0.0]]), np.array([[0.0, 0.5], [0.0, 0.5]])
@@ -211,3 +213,34 @@ def test_diverged_models_empty_cells_and_later_models():
         one = np.where(y + a == 0, 1, y)  # no row with label 0 in group 0
         empty = run(scores, one, *columns[1:])
         assert np.isnan(empty.adv).all() and np.isnan(empty.excess).all()
+
+
+def test_the_table_of_bounds_has_them_and_null_where_there_is_no_second_attribute():
+    rng = np.random.default_rng(10)
+    y, a, s = points(600, rng)
+    scores = np.clip(rng.normal(0.45 + 0.1 * a, 0.2, (6, 600)), 0, 1)
+    scores[5] = np.nan
+    facts = {"group_label_rates": [0.5, 0.3], "group_share": 0.4, "label_rate": 0.42}
+    worlds = measure.Worlds((0.0, 1.0), "natural", facts)
+    who = {column.name: "x" for column in (*schema.TASK, schema.DEFENCE)} | {"protocol": "pure"}
+    who |= {"ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0, **{column.name: np.arange(6) for column in schema.WHO}}
+    asked = Points(np.arange(600), y, a, np.zeros(600, np.int8), None, None, s)
+    found = [
+        measure.bound(scores, one, worlds, np.random.default_rng(1)) for one in (asked, asked._replace(subgroup=None))
+    ]
+    table = schema.table("bounds", [who | part for part in found]).to_pandas()
+    unknown = ["adv_scores", "scores_holds", "scores_exceed_literal", "queries_to_detect"]
+    assert table.loc[[5, 11], unknown].isna().all(axis=None)
+    table = table.drop([5, 11])
+    groups = [name for name in table if "group" in name]
+    assert len(groups) == 6
+    assert table[groups].iloc[5:].isna().all(axis=None)
+    assert table.drop(columns=groups).notna().all(axis=None)
+    assert table[groups].iloc[:5].notna().all(axis=None)
+    assert table["scores_holds"].all() and table["groups_holds"].iloc[:5].all()
+    right = np.where(table["scores_excess_low"] > 0, True, False)
+    np.testing.assert_array_equal(table["scores_exceed_literal"].astype(bool), right)
+    accuracy = worlds.accuracies(fairness.rates(scores[:5], y, a).positives).mean(axis=0)
+    for row, own in zip(table.iloc[:5].to_dict("records"), accuracy, strict=True):
+        assert row["queries_to_detect"] == pytest.approx(bounds.queries_to_detect(row["gap"], accuracy=own))
+        assert bounds.detection_power(row["queries_to_detect"], queries=row["queries_to_detect"]) == pytest.approx(0.8)

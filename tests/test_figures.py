@@ -16,7 +16,7 @@ from popleak.figures import _select as select
 from popleak.figures import _style, base
 from popleak.figures.roc import roc_curve
 
-OURS = ("bound", "gap", "leakage", "roc", "tradeoff")
+OURS = ("bound", "forms", "gap", "kqueries", "leakage", "roc", "tradeoff")
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
 ODD = {
@@ -140,6 +140,59 @@ def test_tradeoff_and_bound_numbers_are_the_tables():
         assert row["value"] == pytest.approx(part["gap"].mean()) and row["delta_eo_w"] == pytest.approx(
             part["rhs_literal"].mean()
         )
+
+
+def test_forms_numbers_are_the_tables():
+    frames = fake_tables.tables(**FOUR)
+    plotted = drawn("forms", frames)[1]
+    training = plotted[plotted["side"] == "training"]
+    assert len(training) == 4 * 6 * 6  # tasks, defences, adversaries
+    for row in training.to_dict("records"):
+        cell = {key: row[key] for key in ("task", "protocol", "defence")}
+        mine = select.of(frames["leakage"], **cell, adversary=row["name"])
+        mine = mine[mine["knowledge"] != "unaware"] if len(mine) > 1 else mine
+        assert row["value"] == mine["advantage"].item()
+    evaluation = plotted[plotted["side"] == "evaluation"]
+    assert len(evaluation) == 4 * 6 * 5
+    for row in evaluation[evaluation["name"] == "scores"].to_dict("records"):
+        part = select.of(frames["bounds"], **{key: row[key] for key in ("task", "protocol", "defence")})
+        assert row["value"] == pytest.approx(part["adv_scores"].mean())
+        assert row["bound"] == pytest.approx(part["rhs_scores"].mean())
+        assert row["holds"] == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_forms_without_a_second_attribute_has_no_lane_for_it():
+    frames = dict(fake_tables.tables(**ONE))
+    none = dict.fromkeys(("adv_groups", "rhs_groups", "groups_holds", "smallest_group_cell"))
+    frames["bounds"] = frames["bounds"].assign(**none)
+    found, plotted = drawn("forms", frames)
+    assert set(plotted.loc[plotted["side"] == "evaluation", "name"]) == {"balanced", "corrected", "coupling", "scores"}
+    assert not any("intersections" in text.get_text() for text in found.legends[0].get_texts())
+
+
+def test_kqueries_numbers_follow_from_the_tables():
+    frames = fake_tables.tables(**FOUR)
+    plotted = drawn("kqueries", frames)[1]
+    assert set(plotted["defence"]) == {"none", "rehearsal", "fft-rehearsal"}
+    for row in plotted[plotted["defence"] == "none"].iloc[::13].to_dict("records"):
+        part = select.of(frames["bounds"], **{key: row[key] for key in ("task", "protocol", "defence")})
+        values = 1 - (1 - part["rhs_literal"]) ** row["k"]
+        assert row["bound"] == pytest.approx(values.mean()) and row["bound_high"] == pytest.approx(values.max())
+        assert row["victims"] == len(part) and 0.05 <= row["power_low"] <= row["power"] <= row["power_high"] <= 1
+
+
+def test_kqueries_of_a_model_without_a_gap_has_the_level_as_power():
+    frames = dict(fake_tables.tables(**ONE))
+    frames["bounds"] = frames["bounds"].assign(gap=0.0, queries_to_detect=np.nan)
+    np.testing.assert_allclose(drawn("kqueries", frames)[1]["power"], 0.05)
+
+
+def test_plain_keeps_the_plain_game_and_copes_with_older_tables():
+    frame = pd.DataFrame({"poison": [0, 0.1, 0, 0], "model": "m", "shadow_model": ["m", "m", "n", "m"],
+                          "repeats": [1, 1, 1, 5], "row": range(4)})  # fmt: skip
+    assert list(select.plain(frame)["row"]) == [0]
+    assert len(select.plain(frame[["model", "row"]])) == 4
 
 
 def test_roc_takes_the_strongest_informed_attack():

@@ -179,7 +179,8 @@ BOUNDS = (
     Column(
         "queries_to_detect",
         "double",
-        "queries a group after which a one-sided test at level 0.05 finds the gap with power 0.8; null without a gap",
+        "queries from each world (pure: each group) after which a one-sided test at level 0.05 finds the gap with power 0.8; "
+        "null without a gap",
     ),
     Column(
         "adv_scores",

@@ -33,6 +33,10 @@ and at most Delta_EO W. W_y does not move under this re-weighting, so the right-
 value; the left does not. The advantage falls iff this weighted sum falls (Theorem 2, weighted form); the max form,
 Delta_EO, is neither necessary nor enough.
 
+`bounds_general` has the same for more labels, predictions and groups; this file stays apart because the bootstrap calls
+`terms` on hundreds of thousands of tables, at a third of the general form's cost. `bounds_finer` has scores and
+intersections.
+
 Conventions: where a world has no record of label y, P_b(a | y) is undefined and W_y = 0. Every theorem above holds
 under that choice, because the label enters with min_b pi_b(y) = 0 or through beta. A NaN rate counts as absent: it
 matters to nothing where neither world has mass in its cell, and makes the quantities that need it NaN otherwise.

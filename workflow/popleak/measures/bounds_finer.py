@@ -114,17 +114,17 @@ def of_scores(
     size = cells.sum(axis=(1, 4))
 
     def sides(named: np.ndarray, hard: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return adv and the two Delta_EO from differences between the groups (.., y)."""
-        adv = np.where(weight > 0, named, 0.0) @ weight
-        return adv, np.fmax.reduce(named, axis=-1), np.fmax.reduce(np.abs(hard), axis=-1)
+        """Return adv and the two Delta_EO (K, draws) from differences between the groups (K, y, draws)."""
+        adv = (np.where(weight[:, None] > 0, named, 0.0) * weight[:, None]).sum(axis=1)
+        return adv, np.fmax.reduce(named, axis=1), np.fmax.reduce(np.abs(hard), axis=1)
 
-    apart, apart_hard = named[..., 1] - named[..., 0], hard[..., 1] - hard[..., 0]
-    adv, delta_eo, _ = sides(apart, apart_hard)
-    # the resample's covariances of the two differences, (K, y): groups are independent, so they add
+    apart, apart_hard = (part[..., 1:] - part[..., :1] for part in (named, hard))  # (K, y, 1)
+    adv, delta_eo, _ = (part[:, 0] for part in sides(apart, apart_hard))
+    # the resample's covariances of the two differences, (K, y, 1): groups are independent, so they add
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = (named * (1 - named) / size).sum(axis=2)
-        spread_hard = (hard * (1 - hard) / size).sum(axis=2)
-        slope = ((both - named * hard) / size).sum(axis=2) / np.where(spread_hard > 0, spread_hard, 1.0)
+        spread = (named * (1 - named) / size).sum(axis=2, keepdims=True)
+        spread_hard = (hard * (1 - hard) / size).sum(axis=2, keepdims=True)
+        slope = ((both - named * hard) / size).sum(axis=2, keepdims=True) / np.where(spread_hard > 0, spread_hard, 1.0)
         rest = np.sqrt(np.maximum(spread - slope**2 * spread_hard, 0.0))
     known = ~np.isnan(named).any(axis=(1, 2))
     excess, literal = np.full((2, len(cells)), np.nan), np.full((2, len(cells)), np.nan)
@@ -132,10 +132,10 @@ def of_scores(
     step = max(1, BLOCK // draws)
     for start in range(0, len(places), step):
         rows = places[start : start + step]
-        one, other = np.moveaxis(rng.standard_normal((len(rows), draws, 2, 2)), 2, 0)  # (models, draws, y) each
-        shift = np.sqrt(spread_hard[rows, None]) * one
-        hard_drawn = np.clip(apart_hard[rows, None] + shift, -1.0, 1.0)
-        named_drawn = np.clip(apart[rows, None] + slope[rows, None] * shift + rest[rows, None] * other, -1.0, 1.0)
+        normal = rng.standard_normal((len(rows), 2, 2, draws))  # the draws last: reductions then run along them
+        shift = np.sqrt(spread_hard[rows]) * normal[:, 0]
+        hard_drawn = np.clip(apart_hard[rows] + shift, -1.0, 1.0)
+        named_drawn = np.clip(apart[rows] + slope[rows] * shift + rest[rows] * normal[:, 1], -1.0, 1.0)
         adv_drawn, score_eo, label_eo = sides(named_drawn, hard_drawn)
         for limits, right in ((excess, np.maximum(score_eo, 0.0) * w), (literal, label_eo * w)):
             limits[:, rows] = np.quantile(adv_drawn - right, TAILS, axis=1)
@@ -180,6 +180,7 @@ def of_groups(
     pi = joints.sum(axis=2).mean(axis=0)
     w = float(pi @ w_y)
     total = rows.sum(axis=0)  # (y, a, s)
+    there = total > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.nan_to_num(total / total.sum(axis=2, keepdims=True))  # P(s | y, a)
         rate = positives / rows
@@ -190,7 +191,8 @@ def of_groups(
     lean = np.where((rows > 0).all(axis=2), np.nan_to_num(lean), 0.0) * weight / 2
 
     lean = np.stack([-lean, lean], axis=3)  # (K, half, y, a, s): how a rate enters the advantage
-    delta_eo = _range(whole)
+    kinds = there.size // 2
+    delta_eo = _range(whole.reshape(-1, 2, kinds, 1))[:, 0]
     known = ~np.isnan(positives).any(axis=(1, 2, 3, 4)) & bool((total.sum(axis=2) > 0).all())
     filled = np.where(rows > 0, rate, 0.0)
     adv = np.where(known, (filled * lean).sum(axis=(1, 2, 3, 4)), np.nan)
@@ -202,26 +204,28 @@ def of_groups(
         slope = (part * lean * spread).sum(axis=1) / np.where(spread_whole > 0, spread_whole, 1.0)
         rest = (lean**2 * spread).sum(axis=(1, 2, 3, 4)) - (slope**2 * spread_whole).sum(axis=(1, 2, 3))
         rest = np.sqrt(np.maximum(rest, 0.0))
-    there = total > 0  # (y, a, s)
     excess = np.full((2, len(positives)), np.nan)
     places = np.flatnonzero(known)
     step = max(1, BLOCK // draws)
     for start in range(0, len(places), step):
         mine = places[start : start + step]
-        normal = rng.standard_normal((len(mine), draws, there.size + 1))
-        shift = normal[..., 1:].reshape(*normal.shape[:2], *there.shape) * np.sqrt(spread_whole[mine, None])
-        value = adv[mine, None] + rest[mine, None] * normal[..., 0]
-        value += (shift.reshape(*normal.shape[:2], -1) @ slope[mine].reshape(len(mine), -1, 1))[..., 0]
-        value -= _range(np.where(there, np.clip(whole[mine, None] + shift, 0.0, 1.0), np.nan)) * w
+        normal = rng.standard_normal((len(mine), there.size + 1, draws))
+        shift = normal[:, 1:] * np.sqrt(spread_whole[mine]).reshape(len(mine), -1, 1)
+        value = adv[mine, None] + rest[mine, None] * normal[:, 0]
+        value += (slope[mine].reshape(len(mine), 1, -1) @ shift)[:, 0]
+        shift += whole[mine].reshape(len(mine), -1, 1)
+        value -= _range(np.clip(shift, 0.0, 1.0, out=shift).reshape(len(mine), 2, kinds, draws)) * w
         excess[:, mine] = np.quantile(value, TAILS, axis=1)
     measured = np.where(known, _measured_range(rate, total), np.nan)
     return Groups(adv, delta_eo, measured, delta_eo * w, _rounded(excess), int(total[there].min()))
 
 
 def _range(rate: np.ndarray) -> np.ndarray:
-    """Return Delta_EO of rates (.., y, a, s): with two predictions it is the largest minus the smallest; NaN is absent."""
-    flat = rate.reshape(*rate.shape[:-2], -1)
-    return np.fmax.reduce(np.fmax.reduce(flat, axis=-1) - np.fmin.reduce(flat, axis=-1), axis=-1)
+    """Return Delta_EO (K, draws) of rates (K, y, a x s, draws); NaN is an absent group.
+
+    With two predictions the largest difference is that between the largest and the smallest rate.
+    """
+    return np.fmax.reduce(np.fmax.reduce(rate, axis=2) - np.fmin.reduce(rate, axis=2), axis=1)
 
 
 def _told_weights(joints: np.ndarray, share: np.ndarray, pi: np.ndarray, w_y: np.ndarray) -> np.ndarray:
