@@ -43,6 +43,7 @@ __all__ = [
     "check_attack",
     "check_model",
     "frozen",
+    "made_up",
 ]
 
 HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")

@@ -82,11 +82,12 @@ def ridge(gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties
     best = None
     for penalty in sorted(penalties, reverse=True):
         shrink = penalty * unit / (values + penalty * unit)
-        # What is kept of the intercept's direction, root / sqrt(n), is taken off on its own.
+        # One minus the leverage: that of the penalised directions, and that of the intercept, root / sqrt(n), on its own.
         left = np.einsum("ij,j,ij->i", vectors, shrink, vectors) - weight / n
         error = vectors @ (shrink * along) / np.maximum(left, 1e-12)
         loss = round(float(error @ error) / n, 9)
         if best is None or loss < best[0]:
             best = loss, vectors @ (along / (values + penalty * unit))
-    duals = root * best[1]
+    # The intercept's direction is free of the penalty: what rounding left there would move the intercept.
+    duals = root * (best[1] - root * (root @ best[1] / n))
     return Fit(duals, middle - float(means @ duals))
