@@ -21,13 +21,13 @@ class Shadows(NamedTuple):
     logits: np.ndarray
 
 
-def prepare(scores: np.ndarray, *, clip: float, labels: bool = False) -> Shadows:
-    """Return the shadows (S, m) in the form that `Evidence` needs. labels: of victims only the hard labels are seen."""
+def prepare(scores: np.ndarray, *, clip: float, hard: bool = False) -> Shadows:
+    """Return the shadows (S, m) in the form that `Evidence` needs. hard: of victims only the hard labels are seen."""
     scores = in_order(scores)
     p = clipped(scores, clip=clip)
     yes, no = np.log(p), np.log1p(-p)
-    seen = clipped(scores >= 0.5, clip=clip) if labels else p
-    logits = logit(seen) if labels else yes - no
+    seen = clipped(scores >= 0.5, clip=clip) if hard else p
+    logits = logit(seen) if hard else yes - no
     # In place: fresh memory costs more than the arithmetic.
     yes *= p
     no *= 1 - p

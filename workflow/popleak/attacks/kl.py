@@ -38,7 +38,7 @@ class KL(Attack):
     summary = "the world whose shadows' scores the victim's scores diverge from least"
     access = "scores"
     many = True
-    labels: ClassVar[bool] = False
+    hard: ClassVar[bool] = False
     """True: of a victim only the hard labels are seen."""
 
     class Settings(settings.Settings):
@@ -49,7 +49,7 @@ class KL(Attack):
 
     def evidence(self, shadows: Sequence[np.ndarray], settings: Settings, **more) -> Evidence:
         """Return the evidence from the scores (S_k, m) of the worlds' shadows."""
-        prepared = [prepare(world, clip=settings.clip, labels=self.labels) for world in shadows]
+        prepared = [prepare(world, clip=settings.clip, hard=self.hard) for world in shadows]
         return Evidence(prepared, clip=settings.clip, **more)
 
     def calibrate(

@@ -18,7 +18,7 @@ class KLLabel(KL):
     access = "labels"
     shadow_access = "scores"
     many = False
-    labels = True
+    hard = True
 
 
 PLUGIN = KLLabel()
