@@ -29,6 +29,11 @@ def check_records(records: Records) -> None:
         assert records.unit.dtype == np.int64
     if records.cell is not None:
         assert records.cell.dtype == np.int16
+    if records.subgroup is not None:
+        assert records.subgroup.dtype == np.int8
+        assert records.subgroup.shape == (n,)
+        assert set(records.subgroup) == set(range(len(records.facts["subgroups"])))
+        assert records.facts["second_attribute"]
     json.dumps(dict(records.facts))
     assert records.facts["rows"] == n
     assert records.facts["group_rows"] == [int((records.a == g).sum()) for g in (0, 1)]

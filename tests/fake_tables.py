@@ -1,4 +1,7 @@
-"""Made-up public tables with the shape and rough size of real ones, for the tests of figures and report."""
+"""Made-up public tables with the shape and rough size of real ones, for the tests of figures and report.
+
+`tables` gives plain games of two worlds; with `full`, every attack, access, kind of knowledge and axis there is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+import fake_many
 from popleak import schema, store
+from popleak.measures import leakage as measures
 
 TASKS = ("acs-sex", "adult-sex", "compas-race", "lsac-race")
 PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("null", 0.5, 0.5))
@@ -24,6 +29,27 @@ ADVERSARIES = {
     "meta": ("scores", ("unaware", "informed"), 3.8),
     "best": ("any", ("unaware", "informed"), 3.8),
 }
+# what the whole suite adds to them, with `full`
+SETTINGS = ("unaware", "aware", "informed")
+MORE = {
+    "accuracy-gap": ("labels", ("any",), 1.2),
+    "loss": ("labels", ("any",), 1.4),
+    "threshold": ("labels", SETTINGS, 1.8),
+    "per-point": ("scores", SETTINGS, 2.6),
+    "kl": ("scores", SETTINGS, 3.2),
+    "kl-label": ("labels", SETTINGS, 2.4),
+    "kl-transductive": ("scores", SETTINGS, 4.0),
+    "meta": ("scores", SETTINGS, 3.8),
+    "meta-mlp": ("scores", SETTINGS, 3.6),
+    "snap": ("scores", SETTINGS, 2.9),
+    "snap-label": ("labels", SETTINGS, 2.0),
+    "weights": ("weights", SETTINGS, 3.4),
+    "pair": ("pair", SETTINGS, 4.2),
+    "data": ("rows", ("any",), 6.0),
+    "best": ("any", SETTINGS, 3.8),
+}
+POISONED = ("snap", "snap-label", "kl", "meta", "data")
+SHARES = (0.0, 0.02, 0.05, 0.1)
 STRENGTH = {"none": 1.0, "finetune": 0.55, "rehearsal": 0.35, "scratch": 0.3, "fft": 0.6, "fft-rehearsal": 0.33}
 GAP = {"none": 0.13, "finetune": -0.06, "rehearsal": 0.05, "scratch": 0.045, "fft": -0.08, "fft-rehearsal": 0.03}
 EO = {"none": 0.17, "finetune": 0.1, "rehearsal": 0.11, "scratch": 0.12, "fft": 0.09, "fft-rehearsal": 0.03}
@@ -83,8 +109,10 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
 def _scores(task, model, pair, defence, adversary, knowledge, splits, victims) -> pd.DataFrame:
     frame = _who(splits, victims)
     rng = _rng("scores", task, model, pair, defence, adversary.replace("best", "meta"), knowledge)
-    strength = ADVERSARIES.get(adversary, ("", (), 1.0))[2] * STRENGTH.get(defence, 0.5) * _width(pair) ** 1.3
-    strength *= 0.6 if knowledge == "unaware" else 1.0
+    strength = MORE.get(adversary, ("", (), 1.0))[2] * _width(pair) ** 1.3
+    strength *= {"unaware": 0.6, "aware": 0.8}.get(knowledge, 1.0) * (
+        1.0 if adversary == "data" else STRENGTH.get(defence, 0.5)
+    )
     frame["score"] = rng.normal((frame["world"] - 0.5) * strength, 1.0)
     frame["guess"] = (frame["score"] > 0).astype(int)
     if adversary == "accuracy-gap":
@@ -95,6 +123,8 @@ def _scores(task, model, pair, defence, adversary, knowledge, splits, victims) -
 def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
     right = np.where(scores["guess"] < 0, 0.5, scores["guess"] == scores["world"])
     n, accuracy = len(right), float(np.mean(right))
+    leaked = [measures.n_leaked(w, *pair[1:]) if pair[0] == "ratio" else np.nan for w in (accuracy, 0.0, 1.0)]
+    leaked[1:] = [max(0.0, 0.6 * leaked[0]), 1.6 * leaked[0]] if np.isfinite(leaked[0]) else [3.0, leaked[0]]
     half = 2.2 * np.sqrt(max(accuracy * (1 - accuracy), 0.5 / n) / n)
     one, zero = (scores.loc[scores["world"] == world, "score"].to_numpy() for world in (1, 0))
     auc = float(np.mean(one[:, None] > zero))
@@ -104,7 +134,7 @@ def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
         "advantage": 2 * accuracy - 1,
         "advantage_low": max(-1.0, 2 * (accuracy - half) - 1), "advantage_high": min(1.0, 2 * (accuracy + half) - 1),
         "auc_low": max(0.0, auc - half), "auc_high": min(1.0, auc + half), "tpr_at_fpr_05": 0.3, "tpr_at_fpr_01": 0.1,
-        "n_leaked": 2.5 if pair[0] == "ratio" else np.nan, "detectable_advantage": 0.14, "p_vs_none": 0.001,
+        **dict(zip(("n_leaked", "n_leaked_low", "n_leaked_high"), leaked, strict=True)), "detectable_advantage": 0.14, "p_vs_none": 0.001,
         "p_vs_control": 0.3, "p_vs_none_holm": 0.02, "p_vs_control_holm": 1.0, "difference_vs_control": -0.01,
         "difference_vs_control_low": -0.05, "difference_vs_control_high": 0.03, "known_ceiling": np.nan,
         "abstained": float(np.mean(scores["guess"] < 0)),
@@ -127,8 +157,13 @@ def _bounds(models: pd.DataFrame, pair: tuple) -> pd.DataFrame:
 
 
 @functools.cache
-def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("mlp",)) -> dict[str, pd.DataFrame]:
-    """Return the five tables; `extra` names a third party's defences and adversaries. Copy a table before a change."""
+def tables(
+    tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("mlp",), full=False
+) -> dict[str, pd.DataFrame]:
+    """Return all public tables; `extra` names a third party's defences and adversaries; `full` adds all axes.
+
+    Copy a table before a change."""
+    known = MORE if full else ADVERSARIES
     out: dict[str, list] = {name: [] for name in schema.TABLES}
     for task in tasks:
         for model in models:
@@ -139,17 +174,25 @@ def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("ml
                         "model": model,
                         **dict(zip(("protocol", "ratio_0", "ratio_1"), pair, strict=True)),
                     }
-                    fixed["defence"] = defence
+                    fixed |= {"defence": defence, "poison": 0.0}
                     found = _models(task, model, pair, defence, splits, victims)
                     out["models"].append(found.assign(**fixed))
                     out["bounds"].append(_bounds(found, pair).assign(**fixed))
-                    for adversary in (*ADVERSARIES, *extra):
-                        access, knowledge, _ = ADVERSARIES.get(adversary, ("scores", ("unaware", "informed"), 1.0))
-                        for known in knowledge if defence != "none" else knowledge[-1:]:
-                            who = {**fixed, "adversary": adversary, "access": access, "knowledge": known}
-                            scores = _scores(task, model, pair, defence, adversary, known, splits, victims)
-                            out["leakage"].append(pd.DataFrame([who | _leakage(scores, pair, access)]))
-                            out["scores"].append(scores.assign(**who))
+                    for adversary in (*known, *extra):
+                        access, knowledge, _ = known.get(adversary, ("scores", ("unaware", "informed"), 1.0))
+                        if adversary in ("data", "pair") and (adversary == "data") != (defence == "none"):
+                            continue  # rows are those of undefended victims; a pair needs a defence
+                        for level in knowledge if defence != "none" else knowledge[-1:]:
+                            scores = _scores(task, model, pair, defence, adversary, level, splits, victims)
+                            for axes in _axes(adversary, model, level, defence, full):
+                                who = {**fixed, "adversary": adversary, "access": access, "knowledge": level, **axes}
+                                judged = _weaker(scores, axes)
+                                out["leakage"].append(pd.DataFrame([who | _leakage(judged, pair, access)]))
+                                out["scores"].append(judged.assign(**who))
+                    if full and pair[0] != "null":
+                        for share in SHARES[1:]:
+                            out["models"].append(found.assign(**fixed | {"poison": share}, accuracy=0.5, gap=0.9))
+                            out["bounds"].append(_bounds(found, pair).assign(**fixed | {"poison": share}, gap=0.9))
     claims = [
         {"claim": claim, "task": task, "verdict": verdict, "statement": statement,
          "evidence": f"measured on {task}: 0.071",
@@ -158,14 +201,38 @@ def tables(tasks=TASKS, pairs=PAIRS, extra=(), victims=40, splits=5, models=("ml
         for task, verdict in zip(where, verdicts, strict=True) if task in (*tasks, "witness")
     ]  # fmt: skip
     out["claims"] = [pd.DataFrame(claims)]
+    out |= fake_many.tables(tasks, models, splits, victims)
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in out.items()}
-    return {
-        name: frame.reindex(columns=[column.name for column in schema.TABLES[name]]) for name, frame in joined.items()
-    }
+    return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
+
+
+def names(table: str) -> list[str]:
+    """Return a public table's columns, and in `leakage` the limits of n_leaked, which a table may lack."""
+    found = [column.name for column in schema.TABLES[table]]
+    return [*dict.fromkeys([*found, "n_leaked_low", "n_leaked_high"])] if table == "leakage" else found
+
+
+def _axes(adversary, model, knowledge, defence, full):
+    """Yield the plain game, then with `full` one axis at a time: poison, other shadows, more answers."""
+    plain = {"poison": 0.0, "shadow_model": model, "repeats": 1}
+    yield plain
+    if full and adversary in POISONED and knowledge in ("informed", "any"):
+        yield from (plain | {"poison": share} for share in SHARES[1:])
+    if full and adversary in ("kl", "meta") and knowledge == "informed":
+        yield plain | {"shadow_model": "logistic" if model != "logistic" else "mlp"}
+        if defence == "fft":
+            yield plain | {"repeats": 10}
+
+
+def _weaker(scores, axes):
+    """Change verdicts a little by axis, so that a mixed-up cell shows."""
+    lean = 12 * axes["poison"] + (axes["repeats"] > 1) - (axes["shadow_model"] == "logistic")
+    score = scores["score"] + 0.4 * lean * (scores["world"] - 0.5)
+    return scores.assign(score=score, guess=np.where(scores["guess"] < 0, -1, score > 0)) if lean else scores
 
 
 def empty() -> dict[str, pd.DataFrame]:
-    """Return the five tables without a row."""
+    """Return all public tables without a row."""
     return {name: _arrow(name, None).to_pandas() for name in schema.TABLES}
 
 

@@ -73,10 +73,20 @@ CASES = {
         {"worlds": [{"protocol": "ratio", "ratios": [-0.1, 0.2]}]},
         r"^config: worlds\.0\.ratios\.0: input should be greater than or equal to 0 \(found -0\.1\)$",
     ),
-    "three ratios": ({"worlds": [{"protocol": "ratio", "ratios": [0, 0.5, 1]}]}, r"^config: worlds\.0\.ratios"),
+    "three ratios": ({"worlds": [{"protocol": "ratio", "ratios": [0, 0.5, 1]}]}, r"^config: worlds\.0: .*two ratios: .*k-ary"),
+    "two of many": ({"worlds": [{"protocol": "k-ary", "ratios": [0, 1]}]}, r"^config: worlds\.0: .*three or more ratios"),
+    "falling ratios": (
+        {"worlds": [{"protocol": "k-ary", "ratios": [0, 1, 0.5]}]}, r"^config: worlds\.0: .*three or more ratios, rising"
+    ),
+    "repeats without 1": ({"repeats": [5]}, r"^config: repeats: .*1 must be among the repeats"),
+    "too much poison": ({"poison": {"shares": [0.6]}}, r"^config: poison\.shares\.0: "),
+    "shadow model under a taken id": (
+        {"shadow_models": [{"name": "mlp", "settings": {"widths": [9]}}]},
+        r"^config: shadow_models: the id 'mlp' is also that of another model",
+    ),
     "ratio without ratios": (
         {"worlds": [{"protocol": "ratio"}]},
-        r"^config: worlds\.0: .*needs ratios: \[world 0, world 1\]",
+        r"^config: worlds\.0: .*needs ratios: \[world 0, world 1, \.\.\.\]",
     ),
     "ratio with equal ratios": (
         {"worlds": [{"protocol": "ratio", "ratios": [0.5, 0.5]}]},
@@ -92,10 +102,10 @@ CASES = {
     ),
     "unknown protocol": (
         {"worlds": [{"protocol": "mixed"}]},
-        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio' or 'null' \(found 'mixed'\)$",
+        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'null' or 'k-ary' \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
-    "unknown knowledge": ({"knowledge": ["aware"]}, r"^config: knowledge\.0: input should be 'unaware' or 'informed'"),
+    "unknown knowledge": ({"knowledge": ["awake"]}, r"^config: knowledge\.0: input should be 'unaware', 'aware' or 'informed'"),
     "unknown dataset": (
         task(dataset="adlut"),
         r"^config: tasks\.0\.dataset: 'adlut' is unknown \(did you mean 'adult'\?\): choose from acs-income, adult, .*table$",
@@ -106,7 +116,7 @@ CASES = {
     ),
     "unknown attribute": (
         {"tasks": [{"dataset": "adult", "attribute": "sexx"}]},
-        r"^config: tasks\.0\.attribute: 'sexx' is unknown \(did you mean 'sex'\?\): choose from sex, race$",
+        r"^config: tasks\.0\.attribute: 'sexx' is unknown \(did you mean 'sex'\?\): choose from sex, race, female-sales$",
     ),
     "unknown model": (
         {"models": ["mpl"]},
@@ -114,7 +124,7 @@ CASES = {
     ),
     "unknown defence": (
         {"defences": ["none", "fine-tune"]},
-        r"^config: defences\.1\.name: 'fine-tune' is unknown \(did you mean 'finetune'\?\): choose from fft, .*scratch$",
+        r"^config: defences\.1\.name: 'fine-tune' is unknown \(did you mean 'finetune'\?\): choose from answer-noise, .*scratch$",
     ),
     "unknown attack": (
         {"attacks": ["loss", "kI"]},

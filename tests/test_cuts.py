@@ -45,7 +45,7 @@ def test_a_large_world_is_cut_into_parts():
     assert len(parts) > 1 and parts == [[i, len(parts)] for i in range(len(parts))]
     assert all("part" in step.id for step in train)
     asked = next(iter(built.steps["query"].values()))
-    assert {path for step in train for path in [step.outputs["victims"]]} <= set(asked.inputs["victims_models"])
+    assert {path for step in train for path in [step.outputs["victims"]]} <= set(asked.inputs["victim_models"])
     tuned = [step for step in built.steps["defend"].values() if step.settings["directions"] == [["0.5#0", "0.1#0"]]]
     for step in tuned:
         assert set(step.inputs["victims"]) == {one.outputs["victims"] for one in train}
@@ -87,8 +87,8 @@ def test_pairs_of_the_same_worlds_share_their_models(worlds, job_seconds):
     for stage in ("train", "defend"):
         assert set(both.steps[stage]) == set(one.steps[stage])
     for step in both.steps["query"].values():
-        for role in ("victims_models", "shadows_models"):
-            assert len(step.inputs[role]) == sum(count for _, count in step.settings["defences"])
+        for role in ("victim_models", "shadow_models"):
+            assert len(step.inputs[role]) == sum(arm["files"] for arm in step.settings["arms"][role.split("_")[0]])
             assert len(set(step.inputs[role])) == len(step.inputs[role])
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from statsmodels.stats.power import normal_power_het
 from statsmodels.stats.proportion import proportion_confint
 
-from popleak.measures import intervals
+from popleak.measures import intervals, power, roc
 
 EXPERIMENTS = 2_000
 
@@ -66,7 +66,8 @@ def test_between_part_is_wilson_at_the_effective_size():
     got = intervals.proportion(successes, totals)
     shares = successes / 40
     size = 0.665 * 0.335 / (shares.var(ddof=1) / 5)
-    quantile = stats.t.ppf(0.975, 4)
+    failures = np.array([30, 20, 10, 5, 2])  # the rarer: 67 in all, as unevenly spread as in 3.14 clusters
+    quantile = stats.t.ppf(0.975, 67**2 / (failures**2).sum())
     expected = proportion_confint(0.665 * size, size, alpha=2 * stats.norm.sf(quantile), method="wilson")
     assert got.value == pytest.approx(0.665)
     np.testing.assert_allclose(got[1:3], expected)
@@ -187,21 +188,21 @@ def test_paired_test_finds_a_difference():
 
 def test_delong_by_hand_and_against_pairs():
     # Positives 3, 1; negatives 2, 0: placements of positives 1, 1/2; of negatives 1/2, 1.
-    got = intervals.delong(np.array([3.0, 1.0, 2.0, 0.0]), np.array([1, 1, 0, 0]))
+    got = roc.delong(np.array([3.0, 1.0, 2.0, 0.0]), np.array([1, 1, 0, 0]))
     assert got.auc == 0.75
     assert got.variance == pytest.approx(0.125 / 2 + 0.125 / 2)
     rng = np.random.default_rng(4)
     scores, labels = rng.integers(0, 8, 60).astype(float), np.arange(60) % 3 == 0
     pairs = scores[labels][:, None] - scores[~labels]
     kernel = (pairs > 0) + 0.5 * (pairs == 0)
-    got = intervals.delong(scores, labels)
+    got = roc.delong(scores, labels)
     assert got.auc == pytest.approx(roc_auc_score(labels, scores))
     assert got.variance == pytest.approx(kernel.mean(1).var(ddof=1) / 20 + kernel.mean(0).var(ddof=1) / 40)
 
 
 def test_delong_without_enough_units():
-    assert np.isnan(intervals.delong(np.ones(3), np.ones(3))).all()
-    assert intervals.delong(np.array([1.0, 0.0, 2.0]), np.array([1, 0, 0])).variance == 0.25
+    assert np.isnan(roc.delong(np.ones(3), np.ones(3))).all()
+    assert roc.delong(np.array([1.0, 0.0, 2.0]), np.array([1, 0, 0])).variance == 0.25
 
 
 def binormal(rng, separation, spread, size):
@@ -218,7 +219,7 @@ def test_auc_covers(area, spread):
     labels, clusters = np.tile(np.arange(80) < 40, 5), np.repeat(np.arange(5), 80)
     hits = 0
     for _ in range(600):
-        got = intervals.auc(binormal(rng, separation, spread, 40).ravel(), labels, clusters)
+        got = roc.auc(binormal(rng, separation, spread, 40).ravel(), labels, clusters)
         hits += got.low <= truth <= got.high
     assert hits / 600 >= 0.935
 
@@ -226,29 +227,29 @@ def test_auc_covers(area, spread):
 def test_auc_is_the_mean_within_clusters():
     rng = np.random.default_rng(5)
     scores, labels, clusters = rng.normal(size=90), rng.integers(0, 2, 90), np.repeat([0, 1, 2], 30)
-    shifted = intervals.auc(scores + 100 * clusters, labels, clusters)
+    shifted = roc.auc(scores + 100 * clusters, labels, clusters)
     expected = np.mean([roc_auc_score(labels[clusters == c], scores[clusters == c]) for c in range(3)])
     assert shifted.value == pytest.approx(expected)
-    np.testing.assert_allclose(shifted, intervals.auc(scores, labels, clusters))
+    np.testing.assert_allclose(shifted, roc.auc(scores, labels, clusters))
 
 
 @pytest.mark.parametrize("splits", [1, 5])
 def test_a_perfect_auc_has_an_interval(splits):
     labels, clusters = np.tile([0, 1], 20 * splits), np.repeat(np.arange(splits), 40)
-    got = intervals.auc(labels.astype(float), labels, clusters)
+    got = roc.auc(labels.astype(float), labels, clusters)
     assert got.value == got.high == 1.0
     assert got.low == pytest.approx(20 * splits / (20 * splits + stats.norm.ppf(0.975) ** 2))
-    worst = intervals.auc(-labels.astype(float), labels, clusters)
+    worst = roc.auc(-labels.astype(float), labels, clusters)
     assert worst.low == 0.0
     assert worst.high == pytest.approx(1 - got.low)
 
 
 def test_auc_leaves_out_clusters_of_one_label():
     scores, labels = np.array([0.1, 0.9, 0.3, 0.4]), np.array([0, 1, 1, 1])
-    assert intervals.auc(scores, labels, np.array([0, 0, 1, 1])).value == 1.0
-    assert np.isnan(intervals.auc(scores, labels, np.arange(4))).all()
+    assert roc.auc(scores, labels, np.array([0, 0, 1, 1])).value == 1.0
+    assert np.isnan(roc.auc(scores, labels, np.arange(4))).all()
     with pytest.raises(ValueError, match="NaN"):
-        intervals.auc(scores * np.nan, labels, np.arange(4))
+        roc.auc(scores * np.nan, labels, np.arange(4))
 
 
 @pytest.mark.parametrize("fpr", [0.0, 0.01, 0.05, 0.1, 0.5, 1.0])
@@ -258,12 +259,12 @@ def test_tpr_at_fpr_agrees_with_sklearn(fpr):
         labels = np.arange(2 * size) < size
         scores = rng.integers(0, 30, 2 * size) + 8.0 * labels
         false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
-        assert intervals.tpr_at_fpr(scores, labels, fpr=fpr) == pytest.approx(true[false <= fpr + 1e-12].max())
+        assert roc.tpr_at_fpr(scores, labels, fpr=fpr) == pytest.approx(true[false <= fpr + 1e-12].max())
 
 
 def test_tpr_at_fpr_of_ties_and_missing_labels():
-    assert intervals.tpr_at_fpr(np.zeros(10), np.arange(10) < 5, fpr=0.9) == 0.0
-    assert np.isnan(intervals.tpr_at_fpr(np.zeros(3), np.ones(3), fpr=0.05))
+    assert roc.tpr_at_fpr(np.zeros(10), np.arange(10) < 5, fpr=0.9) == 0.0
+    assert np.isnan(roc.tpr_at_fpr(np.zeros(3), np.ones(3), fpr=0.05))
 
 
 def test_holm_skips_what_was_not_tested():
@@ -275,12 +276,12 @@ def test_holm_skips_what_was_not_tested():
 
 @pytest.mark.parametrize("victims", [20, 80, 400])
 def test_detectable_advantage_has_the_power_it_says(victims):
-    d = intervals.detectable_advantage(victims)
-    power = normal_power_het(d / 2, victims, 0.05, std_null=0.5, std_alternative=np.sqrt(1 - d**2) / 2)
-    assert power == pytest.approx(0.8, abs=1e-4)
+    d = power.detectable_advantage(victims)
+    found = normal_power_het(d / 2, victims, 0.05, std_null=0.5, std_alternative=np.sqrt(1 - d**2) / 2)
+    assert found == pytest.approx(0.8, abs=1e-4)
 
 
 def test_detectable_advantage_in_numbers():
-    assert intervals.detectable_advantage(400) == pytest.approx(0.1392, abs=5e-4)
-    assert intervals.detectable_advantage(800, design_effect=2.0) == intervals.detectable_advantage(400)
-    assert np.isnan(intervals.detectable_advantage(3))
+    assert power.detectable_advantage(400) == pytest.approx(0.1392, abs=5e-4)
+    assert power.detectable_advantage(800, design_effect=2.0) == power.detectable_advantage(400)
+    assert np.isnan(power.detectable_advantage(3))

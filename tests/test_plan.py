@@ -12,10 +12,10 @@ import pytest
 import tiny
 from popleak import config, plan
 from popleak.errors import PopleakError
-from popleak.experiment import Choice, Engine, Experiment, Population, Task, Train, Worlds
+from popleak.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
 
 STORE = plan.STAGES
-PUBLIC = ("models", "bounds", "scores", "leakage", "claims")
+PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies")
 EXPERIMENTS = tiny.ROOT / "workflow" / "experiments"
 
 
@@ -25,7 +25,8 @@ def shipped(name: str | None) -> plan.Plan:
 
 
 def sizes(built: plan.Plan) -> dict[str, int]:
-    return {stage: len(built.steps[stage]) for stage in STORE}
+    """Return the number of steps by stage, for the stages that have some."""
+    return {stage: len(built.steps[stage]) for stage in STORE if built.steps[stage]}
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +53,8 @@ def test_default_experiment():
     assert sum(step.models for step in built.steps["train"].values()) == 2 * 2 * 600
     assert sum(step.models for step in built.steps["defend"].values()) == 2 * 2 * 5 * 600
     assert built.fetches == {}
-    assert "2 tasks, 14,400 models to train, 47 steps in all" in built.describe()
-    assert len(built.all_steps()) == 47
+    assert "2 tasks, 14,400 models to train, 48 steps in all" in built.describe()
+    assert len(built.all_steps()) == 48
 
 
 def test_tables_experiment():
@@ -222,7 +223,7 @@ def parts(found: set[tuple[str, str]]) -> set[str]:
 
 FIGURES = {"figures leakage", "figures gap"}
 TABLES = {f"tables {name}" for name in PUBLIC}
-JUDGED = {"tables scores", "tables leakage", "tables claims", "figures leakage", "report"}
+JUDGED = {"tables scores", "tables leakage", "tables claims", "tables proxies", "figures leakage", "report"}
 FROM_MEASURE = {"measure", "attack", *TABLES, *FIGURES, "report"}
 FROM_QUERY = {"query", *FROM_MEASURE}
 FROM_DEFEND = {"defend", *FROM_QUERY}
@@ -271,6 +272,14 @@ FLIPS = {
     "attacks.id": ({"attacks": ["loss", {"name": "kl", "id": "divergence"}]}, FROM_ATTACK),
     "attacks.settings": ({"attacks": ["loss", {"name": "kl", "settings": {"clip": 0.01}}]}, FROM_ATTACK),
     "access": ({"access": ["labels"]}, JUDGED),
+    "tasks.shadow_models": (in_task(shadow_models=["logistic"]), {"train", "defend", "query", *FROM_ATTACK}),
+    "tasks.poison": (in_task(poison={"shares": [0, 0.1]}), FROM_DRAW),
+    "shadow_models": ({"shadow_models": ["logistic"]}, {"train", "defend", "query", *FROM_ATTACK}),
+    "poison.shares": ({"poison": {"shares": [0, 0.1]}}, FROM_DRAW),
+    "poison.group": ({"poison": {"group": 0}}, FROM_ATTACK),
+    "poison.label": ({"poison": {"label": 1}}, FROM_ATTACK),
+    # nothing here answers at random
+    "repeats": ({"repeats": [1, 3]}, {"report"}),
     "knowledge": ({"knowledge": ["informed"]}, FROM_ATTACK),
     "population.splits": ({"population": {**BASE["population"], "splits": 4}}, FROM_SPLIT),
     "population.victims": ({"population": {**BASE["population"], "victims": 6}}, FROM_DRAW),
@@ -294,7 +303,7 @@ FLIPS = {
 def keys() -> list[str]:
     """Return the path of every key of the config, lists and choices walked into."""
     inner = {"tasks": Task, "worlds": Worlds, "population": Population, "training": Train, "engine": Engine,
-             "models": Choice, "defences": Choice, "attacks": Choice}  # fmt: skip
+             "models": Choice, "defences": Choice, "attacks": Choice, "poison": Poison}  # fmt: skip
     found = []
     for name in Experiment.model_fields:
         found += [f"{name}.{key}" for key in inner[name].model_fields] if name in inner else [name]
@@ -389,4 +398,4 @@ def test_a_missing_table_is_named():
 def test_no_figures():
     built = tiny.build(figures=[])
     assert built.figures == {}
-    assert len(built.targets()) == 6
+    assert len(built.targets()) == 7

@@ -10,7 +10,7 @@ from popleak import schema
 from popleak.measures import intervals
 from popleak.tables import claims, leakage
 
-GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0}
+GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
 
 def verdicts(adversary, defence, guesses, knowledge="informed", access="scores", **game) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def verdicts(adversary, defence, guesses, knowledge="informed", access="scores",
     for split, worlds in enumerate(guesses):
         for world, values in enumerate(worlds):
             for index, guess in enumerate(values):
-                rows.append({**GAME, **game, "defence": defence, "adversary": adversary, "access": access,
+                rows.append({**GAME, "shadow_model": "mlp", "repeats": 1, **game, "defence": defence, "adversary": adversary, "access": access,
                              "knowledge": knowledge, "split": split, "world": world, "model_index": index,
                              "score": 0.0 if guess == -1 else 2.0 * guess - 1, "guess": guess, "known_ceiling": np.nan})  # fmt: skip
     return pd.DataFrame(rows)

@@ -11,7 +11,10 @@ from . import arrays, store
 
 
 class Points(NamedTuple):
-    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None."""
+    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None.
+
+    subgroup (q,): the second attribute, or None where the dataset knows none.
+    """
 
     rows: np.ndarray
     y: np.ndarray
@@ -19,6 +22,7 @@ class Points(NamedTuple):
     origin: np.ndarray
     cell: np.ndarray | None
     law: np.ndarray | None
+    subgroup: np.ndarray | None = None
 
 
 class Answers(NamedTuple):
@@ -36,13 +40,19 @@ def read_points(path: str | Path, pair: str) -> dict[int, Points]:
     for i, split in enumerate(table["split"].to_pylist()):
         cell = there["cell"][i] if "cell" in there else None
         law = there["law"][i].reshape(2, -1, 2) if "law" in there else None
-        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law)
+        second = there["subgroup"][i] if "subgroup" in there else None
+        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law, second)
     return found
 
 
-def read(path: str | Path, *, pair: str, defence: str) -> Answers:
-    """Read what one role's models answered in one pair of worlds under one defence."""
-    table = store.read(path, stage="query", where={"pair": pair, "defence": defence})
-    named = [name for name in table.column_names if name not in ("pair", "defence", "scores")]
+def read(path: str | Path, *, pair: str, arm: str, repeats: int = 1, labels: bool = False) -> Answers:
+    """Read what one role's models answered in one game as one arm: a defence, or `none`.
+
+    repeats: how often each query was asked; scores are then the mean answer, or with `labels` the share of answers of at
+    least 0.5, which is at least one half where that was the label given most often.
+    """
+    shown = "labels" if labels and repeats > 1 else "scores"
+    table = store.read(path, stage="query", where={"pair": pair, "arm": arm, "repeats": repeats, "shown": shown})
+    named = [name for name in table.column_names if name not in ("pair", "arm", "repeats", "shown", "scores")]
     keys = {name: arrays.numpy(table[name]) for name in named}
     return Answers(keys, arrays.matrix(table["scores"]))

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_list(commands)
     _add_plan(commands)
+    _add_power(commands)
     _add_schema(commands)
     _add_docs(commands)
     _add_readme(commands)
@@ -66,9 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         commands, "defend", _defend, data=one, draw=many, complement=many, base_victims=many, base_shadows=many,
         **roles, **engine,
     )  # fmt: skip
-    _stage(commands, "query", _query, data=one, points=one, victim_models=many, shadow_models=many, **roles, **engine)
+    some = {"type": Path, "nargs": "*", "default": []}
+    models = {"victim_models": some, "shadow_models": some}
+    _stage(commands, "query", _query, data=one, points=one, **models, **roles, **engine)
     _stage(commands, "measure", _measure, data=one, points=one, **roles, models=one, bounds=one)
-    _stage(commands, "attack", _attack, points=one, **roles, output=one)
+    for stage in ("attack", "regress"):
+        _stage(commands, stage, _attack, points=one, **roles, **models, draw=some, data={"type": Path}, output=one)
     tables = {name: {"type": Path} for name in TABLES}
     _stage(commands, "tables", _tables, **tables, parts={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "figures", _figures, **tables, stem=one)
@@ -175,9 +179,13 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _attack(arguments: argparse.Namespace) -> None:
-    from . import attack
+    from importlib import import_module
 
-    attack.run(**_common(arguments), points=arguments.points, answers=_roles(arguments), output=arguments.output)
+    from .seen import Files
+
+    files = Files(arguments.points, _roles(arguments), _roles(arguments, "{}_models"), arguments.draw, arguments.data)
+    stage = import_module(f".{arguments.stage}", __package__)
+    stage.run(**_common(arguments), files=files, output=arguments.output)
 
 
 def _named_tables(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -278,6 +286,45 @@ def _plan(arguments: argparse.Namespace) -> None:
     print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
+
+
+def _add_power(commands) -> None:
+    parser = commands.add_parser(
+        "power",
+        help="before a run: the victims that an interval's width needs, and the advantage that a number detects",
+    )
+    expected = parser.add_mutually_exclusive_group()
+    expected.add_argument("--accuracy", type=float, help="expected accuracy of the attack; 0.75 unless given")
+    expected.add_argument("--advantage", type=float, help="expected TPR - FPR; widths are then of the advantage")
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("--width", type=float, default=0.1, help="wanted median width of the interval")
+    wanted.add_argument("--victims", type=int, help="victims a split and world, to see what they give")
+    parser.add_argument("--splits", type=int, nargs="+", default=[5, 10, 20])
+    parser.add_argument(
+        "--correlation", type=float, nargs="+", default=[0.0, 0.02, 0.1],
+        help="of being named rightly, between victims of one split",
+    )  # fmt: skip
+    parser.add_argument("--level", type=float, default=0.95, help="of the interval; tests are at 1 - level")
+    parser.add_argument("--power", type=float, default=0.8, help="probability of finding the detectable advantage")
+    parser.set_defaults(run=_power)
+
+
+def _power(arguments: argparse.Namespace) -> None:
+    from .measures import power
+
+    scale, accuracy = 1.0, 0.75 if arguments.accuracy is None else arguments.accuracy
+    if arguments.advantage is not None:
+        if not -1.0 < arguments.advantage < 1.0:
+            raise PopleakError(f"advantage must lie between -1 and 1, not {arguments.advantage:g}")
+        scale, accuracy = 2.0, (1.0 + arguments.advantage) / 2.0
+    plans = [
+        power.plan(
+            accuracy=accuracy, splits=splits, correlation=correlation, level=arguments.level, power=arguments.power,
+            **({"width": arguments.width / scale} if arguments.victims is None else {"per_split": arguments.victims}),
+        )
+        for splits in arguments.splits for correlation in arguments.correlation
+    ]  # fmt: skip
+    print("\n".join(power.lines(plans, scale=scale)))
 
 
 def _add_schema(commands) -> None:

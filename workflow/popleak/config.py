@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from . import plugins
 from .errors import PopleakError
-from .experiment import Experiment, Task, Worlds
+from .experiment import Experiment, Poison, Task, Worlds
 from .messages import line, near
 from .settings import Settings
 
@@ -45,6 +45,8 @@ class ResolvedTask(Settings):
     worlds: tuple[Worlds, ...]
     defences: tuple[ResolvedChoice, ...]
     attacks: tuple[ResolvedChoice, ...]
+    shadow_models: tuple[ResolvedChoice, ...]
+    poison: Poison
 
 
 def load(raw: Mapping[str, Any]) -> Experiment:
@@ -115,7 +117,14 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
             )
     models = _choices("models", experiment, task, i)
     defences = _choices("defences", experiment, task, i)
-    for model in models:
+    shadow_models = _choices("shadow_models", experiment, task, i)
+    attacks = _attacks(experiment, task, i)
+    for one in (*models, *shadow_models):
+        if sum(other.id == one.id and other != one for other in (*models, *shadow_models)):
+            raise PopleakError(
+                f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
+            )
+    for model in (*models, *shadow_models):
         if not plugins.load("models", model.name).gradient:
             for defence in defences:
                 if not plugins.load("defences", defence.name).closed_form:
@@ -134,7 +143,9 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         models=models,
         worlds=worlds,
         defences=defences,
-        attacks=_attacks(experiment, task, i),
+        attacks=attacks,
+        shadow_models=shadow_models,
+        poison=experiment.poison if task.poison is None else task.poison,
     )
 
 
@@ -148,11 +159,12 @@ def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice
     return allowed
 
 
-def _choices(kind: str, experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
-    own = getattr(task, kind)
-    path = kind if own is None else f"tasks.{i}.{kind}"
+def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
+    kind = "models" if key == "shadow_models" else key
+    own = getattr(task, key)
+    path = key if own is None else f"tasks.{i}.{key}"
     resolved = []
-    for j, choice in enumerate(getattr(experiment, kind) if own is None else own):
+    for j, choice in enumerate(getattr(experiment, key) if own is None else own):
         plugin = _known(kind, choice.name, f"{path}.{j}.name")
         if kind == "attacks" and choice.key == "best":
             raise PopleakError(

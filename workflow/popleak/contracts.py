@@ -131,8 +131,9 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     assert attack.shadow_access in (None, *others), (
         f"shadow_access must be None (as of a victim) or one of {', '.join(others)}, not {attack.shadow_access!r}"
     )
-    for flag in ("shadows", "undefended_only", "reference", "transductive", "many"):
+    for flag in ("shadows", "undefended_only", "reference", "transductive", "all_points", "many"):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
+    assert attack.seconds >= 0, "seconds must be at least 0"
     assert attack.reference or not attack.transductive, "a transductive attack plays by other rules: set reference"
     makes = type(attack).calibrate_many is not Attack.calibrate_many
     assert makes or not attack.many, "many = True, but calibrate_many is missing"

@@ -1,4 +1,4 @@
-"""Stage `dataset`: raw files -> one table of records (row, y, a, unit, cell, x) with the card in its metadata."""
+"""Stage `dataset`: raw files -> one table of records (row, y, a, unit, cell, subgroup, x) with the card in its metadata."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
     }
     if records.cell is not None:
         columns["cell"] = records.cell.astype(np.int16)
+    if records.subgroup is not None:
+        columns["subgroup"] = records.subgroup.astype(np.int8)
     store.write(
         output,
         columns,

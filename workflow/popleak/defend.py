@@ -14,10 +14,9 @@ from .defences.base import Data, Population
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
-from .populations import ROLES, Models, draws_of, matching, of_role
+from .populations import ROLES, Models, draws_of, empty, matching, of_role
 from .populations import read as read_models
 from .populations import write as write_models
-from .records import read as read_records
 
 
 class Owner:
@@ -122,7 +121,7 @@ def run(
 
     draws, models: the base draws and, by role, the base models of all worlds that the directions start from.
     """
-    records = read_records(data)
+    records = train.known(data, [world for world, _ in settings["directions"]])
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])
     inputs = [data, *draws, *complement, *(path for role in ROLES for path in models[role])]
@@ -136,6 +135,9 @@ def run(
             base_draws, other_draws = draws_of(draws, world, world), draws_of(complement, world, other_world)
             for role in ROLES:
                 keys, rows = of_role(base_draws, role, settings["part"])
+                if role not in settings["roles"]:
+                    write_models(writers[role], empty(keys))
+                    continue
                 other_keys, other = of_role(other_draws, role, settings["part"])
                 base = matching(read_models(models[role], world=world), keys["seed"])
                 if base is None or not np.array_equal(keys["seed"], other_keys["seed"]):

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import arrays, split, store
 from .errors import PopleakError
-from .populations import ROLES
+from .populations import ROLES, clean
 from .records import Loaded
 from .records import read as read_records
 from .seeds import derive, generator
@@ -83,18 +83,21 @@ def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, s
 def _training(
     settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
 ) -> dict[str, Any]:
-    wanted = counts(one["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
+    slipped = half_up(one["poison"]["share"] * settings["rows"]) if "poison" in one else 0
+    wanted = counts(one["ratio"], settings["rows"] - slipped, settings["mode"], float(records.y.mean()))
     each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
     columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
     rows = []
+    poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
     for role, pool_code in zip(ROLES, (0, 1), strict=True):
         for number, pool in splits.items():
             strata = _strata(wanted, records, pool == pool_code, f"{settings['key']}, {split.POOLS[pool_code]} pool")
             for index in range(each[role]):
                 # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
-                seed = derive(settings["seed"], settings["key"], "model", role, number, one["world"], index)
-                drawn = draw_one(wanted, strata, generator(seed, settings["purpose"], one["from_world"]))
-                rows.append(drawn)
+                seed = derive(settings["seed"], settings["key"], "model", role, number, clean(one["world"]), index)
+                rng = generator(seed, settings["purpose"], clean(one["from_world"]))
+                drawn = draw_one(wanted, strata, rng)
+                rows.append(rng.permutation(np.concatenate([drawn, poison[number]])) if slipped else drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return {
@@ -102,6 +105,26 @@ def _training(
         **{name: np.array(values) for name, values in columns.items()},
         "rows": arrays.fixed(np.array(rows, dtype=np.int32)),
     }
+
+
+def _poison(
+    settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, split: int, pool: np.ndarray, count: int
+) -> np.ndarray:
+    """Return the `count` rows that one split's adversary slips into every draw, numbered as the records' poisoned twins.
+
+    They come from its own pool, and those of a smaller share are among those of a larger one.
+    """
+    if not count:
+        return np.empty(0, dtype=np.int64)
+    group, label = one["poison"]["group"], one["poison"]["label"]
+    there = members((label, group), records.y, records.a, pool)
+    if count > len(there):
+        raise PopleakError(
+            f"{settings['key']}, adversary pool: poison: {count} rows of group {records.facts['groups'][group]} with label {label} are asked "
+            f"for, and the pool holds {len(there)}: lower the shares"
+        )
+    rng = generator(settings["seed"], settings["key"], "poison", split)
+    return rng.permutation(there)[:count] + len(records.y)
 
 
 def _query(
@@ -132,6 +155,8 @@ def _query(
         "a": arrays.fixed(records.a[rows]),
         "origin": arrays.fixed(origin),
     }
+    if records.subgroup is not None:
+        columns["subgroup"] = arrays.fixed(records.subgroup[rows])
     if laws:
         columns["cell"] = arrays.fixed(records.cell[rows])
         columns["law"] = arrays.fixed(np.array(laws))

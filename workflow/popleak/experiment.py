@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from .settings import Settings
+
+Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
@@ -34,6 +37,7 @@ def _named(value: Any) -> Any:
 
 
 Choices = Annotated[tuple[Annotated[Choice, BeforeValidator(_named)], ...], Field(min_length=1)]
+Others = tuple[Annotated[Choice, BeforeValidator(_named)], ...]
 
 
 def _protocol(value: Any) -> Any:
@@ -41,12 +45,13 @@ def _protocol(value: Any) -> Any:
 
 
 class Worlds(Settings):
-    """One pair of worlds that the adversary tells apart."""
+    """The worlds that the adversary tells apart: a pair, or many."""
 
-    protocol: Annotated[Literal["pure", "ratio", "null"], BeforeValidator(_protocol)]
-    """pure: one group against the other; ratio: two mixtures; null: one mixture twice, so every attack must sit at chance."""
-    ratios: tuple[Ratio, Ratio] | None = None
-    """P(a = 1) in world 0 and in world 1. pure: always [0, 1]; null: two equal ratios, by default [0.5, 0.5]."""
+    protocol: Annotated[Literal["pure", "ratio", "null", "k-ary"], BeforeValidator(_protocol)]
+    """pure: one group against the other; ratio: two mixtures; null: one mixture twice, so every attack must sit at chance; k-ary:
+    three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
+    ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
+    """P(a = 1) in world 0 and in world 1. pure: always [0, 1]; null: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
 
     @model_validator(mode="before")
     @classmethod
@@ -62,7 +67,13 @@ class Worlds(Settings):
     @model_validator(mode="after")
     def _check(self) -> Worlds:
         if self.ratios is None:
-            raise ValueError("protocol ratio needs ratios: [world 0, world 1]")
+            raise ValueError(f"protocol {self.protocol} needs ratios: [world 0, world 1, ...]")
+        if self.protocol == "k-ary":
+            if len(self.ratios) < 3 or any(after <= before for before, after in itertools.pairwise(self.ratios)):
+                raise ValueError("protocol k-ary needs three or more ratios, rising: for two use protocol ratio")
+            return self
+        if len(self.ratios) != 2:
+            raise ValueError(f"protocol {self.protocol} has two ratios: for more use protocol k-ary")
         equal = self.ratios[0] == self.ratios[1]
         if self.protocol == "pure" and self.ratios != (0.0, 1.0):
             raise ValueError("protocol pure has the ratios [0, 1]: leave them out, or use protocol ratio")
@@ -71,6 +82,18 @@ class Worlds(Settings):
         if self.protocol == "null" and not equal:
             raise ValueError("protocol null needs two equal ratios: for different ones use protocol ratio")
         return self
+
+
+class Poison(Settings):
+    """What an adversary slips into every draw, of victims and shadows alike, before training (Chaudhari et al., SNAP, S&P 2023)."""
+
+    shares: Annotated[tuple[Annotated[float, Field(ge=0, lt=0.5)], ...], Field(min_length=1)] = (0.0,)
+    """Shares of a draw's rows that are the adversary's: each pair of worlds is run once a share. They replace clean rows, come from
+    the adversary's pool, and are the same for all models of a pool split."""
+    group: Literal[0, 1] = 1
+    """Group of the poisoned records, and of the points that the attack `snap` looks at."""
+    label: Literal[0, 1] = 0
+    """Their true label, which is flipped."""
 
 
 class Task(Settings):
@@ -98,6 +121,10 @@ class Task(Settings):
     """Instead of the experiment's defences, for this task alone."""
     attacks: Choices | None = None
     """Instead of the experiment's attacks, for this task alone."""
+    shadow_models: Others | None = None
+    """Instead of the experiment's shadow models, for this task alone."""
+    poison: Poison | None = None
+    """Instead of the experiment's poison, for this task alone."""
 
 
 class Population(Settings):
@@ -180,10 +207,22 @@ class Experiment(Settings):
     """Defences; `none` must be among them."""
     attacks: Choices = tuple(Choice(name=n) for n in ("accuracy-gap", "loss", "threshold", "kl", "meta"))
     """Attacks."""
-    access: Annotated[tuple[Literal["labels", "scores"], ...], Field(min_length=1)] = ("labels", "scores")
-    """What adversaries may see. Attacks that need access that is not listed are left out."""
-    knowledge: Annotated[tuple[Literal["unaware", "informed"], ...], Field(min_length=1)] = ("unaware", "informed")
-    """unaware: undefended shadows; informed: shadows with the same defence and settings."""
+    access: Annotated[tuple[Access, ...], Field(min_length=1)] = ("labels", "scores", "weights", "pair", "rows")
+    """What adversaries may see of a victim: its labels, its scores, its weights, the scores of the base model too (`pair`), or its
+    training rows. Attacks that need access that is not listed are left out."""
+    knowledge: Annotated[tuple[Literal["unaware", "aware", "informed"], ...], Field(min_length=1)] = (
+        "unaware",
+        "informed",
+    )
+    """unaware: undefended shadows; aware: shadows with the same defence at its default settings (run where those are not the victim's);
+    informed: shadows with the same defence and settings."""
+    shadow_models: Others = ()
+    """Other architectures for shadows, each run beside shadows of the victim's own."""
+    poison: Poison = Poison()
+    """Rows that the adversary slips into every draw."""
+    repeats: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1,)
+    """How often the adversary asks each query of a defence that answers at random; it takes the mean score, or the label given most
+    often. Each number is run; 1 must be among them."""
     population: Population = Population()
     training: Train = Train()
     engine: Engine = Engine()
@@ -196,6 +235,13 @@ class Experiment(Settings):
     @classmethod
     def _has_none(cls, value: tuple[Choice, ...]) -> tuple[Choice, ...]:
         return _need_none(value)
+
+    @field_validator("repeats")
+    @classmethod
+    def _has_one(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if 1 not in value or len(set(value)) < len(value):
+            raise ValueError("1 must be among the repeats, and each number once")
+        return value
 
     @model_validator(mode="after")
     def _task_defences(self) -> Experiment:

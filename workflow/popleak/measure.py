@@ -10,7 +10,7 @@ import numpy as np
 
 from . import answers as stored
 from . import schema, store
-from .measures import bounds, fairness
+from .measures import bounds, bounds_finer, fairness
 from .seeds import generator
 
 DRAWS = 400
@@ -70,11 +70,11 @@ def _pair(
     """Append the parts of some pairs of worlds."""
     constant = {
         "task": settings["task"], "model": settings["model_id"], "protocol": pair["protocol"],
-        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1],
+        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1], "poison": pair["poison"],
     }  # fmt: skip
     for defence in settings["defences"]:
         for role, path in answers.items():
-            there = stored.read(path, pair=pair["pair"], defence=defence)
+            there = stored.read(path, pair=pair["pair"], arm=defence)
             for split, asked in sets.items():
                 mine = np.flatnonzero(there.keys["split"] == split)
                 keys = {name: there.keys[name][mine] for name in there.keys}
@@ -133,6 +133,47 @@ def bound(scores: np.ndarray, asked: stored.Points, worlds: Worlds, rng: np.rand
         "literal_excess_low": over.literal[0],
         "literal_excess_high": over.literal[1],
         **_halves(scores, asked, found),
+        "queries_to_detect": bounds.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
+        **_by_scores(scores, asked, worlds, rng),
+        **_by_groups(scores, asked, worlds, rng),
+    }
+
+
+def _by_scores(
+    scores: np.ndarray, asked: stored.Points, worlds: Worlds, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return what an adversary gains who sees a record's score, and whether the bound on labels says anything of it."""
+    cells = bounds_finer.score_cells(scores, asked.y, asked.a)
+    found = bounds_finer.of_scores(cells, *worlds.joints, draws=DRAWS, rng=rng)
+    low = found.excess_literal[0]
+    return {
+        "adv_scores": found.adv,
+        "delta_eo_scores": found.delta_eo,
+        "rhs_scores": found.rhs,
+        "scores_holds": _holds(found.excess[0]),
+        "scores_excess_low": low,
+        "scores_exceed_literal": np.where(np.isnan(low), None, low > 0),
+    }
+
+
+def _by_groups(
+    scores: np.ndarray, asked: stored.Points, worlds: Worlds, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return the bound over intersections with the second attribute; null where the dataset knows none."""
+    size = len(scores)
+    if asked.subgroup is None:
+        numbers = ("adv_groups", "delta_eo_groups", "delta_eo_groups_measured", "rhs_groups")
+        unknown = {name: np.full(size, None) for name in ("groups_holds", "smallest_group_cell")}
+        return {**{name: np.full(size, np.nan) for name in numbers}, **unknown}
+    cells = bounds_finer.group_cells(scores, asked.y, asked.a, asked.subgroup)
+    found = bounds_finer.of_groups(*cells, *worlds.joints, draws=DRAWS, rng=rng)
+    return {
+        "adv_groups": found.adv,
+        "delta_eo_groups": found.delta_eo,
+        "delta_eo_groups_measured": found.delta_eo_measured,
+        "rhs_groups": found.rhs,
+        "groups_holds": _holds(found.excess[0]),
+        "smallest_group_cell": np.full(size, found.smallest),
     }
 
 

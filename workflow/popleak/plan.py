@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import config, plugins
+from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
-from .schema import TABLES
+from .schema import MANY, TABLES
 from .settings import canonical
 from .steps import ROOT, Step
 from .taskplan import TaskPlan
 
-STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack")
+STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "regress")
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Plan:
 def build(experiment: Experiment) -> Plan:
     """Return the plan of a validated experiment. Raises PopleakError where the config asks for what cannot be."""
     plan = Plan(experiment, config.resolve(experiment))
-    parts: dict[str, list[Step]] = {"measure": [], "attack": []}
+    parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": []}
     for task in plan.tasks:
         TaskPlan(experiment, task, plan.steps, plan.fetches).add(parts)
     _finish(plan, parts)
@@ -101,7 +102,8 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
                 attack.id
                 for task in plan.tasks
                 for attack in task.attacks
-                if plugins.load("attacks", attack.name).undefended_only
+                if plugins.load("attacks", attack.name).reference
+                or plugins.load("attacks", attack.name).access not in BLACK_BOX
             }
         ),
         "tau": experiment.tau,
@@ -113,12 +115,19 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         "scores": {"parts": [step.outputs["table"] for step in parts["attack"]]},
         "leakage": {"scores": [f"{folder}/tables/scores.parquet"]},
         "claims": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "leakage", "bounds")},
+        "proxies": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "leakage", "bounds")},
+        "estimates": {"parts": [step.outputs["table"] for step in parts["regress"]]},
+        "regression": {"estimates": [f"{folder}/tables/estimates.parquet"]},
+        "confusion": {"estimates": [f"{folder}/tables/estimates.parquet"]},
     }
     needs = {
         "leakage": ("controls", "references"),
         "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
+        "proxies": ("tasks", "seed"),
     }
     for name in TABLES:
+        if name in MANY and not parts["regress"]:
+            continue
         plan.tables[name] = Step(
             "tables", name, {key: order[key] for key in needs.get(name, ())},
             {key: tuple(value) for key, value in pieces[name].items()}, {"table": f"{folder}/tables/{name}.parquet"},
@@ -126,6 +135,12 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         )  # fmt: skip
     for name in experiment.figures:
         figure = plugins.load("figures", name)
+        absent = [table for table in figure.tables if table not in plan.tables]
+        if absent:
+            raise PopleakError(
+                f"config: figures: {name!r} shows the table `{absent[0]}`, which only worlds of protocol k-ary make: add such worlds, or "
+                f"leave the figure out"
+            )
         stem = f"{folder}/figures/{name}"
         plan.figures[name] = Step(
             "figures", name, {"figure": name, "tau": experiment.tau}, {table: (f"{folder}/tables/{table}.parquet",) for table in figure.tables},

@@ -25,6 +25,24 @@ class Models(NamedTuple):
     eo_vacuous: np.ndarray
 
 
+def poisoned(world: str) -> bool:
+    """Return whether draws of a world hold poisoned rows, which are numbered beyond the records (`records.with_twins`)."""
+    return "!" in world
+
+
+def clean(world: str) -> str:
+    """Return a world's name without its poison: what seeds are made of, so that poisoned models are paired with clean ones."""
+    return world.partition("!")[0]
+
+
+def empty(keys: dict[str, np.ndarray]) -> Models:
+    """Return no models, with the columns that `keys` has."""
+    none = np.empty(0)
+    return Models(
+        {name: values[:0] for name, values in keys.items()}, np.empty((0, 1), np.float32), none.astype(bool), none, none
+    )
+
+
 def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:
     """Return the rows of draw tables for one world (`from_world` is then the world itself) or one direction."""
     found = [store.read(path, stage="draw", where={"world": world, "from_world": from_world}) for path in paths]

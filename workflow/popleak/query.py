@@ -1,8 +1,8 @@
-"""Stage `query`: every model, under every defence, answers the query set of its pool split, for some pairs of worlds."""
+"""Stage `query`: every model, under every defence, answers the query set of its pool split, in some games."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from .populations import ROLES, Models
 from .populations import read as read_models
 from .records import Loaded
 from .records import read as read_records
+from .seeds import generator
 from .train import How
 
 NONE = "none"
@@ -32,50 +33,85 @@ def run(
     code: str,
     how: How,
 ) -> None:
-    """Score the query sets. models: by role, the files of all defences, in the order and number that the settings give."""
+    """Score the query sets. models: by role, the files of all arms, in the order and number that the settings give."""
     paths = [path for role in ROLES for path in models[role]]
     facts = store.provenance(
         stage="query", step=step, settings=settings, code=code, inputs=[data, points, *paths], device=how.resolved()
     )
-    records = read_records(data)
-    model = plugins.load("models", settings["model"])
-    own = model.Settings.model_validate(settings["model_settings"])
+    asking = Asking(settings, read_records(data), how)
     with ExitStack() as stack:
         writers = {role: stack.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
-        for pair, *worlds in settings["pairs"]:
-            sets = read_points(points, pair)
+        for game in settings["pairs"]:
+            sets = read_points(points, game["pair"])
             for role in ROLES:
                 at = 0
-                for defence, count in settings["defences"]:
-                    files = models[role][at : at + count]
-                    at += count
-                    for b in (0, 1):
-                        from_world = worlds[b] if defence == NONE else worlds[1 - b]
-                        there = read_models(files, world=worlds[b], from_world=from_world)
-                        writers[role].add(_asked(model, own, there, b, pair, defence, sets, records, how))
+                for arm in settings["arms"][role]:
+                    files = models[role][at : at + arm["files"]]
+                    at += arm["files"]
+                    for b, world in enumerate(game["worlds"]):
+                        there = read_models(files, world=world, from_world=world if arm["base"] else game["towards"][b])
+                        for piece in asking(there, b, game["pair"], arm, sets):
+                            writers[role].add(piece)
+                if not settings["arms"][role]:  # shadows of another architecture come without victims
+                    writers[role].add(asking.nobody(game["pair"], sets))
 
 
-def _asked(
-    model: Any,
-    own: Any,
-    there: Models,
-    world: int,
-    pair: str,
-    defence: str,
-    sets: Mapping[int, Points],
-    records: Loaded,
-    how: How,
+class Asking:
+    """Asks models of one architecture."""
+
+    def __init__(self, settings: Mapping[str, Any], records: Loaded, how: How) -> None:
+        self.model = plugins.load("models", settings["model"])
+        self.own = self.model.Settings.model_validate(settings["model_settings"])
+        self.repeats, self.records, self.how = settings["repeats"], records, how
+
+    def __call__(
+        self, there: Models, world: int, pair: str, arm: Mapping[str, Any], sets: Mapping[int, Points]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
+        scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
+        for split, asked in sets.items():
+            mine = there.keys["split"] == split
+            if mine.any():
+                scores[mine] = answer(self.model, self.own, there.weights[mine], self.records, asked, self.how)
+        if "defence" not in arm:
+            yield _columns(there, world, pair, arm["arm"], 1, "scores", scores)
+            return
+        defence = plugins.load("defences", arm["defence"])
+        own = defence.Settings.model_validate(arm["settings"])
+        for repeats in self.repeats:
+            mean, share = np.empty_like(scores), np.empty_like(scores)
+            for k, seed in enumerate(there.keys["seed"]):
+                rng = generator(int(seed), "answers", arm["arm"], repeats)
+                given = defence.answer(scores=scores[k], repeats=repeats, rng=rng, settings=own)
+                mean[k], share[k] = given.mean(0), (given >= 0.5).mean(0)
+            yield _columns(there, world, pair, arm["arm"], repeats, "scores", mean)
+            if repeats > 1:
+                yield _columns(there, world, pair, arm["arm"], repeats, "labels", share)
+
+    @staticmethod
+    def nobody(pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
+        """Return the columns of no answers."""
+        keys = {name: np.empty(0, np.int64) for name in KEPT} | {"ratio": np.empty(0)}
+        none = np.empty(0)
+        models = Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none)
+        return _columns(models, 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
+
+
+KEPT = ("split", "model_index", "seed", "ratio")
+
+
+def _width(sets: Mapping[int, Points]) -> int:
+    return len(next(iter(sets.values())).rows)
+
+
+def _columns(
+    there: Models, world: int, pair: str, arm: str, repeats: int, shown: str, scores: np.ndarray
 ) -> dict[str, Any]:
-    """Return the columns of one world's answers under one defence."""
-    scores = np.empty((len(there.weights), len(next(iter(sets.values())).rows)), dtype=np.float32)
-    for split, asked in sets.items():
-        mine = there.keys["split"] == split
-        if mine.any():
-            scores[mine] = answer(model, own, there.weights[mine], records, asked, how)
     size = len(scores)
-    kept = {name: there.keys[name] for name in ("split", "model_index", "seed", "ratio")}
+    words = {name: np.full(size, value) for name, value in (("pair", pair), ("arm", arm), ("shown", shown))}
     return {
-        "pair": [pair] * size, "defence": [defence] * size, "world": np.full(size, world), **kept,
+        **words, "repeats": np.full(size, repeats), "world": np.full(size, world),
+        **{name: there.keys[name] for name in KEPT},
         "finite": there.finite, "eo_weight": there.eo_weight, "eo_vacuous": there.eo_vacuous, "scores": arrays.fixed(scores),
     }  # fmt: skip
 

@@ -12,7 +12,10 @@ from . import arrays, store
 
 
 class Loaded(NamedTuple):
-    """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata."""
+    """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata.
+
+    subgroup (N,) int8 or None: a second sensitive attribute.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -20,12 +23,24 @@ class Loaded(NamedTuple):
     unit: np.ndarray
     cell: np.ndarray | None
     facts: Mapping[str, Any]
+    subgroup: np.ndarray | None = None
+
+
+def width(path: str | Path) -> int:
+    """Return the number of features of a table written by the stage `dataset`."""
+    return store.schema(path).field("x").type.list_size
+
+
+def with_twins(records: Loaded) -> Loaded:
+    """Return the records followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
+    twice = [np.concatenate([part, part]) for part in (records.x, records.a, records.unit)]
+    cell = None if records.cell is None else np.concatenate([records.cell, records.cell])
+    return Loaded(twice[0], np.concatenate([records.y, 1 - records.y]), twice[1], twice[2], cell, records.facts)
 
 
 def read(path: str | Path) -> Loaded:
     """Read a table written by the stage `dataset`."""
     table = store.read(path, stage="dataset")
     column = {name: arrays.numpy(table[name]) for name in table.column_names if name != "x"}
-    return Loaded(
-        arrays.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"), store.facts(path)
-    )
+    fixed = (arrays.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"))
+    return Loaded(*fixed, store.facts(path), column.get("subgroup"))

@@ -25,7 +25,7 @@ SECTIONS = (
 )  # fmt: skip
 BADGES = {"holds": ("holds", "\u2713"), "fails": ("fails", "\u2717")}
 FORMS = ("literal", "corrected", "balanced", "coupling")
-WHERE = [*select.FACET, *select.PAIR, "defence"]
+WHERE = [*select.FACET, *select.PAIR, "poison", "defence"]
 
 
 def write(
@@ -186,7 +186,8 @@ def _value(row: Mapping[str, Any], name: str, digits: int = 3) -> dict[str, Any]
 
 def _keys(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     pair = select.Pair(row["protocol"], row["ratio_0"], row["ratio_1"])
-    return [_word(row["task"]), _word(row["model"]), _word(pair.label), _word(row["defence"])]
+    poison = _cell(f"{row['poison']:g}", row["poison"])
+    return [_word(row["task"]), _word(row["model"]), _word(pair.label), poison, _word(row["defence"])]
 
 
 def _key_columns() -> list[dict[str, Any]]:
@@ -195,16 +196,22 @@ def _key_columns() -> list[dict[str, Any]]:
         _column("task", about["task"], filtered=True),
         _column("model", about["model"], filtered=True),
         _column("worlds", "protocol; P(a = 1) in world 0 and in world 1", filtered=True),
+        _column("poison", about["poison"], filtered=True),
         _column("defence", about["defence"], filtered=True),
     ]
 
 
 def _table(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the table without the column `model` where there is only one."""
-    place = [column["title"] for column in table["columns"]].index("model")
-    if len({row[place]["text"] for row in table["rows"]}) > 1:
-        return table
-    columns, *rows = ([*cells[:place], *cells[place + 1 :]] for cells in (table["columns"], *table["rows"]))
+    """Return the table without those columns that say one thing in every row: model, poison, shadows, asked."""
+    titles = [column["title"] for column in table["columns"]]
+    constant = {
+        place for place, title in enumerate(titles)
+        if title in ("model", "poison", "shadows", "asked") and len({row[place]["text"] for row in table["rows"]}) < 2
+    }  # fmt: skip
+    columns, *rows = (
+        [cell for place, cell in enumerate(cells) if place not in constant]
+        for cells in (table["columns"], *table["rows"])
+    )
     return {**table, "columns": columns, "rows": rows}
 
 
@@ -214,7 +221,7 @@ def _sorted(rows: Iterable[Mapping[str, Any]], more: Iterable[str] = ()) -> list
     def key(row: Mapping[str, Any]) -> tuple:
         pair = select.Pair(row["protocol"], row["ratio_0"], row["ratio_1"])
         last = (report_text.ranks(row[name]) if name == "adversary" else row[name] for name in more)
-        return row["task"], row["model"], pair.rank, report_text.ranks(row["defence"]), *last
+        return row["task"], row["model"], pair.rank, row["poison"], report_text.ranks(row["defence"]), *last
 
     return sorted(rows, key=key)
 
@@ -228,6 +235,16 @@ LEAKAGE_NUMBERS = {
 }  # fmt: skip
 
 
+def _known(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with the plain value where an axis is null, so that rows can be grouped and sorted by it."""
+    frame = frame.assign(poison=frame["poison"].fillna(0.0))
+    if "repeats" in frame:
+        frame = frame.assign(
+            repeats=frame["repeats"].fillna(1), shadow_model=frame["shadow_model"].fillna(frame["model"])
+        )
+    return frame
+
+
 def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
     about = {column.name: column.about for column in schema.LEAKAGE}
     columns = [
@@ -235,18 +252,23 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         _column("adversary", about["adversary"], filtered=True, start="best"),
         _column("access", about["access"], filtered=True),
         _column("knowledge", about["knowledge"], filtered=True),
+        _column("shadows", about["shadow_model"], filtered=True),
+        _column("asked", about["repeats"], filtered=True),
         *(_column(title, about[name]) for name, title in LEAKAGE_NUMBERS.items()),
     ]
     rows = [
         [
             *_keys(row),
             *(_word(row[name]) for name in ("adversary", "access", "knowledge")),
+            _word("the victim's" if row["shadow_model"] == row["model"] else row["shadow_model"]),
+            _cell(f"{row['repeats']:g}", row["repeats"]),
             *(_value(row, name) for name in LEAKAGE_NUMBERS),
         ]
-        for row in _sorted(frame.to_dict("records"), ("adversary", "knowledge"))
+        for row in _sorted(_known(frame).to_dict("records"), ("adversary", "knowledge", "shadow_model", "repeats"))
     ]
     note = (
-        "One row a task, pair of worlds, defence, adversary and knowledge. In brackets: 95 % intervals. p values are "
+        "One row a task, pair of worlds, defence, adversary and knowledge (and poisoned share, shadows' architecture and "
+        "answers a query, where these vary). In brackets: 95 % intervals. p values are "
         "Holm-corrected over "
         "the table. Control: the same defence without the fairness term. Click a head to sort; hover over it for its "
         "meaning."
@@ -257,7 +279,7 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
 def _models(frame: pd.DataFrame) -> dict[str, Any]:
     means = {"accuracy": "accuracy", "auc": "AUC", "gap": "gap", "delta_eo": "Delta_EO", "eo_vacuous": "EO vacuous"}
     rows = []
-    victims = select.of(frame, role="victim")
+    victims = _known(select.of(frame, role="victim"))
     groups = victims.groupby([*WHERE, "world"], sort=False)
     summary = groups[list(means)].mean().reset_index()
     summary["victims"] = groups.size().to_numpy()
@@ -280,7 +302,7 @@ def _models(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _bounds(frame: pd.DataFrame) -> dict[str, Any]:
     rows = []
-    for keys, part in frame.groupby(WHERE, sort=False):
+    for keys, part in _known(frame).groupby(WHERE, sort=False):
         row = dict(zip(WHERE, keys, strict=True))
         row |= {name: float(part[name].mean()) for name in ("delta_eo", "w", "beta", "gap")}
         row |= {f"{form}_holds": float(part[f"{form}_holds"].astype(float).mean()) for form in FORMS}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
+from .figures._style import said as adversary_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +50,10 @@ def facet_name(row: Mapping[str, Any], several: bool) -> str:
 def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """Return what was asked, as pairs of term and text."""
     models, leakage = tables["models"], tables["leakage"]
+    known = [name for name in ("unaware", "aware", "informed") if (leakage["knowledge"] == name).any()]
+    others = leakage[leakage["shadow_model"].notna() & (leakage["shadow_model"] != leakage["model"])]
     population = experiment.get("population") or {}
-    victims = models[models["role"] == "victim"]
+    victims = select.plain(models[models["role"] == "victim"])
     frame = victims if len(victims) else leakage
     rows = [
         (
@@ -62,8 +65,17 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         ("Models", listed(sorted(set(frame["model"])))),
         ("Pairs of worlds", listed(f"{p.label} (share of group 1)" for p in select.pairs(frame)) if len(frame) else ""),
         ("Defences", listed(defences(frame["defence"]))),
-        ("Adversaries", listed(name for name in adversaries(leakage["adversary"]) if name != "best")),
-        ("Knowledge", listed(sorted(set(leakage["knowledge"]) - {"any"}))),
+        ("Adversaries", listed(adversary_name(name) for name in adversaries(leakage["adversary"]) if name != "best")),
+        ("Knowledge", listed(known)),
+        (
+            "Poisoned share of a draw",
+            listed(f"{share:g}" for share in sorted(set(leakage["poison"].dropna())) if share),
+        ),
+        ("Other shadows", listed(sorted(set(others["shadow_model"])))),
+        (
+            "Answers to a repeated query",
+            listed(str(int(many)) for many in sorted(set(leakage["repeats"].dropna())) if many > 1),
+        ),
     ]
     if len(victims):
         keys = [*select.FACET, *select.PAIR, "defence", "world"]
@@ -135,7 +147,7 @@ def _points(value: float) -> str:
 
 
 def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
-    """Return up to six sentences on what was found."""
+    """Return up to seven sentences on what was found."""
     best = select.best_informed(tables["leakage"].reset_index(drop=True))
     best = best[best["accuracy"].notna()]
     main = _main_rows(best).sort_values([*select.FACET], kind="stable")
@@ -149,6 +161,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
             f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance "
             f"is 50 %): {said}."
         )
+    lines += _given_the_rows(tables["leakage"], several)
     chosen = select.of(main, defence=name)
     if len(chosen):
         above = int((chosen["accuracy_low"] > 0.5).sum())
@@ -162,6 +175,18 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
     lines += _bounds(tables["bounds"])
     lines += _null(tables["leakage"])
     return lines
+
+
+def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
+    """Say what the training rows themselves tell: a model can hardly tell more."""
+    rows = _main_rows(select.of(select.data(select.plain(leakage)), defence="none"))
+    rows = rows[rows["accuracy"].notna()]
+    if rows.empty:
+        return []
+    told = _each(rows, "accuracy", several)
+    return [
+        f"To compare: given the training rows themselves instead of a model, the worlds are named this often: {told}."
+    ]
 
 
 def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str]:
@@ -179,7 +204,7 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
 
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
-    victims = _main_rows(select.of(models, role="victim"))
+    victims = _main_rows(select.plain(select.of(models, role="victim")))
     shares, fairness = {}, {}
     for defence in [one for one in ("none", name) if one]:
         part = select.of(victims, defence=defence)
@@ -194,6 +219,7 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
 
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:
+    bounds = select.plain(bounds)
     bounds = bounds[bounds["protocol"] != "null"]
     if bounds.empty:
         return []
@@ -209,6 +235,7 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
 
 
 def _null(leakage: pd.DataFrame) -> list[str]:
+    leakage = select.plain(leakage)
     null = leakage[(leakage["protocol"] == "null") & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
     if null.empty:
         return []
@@ -221,7 +248,7 @@ def _null(leakage: pd.DataFrame) -> list[str]:
 
 def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Return what a reader must be careful with."""
-    models, bounds = tables["models"], tables["bounds"]
+    models, bounds = tables["models"], select.plain(tables["bounds"])
     lines = []
     for status, text in (
         ("diverged", "a weight or score is not finite"),

@@ -112,10 +112,16 @@ LEAKAGE = (
     Column("auc_low", "double", "95 % interval"),
     Column("auc_high", "double", "95 % interval"),
     Column("tpr_at_fpr_05", "double", "TPR at FPR 0.05"),
-    Column("tpr_at_fpr_01", "double", "TPR at FPR 0.01"),
+    Column(
+        "tpr_at_fpr_01",
+        "double",
+        "TPR at FPR 0.01; with fewer than 100 victims of world 0, at no false positive among them",
+    ),
     Column("n_leaked", "double", "direct samples of training data worth as much; ratio worlds only, else null"),
     Column(
-        "detectable_advantage", "double", "smallest advantage found with power 0.8 at level 0.05 by this many victims"
+        "detectable_advantage",
+        "double",
+        "smallest advantage found with power 0.8 at level 0.05 by this many victims and splits",
     ),
     Column("p_vs_none", "double", "p value of the paired difference in accuracy to `none`"),
     Column("p_vs_control", "double", "p value of the paired difference in accuracy to the matched no-EO control"),
@@ -126,6 +132,21 @@ LEAKAGE = (
     Column("difference_vs_control_high", "double", "95 % interval"),
     Column("abstained", "double", "share of victims on which the adversary abstained"),
     Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
+    Column("n_leaked_low", "double", "95 % interval, from that of the accuracy"),
+    Column(
+        "n_leaked_high", "double", "95 % interval, from that of the accuracy; infinite where the accuracy's reaches 1"
+    ),
+    Column("tpr_at_fpr_05_low", "double", "95 % interval, the threshold estimated too"),
+    Column("tpr_at_fpr_05_high", "double", "95 % interval, the threshold estimated too"),
+    Column(
+        "tpr_at_fpr_01_low",
+        "double",
+        "95 % interval; 0 where so few victims of world 0 set no lower limit (always below 100, mostly below 400)",
+    ),
+    Column("tpr_at_fpr_01_high", "double", "95 % interval"),
+    Column("difference_vs_none", "double", "paired difference in accuracy to `none`"),
+    Column("difference_vs_none_low", "double", "95 % interval"),
+    Column("difference_vs_none_high", "double", "95 % interval"),
 )
 BOUNDS = (
     *TASK,
@@ -155,6 +176,39 @@ BOUNDS = (
         "double",
         "label-balanced advantage of the rule that is best on those points, measured on the others",
     ),
+    Column(
+        "queries_to_detect",
+        "double",
+        "queries a group after which a one-sided test at level 0.05 finds the gap with power 0.8; null without a gap",
+    ),
+    Column(
+        "adv_scores",
+        "double",
+        "label-balanced advantage of one who sees (score, y), scores in 10 bins: rule chosen on half of the points, "
+        "measured on the others, both ways",
+    ),
+    Column("delta_eo_scores", "double", "the same for one label, without W: the larger of the two labels'"),
+    Column("rhs_scores", "double", "delta_eo_scores * W"),
+    Column("scores_holds", "bool", "as literal_holds, for adv_scores and rhs_scores"),
+    Column("scores_excess_low", "double", "2.5 % quantile of the bootstrap of adv_scores - rhs_literal"),
+    Column(
+        "scores_exceed_literal", "bool", "it is above 0: Delta_EO * W of the labels does not bound what scores tell"
+    ),
+    Column(
+        "adv_groups",
+        "double",
+        "advantage of one who sees (yhat, y) and the second attribute s, balanced over (y, s), measured as adv_scores; "
+        "null, as the next five, where the dataset has no second attribute",
+    ),
+    Column("delta_eo_groups", "double", "Delta_EO over the intersections of the attribute and the second one"),
+    Column(
+        "delta_eo_groups_measured",
+        "double",
+        "the same, pair of groups chosen on half of the points and measured on the others, both ways",
+    ),
+    Column("rhs_groups", "double", "delta_eo_groups * W"),
+    Column("groups_holds", "bool", "as literal_holds, for adv_groups and rhs_groups"),
+    Column("smallest_group_cell", "int64", "rows in the smallest (y, a, s) cell; below 30 the six are weak evidence"),
 )
 CELL = (*TASK, Column("ratios", "string", "the worlds' ratios, separated by spaces"), PAIR[3], DEFENCE, *ADVERSARY)
 ESTIMATES = (
@@ -167,7 +221,9 @@ ESTIMATES = (
 )
 REGRESSION = (
     *CELL,
-    Column("ratio", "double", "true ratio of the victims in this row; null: all together, each ratio weighing the same"),
+    Column(
+        "ratio", "double", "true ratio of the victims in this row; null: all together, each ratio weighing the same"
+    ),
     Column("victims", "int64", "victims judged"),
     Column("splits", "int64", "pool splits"),
     *(
@@ -182,9 +238,7 @@ REGRESSION = (
         )
         for end in ("", "_low", "_high")
     ),
-    Column(
-        "fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"
-    ),
+    Column("fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"),
     Column("chance", "double", "1 / number of ratios"),
 )
 CONFUSION = (

@@ -136,6 +136,11 @@ def facts(path: str | Path) -> dict[str, Any]:
     return _open(path)[1]
 
 
+def schema(path: str | Path) -> pa.Schema:
+    """Return the columns of a table of ours. Raises PopleakError as `facts` does."""
+    return _open(path)[0].schema_arrow
+
+
 @accounting.part("store")
 def read(
     path: str | Path,

@@ -1,7 +1,8 @@
-"""The steps of one task: how its worlds, defences and pairs are cut into jobs.
+"""The steps of one task: how its worlds, defences and games are cut into jobs.
 
-What a user adds, drops or recomputes alone (a defence, an attack, a model) has jobs of its own. Worlds and pairs of
-worlds share a job until it is full (`engine.job_seconds`), and a world that alone costs more is cut into parts.
+What a user adds, drops or recomputes alone (a defence, an attack, a model) has jobs of its own. Worlds and games share a job
+until it is full (`engine.job_seconds`), and a world that alone costs more is cut into parts. What judges the models is
+planned in `judgeplan`.
 """
 
 from __future__ import annotations
@@ -10,46 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, plugins
+from . import config, cost, games, plugins
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
+from .games import several, slug_of
+from .judgeplan import Arm, JudgePlan
 from .steps import ROOT, Step, Steps, add
 
-ROLES = ("victims", "shadows")
-USUAL_DEFENCES = 6
-DEAREST_ATTACK = 4
-"""How many times as long as the mean attack the dearest takes."""
-
-
-class Pair(NamedTuple):
-    """Two worlds to tell apart, and the names of the worlds: two worlds of one ratio are told apart by their copy."""
-
-    protocol: str
-    ratios: tuple[float, float]
-    worlds: tuple[str, str]
-
-    @classmethod
-    def of(cls, protocol: str, ratios: tuple[float, float]) -> Pair:
-        """Return the pair; the null protocol draws each of its two equal worlds afresh."""
-        return cls(protocol, ratios, (f"{ratios[0]!r}#0", f"{ratios[1]!r}#{int(ratios[0] == ratios[1])}"))
-
-    @property
-    def key(self) -> str:
-        """The pair's name in stored tables."""
-        return f"{self.protocol} {self.ratios[0]!r} {self.ratios[1]!r}"
-
-    def described(self) -> dict[str, Any]:
-        return {"pair": self.key, "protocol": self.protocol, "ratios": self.ratios}
-
-
-def _slug_of(world: str) -> str:
-    """Return a world's name as it stands in slugs: 0.5#0 is 0p5, and its second copy 0.5#1 is 0p5b."""
-    return world.replace("#0", "").replace("#1", "b").replace(".", "p")
-
-
-def _several(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more"
+ROLES = {"victim": "victims", "shadow": "shadows"}
+"""The name of a role's output file, by role."""
 
 
 class Cut(NamedTuple):
@@ -71,14 +42,15 @@ class TaskPlan:
         self.mode = {"mode": experiment.ratio_mode}
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows
-        self.pairs = [Pair.of(worlds.protocol, worlds.ratios) for worlds in task.worlds]
+        self.games = games.games_of(task)
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        self.shapes = {model.id: self._shape(model) for model in task.models}
+        games.check(task, self.features)
+        self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
         shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
         self.pools = add(
-            steps, "split", self._slug(), {**self.seed, **shares}, {"data": self.data}, modules=("popleak.split",)
+            steps, "split", self.slug(), {**self.seed, **shares}, {"data": self.data}, modules=("popleak.split",)
         )
 
     def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
@@ -91,42 +63,69 @@ class TaskPlan:
         training = self.experiment.training
         return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
 
-    def _slug(self, *parts: str) -> str:
+    def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
         return "-".join([name, *parts])
 
     def add(self, judged: dict[str, list[Step]]) -> None:
         """Add all steps; append those that make parts of public tables to `judged`, by stage."""
-        worlds = {world: ratio for pair in self.pairs for world, ratio in zip(pair.worlds, pair.ratios, strict=True)}
-        base = self._draws(
-            "base", [{"world": world, "from_world": world, "ratio": ratio} for world, ratio in worlds.items()]
-        )
-        # two pairs may hold the same two worlds
+        worlds = {
+            world: self._item(world, world, ratio, game.poison)
+            for game in self.games
+            for world, ratio in zip(game.worlds, game.ratios, strict=True)
+        }
+        base = self._draws("base", list(worlds.values()))
+        # two games may hold the same two worlds
         directions = {
-            (pair.worlds[b], pair.worlds[1 - b]): {
-                "world": pair.worlds[b], "from_world": pair.worlds[1 - b], "ratio": pair.ratios[1 - b]
-            }
-            for pair in self.pairs
-            for b in (0, 1)
-        }  # fmt: skip
+            (game.worlds[b], game.towards(b)[0]): self._item(game.worlds[b], *game.towards(b), 0.0)
+            for game in self.games
+            for b in range(len(game.worlds))
+        }
         defended = any(defence.name != "none" for defence in self.task.defences)
         complement = self._draws("complement", list(directions.values())) if defended else []
-        cuts = [
-            [self.pairs[i] for i in cut] for cut in cost.bundles([self._usual_pair()] * len(self.pairs), self.limit)
-        ]
-        points = [self._points(cut) for cut in cuts]
+        judging = JudgePlan(self, [cut.step for cut in base])
+        own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
+        for model in self.task.shadow_models:
+            if model.id not in own:
+                own[model.id] = judging.asked(model, self._arms(model, complement, base, ("shadow",)))
         for model in self.task.models:
-            trained = self._train(model, base)
-            files = {
-                defence.id: trained
-                if defence.name == "none"
-                else self._defend(model, defence, complement, base, trained)
-                for defence in self.task.defences
-            }
-            parts = [self._judge(model, pairs, asked, files) for pairs, asked in zip(cuts, points, strict=True)]
-            judged["measure"] += [measured for measured, _ in parts]
-            # attack by attack, so that the order of rows in public tables does not depend on the cut
-            judged["attack"] += [attacks[i] for i in range(len(self.task.attacks)) for _, attacks in parts]
+            judging.judge(model, own, judged)
+
+    def _item(self, world: str, other: str, ratio: float, share: float) -> dict[str, Any]:
+        """Return what a draw needs to know: rows of `other`, which has this ratio, for models of `world`."""
+        item: dict[str, Any] = {"world": world, "from_world": other, "ratio": ratio}
+        if share:
+            item["poison"] = {"share": share, "group": self.task.poison.group, "label": self.task.poison.label}
+        return item
+
+    def _arms(
+        self, model: ResolvedChoice, complement: list[Cut], base: list[Cut], roles: Sequence[str]
+    ) -> dict[str, Arm]:
+        """Return a model's populations by name: undefended, under each defence, and shadows under its default settings."""
+        trained = self._train(model, base, roles)
+        arms: dict[str, Arm] = {}
+        for defence in self.task.defences:
+            if defence.name == "none":
+                steps = trained
+            else:
+                steps = self._defend(model, defence, complement, base, trained, roles)
+            arms[defence.id] = Arm(defence, steps, tuple(roles))
+        if "aware" in self.experiment.knowledge:
+            for defence in self.task.defences:
+                usual = self.aware(defence)
+                if usual is not None and usual.id not in arms:
+                    steps = self._defend(model, usual, complement, base, trained, ("shadow",))
+                    arms[usual.id] = Arm(usual, steps, ("shadow",))
+        return arms
+
+    def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
+        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
+        settings are the default ones, and that adversary is the informed one."""
+        usual = plugins.load("defences", defence.name).Settings().resolved()
+        if usual == defence.settings:
+            return None
+        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
+        return next(there, ResolvedChoice(id=f"{defence.name}-as-usual", name=defence.name, settings=usual))
 
     def _dataset(self) -> Step:
         task = self.task
@@ -151,7 +150,7 @@ class TaskPlan:
         settings["files"] = [source.file for source in sources]
         # where the raw files lie is not part of a result's identity: their names are, their content is checked
         step = add(
-            self.steps, "dataset", self._slug(), settings, {},
+            self.steps, "dataset", self.slug(), settings, {},
             modules=("popleak.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
         )  # fmt: skip
         step.inputs["files"] = tuple(paths)
@@ -179,37 +178,24 @@ class TaskPlan:
                 "victims": population.victims,
                 "shadows": population.shadows,
             }
-            name = _several([self._named(item) for item in mine])
+            name = several([self._named(item) for item in mine])
             rows = self.models * len(mine) * self.task.rows
-            found.append(Cut(mine, self._draw(purpose, name, settings, seconds=3e-8 * rows, mb=rows * 2.2e-6)))
+            found.append(Cut(mine, self.draw(purpose, name, settings, seconds=3e-8 * rows, mb=rows * 2.2e-6)))
         return found
 
     @staticmethod
     def _named(item: Mapping[str, Any]) -> str:
-        world, other = _slug_of(item["world"]), _slug_of(item["from_world"])
+        world, other = slug_of(item["world"]), slug_of(item["from_world"])
         return world if world == other else f"{world}-from-{other}"
 
-    def _draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
+    def draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
         return add(
-            self.steps, "draw", self._slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
+            self.steps, "draw", self.slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
             {"data": self.data, "pools": self.pools}, modules=("popleak.draw",),
             mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
         )  # fmt: skip
 
-    def _points(self, pairs: list[Pair]) -> Step:
-        settings = {
-            "pairs": [pair.described() for pair in pairs], "query_rows": self.task.query_rows,
-            "splits": self.experiment.population.splits,
-        }  # fmt: skip
-        return self._draw("query", self._pairs(pairs), settings)
-
-    @staticmethod
-    def _pairs(pairs: list[Pair]) -> str:
-        return _several(
-            [f"{pair.protocol}-{'-'.join(f'{ratio:g}'.replace('.', 'p') for ratio in pair.ratios)}" for pair in pairs]
-        )
-
-    def _train(self, model: ResolvedChoice, base: list[Cut]) -> list[Step]:
+    def _train(self, model: ResolvedChoice, base: list[Cut], roles: Sequence[str]) -> list[Step]:
         shape = self.shapes[model.id]
         each = shape.seconds() if shape else 1e-4
         settings = {
@@ -219,7 +205,7 @@ class TaskPlan:
         for cuts, items in self._together(base, each):
             whole = {**settings, "worlds": [item["world"] for item in items]}
             inputs = {"data": self.data, "draw": [(cut.step, "table") for cut in cuts]}
-            found += self._parts("train", [model.id], whole, inputs, (model,), items, each)
+            found += self._parts("train", [model.id], whole, inputs, (model,), items, each, roles)
         return found
 
     def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[dict[str, Any]]]]:
@@ -235,6 +221,7 @@ class TaskPlan:
         complement: list[Cut],
         base: list[Cut],
         trained: list[Step],
+        roles: Sequence[str],
     ) -> list[Step]:
         shape = self.shapes[model.id]
         each = self._tuning(defence, shape) if shape else 1e-4
@@ -251,104 +238,35 @@ class TaskPlan:
             inputs = {
                 "data": self.data, "draw": [(step, "table") for step in draws],
                 "complement": [(cut.step, "table") for cut in cuts],
-                **{role: [(step, role) for step in files] for role in ROLES},
+                **{name: [(step, name) for step in files] for name in ROLES.values()},
             }  # fmt: skip
-            found += self._parts("defend", [model.id, defence.id], whole, inputs, (model, defence), items, each)
+            found += self._parts("defend", [model.id, defence.id], whole, inputs, (model, defence), items, each, roles)
         return found
 
-    def _parts(self, stage, names, settings, inputs, plugged, items: list[dict[str, Any]], each: float) -> list[Step]:
+    def _parts(
+        self, stage, names, settings, inputs, plugged, items: list[dict[str, Any]], each: float, roles
+    ) -> list[Step]:
         """Add a step of `each` seconds a model, or several parts of it."""
         population = self.experiment.population
         shape = self.shapes[plugged[0].id]
         weights = shape.parameters() if shape else 100
-        total = self.models * len(items)
+        number = {"victim": population.victims, "shadow": population.splits * population.shadows}
+        sizes = [number[role] for role in roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
         modules = (f"popleak.{stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
         copies = 12 if stage == "defend" else 4
         found = []
-        slug = [names[0], _several([self._named(item) for item in items]), *names[1:]]
-        for i, count in cost.parts(total * each, self.limit, min(population.victims, population.shadows)):
-            sizes = [population.victims, population.splits * population.shadows]
+        slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
+        most = min(population.victims, population.shadows)
+        for i, count in cost.parts(sum(sizes) * len(items) * each, self.limit, most):
             models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
             found.append(
                 add(
-                    self.steps, stage, self._slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
-                    {**settings, "part": [i, count]}, inputs, outputs=ROLES, modules=modules, models=models,
-                    seconds=models * each, mb=models * weights * 4e-6,
+                    self.steps, stage, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
+                    {**settings, "roles": list(roles), "part": [i, count]}, inputs, outputs=tuple(ROLES.values()), modules=modules,
+                    models=models, seconds=models * each, mb=models * weights * 4e-6,
                     mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )
             )  # fmt: skip
         return found
-
-    def _usual_pair(self) -> float:
-        """Return CPU seconds of the dearest judging job for one pair with a usual model and usual defences: pairs share jobs
-        by it, whatever models, defences and attacks there are."""
-        query = self._query_seconds(self.usual, USUAL_DEFENCES)
-        return max(query, self._measure_seconds(USUAL_DEFENCES), DEAREST_ATTACK * self._attack_seconds(USUAL_DEFENCES))
-
-    def _query_seconds(self, shape: cost.Shape | None, defences: int) -> float:
-        return 2 * self.models * defences * (shape.score(2 * self.task.query_rows) if shape else 1e-5)
-
-    def _measure_seconds(self, defences: int) -> float:
-        return 2 * self.models * defences * (6e-5 + 3e-8 * 2 * self.task.query_rows)
-
-    def _attack_seconds(self, defences: int) -> float:
-        """Return CPU seconds of the mean attack for one pair."""
-        calibrations = self.experiment.population.splits * (1 + defences)
-        shadows = 2 * self.experiment.population.shadows
-        return calibrations * (0.003 + 1e-8 * shadows * 2 * self.task.query_rows) + 2.5e-5 * self.models * defences
-
-    def _judge(
-        self, model: ResolvedChoice, pairs: list[Pair], points: Step, files: Mapping[str, list[Step]]
-    ) -> tuple[Step, list[Step]]:
-        """Add the steps that judge some pairs; return the one that measures and those that attack."""
-        name, count, defences = self._pairs(pairs), len(pairs), len(files)
-        wanted = [world for pair in pairs for world in pair.worlds]
-        used = {defence: [step for step in steps if self._has(step, pairs, wanted)] for defence, steps in files.items()}
-        asked, numbers = 2 * self.models * defences * count, self.models * 2 * self.task.query_rows
-        answers = add(
-            self.steps, "query", self._slug(model.id, name),
-            {
-                "model": model.name, "model_settings": model.settings,
-                "pairs": [[pair.key, *pair.worlds] for pair in pairs],
-                "defences": [[defence, len(steps)] for defence, steps in used.items()],
-            },
-            {"data": self.data, "points": points,
-             **{f"{role}_models": [(step, role) for steps in used.values() for step in steps] for role in ROLES}},
-            outputs=ROLES, modules=("popleak.query", plugins.modules("models")[model.name]), models=asked,
-            mem_mb=cost.memory(numbers, self.features), seconds=count * self._query_seconds(self.shapes[model.id], defences),
-            mb=asked * 2 * self.task.query_rows * 3.2e-6,
-        )  # fmt: skip
-        common = {
-            "task": self.task.id, "model_id": model.id, "model": model.name, "pairs": [pair.described() for pair in pairs],
-            "rows": self.task.rows, "defences": list(files), **self.mode,
-        }  # fmt: skip
-        inputs = {"points": points, **{role: [(answers, role)] for role in ROLES}}
-        measured = add(
-            self.steps, "measure", self._slug(model.id, name), {**common, "seed": self.experiment.seed},
-            {"data": self.data, **inputs}, outputs=("models", "bounds"), modules=("popleak.measure",),
-            mem_mb=cost.memory(4 * numbers, self.features), seconds=count * self._measure_seconds(defences), mb=asked * 1e-4,
-        )  # fmt: skip
-        attacks = []
-        for attack in self.task.attacks:
-            settings = {
-                **common, "attack": attack.name, "attack_id": attack.id, "attack_settings": attack.settings,
-                "knowledge": list(self.experiment.knowledge),
-            }  # fmt: skip
-            attacks.append(
-                add(
-                    self.steps, "attack", self._slug(model.id, name, attack.id), settings, inputs,
-                    modules=("popleak.attack", plugins.modules("attacks")[attack.name]),
-                    mem_mb=cost.memory(6 * numbers, 0), seconds=count * self._attack_seconds(defences), mb=asked * 1e-5,
-                )
-            )  # fmt: skip
-        return measured, attacks
-
-    @staticmethod
-    def _has(step: Step, pairs: list[Pair], worlds: list[str]) -> bool:
-        """Return whether a step of the stages train or defend holds models that the pairs need."""
-        if step.stage == "train":
-            return bool(set(step.settings["worlds"]) & set(worlds))
-        there = {tuple(direction) for direction in step.settings["directions"]}
-        return any({pair.worlds, pair.worlds[::-1]} & there for pair in pairs)

@@ -13,8 +13,8 @@ import numpy as np
 from . import plugins, store
 from .engine.fit import Device, Fitted, Progress, Table, Training, fit, resolve
 from .errors import PopleakError
-from .populations import ROLES, Models, draws_of, of_role, write
-from .records import Loaded
+from .populations import ROLES, Models, draws_of, empty, of_role, poisoned, write
+from .records import Loaded, with_twins
 from .records import read as read_records
 
 
@@ -57,6 +57,12 @@ class Fitter:
         return fit(self.build, self.table, rows, seeds, training, **how, **more)
 
 
+def known(data: Path, worlds: Sequence[str]) -> Loaded:
+    """Return the records that draws of these worlds point into: with their poisoned twins where a world has some."""
+    records = read_records(data)
+    return with_twins(records) if any(map(poisoned, worlds)) else records
+
+
 def run(
     *,
     settings: Mapping[str, Any],
@@ -71,13 +77,17 @@ def run(
     facts = store.provenance(
         stage="train", step=step, settings=settings, code=code, inputs=[data, *draws], device=how.resolved()
     )
-    fitter = Fitter(settings, read_records(data), how)
+    fitter = Fitter(settings, known(data, settings["worlds"]), how)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world in settings["worlds"]:
             drawn = draws_of(draws, world, world)
             for role in ROLES:
                 keys, rows = of_role(drawn, role, settings["part"])
+                if role not in settings["roles"]:
+                    nobody = empty(keys)
+                    write(writers[role], nobody, validation_loss=nobody.eo_weight)
+                    continue
                 fitted = fitter(rows, keys["seed"], progress=Progress(f"train {step} {world} {role}s", len(rows)))
                 none = np.zeros(len(rows))
                 models = Models(keys, fitted.weights, fitted.finite, none, none)

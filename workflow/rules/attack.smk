@@ -1,4 +1,4 @@
-# answers -> one attack's verdict on each victim
+# answers (for some attacks weights or training rows) -> one attack's verdict on each victim
 rule attack:
     input:
         unpack(inputs("attack")),
@@ -15,8 +15,8 @@ rule attack:
     params:
         settings=settings("attack"),
         code=code("attack"),
+        files=flags,
     shell:
-        "python -m popleak attack --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--points {input.points} --victims {input.victims} --shadows {input.shadows} "
+        "python -m popleak attack --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
         "--output {output.table} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

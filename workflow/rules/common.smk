@@ -23,3 +23,8 @@ def mem_mb(stage):
 
 def runtime(stage):
     return lambda wildcards, attempt: step(stage, wildcards).runtime * attempt
+
+
+def flags(wildcards, input):
+    """Name a step's input files as the command's options: which there are depends on the step."""
+    return " ".join(f"--{name.replace('_', '-')} {input.get(name)}" for name in input.keys())

@@ -15,7 +15,7 @@ rule figures:
     params:
         settings=lambda wildcards: PLAN.figures[wildcards.figure].params,
         code=lambda wildcards: PLAN.figures[wildcards.figure].code,
-        files=lambda wildcards, input: [f"--{name} {input.get(name)}" for name in input.keys()],
+        files=flags,
         stem=RESULTS + "/figures/{figure}",
     shell:
         "python -m popleak figures --step {wildcards.figure} --threads {threads} --code {params.code} {params.files} "

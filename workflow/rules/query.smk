@@ -19,7 +19,7 @@ rule query:
         code=code("query"),
     shell:
         "python -m popleak query --step {wildcards.id} --threads {threads} --code {params.code} "
-        "{ENGINE} --data {input.data} --points {input.points} --victim-models {input.victims_models} "
-        "--shadow-models {input.shadows_models} "
+        "{ENGINE} --data {input.data} --points {input.points} --victim-models {input.victim_models} "
+        "--shadow-models {input.shadow_models} "
         "--victims {output.victims} --shadows {output.shadows} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

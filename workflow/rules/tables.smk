@@ -15,7 +15,7 @@ rule tables:
     params:
         settings=lambda wildcards: PLAN.tables[wildcards.table].params,
         code=lambda wildcards: PLAN.tables[wildcards.table].code,
-        files=lambda wildcards, input: [f"--{name} {' '.join(map(str, input.get(name)))}" for name in input.keys()],
+        files=flags,
     shell:
         "python -m popleak tables --step {wildcards.table} --threads {threads} --code {params.code} {params.files} "
         "--output {output.table} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -46,6 +46,7 @@ class Snap(Attack):
     """
 
     access: ClassVar[Literal["labels", "scores"]]
+    all_points = True  # a target point is one by its group and label, whichever world it stands for
 
     def values(self, outputs: np.ndarray, poisoned: int, settings: Settings) -> np.ndarray:
         """Return what is read (..., k) in outputs (..., t) on the t target points; poisoned: the flipped label."""

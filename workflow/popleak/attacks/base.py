@@ -25,7 +25,8 @@ from ..settings import NoSettings, Settings
 class Query(NamedTuple):
     """The adversary's query points, m of them, from the query pool (disjoint from every training row).
 
-    y, a (m,) int8: label and group; origin (m,) int8: the world whose distribution the point was drawn from;
+    y, a (m,) int8: label and group; origin (m,) int8: the world whose distribution the point was drawn from (-1, for neither,
+    comes up with `all_points` alone);
     cell (m,) int16 or None: the discrete feature, where the dataset has one.
     """
 
@@ -132,6 +133,10 @@ class Attack:
     """True: a line to compare with, no adversary of the game's rules, so never a candidate for `best`."""
     transductive: ClassVar[bool] = False
     """True: scores depend on the other victims of the call; `calibrate` returns a `TransductiveJudge`."""
+    all_points: ClassVar[bool] = False
+    """True: the attack asks every query point at hand, also those that stand for neither world (origin -1)."""
+    seconds: ClassVar[float] = 0.0
+    """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     many: ClassVar[bool] = False
     """True: the attack can name one ratio among many: it implements `calibrate_many`."""
     Settings: ClassVar[type[Settings]] = NoSettings

@@ -85,6 +85,7 @@ class MetaMLP(Attack):
     name = "meta-mlp"
     summary = "a small network on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    seconds = 0.2
 
     class Settings(settings.Settings):
         clip: float = Field(default=CLIP, gt=0, lt=0.5)

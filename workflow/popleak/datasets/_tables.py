@@ -102,11 +102,14 @@ def records(
     categorical: Sequence[str],
     unit: np.ndarray | None = None,
     facts: Mapping[str, Any] | None = None,
+    second: tuple[str, np.ndarray] | None = None,
 ) -> Records:
     """Return the records of both groups, encoded.
 
     frame: N rows with the columns `numeric` and `categorical` and nothing missing; y (N,) 0/1; group (N,) 0, 1 or -1
-    for rows to leave out, which is done before the encoding so that they leave no trace in it.
+    for rows to leave out, which is done before the encoding so that they leave no trace in it. second: name of a second
+    sensitive attribute and its value for each row (N,), which become the subgroup and the facts `second_attribute` and
+    `subgroups`.
     """
     y, group = np.asarray(y), np.asarray(group)
     keep = group >= 0
@@ -116,6 +119,11 @@ def records(
     x, features = _encode.stack(blocks=blocks)
     found = measured(y=kept_y, a=a)
     found["rows_in_neither_group"] = int((~keep).sum())
+    subgroup = None
+    if second is not None:
+        names, codes = np.unique(np.asarray(second[1])[keep].astype(str), return_inverse=True)
+        subgroup = codes.astype(np.int8)
+        found |= {"second_attribute": second[0], "subgroups": names.tolist()}
     return Records(
         x=x,
         y=kept_y,
@@ -124,6 +132,7 @@ def records(
         groups=groups,
         unit=None if unit is None else unit[keep].astype(np.int64),
         facts={**found, **(facts or {})},
+        subgroup=subgroup,
     )
 
 

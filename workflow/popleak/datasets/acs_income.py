@@ -148,6 +148,10 @@ class AcsIncome(Dataset):
         _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
         if not ((group == 0).any() and (group == 1).any()):
             raise PopleakError(f"{file}: a group of {attribute} has no rows: name other states in options.states")
+        other = "race" if attribute == "sex" else "sex"
+        names = np.array(["other", *card.attributes[other].groups])
+        value = frame[CARRIER[other]].to_numpy()
+        second = names[np.where((value == 1) | (value == 2), value, 0)]
         frame["OCCP"] = _occupation(frame["OCCP"].to_numpy())
         born = frame["POBP"].to_numpy()
         frame["POBP"] = np.where(born < 0, "missing", np.where(born <= LAST_STATE, "us", "abroad"))
@@ -161,6 +165,7 @@ class AcsIncome(Dataset):
             numeric=NUMERIC,
             categorical=[name for name in features if name not in (*NUMERIC, CARRIER[attribute])],
             facts={"relationship": relationship or "absent"},
+            second=(other, second),
         )
 
 

@@ -73,6 +73,7 @@ class Records:
     y (N,) int8 in {0, 1}; a (N,) int8 in {0, 1}, 1 being group 1;
     unit (N,) int64 or None: rows with one unit (the same person, say) go to the same pool;
     cell (N,) int16 or None: a discrete feature, for the models whose output law is known;
+    subgroup (N,) int8 from 0 or None: a second sensitive attribute, for bounds over intersections; no feature by this;
     facts: JSON values; `rows`, `label_rate`, `group_rows`, `group_rates` always, and what else the loader found.
     """
 
@@ -84,6 +85,7 @@ class Records:
     unit: np.ndarray | None = None
     cell: np.ndarray | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    subgroup: np.ndarray | None = None
 
 
 class Dataset:

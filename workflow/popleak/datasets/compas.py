@@ -90,6 +90,7 @@ class Compas(Dataset):
         group = np.full(len(frame), -1, dtype=np.int8)
         for number, value in enumerate(GROUPS[attribute]):
             group[(frame[attribute] == value).to_numpy()] = number
+        other = "race" if attribute == "sex" else "sex"
         _tables.check(card=self.card(options), attribute=attribute, file=FILE, y=y, group=group)
         return _tables.records(
             frame=frame,
@@ -98,6 +99,7 @@ class Compas(Dataset):
             groups=GROUPS[attribute],
             numeric=NUMERIC,
             categorical=[column for column in CATEGORICAL if column != attribute],
+            second=(other, np.where(frame[other].isin(GROUPS[other]), frame[other], "other")),
         )
 
 

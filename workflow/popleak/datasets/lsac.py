@@ -70,8 +70,12 @@ class Lsac(Dataset):
         frame = _tables.read_csv(path=_tables.given(files=files, file=FILE), usecols=list(columns))
         _tables.numbers(frame=frame, columns=(*NUMERIC, "fulltime", "male", LABEL), file=FILE)
         y = (frame[LABEL] == 1).to_numpy(dtype=np.int8)
-        second = frame["race"] != "White" if attribute == "race" else frame["male"] != 1
-        group = second.to_numpy(dtype=np.int8)
+        named = {
+            "race": np.where(frame["race"] != "White", "Non-White", "White"),
+            "sex": np.where(frame["male"] != 1, "Female", "Male"),
+        }
+        group = (named[attribute] == self.card(options).attributes[attribute].groups[1]).astype(np.int8)
+        other = "race" if attribute == "sex" else "sex"
         card = self.card(options)
         _tables.check(card=card, attribute=attribute, file=FILE, y=y, group=group)
         frame["male"] = frame["male"].astype(int)
@@ -83,6 +87,7 @@ class Lsac(Dataset):
             groups=card.attributes[attribute].groups,
             numeric=NUMERIC,
             categorical=[column for column in CATEGORICAL if column != CARRIER[attribute]],
+            second=(other, named[other]),
         )
 
 

@@ -63,7 +63,14 @@ class Defence:
     """The defence that differs from this one in the EO term alone; None if there is none."""
     closed_form: ClassVar[bool] = False
     """True: applies to models that are not trained by gradient steps, too."""
+    randomised: ClassVar[bool] = False
+    """True: the defended model answers with fresh randomness each time: implement `answer`."""
     Settings: ClassVar[type[Settings]] = NoSettings
+
+    def answer(self, *, scores: np.ndarray, repeats: int, rng: np.random.Generator, settings: Settings) -> np.ndarray:
+        """Return what one model answers (repeats, q) when each of its q queries is asked `repeats` times; of a randomised
+        defence alone. scores (q,): P(y = 1 | x) of the model itself."""
+        raise NotImplementedError
 
     def apply(
         self, *, population: Population, data: Data, train: Train, seeds: np.ndarray, settings: Settings

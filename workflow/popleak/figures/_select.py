@@ -7,12 +7,15 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..plain import plain as plain
+
 if TYPE_CHECKING:
     import pandas as pd
 
 PROTOCOLS = ("pure", "ratio", "null")
 PAIR = ["protocol", "ratio_0", "ratio_1"]
 FACET = ["task", "model"]
+ADVERSARY = ["adversary", "poison", "shadow_model", "repeats"]
 
 
 class Facet(NamedTuple):
@@ -109,16 +112,60 @@ def columns(count: int, most: int = 4) -> int:
     return math.ceil(count / math.ceil(count / most)) if count else 1
 
 
-def best_informed(leakage: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `best` with informed shadows. For `none` the two kinds of shadow are the same,
-    so either serves."""
-    best = of(leakage, adversary="best")
-    informed = best[best["knowledge"].isin(["informed", "any"])]
-    keys = [*FACET, *PAIR]
-    seen = set(of(informed, defence="none")[keys].itertuples(index=False, name=None))
-    spare = best[(best["defence"] == "none") & (best["knowledge"] == "unaware")]
+REFERENCES = ("data", "ceiling")
+"""Adversaries that are lines to compare with: no candidates for `best`, not drawn as one more attack."""
+
+
+def transductive(name: str) -> bool:
+    """Return whether an adversary scales its scores over all victims of a call, which the game forbids."""
+    return "transductive" in name
+
+
+def data(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the adversary that is given the training rows themselves."""
+    return frame[(frame["adversary"] == "data") | (frame["access"] == "rows")]
+
+
+def attacks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of attacks on models: all but the one that is given the training rows."""
+    return frame[(frame["adversary"] != "data") & (frame["access"] != "rows")]
+
+
+def black_box(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that see a victim's answers alone, judged alone: access to labels or scores, and `best` of these."""
+    kept = frame["access"].isin(["labels", "scores", "any"]) & ~frame["adversary"].map(transductive).astype(bool)
+    return attacks(frame[kept])
+
+
+def informed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return each adversary's rows with informed shadows, or that need none. Undefended victims' shadows are undefended
+    whatever is known, so for `none` an unaware row serves where there is no informed one. `aware` never does."""
+    able = frame[frame["knowledge"].isin(["informed", "any"])]
+    keys = [name for name in [*FACET, *PAIR, *ADVERSARY, "ratios"] if name in frame]
+    seen = set(of(able, defence="none")[keys].itertuples(index=False, name=None))
+    spare = frame[(frame["defence"] == "none") & (frame["knowledge"] == "unaware")]
     kept = [row not in seen for row in spare[keys].itertuples(index=False, name=None)]
-    return best.loc[[*informed.index, *spare.index[kept]]]
+    return frame.loc[[*able.index, *spare.index[kept]]]
+
+
+def best_informed(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `best` with informed shadows, of plain games alone."""
+    return informed(of(plain(leakage), adversary="best"))
+
+
+class Line(NamedTuple):
+    """A line to compare with, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def data_line(frame: pd.DataFrame, facet: Facet, pair: Pair) -> Line | None:
+    """Return the accuracy of the adversary that is given the training rows of undefended victims; None if not run."""
+    rows = of(of_pair(of(data(frame), task=facet.task, model=facet.model), pair), defence="none")
+    rows = rows[rows["accuracy"].notna()]
+    return Line(*map(float, rows[["accuracy", "accuracy_low", "accuracy_high"]].iloc[0])) if len(rows) else None
 
 
 class Mean(NamedTuple):

@@ -18,6 +18,8 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
 BAND = "#EFEFEF"
 REFERENCE = "#555555"
+DATA, DATA_BAND = "#8C510A", "#F1DFC6"
+CHANCE, DATA_LINE = (0, (4, 2)), (0, (7, 1.5, 1.5, 1.5))
 PNG_DPI = 150
 
 _CYCLE = (GREY, BLUE, PURPLE, GREEN, ORANGE, SKY, VERMILLION)
@@ -58,10 +60,12 @@ ADVERSARIES = {
     "kl-label": _look(ORANGE, "<", 5),
     "kl-transductive": _look(GREY, "p", 6),
     "meta": _look(BLUE, "D", 0),
-    "weights": _look(PURPLE, "h", 1),
+    "meta-mlp": _look(ORANGE, "d", 1),
     "snap": _look(GREEN, "X", 2),
-    "pair": _look(SKY, "8", 3),
-    "data": _look(GREY, "d", 4),
+    "snap-label": _look(SKY, "8", 3),
+    "weights": _look(PURPLE, "h", 4),
+    "pair": _look(VERMILLION, "D", 5),
+    "data": _look(GREY, "H", 6),
     "ceiling": _look(BLACK, "P", 5),
     "best": _look(BLACK, "*", -1),
 }
@@ -159,6 +163,50 @@ def legend(figure: matplotlib.figure.Figure, handles: Sequence, *, entry: float 
 def short(name: str, most: int = 16) -> str:
     """Return `name`, cut where it is longer than `most` characters."""
     return name if len(name) <= most else name[: most - 1] + "\u2026"
+
+
+SEES = {"weights": "white box", "pair": "base model too", "rows": "training rows"}
+
+
+def said(name: str, access: str = "") -> str:
+    """Return an adversary's name as a figure says it: one that breaks the game's rules, or sees more than answers, is marked."""
+    if "transductive" in name:
+        bare = name.replace("-transductive", "").replace("transductive", "").strip("-") or name
+        return f"{bare} (transductive)"
+    return f"{name} ({SEES[access]})" if access in SEES else name
+
+
+def chance(axes: matplotlib.axes.Axes, value: float = 0.5, *, across: bool = True) -> None:
+    """Draw chance: a dashed line, upright where accuracy runs `across`, else level."""
+    (axes.axvline if across else axes.axhline)(value, color=REFERENCE, linewidth=0.9, linestyle=CHANCE, zorder=1)
+
+
+def data_line(axes: matplotlib.axes.Axes, line: Sequence[float] | None, *, across: bool = True) -> None:
+    """Draw what the training rows themselves tell, (value, low, high), as a line through all rows with its interval."""
+    if line is None:
+        return
+    value, low, high = line
+    if low == low and high == high:
+        (axes.axvspan if across else axes.axhspan)(low, high, color=DATA_BAND, alpha=0.75, linewidth=0, zorder=0.5)
+    (axes.axvline if across else axes.axhline)(value, color=DATA, linewidth=1.3, linestyle=DATA_LINE, zorder=1.5)
+
+
+def line_keys(*, data: bool = False, ceiling: bool = False, chance: str = "chance") -> list:
+    """Return the legend's entries of the lines to compare with."""
+    from matplotlib.lines import Line2D
+
+    keys = [Line2D([], [], color=REFERENCE, linewidth=0.9, linestyle=CHANCE, label=chance)] if chance else []
+    if data:
+        keys.append(Line2D([], [], color=DATA, linewidth=1.3, linestyle=DATA_LINE, label="training rows (data)"))
+    if ceiling:
+        keys.append(Line2D([], [], color=BLACK, linewidth=1.8, label="known ceiling"))
+    return keys
+
+
+def spread(part, name: str) -> list:
+    """Return the lengths of error bars of column `name` of a frame; 0 where there is no interval."""
+    low, high = part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]
+    return [side.clip(lower=0).fillna(0) for side in (low, high)]
 
 
 def key(look: Look, label: str, *, filled: bool = True, line: bool = False):

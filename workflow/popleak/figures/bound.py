@@ -28,7 +28,7 @@ class Bound(Figure):
     tables = ("bounds", "leakage")
 
     def draw(self, tables, *, tau):
-        bounds, leakage = tables["bounds"], select.best_informed(tables["leakage"].reset_index(drop=True))
+        bounds, leakage = select.plain(tables["bounds"]), select.best_informed(tables["leakage"].reset_index(drop=True))
         chosen = select.main_pairs(bounds)
         if not chosen:
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)

@@ -25,7 +25,7 @@ class Gap(Figure):
     tables = ("models",)
 
     def draw(self, tables, *, tau):
-        frame = select.of(tables["models"], role="victim")
+        frame = select.plain(select.of(tables["models"], role="victim"))
         chosen = select.main_pairs(frame)
         if not chosen:
             text = "no victims in pure or ratio worlds in the table `models`"

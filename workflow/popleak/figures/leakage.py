@@ -19,22 +19,28 @@ class Leakage(Figure):
         "Share of victims whose training world the adversary names, by defence (rows within a panel) and adversary "
         "(marker and colour). A panel a task and pair of worlds: P(a = 1) in world 0 against world 1. Filled "
         "markers: shadows trained with the same defence (informed), or an adversary that needs no shadows; hollow "
-        "markers: undefended shadows (unaware). Bars are 95 % intervals, clustered by pool split. Dashed line: "
-        "chance, 0.5. Short solid line, where drawn: the best accuracy that any adversary can have, where the law "
-        "of the outputs is known. `best` is the attack that did best on the other pool splits."
+        "markers: undefended shadows (unaware). Bars are 95 % intervals, clustered by pool split. Lines to compare "
+        "with, each where it is known: dashed, chance, 0.5; brown with a band (95 % interval), what the training rows "
+        "themselves give away; short and solid, the best accuracy that any adversary can have, where the law of the "
+        "outputs is known. `best` is the attack that did best on the other pool splits. Adversaries see answers "
+        "alone (labels or scores), asked once; those that see more, know of the defence by name only (aware) or use "
+        "other shadows are in the figure `attacks`."
     )
     tables = ("leakage",)
 
     def draw(self, tables, *, tau):
-        frame = tables["leakage"].reset_index(drop=True)
-        frame = frame[frame["accuracy"].notna()]
+        import pandas as pd
+
+        every = select.plain(tables["leakage"].reset_index(drop=True))
+        every = every[every["accuracy"].notna()]
+        frame = _shown(every)
         if frame.empty:
-            return style.missing("the table `leakage` has no rows"), select.frame_of([], COLUMNS)
+            return style.missing("the table `leakage` has no rows of plain games"), select.frame_of([], COLUMNS)
         rows = select.grid(frame)
         looks = style.adversaries(frame["adversary"])
         wide = max(len(row.cells) for row in rows)
         names = [_names(frame, row) for row in rows]
-        step = max(0.28, 0.085 * len(looks))
+        step = max(0.28, 0.075 * len(looks))
         heights = [max(0.9, step * len(row) + 0.2) for row in names]
         figure = style.blank(1.2 + wide * style.panel_width(wide), sum(heights) + 0.45 * len(rows) + 0.9)
         axes = figure.subplots(len(rows), wide, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})
@@ -45,6 +51,8 @@ class Leakage(Figure):
                 panel = axes[r, c]
                 cell = select.of(select.of_pair(frame, pair), task=facet.task, model=facet.model)
                 _panel(panel, cell, names[r], looks)
+                if len(cell):
+                    style.data_line(panel, select.data_line(every, facet, pair))
                 style.label_rows(panel, names[r], shown=c == 0)
                 panel.set_title(title)
                 if r + 1 == len(rows) or any(title for *_, title in rows[r + 1].cells):
@@ -53,8 +61,9 @@ class Leakage(Figure):
             axes[r, 0].set_ylabel(row.label, fontweight="bold")
         low = min(0.4, float(frame[["accuracy", "accuracy_low"]].min().min()))
         axes[0, 0].set_xlim(max(-0.02, low - 0.03), 1.02)
-        style.legend(figure, _keys(frame, looks))
+        style.legend(figure, _keys(frame, looks, data=len(select.data(every)) > 0))
         order = {name: i for i, name in enumerate(looks)}
+        frame = pd.concat([frame, select.data(every)])
         plotted = frame[list(COLUMNS)].sort_values(["adversary"], key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(list(COLUMNS[:6]), kind="stable").reset_index(drop=True)
 
@@ -70,7 +79,7 @@ def _names(frame, row):
 
 def _panel(panel, cell, names, looks):
     style.bands(panel, len(names))
-    panel.axvline(0.5, color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+    style.chance(panel)
     if cell.empty:
         style.empty_panel(panel)
     slot = 0.86 / len(looks)
@@ -81,12 +90,8 @@ def _panel(panel, cell, names, looks):
             hollow = knowledge == "unaware"
             shift = (0.22 if hollow else -0.22) * slot * both
             y = [names.index(name) - 0.43 + slot * (i + 0.5) + shift for name in part["defence"]]
-            spread = [
-                (part["accuracy"] - part["accuracy_low"]).clip(lower=0).fillna(0),
-                (part["accuracy_high"] - part["accuracy"]).clip(lower=0).fillna(0),
-            ]
             panel.errorbar(
-                part["accuracy"], y, xerr=spread, color=look.color, marker=look.marker, linestyle="none",
+                part["accuracy"], y, xerr=style.spread(part, "accuracy"), color=look.color, marker=look.marker, linestyle="none",
                 elinewidth=0.9,
                 markersize=3.8 * look.size, markeredgewidth=0.8, zorder=3,
                 markerfacecolor="white" if hollow else look.color,
@@ -96,17 +101,20 @@ def _panel(panel, cell, names, looks):
         panel.vlines(part["known_ceiling"].max(), row - 0.46, row + 0.46, color=style.BLACK, linewidth=1.8, zorder=2)
 
 
-def _keys(frame, looks):
-    from matplotlib.lines import Line2D
+def _shown(frame):
+    """Return the rows to draw: adversaries that see answers alone; where there is none, all attacks."""
+    frame = frame[frame["knowledge"] != "aware"]
+    answers = select.black_box(frame)
+    return answers if len(answers) else select.attacks(frame)
 
-    handles = [style.key(look, name) for name, look in looks.items()]
+
+def _keys(frame, looks, *, data):
+    access = dict(zip(frame["adversary"], frame["access"], strict=True))
+    handles = [style.key(look, style.said(name, access[name])) for name, look in looks.items()]
     grey = style.Look(style.REFERENCE, "o")
     if (frame["knowledge"] == "unaware").any():
         handles += [style.key(grey, "informed"), style.key(grey, "unaware", filled=False)]
-    handles.append(Line2D([], [], color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), label="chance"))
-    if frame["known_ceiling"].notna().any():
-        handles.append(Line2D([], [], color=style.BLACK, linewidth=1.8, label="known ceiling"))
-    return handles
+    return handles + style.line_keys(data=data, ceiling=frame["known_ceiling"].notna().any())
 
 
 PLUGIN = Leakage()

@@ -15,19 +15,28 @@ class Roc(Figure):
     summary = "ROC curve of the adversary with the highest AUC, by defence"
     caption = (
         "ROC curves at naming world 1, one a defence, of the attack with the highest informed AUC in the leakage "
-        "table (`best` left out; attacks that need no shadows count as informed). The attack is chosen on the "
+        "table, among those that see a victim's answers alone (`best` left out; attacks that need no shadows count "
+        "as informed). The attack is chosen on the "
         "victims shown, so the curve is an upper view. Scores are pooled over pool splits on the judges' own "
         "scales, whose threshold is 0 in every split; the AUC in words is the leakage table's, a mean over splits, "
         "and the pooled curve's own area can differ from it. Markers: TPR at FPR 5 % (dotted line), 25 % and 50 %. "
-        "Dashed: chance."
+        "Lines to compare with, each where it is known: dashed, chance; brown, what the training rows themselves give "
+        "away (undefended victims); solid black, as far as accuracy may reach where the law of the outputs is known: "
+        "TPR - FPR = 2 ceiling - 1, above which no attack lies but by chance."
     )
     tables = ("scores", "leakage")
 
     def draw(self, tables, *, tau):
-        curves = list(_curves(tables["scores"], tables["leakage"]))
+        import pandas as pd
+
+        scores, leakage = select.plain(tables["scores"]), select.plain(tables["leakage"])
+        curves = list(_curves(scores, _strongest(leakage)))
         if not curves:
             return style.missing("no scores of an informed adversary"), select.frame_of([], COLUMNS)
         frame = _long(curves)
+        given = select.of(select.data(leakage), defence="none")
+        shown = set(frame[list(COLUMNS[:5])].itertuples(index=False, name=None))
+        rows_given = [curve for curve in _curves(scores, given) if tuple(curve[name] for name in COLUMNS[:5]) in shown]
         rows = select.grid(frame)
         looks = style.defences(frame["defence"])
         wide = max(len(row.cells) for row in rows)
@@ -47,22 +56,29 @@ class Roc(Figure):
                 mine = {
                     curve["defence"]: curve for curve in curves if tuple(curve[name] for name in COLUMNS[:5]) == key
                 }
-                _panel(panel, mine, looks)
+                lines = [curve for curve in rows_given if tuple(curve[name] for name in COLUMNS[:5]) == key]
+                known = _ceiling(leakage, facet, pair)
+                _panel(panel, mine, looks, lines, known)
                 _legend(axes[2 * r + 1, c], mine, looks)
                 panel.set_title(f"{facet.title}\n{pair.label}")
             axes[2 * r, 0].set_ylabel("true positive rate")
-        return figure, frame
+        known = _ceiling(leakage).notna().any()
+        style.legend(figure, style.line_keys(data=bool(rows_given), ceiling=known), entry=2.0)
+        return figure, pd.concat([frame, _long(rows_given)], ignore_index=True) if rows_given else frame
 
 
-def _curves(scores, leakage):
-    """Yield for each task, model, pair and defence the strongest adversary's curve."""
-    able = leakage[
-        (leakage["adversary"] != "best") & leakage["knowledge"].isin(["informed", "any"]) & leakage["auc"].notna()
-    ]
+def _strongest(leakage):
+    """Return for each task, model, pair and defence the informed row with the highest AUC."""
+    able = select.informed(select.black_box(leakage).reset_index(drop=True))
+    able = able[~able["adversary"].isin(["best", *select.REFERENCES]) & able["auc"].notna()]
     keys = [*select.FACET, *select.PAIR, "defence"]
     able = able.sort_values([*keys, "auc", "adversary"], ascending=[True] * 6 + [False, True], kind="stable")
-    strongest = able.drop_duplicates(keys)
-    keys = [*keys, "adversary", "knowledge"]
+    return able.drop_duplicates(keys)
+
+
+def _curves(scores, strongest):
+    """Yield the curve of each row of `strongest`."""
+    keys = [*select.FACET, *select.PAIR, "defence", "adversary", "knowledge"]
     wanted = scores.merge(strongest[[*keys, "auc"]], on=keys, how="inner")
     for values, part in wanted.groupby([*keys, "auc"], sort=True):
         score = part["score"].to_numpy(dtype=float)
@@ -95,10 +111,23 @@ def _long(curves):
     return select.frame_of(rows, COLUMNS)
 
 
-def _panel(panel, mine, looks):
+def _ceiling(leakage, facet=None, pair=None):
+    """Return the known ceilings of undefended victims, of one panel or of all."""
+    rows = leakage[(leakage["defence"] == "none") & leakage["known_ceiling"].notna()]
+    if facet is not None:
+        rows = select.of_pair(select.of(rows, task=facet.task, model=facet.model), pair)
+    return rows["known_ceiling"]
+
+
+def _panel(panel, mine, looks, lines, known):
     import numpy as np
 
-    panel.plot([0, 1], [0, 1], color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+    panel.plot([0, 1], [0, 1], color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
+    for curve in lines:
+        panel.plot(curve["fpr"], curve["tpr"], color=style.DATA, linewidth=1.3, linestyle=style.DATA_LINE, zorder=1.5)
+    if len(known):
+        up = 2 * float(known.max()) - 1
+        panel.plot([0, 1 - up], [up, 1], color=style.BLACK, linewidth=1.8, zorder=1.6)
     panel.axvline(MARKS[0], color=style.REFERENCE, linewidth=0.9, linestyle=":", zorder=1)
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="false positive rate")
     panel.set_xticks([MARKS[0], 0.25, 0.5, 0.75, 1], ["5 %", "0.25", "0.5", "0.75", "1"])

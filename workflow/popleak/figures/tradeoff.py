@@ -26,7 +26,7 @@ class Tradeoff(Figure):
     tables = ("models", "leakage")
 
     def draw(self, tables, *, tau):
-        models = select.of(tables["models"], role="victim")
+        models = select.plain(select.of(tables["models"], role="victim"))
         leakage = select.best_informed(tables["leakage"].reset_index(drop=True))
         chosen = select.main_pairs(models)
         if not chosen:

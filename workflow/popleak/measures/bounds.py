@@ -219,14 +219,31 @@ def k_queries(delta_eo: np.ndarray, w: np.ndarray, k: np.ndarray) -> np.ndarray:
     return 1.0 - (1.0 - np.asarray(delta_eo) * np.asarray(w)) ** np.asarray(k)
 
 
-def queries_to_detect(gap: float, *, accuracy: float, level: float = 0.05, power: float = 0.8) -> float:
+def queries_to_detect(
+    gap: np.ndarray, *, accuracy: np.ndarray, level: float = 0.05, power: float = 0.8
+) -> np.ndarray | float:
     """Return the queries a group after which a one-sided test finds a `gap` between two accuracies around `accuracy`.
 
     n = (z_{1 - level} + z_power)^2 2 p (1 - p) / gap^2, the normal approximation of the two-sample test of proportions.
+    The arguments broadcast; NaN where there is no gap to find.
     """
     from scipy.special import ndtri
 
-    return float((ndtri(1.0 - level) + ndtri(power)) ** 2 * 2.0 * accuracy * (1.0 - accuracy) / gap**2)
+    gap, p = np.asarray(gap, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (ndtri(1.0 - level) + ndtri(power)) ** 2 * 2.0 * p * (1.0 - p) / gap**2
+    return np.where(gap == 0.0, np.nan, found)[()]
+
+
+def detection_power(k: np.ndarray, *, queries: np.ndarray, level: float = 0.05, power: float = 0.8) -> np.ndarray:
+    """Return the power of that test after k queries a group, if `queries` give it `power`; arguments broadcast.
+
+    Phi((z_{1 - level} + z_power) sqrt(k / queries) - z_{1 - level}): the shift grows with sqrt(k).
+    """
+    from scipy.special import ndtr, ndtri
+
+    shift = (ndtri(1.0 - level) + ndtri(power)) * np.sqrt(np.asarray(k) / np.asarray(queries))
+    return ndtr(shift - ndtri(1.0 - level))
 
 
 def tightness_witness(*, d: float, n: int, rng: np.random.Generator) -> Witness:

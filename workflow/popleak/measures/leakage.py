@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import intervals
+from . import intervals, power, roc
 from .intervals import Estimate
 
 ABSTAINED = -1
@@ -42,6 +42,12 @@ class Summary(NamedTuple):
     n_leaked: float
     detectable_advantage: float
     abstained: float
+    n_leaked_low: float
+    n_leaked_high: float
+    tpr_at_fpr_05_low: float
+    tpr_at_fpr_05_high: float
+    tpr_at_fpr_01_low: float
+    tpr_at_fpr_01_high: float
 
 
 def correctness(guess: np.ndarray, world: np.ndarray) -> np.ndarray:
@@ -90,23 +96,34 @@ def summarise(
 ) -> Summary:
     """Return one adversary's row from its verdicts on n victims: arrays (n,), and the worlds' P(a = 1).
 
-    tpr_at_fpr_* pool the splits, so they need scores on one scale over splits. n_leaked is as `n_leaked` gives it: NaN
-    if not defined, inf if no victim was missed.
+    tpr_at_fpr_* pool the splits, so they need scores on one scale over splits; `roc.tpr_interval` says how their limits
+    are to be read with few negatives. n_leaked is as `n_leaked` gives it: NaN if not defined, inf if no victim was
+    missed; it grows with the accuracy, so its limits are those of the accuracy, put through it.
+    detectable_advantage is for this many victims and splits, without correlation within splits.
     """
     correct = correctness(guess, world)
     split = np.asarray(split)
     named = accuracy(correct, split, level=level)
+    samples = n_leaked(np.array(named[:3]), ratio_0, ratio_1)
+    rates = [roc.tpr_interval(score, world, split, fpr=fpr, level=level) for fpr in (0.05, 0.01)]
+    splits = np.unique(split).size
     return Summary(
         victims=correct.size,
-        splits=np.unique(split).size,
+        splits=splits,
         accuracy=named,
         advantage=advantage(correct, world, split, level=level),
-        auc=intervals.auc(score, world, split, level=level),
-        tpr_at_fpr_05=intervals.tpr_at_fpr(score, world, fpr=0.05),
-        tpr_at_fpr_01=intervals.tpr_at_fpr(score, world, fpr=0.01),
-        n_leaked=float(n_leaked(named.value, ratio_0, ratio_1)),
-        detectable_advantage=intervals.detectable_advantage(correct.size, level=1.0 - level),
+        auc=roc.auc(score, world, split, level=level),
+        tpr_at_fpr_05=rates[0].value,
+        tpr_at_fpr_01=rates[1].value,
+        n_leaked=float(samples[0]),
+        detectable_advantage=power.detectable_advantage(correct.size, splits=splits, level=1.0 - level),
         abstained=float((np.asarray(guess) == ABSTAINED).mean()) if correct.size else np.nan,
+        n_leaked_low=float(samples[1]),
+        n_leaked_high=float(samples[2]),
+        tpr_at_fpr_05_low=rates[0].low,
+        tpr_at_fpr_05_high=rates[0].high,
+        tpr_at_fpr_01_low=rates[1].low,
+        tpr_at_fpr_01_high=rates[1].high,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..measures import bounds, intervals
+from ..plain import plain
 from ..seeds import generator
 from . import as_arrow
 
@@ -68,7 +69,7 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
         kinds: dict[str, list[str]] = {}
         for name, kind in settings["kinds"][task].items():
             kinds.setdefault(kind, []).append(name)
-        mine = {name: table[table["task"] == task] for name, table in tables.items()}
+        mine = {name: plain(table[table["task"] == task]) for name, table in tables.items()}
         victims = mine["models"][mine["models"]["role"] == "victim"]
         diverged = int((victims["status"] == "diverged").sum())
         victims = victims[victims["status"] != "diverged"]

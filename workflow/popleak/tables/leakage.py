@@ -17,10 +17,12 @@ from .. import schema
 from ..measures import intervals, leakage
 from . import as_arrow
 
-PAIR = ["task", "model", "protocol", "ratio_0", "ratio_1"]
+PAIR = ["task", "model", "protocol", "ratio_0", "ratio_1", "poison"]
 VICTIM = ["split", "world", "model_index"]
-ADVERSARY = ["adversary", "access", "knowledge"]
+ADVERSARY = ["adversary", "access", "knowledge", "shadow_model", "repeats"]
 BEST = "best"
+RATES = tuple(f"tpr_at_fpr_{rate}{end}" for rate in ("05", "01") for end in ("", "_low", "_high"))
+SAMPLES = ("n_leaked", "n_leaked_low", "n_leaked_high")
 
 
 class Cell(NamedTuple):
@@ -34,8 +36,8 @@ class Cell(NamedTuple):
     correct: np.ndarray
 
 
-Cells = dict[tuple[str, str, str, str], Cell]
-"""By defence, adversary, access and knowledge."""
+Cells = dict[tuple[str, str, str, str, str, int], Cell]
+"""By defence, adversary, access, knowledge, shadow model and repeats."""
 
 
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
@@ -70,8 +72,10 @@ def _best(game: pd.DataFrame) -> Cells:
     `ceiling`) are no candidates: the caller leaves them out.
     """
     found = {}
-    for defence, part in game.groupby("defence", sort=False):
-        levels = [level for level in ("informed", "unaware") if (part["knowledge"] == level).any()]
+    own = game["model"].iloc[0] if len(game) else None
+    game = game[game["shadow_model"] == own]
+    for (defence, repeats), part in game.groupby(["defence", "repeats"], sort=False):
+        levels = [level for level in ("informed", "aware", "unaware") if (part["knowledge"] == level).any()]
         for level in levels or ["any"]:
             chosen = part[part["knowledge"].isin([level, "any"])]
             victim, first, column = np.unique(chosen["victim"].to_numpy(), return_index=True, return_inverse=True)
@@ -82,7 +86,7 @@ def _best(game: pd.DataFrame) -> Cells:
             split, world = (chosen[name].to_numpy()[first] for name in ("split", "world"))
             best = leakage.cross_fitted_best(dict(zip(names, wide["correct"], strict=True)), split, world=world)
             at = (best.adversary, np.arange(len(victim)))
-            found[defence, BEST, "any", level] = Cell(
+            found[defence, BEST, "any", level, own, repeats] = Cell(
                 victim, split, world, wide["score"][at], wide["guess"][at].astype(int), best.correct
             )
     return found
@@ -96,12 +100,15 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str]) -> list
     for (defence, *adversary), cell in cells.items():
         control = _cell(cells, controls.get(defence), adversary)
         none = _cell(cells, "none", adversary) if defence != "none" else None
-        against = _difference(cell, control)
+        against, change = _difference(cell, control), _difference(cell, none)
         rows.append(
             {
                 **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
                 **_summary(cell, pair, adversary[0]),
-                "p_vs_none": _difference(cell, none).p,
+                "p_vs_none": change.p,
+                "difference_vs_none": change.value,
+                "difference_vs_none_low": change.low,
+                "difference_vs_none_high": change.high,
                 "p_vs_control": against.p,
                 "difference_vs_control": against.value,
                 "difference_vs_control_low": against.low,
@@ -113,11 +120,16 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str]) -> list
 
 
 def _cell(cells: Cells, defence: str | None, adversary: list[str]) -> Cell | None:
-    """Return the same adversary's cell under another defence; undefended victims have `informed` alone."""
+    """Return the same adversary's cell under another defence.
+
+    Undefended victims have `informed` alone, which stands for every level; so does a defence for `aware` where its settings
+    are the default ones. Victims that do not answer at random are asked once.
+    """
     if defence is None:
         return None
-    name, access, knowledge = adversary
-    return next((cells[key] for k in (knowledge, "informed") if (key := (defence, name, access, k)) in cells), None)
+    name, access, knowledge, shadow_model, repeats = adversary
+    keys = [(defence, name, access, k, shadow_model, r) for r in (repeats, 1) for k in (knowledge, "informed")]
+    return next((cells[key] for key in keys if key in cells), None)
 
 
 def _difference(cell: Cell, other: Cell | None) -> intervals.Estimate:
@@ -133,16 +145,14 @@ def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, A
         ratio_0=pair["ratio_0"], ratio_1=pair["ratio_1"],
     )  # fmt: skip
     ratio_world = pair["protocol"] == "ratio"
-    row: dict[str, Any] = {
-        name: getattr(found, name) for name in ("victims", "splits", "tpr_at_fpr_05", "tpr_at_fpr_01")
-    }
+    row: dict[str, Any] = {name: getattr(found, name) for name in ("victims", "splits", *RATES)}
     for name in ("accuracy", "advantage", "auc"):
         estimate = getattr(found, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     if adversary == BEST:  # its scores come from different attacks, on different scales
-        row |= {"tpr_at_fpr_05": np.nan, "tpr_at_fpr_01": np.nan}
+        row |= dict.fromkeys(RATES, np.nan)
     return row | {
-        "n_leaked": found.n_leaked if ratio_world else np.nan,
+        **{name: getattr(found, name) if ratio_world else np.nan for name in SAMPLES},
         "detectable_advantage": found.detectable_advantage,
         "abstained": found.abstained,
     }

@@ -1,0 +1,38 @@
+"""Noise on every answer: the model stays as it is, what it says of it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from ..settings import Settings
+from .base import Defence, Population
+
+
+class AnswerNoise(Defence):
+    """The logit of each answer is moved by Gaussian noise, drawn afresh for each query that is asked.
+
+    It bounds what one question tells, not what many do: the mean over repeats of a query forgets the noise, which is why the
+    adversary may repeat its queries (`repeats`). Answers lie strictly between 0 and 1 wherever the model's do.
+    """
+
+    name = "answer-noise"
+    summary = "Gaussian noise on the logit of every answer, fresh for every query"
+    closed_form = True
+    randomised = True
+
+    class Settings(Settings):
+        sd: float = Field(default=1.0, gt=0)
+        """Standard deviation of the noise, in logits."""
+
+    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
+        return population
+
+    def answer(self, *, scores: np.ndarray, repeats: int, rng: np.random.Generator, settings) -> np.ndarray:
+        inside = np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-12)
+        logits = np.log(inside) - np.log1p(-inside)
+        noise = rng.normal(scale=settings.sd, size=(repeats, len(scores)))
+        return (1 / (1 + np.exp(-(logits + noise)))).astype(np.float32)
+
+
+PLUGIN = AnswerNoise()

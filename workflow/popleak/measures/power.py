@@ -1,0 +1,163 @@
+"""Before a run: how many victims and splits an interval of some width needs, and the smallest advantage a number finds.
+
+Victims are spread evenly over splits and worlds. With n of them in c splits and a correlation r within a split (of
+being named rightly), the design effect is 1 + (n/c - 1) r: n count as n / design effect, at most c / r however many.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special  # not `stats`, which takes a second to import
+
+from ..errors import PopleakError
+from . import intervals
+
+MOST = 100_000
+"""Victims a split and world beyond which a width counts as out of reach."""
+
+
+class Plan(NamedTuple):
+    """One way to spread victims; None where it does not exist.
+
+    splits; correlation; per_split: victims a split and world; victims: all of them; design_effect; width: median width
+    of the 95 % interval (at any other level likewise); detectable: smallest advantage found with the wanted power.
+    """
+
+    splits: int
+    correlation: float
+    per_split: int | None
+    victims: int | None
+    design_effect: float | None
+    width: float | None
+    detectable: float | None
+
+
+def design_effect(victims: float, splits: int, correlation: float) -> float:
+    """Return 1 + (victims / splits - 1) correlation (Kish 1965)."""
+    return 1.0 + max(0.0, victims / splits - 1.0) * correlation
+
+
+def detectable_advantage(
+    victims: float, *, splits: int = 1, level: float = 0.05, power: float = 0.8, design_effect: float = 1.0
+) -> float:
+    """Return the smallest advantage d that the test of accuracy = 1/2 (`intervals.proportion`) finds with `power`.
+
+    Accuracy is (1 + d)/2, n = victims / design_effect, worlds balanced, the test two-sided at `level`. Its statistic is
+    sqrt(1 - d^2) T, T noncentral t with c - 1 degrees of freedom and noncentrality d sqrt(n) / sqrt(1 - d^2); d solves
+    P(sqrt(1 - d^2) T > t) = power, t the quantile at 1 - level/2. With one split (a test for that split alone) this is
+    d sqrt(n) = z_{1 - level/2} + z_power sqrt(1 - d^2), the normal approximation with each hypothesis's own variance.
+    NaN where even d = 1 would not be found.
+    """
+    size = victims / design_effect
+    if splits == 1:
+        reject, find = special.ndtri(1.0 - level / 2.0), special.ndtri(power)
+        if size < reject**2:
+            return float("nan")
+        return float((reject * np.sqrt(size) + find * np.sqrt(size + find**2 - reject**2)) / (size + find**2))
+    reject = special.stdtrit(splits - 1, 1.0 - level / 2.0)
+    if size <= reject**2:
+        return float("nan")
+
+    def lacking(d: float) -> float:
+        shrunk = np.sqrt(1.0 - d * d)
+        return power - (1.0 - special.nctdtr(splits - 1, d * np.sqrt(size) / shrunk, reject / shrunk))
+
+    from scipy.optimize import brentq
+
+    # Beyond three standard deviations above reject / sqrt(n) it is found; nearer to 1 the statistic's law degenerates.
+    return float(brentq(lacking, 0.0, 1.0 - 1e-6, xtol=1e-6))
+
+
+def median_width(
+    accuracy: float, *, victims: float, splits: int, correlation: float = 0.0, level: float = 0.95
+) -> float:
+    """Return the median width of `intervals.proportion`'s interval of an accuracy, victims in all.
+
+    The between-cluster variance has the law of its expectation times chi^2 / (c - 1), so its median is the expectation
+    times the median of that.
+    """
+    size = victims / design_effect(victims, splits, correlation)
+    if splits == 1:
+        parts = [(size, np.inf)]
+    else:
+        middle = 2.0 * special.gammaincinv((splits - 1) / 2.0, 0.5) / (splits - 1)
+        parts = [(size / middle, splits - 1), (victims / intervals.FLOOR, np.inf)]
+    found = intervals.wilson_hull(accuracy, 0.5, level, parts)
+    return found.high - found.low
+
+
+def plan(
+    *,
+    accuracy: float,
+    width: float | None = None,
+    per_split: int | None = None,
+    splits: int = 5,
+    correlation: float = 0.0,
+    level: float = 0.95,
+    power: float = 0.8,
+) -> Plan:
+    """Return how many victims a split and world an interval of this median width needs, or what `per_split` give.
+
+    Just one of width and per_split. Raises PopleakError for numbers out of range.
+    """
+    for name, value in (("accuracy", accuracy), ("level", level), ("power", power)):
+        if not 0.0 < value < 1.0:
+            raise PopleakError(f"{name} must lie between 0 and 1, not {value:g}")
+    if not 0.0 <= correlation < 1.0:
+        raise PopleakError(f"correlation must be at least 0 and below 1, not {correlation:g}")
+    if splits < 1:
+        raise PopleakError(f"splits must be at least 1, not {splits}")
+    if splits == 1 and correlation > 0.0:
+        raise PopleakError("one split cannot show a correlation within splits: ask for 2 splits or more")
+
+    def at(count: int) -> float:
+        return median_width(
+            accuracy, victims=2 * splits * count, splits=splits, correlation=correlation, level=level
+        )  # fmt: skip
+
+    if per_split is None:
+        if width is None or not 0.0 < width < 1.0:
+            raise PopleakError(f"width must lie between 0 and 1, not {width}")
+        if at(MOST) > width:
+            return Plan(splits, correlation, None, None, None, None, None)
+        few, per_split = 0, MOST
+        while per_split - few > 1:
+            middle = (few + per_split) // 2
+            few, per_split = (few, middle) if at(middle) <= width else (middle, per_split)
+    elif per_split < 1:
+        raise PopleakError(f"victims must be at least 1 a split and world, not {per_split}")
+    victims = 2 * splits * per_split
+    effect = design_effect(victims, splits, correlation)
+    found = detectable_advantage(victims, splits=splits, level=1.0 - level, power=power, design_effect=effect)
+    return Plan(
+        splits, correlation, per_split, victims, effect, at(per_split), None if np.isnan(found) else found
+    )  # fmt: skip
+
+
+def lines(plans: list[Plan], *, scale: float = 1.0) -> list[str]:
+    """Return a table of plans, a line each below its head; scale: 1 for widths of an accuracy, 2 of an advantage."""
+    head = (
+        "splits",
+        "correlation",
+        "victims a split and world",
+        "victims a world",
+        "design effect",
+        "width",
+        "detects",
+    )
+    rows = [head]
+    for one in plans:
+        if one.victims is None:
+            rows.append((str(one.splits), f"{one.correlation:g}", "none: more splits", "-", "-", "-", "-"))
+            continue
+        found = "-" if one.detectable is None else f"{one.detectable:.3f}"
+        rows.append(
+            (
+                str(one.splits), f"{one.correlation:g}", str(one.per_split), str(one.victims // 2),
+                f"{one.design_effect:.2f}", f"{scale * one.width:.3f}", found,
+            )
+        )  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True)) for row in rows]

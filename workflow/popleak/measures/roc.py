@@ -1,0 +1,158 @@
+"""The ROC curve of scores from a few pool splits: its area, and the true positive rate at a given false positive rate."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import intervals
+from .intervals import FLOOR, UNKNOWN, Estimate
+
+
+class Delong(NamedTuple):
+    """Area under the ROC curve and its variance."""
+
+    auc: float
+    variance: float
+
+
+def delong(scores: np.ndarray, labels: np.ndarray) -> Delong:
+    """Return the area under the ROC curve of scores against labels, ties one half, and its DeLong variance.
+
+    scores, labels (n,), labels in {0, 1}. With m positives and k negatives: variance = S10/m + S01/k from the placement
+    values, by mid-ranks in O(n log n). A lone positive or negative leaves its component undefined: the variance is then
+    the upper bound auc (1 - auc) / min(m, k) (Birnbaum & Klose 1957). Without one of the labels both are NaN.
+    Sources: DeLong, DeLong & Clarke-Pearson (Biometrics 1988); Sun & Xu (IEEE SPL 2014).
+    """
+    scores, labels = _scored(scores, labels)
+    positive, negative = scores[labels == 1], scores[labels == 0]
+    m, k = positive.size, negative.size
+    if m == 0 or k == 0:
+        return Delong(np.nan, np.nan)
+    from scipy.stats import rankdata  # slow to import
+
+    rank = rankdata(np.concatenate([positive, negative]))
+    above = (rank[:m] - rankdata(positive)) / k
+    below = 1.0 - (rank[m:] - rankdata(negative)) / m
+    area = float(above.mean())
+    if min(m, k) == 1:
+        return Delong(area, area * (1.0 - area) / min(m, k))
+    return Delong(area, float(above.var(ddof=1) / m + below.var(ddof=1) / k))
+
+
+def auc(scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
+    """Return the mean over clusters of the within-cluster AUC, with the p value of AUC = 0.5.
+
+    scores, labels, clusters (n,). Scores of different splits need not be on one scale, so only units of one cluster are
+    compared. A cluster without both labels is left out; if none is left the result is NaN.
+
+    Interval: the hull of two Wilson intervals at the effective size AUC (1 - AUC) / variance: variance over clusters with
+    a t quantile (degrees of freedom as for `intervals.proportion`, of the clusters' shares of misranked pairs), and half
+    the mean of DeLong's with the normal quantile, since a few clusters agree by luck; the latter's effective size before
+    that is at most the number of units. At exactly 0 or 1 DeLong's variance is 0 and the effective size is the number
+    of the rarer label: the variance of an AUC is at most AUC (1 - AUC) / that number (Birnbaum & Klose 1957). So the
+    limits lie in [0, 1] and are never equal. One cluster: DeLong's alone, whole. Source of the form: Kottas, Kuss & Zapf
+    (BMC Med. Res. Methodol. 2014). Simulated coverage: 93 to 97.5 % for AUC up to 0.97, 93 to 99.5 at 0.99
+    (docs/statistics.md).
+    """
+    scores, labels = _scored(scores, labels)
+    clusters = np.asarray(clusters)
+    if clusters.shape != scores.shape:
+        raise ValueError(f"scores and clusters must have one shape, not {scores.shape} and {clusters.shape}")
+    found, units, rarer = [], 0, 0
+    for cluster in np.unique(clusters):
+        inside = clusters == cluster
+        part = delong(scores[inside], labels[inside])
+        if not np.isnan(part.auc):
+            ones = int(labels[inside].sum())
+            found.append(part)
+            units += int(inside.sum())
+            rarer += min(ones, int(inside.sum()) - ones)
+    if not found:
+        return UNKNOWN
+    areas, variances = np.array(found).T
+    count, value = len(areas), float(areas.mean())
+    spread, own = value * (1.0 - value), variances.sum() / count**2
+    effect = FLOOR if count > 1 and own > 0.0 else 1.0
+    parts = [((min(spread / own, units) if own > 0.0 else rarer) / effect, np.inf)]
+    over = areas.var(ddof=1) / count if count > 1 else 0.0
+    if over > 1e-15:
+        parts.append((spread / over, intervals.freedom(areas if value <= 0.5 else 1.0 - areas)))
+    return intervals.wilson_hull(value, 0.5, level, parts)
+
+
+def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float) -> float:
+    """Return the largest true positive rate of a threshold on scores whose false positive rate is at most fpr.
+
+    Units with equal scores are accepted or refused together; there is no interpolation between thresholds. NaN where a
+    label is missing. With fewer than 1/fpr negatives this is the TPR at no false positive. Source: Carlini et al. (S&P
+    2022).
+    """
+    scores, labels = _scored(scores, labels)
+    positive, negative = scores[labels == 1], np.sort(scores[labels == 0])
+    if positive.size == 0 or negative.size == 0:
+        return float("nan")
+    return float((positive > _threshold(negative, _allowed(fpr, negative.size))).mean())
+
+
+def tpr_interval(
+    scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, fpr: float, level: float = 0.95
+) -> Estimate:
+    """Return `tpr_at_fpr` with an interval that knows the threshold to be estimated; p is NaN.
+
+    scores, labels, clusters (n,), scores on one scale over clusters. Two errors are put together: of the TPR at that
+    threshold (`intervals.proportion` of the positives) and of the threshold: the false positive rate of the negatives
+    above it has limits by the same function, and the TPRs at the empirical thresholds of those rates are limits of the
+    TPR (Woodruff's interval of a quantile, JASA 1952). Positives and negatives are different victims, so the distances of
+    both limits from the value add in squares (MOVER; Zou & Donner, Stat. Med. 2008). Where the lower limit of the false
+    positive rate allows less than one of the negatives, no data bound the threshold from above, and low is 0: at a rate of
+    0.01 always below 100 negatives, and mostly below 400. Then only the upper limit says something.
+    Simulated coverage at 0.05: 95 to 99.5 %; taking the threshold for known covers 73 to 95 (docs/statistics.md).
+    """
+    scores, labels = _scored(scores, labels)
+    clusters = np.asarray(clusters)
+    value = tpr_at_fpr(scores, labels, fpr=fpr)
+    if np.isnan(value):
+        return UNKNOWN
+    member = np.unique(clusters, return_inverse=True)[1]
+    negative = np.sort(scores[labels == 0])
+    threshold = _threshold(negative, _allowed(fpr, negative.size))
+    above = scores > threshold
+    own, false = (
+        intervals.proportion(
+            np.bincount(member[labels == label], weights=above[labels == label], minlength=member.max() + 1),
+            np.bincount(member[labels == label], minlength=member.max() + 1),
+            level=level,
+        )
+        for label in (1, 0)
+    )
+    positive = scores[labels == 1]
+    few, many = (
+        float((positive > _threshold(negative, int(np.rint(limit * negative.size)))).mean())
+        for limit in (false.low, false.high)
+    )
+    if false.low * negative.size < 1.0 - 1e-9:
+        few = 0.0
+    low = value - np.hypot(value - own.low, max(0.0, value - few))
+    high = value + np.hypot(own.high - value, max(0.0, many - value))
+    return Estimate(value, float(max(0.0, low)) if few > 0.0 else 0.0, float(min(1.0, high)), np.nan)
+
+
+def _allowed(fpr: float, negatives: int) -> int:
+    """Return how many negatives may lie above the threshold."""
+    return int(np.floor(fpr * negatives + 1e-9))  # 0.05 * 20 must count as 1
+
+
+def _threshold(negative: np.ndarray, allowed: int) -> float:
+    """Return the threshold above which at most `allowed` of the sorted negatives lie."""
+    return -np.inf if allowed >= negative.size else negative[negative.size - 1 - allowed]
+
+
+def _scored(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scores, labels = intervals.pair(scores, labels, second="labels")
+    if np.isnan(scores).any():
+        raise ValueError("scores must not be NaN")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels must hold 0 and 1 only")
+    return scores, labels.astype(np.int64)

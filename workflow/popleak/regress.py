@@ -1,0 +1,65 @@
+"""Stage `regress`: one attack names the ratio of each victim among many worlds, and estimates it.
+
+The shadows are those of the pairs of worlds: a world's models are trained once, whatever games they play.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import answers as stored
+from . import plugins, schema, seen, store
+from .attacks.base import Attack, Estimator
+from .seen import NONE, Files, Source, outputs_of, query_of, shadows_by_world
+
+
+def run(*, settings: Mapping[str, Any], files: Files, output: Path, step: str, code: str) -> None:
+    """Write one row a victim: estimate and named ratio."""
+    attack = plugins.load("attacks", settings["attack"])
+    own = attack.Settings.model_validate(settings["attack_settings"])
+    parts: list[dict[str, Any]] = []
+    for number in range(len(settings["pairs"])):
+        source = Source(settings, number, files)
+        parts += _game(attack, own, settings, source, stored.read_points(files.points, source.pair["pair"]))
+    facts = store.provenance(stage="regress", step=step, settings=settings, code=code, inputs=files.all)
+    store.write(output, schema.table("estimates", parts), facts)
+
+
+def _game(
+    attack: Attack, own: Any, settings: Mapping[str, Any], source: Source, sets: Mapping[int, stored.Points]
+) -> list[dict[str, Any]]:
+    game, ratios = source.game(attack), np.array(source.pair["ratios"])
+    access = attack.shadow_access or attack.access
+    unaware: dict[int, Estimator] = {}
+    parts: list[dict[str, Any]] = []
+    for defence, repeats in seen.cells(attack, settings):
+        victims = source.read("victim", attack.access, defence, repeats)
+        for level in seen.levels(attack, settings, defence, repeats):
+            shadows = source.read("shadow", access, level.arm, level.repeats)
+            for split, points in sets.items():
+                used, asked = query_of(points, attack.all_points)
+                judge = unaware.get(split) if level.arm == NONE else None
+                if judge is None:
+                    judge = attack.calibrate_many(
+                        shadows=shadows_by_world(shadows, split, used, access, len(ratios)), ratios=ratios, query=asked,
+                        game=game._replace(law=points.law, seed=source.seed(split)), settings=own,
+                    )  # fmt: skip
+                if level.arm == NONE:
+                    unaware[split] = judge
+                mine = np.flatnonzero(victims.keys["split"] == split)
+                outputs = outputs_of(victims, mine, used, attack.access)
+                parts.append(
+                    {
+                        **seen.constants(attack, settings), "ratios": " ".join(f"{ratio:g}" for ratio in ratios),
+                        "poison": source.pair["poison"], "defence": defence, "knowledge": level.knowledge, "repeats": repeats,
+                        "split": victims.keys["split"][mine], "model_index": victims.keys["model_index"][mine],
+                        "ratio": ratios[victims.keys["world"][mine]],
+                        "estimate": np.array([judge.estimate(row) for row in outputs]),
+                        "named": ratios[[judge.name(row) for row in outputs]],
+                    }
+                )  # fmt: skip
+    return parts
