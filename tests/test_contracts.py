@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from popleak import contracts, plugins
-from popleak.attacks.base import Attack, Game, Judge, Query
+from popleak.attacks.base import Attack, Game, Judge, Query, TransductiveJudge
 from popleak.attacks.kl import KL
 from popleak.models.base import Model
 from popleak.models.prior import Prior
@@ -219,6 +219,69 @@ def test_suite_catches_a_use_of_shadows_that_is_denied():
     contracts.check_without_shadows(Honest(), contracts.beta_scores, Honest.Settings())
 
 
+class Company(TransductiveJudge):
+    """A threshold midway between the victims of the call."""
+
+    def __init__(self, shadows_0, shadows_1):
+        self.mean = Mean(shadows_0, shadows_1)
+
+    def score(self, outputs):
+        return float(self.score_all(outputs[None])[0])
+
+    def score_all(self, outputs):
+        values = np.array([self.mean.score(victim) for victim in outputs])
+        return values - (values.max() + values.min()) / 2
+
+
+class Aloof(Company):
+    """Judges all at once, each by itself."""
+
+    def score_all(self, outputs):
+        return np.array([self.mean.score(victim) for victim in outputs])
+
+
+class Together(Honest):
+    judge = Company
+    transductive = True
+    reference = True
+
+
+def test_transductive_passes():
+    contracts.check_attack(Together())
+
+
+def test_suite_catches_company_that_is_not_marked():
+    broken = type("Broken", (Honest,), {"judge": Company})()
+    with pytest.raises(AssertionError, match="what attacks marked transductive return"):
+        contracts.check_alone(broken, contracts.beta_scores, broken.Settings())
+
+
+def test_suite_catches_a_mark_without_company():
+    broken = type("Broken", (Together,), {"judge": Aloof})()
+    contracts.check_company(Together(), contracts.beta_scores, Together.Settings())
+    with pytest.raises(AssertionError, match="no verdict changes with the company"):
+        contracts.check_company(broken, contracts.beta_scores, broken.Settings())
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        ({"access": "gradients"}, "access must be one of labels, scores"),
+        ({"shadow_access": "gradients"}, "shadow_access must be None"),
+        ({"shadow_access": "scores"}, "shadow_access must be None"),
+        ({"many": 1}, "many must be True or False"),
+        ({"many": True}, "calibrate_many is missing"),
+        ({"transductive": True}, "set reference"),
+        ({"refuses": lambda self, game: "no"}, "refuses must return None"),
+    ],
+)
+def test_suite_catches_marks(marks, message):
+    broken = type("Broken", (Honest,), marks)()
+    contracts.check_attack_class(Honest(), contracts.beta_scores, Honest.Settings())
+    with pytest.raises(AssertionError, match=message):
+        contracts.check_attack_class(broken, contracts.beta_scores, broken.Settings())
+
+
 def test_suite_catches_writes():
     broken = type("Broken", (Honest,), {"judge": Writes})()
     with pytest.raises(ValueError, match="read-only"):
@@ -229,18 +292,21 @@ def test_honest_passes():
     contracts.check_attack(Honest())
 
 
-def test_labels_access_gets_hard_labels_only():
-    attack = plugins.load("attacks", "loss")
-    example = contracts.beta_scores(attack, kind="easy")
-    for outputs in example[:4]:
-        assert set(np.unique(outputs)) == {0.0, 1.0}
+@pytest.mark.parametrize("name", ["loss", "kl-label", "pair"])
+def test_made_up_games_show_what_the_access_says(name):
+    attack = plugins.load("attacks", name)
+    example = contracts.made_up(attack, kind="easy")
+    points = len(example.query.y)
+    for outputs, access in zip(example[:4], [attack.shadow_access or attack.access] * 2 + [attack.access] * 2):
+        assert (set(np.unique(outputs)) == {0.0, 1.0}) == (access == "labels")
+        assert outputs.shape[1] == (2 * points if access == "pair" else points)
 
 
 def test_suite_catches_heavy_imports(tmp_path, monkeypatch):
-    (tmp_path / "heavy_plugin.py").write_text("import pandas\n")
+    (tmp_path / "heavy_plugin.py").write_text("import numba, pandas\n")
     monkeypatch.syspath_prepend(tmp_path)
     plugin = type("Heavy", (Honest,), {"__module__": "heavy_plugin"})()
-    with pytest.raises(AssertionError, match="imports pandas"):
+    with pytest.raises(AssertionError, match="imports pandas, .*numba"):
         contracts.check_imports(plugin)
 
 

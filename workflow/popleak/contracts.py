@@ -5,8 +5,9 @@
     def test_contract():
         check_attack(MyAttack())
 
-Each check raises AssertionError naming what was broken. An attack for which made-up scores mean nothing (`ceiling`,
-whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once passes always.
+Each check raises AssertionError naming what was broken. An attack for which the made-up games of `contract_data` mean
+nothing (`ceiling`, whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once
+passes always.
 """
 
 from __future__ import annotations
@@ -18,64 +19,34 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import get_args
 
 import numpy as np
 import pydantic
 
-from .attacks.base import Attack, Game, Judge, Query
+from .attacks.base import Access, Attack, Judge, TransductiveJudge
+from .contract_data import SHADOWS, SIGMAS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, shadow_access
+from .contract_many import MANY_CHECKS, GenerateMany, beta_many
 from .errors import PopleakError
 from .models.base import Model
 from .seeds import generator
 from .settings import Settings
 
-HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow")
-VICTIMS, SHADOWS, POINTS, SIGMAS = 100, 20, 100, 4.5
+__all__ = [
+    "SHADOWS",
+    "VICTIMS",
+    "Example",
+    "Generate",
+    "GenerateMany",
+    "beta_many",
+    "beta_scores",
+    "check_attack",
+    "check_model",
+    "frozen",
+    "made_up",
+]
 
-
-class Example(NamedTuple):
-    """A made-up game: outputs (models, m) float32 by role and world, read-only, with what the adversary knows."""
-
-    shadows_0: np.ndarray
-    shadows_1: np.ndarray
-    victims_0: np.ndarray
-    victims_1: np.ndarray
-    query: Query
-    game: Game
-
-
-Generate = Callable[..., Example]
-"""Called as generate(attack, kind="easy" | "null", seed=int): SHADOWS shadows and VICTIMS victims a world."""
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """Return `array`, made read-only: a plugin that writes to its inputs is caught in the act."""
-    array.flags.writeable = False
-    return array
-
-
-def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
-    """Return models whose scores are beta-distributed about a level of confidence in the true label.
-
-    easy: a model is much surer of the labels of points from its own world; null: all models are alike. With
-    access to labels the outputs are 1 where the score is at least 0.5, else 0.
-    """
-    rng = generator("contract", kind, seed)
-    origin = np.repeat([0, 1], POINTS // 2).astype(np.int8)
-    y, a = (rng.integers(0, 2, POINTS).astype(np.int8) for _ in range(2))
-    query = Query(*(frozen(array) for array in (y, a, origin, rng.integers(0, 4, POINTS).astype(np.int16))))
-    level = rng.uniform(0.55, 0.65, POINTS)
-
-    def outputs(world: int, models: int) -> np.ndarray:
-        shift = {"easy": 0.25, "null": 0.0}[kind]
-        mean = level + np.where(origin == world, shift, -shift)
-        sure = rng.beta(8 * mean, 8 * (1 - mean), size=(models, POINTS))
-        score = np.where(y == 1, sure, 1 - sure)
-        return frozen(((score >= 0.5) if attack.access == "labels" else score).astype(np.float32))
-
-    game = Game(ratio_0=0.5, ratio_1=0.5 if kind == "null" else 0.9, rows=200, mode="natural", model="logistic")
-    return Example(outputs(0, SHADOWS), outputs(1, SHADOWS), outputs(0, VICTIMS), outputs(1, VICTIMS), query, game)
+HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")
 
 
 def calibrate(attack: Attack, example: Example, settings: Settings) -> Judge:
@@ -89,22 +60,27 @@ def calibrate(attack: Attack, example: Example, settings: Settings) -> Judge:
 
 
 def scores(judge: Judge, victims: np.ndarray) -> np.ndarray:
-    """Return the scores (V,) of victims (V, m), judged one after another."""
-    values = [judge.score(victim) for victim in victims]
+    """Return the scores (V,) of victims (V, m), judged one after another; those of a transductive judge all at once."""
+    victims = frozen(victims)
+    if isinstance(judge, TransductiveJudge):
+        found = judge.score_all(victims)
+        assert found.shape == (len(victims),), f"score_all must return one score a victim, not {found.shape}"
+        values = [*found.astype(float).tolist(), judge.score(victims[0])]
+    else:
+        values = [judge.score(victim) for victim in victims]
     for value in values:
         assert isinstance(value, float) and np.isfinite(value), f"score must return a finite float, not {value!r}"
         guess = judge.guess(value)
         assert not isinstance(guess, bool) and guess in (-1, 0, 1), f"guess must return -1, 0 or 1, not {guess!r}"
-    return np.array(values)
+    return np.array(values[: len(victims)])
 
 
 def accuracy(judge: Judge, example: Example) -> float:
     """Return the balanced accuracy on the victims, an abstention counting one half."""
-    shares = []
-    for world, victims in enumerate((example.victims_0, example.victims_1)):
-        guesses = np.array([judge.guess(value) for value in scores(judge, victims)])
-        shares.append(np.mean(np.where(guesses == -1, 0.5, guesses == world)))
-    return float(np.mean(shares))
+    found = scores(judge, np.concatenate([example.victims_0, example.victims_1]))
+    guesses = np.array([judge.guess(value) for value in found])
+    right = np.where(guesses == -1, 0.5, guesses == np.repeat([0, 1], [len(example.victims_0), len(example.victims_1)]))
+    return float(np.mean([right[: len(example.victims_0)].mean(), right[len(example.victims_0) :].mean()]))
 
 
 # Checks of any plugin.
@@ -147,13 +123,23 @@ def check_imports(plugin: Attack | Model) -> None:
 
 
 def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """Access is one of the two, and the attack says of a game whether it applies."""
+    """Access and flags are known ones that fit together, and the attack says of a game whether it applies."""
     check_names(attack)
-    assert attack.access in ("labels", "scores"), f"access must be labels or scores, not {attack.access!r}"
-    for flag in ("shadows", "undefended_only"):
+    known = get_args(Access)
+    assert attack.access in known, f"access must be one of {', '.join(known)}, not {attack.access!r}"
+    others = [access for access in known if access != attack.access]
+    assert attack.shadow_access in (None, *others), (
+        f"shadow_access must be None (as of a victim) or one of {', '.join(others)}, not {attack.shadow_access!r}"
+    )
+    for flag in ("shadows", "undefended_only", "reference", "transductive", "all_points", "many"):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
+    assert attack.seconds >= 0, "seconds must be at least 0"
+    assert attack.reference or not attack.transductive, "a transductive attack plays by other rules: set reference"
+    makes = type(attack).calibrate_many is not Attack.calibrate_many
+    assert makes or not attack.many, "many = True, but calibrate_many is missing"
     example = generate(attack, kind="easy")
     assert attack.applies(example.game) is True, "applies must return True on the example's game"
+    assert attack.refuses(example.game) is None, "refuses must return None on the example's game"
     known = attack.known_accuracy(game=example.game, query=example.query)
     if known is not None:
         value, error = known
@@ -163,15 +149,33 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
 
 
 def check_alone(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """A victim's score is the same alone, among others and after others, bit for bit."""
+    """A victim's score is the same alone, among others and after others, bit for bit (unless transductive)."""
     example = generate(attack, kind="easy")
     victims = np.concatenate([example.victims_0[:5], example.victims_1[:5]])
     judge = calibrate(attack, example, settings)
     among = scores(judge, victims)
     backwards = scores(judge, victims[::-1])[::-1]
-    alone = [scores(calibrate(attack, example, settings), victim[None])[0] for victim in victims[:3]]
     assert np.array_equal(among, backwards), "a score depends on what was scored before it"
-    assert np.array_equal(among[:3], alone), "a victim's score alone differs from its score among others"
+    together = isinstance(judge, TransductiveJudge)
+    assert together == attack.transductive, (
+        "a TransductiveJudge is what attacks marked transductive return, and no others"
+    )
+    if not together:
+        alone = [scores(calibrate(attack, example, settings), victim[None])[0] for victim in victims[:3]]
+        assert np.array_equal(among[:3], alone), "a victim's score alone differs from its score among others"
+
+
+def check_company(attack: Attack, generate: Generate, settings: Settings) -> None:
+    """A transductive attack names some victim's world otherwise in other company: else the flag is wrong."""
+    if not attack.transductive:
+        return
+    example = generate(attack, kind="easy")
+    judge, mine = calibrate(attack, example, settings), example.victims_1[:10]
+    among, apart = (
+        [judge.guess(score) for score in scores(judge, np.concatenate([mine, company]))[: len(mine)]]
+        for company in (example.victims_0[:10], mine[:0])
+    )
+    assert among != apart, "transductive = True, but no verdict changes with the company: return a Judge"
 
 
 def check_deterministic(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -218,20 +222,24 @@ def check_few_shadows(attack: Attack, generate: Generate, settings: Settings) ->
         scores(calibrate(attack, few, settings), example.victims_0[:5])
 
 
+def constants(access: Access) -> tuple[float, ...]:
+    """Return constant outputs to check with."""
+    return (0.0, 1.0, 0.3) if access in ("scores", "pair") else (0.0, 1.0)
+
+
 def check_extremes(attack: Attack, generate: Generate, settings: Settings) -> None:
     """Scores are finite where shadows, victims or both are constant, and at outputs of exactly 0 and 1."""
     example = generate(attack, kind="easy")
-    flat = {value: np.full_like(example.shadows_0, value) for value in (0.0, 1.0)}
+    own, seen = constants(shadow_access(attack)), constants(attack.access)
+    flat = {value: np.full_like(example.shadows_0, value) for value in own}
     hard = np.round(example.victims_0[:5])
-    if attack.access == "scores":
-        flat[0.3] = np.full_like(example.shadows_0, 0.3)
     shadows = [(example.shadows_0, example.shadows_1)]
     shadows += [(flat[p], flat[q]) for p in flat for q in flat]
     shadows += [(np.round(world_0), np.round(world_1)) for world_0, world_1 in shadows[:1]]
     for world_0, world_1 in shadows:
         for n in (1, len(world_0)):
             judge = calibrate(attack, example._replace(shadows_0=world_0[:n], shadows_1=world_1[:n]), settings)
-            for victims in (example.victims_1[:3], hard, *(rows[:1] for rows in flat.values())):
+            for victims in (example.victims_1[:3], hard, *(np.full_like(hard[:1], value) for value in seen)):
                 scores(judge, victims)
 
 
@@ -256,6 +264,7 @@ def check_null(attack: Attack, generate: Generate, settings: Settings) -> None:
 ATTACK_CHECKS = (
     check_attack_class,
     check_alone,
+    check_company,
     check_deterministic,
     check_order,
     check_without_shadows,
@@ -266,11 +275,22 @@ ATTACK_CHECKS = (
 )
 
 
-def check_attack(attack: Attack, *, generate: Generate = beta_scores, settings: Settings | None = None) -> None:
-    """Raise AssertionError if `attack` breaks the contract. `settings`: by default the plugin's defaults."""
+def check_attack(
+    attack: Attack,
+    *,
+    generate: Generate = made_up,
+    generate_many: GenerateMany = beta_many,
+    settings: Settings | None = None,
+) -> None:
+    """Raise AssertionError if `attack` breaks the contract.
+
+    generate, generate_many: by default what makes up models for the attack's access; settings: by default the plugin's.
+    """
     check_imports(attack)
     for check in ATTACK_CHECKS:
         check(attack, generate, settings or attack.Settings())
+    for check in MANY_CHECKS if attack.many else ():
+        check(attack, generate_many, settings or attack.Settings())
 
 
 # Checks of models: each takes (model, settings).

@@ -118,7 +118,13 @@ def _plugins() -> str:
         for name in plugins.names(kind):
             plugin = plugins.load(kind, name)
             parts.append(f"### {name}\n\n{plugin.summary[0].upper()}{plugin.summary[1:]}.")
-            facts = {"access": "Access", "control": "No-EO control", "labels": "Labels", "attributes": "Attributes"}
+            facts = {
+                "access": "Access",
+                "shadow_access": "Access to shadows",
+                "control": "No-EO control",
+                "labels": "Labels",
+                "attributes": "Attributes",
+            }
             for key, label in facts.items():
                 value = getattr(plugin, key, None)
                 if value:

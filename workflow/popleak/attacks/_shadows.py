@@ -22,6 +22,14 @@ class Threshold(NamedTuple):
     margin: float
 
 
+class Thresholds(NamedTuple):
+    """The same of m columns: arrays (m,)."""
+
+    value: np.ndarray
+    accuracy: np.ndarray
+    margin: np.ndarray
+
+
 def in_order(shadows: np.ndarray) -> np.ndarray:
     """Return `shadows` (S, m) as float64, rows sorted by content.
 
@@ -61,21 +69,30 @@ class Accuracy:
         return np.stack([np.count_nonzero(correct[..., at], axis=-1) / len(at) for at in self.at], axis=-1)
 
 
-def best_threshold(low: np.ndarray, high: np.ndarray) -> Threshold:
-    """Return the threshold that most values of `low` (n,) lie below and most values of `high` (k,) above.
+def best_thresholds(low: np.ndarray, high: np.ndarray) -> Thresholds:
+    """Return for each column the threshold that most values of `low` (n, m) lie below and most of `high` (k, m) above.
 
     Candidates are the midpoints between neighbouring distinct values. Best is the largest mean of both shares (with
     equally many shadows: most shadows right); among equals the widest margin; among those the lowest.
     If all values agree, that value is returned, with accuracy 1/2 and margin 0.
     """
-    low, high = np.sort(np.round(low, DECIMALS)), np.sort(np.round(high, DECIMALS))
-    values = np.unique(np.concatenate([low, high]))
-    if len(values) == 1:
-        return Threshold(float(values[0]), 0.5, 0.0)
-    middle = (values[:-1] + values[1:]) / 2
-    below = np.searchsorted(low, values[:-1], side="right") / len(low)
-    above = 1 - np.searchsorted(high, values[:-1], side="right") / len(high)
-    accuracy = np.round((below + above) / 2, DECIMALS)
-    margin = np.round(np.diff(values), DECIMALS)
-    best = np.lexsort((middle, -margin, -accuracy))[0]
-    return Threshold(float(middle[best]), float(accuracy[best]), float(margin[best]))
+    values = np.round(np.concatenate([low, high]), DECIMALS)
+    order = np.argsort(values, axis=0, kind="stable")
+    values = np.take_along_axis(values, order, axis=0)
+    is_low = order < len(low)
+    # Shares of each world at or below all but the last value: counts are exact, so ties are ties.
+    below = np.cumsum(is_low, axis=0)[:-1] / len(low)
+    above = 1 - np.cumsum(~is_low, axis=0)[:-1] / len(high)
+    distinct = values[1:] > values[:-1]
+    accuracy = np.where(distinct, np.round((below + above) / 2, DECIMALS), -np.inf)
+    margin = np.round(np.diff(values, axis=0), DECIMALS)
+    best = np.where(accuracy == accuracy.max(axis=0), margin, -np.inf).argmax(axis=0)[None]  # the first of equals
+    found = ((values[:-1] + values[1:]) / 2, accuracy, margin)
+    value, accuracy, margin = (np.take_along_axis(array, best, axis=0)[0] for array in found)
+    return Thresholds(value, np.maximum(accuracy, 0.5 * ~distinct.any(axis=0)), margin)
+
+
+def best_threshold(low: np.ndarray, high: np.ndarray) -> Threshold:
+    """Return the threshold of one column: `best_thresholds` of low (n,) and high (k,)."""
+    found = best_thresholds(np.asarray(low)[:, None], np.asarray(high)[:, None])
+    return Threshold(*(float(array[0]) for array in found))

@@ -9,19 +9,19 @@ import numpy as np
 from pydantic import Field
 
 from .. import settings
-from ._logistic import fit
-from ._shadows import CLIP, clipped, in_order, logit
-from .base import Attack, Game, Judge, Query
-
-FLAT = 1e-10
-"""A column whose logits have a smaller standard deviation is constant."""
+from ._logistic import Fit, fit
+from ._many import Linear, counts_as, ridge
+from ._shadows import CLIP, clipped, logit
+from ._standard import Standard
+from .base import Attack, Estimator, Game, Judge, Query
 
 
 class MetaJudge(Judge):
     """score = intercept + (logit(clipped outputs) - centre) . weights, weights (m,) on the unstandardised logits."""
 
-    def __init__(self, *, centre: np.ndarray, weights: np.ndarray, intercept: float, clip: float) -> None:
-        self.centre, self.weights, self.intercept, self.clip = centre, weights, intercept, clip
+    def __init__(self, standard: Standard, fitted: Fit) -> None:
+        self.centre, self.clip, self.intercept = standard.centre, standard.clip, fitted.intercept
+        self.weights = standard.unscaled(fitted.duals)
 
     def score(self, outputs: np.ndarray) -> float:
         features = logit(clipped(outputs, clip=self.clip)) - self.centre
@@ -60,11 +60,15 @@ class Meta(Attack):
     chosen by cross-validation on shadows (standardisation sees no label, so it is not repeated in each fold).
     Source: the meta-classifier of Zhang et al., "Leakage of Dataset Properties in Multi-Party Machine Learning",
     USENIX Security 2021, and of Ganju et al., CCS 2018, on outputs in place of weights.
+
+    Many worlds: a ridge regression of the ratio on the same columns, every world weighing the same, its penalty chosen by
+    the error on left-out shadows.
     """
 
     name = "meta"
     summary = "logistic regression on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    many = True
 
     class Settings(settings.Settings):
         clip: float = Field(default=CLIP, gt=0, lt=0.5)
@@ -75,29 +79,35 @@ class Meta(Attack):
         """Inverse penalty where a world has fewer than 4 shadows, too few to choose on."""
         folds: int = Field(default=5, ge=2)
         """Folds of the cross-validation; fewer if a world has fewer shadows."""
+        penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+            default=(1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0), min_length=1
+        )
+        """Many worlds: penalties of the ridge regression to choose from, in units of a shadow's mean squared length."""
 
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to scores (S0, m) and (S1, m), S0 and S1 at least 1. Constant outputs: score 0."""
-        worlds = [in_order(shadows_0), in_order(shadows_1)]
-        world = np.repeat([0, 1], [len(worlds[0]), len(worlds[1])])
-        logits = logit(clipped(np.concatenate(worlds), clip=settings.clip))
-        centre = logits.mean(axis=0)
-        features = logits - centre
-        spread = np.sqrt(np.mean(features**2, axis=0))
-        inverse = np.where(spread > FLAT, 1 / np.maximum(spread, FLAT), 0.0)
-        if not inverse.any():
-            return MetaJudge(centre=centre, weights=np.zeros_like(centre), intercept=0.0, clip=settings.clip)
-        features *= inverse
-        gram = features @ features.T
-        fewest = min(len(worlds[0]), len(worlds[1]))
+        standard = Standard.of((shadows_0, shadows_1), clip=settings.clip)
+        world = np.repeat([0, 1], [len(shadows_0), len(shadows_1)])
+        if not standard.inverse.any():
+            return MetaJudge(standard, Fit(np.zeros(len(world)), 0.0))
+        gram = standard.features @ standard.features.T
+        fewest = min(len(shadows_0), len(shadows_1))
         c = settings.c
         if fewest >= 4:
             c = choose_c(gram, world, grid=settings.c_grid, folds=min(settings.folds, fewest))
-        fitted = fit(gram, world, c=c)
-        weights = (fitted.duals @ features) * inverse
-        return MetaJudge(centre=centre, weights=weights, intercept=fitted.intercept, clip=settings.clip)
+        return MetaJudge(standard, fit(gram, world, c=c))
+
+    def calibrate_many(
+        self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Settings
+    ) -> Estimator:
+        """Return an estimator fitted to scores (S_k, m), S_k at least 1. Constant outputs: the mean ratio."""
+        standard = Standard.of(shadows, clip=settings.clip)
+        gram = standard.features @ standard.features.T
+        target, weight = counts_as(ratios, shadows)
+        fitted = ridge(gram, target, weight, penalties=settings.penalties)
+        return Linear(ratios, MetaJudge(standard, fitted).score)
 
 
 PLUGIN = Meta()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..settings import Settings
-from ._shadows import DECIMALS, Accuracy, Threshold, best_threshold
-from .base import Attack, Game, Judge, Query
+from ._many import Linear, counts_as, least_squares
+from ._shadows import DECIMALS, Accuracy, Threshold, best_threshold, in_order
+from .base import Attack, Estimator, Game, Judge, Query
 
 
 class ThresholdJudge(Judge):
@@ -25,11 +28,15 @@ class ThresholdTest(Attack):
     Direction, threshold and query distribution are those that name the world of most shadows. Ties: the widest
     margin, its middle; then "world 1 is more accurate"; then world 0's records.
     Source: the "threshold test" of Suri & Evans, "Formalizing and Estimating Distribution Inference Risks", PETS 2022.
+
+    Many worlds: the least-squares regression of the ratio on the accuracies on both groups' points, every world weighing
+    the same.
     """
 
     name = "threshold"
     summary = "an accuracy threshold and direction learned on shadows, on the better query distribution"
     access = "labels"
+    many = True
 
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
@@ -45,6 +52,15 @@ class ThresholdTest(Attack):
         # `max` keeps the first of equals, which is the last tie rule.
         fit, origin, direction = max(fits, key=lambda item: (item[0].accuracy, item[0].margin))
         return ThresholdJudge(measure=measure, origin=origin, direction=direction, threshold=direction * fit.value)
+
+    def calibrate_many(
+        self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Settings
+    ) -> Estimator:
+        """Return an estimator fitted to hard labels (S_k, m). Raises PopleakError if a group has no points."""
+        measure = Accuracy(query)
+        target, weight = counts_as(ratios, shadows)
+        fitted = least_squares(np.concatenate([in_order(measure(world)) for world in shadows]), target, weight)
+        return Linear(ratios, lambda outputs: fitted(measure(outputs)))
 
 
 PLUGIN = ThresholdTest()

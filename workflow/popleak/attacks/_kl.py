@@ -1,0 +1,142 @@
+"""What the KL attacks share: divergences of shadows from a victim, and their evidence for world 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ._shadows import DECIMALS, clipped, in_order, logit
+from .base import Judge
+
+
+class Shadows(NamedTuple):
+    """Of one world's shadows: clipped scores p (S, m), their mean negative entropies h (S,) in nats, and what would be
+    seen of them as victims, clipped (S, m), with its logits (S, m)."""
+
+    p: np.ndarray
+    h: np.ndarray
+    seen: np.ndarray
+    logits: np.ndarray
+
+
+def prepare(scores: np.ndarray, *, clip: float, hard: bool = False) -> Shadows:
+    """Return the shadows (S, m) in the form that `Evidence` needs. hard: of victims only the hard labels are seen."""
+    scores = in_order(scores)
+    p = clipped(scores, clip=clip)
+    yes, no = np.log(p), np.log1p(-p)
+    seen = clipped(scores >= 0.5, clip=clip) if hard else p
+    logits = logit(seen) if hard else yes - no
+    # In place: fresh memory costs more than the arithmetic.
+    yes *= p
+    no *= 1 - p
+    yes += no
+    return Shadows(p, yes.mean(axis=1), seen, logits)
+
+
+def divergence(shadows: Shadows, victims: np.ndarray) -> np.ndarray:
+    """Return KL(shadow_i || victim_j) (S, V) in nats, averaged over the m points, of clipped scores (V, m).
+
+    KL(s || v) = s log s + (1 - s) log(1 - s) - s log v - (1 - s) log(1 - v): two matrix products, no cube.
+    """
+    cross = shadows.p @ np.log(victims).T + (1 - shadows.p) @ np.log1p(-victims).T
+    return np.round(shadows.h[:, None] - cross / shadows.p.shape[1], DECIMALS)
+
+
+def share(kl_0: np.ndarray, kl_1: np.ndarray) -> float:
+    """Return the share of pairs (i, j) with kl_0[i] > kl_1[j], a tie counting one half."""
+    kl_1 = np.sort(kl_1)
+    wins = np.searchsorted(kl_1, kl_0, side="left") + np.searchsorted(kl_1, kl_0, side="right")
+    return float(wins.sum() / (2 * len(kl_0) * len(kl_1)))
+
+
+def mean_evidence(h: np.ndarray, difference: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return the sum over worlds of coefficient * mean over the world's shadows of KL(shadow || victim), (...).
+
+    For coefficients 1 and -1 that is the mean over pairs of KL(shadow0_i || victim) - KL(shadow1_j || victim). The
+    coefficients add up to 0, so all cancels but h - mean over points of difference * logit(victim). h (...): sum of
+    coefficient * the world's mean negative entropy; difference (..., m): that of its mean scores; logits (..., m): the
+    victim's. Sums run over the last axis alone: a victim's value does not depend on what else is in the array.
+    """
+    return h - np.mean(difference * logits, axis=-1)
+
+
+class Evidence:
+    """Raw evidence for world 1 (of many: for high ratios), before threshold and scale.
+
+    coefficients: of the worlds' mean divergences, with sum 0. The worlds' shadows are needed by `leave_one_out`, and by
+    the votes of two worlds.
+    """
+
+    def __init__(
+        self, shadows: Sequence[Shadows], *, clip: float, vote: bool = False, coefficients: Sequence[float] = (1, -1)
+    ) -> None:
+        self.shadows, self.clip, self.vote, self.coefficients = tuple(shadows), clip, vote, coefficients
+        self.means = [world.p.mean(axis=0) for world in shadows]
+        self.h = [float(world.h.mean()) for world in shadows]
+        self.difference, self.h_difference = self._contrast(self.means), self._contrast(self.h)
+
+    def _contrast(self, values: Sequence) -> np.ndarray | float:
+        return sum(c * value for c, value in zip(self.coefficients, values, strict=True))
+
+    def raw(self, outputs: np.ndarray) -> float:
+        """Return the evidence in one victim's outputs (m,), rounded so that rounding decides nothing."""
+        victim = clipped(outputs, clip=self.clip)
+        if self.vote:
+            return share(*(divergence(world, victim[None])[:, 0] for world in self.shadows))
+        return round(float(mean_evidence(self.h_difference, self.difference, logit(victim))), DECIMALS)
+
+    def forget(self) -> None:
+        """Drop what only `leave_one_out` needs: judges of all splits are kept at once."""
+        nothing = np.empty((0, len(self.means[0])))
+        self.means = []
+        self.shadows = tuple(world._replace(seen=nothing, logits=nothing) for world in self.shadows if self.vote)
+
+    def leave_one_out(self, world: int) -> np.ndarray:
+        """Return the raw evidence (S,) in one world's shadows, each judged by all the others (S >= 2)."""
+        return self._votes(world) if self.vote else self._means(world)
+
+    def _means(self, world: int) -> np.ndarray:
+        own, n, c = self.shadows[world], len(self.shadows[world].p), self.coefficients[world]
+        means, h = list(self.means), list(self.h)
+        means[world] = n * means[world] - own.p  # in row i the world's mean without shadow i
+        means[world] /= n - 1
+        h[world] = (n * h[world] - own.h) / (n - 1)
+        difference = means[world]
+        difference *= c  # in place, as all here: fresh memory costs more than the arithmetic
+        for other, (coefficient, mean) in enumerate(zip(self.coefficients, means, strict=True)):
+            if other != world:
+                difference += coefficient * mean
+        values = mean_evidence(self._contrast(h), difference, own.logits)
+        return np.array([round(float(value), DECIMALS) for value in values])
+
+    def _votes(self, world: int) -> np.ndarray:
+        kl = [divergence(others, self.shadows[world].seen) for others in self.shadows]
+        scores = []
+        for k in range(len(self.shadows[world].p)):
+            columns = [values[:, k] for values in kl]
+            columns[world] = np.delete(columns[world], k)
+            scores.append(share(*columns))
+        return np.array(scores)
+
+
+class KLJudge(Judge):
+    """score = (raw evidence - threshold) / scale, both from the two worlds' shadows, each judged by the others."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.threshold, self.scale = self._threshold_and_scale()
+        evidence.forget()
+
+    def score(self, outputs: np.ndarray) -> float:
+        return round(self.evidence.raw(outputs) - self.threshold, DECIMALS) / self.scale
+
+    def _threshold_and_scale(self) -> tuple[float, float]:
+        if min(len(world.p) for world in self.evidence.shadows) < 2:
+            return (0.5, 1.0) if self.evidence.vote else (0.0, 1.0)
+        low, high = self.evidence.leave_one_out(0), self.evidence.leave_one_out(1)
+        residuals = np.concatenate([low - low.mean(), high - high.mean()])
+        sd = float(np.sqrt(np.sum(residuals**2) / max(len(residuals) - 2, 1)))
+        # Below the rounding of the raw scores a spread is no spread.
+        return float(low.mean() + high.mean()) / 2, sd if sd > 10.0**-DECIMALS else 1.0
