@@ -52,6 +52,12 @@ def test_ceiling(model):
     )
 
 
+@pytest.mark.parametrize("form", ["sorted", "flat"])
+def test_weights_forms(form):
+    attack = plugins.load("attacks", "weights")
+    contracts.check_attack(attack, settings=attack.Settings(form=form))
+
+
 def test_kl_vote():
     contracts.check_attack(KL(), settings=KL.Settings(aggregate="vote"))
 

@@ -5,8 +5,8 @@
     def test_contract():
         check_attack(MyAttack())
 
-Each check raises AssertionError naming what was broken. An attack for which made-up scores mean nothing (`ceiling`,
-whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once passes always.
+Each check raises AssertionError naming what was broken. An attack for which the made-up games of `contract_data` mean
+nothing (`ceiling`, whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once passes always.
 """
 
 from __future__ import annotations
@@ -18,64 +18,23 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import get_args
 
 import numpy as np
 import pydantic
 
-from .attacks.base import Attack, Game, Judge, Query
+from .attacks.base import Access, Attack, Judge
+from .contract_data import SHADOWS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, permuted
 from .errors import PopleakError
 from .models.base import Model
 from .seeds import generator
 from .settings import Settings
 
 HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow")
-VICTIMS, SHADOWS, POINTS, SIGMAS = 100, 20, 100, 4.5
-
-
-class Example(NamedTuple):
-    """A made-up game: outputs (models, m) float32 by role and world, read-only, with what the adversary knows."""
-
-    shadows_0: np.ndarray
-    shadows_1: np.ndarray
-    victims_0: np.ndarray
-    victims_1: np.ndarray
-    query: Query
-    game: Game
-
-
-Generate = Callable[..., Example]
-"""Called as generate(attack, kind="easy" | "null", seed=int): SHADOWS shadows and VICTIMS victims a world."""
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """Return `array`, made read-only: a plugin that writes to its inputs is caught in the act."""
-    array.flags.writeable = False
-    return array
-
-
-def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
-    """Return models whose scores are beta-distributed about a level of confidence in the true label.
-
-    easy: a model is much surer of the labels of points from its own world; null: all models are alike. With
-    access to labels the outputs are 1 where the score is at least 0.5, else 0.
-    """
-    rng = generator("contract", kind, seed)
-    origin = np.repeat([0, 1], POINTS // 2).astype(np.int8)
-    y, a = (rng.integers(0, 2, POINTS).astype(np.int8) for _ in range(2))
-    query = Query(*(frozen(array) for array in (y, a, origin, rng.integers(0, 4, POINTS).astype(np.int16))))
-    level = rng.uniform(0.55, 0.65, POINTS)
-
-    def outputs(world: int, models: int) -> np.ndarray:
-        shift = {"easy": 0.25, "null": 0.0}[kind]
-        mean = level + np.where(origin == world, shift, -shift)
-        sure = rng.beta(8 * mean, 8 * (1 - mean), size=(models, POINTS))
-        score = np.where(y == 1, sure, 1 - sure)
-        return frozen(((score >= 0.5) if attack.access == "labels" else score).astype(np.float32))
-
-    game = Game(ratio_0=0.5, ratio_1=0.5 if kind == "null" else 0.9, rows=200, mode="natural", model="logistic")
-    return Example(outputs(0, SHADOWS), outputs(1, SHADOWS), outputs(0, VICTIMS), outputs(1, VICTIMS), query, game)
+SIGMAS = 4.5
+__all__ = (
+    "SHADOWS", "VICTIMS", "Example", "Generate", "beta_scores", "check_attack", "check_model", "frozen", "made_up", "permuted",
+)  # fmt: skip
 
 
 def calibrate(attack: Attack, example: Example, settings: Settings) -> Judge:
@@ -147,13 +106,18 @@ def check_imports(plugin: Attack | Model) -> None:
 
 
 def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """Access is one of the two, and the attack says of a game whether it applies."""
+    """Access is one of those there are, and the attack says of a game whether it applies and can be mounted."""
     check_names(attack)
-    assert attack.access in ("labels", "scores"), f"access must be labels or scores, not {attack.access!r}"
+    kinds = get_args(Access)
+    assert attack.access in kinds, f"access must be one of {', '.join(kinds)}, not {attack.access!r}"
     for flag in ("shadows", "undefended_only"):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
     example = generate(attack, kind="easy")
     assert attack.applies(example.game) is True, "applies must return True on the example's game"
+    assert attack.refuses(example.game) is None, "refuses must return None on the example's game"
+    if attack.access == "weights":
+        reason = attack.refuses(example.game._replace(sides=None))
+        assert reason and "\n" not in reason, "refuses must say in one line why a model without layers will not do"
     known = attack.known_accuracy(game=example.game, query=example.query)
     if known is not None:
         value, error = known
@@ -195,6 +159,27 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
     )
     before, after = (scores(calibrate(attack, e, settings), example.victims_1[:20]) for e in (example, mixed))
     assert np.allclose(before, after, rtol=0, atol=1e-9), "scores depend on the order of the shadows"
+
+
+def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
+    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victims and shadows alike.
+
+    Except where `ignores_unit_order` says that it does not.
+    """
+    if attack.access != "weights" or not attack.ignores_unit_order(settings):
+        return
+    example, rng = generate(attack, kind="easy"), np.random.default_rng(0)
+
+    def renamed(models: np.ndarray) -> np.ndarray:
+        return frozen(np.stack([permuted(model, example.game.sides, rng) for model in models]))
+
+    victims = example.victims_0[:10], renamed(example.victims_0[:10])
+    other = example._replace(shadows_0=renamed(example.shadows_0), shadows_1=renamed(example.shadows_1))
+    judge = calibrate(attack, example, settings)
+    before, after = (scores(judge, models) for models in victims)
+    again = scores(calibrate(attack, other, settings), victims[0])
+    assert np.allclose(before, after, rtol=1e-9, atol=0), "scores depend on the order of a victim's hidden units"
+    assert np.allclose(before, again, rtol=1e-9, atol=1e-9), "scores depend on the order of the shadows' hidden units"
 
 
 def check_without_shadows(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -258,6 +243,7 @@ ATTACK_CHECKS = (
     check_alone,
     check_deterministic,
     check_order,
+    check_units,
     check_without_shadows,
     check_few_shadows,
     check_extremes,
@@ -266,8 +252,11 @@ ATTACK_CHECKS = (
 )
 
 
-def check_attack(attack: Attack, *, generate: Generate = beta_scores, settings: Settings | None = None) -> None:
-    """Raise AssertionError if `attack` breaks the contract. `settings`: by default the plugin's defaults."""
+def check_attack(attack: Attack, *, generate: Generate = made_up, settings: Settings | None = None) -> None:
+    """Raise AssertionError if `attack` breaks the contract. `settings`: by default the plugin's defaults.
+
+    generate: what makes up the games, by default the generator for the attack's access.
+    """
     check_imports(attack)
     for check in ATTACK_CHECKS:
         check(attack, generate, settings or attack.Settings())
