@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ def seen(samples_0: np.ndarray, samples_1: np.ndarray) -> Seen:
 
 def linear(features: np.ndarray, seen_0: np.ndarray, seen_1: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Logistic regression on standardised x, y and their products."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     x = features[:, :-1]
@@ -45,7 +47,10 @@ def linear(features: np.ndarray, seen_0: np.ndarray, seen_1: np.ndarray) -> Call
         return np.concatenate([x, y, x * y], axis=1)
 
     found = LogisticRegression(solver="newton-cholesky", tol=1e-6)
-    found.fit(np.tile(design(features), (2, 1)), *_twice(seen_0, seen_1))
+    with warnings.catch_warnings():
+        # where rows say nothing the start is the optimum, no step improves on it, and the solver is surprised
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found.fit(np.tile(design(features), (2, 1)), *_twice(seen_0, seen_1))
     return lambda features: design(features) @ found.coef_[0] + found.intercept_[0]
 
 

@@ -12,6 +12,11 @@ from ..seeds import generator
 from . import _rows
 from .base import Attack, Game, Judge, Query
 
+DECIMALS = 9
+"""Smaller log-odds of a row are rounding, and must decide nothing."""
+FLAT = 1e-6
+"""Sums with a smaller standard deviation are constant."""
+
 
 class DataJudge(Judge):
     """score = (sum of the log-odds of the rows - threshold) / scale."""
@@ -62,11 +67,12 @@ class Data(Attack):
         fold = generator(game.seed, self.name, "folds").permutation(len(counted.rows)) % settings.folds
         names = ("linear", "trees") if settings.classifier == "auto" else (settings.classifier,)
         learners = [_rows.LEARNERS[name] for name in names]
-        log_odds = _rows.best(learners, game.records, counted, fold=fold, folds=settings.folds).log_odds
+        found = _rows.best(learners, game.records, counted, fold=fold, folds=settings.folds)
+        log_odds = np.round(found.log_odds, DECIMALS)
         sums = [np.sort([log_odds[sample].sum() for sample in world]) for world in samples]
         threshold = (sums[0].mean() + sums[1].mean()) / 2
         spread = np.sqrt(np.mean(np.concatenate([world - world.mean() for world in sums]) ** 2))
-        scale = spread if spread > 1e-9 * np.abs(sums[0]).max() else 1.0
+        scale = spread if spread > FLAT else 1.0
         return DataJudge(log_odds=log_odds, threshold=float(threshold), scale=float(scale))
 
 
