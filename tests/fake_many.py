@@ -29,7 +29,9 @@ def tables(tasks, models, splits, victims, ratios=RATIOS) -> dict[str, list[pd.D
                             "defence": defence, "adversary": adversary, "access": ACCESS.get(adversary, "scores"),
                             "knowledge": known, "shadow_model": model, "repeats": 1,
                         }  # fmt: skip
-                        found = _estimates(cell, ratios, noise * blur * (2.0 if known == "unaware" else 1.0), splits, victims)
+                        found = _estimates(
+                            cell, ratios, noise * blur * (2.0 if known == "unaware" else 1.0), splits, victims
+                        )
                         out["estimates"].append(found.assign(**cell))
                         out["regression"].append(_regression(found, ratios).assign(**cell))
                         out["confusion"].append(_confusion(found, ratios).assign(**cell))

@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 import tiny
-from popleak import arrays, config, plan, plugins, records, seen, store
 from popleak import answers as stored
+from popleak import arrays, config, plan, plugins, records, seen, store
 from popleak.attacks.base import Game, Query
-from popleak.draw import members
 from popleak.populations import draws_of, of_role
 from popleak.populations import read as read_models
 from test_workflow import copy, snakemake
@@ -57,7 +56,10 @@ class Ran:
 
     def files(self, step: plan.Step) -> seen.Files:
         data = self.paths(step, "data")[0] if "data" in step.inputs else None
-        models = {role: self.paths(step, f"{role}_models") if f"{role}_models" in step.inputs else [] for role in ("victim", "shadow")}
+        models = {
+            role: self.paths(step, f"{role}_models") if f"{role}_models" in step.inputs else []
+            for role in ("victim", "shadow")
+        }
         draw = self.paths(step, "draw") if "draw" in step.inputs else []
         answers = {role: self.paths(step, f"{role}s")[0] for role in ("victim", "shadow")}
         return seen.Files(self.paths(step, "points")[0], answers, models, draw, data)
@@ -140,8 +142,13 @@ def test_training_sees_the_flipped_labels(ran):
 
 
 def test_too_much_poison_is_refused_with_what_there_is(tmp_path):
-    built = tiny.build(poison={"shares": [0.45], "group": 1, "label": 0}, tasks=[{**tiny.raw()["tasks"][0], "rows": 400}])
-    with pytest.raises(Exception, match=r"adversary pool: poison: 180 rows of group group 1 with label 0 .* holds \d+: lower the shares"):
+    built = tiny.build(
+        poison={"shares": [0.45], "group": 1, "label": 0}, tasks=[{**tiny.raw()["tasks"][0], "rows": 400}]
+    )
+    with pytest.raises(
+        Exception,
+        match=r"adversary pool: poison: 180 rows of group group 1 with label 0 .* holds \d+: lower the shares",
+    ):
         for stage in ("dataset", "split", "draw"):
             for step in built.steps[stage].values():
                 tiny.run_stage(step, tmp_path)
@@ -163,7 +170,9 @@ def test_cells_are_those_that_differ(ran):
     assert found["kl"] == {(d, k, model, r) for d, k, r in alone for model in ("mlp", "logistic")}
     assert found["snap"] == found["kl-transductive"] == found["kl"]
     assert found["weights"] == {(d, k, "mlp", r) for d, k, r in alone}
-    assert found["loss"] == {(d, "any", "mlp", r) for d, r in (("none", 1), ("fft-rehearsal", 1), ("answer-noise", 1), ("answer-noise", 5))}
+    assert found["loss"] == {
+        (d, "any", "mlp", r) for d, r in (("none", 1), ("fft-rehearsal", 1), ("answer-noise", 1), ("answer-noise", 5))
+    }
     with_base = {one for one in alone if one[0] != "none" and one[1] != "unaware"}
     assert found["pair"] == {(d, k, model, r) for d, k, r in with_base for model in ("mlp", "logistic")}
     assert found["data"] == {("none", "any", "mlp", 1)}
@@ -182,7 +191,9 @@ def test_shadows_alone_are_trained_for_another_architecture_and_for_the_aware(ra
     assert read_rows(ran, train, "victims") == 0 and read_rows(ran, train, "shadows") == train.models
     usual = plugins.load("defences", "fft-rehearsal").Settings().resolved()
     for model in ("mlp", "logistic"):
-        assert ran.step("defend", model=model, defence="fft-rehearsal", defence_settings=usual).settings["roles"] == ["shadow"]
+        assert ran.step("defend", model=model, defence="fft-rehearsal", defence_settings=usual).settings["roles"] == [
+            "shadow"
+        ]
 
 
 def read_rows(ran, step, name):
@@ -198,12 +209,16 @@ def test_weights_are_those_of_the_judged_models(ran):
     for b, world in enumerate(("0.0#0", "1.0#0")):
         there = read_models([ran.folder / step.outputs["victims"]], world=world)
         mine = found.keys["world"] == b
-        assert np.array_equal(found.scores[mine], there.weights) and np.array_equal(found.keys["seed"][mine], there.keys["seed"])
+        assert np.array_equal(found.scores[mine], there.weights) and np.array_equal(
+            found.keys["seed"][mine], there.keys["seed"]
+        )
     game = source.game(plugins.load("attacks", "weights"))
     assert game.sides == (13, 8, 1) and found.scores.shape[1] == 13 * 8 + 8 + 8 + 1
     defended = source.read("victim", "weights", "fft-rehearsal", 1)
     assert not np.array_equal(defended.scores, found.scores)
-    assert np.array_equal(source.read("victim", "weights", "answer-noise", 5).scores, found.scores), "noise is on answers alone"
+    assert np.array_equal(source.read("victim", "weights", "answer-noise", 5).scores, found.scores), (
+        "noise is on answers alone"
+    )
 
 
 def test_pair_is_the_base_model_beside_the_defended_one(ran):
@@ -222,7 +237,7 @@ def test_rows_are_the_draws(ran):
         source = ran.source("data", poison)
         found = source.read("victim", "rows", "none", 1)
         table, there = draws(ran, world)
-        keys, rows = of_role(table, "victim", (0, 1))
+        _keys, rows = of_role(table, "victim", (0, 1))
         assert np.array_equal(found.scores[found.keys["world"] == 1], rows)
         game = source.game(plugins.load("attacks", "data"))
         assert len(game.records.y) == len(there.y) * (2 if poison else 1)
@@ -262,7 +277,9 @@ def test_noise_is_the_models_own(ran):
 
 def test_snap_asks_all_target_points(ran):
     source = ran.source("snap")
-    (points,) = [one for split, one in stored.read_points(source.files.points, source.pair["pair"]).items() if split == 0]
+    (points,) = [
+        one for split, one in stored.read_points(source.files.points, source.pair["pair"]).items() if split == 0
+    ]
     asked, query = seen.query_of(points, plugins.load("attacks", "snap").all_points)
     assert len(asked) == len(points.y) and ((query.a == 1) & (query.y == 0)).any()
 
@@ -286,19 +303,27 @@ def test_the_family_uses_the_pairs_models_and_a_defence_turns_to_the_complement(
     (family,) = [step for step in ran.plan.steps["query"].values() if step.settings["model"] == "mlp" and
                  len(step.settings["pairs"][0]["worlds"]) == 3 and "!" not in step.settings["pairs"][0]["worlds"][0]]  # fmt: skip
     assert family.settings["pairs"][0]["towards"] == ("1.0#0", "0.7#0", "0.0#0")
-    pairs = [step for step in ran.plan.steps["query"].values() if step.settings["model"] == "mlp" and step is not family]
+    pairs = [
+        step for step in ran.plan.steps["query"].values() if step.settings["model"] == "mlp" and step is not family
+    ]
     shared = {path for step in pairs for path in step.inputs["victim_models"]}
     assert set(family.inputs["victim_models"]) & shared
 
 
 def test_one_victims_estimate_by_hand(ran):
     """The stage's estimate is the attack's, calibrated on that split's shadows of all three worlds."""
-    step = next(one for one in ran.plan.steps["regress"].values() if one.settings["shadow_model"] == "mlp" and not one.settings["pairs"][0]["poison"])
+    step = next(
+        one
+        for one in ran.plan.steps["regress"].values()
+        if one.settings["shadow_model"] == "mlp" and not one.settings["pairs"][0]["poison"]
+    )
     source = seen.Source(json.loads(json.dumps(step.settings)), 0, ran.files(step))
     points = stored.read_points(source.files.points, source.pair["pair"])[1]
     shadows, victims = (source.read(role, "scores", "none", 1) for role in ("shadow", "victim"))
     attack = plugins.load("attacks", "kl")
-    groups = [shadows.scores[(shadows.keys["split"] == 1) & (shadows.keys["world"] == b)].astype(float) for b in range(3)]
+    groups = [
+        shadows.scores[(shadows.keys["split"] == 1) & (shadows.keys["world"] == b)].astype(float) for b in range(3)
+    ]
     judge = attack.calibrate_many(
         shadows=groups, ratios=[0, 0.3, 1], query=Query(points.y, points.a, points.a), settings=attack.Settings(),
         game=Game(0.0, 1.0, ROWS, "natural", "mlp", law=points.law, label_rate=None, seed=source.seed(1)),

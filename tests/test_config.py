@@ -73,10 +73,17 @@ CASES = {
         {"worlds": [{"protocol": "ratio", "ratios": [-0.1, 0.2]}]},
         r"^config: worlds\.0\.ratios\.0: input should be greater than or equal to 0 \(found -0\.1\)$",
     ),
-    "three ratios": ({"worlds": [{"protocol": "ratio", "ratios": [0, 0.5, 1]}]}, r"^config: worlds\.0: .*two ratios: .*k-ary"),
-    "two of many": ({"worlds": [{"protocol": "k-ary", "ratios": [0, 1]}]}, r"^config: worlds\.0: .*three or more ratios"),
+    "three ratios": (
+        {"worlds": [{"protocol": "ratio", "ratios": [0, 0.5, 1]}]},
+        r"^config: worlds\.0: .*two ratios: .*k-ary",
+    ),
+    "two of many": (
+        {"worlds": [{"protocol": "k-ary", "ratios": [0, 1]}]},
+        r"^config: worlds\.0: .*three or more ratios",
+    ),
     "falling ratios": (
-        {"worlds": [{"protocol": "k-ary", "ratios": [0, 1, 0.5]}]}, r"^config: worlds\.0: .*three or more ratios, rising"
+        {"worlds": [{"protocol": "k-ary", "ratios": [0, 1, 0.5]}]},
+        r"^config: worlds\.0: .*three or more ratios, rising",
     ),
     "repeats without 1": ({"repeats": [5]}, r"^config: repeats: .*1 must be among the repeats"),
     "too much poison": ({"poison": {"shares": [0.6]}}, r"^config: poison\.shares\.0: "),
@@ -105,7 +112,10 @@ CASES = {
         r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'null' or 'k-ary' \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
-    "unknown knowledge": ({"knowledge": ["awake"]}, r"^config: knowledge\.0: input should be 'unaware', 'aware' or 'informed'"),
+    "unknown knowledge": (
+        {"knowledge": ["awake"]},
+        r"^config: knowledge\.0: input should be 'unaware', 'aware' or 'informed'",
+    ),
     "unknown dataset": (
         task(dataset="adlut"),
         r"^config: tasks\.0\.dataset: 'adlut' is unknown \(did you mean 'adult'\?\): choose from acs-income, adult, .*table$",

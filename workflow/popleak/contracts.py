@@ -25,7 +25,18 @@ import numpy as np
 import pydantic
 
 from .attacks.base import Access, Attack, Judge, TransductiveJudge
-from .contract_data import SHADOWS, SIGMAS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, shadow_access
+from .contract_data import (
+    SHADOWS,
+    SIGMAS,
+    VICTIMS,
+    Example,
+    Generate,
+    beta_scores,
+    frozen,
+    made_up,
+    permuted,
+    shadow_access,
+)
 from .contract_many import MANY_CHECKS, GenerateMany, beta_many
 from .errors import PopleakError
 from .models.base import Model
@@ -44,6 +55,7 @@ __all__ = [
     "check_model",
     "frozen",
     "made_up",
+    "permuted",
 ]
 
 HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")
@@ -140,6 +152,9 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     example = generate(attack, kind="easy")
     assert attack.applies(example.game) is True, "applies must return True on the example's game"
     assert attack.refuses(example.game) is None, "refuses must return None on the example's game"
+    if attack.access == "weights":
+        reason = attack.refuses(example.game._replace(sides=None))
+        assert reason and "\n" not in reason, "refuses must say in one line why a model without layers will not do"
     known = attack.known_accuracy(game=example.game, query=example.query)
     if known is not None:
         value, error = known
@@ -199,6 +214,27 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
     )
     before, after = (scores(calibrate(attack, e, settings), example.victims_1[:20]) for e in (example, mixed))
     assert np.allclose(before, after, rtol=0, atol=1e-9), "scores depend on the order of the shadows"
+
+
+def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
+    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victims and shadows alike.
+
+    Except where `ignores_unit_order` says that it does not.
+    """
+    if attack.access != "weights" or not attack.ignores_unit_order(settings):
+        return
+    example, rng = generate(attack, kind="easy"), np.random.default_rng(0)
+
+    def renamed(models: np.ndarray) -> np.ndarray:
+        return frozen(np.stack([permuted(model, example.game.sides, rng) for model in models]))
+
+    victims = example.victims_0[:10], renamed(example.victims_0[:10])
+    other = example._replace(shadows_0=renamed(example.shadows_0), shadows_1=renamed(example.shadows_1))
+    judge = calibrate(attack, example, settings)
+    before, after = (scores(judge, models) for models in victims)
+    again = scores(calibrate(attack, other, settings), victims[0])
+    assert np.allclose(before, after, rtol=1e-9, atol=0), "scores depend on the order of a victim's hidden units"
+    assert np.allclose(before, again, rtol=1e-9, atol=1e-9), "scores depend on the order of the shadows' hidden units"
 
 
 def check_without_shadows(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -267,6 +303,7 @@ ATTACK_CHECKS = (
     check_company,
     check_deterministic,
     check_order,
+    check_units,
     check_without_shadows,
     check_few_shadows,
     check_extremes,

@@ -154,6 +154,11 @@ class Attack:
         to refuse it in one line; None if it can."""
         return None
 
+    def ignores_unit_order(self, settings: Settings) -> bool:
+        """Return whether renaming a chain's hidden units, with their incoming and outgoing weights, leaves the score as it
+        is; asked of attacks with access to weights alone. False: the attack is known to be naive in this."""
+        return True
+
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
