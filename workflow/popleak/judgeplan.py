@@ -183,7 +183,7 @@ class JudgePlan:
             used = self._files(cut, arms)
             settings |= {
                 "model_settings": model.settings, "worlds": [self._worlds(game) for game in cut],
-                "files": {role: {name: len(steps) for name, steps in files.items()} for role, files in used.items()},
+                "files": {role: [[name, len(steps)] for name, steps in files.items()] for role, files in used.items()},
             }  # fmt: skip
             inputs |= {
                 "data": self.plan.data,

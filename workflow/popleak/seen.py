@@ -65,7 +65,8 @@ def cells(attack: Attack, settings: Mapping[str, Any]) -> Iterator[tuple[str, in
     for defence in settings["defences"]:
         if (attack.undefended_only and defence != NONE) or (attack.access == "pair" and defence == NONE):
             continue
-        yield from ((defence, one) for one in (settings["repeats"] if defence in settings["randomised"] else [1]))
+        asked = attack.access != "weights" and defence in settings["randomised"]
+        yield from ((defence, one) for one in (settings["repeats"] if asked else [1]))
 
 
 def constants(attack: Attack, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,12 +130,12 @@ class Source:
             keys, rows = populations.of_role(populations.draws_of(self.files.draw, world, world), role, (0, 1))
             return stored.Answers({**keys, "world": np.full(len(rows), b), "finite": np.ones(len(rows), bool)}, rows)
         at = 0
-        for name, count in self.settings["files"][role].items():
+        for name, count in self.settings["files"][role]:
             if name == arm:
                 break
             at += count
         there = populations.read(
-            self.files.models[role][at : at + self.settings["files"][role][arm]], world=world,
+            self.files.models[role][at : at + count], world=world,
             from_world=world if arm == NONE else self.worlds["towards"][b],
         )  # fmt: skip
         keys = {**there.keys, "world": np.full(len(there.weights), b), "finite": there.finite}
