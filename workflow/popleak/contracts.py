@@ -174,7 +174,7 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
 
 
 def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victims and shadows alike.
+    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victim or shadow.
 
     Except where `ignores_unit_order` says that it does not.
     """
