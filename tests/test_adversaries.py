@@ -206,6 +206,12 @@ def test_network_seed_is_the_games():
     assert scores[0] == scores[1] != scores[2]
 
 
+def test_networks_that_diverge_abstain():
+    shadows_0, shadows_1, victims = beta_shadows(0)
+    judge = calibrate("meta-mlp", shadows_0, shadows_1, make_query([0] * 9), learning_rate=1e38)
+    assert judge.score(victims[0]) == 0.0
+
+
 def test_network_weighs_worlds_alike(monkeypatch):
     """Each world has the same number of rows: the smaller one's shadows are repeated."""
     calls = spy_on_fit(monkeypatch)

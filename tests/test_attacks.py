@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from attack_helpers import beta_shadows, calibrate, make_query, slow_kl_scores, slow_threshold
 from popleak import plugins
 from popleak.attacks import _kl, _law, _logistic, _shadows, meta
-from popleak.attacks.base import Game
+from popleak.attacks.base import Game, Poison
 from popleak.attacks.ceiling import known_accuracy
 from popleak.errors import PopleakError
 
@@ -327,7 +327,8 @@ def test_attacks_reach_but_do_not_pass_the_ceiling(positives, rows, seed):
         return (scores >= cuts).astype(np.float32)
 
     limit = 3.5 * np.sqrt(best * (1 - best) / 4000)
-    for name in ("kl", "threshold", "meta", "ceiling"):
+    game = game._replace(poison=Poison(0.0, 1, 1))
+    for name in ("kl", "threshold", "per-point", "meta", "meta-mlp", "snap", "ceiling"):
         made = as_labels if name == "threshold" else np.asarray
         judge = calibrate(name, made(shadows[0]), made(shadows[1]), query, game=game)
         guesses = [np.array([judge.guess(judge.score(v)) for v in made(victims[w])]) for w in (0, 1)]

@@ -123,7 +123,7 @@ def check_many_extremes(attack: Attack, generate: GenerateMany, settings: Settin
 
 
 def check_many_easy(attack: Attack, generate: GenerateMany, settings: Settings) -> None:
-    """Where the worlds are far apart estimates are off by 0.1 at most, on average, and 0.75 of the worlds named rightly."""
+    """Where worlds are far apart estimates are off by 0.1 on average at most, and 0.75 are named rightly."""
     example = generate(attack, kind="easy")
     estimator = calibrate(attack, example, settings)
     assert np.array_equal(estimator.ratios, example.ratios), "an Estimator must keep the worlds' ratios"

@@ -12,17 +12,9 @@ passes always.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib.util
-import os
-import re
-import subprocess
-import sys
 from typing import get_args
 
 import numpy as np
-import pydantic
 
 from .attacks.base import Access, Attack, Judge, TransductiveJudge
 from .contract_data import (
@@ -38,9 +30,8 @@ from .contract_data import (
     shadow_access,
 )
 from .contract_many import MANY_CHECKS, GenerateMany, beta_many
-from .errors import PopleakError
-from .models.base import Model
-from .seeds import generator
+from .contract_models import check_closed_form, check_gradient, check_model
+from .contract_plugin import check_imports, check_names, heavy_imports
 from .settings import Settings
 
 __all__ = [
@@ -52,13 +43,15 @@ __all__ = [
     "beta_many",
     "beta_scores",
     "check_attack",
+    "check_closed_form",
+    "check_gradient",
+    "check_imports",
     "check_model",
     "frozen",
+    "heavy_imports",
     "made_up",
     "permuted",
 ]
-
-HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")
 
 
 def calibrate(attack: Attack, example: Example, settings: Settings) -> Judge:
@@ -95,43 +88,7 @@ def accuracy(judge: Judge, example: Example) -> float:
     return float(np.mean([right[: len(example.victims_0)].mean(), right[len(example.victims_0) :].mean()]))
 
 
-# Checks of any plugin.
-
-
-def check_names(plugin: Attack | Model) -> None:
-    """Name, summary and settings are those that lists, tables and the config need."""
-    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", plugin.name), f"name {plugin.name!r} must be lower case with hyphens"
-    assert plugin.summary and "\n" not in plugin.summary, "summary must be one line"
-    assert issubclass(plugin.Settings, Settings), "Settings must derive from popleak.settings.Settings"
-    plugin.Settings().resolved()
-    for name, field in plugin.Settings.model_fields.items():
-        assert field.description, f"setting {name} needs a docstring"
-    try:
-        plugin.Settings(no_such_setting=1)
-    except pydantic.ValidationError:
-        return
-    raise AssertionError("Settings must refuse unknown keys")
-
-
-@functools.cache
-def heavy_imports(module: str) -> tuple[str, ...]:
-    """Return which of HEAVY a fresh interpreter has loaded after importing `module`."""
-    code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{module} cannot be imported: {done.stderr.strip()[-500:]}"
-    return tuple(done.stdout.split())
-
-
-def check_imports(plugin: Attack | Model) -> None:
-    """Importing the plugin's file loads nothing heavy: the plan reads every plugin each time it is made."""
-    module = type(plugin).__module__
-    if importlib.util.find_spec(module) is not None and module != "__main__":
-        heavy = heavy_imports(module)
-        assert not heavy, f"{module} imports {', '.join(heavy)} at its top: import inside the functions that need it"
-
-
-# Checks of attacks: each takes (attack, generate, settings).
+# Checks: each takes (attack, generate, settings).
 
 
 def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -217,7 +174,7 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
 
 
 def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victims and shadows alike.
+    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victim or shadow.
 
     Except where `ignores_unit_order` says that it does not.
     """
@@ -328,71 +285,3 @@ def check_attack(
         check(attack, generate, settings or attack.Settings())
     for check in MANY_CHECKS if attack.many else ():
         check(attack, generate_many, settings or attack.Settings())
-
-
-# Checks of models: each takes (model, settings).
-
-
-def check_closed_form(model: Model, settings: Settings) -> None:
-    """Weights and scores have their shapes and types, and a model does not depend on the stack it is fitted in."""
-    rng = generator("contract", "model")
-    y, cell = rng.integers(0, 2, 300).astype(np.int8), rng.integers(0, 4, 300).astype(np.int16)
-    rows, asked = np.stack([rng.permutation(300)[:40] for _ in range(6)]), np.arange(200, 300)
-    for array in (y, cell, rows):
-        frozen(array)
-    fit = functools.partial(model.fit, cell=cell, settings=settings)
-    weights = fit(y=y, rows=rows)
-    assert weights.ndim == 2 and len(weights) == 6 and weights.dtype == np.float32, "fit must return (K, P) float32"
-    found = model.predict(frozen(weights), cell=cell, rows=asked, settings=settings)
-    assert found.shape == (6, 100), f"predict must return (K, m) = (6, 100), not {found.shape}"
-    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "scores must lie in [0, 1]"
-    alone = np.concatenate([fit(y=y, rows=rows[k : k + 1]) for k in range(6)])
-    assert np.array_equal(weights, alone), "a model's weights depend on the stack it was fitted in"
-    assert np.array_equal(weights, fit(y=y, rows=rows)), "fitting twice gives different weights"
-    assert np.allclose(weights, fit(y=y, rows=rows[:, ::-1]), rtol=0, atol=1e-6), "the order of the rows matters"
-    for label in (0, 1):
-        assert np.isfinite(fit(y=np.full_like(y, label), rows=rows)).all(), "weights must be finite if all labels agree"
-    with contextlib.suppress(PopleakError):  # a model that needs cells says so in one line
-        model.fit(y=y, cell=None, rows=rows, settings=settings)
-
-
-def check_gradient(model: Model, settings: Settings) -> None:
-    """`build` returns a module that can be stacked: (batch, d) to (batch, 1) logits, no state but weights."""
-    import torch
-
-    modules = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        modules.append(model.build(7, settings))
-    x = torch.linspace(-2, 2, 35).reshape(5, 7)
-    logits = [module(x) for module in modules]
-    assert logits[0].shape == (5, 1), f"logits must be (batch, 1), not {tuple(logits[0].shape)}"
-    assert modules[0](x[:1]).shape == (1, 1), "a batch of one row must work"
-    assert all(torch.isfinite(values).all() for values in logits), "logits must be finite"
-    assert torch.equal(logits[0], logits[1]), "the same seed must give the same weights"
-    sides = model.sides(7, settings)
-    if sides is not None:
-        from .engine.stack import sides_of
-
-        assert sides_of(modules[0]) == sides, "`build` does not make the chain that `sides` tells of"
-        from .engine.fit import Chain, initial_weights
-
-        build = functools.partial(model.build, 7, settings)
-        same = np.array_equal(*(initial_weights(one, np.arange(3)) for one in (build, Chain(sides))))
-        assert same, "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
-    # A state outside the weights (running means, say) would be shared by, or lost to, the stacked models.
-    assert not list(modules[0].buffers()), "a module with buffers cannot be stacked"
-    weights, _ = torch.func.stack_module_state(modules[1:])
-    stacked = torch.func.vmap(lambda w: torch.func.functional_call(modules[0], w, (x,)))(weights)
-    assert torch.allclose(stacked, torch.stack(logits[1:]), atol=1e-5), "stacked and single models disagree"
-    logits[0].sum().backward()
-    for name, parameter in modules[0].named_parameters():
-        assert parameter.dtype == torch.float32, f"parameter {name} must be float32"
-        assert parameter.grad is not None, f"no gradient reaches parameter {name}"
-
-
-def check_model(model: Model, *, settings: Settings | None = None) -> None:
-    """Raise AssertionError if `model` breaks the contract. `settings`: by default the plugin's defaults."""
-    check_names(model)
-    check_imports(model)
-    (check_gradient if model.gradient else check_closed_form)(model, settings or model.Settings())

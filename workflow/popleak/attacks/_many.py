@@ -25,7 +25,7 @@ class Linear(Estimator):
 
 
 def counts_as(ratios: Sequence[float], shadows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ratio (n,) of each shadow, world after world, and its weight (n,): mean 1, the same sum in each world."""
+    """Return each shadow's ratio (n,), world after world, and weight (n,): mean 1, the same sum in each world."""
     sizes = np.array([len(world) for world in shadows])
     return np.repeat(np.asarray(ratios, np.float64), sizes), np.repeat(sizes.sum() / (len(sizes) * sizes), sizes)
 
@@ -82,7 +82,7 @@ def ridge(gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties
     best = None
     for penalty in sorted(penalties, reverse=True):
         shrink = penalty * unit / (values + penalty * unit)
-        # One minus the leverage: that of the penalised directions, and that of the intercept, root / sqrt(n), on its own.
+        # One minus the leverage: that of the penalised directions, and that of the intercept, root / sqrt(n)
         left = np.einsum("ij,j,ij->i", vectors, shrink, vectors) - weight / n
         error = vectors @ (shrink * along) / np.maximum(left, 1e-12)
         loss = round(float(error @ error) / n, 9)

@@ -40,8 +40,8 @@ class Snap(Attack):
     """score = direction * (median of a victim's values on the target points - threshold).
 
     Target points: query points of the poison's group and (true) label; `values` says what is read there. The threshold
-    lies midway between the medians over all values of each world's shadows, world 1 being where the median is larger (if
-    both are equal, above). The poison is in the draws of victims and shadows, and may be a share of 0.
+    lies midway between the medians over all values of each world's shadows, world 1 being where the median is larger
+    (if both are equal, above). The poison is in the draws of victims and shadows, and may be a share of 0.
     Source: Chaudhari et al., "SNAP: Efficient Extraction of Private Properties with Poisoning", IEEE S&P 2023.
     """
 

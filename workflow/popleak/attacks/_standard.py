@@ -1,4 +1,4 @@
-"""What meta-classifiers read: logits of the clipped outputs, standardised by the shadows' mean and standard deviation."""
+"""What meta-classifiers read: logits of the clipped outputs, standardised on the shadows."""
 
 from __future__ import annotations
 

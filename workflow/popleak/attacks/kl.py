@@ -61,7 +61,7 @@ class KL(Attack):
     def calibrate_many(
         self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Settings
     ) -> Estimator:
-        """Return an estimator fitted to scores (S_k, m), S_k at least 1. `aggregate` is for two worlds: means are used."""
+        """Return an estimator fitted to scores (S_k, m), S_k at least 1. `aggregate` is for two worlds alone."""
         evidence = self.evidence(shadows, settings, coefficients=-coefficients_of_slope(ratios))
         if min(len(world) for world in shadows) < 2:
             slopes = [np.array([evidence.raw(seen) for seen in world.seen]) for world in evidence.shadows]

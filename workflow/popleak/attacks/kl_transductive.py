@@ -22,15 +22,15 @@ class MinMaxJudge(TransductiveJudge):
         return float(self.score_all(outputs[None])[0])
 
     def score_all(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the evidence (V,) in outputs (V, m), min-max scaled to [0, 1], less 1/2; all 0 if it is all the same."""
+        """Return the evidence (V,) in outputs (V, m), min-max scaled to [0, 1], less 1/2; all 0 if all is one."""
         raw = np.array([self.evidence.raw(victim) for victim in outputs])
         width = raw.max() - raw.min()
         return np.round((raw - raw.min()) / width - 0.5, DECIMALS) if width > 0 else np.zeros(len(raw))
 
 
 class KLTransductive(KL):
-    """score = mean over pairs (i, j) of KL(shadow0_i || victim) - KL(shadow1_j || victim), min-max scaled to [0, 1] over
-    ALL victims of the call, minus 1/2.
+    """score = mean over pairs (i, j) of KL(shadow0_i || victim) - KL(shadow1_j || victim), min-max scaled to [0, 1]
+    over ALL victims of the call, minus 1/2.
 
     Threshold and scale come from the other victims, which no adversary who holds one model has: a victim alone scores
     0, and in other company another world may be named. Kept only to reproduce published numbers; compare with `kl`.

@@ -61,8 +61,8 @@ class Meta(Attack):
     Source: the meta-classifier of Zhang et al., "Leakage of Dataset Properties in Multi-Party Machine Learning",
     USENIX Security 2021, and of Ganju et al., CCS 2018, on outputs in place of weights.
 
-    Many worlds: a ridge regression of the ratio on the same columns, every world weighing the same, its penalty chosen by
-    the error on left-out shadows.
+    Many worlds: a ridge regression of the ratio on the same columns, every world weighing the same, its penalty chosen
+    by the error on left-out shadows.
     """
 
     name = "meta"

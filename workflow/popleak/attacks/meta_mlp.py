@@ -36,7 +36,7 @@ class Network(Judge):
 
 
 class Abstain(Judge):
-    """score = 0: the shadows' outputs are constant."""
+    """score = 0: the shadows' outputs are constant, or all networks have diverged."""
 
     def score(self, outputs: np.ndarray) -> float:
         return 0.0
@@ -46,9 +46,9 @@ def coordinates(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates (n, r) of n rows along their principal directions, and duals (r, n): row = its inner products
     with all rows, times duals transposed.
 
-    gram (n, n): the rows' inner products; r <= n. A direction's spread is replaced by its square root, and all are scaled
-    to a mean square of 1: left as they are, a few directions in which models of one world differ drown the others for
-    Adam; made all alike, noise would count as much as they.
+    gram (n, n): the rows' inner products; r <= n. A direction's spread is replaced by its square root, and all are
+    scaled to a mean square of 1: left as they are, a few directions in which models of one world differ drown the
+    others for Adam; made all alike, noise would count as much as they.
     """
     values, vectors = np.linalg.eigh(gram)
     kept = np.flatnonzero(values > NOTHING * values[-1])[::-1]
@@ -75,9 +75,10 @@ class MetaMLP(Attack):
     """score = mean logit of `ensemble` multi-layer perceptrons on the vector of clipped logits at the query points.
 
     Columns are standardised as in `meta`. What a first layer learns lies in the span of the shadows, so it reads their
-    principal coordinates, at most one a shadow, in place of one column a point; only the initial weights, Adam's steps and
-    the decay, which go by coordinate, depend on the choice of axes (see `coordinates`). A world with fewer shadows repeats them until both weigh
-    the same (but for one shadow). Networks differ by initial weights and order of batches, which come from the game's seed.
+    principal coordinates, at most one a shadow, in place of one column a point; only the initial weights, Adam's steps
+    and the decay, which go by coordinate, depend on the choice of axes (see `coordinates`). A world with fewer shadows
+    repeats them until both weigh the same. Networks differ by initial weights and order of batches, which come from the
+    game's seed; one that diverges does not count.
     Source: the meta-classifier of Zhang et al., "Leakage of Dataset Properties in Multi-Party Machine Learning",
     USENIX Security 2021, two hidden layers of 20 and 8 units; the mean over an ensemble is ours.
     """
@@ -125,7 +126,9 @@ class MetaMLP(Attack):
         )  # fmt: skip
         table = Table.of(reduced, world, world)
         fitted = fit(Chain(sides), table, np.tile(rows, (len(seeds), 1)), seeds, training, purpose="meta-mlp")
-        layers = layers_of(fitted.weights, sides)
+        if not fitted.finite.any():
+            return Abstain()
+        layers = layers_of(fitted.weights[fitted.finite], sides)
         layers[0] = standard.unscaled(layers[0][0] @ duals), layers[0][1]
         return Network(layers, centre=standard.centre, clip=settings.clip)
 

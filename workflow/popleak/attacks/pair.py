@@ -6,7 +6,7 @@ from .meta import Meta
 
 
 class Pair(Meta):
-    """score of `meta` on the scores of the base model M_0 and of the defended model, one after the other: (2q,) columns.
+    """score of `meta` on the scores of the base model M_0 and of the defended model, in this order: (2q,) columns.
 
     What publishing the base as well gives away, beyond the defended model alone.
     """

@@ -25,9 +25,10 @@ class VoteJudge(Judge):
 class PerPoint(Attack):
     """score = share of the voting points that vote for world 1, minus the share that vote for world 0.
 
-    A point votes for the world on whose side of its threshold the victim's score lies. Threshold and direction are those
-    that name the world of most shadows (balanced accuracy); ties as in `threshold`: the widest margin, then "world 1
-    scores higher", then the lowest. A point whose best threshold names no more shadows rightly than a coin does not vote.
+    A point votes for the world on whose side of its threshold the victim's score lies. Threshold and direction are
+    those that name the world of most shadows (balanced accuracy); ties as in `threshold`: the widest margin, then
+    "world 1 scores higher", then the lowest. A point whose best threshold names no more shadows rightly than a coin
+    does not vote.
     Source: the per-point threshold attack of Suri & Evans, "Formalizing and Estimating Distribution Inference Risks",
     PETS 2022.
     """

@@ -13,8 +13,8 @@ from ._snap import Snap
 class SnapScores(Snap):
     """score as in `_snap.Snap`: direction * (median of the victim's values - threshold).
 
-    Values: the scaled logit log(p / (1 - p)) of the probability p that the poisoned label is given, of each target point. Their
-    median lies where the majority of the target points does.
+    Values: the scaled logit log(p / (1 - p)) of the probability p that the poisoned label is given, of each target
+    point. Their median lies where the majority of the target points does.
     Source: Chaudhari et al., "SNAP: Efficient Extraction of Private Properties with Poisoning", IEEE S&P 2023.
     """
 

@@ -29,8 +29,8 @@ class ThresholdTest(Attack):
     margin, its middle; then "world 1 is more accurate"; then world 0's records.
     Source: the "threshold test" of Suri & Evans, "Formalizing and Estimating Distribution Inference Risks", PETS 2022.
 
-    Many worlds: the least-squares regression of the ratio on the accuracies on both groups' points, every world weighing
-    the same.
+    Many worlds: the least-squares regression of the ratio on the accuracies on both groups' points, every world
+    weighing the same.
     """
 
     name = "threshold"
