@@ -29,7 +29,9 @@ def tables(tasks, models, splits, victims, ratios=RATIOS) -> dict[str, list[pd.D
                             "defence": defence, "adversary": adversary, "access": ACCESS.get(adversary, "scores"),
                             "knowledge": known, "shadow_model": model, "repeats": 1,
                         }  # fmt: skip
-                        found = _estimates(cell, ratios, noise * blur * (2.0 if known == "unaware" else 1.0), splits, victims)
+                        found = _estimates(
+                            cell, ratios, noise * blur * (2.0 if known == "unaware" else 1.0), splits, victims
+                        )
                         out["estimates"].append(found.assign(**cell))
                         out["regression"].append(_regression(found, ratios).assign(**cell))
                         out["confusion"].append(_confusion(found, ratios).assign(**cell))
@@ -64,6 +66,7 @@ def _regression(frame, ratios):
         }  # fmt: skip
         for name in ("mae", "mse", "bias", "n_leaked", "accuracy", "mutual_information"):
             row |= {f"{name}_low": 0.8 * row[name], f"{name}_high": 1.25 * row[name]}
+        row["accuracy_high"] = min(1.0, row["accuracy_high"])
         rows.append(row | {"fano_ceiling": np.nan if alone else 0.62, "chance": 1 / len(ratios)})
     return pd.DataFrame(rows)
 
