@@ -66,6 +66,7 @@ def _regression(frame, ratios):
         }  # fmt: skip
         for name in ("mae", "mse", "bias", "n_leaked", "accuracy", "mutual_information"):
             row |= {f"{name}_low": 0.8 * row[name], f"{name}_high": 1.25 * row[name]}
+        row["accuracy_high"] = min(1.0, row["accuracy_high"])
         rows.append(row | {"fano_ceiling": np.nan if alone else 0.62, "chance": 1 / len(ratios)})
     return pd.DataFrame(rows)
 

@@ -109,7 +109,7 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
 def _scores(task, model, pair, defence, adversary, knowledge, splits, victims) -> pd.DataFrame:
     frame = _who(splits, victims)
     rng = _rng("scores", task, model, pair, defence, adversary.replace("best", "meta"), knowledge)
-    strength = MORE.get(adversary, ("", (), 1.0))[2] * _width(pair) ** 1.3
+    strength = MORE.get(adversary, ("", (), 1.0))[2] * _width(pair) ** 0.8
     strength *= {"unaware": 0.6, "aware": 0.8}.get(knowledge, 1.0) * (
         1.0 if adversary == "data" else STRENGTH.get(defence, 0.5)
     )

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import fake_tables
-from popleak import figure, plugins
+from popleak import figure, plugins, store
 from popleak.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.figures import _style, base
 from popleak.figures.roc import roc_curve
 
-OURS = ("bound", "forms", "gap", "kqueries", "leakage", "roc", "tradeoff")
+OURS = (
+    "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
+    "tradeoff",
+)  # fmt: skip
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
+FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
 ODD = {
     "tasks": ("a-task-with-the-longest-id-one-may-give-x", "t2"),
     "models": ("mlp", "logistic"),
@@ -27,6 +32,12 @@ ODD = {
     "splits": 1,
     "pairs": (("ratio", 0.2, 0.5), ("null", 0.5, 0.5)),
 }
+
+
+def given(name, shape):
+    """Return tables of this shape; only those with all axes hold poisoned victims."""
+    one_pair = {"full": True, "pairs": shape.get("pairs", fake_tables.PAIRS)[:1]}
+    return fake_tables.tables(**shape | (one_pair if name == "poison" else {}))
 
 
 def drawn(name, frames):
@@ -49,14 +60,15 @@ def test_card_and_imports(name):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("shape", [FOUR, ONE, ODD], ids=["four", "one", "odd"])
+@pytest.mark.parametrize("shape", [FOUR, ONE, ODD, FULL], ids=["four", "one", "odd", "full"])
 @pytest.mark.parametrize("name", OURS)
 def test_draws_within_the_page(name, shape):
-    frames = fake_tables.tables(**shape)
-    found, plotted = drawn(name, frames)
+    found, plotted = drawn(name, given(name, shape))
     width, height = found.get_size_inches()
     assert len(plotted) and width <= 11 and height > 1
-    assert set(plotted["task"]) == set(shape.get("tasks", fake_tables.TASKS))
+    assert set(plotted["scope" if name == "proxies" else "task"]) - {"all"} == set(
+        shape.get("tasks", fake_tables.TASKS)
+    )
     with _style.style():
         inside = found.get_tightbbox()
     assert inside.x0 > -0.02 and inside.x1 < width + 0.02, "a label is clipped"
@@ -75,7 +87,7 @@ def test_without_rows_it_says_so(name):
 def test_with_one_defence_and_no_best(name):
     frames = {
         key: frame[frame["defence"] == "none"] if "defence" in frame else frame
-        for key, frame in fake_tables.tables(**ONE).items()
+        for key, frame in given(name, ONE).items()
     }
     frames["leakage"] = frames["leakage"][frames["leakage"]["adversary"] != "best"]
     assert len(drawn(name, frames)[1])
@@ -225,6 +237,9 @@ def test_looks_are_stable_and_told_apart_in_grey():
     known = _style.defences(_style.DEFENCES)
     assert list(_style.defences({"zz", "fft", "none", "aa"})) == ["none", "fft", "aa", "zz"]
     assert _style.defences(["fft"])["fft"] == known["fft"]
+    for names in (_style.DEFENCES, _style.ADVERSARIES):
+        for one, other in itertools.pairwise(names.values()):
+            assert one.color != other.color and one.marker != other.marker and one.line != other.line
     for looks in (known, _style.adversaries(_style.ADVERSARIES), _style.defences(f"d{i:02}" for i in range(40))):
         assert len({(look.color, look.marker) for look in looks.values()}) == len(looks)
     assert len({look.marker for look in known.values()}) == len(known)
@@ -258,7 +273,7 @@ def test_interval_over_splits():
 
 @pytest.mark.parametrize("name", OURS)
 def test_stage_writes_equal_bytes_twice(name, tmp_path):
-    paths = fake_tables.write(tmp_path / "tables", fake_tables.tables(**ONE))
+    paths = fake_tables.write(tmp_path / "tables", given(name, ONE))
     first = figure.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "a" / "my.figure")
     second = figure.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "b" / "my.figure")
     assert [path.name for path in first] == ["my.figure.pdf", "my.figure.png", "my.figure.csv"]
@@ -271,7 +286,7 @@ def test_stage_writes_equal_bytes_twice(name, tmp_path):
         and b"matplotlib" not in pdf.lower().replace(b"matplotlib_", b"")
     )
     assert b"Software" not in png and png.startswith(b"\x89PNG")
-    plotted = drawn(name, fake_tables.tables(**ONE))[1]
+    plotted = drawn(name, {table: store.read(path).to_pandas() for table, path in paths.items()})[1]
     written = pd.read_csv(first[2], keep_default_na=False, na_values=[""])  # `null` is a protocol, `none` a defence
     assert len(csv) > 100 and list(written.columns) == list(plotted.columns) and len(written) == len(plotted)
     for column in plotted.select_dtypes("number"):

@@ -48,10 +48,10 @@ def facets(frame: pd.DataFrame) -> list[Facet]:
     """Return the tasks (and models) in `frame`, sorted."""
     found = sorted(set(zip(frame["task"], frame["model"], strict=True)))
     several = len({model for _, model in found}) > 1
-    return [Facet(task, model, _wrapped(task) + (f"\n{_wrapped(model)}" if several else "")) for task, model in found]
+    return [Facet(task, model, wrapped(task) + (f"\n{wrapped(model)}" if several else "")) for task, model in found]
 
 
-def _wrapped(name: str) -> str:
+def wrapped(name: str) -> str:
     return textwrap.fill(name, 24)  # a panel's title must not reach into its neighbour
 
 
@@ -66,6 +66,14 @@ def of(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     for column, value in values.items():
         frame = frame[frame[column] == value]
     return frame
+
+
+def among(frame: pd.DataFrame, columns: list[str], wanted: set[tuple]) -> pd.DataFrame:
+    """Return the rows whose values in `columns` are one of `wanted`."""
+    import numpy as np
+
+    found = [values in wanted for values in frame[columns].itertuples(index=False, name=None)]
+    return frame[np.array(found, dtype=bool)]
 
 
 def of_pair(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:

@@ -65,8 +65,8 @@ ADVERSARIES = {
     "snap-label": _look(SKY, "8", 3),
     "weights": _look(PURPLE, "h", 4),
     "pair": _look(VERMILLION, "D", 5),
-    "data": _look(GREY, "H", 6),
-    "ceiling": _look(BLACK, "P", 5),
+    "ceiling": _look(BLACK, "P", 6),
+    "data": _look(GREY, "H", 0),
     "best": _look(BLACK, "*", -1),
 }
 
@@ -76,9 +76,14 @@ def _looks(names: Iterable[str], known: Mapping[str, Look]) -> dict[str, Look]:
     given = set(names)
     looks = {name: look for name, look in known.items() if name in given}
     for i, name in enumerate(sorted(given - set(known))):
-        # 7 colours and 8 markers have no common factor: 56 combinations before one repeats
-        looks[name] = _look(_CYCLE[i % len(_CYCLE)], _MARKERS[i % len(_MARKERS)], i)
+        looks[name] = look(i)
     return looks
+
+
+def look(place: int) -> Look:
+    """Return the look of the `place`-th of things that have no look of their own (tasks, a third party's plugins)."""
+    # 7 colours and 8 markers have no common factor: 56 combinations before one repeats
+    return _look(_CYCLE[place % len(_CYCLE)], _MARKERS[place % len(_MARKERS)], place)
 
 
 def defences(names: Iterable[str]) -> dict[str, Look]:
@@ -169,11 +174,16 @@ SEES = {"weights": "white box", "pair": "base model too", "rows": "training rows
 
 
 def said(name: str, access: str = "") -> str:
-    """Return an adversary's name as a figure says it: one that breaks the game's rules, or sees more than answers, is marked."""
+    """Return an adversary's name as a figure says it, marked if it breaks the game's rules or sees more than answers."""
     if "transductive" in name:
         bare = name.replace("-transductive", "").replace("transductive", "").strip("-") or name
         return f"{bare} (transductive)"
     return f"{name} ({SEES[access]})" if access in SEES else name
+
+
+def said_access(access: str) -> str:
+    """Return what an adversary sees, with what it is called."""
+    return f"{access} ({SEES[access]})" if access in SEES else access
 
 
 def chance(axes: matplotlib.axes.Axes, value: float = 0.5, *, across: bool = True) -> None:
