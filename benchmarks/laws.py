@@ -55,6 +55,15 @@ def _rate(cell: Cell, experiments: int, rng: np.random.Generator):
     return (intervals.proportion(one, totals) for one in drawn), cell.truth
 
 
+def _probit(cell: Cell, experiments: int, rng: np.random.Generator):
+    """A victim is named rightly if a normal score is above 0; the splits' means vary: correlation of the scores."""
+    spread = np.sqrt(cell.correlation / (1.0 - cell.correlation))
+    middle = special.ndtri(cell.truth) * np.sqrt(1.0 + spread**2)
+    p = special.ndtr(middle + spread * rng.standard_normal((experiments, cell.splits)))
+    totals = np.full(cell.splits, cell.size)
+    return (intervals.proportion(one, totals) for one in rng.binomial(cell.size, p)), cell.truth
+
+
 def _advantage(cell: Cell, experiments: int, rng: np.random.Generator):
     """Half of a split's victims come from each world, correlated within split and world."""
     true, false = (float(rate) for rate in cell.law.split(" - "))
@@ -156,6 +165,6 @@ def _spearman(cell: Cell, experiments: int, rng: np.random.Generator):
 
 
 _LAWS = {
-    "rate": _rate, "advantage": _advantage, "auc": _auc, "paired": _paired, "bias": _errors, "mae": _errors,
+    "rate": _rate, "probit": _probit, "advantage": _advantage, "auc": _auc, "paired": _paired, "bias": _errors, "mae": _errors,
     "mse": _errors, "tpr05": _tpr(0.05), "tpr01": _tpr(0.01), "bits": _bits, "spearman": _spearman,
 }  # fmt: skip
