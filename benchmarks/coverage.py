@@ -91,12 +91,12 @@ def cells() -> Iterator[Cell]:
         for name in ("bias", "mae", "mse"):
             yield Cell(name, "normal", splits, size, rho, laws.ERRORS[name])
     for (splits, size), rho in itertools.product(SIZES[:3], CORRELATIONS):
-        for fpr, area in itertools.product(("05", "01"), (0.5, 0.8, 0.97)):
+        for fpr, area in itertools.product(("05", "01"), (0.6, 0.9)):
             yield Cell(f"tpr{fpr}", f"auc {area:g}", splits, size, rho, area)
     for (splits, size), rho in itertools.product(((5, 8), (5, 20), (5, 40), (10, 20)), CORRELATIONS):
         for worlds, noise in itertools.product((3, 11), laws.NOISE):
             yield Cell("bits", f"{worlds} ratios, noise {noise}", splits, size, rho, float("nan"))
-    for blocks, size in ((3, 6), (4, 6), (12, 6), (12, 12), (20, 6)):
+    for blocks, size in ((3, 6), (4, 6), (12, 6)):
         for share, r in itertools.product((0.0, 0.5, 0.8), (0.0, 0.5, 0.9)):
             yield Cell("spearman", f"blocks {share:g}", blocks, size, share, r)
 
