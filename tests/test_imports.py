@@ -47,6 +47,10 @@ def test_calibrating_loads_nothing_heavy():
         ("scores", set()),
         ("leakage", {"pandas", "scipy"}),
         ("claims", {"pandas", "scipy"}),
+        ("estimates", set()),
+        ("regression", {"pandas", "scipy"}),
+        ("confusion", {"pandas", "scipy"}),
+        ("proxies", {"pandas", "scipy"}),
     ],
 )
 def test_tables_load_what_they_use(table, used):

@@ -158,7 +158,22 @@ def test_summary_of_a_balanced_cell():
     assert got.auc.low < got.auc.value < got.auc.high
     assert got.tpr_at_fpr_01 <= got.tpr_at_fpr_05 <= 1.0
     assert got.n_leaked == pytest.approx(leakage.n_leaked(right.mean(), 0.3, 0.5))
+    np.testing.assert_allclose(
+        (got.n_leaked_low, got.n_leaked_high), leakage.n_leaked(np.array(got.accuracy[1:3]), 0.3, 0.5)
+    )
+    assert got.n_leaked_low < got.n_leaked < got.n_leaked_high
+    for rate in ("05", "01"):
+        low, value, high = (getattr(got, f"tpr_at_fpr_{rate}{end}") for end in ("_low", "", "_high"))
+        assert low <= value <= high
+    assert got.detectable_advantage == pytest.approx(leakage.power.detectable_advantage(200, splits=5))
     assert got.abstained == 0.0
+
+
+def test_no_miss_sets_no_upper_limit():
+    world = np.tile([0, 1], 100)
+    got = leakage.summarise(**row(score=world - 0.5, guess=world))
+    assert got.n_leaked == got.n_leaked_high == np.inf
+    assert 0.0 < got.n_leaked_low < np.inf
 
 
 def test_abstaining_always_is_chance():

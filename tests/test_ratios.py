@@ -179,6 +179,10 @@ def test_a_victim_without_an_estimate_counts_in_the_accuracy_alone():
     row = made(regression, frame).iloc[0]
     assert row["accuracy"] == pytest.approx(17 / 18)
     assert np.isfinite(row["mae"])
+    assert made(confusion, frame)["victims"].sum() == len(frame)
+    frame.loc[0, "named"] = np.nan
+    assert made(regression, frame).iloc[0]["accuracy"] == pytest.approx(17 / 18)
+    assert made(confusion, frame)["victims"].sum() == len(frame) - 1
 
 
 def test_confusion_table():

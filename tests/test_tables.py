@@ -103,9 +103,12 @@ def test_paired_difference_to_control_and_none():
     assert found["difference_vs_control_high"] == pytest.approx(expected.high)
     assert found["p_vs_control"] == pytest.approx(expected.p)
     assert found["p_vs_none"] < 1
+    lost = intervals.paired_test(np.array([1, 1, 0, 0, 1, 1, 0, 1.0]), np.ones(8), split)
+    assert [found[f"difference_vs_none{end}"] for end in ("", "_low", "_high")] == pytest.approx(lost[:3])
     for name in ("rehearsal", "none"):
         assert np.isnan(row(table, "kl", name)["difference_vs_control"])
     assert np.isnan(row(table, "kl", "none")["p_vs_none"])
+    assert np.isnan(row(table, "kl", "none")["difference_vs_none"])
     assert row(table, "kl", "rehearsal")["p_vs_none"] == pytest.approx(
         intervals.paired_test(np.array([1, 1, 1, 0, 1, 0, 0, 1.0]), np.ones(8), split).p
     )
@@ -138,6 +141,14 @@ def test_holm_over_the_table():
     expected = intervals.holm(table["p_vs_none"].to_numpy())
     assert np.array_equal(table["p_vs_none_holm"], expected, equal_nan=True)
     assert (table["p_vs_none_holm"].dropna() >= table["p_vs_none"].dropna()).all()
+
+
+def test_reference_lines_are_no_part_of_holms_family():
+    parts = [verdicts("kl", "none", RIGHT), verdicts("kl", "fft", BAD), verdicts("data", "none", RIGHT, "any")]
+    table = make(*parts, verdicts("data", "fft", GOOD, "any"), references=["data"])
+    found = row(table, "data", "fft", knowledge="any")
+    assert np.isfinite(found["p_vs_none"]) and np.isnan(found["p_vs_none_holm"])
+    assert row(table, "kl", "fft")["p_vs_none_holm"] == row(make(*parts[:2]), "kl", "fft")["p_vs_none_holm"]
 
 
 def test_best_is_chosen_on_the_other_splits():

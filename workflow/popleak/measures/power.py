@@ -66,8 +66,8 @@ def detectable_advantage(
 
     from scipy.optimize import brentq
 
-    # Beyond three standard deviations above reject / sqrt(n) it is found; nearer to 1 the statistic's law degenerates.
-    return float(brentq(lacking, 0.0, 1.0 - 1e-6, xtol=1e-6))
+    most = 1.0 - 1e-3  # nearer to 1 the noncentral t's parameters go out of range
+    return float(brentq(lacking, 0.0, most, xtol=1e-6)) if lacking(most) < 0.0 else float("nan")
 
 
 def median_width(

@@ -51,8 +51,9 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
         cells = _cells(game) | _best(game[~game["adversary"].isin(references)])
         rows += _game(game, cells, settings["controls"].get(game["task"].iloc[0], {}))
     frame = pd.DataFrame(rows, columns=[column.name for column in schema.TABLES["leakage"]])
+    counted = ~frame["adversary"].isin(references)  # a reference line claims nothing of a defence
     for name in ("p_vs_none", "p_vs_control"):
-        frame[f"{name}_holm"] = intervals.holm(frame[name].to_numpy(dtype=float))
+        frame[f"{name}_holm"] = intervals.holm(frame[name].where(counted).to_numpy(dtype=float))
     return as_arrow("leakage", frame)
 
 

@@ -1,7 +1,8 @@
 """Public table `regression`: how well ratios are estimated and named; a row a cell and true ratio, and one for all.
 
 A cell is one adversary against one defence on one task's worlds. A victim without a finite estimate (say, of a model
-that diverged) does not count in the errors; it counts in the accuracy by the ratio that was named.
+that diverged) does not count in the errors; it counts in the accuracy by the ratio that was named, as wrong if none was.
+Only those of whom one was named are in the confusion matrix.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
 
 
 def by_split(cell: pd.DataFrame, worlds: np.ndarray) -> np.ndarray:
-    """Return the confusion matrices (splits, k, k) of a cell."""
+    """Return the confusion matrices (splits, k, k) of a cell's victims of whom a ratio was named."""
     return np.stack(
         [
-            ratios.confusion(part["named"].to_numpy(), part["ratio"].to_numpy(), worlds)
-            for _, part in cell.groupby("split", sort=True)
+            ratios.confusion(*part.loc[part["known"], ["named", "ratio"]].to_numpy().T, worlds)
+            for _, part in cell.assign(known=cell["named"].notna()).groupby("split", sort=True)
         ]
     )
 

@@ -1,0 +1,259 @@
+"""Do the 95 % intervals cover 95 %? Simulated experiments through the functions in use: `python benchmarks/coverage.py`.
+
+A cell of the simulation is an interval, a law with a known truth, and a number of splits, of victims a split and a
+correlation within splits. It holds if the coverage lies within what `PROMISES` states for it, or the false positives or
+the power do. Draws come from `popleak.seeds`; the exit status is 1 if a promise is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import common
+import laws
+from laws import Cell
+from popleak.measures import power
+from popleak.seeds import generator
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT, PAGE = ROOT / "docs/results/benchmarks/coverage.csv", ROOT / "docs/statistics.md"
+BEGIN, END = "<!-- coverage: written by benchmarks/coverage.py -->", "<!-- /coverage -->"
+EXPERIMENTS = 2_000
+CHEAP = {"rate": 2, "probit": 2, "advantage": 2, "paired": 5, "mean": 5, "mae": 5, "mse": 5, "bias": 5}
+"""Times as many experiments, of intervals that are quick to make."""
+LEVEL = 0.05
+COLUMNS = [
+    *Cell._fields, "experiments", "coverage", "missed_below", "missed_above", "median_width", "false_positives", "ratio",
+    "least", "most", "holds", "why",
+]  # fmt: skip
+CORRELATIONS = (0.0, 0.02, 0.1)
+SIZES = ((5, 40), (5, 80), (10, 40), (10, 80))
+
+
+class Promise(NamedTuple):
+    """What a cell must keep: coverage in [least, most], rejections of a true null at most `false`; and why not 93 to 97."""
+
+    least: float = 0.93
+    most: float = 0.97
+    false: float = 1.0
+    why: str = ""
+
+
+def promise(cell: Cell) -> Promise:
+    """Return what is stated for a cell: 93 to 97 %, and 5.5 % false positives, or the exception with its reason."""
+    paired = cell.interval == "paired"
+    for applies, least, most, why in EXCEPTIONS:
+        if applies(cell):
+            return Promise(least, most, 0.055 if paired else 1.0, why)
+    return Promise(false=0.055 if paired else 1.0)
+
+
+EXCEPTIONS: list[tuple[Callable[[Cell], bool], float, float, str]] = [
+    (lambda c: c.interval in ("rate", "probit") and c.truth >= 0.95, 0.93, 1.0, "few failures: a count's coverage moves in steps"),
+    (lambda c: c.interval == "advantage" and c.truth >= 0.9, 0.93, 0.98, "few failures"),
+    (lambda c: c.interval == "auc" and c.truth >= 0.97, 0.93, 1.0, "few misranked pairs"),
+    (lambda c: c.interval == "auc" and c.splits * c.size <= 200, 0.93, 0.98, "few victims: DeLong's variance as a floor"),
+    (lambda c: c.interval == "paired" and c.law == "rare", 0.93, 1.0, "few discordant pairs"),
+    (lambda c: c.interval in ("mae", "mse") and c.correlation > 0.1, 0.85, 0.97, "squares of few splits' own biases"),
+    (lambda c: c.interval == "tpr05", 0.93, 1.0, "two errors, one through an order statistic"),
+    (lambda c: c.interval == "tpr01", 0.93, 1.0, "no lower limit where the threshold is not bounded"),
+    (lambda c: c.interval == "bits" and c.law.endswith("none"), 0.78, 1.0, "no information: the value is cut at 0"),
+    (lambda c: c.interval == "bits" and c.law.startswith("11") and c.correlation > 0.02, 0.87, 0.97,
+     "few splits' own biases, alike at all ratios"),
+    (lambda c: c.interval == "bits", 0.93, 0.98, "few victims a ratio"),
+    (lambda c: c.interval == "spearman", 0.925, 0.99, "few blocks"),
+]  # fmt: skip
+"""Where coverage is not between 93 and 97 %, by how much, and why; the first that applies."""
+
+
+def cells() -> Iterator[Cell]:
+    """Yield every cell of the simulation."""
+    for (splits, size), rho in itertools.product(SIZES, CORRELATIONS):
+        for p in (0.5, 0.7, 0.9, 0.95, 0.97, 0.99):
+            yield Cell("rate", "beta-binomial", splits, size, rho, p)
+        for true, false in ((0.5, 0.5), (0.75, 0.25), (0.9, 0.5), (0.95, 0.05)):
+            yield Cell("advantage", f"{true:g} - {false:g}", splits, size, rho, true - false)
+        for area in (0.5, 0.7, 0.9, 0.97, 0.99):
+            yield Cell("auc", "binormal", splits, size, rho, area)
+        for law, truth in (("dense", 0.0), ("dense", 0.1), ("sparse", 0.0), ("rare", 0.0)):
+            yield Cell("paired", law, splits, size, rho, truth)
+        for p in (0.5, 0.7, 0.9, 0.97) if rho else ():
+            yield Cell("probit", "probit-normal", splits, size, rho, p)
+    for (splits, size), rho in itertools.product(((5, 8), (5, 20), (5, 40), (10, 20)), (*CORRELATIONS, 0.3)):
+        for name in ("bias", "mae", "mse"):
+            yield Cell(name, "normal", splits, size, rho, laws.ERRORS[name])
+    for (splits, size), rho in itertools.product(SIZES[:3], CORRELATIONS):
+        for fpr, area in itertools.product(("05", "01"), (0.6, 0.9)):
+            yield Cell(f"tpr{fpr}", f"auc {area:g}", splits, size, rho, area)
+    for (splits, size), rho in itertools.product(((5, 8), (5, 20), (5, 40), (10, 20)), CORRELATIONS):
+        for worlds, noise in itertools.product((3, 11), laws.NOISE):
+            yield Cell("bits", f"{worlds} ratios, noise {noise}", splits, size, rho, float("nan"))
+    for blocks, size in ((3, 6), (4, 6), (12, 6)):
+        for share, r in itertools.product((0.0, 0.5, 0.8), (0.0, 0.5, 0.9)):
+            yield Cell("spearman", f"blocks {share:g}", blocks, size, share, r)
+
+
+def measure(cell: Cell, experiments: int) -> dict:
+    """Return the record of one cell."""
+    count = experiments * CHEAP.get(cell.interval, 1)
+    rng = generator("coverage", *(str(part) for part in cell))
+    estimates, truth = laws.simulate(cell, count, rng)
+    found = np.array(list(estimates))
+    below, above = found[:, 1] > truth, found[:, 2] < truth
+    covered = 1.0 - (below | above).mean()
+    null = cell.interval == "paired" and truth == 0.0
+    rejected = (found[:, 3] < LEVEL).mean() if null else np.nan
+    stated = promise(cell)
+    return {
+        **cell._asdict(), "truth": truth, "experiments": count, "coverage": covered, "missed_below": above.mean(),
+        "missed_above": below.mean(), "median_width": np.median(found[:, 2] - found[:, 1]), "false_positives": rejected,
+        "least": stated.least, "most": stated.most, "why": stated.why,
+        "holds": bool(stated.least <= covered <= stated.most and not rejected > stated.false),
+    }  # fmt: skip
+
+
+def planned(experiments: int) -> Iterator[dict]:
+    """Yield, for plans of `popleak power`, the width and the power that simulated experiments have."""
+    for splits, size, rho, accuracy in itertools.product((5, 10), (40, 80), (0.0, 0.02), (0.6, 0.75, 0.9)):
+        plan = power.plan(accuracy=accuracy, per_split=size // 2, splits=splits, correlation=rho)
+        cell = Cell("width", "plan", splits, size, rho, accuracy)
+        rng = generator("coverage", *(str(part) for part in cell))
+        found = np.array(list(laws.simulate(cell._replace(interval="rate"), experiments, rng)[0]))
+        ratio = float(np.median(found[:, 2] - found[:, 1]) / plan.width)
+        yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "median_width": plan.width,
+               "ratio": ratio, "least": 0.95, "most": 1.05, "holds": bool(0.95 <= ratio <= 1.05)}  # fmt: skip
+        if accuracy == 0.75:
+            cell = Cell("power", "plan", splits, size, rho, plan.detectable)
+            rate = cell._replace(interval="rate", truth=(1.0 + plan.detectable) / 2.0)
+            found = np.array(list(laws.simulate(rate, experiments, rng)[0]))
+            ratio = float((found[:, 3] < LEVEL).mean())
+            yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "ratio": ratio, "least": 0.75,
+                   "most": 0.85, "holds": bool(0.75 <= ratio <= 0.85)}  # fmt: skip
+
+
+def block(frame: pd.DataFrame) -> str:
+    """Return the tables for the page: coverage in %, one value a correlation, by splits x victims and truth or law."""
+    parts = []
+    for name, part in frame[frame["coverage"].notna()].groupby("interval", sort=False):
+        levels = sorted(part["correlation"].unique())
+        said = " / ".join(f"{level:g}" for level in levels)
+        part = part.assign(
+            column=[
+                _column(name, law, truth) for law, truth in zip(part["law"], part["truth"], strict=True)
+            ],
+            row=[f"{splits} x {size}" for splits, size in zip(part["splits"], part["size"], strict=True)],
+        )  # fmt: skip
+        columns, kind = list(dict.fromkeys(part["column"])), TITLES[name]
+        lines = [
+            f"**{kind}**; correlation {said}."
+            if name != "spearman"
+            else f"**{kind}**; share of variance by block {said}."
+        ]
+        lines += ["", "| splits x size | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
+        for row, one in part.groupby("row", sort=False):
+            texts = [
+                " / ".join(f"{100 * value:.1f}" for value in one[one["column"] == column]["coverage"])
+                for column in columns
+            ]
+            lines.append(f"| {row} | " + " | ".join(texts) + " |")
+        worst = part["coverage"].min(), part["coverage"].max()
+        lines += ["", f"Lowest {100 * worst[0]:.1f}, highest {100 * worst[1]:.1f}. Stated: {_stated(part)}."]
+        if part["false_positives"].notna().any():
+            lines[-1] += f" False positives of the test: at most {100 * part['false_positives'].max():.2f} %."
+        parts.append("\n".join(lines))
+    plans = frame[frame["interval"].isin(["width", "power"])].groupby("interval")["ratio"].agg(["min", "max"])
+    if len(plans) == 2:
+        parts.append(
+            f"**Planner**: simulated over promised median width {plans.loc['width', 'min']:.3f} to "
+            f"{plans.loc['width', 'max']:.3f}; power at the detectable advantage, 0.8 wanted, "
+            f"{plans.loc['power', 'min']:.3f} to {plans.loc['power', 'max']:.3f}."
+        )
+    return "\n\n".join(parts)
+
+
+TITLES = {
+    "rate": "Rate (accuracy), by p", "probit": "Rate, another law (probit-normal), by p", "advantage": "Advantage, by TPR - FPR", "auc": "AUC, by its value",
+    "paired": "Paired difference, by law and mean", "bias": "Mean (bias of an estimate)", "mae": "Mean absolute error",
+    "mse": "Mean squared error", "tpr05": "TPR at FPR 0.05, by AUC", "tpr01": "TPR at FPR 0.01, by AUC",
+    "bits": "Mutual information, by number of ratios and noise", "spearman": "Rank correlation, by its value",
+}  # fmt: skip
+ORDER = [*TITLES, "width", "power"]
+
+
+def _stated(part: pd.DataFrame) -> str:
+    """Return what is promised of an interval's cells, and the reason where it is not 93 to 97 %."""
+    found = part[["least", "most", "why"]].fillna("").drop_duplicates().sort_values("why", kind="stable")
+    return "; ".join(
+        f"{100 * least:g} to {100 * most:g} %" + (f" ({why})" if why else "")
+        for least, most, why in found.itertuples(index=False)
+    )
+
+
+def _column(name: str, law: str, truth: float) -> str:
+    if name in ("rate", "probit", "auc"):
+        return f"{truth:g}"
+    if name == "spearman":
+        return f"{truth:.2f}"
+    return f"{law} {truth:g}" if name == "paired" else law
+
+
+def write_page(path: Path, frame: pd.DataFrame) -> None:
+    """Write the tables between the page's markers."""
+    head, rest = path.read_text(encoding="utf-8").split(BEGIN)
+    tail = rest.split(END)[1]
+    path.write_text(f"{head}{BEGIN}\n\n{block(frame)}\n\n{END}{tail}", encoding="utf-8")
+
+
+def run(arguments: argparse.Namespace) -> bool:
+    """Simulate, write the table, print what it shows; return whether every promise holds."""
+    records = []
+    wanted = [cell for cell in cells() if not arguments.only or cell.interval in arguments.only]
+    for number, cell in enumerate(wanted):
+        records.append(measure(cell, arguments.experiments))
+        if number % 50 == 49:
+            common.say(f"{number + 1} of {len(wanted)} cells")
+    if not arguments.only or "plan" in arguments.only:
+        records += planned(arguments.experiments)
+    frame = pd.DataFrame(records, columns=COLUMNS).round(5)
+    if arguments.only and arguments.output.exists():  # a cell's seed is its own: as if all had been simulated
+        old = pd.read_csv(arguments.output)
+        frame = pd.concat([frame, old[~old["interval"].isin(frame["interval"])]])
+    frame = frame.sort_values("interval", key=lambda names: names.map(ORDER.index), kind="stable")
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(arguments.output, index=False)
+    frame = pd.read_csv(arguments.output)
+    if arguments.output == OUTPUT:
+        write_page(PAGE, frame)
+    print(block(frame))
+    broken = frame[~frame["holds"]]
+    print(f"\n{len(frame)} cells, {len(broken)} promises broken")
+    if len(broken):
+        print(broken.to_string())
+    return broken.empty
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--experiments", type=int, default=EXPERIMENTS)
+    parser.add_argument("--only", nargs="+", choices=[*TITLES, "plan"], help="these intervals alone")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument(
+        "--page", action="store_true", help="simulate nothing: write the page from the table that is there"
+    )
+    arguments = parser.parse_args()
+    if arguments.page:
+        write_page(PAGE, pd.read_csv(OUTPUT))
+    else:
+        sys.exit(0 if run(arguments) else 1)
+
+
+if __name__ == "__main__":
+    main()

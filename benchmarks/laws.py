@@ -1,0 +1,170 @@
+"""Laws with a known truth for `coverage.py`: made-up experiments of victims that come in correlated splits.
+
+Draws are made for all experiments at once; the intervals are the public functions, called once an experiment, since they
+are what is on trial. `correlation` is the intra-cluster correlation of the units: of the outcomes (beta-binomial) for rates,
+else of the normal scores, errors or latent variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from popleak.measures import intervals, leakage, ranks, ratios, roc
+from popleak.measures.intervals import Estimate
+
+NOISE = {"low": 0.3, "middle": 1.0, "high": 3.0, "none": 30.0}
+"""Standard deviation of an estimate, in steps between neighbouring ratios."""
+SCALE = 0.1
+ERRORS = {"bias": 0.0, "mae": SCALE * float(np.sqrt(2.0 / np.pi)), "mse": SCALE**2}
+"""True mean error, absolute error and squared error of normal errors with standard deviation SCALE."""
+DIFFER = {"dense": 0.4, "sparse": 0.05, "rare": 0.01}
+"""Share of victims on which two attacks differ."""
+
+
+class Cell(NamedTuple):
+    """interval; law; splits; size: victims (for bits: a ratio; for spearman: units) a split; correlation; truth."""
+
+    interval: str
+    law: str
+    splits: int
+    size: int
+    correlation: float
+    truth: float
+
+
+def simulate(cell: Cell, experiments: int, rng: np.random.Generator) -> tuple[Iterator[Estimate], float]:
+    """Return the estimates of so many experiments, and the truth that they estimate."""
+    return _LAWS[cell.interval](cell, experiments, rng)
+
+
+def beta_binomial(rng: np.random.Generator, p: float, correlation: float, size: int, shape: tuple) -> np.ndarray:
+    """Return successes of `size` units whose outcomes have this correlation, an array of this shape."""
+    if correlation == 0.0:
+        return rng.binomial(size, p, size=shape)
+    scale = 1.0 / correlation - 1.0
+    return rng.binomial(size, rng.beta(p * scale, (1.0 - p) * scale, size=shape))
+
+
+def _rate(cell: Cell, experiments: int, rng: np.random.Generator):
+    totals = np.full(cell.splits, cell.size)
+    drawn = beta_binomial(rng, cell.truth, cell.correlation, cell.size, (experiments, cell.splits))
+    return (intervals.proportion(one, totals) for one in drawn), cell.truth
+
+
+def _probit(cell: Cell, experiments: int, rng: np.random.Generator):
+    """A victim is named rightly if a normal score is above 0; the splits' means vary: correlation of the scores."""
+    spread = np.sqrt(cell.correlation / (1.0 - cell.correlation))
+    middle = special.ndtri(cell.truth) * np.sqrt(1.0 + spread**2)
+    p = special.ndtr(middle + spread * rng.standard_normal((experiments, cell.splits)))
+    totals = np.full(cell.splits, cell.size)
+    return (intervals.proportion(one, totals) for one in rng.binomial(cell.size, p)), cell.truth
+
+
+def _advantage(cell: Cell, experiments: int, rng: np.random.Generator):
+    """Half of a split's victims come from each world, correlated within split and world."""
+    true, false = (float(rate) for rate in cell.law.split(" - "))
+    half, shape = cell.size // 2, (experiments, cell.splits)
+    right = np.stack([beta_binomial(rng, p, cell.correlation, half, shape) for p in (1.0 - false, true)], axis=2)
+    correct = (np.arange(half) < right[..., None]).reshape(experiments, -1).astype(float)
+    world = np.tile(np.repeat([0, 1], half), cell.splits)
+    split = np.repeat(np.arange(cell.splits), cell.size)
+    return (leakage.advantage(one, world, split) for one in correct), cell.truth
+
+
+def _scores(cell: Cell, area: float, experiments: int, rng: np.random.Generator, *, shift: bool):
+    """Return scores (experiments, splits, size), labels and splits (splits * size,), and separation over scale.
+
+    The splits' separations vary, or (shift) the levels of positives and of negatives, each by itself.
+    """
+    spread = np.sqrt(cell.correlation / (1.0 - cell.correlation))
+    scale = np.sqrt(1.0 + spread**2)
+    ones = np.arange(cell.size) % 2
+    scores = rng.standard_normal((experiments, cell.splits, cell.size))
+    separation = np.sqrt(2.0) * special.ndtri(area) * scale
+    effect = spread * rng.standard_normal((experiments, cell.splits, 2))
+    if shift:
+        scores += np.where(ones == 1, separation + effect[..., :1], effect[..., 1:])
+    else:
+        scores += ones * (separation + np.sqrt(2.0) * effect[..., :1])
+    flat = scores.reshape(experiments, -1)
+    return flat, np.tile(ones, cell.splits), np.repeat(np.arange(cell.splits), cell.size), separation / scale
+
+
+def _auc(cell: Cell, experiments: int, rng: np.random.Generator):
+    scores, labels, splits, _ = _scores(cell, cell.truth, experiments, rng, shift=False)
+    return (roc.auc(one, labels, splits) for one in scores), cell.truth
+
+
+def _tpr(fpr: float):
+    def law(cell: Cell, experiments: int, rng: np.random.Generator):
+        scores, labels, splits, separation = _scores(cell, cell.truth, experiments, rng, shift=True)
+        truth = float(special.ndtr(separation + special.ndtri(fpr)))
+        return (roc.tpr_interval(one, labels, splits, fpr=fpr) for one in scores), truth
+
+    return law
+
+
+def _paired(cell: Cell, experiments: int, rng: np.random.Generator):
+    """Differences in {-1, -.5, 0, .5, 1}; the share that favours the first leans by split."""
+    share, shape = DIFFER[cell.law], (experiments, cell.splits, cell.size)
+    favour = 0.5 + cell.truth / share / 1.5  # mean size of a difference is 0.75
+    lean = favour
+    if cell.correlation > 0.0:
+        scale = 1.0 / cell.correlation - 1.0
+        lean = rng.beta(favour * scale, (1.0 - favour) * scale, size=shape[:2])[..., None]
+    sign = np.where(rng.random(shape) < lean, 1.0, -1.0)
+    differences = sign * rng.choice([0.5, 1.0], size=shape) * (rng.random(shape) < share)
+    ids, none = np.repeat(np.arange(cell.splits), cell.size), np.zeros(cell.splits * cell.size)
+    return (intervals.paired_test(one, none, ids) for one in differences.reshape(experiments, -1)), cell.truth
+
+
+def _errors(cell: Cell, experiments: int, rng: np.random.Generator):
+    own = np.sqrt(cell.correlation) * rng.standard_normal((experiments, cell.splits, 1))
+    error = own + np.sqrt(1.0 - cell.correlation) * rng.standard_normal((experiments, cell.splits, cell.size))
+    ids = np.repeat(np.arange(cell.splits), cell.size)
+    ratio = np.full(ids.size, 0.5)
+    flat = SCALE * error.reshape(experiments, -1)
+    return (getattr(ratios.errors(0.5 + one, ratio, ids), cell.interval) for one in flat), ERRORS[cell.interval]
+
+
+def _channel(bias: np.ndarray, worlds: int, noise: float) -> np.ndarray:
+    """Return P(named | true) where the ratio nearest to true + bias + normal noise is named: (..., worlds, worlds)."""
+    edges = np.arange(worlds - 1) + 0.5
+    passed = special.ndtr((edges - np.arange(worlds)[:, None] - bias[..., None, None]) / noise)
+    ends = np.zeros((*passed.shape[:-1], 1))
+    return np.diff(np.concatenate([ends, passed, ends + 1.0], axis=-1), axis=-1)
+
+
+def _bits(cell: Cell, experiments: int, rng: np.random.Generator):
+    """The estimates of all ratios in a split share a bias: correlation of the errors."""
+    worlds, noise = int(cell.law.split()[0]), NOISE[cell.law.split()[-1]]
+    spread = noise * np.sqrt(cell.correlation / (1.0 - cell.correlation))
+    grid = special.ndtri((np.arange(2001) + 0.5) / 2001)  # the law of the splits' biases, by its quantiles
+    truth = ratios.mutual_information(_channel(spread * grid, worlds, noise).mean(axis=0))
+    shares = _channel(spread * rng.standard_normal((experiments, cell.splits)), worlds, noise)
+    return (ratios.information(one) for one in rng.multinomial(cell.size, shares)), truth
+
+
+def _spearman(cell: Cell, experiments: int, rng: np.random.Generator):
+    """Bivariate normal; cell.correlation is the share of variance between blocks, cell.truth Pearson's correlation."""
+
+    def both(shape: tuple) -> np.ndarray:
+        x, y = rng.standard_normal((2, *shape))
+        return np.stack([x, cell.truth * x + np.sqrt(1.0 - cell.truth**2) * y])
+
+    share, shape = cell.correlation, (experiments, cell.splits)
+    values = np.sqrt(share) * both((*shape, 1)) + np.sqrt(1.0 - share) * both((*shape, cell.size))
+    x, y = values.reshape(2, experiments, -1)
+    ids = np.repeat(np.arange(cell.splits), cell.size)
+    truth = 6.0 / np.pi * float(np.arcsin(cell.truth / 2.0))
+    return (ranks.spearman(one, other, ids) for one, other in zip(x, y, strict=True)), truth
+
+
+_LAWS = {
+    "rate": _rate, "probit": _probit, "advantage": _advantage, "auc": _auc, "paired": _paired, "bias": _errors, "mae": _errors,
+    "mse": _errors, "tpr05": _tpr(0.05), "tpr01": _tpr(0.01), "bits": _bits, "spearman": _spearman,
+}  # fmt: skip
