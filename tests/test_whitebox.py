@@ -322,11 +322,23 @@ def test_data_loss_is_that_of_unseen_rows():
         known = {tuple(row): np.log((b + 0.1) / (a + 0.1)) for row, a, b in zip(features, seen_0, seen_1)}
         return lambda asked: np.array([known.get(tuple(row), 0.0) for row in asked])
 
-    found = _rows.learn(remembers, records, counted, fold=fold, folds=2)
-    assert found.loss == pytest.approx(np.log(2))
-    assert not found.log_odds[counted.rows].any()
-    better = _rows.best([remembers, _rows.linear], records, counted, fold=fold, folds=2)
-    assert better.loss < np.log(2)
+    found = _rows.learn([remembers], records, counted, fold=fold, folds=2)
+    assert not found[counted.rows].any()
+    assert _rows.loss(found, counted, fold == 0) == pytest.approx(np.log(2))
+    better = _rows.learn([remembers, _rows.linear], records, counted, fold=fold, folds=2)
+    assert np.array_equal(better, _rows.learn([_rows.linear], records, counted, fold=fold, folds=2))
+    assert _rows.loss(better, counted, fold == 0) < np.log(2)
+
+
+def test_data_loss_against_a_loop():
+    shadows_0, shadows_1, _ = samples()
+    counted, log_odds = _rows.seen(shadows_0, shadows_1), np.random.default_rng(0).normal(size=60)
+    chosen = counted.rows % 3 == 0
+    means = [
+        np.mean([np.log1p(np.exp(sign * log_odds[row])) for row in shadows.reshape(-1) if row % 3 == 0])
+        for sign, shadows in ((1, shadows_0), (-1, shadows_1))
+    ]
+    assert _rows.loss(log_odds, counted, chosen) == pytest.approx(np.mean(means))
 
 
 def test_data_takes_what_interactions_say():
