@@ -274,7 +274,7 @@ def test_seen_rows_against_a_loop():
 
 
 def test_data_against_the_literal_form():
-    """Each row by the classifier that did not see it, rows repeated one by one in place of weights; then a literal sum."""
+    """By the classifier that did not see the row, rows repeated one by one in place of weights; then a literal sum."""
     from sklearn.linear_model import LogisticRegression
 
     records, (shadows_0, shadows_1, victims), folds = table(), samples(), 3

@@ -76,8 +76,8 @@ def permuted(weights: np.ndarray, sides: tuple[int, ...], rng: np.random.Generat
 def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
     """Return weights of chains with sides SIDES whose worlds differ in the chain without its ReLUs, units in any order.
 
-    Weights after the first layer are positive, so that a world shows in every unit's weights and even an attack that does
-    not know of the order of units can see it. easy: the worlds lie far apart; null: they are one.
+    Weights after the first layer are positive, so that a world shows in every unit's weights and even an attack that
+    does not know of the order of units can see it. easy: the worlds lie far apart; null: they are one.
     """
     rng = generator("contract", "weights", kind, seed)
     example = beta_scores(attack, kind=kind, seed=seed)

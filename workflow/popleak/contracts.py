@@ -6,7 +6,8 @@
         check_attack(MyAttack())
 
 Each check raises AssertionError naming what was broken. An attack for which the made-up games of `contract_data` mean
-nothing (`ceiling`, whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once passes always.
+nothing (`ceiling`, whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once
+passes always.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from .settings import Settings
 HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow")
 SIGMAS = 4.5
 __all__ = (
-    "SHADOWS", "VICTIMS", "Example", "Generate", "beta_scores", "check_attack", "check_model", "frozen", "made_up", "permuted",
+    "SHADOWS", "VICTIMS", "Example", "Generate", "beta_scores", "check_attack", "check_model", "frozen",
+    "made_up", "permuted",
 )  # fmt: skip
 
 
@@ -162,7 +164,7 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
 
 
 def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victims and shadows alike.
+    """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victims or shadows.
 
     Except where `ignores_unit_order` says that it does not.
     """

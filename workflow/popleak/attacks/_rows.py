@@ -15,8 +15,8 @@ CHUNK = 1 << 14
 BINS = 32
 """Bins of a feature, as trees see it."""
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
-"""Called as learner(features (n, f), seen_0 (n,), seen_1 (n,)), the rows' weights in each world, each world's total being
-n / 2; returns the function from features to log-odds of world 1."""
+"""Called as learner(features (n, f), seen_0 (n,), seen_1 (n,)), the rows' weights in each world, each world's total
+being n / 2; returns the function from features to log-odds of world 1."""
 
 
 class Seen(NamedTuple):
@@ -110,7 +110,7 @@ def loss(log_odds: np.ndarray, counted: Seen, chosen: np.ndarray) -> float:
 
 
 def _unseen(learner: Learner, records: Records, counted: Seen, kept: np.ndarray) -> np.ndarray:
-    """Return the log-odds (N,) of every record, learned from the `kept` (n,) distinct rows; 0 if a world has none of them."""
+    """Return the log-odds (N,) of every record, learned from the `kept` (n,) distinct rows; 0 if a world has none."""
     from threadpoolctl import threadpool_limits
 
     def features_of(rows: np.ndarray | slice) -> np.ndarray:
