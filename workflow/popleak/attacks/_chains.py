@@ -42,8 +42,9 @@ def flat(chain: Layers) -> np.ndarray:
 def in_order(chain: Layers) -> Layers:
     """Return the chain with the units of each hidden layer in rising order of the sum of their incoming weights.
 
-    Of equal sums the incoming weights decide, then the bias, then the outgoing weights in rising order. Layers are taken
-    from the first on, so each sum runs over units already in order: renamed units give the same chain, bit for bit.
+    Of equal sums the incoming weights decide, then the bias, then the outgoing weights in rising order. Layers are
+    taken from the first on, so each sum runs over units already in order: renamed units give the same chain, bit for
+    bit.
     """
     chain = list(chain)
     for i in range(len(chain) - 1):
@@ -59,11 +60,11 @@ def summaries(chain: Layers, points: np.ndarray) -> np.ndarray:
     """Return the means over units of three functions of each unit, layer after layer: (layers * (2 (d + 1) + m),).
 
     points (m, d). Of a unit with incoming weights w, bias b and inputs from the units k of the layer before:
-    - path (d + 1,): sum_k w_k path_k, plus b in the last entry; in the first layer [w, b]. That of the last layer is the
-      product of the matrices, the chain with its ReLUs left out;
+    - path (d + 1,): sum_k w_k path_k, plus b in the last entry; in the first layer [w, b]. That of the last layer is
+      the product of the matrices, the chain with its ReLUs left out;
     - size (d + 1,): sum_k |w_k| size_k; in the first layer |[w, b]|;
-    - answer (m,): relu(sum_k w_k answer_k + b); in the first layer relu(w . point + b); in the last without the ReLU, so
-      that it is the chain's logit at the points.
+    - answer (m,): relu(sum_k w_k answer_k + b); in the first layer relu(w . point + b); in the last without the ReLU,
+      so that it is the chain's logit at the points.
     """
     matrix, bias = chain[0]
     path = np.column_stack([matrix, bias])

@@ -155,8 +155,8 @@ class Attack:
         return None
 
     def ignores_unit_order(self, settings: Settings) -> bool:
-        """Return whether renaming a chain's hidden units, with their incoming and outgoing weights, leaves the score as it
-        is; asked of attacks with access to weights alone. False: the attack is known to be naive in this."""
+        """Return whether renaming a chain's hidden units, with their incoming and outgoing weights, leaves the score as
+        it is; asked of attacks with access to weights alone. False: the attack is known to be naive in this."""
         return True
 
     def calibrate(

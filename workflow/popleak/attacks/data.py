@@ -32,16 +32,17 @@ class Data(Attack):
     """score = (sum over the sample's rows of log P(world 1 | x, y) / P(world 0 | x, y) - threshold) / scale.
 
     It is given the rows that the victim was trained on, x and y of each, in place of the model: what the model says of
-    its population it has from them. The group is not among them, as x leaves it out; with the group, counting would settle
-    every pair of ratios at once and the line would say nothing. Rows of one world are alike and independent but for
-    the exact number a group, so the sum of their log-likelihood ratios is the best statistic, up to the classifier of
-    single records that stands in for the unknown ratio.
+    its population it has from them. The group is not among them, as x leaves it out; with the group, counting would
+    settle every pair of ratios at once and the line would say nothing. Rows of one world are alike and independent but
+    for the exact number a group, so the sum of their log-likelihood ratios is the best statistic, up to the classifier
+    of single records that stands in for the unknown ratio.
 
-    The classifier learns from the rows of the shadows' samples, distinct rows weighted by how often each world holds them.
-    Shadows of a split share a pool, so a row is scored by a classifier that has not seen this row in any shadow (folds of
-    rows); rows of victims, which come from another pool, by the mean over folds. Of the learners the one with the
-    smaller loss on rows that it has not seen is taken. The threshold is the middle between the worlds' mean sums over
-    shadows, the scale their standard deviation within a world.
+    The classifier learns from the rows of the shadows' samples, distinct rows weighted by how often each world holds
+    them. Shadows of a split share a pool, so a row is scored by a classifier that has not seen this row in any shadow
+    (folds of rows); rows of victims, which come from another pool, by the mean over folds. Of the learners the one with
+    the smaller loss on the first fold, unseen, is taken. The threshold is the middle between the worlds' mean sums over
+    shadows, the scale their standard deviation within a world. Where pools are small, victims' and shadows' differ by
+    about as much as samples do, and the threshold is off: the AUC then says more than the accuracy.
     """
 
     name = "data"
@@ -67,8 +68,8 @@ class Data(Attack):
         fold = generator(game.seed, self.name, "folds").permutation(len(counted.rows)) % settings.folds
         names = ("linear", "trees") if settings.classifier == "auto" else (settings.classifier,)
         learners = [_rows.LEARNERS[name] for name in names]
-        found = _rows.best(learners, game.records, counted, fold=fold, folds=settings.folds)
-        log_odds = np.round(found.log_odds, DECIMALS)
+        found = _rows.learn(learners, game.records, counted, fold=fold, folds=settings.folds)
+        log_odds = np.round(found, DECIMALS)
         sums = [np.sort([log_odds[sample].sum() for sample in world]) for world in samples]
         threshold = (sums[0].mean() + sums[1].mean()) / 2
         spread = np.sqrt(np.mean(np.concatenate([world - world.mean() for world in sums]) ** 2))

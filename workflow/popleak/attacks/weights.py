@@ -51,20 +51,20 @@ class Weights(Attack):
     """score = decision function of a logistic regression on features of the weights; shadows choose its strength.
 
     Forms, by what the features are:
-    - deepsets: sums over the units of each layer of functions phi of a unit's weights and of what phi gave for the units
-      before it, so that the names of units do not matter (Ganju et al., "Property Inference Attacks on Fully Connected
-      Neural Networks using Permutation Invariant Representations", CCS 2018, section 5.3). Here phi is not trained: a
+    - deepsets: sums over the units of each layer of functions phi of a unit's weights and of what phi gave for the
+      units before it, so that the names of units do not matter (Ganju et al., "Property Inference Attacks on Fully
+      Connected Neural Networks using Permutation Invariant Representations", CCS 2018). Here phi is not trained: a
       linear part (products of the layers' weights along paths, signed and absolute) and a ReLU part with drawn weights,
       which is the model's own answer at random points (random features: Rahimi & Recht, NIPS 2007). Only the regression
-      on the sums is fitted, exactly. With some 100 shadows a world, phi trained by gradient from a random start overfits,
-      and trained from this start gains nothing. Each block of features (layer and part) has total variance 1 over the
-      shadows, so that a block does not count for more because it is wide.
-    - sorted: the weights, the units of each hidden layer in order of the sum of their incoming weights (same source,
-      section 5.2).
+      on the sums is fitted, exactly. With some 100 shadows a world, phi trained by gradient from a random start
+      overfitted, and trained from this start gained nothing. Each block of features (layer and part) has total
+      variance 1 over the shadows, so that a block does not count for more because it is wide.
+    - sorted: the weights, the units of each hidden layer in order of the sum of their incoming weights (same source).
     - flat: the weights as they are. Units have other names in every model, so this is the naive form.
 
-    Features are standardised by the shadows' mean and standard deviation; a constant feature weighs 0. The order of units
-    is made canonical first, so a model whose units are renamed scores the same, bit for bit, in all forms but `flat`.
+    Features are standardised by the shadows' mean and standard deviation; a constant feature weighs 0. The order of
+    units is made canonical first, so a model whose units are renamed scores the same, bit for bit, in all forms but
+    `flat`.
     """
 
     name = "weights"
@@ -75,7 +75,7 @@ class Weights(Attack):
         form: Literal["deepsets", "flat", "sorted"] = "deepsets"
         """What is read off the weights: sums over units, or the weights as they are, or with sorted units."""
         points: int = Field(default=256, ge=1)
-        """Random points at which deepsets asks the model; drawn from the standard normal law, the same for every model."""
+        """Random points at which deepsets asks the model: standard normal, the same points for every model."""
         c_grid: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1e-2, 1e-1, 1.0, 1e1, 1e2), min_length=1)
         """Inverse penalties to choose from by cross-validation, for features of total variance 1 a block."""
         c: float = Field(default=1.0, gt=0)
@@ -88,7 +88,7 @@ class Weights(Attack):
 
     def refuses(self, game: Game) -> str | None:
         if game.sides is None:
-            return f"weights: the model {game.model} is no chain of Linear and ReLU layers: leave the attack out, or take a model that is"
+            return f"weights: the model {game.model} is no chain of Linear and ReLU: leave the attack out, or the model"
         return None
 
     def calibrate(
