@@ -11,8 +11,8 @@ PUBLISHED = {
     0.0: 0.99998, 0.1: 0.99, 0.2: 0.90, 0.3: 0.72, 0.4: 0.56, 0.6: 0.56, 0.7: 0.68, 0.8: 0.86, 0.9: 0.975, 1.0: 0.99998,
 }  # fmt: skip
 """Published in the line of Suri & Evans (2022) and Suri et al. (2023): median accuracy of the KL attack at telling a
-ratio from 0.5; Census (ACS 2019), sex, 50,000 training rows. 100 % is entered as 99.998 %: at 1 the attack would be worth
-infinitely many samples."""
+ratio from 0.5; Census (ACS 2019), sex, 50,000 training rows. 100 % is entered as 99.998 %: at 1 the attack would be
+worth infinitely many samples."""
 CHOSEN = ("threshold", "kl", "meta", "best")
 COLUMNS = (
     "task", "model", "ratio", "defence", "adversary", "knowledge", "victims", "accuracy", "accuracy_low",

@@ -125,7 +125,8 @@ def _lines(panel, mine, looks, column):
         known = rows[column].notna() & (rows[column] < float("inf"))
         rows, x = rows[known], x[known]
         panel.errorbar(x, rows[column], yerr=style.spread(rows, column), color=look.color, marker=look.marker,
-                       linewidth=0.9, linestyle=look.line, markersize=3.4 * look.size, elinewidth=0.8, zorder=3)  # fmt: skip
+                       linewidth=0.9, linestyle=look.line, markersize=3.4 * look.size, elinewidth=0.8,
+                       zorder=3)  # fmt: skip
 
 
 def _errors(panel, mine, given, looks, ratios):
