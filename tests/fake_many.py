@@ -87,7 +87,8 @@ def _proxies(tasks):
             rows.append(
                 {
                     "proxy": proxy, "scope": scope, "cells": 18 * (len(tasks) if scope == "all" else 1),
-                    "tasks": len(tasks) if scope == "all" else 1, "rank_correlation": near, "low": max(-1.0, near - half),
+                    "tasks": len(tasks) if scope == "all" else 1, "rank_correlation": near,
+                    "low": max(-1.0, near - half),
                     "high": min(1.0, near + half),
                 }
             )  # fmt: skip

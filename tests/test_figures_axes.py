@@ -60,7 +60,8 @@ def test_axes_change_no_claim():
     tasks = FULL["tasks"]
     settings = {
         "tasks": tasks, "kinds": {task: {name: name for name in fake_tables.DEFENCES} for task in tasks},
-        "datasets": dict.fromkeys(tasks, "acs-income"), "controls": {task: {"fft-rehearsal": "rehearsal"} for task in tasks},
+        "datasets": dict.fromkeys(tasks, "acs-income"),
+        "controls": {task: {"fft-rehearsal": "rehearsal"} for task in tasks},
         "tau": 0.1, "seed": 1,
     }  # fmt: skip
     given = {name: frames[name].assign() for name in ("models", "leakage", "bounds")}

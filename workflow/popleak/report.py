@@ -267,8 +267,8 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         for row in _sorted(_known(frame).to_dict("records"), ("adversary", "knowledge", "shadow_model", "repeats"))
     ]
     note = (
-        "One row a task, pair of worlds, defence, adversary and knowledge (and poisoned share, shadows' architecture and "
-        "answers a query, where these vary). In brackets: 95 % intervals. p values are "
+        "One row a task, pair of worlds, defence, adversary and knowledge (and poisoned share, shadows' architecture "
+        "and answers a query, where these vary). In brackets: 95 % intervals. p values are "
         "Holm-corrected over "
         "the table. Control: the same defence without the fairness term. Click a head to sort; hover over it for its "
         "meaning."

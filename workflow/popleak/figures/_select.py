@@ -140,7 +140,7 @@ def attacks(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def black_box(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that see a victim's answers alone, judged alone: access to labels or scores, and `best` of these."""
+    """Return the rows that see a victim's answers alone, judged alone: labels or scores, and `best` of these."""
     kept = frame["access"].isin(["labels", "scores", "any"]) & ~frame["adversary"].map(transductive).astype(bool)
     return attacks(frame[kept])
 

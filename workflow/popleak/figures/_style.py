@@ -174,7 +174,7 @@ SEES = {"weights": "white box", "pair": "base model too", "rows": "training rows
 
 
 def said(name: str, access: str = "") -> str:
-    """Return an adversary's name as a figure says it, marked if it breaks the game's rules or sees more than answers."""
+    """Return an adversary's name as figures say it, marked if it breaks the game's rules or sees more than answers."""
     if "transductive" in name:
         bare = name.replace("-transductive", "").replace("transductive", "").strip("-") or name
         return f"{bare} (transductive)"

@@ -1,4 +1,4 @@
-"""Every attack by what it sees of a victim and what it knows of the defence; other shadows and repeated queries as well."""
+"""Every attack by what it sees of a victim and what it knows of the defence; other shadows, repeated queries."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ class Attacks(Figure):
     name = "attacks"
     summary = "every attack by access, defence and knowledge; other shadows and repeated queries"
     caption = (
-        "Share of victims whose training world is named: a row an attack, grouped by what it sees of a victim (labels; "
-        "scores; weights: white box; pair: scores of the base model too), a column a defence, a block a task, in pure "
-        "worlds where they were run, else the widest pair of ratios. Marker: what is known of the defence: hollow, nothing "
-        "(undefended shadows); half filled, the kind of defence but not its settings (shadows with the defaults); filled, "
-        "both, or no shadows are used. Where no half-filled marker is drawn, the defence runs at its default settings and "
-        "aware is informed. Groups below: shadows of another architecture than the victim's; each query asked several "
-        "times (defences that answer at random). An attack marked (transductive) scales its scores over all victims and "
-        "breaks the game's rule; it is shown to compare with published numbers. Bars: 95 % intervals, clustered by pool "
-        "split. Dashed: chance; brown with a band: what the training rows themselves give away (rows of undefended "
-        "victims); solid: the known ceiling, where there is one."
+        "Share of victims whose training world is named: a row an attack, grouped by what it sees of a victim "
+        "(labels; scores; weights: white box; pair: scores of the base model too), a column a defence, a block a "
+        "task, in pure worlds where they were run, else the widest pair of ratios. Marker: what is known of the "
+        "defence: hollow, nothing (undefended shadows); half filled, the kind of defence but not its settings "
+        "(shadows with the defaults); filled, both, or no shadows are used. Where no half-filled marker is drawn, "
+        "the defence runs at its default settings and aware is informed. Groups below: shadows of another "
+        "architecture than the victim's; each query asked several times (defences that answer at random). An "
+        "attack marked (transductive) scales its scores over all victims and breaks the game's rule; it is shown "
+        "to compare with published numbers. Bars: 95 % intervals, clustered by pool split. Dashed: chance; brown "
+        "with a band: what the training rows themselves give away (rows of undefended victims); solid: the known "
+        "ceiling, where there is one."
     )
     tables = ("leakage",)
 
@@ -96,7 +97,9 @@ def _labelled(leakage):
             for asked, shadow, model, access in zip(repeats, shadows, frame["model"], frame["access"], strict=True)
         ],
         line=[
-            style.said(name) + (f", {shadow} shadows" if shadow != model else "") + (f", {asked} times" if asked > 1 else "")
+            style.said(name)
+            + (f", {shadow} shadows" if shadow != model else "")
+            + (f", {asked} times" if asked > 1 else "")
             for name, shadow, model, asked in zip(frame["adversary"], shadows, frame["model"], repeats, strict=True)
         ],
     )  # fmt: skip

@@ -16,12 +16,13 @@ class Confusion(Figure):
     name = "confusion"
     summary = "confusion matrices of attacks that name one ratio among many, by task, defence and attack"
     caption = (
-        "Share of the victims of each true ratio (rows, each summing to 100 %) for which the attack names each ratio "
-        "(columns); informed shadows. Numbers: per cent, left out below 0.5. Frames: right answers. Above each matrix: share of "
-        "victims whose ratio is named, with its 95 % interval (clustered by pool split); chance is 1 / number of ratios; "
-        "the bias-corrected mutual information between true and named ratio, in bits, and the highest accuracy that so much "
-        "information allows (Fano's inequality). Rows of panels: task and defence, with what the training rows of undefended "
-        "victims themselves give away, where that was run. With more than 24 panels those of defended victims are left out."
+        "Share of the victims of each true ratio (rows, each summing to 100 %) for which the attack names each "
+        "ratio (columns); informed shadows. Numbers: per cent, left out below 0.5. Frames: right answers. Above "
+        "each matrix: share of victims whose ratio is named, with its 95 % interval (clustered by pool split); "
+        "chance is 1 / number of ratios; the bias-corrected mutual information between true and named ratio, in "
+        "bits, and the highest accuracy that so much information allows (Fano's inequality). Rows of panels: task "
+        "and defence, with what the training rows of undefended victims themselves give away, where that was run. "
+        "With more than 24 panels those of defended victims are left out."
     )
     tables = ("confusion", "regression")
 
@@ -60,8 +61,10 @@ class Confusion(Figure):
             given = select.data(many.at(overall, place._replace(defence="none")))
             note = f"\n(rows: {_share(given)})" if len(given) and given["accuracy"].notna().any() else ""
             axes[r, 0].set_ylabel("true ratio")
-            axes[r, 0].annotate(f"{place.title}{note}", (0, 0.5), xycoords="axes fraction", xytext=(-36, 0), rotation=90,
-                                textcoords="offset points", ha="right", va="center", fontweight="bold", multialignment="center")  # fmt: skip
+            axes[r, 0].annotate(
+                f"{place.title}{note}", (0, 0.5), xycoords="axes fraction", xytext=(-36, 0), rotation=90, ha="right",
+                textcoords="offset points", va="center", fontweight="bold", multialignment="center",
+            )  # fmt: skip
         order = {name: i for i, name in enumerate(looks)}
         plotted = frame[list(COLUMNS)].sort_values("adversary", key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(list(COLUMNS[:4]), kind="stable").reset_index(drop=True)

@@ -16,15 +16,15 @@ class Leakage(Figure):
     name = "leakage"
     summary = "share of victims whose world is named, by defence and adversary, with intervals"
     caption = (
-        "Share of victims whose training world the adversary names, by defence (rows within a panel) and adversary "
-        "(marker and colour). A panel a task and pair of worlds: P(a = 1) in world 0 against world 1. Filled "
-        "markers: shadows trained with the same defence (informed), or an adversary that needs no shadows; hollow "
-        "markers: undefended shadows (unaware). Bars are 95 % intervals, clustered by pool split. Lines to compare "
-        "with, each where it is known: dashed, chance, 0.5; brown with a band (95 % interval), what the training rows "
-        "themselves give away; short and solid, the best accuracy that any adversary can have, where the law of the "
-        "outputs is known. `best` is the attack that did best on the other pool splits. Adversaries see answers "
-        "alone (labels or scores), asked once; those that see more, know of the defence by name only (aware) or use "
-        "other shadows are in the figure `attacks`."
+        "Share of victims whose training world the adversary names, by defence (rows within a panel) and "
+        "adversary (marker and colour). A panel a task and pair of worlds: P(a = 1) in world 0 against world 1. "
+        "Filled markers: shadows trained with the same defence (informed), or an adversary that needs no shadows; "
+        "hollow markers: undefended shadows (unaware). Bars are 95 % intervals, clustered by pool split. Lines to "
+        "compare with, each where it is known: dashed, chance, 0.5; brown with a band (95 % interval), what the "
+        "training rows themselves give away; short and solid, the best accuracy that any adversary can have, "
+        "where the law of the outputs is known. `best` is the attack that did best on the other pool splits. "
+        "Adversaries see answers alone (labels or scores), asked once; those that see more, know of the defence "
+        "by name only (aware) or use other shadows are in the figure `attacks`."
     )
     tables = ("leakage",)
 
@@ -91,7 +91,8 @@ def _panel(panel, cell, names, looks):
             shift = (0.22 if hollow else -0.22) * slot * both
             y = [names.index(name) - 0.43 + slot * (i + 0.5) + shift for name in part["defence"]]
             panel.errorbar(
-                part["accuracy"], y, xerr=style.spread(part, "accuracy"), color=look.color, marker=look.marker, linestyle="none",
+                part["accuracy"], y, xerr=style.spread(part, "accuracy"), color=look.color, marker=look.marker,
+                linestyle="none",
                 elinewidth=0.9,
                 markersize=3.8 * look.size, markeredgewidth=0.8, zorder=3,
                 markerfacecolor="white" if hollow else look.color,

@@ -16,12 +16,13 @@ class Poisoning(Figure):
     name = "poison"
     summary = "accuracy of attacks against the poisoned share of the training data, by defence"
     caption = (
-        "Share of victims whose training world is named, by the share of every draw's rows that the adversary slipped in "
-        "with flipped labels (0: none), for the attacks run on poisoned victims; informed shadows, poisoned alike. A column "
-        "a task, in pure worlds where they were run, else the widest pair of ratios (one task: a column a pair); a row a "
-        "defence. Bars: 95 % intervals, clustered by pool split; attacks stand a little aside of the share so that they can "
-        "be told apart. Dashed: chance; brown with a band: what the training rows of undefended victims themselves give "
-        "away; solid black without markers: the known ceiling, where there is one."
+        "Share of victims whose training world is named, by the share of every draw's rows that the adversary "
+        "slipped in with flipped labels (0: none), for the attacks run on poisoned victims; informed shadows, "
+        "poisoned alike. A column a task, in pure worlds where they were run, else the widest pair of ratios (one "
+        "task: a column a pair); a row a defence. Bars: 95 % intervals, clustered by pool split; attacks stand a "
+        "little aside of the share so that they can be told apart. Dashed: chance; brown with a band: what the "
+        "training rows of undefended victims themselves give away; solid black without markers: the known "
+        "ceiling, where there is one."
     )
     tables = ("leakage",)
 

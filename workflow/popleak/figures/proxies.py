@@ -13,11 +13,11 @@ class Proxies(Figure):
     name = "proxies"
     summary = "rank correlation of each cheap proxy with the best informed advantage, over all tasks and by task"
     caption = (
-        "Spearman's rank correlation between each proxy, a number that is cheaper to come by than a full attack, and the "
-        "best informed adversary's advantage, over the cells task x model x pair of worlds x defence. Large filled markers: all "
-        "cells; small hollow ones: those of one task. Bars: 95 % intervals; few cells give wide ones. Right: number of "
-        "cells. On the dashed line a proxy ranks no better than chance; at 1 it ranks the cells as the attack does. Proxies are "
-        "sorted by their correlation over all cells."
+        "Spearman's rank correlation between each proxy, a number that is cheaper to come by than a full attack, "
+        "and the best informed adversary's advantage, over the cells task x model x pair of worlds x defence. "
+        "Large filled markers: all cells; small hollow ones: those of one task. Bars: 95 % intervals; few cells "
+        "give wide ones. Right: number of cells. On the dashed line a proxy ranks no better than chance; at 1 it "
+        "ranks the cells as the attack does. Proxies are sorted by their correlation over all cells."
     )
     tables = ("proxies",)
 

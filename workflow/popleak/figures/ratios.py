@@ -10,8 +10,9 @@ MIDDLE = 0.5
 PUBLISHED = {
     0.0: 0.99998, 0.1: 0.99, 0.2: 0.90, 0.3: 0.72, 0.4: 0.56, 0.6: 0.56, 0.7: 0.68, 0.8: 0.86, 0.9: 0.975, 1.0: 0.99998,
 }  # fmt: skip
-"""Suri et al. (SaTML 2023): median accuracy of the KL attack at telling a ratio from 0.5; Census (ACS 2019), sex, 50,000
-training rows. 100 % is entered as 99.998 %: at 1 the attack would be worth infinitely many samples."""
+"""Published in the line of Suri & Evans (2022) and Suri et al. (2023): median accuracy of the KL attack at telling a
+ratio from 0.5; Census (ACS 2019), sex, 50,000 training rows. 100 % is entered as 99.998 %: at 1 the attack would be
+worth infinitely many samples."""
 CHOSEN = ("threshold", "kl", "meta", "best")
 COLUMNS = (
     "task", "model", "ratio", "defence", "adversary", "knowledge", "victims", "accuracy", "accuracy_low",
@@ -25,16 +26,17 @@ class Ratios(Figure):
     name = "ratios"
     summary = "accuracy and n_leaked against the ratio that is told from 0.5, beside the published curve"
     caption = (
-        "Upper panels: share of undefended victims whose training world is named, by the ratio r that is told from 0.5 "
-        "(either world may be the one at 0.5), for the best informed adversary and chosen attacks; under a defence "
-        "(where at most three are run) the best informed adversary alone, hollow. At r = 0.5 the two worlds are one (null). "
-        "Dashed: chance; brown with a band: what the training rows themselves give away; solid black without markers: "
-        "the known ceiling, each where it was run or is known. Lower panels: n_leaked, the direct samples of training "
-        "data that tell the worlds apart as well (axis linear up to 1, then logarithmic). Triangles on the upper edge: infinite, because no victim was missed, "
-        "or beyond the axis; they are left out of the means. Bars: 95 % intervals, clustered by pool split; none is "
-        "drawn on n_leaked where its table has none. Open grey circles: published medians for Census (ACS 2019), sex, KL with 50,000 training "
-        "rows (Suri et al., SaTML 2023), another data set and size: to compare the shape, not the height; 100 % is "
-        "entered as 99.998 %."
+        "Upper panels: share of undefended victims whose training world is named, by the ratio r that is told "
+        "from 0.5 (either world may be the one at 0.5), for the best informed adversary and chosen attacks; under "
+        "a defence (where at most three are run) the best informed adversary alone, hollow. At r = 0.5 the two "
+        "worlds are one (null). Dashed: chance; brown with a band: what the training rows themselves give away; "
+        "solid black without markers: the known ceiling, each where it was run or is known. Lower panels: "
+        "n_leaked, the direct samples of training data that tell the worlds apart as well (axis linear up to 1, "
+        "then logarithmic). Triangles on the upper edge: infinite, because no victim was missed, or beyond the "
+        "axis; they are left out of the means. Bars: 95 % intervals, clustered by pool split; none is drawn on "
+        "n_leaked where its table has none. Open grey circles: published medians for Census (ACS 2019), sex, KL "
+        "with 50,000 training rows (Suri & Evans 2022, Suri et al. 2023), another data set and size: to compare "
+        "the shape, not the height; 100 % is entered as 99.998 %."
     )
     tables = ("leakage",)
 
@@ -119,7 +121,7 @@ def _shown(attacks):
 
 
 def _lines(mine):
-    """Return (look, hollow, rows) of each line of a panel; `x` is the ratio, a little aside so that bars do not hide others."""
+    """Return (look, hollow, rows) of each line of a panel; `x` is the ratio, a little aside to show all bars."""
     undefended = select.of(mine, defence="none")
     found = [
         (look, False, select.of(undefended, adversary=name))

@@ -1,4 +1,4 @@
-"""How well attacks name the ratio itself: estimate against truth, its error, and what that is worth in direct samples."""
+"""How well attacks name the ratio itself: estimate against truth, its error, what that is worth in direct samples."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class Regression(Figure):
     name = "regression"
     summary = "estimated against true ratio, mean absolute error and n_leaked, by task and defence"
     caption = (
-        "Victims of many worlds, whose ratio P(a = 1) each attack estimates; informed shadows. Upper panels: estimates by "
-        "true ratio; marker: median, thick bar: middle half, thin bar: 5 % to 95 % of the victims (these are no confidence "
-        "intervals); on the diagonal the estimate is right. Middle: mean absolute error; dashed: always naming the mean of the ratios, "
-        "which needs no victim. Lower: n_leaked = r (1 - r) / MSE, the direct samples of training data whose mean would "
-        "estimate the ratio as well; not defined at 0 and 1. Bars there: 95 % intervals, clustered by pool split. Brown, "
-        "with its interval as a band: what the training rows themselves give away, worth as many samples as there are "
-        "rows, so left out below. Attacks stand a little aside of the true ratio so that they can be told apart."
+        "Victims of many worlds, whose ratio P(a = 1) each attack estimates; informed shadows. Upper panels: "
+        "estimates by true ratio; marker: median, thick bar: middle half, thin bar: 5 % to 95 % of the victims "
+        "(these are no confidence intervals); on the diagonal the estimate is right. Middle: mean absolute error; "
+        "dashed: always naming the mean of the ratios, which needs no victim. Lower: n_leaked = r (1 - r) / MSE, "
+        "the direct samples of training data whose mean would estimate the ratio as well; not defined at 0 and 1. "
+        "Bars there: 95 % intervals, clustered by pool split. Brown, with its interval as a band: what the "
+        "training rows themselves give away, worth as many samples as there are rows, so left out below. Attacks "
+        "stand a little aside of the true ratio so that they can be told apart."
     )
     tables = ("estimates", "regression")
 
@@ -123,8 +124,9 @@ def _lines(panel, mine, looks, column):
     for look, rows, x in _aside(mine, looks):
         known = rows[column].notna() & (rows[column] < float("inf"))
         rows, x = rows[known], x[known]
-        panel.errorbar(x, rows[column], yerr=style.spread(rows, column), color=look.color, marker=look.marker, linewidth=0.9,
-                       linestyle=look.line, markersize=3.4 * look.size, elinewidth=0.8, zorder=3)  # fmt: skip
+        panel.errorbar(x, rows[column], yerr=style.spread(rows, column), color=look.color, marker=look.marker,
+                       linewidth=0.9, linestyle=look.line, markersize=3.4 * look.size, elinewidth=0.8,
+                       zorder=3)  # fmt: skip
 
 
 def _errors(panel, mine, given, looks, ratios):

@@ -15,14 +15,14 @@ class Roc(Figure):
     summary = "ROC curve of the adversary with the highest AUC, by defence"
     caption = (
         "ROC curves at naming world 1, one a defence, of the attack with the highest informed AUC in the leakage "
-        "table, among those that see a victim's answers alone (`best` left out; attacks that need no shadows count "
-        "as informed). The attack is chosen on the "
-        "victims shown, so the curve is an upper view. Scores are pooled over pool splits on the judges' own "
-        "scales, whose threshold is 0 in every split; the AUC in words is the leakage table's, a mean over splits, "
-        "and the pooled curve's own area can differ from it. Markers: TPR at FPR 5 % (dotted line), 25 % and 50 %. "
-        "Lines to compare with, each where it is known: dashed, chance; brown, what the training rows themselves give "
-        "away (undefended victims); solid black, as far as accuracy may reach where the law of the outputs is known: "
-        "TPR - FPR = 2 ceiling - 1, above which no attack lies but by chance."
+        "table, among those that see a victim's answers alone (`best` left out; attacks that need no shadows "
+        "count as informed). The attack is chosen on the victims shown, so the curve is an upper view. Scores are "
+        "pooled over pool splits on the judges' own scales, whose threshold is 0 in every split; the AUC in words "
+        "is the leakage table's, a mean over splits, and the pooled curve's own area can differ from it. Markers: "
+        "TPR at FPR 5 % (dotted line), 25 % and 50 %. Lines to compare with, each where it is known: dashed, "
+        "chance; brown, what the training rows themselves give away (undefended victims); solid black, as far as "
+        "accuracy may reach where the law of the outputs is known: TPR - FPR = 2 ceiling - 1, above which no "
+        "attack lies but by chance."
     )
     tables = ("scores", "leakage")
 
