@@ -60,7 +60,6 @@ EXCEPTIONS: list[tuple[Callable[[Cell], bool], float, float, str]] = [
     (lambda c: c.interval in ("rate", "probit") and c.truth >= 0.95, 0.93, 1.0, "few failures: a count's coverage moves in steps"),
     (lambda c: c.interval == "advantage" and c.truth >= 0.9, 0.93, 0.98, "few failures"),
     (lambda c: c.interval == "auc" and c.truth >= 0.97, 0.93, 1.0, "few misranked pairs"),
-    (lambda c: c.interval == "auc" and c.splits * c.size <= 200, 0.93, 0.98, "few victims: DeLong's variance as a floor"),
     (lambda c: c.interval == "paired" and c.law == "rare", 0.93, 1.0, "few discordant pairs"),
     (lambda c: c.interval in ("mae", "mse") and c.correlation > 0.1, 0.85, 0.97, "squares of few splits' own biases"),
     (lambda c: c.interval == "tpr05", 0.93, 1.0, "two errors, one through an order statistic"),
@@ -69,7 +68,7 @@ EXCEPTIONS: list[tuple[Callable[[Cell], bool], float, float, str]] = [
     (lambda c: c.interval == "bits" and c.law.startswith("11") and c.correlation > 0.02, 0.87, 0.97,
      "few splits' own biases, alike at all ratios"),
     (lambda c: c.interval == "bits", 0.93, 0.98, "few victims a ratio"),
-    (lambda c: c.interval == "spearman", 0.925, 0.99, "few blocks"),
+    (lambda c: c.interval == "spearman", 0.93, 0.99, "few blocks"),
 ]  # fmt: skip
 """Where coverage is not between 93 and 97 %, by how much, and why; the first that applies."""
 

@@ -15,7 +15,7 @@ STRICT = [
     Cell("rate", "beta-binomial", 5, 80, 0.1, 0.9),
     Cell("rate", "beta-binomial", 10, 80, 0.0, 0.5),
     Cell("advantage", "0.75 - 0.25", 5, 80, 0.1, 0.5),
-    Cell("auc", "binormal", 5, 80, 0.1, 0.7),
+    Cell("auc", "binormal", 5, 40, 0.1, 0.7),
     Cell("paired", "dense", 5, 80, 0.1, 0.0),
     Cell("paired", "sparse", 5, 40, 0.0, 0.0),
     Cell("paired", "dense", 10, 40, 0.02, 0.1),

@@ -50,7 +50,7 @@ def auc(scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, level: 
     that is at most the number of units. At exactly 0 or 1 DeLong's variance is 0 and the effective size is the number
     of the rarer label: the variance of an AUC is at most AUC (1 - AUC) / that number (Birnbaum & Klose 1957). So the
     limits lie in [0, 1] and are never equal. One cluster: DeLong's alone, whole. Source of the form: Kottas, Kuss & Zapf
-    (BMC Med. Res. Methodol. 2014). Simulated coverage: 93 to 97.5 % for AUC up to 0.97, 93 to 99.5 at 0.99
+    (BMC Med. Res. Methodol. 2014). Simulated coverage: 93 to 97 % for AUC up to 0.9, 93 to 99.5 at 0.97 and 0.99
     (docs/statistics.md).
     """
     scores, labels = _scored(scores, labels)
