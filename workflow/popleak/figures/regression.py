@@ -103,7 +103,8 @@ def _numbers(estimates, errors):
 def _aside(mine, looks):
     """Yield (name, look, rows) of each attack with the x of its markers."""
     gaps = sorted(set(mine["ratio"]))
-    gap = min((b - a for a, b in itertools.pairwise(gaps)), default=0.1)
+    # no wider than a tenth of the axis: markers at 0 and 1 must stay inside it
+    gap = min((0.1, *(b - a for a, b in itertools.pairwise(gaps))))
     for i, (name, look) in enumerate(looks.items()):
         rows = select.of(mine, adversary=name)
         yield look, rows, rows["ratio"] + 0.65 * gap * ((i + 0.5) / len(looks) - 0.5)
