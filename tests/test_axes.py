@@ -11,7 +11,7 @@ import yaml
 
 import tiny
 from popleak import answers as stored
-from popleak import arrays, config, plan, plugins, records, seen, store
+from popleak import arrays, config, plan, plugins, query, records, seen, store
 from popleak.attacks.base import Game, Query
 from popleak.populations import draws_of, of_role
 from popleak.populations import read as read_models
@@ -103,6 +103,7 @@ def test_poison_is_a_share_of_every_draw_and_the_rest_keeps_its_ratio(ran):
                 slipped.setdefault(split, set()).add(tuple(sorted(twin)))
                 rest = row[row < size]
                 assert there.a[rest].sum() == round(ratio * len(rest))
+                assert not np.isin(twin, rest).any(), "no record stands beside its own twin"
             assert keys["ratio"] == pytest.approx(round(ratio * 190) / 190)
         assert all(len(sets) == 1 for sets in slipped.values()), "one split's models hold the same poison"
         assert len({one for sets in slipped.values() for one in sets}) == SPLITS
@@ -113,6 +114,17 @@ def test_poisoned_and_clean_models_are_paired(ran):
         clean, dirty = (of_role(draws(ran, world)[0], role, (0, 1))[0] for world in ("0.3#0", f"0.3#0!{SHARE}"))
         for name in ("seed", "split", "model_index"):
             assert np.array_equal(clean[name], dirty[name])
+
+
+def test_poison_takes_the_place_of_clean_rows(ran):
+    """The rest of a victim's poisoned draw is a part of its clean draw."""
+    for world in ("0.0#0", "0.3#0", "1.0#0"):
+        (_, clean), (_, dirty) = (
+            of_role(draws(ran, name)[0], "victim", (0, 1)) for name in (world, f"{world}!{SHARE}")
+        )
+        size = len(draws(ran, world)[1].y)
+        for before, after in zip(clean, dirty, strict=True):
+            assert set(after[after < size]) < set(before)
 
 
 def test_a_twin_has_its_label_flipped_and_nothing_else():
@@ -182,7 +194,9 @@ def test_cells_are_those_that_differ(ran):
 
 def test_reference_lines_and_white_boxes_are_no_candidates_for_best(ran):
     settings = ran.plan.tables["leakage"].settings
-    assert set(settings["references"]) == {"data", "kl-transductive", "weights", "pair"}
+    (task,) = settings["references"]
+    assert set(settings["references"][task]) == {"data", "kl-transductive"}
+    assert set(settings["white_box"][task]) == {"weights", "pair", "data"}
 
 
 def test_shadows_alone_are_trained_for_another_architecture_and_for_the_aware(ran):
@@ -270,6 +284,19 @@ def test_noise_has_its_spread_and_comes_from_the_generator_alone():
     assert logits.std() == pytest.approx(2.0, rel=0.05) and abs(logits.mean()) < 0.1
     assert np.isfinite(defence.answer(scores=np.array([0.0, 1.0], np.float32), repeats=2, rng=np.random.default_rng(0),
                                       settings=defence.Settings())).all()  # fmt: skip
+
+
+def test_labels_only_attacks_see_of_shadows_what_they_see_of_victims(ran):
+    """Asked repeatedly, a shadow's score for them is the share of answers with label 1, whose label is the majority's."""
+    source = ran.source("kl")
+    shares = source.read("shadow", "scores", "answer-noise", 5, votes=True)
+    assert np.array_equal(shares.scores, source.read("shadow", "labels", "answer-noise", 5).scores)
+    assert not np.array_equal(shares.scores, source.read("shadow", "scores", "answer-noise", 5).scores)
+
+
+def test_a_tie_of_answers_goes_to_the_first():
+    given = np.array([[0.9, 0.1, 0.9, 0.6], [0.2, 0.8, 0.7, 0.1], [0.8, 0.3, 0.6, 0.2], [0.1, 0.9, 0.9, 0.4]])
+    assert (query.votes(given) >= 0.5).tolist() == [True, False, True, False]
 
 
 def test_snap_asks_all_target_points(ran):

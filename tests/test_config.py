@@ -86,6 +86,12 @@ CASES = {
         r"^config: worlds\.0: .*three or more ratios, rising",
     ),
     "repeats without 1": ({"repeats": [5]}, r"^config: repeats: .*1 must be among the repeats"),
+    "knowledge twice": ({"knowledge": ["informed", "informed"]}, r"^config: knowledge: .*once"),
+    "poison twice": ({"poison": {"shares": [0.1, 0.1]}}, r"^config: poison\.shares: .*once"),
+    "another name for none": (
+        {"defences": ["none", {"name": "none", "id": "plain"}]},
+        r"^config: defences\.1\.id: .*leave its id out",
+    ),
     "too much poison": ({"poison": {"shares": [0.6]}}, r"^config: poison\.shares\.0: "),
     "shadow model under a taken id": (
         {"shadow_models": [{"name": "mlp", "settings": {"widths": [9]}}]},
@@ -160,7 +166,7 @@ CASES = {
     "none is missing": ({"defences": ["fft"]}, r"^config: defences: `none` must be among the defences"),
     "none is missing in a task": (task(defences=["fft"]), r"^config: .*`none` must be among the defences"),
     "another plugin called none": (
-        {"defences": [{"name": "none", "id": "base"}, {"name": "fft", "id": "none"}]},
+        {"defences": ["finetune", {"name": "fft", "id": "none"}]},
         r"^config: defences\.1\.id: 'none' is the name of the undefended model",
     ),
     "equal ids": (

@@ -1,4 +1,4 @@
-"""Simulated coverage of a few representative cells of `benchmarks/coverage.py`, 2,000 experiments and more each."""
+"""Simulated coverage of a few representative cells of `benchmarks/interval_coverage.py`, 2,000 experiments and more each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import coverage
+import interval_coverage as coverage
 from laws import NOISE, Cell
 from popleak.measures import intervals, power
 

@@ -26,7 +26,12 @@ def verdicts(adversary, defence, guesses, knowledge="informed", access="scores",
 
 
 def make(*frames, controls=None, references=()) -> pd.DataFrame:
-    settings = {"tasks": ["t"], "controls": {"t": controls or {}}, "references": list(references)}
+    settings = {
+        "tasks": ["t"],
+        "controls": {"t": controls or {}},
+        "references": {"t": list(references)},
+        "white_box": {},
+    }
     table = leakage.make(parts=[], tables={"scores": pd.concat(frames, ignore_index=True)}, settings=settings)
     assert table.column_names == [column.name for column in schema.LEAKAGE]
     return table.to_pandas()

@@ -91,7 +91,11 @@ def _pair(
         victims = source.read("victim", attack.access, defence, repeats)
         for level in seen.levels(attack, settings, defence, repeats):
             usual = not attack.shadows or level.arm == NONE
-            shadows = undefended if usual else source.read("shadow", access, level.arm, level.repeats)
+            shadows = (
+                undefended
+                if usual
+                else source.read("shadow", access, level.arm, level.repeats, attack.access == "labels")
+            )
             for split, asked in sets.items():
                 if not attack.applies(game._replace(law=asked.law)):
                     continue

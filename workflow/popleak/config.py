@@ -170,6 +170,10 @@ def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[Reso
             raise PopleakError(
                 f"config: {path}.{j}.id: 'best' is the name of the best attack in the tables: choose another"
             )
+        if kind == "defences" and choice.name == "none" and choice.key != "none":
+            raise PopleakError(
+                f"config: {path}.{j}.id: the undefended model is called 'none' in all tables: leave its id out"
+            )
         if choice.key == "none" and choice.name != "none":
             raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
         settings = _settings(plugin.Settings, choice.settings, f"{path}.{j}.settings")

@@ -14,7 +14,7 @@ from .defences.base import Data, Population
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
-from .populations import ROLES, Models, draws_of, empty, matching, of_role
+from .populations import ROLES, Models, draws_of, empty, matching, of_role, poisoned
 from .populations import read as read_models
 from .populations import write as write_models
 
@@ -78,13 +78,14 @@ class Owner:
         """
         tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.training.validation)
         aside = np.concatenate([self.held[part], tuned_out], 1)
-        clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(len(self.fitter.records.y), dtype=bool)
+        size = self.fitter.size  # a poisoned twin has the features of its record: who saw one has seen the other
+        clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(size, dtype=bool)
         for k, seen in enumerate(zip(self.kept[part], tuned, strict=True)):
             for rows_of in seen:
-                trained[rows_of] = True
-            clean[k] = ~trained[aside[k]]
+                trained[rows_of % size] = True
+            clean[k] = ~trained[aside[k] % size]
             for rows_of in seen:
-                trained[rows_of] = False
+                trained[rows_of % size] = False
         return aside, clean
 
     def _delta(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> np.ndarray:
@@ -121,14 +122,16 @@ def run(
 
     draws, models: the base draws and, by role, the base models of all worlds that the directions start from.
     """
-    records = train.known(data, [world for world, _ in settings["directions"]])
+    worlds = [world for world, _ in settings["directions"]]
+    records = train.known(data, worlds)
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])
     inputs = [data, *draws, *complement, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
         stage="defend", step=step, settings=settings, code=code, inputs=inputs, device=how.resolved()
     )
-    fitter = train.Fitter(settings, records, how)
+    size = len(records.y) // 2 if any(map(poisoned, worlds)) else None
+    fitter = train.Fitter(settings, records, how, size)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings["directions"]:

@@ -84,20 +84,28 @@ def _training(
     settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
 ) -> dict[str, Any]:
     slipped = half_up(one["poison"]["share"] * settings["rows"]) if "poison" in one else 0
-    wanted = counts(one["ratio"], settings["rows"] - slipped, settings["mode"], float(records.y.mean()))
+    wanted = counts(one["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
+    clean_part = counts(one["ratio"], settings["rows"] - slipped, settings["mode"], float(records.y.mean()))
     each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
     columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
     rows = []
     poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
     for role, pool_code in zip(ROLES, (0, 1), strict=True):
         for number, pool in splits.items():
-            strata = _strata(wanted, records, pool == pool_code, f"{settings['key']}, {split.POOLS[pool_code]} pool")
+            # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
+            inside = pool == pool_code
+            inside[poison[number] - len(records.y)] = False
+            strata = _strata(wanted, records, inside, f"{settings['key']}, {split.POOLS[pool_code]} pool")
             for index in range(each[role]):
                 # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
                 seed = derive(settings["seed"], settings["key"], "model", role, number, clean(one["world"]), index)
                 rng = generator(seed, settings["purpose"], clean(one["from_world"]))
                 drawn = draw_one(wanted, strata, rng)
-                rows.append(rng.permutation(np.concatenate([drawn, poison[number]])) if slipped else drawn)
+                if slipped:  # in place of rows of the clean draw, whose order is random; the rest has the world's ratio
+                    drawn = _first(drawn, clean_part, records)
+                    rows.append(rng.permutation(np.concatenate([drawn, poison[number]])))
+                else:
+                    rows.append(drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return {
@@ -105,6 +113,13 @@ def _training(
         **{name: np.array(values) for name, values in columns.items()},
         "rows": arrays.fixed(np.array(rows, dtype=np.int32)),
     }
+
+
+def _first(drawn: np.ndarray, wanted: Mapping[tuple[int | None, int], int], records: Loaded) -> np.ndarray:
+    """Return of `drawn` row ids (n,) the first `wanted[stratum]` of each stratum."""
+    y, a = records.y[drawn], records.a[drawn]
+    kept = [drawn[members(key, y, a, np.ones(len(drawn), dtype=bool))[:size]] for key, size in wanted.items()]
+    return np.concatenate(kept)
 
 
 def _poison(

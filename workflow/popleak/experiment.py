@@ -88,12 +88,17 @@ class Poison(Settings):
     """What an adversary slips into every draw, of victims and shadows alike, before training (Chaudhari et al., SNAP, S&P 2023)."""
 
     shares: Annotated[tuple[Annotated[float, Field(ge=0, lt=0.5)], ...], Field(min_length=1)] = (0.0,)
-    """Shares of a draw's rows that are the adversary's: each pair of worlds is run once a share. They replace clean rows, come from
-    the adversary's pool, and are the same for all models of a pool split."""
+    """Shares of a model's own draw that are the adversary's: each pair of worlds is run once a share. They take the place of clean rows,
+    come from the adversary's pool, and are the same for all models of a pool split. Complements stay clean."""
     group: Literal[0, 1] = 1
     """Group of the poisoned records, and of the points that the attack `snap` looks at."""
     label: Literal[0, 1] = 0
     """Their true label, which is flipped."""
+
+    @field_validator("shares")
+    @classmethod
+    def _once(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        return _each_once(tuple(share + 0.0 for share in value))
 
 
 class Task(Settings):
@@ -236,6 +241,11 @@ class Experiment(Settings):
     def _has_none(cls, value: tuple[Choice, ...]) -> tuple[Choice, ...]:
         return _need_none(value)
 
+    @field_validator("access", "knowledge")
+    @classmethod
+    def _once(cls, value: tuple) -> tuple:
+        return _each_once(value)
+
     @field_validator("repeats")
     @classmethod
     def _has_one(cls, value: tuple[int, ...]) -> tuple[int, ...]:
@@ -249,6 +259,12 @@ class Experiment(Settings):
             if task.defences is not None:
                 _need_none(task.defences)
         return self
+
+
+def _each_once(value: tuple) -> tuple:
+    if len(set(value)) < len(value):
+        raise ValueError("each value may stand there once")
+    return value
 
 
 def _need_none(value: tuple[Choice, ...]) -> tuple[Choice, ...]:

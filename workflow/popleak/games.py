@@ -83,7 +83,7 @@ def games_of(task: ResolvedTask) -> list[Game]:
     return [Game.of(one.protocol, one.ratios, share) for share in task.poison.shares for one in task.worlds]
 
 
-def check(task: ResolvedTask, n_features: int) -> None:
+def check(task: ResolvedTask, knowledge: Sequence[str], n_features: int) -> None:
     """Raise PopleakError in one line where an attack cannot be mounted on what there is."""
     attacks = [(one.id, plugins.load("attacks", one.name)) for one in task.attacks]
     for name, attack in attacks:
@@ -97,6 +97,10 @@ def check(task: ResolvedTask, n_features: int) -> None:
                     f"config: tasks: {task.id}: attack {name!r} cannot be mounted on model {model.id!r}: {reason}: give the task its own "
                     f"`attacks` or `models`"
                 )
+        if attack.access == "pair" and not {"aware", "informed"} & set(knowledge):
+            raise PopleakError(
+                f"config: knowledge: attack {name!r} of task {task.id} needs shadows with the defence: add aware or informed, or leave it out"
+            )
         if attack.access == "pair" and len(task.defences) == 1:
             raise PopleakError(
                 f"config: tasks: {task.id}: attack {name!r} compares a base model with a defended one: add a defence, or leave it out"

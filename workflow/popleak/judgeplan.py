@@ -125,7 +125,7 @@ class JudgePlan:
         for chosen in self.task.attacks:
             attack = plugins.load("attacks", chosen.name)
             others = [one for one in self.task.shadow_models if one.id != model.id]
-            if not attack.shadows or attack.access not in ANSWERS:
+            if not attack.shadows or {attack.access, attack.shadow_access or attack.access} - set(ANSWERS):
                 others = []
             for shadow in (model, *others):
                 for i, (cut, points, answers) in enumerate(parts):
@@ -170,7 +170,8 @@ class JudgePlan:
         attack = plugins.load("attacks", chosen.name)
         defences = [defence.id for defence in self.task.defences]
         named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
-        usual = {one.id: self.plan.aware(one) for one in self.task.defences}
+        knows = "aware" in self.experiment.knowledge
+        usual = {one.id: self.plan.aware(one) if knows else None for one in self.task.defences}
         settings = {
             **self._common(model, cut, defences), "shadow_model": shadow.id, "attack": chosen.name, "attack_id": chosen.id,
             "attack_settings": chosen.settings, "knowledge": list(self.experiment.knowledge), **self.plan.seed,

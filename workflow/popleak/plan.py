@@ -97,15 +97,16 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         },
         "kinds": {task.id: {defence.id: defence.name for defence in task.defences} for task in plan.tasks},
         "datasets": {task.id: task.dataset for task in plan.tasks},
-        "references": sorted(
-            {
-                attack.id
-                for task in plan.tasks
-                for attack in task.attacks
-                if plugins.load("attacks", attack.name).reference
-                or plugins.load("attacks", attack.name).access not in BLACK_BOX
-            }
-        ),
+        "references": {
+            task.id: [attack.id for attack in task.attacks if plugins.load("attacks", attack.name).reference]
+            for task in plan.tasks
+        },
+        "white_box": {
+            task.id: [
+                attack.id for attack in task.attacks if plugins.load("attacks", attack.name).access not in BLACK_BOX
+            ]
+            for task in plan.tasks
+        },
         "tau": experiment.tau,
         "seed": experiment.seed,
     }
@@ -121,7 +122,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         "confusion": {"estimates": [f"{folder}/tables/estimates.parquet"]},
     }
     needs = {
-        "leakage": ("controls", "references"),
+        "leakage": ("controls", "references", "white_box"),
         "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
     }

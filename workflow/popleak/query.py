@@ -81,9 +81,9 @@ class Asking:
         for repeats in self.repeats:
             mean, share = np.empty_like(scores), np.empty_like(scores)
             for k, seed in enumerate(there.keys["seed"]):
-                rng = generator(int(seed), "answers", arm["arm"], repeats)
+                rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
                 given = defence.answer(scores=scores[k], repeats=repeats, rng=rng, settings=own)
-                mean[k], share[k] = given.mean(0), (given >= 0.5).mean(0)
+                mean[k], share[k] = given.mean(0), votes(given)
             yield _columns(there, world, pair, arm["arm"], repeats, "scores", mean)
             if repeats > 1:
                 yield _columns(there, world, pair, arm["arm"], repeats, "labels", share)
@@ -95,6 +95,14 @@ class Asking:
         none = np.empty(0)
         models = Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none)
         return _columns(models, 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
+
+
+def votes(given: np.ndarray) -> np.ndarray:
+    """Return the share (q,) of a model's answers (repeats, q) with label 1; where half of them have, the first answer decides, so that
+    a tie leans to neither label."""
+    labels = given >= 0.5
+    share = labels.mean(axis=0)
+    return np.where((share == 0.5) & ~labels[0], np.nextafter(np.float32(0.5), np.float32(0)), share)
 
 
 KEPT = ("split", "model_index", "seed", "ratio")

@@ -39,7 +39,7 @@ def _game(
     for defence, repeats in seen.cells(attack, settings):
         victims = source.read("victim", attack.access, defence, repeats)
         for level in seen.levels(attack, settings, defence, repeats):
-            shadows = source.read("shadow", access, level.arm, level.repeats)
+            shadows = source.read("shadow", access, level.arm, level.repeats, attack.access == "labels")
             for split, points in sets.items():
                 used, asked = query_of(points, attack.all_points)
                 judge = unaware.get(split) if level.arm == NONE else None
@@ -54,7 +54,7 @@ def _game(
                 outputs = outputs_of(victims, mine, used, attack.access)
                 parts.append(
                     {
-                        **seen.constants(attack, settings), "ratios": " ".join(f"{ratio:g}" for ratio in ratios),
+                        **seen.constants(attack, settings), "ratios": " ".join(str(float(ratio)).removesuffix(".0") for ratio in ratios),
                         "poison": source.pair["poison"], "defence": defence, "knowledge": level.knowledge, "repeats": repeats,
                         "split": victims.keys["split"][mine], "model_index": victims.keys["model_index"][mine],
                         "ratio": ratios[victims.keys["world"][mine]],

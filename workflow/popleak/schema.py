@@ -60,7 +60,7 @@ MODELS = (
     Column("role", "string", "victim or shadow"),
     WHO[0],
     WHO[1],
-    Column("ratio", "double", "achieved P(a = 1) of the base model's draw"),
+    Column("ratio", "double", "achieved P(a = 1) of the base model's draw, without its poisoned rows"),
     DEFENCE,
     WHO[2],
     Column("seed", "int64", "the model's own seed"),

@@ -56,6 +56,10 @@ def levels(attack: Attack, settings: Mapping[str, Any], defence: str, repeats: i
                 yield Level(wanted, defence, repeats)
             elif wanted == "aware" and defence in settings["aware"]:
                 yield Level(wanted, settings["aware"][defence], repeats)
+            elif wanted == "aware" and "informed" not in settings["knowledge"]:
+                yield Level(
+                    "informed", defence, repeats
+                )  # the settings are the default ones: to know the kind is to know all
             elif wanted == "unaware" and attack.access != "pair":  # undefended shadows have no second model
                 yield Level(wanted, NONE, 1)
 
@@ -108,11 +112,15 @@ class Source:
         settings = self.settings
         return derive(settings["seed"], settings["key"], "attack", settings["attack_id"], self.pair["pair"], split)
 
-    def read(self, role: str, access: str, arm: str, repeats: int) -> stored.Answers:
-        """Return what `access` shows of one role's models in one arm; the field `scores` holds it, a row a model."""
+    def read(self, role: str, access: str, arm: str, repeats: int, votes: bool = False) -> stored.Answers:
+        """Return what `access` shows of one role's models in one arm; the field `scores` holds it, a row a model.
+
+        votes: where a query is asked repeatedly, its score is the share of answers with label 1 and not their mean, so that the label
+        that follows from a shadow's score is the one that a victim shows, which is given most often.
+        """
         path, pair = self.files.answers[role], self.pair["pair"]
         if access in ("labels", "scores"):
-            return stored.read(path, pair=pair, arm=arm, repeats=repeats, labels=access == "labels")
+            return stored.read(path, pair=pair, arm=arm, repeats=repeats, labels=votes or access == "labels")
         if access == "pair":
             own = stored.read(path, pair=pair, arm=arm, repeats=repeats)
             base = stored.read(path, pair=pair, arm=NONE)

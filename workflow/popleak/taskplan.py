@@ -44,7 +44,7 @@ class TaskPlan:
         self.models = population.victims + population.splits * population.shadows
         self.games = games.games_of(task)
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        games.check(task, self.features)
+        games.check(task, experiment.knowledge, self.features)
         self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
@@ -124,8 +124,13 @@ class TaskPlan:
         usual = plugins.load("defences", defence.name).Settings().resolved()
         if usual == defence.settings:
             return None
+        if usual.get("eo_weight") == "auto" and not self.experiment.training.validation:
+            raise PopleakError(
+                f"config: knowledge: 'aware' shadows have {defence.name} at its default settings, which choose eo_weight on held-out rows, "
+                f"and training.validation is 0: raise it, or leave 'aware' out"
+            )
         there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
-        return next(there, ResolvedChoice(id=f"{defence.name}-as-usual", name=defence.name, settings=usual))
+        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
 
     def _dataset(self) -> Step:
         task = self.task

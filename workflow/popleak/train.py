@@ -37,7 +37,11 @@ class How:
 class Fitter:
     """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
 
-    def __init__(self, settings: Mapping[str, Any], records: Loaded, how: How | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], records: Loaded, how: How | None = None, size: int | None = None
+    ) -> None:
+        """size: the number of records without their poisoned twins; None: there are none."""
+        self.size = len(records.y) if size is None else size
         self.model = plugins.load("models", settings["model"])
         self.settings = self.model.Settings.model_validate(settings["model_settings"])
         self.training = Training.model_validate(settings["training"])

@@ -13,7 +13,7 @@ class AnswerNoise(Defence):
     """The logit of each answer is moved by Gaussian noise, drawn afresh for each query that is asked.
 
     It bounds what one question tells, not what many do: the mean over repeats of a query forgets the noise, which is why the
-    adversary may repeat its queries (`repeats`). Answers lie strictly between 0 and 1 wherever the model's do.
+    adversary may repeat its queries (`repeats`). Answers lie strictly between 0 and 1.
     """
 
     name = "answer-noise"
@@ -32,7 +32,13 @@ class AnswerNoise(Defence):
         inside = np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-12)
         logits = np.log(inside) - np.log1p(-inside)
         noise = rng.normal(scale=settings.sd, size=(repeats, len(scores)))
-        return (1 / (1 + np.exp(-(logits + noise)))).astype(np.float32)
+        one = np.float32(1)
+        # as float32 a score near 1 would round to 1
+        return np.clip(
+            (1 / (1 + np.exp(-(logits + noise)))).astype(np.float32),
+            np.nextafter(np.float32(0), one),
+            np.nextafter(one, np.float32(0)),
+        )
 
 
 PLUGIN = AnswerNoise()

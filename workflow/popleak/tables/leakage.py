@@ -43,15 +43,20 @@ Cells = dict[tuple[str, str, str, str, str, int], Cell]
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
     """Return the table from `scores`."""
     scores = tables["scores"]
-    references = settings["references"]
     scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
     rows = []
     for _, game in scores.groupby(PAIR, sort=False):
         game = game.assign(victim=game.groupby(VICTIM, sort=True).ngroup())
-        cells = _cells(game) | _best(game[~game["adversary"].isin(references)])
+        task = game["task"].iloc[0]
+        aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
+        cells = _cells(game) | _best(game[~game["adversary"].isin(aside)])
         rows += _game(game, cells, settings["controls"].get(game["task"].iloc[0], {}))
     frame = pd.DataFrame(rows, columns=[column.name for column in schema.TABLES["leakage"]])
-    counted = ~frame["adversary"].isin(references)  # a reference line claims nothing of a defence
+    # a reference line claims nothing of a defence
+    lines = {(task, name) for task, names in settings["references"].items() for name in names}
+    counted = pd.Series(
+        [key not in lines for key in zip(frame["task"], frame["adversary"])], index=frame.index, dtype=bool
+    )
     for name in ("p_vs_none", "p_vs_control"):
         frame[f"{name}_holm"] = intervals.holm(frame[name].where(counted).to_numpy(dtype=float))
     return as_arrow("leakage", frame)
@@ -70,7 +75,7 @@ def _best(game: pd.DataFrame) -> Cells:
     """Return the verdicts of the pseudo-adversary `best`: for each split, the attack that did best on the other splits.
 
     Choosing on the victims one reports would add optimism; choosing on other splits does not. Reference lines (such as
-    `ceiling`) are no candidates: the caller leaves them out.
+    `ceiling`) and attacks that see more than answers are no candidates: the caller leaves them out.
     """
     found = {}
     own = game["model"].iloc[0] if len(game) else None

@@ -1,8 +1,8 @@
 """Public table `proxies`: does a number that is cheaper to come by rank cells as the best informed adversary does?
 
-A cell is a task, a model, a pair of worlds that differ, and a defence. Its cells share data, pools and base models: those of one
-task, model and pair of worlds are one block of the interval (`measures.ranks`). The tasks are held fixed: the interval
-says nothing of a task that is not in the table. An adversary that is a proxy here may be the very one that `best` chose, so
+A cell is a task, a model, a pair of worlds that differ, and a defence; nobody is poisoned. Cells of one task and model whose pairs of
+worlds have a world in common share its models: such cells are one block of the interval (`measures.ranks`), and a scope of one block
+has none. The tasks are held fixed: the interval says nothing of a task that is not in the table. An adversary that is a proxy here may be the very one that `best` chose, so
 that a correlation of `kl`, `loss` or `threshold` is in part one with itself.
 """
 
@@ -19,8 +19,7 @@ from .. import schema
 from ..measures import ranks
 from . import as_arrow
 
-BLOCK = ["task", "model", *(column.name for column in schema.PAIR)]
-CELL = [*BLOCK, "defence"]
+CELL = ["task", "model", *(column.name for column in schema.PAIR), "defence"]
 ATTACKS = ("kl", "loss", "threshold")
 KNOWLEDGE = ("unaware", "informed", "any")
 """The cheapest first. Shadows of undefended models are called informed where the victim is undefended."""
@@ -37,9 +36,7 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
             part = both if scope == "all" else both[both["task"] == scope]
             if part.empty:
                 continue
-            got = ranks.spearman(
-                part["proxy"].to_numpy(), part["best"].to_numpy(), part.groupby(BLOCK).ngroup().to_numpy()
-            )
+            got = ranks.spearman(part["proxy"].to_numpy(), part["best"].to_numpy(), blocks(part))
             rows.append(
                 {
                     "proxy": name, "scope": scope, "cells": len(part), "tasks": part["task"].nunique(),
@@ -64,9 +61,25 @@ def _values(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.Series
         yield name, _advantage(leakage[leakage["adversary"] == name], KNOWLEDGE)
 
 
+def blocks(cells: pd.DataFrame) -> np.ndarray:
+    """Return the number of each cell's block (n,): cells of one task and model, linked by worlds in common."""
+    names = list(zip(cells["task"], cells["model"], strict=True))
+    ends = [[(*name, ratio) for name, ratio in zip(names, cells[side], strict=True)] for side in ("ratio_0", "ratio_1")]
+    block: dict[tuple, tuple] = {}
+
+    def root(world: tuple) -> tuple:
+        while block.setdefault(world, world) != world:
+            world = block[world]
+        return world
+
+    for one, other in zip(*ends, strict=True):
+        block[root(one)] = root(other)
+    return pd.factorize(pd.Series([root(one) for one in ends[0]], dtype=object))[0]
+
+
 def _worlds(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of worlds that differ."""
-    return table[table["protocol"] != "null"]
+    """Return the rows of worlds that differ, where nobody is poisoned."""
+    return table[(table["protocol"] != "null") & (table["poison"] == 0)]
 
 
 def _advantage(rows: pd.DataFrame, knowledge: tuple[str, ...]) -> pd.Series:

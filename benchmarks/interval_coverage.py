@@ -1,4 +1,4 @@
-"""Do the 95 % intervals cover 95 %? Simulated experiments through the functions in use: `python benchmarks/coverage.py`.
+"""Do the 95 % intervals cover 95 %? Simulated experiments through the functions in use: `python benchmarks/interval_coverage.py`.
 
 A cell of the simulation is an interval, a law with a known truth, and a number of splits, of victims a split and a
 correlation within splits. It holds if the coverage lies within what `PROMISES` states for it, or the false positives or
@@ -25,7 +25,7 @@ from popleak.seeds import generator
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT, PAGE = ROOT / "docs/results/benchmarks/coverage.csv", ROOT / "docs/statistics.md"
-BEGIN, END = "<!-- coverage: written by benchmarks/coverage.py -->", "<!-- /coverage -->"
+BEGIN, END = "<!-- coverage: written by benchmarks/interval_coverage.py -->", "<!-- /coverage -->"
 EXPERIMENTS = 2_000
 CHEAP = {"rate": 2, "probit": 2, "advantage": 2, "paired": 5, "mean": 5, "mae": 5, "mse": 5, "bias": 5}
 """Times as many experiments, of intervals that are quick to make."""
