@@ -62,12 +62,17 @@ def detectable_advantage(
 
     def lacking(d: float) -> float:
         shrunk = np.sqrt(1.0 - d * d)
-        return power - (1.0 - special.nctdtr(splits - 1, d * np.sqrt(size) / shrunk, reject / shrunk))
+        missed = special.nctdtr(splits - 1, d * np.sqrt(size) / shrunk, reject / shrunk)
+        return power - (1.0 - np.nan_to_num(missed))  # its series gives NaN where nothing is missed any more
 
     from scipy.optimize import brentq
 
     most = 1.0 - 1e-3  # nearer to 1 the noncentral t's parameters go out of range
-    return float(brentq(lacking, 0.0, most, xtol=1e-6)) if lacking(most) < 0.0 else float("nan")
+    step = min(most, 0.5 * reject / np.sqrt(size))  # upwards from here: NaN lies far above what is sought
+    d = step
+    while d < most and lacking(d) > 0.0:
+        d = min(most, d + step)
+    return float(brentq(lacking, 0.0, d, xtol=1e-6)) if lacking(d) <= 0.0 else float("nan")
 
 
 def median_width(
