@@ -99,7 +99,12 @@ def test_mean_falls_back_to_units():
 def test_mean_without_variance():
     clusters = np.repeat([0, 1], 5)
     assert intervals.mean(np.zeros(10), clusters) == (0.0, 0.0, 0.0, 1.0)
-    assert intervals.mean(np.full(10, -0.1), clusters) == (-0.1, -0.1, -0.1, 2.0**-9)
+    three = -np.log(0.05) / 10
+    got = intervals.mean(np.full(10, -0.1), clusters)
+    np.testing.assert_allclose(got, (-0.1, -0.1 - 0.2 * three, -0.1 + 0.2 * three, 0.5), err_msg="two clusters")
+    assert intervals.mean(np.full(10, -0.1), np.zeros(10)).p == 2.0**-9, "one cluster: units are all there is"
+    bounded = intervals.mean(np.full(10, 0.5), clusters, span=(0.0, 1.0))
+    np.testing.assert_allclose(bounded[1:3], (0.5 - 0.5 * three, 0.5 + 0.5 * three))
     assert np.isnan(intervals.mean(np.array([]), np.array([]))).all()
     assert np.isnan(intervals.mean(np.array([2.0]), np.array([1]))[1:]).all()
     with pytest.raises(ValueError, match="finite"):
@@ -113,6 +118,15 @@ def test_paired_test_finds_a_difference():
     assert got.value == pytest.approx(correct.mean() - reference.mean())
     assert got.p < 0.01
     assert got.low > 0
+
+
+@pytest.mark.parametrize("value", [-1.0, -0.5, 0.0, 0.5, 1.0])
+def test_equal_differences_have_an_interval(value):
+    got = intervals.paired_test(np.full(200, max(value, 0.0)), np.full(200, max(-value, 0.0)), np.arange(200) % 5)
+    share = -np.log(0.05) / 200
+    np.testing.assert_allclose(got[:3], (value, value - share * (1 + value), value + share * (1 - value)))
+    assert -1.0 <= got.low <= got.value <= got.high <= 1.0
+    assert got.p == (1.0 if value == 0.0 else 2.0**-4), "five splits, however many victims"
 
 
 def test_delong_by_hand_and_against_pairs():
