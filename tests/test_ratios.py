@@ -97,12 +97,19 @@ def test_unit_jackknife_by_hand():
 
 def test_information_at_its_ends():
     perfect = np.stack([10 * np.eye(4)] * 5)
-    assert ratios.information(perfect)[:3] == (2.0, 2.0, 2.0)
+    got = ratios.information(perfect)
+    share = -np.log(0.05) / 200
+    doubt = -share * np.log2(share) - (1 - share) * np.log2(1 - share) + share * np.log2(3)
+    assert got[:3] == (2.0, pytest.approx(2.0 - doubt), 2.0)
+    assert ratios.information(np.stack([10 * np.eye(4)[[0] * 4]] * 5))[:3] == (0.0, 0.0, pytest.approx(doubt))
     assert np.isnan(ratios.information(np.stack([np.eye(3)]))).all()
     few = ratios.information(np.stack([2 * np.eye(2), np.zeros((2, 2))]))
     assert few.value == 1.0 and np.isnan(few.low)
     blind = ratios.information(np.full((5, 3, 3), 20))
     assert blind.value == blind.low == 0.0
+    rng = np.random.default_rng(0)
+    for counts in rng.multinomial(40, np.full((3, 3), 1 / 3), size=(200, 5, 3)):
+        assert ratios.information(counts).high > 0.0, "a value cut at 0 keeps half its width above"
 
 
 @pytest.mark.parametrize("worlds", [2, 3, 11])
