@@ -31,12 +31,15 @@ class Estimate(NamedTuple):
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan)
 
 
-def proportion(successes: np.ndarray, totals: np.ndarray, *, level: float = 0.95, null: float = 0.5) -> Estimate:
+def proportion(
+    successes: np.ndarray, totals: np.ndarray, *, level: float = 0.95, null: float = 0.5, within: float = np.inf
+) -> Estimate:
     """Return the interval of a proportion whose units come in clusters, with the p value of proportion = null.
 
     successes, totals (c,): by cluster; successes may be multiples of 0.5 (an abstention counts one half; the variance
     is then overstated, which is safe). value = sum of successes / N, N = sum of totals; empty clusters are left out.
-    All-empty gives NaN.
+    All-empty gives NaN. within: the value's variance for independent units, where it is known to be less than
+    value (1 - value) / N, as for strata that differ; N below is then value (1 - value) / within.
 
     Method: the hull of two Wilson intervals (statsmodels' `proportion_confint`),
       between  at the effective size value (1 - value) / v, where v = c/(c - 1) sum_i (successes_i - value totals_i)^2 / N^2
@@ -63,13 +66,14 @@ def proportion(successes: np.ndarray, totals: np.ndarray, *, level: float = 0.95
     if clusters == 0:
         return UNKNOWN
     value = successes.sum() / units
+    size = max(units, value * (1.0 - value) / within)
     if clusters == 1:
-        return wilson_hull(value, null, level, [(units, np.inf)])
+        return wilson_hull(value, null, level, [(size, np.inf)])
     variance = _linearised(successes - value * totals, units)
     flat = variance < 1e-15  # equal shares but for rounding
     rarer = successes if value <= 0.5 else totals - successes
     effect = max(1.0 if flat else FLOOR, SILENT - rarer.sum())
-    parts = [(units / effect, np.inf)]
+    parts = [(size / effect, np.inf)]
     if not flat:
         parts.append((value * (1.0 - value) / variance, freedom(rarer)))
     return wilson_hull(value, null, level, parts)
@@ -117,9 +121,38 @@ def mean(
         parts = [(over_units, units - 1)]
     else:
         parts = [(over_clusters, count - 1), (FLOOR * over_units, units - 1)]
-    half = max(special.stdtrit(df, (1.0 + level) / 2.0) * np.sqrt(variance) for variance, df in parts)
-    p = max(2.0 * special.stdtr(df, -abs(value) / np.sqrt(variance)) for variance, df in parts)
-    return Estimate(value, float(value - half), float(value + half), float(p))
+    return _t_hull(value, parts, level)
+
+
+def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
+    """Return `mean` where each stratum weighs the same and their own means are fixed.
+
+    values (n,): finite; strata, clusters (n,): ids. value = mean over k strata of their means. Both variances are of
+    deviations from the stratum's mean: over clusters weighted sums, over units sum_r var_r / (k^2 n_r) on n - k degrees of
+    freedom, var_r pooled where a stratum has one unit. No deviation at all: as in `mean`, with the mean of the
+    strata's absolute means. One stratum, or one unit in each: `mean`. Source: Cochran (Sampling Techniques 1977), 5.4.
+    """
+    values, strata = pair(values, strata, second="strata")
+    values, clusters = pair(values, clusters, second="clusters")
+    _, stratum, count = np.unique(strata, return_inverse=True, return_counts=True)
+    kinds, units = count.size, values.size
+    if kinds <= 1 or kinds == units:
+        return mean(values, clusters, level=level)
+    means = np.bincount(stratum, weights=values) / count
+    value, deviation = float(means.mean()), values - means[stratum]
+    squares = np.bincount(stratum, weights=deviation**2)
+    own = np.where(count > 1, squares / np.maximum(count - 1, 1), squares.sum() / (units - kinds))
+    _, member = np.unique(clusters, return_inverse=True)
+    groups = int(member.max()) + 1
+    over_units = float((own / count).sum() / kinds**2)
+    if over_units <= 1e-24 * (means**2).mean():
+        reach = 2.0 * np.abs(means).mean()
+        return _constant(value, units, units if groups == 1 else groups, level, (value - reach, value + reach))
+    weight = units / (kinds * count[stratum])
+    over_clusters = _linearised(np.bincount(member, weights=weight * deviation), units) if groups > 1 else 0.0
+    if over_clusters < 1e-12 * over_units:
+        return _t_hull(value, [(over_units, units - kinds)], level)
+    return _t_hull(value, [(over_clusters, groups - 1), (FLOOR * over_units, units - kinds)], level)
 
 
 def paired_test(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
@@ -169,6 +202,13 @@ def _constant(value: float, units: int, signs: int, level: float, span: tuple[fl
     least, greatest = (value - 2.0 * abs(value), value + 2.0 * abs(value)) if span is None else span
     low, high = value - share * (value - least), value + share * (greatest - value)
     return Estimate(value, low, high, 1.0 if value == 0.0 else 2.0 ** (1 - signs))
+
+
+def _t_hull(value: float, parts: list[tuple[float, float]], level: float) -> Estimate:
+    """Return the widest t interval of parts (variance, degrees of freedom), and the largest p value of value = 0."""
+    half = max(special.stdtrit(df, (1.0 + level) / 2.0) * np.sqrt(variance) for variance, df in parts)
+    p = max(2.0 * special.stdtr(df, -abs(value) / np.sqrt(variance)) for variance, df in parts)
+    return Estimate(value, float(value - half), float(value + half), float(p))
 
 
 def _linearised(sums: np.ndarray, units: float) -> float:
