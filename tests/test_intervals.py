@@ -191,6 +191,18 @@ def test_tpr_at_fpr_of_ties_and_missing_labels():
     assert np.isnan(roc.tpr_at_fpr(np.zeros(3), np.ones(3), fpr=0.05))
 
 
+@pytest.mark.parametrize(("fpr", "enough"), [(0.05, 72), (0.01, 368)])
+def test_how_many_negatives_bound_the_threshold(fpr, enough):
+    for negatives in (enough - 1, enough):
+        labels = np.arange(negatives + 50) >= negatives
+        got = roc.tpr_interval(labels * 9.0, labels, np.zeros(labels.size), fpr=fpr)
+        assert (got.low > 0.9) == (negatives == enough) and (got.low == 0.0) == (negatives < enough)
+    for size, rate in ((400, 0.05), (1000, 0.01)):
+        least, most = roc._limits(rate, size, 1.0, 0.95)
+        assert stats.binom.cdf(least, size, rate) <= 0.025 < stats.binom.cdf(least + 1, size, rate)
+        assert stats.binom.sf(most, size, rate) <= 0.025 < stats.binom.sf(most - 1, size, rate)
+
+
 def test_holm_skips_what_was_not_tested():
     got = intervals.holm(np.array([0.01, np.nan, 0.04, 0.03]))
     np.testing.assert_allclose(got, [0.03, np.nan, 0.06, 0.06])
@@ -216,6 +228,11 @@ def test_tpr_interval_at_its_ends():
     labels, clusters = np.tile([0, 1], 100), np.repeat(np.arange(5), 40)
     perfect = roc.tpr_interval(labels.astype(float), labels, clusters, fpr=0.05)
     assert perfect.value == perfect.high == 1.0
+    assert perfect.low == pytest.approx(25 / (25 + stats.norm.ppf(0.975) ** 2)), "ties of the negatives are no doubt"
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        scores = rng.normal(size=200) + np.repeat(rng.normal(size=5), 40) / 3 + 20.0 * labels
+        assert roc.tpr_interval(scores, labels, clusters, fpr=0.05).low == perfect.low
     blind = roc.tpr_interval(np.zeros(200), labels, clusters, fpr=0.05)
     assert blind.value == blind.low == 0.0 and blind.high > 0.0
     assert np.isnan(roc.tpr_interval(np.zeros(9), np.ones(9), np.arange(9), fpr=0.05)).all()
