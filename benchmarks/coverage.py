@@ -2,7 +2,8 @@
 
 A cell of the simulation is an interval, a law with a known truth, and a number of splits, of victims a split and a
 correlation within splits. It holds if the coverage lies within what `PROMISES` states for it, or the false positives or
-the power do. Draws come from `popleak.seeds`; the exit status is 1 if a promise is broken.
+the power do. Draws come from `popleak.seeds`; the exit status is 1 if a promise is broken. Exceptions to 93 to 97 % are
+promises too, so that a status of 0 is not 93 to 97 % everywhere: `outside` lists what is not.
 """
 
 from __future__ import annotations
@@ -125,14 +126,18 @@ def measure(cell: Cell, experiments: int) -> dict:
 
 def planned(experiments: int) -> Iterator[dict]:
     """Yield, for plans of `popleak power`, the width and the power that simulated experiments have."""
-    for splits, size, rho, accuracy in itertools.product((5, 10), (40, 80), (0.0, 0.02), (0.6, 0.75, 0.9)):
+    accuracies = (0.6, 0.75, 0.9, 0.95, 0.97, 0.99)
+    for splits, size, rho, accuracy in itertools.product((5, 10), (40, 80), CORRELATIONS, accuracies):
         plan = power.plan(accuracy=accuracy, per_split=size // 2, splits=splits, correlation=rho)
         cell = Cell("width", "plan", splits, size, rho, accuracy)
         rng = generator("coverage", *(str(part) for part in cell))
         found = np.array(list(laws.simulate(cell._replace(interval="rate"), experiments, rng)[0]))
-        ratio = float(np.median(found[:, 2] - found[:, 1]) / plan.width)
+        ratio = float(power.middle(found[:, 2] - found[:, 1]) / plan.width)
+        slack = 0.05 if accuracy < 0.95 else 0.1 if accuracy < 0.99 else 0.25
+        least, most = 1.0 - slack, 1.0 + slack
+        why = "few failures: a width moves in steps" if slack > 0.05 else ""
         yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "median_width": plan.width,
-               "ratio": ratio, "least": 0.95, "most": 1.05, "holds": bool(0.95 <= ratio <= 1.05)}  # fmt: skip
+               "ratio": ratio, "least": least, "most": most, "why": why, "holds": bool(least <= ratio <= most)}  # fmt: skip
         if accuracy == 0.75:
             cell = Cell("power", "plan", splits, size, rho, plan.detectable)
             rate = cell._replace(interval="rate", truth=(1.0 + plan.detectable) / 2.0)
@@ -140,6 +145,28 @@ def planned(experiments: int) -> Iterator[dict]:
             ratio = float((found[:, 3] < LEVEL).mean())
             yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "ratio": ratio, "least": 0.75,
                    "most": 0.85, "holds": bool(0.75 <= ratio <= 0.85)}  # fmt: skip
+
+
+def outside(frame: pd.DataFrame) -> str:
+    """Return how many cells cover less or more than 93 to 97 %, by interval, and every one of less, stated or not."""
+    simulated = frame[frame["coverage"].notna()]
+    under, over = simulated[simulated["coverage"] < 0.93], simulated[simulated["coverage"] > 0.97]
+    counts = pd.DataFrame({
+        "cells": simulated["interval"].value_counts(), "below 93 %": under["interval"].value_counts(),
+        "above 97 %": over["interval"].value_counts(),
+    }).fillna(0).astype(int)  # fmt: skip
+    counts = counts[counts.iloc[:, 1:].any(axis=1)]
+    lines = [
+        f"{len(under)} of {len(simulated)} cells cover less than 93 %, {len(over)} more than 97 %: stated exceptions hold, "
+        "but that is not 93 to 97 % everywhere",
+        counts.to_string(),
+        under[[*Cell._fields, "coverage", "why"]].to_string(index=False) if len(under) else "",
+    ]
+    unstated = pd.concat([under, over])
+    unstated = unstated[unstated["why"].fillna("") == ""]
+    if len(unstated):
+        lines += ["outside without an exception stated:", unstated[[*Cell._fields, "coverage"]].to_string(index=False)]
+    return "\n".join(lines)
 
 
 def block(frame: pd.DataFrame) -> str:
@@ -172,12 +199,21 @@ def block(frame: pd.DataFrame) -> str:
         if part["false_positives"].notna().any():
             lines[-1] += f" False positives of the test: at most {100 * part['false_positives'].max():.2f} %."
         parts.append("\n".join(lines))
-    plans = frame[frame["interval"].isin(["width", "power"])].groupby("interval")["ratio"].agg(["min", "max"])
-    if len(plans) == 2:
+    plans = frame[frame["interval"].isin(["width", "power"])]
+    if len(plans):
+        widths = plans[plans["interval"] == "width"]
+        ranges = [
+            f"{part['ratio'].min():.3f} to {part['ratio'].max():.3f} {said}"
+            for part, said in (
+                (widths[widths["truth"] < 0.95], "for accuracies to 0.9"),
+                (widths[widths["truth"].between(0.95, 0.98)], "at 0.95 and 0.97"),
+                (widths[widths["truth"] > 0.98], "at 0.99"),
+            )
+        ]
+        found = plans[plans["interval"] == "power"]["ratio"]
         parts.append(
-            f"**Planner**: simulated over promised median width {plans.loc['width', 'min']:.3f} to "
-            f"{plans.loc['width', 'max']:.3f}; power at the detectable advantage, 0.8 wanted, "
-            f"{plans.loc['power', 'min']:.3f} to {plans.loc['power', 'max']:.3f}."
+            f"**Planner**; correlations 0, 0.02 and 0.1. Simulated over promised median width: {', '.join(ranges)}. Power at "
+            f"the detectable advantage, 0.8 wanted: {found.min():.3f} to {found.max():.3f}."
         )
     return "\n\n".join(parts)
 
@@ -238,7 +274,7 @@ def run(arguments: argparse.Namespace) -> bool:
         write_page(PAGE, frame)
     print(block(frame))
     broken = frame[~frame["holds"]]
-    print(f"\n{len(frame)} cells, {len(broken)} promises broken")
+    print(f"\n{outside(frame)}\n\n{len(frame)} cells, {len(broken)} promises broken")
     if len(broken):
         print(broken.to_string())
     return broken.empty

@@ -83,6 +83,8 @@ def test_the_page_shows_the_committed_figures():
     text = coverage.PAGE.read_text(encoding="utf-8")
     assert text.split(coverage.BEGIN)[1].split(coverage.END)[0].strip() == coverage.block(frame)
     assert frame["holds"].all()
+    assert "cover less than 93 %" in coverage.outside(frame)
+    assert "without an exception" not in coverage.outside(frame)
     assert (frame["experiments"] >= 2_000).all()
     assert len(frame[frame["coverage"].notna()]) == len(list(coverage.cells()))
 
