@@ -107,7 +107,7 @@ def cells() -> Iterator[Cell]:
 
 def measure(cell: Cell, experiments: int) -> dict:
     """Return the record of one cell."""
-    count = experiments * CHEAP.get(cell.interval, 1)
+    count = experiments * (1 if cell.law == "11 ratios" else CHEAP.get(cell.interval, 1))
     rng = generator("coverage", *(str(part) for part in cell))
     estimates, truth = laws.simulate(cell, count, rng)
     found = np.array(list(estimates))
@@ -226,6 +226,8 @@ TITLES = {
     "bits": "Mutual information, by number of ratios and noise", "spearman": "Rank correlation, by its value",
 }  # fmt: skip
 ORDER = [*TITLES, "width", "power"]
+KEY = list(Cell._fields[:5])
+"""What names a cell, but for its truth: cells that differ in that alone are simulated together."""
 
 
 def _stated(part: pd.DataFrame) -> str:
@@ -252,20 +254,35 @@ def write_page(path: Path, frame: pd.DataFrame) -> None:
     path.write_text(f"{head}{BEGIN}\n\n{block(frame)}\n\n{END}{tail}", encoding="utf-8")
 
 
+def merged(new: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
+    """Return new records and the old ones of other cells, in the order of `cells`; plans are all new or all old."""
+    again = set(map(tuple, new[KEY].to_numpy().tolist()))
+    stale = [tuple(row) in again for row in old[KEY].to_numpy().tolist()]
+    frame = pd.concat([new, old[~np.array(stale, dtype=bool)]], ignore_index=True)
+    places = {key: place for place, key in reversed(list(enumerate(cell[:5] for cell in cells())))}
+    order = [places.get(tuple(row), len(places)) for row in frame[KEY].to_numpy().tolist()]
+    return frame.iloc[np.argsort(order, kind="stable")]
+
+
 def run(arguments: argparse.Namespace) -> bool:
     """Simulate, write the table, print what it shows; return whether every promise holds."""
     records = []
-    wanted = [cell for cell in cells() if not arguments.only or cell.interval in arguments.only]
+    partial = bool(arguments.only or arguments.law)
+    wanted = [
+        cell
+        for cell in cells()
+        if (not arguments.only or cell.interval in arguments.only)
+        and (not arguments.law or cell.law.endswith(tuple(arguments.law)))
+    ]
     for number, cell in enumerate(wanted):
         records.append(measure(cell, arguments.experiments))
         if number % 50 == 49:
             common.say(f"{number + 1} of {len(wanted)} cells")
-    if not arguments.only or "plan" in arguments.only:
+    if not partial or "plan" in (arguments.only or arguments.law):
         records += planned(arguments.experiments)
     frame = pd.DataFrame(records, columns=COLUMNS).round(5)
-    if arguments.only and arguments.output.exists():  # a cell's seed is its own: as if all had been simulated
-        old = pd.read_csv(arguments.output)
-        frame = pd.concat([frame, old[~old["interval"].isin(frame["interval"])]])
+    if partial and arguments.output.exists():  # a cell's seed is its own: as if all had been simulated
+        frame = merged(frame, pd.read_csv(arguments.output))
     frame = frame.sort_values("interval", key=lambda names: names.map(ORDER.index), kind="stable")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(arguments.output, index=False)
@@ -284,6 +301,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiments", type=int, default=EXPERIMENTS)
     parser.add_argument("--only", nargs="+", choices=[*TITLES, "plan"], help="these intervals alone")
+    parser.add_argument(
+        "--law", nargs="+", help="laws whose name ends so alone, of these intervals; `plan`: the planner"
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument(
         "--page", action="store_true", help="simulate nothing: write the page from the table that is there"
