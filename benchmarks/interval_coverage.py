@@ -2,7 +2,8 @@
 
 A cell of the simulation is an interval, a law with a known truth, and a number of splits, of victims a split and a
 correlation within splits. It holds if the coverage lies within what `PROMISES` states for it, or the false positives or
-the power do. Draws come from `popleak.seeds`; the exit status is 1 if a promise is broken.
+the power do. Draws come from `popleak.seeds`; the exit status is 1 if a promise is broken. Exceptions to 93 to 97 % are
+promises too, so that a status of 0 is not 93 to 97 % everywhere: `outside` lists what is not.
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ def cells() -> Iterator[Cell]:
     for (splits, size), rho in itertools.product(((5, 8), (5, 20), (5, 40), (10, 20)), (*CORRELATIONS, 0.3)):
         for name in ("bias", "mae", "mse"):
             yield Cell(name, "normal", splits, size, rho, laws.ERRORS[name])
+    for (splits, size), rho in itertools.product(((5, 44), (5, 88), (10, 44)), CORRELATIONS):
+        for name in ("bias", "mae", "mse"):
+            yield Cell(name, "11 ratios", splits, size, rho, laws.mean_errors(laws.SHRUNK)[name])
+        yield Cell("named", "11 ratios", splits, size, rho, float(laws.ENDS.mean()))
     for (splits, size), rho in itertools.product(SIZES[:3], CORRELATIONS):
         for fpr, area in itertools.product(("05", "01"), (0.6, 0.9)):
             yield Cell(f"tpr{fpr}", f"auc {area:g}", splits, size, rho, area)
@@ -102,11 +107,11 @@ def cells() -> Iterator[Cell]:
 
 def measure(cell: Cell, experiments: int) -> dict:
     """Return the record of one cell."""
-    count = experiments * CHEAP.get(cell.interval, 1)
+    count = experiments * (1 if cell.law == "11 ratios" else CHEAP.get(cell.interval, 1))
     rng = generator("coverage", *(str(part) for part in cell))
     estimates, truth = laws.simulate(cell, count, rng)
     found = np.array(list(estimates))
-    below, above = found[:, 1] > truth, found[:, 2] < truth
+    below, above = ~(found[:, 1] <= truth), ~(truth <= found[:, 2])  # NaN limits are misses
     covered = 1.0 - (below | above).mean()
     null = cell.interval == "paired" and truth == 0.0
     rejected = (found[:, 3] < LEVEL).mean() if null else np.nan
@@ -121,14 +126,18 @@ def measure(cell: Cell, experiments: int) -> dict:
 
 def planned(experiments: int) -> Iterator[dict]:
     """Yield, for plans of `popleak power`, the width and the power that simulated experiments have."""
-    for splits, size, rho, accuracy in itertools.product((5, 10), (40, 80), (0.0, 0.02), (0.6, 0.75, 0.9)):
+    accuracies = (0.6, 0.75, 0.9, 0.95, 0.97, 0.99)
+    for splits, size, rho, accuracy in itertools.product((5, 10), (40, 80), CORRELATIONS, accuracies):
         plan = power.plan(accuracy=accuracy, per_split=size // 2, splits=splits, correlation=rho)
         cell = Cell("width", "plan", splits, size, rho, accuracy)
         rng = generator("coverage", *(str(part) for part in cell))
         found = np.array(list(laws.simulate(cell._replace(interval="rate"), experiments, rng)[0]))
-        ratio = float(np.median(found[:, 2] - found[:, 1]) / plan.width)
+        ratio = float(power.middle(found[:, 2] - found[:, 1]) / plan.width)
+        slack = 0.05 if accuracy < 0.95 else 0.1 if accuracy < 0.99 else 0.25
+        least, most = 1.0 - slack, 1.0 + slack
+        why = "few failures: a width moves in steps" if slack > 0.05 else ""
         yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "median_width": plan.width,
-               "ratio": ratio, "least": 0.95, "most": 1.05, "holds": bool(0.95 <= ratio <= 1.05)}  # fmt: skip
+               "ratio": ratio, "least": least, "most": most, "why": why, "holds": bool(least <= ratio <= most)}  # fmt: skip
         if accuracy == 0.75:
             cell = Cell("power", "plan", splits, size, rho, plan.detectable)
             rate = cell._replace(interval="rate", truth=(1.0 + plan.detectable) / 2.0)
@@ -136,6 +145,28 @@ def planned(experiments: int) -> Iterator[dict]:
             ratio = float((found[:, 3] < LEVEL).mean())
             yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "ratio": ratio, "least": 0.75,
                    "most": 0.85, "holds": bool(0.75 <= ratio <= 0.85)}  # fmt: skip
+
+
+def outside(frame: pd.DataFrame) -> str:
+    """Return how many cells cover less or more than 93 to 97 %, by interval, and every one of less, stated or not."""
+    simulated = frame[frame["coverage"].notna()]
+    under, over = simulated[simulated["coverage"] < 0.93], simulated[simulated["coverage"] > 0.97]
+    counts = pd.DataFrame({
+        "cells": simulated["interval"].value_counts(), "below 93 %": under["interval"].value_counts(),
+        "above 97 %": over["interval"].value_counts(),
+    }).fillna(0).astype(int)  # fmt: skip
+    counts = counts[counts.iloc[:, 1:].any(axis=1)]
+    lines = [
+        f"{len(under)} of {len(simulated)} cells cover less than 93 %, {len(over)} more than 97 %: stated exceptions hold, "
+        "but that is not 93 to 97 % everywhere",
+        counts.to_string(),
+        under[[*Cell._fields, "coverage", "why"]].to_string(index=False) if len(under) else "",
+    ]
+    unstated = pd.concat([under, over])
+    unstated = unstated[unstated["why"].fillna("") == ""]
+    if len(unstated):
+        lines += ["outside without an exception stated:", unstated[[*Cell._fields, "coverage"]].to_string(index=False)]
+    return "\n".join(lines)
 
 
 def block(frame: pd.DataFrame) -> str:
@@ -168,12 +199,21 @@ def block(frame: pd.DataFrame) -> str:
         if part["false_positives"].notna().any():
             lines[-1] += f" False positives of the test: at most {100 * part['false_positives'].max():.2f} %."
         parts.append("\n".join(lines))
-    plans = frame[frame["interval"].isin(["width", "power"])].groupby("interval")["ratio"].agg(["min", "max"])
-    if len(plans) == 2:
+    plans = frame[frame["interval"].isin(["width", "power"])]
+    if len(plans):
+        widths = plans[plans["interval"] == "width"]
+        ranges = [
+            f"{part['ratio'].min():.3f} to {part['ratio'].max():.3f} {said}"
+            for part, said in (
+                (widths[widths["truth"] < 0.95], "for accuracies to 0.9"),
+                (widths[widths["truth"].between(0.95, 0.98)], "at 0.95 and 0.97"),
+                (widths[widths["truth"] > 0.98], "at 0.99"),
+            )
+        ]
+        found = plans[plans["interval"] == "power"]["ratio"]
         parts.append(
-            f"**Planner**: simulated over promised median width {plans.loc['width', 'min']:.3f} to "
-            f"{plans.loc['width', 'max']:.3f}; power at the detectable advantage, 0.8 wanted, "
-            f"{plans.loc['power', 'min']:.3f} to {plans.loc['power', 'max']:.3f}."
+            f"**Planner**; correlations 0, 0.02 and 0.1. Simulated over promised median width: {', '.join(ranges)}. Power at "
+            f"the detectable advantage, 0.8 wanted: {found.min():.3f} to {found.max():.3f}."
         )
     return "\n\n".join(parts)
 
@@ -181,10 +221,13 @@ def block(frame: pd.DataFrame) -> str:
 TITLES = {
     "rate": "Rate (accuracy), by p", "probit": "Rate, another law (probit-normal), by p", "advantage": "Advantage, by TPR - FPR", "auc": "AUC, by its value",
     "paired": "Paired difference, by law and mean", "bias": "Mean (bias of an estimate)", "mae": "Mean absolute error",
-    "mse": "Mean squared error", "tpr05": "TPR at FPR 0.05, by AUC", "tpr01": "TPR at FPR 0.01, by AUC",
+    "mse": "Mean squared error",
+    "named": "Accuracy over 11 ratios, named with 0.98 at the ends and 0.15 else", "tpr05": "TPR at FPR 0.05, by AUC", "tpr01": "TPR at FPR 0.01, by AUC",
     "bits": "Mutual information, by number of ratios and noise", "spearman": "Rank correlation, by its value",
 }  # fmt: skip
 ORDER = [*TITLES, "width", "power"]
+KEY = list(Cell._fields[:5])
+"""What names a cell, but for its truth: cells that differ in that alone are simulated together."""
 
 
 def _stated(part: pd.DataFrame) -> str:
@@ -211,20 +254,35 @@ def write_page(path: Path, frame: pd.DataFrame) -> None:
     path.write_text(f"{head}{BEGIN}\n\n{block(frame)}\n\n{END}{tail}", encoding="utf-8")
 
 
+def merged(new: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
+    """Return new records and the old ones of other cells, in the order of `cells`; plans are all new or all old."""
+    again = set(map(tuple, new[KEY].to_numpy().tolist()))
+    stale = [tuple(row) in again for row in old[KEY].to_numpy().tolist()]
+    frame = pd.concat([new, old[~np.array(stale, dtype=bool)]], ignore_index=True)
+    places = {key: place for place, key in reversed(list(enumerate(cell[:5] for cell in cells())))}
+    order = [places.get(tuple(row), len(places)) for row in frame[KEY].to_numpy().tolist()]
+    return frame.iloc[np.argsort(order, kind="stable")]
+
+
 def run(arguments: argparse.Namespace) -> bool:
     """Simulate, write the table, print what it shows; return whether every promise holds."""
     records = []
-    wanted = [cell for cell in cells() if not arguments.only or cell.interval in arguments.only]
+    partial = bool(arguments.only or arguments.law)
+    wanted = [
+        cell
+        for cell in cells()
+        if (not arguments.only or cell.interval in arguments.only)
+        and (not arguments.law or cell.law.endswith(tuple(arguments.law)))
+    ]
     for number, cell in enumerate(wanted):
         records.append(measure(cell, arguments.experiments))
         if number % 50 == 49:
             common.say(f"{number + 1} of {len(wanted)} cells")
-    if not arguments.only or "plan" in arguments.only:
+    if not partial or "plan" in (arguments.only or arguments.law):
         records += planned(arguments.experiments)
     frame = pd.DataFrame(records, columns=COLUMNS).round(5)
-    if arguments.only and arguments.output.exists():  # a cell's seed is its own: as if all had been simulated
-        old = pd.read_csv(arguments.output)
-        frame = pd.concat([frame, old[~old["interval"].isin(frame["interval"])]])
+    if partial and arguments.output.exists():  # a cell's seed is its own: as if all had been simulated
+        frame = merged(frame, pd.read_csv(arguments.output))
     frame = frame.sort_values("interval", key=lambda names: names.map(ORDER.index), kind="stable")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(arguments.output, index=False)
@@ -233,7 +291,7 @@ def run(arguments: argparse.Namespace) -> bool:
         write_page(PAGE, frame)
     print(block(frame))
     broken = frame[~frame["holds"]]
-    print(f"\n{len(frame)} cells, {len(broken)} promises broken")
+    print(f"\n{outside(frame)}\n\n{len(frame)} cells, {len(broken)} promises broken")
     if len(broken):
         print(broken.to_string())
     return broken.empty
@@ -243,6 +301,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiments", type=int, default=EXPERIMENTS)
     parser.add_argument("--only", nargs="+", choices=[*TITLES, "plan"], help="these intervals alone")
+    parser.add_argument(
+        "--law", nargs="+", help="laws whose name ends so alone, of these intervals; `plan`: the planner"
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument(
         "--page", action="store_true", help="simulate nothing: write the page from the table that is there"

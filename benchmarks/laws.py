@@ -21,6 +21,11 @@ NOISE = {"low": 0.3, "middle": 1.0, "high": 3.0, "none": 30.0}
 SCALE = 0.1
 ERRORS = {"bias": 0.0, "mae": SCALE * float(np.sqrt(2.0 / np.pi)), "mse": SCALE**2}
 """True mean error, absolute error and squared error of normal errors with standard deviation SCALE."""
+MANY = np.linspace(0.0, 1.0, 11)
+SHRUNK = -0.7 * (MANY - 0.5)
+"""Mean error at each of MANY ratios, of estimates that lean to the middle."""
+ENDS = np.where((MANY == 0.0) | (MANY == 1.0), 0.98, 0.15)
+"""Probability with which each of MANY ratios is named."""
 DIFFER = {"dense": 0.4, "sparse": 0.05, "rare": 0.01}
 """Share of victims on which two attacks differ."""
 
@@ -123,12 +128,34 @@ def _paired(cell: Cell, experiments: int, rng: np.random.Generator):
 
 
 def _errors(cell: Cell, experiments: int, rng: np.random.Generator):
+    """Victims' ratio is 0.5, or each of MANY in turn, where the errors' mean depends on it."""
     own = np.sqrt(cell.correlation) * rng.standard_normal((experiments, cell.splits, 1))
     error = own + np.sqrt(1.0 - cell.correlation) * rng.standard_normal((experiments, cell.splits, cell.size))
-    ids = np.repeat(np.arange(cell.splits), cell.size)
-    ratio = np.full(ids.size, 0.5)
-    flat = SCALE * error.reshape(experiments, -1)
-    return (getattr(ratios.errors(0.5 + one, ratio, ids), cell.interval) for one in flat), ERRORS[cell.interval]
+    ids, kind = np.repeat(np.arange(cell.splits), cell.size), np.tile(np.arange(cell.size), cell.splits) % MANY.size
+    many = cell.law != "normal"
+    ratio = MANY[kind] if many else np.full(ids.size, 0.5)
+    flat = SCALE * error.reshape(experiments, -1) + (SHRUNK[kind] if many else 0.0)
+    truth = mean_errors(SHRUNK if many else np.zeros(1))[cell.interval]
+    return (getattr(ratios.errors(ratio + one, ratio, ids), cell.interval) for one in flat), truth
+
+
+def mean_errors(middle: np.ndarray) -> dict[str, float]:
+    """Return `ERRORS` for normal errors around these means, each weighing the same."""
+    folded = SCALE * np.sqrt(2.0 / np.pi) * np.exp(-((middle / SCALE) ** 2) / 2.0)
+    folded += middle * (1.0 - 2.0 * special.ndtr(-middle / SCALE))
+    return {"bias": float(middle.mean()), "mae": float(folded.mean()), "mse": float((middle**2).mean() + SCALE**2)}
+
+
+def _named(cell: Cell, experiments: int, rng: np.random.Generator):
+    """Each of MANY ratios is named with its own probability; the splits' normal scores lean together (`_probit`)."""
+    spread = np.sqrt(cell.correlation / (1.0 - cell.correlation))
+    kind, shape = np.arange(cell.size) % MANY.size, (experiments, cell.splits, 1)
+    middle = special.ndtri(ENDS[kind]) * np.sqrt(1.0 + spread**2)
+    p = special.ndtr(middle + spread * rng.standard_normal(shape))
+    right = (rng.random((experiments, cell.splits, cell.size)) < p).reshape(experiments, -1)
+    ratio, ids = np.tile(MANY[kind], cell.splits), np.repeat(np.arange(cell.splits), cell.size)
+    chance = 1.0 / MANY.size
+    return (ratios.accuracy(np.where(one, ratio, -1.0), ratio, ids, chance=chance) for one in right), float(ENDS.mean())
 
 
 def _channel(bias: np.ndarray, worlds: int, noise: float) -> np.ndarray:
@@ -166,5 +193,5 @@ def _spearman(cell: Cell, experiments: int, rng: np.random.Generator):
 
 _LAWS = {
     "rate": _rate, "probit": _probit, "advantage": _advantage, "auc": _auc, "paired": _paired, "bias": _errors, "mae": _errors,
-    "mse": _errors, "tpr05": _tpr(0.05), "tpr01": _tpr(0.01), "bits": _bits, "spearman": _spearman,
+    "mse": _errors, "named": _named, "tpr05": _tpr(0.05), "tpr01": _tpr(0.01), "bits": _bits, "spearman": _spearman,
 }  # fmt: skip

@@ -99,7 +99,12 @@ def test_mean_falls_back_to_units():
 def test_mean_without_variance():
     clusters = np.repeat([0, 1], 5)
     assert intervals.mean(np.zeros(10), clusters) == (0.0, 0.0, 0.0, 1.0)
-    assert intervals.mean(np.full(10, -0.1), clusters) == (-0.1, -0.1, -0.1, 2.0**-9)
+    three = -np.log(0.05) / 10
+    got = intervals.mean(np.full(10, -0.1), clusters)
+    np.testing.assert_allclose(got, (-0.1, -0.1 - 0.2 * three, -0.1 + 0.2 * three, 0.5), err_msg="two clusters")
+    assert intervals.mean(np.full(10, -0.1), np.zeros(10)).p == 2.0**-9, "one cluster: units are all there is"
+    bounded = intervals.mean(np.full(10, 0.5), clusters, span=(0.0, 1.0))
+    np.testing.assert_allclose(bounded[1:3], (0.5 - 0.5 * three, 0.5 + 0.5 * three))
     assert np.isnan(intervals.mean(np.array([]), np.array([]))).all()
     assert np.isnan(intervals.mean(np.array([2.0]), np.array([1]))[1:]).all()
     with pytest.raises(ValueError, match="finite"):
@@ -113,6 +118,15 @@ def test_paired_test_finds_a_difference():
     assert got.value == pytest.approx(correct.mean() - reference.mean())
     assert got.p < 0.01
     assert got.low > 0
+
+
+@pytest.mark.parametrize("value", [-1.0, -0.5, 0.0, 0.5, 1.0])
+def test_equal_differences_have_an_interval(value):
+    got = intervals.paired_test(np.full(200, max(value, 0.0)), np.full(200, max(-value, 0.0)), np.arange(200) % 5)
+    share = -np.log(0.05) / 200
+    np.testing.assert_allclose(got[:3], (value, value - share * (1 + value), value + share * (1 - value)))
+    assert -1.0 <= got.low <= got.value <= got.high <= 1.0
+    assert got.p == (1.0 if value == 0.0 else 2.0**-4), "five splits, however many victims"
 
 
 def test_delong_by_hand_and_against_pairs():
@@ -177,6 +191,18 @@ def test_tpr_at_fpr_of_ties_and_missing_labels():
     assert np.isnan(roc.tpr_at_fpr(np.zeros(3), np.ones(3), fpr=0.05))
 
 
+@pytest.mark.parametrize(("fpr", "enough"), [(0.05, 72), (0.01, 368)])
+def test_how_many_negatives_bound_the_threshold(fpr, enough):
+    for negatives in (enough - 1, enough):
+        labels = np.arange(negatives + 50) >= negatives
+        got = roc.tpr_interval(labels * 9.0, labels, np.zeros(labels.size), fpr=fpr)
+        assert (got.low > 0.9) == (negatives == enough) and (got.low == 0.0) == (negatives < enough)
+    for size, rate in ((400, 0.05), (1000, 0.01)):
+        least, most = roc._limits(rate, size, 1.0, 0.95)
+        assert stats.binom.cdf(least, size, rate) <= 0.025 < stats.binom.cdf(least + 1, size, rate)
+        assert stats.binom.sf(most, size, rate) <= 0.025 < stats.binom.sf(most - 1, size, rate)
+
+
 def test_holm_skips_what_was_not_tested():
     got = intervals.holm(np.array([0.01, np.nan, 0.04, 0.03]))
     np.testing.assert_allclose(got, [0.03, np.nan, 0.06, 0.06])
@@ -202,6 +228,11 @@ def test_tpr_interval_at_its_ends():
     labels, clusters = np.tile([0, 1], 100), np.repeat(np.arange(5), 40)
     perfect = roc.tpr_interval(labels.astype(float), labels, clusters, fpr=0.05)
     assert perfect.value == perfect.high == 1.0
+    assert perfect.low == pytest.approx(25 / (25 + stats.norm.ppf(0.975) ** 2)), "ties of the negatives are no doubt"
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        scores = rng.normal(size=200) + np.repeat(rng.normal(size=5), 40) / 3 + 20.0 * labels
+        assert roc.tpr_interval(scores, labels, clusters, fpr=0.05).low == perfect.low
     blind = roc.tpr_interval(np.zeros(200), labels, clusters, fpr=0.05)
     assert blind.value == blind.low == 0.0 and blind.high > 0.0
     assert np.isnan(roc.tpr_interval(np.zeros(9), np.ones(9), np.arange(9), fpr=0.05)).all()

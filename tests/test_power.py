@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special, stats
 from statsmodels.stats.power import TTestPower, normal_power_het
 from statsmodels.stats.proportion import samplesize_confint_proportion
 
@@ -37,15 +38,56 @@ def test_detectable_advantage_in_numbers():
     assert power.detectable_advantage(20, splits=5) < 1.0
 
 
-@pytest.mark.parametrize(("splits", "size", "rho"), [(5, 80, 0.0), (5, 40, 0.02), (10, 40, 0.1)])
+def by_quadrature(d: float, size: float, splits: int) -> float:
+    """Return the power at an advantage d: over the quantiles of the variance between splits, z is normal."""
+    chi2 = stats.chi2.ppf((np.arange(4_000) + 0.5) / 4_000, splits - 1)
+    reject = stats.t.ppf(0.975, splits - 1) * np.sqrt(chi2 / (splits - 1))
+    return float(special.ndtr((d * np.sqrt(size) - reject) / np.sqrt(1 - d * d)).mean())
+
+
+@pytest.mark.parametrize("splits", [2, 3, 5, 7, 8, 9, 10, 11, 12, 15, 20, 29, 50])
+def test_every_size_has_a_detectable_advantage(splits):
+    """Noncentral t gives NaN far out, as at 10 splits of 200; the power found must be that of plain quadrature."""
+    for each in (4, 10, 20, 40, 60, 70, 85, 100, 110, 140, 200, 400, 1_000, 10_000, 100_000):
+        size = 2 * splits * each
+        d = power.detectable_advantage(size, splits=splits)
+        if np.isnan(d):
+            assert by_quadrature(0.999, size, splits) < 0.8, (splits, each)
+        else:
+            assert by_quadrature(d, size, splits) == pytest.approx(0.8, abs=2e-3), (splits, each)
+
+
+@pytest.mark.parametrize(("splits", "size", "rho"), [(5, 80, 0.0), (5, 40, 0.02), (5, 80, 0.1), (10, 40, 0.1)])
 def test_power_at_the_detectable_advantage(splits, size, rho):
     rng = np.random.default_rng([splits, size, int(100 * rho)])
-    effect = power.design_effect(splits * size, splits, rho)
-    d = power.detectable_advantage(splits * size, splits=splits, design_effect=effect)
+    d = power.plan(accuracy=0.75, per_split=size // 2, splits=splits, correlation=rho).detectable
     p, scale = (1 + d) / 2, 1 / max(rho, 1e-9) - 1
     rates = rng.beta(p * scale, (1 - p) * scale, size=(2_000, splits)) if rho else np.full((2_000, splits), p)
     drawn, totals = rng.binomial(size, rates), np.full(splits, size)
     assert np.mean([intervals.proportion(one, totals).p < 0.05 for one in drawn]) == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_many_proportions_at_once_are_those_of_one(level):
+    rng = np.random.default_rng(2)
+    rows = np.concatenate(
+        [rng.binomial(40, p, size=(60, 5)) for p in (0.1, 0.5, 0.8, 0.97, 1.0)] + [[[20] * 5, [40] * 5, [0] * 5]]
+    )
+    widths, p = power.proportions(rows, 40, level=level)
+    one = [intervals.proportion(row, np.full(5, 40), level=level) for row in rows]
+    np.testing.assert_allclose(widths, [found.high - found.low for found in one], atol=1e-9)
+    np.testing.assert_allclose(p, [found.p for found in one], atol=1e-12)
+
+
+def test_a_width_near_1_leaves_room_for_failures_not_seen():
+    """The formula of the variance alone would promise half of it."""
+    cells = [(0.99, 5, 40, 0.1), (0.97, 5, 40, 0.0), (0.95, 10, 80, 0.1)]
+    for accuracy, splits, size, rho in cells:
+        rng, scale = np.random.default_rng(3), 1 / max(rho, 1e-9) - 1
+        rates = rng.beta(accuracy * scale, (1 - accuracy) * scale, size=(1_000, splits)) if rho else accuracy
+        found = [intervals.proportion(one, np.full(splits, size)) for one in rng.binomial(size, rates, (1_000, splits))]
+        width = power.median_width(accuracy, victims=splits * size, splits=splits, correlation=rho)
+        assert power.middle(np.array([one.high - one.low for one in found])) == pytest.approx(width, rel=0.15)
 
 
 def test_width_of_one_split_and_of_many():
@@ -98,5 +140,9 @@ def test_the_command(capsys):
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == first.split()[:4], "twice the accuracy's width"
     assert cli.main(["power", "--victims", "40", "--splits", "5", "--correlation", "0"]) == 0
     assert "0.188" in capsys.readouterr().out
+    assert cli.main(["power", "--splits", "1", "2"]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["1", "0"], ["2", "0"], ["2", "0.02"], ["2", "0.1"],
+    ]  # fmt: skip
     assert cli.main(["power", "--advantage", "1.5"]) == 2
     assert "popleak: advantage must" in capsys.readouterr().err

@@ -49,6 +49,28 @@ def test_each_ratio_weighs_the_same():
     assert named.value == pytest.approx(0.5)
 
 
+def test_fixed_differences_between_ratios_do_not_widen_an_interval():
+    ratio, split = np.tile([0.0, 0.5, 1.0], 40), np.repeat(np.arange(5), 24)
+    noise = np.random.default_rng(0).normal(0.0, 0.1, 120)
+    plain, leaning = (ratios.errors(0.5 + k * (ratio - 0.5) + noise, ratio, split).bias for k in (1.0, 0.2))
+    assert leaning.high - leaning.low == pytest.approx(plain.high - plain.low)
+    single = ratios.errors(0.5 + noise, np.full(120, 0.5), split).bias
+    assert leaning.high - leaning.low == pytest.approx(single.high - single.low, rel=0.05)
+    right = np.where(ratio == 0.5, ratio, np.where(np.arange(120) % 20 == 0, -1.0, ratio))
+    mixed = ratios.accuracy(np.where(ratio == 0.5, -1.0, right), ratio, split, chance=1 / 3)
+    one = intervals.proportion(np.full(5, 24 * mixed.value), np.full(5, 24))
+    assert mixed.high - mixed.low < 0.8 * (one.high - one.low)
+
+
+def test_unequal_weights_leave_the_bias_its_p():
+    rng = np.random.default_rng(1)
+    ratio, split = np.array([0.1] * 60 + [0.5] * 20 + [0.9]), np.arange(81) % 5
+    got = ratios.errors(ratio + rng.normal(0.05, 0.1, 81), ratio, split)
+    assert (got.bias.p < 0.05) == (not got.bias.low <= 0.0 <= got.bias.high)
+    exact = ratios.errors(ratio + 0.1 * (ratio - 0.5), ratio, split)
+    assert exact.mae.low < exact.mae.value < exact.mae.high
+
+
 def test_no_error_and_no_victim():
     got = ratios.errors(np.full(4, 0.5), np.full(4, 0.5), np.arange(4))
     assert got.mse[:3] == (0.0, 0.0, 0.0)
@@ -97,12 +119,19 @@ def test_unit_jackknife_by_hand():
 
 def test_information_at_its_ends():
     perfect = np.stack([10 * np.eye(4)] * 5)
-    assert ratios.information(perfect)[:3] == (2.0, 2.0, 2.0)
+    got = ratios.information(perfect)
+    share = -np.log(0.05) / 200
+    doubt = -share * np.log2(share) - (1 - share) * np.log2(1 - share) + share * np.log2(3)
+    assert got[:3] == (2.0, pytest.approx(2.0 - doubt), 2.0)
+    assert ratios.information(np.stack([10 * np.eye(4)[[0] * 4]] * 5))[:3] == (0.0, 0.0, pytest.approx(doubt))
     assert np.isnan(ratios.information(np.stack([np.eye(3)]))).all()
     few = ratios.information(np.stack([2 * np.eye(2), np.zeros((2, 2))]))
     assert few.value == 1.0 and np.isnan(few.low)
     blind = ratios.information(np.full((5, 3, 3), 20))
     assert blind.value == blind.low == 0.0
+    rng = np.random.default_rng(0)
+    for counts in rng.multinomial(40, np.full((3, 3), 1 / 3), size=(200, 5, 3)):
+        assert ratios.information(counts).high > 0.0, "a value cut at 0 keeps half its width above"
 
 
 @pytest.mark.parametrize("worlds", [2, 3, 11])

@@ -301,8 +301,8 @@ def _add_power(commands) -> None:
     wanted.add_argument("--victims", type=int, help="victims a split and world, to see what they give")
     parser.add_argument("--splits", type=int, nargs="+", default=[5, 10, 20])
     parser.add_argument(
-        "--correlation", type=float, nargs="+", default=[0.0, 0.02, 0.1],
-        help="of being named rightly, between victims of one split",
+        "--correlation", type=float, nargs="+",
+        help="of being named rightly, between victims of one split; 0 0.02 0.1 unless given (with one split 0)",
     )  # fmt: skip
     parser.add_argument("--level", type=float, default=0.95, help="of the interval; tests are at 1 - level")
     parser.add_argument("--power", type=float, default=0.8, help="probability of finding the detectable advantage")
@@ -322,7 +322,8 @@ def _power(arguments: argparse.Namespace) -> None:
             accuracy=accuracy, splits=splits, correlation=correlation, level=arguments.level, power=arguments.power,
             **({"width": arguments.width / scale} if arguments.victims is None else {"per_split": arguments.victims}),
         )
-        for splits in arguments.splits for correlation in arguments.correlation
+        for splits in arguments.splits
+        for correlation in arguments.correlation or ((0.0, 0.02, 0.1) if splits > 1 else (0.0,))
     ]  # fmt: skip
     print("\n".join(power.lines(plans, scale=scale)))
 

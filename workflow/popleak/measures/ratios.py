@@ -29,17 +29,16 @@ class Errors(NamedTuple):
 def errors(estimate: np.ndarray, ratio: np.ndarray, split: np.ndarray, *, level: float = 0.95) -> Errors:
     """Return the errors of estimates, arrays (n,); without a victim all NaN.
 
-    bias: `intervals.mean`'s interval. mae and mse cannot be negative and are skewed: the same interval of the logarithm
+    bias: `intervals.stratified_mean`'s interval, by ratio. mae and mse cannot be negative and are skewed: the same interval of the logarithm
     by the delta method, value exp(-+ half / value), which covers 93 to 96.5 % for correlations up to 0.1 within a split;
     with few clusters that differ by their own biases, squares of which are far from normal, less
     (docs/statistics.md). At an error of 0 both limits are 0. Raises ValueError for values that are not finite.
     """
     error = np.asarray(estimate, dtype=np.float64) - ratio
-    weight = _weights(np.asarray(ratio, dtype=np.float64))
     return Errors(
-        _log_scale(_mean(np.abs(error), weight, split, level)),
-        _log_scale(_mean(error**2, weight, split, level)),
-        _mean(error, weight, split, level),
+        _log_scale(intervals.stratified_mean(np.abs(error), ratio, split, level=level)),
+        _log_scale(intervals.stratified_mean(error**2, ratio, split, level=level)),
+        intervals.stratified_mean(error, ratio, split, level=level),
     )
 
 
@@ -57,7 +56,8 @@ def accuracy(
     """Return the share of victims whose ratio was named, p against `chance`; `intervals.proportion`'s interval.
 
     With k ratios of n_r victims a victim weighs N / (k n_r), where N = k^2 / sum_r 1/n_r is the size of an equally split
-    sample with the same variance (n, if they are equally many).
+    sample with the same variance (n, if they are equally many). Ratios are strata, some easier than others: the floor takes
+    sum_r p_r (1 - p_r) / (k^2 n_r) for independent victims' variance, p_r = (right + 1) / (n_r + 2) lest it be 0.
     """
     ratio = np.asarray(ratio, dtype=np.float64)
     if not ratio.size:
@@ -68,7 +68,9 @@ def accuracy(
     _, cluster = np.unique(np.asarray(split), return_inverse=True)
     totals = np.bincount(cluster, weights=weight)
     successes = np.minimum(np.bincount(cluster, weights=weight * right), totals)
-    return intervals.proportion(successes, totals, level=level, null=chance)
+    own = (np.bincount(member, weights=right) + 1.0) / (count + 2.0)
+    within = float((own * (1.0 - own) / count).sum() / count.size**2) if count.size > 1 else np.inf
+    return intervals.proportion(successes, totals, level=level, null=chance, within=within)
 
 
 def confusion(named: np.ndarray, ratio: np.ndarray, ratios: np.ndarray) -> np.ndarray:
@@ -99,7 +101,9 @@ def information(counts: np.ndarray, *, level: float = 0.95) -> Estimate:
     The plug-in estimate is too high by (k - 1)^2 / (2 n ln 2), which Miller-Madow takes off only where every cell is seen.
     Limits: value -+ the larger of t_{c - 1} sqrt(v), v the delete-one-split jackknife's variance of that value, and the
     normal quantile times the root of half the variance for independent victims, sum_i var_i(log2 p_ij / p_j) / (k^2 n_i)
-    (as in `intervals.mean`). Value and limits are cut to [0, log2 k]. With one split there is the latter alone, whole.
+    (as in `intervals.mean`). A negative value counts as 0 before half the width is added, and value and limits are cut to
+    [0, log2 k]. With one split there is the latter alone, whole. Where no row varies (all named rightly, or all as one) the
+    rule of three bounds the share of victims that may be otherwise, and h(r) + r log2(k - 1) the bits that they are worth.
     NaN where a true ratio has fewer than two victims; NaN limits where it has too few without one split.
 
     Simulated coverage: 92.5 to 99 % but for few victims a cell of the matrix (81 at 4 a cell without information) and,
@@ -127,7 +131,11 @@ def information(counts: np.ndarray, *, level: float = 0.95) -> Estimate:
         between = (splits - 1) / splits * ((without - without.mean()) ** 2).sum()
         reach = float(special.stdtrit(splits - 1, (1.0 + level) / 2.0))
         half = max(reach * np.sqrt(between), normal * np.sqrt(FLOOR * within))
-    return Estimate(*(float(np.clip(limit, 0.0, top)) for limit in (value, value - half, value + half)), np.nan)
+    if half < 1e-7:  # but for rounding
+        share = min(1.0 - 1.0 / size, -np.log(1.0 - level) / rows.sum())
+        half = _doubt(share, size)
+    limits = (value, value - half, max(value, 0.0) + half)
+    return Estimate(*(float(np.clip(limit, 0.0, top)) for limit in limits), np.nan)
 
 
 def fano_ceiling(bits: float, worlds: int) -> float:
@@ -147,7 +155,7 @@ def fano_ceiling(bits: float, worlds: int) -> float:
     from scipy.optimize import brentq
 
     def doubt(error: float) -> float:
-        return float(_entropy(np.array([error, 1.0 - error])) + error * np.log2(worlds - 1)) - most + bits
+        return _doubt(error, worlds) - most + bits
 
     chance = 1.0 - 1.0 / worlds
     if doubt(chance) <= 0.0:  # no information, but for rounding
@@ -155,19 +163,9 @@ def fano_ceiling(bits: float, worlds: int) -> float:
     return 1.0 if doubt(0.0) >= 0.0 else 1.0 - float(brentq(doubt, 0.0, chance, xtol=1e-12))
 
 
-def _weights(ratio: np.ndarray) -> np.ndarray:
-    """Return weights (n,) of mean 1 by which each ratio counts the same."""
-    _, member, count = np.unique(ratio, return_inverse=True, return_counts=True)
-    return (ratio.size / (count.size * count))[member] if ratio.size else np.ones(0)
-
-
-def _mean(values: np.ndarray, weight: np.ndarray, split: np.ndarray, level: float) -> Estimate:
-    """Return `intervals.mean` of a weighted mean: weighted deviations are what its variance is made of."""
-    if (weight == 1.0).all():
-        return intervals.mean(values, split, level=level)
-    centre = float((weight * values).mean())
-    found = intervals.mean(weight * (values - centre), split, level=level)
-    return Estimate(centre, centre + found.low, centre + found.high, np.nan)
+def _doubt(error: float, worlds: int) -> float:
+    """Return the most bits that an error rate leaves open of one of k: h(e) + e log2(k - 1)."""
+    return float(_entropy(np.array([error, 1.0 - error])) + error * np.log2(worlds - 1))
 
 
 def _log_scale(found: Estimate) -> Estimate:

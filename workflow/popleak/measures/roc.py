@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special  # not `stats`, which takes a second to import
 
 from . import intervals
 from .intervals import FLOOR, UNKNOWN, Estimate
@@ -99,13 +100,16 @@ def tpr_interval(
     """Return `tpr_at_fpr` with an interval that knows the threshold to be estimated; p is NaN.
 
     scores, labels, clusters (n,), scores on one scale over clusters. Two errors are put together: of the TPR at that
-    threshold (`intervals.proportion` of the positives) and of the threshold: the false positive rate of the negatives
-    above it has limits by the same function, and the TPRs at the empirical thresholds of those rates are limits of the
-    TPR (Woodruff's interval of a quantile, JASA 1952). Positives and negatives are different victims, so the distances of
-    both limits from the value add in squares (MOVER; Zou & Donner, Stat. Med. 2008). Where the lower limit of the false
-    positive rate allows less than one of the negatives, no data bound the threshold from above, and low is 0: at a rate of
-    0.01 always below 100 negatives, and mostly below 400. Then only the upper limit says something.
-    Simulated coverage at 0.05: 95 to 99.5 %; taking the threshold for known covers 73 to 95 (docs/statistics.md).
+    threshold (`intervals.proportion` of the positives) and of the threshold, whose limits are order statistics of the
+    negatives: those over which so few, or so many, lie as a binomial number with probability fpr is not (Woodruff's
+    interval of a quantile, JASA 1952, around the number allowed and not the number seen). The binomial's size is that of the
+    negatives by the design effect, at least 1, of those above (of equal ones a share, so that the allowed number is above).
+    The TPRs at both are limits of the TPR. Positives and negatives are different victims, so the distances of both limits
+    from the value add in squares (MOVER; Zou & Donner, Stat. Med. 2008). Where even independent negatives may all lie below
+    the true threshold, (1 - fpr)^n > (1 - level)/2, nothing bounds it from above, and low is 0: below 72 negatives at a rate
+    of 0.05, below 368 at 0.01. Then only the upper limit says something. From there on the highest negative is a bound, also
+    where negatives come in clusters.
+    Simulated coverage: 95 to 100 % (docs/statistics.md); taking the threshold for known covers 73 to 95 at 0.05.
     """
     scores, labels = _scored(scores, labels)
     clusters = np.asarray(clusters)
@@ -113,27 +117,51 @@ def tpr_interval(
     if np.isnan(value):
         return UNKNOWN
     member = np.unique(clusters, return_inverse=True)[1]
-    negative = np.sort(scores[labels == 0])
-    threshold = _threshold(negative, _allowed(fpr, negative.size))
-    above = scores > threshold
-    own, false = (
-        intervals.proportion(
-            np.bincount(member[labels == label], weights=above[labels == label], minlength=member.max() + 1),
-            np.bincount(member[labels == label], minlength=member.max() + 1),
-            level=level,
-        )
-        for label in (1, 0)
+    count = int(member.max()) + 1
+    positive, negative = scores[labels == 1], np.sort(scores[labels == 0])
+    allowed = _allowed(fpr, negative.size)
+    threshold = _threshold(negative, allowed)
+    own = intervals.proportion(
+        np.bincount(member[labels == 1], weights=positive > threshold, minlength=count),
+        np.bincount(member[labels == 1], minlength=count),
+        level=level,
     )
-    positive = scores[labels == 1]
-    few, many = (
-        float((positive > _threshold(negative, int(np.rint(limit * negative.size)))).mean())
-        for limit in (false.low, false.high)
-    )
-    if false.low * negative.size < 1.0 - 1e-9:
-        few = 0.0
+    raw = scores[labels == 0]
+    ties = raw == threshold
+    share = (allowed - (raw > threshold).sum()) / max(1, ties.sum())  # of ties, so that `allowed` lie above
+    above = np.bincount(member[labels == 0], weights=(raw > threshold) + share * ties, minlength=count)
+    effect = _design_effect(above, np.bincount(member[labels == 0], minlength=count), fpr)
+    least, most = _limits(fpr, negative.size, effect, level)
+    few = 0.0 if least is None else float((positive > _threshold(negative, least)).mean())
+    many = float((positive > _threshold(negative, most)).mean())
     low = value - np.hypot(value - own.low, max(0.0, value - few))
     high = value + np.hypot(own.high - value, max(0.0, many - value))
     return Estimate(value, float(max(0.0, low)) if few > 0.0 else 0.0, float(min(1.0, high)), np.nan)
+
+
+def _design_effect(above: np.ndarray, totals: np.ndarray, rate: float) -> float:
+    """Return by how much the number above varies over clusters against independent units' at this rate; at least 1."""
+    above, totals = above[totals > 0], totals[totals > 0]
+    count = totals.size
+    if count < 2 or not 0.0 < rate < 1.0:
+        return 1.0
+    deviation = above - above.sum() / totals.sum() * totals
+    spread = count / (count - 1) * float((deviation**2).sum())
+    return max(1.0, spread / (totals.sum() * rate * (1.0 - rate)))
+
+
+def _limits(fpr: float, negatives: int, effect: float, level: float) -> tuple[int | None, int]:
+    """Return the least and greatest number of negatives that may lie above the true threshold.
+
+    Order statistics: the threshold lies above that over which k negatives lie just if at most k of them, a binomial number,
+    exceed it; here of negatives / effect. None where even the highest negative does not bound it.
+    """
+    k, tail = np.arange(negatives), (1.0 - level) / 2.0
+    at_most = special.betainc((negatives - k) / effect, k / effect + 1.0, 1.0 - fpr)
+    low, high = np.flatnonzero(at_most <= tail), np.flatnonzero(1.0 - at_most <= tail)
+    bounded = (1.0 - fpr) ** negatives <= tail
+    least = int(low[-1]) if low.size else 0 if bounded else None
+    return least, int(high[0]) if high.size else negatives
 
 
 def _passed(values: np.ndarray, others: np.ndarray) -> np.ndarray:
