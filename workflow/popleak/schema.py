@@ -168,8 +168,8 @@ BOUNDS = (
     Column("coupling_holds", "bool", "the same for adv and rhs_coupling"),
     Column("smallest_cell", "int64", "rows in the smallest (y, a) cell; below 30 the row is weak evidence"),
     *PAIR,
-    Column("literal_excess_low", "double", "2.5 % quantile of the bootstrap of gap - rhs_literal"),
-    Column("literal_excess_high", "double", "97.5 % quantile"),
+    Column("literal_excess_low", "double", "lower 95 % limit of gap - rhs_literal: bootstrap, corrected for bias"),
+    Column("literal_excess_high", "double", "upper limit; at most 0 where equal label rates make the form a theorem"),
     Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on every second query point"),
     Column(
         "adv_balanced_measured",
