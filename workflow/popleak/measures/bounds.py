@@ -149,13 +149,18 @@ def terms(rates: np.ndarray, joint_0: np.ndarray, joint_1: np.ndarray) -> Bound:
         w=w,
         beta=beta,
         gap=np.abs(accuracy[:, 0] - accuracy[:, 1]),
-        rhs_literal=delta_eo * w,
+        rhs_literal=times(delta_eo, w),
         rhs_corrected=weighted + (beta * np.abs(mean_right[:, 1] - mean_right[:, 0]) if beta > 0.0 else 0.0),
         adv=adv,
-        rhs_coupling=beta + (1.0 - beta) * delta_eo * w_y.max(),
+        rhs_coupling=beta + (1.0 - beta) * times(delta_eo, w_y.max()),
         adv_balanced=weighted,
-        rhs_balanced=delta_eo * w,
+        rhs_balanced=times(delta_eo, w),
     )
+
+
+def times(delta_eo: np.ndarray, w: float) -> np.ndarray:
+    """Return Delta_EO w, (K,): 0 for w = 0, also where no delta_y is known."""
+    return delta_eo * w if w > 0.0 else np.zeros_like(delta_eo)
 
 
 def excess(bound: Bound) -> Excess:
