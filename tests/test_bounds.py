@@ -8,6 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from popleak import measure
+from popleak.games import Game
 from popleak.measures import bounds
 
 SHARE = st.one_of(st.sampled_from([0.0, 1.0, 0.5, 0.3]), st.floats(0.0, 1.0, allow_subnormal=False))
@@ -238,6 +240,14 @@ def test_block_size_and_later_models_change_no_draw(monkeypatch):
     for one, other, first in zip(whole, parts, fewer, strict=True):
         np.testing.assert_array_equal(one, other)
         np.testing.assert_array_equal(one[:, :3], first)
+
+
+def test_pairs_of_worlds_and_poisons_share_no_draws():
+    settings = {"seed": 1, "task": "t", "model_id": "m"}
+    pairs = [Game.of("ratio", (0.2, 0.5)), Game.of("ratio", (0.3, 0.5)), Game.of("ratio", (0.2, 0.5), 0.05)]
+    drawn = [measure.stream(settings, game.described(), "none", 0).random() for game in pairs]
+    assert len(set(drawn)) == 3
+    assert measure.stream(settings, pairs[0].described(), "none", 0).random() == drawn[0]
 
 
 def test_bootstrap_with_an_empty_cell_or_a_diverged_model_is_nan_there():

@@ -89,10 +89,15 @@ def _pair(
                     }
                 )
                 if role == "victim":
-                    rng = generator(
-                        settings["seed"], "bootstrap", settings["task"], settings["model_id"], defence, split
-                    )
+                    rng = stream(settings, pair, defence, split)
                     bound_parts.append({**constant, "defence": defence, **keys, **bound(scores, asked, worlds, rng)})
+
+
+def stream(settings: Mapping[str, Any], pair: Mapping[str, Any], defence: str, split: int) -> np.random.Generator:
+    """Return the bootstrap's own generator of one file of victims: pairs of worlds and poisons share no draws."""
+    return generator(
+        settings["seed"], "bootstrap", settings["task"], settings["model_id"], pair["pair"], defence, split
+    )
 
 
 def fair(scores: np.ndarray, finite: np.ndarray, asked: stored.Points, worlds: Worlds) -> dict[str, np.ndarray]:
