@@ -15,7 +15,7 @@ from popleak import figure, plugins, store
 from popleak.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.figures import _style, base
-from popleak.figures.roc import roc_curve
+from popleak.figures.roc import _curves, roc_curve
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
@@ -231,6 +231,16 @@ def test_roc_curve_with_ties():
     assert list(fpr) == [0, 1] and list(tpr) == [0, 1]
     fpr, tpr = roc_curve(score=np.array([3.0, 2.0, 1.0, 0.0]), world=np.array([1, 1, 0, 0]))
     assert list(zip(fpr, tpr, strict=True)) == [(0, 0), (0, 1), (1, 1)]
+
+
+def test_markers_of_the_roc_are_the_tables_own_and_do_not_interpolate():
+    """Ten victims of world 0, equal scores in fours: no threshold has FPR 5 %, and those at 25 and 50 % lie below."""
+    scores = pd.DataFrame({name: "x" for name in (*select.FACET, "protocol", "defence", "adversary", "knowledge")}, [0])
+    score = np.repeat([4.0, 3.0, 2.0, 1.0, 0.0], 4)
+    scores = scores.loc[[0] * 20].assign(ratio_0=0.0, ratio_1=1.0, score=score, world=np.tile([0, 1], 10))
+    (curve,) = _curves(scores, scores.iloc[:1].assign(auc=0.5))
+    assert list(curve["fpr"]) == list(curve["tpr"]) == [0, 1]
+    np.testing.assert_allclose(curve["marks"], [0, 0.2, 0.4])
 
 
 def test_looks_are_stable_and_told_apart_in_grey():
