@@ -16,6 +16,7 @@ from popleak.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.figures import _style, base
 from popleak.figures.roc import _curves, roc_curve
+from popleak.measures import intervals
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
@@ -278,7 +279,15 @@ def test_interval_over_splits():
     mean = select.mean_over_splits(pd.Series([0.0, 2.0, 3.0, 5.0, np.nan]), pd.Series([0, 0, 1, 1, 1]))
     assert mean.mean == 2.5 and mean.n == 4
     assert mean.high - mean.mean == pytest.approx(12.706 * np.sqrt(9 / 2) / np.sqrt(2), rel=1e-3)
-    assert np.isnan(select.mean_over_splits(pd.Series([1.0, 2.0]), pd.Series([0, 0])).low)
+    single = select.mean_over_splits(pd.Series([1.0, 2.0]), pd.Series([0, 0]))
+    assert single.high - single.mean == pytest.approx(12.706 / 2, rel=1e-3)  # two independent models
+    agree = select.mean_over_splits(pd.Series([0.0, 2.0, 1.0, 1.0]), pd.Series([0, 0, 1, 1]))
+    assert agree.mean == 1.0 and agree.high - agree.mean > 0.5  # splits' means that agree by luck are no certainty
+    assert np.isnan(select.mean_over_splits(pd.Series([1.0]), pd.Series([0])).low)
+    nothing = select.mean_over_splits(pd.Series([np.nan]), pd.Series([0]))
+    assert nothing.n == 0 and np.isnan(nothing[:3]).all()
+    values, splits = pd.Series(np.random.default_rng(0).normal(size=13)), pd.Series([0] * 5 + [1] * 2 + [2] * 6)
+    assert select.mean_over_splits(values, splits)[:3] == intervals.mean(values.to_numpy(), splits.to_numpy())[:3]
 
 
 @pytest.mark.parametrize("name", OURS)
