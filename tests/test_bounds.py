@@ -8,6 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from popleak import measure
+from popleak.games import Game
 from popleak.measures import bounds
 
 SHARE = st.one_of(st.sampled_from([0.0, 1.0, 0.5, 0.3]), st.floats(0.0, 1.0, allow_subnormal=False))
@@ -191,8 +193,35 @@ def test_bootstrap_is_the_stratified_resampling_of_rows():
             rows = np.arange(counts[y, a]) < positives[0, y, a]
             drawn[:, y, a] = rng.choice(rows, size=(20_000, rows.size)).mean(axis=1)
     slow = bounds.excess(bounds.terms(drawn, PURE_0, PURE_1))
-    for one, other in zip(fast, slow, strict=True):
-        np.testing.assert_allclose(one[:, 0], np.quantile(other, [0.025, 0.975]), atol=0.012)
+    point = bounds.excess(bounds.terms(positives / counts, PURE_0, PURE_1))
+    for name, one, other, estimate in zip(bounds.Excess._fields, fast, slow, point, strict=True):
+        low, high = np.quantile(other, [0.025, 0.975])
+        top = max(high, 2 * estimate[0] - low)
+        wanted = [min(low, 2 * estimate[0] - high), top if name == "literal" else min(top, max(high, 0.0))]
+        np.testing.assert_allclose(one[:, 0], wanted, atol=0.012)
+
+
+@pytest.mark.parametrize(
+    ("rates", "labels", "rows"),
+    [
+        ([[0.4, 0.2], [0.6, 0.8]], (0.5, 0.5), 125),  # both labels tie: excess 0
+        ([[0.4, 0.2], [0.6, 0.8]], (0.3, 0.5), 125),
+        ([[0.3, 0.3], [0.7, 0.7]], (0.5, 0.5), 500),  # no difference at all
+        ([[0.3, 0.3], [0.7, 0.7]], (0.3, 0.5), 500),
+        ([[0.4, 0.2], [0.5, 0.9]], (0.3, 0.5), 125),  # inside
+        ([[0.2, 0.3], [0.5, 0.7]], (0.3, 0.5), 125),
+    ],
+)
+def test_limits_of_the_literal_excess_cover_the_truth(rates, labels, rows):
+    """500 models: 91 % is four standard errors below the 95 stated. Plain percentile limits cover 6 to 62 at a tie."""
+    worlds = [bounds.world_cells(ratio=ratio, mode="natural", rates=labels) for ratio in (0.0, 1.0)]
+    truth = bounds.excess(bounds.terms(np.array([rates]), *worlds)).literal[0]
+    rng = np.random.default_rng(11)
+    positives = rng.binomial(rows, rates, size=(500, 2, 2))
+    low, high = bounds.bootstrap(positives, np.full((2, 2), rows), *worlds, draws=400, rng=rng).literal
+    assert ((low <= truth + 1e-12) & (truth <= high + 1e-12)).mean() >= 0.91
+    assert (truth > high + 1e-12).mean() <= 0.08
+    assert labels[0] != labels[1] or (high <= 0).all()
 
 
 def test_bootstrap_finds_the_constant_classifier():
@@ -211,6 +240,14 @@ def test_block_size_and_later_models_change_no_draw(monkeypatch):
     for one, other, first in zip(whole, parts, fewer, strict=True):
         np.testing.assert_array_equal(one, other)
         np.testing.assert_array_equal(one[:, :3], first)
+
+
+def test_pairs_of_worlds_and_poisons_share_no_draws():
+    settings = {"seed": 1, "task": "t", "model_id": "m"}
+    pairs = [Game.of("ratio", (0.2, 0.5)), Game.of("ratio", (0.3, 0.5)), Game.of("ratio", (0.2, 0.5), 0.05)]
+    drawn = [measure.stream(settings, game.described(), "none", 0).random() for game in pairs]
+    assert len(set(drawn)) == 3
+    assert measure.stream(settings, pairs[0].described(), "none", 0).random() == drawn[0]
 
 
 def test_bootstrap_with_an_empty_cell_or_a_diverged_model_is_nan_there():

@@ -16,6 +16,13 @@ HALF_0, HALF_1 = np.array([[0.5, 0.0], [0.5, 0.0]]), np.array([[0.0, 0.5], [0.0,
 SHARE = st.floats(0.02, 0.98)
 
 
+RIGHT = {"scores": "delta_eo_scores", "groups": "delta_eo_groups_measured"}
+
+
+def worlds_w(worlds):
+    return bounds.terms(np.zeros((1, 2, 2)), *worlds.joints).w
+
+
 def points(rows, rng, second=2):
     y, a = (rng.integers(0, 2, rows) for _ in range(2))
     return y, a, rng.integers(0, second, rows)
@@ -26,9 +33,8 @@ def of_scores(scores, y, a, worlds=(HALF_0, HALF_1), draws=300):
     return bounds_finer.of_scores(cells, *worlds, draws=draws, rng=np.random.default_rng(9))
 
 
-def of_groups(scores, y, a, s, worlds=(HALF_0, HALF_1), draws=300):
-    cells = bounds_finer.group_cells(scores, y, a, s)
-    return bounds_finer.of_groups(*cells, *worlds, draws=draws, rng=np.random.default_rng(9))
+def of_groups(scores, y, a, s, worlds=(HALF_0, HALF_1)):
+    return bounds_finer.of_groups(*bounds_finer.group_cells(scores, y, a, s), *worlds)
 
 
 def test_cells_are_halved_and_refine_the_hard_label():
@@ -57,9 +63,11 @@ def test_no_difference_gives_no_advantage_however_few_the_rows(rows):
     y, a, s = points(rows, rng)
     scores = rng.random((400, rows))
     found, groups = of_scores(scores, y, a), of_groups(scores, y, a, s)
-    for value in (found.adv, groups.adv):
+    for value in (found.adv, found.delta_eo, found.rhs, groups.adv, groups.delta_eo_measured, groups.rhs):
         assert abs(value.mean()) < 4 * value.std() / 20
-    assert abs(groups.delta_eo_measured.mean()) < 0.03 < groups.delta_eo.mean()
+    assert groups.delta_eo.mean() > 0.1  # the plug-in range, which nothing is made of
+    for value in (found.excess, groups.excess):
+        assert (value[0] > 0).mean() < 0.04
     assert (found.excess_literal[0] > 0).mean() < 0.05
 
 
@@ -105,21 +113,31 @@ def test_the_estimate_is_a_rules_own_and_approaches_the_optimum():
     assert few < truth + 0.005
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.tuples(SHARE, SHARE), st.sampled_from(["natural", "label-balanced"]))
-def test_the_valid_forms_hold_on_random_models(seed, ratios, mode):
-    rng = np.random.default_rng(seed)
-    y, a, s = points(240, rng, 3)
-    scores = np.clip(rng.random((4, 240)) ** (1 + a + y * s), 0, 1)
-    worlds = [bounds.world_cells(ratio=r, mode=mode, rates=[0.3, 0.6], label_rate=0.4) for r in ratios]
-    found, groups = of_scores(scores, y, a, worlds, draws=40), of_groups(scores, y, a, s, worlds, draws=40)
-    assert (found.adv <= found.rhs + 1e-12).all()
-    assert (found.excess[0] <= 0).all()
+@pytest.mark.parametrize(("positive", "rates"), [(0.5, (0.5, 0.5)), (0.22, (0.25, 0.2))])
+@pytest.mark.parametrize("shift", [(0.1, 0.1), (0.1, 0.0), (0.05, 0.1)])
+def test_the_theorems_are_seldom_contradicted(positive, rates, shift):
+    """Labels alike and rare, apart in both labels or mostly in one: 2.5 % at most by chance, 1.5 of 400 models more."""
+    rng = np.random.default_rng(12)
+    y, a, s = (rng.random(1200) < positive).astype(int), *(rng.integers(0, 2, 1200) for _ in range(2))
+    worlds = [bounds.world_cells(ratio=ratio, mode="natural", rates=rates) for ratio in (0.0, 1.0)]
+    scores = np.clip(rng.normal(0.45 + a * np.array(shift)[y], 0.2, (400, 1200)), 0, 1)
+    for found in (of_scores(scores, y, a, worlds, draws=40), of_groups(scores, y, a, s, worlds)):
+        assert (found.excess[0] > 0).mean() < 0.04
+        assert (found.excess[0] < found.adv - found.rhs).all() and (found.adv - found.rhs < found.excess[1]).all()
     positives, counts = fairness.cell_positives(scores, y, a)
-    plain = bounds.terms(positives / counts, *worlds)
-    assert (groups.rhs >= plain.rhs_literal - 1e-12).all()
-    assert (groups.adv <= groups.rhs + 1e-12).all()
-    assert (groups.excess[0] <= 0).all()
+    assert (found.delta_eo >= bounds.terms(positives / counts, *worlds).delta_eo - 1e-12).all()
+
+
+def test_halves_that_disagree_contradict_the_form_of_scores():
+    """One half has the other label apart most: what is chosen there is little here, and the check can fail."""
+    cells = np.zeros((1, 2, 2, 2, bounds_finer.BINS))
+    for half, label, apart in ((0, 0, 0.8), (0, 1, 0.4), (1, 0, 0.1), (1, 1, 0.6)):
+        for group in (0, 1):
+            high = 0.5 + (apart / 2 if group else -apart / 2)
+            cells[0, half, label, group, [0, 9]] = 1000 * (1 - high), 1000 * high
+    found = bounds_finer.of_scores(cells, HALF_0, HALF_1, draws=10, rng=np.random.default_rng(0))
+    np.testing.assert_allclose([found.adv[0], found.rhs[0]], [0.475, 0.25])
+    assert found.excess[0, 0] > 0.15
 
 
 @settings(max_examples=150, deadline=None)
@@ -184,17 +202,21 @@ def test_limits_are_those_of_resampled_rows():
     np.testing.assert_allclose(fast.excess_literal[:, 0], slow, atol=0.004)
 
     positives, rows = bounds_finer.group_cells(scores, y, a, s)
-    fast = bounds_finer.of_groups(positives, rows, HALF_0, HALF_1, draws=20_000, rng=rng)
+    fast = bounds_finer.of_groups(positives, rows, HALF_0, HALF_1)
     rate = positives[0] / rows
     lean = np.where(rate[::-1, :, 1] >= rate[::-1, :, 0], 1.0, -1.0)
-    found = rng.binomial(rows, rate, size=(20_000, *rows.shape))
-    apart = ((found / rows)[:, :, :, 1] - (found / rows)[:, :, :, 0]) * lean
+    found = rng.binomial(rows, rate, size=(20_000, *rows.shape)) / rows
     weight = bounds_finer._told_weights(
         np.stack([HALF_0, HALF_1]), rows.sum(axis=0) / rows.sum(axis=(0, 3))[..., None], np.full(2, 0.5), np.ones(2)
     )
-    whole = (found.sum(axis=1) / rows.sum(axis=0)).reshape(20_000, 2, 4)
-    value = (apart.mean(axis=1) * weight).sum(axis=(1, 2)) - np.ptp(whole, axis=2).max(axis=1)
-    np.testing.assert_allclose(fast.excess[:, 0], np.quantile(value, bounds_finer.TAILS), atol=0.005)
+    told = ((found[:, :, :, 1] - found[:, :, :, 0]) * lean * weight).sum(axis=(2, 3))
+    for half, other in ((0, 1), (1, 0)):
+        seen = rate[other].reshape(2, 4)
+        label = np.ptp(seen, axis=1).argmax()
+        mine = found[:, half, label].reshape(-1, 4)
+        told[:, half] -= mine[:, seen[label].argmax()] - mine[:, seen[label].argmin()]
+    reach = 1.96 * (told / 2).std(axis=0).sum()
+    np.testing.assert_allclose(fast.excess[:, 0], told.mean() + reach * np.array([-1, 1]), atol=0.005)
 
 
 def test_diverged_models_empty_cells_and_later_models():
@@ -237,7 +259,9 @@ def test_the_table_of_bounds_has_them_and_null_where_there_is_no_second_attribut
     assert table[groups].iloc[5:].isna().all(axis=None)
     assert table.drop(columns=groups).notna().all(axis=None)
     assert table[groups].iloc[:5].notna().all(axis=None)
-    assert table["scores_holds"].all() and table["groups_holds"].iloc[:5].all()
+    for form, part in (("scores", table), ("groups", table.iloc[:5])):
+        assert part[f"{form}_holds"].all()
+        np.testing.assert_allclose(part[f"rhs_{form}"], part[RIGHT[form]].astype(float) * worlds_w(worlds))
     right = np.where(table["scores_excess_low"] > 0, True, False)
     np.testing.assert_array_equal(table["scores_exceed_literal"].astype(bool), right)
     accuracy = worlds.accuracies(fairness.rates(scores[:5], y, a).positives).mean(axis=0)

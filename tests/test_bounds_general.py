@@ -120,6 +120,42 @@ def test_two_of_each_is_the_binary_bound(rates, joints):
     np.testing.assert_allclose(got.adv_balanced[needed], binary.adv_balanced[needed], atol=1e-12)
 
 
+APART = [np.array([[0.135, 0.0], [0.0, 0.865]]), np.array([[1.0, 0.0], [0.0, 0.0]])]
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems(labels=True, models=1), st.integers(0, 2**16 - 1))
+@example((np.full((1, 2, 2, 2), 0.5), *APART), 0)
+def test_cells_without_mass_need_no_rates(problem, empty):
+    """NaN rates of cells that neither world holds: every side is that of cells filled with the label's other groups."""
+    rates, *joints = problem
+    shape = joints[0].shape
+    cut = (empty >> np.arange(joints[0].size) & 1).astype(bool).reshape(shape)
+    joints = [np.where(cut, 0.0, joint) for joint in joints]
+    assume(all(joint.sum() > 0.01 for joint in joints))
+    joints = [joint / joint.sum() for joint in joints]
+    mass = sum(joints) > 0
+    unknown = np.where(mass[None, :, :, None], rates, np.nan)
+    fill = rates[:, np.arange(shape[0]), mass.argmax(axis=1)][:, :, None]
+    filled = np.where(mass[None, :, :, None], rates, fill)
+    got, wanted = (bounds_general.terms(one, *joints, predicts_labels=True) for one in (unknown, filled))
+    names = [name for name in got._fields if name not in ("delta_y", "delta_eo")]
+    for name in names:
+        np.testing.assert_allclose(getattr(got, name), getattr(wanted, name), atol=1e-12, err_msg=name)
+    if shape == (2, 2):
+        for one in (unknown, filled):
+            binary = bounds.terms(one[..., 1], *joints)
+            for name in set(names) & set(binary._fields) - {"adv_balanced"}:
+                np.testing.assert_allclose(getattr(binary, name), getattr(wanted, name), atol=1e-12, err_msg=name)
+
+
+def test_worlds_that_share_no_group_of_a_label_and_known_rates_of_none():
+    rates = np.array([[[0.2, np.nan], [np.nan, 0.9]]])
+    for got in (bounds_general.terms(np.stack([1 - rates, rates], axis=-1), *APART), bounds.terms(rates, *APART)):
+        assert np.isnan(got.delta_eo).all() and got.w == 0.0
+        assert got.rhs_balanced[0] == 0.0 and got.rhs_coupling[0] == pytest.approx(0.865)
+
+
 def test_a_constant_classifier_violates_the_literal_form_only():
     one, two = np.array([[0.5, 0.0], [0.2, 0.0], [0.3, 0.0]]), np.array([[0.0, 0.1], [0.0, 0.2], [0.0, 0.7]])
     rates = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (1, 3, 2, 3))

@@ -15,7 +15,8 @@ from popleak import figure, plugins, store
 from popleak.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.figures import _style, base
-from popleak.figures.roc import roc_curve
+from popleak.figures.roc import _curves, roc_curve
+from popleak.measures import intervals
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
@@ -170,7 +171,7 @@ def test_forms_numbers_are_the_tables():
         part = select.of(frames["bounds"], **{key: row[key] for key in ("task", "protocol", "defence")})
         assert row["value"] == pytest.approx(part["adv_scores"].mean())
         assert row["bound"] == pytest.approx(part["rhs_scores"].mean())
-        assert row["holds"] == 1.0
+        assert np.isnan(row["holds"])
 
 
 @pytest.mark.filterwarnings("error")
@@ -233,6 +234,16 @@ def test_roc_curve_with_ties():
     assert list(zip(fpr, tpr, strict=True)) == [(0, 0), (0, 1), (1, 1)]
 
 
+def test_markers_of_the_roc_are_the_tables_own_and_do_not_interpolate():
+    """Ten victims of world 0, equal scores in fours: no threshold has FPR 5 %, and those at 25 and 50 % lie below."""
+    scores = pd.DataFrame({name: "x" for name in (*select.FACET, "protocol", "defence", "adversary", "knowledge")}, [0])
+    score = np.repeat([4.0, 3.0, 2.0, 1.0, 0.0], 4)
+    scores = scores.loc[[0] * 20].assign(ratio_0=0.0, ratio_1=1.0, score=score, world=np.tile([0, 1], 10))
+    (curve,) = _curves(scores, scores.iloc[:1].assign(auc=0.5))
+    assert list(curve["fpr"]) == list(curve["tpr"]) == [0, 1]
+    np.testing.assert_allclose(curve["marks"], [0, 0.2, 0.4])
+
+
 def test_looks_are_stable_and_told_apart_in_grey():
     known = _style.defences(_style.DEFENCES)
     assert list(_style.defences({"zz", "fft", "none", "aa"})) == ["none", "fft", "aa", "zz"]
@@ -268,7 +279,15 @@ def test_interval_over_splits():
     mean = select.mean_over_splits(pd.Series([0.0, 2.0, 3.0, 5.0, np.nan]), pd.Series([0, 0, 1, 1, 1]))
     assert mean.mean == 2.5 and mean.n == 4
     assert mean.high - mean.mean == pytest.approx(12.706 * np.sqrt(9 / 2) / np.sqrt(2), rel=1e-3)
-    assert np.isnan(select.mean_over_splits(pd.Series([1.0, 2.0]), pd.Series([0, 0])).low)
+    single = select.mean_over_splits(pd.Series([1.0, 2.0]), pd.Series([0, 0]))
+    assert single.high - single.mean == pytest.approx(12.706 / 2, rel=1e-3)  # two independent models
+    agree = select.mean_over_splits(pd.Series([0.0, 2.0, 1.0, 1.0]), pd.Series([0, 0, 1, 1]))
+    assert agree.mean == 1.0 and agree.high - agree.mean > 0.5  # splits' means that agree by luck are no certainty
+    assert np.isnan(select.mean_over_splits(pd.Series([1.0]), pd.Series([0])).low)
+    nothing = select.mean_over_splits(pd.Series([np.nan]), pd.Series([0]))
+    assert nothing.n == 0 and np.isnan(nothing[:3]).all()
+    values, splits = pd.Series(np.random.default_rng(0).normal(size=13)), pd.Series([0] * 5 + [1] * 2 + [2] * 6)
+    assert select.mean_over_splits(values, splits)[:3] == intervals.mean(values.to_numpy(), splits.to_numpy())[:3]
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -89,10 +89,15 @@ def _pair(
                     }
                 )
                 if role == "victim":
-                    rng = generator(
-                        settings["seed"], "bootstrap", settings["task"], settings["model_id"], defence, split
-                    )
+                    rng = stream(settings, pair, defence, split)
                     bound_parts.append({**constant, "defence": defence, **keys, **bound(scores, asked, worlds, rng)})
+
+
+def stream(settings: Mapping[str, Any], pair: Mapping[str, Any], defence: str, split: int) -> np.random.Generator:
+    """Return the bootstrap's own generator of one file of victims: pairs of worlds and poisons share no draws."""
+    return generator(
+        settings["seed"], "bootstrap", settings["task"], settings["model_id"], pair["pair"], defence, split
+    )
 
 
 def fair(scores: np.ndarray, finite: np.ndarray, asked: stored.Points, worlds: Worlds) -> dict[str, np.ndarray]:
@@ -135,7 +140,7 @@ def bound(scores: np.ndarray, asked: stored.Points, worlds: Worlds, rng: np.rand
         **_halves(scores, asked, found),
         "queries_to_detect": bounds.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
         **_by_scores(scores, asked, worlds, rng),
-        **_by_groups(scores, asked, worlds, rng),
+        **_by_groups(scores, asked, worlds),
     }
 
 
@@ -156,9 +161,7 @@ def _by_scores(
     }
 
 
-def _by_groups(
-    scores: np.ndarray, asked: stored.Points, worlds: Worlds, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def _by_groups(scores: np.ndarray, asked: stored.Points, worlds: Worlds) -> dict[str, np.ndarray]:
     """Return the bound over intersections with the second attribute; null where the dataset knows none."""
     size = len(scores)
     if asked.subgroup is None:
@@ -166,7 +169,7 @@ def _by_groups(
         unknown = {name: np.full(size, None) for name in ("groups_holds", "smallest_group_cell")}
         return {**{name: np.full(size, np.nan) for name in numbers}, **unknown}
     cells = bounds_finer.group_cells(scores, asked.y, asked.a, asked.subgroup)
-    found = bounds_finer.of_groups(*cells, *worlds.joints, draws=DRAWS, rng=rng)
+    found = bounds_finer.of_groups(*cells, *worlds.joints)
     return {
         "adv_groups": found.adv,
         "delta_eo_groups": found.delta_eo,

@@ -168,8 +168,8 @@ BOUNDS = (
     Column("coupling_holds", "bool", "the same for adv and rhs_coupling"),
     Column("smallest_cell", "int64", "rows in the smallest (y, a) cell; below 30 the row is weak evidence"),
     *PAIR,
-    Column("literal_excess_low", "double", "2.5 % quantile of the bootstrap of gap - rhs_literal"),
-    Column("literal_excess_high", "double", "97.5 % quantile"),
+    Column("literal_excess_low", "double", "lower 95 % limit of gap - rhs_literal: bootstrap, corrected for bias"),
+    Column("literal_excess_high", "double", "upper limit; at most 0 where equal label rates make the form a theorem"),
     Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on every second query point"),
     Column(
         "adv_balanced_measured",
@@ -188,9 +188,18 @@ BOUNDS = (
         "label-balanced advantage of one who sees (score, y), scores in 10 bins: rule chosen on half of the points, "
         "measured on the others, both ways",
     ),
-    Column("delta_eo_scores", "double", "the same for one label, without W: the larger of the two labels'"),
-    Column("rhs_scores", "double", "delta_eo_scores * W"),
-    Column("scores_holds", "bool", "as literal_holds, for adv_scores and rhs_scores"),
+    Column(
+        "delta_eo_scores",
+        "double",
+        "the same for one label, without W: that which is larger on the half where the rule is chosen",
+    ),
+    Column("rhs_scores", "double", "delta_eo_scores * W; as that, below 0 by chance where there is nothing"),
+    Column(
+        "scores_holds",
+        "bool",
+        "the lower 95 % limit of adv_scores - rhs_scores is not above 0. The form is a theorem: this checks the code, "
+        "and is false for up to 4 % of models by chance",
+    ),
     Column("scores_excess_low", "double", "2.5 % quantile of the bootstrap of adv_scores - rhs_literal"),
     Column(
         "scores_exceed_literal", "bool", "it is above 0: Delta_EO * W of the labels does not bound what scores tell"
@@ -201,14 +210,19 @@ BOUNDS = (
         "advantage of one who sees (yhat, y) and the second attribute s, balanced over (y, s), measured as adv_scores; "
         "null, as the next five, where the dataset has no second attribute",
     ),
-    Column("delta_eo_groups", "double", "Delta_EO over the intersections of the attribute and the second one"),
+    Column(
+        "delta_eo_groups",
+        "double",
+        "Delta_EO over the intersections of the attribute and the second one, on all points: an upper end, too high "
+        "where cells are small",
+    ),
     Column(
         "delta_eo_groups_measured",
         "double",
         "the same, pair of groups chosen on half of the points and measured on the others, both ways",
     ),
-    Column("rhs_groups", "double", "delta_eo_groups * W"),
-    Column("groups_holds", "bool", "as literal_holds, for adv_groups and rhs_groups"),
+    Column("rhs_groups", "double", "delta_eo_groups_measured * W"),
+    Column("groups_holds", "bool", "as scores_holds, for adv_groups and rhs_groups"),
     Column("smallest_group_cell", "int64", "rows in the smallest (y, a, s) cell; below 30 the six are weak evidence"),
 )
 CELL = (*TASK, Column("ratios", "string", "the worlds' ratios, separated by spaces"), PAIR[3], DEFENCE, *ADVERSARY)

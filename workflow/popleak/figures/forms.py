@@ -10,13 +10,14 @@ COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "side", "name", "models", "bound", "bound_low",
     "bound_high", "value", "value_low", "value_high", "holds",
 )  # fmt: skip
-# name in the legend, measured side, right side, column that says whether it holds, colour and marker
+# name in the legend, measured side, right side, column that says whether it holds, colour and marker; the last two are
+# theorems whose sides are measured apart, so that a share of models that keep them would speak of chance alone
 FORMS = (
     ("balanced", "adv_balanced", "rhs_balanced", "balanced_holds", style.BLACK, "o"),
     ("corrected", "gap", "rhs_corrected", "corrected_holds", style.BLUE, "s"),
     ("coupling", "adv", "rhs_coupling", "coupling_holds", style.VERMILLION, "D"),
-    ("scores", "adv_scores", "rhs_scores", "scores_holds", style.GREEN, "^"),
-    ("groups", "adv_groups", "rhs_groups", "groups_holds", style.PURPLE, "v"),
+    ("scores", "adv_scores", "rhs_scores", None, style.GREEN, "^"),
+    ("groups", "adv_groups", "rhs_groups", None, style.PURPLE, "v"),
 )
 ABOUT = {
     "balanced": "label, label-balanced / $\\Delta_{EO} W$",
@@ -38,11 +39,12 @@ class Forms(Figure):
         "the means. Top to bottom: advantage of one record's label in the label-balanced game, under Delta_EO * W; "
         "accuracy gap, under the corrected form; advantage of (prediction, label) in the natural game, under the "
         "coupling; advantage of one record's score in ten bins, under the same bound made of scores; advantage of one "
-        "who also knows the second attribute, under Delta_EO over the intersections (where a dataset has one). The "
-        "vertical line through a row is the literal Delta_EO * W: it bounds the first of these only, and the accuracy "
-        "gap where label rates are equal. Last lane, coloured marks: advantage of each informed adversary at naming "
+        "who also knows the second attribute, under Delta_EO over the intersections (where a dataset has one). The last "
+        "two have both sides measured on points other than those on which rule and groups were chosen: they are "
+        "theorems, and a filled mark right of its hollow one is chance. The vertical line through a row is the literal "
+        "Delta_EO * W: it bounds the first of these only, and the accuracy gap where label rates are equal. Last lane, coloured marks: advantage of each informed adversary at naming "
         "the training world, which no form bounds. Square-root scale. Pure worlds where they were run, else the "
-        "widest pair of ratios; intervals (t over pool splits; clustered) are in the figure's numbers."
+        "widest pair of ratios; intervals (clustered by pool split, as in the tables) are in the figure's numbers."
     )
     tables = ("bounds", "leakage")
 
@@ -62,8 +64,8 @@ class Forms(Figure):
         deep = -(-len(facets) // wide)
         figure = style.blank(1.3 + wide * 4.6, deep * (max(1.6, 0.72 * len(names)) + 0.9) + 1.0)
         axes = figure.subplots(deep, wide, squeeze=False, sharex=True)
-        known = frame.loc[frame["side"] == "training", "value"].dropna()
-        floor = min(-0.02, float(known.min()) if len(known) else 0.0)
+        known = frame[["value", "bound"]].astype(float).min().min()  # measured bounds may be below 0 as well
+        floor = min(-0.02, float(known)) if known == known else -0.02
         for i in range(deep * wide):
             panel = axes[i // wide, i % wide]
             if i >= len(facets):
@@ -112,7 +114,7 @@ def _rows(bounds, leakage, facet, pair, names):
                 **who, "side": "evaluation", "name": name, "models": measured.n,
                 "bound": limit.mean, "bound_low": limit.low, "bound_high": limit.high,
                 "value": measured.mean, "value_low": measured.low, "value_high": measured.high,
-                "holds": float(part[holds].astype(float).mean()),
+                "holds": None if holds is None else float(part[holds].astype(float).mean()),
             }  # fmt: skip
         for row in select.of(judged, defence=defence).to_dict("records"):
             yield {

@@ -19,7 +19,8 @@ class Roc(Figure):
         "count as informed). The attack is chosen on the victims shown, so the curve is an upper view. Scores are "
         "pooled over pool splits on the judges' own scales, whose threshold is 0 in every split; the AUC in words "
         "is the leakage table's, a mean over splits, and the pooled curve's own area can differ from it. Markers: "
-        "TPR at FPR 5 % (dotted line), 25 % and 50 %. Lines to compare with, each where it is known: dashed, "
+        "largest TPR at an FPR of at most 5 % (dotted line), 25 % and 50 %, as in the table: on the curve or, where "
+        "it rises between two thresholds, below it. Lines to compare with, each where it is known: dashed, "
         "chance; brown, what the training rows themselves give away (undefended victims); solid black, as far as "
         "accuracy may reach where the law of the outputs is known: TPR - FPR = 2 ceiling - 1, above which no "
         "attack lies but by chance."
@@ -78,6 +79,8 @@ def _strongest(leakage):
 
 def _curves(scores, strongest):
     """Yield the curve of each row of `strongest`."""
+    from ..measures.roc import tpr_at_fpr
+
     keys = [*select.FACET, *select.PAIR, "defence", "adversary", "knowledge"]
     wanted = scores.merge(strongest[[*keys, "auc"]], on=keys, how="inner")
     for values, part in wanted.groupby([*keys, "auc"], sort=True):
@@ -85,7 +88,9 @@ def _curves(scores, strongest):
         world = part["world"].to_numpy()
         if 0 < (world == 1).sum() < len(world):
             fpr, tpr = roc_curve(score=score, world=world)
-            yield {**dict(zip([*keys, "auc"], values, strict=True)), "fpr": fpr, "tpr": tpr}
+            # the leakage table's own figure: no interpolation, and corners left out of the curve count as well
+            marks = [tpr_at_fpr(score, world, fpr=mark) for mark in MARKS]
+            yield {**dict(zip([*keys, "auc"], values, strict=True)), "fpr": fpr, "tpr": tpr, "marks": marks}
 
 
 def roc_curve(*, score, world):
@@ -120,8 +125,6 @@ def _ceiling(leakage, facet=None, pair=None):
 
 
 def _panel(panel, mine, looks, lines, known):
-    import numpy as np
-
     panel.plot([0, 1], [0, 1], color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
     for curve in lines:
         panel.plot(curve["fpr"], curve["tpr"], color=style.DATA, linewidth=1.3, linestyle=style.DATA_LINE, zorder=1.5)
@@ -137,8 +140,7 @@ def _panel(panel, mine, looks, lines, known):
         if name in mine:
             curve = mine[name]
             panel.plot(curve["fpr"], curve["tpr"], color=look.color, linestyle=look.line, linewidth=1.4, zorder=2)
-            marks = np.interp(MARKS, curve["fpr"], curve["tpr"])
-            for x, y, size in zip(MARKS, marks, (5.5, 3.5, 3.5), strict=True):
+            for x, y, size in zip(MARKS, curve["marks"], (5.5, 3.5, 3.5), strict=True):
                 panel.plot([x], [y], color=look.color, marker=look.marker, markersize=size * look.size, zorder=3)
 
 

@@ -28,7 +28,7 @@ beta |TPRbar - TNRbar|. With equal label rates it is 0: the literal form gap <= 
 
 Conventions: a label that one world lacks has W_y = TV_y = 0; it enters with min_b pi_b(y) = 0 or through beta. A group
 that neither world holds may have NaN rates. NaN rates with mass make NaN of what needs them; a delta_y that is NaN does
-not count in Delta_EO.
+not count in Delta_EO. Delta_EO of no known delta_y is NaN, and Delta_EO W is 0 nonetheless where W is.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+
+from . import bounds
 
 
 class General(NamedTuple):
@@ -109,10 +111,10 @@ def terms(rates: np.ndarray, joint_0: np.ndarray, joint_1: np.ndarray, *, predic
         beta=beta,
         adv=0.5 * np.abs(law[0] - law[1]).sum(axis=(1, 2)),
         rhs_label=beta + apart @ label.min(axis=0),
-        rhs_coupling=beta + (1.0 - beta) * delta_eo * w_y.max(),
+        rhs_coupling=beta + (1.0 - beta) * bounds.times(delta_eo, w_y.max()),
         adv_balanced=apart @ pi,
         rhs_weighted=weighted,
-        rhs_balanced=delta_eo * w,
+        rhs_balanced=bounds.times(delta_eo, w),
         gap=gap,
         rhs_corrected=corrected,
     )
