@@ -84,7 +84,7 @@ def edit(package, before):
 CODE = "\n\nADDED = 1\n"
 ALL = {
     "dataset", "split", "draw", "train", "defend finetune", "defend fft", "query", "measure", "attack loss", "attack kl",
-    "attack meta", "tables models", "tables scores", "tables leakage", "tables bounds", "tables claims",
+    "attack meta", "tables models", "tables scores", "tables leakage", "tables bounds", "tables claims", "tables proxies",
     "figures leakage", "figures gap", "figures roc", "report",
 }  # fmt: skip
 TRAINED = {"train", "defend finetune", "defend fft"}
