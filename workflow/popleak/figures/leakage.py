@@ -58,7 +58,7 @@ class Leakage(Figure):
                 if r + 1 == len(rows) or any(title for *_, title in rows[r + 1].cells):
                     panel.set_xlabel("share named correctly")
                     panel.tick_params(labelbottom=True)
-            axes[r, 0].set_ylabel(row.label, fontweight="bold")
+            axes[r, 0].set_ylabel(row.label.replace(": ", ":\n"), fontweight="bold")
         low = min(0.4, float(frame[["accuracy", "accuracy_low"]].min().min()))
         axes[0, 0].set_xlim(max(-0.02, low - 0.03), 1.02)
         style.legend(figure, _keys(frame, looks, data=len(select.data(every)) > 0))

@@ -51,7 +51,7 @@ class Poisoning(Figure):
                 panel = axes[r, c]
                 lines = select.of_pair(select.of(given, task=facet.task, model=facet.model), pair)
                 mine = select.of_pair(select.of(frame, task=facet.task, model=facet.model, defence=name), pair)
-                _panel(panel, mine, lines, looks)
+                _panel(panel, mine, lines, looks, sorted(set(frame["poison"])))
                 if name == names[0]:
                     panel.set_title(title)
                 if name == names[-1]:
@@ -92,7 +92,7 @@ def _cells(frame):
     ]
 
 
-def _panel(panel, mine, given, looks):
+def _panel(panel, mine, given, looks, shares):
     style.chance(panel, across=False)
     if mine.empty:
         style.empty_panel(panel)
@@ -101,19 +101,17 @@ def _panel(panel, mine, given, looks):
         style.data_line(panel, given[["accuracy", "accuracy_low", "accuracy_high"]].iloc[0], across=False)
     elif len(given):
         given = given.sort_values("poison")
-        panel.fill_between(given["poison"], given["accuracy_low"], given["accuracy_high"], color=style.DATA_BAND,
+        at = given["poison"].map(shares.index)
+        panel.fill_between(at, given["accuracy_low"], given["accuracy_high"], color=style.DATA_BAND,
                            alpha=0.75, linewidth=0, zorder=0.5)  # fmt: skip
-        panel.plot(
-            given["poison"], given["accuracy"], color=style.DATA, linewidth=1.3, linestyle=style.DATA_LINE, zorder=1.5
-        )
+        panel.plot(at, given["accuracy"], color=style.DATA, linewidth=1.3, linestyle=style.DATA_LINE, zorder=1.5)
     known = mine["known_ceiling"].dropna()
     if len(known):
         panel.axhline(known.max(), color=style.BLACK, linewidth=1.8, zorder=1.6)
-    reach = max(float(mine["poison"].max()), 1e-6)
     for i, (name, look) in enumerate(looks.items()):
         rows = select.of(mine, adversary=name).sort_values("poison")
         panel.errorbar(
-            rows["poison"] + 0.012 * reach * (i - (len(looks) - 1) / 2), rows["accuracy"],
+            rows["poison"].map(shares.index) + 0.7 * ((i + 0.5) / len(looks) - 0.5), rows["accuracy"],
             yerr=style.spread(rows, "accuracy"), color=look.color, marker=look.marker, linestyle=look.line, linewidth=1,
             elinewidth=0.8, markersize=4.2 * look.size, zorder=3,
         )  # fmt: skip
@@ -121,9 +119,8 @@ def _panel(panel, mine, given, looks):
 
 def _axes(panel, frame):
     shares = sorted(set(frame["poison"]))
-    near = [share for i, share in enumerate(shares) if i == 0 or share - shares[i - 1] >= 0.08 * shares[-1]]
-    panel.set_xticks(near, [f"{100 * share:g} %" for share in near])
-    panel.set_xlim(-0.06 * shares[-1], 1.06 * shares[-1])
+    panel.set_xticks(range(len(shares)), [f"{100 * share:g} %" for share in shares])
+    panel.set_xlim(-0.5, len(shares) - 0.5)
     low = min(0.45, float(frame[["accuracy", "accuracy_low"]].min().min()) - 0.02)
     panel.set_ylim(max(-0.02, low), 1.03)
 

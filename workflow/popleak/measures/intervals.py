@@ -48,7 +48,7 @@ def proportion(
 
     Method: the hull of two Wilson intervals (statsmodels' `proportion_confint`),
       between  at the effective size value (1 - value) / v, where v = c/(c - 1) sum_i (successes_i - value totals_i)^2 / N^2
-               is the linearised between-cluster variance, with the t quantile of min(c - 1, (sum f_i)^2 / sum f_i^2)
+               is the linearised between-cluster variance, with the t quantile of (sum f_i)^2 / sum f_i^2, 2 to c - 1,
                degrees of freedom, f_i the cluster's number of the rarer outcome (failures, if value > 1/2): clusters
                without any say nothing on how it clusters (Kish's effective number);
       within   at N / deff with the normal quantile, where deff = max(1/2, 4 - f) and f is the sum of f_i: few failures
