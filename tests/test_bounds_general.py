@@ -214,7 +214,7 @@ def test_k_queries_by_brute_force(problem, k):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.floats(0.0, 1.0, exclude_min=True, exclude_max=True),
+    st.floats(1e-9, 1.0 - 1e-9),
     st.floats(0.0, 1.0),
     st.tuples(st.floats(0.01, 0.99), st.floats(0.01, 0.99)),
     st.sampled_from(["natural", "label-balanced"]),

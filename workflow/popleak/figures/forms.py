@@ -39,12 +39,13 @@ class Forms(Figure):
         "the means. Top to bottom: advantage of one record's label in the label-balanced game, under Delta_EO * W; "
         "accuracy gap, under the corrected form; advantage of (prediction, label) in the natural game, under the "
         "coupling; advantage of one record's score in ten bins, under the same bound made of scores; advantage of one "
-        "who also knows the second attribute, under Delta_EO over the intersections (where a dataset has one). The last "
-        "two have both sides measured on points other than those on which rule and groups were chosen: they are "
+        "who also knows the second attribute, under Delta_EO over the intersections (where a dataset has one). The "
+        "last two have both sides measured on points other than those on which rule and groups were chosen: they are "
         "theorems, and a filled mark right of its hollow one is chance. The vertical line through a row is the literal "
-        "Delta_EO * W: it bounds the first of these only, and the accuracy gap where label rates are equal. Last lane, coloured marks: advantage of each informed adversary at naming "
-        "the training world, which no form bounds. Square-root scale. Pure worlds where they were run, else the "
-        "widest pair of ratios; intervals (clustered by pool split, as in the tables) are in the figure's numbers."
+        "Delta_EO * W: it bounds the first of these only, and the accuracy gap where label rates are equal. Last lane, "
+        "coloured marks: advantage of each informed adversary at naming the training world, which no form bounds. "
+        "Square-root scale. Pure worlds where they were run, else the widest pair of ratios; intervals (clustered by "
+        "pool split, as in the tables) are in the figure's numbers."
     )
     tables = ("bounds", "leakage")
 

@@ -192,15 +192,15 @@ def bootstrap(
     touched. Cell sizes and joints are fixed: what is resampled is the model's answers. Models share rows, so their
     limits are not independent.
 
-    Method: the hull of the percentile limits and the basic ("reverse percentile") ones, 2 estimate - quantile. The right
-    side holds a largest absolute difference, whose plug-in value is too high where labels tie or differences are near 0;
-    a resample repeats that bias, so that percentile limits count it twice, towards "the bound holds", while basic limits
-    take it off once too often where labels are apart. The hull errs as the better of the two on either side.
-    Simulated coverage of the literal form at nominal 95 %, 125 and 500 rows a cell: 94 to 97 % at the boundary (excess 0:
-    both labels tie, or no difference at all), where the truth is above `high` in 3.4 to 5.9 % rather than 2.5; 93 to 99 %
-    elsewhere. Percentile limits alone cover 6 to 88 % at the boundary, basic ones 93 to 96 % there and 78 to 95 %
-    elsewhere. Where a form is a theorem (all but the literal one, and that for equal label rates) the truth is at most 0,
-    and so is the upper limit unless draws are above 0.
+    Method: the hull of the percentile limits and the basic ("reverse percentile") ones, 2 estimate - quantile. The
+    right side holds a largest absolute difference, whose plug-in value is too high where labels tie or differences are
+    near 0; a resample repeats that bias, so that percentile limits count it twice, towards "the bound holds", while
+    basic limits take it off once too often where labels are apart. The hull errs as the better of the two on either
+    side. Simulated coverage of the literal form at nominal 95 %, 125 and 500 rows a cell: 94 to 97 % at the boundary
+    (excess 0: both labels tie, or no difference at all), where the truth is above `high` in 3.4 to 5.9 % rather than
+    2.5; 93 to 99 % elsewhere. Percentile limits alone cover 6 to 88 % at the boundary, basic ones 93 to 96 % there and
+    78 to 95 % elsewhere. Where a form is a theorem (all but the literal one, and that for equal label rates) the truth
+    is at most 0, and so is the upper limit unless draws are above 0.
 
     rng is consumed model by model, hence neither the block size nor models appended later change a model's draws. A
     model with NaN positives, and a form that needs the rate of an empty cell, give NaN. A theorem's lower limit above 0
@@ -233,7 +233,7 @@ def bootstrap(
 
 
 def _hull(estimate: np.ndarray, limits: np.ndarray, theorem: bool) -> np.ndarray:
-    """Return the hull (2, K) of percentile limits (2, K) and basic ones; a theorem's is above 0 only where draws are."""
+    """Return the hull (2, K) of percentile limits (2, K) and basic ones; a theorem's above 0 only where draws are."""
     basic = 2.0 * estimate - limits[::-1]
     high = np.maximum(limits[1], basic[1])
     if theorem:

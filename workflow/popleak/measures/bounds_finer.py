@@ -29,11 +29,12 @@ W_{y, s} = f_0 f_1 |r_0 - r_1| / (p_0 p_1). The sum is |r_0 - r_1| times the mea
 f_0 f_1 / p_b = 1 / ((1 - r_b) / f_1 + r_b / f_0) <= (1 - r_b) f_1 + r_b f_0 (harmonic and arithmetic mean), which sums to 1.
 
 Limits are those of resampling rows within (y, a) or (y, a, s) cells of a half; rules and choices stay what they are, so
-that adv minus rhs is linear in the cells' shares and has the resample's variance; the errors of the halves are added, since
-each half's choices serve the other's measure, which makes the two alike where nothing lies apart. Against the literal Delta_EO W, which
-holds absolute values, draws are made: of the normal law with the resample's means and covariances, since binomial draws
-for the many cells would cost several times all other measures. Where that law is poor, in cells of fewer than 30 rows,
-the row of the table is flagged anyway. rng is consumed model by model, as in `bounds`.
+that adv minus rhs is linear in the cells' shares and has the resample's variance. The errors of the halves are added,
+since each half's choices serve the other's measure, which makes the two alike where nothing lies apart. Against the
+literal Delta_EO W, which holds absolute values, draws are made: of the normal law with the resample's means and
+covariances, since binomial draws for the many cells would cost several times all other measures. Where that law is
+poor, in cells of fewer than 30 rows, the row of the table is flagged anyway. rng is consumed model by model, as in
+`bounds`.
 """
 
 from __future__ import annotations
