@@ -106,7 +106,7 @@ def tpr_interval(
     negatives by the design effect, at least 1, of those above (of equal ones a share, so that the allowed number is above).
     The TPRs at both are limits of the TPR. Positives and negatives are different victims, so the distances of both limits
     from the value add in squares (MOVER; Zou & Donner, Stat. Med. 2008). Where even independent negatives may all lie below
-    the true threshold, (1 - fpr)^n > (1 - level)/2, nothing bounds it from above, and low is 0: below 72 negatives at a rate
+    the true threshold, (1 - fpr)^n > (1 - level)/2, nothing bounds it from above, and low is 0: fewer than 72 negatives at a rate
     of 0.05, below 368 at 0.01. Then only the upper limit says something. From there on the highest negative is a bound, also
     where negatives come in clusters.
     Simulated coverage: 95 to 100 % (docs/statistics.md); taking the threshold for known covers 73 to 95 at 0.05.
