@@ -107,7 +107,7 @@ def cells() -> Iterator[Cell]:
 
 def measure(cell: Cell, experiments: int) -> dict:
     """Return the record of one cell."""
-    count = experiments * (1 if cell.law == "11 ratios" else CHEAP.get(cell.interval, 1))
+    count = experiments * CHEAP.get(cell.interval, 1)
     rng = generator("coverage", *(str(part) for part in cell))
     estimates, truth = laws.simulate(cell, count, rng)
     found = np.array(list(estimates))
@@ -137,7 +137,8 @@ def planned(experiments: int) -> Iterator[dict]:
         least, most = 1.0 - slack, 1.0 + slack
         why = "few failures: a width moves in steps" if slack > 0.05 else ""
         yield {**cell._asdict(), "experiments": experiments, "coverage": np.nan, "median_width": plan.width,
-               "ratio": ratio, "least": least, "most": most, "why": why, "holds": bool(least <= ratio <= most)}  # fmt: skip
+               "ratio": ratio, "least": least, "most": most, "why": why,
+               "holds": bool(least <= ratio <= most)}  # fmt: skip
         if accuracy == 0.75:
             cell = Cell("power", "plan", splits, size, rho, plan.detectable)
             rate = cell._replace(interval="rate", truth=(1.0 + plan.detectable) / 2.0)

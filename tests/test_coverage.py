@@ -92,6 +92,15 @@ def test_the_page_shows_the_committed_figures():
     assert list(rows[["interval", "law", "least", "most"]].itertuples(index=False, name=None)) == stated
 
 
+def test_cells_simulated_again_take_the_place_of_the_old_ones():
+    old = pd.read_csv(coverage.OUTPUT)
+    rates = old[old["interval"] == "rate"]
+    again = rates[rates["splits"] == 10].assign(coverage=0.5)
+    got = coverage.merged(again, rates)
+    assert got[[*Cell._fields]].to_numpy().tolist() == rates[[*Cell._fields]].to_numpy().tolist()
+    assert ((got["coverage"] == 0.5) == (got["splits"] == 10)).all()
+
+
 def test_cells_are_of_laws_that_exist():
     assert {cell.law.split()[-1] for cell in coverage.cells() if cell.interval == "bits"} <= set(NOISE)
     assert all(coverage.promise(cell).least <= coverage.promise(cell).most for cell in coverage.cells())

@@ -133,8 +133,8 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray
     """Return `mean` where each stratum weighs the same and their own means are fixed.
 
     values (n,): finite; strata, clusters (n,): ids. value = mean over k strata of their means. Both variances are of
-    deviations from the stratum's mean: over clusters weighted sums, over units sum_r var_r / (k^2 n_r) on n - k degrees of
-    freedom, var_r pooled where a stratum has one unit. No deviation at all: as in `mean`, with the mean of the
+    deviations from the stratum's mean: over clusters weighted sums, over units sum_r var_r / (k^2 n_r) on n - k degrees
+    of freedom, var_r pooled where a stratum has one unit. No deviation at all: as in `mean`, with the mean of the
     strata's absolute means. One stratum, or one unit in each: `mean`. Source: Cochran (Sampling Techniques 1977), 5.4.
     """
     values, strata = pair(values, strata, second="strata")
@@ -163,8 +163,9 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray
 def paired_test(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
     """Return `mean` of correct - reference: the difference in accuracy of two attacks or defences on the same victims.
 
-    correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both. Where all
-    pairs differ alike, as where none is discordant, the limits are those of the rule of three for differences in [-1, 1].
+    correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both. Where
+    all pairs differ alike, as where none is discordant, the limits are those of the rule of three for differences in
+    [-1, 1].
     """
     correct, reference = pair(correct, reference, second="reference")
     return mean(correct - reference, clusters, level=level, span=(-1.0, 1.0))

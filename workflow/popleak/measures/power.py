@@ -27,7 +27,8 @@ class Plan(NamedTuple):
     """One way to spread victims; None where it does not exist.
 
     splits; correlation; per_split: victims a split and world; victims: all of them; design_effect; width: median width
-    of the 95 % interval (at any other level likewise), `median_width`; detectable: smallest advantage found with the wanted power.
+    of the 95 % interval (at any other level likewise), `median_width`; detectable: smallest advantage found with the
+    wanted power.
     """
 
     splits: int
@@ -85,8 +86,8 @@ def median_width(
 ) -> float:
     """Return the median width of `intervals.proportion`'s interval of an accuracy, victims in all.
 
-    Over EXPERIMENTS simulated ones with a fixed seed, outcomes beta-binomial: few failures, and failures in few splits, widen
-    an interval in ways that no formula for the variance has. One split: Wilson's interval at that accuracy.
+    Over EXPERIMENTS simulated ones with a fixed seed, outcomes beta-binomial: few failures, and failures in few splits,
+    widen an interval in ways that no formula for the variance has. One split: Wilson's interval at that accuracy.
     """
     if splits == 1:
         found = intervals.wilson_hull(accuracy, 0.5, level, [(victims, np.inf)])
@@ -104,8 +105,8 @@ def correlated_advantage(
 ) -> float:
     """Return `detectable_advantage` where outcomes within a split are correlated, by simulation (as `median_width`).
 
-    The formula at the design effect promises too much there: failures that come in few splits leave the test fewer degrees of
-    freedom than splits - 1 (power 0.71 to 0.77 for 0.8 at correlation 0.1).
+    The formula at the design effect promises too much there: failures that come in few splits leave the test fewer
+    degrees of freedom than splits - 1 (power 0.71 to 0.77 for 0.8 at correlation 0.1).
     """
 
     def found(d: float) -> bool:

@@ -18,8 +18,9 @@ def spearman(x: np.ndarray, y: np.ndarray, blocks: np.ndarray, *, level: float =
     At -+1 z is infinite: correlations are kept at least 12 / (n (n^2 - 1)) away, to the nearest that n ranks have, and the
     limits include the value. NaN where x or y is constant; NaN limits below 4 units or where x or y is constant without one
     block. The blocks are taken for a sample: anything that several share (a data set) is held fixed.
-    Simulated coverage, 3, 4 and 12 blocks of 6 units, with and without block effects: 94.5 to 99 % (docs/statistics.md); other
-    numbers were not tried. Source: Efron & Stein (Ann. Stat. 1981). Raises ValueError for values that are not finite.
+    Simulated coverage, 3, 4 and 12 blocks of 6 units, with and without block effects: 94.5 to 99 %
+    (docs/statistics.md); other numbers were not tried. Source: Efron & Stein (Ann. Stat. 1981). Raises ValueError for
+    values that are not finite.
     """
     open_share(level, "level")
     x, y = pair(x, np.asarray(y, dtype=np.float64), second="y")

@@ -29,10 +29,11 @@ class Errors(NamedTuple):
 def errors(estimate: np.ndarray, ratio: np.ndarray, split: np.ndarray, *, level: float = 0.95) -> Errors:
     """Return the errors of estimates, arrays (n,); without a victim all NaN.
 
-    bias: `intervals.stratified_mean`'s interval, by ratio. mae and mse cannot be negative and are skewed: the same interval of the logarithm
-    by the delta method, value exp(-+ half / value), which covers 93 to 96.5 % for correlations up to 0.1 within a split;
-    with few clusters that differ by their own biases, squares of which are far from normal, less
-    (docs/statistics.md). At an error of 0 both limits are 0. Raises ValueError for values that are not finite.
+    bias: `intervals.stratified_mean`'s interval, by ratio. mae and mse cannot be negative and are skewed: the same
+    interval of the logarithm by the delta method, value exp(-+ half / value), which covers 93 to 96.5 % for
+    correlations up to 0.1 within a split; with few clusters that differ by their own biases, squares of which are far
+    from normal, less (docs/statistics.md). At an error of 0 both limits are 0. Raises ValueError for values that are
+    not finite.
     """
     error = np.asarray(estimate, dtype=np.float64) - ratio
     return Errors(
@@ -56,8 +57,8 @@ def accuracy(
     """Return the share of victims whose ratio was named, p against `chance`; `intervals.proportion`'s interval.
 
     With k ratios of n_r victims a victim weighs N / (k n_r), where N = k^2 / sum_r 1/n_r is the size of an equally split
-    sample with the same variance (n, if they are equally many). Ratios are strata, some easier than others: the floor takes
-    sum_r p_r (1 - p_r) / (k^2 n_r) for independent victims' variance, p_r = (right + 1) / (n_r + 2) lest it be 0.
+    sample with the same variance (n, if they are equally many). Ratios are strata, some easier than others: the floor
+    takes sum_r p_r (1 - p_r) / (k^2 n_r) for independent victims' variance, p_r = (right + 1) / (n_r + 2) lest it be 0.
     """
     ratio = np.asarray(ratio, dtype=np.float64)
     if not ratio.size:
@@ -101,13 +102,14 @@ def information(counts: np.ndarray, *, level: float = 0.95) -> Estimate:
     The plug-in estimate is too high by (k - 1)^2 / (2 n ln 2), which Miller-Madow takes off only where every cell is seen.
     Limits: value -+ the larger of t_{c - 1} sqrt(v), v the delete-one-split jackknife's variance of that value, and the
     normal quantile times the root of half the variance for independent victims, sum_i var_i(log2 p_ij / p_j) / (k^2 n_i)
-    (as in `intervals.mean`). A negative value counts as 0 before half the width is added, and value and limits are cut to
-    [0, log2 k]. With one split there is the latter alone, whole. Where no row varies (all named rightly, or all as one) the
-    rule of three bounds the share of victims that may be otherwise, and h(r) + r log2(k - 1) the bits that they are worth.
-    NaN where a true ratio has fewer than two victims; NaN limits where it has too few without one split.
+    (as in `intervals.mean`). A negative value counts as 0 before half the width is added, and value and limits are cut
+    to [0, log2 k]. With one split there is the latter alone, whole. Where no row varies (all named rightly, or all as
+    one) the rule of three bounds the share of victims that may be otherwise, and h(r) + r log2(k - 1) the bits that
+    they are worth. NaN where a true ratio has fewer than two victims; NaN limits where it has too few without one
+    split.
 
-    Simulated coverage: 92.5 to 99 % but for few victims a cell of the matrix (81 at 4 a cell without information) and,
-    with 11 ratios, estimates that lean together by split (88 at correlation 0.1): docs/statistics.md.
+    Simulated coverage: 93 to 100 % but for few victims a cell of the matrix (81 at 4 a cell without information) and,
+    with 11 ratios, estimates that lean together by split (89 at correlation 0.1): docs/statistics.md.
     Sources: Miller (1955), Efron & Stein (Ann. Stat. 1981), Zahl (Ecology 1977) for the jackknife; Paninski (2003) on bias.
     """
     counts = np.asarray(counts, dtype=np.float64)

@@ -102,13 +102,13 @@ def tpr_interval(
     scores, labels, clusters (n,), scores on one scale over clusters. Two errors are put together: of the TPR at that
     threshold (`intervals.proportion` of the positives) and of the threshold, whose limits are order statistics of the
     negatives: those over which so few, or so many, lie as a binomial number with probability fpr is not (Woodruff's
-    interval of a quantile, JASA 1952, around the number allowed and not the number seen). The binomial's size is that of the
-    negatives by the design effect, at least 1, of those above (of equal ones a share, so that the allowed number is above).
-    The TPRs at both are limits of the TPR. Positives and negatives are different victims, so the distances of both limits
-    from the value add in squares (MOVER; Zou & Donner, Stat. Med. 2008). Where even independent negatives may all lie below
-    the true threshold, (1 - fpr)^n > (1 - level)/2, nothing bounds it from above, and low is 0: below 72 negatives at a rate
-    of 0.05, below 368 at 0.01. Then only the upper limit says something. From there on the highest negative is a bound, also
-    where negatives come in clusters.
+    interval of a quantile, JASA 1952, around the number allowed and not the number seen). The binomial's size is that
+    of the negatives by the design effect, at least 1, of those above (of equal ones a share, so that the allowed number
+    is above). The TPRs at both are limits of the TPR. Positives and negatives are different victims, so the distances
+    of both limits from the value add in squares (MOVER; Zou & Donner, Stat. Med. 2008). Where even independent
+    negatives may all lie below the true threshold, (1 - fpr)^n > (1 - level)/2, nothing bounds it from above, and low
+    is 0: fewer than 72 negatives at a rate of 0.05, below 368 at 0.01. Then only the upper limit says something. From
+    there on the highest negative is a bound, also where negatives come in clusters.
     Simulated coverage: 95 to 100 % (docs/statistics.md); taking the threshold for known covers 73 to 95 at 0.05.
     """
     scores, labels = _scored(scores, labels)
@@ -153,8 +153,8 @@ def _design_effect(above: np.ndarray, totals: np.ndarray, rate: float) -> float:
 def _limits(fpr: float, negatives: int, effect: float, level: float) -> tuple[int | None, int]:
     """Return the least and greatest number of negatives that may lie above the true threshold.
 
-    Order statistics: the threshold lies above that over which k negatives lie just if at most k of them, a binomial number,
-    exceed it; here of negatives / effect. None where even the highest negative does not bound it.
+    Order statistics: the threshold lies above that over which k negatives lie just if at most k of them, a binomial
+    number, exceed it; here of negatives / effect. None where even the highest negative does not bound it.
     """
     k, tail = np.arange(negatives), (1.0 - level) / 2.0
     at_most = special.betainc((negatives - k) / effect, k / effect + 1.0, 1.0 - fpr)
