@@ -1,8 +1,8 @@
 """Public table `proxies`: does a number that is cheaper to come by rank cells as the best informed adversary does?
 
 A cell is a task, a model, a pair of worlds that differ, and a defence; nobody is poisoned. Cells of one task and model whose pairs of
-worlds have a world in common share its models: such cells are one block of the interval (`measures.ranks`), and a scope of one block
-has none. The tasks are held fixed: the interval says nothing of a task that is not in the table. An adversary that is a proxy here may be the very one that `best` chose, so
+worlds have a world in common share its models: such cells are one block of the interval (`measures.ranks`). A scope of one block has
+the interval for independent cells, which is too narrow. The tasks are held fixed: the interval says nothing of a task that is not in the table. An adversary that is a proxy here may be the very one that `best` chose, so
 that a correlation of `kl`, `loss` or `threshold` is in part one with itself.
 """
 
