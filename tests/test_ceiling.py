@@ -11,7 +11,7 @@ import pytest
 
 from popleak import plugins
 from popleak.attacks import _histogram, _law
-from popleak.attacks.base import Game, Query
+from popleak.attacks.base import Game, Poison, Query
 from popleak.attacks.ceiling import LIMIT, known_accuracy, simulated_rates
 from popleak.errors import PopleakError
 
@@ -205,3 +205,15 @@ def test_histogram_model_pins():
     assert scores.tolist() == [[1.0, 0.5], [0.5, 0.0]]
     with pytest.raises(PopleakError, match="cell"):
         histogram.fit(y=y, cell=None, rows=np.array([[0]]), settings=histogram.Settings())
+
+
+def test_reference_lines_are_marked_so_that_best_never_chooses_them():
+    marked = {name for name in plugins.names("attacks") if plugins.load("attacks", name).reference}
+    assert marked == {"ceiling", "data", "kl-transductive"}
+
+
+def test_no_ceiling_of_poisoned_draws():
+    """The law is that of clean draws."""
+    attack = plugins.load("attacks", "ceiling")
+    game = Game(0.3, 0.5, 100, "natural", "prior", law=np.ones((2, 1, 2), np.int64))
+    assert attack.applies(game) and not attack.applies(game._replace(poison=Poison(0.05, 1, 0)))

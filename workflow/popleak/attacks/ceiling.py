@@ -88,6 +88,7 @@ class Ceiling(Attack):
     access = "scores"
     shadows = False
     undefended_only = True
+    reference = True
 
     def applies(self, game: Game) -> bool:
         """Return True if the law is known: synthetic data, clean draws, and a model whose output law is worked out here."""
