@@ -169,6 +169,7 @@ def real(*, name: str, label: str | None = None, attribute: str, **options) -> R
 EXPECTED = {
     ("adult", "sex"): ((32650, 16192), ("30.38", "10.93"), "23.93", 48842),
     ("adult", "race"): ((41762, 48842 - 41762), ("25.40", None), "23.93", 48842),
+    ("adult", "female-sales"): ((46895, 1947), ("24.64", "6.88"), "23.93", 48842),
     ("compas", "race"): ((2103, 3175), ("39.1", "52.3"), None, 5278),
     ("compas", "sex"): ((None, None), (None, None), "45.51", 6172),
     ("german", "sex"): ((690, 310), ("72.3", "64.8"), "70.0", 1000),
@@ -182,6 +183,7 @@ EXPECTED = {
 CARRIERS = {
     ("adult", "sex"): ("sex",),
     ("adult", "race"): ("race",),
+    ("adult", "female-sales"): (),  # sex and occupation stay features: only both together are the property
     ("compas", "race"): ("race",),
     ("compas", "sex"): ("sex",),
     ("german", "sex"): ("status-sex",),
@@ -210,6 +212,7 @@ def rounds_to(rate: float, percent: str | None) -> bool:
 SECOND = {
     ("adult", "sex"): {"White": 41762, "not White": 7080},
     ("adult", "race"): {"Male": 32650, "not Male": 16192},
+    ("adult", "female-sales"): {"White": 41762, "not White": 7080},
     ("compas", "race"): {"Male": None, "Female": None},
     ("compas", "sex"): {"Caucasian": 2103, "African-American": 3175, "other": 894},
     ("lsac", "race"): {"Male": 11675, "Female": 9123},

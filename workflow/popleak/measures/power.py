@@ -140,7 +140,7 @@ def proportions(successes: np.ndarray, size: int, *, level: float = 0.95) -> tup
     flat = variance < 1e-15
     rarer = np.where((value <= 0.5)[:, None], successes, size - successes).astype(np.float64)
     seen, squares = rarer.sum(axis=1), (rarer**2).sum(axis=1)
-    degrees = np.clip(seen**2 / np.maximum(squares, 1e-300), 1.0, clusters - 1.0)
+    degrees = np.clip(seen**2 / np.maximum(squares, 1e-300), min(intervals.LEAST, clusters - 1.0), clusters - 1.0)
     own = units / np.maximum(np.where(flat, 1.0, intervals.FLOOR), intervals.SILENT - seen)
     between = np.where(flat, own, spread / np.where(flat, 1.0, variance))
     tail, distance = (1.0 - level) / 2.0, -2.0 * np.abs(value - 0.5)
