@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import answers as stored
-from . import plugins, schema, seen, store
+from . import seen
 from .attacks.base import Attack, Game, Judge
 from .errors import PopleakError
 from .seen import NONE, Files, Source, outputs_of, query_of, shadows_by_world
@@ -66,14 +66,7 @@ def judge_split(
 
 def run(*, settings: Mapping[str, Any], files: Files, output: Path, step: str, code: str) -> None:
     """Write one row a verdict. Raises PopleakError where the attack cannot be mounted on the models."""
-    attack = plugins.load("attacks", settings["attack"])
-    own = attack.Settings.model_validate(settings["attack_settings"])
-    parts: list[dict[str, Any]] = []
-    for number in range(len(settings["pairs"])):
-        source = Source(settings, number, files)
-        parts += _pair(attack, own, settings, source, stored.read_points(files.points, source.pair["pair"]))
-    facts = store.provenance(stage="attack", step=step, settings=settings, code=code, inputs=files.all)
-    store.write(output, schema.table("scores", parts), facts)
+    seen.play("attack", "scores", _pair, settings=settings, files=files, output=output, step=step, code=code)
 
 
 def _pair(

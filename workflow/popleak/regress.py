@@ -12,21 +12,14 @@ from typing import Any
 import numpy as np
 
 from . import answers as stored
-from . import plugins, schema, seen, store
+from . import seen
 from .attacks.base import Attack, Estimator
 from .seen import NONE, Files, Source, outputs_of, query_of, shadows_by_world
 
 
 def run(*, settings: Mapping[str, Any], files: Files, output: Path, step: str, code: str) -> None:
     """Write one row a victim: estimate and named ratio."""
-    attack = plugins.load("attacks", settings["attack"])
-    own = attack.Settings.model_validate(settings["attack_settings"])
-    parts: list[dict[str, Any]] = []
-    for number in range(len(settings["pairs"])):
-        source = Source(settings, number, files)
-        parts += _game(attack, own, settings, source, stored.read_points(files.points, source.pair["pair"]))
-    facts = store.provenance(stage="regress", step=step, settings=settings, code=code, inputs=files.all)
-    store.write(output, schema.table("estimates", parts), facts)
+    seen.play("regress", "estimates", _game, settings=settings, files=files, output=output, step=step, code=code)
 
 
 def _game(
@@ -34,12 +27,16 @@ def _game(
 ) -> list[dict[str, Any]]:
     game, ratios = source.game(attack), np.array(source.pair["ratios"])
     access = attack.shadow_access or attack.access
+    votes = attack.access == "labels"
+    undefended = source.read("shadow", access, NONE, 1, votes)  # once: the same under every defence
     unaware: dict[int, Estimator] = {}
     parts: list[dict[str, Any]] = []
     for defence, repeats in seen.cells(attack, settings):
         victims = source.read("victim", attack.access, defence, repeats)
         for level in seen.levels(attack, settings, defence, repeats):
-            shadows = source.read("shadow", access, level.arm, level.repeats, attack.access == "labels")
+            shadows = undefended
+            if level.arm != NONE:
+                shadows = source.read("shadow", access, level.arm, level.repeats, votes)
             for split, points in sets.items():
                 used, asked = query_of(points, attack.all_points)
                 judge = unaware.get(split) if level.arm == NONE else None

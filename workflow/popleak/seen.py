@@ -5,14 +5,14 @@ Shared by the stages `attack` (two worlds) and `regress` (many).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import answers as stored
-from . import plugins, populations, records, store
+from . import plugins, populations, records, schema, store
 from .attacks.base import Attack, Game, Poison, Query, Records
 from .seeds import derive
 from .train import known
@@ -79,6 +79,31 @@ def constants(attack: Attack, settings: Mapping[str, Any]) -> dict[str, Any]:
         "task": settings["task"], "model": settings["model_id"], "adversary": settings["attack_id"], "access": attack.access,
         "shadow_model": settings["shadow_model"],
     }  # fmt: skip
+
+
+def play(
+    stage: str,
+    table: str,
+    game: Callable[..., list[dict[str, Any]]],
+    *,
+    settings: Mapping[str, Any],
+    files: Files,
+    output: Path,
+    step: str,
+    code: str,
+) -> None:
+    """Play a step's games one after another and write their rows as a part of the public table `table`.
+
+    game: called as game(attack, its settings, the step's settings, source, query sets by split); returns parts of the table.
+    """
+    attack = plugins.load("attacks", settings["attack"])
+    own = attack.Settings.model_validate(settings["attack_settings"])
+    parts: list[dict[str, Any]] = []
+    for number in range(len(settings["pairs"])):
+        source = Source(settings, number, files)
+        parts += game(attack, own, settings, source, stored.read_points(files.points, source.pair["pair"]))
+    facts = store.provenance(stage=stage, step=step, settings=settings, code=code, inputs=files.all)
+    store.write(output, schema.table(table, parts), facts)
 
 
 class Source:
