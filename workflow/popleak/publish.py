@@ -7,6 +7,7 @@ Snakemake remembers.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,11 +87,12 @@ def renew(plan: Plan) -> None:
     for path in stamps(plan):
         if not Path(path).is_file():  # the rule makes it
             continue
-        try:
-            if path in wanted:
-                atomic.write(path, os.urandom(16).hex().encode())
-            else:
+        if path not in wanted:
+            with contextlib.suppress(OSError):  # of another user, who shares the folder: one copy too many, at most
                 os.utime(path, (OLD, OLD))
+            continue
+        try:
+            atomic.write(path, os.urandom(16).hex().encode())
         except OSError as error:
             raise PopleakError(f"{path}: cannot be written ({error.strerror}): make {ROOT}/ writable") from error
 
