@@ -75,6 +75,8 @@ include: "workflow/rules/readme.smk"
 
 onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
+    for line in PLAN.notices():
+        print(f"popleak: {line}", file=sys.stderr)
 
 
 onsuccess:
@@ -82,3 +84,5 @@ onsuccess:
         f"popleak: done. Report: {RESULTS}/report.html   Figures: {RESULTS}/figures/   Tables: {RESULTS}/tables/",
         file=sys.stderr,
     )
+    for line in PLAN.absent:
+        print(f"popleak: left out: {line}", file=sys.stderr)

@@ -5,6 +5,7 @@ rule readme:
     input:
         **{name: f"{RESULTS}/tables/{name}.parquet" for name in ("models", "leakage", "bounds", "claims")},
         figure=RESULTS + "/figures/leakage.png",
+        cards=list(PLAN.report.inputs["cards"]),
     output:
         expand(
             "docs/results/{experiment}/{file}",
@@ -21,9 +22,10 @@ rule readme:
     params:
         title=lambda wildcards: PLAN.experiment.title,
         tau=PLAN.experiment.tau,
+        absent=PLAN.absent,
         code=code_digest("popleak.readme"),
         folder=f"docs/results/{PLAN.experiment.experiment}",
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --figure {input.figure} "
         "--models {input.models} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "
-        "--folder {params.folder} --readme README.md 2>&1 | tee {log}"
+        "--cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"
