@@ -139,6 +139,9 @@ def test_person_file_errors(tmp_path):
     frame = person_file(path, state="AL", COW="Private")
     with pytest.raises(PopleakError, match=r"a\.zip: column 'COW' holds 'Private' in 3,000 rows, and may hold 1 to 9"):
         load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    person_file(path, state="AL", MAR="NA")
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'MAR' holds 'NA' in 3,000 rows, and may hold 1 to 5"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("psam_p01.csv", "OCCP," + frame.to_csv(index=False).replace("\n", "\n4720,", len(frame)))
     with pytest.raises(PopleakError, match=r"a\.zip: column 'OCCP' is there 2 times"):

@@ -162,7 +162,7 @@ def test_a_figure_that_only_that_task_could_fill_is_left_out_too():
     assert json.loads(built.report.params)["figures"] == ["leakage"]
     assert len(built.report.inputs["figures"]) == 1
     with pytest.raises(PopleakError, match="only worlds of protocol k-ary make"):
-        tiny.build(tasks=[HERE], figures=["leakage", "regression"])
+        tiny.build(tasks=[TABLE, HERE], figures=["leakage", "regression"])
 
 
 def test_command_names_what_is_left_out(tmp_path):

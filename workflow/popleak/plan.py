@@ -114,6 +114,13 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
+def _many_left_out(plan: Plan) -> bool:
+    """Return whether a task that was left out has worlds of protocol k-ary."""
+    there = {task.id for task in plan.tasks}
+    gone = [task for task in config.resolve(plan.experiment) if task.id not in there]
+    return any(pair.protocol == "k-ary" for task in gone for pair in task.worlds)
+
+
 def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, Any]]) -> None:
     experiment, folder = plan.experiment, plan.folder()
     order = {
@@ -164,7 +171,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
     for name in experiment.figures:
         figure = plugins.load("figures", name)
         absent = [table for table in figure.tables if table not in plan.tables]
-        if absent and plan.absent:
+        if absent and _many_left_out(plan):
             plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
             continue
         if absent:

@@ -317,6 +317,14 @@ def _person(path: Path) -> pd.DataFrame:
     """Return the wanted columns of a person zip, read without unpacking it to disk; other columns are not kept."""
     import pandas as pd
 
+    # only a field with nothing in it is empty: a word such as NA is no code of the survey
+    how = {
+        "usecols": _wanted,
+        "skipinitialspace": True,
+        "low_memory": False,
+        "keep_default_na": False,
+        "na_values": [""],
+    }
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(name for name in archive.namelist() if name.lower().endswith(".csv"))
@@ -325,7 +333,7 @@ def _person(path: Path) -> pd.DataFrame:
                 with archive.open(member) as handle:
                     _check_header(handle.readline(), path)
                 with archive.open(member) as handle:
-                    parts.append(pd.read_csv(handle, usecols=_wanted, skipinitialspace=True, low_memory=False))
+                    parts.append(pd.read_csv(handle, **how))
     except (OSError, zipfile.BadZipFile, zlib.error, ValueError) as error:
         raise PopleakError(f"{path}: not a person file ({str(error)[:100]}): delete it and fetch it again") from error
     if not parts:
