@@ -146,6 +146,12 @@ def test_person_file_errors(tmp_path):
         archive.writestr("psam_p01.csv", "OCCP," + frame.to_csv(index=False).replace("\n", "\n4720,", len(frame)))
     with pytest.raises(PopleakError, match=r"a\.zip: column 'OCCP' is there 2 times"):
         load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    header, *rows = frame.to_csv(index=False).splitlines()
+    for some in (["1," + rows[0], *rows[1:]], [*rows[:9], "1," + rows[9], *rows[10:]], ["1," + row for row in rows]):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("psam_p01.csv", "\n".join([header, *some]))
+        with pytest.raises(PopleakError, match=r"a\.zip: .*(saw 15|more fields than its header)"):
+            load_person({"2018/csv_pal.zip": path}, states=["AL"])
     for bad in ({"states": ["ZZ"]}, {"states": []}, {"states": ["AL", "AL"]}, {"year": 2020}, {"year": 2013}):
         with pytest.raises(pydantic.ValidationError):
             AcsSettings.model_validate(bad)

@@ -296,13 +296,13 @@ def _task(*, raw: pd.DataFrame, path: Path, state: str | None) -> pd.DataFrame:
 
 def _label(income: pd.Series | None, given: pd.Series | None, keep: pd.Series, path: Path) -> np.ndarray:
     """Return the labels (N,) int8 of the rows to keep: from the income where it is known, else as given."""
-    told = income is not None and (income[keep] > 50000).to_numpy(dtype=np.int8)
+    told = None if income is None else (income[keep] > 50000).to_numpy(dtype=np.int8)
     if given is None:
         return told
     label = _codes.binary(
         values=given[keep], file=path, column="LABEL", remedy="give 1 for more than 50,000 dollars, 0 for the rest"
     )
-    if income is not None and (label != told).any():
+    if told is not None and (label != told).any():
         raise PopleakError(
             f"{path}: column 'LABEL' is not PINCP > 50000 in {int((label != told).sum()):,} rows: leave one of the two out"
         )
@@ -317,14 +317,9 @@ def _person(path: Path) -> pd.DataFrame:
     """Return the wanted columns of a person zip, read without unpacking it to disk; other columns are not kept."""
     import pandas as pd
 
-    # only a field with nothing in it is empty: a word such as NA is no code of the survey
-    how = {
-        "usecols": _wanted,
-        "skipinitialspace": True,
-        "low_memory": False,
-        "keep_default_na": False,
-        "na_values": [""],
-    }
+    # only a field with nothing in it is empty: a word such as NA is no code of the survey. All columns are parsed, in pieces,
+    # since pandas does not count the fields of a row where it is told which columns to use
+    how = {"chunksize": 50_000, "skipinitialspace": True, "keep_default_na": False, "na_values": [""]}
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(name for name in archive.namelist() if name.lower().endswith(".csv"))
@@ -332,13 +327,22 @@ def _person(path: Path) -> pd.DataFrame:
             for member in members:
                 with archive.open(member) as handle:
                     _check_header(handle.readline(), path)
-                with archive.open(member) as handle:
-                    parts.append(pd.read_csv(handle, **how))
+                with archive.open(member) as handle, pd.read_csv(handle, **how) as pieces:
+                    parts += [_piece(piece, path) for piece in pieces]
     except (OSError, zipfile.BadZipFile, zlib.error, ValueError) as error:
         raise PopleakError(f"{path}: not a person file ({str(error)[:100]}): delete it and fetch it again") from error
     if not parts:
         raise PopleakError(f"{path}: holds no .csv file: delete it and fetch it again")
     return pd.concat(parts, ignore_index=True)
+
+
+def _piece(piece: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the wanted columns of some rows. Raises PopleakError where each row has a field more than the header."""
+    import pandas as pd
+
+    if not isinstance(piece.index, pd.RangeIndex):
+        raise PopleakError(f"{path}: its rows have more fields than its header: delete it and fetch it again")
+    return piece[[column for column in piece.columns if _wanted(column)]]
 
 
 def _check_header(line: bytes, path: Path) -> None:
