@@ -148,6 +148,14 @@ def test_no_figures_can_be_planned(fresh, tmp_path):
     assert "figures" not in found and found["report"] == 1
 
 
+@pytest.mark.parametrize("name", ["tables", "ratios"])
+def test_real_data_can_be_planned_from_a_clean_clone(fresh, name):
+    words = ("--cores", "1", "--configfile", f"workflow/experiments/{name}.yaml")
+    assert dry(fresh, *words)["fetch"] == 5
+    said = snakemake(fresh, "--dry-run", "--workflow-profile", "none", *words)
+    assert "output: results/data/acs-income/2018/csv_pca.zip\n" in said
+
+
 # The run.
 
 
@@ -206,6 +214,30 @@ def test_each_job_accounts_for_its_time(finished):
     frame = experiment.decompose(found, seconds, 60.0, 2)
     assert frame["share"].sum() == pytest.approx(1)
     assert frame["wall_seconds"].sum() == pytest.approx(2 * seconds)
+
+
+def test_a_task_without_its_file_is_left_out_aloud(finished, tmp_path):
+    """At both ends of the run and on the page; with the file there, the tables are made anew."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder, symlinks=True)
+    overlay = folder / "some.yaml"
+    smoke = "{dataset: synthetic, rows: 200, query_rows: 100, options: {rows: 4000}}"
+    overlay.write_text(
+        f"tasks: [{smoke}, {{dataset: acs-income, rows: 200, query_rows: 50, options: {{format: parquet}}}}]\ndata_dir: data\n"
+    )
+    words = (*SMOKE, str(overlay))
+    line = (
+        "popleak: left out: acs-income-sex: no file acs_income_2018_us_100k.parquet: put it into <data_dir>/acs_income/"
+    )
+    said = snakemake(folder, "--cores", "1", *words)
+    assert said.count(line) == 2
+    assert said.index(line) < said.index("popleak: done.") < said.rindex(line)
+    page = (folder / "results" / "smoke" / "report.html").read_text(encoding="utf-8")
+    assert "Left out: acs-income-sex: no file acs_income_2018_us_100k.parquet" in page
+    (folder / "data" / "acs_income").mkdir(parents=True)
+    (folder / "data" / "acs_income" / "acs_income_2018_us_100k.parquet").touch()
+    found = dry(folder, *words)
+    assert (found["dataset"], found["tables"], found["report"]) == (1, 6, 1)
 
 
 # What an edit re-runs.
