@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 
 import experiment
 import tiny
+from popleak import seal, store
+from popleak.errors import PopleakError
 from popleak.schema import MANY
 from popleak.schema import TABLES as ALL_TABLES
 
@@ -196,6 +199,45 @@ def test_same_bytes_on_one_core(finished, tmp_path):
     for name in ("leakage.pdf", "gap.pdf", "gap.csv"):
         figure = Path("results") / "smoke" / "figures" / name
         assert (folder / figure).read_bytes() == (finished[0] / figure).read_bytes()
+
+
+def test_two_thousand_flips_are_all_refused(finished, tmp_path):
+    """One flipped bit in a file of each kind that a run leaves: none is read with other values, each refusal is one line."""
+    folder, rng = finished[0] / "results", random.Random(0)
+    files = [path for path in sorted((folder / "store").rglob("*")) if path.is_file() and path.suffix != ".sha256"]
+    files += sorted((folder / "smoke" / "tables").iterdir())
+    stages = {path.parent.name for path in files}
+    assert {
+        "dataset",
+        "split",
+        "draw",
+        "train",
+        "defend",
+        "query",
+        "measure",
+        "attack",
+        "tables",
+        "figures",
+        "report",
+    } <= stages
+    refused = 0
+    for number in range(2000):
+        path = files[number % len(files)]
+        data = bytearray(path.read_bytes())
+        bit = rng.randrange(8 * len(data))
+        data[bit // 8] ^= 1 << bit % 8
+        damaged = tmp_path / "store" / path.parent.name / path.name
+        damaged.parent.mkdir(parents=True, exist_ok=True)
+        damaged.write_bytes(data)
+        with pytest.raises(PopleakError) as error:
+            if path.suffix == ".parquet":
+                store.read(damaged)
+            else:
+                shutil.copy(path.with_suffix(".sha256"), damaged.parent)
+                seal.check_by(damaged.with_suffix(".sha256"), damaged)
+        assert str(damaged) in str(error.value) and "run again" in str(error.value) and "\n" not in str(error.value)
+        refused += 1
+    assert refused == 2000
 
 
 def test_each_job_accounts_for_its_time(finished):
