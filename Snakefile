@@ -57,8 +57,7 @@ shell.prefix(
 
 wildcard_constraints:
     id="[a-z0-9][A-Za-z0-9_-]*",
-    table="|".join(popleak_plan.TABLES),
-    figure="|".join(PLAN.experiment.figures),
+    kind="tables|figures|report",
 
 
 rule all:
@@ -89,6 +88,10 @@ onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
     for line in PLAN.notices():
         print(f"popleak: {line}", file=sys.stderr)
+
+
+onerror:
+    popleak_publish.rescue(PLAN)
 
 
 onsuccess:

@@ -407,14 +407,13 @@ def _add_publish(commands) -> None:
     )
     parser.add_argument("--files", type=Path, nargs="+", required=True)
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="where each file goes")
-    parser.add_argument("--digests", type=Path, help="the manifest of files that are no Parquet")
     parser.set_defaults(run=_publish)
 
 
 def _publish(arguments: argparse.Namespace) -> None:
     from . import publish
 
-    publish.run(files=arguments.files, outputs=arguments.outputs, digests=arguments.digests)
+    publish.run(files=arguments.files, outputs=arguments.outputs)
 
 
 def _add_verify(commands) -> None:
