@@ -36,7 +36,7 @@ class Step:
     @property
     def code(self) -> str:
         """Digest of the code the step runs, and of the versions of the libraries it computes with."""
-        return code_digest(*self.modules) + digest(library_versions(), 4)
+        return code_digest(*self.modules) + digest(library_versions(*self.modules), 4)
 
     @property
     def runtime(self) -> int:
