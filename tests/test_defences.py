@@ -38,7 +38,7 @@ class Case:
         self.fitter = train.Fitter(settings, RECORDS)
         self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
         self.rows, complement = self._draw(ratio, "base"), self._draw(other, "complement")
-        kept, self.held = hold_out(self.rows, self.seeds, self.fitter.training.validation)
+        kept, self.held = hold_out(self.rows, self.seeds, self.fitter.validation)
         a = RECORDS.a
         self.data = Data(kept, a[kept], a[self.rows].mean(1), complement, a[complement])
         self.owner = Owner(self.fitter, self.rows, self.seeds, progress=None)

@@ -49,11 +49,19 @@ Input = Step | list[tuple[Step, str]]
 
 
 def add(
-    steps: Steps, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Input], **more: Any
+    steps: Steps,
+    stage: str,
+    slug: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, Input],
+    *,
+    family: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Step:
     """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
 
-    inputs: by name, a step (its only output) or a list of (step, output name).
+    inputs: by name, a step (its only output) or a list of (step, output name). family: what steps have in common that may hold
+    the same models (`reuse`); its digest stands in the id before the step's own.
     """
     paths: dict[str, tuple[str, ...]] = {}
     sources: list[str] = []
@@ -63,6 +71,7 @@ def add(
             found.append(step.outputs[output])
             sources.append(f"{step.stage}/{step.id}/{output}")
         paths[name] = tuple(found)
+    slug = slug if family is None else f"{slug}-{digest(family, 6)}"
     name = f"{slug}-{digest({'stage': stage, 'settings': settings, 'inputs': sources})}"
     if name not in steps[stage]:
         names = more.pop("outputs", ("table",))
