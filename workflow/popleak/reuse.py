@@ -48,6 +48,17 @@ def no_keys() -> np.ndarray:
     return np.empty((0, WIDTH), np.uint8)
 
 
+def alike(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether two files' facts say that the same code makes models in the same way, of rows and seeds that may differ."""
+    agree = all(found.get(name) == wanted[name] for name in ("stage", "code", "device"))
+    return agree and canonical(decisive(found)) == canonical(decisive(wanted))
+
+
+def decisive(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide each model, None where a stage has no such setting."""
+    return {name: facts["settings"].get(name) for name in SAME}
+
+
 class Shelf:
     """The files that one job may take models from.
 
@@ -65,12 +76,8 @@ class Shelf:
         self.models, self.taken = 0, 0
         self.used: set[Path] = set()
         self.common = canonical(
-            {**{name: facts[name] for name in ("stage", "code", "device")}, **self._same(facts), "records": records}
+            {**{name: facts[name] for name in ("stage", "code", "device")}, **decisive(facts), "records": records}
         )
-
-    @staticmethod
-    def _same(facts: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: facts["settings"].get(name) for name in SAME}
 
     def keys(self, seeds: np.ndarray, *parts: np.ndarray) -> np.ndarray:
         """Return the key of each model (K, WIDTH) uint8: of its seed (K,), and of its row of each of `parts` (K, n)."""
@@ -174,9 +181,8 @@ class Shelf:
         except PopleakError as error:
             self._pass_over(role, path, error)
             return None
-        agree = all(found.get(name) == self.facts[name] for name in ("format", "stage", "code", "device"))
-        same = agree and canonical(self._same(found)) == canonical(self._same(self.facts))
-        return found["settings"] if same and role in found["settings"]["roles"] else None
+        mine = alike(found, self.facts) and role in found["settings"]["roles"]
+        return found["settings"] if mine else None
 
     def _pass_over(self, role: str, path: Path, error: PopleakError) -> None:
         self.files.get(role, {}).pop(path, None)

@@ -15,6 +15,7 @@ from .engine.fit import resolve
 from .errors import PopleakError
 from .plan import Plan
 from .populations import poisoned
+from .reuse import alike
 from .steps import Step
 from .taskplan import ROLES
 
@@ -69,17 +70,16 @@ class Stock:
         """Yield the files of a role that were made as this step would make its own."""
         own, family = Path(step.outputs[ROLES[role]]), step.id.split("-")[-2]
         poison = step.settings.get("poison") if poisoned(world) else None
+        wanted = {"stage": step.stage, "code": step.code, "device": resolve(self.device), "settings": step.settings}
         for path in own.parent.glob(f"*-{family}-*{own.name.removeprefix(step.id)}"):
             if path not in self.files:
                 self.files[path] = _read(path)
             found = self.files[path]
             if found is None or path.name == own.name:
                 continue
-            facts = found.facts
-            same = facts["code"] == step.code and facts["device"] == resolve(self.device)
-            inputs = {Path(name).name for name in facts["inputs"]}
-            same = same and Path(step.inputs["data"][0]).name in inputs
-            if same and (poison is None or facts["settings"].get("poison") == poison):
+            inputs = {Path(name).name for name in found.facts["inputs"]}
+            same = alike(found.facts, wanted) and Path(step.inputs["data"][0]).name in inputs
+            if same and (poison is None or found.facts["settings"].get("poison") == poison):
                 yield found
 
 
