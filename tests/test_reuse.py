@@ -252,6 +252,27 @@ def test_models_come_from_several_files_and_a_damaged_one_costs_its_own_alone(be
     assert said.count("popleak: not re-used: ") == len(damaged)
 
 
+def test_a_flipped_bit_in_a_key_or_the_footer_costs_time_and_no_number(bench, tmp_path, monkeypatch, capsys):
+    old, new = build(defences=["none"]), build(defences=["none"], **NEW)
+    bench.run(old)
+    (step,) = old.steps["train"].values()
+    path = bench.folder / step.outputs["victims"]
+    whole = path.read_bytes()
+    fresh = Bench(tmp_path / "fresh", monkeypatch, capsys)
+    fresh.run(new)
+    right = files(new, fresh.folder)
+    monkeypatch.chdir(bench.folder)
+    for place in np.random.default_rng(1).integers(len(whole) - len(whole) // 3, len(whole) - 8, 12):
+        broken = bytearray(whole)
+        broken[place] ^= 4
+        path.write_bytes(broken)
+        for made in new.steps["train"].values():
+            for output in made.outputs.values():
+                (bench.folder / output).unlink(missing_ok=True)
+        assert told(bench.run(new)) in (12, 20)  # with the victims' file or without
+        assert files(new, bench.folder) == right, place
+
+
 # Models that are trained together.
 
 

@@ -9,12 +9,14 @@ the rest. Its own file is the same bytes as one trained from nothing.
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from . import accounting, arrays, store
 from .errors import PopleakError
@@ -51,12 +53,27 @@ def no_keys() -> np.ndarray:
 def alike(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Return whether two files' facts say that the same code makes models in the same way, of rows and seeds that may differ."""
     agree = all(found.get(name) == wanted[name] for name in ("stage", "code", "device"))
-    return agree and canonical(decisive(found)) == canonical(decisive(wanted))
+    return (
+        agree and isinstance(found.get("settings"), dict) and canonical(decisive(found)) == canonical(decisive(wanted))
+    )
 
 
 def decisive(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that decide each model, None where a stage has no such setting."""
     return {name: facts["settings"].get(name) for name in SAME}
+
+
+@accounting.part("store")
+def glance(path: Path, columns: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """Return a file's facts and some of its columns, None if it cannot be read. No byte of it is checked: this is for choosing
+    among many files which to read, and what is used is read by `store.read`."""
+    try:
+        with pq.ParquetFile(path) as handle:
+            facts = json.loads(handle.schema_arrow.metadata[store.KEY])
+            table = handle.read(columns=list(columns)) if columns else None
+        return {**facts}, {name: _array(table[name]) for name in columns}
+    except Exception:  # there is no end to what a damaged file may raise
+        return None
 
 
 class Shelf:
@@ -136,23 +153,26 @@ class Shelf:
 
     def _find(self, role: str, world: str, from_world: str, keys: np.ndarray) -> dict[int, tuple[Path, Columns, int]]:
         """Return where models are, by position among `keys`: the file, its columns for this world, and the row."""
-        wanted = {key.tobytes(): k for k, key in enumerate(keys)}
+        left = {key.tobytes(): k for k, key in enumerate(keys)}
         where, stage = {"world": world, "from_world": from_world}, self.facts["stage"]
         held: dict[int, tuple[Path, Columns, int]] = {}
         for path in self._candidates(role, world, from_world):
+            seen = glance(path, ["key"])
+            if seen is None:
+                self._pass_over(role, path)
+                continue
+            if not any(key.tobytes() in left for key in seen[1]["key"]):
+                continue
             try:
-                there = [key.tobytes() for key in arrays.matrix(store.read(path, columns=["key"], where=where)["key"])]
-                if not any(key in wanted and wanted[key] not in held for key in there):
-                    continue
                 table = store.read(path, stage=stage, where=where)
             except PopleakError as error:
                 self._pass_over(role, path, error)
                 continue
             columns = {name: _array(table[name]) for name in table.column_names}
-            for row, key in enumerate(there):
-                if key in wanted:
-                    held.setdefault(wanted[key], (path, columns, row))
-            if len(held) == len(keys):
+            for row, key in enumerate(columns["key"]):
+                if key.tobytes() in left:
+                    held[left.pop(key.tobytes())] = path, columns, row
+            if not left:
                 break
         return held
 
@@ -176,17 +196,17 @@ class Shelf:
         return sorted(path for path in own.parent.glob(f"*-{step[-2]}-*{kind}") if path.name != own.name)
 
     def _settings(self, role: str, path: Path) -> dict[str, Any] | None:
-        try:
-            found = store.facts(path)
-        except PopleakError as error:
-            self._pass_over(role, path, error)
+        seen = glance(path, [])
+        if seen is None:
+            self._pass_over(role, path)
             return None
-        mine = alike(found, self.facts) and role in found["settings"]["roles"]
+        found = seen[0]
+        mine = alike(found, self.facts) and role in found["settings"].get("roles", ())
         return found["settings"] if mine else None
 
-    def _pass_over(self, role: str, path: Path, error: PopleakError) -> None:
+    def _pass_over(self, role: str, path: Path, error: PopleakError | None = None) -> None:
         self.files.get(role, {}).pop(path, None)
-        _say(f"not re-used: {error}")
+        _say(f"not re-used: {error or f'{path}: cannot be read'}")
 
 
 def _array(column: Any) -> np.ndarray:

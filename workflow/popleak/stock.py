@@ -1,7 +1,7 @@
 """Which of the models that a plan asks for are in the store already, in files of other steps: what `popleak plan` tells.
 
 A job knows by keys (`reuse`), which need rows; this goes by what the plan knows of them. It counts no model that a job
-would not find, unless an input of a step is made anew by changed code and comes out otherwise.
+would not find, unless a file is damaged, or an input of a step is made anew by changed code and comes out otherwise.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import arrays, plugins, store
+from . import plugins
 from .engine.fit import resolve
-from .errors import PopleakError
 from .plan import Plan
 from .populations import poisoned
-from .reuse import alike
+from .reuse import alike, glance
 from .steps import Step
 from .taskplan import ROLES
 
@@ -77,10 +76,15 @@ class Stock:
             found = self.files[path]
             if found is None or path.name == own.name:
                 continue
-            inputs = {Path(name).name for name in found.facts["inputs"]}
-            same = alike(found.facts, wanted) and Path(step.inputs["data"][0]).name in inputs
+            inputs = {_id(name) for name in found.facts.get("inputs", ())}
+            same = alike(found.facts, wanted) and _id(step.inputs["data"][0]) in inputs
             if same and (poison is None or found.facts["settings"].get("poison") == poison):
                 yield found
+
+
+def _id(path: str) -> str:
+    """Return the id of the step that a file's path or name tells."""
+    return Path(path).name.split(".")[0]
 
 
 def _worlds(step: Step) -> list[tuple[str, str]]:
@@ -93,11 +97,10 @@ def _worlds(step: Step) -> list[tuple[str, str]]:
 def _read(path: Path) -> File | None:
     """Return what a file holds, None if it is damaged."""
     names = ["world", "from_world", "split", "model_index"]
-    try:
-        facts, table = store.facts(path), store.read(path, columns=names)
-    except PopleakError:
+    found = glance(path, names)
+    if found is None or found[0].get("step") != _id(str(path)):
         return None
     models: dict[tuple[str, str], set[Model]] = {}
-    for world, other, split, index in zip(*(arrays.numpy(table[name]) for name in names), strict=True):
+    for world, other, split, index in zip(*(found[1][name] for name in names), strict=True):
         models.setdefault((world, other), set()).add((int(split), int(index)))
-    return File(facts, models)
+    return File(found[0], models)
