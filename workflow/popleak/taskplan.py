@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, games, plugins
+from . import config, cost, games, plugins, seal
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
 from .games import several, slug_of
 from .judgeplan import Arm, JudgePlan, arm_of
-from .steps import ROOT, Step, Steps, add
+from .steps import ROOT, Step, Steps, add, tables_named
 
 ROLES = {"victim": "victims", "shadow": "shadows"}
 """The name of a role's output file, by role."""
@@ -156,7 +156,15 @@ class TaskPlan:
         if not sources:
             settings["seed"] = self.experiment.seed
         settings["files"] = [source.file for source in sources]
-        # where the raw files lie is not part of a result's identity: their names are, their content is checked
+        # where raw files lie is not part of a result's identity, what is in them is: of a publisher's file the digest is
+        # pinned in the code, of any other it is taken here, since its date says nothing (mv, cp -p and tar keep it)
+        own = {
+            source.file: seal.file_digest(path)
+            for source, path in zip(sources, paths, strict=True)
+            if source.sha256 is None and path not in self.fetches
+        }
+        if own:
+            settings["content"] = own
         step = add(
             self.steps, "dataset", self.slug(), settings, {},
             modules=("popleak.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
@@ -282,7 +290,7 @@ class TaskPlan:
             found.append(
                 add(
                     self.steps, stage, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
-                    {**settings, **which, "roles": list(roles), "part": [i, count]}, inputs, outputs=tuple(ROLES.values()),
+                    {**settings, **which, "roles": list(roles), "part": [i, count]}, inputs, outputs=tables_named(*ROLES.values()),
                     family={"stage": stage, **settings, **self.drawn}, modules=modules, models=models, seconds=models * each, mb=models * weights * 4e-6,
                     mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )

@@ -1,16 +1,15 @@
 # The README's block of results. Not part of the default target: it writes into the checkout, on request alone:
 #   snakemake --cores all readme --configfile workflow/experiments/tables.yaml
-# README.md is no declared output, because Snakemake deletes outputs before a job.
+# It declares no output: so it runs whenever it is asked for, and what another config wrote cannot pass for this one's.
 rule readme:
     input:
-        **{name: f"{RESULTS}/tables/{name}.parquet" for name in ("models", "leakage", "bounds", "claims")},
-        figure=RESULTS + "/figures/leakage.png",
-    output:
-        expand(
-            "docs/results/{experiment}/{file}",
-            experiment=PLAN.experiment.experiment,
-            file=["block.md", "claims.csv", "leakage.csv", "leakage.png"],
+        unpack(
+            lambda wildcards: {
+                "figure": PLAN.figures["leakage"].outputs["png"],
+                "digests": PLAN.figures["leakage"].outputs["sha256"],
+            }
         ),
+        **{name: PLAN.tables[name].outputs["table"] for name in ("models", "leakage", "bounds", "claims")},
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
     localrule: True
