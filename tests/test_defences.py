@@ -299,6 +299,18 @@ def test_a_given_lambda_is_used_whatever_it_gives():
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("penalty", ["absolute", "squared", "lagrangian"])
+def test_settings_that_are_left_out_of_a_steps_identity_change_no_bit(penalty):
+    usual = {"eo_weight": 1.0, "penalty": penalty}
+    assert EOSettings(**usual).unused() == {"eo_grid"} | ({"eo_target"} if penalty != "lagrangian" else set())
+    one, grid, target = (
+        mixed().apply("fft-rehearsal", **usual, **more) for more in ({}, {"eo_grid": (3.0,)}, {"eo_target": 0.4})
+    )
+    assert same(one, grid)
+    assert same(one, target) == (penalty != "lagrangian")
+    assert not EOSettings(penalty=penalty).unused(), "where lambda is chosen, all count"
+
+
 def test_auto_on_real_training_is_the_best_of_the_single_runs():
     case, grid, target = Case(0.3, 0.5, validation=0.3), (0.25, 1.0, 4.0), 0.2
     auto = case.apply("fft-rehearsal", eo_grid=grid, eo_target=target)
