@@ -88,7 +88,11 @@ include: "workflow/rules/readme.smk"
 
 onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
+    for line in PLAN.notices():
+        print(f"popleak: {line}", file=sys.stderr)
 
 
 onsuccess:
     print(popleak_publish.closing(PLAN), file=sys.stderr)
+    for line in PLAN.absent:
+        print(f"popleak: left out: {line}", file=sys.stderr)

@@ -221,6 +221,7 @@ def _report(arguments: argparse.Namespace) -> None:
         experiment=arguments.settings["experiment"],
         tables=_named_tables(arguments),
         figures=list(zip(arguments.settings["figures"], arguments.figures, strict=True)),
+        absent=arguments.settings["absent"],
         cards=[{**fact["card"], "dataset": fact["settings"]["dataset"], **fact["facts"]} for fact in facts],
         versions=store.facts(arguments.models)["versions"],
         output=arguments.output,
@@ -290,6 +291,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
+    print("".join(f"{line}\n" for line in whole.notices()), end="")
 
 
 def _add_power(commands) -> None:
@@ -361,6 +363,8 @@ def _add_readme(commands) -> None:
     parser.add_argument("--tau", type=float, required=True)
     for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
         parser.add_argument(f"--{option}", type=Path, required=True)
+    parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
+    parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
     parser.set_defaults(run=_readme)
 
 
@@ -371,6 +375,8 @@ def _readme(arguments: argparse.Namespace) -> None:
         title=arguments.title,
         tau=arguments.tau,
         tables=_named_tables(arguments),
+        cards=arguments.cards,
+        absent=arguments.absent,
         figure=arguments.figure,
         folder=arguments.folder,
         readme=arguments.readme,
@@ -393,6 +399,7 @@ def _data(arguments: argparse.Namespace) -> None:
             print(f"{step.settings['dataset']:<12} {state:<9} {path}")
         if not step.inputs["files"]:
             print(f"{step.settings['dataset']:<12} {'generated':<9} -")
+    print("".join(f"{line}\n" for line in whole.notices()), end="")
 
 
 def _add_publish(commands) -> None:

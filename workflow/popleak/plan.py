@@ -17,6 +17,7 @@ from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
+from .rawfiles import AbsentError
 from .schema import MANY, TABLES
 from .settings import canonical
 from .steps import ROOT, Step, add
@@ -43,6 +44,10 @@ class Plan:
     tables: dict[str, Step] = field(default_factory=dict)
     figures: dict[str, Step] = field(default_factory=dict)
     report: Step | None = None
+    chosen: list[str] = field(default_factory=list)
+    """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    absent: list[str] = field(default_factory=list)
+    """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
 
     def __getitem__(self, key: tuple[str, str]) -> Step:
         stage, name = key
@@ -68,6 +73,10 @@ class Plan:
         models = sum(step.models for stage in ("train", "defend") for step in self.steps[stage].values())
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
+    def notices(self) -> list[str]:
+        """Return what a user must know of the data before a run, a line each: what was chosen, and what is left out."""
+        return [*(f"data: {line}" for line in self.chosen), *(f"left out: {line}" for line in self.absent)]
+
     def targets(self) -> list[str]:
         """Return the files that the default target asks for."""
         return list(self.public())
@@ -85,16 +94,41 @@ class Plan:
 
 
 def build(experiment: Experiment) -> Plan:
-    """Return the plan of a validated experiment. Raises PopleakError where the config asks for what cannot be."""
-    plan = Plan(experiment, config.resolve(experiment))
+    """Return the plan of a validated experiment. Raises PopleakError where the config asks for what cannot be.
+
+    A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
+    """
+    plan = Plan(experiment, ())
     parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": []}
-    for task in plan.tasks:
-        TaskPlan(experiment, task, plan.steps, plan.fetches).add(parts)
-    _finish(plan, parts)
+    tasks, given = [], []
+    for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
+        try:
+            one = TaskPlan(experiment, task, plan.steps, plan.fetches)
+        except AbsentError as error:
+            plan.absent.append(str(error))
+            given.append(raw)
+            continue
+        one.add(parts)
+        tasks.append(one.task)
+        if one.raw.note:
+            plan.chosen.append(f"{task.id}: {one.raw.note}")
+            raw = {**raw, "options": one.raw.options}  # the report's settings give the same data on another machine
+        given.append(raw)
+    if not tasks:
+        raise PopleakError(f"config: tasks: {plan.absent[0]}")
+    plan.tasks = tuple(tasks)
+    _finish(plan, parts, given)
     return plan
 
 
-def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
+def _many_left_out(plan: Plan) -> bool:
+    """Return whether a task that was left out has worlds of protocol k-ary."""
+    there = {task.id for task in plan.tasks}
+    gone = [task for task in config.resolve(plan.experiment) if task.id not in there]
+    return any(pair.protocol == "k-ary" for task in gone for pair in task.worlds)
+
+
+def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, Any]]) -> None:
     experiment = plan.experiment
     order = {
         "tasks": [task.id for task in plan.tasks],
@@ -144,6 +178,9 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
     for name in experiment.figures:
         figure = plugins.load("figures", name)
         absent = [table for table in figure.tables if table not in plan.tables]
+        if absent and _many_left_out(plan):
+            plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
+            continue
         if absent:
             raise PopleakError(
                 f"config: figures: {name!r} shows the table `{absent[0]}`, which only worlds of protocol k-ary make: add such worlds, or "
@@ -156,13 +193,15 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         )  # fmt: skip
     # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
+    shown["tasks"] = given
     plan.report = add(
-        plan.steps, "report", experiment.experiment, {"experiment": shown, "figures": list(experiment.figures)},
+        plan.steps, "report", experiment.experiment,
+        {"experiment": shown, "figures": list(plan.figures), "absent": plan.absent},
         {
             **plan.tables,
             "figures": [(step, "png") for step in plan.figures.values()],
             "cards": [(step, "table") for step in plan.steps["dataset"].values()],
         },
         outputs=REPORT,
-        modules=("popleak.report", *(plugins.modules("figures")[name] for name in experiment.figures)), mem_mb=3000,
+        modules=("popleak.report", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,
     )  # fmt: skip

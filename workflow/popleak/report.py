@@ -35,18 +35,20 @@ def write(
     cards: Sequence[Mapping[str, Any]],
     versions: Mapping[str, str],
     output: str | Path,
+    absent: Sequence[str] = (),
 ) -> Path:
     """Write the report to `output`, its digest beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
-    show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package. Raises
-    PopleakError for a table or figure that is missing or damaged, and for tables that are not of one run.
+    show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
+    left out since a raw file is not there, a line each. Raises PopleakError for a table or figure that is missing or
+    damaged, and for tables that are not of one run.
     """
     import jinja2
 
-    absent = [name for name in NEEDED if name not in tables]
-    if absent:
-        raise PopleakError(f"report: needs the table {absent[0]!r}: pass its path")
+    missing = [name for name in NEEDED if name not in tables]
+    if missing:
+        raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
     store.agree(tables)
     frames = {name: store.read(tables[name]).to_pandas() for name in NEEDED}
     shown = {
@@ -61,7 +63,7 @@ def write(
         script=_ours(SCRIPT),
         sections=SECTIONS,
         findings=[*report_text.findings(frames, tau=float(experiment.get("tau", 0.1))), *_tally(frames["claims"])],
-        warnings=report_text.warnings(frames),
+        warnings=[*(f"Left out: {line}." for line in absent), *report_text.warnings(frames)],
         matrix=report_text.matrix(frames["leakage"]),
         asked=report_text.asked(experiment, frames),
         claims=_claims(frames["claims"]),

@@ -10,6 +10,7 @@ rule readme:
             }
         ),
         **{name: PLAN.tables[name].outputs["table"] for name in ("models", "leakage", "bounds", "claims")},
+        cards=list(PLAN.report.inputs["cards"]),
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
     localrule: True
@@ -20,9 +21,10 @@ rule readme:
     params:
         title=lambda wildcards: PLAN.experiment.title,
         tau=PLAN.experiment.tau,
+        absent=PLAN.absent,
         code=code_digest("popleak.readme"),
         folder=f"docs/results/{PLAN.experiment.experiment}",
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --figure {input.figure} "
         "--models {input.models} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "
-        "--folder {params.folder} --readme README.md 2>&1 | tee {log}"
+        "--cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"
