@@ -34,6 +34,7 @@ except PopleakError as error:
 
 RESULTS = PLAN.folder()
 ENGINE = f"--stack {PLAN.experiment.engine.stack} --device {PLAN.experiment.engine.device}"
+TRAINING = ENGINE + ("" if PLAN.experiment.engine.reuse else " --no-reuse")
 GPU = int(PLAN.experiment.engine.device == "cuda")
 STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"

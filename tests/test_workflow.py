@@ -367,6 +367,39 @@ def test_a_truncated_file_is_named_and_refused(finished):
     assert (folder / attack).exists()
 
 
+# What is there is not trained again.
+
+
+def test_more_victims_train_the_new_ones_alone(finished, tmp_path):
+    folder = copy(tmp_path)
+    shutil.copytree(finished[0] / "results" / "store", folder / "results" / "store")
+    (folder / "more.yaml").write_text("population: {victims: 40}\n")
+    shown = [line.split() for line in planned(folder, *SMOKE[1:], "more.yaml")]
+    snakemake(folder, "--cores", "2", "--omit-from", "query", *SMOKE, "more.yaml")
+    for stage in ("train", "defend"):
+        said = "".join(path.read_text() for path in (folder / "results" / "logs" / stage).glob("*.log"))
+        found = re.findall(r"^popleak: re-used (\d+) of (\d+) models from 2 files$", said, re.MULTILINE)
+        reused, models = (sum(int(pair[i]) for pair in found) for i in (0, 1))
+        (line,) = (line for line in shown if line[0] == stage)
+        assert 0 < reused < models and line[3:5] == [str(models - reused), str(reused)]
+
+
+def planned(folder: Path, *overlays: str) -> list[str]:
+    """Return what `popleak plan` says in a copy."""
+    done = tiny.command("popleak", "plan", "--configfile", *overlays, cwd=folder, path=folder / "workflow")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("reuse", "jobs"), [("true", 0), ("false", 2 + 10)])
+def test_the_config_switches_re_use_off_where_models_are_trained(fresh, reuse, jobs):
+    words = ("--dry-run", "--printshellcmds", "--workflow-profile", "none")
+    said = snakemake(fresh, *words, "--config", f"engine={{reuse: {reuse}}}")
+    commands = re.findall(r"python -m popleak (\w+) --step .*", said)
+    switched = re.findall(r"python -m popleak (\w+) --step .* --no-reuse ", said)
+    assert len(commands) > 12 and len(switched) == jobs and set(switched) <= {"train", "defend"}
+
+
 # Style of the Snakefiles.
 
 
@@ -375,6 +408,7 @@ def test_a_truncated_file_is_named_and_refused(finished):
 ACCEPTED = (
     "Specify a conda environment",
     "Shell command directly uses variable ENGINE",
+    "Shell command directly uses variable TRAINING",
     "Shell command directly uses variable PLAN",
     "Absolute path",
     "Path composition",

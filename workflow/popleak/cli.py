@@ -65,10 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         {"victims": one, "shadows": one},
         {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
     )
-    _stage(commands, "train", _train, data=one, draw=many, **roles, **engine)
+    reuse = {"reuse": {"action": argparse.BooleanOptionalAction, "default": True}}
+    _stage(commands, "train", _train, data=one, draw=many, **roles, **engine, **reuse)
     _stage(
         commands, "defend", _defend, data=one, draw=many, complement=many, base_victims=many, base_shadows=many,
-        **roles, **engine,
+        **roles, **engine, **reuse,
     )  # fmt: skip
     some = {"type": Path, "nargs": "*", "default": []}
     models = {"victim_models": some, "shadow_models": some}
@@ -125,7 +126,7 @@ def _draw(arguments: argparse.Namespace) -> None:
 def _how(arguments: argparse.Namespace):
     from .train import How
 
-    return How(arguments.stack, arguments.threads, arguments.device)
+    return How(arguments.stack, arguments.threads, arguments.device, getattr(arguments, "reuse", True))
 
 
 def _roles(arguments: argparse.Namespace, name: str = "{}s") -> dict:

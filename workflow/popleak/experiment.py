@@ -175,16 +175,19 @@ class Train(Settings):
 
 
 class Engine(Settings):
-    """How work is cut and where it runs. None of these changes a number beyond rounding; another `job_seconds` means other
-    files, so models are trained again."""
+    """How work is cut and where it runs. None of these changes a number beyond rounding."""
 
     stack: int = Field(default=32, ge=1)
     """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
     job_seconds: float = Field(default=60.0, gt=0)
-    """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut."""
+    """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut. Another
+    value means other files, into which models are copied from those that are there."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds up in another order:
     weights agree with a CPU's to 1e-4 after a few epochs, as a test demands where there is one."""
+    reuse: bool = True
+    """Whether models that another file of the store holds are copied and not trained again: the same code, settings, seed and rows
+    give the same weights, bit for bit. False trains them again."""
 
 
 class Experiment(Settings):
