@@ -47,10 +47,10 @@ def refusal(module: nn.Module, x: torch.Tensor) -> str | None:
             stack = VmapStack(module.train())
             logits = stack.forward(weights, x.expand(2, -1, -1))
             stack.backward(weights, torch.ones_like(logits), grad)
-            single = torch.cat([torch.func.functional_call(module, stack.parameters(one), (x,)).T for one in weights])
+            alone = [torch.func.functional_call(module, stack.parameters(one), (x,)).squeeze(1) for one in weights]
+            same = torch.allclose(logits, torch.stack(alone).detach(), rtol=AGREE, atol=AGREE)
     except Exception as error:  # whatever a stranger's module raises: there is a way for it
         return said(error)
-    same = torch.allclose(logits, single.detach(), rtol=AGREE, atol=AGREE)
     return None if same else "stacked it does not compute what it computes alone"
 
 
