@@ -67,7 +67,10 @@ class Meta(Attack):
     name = "meta"
     summary = "logistic regression on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    reaches = 0.98
     many = True
+    reaches_many = 0.75
+    estimates_within = 0.1
 
     class Settings(settings.Settings):
         clip: float = Field(default=CLIP, gt=0, lt=0.5)

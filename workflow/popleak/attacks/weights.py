@@ -70,6 +70,7 @@ class Weights(Attack):
     name = "weights"
     summary = "logistic regression on the weights themselves, by sums over units that ignore their order"
     access = "weights"
+    reaches = 0.98
 
     class Settings(settings.Settings):
         form: Literal["deepsets", "flat", "sorted"] = "deepsets"
