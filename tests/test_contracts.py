@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from odd_models import ODD, Odd
 from popleak import contracts, plugins
 from popleak.attacks.base import Attack, Game, Judge, Query, TransductiveJudge
 from popleak.attacks.kl import KL
@@ -106,6 +107,102 @@ def test_a_subclass_that_builds_does_not_inherit_sides():
 def test_sides_stand_for_torchs_initial_weights():
     with pytest.raises(AssertionError, match="initial weights of its own"):
         contracts.check_gradient(Shy(), Shy.Settings())
+
+
+@pytest.mark.parametrize("model", ODD[:-1], ids=lambda model: model.name)
+def test_models_that_are_no_chains(model):
+    contracts.check_model(model)
+
+
+class MonteCarlo(Odd):
+    """Draws in eval mode too."""
+
+    name = "monte-carlo"
+
+    def build(self, n_features, settings):
+        from torch import nn
+
+        class Sampler(nn.Linear):
+            def forward(self, x):
+                return nn.functional.dropout(super().forward(x), 0.5, training=True)
+
+        return Sampler(n_features, 1)
+
+
+class Neighbourly(Odd):
+    """Scores a row beside the others that are asked."""
+
+    name = "neighbourly"
+
+    def layers(self, d):
+        from torch import nn
+
+        return nn.Linear(d, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 1)
+
+
+class Forgetful(Odd):
+    """Learns something that is in no buffer."""
+
+    name = "forgetful"
+
+    def build(self, n_features, settings):
+        from torch import nn
+
+        class Centred(nn.Linear):
+            mean = 0.0
+
+            def forward(self, x):
+                if self.training:
+                    self.mean = x.mean(0).detach()
+                return super().forward(x - self.mean)
+
+        return Centred(n_features, 1)
+
+
+class Strange(Odd):
+    """Draws from numpy's global generator."""
+
+    name = "strange"
+
+    def build(self, n_features, settings):
+        from torch import nn
+
+        class Noisy(nn.Linear):
+            def forward(self, x):
+                return super().forward(x) * (float(np.random.rand()) if self.training else 1.0)  # noqa: NPY002
+
+        return Noisy(n_features, 1)
+
+
+class Idle(Odd):
+    name = "idle"
+
+    def build(self, n_features, settings):
+        from torch import nn
+
+        class Unused(nn.Linear):
+            def __init__(self):
+                super().__init__(n_features, 1)
+                self.other = nn.Linear(2, 2)
+
+        return Unused()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (MonteCarlo(), "draw nothing at random"),
+        (Neighbourly(), "one row must work"),
+        (ODD[-1], "depend on that row alone"),
+        (Forgetful(), "must be in its parameters or in buffers"),
+        (Strange(), "from torch's generator alone"),
+        (Idle(), "no gradient reaches parameter other.weight"),
+    ],
+    ids=lambda one: getattr(one, "name", None),
+)
+def test_suite_catches_modules(model, message):
+    with pytest.raises(AssertionError, match=message):
+        contracts.check_model(model)
 
 
 class Mean(Judge):

@@ -10,6 +10,7 @@ import pytest
 import tiny
 from popleak import cost, estimate
 from popleak.engine.fit import Chain, Table, Training, fit
+from popleak.models.mlp import MLP
 
 SPEED = estimate.Speed(start=1.0, engine=1.0)
 
@@ -90,6 +91,17 @@ def test_lines(here):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).touch()
     assert estimate.lines(plan, SPEED, 2)[-1].startswith("all files are there")
+
+
+def test_models_that_are_trained_one_at_a_time_are_named(here, monkeypatch):
+    assert not estimate.alone(tiny.build())
+    monkeypatch.setattr(MLP, "sides", lambda *_: None)
+    plan = tiny.build(models=["logistic", "mlp"])
+    assert estimate.alone(plan) == ["mlp"]
+    assert any(
+        line.startswith("mlp: no chain of Linear and ReLU, trained one at a time")
+        for line in estimate.lines(plan, SPEED, 2)
+    )
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,9 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     for flag in ("shadows", "undefended_only", "reference", "transductive", "all_points", "many"):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
     assert attack.seconds >= 0, "seconds must be at least 0"
+    for name, least in (("reaches", 0.5), ("reaches_many", 0.0), ("estimates_within", 0.0)):
+        value = getattr(attack, name)
+        assert value is None or least <= value <= 1, f"{name} must be None or from {least} to 1, not {value!r}"
     assert attack.reference or not attack.transductive, "a transductive attack plays by other rules: set reference"
     makes = type(attack).calibrate_many is not Attack.calibrate_many
     assert makes or not attack.many, "many = True, but calibrate_many is missing"
@@ -237,10 +240,12 @@ def check_extremes(attack: Attack, generate: Generate, settings: Settings) -> No
 
 
 def check_easy(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """At least 0.98 of the victims are named rightly where the worlds are far apart: higher means world 1."""
+    """Where the worlds are far apart victims are named better than by chance, higher meaning world 1, or as promised."""
     example = generate(attack, kind="easy")
     found = accuracy(calibrate(attack, example, settings), example)
-    assert found >= 0.98, f"accuracy {found:.3f} on an easy pair of worlds, at least 0.98 expected"
+    least = 0.5 + SIGMAS * np.sqrt(0.25 / (2 * VICTIMS)) if attack.reaches is None else attack.reaches
+    wanted = "better than chance" if attack.reaches is None else "as `reaches` says"
+    assert found >= least, f"accuracy {found:.3f} on an easy pair of worlds, not the {least:.3f} expected ({wanted})"
 
 
 def check_null(attack: Attack, generate: Generate, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import cost
+from . import cost, plugins
 from .plan import Plan
 from .steps import Step
 
@@ -108,6 +108,16 @@ def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
     return max(total / cores, sum(stage.longest for stage in found)) + own
 
 
+def alone(plan: Plan) -> list[str]:
+    """Return the ids of models that the engine's compiled loops do not take."""
+    found = {}
+    for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
+        plugin = plugins.load("models", model.name)
+        if plugin.gradient and plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings)) is None:
+            found[model.id] = None
+    return list(found)
+
+
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     """Return the estimate as lines of text."""
     found = stages(plan, speed)
@@ -125,6 +135,10 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
         text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
     else:
         wall = _duration(wall_seconds(found, cores, speed))
+        if names := alone(plan):
+            text.append(
+                f"{', '.join(names)}: no chain of Linear and ReLU, trained one at a time by torch, about {cost.OTHER:.0f} times slower"
+            )
         if plan.experiment.engine.device != "cpu":
             text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
         text.append(

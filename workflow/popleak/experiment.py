@@ -21,7 +21,7 @@ class Choice(Settings):
     """A plugin with its settings. In YAML a bare name stands for the plugin with its default settings."""
 
     name: str
-    """Name of the plugin: see `popleak list`."""
+    """Name of the plugin: see `popleak list models`, and so for defences, attacks and figures."""
     id: Id | None = None
     """Name in tables and figures; by default the plugin's name. Needed where one plugin is used twice."""
     settings: dict[str, Any] = Field(default_factory=dict)

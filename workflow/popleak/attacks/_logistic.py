@@ -1,8 +1,8 @@
 """L2-penalised logistic regression on few rows with many columns, from the rows' inner products alone.
 
-With n rows F (n, m) the solution lies in the rows' span, weights = F^T duals, so that n + 1 unknowns are left and only
-the Gram matrix F F^T enters. It is the same for every fold and strength. Rasmussen & Williams, Gaussian Processes for
-Machine Learning (2006), section 3.4, has the Newton step in this form; here the intercept is free of the penalty.
+With n rows F (n, m) the solution lies in the rows' span, so only the Gram matrix F F^T enters, and no more than n + 1
+unknowns are left: weights along the principal axes of the rows (Jolliffe, Principal Component Analysis, 2002, section
+3.5) and an intercept, which is free of the penalty. The axes are the same for every fold and strength.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import numpy as np
 STEPS = 100
 """Newton steps at most; some ten are needed, fewer from a near start."""
 SETTLED = 1e-6
-"""A Newton step that moves no margin by more leaves an error of about its square, which is rounding."""
+"""A whole Newton step that moves no margin by more leaves an error of about its square, which is rounding."""
+SMALLEST = 1e-12
+"""Share of a Newton step below which halving it further moves nothing."""
+ROUNDING = 1e-13
+"""Rise of the objective, as a share of its loss, that may be rounding and is no reason to halve a step."""
 
 
 class Fit(NamedTuple):
@@ -24,8 +28,35 @@ class Fit(NamedTuple):
     intercept: float
 
 
-def fit(gram: np.ndarray, world: np.ndarray, *, c: float, start: Fit | None = None) -> Fit:
+class Line(NamedTuple):
+    """weights (r,) along the axes of `axes` and intercept: margin of a point x = x @ weights + intercept."""
+
+    weights: np.ndarray
+    intercept: float
+
+
+def axes(gram: np.ndarray) -> np.ndarray:
+    """Return the coordinates (n, r) of n rows with inner products `gram` (n, n) along their r principal axes.
+
+    Columns are orthogonal. Axes on which the rows differ by no more than rounding are left out.
+    """
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > len(gram) * np.finfo(float).eps * max(values[-1], 0.0)
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def fit(gram: np.ndarray, world: np.ndarray, *, c: float) -> Fit:
     """Return the regression of `world` (n,) in {0, 1}, both present, on rows with inner products `gram` (n, n).
+
+    As `fit_axes`; of all duals that give its weights, those of the smallest norm.
+    """
+    points = axes(gram)
+    line = fit_axes(points, world, c=c)
+    return Fit(points @ (line.weights / np.einsum("ij,ij->j", points, points)), line.intercept)
+
+
+def fit_axes(points: np.ndarray, world: np.ndarray, *, c: float, start: Line | None = None) -> Line:
+    """Return the regression of `world` (n,) in {0, 1}, both present, on rows `points` (n, r).
 
     Minimises ||weights||^2 / 2 + sum_i c_i log(1 + exp(-margin_i sign_i)), c_i = c n / (2 rows of the same world): both
     worlds weigh the same. Newton steps to rounding, halved while the objective does not fall. `start`, the fit at a
@@ -33,35 +64,32 @@ def fit(gram: np.ndarray, world: np.ndarray, *, c: float, start: Fit | None = No
     """
     n, sign = len(world), 2.0 * world - 1.0
     cost = c * n / (2.0 * np.bincount(world, minlength=2)[world])
-    root = np.sqrt(cost)
-    duals, intercept = (np.zeros(n), 0.0) if start is None else start
-    inner = gram @ duals  # the margins without the intercept
-    margin = inner + intercept
-    value = duals @ inner / 2 + cost @ np.logaddexp(0, -sign * margin)
+    rows = np.column_stack([points, np.ones(n)])
+    penalty = np.append(np.ones(points.shape[1]), 0.0)
+    found = np.zeros(len(penalty)) if start is None else np.append(*start)
+    margin = rows @ found
+    loss = np.logaddexp(0, -sign * margin)
     for _ in range(STEPS):
-        half = np.exp(margin / 2)
-        weight = root / (half + 1 / half)  # square root of the loss's second derivative: c_i p (1 - p)
-        slope = -cost * sign / (1 + np.exp(sign * margin))
-        rest = duals + slope  # 0 at the optimum, as is its sum with that of the duals: the gradient of the dual form
-        system = weight[:, None] * gram * weight
-        system.flat[:: n + 1] += 1.0
-        solved = np.linalg.solve(system, np.stack([-rest / weight, weight], axis=1))
-        by_intercept = (weight @ solved[:, 0] + duals.sum()) / (weight @ solved[:, 1])
-        by_duals = weight * (solved[:, 0] - by_intercept * solved[:, 1])
-        by_inner = gram @ by_duals
-        descent = rest @ by_inner + slope.sum() * by_intercept
+        wrong = np.exp(-sign * margin - loss)  # the probability of the other world
+        gradient = penalty * found - (cost * sign * wrong) @ rows
+        bent = rows * np.sqrt(cost * wrong * np.exp(-loss))[:, None]
+        system = bent.T @ bent
+        system.flat[:: len(penalty) + 1] += penalty
+        step = -np.linalg.solve(system, gradient)
+        along, descent = rows @ step, gradient @ step
+        linear, square = (penalty * found) @ step, (penalty * step) @ step / 2
         size = 1.0
-        while True:
-            moved = margin + size * (by_inner + by_intercept)
-            new_duals, new_inner = duals + size * by_duals, inner + size * by_inner
-            new = new_duals @ new_inner / 2 + cost @ np.logaddexp(0, -sign * moved)
-            # Near the optimum the fall is below the objective's own rounding.
-            if new <= value + 1e-4 * size * descent + 1e-12 * abs(value) or size < 1e-6:
+        while size > SMALLEST:
+            moved = margin + size * along
+            new = np.logaddexp(0, -sign * moved)
+            # A sum of changes: as a difference of two sums it would drown in their rounding where c is large.
+            change = size * (linear + size * square) + cost @ (new - loss)
+            if change <= 1e-4 * size * descent + ROUNDING * (cost @ loss):
                 break
             size /= 2
-        change = np.abs(moved - margin).max()
-        duals, inner, margin, value = new_duals, new_inner, moved, new
-        intercept += size * by_intercept
-        if change <= SETTLED:
+        else:
             break
-    return Fit(duals, float(intercept))
+        found, margin, loss = found + size * step, moved, new
+        if np.abs(along).max() <= SETTLED:
+            break
+    return Line(found[:-1], float(found[-1]))

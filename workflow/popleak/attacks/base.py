@@ -139,6 +139,12 @@ class Attack:
     """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     many: ClassVar[bool] = False
     """True: the attack can name one ratio among many: it implements `calibrate_many`."""
+    reaches: ClassVar[float | None] = None
+    """Accuracy, 0.5 to 1, that the attack promises on the contract suite's easy pair of worlds; None: better than chance, no more."""
+    reaches_many: ClassVar[float | None] = None
+    """The same of the share of worlds far apart that `calibrate_many` names rightly."""
+    estimates_within: ClassVar[float | None] = None
+    """Mean absolute error of the ratio that it promises there; None: estimates that rise with the ratio, no more."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
     def known_accuracy(self, *, game: Game, query: Query) -> tuple[float, float] | None:

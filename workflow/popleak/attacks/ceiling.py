@@ -86,6 +86,7 @@ class Ceiling(Attack):
     name = "ceiling"
     summary = "the likelihood ratio test, where the generator publishes the law of the outputs"
     access = "scores"
+    reaches = 0.98
     shadows = False
     undefended_only = True
     reference = True

@@ -50,6 +50,7 @@ class Data(Attack):
         "log-likelihood ratio of the training rows themselves: the line that attacks on the model are held against"
     )
     access = "rows"
+    reaches = 0.98
     undefended_only = True
     reference = True
 

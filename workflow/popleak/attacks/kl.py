@@ -37,7 +37,10 @@ class KL(Attack):
     name = "kl"
     summary = "the world whose shadows' scores the victim's scores diverge from least"
     access = "scores"
+    reaches = 0.98
     many = True
+    reaches_many = 0.75
+    estimates_within = 0.1
     hard: ClassVar[bool] = False
     """True: of a victim only the hard labels are seen."""
 

@@ -36,6 +36,7 @@ class PerPoint(Attack):
     name = "per-point"
     summary = "a threshold and direction for each query point learned on shadows, then a majority vote"
     access = "scores"
+    reaches = 0.98
 
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import accounting
-from ..seeds import generator
+from ..seeds import derive, generator
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class Fitted:
 class Feed:
     """The batches of K models: each epoch an order of each model's rows (K, n), and the extra rows of each step.
 
-    batch, extra: rows of a step (the last step of an epoch may have fewer of the first); steps: steps of an epoch.
+    batch, extra: rows of a step (the last step of an epoch may have fewer of the first); steps: steps of an epoch;
+    noise: seeds of what a model's module draws at random.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Feed:
     ) -> None:
         self.rows, self.pool = rows, extra
         self.orders = [generator(int(seed), "order", purpose) for seed in seeds]
+        self.noise = [derive(int(seed), "noise", purpose) for seed in seeds]
         self.extras = [generator(int(seed), "extra", purpose) for seed in seeds] if extra is not None else []
         self.batch = min(training.batch, rows.shape[1])
         self.extra = min(self.batch, extra.shape[1]) if extra is not None else 0
@@ -130,9 +132,10 @@ def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:
         chain = isinstance(build, Chain)
         sides = build.sides if chain else None
         if place == "cpu" and not chain:
+            from .single import built
             from .stack import sides_of
 
-            sides = sides_of(build())
+            sides = sides_of(built(build))
         if place == "cpu" and sides is not None:
             from .fused import Fused
 

@@ -279,7 +279,7 @@ class Fused:
     def initial(self, seeds: np.ndarray) -> np.ndarray:
         """Return initial weights (K, P) float32, the same as the module has after `torch.manual_seed`."""
         if self.build is not None:
-            from .stack import initial
+            from .single import initial
 
             return initial(self.build, seeds)
         return np.stack([_initial(self.sides, int(seed)) for seed in seeds])

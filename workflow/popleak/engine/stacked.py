@@ -1,18 +1,23 @@
-"""The way through torch: K models as one block of weights, all in one step. For any module, and for a GPU."""
+"""The way through torch, for any module and for a GPU: K models as one block of weights in all steps at once, or alone."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..errors import PopleakError
 from .eo import PenaltyState
-from .stack import initial, stack_for
+from .single import SingleStack, built, initial, seeded
+from .stack import LinearStack, VmapStack, stack_for
 
 SHARE = 0.5
 """Share of a GPU's free memory that one stack of models may fill."""
+TRIED = 8
+"""Rows on which a module is tried."""
 
 
 class Stacked:
@@ -26,26 +31,38 @@ class Stacked:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
         self.build, self.device = build, torch.device(device)
-        self.engine = stack_for(build())
+        self._tried: set[int] = set()
+        self._made: LinearStack | VmapStack | SingleStack | None = None
         self._tables: dict[int, torch.Tensor] = {}
 
     def ready(self, dtype: np.dtype, fair: bool | None) -> None:
         """Nothing: torch comes compiled."""
 
+    def engine(self, table: Any) -> LinearStack | VmapStack | SingleStack:
+        """Return the stack for the module, on the features of `table`; for a model alone a module of its own each time, so
+        that nothing that a module keeps to itself goes from one model to the next."""
+        if self._made is None:
+            rows = self._features(table)[:TRIED]
+            self._made = stack_for(built(self.build).to(rows), rows, self.device.type)
+        if self._made.most == 1:
+            return SingleStack(built(self.build).to(self.device))
+        return self._made
+
     def stack(self, wanted: int, table: Any, training: Any, rows: int) -> int:
-        """Return how many models of `rows` rows to train at once: `wanted` on a CPU, as many as fit on a GPU."""
-        if self.device.type == "cpu":
-            return wanted
+        """Return how many models of `rows` rows to train at once: `wanted` on a CPU, as many as fit on a GPU, or 1."""
+        engine = self.engine(table)
+        if engine.most is not None or self.device.type == "cpu":
+            return engine.most or wanted
         free, _ = torch.cuda.mem_get_info(self.device)
-        parameters = sum(parameter.numel() for parameter in self.build().parameters())
         # weights, gradients, Adam's two moments and scratch; a batch's features and about as many activations, twice
-        numbers = 6 * parameters + 2 * training.batch * (2 * table.x.shape[1] + parameters // max(table.x.shape[1], 1))
+        features = max(table.x.shape[1], 1)
+        numbers = 6 * engine.size + 2 * training.batch * (2 * table.x.shape[1] + engine.size // features)
         # the order of an epoch is 8 bytes a row, in main memory as on the device
         room = (SHARE * free - table.x.nbytes) / (numbers * table.x.itemsize + 8 * rows)
         return max(1, int(room))
 
     def initial(self, seeds: np.ndarray) -> np.ndarray:
-        """Return initial weights (K, P) float32, each from its model's own seed, in torch's default scheme."""
+        """Return initial models (K, P) float32, each from its model's own seed, in torch's default scheme."""
         return initial(self.build, seeds)
 
     def _features(self, table: Any) -> torch.Tensor:
@@ -54,47 +71,76 @@ class Stacked:
             self._tables = {id(table): torch.from_numpy(np.ascontiguousarray(table.x)).to(self.device)}
         return self._tables[id(table)]
 
+    def _try(self, table: Any, begin: torch.Tensor, feed: Any) -> None:
+        """Raise PopleakError in one line where a module alone fails on a step of the sizes that `feed` has."""
+        last = feed.rows.shape[1] - (feed.steps - 1) * feed.batch
+        for size in {feed.batch + feed.extra, last + feed.extra} - self._tried:
+            self._tried.add(size)
+            engine, features = self.engine(table), self._features(table)
+            rows = features[torch.arange(size, device=self.device) % len(features)]
+            engine.load(begin[:1].clone(), training=True)
+            try:
+                with seeded(0):
+                    engine.forward(begin[:1], rows[None])
+            except PopleakError as error:
+                if size >= feed.batch:
+                    raise
+                raise PopleakError(
+                    f"{error}: so few are left for an epoch's last step: change training.batch"
+                ) from error
+
     def train(self, table: Any, begin: np.ndarray, feed: Any, training: Any, penalty: Any, extra_only: bool):
         """As `Fused.train`."""
-        models, features = len(begin), self._features(table)
+        models, features, engine = len(begin), self._features(table), self.engine(table)
         y, a = (torch.from_numpy(values).to(self.device) for values in (table.y, table.a))
         cells, target = 2 * y + a, y.to(features.dtype)
         weights = torch.tensor(begin, device=self.device)
-        grad = torch.zeros_like(weights)
-        adam = Adam(weights, training)
+        moved = weights[:, : engine.size]
+        grad = torch.zeros_like(moved)
+        adam = Adam(moved, training)
         state = PenaltyState(penalty, models, weights.dtype, self.device) if penalty is not None else None
         buffer = torch.empty(
             models * (feed.batch + feed.extra), features.shape[1], dtype=features.dtype, device=self.device
         )
-        for _ in range(training.epochs):
-            order, extra = (torch.from_numpy(part).to(self.device) for part in feed.epoch())
-            for step in range(feed.steps):
-                chosen = order[:, step * feed.batch : (step + 1) * feed.batch]
-                main = chosen.shape[1]
-                chosen = torch.cat([chosen, extra[:, step]], 1)
-                x = buffer[: chosen.numel()]
-                torch.index_select(features, 0, chosen.view(-1), out=x)
-                p = torch.sigmoid(self.engine.forward(weights, x.view(models, -1, x.shape[1])))
-                signal = torch.zeros_like(p)
-                signal[:, :main] = (p[:, :main] - target[chosen[:, :main]]) / main
-                if state is not None:
-                    part = slice(main, None) if extra_only else slice(None)
-                    slope = state.gradient(p[:, part], cells[chosen[:, part]])
-                    signal[:, part] += slope * p[:, part] * (1 - p[:, part])
-                self.engine.backward(weights, signal, grad)
-                adam.step(grad)
+        if engine.most == 1:
+            self._try(table, weights, feed)
+        engine.load(weights, training=True)
+        # what a model alone draws in training (dropout) comes from its own seed
+        with seeded(feed.noise[0]) if engine.most == 1 else contextlib.nullcontext():
+            for _ in range(training.epochs):
+                order, extra = (torch.from_numpy(part).to(self.device) for part in feed.epoch())
+                for step in range(feed.steps):
+                    chosen = order[:, step * feed.batch : (step + 1) * feed.batch]
+                    main = chosen.shape[1]
+                    chosen = torch.cat([chosen, extra[:, step]], 1)
+                    x = buffer[: chosen.numel()]
+                    torch.index_select(features, 0, chosen.view(-1), out=x)
+                    p = torch.sigmoid(engine.forward(weights, x.view(models, -1, x.shape[1])))
+                    signal = torch.zeros_like(p)
+                    signal[:, :main] = (p[:, :main] - target[chosen[:, :main]]) / main
+                    if state is not None:
+                        part = slice(main, None) if extra_only else slice(None)
+                        slope = state.gradient(p[:, part], cells[chosen[:, part]])
+                        signal[:, part] += slope * p[:, part] * (1 - p[:, part])
+                    engine.backward(weights, signal, grad)
+                    adam.step(grad)
+        engine.save(weights)
         vacuous = state.vacuous_share().cpu().numpy() if state is not None else np.zeros(models)
         return weights.cpu().numpy(), vacuous
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
         """As `Fused.logits`."""
-        features = self._features(table)
-        parts = []
-        for at in range(0, len(weights), stack):
-            block = torch.tensor(weights[at : at + stack], dtype=features.dtype, device=self.device)
-            chosen = torch.from_numpy(np.array(rows[at : at + stack] if len(rows) > 1 else rows, dtype=np.int64))
+        features, parts, at = self._features(table), [], 0
+        while at < len(weights):
+            engine = self.engine(table)
+            cut = slice(at, at + (engine.most or stack))
+            block = torch.tensor(weights[cut].copy(), dtype=features.dtype, device=self.device)
+            chosen = torch.from_numpy(np.array(rows[cut] if len(rows) > 1 else rows, dtype=np.int64))
             x = features[chosen.to(self.device)].expand(len(block), -1, -1)
-            parts.append(self.engine.forward(block, x, keep=False).cpu().numpy())
+            engine.load(block, training=False)
+            with seeded(0) if engine.most == 1 else contextlib.nullcontext():
+                parts.append(engine.forward(block, x, keep=False).cpu().numpy())
+            at = cut.stop
         return np.concatenate(parts)
 
 

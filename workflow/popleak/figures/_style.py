@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
@@ -213,10 +215,10 @@ def line_keys(*, data: bool = False, ceiling: bool = False, chance: str = "chanc
     return keys
 
 
-def spread(part, name: str) -> list:
-    """Return the lengths of error bars of column `name` of a frame; 0 where there is no interval."""
+def spread(part, name: str) -> np.ndarray:
+    """Return the lengths of error bars (2, rows) of column `name` of a frame; 0 where there is no interval."""
     low, high = part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]
-    return [side.clip(lower=0).fillna(0) for side in (low, high)]
+    return np.stack([side.clip(lower=0).fillna(0).to_numpy() for side in (low, high)])
 
 
 def key(look: Look, label: str, *, filled: bool = True, line: bool = False):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Model:
     """Base of models that return P(y = 1 | x).
 
-    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest) or `build` (any module
-    without buffers). A closed-form model
-    (`gradient = False`) implements `fit` and `predict` on arrays, and only `none` and `scratch` apply to it.
+    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest) or `build` (any module;
+    it is trained alone and scores in eval mode, see `engine.single`). A closed-form model (`gradient = False`) implements
+    `fit` and `predict` on arrays, and only `none` and `scratch` apply to it.
     """
 
     name: ClassVar[str]
