@@ -114,7 +114,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]]) -> None:
         "models": {"parts": [step.outputs["models"] for step in parts["measure"]]},
         "bounds": {"parts": [step.outputs["bounds"] for step in parts["measure"]]},
         "scores": {"parts": [step.outputs["table"] for step in parts["attack"]]},
-        "leakage": {"scores": [f"{folder}/tables/scores.parquet"]},
+        "leakage": {name: [f"{folder}/tables/{name}.parquet"] for name in ("scores", "models")},
         "claims": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "leakage", "bounds")},
         "proxies": {name: [f"{folder}/tables/{name}.parquet"] for name in ("models", "leakage", "bounds")},
         "estimates": {"parts": [step.outputs["table"] for step in parts["regress"]]},

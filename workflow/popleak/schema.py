@@ -147,6 +147,29 @@ LEAKAGE = (
     Column("difference_vs_none", "double", "paired difference in accuracy to `none`"),
     Column("difference_vs_none_low", "double", "95 % interval"),
     Column("difference_vs_none_high", "double", "95 % interval"),
+    Column(
+        "diverged",
+        "int64",
+        "victims that diverged: in the accuracy they answer 0.5 to all; in no difference, nor is a victim whose counterpart diverged",
+    ),
+    Column(
+        "against_chance",
+        "string",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; `below` is reversed, so informative: who turns "
+        "such an adversary's answers round is right that often",
+    ),
+    Column(
+        "verdict_vs_control",
+        "string",
+        "lower or higher where p_vs_control_holm is below 0.05, else cannot tell; not applicable where the models are the control's own: "
+        "every EO term was vacuous, or all measures and scores are equal to the last bit (difference 0, no limits, no test); null where "
+        "there is no control, and for reference lines",
+    ),
+    Column(
+        "verdict_vs_none",
+        "string",
+        "the same for the difference to `none`, where equal bits alone say that models are the same",
+    ),
 )
 BOUNDS = (
     *TASK,
@@ -275,9 +298,13 @@ PROXIES = (
 CLAIMS = (
     Column("claim", "string", "C1 to C8"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
-    Column("verdict", "string", "holds, fails or cannot tell"),
+    Column("verdict", "string", "holds, fails, cannot tell or not applicable"),
     Column("statement", "string", "the claim in words"),
-    Column("evidence", "string", "what was measured, in words"),
+    Column(
+        "evidence",
+        "string",
+        "what was measured, in words, and the reason where the verdict is cannot tell or not applicable for one",
+    ),
     Column("low", "double", "95 % interval of the deciding figure"),
     Column("high", "double", "95 % interval of the deciding figure"),
     Column("n", "int64", "models behind the figure"),
