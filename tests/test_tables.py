@@ -225,3 +225,104 @@ def test_no_scores_at_all():
     """An attack that applies to nothing here (`ceiling` on an MLP) leaves an empty table, not a traceback."""
     empty = verdicts("kl", "none", RIGHT).iloc[:0]
     assert len(make(empty)) == 0
+
+
+def test_a_diverged_victim_is_in_no_difference():
+    frames = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), verdicts("kl", "fft", WRONG)
+
+    def models(scores):
+        found = victims(scores)
+        found.loc[(found["defence"] == "fft") & (found["split"] == 0) & (found["model_index"] == 0), "status"] = (
+            "diverged"
+        )
+        return found
+
+    table = make(*frames, controls={"fft": "finetune"}, models=models)
+    found = row(table, "kl", "fft")
+    assert found["diverged"] == 2 and row(table, "kl", "finetune")["diverged"] == 0
+    assert found["accuracy"] == 0, "in the accuracy it counts as it answers"
+    # six pairs are left: 3 right and 1 wrong of finetune's seven, all wrong of fft's
+    expected = intervals.paired_test(np.zeros(6), np.array([1, 0, 1, 1, 1, 1.0]), np.repeat([0, 1], [2, 4]))
+    assert found[[f"difference_vs_control{end}" for end in ("", "_low", "_high")]].tolist() == pytest.approx(
+        expected[:3]
+    )
+
+
+def test_where_all_diverged_nothing_is_tested():
+    scores = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), verdicts("kl", "fft", BAD)
+    table = make(
+        *scores,
+        controls={"fft": "finetune"},
+        models=lambda s: victims(s, fft={"status": "diverged", "eo_weight": 1e300}),
+    )
+    found = row(table, "kl", "fft")
+    assert found["diverged"] == 8
+    assert found[["difference_vs_none", "difference_vs_control", "p_vs_none", "p_vs_control_holm"]].isna().all()
+    assert found["verdict_vs_none"] == found["verdict_vs_control"] == "cannot tell"
+
+
+VACUOUS = {"eo_weight": 1.0, "eo_vacuous": 1.0}
+
+
+def own(scores, like=(), **columns):
+    """Models as `victims`, where the second of `like` has the measures of the first."""
+    found = victims(scores, **columns).set_index("defence")
+    for name in MEASURES if like else ():
+        found.loc[like[1], name] = found.loc[like[0], name].to_numpy()
+    return found.reset_index()
+
+
+@pytest.mark.parametrize(
+    ("models", "control", "none"),
+    [
+        (lambda s: own(s, fft=VACUOUS), "not applicable", "cannot tell"),
+        (lambda s: own(s, fft={**VACUOUS, "eo_vacuous": 0.5}), "cannot tell", "cannot tell"),
+        (lambda s: own(s, ("finetune", "fft")), "not applicable", "cannot tell"),
+        (lambda s: own(s, ("none", "fft")), "cannot tell", "cannot tell"),
+        (lambda s: own(s, fft={**VACUOUS, "status": "diverged"}), "cannot tell", "cannot tell"),
+    ],
+    ids=[
+        "every EO term vacuous",
+        "half of them",
+        "equal to the last bit",
+        "equal measures, other scores",
+        "all diverged",
+    ],
+)
+def test_the_same_models_are_nothing_to_test(models, control, none):
+    """By evidence, not by name: vacuous terms, or equal measures and scores of every victim."""
+    frames = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), verdicts("kl", "fft", GOOD)
+    found = row(make(*frames, controls={"fft": "finetune"}, models=models), "kl", "fft")
+    assert (found["verdict_vs_control"], found["verdict_vs_none"]) == (control, none)
+    if control == "not applicable":
+        assert found["difference_vs_control"] == 0
+        assert found[["difference_vs_control_low", "p_vs_control", "p_vs_control_holm"]].isna().all()
+
+
+def test_scores_that_differ_are_of_other_models():
+    other = verdicts("kl", "fft", GOOD)
+    other["score"] *= 1 + 1e-12
+    frames = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), other
+    table = make(*frames, controls={"fft": "finetune"}, models=lambda s: own(s, ("finetune", "fft")))
+    assert row(table, "kl", "fft")["verdict_vs_control"] == "cannot tell"
+
+
+def test_what_is_not_tested_takes_no_power_from_the_rest():
+    frames = [
+        verdicts("kl", name, guesses)
+        for name, guesses in (("none", RIGHT), ("finetune", GOOD), ("fft", GOOD), ("a", BAD), ("b", GOOD))
+    ]
+    controls = {"fft": "finetune", "b": "a"}
+    table = make(*frames, controls=controls, models=lambda s: own(s, fft=VACUOUS))
+    assert row(table, "kl", "b")["p_vs_control_holm"] == pytest.approx(row(table, "kl", "b")["p_vs_control"] * 2), (
+        "kl and best"
+    )
+
+
+def test_below_chance_is_said():
+    table = make(
+        verdicts("kl", "none", [([1] * 20, [0] * 20)] * 5),
+        verdicts("loss", "none", [([0, 1] * 10, [0, 1] * 10)] * 5, "any"),
+    )
+    assert row(table, "kl")["against_chance"] == "below"
+    assert row(table, "loss")["against_chance"] == "cannot tell"

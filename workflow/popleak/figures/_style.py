@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..verdicts import BELOW
+
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
@@ -211,6 +213,34 @@ def line_keys(*, data: bool = False, ceiling: bool = False, chance: str = "chanc
     if ceiling:
         keys.append(Line2D([], [], color=BLACK, linewidth=1.8, label="known ceiling"))
     return keys
+
+
+def rings(axes: matplotlib.axes.Axes, x, y, rows) -> None:
+    """Ring the points (x, y) of those rows of the table `leakage` that are significantly below chance."""
+    import numpy as np
+
+    under = (rows["against_chance"] == BELOW).to_numpy()
+    if under.any():  # an empty line outside the clip would upset the layout
+        axes.plot(np.asarray(x)[under], np.asarray(y)[under], linestyle="none", marker="o", markersize=8.5,
+                  markerfacecolor="none", markeredgecolor=BLACK, markeredgewidth=0.9, clip_on=False, zorder=5)  # fmt: skip
+
+
+def ring_keys(rows) -> list:
+    """Return the legend's entry of `rings`, where there is one."""
+    from matplotlib.lines import Line2D
+
+    if not (rows["against_chance"] == BELOW).any():
+        return []
+    return [
+        Line2D([], [], color=BLACK, marker="o", markersize=8.5, markerfacecolor="none", markeredgewidth=0.9, linestyle="none",
+               label="reversed (see caption)")
+    ]  # fmt: skip
+
+
+RINGED = (
+    "Ringed: the interval lies below chance; such answers are reversed, so informative, since turned round they are right that often. "
+    "Where all victims of a defence diverged there is no point."
+)
 
 
 def spread(part, name: str) -> list:
