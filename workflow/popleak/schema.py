@@ -150,7 +150,8 @@ LEAKAGE = (
     Column(
         "diverged",
         "int64",
-        "victims that diverged: in the accuracy they answer 0.5 to all; in no difference, nor is a victim whose counterpart diverged",
+        "victims that diverged: in the accuracy they answer 0.5 to all; in no difference, nor is a victim whose counterpart diverged. "
+        "0 where the training rows are seen, not the model",
     ),
     Column(
         "against_chance",

@@ -153,6 +153,9 @@ def missing(text: str) -> matplotlib.figure.Figure:
     return figure
 
 
+UNKNOWN = "no known values: all diverged"
+
+
 def empty_panel(axes: matplotlib.axes.Axes, text: str = "not run") -> None:
     """Say within a panel that its cell of the grid has no rows."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=REFERENCE)

@@ -125,6 +125,8 @@ def _evaluation_panel(panel, mine, looks, reach, ceiling):
     panel.fill_between([0, top], [0, top], [top, top], color=style.BAND, linewidth=0, zorder=0)
     panel.plot([0, top], [0, top], color=style.BLACK, linewidth=1.1, zorder=1)
     _points(panel, mine, looks)
+    if mine["value"].isna().all():
+        style.empty_panel(panel, style.UNKNOWN)
     panel.set(xlim=(0, reach), ylim=(0, ceiling), xlabel="mean $\\Delta_{EO} \\times W$", ylabel="mean |accuracy gap|")
     panel.tick_params(labelbottom=True)
 
@@ -136,6 +138,8 @@ def _training_panel(panel, mine, looks, reach, floor):
     style.rings(panel, mine["delta_eo_w"], mine["value"], mine)
     if mine.empty:
         style.empty_panel(panel, "no adversary `best`")
+    elif mine["delta_eo_w"].isna().all():
+        style.empty_panel(panel, style.UNKNOWN)
     panel.set(xlim=(0, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean $\\Delta_{EO} \\times W$")
     panel.set_ylabel("best informed advantage")
     panel.tick_params(labelbottom=True)

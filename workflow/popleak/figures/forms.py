@@ -156,7 +156,7 @@ def _panel(panel, mine, names, looks, floor):
         reversed_ = mine[(mine["defence"] == defence) & (mine["side"] == "training")]
         style.rings(panel, reversed_["value"], [at] * len(reversed_), reversed_)
     if mine.empty:
-        style.empty_panel(panel)
+        style.empty_panel(panel, style.UNKNOWN)
     panel.set_xscale("function", functions=(_root, _square))
     panel.set_xlim(1.02 * min(floor, -0.02), 1.03)
     panel.set_xticks([tick for tick in TICKS if tick >= floor], [f"{tick:g}" for tick in TICKS if tick >= floor])

@@ -84,7 +84,9 @@ def _rows(models, leakage, facet, pair):
 
 def _points(panel, mine, name, looks):
     panel.grid(color=style.BAND, linewidth=0.8)
-    if mine[name].isna().all():
+    if mine["accuracy"].isna().all():
+        style.empty_panel(panel, style.UNKNOWN)
+    elif mine[name].isna().all():
         style.empty_panel(panel, "no adversary `best`")
     for row in mine[mine[name].notna()].to_dict("records"):
         look = looks[row["defence"]]

@@ -242,7 +242,10 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
                 change = _paired(one, "delta_eo", fft, "none")
                 line = f"base in world {world}: minus none {change}"
                 if control:
-                    line += f", minus the no-EO control {control} {_paired(one, 'delta_eo', fft, control)}"
+                    pair = Victims(one)
+                    same = pair.idle([fft, control]) or pair.equal(fft, control)
+                    added = "the same models" if same else _paired(one, "delta_eo", fft, control)
+                    line += f", minus the no-EO control {control} {added}"
                 lines.append(line)
                 same = change.models and Victims(one).equal(fft, "none")
                 verdicts.append(Verdict(IDLE, "the models are those of none") if same else below(change, 0.0))

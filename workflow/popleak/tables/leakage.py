@@ -123,11 +123,12 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models:
     same: dict[tuple[str, str], bool] = {}
     rows = []
     for (defence, *adversary), cell in cells.items():
+        blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
         row = {
             **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
             **_summary(cell, pair, adversary[0]),
             "known_ceiling": ceiling if defence == "none" else np.nan,
-            "diverged": np.isin(cell.victim, numbers(victims, models.diverged(defence))).sum(),
+            "diverged": 0 if blind else np.isin(cell.victim, numbers(victims, models.diverged(defence))).sum(),
         }  # fmt: skip
         for other, name in zip(OTHERS, ("none" if defence != "none" else None, controls.get(defence)), strict=True):
             there = _cell(cells, name, adversary)
@@ -137,7 +138,7 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models:
             if (defence, name) not in same:
                 idle = other == "control" and models.idle([defence, name])
                 same[defence, name] = idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
-            lost = numbers(victims, models.diverged(defence, name))
+            lost = numbers(victims, [] if blind else models.diverged(defence, name))
             found = _difference(cell, there, lost, same[defence, name])
             row |= {
                 f"found_{other}": Difference(found, same[defence, name]),
