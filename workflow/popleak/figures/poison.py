@@ -74,7 +74,8 @@ def _rows(leakage):
     frame = leakage.reset_index(drop=True)
     share = frame["poison"].fillna(0.0)
     frame = frame.loc[select.plain(frame.assign(poison=0.0)).index].assign(poison=share)
-    frame = select.informed(select.alive(frame)[frame["accuracy"].notna() & (frame["protocol"] != "null")])
+    frame = select.alive(frame)
+    frame = select.informed(frame[frame["accuracy"].notna() & (frame["protocol"] != "null")])
     keys = [*select.FACET, *select.PAIR, "defence", "adversary"]
     poisoned = select.attacks(frame[frame["poison"] > 0])
     shown = select.among(frame, keys, set(poisoned[keys].itertuples(index=False, name=None)))
