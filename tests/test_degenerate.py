@@ -36,8 +36,10 @@ def shape(victims=4, splits=5, gone=(), constant=False, same=(), lean=None, **mo
     ]
     if constant:
         models[MEASURES], bounds[numbers], scores["score"], scores["guess"] = 0.2, 0.2, 0.5, 1
-    for game in scores.groupby(["protocol", "defence", "adversary", "knowledge"]).groups.values() if lean else ():
-        push = lean.choice([-3.0, -0.5, 0.0, 0.5, 3.0]) * (scores.loc[game, "world"] - 0.5)
+    strength = {name: lean.choice([0.0, 1.5, 6.0]) for name in ALL} if lean else {}
+    games = scores.groupby(["protocol", "defence", "adversary", "knowledge"]).groups
+    for (_, defence, adversary, _), game in games.items() if lean else ():
+        push = strength[defence] * (-1.0 if adversary == "loss" else 1.0) * (scores.loc[game, "world"] - 0.5)
         scores.loc[game, "score"] = lean.normal(push)
         scores.loc[game, "guess"] = (scores.loc[game, "score"] > 0).astype(int)
     dead = models["defence"].isin(gone)
@@ -95,7 +97,9 @@ def test_no_verdict_without_information(name):
     found = shape(**SHAPES[name])
     decided = found["claims"][found["claims"]["claim"] != "C8"]
     assert set(decided["verdict"]) <= {"cannot tell", "not applicable"}
-    assert set(decided.loc[decided["verdict"] == "not applicable", "claim"]) <= {"C6"}, "fft in pure worlds, whose EO term is vacuous"
+    assert set(decided.loc[decided["verdict"] == "not applicable", "claim"]) <= {"C6"}, (
+        "fft in pure worlds, whose EO term is vacuous"
+    )
     for other in ("control", "none"):
         assert set(found["leakage"][f"verdict_vs_{other}"].dropna()) <= {"cannot tell", "not applicable"}
 

@@ -236,15 +236,15 @@ def _reversed(leakage: pd.DataFrame) -> list[str]:
         return []
     several = rows["model"].nunique() > 1
     named = [
-        f"{row['knowledge']} {adversary_name(row['adversary'])} against {row['defence']} on {facet_name(row, several)}, "
+        f"{row['knowledge'] + ' ' if row['knowledge'] != 'any' else ''}{adversary_name(row['adversary'])} against {row['defence']} on {facet_name(row, several)}, "
         f"{select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
         for row in under.iloc[:MOST_NAMED].to_dict("records")
     ]
     more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
     return [
         f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the world is named "
-        f"significantly less often than by chance, so the answers are informative: turned round they are right that often. "
-        f"{listed([*named, *more])}."
+        f"significantly less often than by chance, so the answers are informative: turned round they would be right as often as they are "
+        f"wrong. These are {listed([*named, *more])}."
     ]
 
 

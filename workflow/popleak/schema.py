@@ -117,7 +117,11 @@ LEAKAGE = (
         "double",
         "TPR at FPR 0.01; with fewer than 100 victims of world 0, at no false positive among them",
     ),
-    Column("n_leaked", "double", "direct samples of training data worth as much; ratio worlds only, else null"),
+    Column(
+        "n_leaked",
+        "double",
+        "direct samples of training data worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, reversed ones too",
+    ),
     Column(
         "detectable_advantage",
         "double",
@@ -279,6 +283,11 @@ REGRESSION = (
     ),
     Column("fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"),
     Column("chance", "double", "1 / number of ratios"),
+    Column(
+        "against_chance",
+        "string",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; who is below knows something",
+    ),
 )
 CONFUSION = (
     *CELL,

@@ -16,7 +16,7 @@ ABOVE, BELOW = "above", "below"
 WORDS = (HOLDS, FAILS, OPEN, IDLE)
 LEVEL = 0.05
 LEAST_SPLITS = 2
-"""One split says nothing of how splits differ: its intervals cover 52 to 88 % where victims of a split are alike (docs/statistics.md)."""
+"""One split says nothing of how splits differ: its intervals cover 72 % where 40 gaps of a split are correlated by 0.3 (docs/statistics.md)."""
 LEAST_MODELS = 4
 """Fewest whose mean was simulated (docs/statistics.md)."""
 REVERSED = "reversed: significantly below chance, so informative"

@@ -236,7 +236,7 @@ def ring_keys(rows) -> list:
         return []
     return [
         Line2D([], [], color=BLACK, marker="o", markersize=8.5, markerfacecolor="none", markeredgewidth=0.9, linestyle="none",
-               label="reversed (see caption)")
+               label="below chance: reversed")
     ]  # fmt: skip
 
 
