@@ -168,7 +168,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "models": lambda: {"parts": [(step, "models") for step in parts["measure"]]},
         "bounds": lambda: {"parts": [(step, "bounds") for step in parts["measure"]]},
         "scores": lambda: {"parts": [(step, "table") for step in parts["attack"]]},
-        "leakage": lambda: {"scores": made["scores"]},
+        "leakage": lambda: {name: made[name] for name in ("scores", "models")},
         "claims": lambda: {name: made[name] for name in ("models", "leakage", "bounds")},
         "proxies": lambda: {name: made[name] for name in ("models", "leakage", "bounds")},
         "estimates": lambda: {"parts": [(step, "table") for step in parts["regress"]]},
