@@ -189,7 +189,7 @@ def _odd(values: Values, seen: np.ndarray, findings: Findings) -> None:
         findings.hints.append(
             f"column {name!r}: numbers such as {text(different[0])} look like dates: turn them into years or ages, or drop it"
         )
-    elif whole and 2 < len(different) and _is_code(values, different):
+    elif whole and len(different) > 2 and _is_code(values, different):
         findings.hints.append(
             f"column {name!r}: its {len(different)} whole numbers look like codes, and are read as quantities: if so, name it in "
             "options.categorical or options.drop"

@@ -21,6 +21,7 @@ from ._reading import Column
 MOST_SHOWN = 20
 """A message lists the values of a column unless they are more: then they may point at people."""
 CONDITION = re.compile(r"(<=|>=|<|>)\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
+DECIMALS = re.compile(r"[+-]?[0-9]+\.[0-9]*")
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -72,7 +73,7 @@ def text(value: object) -> str:
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     found = f"{value:f}" if isinstance(value, Decimal) else str(value).strip()
-    if re.fullmatch(r"[+-]?[0-9]+\.[0-9]*", found):
+    if "." in found and DECIMALS.fullmatch(found):
         return found.rstrip("0").rstrip(".")
     return found
 

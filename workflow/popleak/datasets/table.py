@@ -187,10 +187,10 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
 
 def _unmarked(column: _reading.Column, options: Settings) -> _reading.Column:
     """Return the column with the values that mean a missing one taken for none."""
+    if not options.missing:
+        return column
     marks = {_meaning.text(mark) for mark in options.missing}
     keep = [i for i, value in enumerate(column.values) if _meaning.text(value) not in marks]
-    if len(keep) == len(column.values):
-        return column
     new = np.full(len(column.values) + 1, -1, dtype=np.int32)  # the last entry serves the code -1
     new[keep] = np.arange(len(keep))
     return _reading.Column(new[column.codes], [column.values[i] for i in keep], column.kind)
@@ -252,9 +252,9 @@ def _features_of(
 
 def _told(name: str, column: _reading.Column, numbers: _numbers.Numbers) -> list[str]:
     """Say how numbers that are not written plainly were read, and which words were taken for missing numbers."""
-    if column.kind != "field":
-        return []
     plain = set("0123456789+-eE" + ("." if numbers.point == "." else ""))
+    if column.kind != "field" or set("".join(column.values)) <= plain:
+        return []
     examples: dict[str, str] = {}  # for each sign that no plain number bears, the first value with it
     for value, missing in zip(column.values, numbers.missing, strict=True):
         if not missing and not set(value) <= plain:
