@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -39,8 +39,8 @@ class ResolvedTask(Settings):
     label: str
     attribute: str
     options: dict[str, Any]
-    rows: int
-    query_rows: int
+    rows: int | Literal["auto"]
+    query_rows: int | Literal["auto"]
     models: tuple[ResolvedChoice, ...]
     worlds: tuple[Worlds, ...]
     defences: tuple[ResolvedChoice, ...]

@@ -1,4 +1,5 @@
-"""The plan: config -> steps. Pure: it touches no data and starts no job; the Snakefile and `popleak plan` ask it.
+"""The plan: config -> steps. It starts no job, and of data it reads a user's own table alone (`sizes`); the Snakefile and
+`popleak plan` ask it.
 
 A step's id is a readable slug and a digest of its settings and of the ids of the steps it reads, so it stands for all
 that its result depends on but code; the digest of the code goes into the rule's params.

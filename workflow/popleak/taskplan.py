@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, games, plugins
+from . import config, cost, games, plugins, sizes
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
@@ -36,6 +36,7 @@ class TaskPlan:
     def __init__(
         self, experiment: Experiment, task: ResolvedTask, steps: Steps, fetches: dict[str, tuple[str, Any]]
     ) -> None:
+        task = sizes.settled(experiment, task)
         self.experiment, self.task, self.steps, self.fetches = experiment, task, steps, fetches
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": f"{task.dataset}/{task.label}/{task.attribute}"}

@@ -64,20 +64,18 @@ def features(
         mine = values[name]
         present = mine.codes[rows.keep & (mine.codes >= 0)]
         if column.kind == "nested":
-            findings.problems.append(f"column {name!r}: holds nested values or bytes: name it in options.drop")
+            findings.refuse(name, "holds nested values or bytes", "name it in options.drop")
         elif not len(present):
-            findings.problems.append(f"column {name!r}: is empty: name it in options.drop")
+            findings.refuse(name, "is empty", "name it in options.drop")
         elif name in codes or column.kind == "bool":
             _category(found, mine, present, rows, findings)
         elif column.kind == "date" or (column.kind == "field" and all(map(DATE.fullmatch, mine.texts))):
-            findings.problems.append(
-                f"column {name!r}: holds dates or times: turn them into numbers, or name it in options.drop or options.categorical"
-            )
-        elif column.kind in ("field", "number") and name in numbers and numbers[name] is None:
+            remedy = "turn them into numbers, or name it in options.drop or options.categorical"
+            findings.refuse(name, "holds dates or times", remedy)
+        elif column.kind == "field" and numbers[name] is None:
             example = next(value for value in mine.texts if "," in value or "." in value)
-            findings.problems.append(
-                f'column {name!r}: {example!r} may have thousands or decimals: say `decimal: "."` or `decimal: ","`'
-            )
+            remedy = 'give `decimal: "."` or `decimal: ","`'
+            findings.refuse(name, f"{example!r} may have thousands or decimals", remedy)
         elif mine.numbers is not None:
             _number(found, mine, rows, findings)
         elif column.kind == "field" and _mostly(mine, numbers[name], findings):
@@ -89,23 +87,22 @@ def features(
 
 def _mostly(values: Values, numbers: Numbers, findings: Findings) -> bool:
     """Say whether a column of numbers is spoilt by a few values that are none; a problem if it cannot be categories."""
-    usable = {word: number for word, number in zip(values.texts, _by_text(values, numbers), strict=True)}
-    bad = np.array([np.isnan(number) and word.casefold() not in MISSING_WORDS for word, number in usable.items()])
+    bad = np.isnan(_by_text(values, numbers)) & ~np.array([word.casefold() in MISSING_WORDS for word in values.texts])
     spoilt = int(values.counts[bad].sum())
     if spoilt * 2 >= values.counts.sum():
         return False
     if not bad.any():  # all are numbers, but written in several ways
-        findings.problems.append(
-            f"column {values.name!r}: some numbers bear a sign such as $ or % and others do not: write them alike"
-        )
+        findings.refuse(values.name, "some numbers bear a sign such as $ or % and others do not", "write them alike")
         return True
     marks = [values.texts[i] for i in np.flatnonzero(bad)]
-    listed = f"missing: {marks}" if len(marks) <= 5 else "list in `missing` what means a missing number"
-    said = f"column {values.name!r}: {values.counts.sum() - spoilt} values are numbers and {spoilt} are not: {values.shown(bad)}: "
+    listed = f"missing: {marks}" if len(marks) <= 5 else "a list of them as `missing`"
+    said = f"{values.counts.sum() - spoilt} values are numbers and {spoilt} are not, {values.shown(bad)}"
     if len(values.texts) > MOST_CATEGORIES:
-        findings.problems.append(f"{said}if that means missing, give {listed}; else mend the file")
+        findings.refuse(values.name, said, f"if they mean a missing number give {listed}, else mend the file")
         return True
-    findings.hints.append(f"{said}read as categories; if that means missing, give {listed}")
+    findings.hint(
+        values.name, f"{said}, so it is read as categories: if they mean a missing number give {listed}", "marks"
+    )
     return False
 
 
@@ -119,18 +116,14 @@ def _by_text(values: Values, numbers: Numbers) -> np.ndarray:
 def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, findings: Findings) -> None:
     different = np.unique(present)
     if len(different) == len(present) > 2:
-        findings.problems.append(
-            f"column {values.name!r}: every row has its own value, like an identifier: name it in options.drop"
-        )
+        findings.refuse(values.name, "every row has its own value, like an identifier", "name it in options.drop")
         return
     if len(different) > MOST_CATEGORIES:
-        findings.problems.append(
-            f"column {values.name!r}: has {len(different)} different values{_tail(values)}, {MOST_CATEGORIES} are the most: "
-            "join values, or name it in options.drop"
-        )
+        said = f"has {len(different)} different values{_tail(values)}, {MOST_CATEGORIES} are the most"
+        findings.refuse(values.name, said, "join values, or name it in options.drop")
         return
     for group in variants(values.texts[i] for i in different):
-        findings.hints.append(f"column {values.name!r}: {same(group)}, and are two categories")
+        findings.hint(values.name, f"{same(group)}, and are two categories")
     _alone(values, np.zeros(0), rows, findings)
     found.columns[values.name] = np.array([*values.texts, "missing"], dtype=object)[values.codes]
     found.categorical.append(values.name)
@@ -145,20 +138,17 @@ def _tail(values: Values) -> str:
 def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> None:
     number, kept = values.numbers, rows.keep & (values.codes >= 0)
     if (np.abs(number[~np.isnan(number)]) > LARGEST).any():
-        findings.problems.append(
-            f"column {values.name!r}: holds infinite or absurdly large numbers: repair the file, or list them in `missing`"
-        )
+        remedy = "repair the file, or list them in `missing`"
+        findings.refuse(values.name, "holds infinite or absurdly large numbers", remedy)
         return
     full = np.append(number, np.nan)[values.codes]
     missing = np.isnan(full)
     seen = full[kept & ~missing]
     if not len(seen):
-        findings.problems.append(f"column {values.name!r}: is empty: name it in options.drop")
+        findings.refuse(values.name, "is empty", "name it in options.drop")
         return
     if not missing.any() and len(full) >= FEWEST_ROWS and _numbered(full):
-        findings.problems.append(
-            f"column {values.name!r}: numbers the rows, like an identifier: name it in options.drop"
-        )
+        findings.refuse(values.name, "numbers the rows, like an identifier", "name it in options.drop")
         return
     _odd(values, seen, findings)
     _alone(values, number, rows, findings)
@@ -181,26 +171,21 @@ def _odd(values: Values, seen: np.ndarray, findings: Findings) -> None:
     name, (different, counts) = values.name, np.unique(seen, return_counts=True)
     whole = bool((different % 1 == 0).all())
     if whole and len(seen) >= FEWEST_ROWS and len(different) > 0.95 * len(seen):
-        findings.hints.append(
-            f"column {name!r}: is a number of its own in nearly every row: if it names people or cases, name it in options.drop"
-        )
+        said = "is a number of its own in nearly every row: if it names people or cases, name it in options.drop"
+        findings.hint(name, said, "own number")
         return
     if whole and len(different) > 2 and all(map(_is_day, different)):
-        findings.hints.append(
-            f"column {name!r}: numbers such as {text(different[0])} look like dates: turn them into years or ages, or drop it"
-        )
+        said = f"numbers such as {text(different[0])} look like dates: turn them into years or ages, or drop it"
+        findings.hint(name, said, "date")
     elif whole and len(different) > 2 and _is_code(values, different):
-        findings.hints.append(
-            f"column {name!r}: its {len(different)} whole numbers look like codes, and are read as quantities: if so, name it in "
-            "options.categorical or options.drop"
-        )
+        said = f"its {len(different)} whole numbers look like codes, and are read as quantities: if they are codes, name it in "
+        findings.hint(name, said + "options.categorical or options.drop", "codes")
     worst = _absurd(different, counts)
     if worst:
         shown = " and ".join(f"{text(value)} ({many} {'row' if many == 1 else 'rows'})" for value, many in worst)
-        findings.hints.append(
-            f"column {name!r}: {shown} is far from all other values and flattens the feature: if it means missing, "
-            f"give missing: [{', '.join(text(value) for value, _ in worst)}]"
-        )
+        marks = ", ".join(text(value) for value, _ in worst)
+        said = f"{shown} is far from all other values and flattens the feature: if it means missing, give missing: [{marks}]"
+        findings.hint(name, said, "absurd")
 
 
 def _is_day(number: float) -> bool:
@@ -267,10 +252,8 @@ def _alone(values: Values, number: np.ndarray, rows: Rows, findings: Findings) -
             areas.append(_area(rate, ones[there], zeros[there]))
         best = max(max(area, 1 - area) for area in areas)
         if best >= ALONE:
-            findings.hints.append(
-                f"column {values.name!r}: alone orders the {what} (AUC {best:.3f}): if it is known only with the {what}, or is "
-                f"another form of it, name it in options.drop"
-            )
+            said = f"alone orders the {what} (AUC {best:.3f}): if it is known only with the {what}, or is another form of it, "
+            findings.hint(values.name, said + "name it in options.drop", "alone")
 
 
 def _area(order: np.ndarray, ones: np.ndarray, zeros: np.ndarray) -> float:

@@ -28,12 +28,24 @@ COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 @dataclass
 class Findings:
     """What was found in a table: `problems` that must be mended, `hints` to think of, `notes` on what was recognised and
-    joined, each one line; `facts` for the card."""
+    joined, each one line; `facts` for the card; `columns` that are no features, and why; `kinds` of hints, and the columns
+    that they are about."""
 
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, list[str]] = field(default_factory=dict)
+
+    def refuse(self, column: str, reason: str, remedy: str) -> None:
+        """Add the problem that a column cannot be a feature."""
+        self.problems.append(f"column {column!r}: {reason}: {remedy}")
+        self.columns[column] = reason
+
+    def hint(self, column: str, said: str, kind: str = "other") -> None:
+        self.hints.append(f"column {column!r}: {said}")
+        self.kinds.setdefault(kind, []).append(column)
 
 
 class Values(NamedTuple):
@@ -177,7 +189,7 @@ def labels(values: Values, positive: Any, negative: Any, findings: Findings) -> 
     for group in variants(values.texts):
         sides = {("y = 1" if one[i] else "y = 0" if zero[i] else "left out") for i in map(values.texts.index, group)}
         if len(sides) > 1:
-            findings.hints.append(f"column {values.name!r}: {same(group)}, but are {' and '.join(sorted(sides))}")
+            findings.hint(values.name, f"{same(group)}, but are {' and '.join(sorted(sides))}")
     findings.facts["label_values"] = {"1": values.counted(one), "0": values.counted(zero)}
     if left.any():
         findings.facts["label_values"]["left out"] = values.counted(left)
@@ -229,7 +241,7 @@ def groups(
             told = ", ".join(
                 f"{values.texts[i]!r} ({values.counts[i]}) {w}" for i, w in zip(places, where, strict=True)
             )
-            findings.hints.append(f"column {values.name!r}: {same(same_ones)}: {told}: join them in options.groups")
+            findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
     findings.facts["group_values"] = [values.counted(mask) for mask in masks]
     if neither.any():
         findings.facts["values_in_neither_group"] = values.counted(neither)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from .. import settings
-from ..errors import PopleakError
+from ..errors import PopleakError, refusal
 from . import _features, _meaning, _numbers, _reading, _tables
 from ._meaning import Findings
 from .base import Attribute, Card, Cells, Dataset, Records, Source
@@ -127,7 +127,7 @@ class Table(Dataset):
         if options.unit in sheet.columns:
             column = _unmarked(sheet.columns[options.unit], options)
             unit = _meaning.unit(_meaning.valued(options.unit, column, None), findings)
-        findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": list(findings.hints)}
+        findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": findings.hints}
         return findings, None if findings.problems else _records(found, y, group, unit, options, findings)
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
@@ -139,11 +139,8 @@ class Table(Dataset):
 
 
 def _refuse(options: Settings, problems: Sequence[str]) -> None:
-    """Raise PopleakError with all problems: one in the line of the file, several in a line each."""
-    if len(problems) == 1:
-        raise PopleakError(f"{options.path}: {problems[0]}")
     if problems:
-        raise PopleakError("\n  ".join([f"{options.path}: {len(problems)} problems:", *problems]))
+        raise refusal(options.path, problems)
 
 
 def _header(files: Mapping[str, Path], options: Settings) -> _reading.Header:
