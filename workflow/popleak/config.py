@@ -48,6 +48,11 @@ class ResolvedTask(Settings):
     shadow_models: tuple[ResolvedChoice, ...]
     poison: Poison
 
+    @property
+    def key(self) -> str:
+        """What the seeds of the task's draws are derived from."""
+        return f"{self.dataset}/{self.label}/{self.attribute}"
+
 
 def load(raw: Mapping[str, Any]) -> Experiment:
     """Return the validated experiment. Raises PopleakError in one line: the key's path, the value, what is allowed."""

@@ -7,7 +7,7 @@ fail is refused here, with the task's id; the stage `draw` sees to the rest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
     if found is not None:
-        task = _sized(experiment, task, found)
+        task = sized(experiment, task, found)
         problems = shortages(experiment, task, found)
         if problems:
             raise refusal(where, problems)
@@ -104,7 +104,7 @@ def largest(experiment: Experiment, task: ResolvedTask, cells: Cells) -> tuple[i
     return found if cells.exact else tuple(max(int(one * (1 - SLACK)) - 10, 0) for one in found)
 
 
-def _sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
+def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
     """Return the task with `auto` replaced: half of the most rows, so that two models' draws differ."""
     rows, query_rows = largest(experiment, task, cells)
     usual = {
@@ -124,22 +124,23 @@ def _sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> Resolved
 def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[str]:
     """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
     many = needs.held(cells.counts, shares_of(experiment), fewest=False)
-    rows, query_rows = largest(experiment, task, cells)
-    advice = {
-        "rows": f"lower it to {rows} at most",
-        "query_rows": f"lower it to {query_rows} at most",
-        "poison.shares": "lower them",
-    }
+    if not cells.exact:
+        many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
+    return short(task, draws_of(experiment, task, cells), [many], largest(experiment, task, cells))
+
+
+def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
+    """Return a line for each key that asks for more rows than one of the splits' pools holds; most: what all of them give."""
+    advice = {"rows": f"lower it to {most[0]} at most", "query_rows": f"lower it to {most[1]} at most"}
     found: dict[str, str] = {}
-    for need in (*draws_of(experiment, task, cells).needs(task.rows), *needs.asked(task.query_rows)):
-        there = needs.room(need, many)
-        there = there if cells.exact else int(there * (1 + SLACK)) + 10
+    for need in (*draws.needs(task.rows), *needs.asked(task.query_rows)):
+        there = min(needs.room(need, one) for one in pools)
         if need.rows > there and need.key not in found:
             label, group = need.stratum
             what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
             found[need.key] = (
                 f"{need.key}: {need.rows} rows of {what} are asked for, and the {need.pool} pool holds {there}: "
-                f"{advice[need.key]}, or give the pool a larger share (population)"
+                f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
             )
     return list(found.values())
 

@@ -39,7 +39,7 @@ class TaskPlan:
         task = sizes.settled(experiment, task)
         self.experiment, self.task, self.steps, self.fetches = experiment, task, steps, fetches
         population = experiment.population
-        self.seed = {"seed": experiment.seed, "key": f"{task.dataset}/{task.label}/{task.attribute}"}
+        self.seed = {"seed": experiment.seed, "key": task.key}
         self.mode = {"mode": experiment.ratio_mode}
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows

@@ -51,7 +51,8 @@ class Findings:
 class Values(NamedTuple):
     """A column whose values are compared as text: codes (N,), -1 where missing; each value's text and count (k,).
 
-    numbers (k,): what the texts stand for, NaN for a word; None where the column is not one of numbers.
+    numbers (k,): what the texts stand for, NaN for a word; None where the column is not one of numbers. unclear: its numbers
+    can be read in two ways.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Values(NamedTuple):
     texts: list[str]
     counts: np.ndarray
     numbers: np.ndarray | None
+    unclear: bool = False
 
     def shown(self, mask: np.ndarray | None = None) -> str:
         """List values with their counts, the most frequent first, unless they are so many that they may point at people."""
@@ -99,7 +101,8 @@ def valued(name: str, column: Column, numbers: Numbers | None) -> Values:
     if numbers is not None and numbers.whole:
         quantities = np.full(len(table), np.nan)
         quantities[new] = numbers.values
-    return Values(name, codes, list(table), np.bincount(codes[codes >= 0], minlength=len(table)), quantities)
+    counts = np.bincount(codes[codes >= 0], minlength=len(table))
+    return Values(name, codes, list(table), counts, quantities, column.kind == "field" and numbers is None)
 
 
 def chosen(key: str, wanted: Sequence[Any], values: Values, findings: Findings) -> np.ndarray:
@@ -111,6 +114,12 @@ def chosen(key: str, wanted: Sequence[Any], values: Values, findings: Findings) 
         if isinstance(one, bool):
             hit |= np.array([there.casefold() == name.casefold() for there in values.texts], dtype=bool)
         condition = CONDITION.fullmatch(name)
+        if condition and not hit.any() and values.unclear:
+            findings.problems.append(
+                f"options.{key}: {name!r} cuts column {values.name!r}, whose numbers may have thousands or decimals: "
+                'give `decimal: "."` or `decimal: ","`'
+            )
+            continue
         if condition and not hit.any() and values.numbers is None:
             findings.problems.append(
                 f"options.{key}: {name!r} cuts a column of numbers, and column {values.name!r} holds {values.shown()}"

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._reading import Column
+
 MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none"})
 """Words that stand for a missing number in a column of numbers. Elsewhere they are values like others."""
 INFINITE = frozenset({"inf", "+inf", "-inf", "infinity", "-infinity"})
@@ -114,3 +116,13 @@ def _ways(texts: Sequence[str]) -> list[Numbers]:
         same = not any("." in text for text in texts)
         return [usual, usual._replace(point=",")] if same else [usual]
     return [way for way in (usual, parse(texts, ",")) if way.whole]
+
+
+def of(columns: Mapping[str, Column], decimal: str) -> dict[str, Numbers | None]:
+    """Return the numbers of each column that may have some, as `read`; text of Parquet is text, as its author said."""
+    found = read({name: column.values for name, column in columns.items() if column.kind == "field"}, decimal)
+    for name, column in columns.items():
+        if column.kind == "number":
+            values = np.array([float(value) for value in column.values], dtype=np.float64)
+            found[name] = Numbers(values, np.zeros(len(values), dtype=bool))
+    return found

@@ -109,6 +109,8 @@ class Dataset:
     """Allowed sensitive attributes; the first is the default. Empty: the options name it."""
     n_features: ClassVar[int | None] = None
     """Columns of x with the default options, for estimates of cost; None: not known before it is loaded."""
+    examines: ClassVar[bool] = False
+    """True: `examine(files=..., options=...)` returns all that is wrong or doubtful at once, and the records or None."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:

@@ -57,6 +57,11 @@ class Settings(settings.Settings):
     decimal: Literal["auto", ".", ","] = "auto"
     """The decimal sign of numbers; the other one then groups thousands. `auto`: as the numbers themselves show."""
 
+    def cuts(self) -> bool:
+        """Return whether a column's numbers may be cut."""
+        named = (self.positive, self.negative, *self.groups)
+        return any(_meaning.CONDITION.fullmatch(_meaning.text(v)) for side in named for v in _meaning.as_list(side))
+
     def names(self) -> tuple[str, str]:
         return self.group_names or tuple("/".join(sorted(map(_meaning.text, _meaning.as_list(g)))) for g in self.groups)
 
@@ -68,6 +73,7 @@ class Table(Dataset):
     summary = "your own CSV or Parquet table; the options name the label and the attribute"
     labels = ()
     attributes = ()
+    examines = True
     Settings = Settings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
@@ -98,11 +104,12 @@ class Table(Dataset):
         """Return the counts, from the columns of label and attribute alone. Raises PopleakError as `load` does."""
         header = _header(files, options)
         _refuse(options, _columns(options, header.names, bool(header.unnamed)))
-        sheet = _sheet(
-            files, options, [name for name in header.names if name not in (options.label, options.attribute)]
-        )
+        # which sign is the decimal one the other columns may show
+        needed = header.names if options.decimal == "auto" and options.cuts() else (options.label, options.attribute)
+        sheet = _sheet(files, options, [name for name in header.names if name not in needed or name in options.drop])
         findings = Findings()
-        y, group, _ = _people(sheet, options, findings)
+        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
+        y, group, _ = _people(columns, _numbers.of(columns, options.decimal), options, findings)
         _refuse(options, findings.problems)
         count = [[int(((y == side) & (group == number)).sum()) for number in (0, 1)] for side in (0, 1)]
         return Cells((tuple(count[0]), tuple(count[1])), options.unit is None)
@@ -120,13 +127,14 @@ class Table(Dataset):
         sheet = _sheet(files, options, options.drop)
         findings.facts["file"] = sheet.form
         findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
-        y, group, labelled = _people(sheet, options, findings)
+        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
+        numbers = _numbers.of(columns, options.decimal)
+        y, group, labelled = _people(columns, numbers, options, findings)
         keep = group >= 0 if (group >= 0).any() else np.ones(sheet.rows, dtype=bool)
-        found = _features_of(sheet, options, _features.Rows(keep, y, group), findings)
+        found = _features_of(columns, numbers, options, _features.Rows(keep, y, group), findings)
         unit = None
-        if options.unit in sheet.columns:
-            column = _unmarked(sheet.columns[options.unit], options)
-            unit = _meaning.unit(_meaning.valued(options.unit, column, None), findings)
+        if options.unit in columns:
+            unit = _meaning.unit(_meaning.valued(options.unit, columns[options.unit], None), findings)
         findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": findings.hints}
         return findings, None if findings.problems else _records(found, y, group, unit, options, findings)
 
@@ -193,26 +201,20 @@ def _unmarked(column: _reading.Column, options: Settings) -> _reading.Column:
     return _reading.Column(new[column.codes], [column.values[i] for i in keep], column.kind)
 
 
-def _read_numbers(columns: Mapping[str, _reading.Column], options: Settings) -> dict[str, _numbers.Numbers | None]:
-    """Return the numbers of each column that may have some; text of Parquet is text, as its author said."""
-    texts = {name: column.values for name, column in columns.items() if column.kind == "field"}
-    found = _numbers.read(texts, options.decimal)
-    for name, column in columns.items():
-        if column.kind == "number":
-            values = np.array([float(value) for value in column.values], dtype=np.float64)
-            found[name] = _numbers.Numbers(values, np.zeros(len(values), dtype=bool))
-    return found
-
-
-def _people(sheet: _reading.Sheet, options: Settings, findings: Findings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _people(
+    columns: Mapping[str, _reading.Column],
+    numbers: Mapping[str, _numbers.Numbers | None],
+    options: Settings,
+    findings: Findings,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return y (N,), the group (N,), -1 for rows to leave out, and which rows (N,) have a label."""
-    y = labelled = np.zeros(sheet.rows, dtype=np.int8)
-    group = np.full(sheet.rows, -1, dtype=np.int8)
-    if len({options.label, options.attribute} & set(sheet.columns)) < 2:
-        return y, group, labelled > 0  # said already
-    columns = {name: _unmarked(sheet.columns[name], options) for name in (options.label, options.attribute)}
-    numbers = _read_numbers(columns, options)
-    values = {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
+    rows = len(next(iter(columns.values())).codes)
+    y, group = np.zeros(rows, dtype=np.int8), np.full(rows, -1, dtype=np.int8)
+    if len({options.label, options.attribute} & set(columns)) < 2:
+        return y, group, y > 0  # said already
+    values = {
+        name: _meaning.valued(name, columns[name], numbers.get(name)) for name in (options.label, options.attribute)
+    }
     y, labelled = _meaning.labels(values[options.label], options.positive, options.negative, findings)
     group = _meaning.groups(values[options.attribute], options.groups, options.names(), labelled, findings)
     kept = y[group >= 0]
@@ -233,11 +235,13 @@ def _people(sheet: _reading.Sheet, options: Settings, findings: Findings) -> tup
 
 
 def _features_of(
-    sheet: _reading.Sheet, options: Settings, rows: _features.Rows, findings: Findings
+    all_columns: Mapping[str, _reading.Column],
+    numbers: Mapping[str, _numbers.Numbers | None],
+    options: Settings,
+    rows: _features.Rows,
+    findings: Findings,
 ) -> _features.Features:
     others = (options.label, options.attribute, options.unit, *options.drop)
-    all_columns = {name: _unmarked(column, options) for name, column in sheet.columns.items() if name != options.unit}
-    numbers = _read_numbers(all_columns, options)
     columns = {name: column for name, column in all_columns.items() if name not in others}
     values = {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
     found = _features.features(columns, values, numbers, codes=options.categorical, rows=rows, findings=findings)
