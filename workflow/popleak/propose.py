@@ -123,7 +123,7 @@ def _guess(
         plain = name.casefold().replace("-", "_").replace(" ", "_")
         if plain in known:
             return known.index(plain), 0
-        parts = [i for i, word in enumerate(known) if word in re.split("_", plain) or (len(word) > 3 and word in plain)]
+        parts = [i for i, word in enumerate(known) if word in plain.split("_")]
         # a label often stands last
         return len(known) + (parts[0] if parts else len(known)), -names.index(name)
 
