@@ -26,7 +26,7 @@ def people(count: int = 200, **columns: Sequence | Iterable) -> str:
     """Return a made-up table as text; each column a list, or a function of the row's number."""
     base = {
         "age": lambda i: 20 + 7 * i % 41,
-        "sex": lambda i: "male" if i % 3 else "female",
+        "sex": lambda i: "male" if i % 5 > 1 else "female",
         "job": lambda i: "abc"[i // 5 % 3],
         "repaid": lambda i: "yes" if i * i % 7 < 3 else "no",
     }

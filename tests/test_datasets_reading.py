@@ -31,9 +31,15 @@ def texts(column: _reading.Column) -> list:
     ("records", "message"),
     [
         (["30,male,a,yes", "31,female,sales, retail,yes"], r"line 3: 5 fields where the header has 4: put each field"),
-        (["30,male,a,yes", "31,female,yes"], r"line 3: 3 fields where the header has 4: let an empty field keep its `,`"),
+        (
+            ["30,male,a,yes", "31,female,yes"],
+            r"line 3: 3 fields where the header has 4: let an empty field keep its `,`",
+        ),
         (["1,30,male,a,yes", "2,31,female,b,no"], r"line 2: 5 fields where the header has 4, and so in every line"),
-        (["30,male,a,yes,", "31,female,a,yes"], r"line 3: 4 fields where the header has 4|line 3: 4 fields where the lines"),
+        (
+            ["30,male,a,yes,", "31,female,a,yes"],
+            r"line 3: 4 fields where the header has 4|line 3: 4 fields where the lines",
+        ),
         (["30,male,a,yes,", "31,female,sales, retail,yes"], r"line 3: 5 fields where the header has 4"),
         (['30,male,"a\nb",yes', "31,female,a,b,yes"], r"line 4: 5 fields"),
         (['30,male,"a",yes', '31,female,"a"b,yes'], r"line 3: a quote is not closed"),
@@ -79,7 +85,9 @@ def test_a_record_may_hold_line_breaks_and_separators(tmp_path):
 def test_a_name_that_stands_twice_is_refused(tmp_path, header):
     """The copy of a label would be a feature, and that of a dropped identifier would be read."""
     path = put(tmp_path, lines("1,30,male,yes,1", header=header))
-    with pytest.raises(PopleakError, match=r"the name '\w+' stands twice in the header \(columns \d and \d\): rename one"):
+    with pytest.raises(
+        PopleakError, match=r"the name '\w+' stands twice in the header \(columns \d and \d\): rename one"
+    ):
         load(path, drop=["id"])
 
 
@@ -104,7 +112,9 @@ def test_a_column_without_a_name_is_never_read(tmp_path):
 
 def test_a_table_without_a_header(tmp_path):
     path = put(tmp_path, "39,male,a,yes\n40,female,b,no\n")
-    with pytest.raises(PopleakError, match="whose first line holds values: put a line of column names above it") as caught:
+    with pytest.raises(
+        PopleakError, match="whose first line holds values: put a line of column names above it"
+    ) as caught:
         load(path)
     assert "39" not in str(caught.value)
 
@@ -154,7 +164,11 @@ def test_packed_files(tmp_path):
     expected = load(put(tmp_path, text)).x
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.writestr("t.csv", text)
-    for name, packed in (("t.csv.gz", gzip.compress(text)), ("t.bz2", bz2.compress(text)), ("t.xz", lzma.compress(text))):
+    for name, packed in (
+        ("t.csv.gz", gzip.compress(text)),
+        ("t.bz2", bz2.compress(text)),
+        ("t.xz", lzma.compress(text)),
+    ):
         put(tmp_path, packed, name)
     for name in ("t.csv.gz", "t.bz2", "t.xz", "t.zip"):
         assert np.array_equal(load(tmp_path / name).x, expected)
@@ -196,7 +210,7 @@ def test_an_excel_workbook_by_another_name(tmp_path):
 
 
 def test_settings_are_followed(tmp_path):
-    text, rates, _ = german()
+    text = german()[0]
     path = put(tmp_path, text.replace(";", " ").encode("mac-roman"))
     records = load(path, **GERMAN, separator="space", encoding="mac-roman", decimal=",")
     assert records.groups == ("männlich", "weiblich") and "rate" in records.features
@@ -236,7 +250,17 @@ def test_numbers_as_people_write_them(written, read):
 
 
 @pytest.mark.parametrize(
-    "written", [["$12", "12"], ["12 %", "0.12"], ["12 kg", "13 kg"], ["1,5", "1.5"], ["12,34,567"], ["1.2.3"], ["0x1f"], ["1_000"]]
+    "written",
+    [
+        ["$12", "12"],
+        ["12 %", "0.12"],
+        ["12 kg", "13 kg"],
+        ["1,5", "1.5"],
+        ["12,34,567"],
+        ["1.2.3"],
+        ["0x1f"],
+        ["1_000"],
+    ],
 )
 def test_what_is_no_number(written):
     assert not _numbers.read({"n": written}, "auto")["n"].whole

@@ -36,6 +36,9 @@ POSITIVE = (
 )  # fmt: skip
 MARKS = ("?", "-", "--", ".", "*")
 """Values that mean a missing one wherever they stand alone."""
+IDENTIFIER = re.compile(
+    r"(^|[^a-z])(id|ids|nr|no|num|number|key|account|customer|client|case|person|people|ssn|serial)([^a-z]|$)|id$"
+)
 MANY = 10
 """A column of more numbers than this is cut, and not grouped by value."""
 
@@ -83,7 +86,8 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     options |= {"negative": y.second} if isinstance(y.second, list) else {}
     findings = _examined(options, table)
     drop = dict(findings.columns)
-    drop |= {name: "a number of its own in nearly every row" for name in findings.kinds.get("own number", ())}
+    numbered = (name for name in findings.kinds.get("own number", ()) if IDENTIFIER.search(name.casefold()))
+    drop |= dict.fromkeys(numbered, "a number of its own in nearly every row")
     codes = [name for name in findings.kinds.get("codes", ()) if len(values[name].texts) <= _features.MOST_CATEGORIES]
     free = [name for name in values if name not in (label, group, *drop)]
     if not free:
