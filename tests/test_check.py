@@ -167,8 +167,8 @@ def test_check_says_all_problems_of_all_tasks(tmp_path):
         assert part in line
     assert lines[lines.index("good: table") + 1 :] == [
         "  separator ',', encoding 'utf-8'",
-        "  group 0 (male): 240 rows, 42.9 % with y = 1",
-        "  group 1 (female): 160 rows, 42.5 % with y = 1",
+        "  group 0 (male): 240 rows, 71.2 % with y = 1",
+        "  group 1 (female): 160 rows, 71.9 % with y = 1",
         "  rows: 40; the pools give 64 at most",
         "  query_rows: 20; the pools give 32 at most",
     ]

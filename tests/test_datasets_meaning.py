@@ -144,7 +144,7 @@ def test_a_text_that_looks_like_a_cut_is_itself(tmp_path):
 
 
 def test_yaml_takes_yes_for_true(tmp_path):
-    with pytest.raises(PopleakError, match="'True' does not occur.*YAML reads a bare yes or no as true or false"):
+    with pytest.raises(PopleakError, match=r"'True' does not occur.*YAML reads a bare yes or no as true or false"):
         load(put(tmp_path, people()), positive=True)
     path = put(tmp_path, people(repaid=lambda i: "TRUE" if i % 3 else "FALSE"))
     assert load(path, positive=True).y.sum() == 133

@@ -182,8 +182,9 @@ def _odd(values: Values, seen: np.ndarray, findings: Findings) -> None:
         findings.hint(name, said + "options.categorical or options.drop", "codes")
     worst = _absurd(different, counts)
     if worst:
-        shown = " and ".join(f"{text(value)} ({many} {'row' if many == 1 else 'rows'})" for value, many in worst)
-        marks = ", ".join(text(value) for value, _ in worst)
+        written = {number: word for word, number in zip(values.texts, values.numbers, strict=True)}
+        shown = " and ".join(f"{written[value]} ({many} {'row' if many == 1 else 'rows'})" for value, many in worst)
+        marks = ", ".join(written[value] for value, _ in worst)
         said = f"{shown} is far from all other values and flattens the feature: if it means missing, give missing: [{marks}]"
         findings.hint(name, said, "absurd")
 

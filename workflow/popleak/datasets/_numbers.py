@@ -99,13 +99,22 @@ def read(columns: Mapping[str, Sequence[str]], decimal: str) -> dict[str, Number
         if not one:  # no column of numbers: the way by which more of it would be
             both = [parse(texts, point) for point in PATTERNS]
             found[name] = max(both, key=lambda way: int((~np.isnan(way.values)).sum()))
-        elif len(one) == 1 or np.array_equal(one["."].values, one[","].values, equal_nan=True):
-            found[name] = next(iter(one.values()))
+        elif not _differ(ways[name]):
+            found[name] = ways[name][0]
         elif len(decided) == 1:
             found[name] = one[min(decided)]
         else:  # a point is the usual sign, unless the file has shown that it may group thousands
             found[name] = None if decided or any("," in text for text in texts) else one["."]
     return found
+
+
+def unclear(texts: Sequence[str]) -> bool:
+    """Return whether a column can be read as numbers in two ways, so that other columns decide."""
+    return _differ(_ways(texts))
+
+
+def _differ(ways: Sequence[Numbers]) -> bool:
+    return len(ways) == 2 and not np.array_equal(ways[0].values, ways[1].values, equal_nan=True)
 
 
 def _ways(texts: Sequence[str]) -> list[Numbers]:

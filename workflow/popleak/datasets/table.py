@@ -57,11 +57,6 @@ class Settings(settings.Settings):
     decimal: Literal["auto", ".", ","] = "auto"
     """The decimal sign of numbers; the other one then groups thousands. `auto`: as the numbers themselves show."""
 
-    def cuts(self) -> bool:
-        """Return whether a column's numbers may be cut."""
-        named = (self.positive, self.negative, *self.groups)
-        return any(_meaning.CONDITION.fullmatch(_meaning.text(v)) for side in named for v in _meaning.as_list(side))
-
     def names(self) -> tuple[str, str]:
         return self.group_names or tuple("/".join(sorted(map(_meaning.text, _meaning.as_list(g)))) for g in self.groups)
 
@@ -104,9 +99,13 @@ class Table(Dataset):
         """Return the counts, from the columns of label and attribute alone. Raises PopleakError as `load` does."""
         header = _header(files, options)
         _refuse(options, _columns(options, header.names, bool(header.unnamed)))
-        # which sign is the decimal one the other columns may show
-        needed = header.names if options.decimal == "auto" and options.cuts() else (options.label, options.attribute)
-        sheet = _sheet(files, options, [name for name in header.names if name not in needed or name in options.drop])
+        others = [name for name in header.names if name not in (options.label, options.attribute)]
+        sheet = _sheet(files, options, others)
+        if options.decimal == "auto" and any(
+            column.kind == "field" and _numbers.unclear(_unmarked(column, options).values)
+            for column in sheet.columns.values()
+        ):  # the other columns may show which sign is the decimal one
+            sheet = _sheet(files, options, options.drop)
         findings = Findings()
         columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
         y, group, _ = _people(columns, _numbers.of(columns, options.decimal), options, findings)
