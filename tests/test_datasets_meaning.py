@@ -257,6 +257,21 @@ def test_types_of_parquet(tmp_path):
     )
 
 
+def test_numbers_too_large_to_tell_apart_are_refused(tmp_path):
+    with pytest.raises(PopleakError, match="'card': holds whole numbers so large that they cannot be told apart"):
+        load(put(tmp_path, people(card=lambda i: 2**63 + i % 7)))
+    assert "card" in load(put(tmp_path, people(card=lambda i: 2**53 + 4096 * (i % 7)))).features
+    with pytest.raises(PopleakError, match="'age': holds infinite or absurdly large numbers"):
+        load(put(tmp_path, people(age=lambda i: "1e200" if i == 5 else i % 9)))
+
+
+def test_a_constant_column_is_told(tmp_path, capsys):
+    path = put(tmp_path, people(one=lambda i: 7, same=lambda i: "x", once=lambda i: "x" if i % 2 else ""))
+    assert not {"one", "same"} & {name.split("=")[0] for name in load(path).features}
+    said = capsys.readouterr().err
+    assert "'one': is constant, so it is no feature" in said and "'same': is constant" in said and "'once'" not in said
+
+
 # ---- hints
 
 

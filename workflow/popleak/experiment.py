@@ -6,7 +6,15 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from .settings import Settings
 
@@ -14,7 +22,14 @@ Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
-Rows = Annotated[int, Field(ge=10)] | Literal["auto"]
+Rows = Annotated[
+    int,
+    Field(ge=10),
+    WrapValidator(lambda value, number: value if value == "auto" else number(value)),
+    PlainSerializer(lambda value: value),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 10}, {"const": "auto"}]}),
+]
+"""A number of rows, or `auto`. No union, whose errors would name its parts and not the key."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 

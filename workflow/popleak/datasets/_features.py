@@ -22,6 +22,8 @@ FEWEST_ROWS = 50
 """With fewer rows, numbers without gap or repetition may be chance, and so may a feature that orders the label."""
 LARGEST = 1e100
 """Beyond this a square of a number overflows."""
+EXACT = 2.0**53
+"""From here on two whole numbers may be one in double precision."""
 ALONE = 0.95
 """AUC from which a feature is said to give the label or the group away by itself; `is_recid` of COMPAS has 0.97."""
 FLATTENED = 0.1
@@ -122,6 +124,8 @@ def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, 
         said = f"has {len(different)} different values{_tail(values)}, {MOST_CATEGORIES} are the most"
         findings.refuse(values.name, said, "join values, or name it in options.drop")
         return
+    if len(different) == 1 and not (values.codes[rows.keep] < 0).any():
+        findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
     for group in variants(values.texts[i] for i in different):
         findings.hint(values.name, f"{same(group)}, and are two categories")
     _alone(values, np.zeros(0), rows, findings)
@@ -141,6 +145,11 @@ def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> 
         remedy = "repair the file, or list them in `missing`"
         findings.refuse(values.name, "holds infinite or absurdly large numbers", remedy)
         return
+    large = np.abs(number) >= EXACT
+    if len(np.unique(number[large])) < large.sum():
+        remedy = "if it names people or cases, name it in options.drop"
+        findings.refuse(values.name, "holds whole numbers so large that they cannot be told apart", remedy)
+        return
     full = np.append(number, np.nan)[values.codes]
     missing = np.isnan(full)
     seen = full[kept & ~missing]
@@ -150,6 +159,8 @@ def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> 
     if not missing.any() and len(full) >= FEWEST_ROWS and _numbered(full):
         findings.refuse(values.name, "numbers the rows, like an identifier", "name it in options.drop")
         return
+    if seen.min() == seen.max() and not missing[rows.keep].any():
+        findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
     _odd(values, seen, findings)
     _alone(values, number, rows, findings)
     found.columns[values.name] = np.where(missing, np.median(seen), full)
