@@ -43,8 +43,13 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
     """Yield what is known of a task's data and sizes; append what is wrong."""
     plugin, options, files = sizes.raw_files(experiment, task)
     absent = [source for source in plugin.sources(options) if files[source.file] is None]
-    if any(source.url is None for source in absent):
-        problems.append(f"no file {absent[0].file}: give its path, or put it into <data_dir>/{task.dataset}/")
+    unserved = [source for source in absent if source.url is None]
+    if unserved:
+        said = f"no file {unserved[0].file}: {plugin.remedy(unserved[0])}"
+        if plugin.own:
+            problems.append(said)
+        else:
+            yield f"left out: {said}"
         return
     records, cells = None, None
     try:

@@ -48,8 +48,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
         if problems:
             raise refusal(where, problems)
     elif auto and absent:
-        usual = {"rows": needs.USUAL_ROWS, "query_rows": needs.USUAL_QUERY_ROWS}
-        task = task.model_copy(update={key: usual[key] for key in usual if getattr(task, key) == "auto"})
+        task = provisional(task)
     elif auto:
         raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
     problems = unrehearsed(experiment, task)
@@ -58,13 +57,19 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     return task
 
 
+def provisional(task: ResolvedTask) -> ResolvedTask:
+    """Return the task with usual numbers for `auto`, as long as nothing is counted."""
+    usual = {"rows": needs.USUAL_ROWS, "query_rows": needs.USUAL_QUERY_ROWS}
+    return task.model_copy(update={key: value for key, value in usual.items() if getattr(task, key) == "auto"})
+
+
 def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dict[str, Path | None]]:
     """Return the dataset's plugin, its options, and its raw files by name, None where one is not here."""
     from .datasets._fetch import locate
 
-    plugin = plugins.load("datasets", task.dataset)
-    options = plugin.Settings.model_validate(task.options)
-    folder = config.data_dir(experiment)
+    plugin, folder = plugins.load("datasets", task.dataset), config.data_dir(experiment)
+    given = plugin.Settings.model_validate(task.options)
+    options, _ = plugin.settle(given, lambda source: locate(task.dataset, source, folder) is not None)
     return plugin, options, {one.file: locate(task.dataset, one, folder) for one in plugin.sources(options)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ ROOT = "results"
 
 @dataclass(frozen=True)
 class Step:
-    """One job: `inputs` and `outputs` are paths by name; `modules` is the code it runs; `models` is how many it trains or
+    """One job: `inputs` and `outputs` are paths by name; `id` ends in a digest of the settings, the code and the ids of what it reads; `modules` is the code it runs; `models` is how many it trains or
     scores; `seconds` CPU seconds on the reference core without its start; `mb` megabytes that it writes."""
 
     stage: str
@@ -46,14 +47,26 @@ class Step:
 
 Steps = dict[str, dict[str, Step]]
 Input = Step | list[tuple[Step, str]]
+TABLE = {"table": ".parquet"}
+"""Outputs of a step that writes one table: the ending of each file's name, by output."""
 
 
 def add(
-    steps: Steps, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Input], **more: Any
+    steps: Steps,
+    stage: str,
+    slug: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, Input],
+    *,
+    modules: tuple[str, ...],
+    outputs: Mapping[str, str] = TABLE,
+    **more: Any,
 ) -> Step:
     """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
 
-    inputs: by name, a step (its only output) or a list of (step, output name).
+    inputs: by name, a step (its only output) or a list of (step, output name); outputs: endings of file names, by output
+    name. The code is part of the id and so of the files' names: what other code made never bears the name of what this
+    code makes, whatever Snakemake remembers or is told to look at.
     """
     paths: dict[str, tuple[str, ...]] = {}
     sources: list[str] = []
@@ -63,9 +76,15 @@ def add(
             found.append(step.outputs[output])
             sources.append(f"{step.stage}/{step.id}/{output}")
         paths[name] = tuple(found)
-    name = f"{slug}-{digest({'stage': stage, 'settings': settings, 'inputs': sources})}"
+    step = Step(stage, "", settings, paths, {}, modules, **more)
+    identity = {"stage": stage, "settings": settings, "inputs": sources, "code": step.code}
+    name = f"{slug}-{digest(identity)}"
     if name not in steps[stage]:
-        names = more.pop("outputs", ("table",))
-        outputs = {out: f"{ROOT}/store/{stage}/{name}{'' if out == 'table' else '.' + out}.parquet" for out in names}
-        steps[stage][name] = Step(stage, name, settings, paths, outputs, **more)
+        files = {output: f"{ROOT}/store/{stage}/{name}{ending}" for output, ending in outputs.items()}
+        steps[stage][name] = dataclasses.replace(step, id=name, outputs=files)
     return steps[stage][name]
+
+
+def tables_named(*names: str) -> dict[str, str]:
+    """Return the endings of the files of a step that writes several tables."""
+    return {name: f".{name}.parquet" for name in names}

@@ -68,6 +68,7 @@ class Table(Dataset):
     summary = "your own CSV or Parquet table; the options name the label and the attribute"
     labels = ()
     attributes = ()
+    own = True
     examines = True
     Settings = Settings
 
