@@ -322,10 +322,11 @@ def test_flip(key):
 
 def test_flip_label(tmp_path):
     """Only a table of a user's own has more than one label to choose from."""
-    (tmp_path / "t.csv").write_text("y,g\n0,u\n1,v\n")
+    (tmp_path / "t.csv").write_text("x,y,g\n" + "1,0,u\n2,1,u\n3,0,v\n4,1,v\n" * 100)
     options = {"path": str(tmp_path / "t.csv"), "label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
     old, new = (
-        tiny.build(tasks=[{"dataset": "table", "label": label, "options": options}]) for label in ("one", "two")
+        tiny.build(tasks=[{"dataset": "table", "label": label, "options": options, "rows": 60, "query_rows": 30}])
+        for label in ("one", "two")
     )
     assert parts(rerun(old, new)) == FLIPS["tasks.label"][1]
 

@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_list(commands)
+    _add_init(commands)
+    _add_check(commands)
     _add_plan(commands)
     _add_power(commands)
     _add_schema(commands)
@@ -275,6 +277,34 @@ def _add_configfile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake"
     )
+
+
+def _add_init(commands) -> None:
+    parser = commands.add_parser("init", help="propose a config for a table of your own; nothing is overwritten")
+    parser.add_argument("table", type=Path, help="delimited text (.csv, .tsv, ..., also packed) or Parquet")
+    parser.add_argument("--label", help="column to predict; guessed unless given")
+    parser.add_argument("--group", help="column of the sensitive attribute; guessed unless given")
+    parser.add_argument("--output", type=Path, help="config to write; by default the table's name with .yaml, here")
+    parser.set_defaults(run=_init)
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from . import propose
+
+    print(propose.write(arguments.table, label=arguments.label, group=arguments.group, output=arguments.output))
+
+
+def _add_check(commands) -> None:
+    parser = commands.add_parser("check", help="before a run: all that is wrong or doubtful in own tables and sizes")
+    _add_configfile(parser)
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from . import check
+
+    for line in check.run(experiment_of(arguments.configfile)):
+        print(line, flush=True)
 
 
 def _add_plan(commands) -> None:

@@ -6,13 +6,30 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from .settings import Settings
 
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+Rows = Annotated[
+    int,
+    Field(ge=10),
+    WrapValidator(lambda value, number: value if value == "auto" else number(value)),
+    PlainSerializer(lambda value: value),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 10}, {"const": "auto"}]}),
+]
+"""A number of rows, or `auto`. No union, whose errors would name its parts and not the key."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -114,10 +131,10 @@ class Task(Settings):
     """The sensitive attribute; by default the dataset's first."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The dataset's own options."""
-    rows: int = Field(default=2000, ge=10)
-    """Rows that each model is trained on, the same in both worlds."""
-    query_rows: int = Field(default=1000, ge=10)
-    """Query points of each group, disjoint from all training rows."""
+    rows: Rows = 2000
+    """Rows that each model is trained on, the same in both worlds. `auto`: half of what the smallest pool allows, at most 2000."""
+    query_rows: Rows = 1000
+    """Query points of each group, disjoint from all training rows. `auto`: what the query pool holds, at most 1000."""
     models: Choices | None = None
     """Instead of the experiment's models, for this task alone."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] | None = None

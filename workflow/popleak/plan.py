@@ -1,5 +1,5 @@
-"""The plan: config -> steps. It starts no job, and of data it only takes the digests of a user's own files; the Snakefile and
-`popleak plan` ask it.
+"""The plan: config -> steps. It starts no job, and of data it reads only a user's own files: their digests, and what `sizes` counts.
+The Snakefile and `popleak plan` ask it.
 
 A step's id is a readable slug and a digest of its settings, its code and the ids of the steps it reads, so it stands for
 all that its result depends on. What people open, `results/<experiment>/`, are copies of such files under plain names.

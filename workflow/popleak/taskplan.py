@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, games, plugins, rawfiles
+from . import config, cost, games, plugins, rawfiles, sizes
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
@@ -36,9 +36,14 @@ class TaskPlan:
     def __init__(
         self, experiment: Experiment, task: ResolvedTask, steps: Steps, fetches: dict[str, tuple[str, Any]]
     ) -> None:
+        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        games.check(sizes.provisional(task), experiment.knowledge, self.features)
+        self.raw = rawfiles.find(task, config.data_dir(experiment))
+        fetches |= self.raw.fetches
+        task = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
         population = experiment.population
-        self.seed = {"seed": experiment.seed, "key": f"{task.dataset}/{task.label}/{task.attribute}"}
+        self.seed = {"seed": experiment.seed, "key": task.key}
         self.mode = {"mode": experiment.ratio_mode}
         # what decides, beside a world's name, which rows the model of a number has
         shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
@@ -46,11 +51,6 @@ class TaskPlan:
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows
         self.games = games.games_of(task)
-        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        games.check(task, experiment.knowledge, self.features)
-        self.raw = rawfiles.find(task, config.data_dir(experiment))
-        self.task = task = task.model_copy(update={"options": self.raw.options})
-        fetches |= self.raw.fetches
         self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
