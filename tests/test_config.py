@@ -103,10 +103,10 @@ CASES = {
     ),
     "ratio with equal ratios": (
         {"worlds": [{"protocol": "ratio", "ratios": [0.5, 0.5]}]},
-        r"^config: worlds\.0: .*two different ratios: .*use protocol null",
+        r"^config: worlds\.0: .*two different ratios: .*use protocol equal",
     ),
-    "null with different ratios": (
-        {"worlds": [{"protocol": "null", "ratios": [0.3, 0.5]}]},
+    "equal with different ratios": (
+        {"worlds": [{"protocol": "equal", "ratios": [0.3, 0.5]}]},
         r"^config: worlds\.0: .*two equal ratios: .*use protocol ratio",
     ),
     "pure with other ratios": (
@@ -115,7 +115,7 @@ CASES = {
     ),
     "unknown protocol": (
         {"worlds": [{"protocol": "mixed"}]},
-        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'null' or 'k-ary' \(found 'mixed'\)$",
+        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'equal' or 'k-ary' \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
     "unknown knowledge": (
@@ -259,15 +259,15 @@ def test_widths_below_one_are_refused():
 
 
 @pytest.mark.parametrize("written", [None, "null"])
-def test_null_may_be_unquoted(written):
+def test_the_old_word_for_equal_worlds_is_read(written):
     worlds = config.load(tiny.raw(worlds=[{"protocol": written}])).worlds[0]
-    assert (worlds.protocol, worlds.ratios) == ("null", (0.5, 0.5))
+    assert (worlds.protocol, worlds.ratios) == ("equal", (0.5, 0.5))
     assert config.load(tiny.raw(worlds=[{"protocol": written, "ratios": [0.3, 0.3]}])).worlds[0].ratios == (0.3, 0.3)
 
 
 def test_bare_names_are_choices():
-    experiment = config.load(tiny.raw(worlds=["pure", "null"], attacks=["loss"]))
-    assert [worlds.protocol for worlds in experiment.worlds] == ["pure", "null"]
+    experiment = config.load(tiny.raw(worlds=["pure", "equal"], attacks=["loss"]))
+    assert [worlds.protocol for worlds in experiment.worlds] == ["pure", "equal"]
     assert experiment.attacks[0].key == "loss"
 
 
@@ -294,11 +294,11 @@ def test_defaults_are_filled_in():
 
 
 def test_a_task_may_have_its_own():
-    own = {"models": ["prior"], "defences": ["none"], "attacks": ["ceiling"], "worlds": ["null"]}
+    own = {"models": ["prior"], "defences": ["none"], "attacks": ["ceiling"], "worlds": ["equal"]}
     one, two = config.resolve(config.load(tiny.raw(tasks=[TASK, {**TASK, **own, "id": "other"}])))
     assert [model.id for model in one.models] == ["mlp"]
     assert [two.models[0].id, two.defences[0].id, two.attacks[0].id, two.worlds[0].protocol] == [
-        "prior", "none", "ceiling", "null",
+        "prior", "none", "ceiling", "equal",
     ]  # fmt: skip
 
 

@@ -115,7 +115,7 @@ def test_path_lengths():
     long = "x" * 40
     for worlds in (
         [{"protocol": "ratio", "ratios": [0.123456, 0.654321]}],
-        [{"protocol": "null", "ratios": [0.123456] * 2}],
+        [{"protocol": "equal", "ratios": [0.123456] * 2}],
     ):
         built = tiny.build(
             experiment=long,
@@ -176,8 +176,8 @@ def test_pairs_share_a_world():
     assert [drawn["ratio"] for drawn in draw.settings["draws"]] == [0.3, 0.5, 0.7]
 
 
-def test_null_worlds_are_drawn_afresh():
-    built = tiny.build(worlds=[{"protocol": "null", "ratios": [0.5, 0.5]}])
+def test_equal_worlds_are_drawn_afresh():
+    built = tiny.build(worlds=[{"protocol": "equal", "ratios": [0.5, 0.5]}])
     (base,) = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
     assert [drawn["world"] for drawn in base.settings["draws"]] == ["0.5#0", "0.5#1"]
 
@@ -399,3 +399,11 @@ def test_no_figures():
     built = tiny.build(figures=[])
     assert built.figures == {}
     assert len(built.targets()) == 7
+
+
+def test_the_old_word_for_equal_worlds_makes_the_same_steps():
+    old, new = (tiny.build(worlds=[{"protocol": word, "ratios": [0.5, 0.5]}]) for word in ("null", "equal"))
+    assert {stage: list(steps) for stage, steps in old.steps.items()} == {
+        stage: list(s) for stage, s in new.steps.items()
+    }
+    assert old.report.params == new.report.params

@@ -88,8 +88,8 @@ def test_n_leaked_of_ratio_worlds_only():
     found = row(make(verdicts("kl", "none", GOOD, **ratio)), "kl")
     # rho* = max(0.3 / 0.5, 0.5 / 0.7)
     assert found["n_leaked"] == pytest.approx(np.log(4 * 0.875 * 0.125) / np.log(0.5 / 0.7))
-    null = {"protocol": "null", "ratio_0": 0.5, "ratio_1": 0.5}
-    assert np.isnan(row(make(verdicts("kl", "none", BAD, **null)), "kl")["n_leaked"])
+    equal = {"protocol": "equal", "ratio_0": 0.5, "ratio_1": 0.5}
+    assert np.isnan(row(make(verdicts("kl", "none", BAD, **equal)), "kl")["n_leaked"])
 
 
 def test_paired_difference_to_control_and_none():
@@ -225,7 +225,7 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
     """Public tables of one task with means by defence: |gap|, Delta_EO; advantage difference to the control; bounds."""
     gap = {"none": 0.15, **dict.fromkeys(DEFENCES[1:], 0.02), **(gap or {})}
     eo = {"none": 0.2, "finetune": 0.2, "rehearsal": 0.15, "fft": 0.1, "fft-rehearsal": 0.03, **(eo or {})}
-    ratios = {"pure": (0.0, 1.0), "null": (0.5, 0.5)}[protocol]
+    ratios = {"pure": (0.0, 1.0), "equal": (0.5, 0.5)}[protocol]
     same = {**GAME, "protocol": protocol, "ratio_0": ratios[0], "ratio_1": ratios[1]}
     models, limits = [], []
     for number, defence in enumerate(DEFENCES):
@@ -326,7 +326,7 @@ def test_what_the_experiment_cannot_speak_to_is_left_out():
     assert verdict(judge({"datasets": {"t": "adult"}}), "C1") == []
     only = {"kinds": {"t": {"none": "none"}}, "controls": {"t": {}}}
     assert set(judge(only)["claim"]) == {"C3", "C4", "C8"}
-    assert set(judge(protocol="null")["claim"]) == {"C8"}
+    assert set(judge(protocol="equal")["claim"]) == {"C8"}
 
 
 def test_both_directions_count():

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from .protocols import EQUAL, MANY, OLD, PURE, RATIO
 from .settings import Settings
 
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
@@ -41,17 +42,17 @@ Others = tuple[Annotated[Choice, BeforeValidator(_named)], ...]
 
 
 def _protocol(value: Any) -> Any:
-    return "null" if value is None else value  # an unquoted null in YAML means None
+    return OLD.get(value, value) if value is None or isinstance(value, str) else value
 
 
 class Worlds(Settings):
     """The worlds that the adversary tells apart: a pair, or many."""
 
-    protocol: Annotated[Literal["pure", "ratio", "null", "k-ary"], BeforeValidator(_protocol)]
-    """pure: one group against the other; ratio: two mixtures; null: one mixture twice, so every attack must sit at chance; k-ary:
-    three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
+    protocol: Annotated[Literal["pure", "ratio", "equal", "k-ary"], BeforeValidator(_protocol)]
+    """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must sit at chance (`null` in earlier
+    versions, which is read as `equal`); k-ary: three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
-    """P(a = 1) in world 0 and in world 1. pure: always [0, 1]; null: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
+    """P(a = 1) in world 0 and in world 1. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +60,7 @@ class Worlds(Settings):
         if isinstance(value, str):
             value = {"protocol": value}
         if isinstance(value, Mapping) and value.get("ratios") is None:
-            default = {"pure": (0.0, 1.0), "null": (0.5, 0.5), None: (0.5, 0.5)}.get(value.get("protocol"))
+            default = {PURE: (0.0, 1.0), EQUAL: (0.5, 0.5)}.get(_protocol(value.get("protocol")))
             if default is not None:
                 value = {**value, "ratios": default}
         return value
@@ -68,19 +69,19 @@ class Worlds(Settings):
     def _check(self) -> Worlds:
         if self.ratios is None:
             raise ValueError(f"protocol {self.protocol} needs ratios: [world 0, world 1, ...]")
-        if self.protocol == "k-ary":
+        if self.protocol == MANY:
             if len(self.ratios) < 3 or any(after <= before for before, after in itertools.pairwise(self.ratios)):
                 raise ValueError("protocol k-ary needs three or more ratios, rising: for two use protocol ratio")
             return self
         if len(self.ratios) != 2:
             raise ValueError(f"protocol {self.protocol} has two ratios: for more use protocol k-ary")
         equal = self.ratios[0] == self.ratios[1]
-        if self.protocol == "pure" and self.ratios != (0.0, 1.0):
+        if self.protocol == PURE and self.ratios != (0.0, 1.0):
             raise ValueError("protocol pure has the ratios [0, 1]: leave them out, or use protocol ratio")
-        if self.protocol == "ratio" and equal:
-            raise ValueError("protocol ratio needs two different ratios: for equal ones use protocol null")
-        if self.protocol == "null" and not equal:
-            raise ValueError("protocol null needs two equal ratios: for different ones use protocol ratio")
+        if self.protocol == RATIO and equal:
+            raise ValueError("protocol ratio needs two different ratios: for equal ones use protocol equal")
+        if self.protocol == EQUAL and not equal:
+            raise ValueError("protocol equal needs two equal ratios: for different ones use protocol ratio")
         return self
 
 
@@ -200,7 +201,7 @@ class Experiment(Settings):
     """Folder of raw data files, one folder a dataset. Default: the environment variable POPLEAK_DATA; what is not there is fetched."""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     """What is predicted of whom."""
-    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol="pure"),)
+    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
     """Pairs of worlds."""
     ratio_mode: Literal["natural", "label-balanced"] = "natural"
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""

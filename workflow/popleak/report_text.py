@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from .figures._style import said as adversary_name
+from .protocols import EQUAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +174,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
         lines += _against_control(chosen, name, several)
     lines += _fairness(tables["models"], name, tau)
     lines += _bounds(tables["bounds"])
-    lines += _null(tables["leakage"])
+    lines += _equal(tables["leakage"])
     return lines
 
 
@@ -220,7 +221,7 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:
     bounds = select.plain(bounds)
-    bounds = bounds[bounds["protocol"] != "null"]
+    bounds = bounds[bounds["protocol"] != EQUAL]
     if bounds.empty:
         return []
     share = {
@@ -228,21 +229,21 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
         for form in ("literal", "corrected", "balanced")
     }
     return [
-        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (null "
+        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (equal "
         f"worlds left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
         f"{share['corrected']}. None of them speaks of training-side leakage."
     ]
 
 
-def _null(leakage: pd.DataFrame) -> list[str]:
+def _equal(leakage: pd.DataFrame) -> list[str]:
     leakage = select.plain(leakage)
-    null = leakage[(leakage["protocol"] == "null") & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
-    if null.empty:
+    equal = leakage[(leakage["protocol"] == EQUAL) & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
+    if equal.empty:
         return []
-    outside = int(((null["accuracy_low"] > 0.5) | (null["accuracy_high"] < 0.5)).sum())
+    outside = int(((equal["accuracy_low"] > 0.5) | (equal["accuracy_high"] < 0.5)).sum())
     return [
-        f"Check: where the two worlds are one and the same, {outside} of {count(len(null), 'interval')} (95 %) leave "
-        f"out 50 %; about {max(1, round(0.05 * len(null)))} would by chance alone."
+        f"Check: where the two worlds are one and the same, {outside} of {count(len(equal), 'interval')} (95 %) leave "
+        f"out 50 %; about {max(1, round(0.05 * len(equal)))} would by chance alone."
     ]
 
 

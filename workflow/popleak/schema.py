@@ -22,7 +22,7 @@ TASK = (
     Column("model", "string", "id of the model"),
 )
 PAIR = (
-    Column("protocol", "string", "pure, ratio or null"),
+    Column("protocol", "string", "pure, ratio or equal (called null in earlier versions)"),
     Column("ratio_0", "double", "P(a = 1) in world 0"),
     Column("ratio_1", "double", "P(a = 1) in world 1"),
     Column("poison", "double", "share of every draw's rows that the adversary slipped in with flipped labels"),

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..measures import bounds, intervals
 from ..plain import plain
+from ..protocols import EQUAL, PURE
 from ..seeds import generator
 from . import as_arrow
 
@@ -59,7 +60,7 @@ class Evidence(NamedTuple):
     @property
     def pairs(self) -> pd.DataFrame:
         """Victims of worlds that differ."""
-        return self.victims[self.victims["protocol"] != "null"]
+        return self.victims[self.victims["protocol"] != EQUAL]
 
 
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
@@ -123,7 +124,7 @@ def _c1(evidence: Evidence) -> Iterator[Row]:
     """The paper's figures for ACS Income, each direction of pure groups by itself."""
     if evidence.dataset != "acs-income":
         return
-    pure = evidence.victims[evidence.victims["protocol"] == "pure"]
+    pure = evidence.victims[evidence.victims["protocol"] == PURE]
     for fft in evidence.of("fft-rehearsal"):
         lines, verdicts, ends, count = [], [], [], 0
         for keys, part in pure[pure["defence"].isin(["none", fft])].groupby(SETTING, sort=False):
@@ -179,7 +180,7 @@ def _where(table: pd.DataFrame, keys: tuple) -> pd.Series:
 
 def _c3_c4(evidence: Evidence) -> Iterator[Row]:
     """Shares of models that break a bound beyond the bootstrap's limits, and that keep it beyond them."""
-    table = evidence.bounds[(evidence.bounds["protocol"] != "null") & (evidence.bounds["smallest_cell"] >= 30)]
+    table = evidence.bounds[(evidence.bounds["protocol"] != EQUAL) & (evidence.bounds["smallest_cell"] >= 30)]
     table = table.dropna(subset=["literal_excess_low", "literal_excess_high"])
     if table.empty:
         return
@@ -239,7 +240,7 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
 def _c6(evidence: Evidence) -> Iterator[Row]:
     """Advantage of the best informed adversary against FFt and against its no-EO control, same victims."""
     table = evidence.leakage
-    best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != "null")]
+    best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != EQUAL)]
     for row in best[best["defence"].isin([*evidence.of("fft"), *evidence.of("fft-rehearsal")])].itertuples():
         control = evidence.controls.get(row.defence)
         if control is None:
@@ -261,7 +262,7 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
 
 def _c7(evidence: Evidence) -> Iterator[Row]:
     """Whenever the label-balanced advantage falls, measured on one half of the points, does the weighted sum on the other?"""
-    table = evidence.bounds[evidence.bounds["protocol"] != "null"].set_index(["defence", *VICTIM]).sort_index()
+    table = evidence.bounds[evidence.bounds["protocol"] != EQUAL].set_index(["defence", *VICTIM]).sort_index()
     lines, verdicts, count = [], [], 0
     low, high = [], []
     for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
