@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from .protocols import EQUAL, MANY, OLD, PURE, RATIO
 from .settings import Settings
 
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
+"""Words that readers of CSV take for a missing value, a truth value or a number."""
+DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))))
+"""Names that no file may have on Windows, whereto results may be copied."""
+
+
+def usable(name: str) -> str:
+    """Return an id that is read back from tables and file names as it is. Raises ValueError for any other."""
+    if name in MISTAKEN or re.fullmatch(r"[0-9]+(e[0-9]+)?", name):
+        raise ValueError(
+            f"{name!r} is no id: who reads a table takes it for a number or a missing value: write id-{name}"
+        )
+    if name in DEVICES:
+        raise ValueError(f"{name!r} is no id: no file may bear this name on Windows: write id-{name}")
+    return name
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), AfterValidator(usable)]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -115,9 +133,9 @@ class Task(Settings):
     """The sensitive attribute; by default the dataset's first."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The dataset's own options."""
-    rows: int = Field(default=2000, ge=10)
+    rows: int = Field(default=2000, ge=10, le=10_000_000)
     """Rows that each model is trained on, the same in both worlds."""
-    query_rows: int = Field(default=1000, ge=10)
+    query_rows: int = Field(default=1000, ge=10, le=10_000_000)
     """Query points of each group, disjoint from all training rows."""
     models: Choices | None = None
     """Instead of the experiment's models, for this task alone."""
@@ -136,11 +154,11 @@ class Task(Settings):
 class Population(Settings):
     """How many models, and from which pools."""
 
-    splits: int = Field(default=5, ge=1)
+    splits: int = Field(default=5, ge=1, le=1000)
     """Independent splits of the dataset into victim pool, adversary pool and query pool. Use at least 5 for intervals."""
-    victims: int = Field(default=200, ge=2)
+    victims: int = Field(default=200, ge=2, le=1_000_000)
     """Victims per world and defence, over all splits; a multiple of `splits`."""
-    shadows: int = Field(default=100, ge=1)
+    shadows: int = Field(default=100, ge=1, le=100_000)
     """Shadow models per world and defence that each split's adversary trains."""
     victim_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the victim pool."""
@@ -163,9 +181,9 @@ class Population(Settings):
 class Train(Settings):
     """How models are trained: Adam on binary cross-entropy."""
 
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=20, ge=1, le=100_000)
     """Passes over the training rows."""
-    batch: int = Field(default=256, ge=1)
+    batch: int = Field(default=256, ge=1, le=10_000_000)
     """Rows a step."""
     learning_rate: float = Field(default=0.003, gt=0)
     """Adam's step size."""
@@ -179,7 +197,7 @@ class Engine(Settings):
     """How work is cut and where it runs. None of these changes a number beyond rounding; another `job_seconds` means other
     files, so models are trained again."""
 
-    stack: int = Field(default=32, ge=1)
+    stack: int = Field(default=32, ge=1, le=1_000_000)
     """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
     job_seconds: float = Field(default=60.0, gt=0)
     """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut."""
@@ -226,7 +244,7 @@ class Experiment(Settings):
     """Other architectures for shadows, each run beside shadows of the victim's own."""
     poison: Poison = Poison()
     """Rows that the adversary slips into every draw."""
-    repeats: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1,)
+    repeats: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (1,)
     """How often the adversary asks each query of a defence that answers at random; it takes the mean score, or the label given most
     often. Each number is run; 1 must be among them."""
     population: Population = Population()

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import PopleakError
 from .provenance import code_digest, library_versions
 from .settings import canonical, digest
 
 ROOT = "results"
+MOST_JOBS = 10_000
+"""Jobs of one stage; Snakemake takes minutes to lay out more."""
+MOST_MB = 4_000_000
+"""Megabytes of memory that a job may ask for: no machine has more."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,18 @@ Steps = dict[str, dict[str, Step]]
 Input = Step | list[tuple[Step, str]]
 
 
+def sane(jobs: int, slug: str, mem_mb: float) -> None:
+    """Raise PopleakError where a stage has more jobs, or a job asks for more memory, than any machine can bear."""
+    if jobs > MOST_JOBS:
+        raise PopleakError(
+            f"config: {slug}: more than {MOST_JOBS:,} jobs of one stage: raise engine.job_seconds, or ask for fewer victims, shadows or epochs"
+        )
+    if mem_mb > MOST_MB:
+        raise PopleakError(
+            f"config: {slug}: a job would need {mem_mb / 1e6:,.0f} TB of memory: ask for fewer rows, victims or shadows, or narrower models"
+        )
+
+
 def add(
     steps: Steps, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Input], **more: Any
 ) -> Step:
@@ -65,6 +82,7 @@ def add(
         paths[name] = tuple(found)
     name = f"{slug}-{digest({'stage': stage, 'settings': settings, 'inputs': sources})}"
     if name not in steps[stage]:
+        sane(len(steps[stage]) + 1, slug, more.get("mem_mb", 0))
         names = more.pop("outputs", ("table",))
         outputs = {out: f"{ROOT}/store/{stage}/{name}{'' if out == 'table' else '.' + out}.parquet" for out in names}
         steps[stage][name] = Step(stage, name, settings, paths, outputs, **more)

@@ -17,7 +17,7 @@ from .errors import PopleakError
 from .experiment import Experiment
 from .games import several, slug_of
 from .judgeplan import Arm, JudgePlan
-from .steps import ROOT, Step, Steps, add
+from .steps import ROOT, Step, Steps, add, sane
 
 ROLES = {"victim": "victims", "shadow": "shadows"}
 """The name of a role's output file, by role."""
@@ -264,7 +264,9 @@ class TaskPlan:
         found = []
         slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
         most = min(population.victims, population.shadows)
-        for i, count in cost.parts(sum(sizes) * len(items) * each, self.limit, most):
+        cut = cost.parts(sum(sizes) * len(items) * each, self.limit, most)
+        sane(len(cut), self.slug(*slug), 0)
+        for i, count in cut:
             models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
             found.append(
                 add(
