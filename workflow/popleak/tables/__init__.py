@@ -1,4 +1,4 @@
-"""Stage `tables`: parts of the stages before -> the five public tables, one module each."""
+"""Stage `tables`: parts of the stages before -> the public tables, one module each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import schema, store
+from ..errors import PopleakError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,8 @@ def run(
     code: str,
 ) -> None:
     """Write one public table. parts: files to put together; tables: public tables that this one is made of."""
+    if step not in schema.TABLES:
+        raise PopleakError(f"tables: {step!r} is no public table: choose from {', '.join(schema.TABLES)}")
     inputs = {name: store.read(path, stage="tables").to_pandas() for name, path in tables.items()}
     made = import_module(f".{step}", __name__).make(parts=parts, tables=inputs, settings=settings)
     paths = [*parts, *tables.values()]
