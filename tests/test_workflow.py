@@ -175,7 +175,7 @@ def test_a_second_run_does_nothing_and_says_so(finished):
 
 
 def test_same_bytes_on_one_core(finished, tmp_path):
-    """Another folder, another number of cores, another order of jobs: the five tables are the same bytes."""
+    """Another folder, another number of cores, another order of jobs: the public tables are the same bytes."""
     folder = copy(tmp_path)
     snakemake(folder, "--cores", "1", *SMOKE)
     assert table_digests(folder) == table_digests(finished[0])

@@ -70,7 +70,7 @@ class Worlds(Settings):
     """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must sit at chance (`null` in earlier
     versions, which is read as `equal`); k-ary: three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
-    """P(a = 1) in world 0 and in world 1. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
+    """P(a = 1) in each world. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
 
     @model_validator(mode="before")
     @classmethod
@@ -134,7 +134,7 @@ class Task(Settings):
     options: dict[str, Any] = Field(default_factory=dict)
     """The dataset's own options."""
     rows: int = Field(default=2000, ge=10, le=10_000_000)
-    """Rows that each model is trained on, the same in both worlds."""
+    """Rows that each model draws, the same in all worlds; the share `training.validation` of them is held out of training."""
     query_rows: int = Field(default=1000, ge=10, le=10_000_000)
     """Query points of each group, disjoint from all training rows."""
     models: Choices | None = None
@@ -220,7 +220,7 @@ class Experiment(Settings):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     """What is predicted of whom."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
-    """Pairs of worlds."""
+    """What adversaries tell apart: pairs of worlds, or many."""
     ratio_mode: Literal["natural", "label-balanced"] = "natural"
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
     models: Choices = (Choice(name="mlp"),)
@@ -248,12 +248,15 @@ class Experiment(Settings):
     """How often the adversary asks each query of a defence that answers at random; it takes the mean score, or the label given most
     often. Each number is run; 1 must be among them."""
     population: Population = Population()
+    """How many models, and from which pools."""
     training: Train = Train()
+    """How models are trained."""
     engine: Engine = Engine()
+    """How work is cut and where it runs."""
     figures: tuple[str, ...] = ("leakage", "gap", "bound", "tradeoff", "roc")
     """Figures to draw."""
     tau: float = Field(default=0.1, gt=0, lt=1)
-    """The accuracy gap under which the paper calls a model safe; used by the verdicts."""
+    """The accuracy gap under which the paper calls a model safe; used by verdicts and figures."""
 
     @field_validator("defences")
     @classmethod

@@ -1,4 +1,4 @@
-# parts -> the five public tables of the experiment
+# parts -> the public tables of the experiment
 rule tables:
     input:
         unpack(lambda wildcards: {name: list(paths) for name, paths in PLAN.tables[wildcards.table].inputs.items()}),
