@@ -407,3 +407,18 @@ def test_the_old_word_for_equal_worlds_makes_the_same_steps():
         stage: list(s) for stage, s in new.steps.items()
     }
     assert old.report.params == new.report.params
+
+
+@pytest.mark.parametrize("through", ["path", "data_dir"])
+def test_braces_in_the_path_of_a_table(tmp_path, through):
+    """Snakemake would take {b} for a wildcard, and say so in a message that names a rule."""
+    folder = tmp_path / ("data" if through == "path" else "da{b}ta")
+    path = folder / "table" / ("a{b}.csv" if through == "path" else "a.csv")
+    path.parent.mkdir(parents=True)
+    path.write_text("y,a\n0,0\n")
+    options = {"label": "y", "positive": 1, "attribute": "a", "groups": [0, 1]}
+    options["path"] = str(path) if through == "path" else path.name
+    with pytest.raises(
+        PopleakError, match=r"^config: tasks: mine: .*\{b\}.*: Snakemake takes what stands in braces .*: rename"
+    ):
+        tiny.build(data_dir=str(folder), tasks=[{"dataset": "table", "id": "mine", "options": options}])

@@ -148,6 +148,10 @@ class TaskPlan:
             if found is None:
                 found = f"{ROOT}/data/{task.dataset}/{source.file}"
                 self.fetches[found] = (task.dataset, source)
+            if re.search(r"\{.*\}", str(found)):
+                raise PopleakError(
+                    f"config: tasks: {task.id}: {found}: Snakemake takes what stands in braces for a wildcard: rename the file, or its folder"
+                )
             paths.append(str(found))
         settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
         if not sources:
