@@ -11,12 +11,15 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-configfile: "config.yaml"
+# beside this file, whatever the working directory is
+configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
 try:
     from popleak import config as popleak_config
+    from popleak import locks as popleak_locks
     from popleak import plan as popleak_plan
+    from popleak import publish as popleak_publish
     from popleak.errors import PopleakError
     from popleak.provenance import code_digest
 except ImportError as error:
@@ -34,6 +37,14 @@ ENGINE = f"--stack {PLAN.experiment.engine.stack} --device {PLAN.experiment.engi
 GPU = int(PLAN.experiment.engine.device == "cuda")
 STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"
+
+if workflow.is_main_process:  # and not in the jobs that a run starts, which read this file again
+    if popleak_locks.clear(".snakemake"):
+        print("popleak: the last run in this folder was killed; its lock is removed", file=sys.stderr)
+    try:
+        popleak_publish.renew(PLAN)
+    except PopleakError as error:
+        raise WorkflowError(str(error))
 
 # jobs run the same Python as this, whether or not its environment is activated; a prefix replaces Snakemake's own strict
 # mode, without which a failed command before `| tee` would count as done. glibc gives large blocks back to the system and
@@ -70,15 +81,17 @@ include: "workflow/rules/regress.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/publish.smk"
 include: "workflow/rules/readme.smk"
 
 
 onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
+    for line in PLAN.notices():
+        print(f"popleak: {line}", file=sys.stderr)
 
 
 onsuccess:
-    print(
-        f"popleak: done. Report: {RESULTS}/report.html   Figures: {RESULTS}/figures/   Tables: {RESULTS}/tables/",
-        file=sys.stderr,
-    )
+    print(popleak_publish.closing(PLAN), file=sys.stderr)
+    for line in PLAN.absent:
+        print(f"popleak: left out: {line}", file=sys.stderr)

@@ -172,7 +172,7 @@ def test_no_network(tmp_path):
         message = refused("refused", lambda: fetch(Source("f.csv", url), tmp_path / "f.csv", retries=1), tmp_path)
     assert "f.csv: cannot be fetched" in message
     assert url in message
-    assert f"get it by hand and put it at {tmp_path / 'f.csv'}" in message
+    assert f"get it by hand and put it at {tmp_path / 'f.csv'}, or give the config `tasks` without" in message
 
 
 def test_only_https_unless_told(publisher, tmp_path):

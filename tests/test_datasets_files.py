@@ -25,33 +25,34 @@ DATA = os.environ.get("POPLEAK_DATA")
 # ---- made-up census files
 
 
-def person_file(path: Path, *, rows: int = 3000, relation: str = "RELP", seed: int = 0, member: str = "psam_p06.csv"):
-    """Write a made-up person zip with columns that nobody asked for; return it as a data frame."""
+def person_file(path: Path, *, state: str, rows: int = 3000, relation: str = "RELP", seed: int = 0, **columns):
+    """Write a made-up person zip with columns that nobody asked for; return it as a data frame. columns: instead of its own."""
     pd = pytest.importorskip("pandas")
     random = np.random.default_rng(seed)
     pick = lambda *values: random.choice(np.array(values, dtype=float), rows)  # noqa: E731
     frame = pd.DataFrame(
         {
             "SERIALNO": [f"2018GQ{number:07d}" for number in range(rows)],
-            "ST": 6.0,
+            ("STATE" if relation == "RELSHIPP" else "ST"): float(FIPS[state]),
             "AGEP": pick(15, 16, 17, 18, 40, 99),
             "COW": pick(1, 2, 8, np.nan),
             "SCHL": pick(1, 16, 21, 24),
             "MAR": pick(1, 3, 5),
             "OCCP": pick(10, 440, 500, 1005, 4720, 9830, 9920, np.nan),
             "POBP": pick(1, 6, 56, 60, 303),
-            relation: pick(0, 16, 17),
+            relation: pick(20, 28, 38) if relation == "RELSHIPP" else pick(0, 16, 17),
             "WKHP": pick(np.nan, 0, 1, 40, 99),
             "SEX": pick(1, 2),
             "RAC1P": pick(1, 2, 6, 9),
             "PINCP": pick(np.nan, -60, 0, 100, 101, 50000, 50001, 200000),
             "PWGTP": pick(0, 1, 30),
+            **columns,
         }
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ACS2018_PUMS_README.pdf", b"%PDF not a table")
-        archive.writestr(member, frame.to_csv(index=False))
+        archive.writestr(f"psam_p{FIPS[state]:02d}.csv", frame.to_csv(index=False))
     return frame
 
 
@@ -64,7 +65,7 @@ def load_person(paths: dict[str, Path], *, attribute: str = "sex", **options) ->
 
 def test_task_is_folktables(tmp_path):
     acs = pytest.importorskip("folktables.acs")
-    frame = person_file(tmp_path / "csv_pnv.zip")
+    frame = person_file(tmp_path / "csv_pnv.zip", state="NV")
     records = load_person({"2018/csv_pnv.zip": tmp_path / "csv_pnv.zip"}, states=["NV"])
     check_records(records)
     x, y, _ = acs.ACSIncome.df_to_numpy(frame)
@@ -91,15 +92,15 @@ def test_task_is_folktables(tmp_path):
 
 
 def test_person_states_and_years(tmp_path):
-    person_file(tmp_path / "a.zip", seed=1)
-    person_file(tmp_path / "b.zip", seed=2)
+    person_file(tmp_path / "a.zip", state="AL", seed=1)
+    person_file(tmp_path / "b.zip", state="WY", seed=2)
     one = load_person({"2018/csv_pal.zip": tmp_path / "a.zip"}, states=["AL"])
     two = load_person(
         {"2018/csv_pal.zip": tmp_path / "a.zip", "2018/csv_pwy.zip": tmp_path / "b.zip"}, states=["AL", "WY"]
     )
     assert len(two.y) > len(one.y)
     assert np.array_equal(two.y[: len(one.y)], one.y)
-    person_file(tmp_path / "c.zip", relation="RELSHIPP")
+    person_file(tmp_path / "c.zip", state="AL", relation="RELSHIPP")
     later = load_person({"2021/csv_pal.zip": tmp_path / "c.zip"}, states=["AL"], year=2021)
     assert later.facts["relationship"] == "RELSHIPP"
     race = load_person({"2018/csv_pal.zip": tmp_path / "a.zip"}, states=["AL"], attribute="race")
@@ -111,14 +112,14 @@ def test_person_states_and_years(tmp_path):
 
 def test_person_source_is_the_bureau():
     plugin = plugins.load("datasets", "acs-income")
-    (source,) = plugin.sources(AcsSettings())
+    (source,) = plugin.sources(AcsSettings(format="person"))
     assert source.url == "https://www2.census.gov/programs-surveys/acs/data/pums/2018/1-Year/csv_pca.zip"
     assert plugin.card(AcsSettings()).rows == 195665
     assert plugin.card(AcsSettings(states=("NY",))).rows is None
 
 
 def test_california_with_wrong_counts_is_refused(tmp_path):
-    person_file(tmp_path / "a.zip")
+    person_file(tmp_path / "a.zip", state="CA")
     with pytest.raises(PopleakError, match=r"csv_pca\.zip: rows: expected 195665, found"):
         load_person({"2018/csv_pca.zip": tmp_path / "a.zip"})
 
@@ -132,6 +133,25 @@ def test_person_file_errors(tmp_path):
         archive.writestr("psam_p01.csv", "AGEP,WKHP\n1,2\n")
     with pytest.raises(PopleakError, match="lacks column"):
         load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    person_file(path, state="WY")
+    with pytest.raises(PopleakError, match=r"a\.zip: holds people of another state than AL"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    frame = person_file(path, state="AL", COW="Private")
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'COW' holds 'Private' in 3,000 rows, and may hold 1 to 9"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    person_file(path, state="AL", MAR="NA")
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'MAR' holds 'NA' in 3,000 rows, and may hold 1 to 5"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("psam_p01.csv", "OCCP," + frame.to_csv(index=False).replace("\n", "\n4720,", len(frame)))
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'OCCP' is there 2 times"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    header, *rows = frame.to_csv(index=False).splitlines()
+    for some in (["1," + rows[0], *rows[1:]], [*rows[:9], "1," + rows[9], *rows[10:]], ["1," + row for row in rows]):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("psam_p01.csv", "\n".join([header, *some]))
+        with pytest.raises(PopleakError, match=r"a\.zip: .*(saw 15|more fields than its header)"):
+            load_person({"2018/csv_pal.zip": path}, states=["AL"])
     for bad in ({"states": ["ZZ"]}, {"states": []}, {"states": ["AL", "AL"]}, {"year": 2020}, {"year": 2013}):
         with pytest.raises(pydantic.ValidationError):
             AcsSettings.model_validate(bad)

@@ -85,5 +85,14 @@ def test_readme_without_markers_is_refused(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("nothing here", encoding="utf-8")
     with pytest.raises(readme.PopleakError, match="lacks the lines"):
-        readme.write(title="t", tau=0.1, tables={}, figure=tmp_path / "f.png", folder=tmp_path / "o", readme=page)
+        readme.write(
+            title="t",
+            tau=0.1,
+            tables={},
+            cards=[],
+            absent=[],
+            figure=tmp_path / "f.png",
+            folder=tmp_path / "o",
+            readme=page,
+        )
     assert not (tmp_path / "o").exists()

@@ -297,7 +297,9 @@ def test_stage_writes_equal_bytes_twice(name, tmp_path):
     second = figure.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "b" / "my.figure")
     assert [path.name for path in first] == ["my.figure.pdf", "my.figure.png", "my.figure.csv"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in first)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(
+        [path.name for path in first] + ["my.figure.sha256"]
+    )
     pdf, png, csv = (path.read_bytes() for path in first)
     assert (
         b"/Type3" not in pdf

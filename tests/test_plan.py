@@ -14,7 +14,7 @@ from popleak import config, plan
 from popleak.errors import PopleakError
 from popleak.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
 
-STORE = plan.STAGES
+STORE = plan.STAGES[: plan.STAGES.index("tables")]
 PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies")
 EXPERIMENTS = tiny.ROOT / "workflow" / "experiments"
 
@@ -197,7 +197,7 @@ LIKE = {  # a config in which each key has another valid value
 def facts(built: plan.Plan) -> dict[tuple[str, str], tuple]:
     """Return (params, inputs, outputs) of every step, by stage and id."""
     return {
-        (step.stage, step.id if step.stage != "report" else "report"): (
+        (step.stage, step.id): (
             step.params, tuple(sorted((k, tuple(v)) for k, v in step.inputs.items())), tuple(sorted(step.outputs.items())),
         )
         for step in built.all_steps()
@@ -205,20 +205,16 @@ def facts(built: plan.Plan) -> dict[tuple[str, str], tuple]:
 
 
 def rerun(old: plan.Plan, new: plan.Plan) -> set[tuple[str, str]]:
-    """Return (stage, id) of the new plan's steps that a run of it would make: its own or its inputs' facts differ."""
-    before, done, again = facts(old), set(), set()
-    for step in new.all_steps():
-        key = (step.stage, step.id if step.stage != "report" else "report")
-        own = facts(new)[key]
-        if before.get(key) != own or any(path in again for paths in step.inputs.values() for path in paths):
-            again.update(step.outputs.values())
-            done.add(key)
-    return done
+    """Return (stage, id) of the new plan's steps whose files a run of the old one does not leave behind."""
+    before, after = facts(old), facts(new)
+    for key in before.keys() & after.keys():
+        assert before[key] == after[key], "one id, one meaning"
+    return after.keys() - before.keys()
 
 
 def parts(found: set[tuple[str, str]]) -> set[str]:
     """Return the stages, with tables and figures named."""
-    return {f"{stage} {name}" if stage in ("tables", "figures") else stage for stage, name in found}
+    return {f"{stage} {name.rpartition('-')[0]}" if stage in ("tables", "figures") else stage for stage, name in found}
 
 
 FIGURES = {"figures leakage", "figures gap"}
@@ -244,7 +240,8 @@ def second(**changes) -> dict:
 
 BASE = tiny.raw(**LIKE)
 FLIPS = {
-    "experiment": ({"experiment": "elsewhere"}, {*TABLES, *FIGURES, "report"}),
+    # tables and figures are shared, and copied to another folder
+    "experiment": ({"experiment": "elsewhere"}, {"report"}),
     "title": ({"title": "another"}, {"report"}),
     "seed": ({"seed": 4}, ALL),
     "data_dir": ({"data_dir": "nowhere"}, set()),

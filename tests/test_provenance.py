@@ -23,7 +23,7 @@ found = {}
 for step in tiny.build(figures=["leakage", "gap", "roc"], attacks=["loss", "kl", "meta"]).all_steps():
     name = step.stage
     if step.stage in ("tables", "figures"):
-        name += " " + step.id
+        name += " " + (step.settings.get("table") or step.settings["figure"])
     if step.stage == "attack":
         name += " " + step.settings["attack"]
     if step.stage == "defend":

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tiny
-from popleak import arrays, store
+from popleak import arrays, seal, store
 from popleak.errors import PopleakError
 
 COLUMNS = {"k": np.arange(200), "w": arrays.fixed(np.random.default_rng(0).random((200, 7)).astype(np.float32))}
@@ -63,7 +63,7 @@ def test_same_bytes(tmp_path):
     for name in ("a", "b"):
         store.write(tmp_path / name, COLUMNS, FACTS)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert store.file_digest(tmp_path / "a") == store.file_digest(tmp_path / "b")
+    assert seal.check(tmp_path / "a") == seal.check(tmp_path / "b")
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "over another"])
@@ -115,7 +115,7 @@ def test_truncated_is_named_and_refused(path, share):
     for act in (store.read, store.facts):
         with pytest.raises(PopleakError) as error:
             act(path)
-        assert re.search(rf"^{re.escape(str(path))}: truncated or not Parquet .*delete the file", one_line(error))
+        assert re.search(rf"^{re.escape(str(path))}: truncated or not Parquet: delete the file", one_line(error))
 
 
 def test_damaged_inside_is_refused(path):
@@ -131,7 +131,7 @@ def test_damaged_inside_is_refused(path):
 def test_foreign_parquet_is_refused(path):
     path.parent.mkdir()
     pq.write_table(pa.table({"k": [1]}), path)
-    with pytest.raises(PopleakError, match="not written by popleak") as error:
+    with pytest.raises(PopleakError, match="not written by this version of popleak") as error:
         store.read(path)
     assert str(path) in one_line(error)
 
@@ -157,7 +157,12 @@ def test_provenance_holds_nothing_volatile(tmp_path):
         (tmp_path / folder / "draw" / "in.parquet").write_bytes(b"abc")
         found.append(
             store.provenance(
-                stage="s", step="x", settings={"a": 1}, code="c", inputs=[tmp_path / folder / "draw" / "in.parquet"]
+                stage="s",
+                step="x",
+                settings={"a": 1},
+                code="c",
+                inputs=[],
+                files=[tmp_path / folder / "draw" / "in.parquet"],
             )
         )
     assert found[0] == found[1]
@@ -174,7 +179,7 @@ def test_provenance_of_two_inputs_of_one_name(tmp_path):
         (tmp_path / folder).mkdir()
         paths.append(tmp_path / folder / "in.parquet")
         paths[-1].write_bytes(bytes([i]))
-    assert len(store.provenance(stage="s", step="x", settings={}, code="c", inputs=paths)["inputs"]) == 2
+    assert len(store.provenance(stage="s", step="x", settings={}, code="c", inputs=[], files=paths)["inputs"]) == 2
 
 
 def test_nothing_is_pickled():

@@ -152,5 +152,5 @@ def test_more_files_than_the_settings_name(tmp_path, capsys):
 
 
 def test_a_table_that_is_none(capsys):
-    assert cli.main(["tables", "--step", "modles", "--settings", "{}", "--output", "o"]) == 2
+    assert cli.main(["tables", "--step", "x", "--settings", '{"table": "modles"}', "--output", "o"]) == 2
     assert capsys.readouterr().err.startswith("popleak: tables: 'modles' is no public table: choose from models, ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -15,11 +16,14 @@ import pytest
 
 import experiment
 import tiny
+from popleak import seal, store
+from popleak.errors import PopleakError
 from popleak.schema import MANY
 from popleak.schema import TABLES as ALL_TABLES
 
 pytestmark = pytest.mark.dag
 TABLES = [name for name in ALL_TABLES if name not in MANY]
+COPYING = ("stamps", "publish_")
 SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
 
 
@@ -50,19 +54,24 @@ def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = Non
 
 
 def dry(folder: Path, *words: str) -> dict[str, int]:
-    """Return the number of jobs of each rule that a run would make."""
+    """Return the number of jobs of each rule that a run would make, but for those that only copy what is made."""
     said = snakemake(folder, "--dry-run", *words)
     if "Nothing to be done" in said:
         return {}
     table = said.split("job ", 1)[1].split("\n\n", 1)[0]
     counts = dict(re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE))
-    return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "total")}
+    return {
+        rule: int(count)
+        for rule, count in counts.items()
+        if rule not in ("all", "total") and not rule.startswith(COPYING)
+    }
 
 
-def jobs(folder: Path, *words: str) -> set[str]:
-    """Return the files that a run would make, as the dry run names them."""
+def published(folder: Path, *words: str) -> set[str]:
+    """Return the names of the files that a run would copy to the experiment's folder, as the dry run names them."""
     said = snakemake(folder, "--dry-run", "--workflow-profile", "none", *words)
-    return set(re.findall(r"results/[\w./-]+\.(?:parquet|png|html)", "".join(re.findall(r"output: .*\n", said))))
+    found = re.findall(r"results/smoke/[\w./-]+\.(?:parquet|png|html)", "".join(re.findall(r"output: .*\n", said)))
+    return {Path(path).stem for path in found}
 
 
 def table_digests(folder: Path) -> dict[str, str]:
@@ -150,6 +159,14 @@ def test_no_figures_can_be_planned(fresh, tmp_path):
     assert "figures" not in found and found["report"] == 1
 
 
+@pytest.mark.parametrize("name", ["tables", "ratios"])
+def test_real_data_can_be_planned_from_a_clean_clone(fresh, name):
+    words = ("--cores", "1", "--configfile", f"workflow/experiments/{name}.yaml")
+    assert dry(fresh, *words)["fetch"] == 5
+    said = snakemake(fresh, "--dry-run", "--workflow-profile", "none", *words)
+    assert "output: results/data/acs-income/2018/csv_pca.zip\n" in said
+
+
 # The run.
 
 
@@ -192,6 +209,45 @@ def test_same_bytes_on_one_core(finished, tmp_path):
         assert (folder / figure).read_bytes() == (finished[0] / figure).read_bytes()
 
 
+def test_two_thousand_flips_are_all_refused(finished, tmp_path):
+    """One flipped bit in a file of each kind that a run leaves: none is read with other values, each refusal is one line."""
+    folder, rng = finished[0] / "results", random.Random(0)
+    files = [path for path in sorted((folder / "store").rglob("*")) if path.is_file() and path.suffix != ".sha256"]
+    files += sorted((folder / "smoke" / "tables").iterdir())
+    stages = {path.parent.name for path in files}
+    assert {
+        "dataset",
+        "split",
+        "draw",
+        "train",
+        "defend",
+        "query",
+        "measure",
+        "attack",
+        "tables",
+        "figures",
+        "report",
+    } <= stages
+    refused = 0
+    for number in range(2000):
+        path = files[number % len(files)]
+        data = bytearray(path.read_bytes())
+        bit = rng.randrange(8 * len(data))
+        data[bit // 8] ^= 1 << bit % 8
+        damaged = tmp_path / "store" / path.parent.name / path.name
+        damaged.parent.mkdir(parents=True, exist_ok=True)
+        damaged.write_bytes(data)
+        with pytest.raises(PopleakError) as error:
+            if path.suffix == ".parquet":
+                store.read(damaged)
+            else:
+                shutil.copy(path.with_suffix(".sha256"), damaged.parent)
+                seal.check_by(damaged.with_suffix(".sha256"), damaged)
+        assert str(damaged) in str(error.value) and "run again" in str(error.value) and "\n" not in str(error.value)
+        refused += 1
+    assert refused == 2000
+
+
 def test_each_job_accounts_for_its_time(finished):
     """One line in each log; with what Snakemake's clock and the run's wall time add, nothing is counted twice or lost."""
     folder, said, seconds = finished
@@ -210,6 +266,30 @@ def test_each_job_accounts_for_its_time(finished):
     assert frame["wall_seconds"].sum() == pytest.approx(2 * seconds)
 
 
+def test_a_task_without_its_file_is_left_out_aloud(finished, tmp_path):
+    """At both ends of the run and on the page; with the file there, the tables are made anew."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder, symlinks=True)
+    overlay = folder / "some.yaml"
+    smoke = "{dataset: synthetic, rows: 200, query_rows: 100, options: {rows: 4000}}"
+    overlay.write_text(
+        f"tasks: [{smoke}, {{dataset: acs-income, rows: 200, query_rows: 50, options: {{format: parquet}}}}]\ndata_dir: data\n"
+    )
+    words = (*SMOKE, str(overlay))
+    line = (
+        "popleak: left out: acs-income-sex: no file acs_income_2018_us_100k.parquet: put it into <data_dir>/acs_income/"
+    )
+    said = snakemake(folder, "--cores", "1", *words)
+    assert said.count(line) == 2
+    assert said.index(line) < said.index("popleak: done.") < said.rindex(line)
+    page = (folder / "results" / "smoke" / "report.html").read_text(encoding="utf-8")
+    assert "Left out: acs-income-sex: no file acs_income_2018_us_100k.parquet" in page
+    (folder / "data" / "acs_income").mkdir(parents=True)
+    (folder / "data" / "acs_income" / "acs_income_2018_us_100k.parquet").touch()
+    found = dry(folder, *words)
+    assert (found["dataset"], found["tables"], found["report"]) == (1, 6, 1)
+
+
 # What an edit re-runs.
 
 CODE = "\n\nADDED = 1\n"
@@ -219,15 +299,14 @@ def test_a_figures_code_re_runs_that_figure_and_the_report(tree):
     folder, edit = tree
     edit("workflow/popleak/figures/gap.py", CODE)
     assert dry(folder, *SMOKE) == {"figures": 1, "report": 1}
-    assert {Path(path).stem for path in jobs(folder, *SMOKE)} == {"gap", "report"}
+    assert published(folder, *SMOKE) == {"gap", "report"}
 
 
 def test_an_attacks_code_re_runs_that_attack_and_what_follows(tree):
     folder, edit = tree
     edit("workflow/popleak/attacks/kl.py", CODE)
     assert dry(folder, *SMOKE) == {"attack": 1, "tables": 4, "figures": 1, "report": 1}
-    found = {Path(path).stem for path in jobs(folder, *SMOKE) if "/store/" not in path}
-    assert found == {"scores", "leakage", "claims", "proxies", "report"}
+    assert published(folder, *SMOKE) == {"scores", "leakage", "claims", "proxies", "report"}
 
 
 def test_a_comment_re_runs_nothing(tree):

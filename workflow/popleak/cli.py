@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_readme(commands)
     _add_data(commands)
     _add_fetch(commands)
+    _add_publish(commands)
+    _add_verify(commands)
+    _add_prune(commands)
     one, many = {"type": Path, "required": True}, {"type": Path, "required": True, "nargs": "+"}
     _stage(commands, "dataset", _dataset, files={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "split", _split, data=one, output=one)
@@ -221,6 +224,7 @@ def _report(arguments: argparse.Namespace) -> None:
         experiment=arguments.settings["experiment"],
         tables=_named_tables(arguments),
         figures=trouble.paired(arguments.settings["figures"], arguments.figures, "figures"),
+        absent=arguments.settings["absent"],
         cards=[{**fact["card"], "dataset": fact["settings"]["dataset"], **fact["facts"]} for fact in facts],
         versions=store.facts(arguments.models)["versions"],
         output=arguments.output,
@@ -299,6 +303,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
+    print("".join(f"{line}\n" for line in whole.notices()), end="")
 
 
 def _add_power(commands) -> None:
@@ -370,6 +375,8 @@ def _add_readme(commands) -> None:
     parser.add_argument("--tau", type=float, required=True)
     for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
         parser.add_argument(f"--{option}", type=Path, required=True)
+    parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
+    parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
     parser.set_defaults(run=_readme)
 
 
@@ -380,6 +387,8 @@ def _readme(arguments: argparse.Namespace) -> None:
         title=arguments.title,
         tau=arguments.tau,
         tables=_named_tables(arguments),
+        cards=arguments.cards,
+        absent=arguments.absent,
         figure=arguments.figure,
         folder=arguments.folder,
         readme=arguments.readme,
@@ -402,6 +411,71 @@ def _data(arguments: argparse.Namespace) -> None:
             print(f"{step.settings['dataset']:<12} {state:<9} {path}")
         if not step.inputs["files"]:
             print(f"{step.settings['dataset']:<12} {'generated':<9} -")
+    print("".join(f"{line}\n" for line in whole.notices()), end="")
+
+
+def _add_publish(commands) -> None:
+    parser = commands.add_parser(
+        "publish", help="copy finished files from the store to the experiment's folder, checked"
+    )
+    parser.add_argument("--files", type=Path, nargs="+", required=True)
+    parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="where each file goes")
+    parser.add_argument("--digests", type=Path, help="the manifest of files that are no Parquet")
+    parser.set_defaults(run=_publish)
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    from . import publish
+
+    publish.run(files=arguments.files, outputs=arguments.outputs, digests=arguments.digests)
+
+
+def _add_verify(commands) -> None:
+    parser = commands.add_parser(
+        "verify", help="read an experiment's finished files: are they whole, and of this config?"
+    )
+    _add_configfile(parser)
+    parser.set_defaults(run=_verify)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from . import inventory, plan
+
+    whole = plan.build(experiment_of(arguments.configfile))
+    found = inventory.verify(whole)
+    if found.problems:
+        raise PopleakError("\npopleak: ".join(found.problems))
+    print(f"{found.whole} files are whole and of this config, {found.absent} are not made yet")
+
+
+def _add_prune(commands) -> None:
+    parser = commands.add_parser(
+        "prune",
+        help="list the files of results/store that no experiment here needs: of other settings, or of earlier code",
+    )
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="further experiments whose files are needed, each an overlay",
+    )
+    parser.add_argument("--delete", action="store_true", help="delete them")
+    parser.set_defaults(run=_prune)
+
+
+def _prune(arguments: argparse.Namespace) -> None:
+    from . import inventory, plan
+
+    overlays = [[path] for path in (*experiment_files(), *arguments.configfile) if path.name != "config.yaml"]
+    found = inventory.unused([plan.build(experiment_of(paths)) for paths in ([], *overlays)])
+    size = sum(path.stat().st_size for path in found)
+    for path in found:
+        if arguments.delete:
+            path.unlink()
+        else:
+            print(path)
+    print(f"{len(found)} files, {size / 1e6:.1f} MB: {'deleted' if arguments.delete else 'delete them with --delete'}")
 
 
 def _add_fetch(commands) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, plugins, store
+from . import arrays, plugins, seal, store
 from .datasets._fetch import verify
 from .datasets.base import Records
 from .errors import PopleakError
@@ -21,6 +21,9 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
     options = plugin.Settings.model_validate(settings["options"])
     for source in plugin.sources(options):
         verify(files[source.file], source)
+    for name, digest in settings.get("content", {}).items():
+        if seal.file_digest(files[name]) != digest:
+            raise PopleakError(f"{files[name]}: changed since this run was planned: give the same command again")
     records = plugin.load(
         files=files,
         label=settings["label"],
@@ -49,7 +52,8 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
             step=step,
             settings=settings,
             code=code,
-            inputs=files.values(),
+            inputs=(),
+            files=files.values(),
             features=list(records.features),
             groups=list(records.groups),
             facts=dict(records.facts),

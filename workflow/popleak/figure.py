@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from . import plugins, store
+from . import atomic, plugins, seal, store
 from .errors import PopleakError
 from .figures._style import PNG_DPI, style
 
@@ -18,30 +17,25 @@ PNG_METADATA = {"Software": None}
 def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: float) -> tuple[Path, Path, Path]:
     """Draw the figure `name` from `tables` (paths by table name), with the experiment's `tau`; return the paths of <stem>.pdf, .png and .csv.
 
-    Equal tables give equal bytes. Raises PopleakError if a table that the figure reads is not given, or damaged.
+    Their digests are written to <stem>.sha256. Equal tables give equal bytes. Raises PopleakError if a table that the
+    figure reads is not given or damaged, and if the tables are not of one run.
     """
     plugin = plugins.load("figures", name)
     absent = [table for table in plugin.tables if table not in tables]
     if absent:
         raise PopleakError(f"figure {name}: needs the table {absent[0]!r}: pass its path")
+    store.agree({table: tables[table] for table in plugin.tables})
     frames = {table: store.read(tables[table]).to_pandas() for table in plugin.tables}
     stem = Path(stem)
     paths = tuple(stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
-    stem.parent.mkdir(parents=True, exist_ok=True)
     with style():
         figure, plotted = plugin.draw(frames, tau=tau)
         figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
-        _whole(paths[0], lambda path: figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
-        _whole(paths[1], lambda path: figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))
-    _whole(paths[2], lambda path: plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n"))
+        with atomic.replacing(paths[0]) as path:
+            figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA)
+        with atomic.replacing(paths[1]) as path:
+            figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA)
+    with atomic.replacing(paths[2]) as path:
+        plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), paths)
     return paths
-
-
-def _whole(path: Path, save: Callable[[Path], None]) -> None:
-    """Let the file appear under its name whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import cost, plugins
 from .config import ResolvedChoice
 from .games import Game, several
-from .steps import Step, add
+from .steps import Step, add, tables_named
 
 if TYPE_CHECKING:
     from .taskplan import TaskPlan
@@ -89,7 +89,7 @@ class JudgePlan:
         asked = self.plan.models * len(arms) * worlds
         return add(
             self.steps, "query", self.plan.slug(model.id, self._named(cut)), settings,
-            {"data": self.plan.data, "points": points, **inputs}, outputs=tuple(FILES.values()),
+            {"data": self.plan.data, "points": points, **inputs}, outputs=tables_named(*FILES.values()),
             modules=("popleak.query", plugins.modules("models")[model.name], *sorted(modules)), models=asked,
             mem_mb=cost.memory(numbers * (1 + max(settings["repeats"]) // 8), self.plan.features),
             seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], len(arms)),
@@ -151,7 +151,7 @@ class JudgePlan:
         return add(
             self.steps, "measure", self.plan.slug(model.id, self._named(cut)),
             {**self._common(model, cut, defences), "seed": self.experiment.seed},
-            {"data": self.plan.data, **inputs}, outputs=("models", "bounds"), modules=("popleak.measure",),
+            {"data": self.plan.data, **inputs}, outputs=tables_named("models", "bounds"), modules=("popleak.measure",),
             mem_mb=cost.memory(4 * numbers, self.plan.features), seconds=len(cut) * self._measure_seconds(len(defences)),
             mb=2 * self.plan.models * len(defences) * len(cut) * 1e-4,
         )  # fmt: skip

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from . import report_text, store
+from . import atomic, report_text, seal, store
 from .errors import PopleakError
 
 BEGIN, END = "<!-- results: begin, written by the rule readme -->", "<!-- results: end -->"
 NEEDED = ("models", "leakage", "bounds", "claims")
 
 
-def write(*, title: str, tau: float, tables: Mapping[str, Path], figure: Path, folder: Path, readme: Path) -> None:
+def write(
+    *,
+    title: str,
+    tau: float,
+    tables: Mapping[str, Path],
+    cards: Sequence[Path],
+    absent: Sequence[str],
+    figure: Path,
+    folder: Path,
+    readme: Path,
+) -> None:
     """Write block.md, claims.csv, leakage.csv and leakage.png into `folder` and the block into `readme`.
 
-    Raises PopleakError if the README lacks the markers; nothing is written then.
+    figure: the PNG, its digest beside it; cards: the files of the stage `dataset`; absent: what the experiment left out since a
+    raw file is not there. Raises PopleakError if the README lacks the markers, if a table or the figure is damaged, and if
+    the tables are not of one run; nothing is written then.
     """
     whole = around(readme, BEGIN, END)
+    store.agree(tables)
+    picture = seal.check_by(figure.with_suffix(".sha256"), figure)
     frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in NEEDED}
     image = (folder / "leakage.png").as_posix()
-    found = block(title=title, tau=tau, frames=frames, image=image)
+    data = dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)
+    found = block(title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("claims", "leakage"):
         frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    shutil.copyfile(figure, folder / "leakage.png")
+    atomic.write(folder / "leakage.png", picture)
     (folder / "block.md").write_text(found, encoding="utf-8")
     put(readme, whole, found)
 
@@ -46,14 +59,26 @@ def around(page: Path, begin: str, end: str) -> tuple[str, str]:
 
 def put(page: Path, whole: tuple[str, str], block: str) -> None:
     """Write a block into a page between what `around` returned. The page changes whole or not at all."""
-    partial = page.with_name(f".{page.name}.partial")
-    partial.write_text(f"{whole[0]}\n{block}{whole[1]}", encoding="utf-8")
-    os.replace(partial, page)
+    atomic.write(page, f"{whole[0]}\n{block}{whole[1]}".encode())
 
 
-def block(*, title: str, tau: float, frames: Mapping[str, pd.DataFrame], image: str) -> str:
-    """Return the block in Markdown: what was found in sentences, the leakage figure, the verdicts by claim and task."""
-    said = "\n".join(f"- {sentence}" for sentence in report_text.findings(frames, tau=tau))
+def block(
+    *,
+    title: str,
+    tau: float,
+    frames: Mapping[str, pd.DataFrame],
+    data: Sequence[str],
+    absent: Sequence[str],
+    image: str,
+) -> str:
+    """Return the block in Markdown: what was found in sentences, on which data, the leakage figure, the verdicts by claim
+    and task."""
+    found = [
+        *report_text.findings(frames, tau=tau),
+        f"Data: {'; '.join(data)}.",
+        *(f"Left out: {line}." for line in absent),
+    ]
+    said = "\n".join(f"- {sentence}" for sentence in found)
     return (
         f"**{title}**\n\n{said}\n\n![Leakage by defence and adversary]({image})\n\n"
         f"Share of victims whose world was named correctly, by defence and adversary, with 95 % intervals clustered by pool split.\n\n"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import plugins, report_text, schema, store
+from . import atomic, plugins, report_text, schema, seal, store
 from .errors import PopleakError
 from .figures import _select as select
 from .report_page import PAGE, SCRIPT, STYLE
@@ -36,18 +35,21 @@ def write(
     cards: Sequence[Mapping[str, Any]],
     versions: Mapping[str, str],
     output: str | Path,
+    absent: Sequence[str] = (),
 ) -> Path:
-    """Write the report to `output` and return its path. Equal inputs give equal bytes.
+    """Write the report to `output`, its digest beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
-    show; cards: one mapping a dataset, the fields of `Card`; versions: by package. Raises PopleakError for a missing
-    table or figure.
+    show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
+    left out since a raw file is not there, a line each. Raises PopleakError for a table or figure that is missing or
+    damaged, and for tables that are not of one run.
     """
     import jinja2
 
-    absent = [name for name in NEEDED if name not in tables]
-    if absent:
-        raise PopleakError(f"report: needs the table {absent[0]!r}: pass its path")
+    missing = [name for name in NEEDED if name not in tables]
+    if missing:
+        raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
+    store.agree(tables)
     frames = {name: store.read(tables[name]).to_pandas() for name in NEEDED}
     shown = {
         key: value for key, value in experiment.items() if key != "data_dir"
@@ -61,7 +63,7 @@ def write(
         script=_ours(SCRIPT),
         sections=SECTIONS,
         findings=[*report_text.findings(frames, tau=float(experiment.get("tau", 0.1))), *_tally(frames["claims"])],
-        warnings=report_text.warnings(frames),
+        warnings=[*(f"Left out: {line}." for line in absent), *report_text.warnings(frames)],
         matrix=report_text.matrix(frames["leakage"]),
         asked=report_text.asked(experiment, frames),
         claims=_claims(frames["claims"]),
@@ -71,7 +73,10 @@ def write(
         settings=json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
     )
-    return _whole(Path(output), text)
+    output = Path(output)
+    atomic.write(output, text.encode())
+    seal.write_manifest(output.with_suffix(".sha256"), [output])
+    return output
 
 
 def _ours(text: str):
@@ -81,23 +86,9 @@ def _ours(text: str):
     return Markup(text)
 
 
-def _whole(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
 def _figure(name: str, path: str | Path) -> dict[str, str]:
     plugin = plugins.load("figures", name)
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise PopleakError(f"{path}: no such file: draw the figure {name} first") from error
+    data = seal.check_by(Path(path).with_suffix(".sha256"), path)
     return {
         "name": name,
         "summary": plugin.summary,

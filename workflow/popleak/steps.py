@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ MOST_MB = 4_000_000
 
 @dataclass(frozen=True)
 class Step:
-    """One job: `inputs` and `outputs` are paths by name; `modules` is the code it runs; `models` is how many it trains or
+    """One job: `inputs` and `outputs` are paths by name; `id` ends in a digest of the settings, the code and the ids of what it reads; `modules` is the code it runs; `models` is how many it trains or
     scores; `seconds` CPU seconds on the reference core without its start; `mb` megabytes that it writes."""
 
     stage: str
@@ -51,6 +52,8 @@ class Step:
 
 Steps = dict[str, dict[str, Step]]
 Input = Step | list[tuple[Step, str]]
+TABLE = {"table": ".parquet"}
+"""Outputs of a step that writes one table: the ending of each file's name, by output."""
 
 
 def sane(jobs: int, slug: str, mem_mb: float) -> None:
@@ -66,11 +69,21 @@ def sane(jobs: int, slug: str, mem_mb: float) -> None:
 
 
 def add(
-    steps: Steps, stage: str, slug: str, settings: Mapping[str, Any], inputs: Mapping[str, Input], **more: Any
+    steps: Steps,
+    stage: str,
+    slug: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, Input],
+    *,
+    modules: tuple[str, ...],
+    outputs: Mapping[str, str] = TABLE,
+    **more: Any,
 ) -> Step:
     """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
 
-    inputs: by name, a step (its only output) or a list of (step, output name).
+    inputs: by name, a step (its only output) or a list of (step, output name); outputs: endings of file names, by output
+    name. The code is part of the id and so of the files' names: what other code made never bears the name of what this
+    code makes, whatever Snakemake remembers or is told to look at.
     """
     paths: dict[str, tuple[str, ...]] = {}
     sources: list[str] = []
@@ -80,10 +93,16 @@ def add(
             found.append(step.outputs[output])
             sources.append(f"{step.stage}/{step.id}/{output}")
         paths[name] = tuple(found)
-    name = f"{slug}-{digest({'stage': stage, 'settings': settings, 'inputs': sources})}"
+    step = Step(stage, "", settings, paths, {}, modules, **more)
+    identity = {"stage": stage, "settings": settings, "inputs": sources, "code": step.code}
+    name = f"{slug}-{digest(identity)}"
     if name not in steps[stage]:
-        sane(len(steps[stage]) + 1, slug, more.get("mem_mb", 0))
-        names = more.pop("outputs", ("table",))
-        outputs = {out: f"{ROOT}/store/{stage}/{name}{'' if out == 'table' else '.' + out}.parquet" for out in names}
-        steps[stage][name] = Step(stage, name, settings, paths, outputs, **more)
+        sane(len(steps[stage]) + 1, slug, step.mem_mb)
+        files = {output: f"{ROOT}/store/{stage}/{name}{ending}" for output, ending in outputs.items()}
+        steps[stage][name] = dataclasses.replace(step, id=name, outputs=files)
     return steps[stage][name]
+
+
+def tables_named(*names: str) -> dict[str, str]:
+    """Return the endings of the files of a step that writes several tables."""
+    return {name: f".{name}.parquet" for name in names}

@@ -1,8 +1,7 @@
-"""Parquet in and out: whole or not at all, and never another run's file by mistake."""
+"""Parquet in and out: whole or not at all, undamaged, and never another run's file by mistake."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -14,18 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import accounting, arrays
+from . import accounting, arrays, seal
 from .errors import PopleakError
 
 KEY = b"popleak"
-FORMAT = 1
-
-
-@accounting.part("store")
-def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+FORMAT = 2
+STORE = "store"
+"""Name of the folder whose files are called `<stage>/<step>.parquet`, or `<stage>/<step>.<output>.parquet`."""
 
 
 def provenance(
@@ -35,12 +29,15 @@ def provenance(
     settings: Mapping[str, Any],
     code: str,
     inputs: Iterable[str | Path],
+    files: Iterable[str | Path] = (),
     device: str = "cpu",
     **more: Any,
 ) -> dict[str, Any]:
     """Return the facts that a step's file carries. Nothing volatile (time, host, user, absolute path) is among them.
 
-    stage: the stage's name; step: the step's id, which ends in the digest of its settings; code: digest of the code.
+    stage: the stage's name; step: the step's id, which ends in the digest of all that decides it; code: digest of the
+    code; inputs: our own files, known by the step that wrote them; files: raw ones, known by folder and name.
+    Raises PopleakError for an input that is damaged.
     """
     return {
         "format": FORMAT,
@@ -48,7 +45,10 @@ def provenance(
         "step": step,
         "settings": settings,
         "code": code,
-        "inputs": {f"{Path(path).parent.name}/{Path(path).name}": file_digest(path)[:16] for path in inputs},
+        "inputs": {
+            **{f"{Path(path).parent.name}/{Path(path).name}": seal.file_digest(path)[:16] for path in files},
+            **{named(path): seal.check(path)[:16] for path in inputs},
+        },
         "versions": {
             "python": platform.python_version(),
             **{
@@ -59,6 +59,32 @@ def provenance(
         "device": device,
         **more,
     }
+
+
+def named(path: str | Path) -> str:
+    """Return the name of what one of our files holds: stage, step and, where a step writes several files, which it is."""
+    found = facts(path)
+    return "/".join(str(found[key]) for key in ("stage", "step", "output") if key in found)
+
+
+def agree(tables: Mapping[str, str | Path]) -> None:
+    """Raise PopleakError unless public tables (paths by name) are of one run: each that was made from another given one was
+    made from that very file."""
+    given = {named(path): seal.check(path)[:16] for path in tables.values()}
+    kinds = {name.rpartition("-")[0]: name for name in given}
+    for path in tables.values():
+        for name, digest in facts(path).get("inputs", {}).items():
+            kind = name.rpartition("-")[0]
+            if kind in kinds and given.get(name) != digest:
+                raise PopleakError(
+                    f"{path}: was made from {name}, not from the given {kinds[kind]}: give the tables of one run, or run again"
+                )
+
+
+def output_of(path: str | Path) -> str | None:
+    """Return which of its step's outputs a file is by its name, `<step>.<output>.parquet`; None for a step's only one."""
+    parts = Path(path).name.split(".")
+    return parts[-2] if len(parts) > 2 else None
 
 
 @accounting.part("store")
@@ -75,7 +101,9 @@ class Writer:
     """
 
     def __init__(self, path: str | Path, facts: Mapping[str, Any]) -> None:
-        self.path, self.facts = Path(path), facts
+        self.path = Path(path)
+        output = output_of(path)
+        self.facts = {**facts, **({"output": output} if output else {})}
         self.partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         self.file: pq.ParquetWriter | None = None
 
@@ -96,6 +124,8 @@ class Writer:
             stored = {KEY: json.dumps(self.facts, sort_keys=True).encode()}
             schema = table.schema.with_metadata(stored)
             self.file = pq.ParquetWriter(self.partial, schema, compression="zstd", **_encodings(schema))
+            # in the footer alone: what is in the schema's metadata is stored twice
+            self.file.add_key_value_metadata({seal.KEY: seal.EMPTY})
         self.file.write_table(table.replace_schema_metadata(self.file.schema.metadata), max(table.num_rows, 1))
 
     @accounting.part("store")
@@ -106,6 +136,7 @@ class Writer:
             if kind is None:
                 if self.file is None:
                     raise ValueError(f"{self.path}: nothing was added")
+                seal.close(self.partial)
                 with open(self.partial, "rb") as handle:
                     os.fsync(handle.fileno())
                 os.replace(self.partial, self.path)
@@ -132,13 +163,36 @@ def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
 
 @accounting.part("store")
 def facts(path: str | Path) -> dict[str, Any]:
-    """Return what `write` stored beside the table. Raises PopleakError for a truncated or foreign file."""
-    return _open(path)[1]
+    """Return what `write` stored beside the table. Raises PopleakError for a damaged or foreign file, and for another step's."""
+    return _checked(path)[1]
 
 
 def schema(path: str | Path) -> pa.Schema:
     """Return the columns of a table of ours. Raises PopleakError as `facts` does."""
-    return _open(path)[0].schema_arrow
+    return _checked(path)[0].schema_arrow
+
+
+def _checked(
+    path: str | Path, stage: str | None = None, step: str | None = None
+) -> tuple[pq.ParquetFile, dict[str, Any]]:
+    """Return a table of ours, opened, and its facts. Raises PopleakError if it is damaged, or not what its place, `stage` or
+    `step` say."""
+    handle, found = _open(path)
+    expected = {"stage": stage, "step": step}
+    place = Path(path)
+    if place.parent.parent.name == STORE:  # its name says what it must hold: another step's file is refused
+        expected = {"stage": stage or place.parent.name, "step": step or place.name.split(".")[0]}
+        if found.get("output") != output_of(path):
+            raise PopleakError(
+                f"{path}: holds the output {found.get('output') or 'table'!r} of its step, expected {output_of(path) or 'table'!r}: "
+                "delete the file and run again"
+            )
+    for key, wanted in expected.items():
+        if wanted is not None and found.get(key) != wanted:
+            raise PopleakError(
+                f"{path}: written by {key} {found.get(key)!r}, expected {wanted!r}: delete the file and run again"
+            )
+    return handle, found
 
 
 @accounting.part("store")
@@ -154,14 +208,7 @@ def read(
 
     With `stage` or `step`, a file that another stage or step wrote is refused by name.
     """
-    handle, found = _open(path)
-    if Path(path).parent.parent.name == "store":  # a step's file bears the step's id: another step's file is refused
-        step = step or Path(path).name.split(".")[0]
-    for key, wanted in (("stage", stage), ("step", step)):
-        if wanted is not None and found.get(key) != wanted:
-            raise PopleakError(
-                f"{path}: written by {key} {found.get(key)!r}, expected {wanted!r}: delete the file and run again"
-            )
+    handle, _ = _checked(path, stage, step)
     try:
         return handle.read(columns=columns) if where is None else _rows(handle, where, columns)
     except (OSError, pa.ArrowException) as error:
@@ -185,18 +232,15 @@ def _rows(handle: pq.ParquetFile, where: Mapping[str, Any], columns: list[str] |
 
 
 def _open(path: str | Path) -> tuple[pq.ParquetFile, dict[str, Any]]:
+    seal.check(path)
     try:
         handle = pq.ParquetFile(path)
-    except FileNotFoundError as error:
-        raise PopleakError(f"{path}: no such file: run the step that makes it") from error
-    except (OSError, pa.ArrowException) as error:
-        raise PopleakError(
-            f"{path}: truncated or not Parquet ({_short(error)}): delete the file and run again"
-        ) from error
-    stored = (handle.schema_arrow.metadata or {}).get(KEY)
-    if stored is None:
-        raise PopleakError(f"{path}: not written by popleak (no popleak metadata): move it away and run again")
-    return handle, json.loads(stored)
+        stored = json.loads((handle.schema_arrow.metadata or {})[KEY])
+        if not isinstance(stored, dict):
+            raise ValueError("metadata that is no mapping")
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        raise PopleakError(f"{path}: not written by popleak ({_short(error)}): move it away and run again") from error
+    return handle, stored
 
 
 def _short(error: Exception) -> str:

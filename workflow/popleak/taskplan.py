@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, games, plugins
+from . import config, cost, games, plugins, rawfiles
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
 from .games import several, slug_of
 from .judgeplan import Arm, JudgePlan
-from .steps import ROOT, Step, Steps, add, sane
+from .steps import Step, Steps, add, sane, tables_named
 
 ROLES = {"victim": "victims", "shadow": "shadows"}
 """The name of a role's output file, by role."""
@@ -36,7 +36,7 @@ class TaskPlan:
     def __init__(
         self, experiment: Experiment, task: ResolvedTask, steps: Steps, fetches: dict[str, tuple[str, Any]]
     ) -> None:
-        self.experiment, self.task, self.steps, self.fetches = experiment, task, steps, fetches
+        self.experiment, self.task, self.steps = experiment, task, steps
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": f"{task.dataset}/{task.label}/{task.attribute}"}
         self.mode = {"mode": experiment.ratio_mode}
@@ -45,6 +45,9 @@ class TaskPlan:
         self.games = games.games_of(task)
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
         games.check(task, experiment.knowledge, self.features)
+        self.raw = rawfiles.find(task, config.data_dir(experiment))
+        self.task = task = task.model_copy(update={"options": self.raw.options})
+        fetches |= self.raw.fetches
         self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
@@ -134,35 +137,18 @@ class TaskPlan:
 
     def _dataset(self) -> Step:
         task = self.task
-        plugin = plugins.load("datasets", task.dataset)
-        sources = plugin.sources(plugin.Settings.model_validate(task.options))
-        from .datasets._fetch import locate  # light: no pandas
-
-        paths = []
-        for source in sources:
-            found = locate(task.dataset, source, config.data_dir(self.experiment))
-            if found is None and source.url is None:
-                raise PopleakError(
-                    f"config: tasks: {task.id}: no file {source.file}: give its path, or put it into <data_dir>/{task.dataset.replace('-', '_')}/"
-                )
-            if found is None:
-                found = f"{ROOT}/data/{task.dataset}/{source.file}"
-                self.fetches[found] = (task.dataset, source)
-            if re.search(r"\{.*\}", str(found)):
-                raise PopleakError(
-                    f"config: tasks: {task.id}: {found}: Snakemake takes what stands in braces for a wildcard: rename the file, or its folder"
-                )
-            paths.append(str(found))
         settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
-        if not sources:
+        if not self.raw.names:
             settings["seed"] = self.experiment.seed
-        settings["files"] = [source.file for source in sources]
-        # where the raw files lie is not part of a result's identity: their names are, their content is checked
+        settings["files"] = list(self.raw.names)
+        # where raw files lie is not part of a result's identity, what is in them is
+        if self.raw.content:
+            settings["content"] = self.raw.content
         step = add(
             self.steps, "dataset", self.slug(), settings, {},
             modules=("popleak.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
         )  # fmt: skip
-        step.inputs["files"] = tuple(paths)
+        step.inputs["files"] = self.raw.paths
         return step
 
     def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
@@ -275,7 +261,7 @@ class TaskPlan:
             found.append(
                 add(
                     self.steps, stage, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
-                    {**settings, "roles": list(roles), "part": [i, count]}, inputs, outputs=tuple(ROLES.values()), modules=modules,
+                    {**settings, "roles": list(roles), "part": [i, count]}, inputs, outputs=tables_named(*ROLES.values()), modules=modules,
                     models=models, seconds=models * each, mb=models * weights * 4e-6,
                     mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )

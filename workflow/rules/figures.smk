@@ -1,22 +1,23 @@
-# public tables -> one figure (PDF, PNG) and the plotted numbers (CSV)
+# public tables -> one figure (PDF, PNG), the plotted numbers (CSV), and the digests of all three
 rule figures:
     input:
-        unpack(lambda wildcards: {name: list(paths) for name, paths in PLAN.figures[wildcards.figure].inputs.items()}),
+        unpack(inputs("figures")),
     output:
-        pdf=RESULTS + "/figures/{figure}.pdf",
-        png=RESULTS + "/figures/{figure}.png",
-        csv=RESULTS + "/figures/{figure}.csv",
+        pdf=STORE + "/figures/{id}.pdf",
+        png=STORE + "/figures/{id}.png",
+        csv=STORE + "/figures/{id}.csv",
+        sha256=STORE + "/figures/{id}.sha256",
     log:
-        LOGS + f"/figures/{PLAN.experiment.experiment}" + "/{figure}.log",
+        LOGS + "/figures/{id}.log",
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: PLAN.figures[wildcards.figure].mem_mb * attempt,
-        runtime=30,
+        mem_mb=mem_mb("figures"),
+        runtime=runtime("figures"),
     params:
-        settings=lambda wildcards: PLAN.figures[wildcards.figure].params,
-        code=lambda wildcards: PLAN.figures[wildcards.figure].code,
+        settings=settings("figures"),
+        code=code("figures"),
         files=flags,
-        stem=RESULTS + "/figures/{figure}",
+        stem=STORE + "/figures/{id}",
     shell:
-        "python -m popleak figures --step {wildcards.figure} --threads {threads} --code {params.code} {params.files} "
+        "python -m popleak figures --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
         "--stem {params.stem} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -1,16 +1,16 @@
 # The README's block of results. Not part of the default target: it writes into the checkout, on request alone:
 #   snakemake --cores all readme --configfile workflow/experiments/tables.yaml
-# README.md is no declared output, because Snakemake deletes outputs before a job.
+# It declares no output: so it runs whenever it is asked for, and what another config wrote cannot pass for this one's.
 rule readme:
     input:
-        **{name: f"{RESULTS}/tables/{name}.parquet" for name in ("models", "leakage", "bounds", "claims")},
-        figure=RESULTS + "/figures/leakage.png",
-    output:
-        expand(
-            "docs/results/{experiment}/{file}",
-            experiment=PLAN.experiment.experiment,
-            file=["block.md", "claims.csv", "leakage.csv", "leakage.png"],
+        unpack(
+            lambda wildcards: {
+                "figure": PLAN.figures["leakage"].outputs["png"],
+                "digests": PLAN.figures["leakage"].outputs["sha256"],
+            }
         ),
+        **{name: PLAN.tables[name].outputs["table"] for name in ("models", "leakage", "bounds", "claims")},
+        cards=list(PLAN.report.inputs["cards"]),
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
     localrule: True
@@ -21,9 +21,10 @@ rule readme:
     params:
         title=lambda wildcards: PLAN.experiment.title,
         tau=PLAN.experiment.tau,
+        absent=PLAN.absent,
         code=code_digest("popleak.readme"),
         folder=f"docs/results/{PLAN.experiment.experiment}",
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --figure {input.figure} "
         "--models {input.models} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "
-        "--folder {params.folder} --readme README.md 2>&1 | tee {log}"
+        "--cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"

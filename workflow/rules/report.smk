@@ -1,20 +1,20 @@
-# public tables, figures and data cards -> one page that opens offline
+# public tables, figures and data cards -> one page that opens offline, and its digest
 rule report:
     input:
-        **{name: list(paths) for name, paths in PLAN.report.inputs.items()},
+        unpack(inputs("report")),
     output:
-        html=RESULTS + "/report.html",
+        html=STORE + "/report/{id}.html",
+        sha256=STORE + "/report/{id}.sha256",
     log:
-        LOGS + f"/report/{PLAN.experiment.experiment}.log",
+        LOGS + "/report/{id}.log",
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=mem_mb("report"),
+        runtime=runtime("report"),
     params:
-        settings=lambda wildcards: PLAN.report.params,
-        code=lambda wildcards: PLAN.report.code,
+        settings=settings("report"),
+        code=code("report"),
+        files=flags,
     shell:
-        "python -m popleak report --step {PLAN.experiment.experiment} --threads {threads} --code {params.code} "
-        "--models {input.models} --scores {input.scores} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "
-        "--figures {input.figures} --cards {input.cards} "
+        "python -m popleak report --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
         "--output {output.html} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -1,21 +1,21 @@
-# parts -> the public tables of the experiment
+# parts -> one public table
 rule tables:
     input:
-        unpack(lambda wildcards: {name: list(paths) for name, paths in PLAN.tables[wildcards.table].inputs.items()}),
+        unpack(inputs("tables")),
     output:
-        table=RESULTS + "/tables/{table}.parquet",
+        table=STORE + "/tables/{id}.parquet",
     log:
-        LOGS + f"/tables/{PLAN.experiment.experiment}" + "/{table}.log",
+        LOGS + "/tables/{id}.log",
     benchmark:
-        LOGS + f"/tables/{PLAN.experiment.experiment}" + "/{table}.tsv"
+        LOGS + "/tables/{id}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: PLAN.tables[wildcards.table].mem_mb * attempt,
-        runtime=30,
+        mem_mb=mem_mb("tables"),
+        runtime=runtime("tables"),
     params:
-        settings=lambda wildcards: PLAN.tables[wildcards.table].params,
-        code=lambda wildcards: PLAN.tables[wildcards.table].code,
+        settings=settings("tables"),
+        code=code("tables"),
         files=flags,
     shell:
-        "python -m popleak tables --step {wildcards.table} --threads {threads} --code {params.code} {params.files} "
+        "python -m popleak tables --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
         "--output {output.table} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -21,6 +21,7 @@ from .base import Source
 
 CHUNK = 1 << 20
 AGENT = f"popleak/{__version__} (reproducible benchmark; Python-urllib)"
+WITHOUT = ", or give the config `tasks` without those that need it"
 WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -78,9 +79,9 @@ def fetch(
     Raises PopleakError, in one line: the file, the URL, the reason, and where to put the file by hand.
     """
     destination = Path(destination)
-    by_hand = f"get it by hand and put it at {destination}"
+    by_hand = f"get it by hand and put it at {destination}{WITHOUT}"
     if source.member is not None:
-        by_hand = f"get the archive by hand and put its member {source.member} at {destination}"
+        by_hand = f"get the archive by hand and put its member {source.member} at {destination}{WITHOUT}"
     if source.url is None:
         raise PopleakError(f"{source.file}: no publisher's address is known: put the file at {destination}")
     if urllib.parse.urlsplit(source.url).scheme not in schemes:

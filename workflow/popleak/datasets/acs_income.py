@@ -6,9 +6,10 @@ package is not used: its downloader checks nothing and its reader copies whole f
 
 from __future__ import annotations
 
+import csv
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from pydantic import Field, field_validator
 
 from .. import settings
 from ..errors import PopleakError
-from . import _tables
+from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 
 if TYPE_CHECKING:
@@ -35,7 +36,14 @@ FIPS = {
 NUMERIC = ("AGEP", "WKHP", "SCHL")
 CODES = ("COW", "MAR", "OCCP", "POBP", "SEX", "RAC1P")
 RELATIONSHIP = ("RELP", "RELSHIPP")  # renamed, with other codes, in 2019
-FILTER = ("PINCP", "PWGTP")
+STATE = ("ST", "STATE")  # renamed in 2023
+# the codes of each column, by the survey's data dictionaries of 2014 to 2024; POBP 0: born in the US, no state told
+KNOWN = {
+    "AGEP": range(121), "WKHP": range(100), "SCHL": range(1, 25), "COW": range(1, 10), "MAR": range(1, 6),
+    "OCCP": range(10, 9921), "POBP": range(555), "SEX": range(1, 3), "RAC1P": range(1, 10), "RELP": range(18),
+    "RELSHIPP": range(20, 39), "PINCP": range(-(10**6), 10**8), "PWGTP": range(10**5), "ST": tuple(FIPS.values()),
+}  # fmt: skip
+CODING = "give the Census Bureau's codes"
 MISSING = -1  # for an empty field, which no code uses
 # the Census Bureau's major groups of occupations, by the first two digits of the code
 OCCUPATIONS = (
@@ -49,19 +57,24 @@ LAST_STATE = 56  # POBP: up to here the 50 states and DC (0 where they are not t
 FEATURES = ("AGEP", "WKHP", "SCHL", "COW", "MAR", "OCCP", "POBP", "SEX", "RAC1P")
 CARRIER = {"sex": "SEX", "race": "RAC1P"}
 SAMPLE = "acs_income_2018_us_100k.parquet"
+SAMPLE_DIGEST = "ae9a40c09b407df56add597251a7c5f5d9b61e0d552f81d593eaf8d5d7b86053"
+YEAR = 2018
+LISTED = 5  # states that a title names
 
 
 class Settings(settings.Settings):
     """Which rows of the survey."""
 
-    format: Literal["person", "parquet"] = "person"
-    """`person`: the Census Bureau's person files, one a state, fetched; `parquet`: one table of ACSIncome's columns."""
+    format: Literal["auto", "person", "parquet"] = "auto"
+    """`person`: the Census Bureau's person files, one a state, fetched; `parquet`: one table of ACSIncome's columns, which is not fetched.
+    `auto`: the table where `file` names one of your own; the 2018 sample where it lies in the data folder and neither states nor
+    another year are named; else the person files. The plan and the report's card say which was taken."""
     states: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Two-letter codes, PR and DC among them. None: California for `person`, every row for `parquet`."""
-    year: int = Field(default=2018, ge=2014, le=2024)
+    year: int = Field(default=YEAR, ge=2014, le=2024)
     """Survey year of the person files; 2020 has no standard one-year file."""
     file: str = Field(default=SAMPLE, min_length=1)
-    """Name of the table for `parquet`, below `<data_dir>/acs_income/`."""
+    """Name of the table for `parquet`, below `<data_dir>/acs_income/`; by default that of a sample of 2018, whose content is checked."""
 
     @field_validator("states")
     @classmethod
@@ -83,6 +96,16 @@ class Settings(settings.Settings):
     def person_states(self) -> tuple[str, ...]:
         return self.states or ("CA",)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the rows come from a ready table. `auto` that is not settled stands for the person files."""
+        return self.format == "parquet"
+
+    @property
+    def sample(self) -> bool:
+        """Whether the ready table is the sample of 2018."""
+        return self.ready and self.file == SAMPLE
+
 
 class AcsIncome(Dataset):
     """Working people above 16 with an income above 100 dollars; for `race`, those who are White or Black alone."""
@@ -96,20 +119,41 @@ class AcsIncome(Dataset):
     Settings = Settings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
-        if options.format == "parquet":
-            return (Source(options.file),)
+        if options.ready:
+            return (Source(options.file, sha256=SAMPLE_DIGEST if options.sample else None),)
         return tuple(
             Source(f"{options.year}/csv_p{state.lower()}.zip", URL.format(year=options.year, state=state.lower()))
             for state in options.person_states()
         )
 
+    def settle(self, options: Settings, here: Callable[[Source], bool]) -> tuple[Settings, str]:
+        """Choose between the ready table and the person files where the options leave it open."""
+        if options.format != "auto":
+            return options, ""
+        ready, person = (options.model_copy(update={"format": one}) for one in ("parquet", "person"))
+        if options.file != SAMPLE:
+            return ready, f"{_title(ready)}, since options.file names it"
+        if options.states is not None or options.year != YEAR:
+            return person, f"{_title(person)}, since the options name states or a year"
+        if here(self.sources(ready)[0]):
+            return ready, f"{_title(ready)}, since {SAMPLE} is here; for the person files: format: person"
+        return (
+            person,
+            f"{_title(person)}, since {SAMPLE} is not in <data_dir>/acs_income/; the numbers are not those of the sample",
+        )
+
+    def remedy(self, source: Source) -> str:
+        return (
+            f"{super().remedy(source)}, or ask for the Census Bureau's person files, which are fetched: format: person"
+        )
+
     def card(self, options: Settings) -> Card:
         known = _known_numbers(options)
-        sample = options.format == "parquet" and options.file == SAMPLE
-        parquet = f"from the table {options.file}" + (": a random sample of 6 %, RELP is absent" if sample else "")
-        where = parquet if options.format == "parquet" else f"{', '.join(options.person_states())}"
+        where = f"the Census Bureau's person files of {', '.join(options.person_states())}"
+        if options.ready:
+            where = f"from the table {options.file}" + (": a random sample of 6 %" if options.sample else "")
         return Card(
-            title="ACS Income 2018, 100k sample without RELP" if sample else f"ACS Income {options.year}",
+            title=_title(options),
             source=URL.format(year=options.year, state="XX"),
             licence="public domain (US Government work); users are asked not to try to identify anyone",
             citation="Ding, F., Hardt, M., Miller, J. and Schmidt, L. (2021). Retiring Adult: New Datasets for Fair "
@@ -169,31 +213,45 @@ class AcsIncome(Dataset):
         )
 
 
+def _title(options: Settings) -> str:
+    """Return what the rows are, in a few words."""
+    if options.ready:
+        whole = (
+            f"ACS Income {YEAR}, 100k sample without RELP" if options.sample else f"ACS Income, table {options.file}"
+        )
+        return f"{whole}, {_places(options.states)}" if options.states else whole
+    return f"ACS Income {options.year}, person files of {_places(options.person_states())}"
+
+
+def _places(states: tuple[str, ...]) -> str:
+    return ", ".join(states) if len(states) <= LISTED else f"{len(states)} states"
+
+
 def _known_numbers(options: Settings) -> dict[str, Any]:
     """Return the card's rows and rates for the selections for which they were published or counted."""
-    if options.format == "parquet" and options.file == SAMPLE and options.states is None:
+    if options.sample and options.states is None:
         return {
             "rows": 100000,
             "label_rate": 0.3679,
             "sex": {"rows": (51967, 48033), "rates": (0.4424, 0.2873)},
             "race": {"rows": (78091, 8812), "rates": (0.3898, 0.2451)},
         }
-    if options.format == "person" and options.year == 2018 and options.person_states() == ("CA",):
+    if not options.ready and options.year == 2018 and options.person_states() == ("CA",):
         return {"rows": 195665, "label_rate": 0.4106}
     return {}
 
 
-def _read(*, files: Mapping[str, Path], sources: Sequence[Source], options: Settings) -> pd.DataFrame:
-    """Return int32 columns of the task and LABEL (bool), one row a person that passes the filters."""
+def _read(*, files: Mapping[str, Path], sources: tuple[Source, ...], options: Settings) -> pd.DataFrame:
+    """Return int32 columns of the task and LABEL (int8), one row a person that passes the filters."""
     import pandas as pd
 
     parts = []
-    for source in sources:
+    states = [None] if options.ready else options.person_states()
+    for source, state in zip(sources, states, strict=True):
         path = _tables.given(files=files, file=source.file)
-        raw = _parquet(path) if options.format == "parquet" else _person(path)
-        parts.append(_task(raw=raw, path=path))
+        parts.append(_task(raw=_parquet(path) if options.ready else _person(path), path=path, state=state))
     frame = pd.concat(parts, ignore_index=True)
-    if options.format == "parquet" and options.states is not None:
+    if options.ready and options.states is not None:
         if "ST" not in frame:
             raise PopleakError(f"{sources[0].file}: has no column ST: leave options.states out")
         frame = frame[frame["ST"].isin([FIPS[state] for state in options.states])].reset_index(drop=True)
@@ -204,48 +262,99 @@ def _read(*, files: Mapping[str, Path], sources: Sequence[Source], options: Sett
     return frame
 
 
-def _task(*, raw: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Apply folktables' filters and turn codes into integers, empty fields into -1."""
+def _task(*, raw: pd.DataFrame, path: Path, state: str | None) -> pd.DataFrame:
+    """Apply folktables' filters and turn codes into integers, empty fields into -1.
+
+    state: whose person file it is. Raises PopleakError for a code, a label or a state that is none or another's.
+    """
     import pandas as pd
 
+    raw = raw.rename(columns=dict.fromkeys(STATE[1:], STATE[0]))
+    _once(list(raw.columns), path)
     absent = [column for column in (*NUMERIC, *CODES) if column not in raw]
     if "LABEL" not in raw and "PINCP" not in raw:
         absent.append("PINCP or LABEL")
     if absent:
         raise PopleakError(f"{path}: lacks column {absent[0]}: give a file with ACSIncome's columns")
-    columns = {name: pd.to_numeric(raw[name], errors="coerce") for name in raw.columns}
+    columns = {
+        name: _codes.whole(values=raw[name], allowed=KNOWN[name], file=path, column=name, remedy=CODING)
+        for name in raw.columns
+        if name != "LABEL"
+    }
+    if state is not None and "ST" in columns and not (columns["ST"] == FIPS[state]).all():
+        raise PopleakError(f"{path}: holds people of another state than {state}: put the file of {state} there")
     # comparisons with NaN are false, so people without an income or hours are left out, as in folktables
     keep = (columns["AGEP"] > 16) & (columns["WKHP"] > 0)
     for name, least in (("PINCP", columns.get("PINCP", 101) > 100), ("PWGTP", columns.get("PWGTP", 1) >= 1)):
         if name in columns:
             keep &= least
-    label = columns["PINCP"] > 50000 if "PINCP" in columns else columns["LABEL"] == 1
     wanted = [name for name in (*NUMERIC, *CODES, *RELATIONSHIP, "ST") if name in columns]
     frame = pd.DataFrame({name: columns[name][keep].fillna(MISSING).astype(np.int32) for name in wanted})
-    frame["LABEL"] = label[keep].astype(bool)
+    frame["LABEL"] = _label(columns.get("PINCP"), raw.get("LABEL"), keep, path)
     return frame
 
 
+def _label(income: pd.Series | None, given: pd.Series | None, keep: pd.Series, path: Path) -> np.ndarray:
+    """Return the labels (N,) int8 of the rows to keep: from the income where it is known, else as given."""
+    told = None if income is None else (income[keep] > 50000).to_numpy(dtype=np.int8)
+    if given is None:
+        return told
+    label = _codes.binary(
+        values=given[keep], file=path, column="LABEL", remedy="give 1 for more than 50,000 dollars, 0 for the rest"
+    )
+    if told is not None and (label != told).any():
+        raise PopleakError(
+            f"{path}: column 'LABEL' is not PINCP > 50000 in {int((label != told).sum()):,} rows: leave one of the two out"
+        )
+    return label
+
+
 def _wanted(column: str) -> bool:
-    return column in (*NUMERIC, *CODES, *RELATIONSHIP, *FILTER, "ST", "LABEL")
+    return column in (*KNOWN, *STATE, "LABEL")
 
 
 def _person(path: Path) -> pd.DataFrame:
     """Return the wanted columns of a person zip, read without unpacking it to disk; other columns are not kept."""
     import pandas as pd
 
+    # only a field with nothing in it is empty: a word such as NA is no code of the survey. All columns are parsed, in pieces,
+    # since pandas does not count the fields of a row where it is told which columns to use
+    how = {"chunksize": 50_000, "skipinitialspace": True, "keep_default_na": False, "na_values": [""]}
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(name for name in archive.namelist() if name.lower().endswith(".csv"))
             parts = []
             for member in members:
                 with archive.open(member) as handle:
-                    parts.append(pd.read_csv(handle, usecols=_wanted, skipinitialspace=True, low_memory=False))
+                    _check_header(handle.readline(), path)
+                with archive.open(member) as handle, pd.read_csv(handle, **how) as pieces:
+                    parts += [_piece(piece, path) for piece in pieces]
     except (OSError, zipfile.BadZipFile, zlib.error, ValueError) as error:
         raise PopleakError(f"{path}: not a person file ({str(error)[:100]}): delete it and fetch it again") from error
     if not parts:
         raise PopleakError(f"{path}: holds no .csv file: delete it and fetch it again")
     return pd.concat(parts, ignore_index=True)
+
+
+def _piece(piece: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the wanted columns of some rows. Raises PopleakError where each row has a field more than the header."""
+    import pandas as pd
+
+    if not isinstance(piece.index, pd.RangeIndex):
+        raise PopleakError(f"{path}: its rows have more fields than its header: delete it and fetch it again")
+    return piece[[column for column in piece.columns if _wanted(column)]]
+
+
+def _check_header(line: bytes, path: Path) -> None:
+    """Raise PopleakError where a column is named twice: pandas would read the first and not say so."""
+    names = next(csv.reader([line.decode("utf-8-sig")]), [])
+    _once([name.strip() for name in names], path)
+
+
+def _once(names: list[str], path: Path) -> None:
+    twice = [name for name in names if names.count(name) > 1 and _wanted(name)]
+    if twice:
+        raise PopleakError(f"{path}: column {twice[0]!r} is there {names.count(twice[0])} times: leave one in")
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -255,6 +364,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     try:
         handle = pq.ParquetFile(path)
         names = [name for name in handle.schema_arrow.names if _wanted(name)]
+        _once(names, path)
         return handle.read(columns=names).to_pandas(ignore_metadata=True)
     except (OSError, pa.ArrowException) as error:
         raise PopleakError(f"{path}: truncated or not Parquet ({str(error)[:100]}): replace it") from error

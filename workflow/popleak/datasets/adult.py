@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import Settings
-from . import _tables
+from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 
 URL = "https://archive.ics.uci.edu/static/public/2/adult.zip"
@@ -24,6 +24,24 @@ COLUMNS = (
 UNUSED = ("fnlwgt", "education")
 NUMERIC = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 CATEGORICAL = ("workclass", "marital-status", "occupation", "relationship", "race", "sex", "native-country")
+# all values of the columns that are compared, so that no unknown one is taken for "the rest"
+KNOWN = {
+    "income": ("<=50K", ">50K"),
+    "sex": ("Male", "Female"),
+    "race": ("White", "Black", "Asian-Pac-Islander", "Amer-Indian-Eskimo", "Other"),
+    "occupation": (
+        "?", "Adm-clerical", "Armed-Forces", "Craft-repair", "Exec-managerial", "Farming-fishing", "Handlers-cleaners",
+        "Machine-op-inspct", "Other-service", "Priv-house-serv", "Prof-specialty", "Protective-serv", "Sales",
+        "Tech-support", "Transport-moving",
+    ),
+    "native-country": (
+        "?", "Cambodia", "Canada", "China", "Columbia", "Cuba", "Dominican-Republic", "Ecuador", "El-Salvador",
+        "England", "France", "Germany", "Greece", "Guatemala", "Haiti", "Holand-Netherlands", "Honduras", "Hong",
+        "Hungary", "India", "Iran", "Ireland", "Italy", "Jamaica", "Japan", "Laos", "Mexico", "Nicaragua",
+        "Outlying-US(Guam-USVI-etc)", "Peru", "Philippines", "Poland", "Portugal", "Puerto-Rico", "Scotland", "South",
+        "Taiwan", "Thailand", "Trinadad&Tobago", "United-States", "Vietnam", "Yugoslavia",
+    ),
+}  # fmt: skip
 
 
 class Adult(Dataset):
@@ -99,9 +117,11 @@ class Adult(Dataset):
         )
         file = " + ".join(source.file for source in SOURCES)
         _tables.numbers(frame=frame, columns=NUMERIC, file=file)
+        frame["income"] = frame["income"].str.removesuffix(".")  # adult.test writes `>50K.`
+        _codes.known(frame=frame, allowed=KNOWN, file=file)
         country = frame["native-country"].to_numpy(dtype=str)
         frame["native-country"] = np.where(np.isin(country, ("United-States", "?")), country, "other")
-        y = (frame["income"].str.rstrip(".") == ">50K").to_numpy(dtype=np.int8)
+        y = (frame["income"] == ">50K").to_numpy(dtype=np.int8)
         zero = {"sex": "Male", "race": "White"}
         if attribute == "female-sales":
             group = ((frame["sex"] == "Female") & (frame["occupation"] == "Sales")).to_numpy(dtype=np.int8)

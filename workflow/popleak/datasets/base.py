@@ -6,7 +6,7 @@ on each parse of the Snakefile. Import them inside `load`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,11 +99,27 @@ class Dataset:
     """Allowed sensitive attributes; the first is the default. Empty: the options name it."""
     n_features: ClassVar[int | None] = None
     """Columns of x with the default options, for estimates of cost; None: not known before it is loaded."""
+    own: ClassVar[bool] = False
+    """Whether the options name the user's own file. One that is not there is then a mistake in the config; a task whose
+    file only the dataset knows of is left out, and the plan says so."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
         """Return the raw files that these options need; none for a generated dataset."""
         return ()
+
+    def settle(self, options: Settings, here: Callable[[Source], bool]) -> tuple[Settings, str]:
+        """Return options that leave nothing open, and what was chosen and why: a phrase to print, or "".
+
+        For options that take one of several raw files by what there is; `here` says whether the file of a source is in the data
+        folder. What this returns is what the step's identity, `sources`, `load` and `card` see. It is called on each parse of
+        the Snakefile, so it reads no file.
+        """
+        return options, ""
+
+    def remedy(self, source: Source) -> str:
+        """Return how to get a file that no publisher serves (`source.url` is None), as the end of an error message."""
+        return f"put it into <data_dir>/{self.name.replace('-', '_')}/"
 
     def card(self, options: Settings) -> Card:
         """Return the card."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import Settings
-from . import _tables
+from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 
 FILE = "compas-scores-two-years.csv"
@@ -27,6 +27,15 @@ FILTER = ("days_b_screening_arrest", "is_recid", "score_text")
 COLUMNS = (*NUMERIC, *CATEGORICAL, *FILTER, "two_year_recid")
 RAW_ROWS, RAW_RATE = 7214, 0.4507
 GROUPS = {"race": ("Caucasian", "African-American"), "sex": ("Male", "Female")}
+# all values of the columns that are compared, so that no unknown one is taken for "the rest"
+KNOWN = {
+    "two_year_recid": (0, 1),
+    "is_recid": (-1, 0, 1),
+    "c_charge_degree": ("F", "M", "O"),
+    "score_text": ("Low", "Medium", "High", "N/A"),
+    "race": (*GROUPS["race"], "Asian", "Hispanic", "Native American", "Other"),
+    "sex": GROUPS["sex"],
+}
 
 
 class Compas(Dataset):
@@ -80,6 +89,7 @@ class Compas(Dataset):
         )
         _tables.compare(file=FILE, what="rows before the filters", expected=RAW_ROWS, found=len(frame))
         _tables.numbers(frame=frame, columns=(*NUMERIC, "is_recid", "two_year_recid"), file=FILE)
+        _codes.known(frame=frame, allowed=KNOWN, file=FILE)
         rate = float(frame["two_year_recid"].mean())
         _tables.compare(file=FILE, what="label rate before the filters", expected=RAW_RATE, found=rate)
         # a screening without a date (NaN) is left out as well: the comparison is false

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import Settings
-from . import _tables
+from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 
 FILE = "german.data"
@@ -26,6 +26,8 @@ COLUMNS = (
 NUMERIC = ("duration", "amount", "installment-rate", "residence", "age", "credits", "liable")
 CATEGORICAL = tuple(column for column in COLUMNS if column not in (*NUMERIC, "risk"))
 FEMALE = ("A92", "A95")
+# all values of the columns that are compared, so that no unknown one is taken for "the rest"
+KNOWN = {"risk": (1, 2), "status-sex": ("A91", "A92", "A93", "A94", "A95")}
 # sex is coded together with marital status, so the whole code is left out, or what stays would give sex away
 CARRIER = {"sex": "status-sex", "age": "age"}
 
@@ -85,6 +87,7 @@ class German(Dataset):
             dtype=str,
         )
         _tables.numbers(frame=frame, columns=(*NUMERIC, "risk"), file=FILE)
+        _codes.known(frame=frame, allowed=KNOWN, file=FILE)
         y = (frame["risk"] == 1).to_numpy(dtype=np.int8)
         second = frame["status-sex"].isin(FEMALE) if attribute == "sex" else frame["age"] <= 25
         group = second.to_numpy(dtype=np.int8)

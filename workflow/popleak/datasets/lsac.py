@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import Settings
-from . import _tables
+from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 
 FILE = "law_school_clean.csv"
@@ -22,6 +22,8 @@ SOURCE = Source(
 NUMERIC = ("decile1b", "decile3", "lsat", "ugpa", "zfygpa", "zgpa", "fam_inc", "tier")
 CATEGORICAL = ("fulltime", "male", "race")
 LABEL = "pass_bar"
+# all values of the columns that are compared, so that no unknown one is taken for "the rest"
+KNOWN = {LABEL: (0, 1), "race": ("White", "Non-White"), "male": (0, 1), "fulltime": (1, 2)}
 CARRIER = {"race": "race", "sex": "male"}
 
 
@@ -69,6 +71,7 @@ class Lsac(Dataset):
         columns = (*NUMERIC, *CATEGORICAL, LABEL)
         frame = _tables.read_csv(path=_tables.given(files=files, file=FILE), usecols=list(columns))
         _tables.numbers(frame=frame, columns=(*NUMERIC, "fulltime", "male", LABEL), file=FILE)
+        _codes.known(frame=frame, allowed=KNOWN, file=FILE)
         y = (frame[LABEL] == 1).to_numpy(dtype=np.int8)
         named = {
             "race": np.where(frame["race"] != "White", "Non-White", "White"),

@@ -57,6 +57,7 @@ class Table(Dataset):
     summary = "your own CSV or Parquet table; the options name the label and the attribute"
     labels = ()
     attributes = ()
+    own = True
     Settings = Settings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:

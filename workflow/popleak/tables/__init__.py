@@ -23,11 +23,15 @@ def run(
     step: str,
     code: str,
 ) -> None:
-    """Write one public table. parts: files to put together; tables: public tables that this one is made of."""
-    if step not in schema.TABLES:
-        raise PopleakError(f"tables: {step!r} is no public table: choose from {', '.join(schema.TABLES)}")
+    """Write one public table. parts: files to put together; tables: public tables that this one is made of.
+
+    Raises PopleakError if those tables are not of one run.
+    """
+    if settings["table"] not in schema.TABLES:
+        raise PopleakError(f"tables: {settings['table']!r} is no public table: choose from {', '.join(schema.TABLES)}")
+    store.agree(tables)
     inputs = {name: store.read(path, stage="tables").to_pandas() for name, path in tables.items()}
-    made = import_module(f".{step}", __name__).make(parts=parts, tables=inputs, settings=settings)
+    made = import_module(f".{settings['table']}", __name__).make(parts=parts, tables=inputs, settings=settings)
     paths = [*parts, *tables.values()]
     facts = store.provenance(stage="tables", step=step, settings=settings, code=code, inputs=paths)
     store.write(output, made, facts)
