@@ -19,7 +19,7 @@ from popleak.measures import leakage as measures
 from popleak.verdicts import against_chance
 
 TASKS = ("acs-sex", "adult-sex", "compas-race", "lsac-race")
-PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("null", 0.5, 0.5))
+PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("equal", 0.5, 0.5))
 DEFENCES = ("none", "finetune", "rehearsal", "scratch", "fft", "fft-rehearsal")
 # strength against an undefended model in pure worlds, in standard deviations between the worlds' scores
 ADVERSARIES = {
@@ -201,7 +201,7 @@ def tables(
                                 judged = _weaker(scores, axes)
                                 out["leakage"].append(pd.DataFrame([who | _leakage(judged, pair, access)]))
                                 out["scores"].append(judged.assign(**who))
-                    if full and pair[0] != "null":
+                    if full and pair[0] != "equal":
                         for share in SHARES[1:]:
                             out["models"].append(found.assign(**fixed | {"poison": share}, accuracy=0.5, gap=0.9))
                             out["bounds"].append(_bounds(found, pair).assign(**fixed | {"poison": share}, gap=0.9))

@@ -38,7 +38,7 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
     """Public tables of one task with means by defence: |gap|, Delta_EO; advantage difference to the control; bounds."""
     gap = {"none": 0.15, **dict.fromkeys(DEFENCES[1:], 0.02), **(gap or {})}
     eo = {"none": 0.2, "finetune": 0.2, "rehearsal": 0.15, "fft": 0.1, "fft-rehearsal": 0.03, **(eo or {})}
-    ratios = {"pure": (0.0, 1.0), "null": (0.5, 0.5)}[protocol]
+    ratios = {"pure": (0.0, 1.0), "equal": (0.5, 0.5)}[protocol]
     same = {**GAME, "protocol": protocol, "ratio_0": ratios[0], "ratio_1": ratios[1]}
     models, limits = [], []
     for number, defence in enumerate(DEFENCES):
@@ -138,7 +138,7 @@ def test_what_the_experiment_cannot_speak_to_is_left_out():
     assert verdict(judge({"datasets": {"t": "adult"}}), "C1") == []
     only = {"kinds": {"t": {"none": "none"}}, "controls": {"t": {}}}
     assert set(judge(only)["claim"]) == {"C3", "C4", "C8"}
-    assert set(judge(protocol="null")["claim"]) == {"C8"}
+    assert set(judge(protocol="equal")["claim"]) == {"C8"}
 
 
 def test_both_directions_count():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 
@@ -9,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 import tiny
-from popleak import config, plugins
+from popleak import config, experiment, plugins
 from popleak.errors import PopleakError
+from popleak.settings import _kinds
 
 SCHEMA = tiny.ROOT / "workflow" / "schemas" / "config.schema.json"
 TASK = tiny.raw()["tasks"][0]
@@ -103,10 +105,10 @@ CASES = {
     ),
     "ratio with equal ratios": (
         {"worlds": [{"protocol": "ratio", "ratios": [0.5, 0.5]}]},
-        r"^config: worlds\.0: .*two different ratios: .*use protocol null",
+        r"^config: worlds\.0: .*two different ratios: .*use protocol equal",
     ),
-    "null with different ratios": (
-        {"worlds": [{"protocol": "null", "ratios": [0.3, 0.5]}]},
+    "equal with different ratios": (
+        {"worlds": [{"protocol": "equal", "ratios": [0.3, 0.5]}]},
         r"^config: worlds\.0: .*two equal ratios: .*use protocol ratio",
     ),
     "pure with other ratios": (
@@ -115,7 +117,7 @@ CASES = {
     ),
     "unknown protocol": (
         {"worlds": [{"protocol": "mixed"}]},
-        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'null' or 'k-ary' \(found 'mixed'\)$",
+        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'equal' or 'k-ary' \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
     "unknown knowledge": (
@@ -218,6 +220,47 @@ CASES = {
     "no tasks": ({"tasks": []}, r"^config: tasks: tuple should have at least 1 item"),
     "no attacks": ({"attacks": []}, r"^config: attacks: tuple should have at least 1 item"),
     "a long value": ({"title": ["x" * 500]}, r"^config: title: .*\.\.\.\)$"),
+    "true for a number": ({"seed": True}, r"^config: seed: true is no number: write one \(found true\)$"),
+    "true in a list of numbers": ({"repeats": [1, True]}, r"^config: repeats: true is no number"),
+    "true for a 1": ({"poison": {"group": True}}, r"^config: poison\.group: true is no number"),
+    "true for a number or a word": (
+        with_settings("defences", "fft", eo_weight=True),
+        r"^config: defences\.1\.settings\.eo_weight: true is no number",
+    ),
+    "text that only looks like a number": (
+        {"seed": "010"},
+        r"^config: seed: a number is written with digits.*\(found '010'\)$",
+    ),
+    "a number for text": ({"title": 2020}, r"^config: title: .*\(found 2020\): quote it if it is text$"),
+    "nothing": ({"seed": None}, r"^config: seed: .*\(found nothing\): give it a value, or leave the key out$"),
+    "a key of another level": (
+        {"victims": 8},
+        r"^config: victims: unknown key \(it belongs to 'population'; on the command line: --config 'population=\{victims: \.\.\.\}'\)",
+    ),
+    "a path for a key": ({"population:victims": 8}, r"unknown key \(it belongs to 'population'; on the command line: "),
+    "a key of another group": (
+        {"training": {"victims": 8}},
+        r"^config: training\.victims: .*it belongs to 'population'",
+    ),
+    "a value for a group": (
+        {"population": 8},
+        r"^config: population: has keys of its own \(found 8\): allowed here: .*victims$",
+    ),
+    "a number as an id": (task(id="2018"), r"^config: tasks\.0\.id: '2018' is no id: .*: write id-2018 "),
+    "a missing value as an id": (
+        {"attacks": [{"name": "kl", "id": "null"}]},
+        r"^config: attacks\.0\.id: 'null' is no id",
+    ),
+    "a device as a folder": ({"experiment": "aux"}, r"^config: experiment: 'aux' is no id: .*Windows: write id-aux"),
+    "absurdly many victims": (
+        {"population": {"splits": 5, "victims": 10**12}},
+        r"^config: population\.victims: input should be less than or equal to 1000000 \(found 1000000000000\)$",
+    ),
+    "beyond any whole number": (
+        with_settings("attacks", "meta", folds=10**400),
+        r"folds: no number here may be beyond",
+    ),
+    "a deep value": ({"title": functools.reduce(lambda deep, _: [deep], range(900))}, r"^config: title: .*\[\.\.\.\]"),
     "two mistakes": ({"seed": -1, "tau": 2}, r"^config: seed: .* \[and 1 more\]$"),
 }
 
@@ -227,6 +270,79 @@ def test_refused_in_one_line(name):
     changes, text = CASES[name]
     message = refused(**changes)
     assert re.search(text, message), message
+
+
+def models():
+    """Yield every model of settings: the config's own, and the plugins'."""
+    yield from (
+        experiment.Experiment,
+        experiment.Task,
+        experiment.Population,
+        experiment.Train,
+        experiment.Engine,
+        experiment.Poison,
+    )
+    for kind in ("datasets", "models", "defences", "attacks"):
+        yield from (plugins.load(kind, name).Settings for name in plugins.names(kind))
+
+
+def test_true_is_a_number_nowhere():
+    """For each setting that holds numbers, in lists too, and takes no truth value."""
+    asked = 0
+    for model in models():
+        for name in model.model_fields:
+            kinds = _kinds(model, name)
+            if kinds & {int, float} and not kinds & {bool, str}:
+                asked += 1
+                for value in (True, [True], [[0, True]]):
+                    with pytest.raises(ValidationError, match="is no number"):
+                        model.model_validate({name: value})
+    assert asked > 50
+
+
+def test_whole_numbers_have_an_upper_bound():
+    """A slip of some zeros must not ask for more than any machine has."""
+
+    def unbounded(schema: object) -> bool:
+        if isinstance(schema, list):
+            return any(unbounded(one) for one in schema)
+        if not isinstance(schema, dict):
+            return False
+        bounds = {"maximum", "exclusiveMaximum", "enum"}
+        return (schema.get("type") == "integer" and not bounds & set(schema)) or unbounded(list(schema.values()))
+
+    for model in models():
+        for name, text in model.model_json_schema().get("properties", {}).items():
+            assert str in _kinds(model, name) or not unbounded(text), f"{model.__module__}: {name}"
+
+
+@pytest.mark.parametrize(("written", "value"), [("8", 8), ("8.0", 8), ("1e1", 10), (8.0, 8), ("+8", 8)])
+def test_text_may_be_a_number(written, value):
+    """Snakemake's --config gives all values below the top level as text, and YAML takes 1e1 for text."""
+    assert config.load(tiny.raw(population={"splits": "1", "victims": written})).population.victims == value
+    assert config.load(tiny.raw(training={"learning_rate": "1e-3"})).training.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"population": {"splits": 2, "victims": 10**6, "shadows": 10**5}, "engine": {"job_seconds": 1e-9}}, "more than 10,000 jobs"),
+        ({"tasks": [{**TASK, "rows": 10**7}], "population": {"splits": 5, "victims": 10**6}}, r"[0-9]+ TB of memory"),
+    ],
+)  # fmt: skip
+def test_plans_that_no_machine_can_bear(changes, message):
+    with pytest.raises(PopleakError, match=rf"^config: .*{message}.*: (raise|ask)"):
+        tiny.build(**changes)
+
+
+@pytest.mark.parametrize("name", ["My loss", "null"])
+def test_a_plugin_of_a_name_that_is_no_id(monkeypatch, name):
+    """A third party's may be registered under any name."""
+    load, names = plugins.load, plugins.names
+    monkeypatch.setattr(plugins, "names", lambda kind: (*names(kind), name))
+    monkeypatch.setattr(plugins, "load", lambda kind, wanted: load(kind, "loss" if wanted == name else wanted))
+    assert refused(attacks=[name]) == f"config: attacks.0: the plugin's name {name!r} is no id: give it one with `id`"
+    assert config.load(tiny.raw(attacks=[{"name": name, "id": "mine"}])).attacks[0].key == "mine"
 
 
 def test_missing_tasks():
@@ -259,15 +375,15 @@ def test_widths_below_one_are_refused():
 
 
 @pytest.mark.parametrize("written", [None, "null"])
-def test_null_may_be_unquoted(written):
+def test_the_old_word_for_equal_worlds_is_read(written):
     worlds = config.load(tiny.raw(worlds=[{"protocol": written}])).worlds[0]
-    assert (worlds.protocol, worlds.ratios) == ("null", (0.5, 0.5))
+    assert (worlds.protocol, worlds.ratios) == ("equal", (0.5, 0.5))
     assert config.load(tiny.raw(worlds=[{"protocol": written, "ratios": [0.3, 0.3]}])).worlds[0].ratios == (0.3, 0.3)
 
 
 def test_bare_names_are_choices():
-    experiment = config.load(tiny.raw(worlds=["pure", "null"], attacks=["loss"]))
-    assert [worlds.protocol for worlds in experiment.worlds] == ["pure", "null"]
+    experiment = config.load(tiny.raw(worlds=["pure", "equal"], attacks=["loss"]))
+    assert [worlds.protocol for worlds in experiment.worlds] == ["pure", "equal"]
     assert experiment.attacks[0].key == "loss"
 
 
@@ -294,11 +410,11 @@ def test_defaults_are_filled_in():
 
 
 def test_a_task_may_have_its_own():
-    own = {"models": ["prior"], "defences": ["none"], "attacks": ["ceiling"], "worlds": ["null"]}
+    own = {"models": ["prior"], "defences": ["none"], "attacks": ["ceiling"], "worlds": ["equal"]}
     one, two = config.resolve(config.load(tiny.raw(tasks=[TASK, {**TASK, **own, "id": "other"}])))
     assert [model.id for model in one.models] == ["mlp"]
     assert [two.models[0].id, two.defences[0].id, two.attacks[0].id, two.worlds[0].protocol] == [
-        "prior", "none", "ceiling", "null",
+        "prior", "none", "ceiling", "equal",
     ]  # fmt: skip
 
 

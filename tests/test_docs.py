@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import tiny
-from popleak import readme, reference
+from popleak import config, plugins, readme, reference, schema
 
 ROOT = tiny.ROOT
 RESULTS = ROOT / "docs" / "results" / "tables"
@@ -18,6 +18,49 @@ RESULTS = ROOT / "docs" / "results" / "tables"
 def test_reference_pages_are_current(name):
     """After a change of settings, columns or plugins: `make docs`."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == reference.pages()[name]
+
+
+def documented(page: str) -> dict[str, set[str]]:
+    """Return the keys in the tables of a page, by the heading above them."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif row := re.match(r"\| `([^`]+)` \| .* \| .* \| (.+) \|$", line):
+            found.setdefault(heading, set()).add(row[1])
+    return found
+
+
+def test_every_key_of_the_schema_is_documented():
+    """Walks the exported schema, so that a group of keys that is new is missed here if it is missed on the page."""
+    schema, found = config.schema(), documented("config.md")
+    assert found["Top level"] == set(schema["properties"])
+    groups = dict(schema["$defs"])
+    for name, group in groups.items():
+        keys = set(group["properties"])
+        assert keys in found.values(), f"{name}: {sorted(keys)} are on no page"
+    assert len(found) == len(groups) + 1
+    assert found["`poison`"] == {"shares", "group", "label"}
+
+
+@pytest.mark.parametrize("kind", ["datasets", "models", "defences", "attacks"])
+def test_every_setting_of_a_plugin_is_documented(kind):
+    found = documented("plugins.md")
+    for name in plugins.names(kind):
+        keys = set(plugins.load(kind, name).Settings.model_fields)
+        assert keys <= found.get(name, set()), f"{kind} {name}: {sorted(keys)}"
+
+
+def test_every_column_is_documented():
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    for name, columns in schema.TABLES.items():
+        section = text.split(f"## {name}.parquet")[1].split("## ")[0]
+        assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [column.name for column in columns]
+
+
+def test_best_is_in_the_table_of_leakage_alone():
+    about = {name: {column.name: column.about for column in columns} for name, columns in schema.TABLES.items()}
+    assert [name for name in about if "`best`" in about[name].get("adversary", "")] == ["leakage"]
 
 
 def test_readme_block_is_the_committed_one():

@@ -31,7 +31,7 @@ ODD = {
     "extra": ("their-own",),
     "victims": 4,
     "splits": 1,
-    "pairs": (("ratio", 0.2, 0.5), ("null", 0.5, 0.5)),
+    "pairs": (("ratio", 0.2, 0.5), ("equal", 0.5, 0.5)),
 }
 
 
@@ -260,17 +260,17 @@ def test_looks_are_stable_and_told_apart_in_grey():
 def test_pairs_are_ordered_and_the_main_one_is_pure_else_the_widest():
     frame = pd.DataFrame(
         [
-            ("t", "m", "null", 0.5, 0.5),
+            ("t", "m", "equal", 0.5, 0.5),
             ("t", "m", "ratio", 0.4, 0.5),
             ("t", "m", "ratio", 0.1, 0.5),
-            ("u", "m", "null", 0.5, 0.5),
+            ("u", "m", "equal", 0.5, 0.5),
         ],
         columns=["task", "model", "protocol", "ratio_0", "ratio_1"],
     )
     assert [pair.label for pair in select.pairs(frame)] == [
         "ratio: 0.1 vs 0.5",
         "ratio: 0.4 vs 0.5",
-        "null: 0.5 vs 0.5",
+        "equal: 0.5 vs 0.5",
     ]
     assert select.main_pairs(frame) == {("t", "m"): select.Pair("ratio", 0.1, 0.5)}
 
@@ -308,7 +308,7 @@ def test_stage_writes_equal_bytes_twice(name, tmp_path):
     )
     assert b"Software" not in png and png.startswith(b"\x89PNG")
     plotted = drawn(name, {table: store.read(path).to_pandas() for table, path in paths.items()})[1]
-    written = pd.read_csv(first[2], keep_default_na=False, na_values=[""])  # `null` is a protocol, `none` a defence
+    written = pd.read_csv(first[2])
     assert len(csv) > 100 and list(written.columns) == list(plotted.columns) and len(written) == len(plotted)
     for column in plotted.select_dtypes("number"):
         np.testing.assert_allclose(written[column].astype(float), plotted[column].astype(float), rtol=1e-5, atol=1e-9)

@@ -17,7 +17,7 @@ from test_figures import drawn
 
 FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
 AGAINST_HALF = tuple(("ratio", *sorted((tenth / 10, 0.5))) for tenth in (0, 3, 8))
-CURVE = {"tasks": ("adult-sex",), "victims": 6, "full": True, "pairs": (*AGAINST_HALF, ("null", 0.5, 0.5))}
+CURVE = {"tasks": ("adult-sex",), "victims": 6, "full": True, "pairs": (*AGAINST_HALF, ("equal", 0.5, 0.5))}
 KEYS = ["task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "knowledge"]
 
 

@@ -115,7 +115,7 @@ def test_path_lengths():
     long = "x" * 40
     for worlds in (
         [{"protocol": "ratio", "ratios": [0.123456, 0.654321]}],
-        [{"protocol": "null", "ratios": [0.123456] * 2}],
+        [{"protocol": "equal", "ratios": [0.123456] * 2}],
     ):
         built = tiny.build(
             experiment=long,
@@ -176,8 +176,8 @@ def test_pairs_share_a_world():
     assert [drawn["ratio"] for drawn in draw.settings["draws"]] == [0.3, 0.5, 0.7]
 
 
-def test_null_worlds_are_drawn_afresh():
-    built = tiny.build(worlds=[{"protocol": "null", "ratios": [0.5, 0.5]}])
+def test_equal_worlds_are_drawn_afresh():
+    built = tiny.build(worlds=[{"protocol": "equal", "ratios": [0.5, 0.5]}])
     (base,) = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
     assert [drawn["world"] for drawn in base.settings["draws"]] == ["0.5#0", "0.5#1"]
 
@@ -398,3 +398,26 @@ def test_no_figures():
     built = tiny.build(figures=[])
     assert built.figures == {}
     assert len(built.targets()) == 7
+
+
+def test_the_old_word_for_equal_worlds_makes_the_same_steps():
+    old, new = (tiny.build(worlds=[{"protocol": word, "ratios": [0.5, 0.5]}]) for word in ("null", "equal"))
+    assert {stage: list(steps) for stage, steps in old.steps.items()} == {
+        stage: list(s) for stage, s in new.steps.items()
+    }
+    assert old.report.params == new.report.params
+
+
+@pytest.mark.parametrize("through", ["path", "data_dir"])
+def test_braces_in_the_path_of_a_table(tmp_path, through):
+    """Snakemake would take {b} for a wildcard, and say so in a message that names a rule."""
+    folder = tmp_path / ("data" if through == "path" else "da{b}ta")
+    path = folder / "table" / ("a{b}.csv" if through == "path" else "a.csv")
+    path.parent.mkdir(parents=True)
+    path.write_text("y,a\n0,0\n")
+    options = {"label": "y", "positive": 1, "attribute": "a", "groups": [0, 1]}
+    options["path"] = str(path) if through == "path" else path.name
+    with pytest.raises(
+        PopleakError, match=r"^config: tasks: mine: .*\{b\}.*: Snakemake takes what stands in braces .*: rename"
+    ):
+        tiny.build(data_dir=str(folder), tasks=[{"dataset": "table", "id": "mine", "options": options}])

@@ -13,7 +13,7 @@ from popleak import schema
 from popleak.measures import ranks
 from popleak.tables import proxies
 
-WORLDS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("null", 0.5, 0.5))
+WORLDS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("equal", 0.5, 0.5))
 DEFENCES = ("none", "fft", "scratch")
 
 

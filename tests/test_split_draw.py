@@ -66,7 +66,7 @@ RATIO = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
 
 @functools.cache
 def stages(protocol="pure", mode="natural") -> Stages:
-    worlds = {"pure": [{"protocol": "pure"}], "ratio": RATIO, "null": [{"protocol": "null"}]}[protocol]
+    worlds = {"pure": [{"protocol": "pure"}], "ratio": RATIO, "equal": [{"protocol": "equal"}]}[protocol]
     return Stages(worlds=worlds, ratio_mode=mode)
 
 
@@ -157,7 +157,7 @@ def test_counts_are_exact(ratio, rows, rate):
 
 
 @pytest.mark.parametrize("mode", ["natural", "label-balanced"])
-@pytest.mark.parametrize(("protocol", "ratios"), [("pure", (0, 1)), ("ratio", (0.3, 0.5)), ("null", (0.5, 0.5))])
+@pytest.mark.parametrize(("protocol", "ratios"), [("pure", (0, 1)), ("ratio", (0.3, 0.5)), ("equal", (0.5, 0.5))])
 def test_draws_are_exact_and_from_their_pool(protocol, ratios, mode):
     found = stages(protocol, mode)
     records = found.records
@@ -181,12 +181,12 @@ def test_draws_are_exact_and_from_their_pool(protocol, ratios, mode):
 
 @pytest.mark.parametrize("purpose", ["base", "complement"])
 def test_every_model_has_a_fresh_draw(purpose):
-    sets = [frozenset(rows) for one in stages("null").draws(purpose).values() for rows in one["rows"]]
+    sets = [frozenset(rows) for one in stages("equal").draws(purpose).values() for rows in one["rows"]]
     assert len(set(sets)) == len(sets) == 20
 
 
 def test_base_and_complement_are_paired_but_differ():
-    found = stages("null")
+    found = stages("equal")
     base, other = found.draws("base"), found.draws("complement")
     for world in base:
         for name in ("role", "split", "model_index", "seed"):
@@ -196,13 +196,13 @@ def test_base_and_complement_are_paired_but_differ():
 
 
 def test_seeds_are_the_models_own():
-    seeds = np.concatenate([one["seed"] for one in stages("null").draws("base").values()])
+    seeds = np.concatenate([one["seed"] for one in stages("equal").draws("base").values()])
     assert len(set(seeds)) == len(seeds) == 20
     assert (seeds >= 0).all()
 
 
 def test_null_copies_differ():
-    zero, one = stages("null").draws("base").values()
+    zero, one = stages("equal").draws("base").values()
     for k in range(len(zero["rows"])):
         assert set(zero["rows"][k]) != set(one["rows"][k])
     assert not set(zero["seed"]) & set(one["seed"])
@@ -285,7 +285,7 @@ def test_asking_for_all_there_are(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["natural", "label-balanced"])
-@pytest.mark.parametrize("protocol", ["pure", "ratio", "null"])
+@pytest.mark.parametrize("protocol", ["pure", "ratio", "equal"])
 def test_query_rows_are_disjoint_from_all_training_rows(protocol, mode):
     found = stages(protocol, mode)
     for number, points in found.queries().items():

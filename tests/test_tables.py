@@ -106,8 +106,8 @@ def test_n_leaked_of_ratio_worlds_only():
     found = row(make(verdicts("kl", "none", GOOD, **ratio)), "kl")
     # rho* = max(0.3 / 0.5, 0.5 / 0.7)
     assert found["n_leaked"] == pytest.approx(np.log(4 * 0.875 * 0.125) / np.log(0.5 / 0.7))
-    null = {"protocol": "null", "ratio_0": 0.5, "ratio_1": 0.5}
-    assert np.isnan(row(make(verdicts("kl", "none", BAD, **null)), "kl")["n_leaked"])
+    equal = {"protocol": "equal", "ratio_0": 0.5, "ratio_1": 0.5}
+    assert np.isnan(row(make(verdicts("kl", "none", BAD, **equal)), "kl")["n_leaked"])
 
 
 def test_paired_difference_to_control_and_none():

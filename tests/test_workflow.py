@@ -145,6 +145,14 @@ def test_a_bad_overlay_is_one_line(fresh, tmp_path):
     assert "Traceback" not in said
 
 
+def test_no_home_is_needed(fresh):
+    """HOME may be a place that cannot be written, as in a container: the profile leaves Snakemake's cache out of it."""
+    environment = os.environ | {"PYTHONPATH": str(fresh / "workflow"), "HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
+    words = [sys.executable, "-m", "snakemake", "--dry-run", *SMOKE]
+    done = subprocess.run(words, cwd=fresh, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_figures_can_be_planned(fresh, tmp_path):
     (tmp_path / "none.yaml").write_text("figures: []\n")
     found = dry(fresh, "--cores", "1", *SMOKE, str(tmp_path / "none.yaml"))
@@ -192,7 +200,7 @@ def test_a_second_run_does_nothing_and_says_so(finished):
 
 
 def test_same_bytes_on_one_core(finished, tmp_path):
-    """Another folder, another number of cores, another order of jobs: the five tables are the same bytes."""
+    """Another folder, another number of cores, another order of jobs: the public tables are the same bytes."""
     folder = copy(tmp_path)
     snakemake(folder, "--cores", "1", *SMOKE)
     assert table_digests(folder) == table_digests(finished[0])

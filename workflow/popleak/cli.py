@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import accounting
+from . import accounting, trouble
 from .errors import PopleakError
 from .schema import TABLES
 
@@ -23,11 +23,12 @@ LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0, or 2 after a line that says what is wrong and the remedy."""
-    arguments = _parser().parse_args(argv)
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(getattr(arguments, "threads", 1))
-    stage = getattr(arguments, "stage", None)
+    arguments = argparse.Namespace()
     try:
+        _parser().parse_args(argv, arguments)
+        for name in THREAD_VARIABLES:
+            os.environ[name] = str(getattr(arguments, "threads", 1))
+        stage = getattr(arguments, "stage", None)
         if stage:
             accounting.start(f"{__package__}.{MODULES.get(stage, stage)}")
         arguments.run(arguments)
@@ -38,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # `popleak list attacks | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except trouble.EXPECTED as error:
+        print(f"popleak: {trouble.line(error, arguments)}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -94,7 +98,7 @@ def _stage(commands, name: str, run: Callable, **options: dict) -> None:
         name, help=f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
     )
     parser.add_argument("--step", required=True, help="the step's id")
-    parser.add_argument("--settings", required=True, type=json.loads, help="the step's settings, as JSON")
+    parser.add_argument("--settings", required=True, type=trouble.given, help="the step's settings, as JSON")
     parser.add_argument("--code", default="unknown", help="digest of the code, kept in the file's metadata")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch and BLAS")
     for option, how in options.items():
@@ -109,7 +113,7 @@ def _common(arguments: argparse.Namespace) -> dict:
 def _dataset(arguments: argparse.Namespace) -> None:
     from . import dataset
 
-    files = dict(zip(arguments.settings.get("files", []), arguments.files, strict=True))
+    files = dict(trouble.paired(arguments.settings.get("files", []), arguments.files, "files"))
     dataset.run(**_common(arguments), files=files, output=arguments.output)
 
 
@@ -218,16 +222,25 @@ def _figures(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from . import report, store
 
-    facts = [store.facts(path) for path in arguments.cards]
+    facts = [_card(path) for path in arguments.cards]
     report.write(
         experiment=arguments.settings["experiment"],
         tables=_named_tables(arguments),
-        figures=list(zip(arguments.settings["figures"], arguments.figures, strict=True)),
+        figures=trouble.paired(arguments.settings["figures"], arguments.figures, "figures"),
         absent=arguments.settings["absent"],
         cards=[{**fact["card"], "dataset": fact["settings"]["dataset"], **fact["facts"]} for fact in facts],
         versions=store.facts(arguments.models)["versions"],
         output=arguments.output,
     )
+
+
+def _card(path: Path) -> dict:
+    from . import store
+
+    found = store.facts(path)
+    if found.get("stage") != "dataset":
+        raise PopleakError(f"{path}: no table of the stage dataset: --cards takes those")
+    return found
 
 
 def _add_list(commands) -> None:
@@ -499,7 +512,7 @@ def _add_fetch(commands) -> None:
     parser = commands.add_parser("fetch", help="fetch one raw file from its publisher, checked, whole or not at all")
     parser.add_argument("--dataset", required=True)
     parser.add_argument(
-        "--source", required=True, type=json.loads, help="the source, as JSON: file, url, sha256, member"
+        "--source", required=True, type=trouble.given, help="the source, as JSON: file, url, sha256, member"
     )
     parser.add_argument("--output", required=True, type=Path)
     parser.set_defaults(run=_fetch)
@@ -509,4 +522,5 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from .datasets._fetch import fetch
     from .datasets.base import Source
 
-    fetch(Source(**arguments.source), arguments.output)
+    named = arguments.source
+    fetch(Source(named["file"], named.get("url"), named.get("sha256"), named.get("member")), arguments.output)

@@ -11,13 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from . import plugins
 from .errors import PopleakError
-from .experiment import Experiment, Poison, Task, Worlds
+from .experiment import Experiment, Id, Poison, Task, Worlds
 from .messages import line, near
+from .reading import merge as merge
+from .reading import read as read
 from .settings import Settings
+
+_ID = TypeAdapter(Id)
 
 RESERVED = ("store", "logs", "data", "benchmarks")
 
@@ -62,30 +66,6 @@ def load(raw: Mapping[str, Any]) -> Experiment:
         raise PopleakError(line(error, Experiment, "")) from None
     resolve(experiment)
     return experiment
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """Return a YAML file's mapping. Raises PopleakError naming the file."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PopleakError(f"{path}: no such config file") from None
-    except yaml.YAMLError as error:
-        raise PopleakError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise PopleakError(f"{path}: expected a mapping of keys to values")
-    return raw
-
-
-def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `overlay` over it, as Snakemake merges --configfile: mappings merge, all else is replaced."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def data_dir(experiment: Experiment) -> Path | None:
@@ -181,6 +161,8 @@ def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[Reso
             )
         if choice.key == "none" and choice.name != "none":
             raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
+        if choice.id is None:
+            _usable(choice.key, f"{path}.{j}")
         settings = _settings(plugin.Settings, choice.settings, f"{path}.{j}.settings")
         if getattr(settings, "eo_weight", None) == "auto" and not experiment.training.validation:
             raise PopleakError(
@@ -232,6 +214,14 @@ def _settings(model: type[Settings], raw: Mapping[str, Any], path: str) -> Setti
         return model.model_validate(dict(raw))
     except ValidationError as error:
         raise PopleakError(line(error, model, path)) from None
+
+
+def _usable(name: str, path: str) -> None:
+    """Raise PopleakError if a plugin's name is no id: a third party's may be any text."""
+    try:
+        _ID.validate_python(name)
+    except ValidationError:
+        raise PopleakError(f"config: {path}: the plugin's name {name!r} is no id: give it one with `id`") from None
 
 
 def _unique(path: str, ids: list[str]) -> None:

@@ -85,5 +85,5 @@ def bundles(seconds: Sequence[float], limit: float) -> list[list[int]]:
 
 def parts(seconds: float, limit: float, most: int) -> list[tuple[int, int]]:
     """Return (i, n) for each of n equal parts of a step that costs `seconds`, so that none is much above `limit`."""
-    count = max(1, min(most, round(seconds / limit)))
+    count = max(1, round(min(most, seconds / limit)))
     return [(i, count) for i in range(count)]

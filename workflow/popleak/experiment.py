@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PlainSerializer,
@@ -16,18 +18,36 @@ from pydantic import (
     model_validator,
 )
 
+from .protocols import EQUAL, MANY, OLD, PURE, RATIO
 from .settings import Settings
 
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
+"""Words that readers of CSV take for a missing value, a truth value or a number."""
+DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))))
+"""Names that no file may have on Windows, whereto results may be copied."""
+
+
+def usable(name: str) -> str:
+    """Return an id that is read back from tables and file names as it is. Raises ValueError for any other."""
+    if name in MISTAKEN or re.fullmatch(r"[0-9]+(e[0-9]+)?", name):
+        raise ValueError(
+            f"{name!r} is no id: who reads a table takes it for a number or a missing value: write id-{name}"
+        )
+    if name in DEVICES:
+        raise ValueError(f"{name!r} is no id: no file may bear this name on Windows: write id-{name}")
+    return name
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), AfterValidator(usable)]
 
 Rows = Annotated[
     int,
-    Field(ge=10),
+    Field(ge=10, le=10_000_000),
     WrapValidator(lambda value, number: value if value == "auto" else number(value)),
     PlainSerializer(lambda value: value),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 10}, {"const": "auto"}]}),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 10, "maximum": 10_000_000}, {"const": "auto"}]}),
 ]
 """A number of rows, or `auto`. No union, whose errors would name its parts and not the key."""
 
@@ -58,17 +78,17 @@ Others = tuple[Annotated[Choice, BeforeValidator(_named)], ...]
 
 
 def _protocol(value: Any) -> Any:
-    return "null" if value is None else value  # an unquoted null in YAML means None
+    return OLD.get(value, value) if value is None or isinstance(value, str) else value
 
 
 class Worlds(Settings):
     """The worlds that the adversary tells apart: a pair, or many."""
 
-    protocol: Annotated[Literal["pure", "ratio", "null", "k-ary"], BeforeValidator(_protocol)]
-    """pure: one group against the other; ratio: two mixtures; null: one mixture twice, so every attack must sit at chance; k-ary:
-    three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
+    protocol: Annotated[Literal["pure", "ratio", "equal", "k-ary"], BeforeValidator(_protocol)]
+    """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must sit at chance (`null` in earlier
+    versions, which is read as `equal`); k-ary: three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
-    """P(a = 1) in world 0 and in world 1. pure: always [0, 1]; null: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
+    """P(a = 1) in each world. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +96,7 @@ class Worlds(Settings):
         if isinstance(value, str):
             value = {"protocol": value}
         if isinstance(value, Mapping) and value.get("ratios") is None:
-            default = {"pure": (0.0, 1.0), "null": (0.5, 0.5), None: (0.5, 0.5)}.get(value.get("protocol"))
+            default = {PURE: (0.0, 1.0), EQUAL: (0.5, 0.5)}.get(_protocol(value.get("protocol")))
             if default is not None:
                 value = {**value, "ratios": default}
         return value
@@ -85,19 +105,19 @@ class Worlds(Settings):
     def _check(self) -> Worlds:
         if self.ratios is None:
             raise ValueError(f"protocol {self.protocol} needs ratios: [world 0, world 1, ...]")
-        if self.protocol == "k-ary":
+        if self.protocol == MANY:
             if len(self.ratios) < 3 or any(after <= before for before, after in itertools.pairwise(self.ratios)):
                 raise ValueError("protocol k-ary needs three or more ratios, rising: for two use protocol ratio")
             return self
         if len(self.ratios) != 2:
             raise ValueError(f"protocol {self.protocol} has two ratios: for more use protocol k-ary")
         equal = self.ratios[0] == self.ratios[1]
-        if self.protocol == "pure" and self.ratios != (0.0, 1.0):
+        if self.protocol == PURE and self.ratios != (0.0, 1.0):
             raise ValueError("protocol pure has the ratios [0, 1]: leave them out, or use protocol ratio")
-        if self.protocol == "ratio" and equal:
-            raise ValueError("protocol ratio needs two different ratios: for equal ones use protocol null")
-        if self.protocol == "null" and not equal:
-            raise ValueError("protocol null needs two equal ratios: for different ones use protocol ratio")
+        if self.protocol == RATIO and equal:
+            raise ValueError("protocol ratio needs two different ratios: for equal ones use protocol equal")
+        if self.protocol == EQUAL and not equal:
+            raise ValueError("protocol equal needs two equal ratios: for different ones use protocol ratio")
         return self
 
 
@@ -132,7 +152,8 @@ class Task(Settings):
     options: dict[str, Any] = Field(default_factory=dict)
     """The dataset's own options."""
     rows: Rows = 2000
-    """Rows that each model is trained on, the same in both worlds. `auto`: half of what the smallest pool allows, at most 2000."""
+    """Rows that each model draws, the same in all worlds; the share `training.validation` of them is held out of training. `auto`: half
+    of what the smallest pool allows, at most 2000."""
     query_rows: Rows = 1000
     """Query points of each group, disjoint from all training rows. `auto`: what the query pool holds, at most 1000."""
     models: Choices | None = None
@@ -152,11 +173,11 @@ class Task(Settings):
 class Population(Settings):
     """How many models, and from which pools."""
 
-    splits: int = Field(default=5, ge=1)
+    splits: int = Field(default=5, ge=1, le=1000)
     """Independent splits of the dataset into victim pool, adversary pool and query pool. Use at least 5 for intervals."""
-    victims: int = Field(default=200, ge=2)
+    victims: int = Field(default=200, ge=2, le=1_000_000)
     """Victims per world and defence, over all splits; a multiple of `splits`."""
-    shadows: int = Field(default=100, ge=1)
+    shadows: int = Field(default=100, ge=1, le=100_000)
     """Shadow models per world and defence that each split's adversary trains."""
     victim_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the victim pool."""
@@ -179,9 +200,9 @@ class Population(Settings):
 class Train(Settings):
     """How models are trained: Adam on binary cross-entropy."""
 
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=20, ge=1, le=100_000)
     """Passes over the training rows."""
-    batch: int = Field(default=256, ge=1)
+    batch: int = Field(default=256, ge=1, le=10_000_000)
     """Rows a step."""
     learning_rate: float = Field(default=0.003, gt=0)
     """Adam's step size."""
@@ -194,7 +215,7 @@ class Train(Settings):
 class Engine(Settings):
     """How work is cut and where it runs. None of these changes a number beyond rounding."""
 
-    stack: int = Field(default=32, ge=1)
+    stack: int = Field(default=32, ge=1, le=1_000_000)
     """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
     job_seconds: float = Field(default=60.0, gt=0)
     """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut. Another
@@ -220,8 +241,8 @@ class Experiment(Settings):
     """Folder of raw data files, one folder a dataset. Default: the environment variable POPLEAK_DATA; what is not there is fetched."""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     """What is predicted of whom."""
-    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol="pure"),)
-    """Pairs of worlds."""
+    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
+    """What adversaries tell apart: pairs of worlds, or many."""
     ratio_mode: Literal["natural", "label-balanced"] = "natural"
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
     models: Choices = (Choice(name="mlp"),)
@@ -245,16 +266,19 @@ class Experiment(Settings):
     """Other architectures for shadows, each run beside shadows of the victim's own."""
     poison: Poison = Poison()
     """Rows that the adversary slips into every draw."""
-    repeats: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1,)
+    repeats: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (1,)
     """How often the adversary asks each query of a defence that answers at random; it takes the mean score, or the label given most
     often. Each number is run; 1 must be among them."""
     population: Population = Population()
+    """How many models, and from which pools."""
     training: Train = Train()
+    """How models are trained."""
     engine: Engine = Engine()
+    """How work is cut and where it runs."""
     figures: tuple[str, ...] = ("leakage", "gap", "bound", "tradeoff", "roc")
     """Figures to draw."""
     tau: float = Field(default=0.1, gt=0, lt=1)
-    """The accuracy gap under which the paper calls a model safe; used by the verdicts."""
+    """The accuracy gap under which the paper calls a model safe; used by verdicts and figures."""
 
     @field_validator("defences")
     @classmethod

@@ -9,6 +9,7 @@ from . import plugins
 from .attacks.base import Game as Known
 from .config import ResolvedTask
 from .errors import PopleakError
+from .protocols import EQUAL, MANY
 
 
 class Game(NamedTuple):
@@ -21,18 +22,18 @@ class Game(NamedTuple):
 
     @classmethod
     def of(cls, protocol: str, ratios: Sequence[float], poison: float = 0.0) -> Game:
-        """Return the game; the null protocol draws each of its two equal worlds afresh."""
+        """Return the game; protocol equal draws each of its two equal worlds afresh."""
         return cls(
             protocol,
             tuple(ratios),
-            tuple(world(ratio, int(protocol == "null" and b == 1), poison) for b, ratio in enumerate(ratios)),
+            tuple(world(ratio, int(protocol == EQUAL and b == 1), poison) for b, ratio in enumerate(ratios)),
             poison,
         )
 
     @property
     def many(self) -> bool:
         """Return whether one ratio among many is named."""
-        return self.protocol == "k-ary"
+        return self.protocol == MANY
 
     @property
     def key(self) -> str:
@@ -105,12 +106,12 @@ def check(task: ResolvedTask, knowledge: Sequence[str], n_features: int) -> None
             raise PopleakError(
                 f"config: tasks: {task.id}: attack {name!r} compares a base model with a defended one: add a defence, or leave it out"
             )
-    if any(one.protocol == "k-ary" for one in task.worlds) and not any(attack.many for _, attack in attacks):
+    if any(one.protocol == MANY for one in task.worlds) and not any(attack.many for _, attack in attacks):
         able = ", ".join(name for name in plugins.names("attacks") if plugins.load("attacks", name).many)
         raise PopleakError(
             f"config: tasks: {task.id}: worlds of protocol k-ary need an attack that names one ratio among many: add one of {able}"
         )
-    if all(one.protocol == "k-ary" for one in task.worlds):
+    if all(one.protocol == MANY for one in task.worlds):
         raise PopleakError(
             f"config: tasks: {task.id}: worlds of protocol k-ary stand beside a pair of worlds, on which models are measured: add one"
         )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .protocols import MANY
+
 if TYPE_CHECKING:
     import pandas as pd
-
-MANY_WORLDS = "k-ary"
-"""Protocol of the games of more than two worlds, which have tables of their own."""
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -19,7 +18,7 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """
     kept = frame.index == frame.index
     if "protocol" in frame:
-        kept &= (frame["protocol"] != MANY_WORLDS).to_numpy()
+        kept &= (frame["protocol"] != MANY).to_numpy()
     if "poison" in frame:
         kept &= (frame["poison"].fillna(0.0) == 0).to_numpy()
     if "shadow_model" in frame and "model" in frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
         if found is None:
             found = f"{ROOT}/data/{task.dataset}/{source.file}"
             fetches[found] = (task.dataset, source)
+        elif re.search(r"\{.*\}", str(found)):
+            raise PopleakError(
+                f"config: tasks: {task.id}: {found}: Snakemake takes what stands in braces for a wildcard: rename the file, or its folder"
+            )
         elif source.sha256 is None:
             content[source.file] = _digest(found, task.id)
         paths.append(str(found))

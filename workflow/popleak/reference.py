@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic_core import PydanticUndefined
 
 from . import experiment, plugins, schema
+from .messages import inner
 from .settings import Settings
 
 KINDS = ("datasets", "models", "defences", "attacks", "figures")
@@ -33,19 +34,35 @@ def _config() -> str:
         "`config.yaml` is the default experiment; `--configfile FILE` lays another one over it. Mappings merge, lists are replaced "
         "whole. A plugin is given by its name (`kl`) or with settings (`{name: kl, id: kl-vote, settings: {aggregate: vote}}`). "
         "A mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`.",
+        "On Snakemake's command line `--config seed=3` sets a key of the top level, and `--config 'population={splits: 2, "
+        'victims: 8}\'` sets keys below one. A number may stand there, and in a file, as text: `"8"`, `1e-3`.',
+        "A file is UTF-8. Refused is what YAML takes for something else than it looks like: a key that stands twice, of which the last "
+        "would win; `yes`, `no`, `on` and `off`, which are true and false; `010`, a number to base 8; `1:30`, a number to base 60; a "
+        "date. Quote it where it is text. Where Snakemake itself cannot read a file (not UTF-8, nested without end, a folder), it says "
+        "so at length, and `popleak plan --configfile FILE` in one line.",
     ]
-    titles = {
-        "Experiment": "Top level",
-        "Task": "A task (items of `tasks`)",
-        "Worlds": "A pair of worlds (items of `worlds`)",
-        "Choice": "A plugin (items of `models`, `defences`, `attacks`)",
-        "Population": "`population`",
-        "Train": "`training`",
-        "Engine": "`engine`",
-    }
-    for name, title in titles.items():
-        parts += [f"## {title}", _fields(getattr(experiment, name))]
+    for path, model in groups(experiment.Experiment):
+        where = ", ".join(f"`{one}`" for one in path)
+        parts += [f"## {where}" if path else "## Top level", _first(model), _fields(model)]
     return "\n\n".join(parts) + "\n"
+
+
+def groups(model: type[Settings]) -> list[tuple[tuple[str, ...], type[Settings]]]:
+    """Return every model that a config holds, with the keys that hold it: the top level first, then as they are met."""
+    found: dict[type[Settings], list[str]] = {model: []}
+    todo = [model]
+    while todo:
+        for name, field in todo.pop(0).model_fields.items():
+            below = inner(field.annotation)
+            if below is not None and below not in found:
+                todo.append(below)
+            if below is not None and name not in found.setdefault(below, []):
+                found[below].append(name)
+    return [(tuple(names), one) for one, names in found.items()]
+
+
+def _first(model: type[Settings]) -> str:
+    return " ".join((model.__doc__ or "").split())
 
 
 def _fields(model: type[Settings]) -> str:
@@ -70,16 +87,20 @@ def _type(field: Any) -> str:
         if found == "dict":
             return "mapping"
         if isinstance(annotation, type):
-            return {"str": "text", "int": "whole number", "float": "number", "bool": "yes or no"}.get(found, found)
+            return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(found, found)
         return " or ".join(dict.fromkeys(name(one) for one in arguments))
 
     limits = [
-        f"{sign} {getattr(one, key):g}"
+        f"{sign} {_number(getattr(one, key))}"
         for one in field.metadata
         for key, sign in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
         if hasattr(one, key)
     ]
     return _cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
+
+
+def _number(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) and limit >= 10_000 else f"{limit:g}"
 
 
 def _default(field: Any) -> str:
@@ -99,11 +120,14 @@ def _cell(text: str) -> str:
 
 
 def _tables() -> str:
+    listed = ", ".join(f"`{name}`" for name in schema.MANY)
     parts = [
         "# Public tables",
         NOTE,
-        "Five Parquet files in `results/<experiment>/tables/`. Read them with any Parquet reader; the key `popleak` of a file's "
-        "metadata holds the settings, the digests of inputs and code, the seed and the versions it was made with.",
+        "Parquet files in `results/<experiment>/tables/`; "
+        f"{listed} only where a task has worlds of protocol `k-ary`. Read them with any Parquet reader; the key `popleak` of a "
+        "file's metadata holds the digests of its inputs and of the code, and the versions it was made with. No word in them is one "
+        "that readers of CSV take for a missing value: what is null here is empty there.",
     ]
     for name, columns in schema.TABLES.items():
         rows = [f"| `{column.name}` | {column.type} | {_cell(column.about)} |" for column in columns]

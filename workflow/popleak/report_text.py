@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from .figures._style import said as adversary_name
+from .protocols import EQUAL
 from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, marks
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
     lines += _reversed(tables["leakage"].reset_index(drop=True))
     lines += _fairness(tables["models"], name, tau)
     lines += _bounds(tables["bounds"])
-    lines += _null(tables["leakage"])
+    lines += _equal(tables["leakage"])
     return lines
 
 
@@ -230,7 +231,7 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
 def _reversed(leakage: pd.DataFrame) -> list[str]:
     """Say where an adversary is worse than chance: its answers turned round are right that often."""
     rows = select.plain(leakage)
-    rows = rows[(rows["protocol"] != "null") & rows["accuracy"].notna()]
+    rows = rows[(rows["protocol"] != EQUAL) & rows["accuracy"].notna()]
     under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
     if under.empty:
         return []
@@ -270,7 +271,7 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:
     bounds = select.plain(bounds)
-    bounds = bounds[bounds["protocol"] != "null"]
+    bounds = bounds[bounds["protocol"] != EQUAL]
     forms = ["literal_holds", "corrected_holds", "balanced_holds"]
     unknown = int(bounds[forms].isna().any(axis=1).sum())
     bounds = bounds.dropna(subset=forms)
@@ -282,21 +283,21 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
         for form in ("literal", "corrected", "balanced")
     }
     return [
-        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (null "
+        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (equal "
         f"worlds{left_out} left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
         f"{share['corrected']}. None of them speaks of training-side leakage."
     ]
 
 
-def _null(leakage: pd.DataFrame) -> list[str]:
+def _equal(leakage: pd.DataFrame) -> list[str]:
     leakage = select.plain(leakage)
-    null = leakage[(leakage["protocol"] == "null") & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
-    if null.empty:
+    equal = leakage[(leakage["protocol"] == EQUAL) & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
+    if equal.empty:
         return []
-    outside = int(((null["accuracy_low"] > 0.5) | (null["accuracy_high"] < 0.5)).sum())
+    outside = int(((equal["accuracy_low"] > 0.5) | (equal["accuracy_high"] < 0.5)).sum())
     return [
-        f"Check: where the two worlds are one and the same, {outside} of {count(len(null), 'interval')} (95 %) leave "
-        f"out 50 %; about {max(1, round(0.05 * len(null)))} would by chance alone."
+        f"Check: where the two worlds are one and the same, {outside} of {count(len(equal), 'interval')} (95 %) leave "
+        f"out 50 %; about {max(1, round(0.05 * len(equal)))} would by chance alone."
     ]
 
 

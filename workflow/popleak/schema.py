@@ -22,7 +22,7 @@ TASK = (
     Column("model", "string", "id of the model"),
 )
 PAIR = (
-    Column("protocol", "string", "pure, ratio or null"),
+    Column("protocol", "string", "pure, ratio or equal (called null in earlier versions)"),
     Column("ratio_0", "double", "P(a = 1) in world 0"),
     Column("ratio_1", "double", "P(a = 1) in world 1"),
     Column("poison", "double", "share of every draw's rows that the adversary slipped in with flipped labels"),
@@ -38,21 +38,25 @@ WHO = (
     ),
 )
 ADVERSARY = (
-    Column("adversary", "string", "id of the attack; `best` is the attack that did best on the other pool splits"),
+    Column("adversary", "string", "id of the attack"),
     Column(
         "access",
         "string",
-        "what is seen of the victim: labels, scores, weights, pair (scores of the base model too) or rows (of its training); "
-        "`any` for `best`, whose candidates see labels or scores",
+        "what is seen of the victim: labels, scores, weights, pair (scores of the base model too) or rows (of its training)",
     ),
     Column(
         "knowledge",
         "string",
         "unaware (undefended shadows), aware (shadows with the same defence at its default settings; only where those are not the "
-        "victim's), informed (the same defence and settings), any (no shadows used)",
+        "victim's), informed (the same defence and settings; undefended victims have no other), any (no shadows used)",
     ),
     Column("shadow_model", "string", "id of the shadows' architecture; the victim's own unless said otherwise"),
     Column("repeats", "int64", "how often each query is asked; above 1 only where a defence answers at random"),
+)
+WITH_BEST = (
+    Column("adversary", "string", "id of the attack; `best` is the attack that did best on the other pool splits"),
+    Column("access", "string", f"{ADVERSARY[1].about}; any for `best`, whose candidates see labels or scores"),
+    *ADVERSARY[2:],
 )
 
 MODELS = (
@@ -64,16 +68,22 @@ MODELS = (
     DEFENCE,
     WHO[2],
     Column("seed", "int64", "the model's own seed"),
-    Column("accuracy", "double", "accuracy on the query pool at its natural group shares"),
-    Column("auc", "double", "area under the ROC curve of the scores against y, on the query pool"),
+    Column("accuracy", "double", "accuracy on the query points, each group weighted by its share in the dataset"),
+    Column("auc", "double", "area under the ROC curve of the scores against y, on the query points so weighted"),
     Column("accuracy_g0", "double", "accuracy on group 0"),
     Column("accuracy_g1", "double", "accuracy on group 1"),
-    Column("gap", "double", "accuracy on world-0 records minus accuracy on world-1 records"),
+    Column(
+        "gap",
+        "double",
+        "accuracy on records of world 0 minus that on records of world 1, both from the rates by (y, a)",
+    ),
     Column("tpr_g0", "double", "true positive rate, group 0"),
     Column("tpr_g1", "double", "true positive rate, group 1"),
     Column("fpr_g0", "double", "false positive rate, group 0"),
     Column("fpr_g1", "double", "false positive rate, group 1"),
-    Column("delta_eo", "double", "largest of |TPR difference| and |FPR difference| between the groups"),
+    Column(
+        "delta_eo", "double", "largest of |TPR difference| and |FPR difference| between the groups, on the query points"
+    ),
     Column("delta_eo_sum", "double", "their sum"),
     Column("dp_difference", "double", "|difference of positive prediction rates| between the groups"),
     Column("status", "string", "ok, diverged (a weight or score is not finite) or constant (one label for all)"),
@@ -93,13 +103,17 @@ SCORES = (
     *WHO,
     Column("score", "double", "evidence for world 1; the threshold is 0"),
     Column("guess", "int64", "0 or 1; -1 where the adversary abstains, counted as a coin flip"),
-    Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
+    Column(
+        "known_ceiling",
+        "double",
+        "accuracy of the best possible adversary: in the rows of `ceiling`, where the law of the outputs is known; else null",
+    ),
 )
 LEAKAGE = (
     *TASK,
     *PAIR,
     DEFENCE,
-    *ADVERSARY,
+    *WITH_BEST,
     Column("victims", "int64", "victims judged, both worlds"),
     Column("splits", "int64", "pool splits"),
     Column("accuracy", "double", "share of victims whose world was named, an abstention counting one half"),
@@ -111,7 +125,9 @@ LEAKAGE = (
     Column("auc", "double", "area under the adversary's ROC curve, mean over pool splits"),
     Column("auc_low", "double", "95 % interval"),
     Column("auc_high", "double", "95 % interval"),
-    Column("tpr_at_fpr_05", "double", "TPR at FPR 0.05"),
+    Column(
+        "tpr_at_fpr_05", "double", "TPR at FPR 0.05; null, as at 0.01, for `best`, whose scores are of several attacks"
+    ),
     Column(
         "tpr_at_fpr_01",
         "double",
@@ -135,7 +151,11 @@ LEAKAGE = (
     Column("difference_vs_control_low", "double", "95 % interval"),
     Column("difference_vs_control_high", "double", "95 % interval"),
     Column("abstained", "double", "share of victims on which the adversary abstained"),
-    Column("known_ceiling", "double", "accuracy of the best possible adversary, where the law of the outputs is known"),
+    Column(
+        "known_ceiling",
+        "double",
+        "accuracy of the best possible adversary: in all rows of undefended victims, where the law of the outputs is known; else null",
+    ),
     Column("n_leaked_low", "double", "95 % interval, from that of the accuracy"),
     Column(
         "n_leaked_high", "double", "95 % interval, from that of the accuracy; infinite where the accuracy's reaches 1"
@@ -306,7 +326,7 @@ PROXIES = (
     Column("high", "double", "95 % interval"),
 )
 CLAIMS = (
-    Column("claim", "string", "C1 to C8"),
+    Column("claim", "string", "C1 to C8, and C2s"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
     Column("verdict", "string", "holds, fails, cannot tell or not applicable"),
     Column("statement", "string", "the claim in words"),

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import PopleakError
 from .provenance import code_digest, library_versions
 from .settings import canonical, digest
 
 ROOT = "results"
+MOST_JOBS = 10_000
+"""Jobs of one stage; Snakemake takes minutes to lay out more."""
+MOST_MB = 4_000_000
+"""Megabytes of memory that a job may ask for: no machine has more."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,18 @@ TABLE = {"table": ".parquet"}
 """Outputs of a step that writes one table: the ending of each file's name, by output."""
 
 
+def sane(jobs: int, slug: str, mem_mb: float) -> None:
+    """Raise PopleakError where a stage has more jobs, or a job asks for more memory, than any machine can bear."""
+    if jobs > MOST_JOBS:
+        raise PopleakError(
+            f"config: {slug}: more than {MOST_JOBS:,} jobs of one stage: raise engine.job_seconds, or ask for fewer victims, shadows or epochs"
+        )
+    if mem_mb > MOST_MB:
+        raise PopleakError(
+            f"config: {slug}: a job would need {mem_mb / 1e6:,.0f} TB of memory: ask for fewer rows, victims or shadows, or narrower models"
+        )
+
+
 def add(
     steps: Steps,
     stage: str,
@@ -84,6 +101,7 @@ def add(
     identity = {"stage": stage, "settings": settings, "inputs": sources, "code": step.code}
     name = f"{slug}-{digest(identity)}"
     if name not in steps[stage]:
+        sane(len(steps[stage]) + 1, slug, step.mem_mb)
         files = {output: f"{ROOT}/store/{stage}/{name}{ending}" for output, ending in outputs.items()}
         steps[stage][name] = dataclasses.replace(step, id=name, outputs=files)
     return steps[stage][name]

@@ -17,7 +17,7 @@ from .errors import PopleakError
 from .experiment import Experiment
 from .games import several, slug_of
 from .judgeplan import Arm, JudgePlan, arm_of
-from .steps import Step, Steps, add, tables_named
+from .steps import Step, Steps, add, sane, tables_named
 
 ROLES = {"victim": "victims", "shadow": "shadows"}
 """The name of a role's output file, by role."""
@@ -267,7 +267,9 @@ class TaskPlan:
         most = min(population.victims, population.shadows)
         if any("!" in item["world"] for item in items):
             which["poison"] = {"group": self.task.poison.group, "label": self.task.poison.label}
-        for i, count in cost.parts(sum(sizes) * len(items) * each, self.limit, most):
+        cut = cost.parts(sum(sizes) * len(items) * each, self.limit, most)
+        sane(len(cut), self.slug(*slug), 0)
+        for i, count in cut:
             models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
             found.append(
                 add(

@@ -57,7 +57,7 @@ class Data(Attack):
     class Settings(settings.Settings):
         classifier: Literal["auto", "linear", "trees"] = "auto"
         """What tells a record's world: logistic regression, boosted trees, or the better of both on unseen rows."""
-        folds: int = Field(default=3, ge=2)
+        folds: int = Field(default=3, ge=2, le=1000)
         """Folds of rows for cross-fitting."""
 
     def calibrate(

@@ -81,7 +81,7 @@ class Meta(Attack):
         """Inverse penalties to choose from by cross-validation."""
         c: float = Field(default=1e-2, gt=0, le=1e9)
         """Inverse penalty where a world has fewer than 4 shadows, too few to choose on."""
-        folds: int = Field(default=5, ge=2)
+        folds: int = Field(default=5, ge=2, le=1000)
         """Folds of the cross-validation; fewer if a world has fewer shadows."""
         penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
             default=(1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0), min_length=1

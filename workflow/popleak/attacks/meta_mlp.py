@@ -92,13 +92,13 @@ class MetaMLP(Attack):
     class Settings(settings.Settings):
         clip: float = Field(default=CLIP, gt=0, lt=0.5)
         """Scores are clipped to [clip, 1 - clip] before logits are taken."""
-        hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(20, 8), min_length=1)
+        hidden: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(default=(20, 8), min_length=1, max_length=50)
         """Units of the hidden layers."""
-        ensemble: int = Field(default=10, ge=1)
+        ensemble: int = Field(default=10, ge=1, le=1000)
         """Networks whose logits are averaged."""
-        epochs: int = Field(default=100, ge=1)
+        epochs: int = Field(default=100, ge=1, le=100_000)
         """Passes over the shadows."""
-        batch: int = Field(default=32, ge=1)
+        batch: int = Field(default=32, ge=1, le=1_000_000)
         """Shadows a step."""
         learning_rate: float = Field(default=3e-3, gt=0)
         """Of Adam."""

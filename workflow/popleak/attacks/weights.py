@@ -75,7 +75,7 @@ class Weights(Attack):
     class Settings(settings.Settings):
         form: Literal["deepsets", "flat", "sorted"] = "deepsets"
         """What is read off the weights: sums over units, or the weights as they are, or with sorted units."""
-        points: int = Field(default=256, ge=1)
+        points: int = Field(default=256, ge=1, le=100_000)
         """Random points at which deepsets asks the model: standard normal, the same points for every model."""
         c_grid: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
             default=(1e-2, 1e-1, 1.0, 1e1, 1e2), min_length=1
@@ -83,7 +83,7 @@ class Weights(Attack):
         """Inverse penalties to choose from by cross-validation, for features of total variance 1 a block."""
         c: float = Field(default=1.0, gt=0, le=1e9)
         """Inverse penalty where a world has fewer than 4 shadows, too few to choose on."""
-        folds: int = Field(default=5, ge=2)
+        folds: int = Field(default=5, ge=2, le=1000)
         """Folds of the cross-validation; fewer if a world has fewer shadows."""
 
         def unused(self) -> set[str]:

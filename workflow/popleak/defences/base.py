@@ -82,7 +82,7 @@ class Defence:
 class TuneSettings(Settings):
     """Settings of every fine-tuning defence."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of fine-tuning; None: as many as the base model was trained for."""
 
 

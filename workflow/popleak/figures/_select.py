@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..plain import alive as alive
 from ..plain import plain as plain
+from ..protocols import EQUAL, PROTOCOLS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PROTOCOLS = ("pure", "ratio", "null")
 PAIR = ["protocol", "ratio_0", "ratio_1"]
 FACET = ["task", "model"]
 ADVERSARY = ["adversary", "poison", "shadow_model", "repeats"]
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
     @property
     def rank(self) -> tuple:
-        """Pure before ratio before null, wide before narrow."""
+        """Pure before ratio before equal, wide before narrow."""
         known = PROTOCOLS.index(self.protocol) if self.protocol in PROTOCOLS else len(PROTOCOLS)
         return known, self.protocol, -abs(self.ratio_1 - self.ratio_0), self.ratio_0, self.ratio_1
 
@@ -57,7 +57,7 @@ def wrapped(name: str) -> str:
 
 
 def pairs(frame: pd.DataFrame) -> list[Pair]:
-    """Return the pairs of worlds in `frame`: pure, ratio, null; widest first."""
+    """Return the pairs of worlds in `frame`: pure, ratio, equal; widest first."""
     found = {Pair(str(p), float(r0), float(r1)) for p, r0, r1 in frame[PAIR].drop_duplicates().itertuples(index=False)}
     return sorted(found, key=lambda pair: pair.rank)
 
@@ -84,8 +84,8 @@ def of_pair(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
 
 def main_pairs(frame: pd.DataFrame) -> dict[tuple[str, str], Pair]:
     """Return for each task and model the pair to show where there is room for one: pure,
-    else the widest; null never."""
-    frame = frame[frame["protocol"] != "null"]
+    else the widest; equal never."""
+    frame = frame[frame["protocol"] != EQUAL]
     found = sorted(set(zip(frame["task"], frame["model"], strict=True)))
     return {(task, model): pairs(of(frame, task=task, model=model))[0] for task, model in found}
 

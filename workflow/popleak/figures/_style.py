@@ -6,6 +6,7 @@ Figures are built without pyplot: no global state, no window, the same bytes whe
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -103,9 +104,15 @@ def adversaries(names: Iterable[str]) -> dict[str, Look]:
     return looks
 
 
+def _grave(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.WARNING
+
+
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """Draw and save inside this context: matplotlib's own defaults, not the user's, then ours."""
+    # without a home that can be written it keeps its list of fonts in a temporary folder, and says so at length
+    logging.getLogger("matplotlib").addFilter(_grave)
     import matplotlib as mpl
 
     with mpl.rc_context():

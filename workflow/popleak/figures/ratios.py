@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..protocols import EQUAL, RATIO
 from . import _select as select
 from . import _style as style
 from .base import Figure
@@ -29,7 +30,7 @@ class Ratios(Figure):
         "Upper panels: share of undefended victims whose training world is named, by the ratio r that is told "
         "from 0.5 (either world may be the one at 0.5), for the best informed adversary and chosen attacks; under "
         "a defence (where at most three are run) the best informed adversary alone, hollow. At r = 0.5 the two "
-        "worlds are one (null). Dashed: chance; brown with a band: what the training rows themselves give away; "
+        "worlds are one (equal). Dashed: chance; brown with a band: what the training rows themselves give away; "
         "solid black without markers: the known ceiling, each where it was run or is known. Lower panels: "
         "n_leaked, the direct samples of training data that tell the worlds apart as well (axis linear up to 1, "
         "then logarithmic). Triangles on the upper edge: infinite, because no victim was missed, or beyond the "
@@ -89,9 +90,9 @@ def _rows(leakage):
     import numpy as np
 
     frame = select.plain(leakage).reset_index(drop=True)
-    null = (frame["protocol"] == "null") & (frame["ratio_0"] == MIDDLE) & (frame["ratio_1"] == MIDDLE)
+    equal = (frame["protocol"] == EQUAL) & (frame["ratio_0"] == MIDDLE) & (frame["ratio_1"] == MIDDLE)
     middle_0, middle_1 = (np.isclose(frame[name].astype(float), MIDDLE) for name in ("ratio_0", "ratio_1"))
-    frame = frame[((frame["protocol"] == "ratio") & (middle_0 | middle_1)) | null]
+    frame = frame[((frame["protocol"] == RATIO) & (middle_0 | middle_1)) | equal]
     frame = select.alive(frame[frame["accuracy"].notna()]).reset_index(drop=True)
     frame["ratio"] = np.where(
         np.isclose(frame["ratio_0"].astype(float), MIDDLE), frame["ratio_1"], frame["ratio_0"]
@@ -107,8 +108,8 @@ def _rows(leakage):
 def _shown(attacks):
     """Return the rows to draw: chosen attacks on undefended victims, and `best` under few defences.
 
-    A task with null worlds alone has no curve."""
-    worlds = attacks[attacks["protocol"] == "ratio"]
+    A task with equal worlds alone has no curve."""
+    worlds = attacks[attacks["protocol"] == RATIO]
     keys = set(worlds[select.FACET].itertuples(index=False, name=None))
     attacks = select.among(attacks, select.FACET, keys)
     undefended = attacks["defence"] == "none"

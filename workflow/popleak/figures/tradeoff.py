@@ -17,7 +17,7 @@ class Tradeoff(Figure):
     name = "tradeoff"
     summary = "accuracy, Delta_EO and leakage of each defence, by task"
     caption = (
-        "Each defence's mean accuracy on the query pool (x) against its mean Delta_EO (upper panels) and against "
+        "Each defence's mean accuracy on the query points (x) against its mean Delta_EO (upper panels) and against "
         "the advantage of the best informed adversary at naming the training world (lower panels, same x axis). "
         "Down and to the right is better in both. Bars: 95 % intervals, t over pool splits for accuracy and "
         "Delta_EO, clustered by pool split for the advantage. Pure worlds where they were run, else the widest pair "

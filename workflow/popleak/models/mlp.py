@@ -17,7 +17,9 @@ class MLP(Model):
     summary = "multilayer perceptron with ReLU, any widths"
 
     class Settings(Settings):
-        widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 16), min_length=1)
+        widths: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
+            default=(32, 16), min_length=1, max_length=50
+        )
         """Units of the hidden layers."""
 
     def sides(self, n_features: int, settings: MLP.Settings) -> tuple[int, ...]:

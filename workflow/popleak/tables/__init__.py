@@ -1,4 +1,4 @@
-"""Stage `tables`: parts of the stages before -> the five public tables, one module each."""
+"""Stage `tables`: parts of the stages before -> the public tables, one module each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import schema, store
+from ..errors import PopleakError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ def run(
 
     Raises PopleakError if those tables are not of one run.
     """
+    if settings["table"] not in schema.TABLES:
+        raise PopleakError(f"tables: {settings['table']!r} is no public table: choose from {', '.join(schema.TABLES)}")
     store.agree(tables)
     inputs = {name: store.read(path, stage="tables").to_pandas() for name, path in tables.items()}
     made = import_module(f".{settings['table']}", __name__).make(parts=parts, tables=inputs, settings=settings)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..measures import bounds, intervals
 from ..plain import plain
+from ..protocols import EQUAL, PURE
 from ..seeds import generator
 from ..verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, OPEN, Found, Verdict, below, lacking, together, within
 from . import as_arrow
@@ -67,7 +68,7 @@ class Evidence(NamedTuple):
     @property
     def pairs(self) -> pd.DataFrame:
         """Victims of worlds that differ."""
-        return self.victims[self.victims["protocol"] != "null"]
+        return self.victims[self.victims["protocol"] != EQUAL]
 
     def row(
         self,
@@ -156,7 +157,7 @@ def _c1(evidence: Evidence) -> Iterator[Row]:
     """The paper's figures for ACS Income, each direction of pure groups by itself."""
     if evidence.dataset != "acs-income":
         return
-    pure = evidence.victims[evidence.victims["protocol"] == "pure"]
+    pure = evidence.victims[evidence.victims["protocol"] == PURE]
     for fft in evidence.of("fft-rehearsal"):
         lines, parts, ends = [], [], []
         counted = pure[pure["defence"].isin(["none", fft])]
@@ -201,7 +202,7 @@ def _under(part: pd.DataFrame, tau: float) -> Found:
 
 def _c3_c4(evidence: Evidence) -> Iterator[Row]:
     """Shares of models that break a bound beyond the bootstrap's limits, and that keep it beyond them."""
-    table = evidence.bounds[(evidence.bounds["protocol"] != "null") & (evidence.bounds["smallest_cell"] >= 30)]
+    table = evidence.bounds[(evidence.bounds["protocol"] != EQUAL) & (evidence.bounds["smallest_cell"] >= 30)]
     if table.empty:
         return
     known = table[["literal_excess_low", "literal_excess_high"]].notna().all(axis=1)
@@ -270,7 +271,7 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
     One difference, tested once: the sentences of the report and that table say the same. Twice it is the advantage's.
     """
     table = evidence.leakage
-    best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != "null")]
+    best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != EQUAL)]
     for row in best[best["defence"].isin(evidence.of("fft", "fft-rehearsal"))].to_dict("records"):
         fft, control = row["defence"], evidence.controls.get(row["defence"])
         if control is None:
@@ -307,7 +308,7 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
 
 def _c7(evidence: Evidence) -> Iterator[Row]:
     """Whenever the label-balanced advantage falls, measured on one half of the points, does the weighted sum on the other?"""
-    table = evidence.bounds[evidence.bounds["protocol"] != "null"]
+    table = evidence.bounds[evidence.bounds["protocol"] != EQUAL]
     lines, verdicts, reasons, ends, counted = [], [], [], [], []
     for fft in evidence.of("fft", "fft-rehearsal"):
         for keys, part in _with(table, fft, SETTING):

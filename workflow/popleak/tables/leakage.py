@@ -17,6 +17,7 @@ import pandas as pd
 
 from .. import schema, verdicts
 from ..measures import intervals, leakage
+from ..protocols import RATIO
 from . import as_arrow
 from ._victims import VICTIM, Victims, numbers
 
@@ -189,7 +190,7 @@ def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, A
         score=cell.score, guess=cell.guess, world=cell.world, split=cell.split,
         ratio_0=pair["ratio_0"], ratio_1=pair["ratio_1"],
     )  # fmt: skip
-    ratio_world = pair["protocol"] == "ratio"
+    ratio_world = pair["protocol"] == RATIO
     row: dict[str, Any] = {name: getattr(found, name) for name in ("victims", "splits", *RATES)}
     for name in ("accuracy", "advantage", "auc"):
         estimate = getattr(found, name)

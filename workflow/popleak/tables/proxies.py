@@ -18,6 +18,7 @@ import pandas as pd
 from .. import schema
 from ..measures import ranks
 from ..plain import alive
+from ..protocols import EQUAL
 from . import as_arrow
 
 CELL = ["task", "model", *(column.name for column in schema.PAIR), "defence"]
@@ -80,7 +81,7 @@ def blocks(cells: pd.DataFrame) -> np.ndarray:
 
 def _worlds(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of worlds that differ, where nobody is poisoned."""
-    return table[(table["protocol"] != "null") & (table["poison"] == 0)]
+    return table[(table["protocol"] != EQUAL) & (table["poison"] == 0)]
 
 
 def _advantage(rows: pd.DataFrame, knowledge: tuple[str, ...]) -> pd.Series:
