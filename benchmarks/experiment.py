@@ -24,8 +24,8 @@ import pyarrow as pa
 
 import common
 from popleak import accounting, estimate, plan
-from popleak.cli import experiment_of
 from popleak.errors import PopleakError
+from popleak.tools import experiment_of
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = common.RESULTS / "experiment.parquet"
