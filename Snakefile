@@ -11,21 +11,31 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-# beside this file, whatever the working directory is
-configfile: os.path.join(workflow.basedir, "config.yaml")
-
-
 try:
     from popleak import config as popleak_config
     from popleak import locks as popleak_locks
     from popleak import plan as popleak_plan
     from popleak import publish as popleak_publish
+    from popleak import reading as popleak_reading
     from popleak.errors import PopleakError
     from popleak.provenance import code_digest
 except ImportError as error:
     raise WorkflowError(
         f"popleak is not installed for {sys.executable} ({error}): run `make install` and use .venv/bin/snakemake"
     )
+
+# beside this file, whatever the working directory is
+DEFAULTS = os.path.join(workflow.basedir, "config.yaml")
+
+# Snakemake lets the last of two equal keys win, and takes `no` for false: its files are read strictly first
+try:
+    popleak_reading.check([DEFAULTS, *workflow.overwrite_configfiles])
+except PopleakError as error:
+    raise WorkflowError(str(error))
+
+
+configfile: DEFAULTS
+
 
 try:
     PLAN = popleak_plan.build(popleak_config.load(config))

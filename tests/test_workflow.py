@@ -145,6 +145,26 @@ def test_a_bad_overlay_is_one_line(fresh, tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("population: {splits: 2, victims: 4}\nseed: 1\nseed: 2\n", "bad.yaml: line 3: the key 'seed' stands twice: leave one in"),
+        ("title: no\n", "bad.yaml: line 1: YAML takes no for true or false"),
+        ("population: {splits: 1, victims: 1:30}\n", "bad.yaml: line 1: YAML takes 1:30 for a number to base 60"),
+    ],
+)  # fmt: skip
+def test_what_snakemake_would_misread_is_refused(fresh, tmp_path, text, message):
+    """In an overlay, and in config.yaml itself."""
+    (tmp_path / "bad.yaml").write_text(text)
+    said = snakemake(fresh, "--dry-run", "--configfile", str(tmp_path / "bad.yaml"), status=1)
+    assert message in said and "Traceback" not in said
+    usual = (fresh / "config.yaml").read_text()
+    (fresh / "config.yaml").write_text(f"{usual}\ntau: 0.2\ntau: 0.3\n")
+    said = snakemake(fresh, "--dry-run", status=1)
+    (fresh / "config.yaml").write_text(usual)
+    assert "the key 'tau' stands twice: leave one in" in said and "Traceback" not in said
+
+
 def test_no_home_is_needed(fresh):
     """HOME may be a place that cannot be written, as in a container: the profile leaves Snakemake's cache out of it."""
     environment = os.environ | {"PYTHONPATH": str(fresh / "workflow"), "HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
