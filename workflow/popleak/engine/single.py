@@ -103,7 +103,7 @@ class SingleStack:
         except Exception as error:
             doing = "training" if self.module.training else "scoring"
             raise PopleakError(
-                f"model: its module fails on {x.shape[1]} rows of {x.shape[2]} features in {doing}: {said(error)}"
+                f"model: its module fails on {x.shape[1]} row{'s' * (x.shape[1] > 1)} of {x.shape[2]} features in {doing}: {said(error)}"
             ) from error
         if logits.shape != (x.shape[1], 1):
             raise PopleakError(
