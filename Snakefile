@@ -34,6 +34,7 @@ except PopleakError as error:
 
 RESULTS = PLAN.folder()
 ENGINE = f"--stack {PLAN.experiment.engine.stack} --device {PLAN.experiment.engine.device}"
+TRAINING = ENGINE + ("" if PLAN.experiment.engine.reuse else " --no-reuse")
 GPU = int(PLAN.experiment.engine.device == "cuda")
 STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"
@@ -57,8 +58,7 @@ shell.prefix(
 
 wildcard_constraints:
     id="[a-z0-9][A-Za-z0-9_-]*",
-    table="|".join(popleak_plan.TABLES),
-    figure="|".join(PLAN.experiment.figures),
+    kind="tables|figures|report",
 
 
 rule all:
@@ -89,6 +89,10 @@ onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
     for line in PLAN.notices():
         print(f"popleak: {line}", file=sys.stderr)
+
+
+onerror:
+    popleak_publish.rescue(PLAN)
 
 
 onsuccess:

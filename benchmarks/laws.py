@@ -30,6 +30,14 @@ DIFFER = {"dense": 0.4, "sparse": 0.05, "rare": 0.01}
 """Share of victims on which two attacks differ."""
 
 
+STEP = 0.02
+GAPS = {
+    "exact": SCALE * float(np.sqrt(2.0 / np.pi)),
+    "in steps": STEP * float(2.0 * special.ndtr(-(np.arange(1, 100) - 0.5) * STEP / SCALE).sum()),
+}
+"""True mean |gap| of gaps that are normal about 0 with standard deviation SCALE, or the same rounded to shares of 50 points."""
+
+
 class Cell(NamedTuple):
     """interval; law; splits; size: victims (for bits: a ratio; for spearman: units) a split; correlation; truth."""
 
@@ -139,6 +147,17 @@ def _errors(cell: Cell, experiments: int, rng: np.random.Generator):
     return (getattr(ratios.errors(ratio + one, ratio, ids), cell.interval) for one in flat), truth
 
 
+def _gap(cell: Cell, experiments: int, rng: np.random.Generator):
+    """The gaps of a split lean together; |gap| lies in [0, 1]."""
+    own = np.sqrt(cell.correlation) * rng.standard_normal((experiments, cell.splits, 1))
+    gap = SCALE * (own + np.sqrt(1.0 - cell.correlation) * rng.standard_normal((experiments, cell.splits, cell.size)))
+    if cell.law == "in steps":
+        gap = STEP * np.round(gap / STEP)
+    ids = np.repeat(np.arange(cell.splits), cell.size)
+    found = np.abs(gap).clip(max=1.0).reshape(experiments, -1)
+    return (intervals.mean(one, ids, span=(0.0, 1.0)) for one in found), GAPS[cell.law]
+
+
 def mean_errors(middle: np.ndarray) -> dict[str, float]:
     """Return `ERRORS` for normal errors around these means, each weighing the same."""
     folded = SCALE * np.sqrt(2.0 / np.pi) * np.exp(-((middle / SCALE) ** 2) / 2.0)
@@ -194,4 +213,5 @@ def _spearman(cell: Cell, experiments: int, rng: np.random.Generator):
 _LAWS = {
     "rate": _rate, "probit": _probit, "advantage": _advantage, "auc": _auc, "paired": _paired, "bias": _errors, "mae": _errors,
     "mse": _errors, "named": _named, "tpr05": _tpr(0.05), "tpr01": _tpr(0.01), "bits": _bits, "spearman": _spearman,
+    "gap": _gap,
 }  # fmt: skip

@@ -22,7 +22,7 @@ import torch
 import common
 import loops
 import ways
-from popleak import populations, store
+from popleak import populations, reuse, store
 from ways import DEFAULT, SHAPE, Shape
 
 OUTPUT = common.RESULTS / "storage.parquet"
@@ -50,8 +50,9 @@ def write_parquet(folder: Path, build: Callable, weights: np.ndarray) -> None:
         "ratio": nothing,
     }
     models = populations.Models(keys, weights, np.isfinite(weights).all(1), nothing, nothing)
+    made_of = np.random.default_rng(0).integers(0, 256, (count, reuse.WIDTH), dtype=np.uint8)  # as digests look
     with store.Writer(folder / "models.parquet", {"stage": "benchmark", "step": "storage"}) as writer:
-        populations.write(writer, models)
+        populations.write(writer, models, made_of)
 
 
 def read_parquet(folder: Path, build: Callable) -> np.ndarray:

@@ -24,7 +24,7 @@ CONFIG = {
     "tasks": [{"dataset": "synthetic", "rows": ROWS, "query_rows": 100, "options": {"rows": 4000}}],
     "worlds": [{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0, 0.3, 1]}],
     "models": [{"name": "mlp", "settings": {"widths": [8]}}], "shadow_models": ["logistic"],
-    "defences": ["none", {"name": "fft-rehearsal", "settings": {"eo_weight": 1.0}}, {"name": "answer-noise", "settings": {"sd": 2.0}}],
+    "defences": ["none", {"name": "fft-rehearsal", "settings": {"eo_weight": 1.0}}, {"name": "answer-noise", "id": "noisy", "settings": {"sd": 2.0}}],
     "attacks": ["loss", "kl", "snap", "weights", "pair", "data", "kl-transductive"],
     "knowledge": ["unaware", "aware", "informed"], "repeats": [1, 5], "poison": {"shares": [0, SHARE], "group": 1, "label": 0},
     "population": {"splits": SPLITS, "victims": VICTIMS, "shadows": SHADOWS}, "training": {"epochs": 2},
@@ -177,13 +177,13 @@ def test_cells_are_those_that_differ(ran):
         for name, part in table.groupby("adversary")
     }
     fft = {("fft-rehearsal", level) for level in ("unaware", "aware", "informed")}
-    noise = {("answer-noise", level) for level in ("unaware", "aware", "informed")}
+    noise = {("noisy", level) for level in ("unaware", "aware", "informed")}
     alone = {("none", "informed", 1)} | {(*key, 1) for key in fft} | {(*key, r) for key in noise for r in (1, 5)}
     assert found["kl"] == {(d, k, model, r) for d, k, r in alone for model in ("mlp", "logistic")}
     assert found["snap"] == found["kl-transductive"] == found["kl"]
     assert found["weights"] == {(d, k, "mlp", 1) for d, k, _ in alone}, "noise is on answers alone"
     assert found["loss"] == {
-        (d, "any", "mlp", r) for d, r in (("none", 1), ("fft-rehearsal", 1), ("answer-noise", 1), ("answer-noise", 5))
+        (d, "any", "mlp", r) for d, r in (("none", 1), ("fft-rehearsal", 1), ("noisy", 1), ("noisy", 5))
     }
     with_base = {one for one in alone if one[0] != "none" and one[1] != "unaware"}
     assert found["pair"] == {(d, k, model, r) for d, k, r in with_base for model in ("mlp", "logistic")}
@@ -230,7 +230,7 @@ def test_weights_are_those_of_the_judged_models(ran):
     assert game.sides == (13, 8, 1) and found.scores.shape[1] == 13 * 8 + 8 + 8 + 1
     defended = source.read("victim", "weights", "fft-rehearsal", 1)
     assert not np.array_equal(defended.scores, found.scores)
-    assert np.array_equal(source.read("victim", "weights", "answer-noise", 1).scores, found.scores), (
+    assert np.array_equal(source.read("victim", "weights", "noisy", 1).scores, found.scores), (
         "noise is on answers alone"
     )
 
@@ -260,15 +260,15 @@ def test_rows_are_the_draws(ran):
 
 def test_repeated_answers_are_the_mean_and_the_label_given_most_often(ran):
     source = ran.source("kl")
-    once, often = (source.read("victim", "scores", "answer-noise", repeats) for repeats in (1, 5))
+    once, often = (source.read("victim", "scores", "noisy", repeats) for repeats in (1, 5))
     truth = source.read("victim", "scores", "none", 1)
-    labels = source.read("victim", "labels", "answer-noise", 5)
+    labels = source.read("victim", "labels", "noisy", 5)
     error = [np.abs(one.scores - truth.scores).mean() for one in (once, often)]
     assert error[1] < 0.8 * error[0]
     assert set(np.unique((labels.scores * 5).round(4))) <= set(range(6))
     votes = seen.outputs_of(labels, np.arange(len(labels.scores)), np.arange(labels.scores.shape[1]), "labels")
     assert np.array_equal(votes, labels.scores >= 0.5)
-    single = source.read("victim", "labels", "answer-noise", 1)
+    single = source.read("victim", "labels", "noisy", 1)
     assert np.array_equal(single.scores, once.scores)
 
 
@@ -289,9 +289,9 @@ def test_noise_has_its_spread_and_comes_from_the_generator_alone():
 def test_labels_only_attacks_see_of_shadows_what_they_see_of_victims(ran):
     """Asked repeatedly, a shadow's score for them is the share of answers with label 1, whose label is the majority's."""
     source = ran.source("kl")
-    shares = source.read("shadow", "scores", "answer-noise", 5, votes=True)
-    assert np.array_equal(shares.scores, source.read("shadow", "labels", "answer-noise", 5).scores)
-    assert not np.array_equal(shares.scores, source.read("shadow", "scores", "answer-noise", 5).scores)
+    shares = source.read("shadow", "scores", "noisy", 5, votes=True)
+    assert np.array_equal(shares.scores, source.read("shadow", "labels", "noisy", 5).scores)
+    assert not np.array_equal(shares.scores, source.read("shadow", "scores", "noisy", 5).scores)
 
 
 def test_a_tie_of_answers_goes_to_the_first():

@@ -133,7 +133,7 @@ def test_touched_after_a_changed_config(both, seed):
         assert results(folder) == one
     else:
         said = snakemake(folder, "--dry-run", *HERE, "--config", "seed=4")
-        assert "\ntrain " in said and "\npublish_report " in said
+        assert "\ntrain " in said and "publish_report " in said
 
 
 def test_changed_by_hand(both):

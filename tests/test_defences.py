@@ -38,7 +38,7 @@ class Case:
         self.fitter = train.Fitter(settings, RECORDS)
         self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
         self.rows, complement = self._draw(ratio, "base"), self._draw(other, "complement")
-        kept, self.held = hold_out(self.rows, self.seeds, self.fitter.training.validation)
+        kept, self.held = hold_out(self.rows, self.seeds, self.fitter.validation)
         a = RECORDS.a
         self.data = Data(kept, a[kept], a[self.rows].mean(1), complement, a[complement])
         self.owner = Owner(self.fitter, self.rows, self.seeds, progress=None)
@@ -297,6 +297,18 @@ def test_a_given_lambda_is_used_whatever_it_gives():
     found, calls = choose([{3.0: 0.9}] * MODELS, eo_weight=3.0)
     assert found.eo_weight.tolist() == [3.0] * MODELS
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("penalty", ["absolute", "squared", "lagrangian"])
+def test_settings_that_are_left_out_of_a_steps_identity_change_no_bit(penalty):
+    usual = {"eo_weight": 1.0, "penalty": penalty}
+    assert EOSettings(**usual).unused() == {"eo_grid"} | ({"eo_target"} if penalty != "lagrangian" else set())
+    one, grid, target = (
+        mixed().apply("fft-rehearsal", **usual, **more) for more in ({}, {"eo_grid": (3.0,)}, {"eo_target": 0.4})
+    )
+    assert same(one, grid)
+    assert same(one, target) == (penalty != "lagrangian")
+    assert not EOSettings(penalty=penalty).unused(), "where lambda is chosen, all count"
 
 
 def test_auto_on_real_training_is_the_best_of_the_single_runs():

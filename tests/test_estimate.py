@@ -83,7 +83,7 @@ def test_more_work_takes_longer(here):
 def test_lines(here):
     plan = tiny.build()
     text = estimate.lines(plan, SPEED, 2)
-    assert text[0].split() == ["stage", "jobs", "there", "models", "CPU", "disk"]
+    assert text[0].split() == ["stage", "jobs", "there", "models", "re-used", "CPU", "disk"]
     assert [line.split()[0] for line in text[1:-1]] == [*(s.name for s in estimate.stages(plan, SPEED)), "all"]
     assert text[-1].startswith("about ") and "2 cores" in text[-1]
     for step in plan.all_steps():

@@ -99,16 +99,39 @@ def test_mean_falls_back_to_units():
 def test_mean_without_variance():
     clusters = np.repeat([0, 1], 5)
     assert intervals.mean(np.zeros(10), clusters) == (0.0, 0.0, 0.0, 1.0)
-    three = -np.log(0.05) / 10
-    got = intervals.mean(np.full(10, -0.1), clusters)
-    np.testing.assert_allclose(got, (-0.1, -0.1 - 0.2 * three, -0.1 + 0.2 * three, 0.5), err_msg="two clusters")
-    assert intervals.mean(np.full(10, -0.1), np.zeros(10)).p == 2.0**-9, "one cluster: units are all there is"
-    bounded = intervals.mean(np.full(10, 0.5), clusters, span=(0.0, 1.0))
-    np.testing.assert_allclose(bounded[1:3], (0.5 - 0.5 * three, 0.5 + 0.5 * three))
+    three = -np.log(0.05) / 40
+    one, two = np.zeros(40), np.repeat([0, 1], 20)
+    got = intervals.mean(np.full(40, -0.1), two)
+    np.testing.assert_allclose(got, (-0.1, -0.1 - 0.8 * three, -0.1 + 0.8 * three, 0.5), err_msg="two clusters")
+    got = intervals.mean(np.full(40, -0.1), one)
+    np.testing.assert_allclose(
+        got, (-0.1, -0.1 - 0.2 * three, -0.1 + 0.2 * three, 2.0**-39), err_msg="units are all there is"
+    )
+    for where, times in ((one, 1), (two, 4)):
+        bounded = intervals.mean(np.full(40, 0.5), where, span=(0.0, 1.0))
+        np.testing.assert_allclose(bounded[1:3], (0.5 - 0.5 * times * three, 0.5 + 0.5 * times * three))
     assert np.isnan(intervals.mean(np.array([]), np.array([]))).all()
     assert np.isnan(intervals.mean(np.array([2.0]), np.array([1]))[1:]).all()
     with pytest.raises(ValueError, match="finite"):
         intervals.mean(np.array([1.0, np.nan]), np.array([0, 1]))
+
+
+def test_mean_of_bounded_values():
+    """Limits beyond the possible are cut, equal values differ in the last bits, and two that agree say nothing."""
+    four, two = np.array([0.9, 0.1, -0.8, 0.6]), np.array([0, 0, 1, 1])
+    free, cut = (intervals.mean(four, two, span=span) for span in (None, (-1.0, 1.0)))
+    assert free.low < -1.0 and free.high > 1.0
+    assert cut == free._replace(low=-1.0, high=1.0)
+    assert intervals.mean(np.array([0.2, 0.2]), np.array([0, 1]), span=(0.0, 1.0))[:3] == (0.2, 0.0, 1.0)
+    rounded = np.array([0.9 - 0.7, 0.8 - 0.6, 1.2 - 1.0, 0.2])
+    assert np.ptp(rounded) > 0
+    got = intervals.mean(rounded, two, span=(-1.0, 1.0))
+    np.testing.assert_allclose(got[1:3], intervals.mean(np.full(4, 0.2), two, span=(-1.0, 1.0))[1:3])
+    assert got.high - got.low > 1.0
+    assert intervals.mean(rounded - 0.2, two, span=(-1.0, 1.0)).p == 1.0
+    with pytest.raises(ValueError, match="lie in"):
+        intervals.mean(four, two, span=(0.0, 1.0))
+    assert np.isnan(intervals.mean(np.array([]), np.array([]), span=(0.0, 1.0)).value)
 
 
 def test_paired_test_finds_a_difference():
@@ -123,7 +146,9 @@ def test_paired_test_finds_a_difference():
 @pytest.mark.parametrize("value", [-1.0, -0.5, 0.0, 0.5, 1.0])
 def test_equal_differences_have_an_interval(value):
     got = intervals.paired_test(np.full(200, max(value, 0.0)), np.full(200, max(-value, 0.0)), np.arange(200) % 5)
-    share = -np.log(0.05) / 200
+    share = (
+        -4 * np.log(0.05) / 200
+    )  # as if victims of a split were alike: such differences cannot show that they are not
     np.testing.assert_allclose(got[:3], (value, value - share * (1 + value), value + share * (1 - value)))
     assert -1.0 <= got.low <= got.value <= got.high <= 1.0
     assert got.p == (1.0 if value == 0.0 else 2.0**-4), "five splits, however many victims"

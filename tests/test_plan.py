@@ -260,10 +260,10 @@ FLIPS = {
     "worlds.ratios": ({"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}, FROM_DRAW),
     "ratio_mode": ({"ratio_mode": "label-balanced"}, FROM_DRAW),
     "models.name": ({"models": ["logistic"]}, FROM_TRAIN),
-    "models.id": ({"models": [{**BASE["models"][0], "id": "small"}]}, FROM_TRAIN),
+    "models.id": ({"models": [{**BASE["models"][0], "id": "small"}]}, FROM_MEASURE),
     "models.settings": ({"models": [{"name": "mlp", "settings": {"widths": [9]}}]}, FROM_TRAIN),
     "defences.name": ({"defences": ["none", "rehearsal", BASE["defences"][2]]}, FROM_DEFEND),
-    "defences.id": ({"defences": ["none", {"name": "finetune", "id": "ft"}, BASE["defences"][2]]}, FROM_DEFEND),
+    "defences.id": ({"defences": ["none", {"name": "finetune", "id": "ft"}, BASE["defences"][2]]}, FROM_MEASURE),
     "defences.settings": ({"defences": ["none", "finetune", {"name": "fft", "settings": {"eo_weight": 2.0}}]}, FROM_DEFEND),
     "attacks.name": ({"attacks": ["loss", "meta"]}, FROM_ATTACK),
     "attacks.id": ({"attacks": ["loss", {"name": "kl", "id": "divergence"}]}, FROM_ATTACK),
@@ -289,8 +289,9 @@ FLIPS = {
     "training.weight_decay": ({"training": {**BASE["training"], "weight_decay": 0.1}}, FROM_TRAIN),
     "training.validation": ({"training": {**BASE["training"], "validation": 0.2}}, FROM_TRAIN),
     "engine.stack": ({"engine": {"stack": 7}}, set()),
-    # another cut means other files: models are trained again, to the same numbers
+    # another cut means other files, into which models are copied
     "engine.job_seconds": ({"engine": {"job_seconds": 0.0001}}, FROM_DRAW),
+    "engine.reuse": ({"engine": {"reuse": False}}, set()),
     "engine.device": ({"engine": {"device": "auto"}}, set()),
     "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
     "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
@@ -321,10 +322,11 @@ def test_flip(key):
 
 def test_flip_label(tmp_path):
     """Only a table of a user's own has more than one label to choose from."""
-    (tmp_path / "t.csv").write_text("y,g\n0,u\n1,v\n")
+    (tmp_path / "t.csv").write_text("x,y,g\n" + "1,0,u\n2,1,u\n3,0,v\n4,1,v\n" * 100)
     options = {"path": str(tmp_path / "t.csv"), "label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
     old, new = (
-        tiny.build(tasks=[{"dataset": "table", "label": label, "options": options}]) for label in ("one", "two")
+        tiny.build(tasks=[{"dataset": "table", "label": label, "options": options, "rows": 60, "query_rows": 30}])
+        for label in ("one", "two")
     )
     assert parts(rerun(old, new)) == FLIPS["tasks.label"][1]
 

@@ -33,7 +33,7 @@ def tables(sign=1.0) -> dict[str, pd.DataFrame]:
             bounds.append({**cell, "delta_eo": strength / 2, "w": 0.5})
         models.append({**cell, "role": "shadow", "status": "ok", "gap": 1 - strength, "delta_eo": 1 - strength})
         models.append({**cell, "role": "victim", "status": "diverged", "gap": np.nan, "delta_eo": np.nan})
-        who = {"shadow_model": "mlp", "repeats": 1}
+        who = {"shadow_model": "mlp", "repeats": 1, "victims": 3, "diverged": 1}
         for knowledge in ("unaware", "informed") if defence != "none" else ("informed",):
             less = 0.5 if knowledge == "unaware" else 1.0
             leakage.append({**cell, **who, "adversary": "best", "knowledge": knowledge, "advantage": less * strength})
@@ -42,6 +42,9 @@ def tables(sign=1.0) -> dict[str, pd.DataFrame]:
         for other in ({"shadow_model": "logistic"}, {"repeats": 5}):
             row = {**cell, **who, **other, "adversary": "best", "knowledge": "informed", "advantage": 1 - strength}
             leakage.append(row)
+        # nothing is known of a defence whose models all diverged: no cell of advantage 0
+        gone = {**cell, **who, "defence": "gone", "diverged": 3, "advantage": 0.0, "knowledge": "informed"}
+        leakage += [{**gone, "adversary": name} for name in ("best", "kl")]
     return {"models": pd.DataFrame(models), "bounds": pd.DataFrame(bounds), "leakage": pd.DataFrame(leakage)}
 
 

@@ -1,4 +1,4 @@
-"""The tables `leakage` and `claims` on small hand-made scores."""
+"""The table `leakage` on small hand-made scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from popleak import schema
 from popleak.measures import intervals
-from popleak.tables import claims, leakage
+from popleak.tables import leakage
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
@@ -25,14 +25,32 @@ def verdicts(adversary, defence, guesses, knowledge="informed", access="scores",
     return pd.DataFrame(rows)
 
 
-def make(*frames, controls=None, references=()) -> pd.DataFrame:
+MEASURES = ("accuracy", "auc", "gap", "accuracy_g0", "accuracy_g1", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
+            "delta_eo_sum", "dp_difference")  # fmt: skip
+
+
+def victims(scores, **by_defence) -> pd.DataFrame:
+    """The table `models` for the victims in scores, all ok and each defence's its own; by_defence: other columns of one defence."""
+    keys = [*GAME, "defence", "split", "world", "model_index"]
+    found = scores.drop_duplicates(keys)[keys].assign(role="victim", status="ok", eo_weight=0.0, eo_vacuous=0.0)
+    rng = np.random.default_rng(0)
+    found = found.assign(**{name: rng.random(len(found)) for name in MEASURES})
+    for defence, columns in by_defence.items():
+        mine = found["defence"] == defence
+        for name, value in columns.items():
+            found.loc[mine, name] = value
+    return found
+
+
+def make(*frames, controls=None, references=(), models=victims) -> pd.DataFrame:
     settings = {
         "tasks": ["t"],
         "controls": {"t": controls or {}},
         "references": {"t": list(references)},
         "white_box": {},
     }
-    table = leakage.make(parts=[], tables={"scores": pd.concat(frames, ignore_index=True)}, settings=settings)
+    scores = pd.concat(frames, ignore_index=True)
+    table = leakage.make(parts=[], tables={"scores": scores, "models": models(scores)}, settings=settings)
     assert table.column_names == [column.name for column in schema.LEAKAGE]
     return table.to_pandas()
 
@@ -209,172 +227,102 @@ def test_no_scores_at_all():
     assert len(make(empty)) == 0
 
 
-# Claims.
+def test_a_diverged_victim_is_in_no_difference():
+    frames = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), verdicts("kl", "fft", WRONG)
 
-TASKS = {"tasks": ["t"], "controls": {"t": {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {"t": "acs-income"},
-         "kinds": {"t": {n: n for n in ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")}}, "tau": 0.1, "seed": 1}  # fmt: skip
-DEFENCES = ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")
+    def models(scores):
+        found = victims(scores)
+        found.loc[(found["defence"] == "fft") & (found["split"] == 0) & (found["model_index"] == 0), "status"] = (
+            "diverged"
+        )
+        return found
 
-
-def spread(mean: float, noise: float, count: int, key: int) -> np.ndarray:
-    """Values about a mean: the same noise in each split, so that intervals are as wide as `noise` says."""
-    return mean + noise * np.random.default_rng(key).standard_normal(count)
-
-
-def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protocol="pure", vacuous=0.0):
-    """Public tables of one task with means by defence: |gap|, Delta_EO; advantage difference to the control; bounds."""
-    gap = {"none": 0.15, **dict.fromkeys(DEFENCES[1:], 0.02), **(gap or {})}
-    eo = {"none": 0.2, "finetune": 0.2, "rehearsal": 0.15, "fft": 0.1, "fft-rehearsal": 0.03, **(eo or {})}
-    ratios = {"pure": (0.0, 1.0), "null": (0.5, 0.5)}[protocol]
-    same = {**GAME, "protocol": protocol, "ratio_0": ratios[0], "ratio_1": ratios[1]}
-    models, limits = [], []
-    for number, defence in enumerate(DEFENCES):
-        for split in range(5):
-            for world in (0, 1):
-                part = {**same, "role": "victim", "status": "ok", "defence": defence, "split": split, "world": world}
-                key = 100 * split + world
-                sign = 1 if world == 0 else -1
-                frame = pd.DataFrame({"model_index": range(8)}).assign(**part)
-                frame["eo_weight"], frame["eo_vacuous"] = float(defence.startswith("fft")), vacuous
-                frame["gap"] = sign * spread(gap[defence], noise, 8, key + number)
-                frame["delta_eo"] = spread(eo[defence], noise, 8, key + 7 * number)
-                models.append(frame)
-                fell = (bounds or {}).get("fell", -0.1) if defence.startswith("fft") else 0.0
-                delta = (bounds or {}).get("delta", -0.1) if defence.startswith("fft") else 0.0
-                limit = pd.DataFrame({"model_index": range(8)}).assign(**part, smallest_cell=100)
-                limit["adv_balanced_measured"] = spread(0.3 + fell, noise, 8, key + 3 * number)
-                limit["weighted_delta"] = spread(0.3 + delta, noise, 8, key + 5 * number)
-                broken = np.arange(8) < (bounds or {}).get("literal", 0)
-                middle = (bounds or {}).get("literal_excess", np.where(broken, 0.03, -0.03))
-                limit["literal_excess_low"], limit["literal_excess_high"] = middle - 0.01, middle + 0.01
-                for form in ("literal", "balanced", "corrected", "coupling"):
-                    broken = (bounds or {}).get(form, 0)
-                    limit[f"{form}_holds"] = [index >= broken for index in range(8)]
-                limits.append(limit)
-    value, low, high = difference or (-0.2, -0.25, -0.15)
-    best = pd.DataFrame(
-        [{**same, "defence": d, "adversary": "best", "knowledge": "informed", "victims": 80, "advantage": 0.5,
-          "advantage_low": 0.4, "advantage_high": 0.6, "difference_vs_control": value, "difference_vs_control_low": low,
-          "difference_vs_control_high": high, "p_vs_control": 0.5} for d in ("fft", "fft-rehearsal")]
-    )  # fmt: skip
-    return {"models": pd.concat(models), "bounds": pd.concat(limits), "leakage": best, "scores": best.iloc[:0]}
+    table = make(*frames, controls={"fft": "finetune"}, models=models)
+    found = row(table, "kl", "fft")
+    assert found["diverged"] == 2 and row(table, "kl", "finetune")["diverged"] == 0
+    assert found["accuracy"] == 0, "in the accuracy it counts as it answers"
+    # six pairs are left: 3 right and 1 wrong of finetune's seven, all wrong of fft's
+    expected = intervals.paired_test(np.zeros(6), np.array([1, 0, 1, 1, 1, 1.0]), np.repeat([0, 1], [2, 4]))
+    assert found[[f"difference_vs_control{end}" for end in ("", "_low", "_high")]].tolist() == pytest.approx(
+        expected[:3]
+    )
 
 
-def judge(settings=None, **parts) -> pd.DataFrame:
-    made = claims.make(parts=[], tables=tables(**parts), settings={**TASKS, **(settings or {})})
-    assert made.column_names == [column.name for column in schema.CLAIMS]
-    return made.to_pandas()
+def test_where_all_diverged_nothing_is_tested():
+    scores = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), verdicts("kl", "fft", BAD)
+    table = make(
+        *scores,
+        controls={"fft": "finetune"},
+        models=lambda s: victims(s, fft={"status": "diverged", "eo_weight": 1e300}),
+    )
+    found = row(table, "kl", "fft")
+    assert found["diverged"] == 8
+    assert found[["difference_vs_none", "difference_vs_control", "p_vs_none", "p_vs_control_holm"]].isna().all()
+    assert found["verdict_vs_none"] == found["verdict_vs_control"] == "cannot tell"
 
 
-def verdict(found: pd.DataFrame, claim: str) -> list[str]:
-    return found.loc[found["claim"] == claim, "verdict"].tolist()
+VACUOUS = {"eo_weight": 1.0, "eo_vacuous": 1.0}
 
 
-HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
-
-
-def test_all_hold():
-    found = judge()
-    assert set(found["claim"]) == {"C1", "C2", "C2s", "C3", "C4", "C5", "C6", "C7", "C8"}
-    assert set(found["verdict"]) == {HOLDS}
-    assert (found["n"] > 0).all()
-    assert (found["low"] <= found["high"]).all()
-    assert not found["evidence"].str.contains("nan").any()
+def own(scores, like=(), **columns):
+    """Models as `victims`, where the second of `like` has the measures of the first."""
+    found = victims(scores, **columns).set_index("defence")
+    for name in MEASURES if like else ():
+        found.loc[like[1], name] = found.loc[like[0], name].to_numpy()
+    return found.reset_index()
 
 
 @pytest.mark.parametrize(
-    ("claim", "parts", "expected"),
+    ("models", "control", "none"),
     [
-        ("C1", {"gap": {"fft-rehearsal": 0.06}}, [FAILS]),
-        ("C1", {"gap": {"none": 0.3}}, [FAILS]),
-        ("C1", {"gap": {"none": 0.05}}, [FAILS]),
-        ("C1", {"gap": {"fft-rehearsal": 0.04}, "noise": 0.02}, [OPEN]),
-        ("C2", {"gap": {"fft-rehearsal": 0.2}}, [FAILS]),
-        ("C2", {"gap": {"fft-rehearsal": 0.1}, "noise": 0.05}, [OPEN]),
-        ("C2s", {"gap": {"fft-rehearsal": 0.2}}, [FAILS]),
-        ("C2s", {"gap": {"fft-rehearsal": 0.1}, "noise": 0.05}, [OPEN]),
-        ("C3", {"bounds": {"literal": 8}}, [FAILS]),
-        ("C3", {"bounds": {"balanced": 8}}, [HOLDS]),
-        ("C3", {"bounds": {"literal_excess": 0.0}}, [OPEN]),
-        ("C4", {"bounds": {"balanced": 8}}, [FAILS]),
-        ("C4", {"bounds": {"coupling": 8}}, [FAILS]),
-        ("C4", {"bounds": {"literal": 8}}, [HOLDS]),
-        ("C5", {"eo": {"fft": 0.3, "fft-rehearsal": 0.3}}, [FAILS, FAILS]),
-        ("C5", {"eo": {"fft": 0.3}}, [FAILS, HOLDS]),
-        ("C5", {"eo": {"fft": 0.2, "fft-rehearsal": 0.2}, "noise": 0.05}, [OPEN, OPEN]),
-        ("C6", {"difference": (0.2, 0.1, 0.3)}, [FAILS, FAILS]),
-        ("C6", {"difference": (-0.01, -0.1, 0.08)}, [OPEN, OPEN]),
-        ("C6", {"difference": (0.0, -0.04, 0.04), "vacuous": 1.0}, [FAILS, FAILS]),
-        ("C6", {"difference": (0.0, -0.04, 0.04)}, [OPEN, OPEN]),
-        ("C7", {"bounds": {"fell": -0.1, "delta": 0.1}}, [FAILS]),
-        ("C7", {"bounds": {"fell": 0.1, "delta": 0.1}}, [OPEN]),
-        ("C7", {"bounds": {"fell": -0.2, "delta": 0.0}, "noise": 0.05}, [OPEN]),
+        (lambda s: own(s, fft=VACUOUS), "not applicable", "cannot tell"),
+        (lambda s: own(s, fft={**VACUOUS, "eo_vacuous": 0.5}), "cannot tell", "cannot tell"),
+        (lambda s: own(s, ("finetune", "fft")), "not applicable", "cannot tell"),
+        (lambda s: own(s, ("none", "fft")), "cannot tell", "cannot tell"),
+        (lambda s: own(s, fft={**VACUOUS, "status": "diverged"}), "cannot tell", "cannot tell"),
+    ],
+    ids=[
+        "every EO term vacuous",
+        "half of them",
+        "equal to the last bit",
+        "equal measures, other scores",
+        "all diverged",
     ],
 )
-def test_verdicts(claim, parts, expected):
-    assert verdict(judge(**parts), claim) == expected
+def test_the_same_models_are_nothing_to_test(models, control, none):
+    """By evidence, not by name: vacuous terms, or equal measures and scores of every victim."""
+    frames = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), verdicts("kl", "fft", GOOD)
+    found = row(make(*frames, controls={"fft": "finetune"}, models=models), "kl", "fft")
+    assert (found["verdict_vs_control"], found["verdict_vs_none"]) == (control, none)
+    if control == "not applicable":
+        assert found["difference_vs_control"] == 0
+        assert found[["difference_vs_control_low", "p_vs_control", "p_vs_control_holm"]].isna().all()
 
 
-def test_tau_is_the_configs():
-    assert verdict(judge(gap={"fft-rehearsal": 0.12}), "C2s") == [FAILS]
-    found = judge({"tau": 0.2}, gap={"fft-rehearsal": 0.12})
-    assert verdict(found, "C2s") == verdict(found, "C2") == [HOLDS]
-    assert "below 0.2" in found.loc[found["claim"] == "C2", "statement"].iloc[0]
+def test_scores_that_differ_are_of_other_models():
+    other = verdicts("kl", "fft", GOOD)
+    other["score"] *= 1 + 1e-12
+    frames = verdicts("kl", "none", RIGHT), verdicts("kl", "finetune", GOOD), other
+    table = make(*frames, controls={"fft": "finetune"}, models=lambda s: own(s, ("finetune", "fft")))
+    assert row(table, "kl", "fft")["verdict_vs_control"] == "cannot tell"
 
 
-def test_what_the_experiment_cannot_speak_to_is_left_out():
-    assert verdict(judge({"datasets": {"t": "adult"}}), "C1") == []
-    only = {"kinds": {"t": {"none": "none"}}, "controls": {"t": {}}}
-    assert set(judge(only)["claim"]) == {"C3", "C4", "C8"}
-    assert set(judge(protocol="null")["claim"]) == {"C8"}
+def test_what_is_not_tested_takes_no_power_from_the_rest():
+    frames = [
+        verdicts("kl", name, guesses)
+        for name, guesses in (("none", RIGHT), ("finetune", GOOD), ("fft", GOOD), ("a", BAD), ("b", GOOD))
+    ]
+    controls = {"fft": "finetune", "b": "a"}
+    table = make(*frames, controls=controls, models=lambda s: own(s, fft=VACUOUS))
+    assert row(table, "kl", "b")["p_vs_control_holm"] == pytest.approx(row(table, "kl", "b")["p_vs_control"] * 2), (
+        "kl and best"
+    )
 
 
-def test_both_directions_count():
-    parts = tables()
-    wrong = (parts["models"]["defence"] == "fft-rehearsal") & (parts["models"]["world"] == 1)
-    parts["models"].loc[wrong, "gap"] -= 0.3
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
-    assert verdict(found, "C1") == verdict(found, "C2s") == [FAILS]
-
-
-def test_shadows_and_diverged_models_do_not_count():
-    parts = tables()
-    extra = parts["models"].copy()
-    extra["gap"], extra["delta_eo"], extra["model_index"] = 0.9, 0.9, extra["model_index"] + 100
-    half = len(extra) // 2
-    extra["role"] = np.where(np.arange(len(extra)) < half, "shadow", "victim")
-    extra["status"] = np.where(np.arange(len(extra)) < half, "ok", "diverged")
-    before = claims.make(parts=[], tables=parts, settings=TASKS)
-    after = claims.make(parts=[], tables={**parts, "models": pd.concat([parts["models"], extra])}, settings=TASKS)
-    assert before.drop(["evidence"]).equals(after.drop(["evidence"]))
-    assert after["evidence"][0].as_py().endswith(f"({half} diverged victims left out)")
-
-
-def test_small_cells_are_weak_evidence():
-    parts = tables(bounds={"literal": 8})
-    parts["bounds"]["smallest_cell"] = 10
-    assert "C3" not in set(claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()["claim"])
-
-
-def test_bounds_that_are_not_known_are_left_out():
-    """A query set with an empty (y, a) cell leaves rates, and so bounds, without a value."""
-    parts = tables()
-    first = parts["bounds"].index == 0
-    parts["bounds"]["literal_holds"] = parts["bounds"]["literal_holds"].astype(object)
-    unknown = ["adv_balanced_measured", "weighted_delta", "literal_excess_low", "literal_excess_high"]
-    parts["bounds"].loc[first, unknown] = np.nan
-    parts["bounds"].loc[first, "literal_holds"] = None
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
-    assert verdict(found, "C7") == verdict(found, "C3") == [HOLDS]
-
-
-def test_verdict_and_together():
-    estimate = intervals.Estimate
-    assert claims.verdict(estimate(0, -1, 1, 1), holds_below=2) == HOLDS
-    assert claims.verdict(estimate(0, -1, 1, 1), holds_below=0.5) == OPEN
-    assert claims.verdict(estimate(0, -1, 1, 1), holds_below=-2) == FAILS
-    assert claims.verdict(intervals.UNKNOWN, holds_below=0.5) == OPEN
-    assert claims.together([HOLDS, HOLDS]) == HOLDS
-    assert claims.together([HOLDS, OPEN]) == OPEN
-    assert claims.together([HOLDS, OPEN, FAILS]) == FAILS
-    assert claims.together([]) == OPEN
+def test_below_chance_is_said():
+    table = make(
+        verdicts("kl", "none", [([1] * 20, [0] * 20)] * 5),
+        verdicts("loss", "none", [([0, 1] * 10, [0, 1] * 10)] * 5, "any"),
+    )
+    assert row(table, "kl")["against_chance"] == "below"
+    assert row(table, "loss")["against_chance"] == "cannot tell"

@@ -23,7 +23,7 @@ from popleak.schema import TABLES as ALL_TABLES
 
 pytestmark = pytest.mark.dag
 TABLES = [name for name in ALL_TABLES if name not in MANY]
-COPYING = ("stamps", "publish_")
+COPYING = ("stamp", "publish_")
 SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
 
 
@@ -67,11 +67,11 @@ def dry(folder: Path, *words: str) -> dict[str, int]:
     }
 
 
-def published(folder: Path, *words: str) -> set[str]:
-    """Return the names of the files that a run would copy to the experiment's folder, as the dry run names them."""
+def made(folder: Path, *words: str) -> set[str]:
+    """Return the names of the tables, figures and reports that a run would make, as the dry run names them."""
     said = snakemake(folder, "--dry-run", "--workflow-profile", "none", *words)
-    found = re.findall(r"results/smoke/[\w./-]+\.(?:parquet|png|html)", "".join(re.findall(r"output: .*\n", said)))
-    return {Path(path).stem for path in found}
+    outputs = "".join(re.findall(r"output: .*\n", said))
+    return set(re.findall(r"store/(?:tables|figures|report)/([a-z]+)-\w+\.(?:parquet|png|html)", outputs))
 
 
 def table_digests(folder: Path) -> dict[str, str]:
@@ -291,14 +291,14 @@ def test_a_figures_code_re_runs_that_figure_and_the_report(tree):
     folder, edit = tree
     edit("workflow/popleak/figures/gap.py", CODE)
     assert dry(folder, *SMOKE) == {"figures": 1, "report": 1}
-    assert published(folder, *SMOKE) == {"gap", "report"}
+    assert made(folder, *SMOKE) == {"gap", "smoke"}
 
 
 def test_an_attacks_code_re_runs_that_attack_and_what_follows(tree):
     folder, edit = tree
     edit("workflow/popleak/attacks/kl.py", CODE)
     assert dry(folder, *SMOKE) == {"attack": 1, "tables": 4, "figures": 1, "report": 1}
-    assert published(folder, *SMOKE) == {"scores", "leakage", "claims", "proxies", "report"}
+    assert made(folder, *SMOKE) == {"scores", "leakage", "claims", "proxies", "smoke"}
 
 
 def test_a_comment_re_runs_nothing(tree):
@@ -367,6 +367,39 @@ def test_a_truncated_file_is_named_and_refused(finished):
     assert (folder / attack).exists()
 
 
+# What is there is not trained again.
+
+
+def test_more_victims_train_the_new_ones_alone(finished, tmp_path):
+    folder = copy(tmp_path)
+    shutil.copytree(finished[0] / "results" / "store", folder / "results" / "store")
+    (folder / "more.yaml").write_text("population: {victims: 40}\n")
+    shown = [line.split() for line in planned(folder, *SMOKE[1:], "more.yaml")]
+    snakemake(folder, "--cores", "2", "--omit-from", "query", *SMOKE, "more.yaml")
+    for stage in ("train", "defend"):
+        said = "".join(path.read_text() for path in (folder / "results" / "logs" / stage).glob("*.log"))
+        found = re.findall(r"^popleak: re-used (\d+) of (\d+) models from 2 files$", said, re.MULTILINE)
+        reused, models = (sum(int(pair[i]) for pair in found) for i in (0, 1))
+        (line,) = (line for line in shown if line[0] == stage)
+        assert 0 < reused < models and line[3:5] == [str(models - reused), str(reused)]
+
+
+def planned(folder: Path, *overlays: str) -> list[str]:
+    """Return what `popleak plan` says in a copy."""
+    done = tiny.command("popleak", "plan", "--configfile", *overlays, cwd=folder, path=folder / "workflow")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("reuse", "jobs"), [("true", 0), ("false", 2 + 10)])
+def test_the_config_switches_re_use_off_where_models_are_trained(fresh, reuse, jobs):
+    words = ("--dry-run", "--printshellcmds", "--workflow-profile", "none")
+    said = snakemake(fresh, *words, "--config", f"engine={{reuse: {reuse}}}")
+    commands = re.findall(r"python -m popleak (\w+) --step .*", said)
+    switched = re.findall(r"python -m popleak (\w+) --step .* --no-reuse ", said)
+    assert len(commands) > 12 and len(switched) == jobs and set(switched) <= {"train", "defend"}
+
+
 # Style of the Snakefiles.
 
 
@@ -375,6 +408,7 @@ def test_a_truncated_file_is_named_and_refused(finished):
 ACCEPTED = (
     "Specify a conda environment",
     "Shell command directly uses variable ENGINE",
+    "Shell command directly uses variable TRAINING",
     "Shell command directly uses variable PLAN",
     "Absolute path",
     "Path composition",

@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_list(commands)
+    _add_init(commands)
+    _add_check(commands)
     _add_plan(commands)
     _add_power(commands)
     _add_schema(commands)
@@ -65,10 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         {"victims": one, "shadows": one},
         {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
     )
-    _stage(commands, "train", _train, data=one, draw=many, **roles, **engine)
+    reuse = {"reuse": {"action": argparse.BooleanOptionalAction, "default": True}}
+    _stage(commands, "train", _train, data=one, draw=many, **roles, **engine, **reuse)
     _stage(
         commands, "defend", _defend, data=one, draw=many, complement=many, base_victims=many, base_shadows=many,
-        **roles, **engine,
+        **roles, **engine, **reuse,
     )  # fmt: skip
     some = {"type": Path, "nargs": "*", "default": []}
     models = {"victim_models": some, "shadow_models": some}
@@ -125,7 +128,7 @@ def _draw(arguments: argparse.Namespace) -> None:
 def _how(arguments: argparse.Namespace):
     from .train import How
 
-    return How(arguments.stack, arguments.threads, arguments.device)
+    return How(arguments.stack, arguments.threads, arguments.device, getattr(arguments, "reuse", True))
 
 
 def _roles(arguments: argparse.Namespace, name: str = "{}s") -> dict:
@@ -276,6 +279,34 @@ def _add_configfile(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_init(commands) -> None:
+    parser = commands.add_parser("init", help="propose a config for a table of your own; nothing is overwritten")
+    parser.add_argument("table", type=Path, help="delimited text (.csv, .tsv, ..., also packed) or Parquet")
+    parser.add_argument("--label", help="column to predict; guessed unless given")
+    parser.add_argument("--group", help="column of the sensitive attribute; guessed unless given")
+    parser.add_argument("--output", type=Path, help="config to write; by default the table's name with .yaml, here")
+    parser.set_defaults(run=_init)
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from . import propose
+
+    print(propose.write(arguments.table, label=arguments.label, group=arguments.group, output=arguments.output))
+
+
+def _add_check(commands) -> None:
+    parser = commands.add_parser("check", help="before a run: all that is wrong or doubtful in own tables and sizes")
+    _add_configfile(parser)
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from . import check
+
+    for line in check.run(experiment_of(arguments.configfile)):
+        print(line, flush=True)
+
+
 def _add_plan(commands) -> None:
     parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
     _add_configfile(parser)
@@ -407,14 +438,13 @@ def _add_publish(commands) -> None:
     )
     parser.add_argument("--files", type=Path, nargs="+", required=True)
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="where each file goes")
-    parser.add_argument("--digests", type=Path, help="the manifest of files that are no Parquet")
     parser.set_defaults(run=_publish)
 
 
 def _publish(arguments: argparse.Namespace) -> None:
     from . import publish
 
-    publish.run(files=arguments.files, outputs=arguments.outputs, digests=arguments.digests)
+    publish.run(files=arguments.files, outputs=arguments.outputs)
 
 
 def _add_verify(commands) -> None:

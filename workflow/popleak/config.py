@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -39,14 +39,19 @@ class ResolvedTask(Settings):
     label: str
     attribute: str
     options: dict[str, Any]
-    rows: int
-    query_rows: int
+    rows: int | Literal["auto"]
+    query_rows: int | Literal["auto"]
     models: tuple[ResolvedChoice, ...]
     worlds: tuple[Worlds, ...]
     defences: tuple[ResolvedChoice, ...]
     attacks: tuple[ResolvedChoice, ...]
     shadow_models: tuple[ResolvedChoice, ...]
     poison: Poison
+
+    @property
+    def key(self) -> str:
+        """What the seeds of the task's draws are derived from."""
+        return f"{self.dataset}/{self.label}/{self.attribute}"
 
 
 def load(raw: Mapping[str, Any]) -> Experiment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from . import plugins, store, train
-from .defences.base import Data, Population
+from .defences.base import Data, Defence, Population
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
-from .populations import ROLES, Models, draws_of, empty, matching, of_role, poisoned
+from .populations import ROLES, Models, draws_of, empty, matching, of_role
 from .populations import read as read_models
 from .populations import write as write_models
+from .reuse import no_keys
+from .settings import Settings
 
 
 class Owner:
@@ -25,7 +28,7 @@ class Owner:
 
     def __init__(self, fitter: train.Fitter, base: np.ndarray, seeds: np.ndarray, progress: Progress) -> None:
         self.fitter, self.seeds, self.progress = fitter, seeds, progress
-        self.kept, self.held = hold_out(base, seeds, fitter.training.validation)
+        self.kept, self.held = hold_out(base, seeds, fitter.validation)
 
     def train(
         self,
@@ -76,7 +79,7 @@ class Owner:
 
         A complement from a world that shares a group with S_0 may hold rows of S_0, and rehearsal rows are rows of S_0.
         """
-        tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.training.validation)
+        tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.validation)
         aside = np.concatenate([self.held[part], tuned_out], 1)
         size = self.fitter.size  # a poisoned twin has the features of its record: who saw one has seen the other
         clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(size, dtype=bool)
@@ -130,8 +133,9 @@ def run(
     facts = store.provenance(
         stage="defend", step=step, settings=settings, code=code, inputs=inputs, device=how.resolved()
     )
-    size = len(records.y) // 2 if any(map(poisoned, worlds)) else None
-    fitter = train.Fitter(settings, records, how, size)
+    fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
+    there = train.shelf(facts, outputs, fitter)
+    apply = functools.partial(defended, defence, own, fitter)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings["directions"]:
@@ -139,7 +143,7 @@ def run(
             for role in ROLES:
                 keys, rows = of_role(base_draws, role, settings["part"])
                 if role not in settings["roles"]:
-                    write_models(writers[role], empty(keys))
+                    write_models(writers[role], empty(keys), no_keys())
                     continue
                 other_keys, other = of_role(other_draws, role, settings["part"])
                 base = matching(read_models(models[role], world=world), keys["seed"])
@@ -147,12 +151,28 @@ def run(
                     raise PopleakError(
                         f"{models[role][0]}: holds other models than {draws[0]} and {complement[0]}: delete it and run again"
                     )
-                owner = Owner(fitter, rows, keys["seed"], Progress(f"defend {step} {world} {role}s", len(rows)))
-                owned = Data(owner.kept, records.a[owner.kept], records.a[rows].mean(1), other, records.a[other])
-                before = Population(base.weights, base.finite, base.eo_weight, base.eo_vacuous)
-                after = defence.apply(
-                    population=before, data=owned, train=owner.train, seeds=keys["seed"], settings=own
-                )
+                made_of = there.keys(keys["seed"], rows, other, base.weights)
+                make = functools.partial(apply, base, rows, other, f"defend {step} {world} {role}s")
+                found = there.complete(role, world, other_world, made_of, train.FOUND, make)
                 keys = {**keys, "from_world": other_keys["from_world"]}
-                found = Models(keys, after.weights, after.finite, after.eo_weight, after.eo_vacuous)
-                write_models(writers[role], found)
+                write_models(writers[role], Models(keys, *(found[name] for name in train.FOUND)), made_of)
+    there.tell()
+
+
+def defended(
+    defence: Defence,
+    own: Settings,
+    fitter: train.Fitter,
+    base: Models,
+    rows: np.ndarray,
+    other: np.ndarray,
+    what: str,
+    part: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return the columns of models `part` (k,) of those with draws `rows` (K, n) and complements `other` (K, n)."""
+    rows, other, seeds = rows[part], other[part], base.keys["seed"][part]
+    owner, group = Owner(fitter, rows, seeds, Progress(what, len(part))), fitter.records.a
+    owned = Data(owner.kept, group[owner.kept], group[rows].mean(1), other, group[other])
+    before = Population(*(getattr(base, name)[part] for name in train.FOUND))
+    after = defence.apply(population=before, data=owned, train=owner.train, seeds=seeds, settings=own)
+    return {name: getattr(after, name) for name in train.FOUND} | {"weights": after.weights.astype(np.float32)}

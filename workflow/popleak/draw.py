@@ -14,30 +14,11 @@ import numpy as np
 
 from . import arrays, split, store
 from .errors import PopleakError
+from .needs import counts, half_up
 from .populations import ROLES, clean
 from .records import Loaded
 from .records import read as read_records
 from .seeds import derive, generator
-
-
-def half_up(value: float) -> int:
-    """Return `value` rounded to the nearest integer, halves up: the same on every platform and for every parity."""
-    return int(np.floor(value + 0.5))
-
-
-def counts(ratio: float, rows: int, mode: str, label_rate: float) -> dict[tuple[int | None, int], int]:
-    """Return how many rows a draw takes from each stratum, keyed (y, a); y is None where labels fall as they may.
-
-    natural: round(ratio * rows) rows of group 1, whatever their labels, so P(y | a) is the pool's and the label rate moves with
-    the ratio. label-balanced: the same number of positives in every draw, round(label_rate * rows), and within it group 1 has
-    its share; so no world differs from another by even one label.
-    """
-    ones = half_up(ratio * rows)
-    if mode == "natural":
-        return {(None, 0): rows - ones, (None, 1): ones}
-    positives = half_up(label_rate * rows)
-    both = min(half_up(ratio * positives), ones)
-    return {(0, 0): rows - positives - (ones - both), (1, 0): positives - both, (0, 1): ones - both, (1, 1): both}
 
 
 def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool: np.ndarray) -> np.ndarray:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import cost, plugins
 from .plan import Plan
 from .steps import Step
+
+if TYPE_CHECKING:
+    from .stock import Stock
 
 ENGINE = ("train", "defend", "query")
 """Stages whose work is done by the engine."""
@@ -52,12 +56,14 @@ def calibrate() -> Speed:
 
 @dataclass(frozen=True)
 class Stage:
-    """One line of the estimate: jobs, jobs whose files are there, models to train, CPU seconds and megabytes to come."""
+    """One line of the estimate: jobs, jobs whose files are there, models to train, models to copy from other files of the store,
+    CPU seconds and megabytes to come."""
 
     name: str
     jobs: int
     there: int
     models: int
+    reused: int
     seconds: float
     mb: float
     longest: float
@@ -70,19 +76,26 @@ def is_there(step: Step) -> bool:
 
 def stages(plan: Plan, speed: Speed) -> list[Stage]:
     """Return the estimate by stage."""
+    from .stock import Stock
+
+    stock = Stock(plan)
     found: dict[str, list[Step]] = {}
     for step in plan.all_steps():
         found.setdefault(step.stage, []).append(step)
-    return [_stage(name, steps, speed) for name, steps in found.items()]
+    return [_stage(name, steps, speed, stock) for name, steps in found.items()]
 
 
-def _stage(name: str, steps: list[Step], speed: Speed) -> Stage:
+def _stage(name: str, steps: list[Step], speed: Speed, stock: Stock) -> Stage:
     todo = [step for step in steps if not is_there(step)]
     factor = speed.engine if name in ENGINE else speed.start
-    each = [cost.START[name] * speed.start + step.seconds * factor for step in todo]
-    models = sum(step.models for step in todo) if name in ("train", "defend") else 0
+    held = [stock.count(step) for step in todo]
+    each = [
+        cost.START[name] * speed.start + step.seconds * factor * (1 - reused / max(step.models, 1))
+        for step, reused in zip(todo, held, strict=True)
+    ]
+    models = sum(step.models for step in todo) - sum(held) if name in ("train", "defend") else 0
     mb = sum(step.mb for step in todo)
-    return Stage(name, len(steps), len(steps) - len(todo), models, sum(each), mb, max(each, default=0.0))
+    return Stage(name, len(steps), len(steps) - len(todo), models, sum(held), sum(each), mb, max(each, default=0.0))
 
 
 def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
@@ -108,14 +121,16 @@ def alone(plan: Plan) -> list[str]:
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     """Return the estimate as lines of text."""
     found = stages(plan, speed)
-    text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'CPU':>10}{'disk':>10}"]
+    text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'re-used':>10}{'CPU':>10}{'disk':>10}"]
     for stage in found:
-        numbers = f"{stage.models or '':>10}{_duration(stage.seconds):>10}{_size(stage.mb):>10}"
+        numbers = f"{stage.models or '':>10}{stage.reused or '':>10}{_duration(stage.seconds):>10}{_size(stage.mb):>10}"
         text.append(f"{stage.name:<9}{stage.jobs:>6}{stage.there:>7}{numbers}")
     total, mb = sum(stage.seconds for stage in found), sum(stage.mb for stage in found)
-    models = sum(stage.models for stage in found)
+    models, reused = sum(stage.models for stage in found), sum(stage.reused for stage in found)
     jobs, there = sum(stage.jobs for stage in found), sum(stage.there for stage in found)
-    text.append(f"{'all':<9}{jobs:>6}{there:>7}{models or '':>10}{_duration(total):>10}{_size(mb):>10}")
+    text.append(
+        f"{'all':<9}{jobs:>6}{there:>7}{models or '':>10}{reused or '':>10}{_duration(total):>10}{_size(mb):>10}"
+    )
     if jobs == there:
         text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
     else:

@@ -6,13 +6,30 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from .settings import Settings
 
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+Rows = Annotated[
+    int,
+    Field(ge=10),
+    WrapValidator(lambda value, number: value if value == "auto" else number(value)),
+    PlainSerializer(lambda value: value),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 10}, {"const": "auto"}]}),
+]
+"""A number of rows, or `auto`. No union, whose errors would name its parts and not the key."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -114,10 +131,10 @@ class Task(Settings):
     """The sensitive attribute; by default the dataset's first."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The dataset's own options."""
-    rows: int = Field(default=2000, ge=10)
-    """Rows that each model is trained on, the same in both worlds."""
-    query_rows: int = Field(default=1000, ge=10)
-    """Query points of each group, disjoint from all training rows."""
+    rows: Rows = 2000
+    """Rows that each model is trained on, the same in both worlds. `auto`: half of what the smallest pool allows, at most 2000."""
+    query_rows: Rows = 1000
+    """Query points of each group, disjoint from all training rows. `auto`: what the query pool holds, at most 1000."""
     models: Choices | None = None
     """Instead of the experiment's models, for this task alone."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] | None = None
@@ -175,16 +192,19 @@ class Train(Settings):
 
 
 class Engine(Settings):
-    """How work is cut and where it runs. None of these changes a number beyond rounding; another `job_seconds` means other
-    files, so models are trained again."""
+    """How work is cut and where it runs. None of these changes a number beyond rounding."""
 
     stack: int = Field(default=32, ge=1)
     """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
     job_seconds: float = Field(default=60.0, gt=0)
-    """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut."""
+    """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut. Another
+    value means other files, into which models are copied from those that are there."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds up in another order:
     weights agree with a CPU's to 1e-4 after a few epochs, as a test demands where there is one."""
+    reuse: bool = True
+    """Whether models that another file of the store holds are copied and not trained again: the same code, settings, seed and rows
+    give the same weights, bit for bit. False trains them again."""
 
 
 class Experiment(Settings):

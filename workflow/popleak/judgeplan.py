@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import cost, plugins
 from .config import ResolvedChoice
 from .games import Game, several
+from .settings import digest
 from .steps import Step, add, tables_named
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class Arm(NamedTuple):
     defence: ResolvedChoice
     steps: list[Step]
     roles: tuple[str, ...]
+
+
+def arm_of(defence: ResolvedChoice) -> str:
+    """Return the name under which a defence's models are asked: a renamed `id` must not train or ask them again."""
+    return "none" if defence.name == "none" else f"{defence.name}#{digest(defence.settings, 8)}"
 
 
 class Asked(NamedTuple):
@@ -88,7 +94,7 @@ class JudgePlan:
         worlds = sum(len(game.worlds) for game in cut)
         asked = self.plan.models * len(arms) * worlds
         return add(
-            self.steps, "query", self.plan.slug(model.id, self._named(cut)), settings,
+            self.steps, "query", self.plan.slug(model.name, self._named(cut)), settings,
             {"data": self.plan.data, "points": points, **inputs}, outputs=tables_named(*FILES.values()),
             modules=("popleak.query", plugins.modules("models")[model.name], *sorted(modules)), models=asked,
             mem_mb=cost.memory(numbers * (1 + max(settings["repeats"]) // 8), self.plan.features),
@@ -139,9 +145,11 @@ class JudgePlan:
                     judged[stage].append(self._attack(stage, model, shadow, chosen, cut, mine.arms, inputs))
 
     def _common(self, model: ResolvedChoice, cut: list[Game], defences: Sequence[str]) -> dict[str, Any]:
+        # here the names that a reader gave come in: what was trained and asked has names made of settings
+        arms = {defence.id: arm_of(defence) for defence in self.task.defences}
         return {
             "task": self.task.id, "model_id": model.id, "model": model.name, "pairs": [game.described() for game in cut],
-            "rows": self.task.rows, "defences": list(defences), **self.plan.mode,
+            "rows": self.task.rows, "defences": list(defences), "arms": arms, **self.plan.mode,
         }  # fmt: skip
 
     def _measure(self, model: ResolvedChoice, cut: list[Game], points: Step, answers: Step) -> Step:
@@ -172,10 +180,13 @@ class JudgePlan:
         named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
         knows = "aware" in self.experiment.knowledge
         usual = {one.id: self.plan.aware(one) if knows else None for one in self.task.defences}
+        usual = {one: other for one, other in usual.items() if other is not None and arm_of(other) in arms}
+        common = self._common(model, cut, defences)
+        common["arms"] |= {other.id: arm_of(other) for other in usual.values()}
         settings = {
-            **self._common(model, cut, defences), "shadow_model": shadow.id, "attack": chosen.name, "attack_id": chosen.id,
+            **common, "shadow_model": shadow.id, "attack": chosen.name, "attack_id": chosen.id,
             "attack_settings": chosen.settings, "knowledge": list(self.experiment.knowledge), **self.plan.seed,
-            "aware": {one: other.id for one, other in usual.items() if other is not None and other.id in arms},
+            "aware": {one: other.id for one, other in usual.items()},
             "randomised": [one for one, defence in named.items() if defence.randomised],
             "repeats": sorted(self.experiment.repeats) if any(one.randomised for one in named.values()) else [1],
             "poison": {"group": self.task.poison.group, "label": self.task.poison.label},

@@ -74,7 +74,7 @@ def _pair(
     }  # fmt: skip
     for defence in settings["defences"]:
         for role, path in answers.items():
-            there = stored.read(path, pair=pair["pair"], arm=defence)
+            there = stored.read(path, pair=pair["pair"], arm=settings["arms"][defence])
             for split, asked in sets.items():
                 mine = np.flatnonzero(there.keys["split"] == split)
                 keys = {name: there.keys[name][mine] for name in there.keys}

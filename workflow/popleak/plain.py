@@ -27,3 +27,9 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     if "repeats" in frame:
         kept &= (frame["repeats"].fillna(1) == 1).to_numpy()
     return frame[kept]
+
+
+def alive(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the table `leakage` whose victims did not all diverge: models that answer 0.5 to all give nothing away
+    and protect nothing."""
+    return leakage[~(leakage["diverged"].fillna(0) >= leakage["victims"])]

@@ -1,5 +1,5 @@
-"""The plan: config -> steps. It starts no job, and of data it only takes the digests of a user's own files; the Snakefile and
-`popleak plan` ask it.
+"""The plan: config -> steps. It starts no job, and of data it reads only a user's own files: their digests, and what `sizes` counts.
+The Snakefile and `popleak plan` ask it.
 
 A step's id is a readable slug and a digest of its settings, its code and the ids of the steps it reads, so it stands for
 all that its result depends on. What people open, `results/<experiment>/`, are copies of such files under plain names.
@@ -81,13 +81,25 @@ class Plan:
         """Return the files that the default target asks for."""
         return list(self.public())
 
-    def public(self) -> dict[str, tuple[Step, str]]:
-        """Return the step and output of which each file in the experiment's folder is a copy, by path."""
-        found = {f"tables/{name}.parquet": (step, "table") for name, step in self.tables.items()}
-        for name, step in self.figures.items():
-            found |= {f"figures/{name}.{kind}": (step, kind) for kind in FIGURE if kind != "sha256"}
-        found["report.html"] = (self.report, "html")
-        return {f"{self.folder()}/{path}": origin for path, origin in found.items()}
+    def public(self, kind: str | None = None) -> dict[str, str]:
+        """Return the file in the store of which each file in the experiment's folder is a copy, by path.
+
+        kind: `tables`, `figures` or `report`, for those alone.
+        """
+        found = {
+            "tables": {f"tables/{name}.parquet": step.outputs["table"] for name, step in self.tables.items()},
+            "figures": {
+                f"figures/{name}.{ending}": step.outputs[ending]
+                for name, step in self.figures.items()
+                for ending in ("pdf", "png", "csv")
+            },
+            "report": {"report.html": self.report.outputs["html"]},
+        }
+        return {
+            f"{self.folder()}/{path}": origin
+            for part in ([kind] if kind else found)
+            for path, origin in found[part].items()
+        }
 
     def all_steps(self) -> list[Step]:
         return [step for stage in STAGES for step in self.steps[stage].values()]
@@ -156,7 +168,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "models": lambda: {"parts": [(step, "models") for step in parts["measure"]]},
         "bounds": lambda: {"parts": [(step, "bounds") for step in parts["measure"]]},
         "scores": lambda: {"parts": [(step, "table") for step in parts["attack"]]},
-        "leakage": lambda: {"scores": made["scores"]},
+        "leakage": lambda: {name: made[name] for name in ("scores", "models")},
         "claims": lambda: {name: made[name] for name in ("models", "leakage", "bounds")},
         "proxies": lambda: {name: made[name] for name in ("models", "leakage", "bounds")},
         "estimates": lambda: {"parts": [(step, "table") for step in parts["regress"]]},

@@ -16,7 +16,7 @@ KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
 
 
 class Models(NamedTuple):
-    """Models of one role as stored: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,)."""
+    """Models of one role: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,)."""
 
     keys: dict[str, np.ndarray]
     weights: np.ndarray
@@ -57,14 +57,15 @@ def of_role(draws: Any, role: str, part: tuple[int, int]) -> tuple[dict[str, np.
     return {name: column[name][chosen] for name in KEYS}, arrays.matrix(draws["rows"])[chosen]
 
 
-def write(writer: store.Writer, models: Models, **more: np.ndarray) -> None:
-    """Append models of one role."""
+def write(writer: store.Writer, models: Models, made_of: np.ndarray, **more: np.ndarray) -> None:
+    """Append models of one role. made_of (K, WIDTH): their keys in the sense of `reuse`, the column `key`."""
     named = {
         **models.keys,
         "finite": models.finite,
         "eo_weight": models.eo_weight,
         "eo_vacuous": models.eo_vacuous,
         **more,
+        "key": arrays.fixed(made_of),
     }
     writer.add({**named, "weights": arrays.fixed(models.weights.astype(np.float32))})
 

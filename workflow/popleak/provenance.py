@@ -12,9 +12,24 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import sys
 from pathlib import Path
 
 PACKAGE = __package__
+COMPUTES = {
+    "llvmlite": (),
+    "matplotlib": ("numpy",),
+    "numba": ("llvmlite", "numpy"),
+    "numpy": (),
+    "pandas": ("numpy",),
+    "scikit-learn": ("numpy", "scipy"),
+    "scipy": ("numpy",),
+    "statsmodels": ("numpy", "pandas", "scipy"),
+    "torch": (),
+}
+"""Libraries whose upgrade may change a number, and those of them that each computes with."""
+CARRIES = ("jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "snakemake", "threadpoolctl", "yaml")
+"""Packages that are imported and carry numbers as they are."""
 
 
 @functools.cache
@@ -56,10 +71,26 @@ def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
     path = _source(module)
     if path is None:
         return "", ()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree, found = _tree(path), _imported(module)
+    wanted = {name for name in found if name.split(".")[0] in (module.split(".")[0], PACKAGE)}
+    inner = sorted(name for name in wanted if _source(name) is not None)
+    return hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(inner)
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imported(module: str) -> frozenset[str]:
+    """Return the full names of all that a module imports, anywhere in it; a name may be a module or what is in one."""
+    path = _source(module)
+    if path is None:
+        return frozenset()
+    tree = _tree(path)
     is_package = path.name == "__init__.py"
     base = module.split(".") if is_package else module.split(".")[:-1]
-    root = module.split(".")[0]
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -69,9 +100,7 @@ def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
             origin = ".".join([*stem, *([node.module] if node.module else [])])
             found.add(origin)
             found.update(f"{origin}.{alias.name}" for alias in node.names)
-    wanted = {name for name in found if name.split(".")[0] in (root, PACKAGE)}
-    inner = sorted(name for name in wanted if _source(name) is not None)
-    return hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(inner)
+    return frozenset(found)
 
 
 def imports(*modules: str) -> tuple[str, ...]:
@@ -90,10 +119,38 @@ def imports(*modules: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries whose upgrade may change a number."""
-    names = ("torch", "numba", "numpy", "scipy", "scikit-learn", "pandas", "statsmodels", "matplotlib")
-    return {name: importlib.metadata.version(name) for name in names}
+def library_versions(*modules: str) -> dict[str, str]:
+    """Return the versions of the libraries that `modules`, and all that they import, compute with, by distribution.
+
+    So a library's upgrade re-runs the steps that use it and no other.
+    """
+    traced = imports(*modules)
+    tops = {name.split(".")[0] for module in traced for name in _imported(module)}
+    tops -= {*CARRIES, *sys.stdlib_module_names, "", *(module.split(".")[0] for module in traced)}
+    found: dict[str, str] = {}
+    todo = [_distribution(top) for top in sorted(tops)]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found[name] = _version(name)
+            todo.extend(COMPUTES.get(name, ()))
+    return dict(sorted(found.items()))
+
+
+@functools.cache
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # a stranger's own module, or one that it can do without
+        return "none"
+
+
+@functools.cache
+def _distribution(package: str) -> str:
+    """Return the name under which a top-level package is installed; its own where that is not known."""
+    if package == "sklearn" or package in COMPUTES:  # the usual ones, without a look at all that is installed
+        return "scikit-learn" if package == "sklearn" else package
+    return next(iter(importlib.metadata.packages_distributions().get(package, [package])))
 
 
 @functools.cache

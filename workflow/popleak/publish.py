@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 
 from . import atomic, seal
 from .errors import PopleakError
-from .steps import ROOT
 
 if TYPE_CHECKING:
     from .plan import Plan
 
+KINDS = ("tables", "figures", "report")
+"""What is copied together, in one job: each has a stamp of its own."""
 OLD = 1_000_000_000
 """The date of a stamp that asks for nothing: older than any file of ours."""
 
 
-def run(*, files: Sequence[Path], outputs: Sequence[Path], digests: Path | None = None) -> None:
-    """Copy `files` to `outputs`, each whole or not at all. Parquet files carry their seal; of others `digests` is the manifest.
+def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Copy `files` to `outputs`, each whole or not at all. Parquet files carry their seal, others have a manifest beside them.
 
     Raises PopleakError for a damaged file, before anything is copied.
     """
@@ -34,26 +35,20 @@ def run(*, files: Sequence[Path], outputs: Sequence[Path], digests: Path | None 
         if path.suffix == ".parquet":
             seal.check(path)
             found.append(path.read_bytes())
-        elif digests is None:
-            raise PopleakError(f"{path}: nothing tells whether it is whole: give its manifest with --digests")
         else:
-            found.append(seal.check_by(digests, path))
+            found.append(seal.check_by(path.with_suffix(".sha256"), path))
     for data, path in zip(found, outputs, strict=True):
         atomic.write(path, data)
 
 
 def current(plan: Plan) -> list[str]:
     """Return the published files that are copies of what the plan makes."""
-    return [path for path, origin in _origins(plan) if _equal(path, origin)]
+    return [path for path, origin in plan.public().items() if _equal(path, origin)]
 
 
-def stale(plan: Plan) -> list[str]:
-    """Return the published files that are there and are no copies of what the plan makes, or has still to make."""
-    return [path for path, origin in _origins(plan) if Path(path).is_file() and not _equal(path, origin)]
-
-
-def _origins(plan: Plan) -> list[tuple[str, str]]:
-    return [(path, step.outputs[output]) for path, (step, output) in plan.public().items()]
+def stale(plan: Plan, kind: str | None = None) -> list[str]:
+    """Return the published files (of one kind) that are there and are no copies of what the plan makes, or has still to make."""
+    return [path for path, origin in plan.public(kind).items() if Path(path).is_file() and not _equal(path, origin)]
 
 
 def _equal(path: str, origin: str) -> bool:
@@ -65,36 +60,37 @@ def _equal(path: str, origin: str) -> bool:
         return False
 
 
-def stamps(plan: Plan) -> list[str]:
-    """Return the stamps of all that is published: a table, a figure in its three forms, and the report have one each."""
-    return list(dict.fromkeys(stamp(path) for path in plan.public()))
-
-
-def stamp(path: str) -> str:
-    """Return the stamp of a published file, results/<experiment>/.stamps/<name>."""
-    folder, _, name = path.removeprefix(f"{ROOT}/").partition("/")
-    return f"{ROOT}/{folder}/.stamps/{name.partition('.')[0].replace('/', '-')}"
-
-
 def renew(plan: Plan) -> None:
-    """Give the stamp of each published file that is not the plan's a new content and date, and every other an old date.
+    """Give the stamp of each kind with a published file that is not the plan's a new content and date, and others an old date.
 
     A stamp is an input of the copying job, so that it runs, and all that it needs, under every setting of Snakemake's
     triggers. Dates of results would not do: Snakemake takes a file for current whose inputs are not there but could be
     made. Other stamps get an old date, since a dry run of another config may have renewed them.
     """
-    wanted = {stamp(path) for path in stale(plan)}
-    for path in stamps(plan):
-        if not Path(path).is_file():  # the rule makes it
+    for kind in KINDS:
+        stamp = Path(plan.folder(), ".stamps", kind)
+        if stale(plan, kind):
+            try:
+                atomic.write(stamp, os.urandom(16).hex().encode())
+            except OSError as error:
+                raise PopleakError(
+                    f"{stamp}: cannot be written ({error.strerror}): make its folder writable, or run in another one (--directory)"
+                ) from error
             continue
-        if path not in wanted:
-            with contextlib.suppress(OSError):  # of another user, who shares the folder: one copy too many, at most
-                os.utime(path, (OLD, OLD))
-            continue
-        try:
-            atomic.write(path, os.urandom(16).hex().encode())
-        except OSError as error:
-            raise PopleakError(f"{path}: cannot be written ({error.strerror}): make {ROOT}/ writable") from error
+        # a folder of another user, or one that cannot be written: Snakemake makes the stamp, or copies once too often
+        with contextlib.suppress(OSError):
+            if not stamp.is_file():
+                atomic.write(stamp, b"")
+            os.utime(stamp, (OLD, OLD))
+
+
+def rescue(plan: Plan) -> None:
+    """After a run in which a job failed: copy what is finished, so that one figure's failure does not hold back the others."""
+    copies = plan.public()
+    for path, origin in copies.items():
+        if Path(origin).is_file() and not _equal(path, origin):
+            with contextlib.suppress(PopleakError, OSError):  # the run has failed already, and says why
+                run(files=[Path(origin)], outputs=[Path(path)])
 
 
 def closing(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import atomic, plugins, report_text, schema, seal, store
+from . import atomic, plugins, report_text, schema, seal, store, verdicts
 from .errors import PopleakError
 from .figures import _select as select
 from .report_page import PAGE, SCRIPT, STYLE
@@ -22,7 +22,9 @@ SECTIONS = (
     ("tables", "Tables"),
     ("data", "Data"), ("settings", "Settings"),
 )  # fmt: skip
-BADGES = {"holds": ("holds", "\u2713"), "fails": ("fails", "\u2717")}
+BADGES = {
+    verdicts.HOLDS: ("holds", "\u2713"), verdicts.FAILS: ("fails", "\u2717"), verdicts.IDLE: ("unknown", "\u2013"),
+}  # fmt: skip
 FORMS = ("literal", "corrected", "balanced", "coupling")
 WHERE = [*select.FACET, *select.PAIR, "poison", "defence"]
 
@@ -108,7 +110,7 @@ def _tally(claims: pd.DataFrame) -> list[str]:
 
 
 def _order(verdict: str) -> tuple[int, str]:
-    known = ("holds", "fails", "cannot tell")
+    known = verdicts.WORDS
     return (known.index(verdict) if verdict in known else len(known), verdict)
 
 
@@ -159,6 +161,13 @@ def _column(title: str, about: str = "", *, filtered: bool = False, start: str =
 
 def _word(text: object) -> dict[str, Any]:
     return {"text": str(text), "sort": None}
+
+
+def _said(verdict: object) -> dict[str, Any]:
+    """Return a verdict of the table `leakage`; `below` chance must not be read as safe."""
+    return _word(
+        "\u2013" if not isinstance(verdict, str) else "below: reversed" if verdict == verdicts.BELOW else verdict
+    )
 
 
 def _cell(text: str, value: Any) -> dict[str, Any]:
@@ -223,7 +232,13 @@ LEAKAGE_NUMBERS = {
     "difference_vs_control": "vs control", "p_vs_control_holm": "p vs control", "p_vs_none_holm": "p vs none",
     "n_leaked": "n leaked",
     "detectable_advantage": "detectable", "abstained": "abstained", "known_ceiling": "ceiling", "victims": "victims",
+    "diverged": "diverged",
 }  # fmt: skip
+LEAKAGE_WORDS = {
+    "against_chance": "against chance",
+    "verdict_vs_control": "than control",
+    "verdict_vs_none": "than none",
+}
 
 
 def _known(frame: pd.DataFrame) -> pd.DataFrame:
@@ -245,6 +260,7 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         _column("knowledge", about["knowledge"], filtered=True),
         _column("shadows", about["shadow_model"], filtered=True),
         _column("asked", about["repeats"], filtered=True),
+        *(_column(title, about[name], filtered=True) for name, title in LEAKAGE_WORDS.items()),
         *(_column(title, about[name]) for name, title in LEAKAGE_NUMBERS.items()),
     ]
     rows = [
@@ -253,6 +269,7 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
             *(_word(row[name]) for name in ("adversary", "access", "knowledge")),
             _word("the victim's" if row["shadow_model"] == row["model"] else row["shadow_model"]),
             _cell(f"{row['repeats']:g}", row["repeats"]),
+            *(_said(row[name]) for name in LEAKAGE_WORDS),
             *(_value(row, name) for name in LEAKAGE_NUMBERS),
         ]
         for row in _sorted(_known(frame).to_dict("records"), ("adversary", "knowledge", "shadow_model", "repeats"))
@@ -261,7 +278,9 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         "One row a task, pair of worlds, defence, adversary and knowledge (and poisoned share, shadows' architecture "
         "and answers a query, where these vary). In brackets: 95 % intervals. p values are "
         "Holm-corrected over "
-        "the table. Control: the same defence without the fairness term. Click a head to sort; hover over it for its "
+        "the table, and the verdicts (lower, higher) rest on them. Below chance is reversed, so informative: whoever turns "
+        "such answers round is right that often. Control: the same defence without the fairness term; not applicable where it gives the "
+        "same models. Victims that diverged answer 0.5 to all and are in no difference. Click a head to sort; hover over it for its "
         "meaning."
     )
     return _table({"id": "leakage", "title": "Leakage", "note": note, "columns": columns, "rows": rows})
@@ -287,7 +306,7 @@ def _models(frame: pd.DataFrame) -> dict[str, Any]:
         _column("victims"),
         *(_column(status, about["status"]) for status in ("diverged", "constant")),
     ]
-    note = "Means over victims, by the world in which the base model was trained."
+    note = "Means over victims that did not diverge, by the world in which the base model was trained."
     return _table({"id": "models", "title": "Models", "note": note, "columns": columns, "rows": rows})
 
 

@@ -32,7 +32,7 @@ endfor %}</ul>
 %}</tr></thead>
 <tbody>{% for row in matrix.rows %}<tr><th>{{ row.task }}</th><td>{{ row.pair }}</td>
 {% for cell in row.cells %}<td class="n">{% if cell %}<strong>{{ cell.value }}</strong><br>
-<small>{{ cell.interval }}</small>
+<small>{{ cell.interval }}{% for mark in cell.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>
 {% else %}&ndash;{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 <p class="note">Chance is 50 %. Small: 95 % interval, clustered by pool split.</p>
@@ -46,8 +46,9 @@ endfor %}</ul>
 
 <section id="verdicts">
 <h2>Verdicts</h2>
-<p class="note">A claim holds, fails, or the data cannot tell. The suite is made to find out: a claim that fails is a
-result.</p>
+<p class="note">A claim holds, fails, or the data cannot tell; where it compares models that are the same it is not
+applicable. Intervals are not corrected for their number; C6 rests on the Holm-corrected test of the leakage table, so its
+interval may leave out 0 where the data cannot tell. The suite is made to find out: a claim that fails is a result.</p>
 {% for claim in claims %}
 <h3 class="claim"><code>{{ claim.id }}</code> {{ claim.statement }}</h3>
 <div class="scroll"><table class="verdicts">
@@ -142,7 +143,7 @@ thead th { background: var(--band); white-space: nowrap; } tbody th { font-weigh
 .badge { display: inline-block; padding: 0 .55rem; border-radius: .7rem; color: #fff; font-weight: 600; white-space:
   nowrap; }
 .holds { background: var(--holds); } .fails { background: var(--fails); } .unknown { background: var(--unknown); }
-.claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
+.mark { display: inline-block; max-width: 11rem; white-space: normal; color: var(--fails); } .claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
 figure { margin: 1.2rem 0 2rem; } figure img { display: block; max-width: 100%; height: auto; background: #fff;
 padding: .4rem; }
 figcaption { margin-top: .4rem; font-size: .9rem; max-width: 110ch; }

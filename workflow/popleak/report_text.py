@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from .figures._style import said as adversary_name
+from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, marks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SMALL_CELL = 30
 FEW_SPLITS = 5
-LEVEL = 0.05
+MOST_NAMED = 3
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -109,11 +110,11 @@ def matrix(leakage: pd.DataFrame) -> dict[str, Any] | None:
     return {"defences": names, "rows": rows}
 
 
-def _accuracy(row: Mapping[str, Any]) -> dict[str, str] | None:
+def _accuracy(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if row["accuracy"] != row["accuracy"]:
         return None
     ends = [f"{100 * row[f'accuracy_{end}']:.0f}" for end in ("low", "high")]
-    return {"value": percent(row["accuracy"]), "interval": " to ".join(ends)}
+    return {"value": percent(row["accuracy"]), "interval": " to ".join(ends), "marks": marks(row)}
 
 
 def focus(names: Iterable[str]) -> str | None:
@@ -134,12 +135,18 @@ def _main_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _each(rows: pd.DataFrame, column: str, several: bool, said: Callable[[float], str] = percent) -> str:
-    """Return `column` for each task in words, or the range's ends where tasks are many."""
+    """Return `column` for each task in words, or the range's ends where tasks are many; an accuracy with what must be said of it."""
     records = sorted(rows.to_dict("records"), key=lambda row: facet_name(row, several))
+
+    def noted(row: Mapping[str, Any]) -> str:
+        return "".join(f" ({mark})" for mark in marks(row)) if column == "accuracy" else ""
+
     if len(records) > 6:
         ends = [end(records, key=lambda row: row[column]) for end in (min, max)]
-        return "between " + " and ".join(f"{said(row[column])} ({facet_name(row, several)})" for row in ends)
-    return listed(f"{said(row[column])} on {facet_name(row, several)}" for row in records)
+        return "between " + " and ".join(
+            f"{said(row[column])} ({facet_name(row, several)}){noted(row)}" for row in ends
+        )
+    return listed(f"{said(row[column])} on {facet_name(row, several)}{noted(row)}" for row in records)
 
 
 def _points(value: float) -> str:
@@ -147,7 +154,7 @@ def _points(value: float) -> str:
 
 
 def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
-    """Return up to seven sentences on what was found."""
+    """Return up to eight sentences on what was found."""
     best = select.best_informed(tables["leakage"].reset_index(drop=True))
     best = best[best["accuracy"].notna()]
     main = _main_rows(best).sort_values([*select.FACET], kind="stable")
@@ -164,13 +171,14 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
     lines += _given_the_rows(tables["leakage"], several)
     chosen = select.of(main, defence=name)
     if len(chosen):
-        above = int((chosen["accuracy_low"] > 0.5).sum())
+        above, under = (int((chosen["against_chance"] == word).sum()) for word in (ABOVE, BELOW))
         said = _each(chosen, "accuracy", several)
         lines.append(
             f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of "
-            f"{count(len(chosen), 'task')}."
+            f"{count(len(chosen), 'task')}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
+    lines += _reversed(tables["leakage"].reset_index(drop=True))
     lines += _fairness(tables["models"], name, tau)
     lines += _bounds(tables["bounds"])
     lines += _null(tables["leakage"])
@@ -190,46 +198,92 @@ def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
 
 
 def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str]:
-    judged = chosen[chosen["difference_vs_control"].notna()]
+    """Say what the table's own verdicts on the difference are; the claims have the same."""
+    judged = chosen[chosen["verdict_vs_control"].notna()]
     if judged.empty:
         return []
-    sure = judged[judged["p_vs_control_holm"] < LEVEL]
-    lower, higher = int((sure["difference_vs_control"] < 0).sum()), int((sure["difference_vs_control"] > 0).sum())
-    said = _each(judged, "difference_vs_control", several, _points)
+    verdict = judged["verdict_vs_control"]
+    idle, tested = judged[verdict == IDLE], judged[(verdict != IDLE) & judged["difference_vs_control"].notna()]
+    unknown = len(judged) - len(idle) - len(tested)
+    lines = []
+    if len(tested):
+        lower, higher = (int((tested["verdict_vs_control"] == word).sum()) for word in (LOWER, HIGHER))
+        said = _each(tested, "difference_vs_control", several, _points)
+        lines.append(
+            f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
+            f"correction it is lower in {lower}, higher in {higher} and not told apart in {len(tested) - lower - higher} "
+            f"of {count(len(tested), 'task')}."
+        )
+    if len(idle):
+        lines.append(
+            f"In {len(idle)} of {count(len(judged), 'task')} the models of {name} are those of its matched control without the fairness "
+            f"term, so there is no difference to test: {listed(facet_name(row, several) for row in idle.to_dict('records'))}."
+        )
+    if unknown:
+        lines.append(
+            f"In {unknown} of {count(len(judged), 'task')} nothing can be said of {name} against its matched control: no pair of victims "
+            f"is left that did not diverge."
+        )
+    return lines
+
+
+def _reversed(leakage: pd.DataFrame) -> list[str]:
+    """Say where an adversary is worse than chance: its answers turned round are right that often."""
+    rows = select.plain(leakage)
+    rows = rows[(rows["protocol"] != "null") & rows["accuracy"].notna()]
+    under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
+    if under.empty:
+        return []
+    several = rows["model"].nunique() > 1
+    named = [
+        f"{row['knowledge'] + ' ' if row['knowledge'] != 'any' else ''}{adversary_name(row['adversary'])} against {row['defence']} on {facet_name(row, several)}, "
+        f"{select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
+        for row in under.iloc[:MOST_NAMED].to_dict("records")
+    ]
+    more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
     return [
-        f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
-        f"correction it is lower in {lower}, higher in {higher} and not told apart in {len(judged) - lower - higher} "
-        f"of {count(len(judged), 'task')}."
+        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the world is named "
+        f"significantly less often than by chance, so the answers are informative: turned round they would be right as often as they are "
+        f"wrong. These are {listed([*named, *more])}."
     ]
 
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     victims = _main_rows(select.plain(select.of(models, role="victim")))
-    shares, fairness = {}, {}
+    shares, fairness, lost = {}, {}, []
     for defence in [one for one in ("none", name) if one]:
         part = select.of(victims, defence=defence)
-        gap = part["gap"].dropna()
-        if len(gap):
-            shares[defence], fairness[defence] = float((gap.abs() < tau).mean()), float(part["delta_eo"].mean())
+        kept, gone = part[part["gap"].notna()], int((part["status"] == "diverged").sum())
+        if len(kept):
+            shares[defence], fairness[defence] = float((kept["gap"].abs() < tau).mean()), float(kept["delta_eo"].mean())
+        if gone:
+            lost.append(f"{gone} of {len(part)} under {defence}")
+    left_out = f" Victims that diverged are left out: {listed(lost)}." if lost else ""
     if not shares:
-        return []
+        return ["The accuracy gap and Delta_EO are not known." + left_out] if lost else []
     gaps = listed(f"{percent(share, 0)} of victims under {defence}" for defence, share in shares.items())
     rates = listed(f"{value:.3f} under {defence}" for defence, value in fairness.items())
-    return [f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}."]
+    return [
+        f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}.{left_out}"
+    ]
 
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:
     bounds = select.plain(bounds)
     bounds = bounds[bounds["protocol"] != "null"]
+    forms = ["literal_holds", "corrected_holds", "balanced_holds"]
+    unknown = int(bounds[forms].isna().any(axis=1).sum())
+    bounds = bounds.dropna(subset=forms)
     if bounds.empty:
-        return []
+        return [f"Of {count(unknown, 'model')} no side of the bound is known."] if unknown else []
+    left_out = f" and {count(unknown, 'model')} of which they are not known" if unknown else ""
     share = {
         form: percent(float(bounds[f"{form}_holds"].astype(float).mean()))
         for form in ("literal", "corrected", "balanced")
     }
     return [
         f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (null "
-        f"worlds left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
+        f"worlds{left_out} left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
         f"{share['corrected']}. None of them speaks of training-side leakage."
     ]
 

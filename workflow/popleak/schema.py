@@ -117,7 +117,11 @@ LEAKAGE = (
         "double",
         "TPR at FPR 0.01; with fewer than 100 victims of world 0, at no false positive among them",
     ),
-    Column("n_leaked", "double", "direct samples of training data worth as much; ratio worlds only, else null"),
+    Column(
+        "n_leaked",
+        "double",
+        "direct samples of training data worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, reversed ones too",
+    ),
     Column(
         "detectable_advantage",
         "double",
@@ -147,6 +151,30 @@ LEAKAGE = (
     Column("difference_vs_none", "double", "paired difference in accuracy to `none`"),
     Column("difference_vs_none_low", "double", "95 % interval"),
     Column("difference_vs_none_high", "double", "95 % interval"),
+    Column(
+        "diverged",
+        "int64",
+        "victims that diverged: in the accuracy they answer 0.5 to all; in no difference, nor is a victim whose counterpart diverged. "
+        "0 where the training rows are seen, not the model",
+    ),
+    Column(
+        "against_chance",
+        "string",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; `below` is reversed, so informative: who turns "
+        "such an adversary's answers round is right that often",
+    ),
+    Column(
+        "verdict_vs_control",
+        "string",
+        "lower or higher where p_vs_control_holm is below 0.05, else cannot tell; not applicable where the models are the control's own: "
+        "every EO term was vacuous, or all measures and scores are equal to the last bit (difference 0, no limits, no test); null where "
+        "there is no control, and for reference lines",
+    ),
+    Column(
+        "verdict_vs_none",
+        "string",
+        "the same for the difference to `none`, where equal bits alone say that models are the same",
+    ),
 )
 BOUNDS = (
     *TASK,
@@ -255,6 +283,11 @@ REGRESSION = (
     ),
     Column("fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"),
     Column("chance", "double", "1 / number of ratios"),
+    Column(
+        "against_chance",
+        "string",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; who is below knows something",
+    ),
 )
 CONFUSION = (
     *CELL,
@@ -275,9 +308,13 @@ PROXIES = (
 CLAIMS = (
     Column("claim", "string", "C1 to C8"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
-    Column("verdict", "string", "holds, fails or cannot tell"),
+    Column("verdict", "string", "holds, fails, cannot tell or not applicable"),
     Column("statement", "string", "the claim in words"),
-    Column("evidence", "string", "what was measured, in words"),
+    Column(
+        "evidence",
+        "string",
+        "what was measured, in words, and the reason where the verdict is cannot tell or not applicable for one",
+    ),
     Column("low", "double", "95 % interval of the deciding figure"),
     Column("high", "double", "95 % interval of the deciding figure"),
     Column("n", "int64", "models behind the figure"),

@@ -140,10 +140,11 @@ class Source:
     def read(self, role: str, access: str, arm: str, repeats: int, votes: bool = False) -> stored.Answers:
         """Return what `access` shows of one role's models in one arm; the field `scores` holds it, a row a model.
 
+        arm: the id of a defence, or another name among `arms` of the step's settings.
         votes: where a query is asked repeatedly, its score is the share of answers with label 1 and not their mean, so that the label
         that follows from a shadow's score is the one that a victim shows, which is given most often.
         """
-        path, pair = self.files.answers[role], self.pair["pair"]
+        path, pair, arm = self.files.answers[role], self.pair["pair"], self.settings["arms"][arm]
         if access in ("labels", "scores"):
             return stored.read(path, pair=pair, arm=arm, repeats=repeats, labels=votes or access == "labels")
         if access == "pair":

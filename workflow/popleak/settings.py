@@ -10,12 +10,19 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Base of all settings. `resolved()` is the JSON form, defaults filled in, that a digest is taken of."""
+    """Base of all settings. `resolved()` is the JSON form, defaults filled in, that a digest is taken of.
+
+    Where a setting has no effect beside the values of others, name it in `unused`: a change of it then re-runs nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
+    def unused(self) -> set[str]:
+        """Return the names of settings that have no effect beside the others; `resolved()` leaves them out."""
+        return set()
+
     def resolved(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=self.unused())
 
 
 class NoSettings(Settings):

@@ -5,7 +5,7 @@ Stratified by (y, a), so all pools have the dataset's label rates by group. Rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,19 @@ def assign(
     return pool_of_unit[index]
 
 
+def pools_of(y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: Mapping[str, Any]) -> Iterator[np.ndarray]:
+    """Yield the pool (N,) of each row, split by split. settings: `seed`, `key`, `splits`, `victim_share`, `adversary_share`."""
+    shares = settings["victim_share"], settings["adversary_share"]
+    for split in range(settings["splits"]):
+        yield assign(y, a, unit, shares, generator(settings["seed"], settings["key"], "split", split))
+
+
 def run(*, settings: Mapping[str, Any], data: Path, output: Path, step: str, code: str) -> None:
     """Write the pools (N rows; columns row, pool_0, pool_1, ...) and check on row ids that they are disjoint and complete."""
     records = read_records(data)
     rows = np.arange(len(records.y))
     columns = {"row": rows}
-    for split in range(settings["splits"]):
-        rng = generator(settings["seed"], settings["key"], "split", split)
-        pool = assign(records.y, records.a, records.unit, (settings["victim_share"], settings["adversary_share"]), rng)
+    for split, pool in enumerate(pools_of(records.y, records.a, records.unit, settings)):
         check_disjoint({name: rows[pool == i] for i, name in enumerate(POOLS)}, len(rows))
         columns[f"pool_{split}"] = pool
     store.write(

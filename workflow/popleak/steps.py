@@ -37,7 +37,7 @@ class Step:
     @property
     def code(self) -> str:
         """Digest of the code the step runs, and of the versions of the libraries it computes with."""
-        return code_digest(*self.modules) + digest(library_versions(), 4)
+        return code_digest(*self.modules) + digest(library_versions(*self.modules), 4)
 
     @property
     def runtime(self) -> int:
@@ -60,13 +60,15 @@ def add(
     *,
     modules: tuple[str, ...],
     outputs: Mapping[str, str] = TABLE,
+    family: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Step:
     """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
 
     inputs: by name, a step (its only output) or a list of (step, output name); outputs: endings of file names, by output
     name. The code is part of the id and so of the files' names: what other code made never bears the name of what this
-    code makes, whatever Snakemake remembers or is told to look at.
+    code makes, whatever Snakemake remembers or is told to look at. family: what steps have in common that may hold the same
+    models (`reuse`); the id is then slug-family-digest.
     """
     paths: dict[str, tuple[str, ...]] = {}
     sources: list[str] = []
@@ -77,6 +79,8 @@ def add(
             sources.append(f"{step.stage}/{step.id}/{output}")
         paths[name] = tuple(found)
     step = Step(stage, "", settings, paths, {}, modules, **more)
+    if family is not None:
+        slug = f"{slug}-{digest({**family, 'code': step.code}, 6)}"
     identity = {"stage": stage, "settings": settings, "inputs": sources, "code": step.code}
     name = f"{slug}-{digest(identity)}"
     if name not in steps[stage]:

@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, games, plugins, rawfiles
+from . import config, cost, games, plugins, rawfiles, sizes
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
 from .games import several, slug_of
-from .judgeplan import Arm, JudgePlan
+from .judgeplan import Arm, JudgePlan, arm_of
 from .steps import Step, Steps, add, tables_named
 
 ROLES = {"victim": "victims", "shadow": "shadows"}
@@ -36,18 +36,21 @@ class TaskPlan:
     def __init__(
         self, experiment: Experiment, task: ResolvedTask, steps: Steps, fetches: dict[str, tuple[str, Any]]
     ) -> None:
+        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        games.check(sizes.provisional(task), experiment.knowledge, self.features)
+        self.raw = rawfiles.find(task, config.data_dir(experiment))
+        fetches |= self.raw.fetches
+        task = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
         population = experiment.population
-        self.seed = {"seed": experiment.seed, "key": f"{task.dataset}/{task.label}/{task.attribute}"}
+        self.seed = {"seed": experiment.seed, "key": task.key}
         self.mode = {"mode": experiment.ratio_mode}
+        # what decides, beside a world's name, which rows the model of a number has
+        shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
+        self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows
         self.games = games.games_of(task)
-        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        games.check(task, experiment.knowledge, self.features)
-        self.raw = rawfiles.find(task, config.data_dir(experiment))
-        self.task = task = task.model_copy(update={"options": self.raw.options})
-        fetches |= self.raw.fetches
         self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
@@ -112,13 +115,13 @@ class TaskPlan:
                 steps = trained
             else:
                 steps = self._defend(model, defence, complement, base, trained, roles)
-            arms[defence.id] = Arm(defence, steps, tuple(roles))
+            arms[arm_of(defence)] = Arm(defence, steps, tuple(roles))
         if "aware" in self.experiment.knowledge:
             for defence in self.task.defences:
                 usual = self.aware(defence)
-                if usual is not None and usual.id not in arms:
+                if usual is not None and arm_of(usual) not in arms:
                     steps = self._defend(model, usual, complement, base, trained, ("shadow",))
-                    arms[usual.id] = Arm(usual, steps, ("shadow",))
+                    arms[arm_of(usual)] = Arm(usual, steps, ("shadow",))
         return arms
 
     def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
@@ -194,14 +197,21 @@ class TaskPlan:
         shape = self.shapes[model.id]
         each = shape.seconds() if shape else 1e-4
         settings = {
-            "model": model.name, "model_settings": model.settings, "training": self.experiment.training.resolved(),
+            "model": model.name, "model_settings": model.settings, "training": self._training(model, "train"),
         }  # fmt: skip
         found = []
         for cuts, items in self._together(base, each):
-            whole = {**settings, "worlds": [item["world"] for item in items]}
+            which = {"worlds": [item["world"] for item in items]}
             inputs = {"data": self.data, "draw": [(cut.step, "table") for cut in cuts]}
-            found += self._parts("train", [model.id], whole, inputs, (model,), items, each, roles)
+            found += self._parts("train", [model.name], settings, which, inputs, (model,), items, each, roles)
         return found
+
+    def _training(self, model: ResolvedChoice, stage: str) -> dict[str, Any]:
+        """Return how a model is trained: of a closed form nothing counts but the rows that a defence must leave out."""
+        training = self.experiment.training.resolved()
+        if self.shapes[model.id] is not None:
+            return training
+        return {"validation": training["validation"]} if stage == "defend" else {}
 
     def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[dict[str, Any]]]]:
         """Return neighbouring draws that one job takes at `each` seconds a model, with all that they draw."""
@@ -221,7 +231,7 @@ class TaskPlan:
         shape = self.shapes[model.id]
         each = self._tuning(defence, shape) if shape else 1e-4
         settings = {
-            "model": model.name, "model_settings": model.settings, "training": self.experiment.training.resolved(),
+            "model": model.name, "model_settings": model.settings, "training": self._training(model, "defend"),
             "defence": defence.name, "defence_settings": defence.settings,
         }  # fmt: skip
         found = []
@@ -229,19 +239,20 @@ class TaskPlan:
             needed = {item["world"] for item in items}
             draws = [one.step for one in base if needed & {item["world"] for item in one.items}]
             files = [step for step in trained if needed & set(step.settings["worlds"])]
-            whole = {**settings, "directions": [[item["world"], item["from_world"]] for item in items]}
+            which = {"directions": [[item["world"], item["from_world"]] for item in items]}
             inputs = {
                 "data": self.data, "draw": [(step, "table") for step in draws],
                 "complement": [(cut.step, "table") for cut in cuts],
                 **{name: [(step, name) for step in files] for name in ROLES.values()},
             }  # fmt: skip
-            found += self._parts("defend", [model.id, defence.id], whole, inputs, (model, defence), items, each, roles)
+            names, plugged = [model.name, defence.name], (model, defence)
+            found += self._parts("defend", names, settings, which, inputs, plugged, items, each, roles)
         return found
 
     def _parts(
-        self, stage, names, settings, inputs, plugged, items: list[dict[str, Any]], each: float, roles
+        self, stage, names, settings, which, inputs, plugged, items: list[dict[str, Any]], each: float, roles
     ) -> list[Step]:
-        """Add a step of `each` seconds a model, or several parts of it."""
+        """Add a step of `each` seconds a model, or several parts of it. which: the worlds or directions."""
         population = self.experiment.population
         shape = self.shapes[plugged[0].id]
         weights = shape.parameters() if shape else 100
@@ -254,13 +265,15 @@ class TaskPlan:
         found = []
         slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
         most = min(population.victims, population.shadows)
+        if any("!" in item["world"] for item in items):
+            which["poison"] = {"group": self.task.poison.group, "label": self.task.poison.label}
         for i, count in cost.parts(sum(sizes) * len(items) * each, self.limit, most):
             models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
             found.append(
                 add(
                     self.steps, stage, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
-                    {**settings, "roles": list(roles), "part": [i, count]}, inputs, outputs=tables_named(*ROLES.values()), modules=modules,
-                    models=models, seconds=models * each, mb=models * weights * 4e-6,
+                    {**settings, **which, "roles": list(roles), "part": [i, count]}, inputs, outputs=tables_named(*ROLES.values()),
+                    family={"stage": stage, **settings, **self.drawn}, modules=modules, models=models, seconds=models * each, mb=models * weights * 4e-6,
                     mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )
             )  # fmt: skip

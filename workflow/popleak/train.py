@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,20 +12,26 @@ from typing import Any
 import numpy as np
 
 from . import plugins, store
-from .engine.fit import Device, Fitted, Progress, Table, Training, fit, resolve
+from .engine.fit import Device, Fitted, Progress, Table, Training, alone, fit, resolve
 from .errors import PopleakError
 from .populations import ROLES, Models, draws_of, empty, of_role, poisoned, write
 from .records import Loaded, with_twins
 from .records import read as read_records
+from .reuse import Shelf, content, no_keys
+
+FOUND = ("weights", "finite", "eo_weight", "eo_vacuous")
+"""What is found out about a model when it is trained or defended, by column."""
 
 
 @dataclass(frozen=True)
 class How:
-    """How the engine works: models at once, threads, device. None of these decides a result beyond rounding."""
+    """How the engine works: models at once, threads, device, models that the store holds. None of these decides a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
     device: Device = "cpu"
+    reuse: bool = True
+    """False: train all models, whatever the store holds."""
 
     def resolved(self) -> str:
         """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
@@ -44,11 +51,17 @@ class Fitter:
         self.size = len(records.y) if size is None else size
         self.model = plugins.load("models", settings["model"])
         self.settings = self.model.Settings.model_validate(settings["model_settings"])
-        self.training = Training.model_validate(settings["training"])
+        self.training = Training.model_validate(settings["training"]) if self.model.gradient else None
+        self.validation = settings["training"].get("validation", 0.0)
         self.how = how or How()
         self.records = records
         self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
         self.build = self.model.architecture(records.x.shape[1], self.settings) if self.model.gradient else None
+
+    @property
+    def alone(self) -> bool:
+        """Return whether a model's bits are the same whatever models are trained beside it."""
+        return self.build is None or alone(self.build, self.how.device)
 
     def __call__(self, rows: np.ndarray, seeds: np.ndarray, *, epochs: int | None = None, **more: Any) -> Fitted:
         """Return models fitted to rows (K, n); `more` goes to `engine.fit.fit`, and is nothing to a closed form."""
@@ -59,6 +72,17 @@ class Fitter:
         training = self.training if epochs is None else self.training.model_copy(update={"epochs": epochs})
         how = {"stack": self.how.stack, "threads": self.how.threads, "device": self.how.device}
         return fit(self.build, self.table, rows, seeds, training, **how, **more)
+
+
+def shelf(facts: Mapping[str, Any], outputs: Mapping[str, Path], fitter: Fitter) -> Shelf:
+    """Return what a job of `fitter` may take from the files of other jobs."""
+    more = {"alone": fitter.alone, "stack": fitter.how.stack, "use": fitter.how.reuse}
+    return Shelf(facts, outputs, records=content(fitter.records, fitter.size), **more)
+
+
+def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
+    """Return the number of the records without the poisoned twins that `known` adds."""
+    return len(records.y) // (2 if any(map(poisoned, worlds)) else 1)
 
 
 def known(data: Path, worlds: Sequence[str]) -> Loaded:
@@ -81,7 +105,9 @@ def run(
     facts = store.provenance(
         stage="train", step=step, settings=settings, code=code, inputs=[data, *draws], device=how.resolved()
     )
-    fitter = Fitter(settings, known(data, settings["worlds"]), how)
+    records = known(data, settings["worlds"])
+    fitter = Fitter(settings, records, how, plain_size(records, settings["worlds"]))
+    there = shelf(facts, outputs, fitter)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world in settings["worlds"]:
@@ -90,9 +116,19 @@ def run(
                 keys, rows = of_role(drawn, role, settings["part"])
                 if role not in settings["roles"]:
                     nobody = empty(keys)
-                    write(writers[role], nobody, validation_loss=nobody.eo_weight)
+                    write(writers[role], nobody, no_keys(), validation_loss=nobody.eo_weight)
                     continue
-                fitted = fitter(rows, keys["seed"], progress=Progress(f"train {step} {world} {role}s", len(rows)))
-                none = np.zeros(len(rows))
-                models = Models(keys, fitted.weights, fitted.finite, none, none)
-                write(writers[role], models, validation_loss=fitted.validation_loss)
+                made_of = there.keys(keys["seed"], rows)
+                make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
+                found = there.complete(role, world, world, made_of, (*FOUND, "validation_loss"), make)
+                models = Models(keys, *(found[name] for name in FOUND))
+                write(writers[role], models, made_of, validation_loss=found["validation_loss"])
+    there.tell()
+
+
+def base(fitter: Fitter, rows: np.ndarray, seeds: np.ndarray, what: str, part: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the columns of base models `part` (k,) of those on rows (K, n)."""
+    fitted = fitter(rows[part], seeds[part], progress=Progress(what, len(part)))
+    none = np.zeros(len(part))
+    columns = dict(zip(FOUND, (fitted.weights.astype(np.float32), fitted.finite, none, none), strict=True))
+    return {**columns, "validation_loss": fitted.validation_loss}

@@ -19,7 +19,7 @@ rule defend:
         code=code("defend"),
     shell:
         "python -m popleak defend --step {wildcards.id} --threads {threads} --code {params.code} "
-        "{ENGINE} --data {input.data} --draw {input.draw} "
+        "{TRAINING} --data {input.data} --draw {input.draw} "
         "--complement {input.complement} --base-victims {input.victims} "
         "--base-shadows {input.shadows} "
         "--victims {output.victims} --shadows {output.shadows} "

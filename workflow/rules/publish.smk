@@ -1,12 +1,12 @@
-# finished files in the store -> copies under plain names in the experiment's folder, made anew wherever they differ
+# finished files in the store -> copies under plain names in the experiment's folder, made anew where they differ
 
 
-# made once; the Snakefile gives the stamp of a copy that is not the plan's a new content
-rule stamps:
+# made when the Snakefile is read, if the folder can be written; there, too, the stamp of what is not the plan's is renewed
+rule stamp:
     output:
-        popleak_publish.stamps(PLAN),
+        RESULTS + "/.stamps/{kind}",
     log:
-        LOGS + f"/publish/{PLAN.experiment.experiment}/stamps.log",
+        LOGS + f"/publish/{PLAN.experiment.experiment}" + "/{kind}.stamp.log",
     localrule: True
     threads: 1
     resources:
@@ -16,49 +16,50 @@ rule stamps:
         "touch {output} 2>&1 | tee {log}"
 
 
-rule publish_table:
+rule publish_tables:
     input:
-        table=lambda wildcards: PLAN.tables[wildcards.table].outputs["table"],
-        stamp=RESULTS + "/.stamps/tables-{table}",
+        files=list(PLAN.public("tables").values()),
+        stamp=RESULTS + "/.stamps/tables",
     output:
-        table=RESULTS + "/tables/{table}.parquet",
+        list(PLAN.public("tables")),
     log:
-        LOGS + f"/publish/{PLAN.experiment.experiment}" + "/tables/{table}.log",
+        LOGS + f"/publish/{PLAN.experiment.experiment}/tables.log",
     localrule: True
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
     shell:
-        "python -m popleak publish --files {input.table} --outputs {output.table} 2>&1 | tee {log}"
+        "python -m popleak publish --files {input.files} --outputs {output} 2>&1 | tee {log}"
 
 
-rule publish_figure:
-    input:
-        unpack(lambda wildcards: PLAN.figures[wildcards.figure].outputs),
-        stamp=RESULTS + "/.stamps/figures-{figure}",
-    output:
-        pdf=RESULTS + "/figures/{figure}.pdf",
-        png=RESULTS + "/figures/{figure}.png",
-        csv=RESULTS + "/figures/{figure}.csv",
-    log:
-        LOGS + f"/publish/{PLAN.experiment.experiment}" + "/figures/{figure}.log",
-    localrule: True
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    shell:
-        "python -m popleak publish --files {input.pdf} {input.png} {input.csv} --digests {input.sha256} "
-        "--outputs {output.pdf} {output.png} {output.csv} 2>&1 | tee {log}"
+if PLAN.figures:
+
+    rule publish_figures:
+        input:
+            files=list(PLAN.public("figures").values()),
+            digests=[step.outputs["sha256"] for step in PLAN.figures.values()],
+            stamp=RESULTS + "/.stamps/figures",
+        output:
+            list(PLAN.public("figures")),
+        log:
+            LOGS + f"/publish/{PLAN.experiment.experiment}/figures.log",
+        localrule: True
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=5,
+        shell:
+            "python -m popleak publish --files {input.files} --outputs {output} 2>&1 | tee {log}"
 
 
 rule publish_report:
     input:
-        **PLAN.report.outputs,
+        files=list(PLAN.public("report").values()),
+        digests=PLAN.report.outputs["sha256"],
         stamp=RESULTS + "/.stamps/report",
     output:
-        html=RESULTS + "/report.html",
+        list(PLAN.public("report")),
     log:
         LOGS + f"/publish/{PLAN.experiment.experiment}/report.log",
     localrule: True
@@ -67,4 +68,4 @@ rule publish_report:
         mem_mb=500,
         runtime=5,
     shell:
-        "python -m popleak publish --files {input.html} --digests {input.sha256} --outputs {output.html} 2>&1 | tee {log}"
+        "python -m popleak publish --files {input.files} --outputs {output} 2>&1 | tee {log}"

@@ -19,6 +19,6 @@ rule train:
         code=code("train"),
     shell:
         "python -m popleak train --step {wildcards.id} --threads {threads} --code {params.code} "
-        "{ENGINE} --data {input.data} --draw {input.draw} "
+        "{TRAINING} --data {input.data} --draw {input.draw} "
         "--victims {output.victims} --shadows {output.shadows} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

@@ -86,6 +86,9 @@ class Weights(Attack):
         folds: int = Field(default=5, ge=2)
         """Folds of the cross-validation; fewer if a world has fewer shadows."""
 
+        def unused(self) -> set[str]:
+            return set() if self.form == "deepsets" else {"points"}
+
     def ignores_unit_order(self, settings: Settings) -> bool:
         return settings.form != "flat"
 

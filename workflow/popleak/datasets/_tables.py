@@ -39,10 +39,22 @@ def given(*, files: Mapping[str, Path], file: str) -> Path:
     return Path(path)
 
 
-def read_csv(*, path: Path, **arguments: Any) -> pd.DataFrame:
-    """Return `pandas.read_csv(path, **arguments)`. Raises PopleakError naming the file and what is wrong with it."""
+def read_csv(*, path: Path, twice: Sequence[str] = (), **arguments: Any) -> pd.DataFrame:
+    """Return `pandas.read_csv(path, **arguments)` of a publisher's file in which every line has as many fields as the header.
+
+    With `usecols` pandas does not count the fields itself, and reads a line with one too many shifted. twice: columns that
+    stand in the header more than once, of which the first is the one that bears the name.
+    Raises PopleakError naming the file and what is wrong with it.
+    """
     import pandas as pd
 
+    from . import _reading
+
+    names, separator = arguments.get("names"), arguments.get("sep", ",")
+    _reading.check_fields(
+        path, width=None if names is None else len(names), separator=separator if len(separator) == 1 else None,
+        comment=arguments.get("comment"), twice=twice, remedy=REMEDY,
+    )  # fmt: skip
     try:
         return pd.read_csv(path, **arguments)
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -88,6 +88,16 @@ class Records:
     subgroup: np.ndarray | None = None
 
 
+class Cells(NamedTuple):
+    """How many records a dataset has: counts[y][a], as far as is known before it is loaded.
+
+    exact: the counts are the records', and each record is a unit of its own, so that a share of them goes to each pool.
+    """
+
+    counts: tuple[tuple[int, int], tuple[int, int]]
+    exact: bool
+
+
 class Dataset:
     """Base of datasets. Set the class attributes, implement `load`."""
 
@@ -102,6 +112,8 @@ class Dataset:
     own: ClassVar[bool] = False
     """Whether the options name the user's own file. One that is not there is then a mistake in the config; a task whose
     file only the dataset knows of is left out, and the plan says so."""
+    examines: ClassVar[bool] = False
+    """True: `examine(files=..., options=...)` returns all that is wrong or doubtful at once, and the records or None."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
@@ -124,6 +136,19 @@ class Dataset:
     def card(self, options: Settings) -> Card:
         """Return the card."""
         raise NotImplementedError
+
+    def glance(self, *, files: Mapping[str, Path], options: Settings) -> list[str]:
+        """Return what is wrong with raw files that are here, a line each, as far as a glance tells: the plan asks each time."""
+        return []
+
+    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings) -> Cells | None:
+        """Return the counts of the records, for plans alone; by default the card's, None where it does not state them."""
+        known = self.card(options).attributes.get(attribute)
+        if known is None or known.rows is None or known.rates is None:
+            return None
+        ones = [round(rows * rate) for rows, rate in zip(known.rows, known.rates, strict=True)]
+        zeros = [rows - one for rows, one in zip(known.rows, ones, strict=True)]
+        return Cells((tuple(zeros), tuple(ones)), False)
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
         """Read `files` (by `Source.file`) and return the records. Direct identifiers must not pass this function.

@@ -85,7 +85,11 @@ class Compas(Dataset):
         _tables.choose(dataset=self, label=label, attribute=attribute)
         # priors_count occurs twice in the header; pandas calls the second one priors_count.1, so the first is read
         frame = _tables.read_csv(
-            path=_tables.given(files=files, file=FILE), usecols=list(COLUMNS), keep_default_na=False, na_values=[""]
+            path=_tables.given(files=files, file=FILE),
+            twice=("decile_score", "priors_count"),
+            usecols=list(COLUMNS),
+            keep_default_na=False,
+            na_values=[""],
         )
         _tables.compare(file=FILE, what="rows before the filters", expected=RAW_ROWS, found=len(frame))
         _tables.numbers(frame=frame, columns=(*NUMERIC, "is_recid", "two_year_recid"), file=FILE)

@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from .. import settings
-from ..errors import PopleakError
-from . import _tables
-from .base import Attribute, Card, Dataset, Records, Source
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ..errors import PopleakError, refusal
+from . import _features, _meaning, _numbers, _reading, _tables
+from ._meaning import Findings
+from .base import Attribute, Card, Cells, Dataset, Records, Source
 
 Value = bool | int | float | str
-MOST_CATEGORIES = 50
-"""More values than this make a text column useless as one-hot features, and often point at single people."""
-FEWEST_ROWS_FOR_NUMBERING = 50
-"""With fewer rows, a column of whole numbers without gap or repetition may be chance."""
+Group = Value | tuple[Value, ...]
 
 
 class Settings(settings.Settings):
-    """What the table's columns mean. Values are compared as text, whole numbers without their `.0`."""
+    """What the table's columns mean. Values are compared as text, numbers without zeros at the end of their decimals; spaces
+    around a value do not count. Where a column holds numbers, a text such as `"> 50000"` or `"<= 25"` cuts them."""
 
     path: str = Field(min_length=1)
-    """The file, .csv or .parquet: absolute, relative to the working directory, or below `<data_dir>/table/`."""
+    """The file: absolute, relative to the working directory, or below `<data_dir>/table/`. Delimited text (.csv, .tsv, ..., also
+    packed by gzip, bzip2, xz or zip) whose first line holds the column names, or Parquet."""
     label: str
     """Column to predict."""
-    positive: Value
-    """The label's value that is y = 1; any other value is y = 0, a row without one is left out."""
+    positive: Value | tuple[Value, ...]
+    """The label's value that is y = 1, a list of values, or a cut such as `"> 50000"`. A row without a label is left out."""
+    negative: Literal["rest"] | Value | tuple[Value, ...] | None = None
+    """What is y = 0. Needed where the label has further values: a list of them (rows with others are left out), or `rest` for all
+    that is not positive."""
     attribute: str
     """Column of the sensitive attribute."""
-    groups: tuple[Value | tuple[Value, ...], Value | tuple[Value, ...]]
-    """The attribute's value, or list of values, of group 0 and of group 1; rows with another value are left out."""
+    groups: tuple[Group, Group]
+    """The attribute's value, list of values or cut (`"<= 25"`), of group 0 and of group 1; rows with another value are left out."""
     group_names: tuple[str, str] | None = None
     """What to call the groups; by default their values."""
     drop: tuple[str, ...] = ()
-    """Columns never to be read: names, numbers of cases or people, free text, anything that gives the label away."""
+    """Columns never to be read: names, numbers of cases or people, free text, anything that gives the label away. A column without
+    a name in the header is never read either."""
     unit: str | None = None
     """Column that is equal in rows of one person (or household): such rows stay together. It is no feature."""
     categorical: tuple[str, ...] = ()
-    """Columns of numbers that are codes, to be one-hot."""
+    """Columns of numbers (or dates) that are codes, to be one-hot."""
+    missing: tuple[Value, ...] = ()
+    """Values that mean a missing one, in all columns: `["?", -999]`. An empty field and a null always do; the words NA, N/A, NaN,
+    null and None do in columns of numbers and are values elsewhere."""
+    separator: str = "auto"
+    """What stands between fields; `auto`: the comma, semicolon, tab or | that fits the file."""
+    encoding: str = "auto"
+    """`auto`: as a byte-order mark says, UTF-16, UTF-8, or else Windows-1252."""
+    decimal: Literal["auto", ".", ","] = "auto"
+    """The decimal sign of numbers; the other one then groups thousands. `auto`: as the numbers themselves show."""
 
     def names(self) -> tuple[str, str]:
-        return self.group_names or tuple("/".join(sorted(_texts(group))) for group in self.groups)
+        return self.group_names or tuple("/".join(sorted(map(_meaning.text, _meaning.as_list(g)))) for g in self.groups)
 
 
 class Table(Dataset):
@@ -58,6 +69,7 @@ class Table(Dataset):
     labels = ()
     attributes = ()
     own = True
+    examines = True
     Settings = Settings
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
@@ -65,242 +77,222 @@ class Table(Dataset):
 
     def card(self, options: Settings) -> Card:
         """Return the card without rows and rates, which only the file can give: see `facts` of the records."""
+        one, zero = (
+            "/".join(map(_meaning.text, _meaning.as_list(side))) for side in (options.positive, options.negative)
+        )
+        against = "the rest" if options.negative in (None, "rest") else zero
         return Card(
             title=f"Table {Path(options.path).name}",
             source="the user's own file",
             licence="the user's",
             citation="none",
-            label=f"{options.label}: {_text(options.positive)} against the rest",
+            label=f"{options.label}: {one} against {against}",
             attributes={options.attribute: Attribute(options.names(), "not stated")},
             identifiers=options.drop,
             notes=("rows and rates are counted when the table is loaded",),
         )
 
+    def glance(self, *, files: Mapping[str, Path], options: Settings) -> list[str]:
+        header = _header(files, options)
+        return _columns(options, header.names, bool(header.unnamed))
+
+    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings) -> Cells | None:
+        """Return the counts, from the columns of label and attribute alone. Raises PopleakError as `load` does."""
+        header = _header(files, options)
+        _refuse(options, _columns(options, header.names, bool(header.unnamed)))
+        others = [name for name in header.names if name not in (options.label, options.attribute)]
+        sheet = _sheet(files, options, others)
+        if options.decimal == "auto" and any(
+            column.kind == "field" and _numbers.unclear(_unmarked(column, options).values)
+            for column in sheet.columns.values()
+        ):  # the other columns may show which sign is the decimal one
+            sheet = _sheet(files, options, options.drop)
+        findings = Findings()
+        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
+        y, group, _ = _people(columns, _numbers.of(columns, options.decimal), options, findings)
+        _refuse(options, findings.problems)
+        count = [[int(((y == side) & (group == number)).sum()) for number in (0, 1)] for side in (0, 1)]
+        return Cells((tuple(count[0]), tuple(count[1])), options.unit is None)
+
+    def examine(self, *, files: Mapping[str, Path], options: Settings) -> tuple[Findings, Records | None]:
+        """Return all that was found in the table, and its records if there is no problem.
+
+        Raises PopleakError, in one line, for what makes a file no table at all.
+        """
+        findings = Findings()
+        header = _header(files, options)
+        findings.problems += _columns(options, header.names, bool(header.unnamed))
+        if header.unnamed:
+            findings.notes.append(f"column {header.unnamed[0] + 1} has no name and is not read")
+        sheet = _sheet(files, options, options.drop)
+        findings.facts["file"] = sheet.form
+        findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
+        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
+        numbers = _numbers.of(columns, options.decimal)
+        y, group, labelled = _people(columns, numbers, options, findings)
+        keep = group >= 0 if (group >= 0).any() else np.ones(sheet.rows, dtype=bool)
+        found = _features_of(columns, numbers, options, _features.Rows(keep, y, group), findings)
+        unit = None
+        if options.unit in columns:
+            unit = _meaning.unit(_meaning.valued(options.unit, columns[options.unit], None), findings)
+        findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": findings.hints}
+        return findings, None if findings.problems else _records(found, y, group, unit, options, findings)
+
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
-        path = _tables.given(files=files, file=options.path)
-        columns = _header(path)
-        _check_columns(options=options, columns=columns)
-        frame = _read(path, [column for column in columns if column not in options.drop])
-        y, labelled = _labels(frame.pop(options.label), options)
-        group = _groups(frame.pop(options.attribute), options)
-        group[~labelled] = -1
-        _check_groups(y=y, group=group, options=options)
-        unit = None if options.unit is None else _units(frame.pop(options.unit))
-        numeric, categorical = _prepare(frame, keep=group >= 0, codes=options.categorical)
-        return _tables.records(
-            frame=frame,
-            y=y,
-            group=group,
-            groups=options.names(),
-            numeric=numeric,
-            categorical=categorical,
-            unit=unit,
-            facts={"rows_without_label": int((~labelled).sum())},
-        )
+        findings, records = self.examine(files=files, options=options)
+        _refuse(options, findings.problems)
+        for line in (*findings.notes, *(f"look at {hint}" for hint in findings.hints)):
+            print(f"popleak: {options.path}: {line}", file=sys.stderr)
+        return records
 
 
-def _text(value: object) -> str:
-    """Return a value's text: whole numbers without `.0`, so that 1, 1.0 and "1" are one value."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
+def _refuse(options: Settings, problems: Sequence[str]) -> None:
+    if problems:
+        raise refusal(options.path, problems)
 
 
-def _texts(group: Value | tuple[Value, ...]) -> set[str]:
-    return {_text(value) for value in (group if isinstance(group, tuple) else (group,))}
+def _header(files: Mapping[str, Path], options: Settings) -> _reading.Header:
+    path = _tables.given(files=files, file=options.path)
+    return _reading.header_of(path, separator=options.separator, encoding=options.encoding)
 
 
-def _shown(values: Iterable[str]) -> str:
-    """List the values of a column for a message, unless they are so many that they may point at people."""
-    values = sorted(values)
-    return ", ".join(values) if len(values) <= 20 else f"{len(values)} different values"
+def _sheet(files: Mapping[str, Path], options: Settings, skip: Sequence[str]) -> _reading.Sheet:
+    path = _tables.given(files=files, file=options.path)
+    return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding)
 
 
-def _header(path: Path) -> list[str]:
-    """Return the column names without reading a row."""
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return list(_tables.read_csv(path=path, nrows=0).columns)
-    if suffix != ".parquet":
-        raise PopleakError(f"options.path: {path.name} ends in {suffix!r}: give a .csv or a .parquet file")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return list(pq.read_schema(path).names)
-    except (OSError, pa.ArrowException) as error:
-        raise PopleakError(f"options.path: {path}: truncated or not Parquet ({str(error)[:100]})") from error
-
-
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the named columns; the others are never turned into values."""
-    if path.suffix.lower() == ".csv":
-        return _tables.read_csv(path=path, usecols=list(columns), low_memory=False)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(path).read(columns=list(columns)).to_pandas(ignore_metadata=True)
-    except (OSError, pa.ArrowException) as error:
-        raise PopleakError(f"options.path: {path}: damaged ({str(error)[:100]}): replace it") from error
-
-
-def _check_columns(*, options: Settings, columns: Sequence[str]) -> None:
-    """Raise PopleakError naming the option whose column is not there or has another use already."""
+def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[str]:
+    """Return a problem for each option whose column is not there or has another use already."""
     used: dict[str, str] = {}
+    problems = []
     named = [("label", options.label), ("attribute", options.attribute)]
     named += [("unit", options.unit)] if options.unit is not None else []
     named += [("drop", column) for column in options.drop]
+    # a first line of values is a person's record and no list to choose from
+    data = any(_numbers.PLAIN.fullmatch(column) for column in columns) and options.label not in columns
+    there = "whose first line holds values: put a line of column names above it" if data else ", ".join(columns)
     for key, column in named:
         if column not in columns:
-            raise PopleakError(
-                f"options.{key}: column {column!r} is not in the table: choose from {', '.join(columns)}"
+            problems.append(
+                f"options.{key}: column {column!r} is not in the table"
+                + (f", {there}" if data else f": choose from {there}")
+                + (" (a column without a name is never read)" if unnamed and column.startswith("Unnamed") else "")
             )
-        if column in used:
-            raise PopleakError(f"options.{key}: column {column!r} is options.{used[column]} already: name another")
-        used[column] = key
+        elif column in used:
+            problems.append(f"options.{key}: column {column!r} is options.{used[column]} already: name another")
+        used.setdefault(column, key)
     free = [column for column in columns if column not in used]
-    for column in options.categorical:
-        if column not in free:
-            raise PopleakError(f"options.categorical: {column!r} is no feature: choose from {', '.join(free)}")
-    if not free:
-        raise PopleakError("options.drop: no column is left to be a feature: drop fewer")
+    problems += [
+        f"options.categorical: {column!r} is no feature: choose from {', '.join(free)}"
+        for column in options.categorical
+        if column not in free
+    ]
+    return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
 
 
-def _coded(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Return each row's code (-1 where missing) and the text of each code."""
-    import pandas as pd
-
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError as error:
-        raise PopleakError(f"column {column.name!r}: holds nested values: name it in options.drop") from error
-    return codes, [_text(value) for value in values]
-
-
-def _labels(column: pd.Series, options: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """Return y (N,) int8 and which rows have a label at all."""
-    codes, texts = _coded(column)
-    positive = _text(options.positive)
-    if positive not in texts:
-        raise PopleakError(
-            f"options.positive: {positive!r} does not occur in column {options.label!r}, which holds {_shown(texts)}"
-        )
-    if len(set(texts)) == 1:
-        raise PopleakError(f"options.label: column {options.label!r} is constant: name a label that varies")
-    hit = np.array([text == positive for text in texts])
-    return (hit[codes] & (codes >= 0)).astype(np.int8), codes >= 0
+def _unmarked(column: _reading.Column, options: Settings) -> _reading.Column:
+    """Return the column with the values that mean a missing one taken for none."""
+    if not options.missing:
+        return column
+    marks = {_meaning.text(mark) for mark in options.missing}
+    keep = [i for i, value in enumerate(column.values) if _meaning.text(value) not in marks]
+    new = np.full(len(column.values) + 1, -1, dtype=np.int32)  # the last entry serves the code -1
+    new[keep] = np.arange(len(keep))
+    return _reading.Column(new[column.codes], [column.values[i] for i in keep], column.kind)
 
 
-def _groups(column: pd.Series, options: Settings) -> np.ndarray:
-    """Return the group (N,) int8 of each row: 0, 1, or -1 for neither."""
-    codes, texts = _coded(column)
-    wanted = [_texts(group) for group in options.groups]
-    both = wanted[0] & wanted[1]
-    if both:
-        raise PopleakError(f"options.groups: {min(both)!r} is in both groups: name it once")
-    for number, group in enumerate(wanted):
-        absent = sorted(group - set(texts)) if group else ["(empty list)"]
-        if absent:
-            raise PopleakError(
-                f"options.groups: {absent[0]!r} of group {number} does not occur in column {options.attribute!r}, "
-                f"which holds {_shown(set(texts))}"
-            )
-    # the last entry serves the code -1, a missing value
-    number = np.array([0 if text in wanted[0] else 1 if text in wanted[1] else -1 for text in texts] + [-1])
-    return number[codes].astype(np.int8)
-
-
-def _check_groups(*, y: np.ndarray, group: np.ndarray, options: Settings) -> None:
-    for number, name in enumerate(options.names()):
-        if not (group == number).any():
-            raise PopleakError(f"options.groups: no row with a label is in group {number} ({name}): name other values")
+def _people(
+    columns: Mapping[str, _reading.Column],
+    numbers: Mapping[str, _numbers.Numbers | None],
+    options: Settings,
+    findings: Findings,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return y (N,), the group (N,), -1 for rows to leave out, and which rows (N,) have a label."""
+    rows = len(next(iter(columns.values())).codes)
+    y, group = np.zeros(rows, dtype=np.int8), np.full(rows, -1, dtype=np.int8)
+    if len({options.label, options.attribute} & set(columns)) < 2:
+        return y, group, y > 0  # said already
+    values = {
+        name: _meaning.valued(name, columns[name], numbers.get(name)) for name in (options.label, options.attribute)
+    }
+    y, labelled = _meaning.labels(values[options.label], options.positive, options.negative, findings)
+    group = _meaning.groups(values[options.attribute], options.groups, options.names(), labelled, findings)
     kept = y[group >= 0]
-    if kept.min() == kept.max():
-        raise PopleakError(
-            f"options.label: column {options.label!r} is constant in the two groups: "
-            "name another label, positive or groups"
-        )
+    if all((group == number).any() for number in (0, 1)) and labelled.any():
+        if kept.min() == kept.max():
+            findings.problems.append(
+                f"options.label: column {options.label!r} is constant in the two groups: "
+                "name another label, positive or groups"
+            )
+        else:
+            findings.problems += [
+                f"options.groups: no row of group {number} ({name}) has y = {side}: name other groups, or another label"
+                for number, name in enumerate(options.names())
+                for side in (0, 1)
+                if not ((group == number) & (y == side)).any()
+            ]
+    return y, group, labelled
 
 
-def _units(column: pd.Series) -> np.ndarray:
-    codes, _ = _coded(column)
-    if (codes < 0).any():
-        raise PopleakError(
-            f"options.unit: column {column.name!r} has {int((codes < 0).sum())} missing values: fill them"
-        )
-    return codes.astype(np.int64)
+def _features_of(
+    all_columns: Mapping[str, _reading.Column],
+    numbers: Mapping[str, _numbers.Numbers | None],
+    options: Settings,
+    rows: _features.Rows,
+    findings: Findings,
+) -> _features.Features:
+    others = (options.label, options.attribute, options.unit, *options.drop)
+    columns = {name: column for name, column in all_columns.items() if name not in others}
+    values = {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
+    found = _features.features(columns, values, numbers, codes=options.categorical, rows=rows, findings=findings)
+    told = [note for name in found.numeric if name in columns for note in _told(name, columns[name], numbers[name])]
+    findings.notes += told
+    findings.facts["numbers"] = told
+    return found
 
 
-def _prepare(frame: pd.DataFrame, *, keep: np.ndarray, codes: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Fill and check the feature columns in place; return the numeric and the categorical ones.
+def _told(name: str, column: _reading.Column, numbers: _numbers.Numbers) -> list[str]:
+    """Say how numbers that are not written plainly were read, and which words were taken for missing numbers."""
+    plain = set("0123456789+-eE" + ("." if numbers.point == "." else ""))
+    if column.kind != "field" or set("".join(column.values)) <= plain:
+        return []
+    examples: dict[str, str] = {}  # for each sign that no plain number bears, the first value with it
+    for value, missing in zip(column.values, numbers.missing, strict=True):
+        if not missing and not set(value) <= plain:
+            for sign in set(value) - plain:
+                examples.setdefault(sign, value)
+    read = dict(zip(column.values, numbers.values, strict=True))
+    notes = [f"column {name!r}: {one!r} is read as {read[one]:.12g}" for one in dict.fromkeys(examples.values())]
+    words = sorted(value for value, missing in zip(column.values, numbers.missing, strict=True) if missing)
+    if words:
+        notes.append(f"column {name!r}: {' and '.join(map(repr, words))} among numbers is read as missing")
+    return notes
 
-    Missing numbers become the median of the rows kept, with a further feature `<column> missing`; missing categories
-    become the category `missing`. Raises PopleakError for what cannot be a feature, naming the column.
-    """
+
+def _records(
+    found: _features.Features,
+    y: np.ndarray,
+    group: np.ndarray,
+    unit: np.ndarray | None,
+    options: Settings,
+    findings: Findings,
+) -> Records | None:
     import pandas as pd
 
-    numeric: list[str] = []
-    categorical: list[str] = []
-    for column in list(frame.columns):
-        values = frame[column]
-        if values[keep].isna().all():
-            raise PopleakError(f"column {column!r}: is empty: name it in options.drop")
-        if pd.api.types.is_datetime64_any_dtype(values.dtype):
-            raise PopleakError(f"column {column!r}: holds dates: turn them into numbers or name it in options.drop")
-        if (
-            pd.api.types.is_bool_dtype(values.dtype)
-            or not pd.api.types.is_numeric_dtype(values.dtype)
-            or column in codes
-        ):
-            frame[column] = _category(values, keep=keep)
-            categorical.append(column)
-        else:
-            frame[column], missing = _number(values, keep=keep)
-            numeric.append(column)
-            if missing[keep].any():
-                if f"{column} missing" in frame:
-                    raise PopleakError(f"column '{column} missing': the name is needed for {column!r}: rename it")
-                frame[f"{column} missing"] = missing.astype(np.float64)
-                numeric.append(f"{column} missing")
-    return numeric, categorical
-
-
-def _category(values: pd.Series, *, keep: np.ndarray) -> np.ndarray:
-    codes, texts = _coded(values)
-    present = np.unique(codes[keep & (codes >= 0)])
-    if len(present) == int((keep & (codes >= 0)).sum()) > 2:
-        raise PopleakError(
-            f"column {values.name!r}: every row has its own value, like an identifier: name it in options.drop"
-        )
-    if len(present) > MOST_CATEGORIES:
-        raise PopleakError(
-            f"column {values.name!r}: has {len(present)} different values, {MOST_CATEGORIES} are the most: "
-            "join values, or name it in options.drop"
-        )
-    return np.array([*texts, "missing"], dtype=object)[codes]  # code -1 is the last entry
-
-
-def _number(values: pd.Series, *, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers with the median in place of missing ones, and where they were missing."""
     try:
-        number = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise PopleakError(f"column {values.name!r}: is not made of plain numbers: name it in options.drop") from error
-    if np.isinf(number).any():
-        raise PopleakError(
-            f"column {values.name!r}: holds infinite numbers: repair the file or name it in options.drop"
+        return _tables.records(
+            frame=pd.DataFrame(found.columns),
+            y=y,
+            group=group,
+            groups=options.names(),
+            numeric=found.numeric,
+            categorical=found.categorical,
+            unit=unit,
+            facts=findings.facts,
         )
-    missing = np.isnan(number)
-    if not missing.any() and len(number) >= FEWEST_ROWS_FOR_NUMBERING and _numbered(number):
-        raise PopleakError(f"column {values.name!r}: numbers the rows, like an identifier: name it in options.drop")
-    return np.where(missing, np.median(number[keep & ~missing]), number), missing
-
-
-def _numbered(number: np.ndarray) -> bool:
-    """Say whether the numbers are whole, all different and without a gap."""
-    span = number.max() - number.min() + 1
-    return span == len(number) and bool((number % 1 == 0).all()) and len(np.unique(number)) == len(number)
+    except PopleakError as error:  # features of one name, or none that varies
+        findings.problems.append(str(error))
+        return None
 
 
 PLUGIN = Table()

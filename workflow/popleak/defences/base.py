@@ -108,6 +108,11 @@ class EOSettings(TuneSettings):
             raise ValueError("the grid must rise and start at 0 or above")
         return value
 
+    def unused(self) -> set[str]:
+        chosen = self.eo_weight == "auto"
+        aimed = chosen or self.penalty == "lagrangian"
+        return ({"eo_grid"} if not chosen else set()) | ({"eo_target"} if not aimed else set())
+
 
 def mixture(data: Data, seeds: np.ndarray, rehearsal: float) -> np.ndarray:
     """Return the rows (K, n) to fine-tune on: a share `rehearsal` from S_0, the rest from the complement.

@@ -145,6 +145,15 @@ def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:
         return Stacked(build, place)
 
 
+def alone(build: Build, device: Device) -> bool:
+    """Return whether each model that `build` makes is computed alone, so that its bits depend on no other."""
+    if resolve(device) != "cpu" or isinstance(build, Chain):
+        return resolve(device) == "cpu"
+    from .stack import sides_of
+
+    return sides_of(build()) is not None
+
+
 def resolve(device: Device) -> Literal["cpu", "cuda"]:
     """Return the device that `device` stands for here. Raises ValueError for `cuda` where torch finds none."""
     # torch is imported only where it might find one: its import takes longer than many a job

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..plain import alive as alive
 from ..plain import plain as plain
 
 if TYPE_CHECKING:
@@ -185,11 +186,11 @@ class Mean(NamedTuple):
     n: int
 
 
-def mean_over_splits(values: pd.Series, splits: pd.Series) -> Mean:
+def mean_over_splits(values: pd.Series, splits: pd.Series, span: tuple[float, float] | None = None) -> Mean:
     """Return the mean of the finite values with the interval of the tables and claims: `measures.intervals.mean`.
 
     That is t over splits, never narrower than for independent models at a design effect of 1/2; from a single split the
-    models are taken for independent; NaN from a single model.
+    models are taken for independent; NaN from a single model. span: the least and greatest value possible.
     """
     import numpy as np
 
@@ -197,7 +198,7 @@ def mean_over_splits(values: pd.Series, splits: pd.Series) -> Mean:
 
     values = values.astype(float)
     kept = np.isfinite(values)
-    found = intervals.mean(values[kept].to_numpy(), splits[kept].to_numpy())
+    found = intervals.mean(values[kept].to_numpy(), splits[kept].to_numpy(), span=span)
     return Mean(found.value, found.low, found.high, int(kept.sum()))
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..verdicts import BELOW
+
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
@@ -153,6 +155,9 @@ def missing(text: str) -> matplotlib.figure.Figure:
     return figure
 
 
+UNKNOWN = "no known values: all diverged"
+
+
 def empty_panel(axes: matplotlib.axes.Axes, text: str = "not run") -> None:
     """Say within a panel that its cell of the grid has no rows."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=REFERENCE)
@@ -213,6 +218,32 @@ def line_keys(*, data: bool = False, ceiling: bool = False, chance: str = "chanc
     if ceiling:
         keys.append(Line2D([], [], color=BLACK, linewidth=1.8, label="known ceiling"))
     return keys
+
+
+def rings(axes: matplotlib.axes.Axes, x, y, rows) -> None:
+    """Ring the points (x, y) of those rows of the table `leakage` that are significantly below chance."""
+    under = (rows["against_chance"] == BELOW).to_numpy()
+    if under.any():  # an empty line outside the clip would upset the layout
+        axes.plot(np.asarray(x)[under], np.asarray(y)[under], linestyle="none", marker="o", markersize=8.5,
+                  markerfacecolor="none", markeredgecolor=BLACK, markeredgewidth=0.9, clip_on=False, zorder=5)  # fmt: skip
+
+
+def ring_keys(rows) -> list:
+    """Return the legend's entry of `rings`, where there is one."""
+    from matplotlib.lines import Line2D
+
+    if not (rows["against_chance"] == BELOW).any():
+        return []
+    return [
+        Line2D([], [], color=BLACK, marker="o", markersize=8.5, markerfacecolor="none", markeredgewidth=0.9, linestyle="none",
+               label="below chance: reversed")
+    ]  # fmt: skip
+
+
+RINGED = (
+    "Ringed: the interval lies below chance; such answers are reversed, so informative, since turned round they are right that often. "
+    "Where all victims of a defence diverged there is no point."
+)
 
 
 def spread(part, name: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "group", "adversary", "access", "shadow_model", "repeats",
-    "defence", "knowledge", "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling",
+    "defence", "knowledge", "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged",
 )  # fmt: skip
 GROUPS = {
     "labels": style.BLUE, "scores": style.GREEN, "best of these": style.BLACK, "weights": style.VERMILLION,
@@ -32,7 +32,7 @@ class Attacks(Figure):
         "attack marked (transductive) scales its scores over all victims and breaks the game's rule; it is shown "
         "to compare with published numbers. Bars: 95 % intervals, clustered by pool split. Dashed: chance; brown "
         "with a band: what the training rows themselves give away (rows of undefended victims); solid: the known "
-        "ceiling, where there is one."
+        "ceiling, where there is one. " + style.RINGED
     )
     tables = ("leakage",)
 
@@ -45,11 +45,12 @@ class Attacks(Figure):
             select.of_pair(select.of(every, task=task, model=model), pair) for (task, model), pair in chosen.items()
         ]
         every = pd.concat(parts) if parts else every.iloc[:0]
-        frame = select.attacks(every)
+        judged = select.attacks(every)
+        frame = select.alive(judged)
         if frame.empty:
-            text = "no attacks in pure or ratio worlds in the table `leakage`"
+            text = "no attacks in pure or ratio worlds in the table `leakage`, on victims that did not diverge"
             return style.missing(text), select.frame_of([], COLUMNS)
-        facets, names = select.facets(frame), list(style.defences(frame["defence"]))
+        facets, names = select.facets(frame), list(style.defences(judged["defence"]))
         wide = select.columns(len(names), MOST)
         blocks = [(facet, names[i : i + wide]) for facet in facets for i in range(0, len(names), wide)]
         lines = {facet: _order(select.of(frame, task=facet.task, model=facet.model)) for facet in facets}
@@ -66,7 +67,8 @@ class Attacks(Figure):
                     panel.set_axis_off()
                     continue
                 mine = select.of(frame, task=facet.task, model=facet.model, defence=block[c])
-                _panel(panel, mine, lines[facet], given, named=c == 0)
+                gone = len(select.of(judged, task=facet.task, model=facet.model, defence=block[c])) > 0
+                _panel(panel, mine, lines[facet], given, named=c == 0, empty="all diverged" if gone else "not run")
                 panel.set_title(block[c], fontweight="normal")
                 panel.tick_params(labelbottom=True)
             title = f"{facet.title}\n{pair.label}"
@@ -117,7 +119,7 @@ def _order(mine):
     return [(group, line) for *_, line, group in sorted(keys)]
 
 
-def _panel(panel, mine, lines, given, *, named):
+def _panel(panel, mine, lines, given, *, named, empty):
     style.chance(panel)
     style.data_line(panel, given)
     edges = [i for i in range(1, len(lines)) if lines[i][0] != lines[i - 1][0]]
@@ -133,15 +135,17 @@ def _panel(panel, mine, lines, given, *, named):
     if len(known):
         panel.axvline(known.max(), color=style.BLACK, linewidth=1.8, zorder=1.6)
     if mine.empty:
-        style.empty_panel(panel)
+        style.empty_panel(panel, empty)
     several = len(set(mine["knowledge"]) - {"any"}) > 1
     place = {line: i for i, line in enumerate(lines)}
     for knowledge, part in mine.groupby("knowledge", sort=True):
         shift = {"unaware": -0.27, "informed": 0.27}.get(knowledge, 0.0) if several else 0.0
         for group, rows in part.groupby("group", sort=True):
             color = GROUPS.get(group, style.GREY)
+            y = [place[group, line] + shift for line in rows["line"]]
+            style.rings(panel, rows["accuracy"], y, rows)
             panel.errorbar(
-                rows["accuracy"], [place[group, line] + shift for line in rows["line"]],
+                rows["accuracy"], y,
                 xerr=style.spread(rows, "accuracy"), color=color, linestyle="none", marker="o", markersize=4,
                 fillstyle=KNOWLEDGE.get(knowledge, "full"), markerfacecoloralt="white", elinewidth=0.8,
                 markeredgewidth=0.8, zorder=3,
@@ -163,6 +167,7 @@ def _keys(frame, data):
                markerfacecoloralt="white", label=label)
         for name, label in said.items() if (frame["knowledge"] == name).any()
     ]  # fmt: skip
+    handles += style.ring_keys(frame)
     present = set(frame["group"])
     handles += [
         Line2D([], [], color=color, marker="o", linestyle="-", linewidth=0.8, label=style.said_access(name))

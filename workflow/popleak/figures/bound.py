@@ -9,6 +9,7 @@ from .base import Figure
 COLUMNS = (
     "side", "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "world", "models",
     "delta_eo_w", "delta_eo_w_low", "delta_eo_w_high", "value", "value_low", "value_high", "literal_holds",
+    "against_chance",
 )  # fmt: skip
 
 
@@ -23,7 +24,8 @@ class Bound(Figure):
         "literal form may fail and only the corrected one must hold. Right, training side, same x axis: advantage "
         "of the best informed adversary at naming the training world. The line is repeated there to show that it is "
         "no bound: no bound in Delta_EO exists on this side. Bars: 95 % intervals, left t over pool splits, right "
-        "clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios."
+        "clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios. "
+        + style.RINGED
     )
     tables = ("bounds", "leakage")
 
@@ -56,9 +58,10 @@ class Bound(Figure):
             _evaluation_panel(panels[0], _mine(evaluation, facet), looks, reach, ceiling)
             _training_panel(panels[1], _mine(training, facet), looks, reach, floor)
             held = select.of_pair(_mine(bounds, facet), pair)["literal_holds"].astype(float).mean()
-            panels[0].set_title(f"{title} ({pair.label})\nevaluation side ({held:.0%} hold)", loc="left")
+            said = "all diverged" if held != held else f"{held:.0%} hold"
+            panels[0].set_title(f"{title} ({pair.label})\nevaluation side ({said})", loc="left")
             panels[1].set_title("\ntraining side: no bound", loc="left")
-        style.legend(figure, _keys(looks, frame))
+        style.legend(figure, _keys(looks, frame) + style.ring_keys(training))
         return figure, frame
 
 
@@ -73,10 +76,10 @@ def _top(frame, name):
 
 def _point(part, value):
     """Return the mean of `value` and of Delta_EO * W over the models of `part`."""
-    x = select.mean_over_splits(part["rhs_literal"], part["split"])
+    x = select.mean_over_splits(part["rhs_literal"], part["split"], span=(0.0, 1.0))
     found = {"models": len(part), "delta_eo_w": x.mean, "delta_eo_w_low": x.low, "delta_eo_w_high": x.high}
     if value is not None:
-        y = select.mean_over_splits(part[value], part["split"])
+        y = select.mean_over_splits(part[value], part["split"], span=(0.0, 1.0))
         found |= {"value": y.mean, "value_low": y.low, "value_high": y.high}
         found["literal_holds"] = float(part["literal_holds"].astype(float).mean())
     return found
@@ -99,7 +102,7 @@ def _training(bounds, leakage, facet, pair):
             yield {
                 "side": "training", "task": facet.task, "model": facet.model, **pair._asdict(), "world": None,
                 "defence": row["defence"], **_point(part, None), "value": row["advantage"],
-                "value_low": row["advantage_low"], "value_high": row["advantage_high"],
+                "value_low": row["advantage_low"], "value_high": row["advantage_high"], "against_chance": row["against_chance"],
             }  # fmt: skip
 
 
@@ -122,6 +125,8 @@ def _evaluation_panel(panel, mine, looks, reach, ceiling):
     panel.fill_between([0, top], [0, top], [top, top], color=style.BAND, linewidth=0, zorder=0)
     panel.plot([0, top], [0, top], color=style.BLACK, linewidth=1.1, zorder=1)
     _points(panel, mine, looks)
+    if mine["value"].isna().all():
+        style.empty_panel(panel, style.UNKNOWN)
     panel.set(xlim=(0, reach), ylim=(0, ceiling), xlabel="mean $\\Delta_{EO} \\times W$", ylabel="mean |accuracy gap|")
     panel.tick_params(labelbottom=True)
 
@@ -130,8 +135,11 @@ def _training_panel(panel, mine, looks, reach, floor):
     panel.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
     panel.plot([0, reach], [0, reach], color=style.BLACK, linewidth=1.1, zorder=1)
     _points(panel, mine, looks)
+    style.rings(panel, mine["delta_eo_w"], mine["value"], mine)
     if mine.empty:
         style.empty_panel(panel, "no adversary `best`")
+    elif mine["delta_eo_w"].isna().all():
+        style.empty_panel(panel, style.UNKNOWN)
     panel.set(xlim=(0, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean $\\Delta_{EO} \\times W$")
     panel.set_ylabel("best informed advantage")
     panel.tick_params(labelbottom=True)

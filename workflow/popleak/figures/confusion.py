@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..verdicts import BELOW
 from . import _many as many
 from . import _select as select
 from . import _style as style
@@ -85,7 +86,8 @@ def _summary(rows):
     bits, ceiling = row["mutual_information"], row["fano_ceiling"]
     said = [f"{bits:.2f} bits"] if bits == bits else []
     said += [f"Fano ceiling {ceiling:.2f}"] if ceiling == ceiling else []
-    return f"accuracy {_share(rows)}; chance {row['chance']:.2f}\n{'; '.join(said)}"
+    chance = ", reversed: below chance" if row["against_chance"] == BELOW else "; chance"
+    return f"accuracy {_share(rows)}{chance} {row['chance']:.2f}\n{'; '.join(said)}"
 
 
 def _matrix(panel, mine, worlds):

@@ -9,6 +9,7 @@ from .base import Figure
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "side", "name", "models", "bound", "bound_low",
     "bound_high", "value", "value_low", "value_high", "holds",
+    "against_chance",
 )  # fmt: skip
 # name in the legend, measured side, right side, column that says whether it holds, colour and marker; the last two are
 # theorems whose sides are measured apart, so that a share of models that keep them would speak of chance alone
@@ -45,12 +46,12 @@ class Forms(Figure):
         "Delta_EO * W: it bounds the first of these only, and the accuracy gap where label rates are equal. Last lane, "
         "coloured marks: advantage of each informed adversary at naming the training world, which no form bounds. "
         "Square-root scale. Pure worlds where they were run, else the widest pair of ratios; intervals (clustered by "
-        "pool split, as in the tables) are in the figure's numbers."
+        "pool split, as in the tables) are in the figure's numbers. " + style.RINGED
     )
     tables = ("bounds", "leakage")
 
     def draw(self, tables, *, tau):
-        bounds, leakage = select.plain(tables["bounds"]), _informed(select.plain(tables["leakage"]))
+        bounds, leakage = select.plain(tables["bounds"]), _informed(select.alive(select.plain(tables["leakage"])))
         chosen = select.main_pairs(bounds)
         if not chosen:
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
@@ -79,7 +80,7 @@ class Forms(Figure):
             panel.set_title(f"{facet.title}\n{chosen[facet.task, facet.model].label}")
             panel.set_xlabel("advantage or its bound")
             panel.tick_params(labelbottom=True)
-        style.legend(figure, _keys(looks, frame), entry=2.75)
+        style.legend(figure, _keys(looks, frame) + style.ring_keys(frame), entry=2.75)
         return figure, frame
 
 
@@ -107,8 +108,8 @@ def _rows(bounds, leakage, facet, pair, names):
         part = select.of(cell, defence=defence)
         who = {"task": facet.task, "model": facet.model, **pair._asdict(), "defence": defence}
         for name, value, right, holds, _, _ in FORMS:
-            measured = select.mean_over_splits(part[value], part["split"])
-            limit = select.mean_over_splits(part[right], part["split"])
+            measured = select.mean_over_splits(part[value], part["split"], span=(-1.0, 1.0))
+            limit = select.mean_over_splits(part[right], part["split"], span=(-1.0, 2.0))
             if measured.n == 0:
                 continue
             yield {
@@ -121,6 +122,7 @@ def _rows(bounds, leakage, facet, pair, names):
             yield {
                 **who, "side": "training", "name": row["adversary"], "models": row["victims"],
                 "value": row["advantage"], "value_low": row["advantage_low"], "value_high": row["advantage_high"],
+                "against_chance": row["against_chance"],
             }  # fmt: skip
 
 
@@ -151,8 +153,10 @@ def _panel(panel, mine, names, looks, floor):
                 markerfacecolor="none" if best else look.color, markeredgecolor=look.color if best else "white",
                 markeredgewidth=0.8 if best else 0.4, zorder=6, clip_on=False,
             )  # fmt: skip
+        reversed_ = mine[(mine["defence"] == defence) & (mine["side"] == "training")]
+        style.rings(panel, reversed_["value"], [at] * len(reversed_), reversed_)
     if mine.empty:
-        style.empty_panel(panel)
+        style.empty_panel(panel, style.UNKNOWN)
     panel.set_xscale("function", functions=(_root, _square))
     panel.set_xlim(1.02 * min(floor, -0.02), 1.03)
     panel.set_xticks([tick for tick in TICKS if tick >= floor], [f"{tick:g}" for tick in TICKS if tick >= floor])

@@ -8,7 +8,7 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "access", "knowledge", "victims",
-    "accuracy", "accuracy_low", "accuracy_high", "known_ceiling",
+    "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged",
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ class Leakage(Figure):
         "training rows themselves give away; short and solid, the best accuracy that any adversary can have, "
         "where the law of the outputs is known. `best` is the attack that did best on the other pool splits. "
         "Adversaries see answers alone (labels or scores), asked once; those that see more, know of the defence "
-        "by name only (aware) or use other shadows are in the figure `attacks`."
+        "by name only (aware) or use other shadows are in the figure `attacks`. " + style.RINGED
     )
     tables = ("leakage",)
 
@@ -33,13 +33,16 @@ class Leakage(Figure):
 
         every = select.plain(tables["leakage"].reset_index(drop=True))
         every = every[every["accuracy"].notna()]
-        frame = _shown(every)
+        names_of = _shown(every)
+        frame = select.alive(names_of)
         if frame.empty:
-            return style.missing("the table `leakage` has no rows of plain games"), select.frame_of([], COLUMNS)
+            return style.missing(
+                "the table `leakage` has no rows of plain games, of victims that did not diverge"
+            ), select.frame_of([], COLUMNS)
         rows = select.grid(frame)
         looks = style.adversaries(frame["adversary"])
         wide = max(len(row.cells) for row in rows)
-        names = [_names(frame, row) for row in rows]
+        names = [_names(names_of, row) for row in rows]
         step = max(0.28, 0.075 * len(looks))
         heights = [max(0.9, step * len(row) + 0.2) for row in names]
         figure = style.blank(1.2 + wide * style.panel_width(wide), sum(heights) + 0.45 * len(rows) + 0.9)
@@ -51,6 +54,9 @@ class Leakage(Figure):
                 panel = axes[r, c]
                 cell = select.of(select.of_pair(frame, pair), task=facet.task, model=facet.model)
                 _panel(panel, cell, names[r], looks)
+                _diverged(
+                    panel, select.of(select.of_pair(names_of, pair), task=facet.task, model=facet.model), cell, names[r]
+                )
                 if len(cell):
                     style.data_line(panel, select.data_line(every, facet, pair))
                 style.label_rows(panel, names[r], shown=c == 0)
@@ -97,9 +103,17 @@ def _panel(panel, cell, names, looks):
                 markersize=3.8 * look.size, markeredgewidth=0.8, zorder=3,
                 markerfacecolor="white" if hollow else look.color,
             )  # fmt: skip
+            style.rings(panel, part["accuracy"], y, part)
     for name, part in cell[cell["known_ceiling"].notna()].groupby("defence"):
         row = names.index(name)
         panel.vlines(part["known_ceiling"].max(), row - 0.46, row + 0.46, color=style.BLACK, linewidth=1.8, zorder=2)
+
+
+def _diverged(panel, every, cell, names):
+    """Say beside a defence without points that all its victims diverged."""
+    for name in set(every["defence"]) - set(cell["defence"]):
+        panel.annotate("all diverged", (1, names.index(name)), xycoords=("axes fraction", "data"), xytext=(-3, 0),
+                       textcoords="offset points", ha="right", va="center", fontsize=7.5, color=style.REFERENCE)  # fmt: skip
 
 
 def _shown(frame):
@@ -115,6 +129,7 @@ def _keys(frame, looks, *, data):
     grey = style.Look(style.REFERENCE, "o")
     if (frame["knowledge"] == "unaware").any():
         handles += [style.key(grey, "informed"), style.key(grey, "unaware", filled=False)]
+    handles += style.ring_keys(frame)
     return handles + style.line_keys(data=data, ceiling=frame["known_ceiling"].notna().any())
 
 

@@ -8,7 +8,7 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "poison", "adversary", "access", "knowledge",
-    "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling",
+    "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance",
 )  # fmt: skip
 
 
@@ -22,7 +22,7 @@ class Poisoning(Figure):
         "task: a column a pair); a row a defence. Bars: 95 % intervals, clustered by pool split; attacks stand a "
         "little aside of the share so that they can be told apart. Dashed: chance; brown with a band: what the "
         "training rows of undefended victims themselves give away; solid black without markers: the known "
-        "ceiling, where there is one."
+        "ceiling, where there is one. " + style.RINGED
     )
     tables = ("leakage",)
 
@@ -62,6 +62,7 @@ class Poisoning(Figure):
         figure.supylabel("share named correctly", fontsize=9)
         access = dict(zip(frame["adversary"], frame["access"], strict=True))
         handles = [style.key(look, style.said(name, access[name]), line=True) for name, look in looks.items()]
+        handles += style.ring_keys(frame)
         handles += style.line_keys(data=len(given) > 0, ceiling=frame["known_ceiling"].notna().any())
         style.legend(figure, handles)
         plotted = pd.concat([frame, given])[list(COLUMNS)]
@@ -73,6 +74,7 @@ def _rows(leakage):
     frame = leakage.reset_index(drop=True)
     share = frame["poison"].fillna(0.0)
     frame = frame.loc[select.plain(frame.assign(poison=0.0)).index].assign(poison=share)
+    frame = select.alive(frame)
     frame = select.informed(frame[frame["accuracy"].notna() & (frame["protocol"] != "null")])
     keys = [*select.FACET, *select.PAIR, "defence", "adversary"]
     poisoned = select.attacks(frame[frame["poison"] > 0])
@@ -110,8 +112,10 @@ def _panel(panel, mine, given, looks, shares):
         panel.axhline(known.max(), color=style.BLACK, linewidth=1.8, zorder=1.6)
     for i, (name, look) in enumerate(looks.items()):
         rows = select.of(mine, adversary=name).sort_values("poison")
+        x = rows["poison"].map(shares.index) + 0.7 * ((i + 0.5) / len(looks) - 0.5)
+        style.rings(panel, x, rows["accuracy"], rows)
         panel.errorbar(
-            rows["poison"].map(shares.index) + 0.7 * ((i + 0.5) / len(looks) - 0.5), rows["accuracy"],
+            x, rows["accuracy"],
             yerr=style.spread(rows, "accuracy"), color=look.color, marker=look.marker, linestyle=look.line, linewidth=1,
             elinewidth=0.8, markersize=4.2 * look.size, zorder=3,
         )  # fmt: skip

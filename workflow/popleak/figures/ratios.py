@@ -16,7 +16,7 @@ worth infinitely many samples."""
 CHOSEN = ("threshold", "kl", "meta", "best")
 COLUMNS = (
     "task", "model", "ratio", "defence", "adversary", "knowledge", "victims", "accuracy", "accuracy_low",
-    "accuracy_high", "n_leaked", "n_leaked_low", "n_leaked_high", "known_ceiling",
+    "accuracy_high", "n_leaked", "n_leaked_low", "n_leaked_high", "known_ceiling", "against_chance",
 )  # fmt: skip
 MOST_DEFENCES = 3
 MOST_LEAKED = 100.0
@@ -36,7 +36,7 @@ class Ratios(Figure):
         "axis; they are left out of the means. Bars: 95 % intervals, clustered by pool split; none is drawn on "
         "n_leaked where its table has none. Open grey circles: published medians for Census (ACS 2019), sex, KL "
         "with 50,000 training rows (Suri & Evans 2022, Suri et al. 2023), another data set and size: to compare "
-        "the shape, not the height; 100 % is entered as 99.998 %."
+        "the shape, not the height; 100 % is entered as 99.998 %. " + style.RINGED
     )
     tables = ("leakage",)
 
@@ -92,7 +92,7 @@ def _rows(leakage):
     null = (frame["protocol"] == "null") & (frame["ratio_0"] == MIDDLE) & (frame["ratio_1"] == MIDDLE)
     middle_0, middle_1 = (np.isclose(frame[name].astype(float), MIDDLE) for name in ("ratio_0", "ratio_1"))
     frame = frame[((frame["protocol"] == "ratio") & (middle_0 | middle_1)) | null]
-    frame = frame[frame["accuracy"].notna()].reset_index(drop=True)
+    frame = select.alive(frame[frame["accuracy"].notna()]).reset_index(drop=True)
     frame["ratio"] = np.where(
         np.isclose(frame["ratio_0"].astype(float), MIDDLE), frame["ratio_1"], frame["ratio_0"]
     ).astype(float)
@@ -163,6 +163,7 @@ def _accuracy(panel, mine, given):
             linestyle=look.line, linewidth=1, elinewidth=0.8, markersize=4.5 * look.size, markeredgewidth=0.9,
             markerfacecolor="white" if hollow else look.color, zorder=3,
         )  # fmt: skip
+        style.rings(panel, rows["x"], rows["accuracy"], rows)
 
 
 def _leaked(panel, mine):
@@ -225,6 +226,7 @@ def _keys(shown, data):
         handles.append(style.key(look, name, filled=not hollow, line=True))
     handles.append(Line2D([], [], color=style.GREY, linestyle=":", marker="o", markerfacecolor="none", markersize=5.5,
                           label="published (Census)"))  # fmt: skip
+    handles += style.ring_keys(shown)
     handles += style.line_keys(data=data, ceiling=shown["known_ceiling"].notna().any())
     handles.append(Line2D([], [], color=style.REFERENCE, marker="^", linestyle="none", label="infinite or beyond"))
     return handles

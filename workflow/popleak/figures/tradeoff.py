@@ -9,7 +9,7 @@ from .base import Figure
 MEASURES = ("accuracy", "delta_eo", "advantage")
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims",
-    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")),
+    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")), "against_chance",
 )  # fmt: skip
 
 
@@ -21,7 +21,7 @@ class Tradeoff(Figure):
         "the advantage of the best informed adversary at naming the training world (lower panels, same x axis). "
         "Down and to the right is better in both. Bars: 95 % intervals, t over pool splits for accuracy and "
         "Delta_EO, clustered by pool split for the advantage. Pure worlds where they were run, else the widest pair "
-        "of ratios; victims of both worlds together. Scales differ between tasks."
+        "of ratios; victims of both worlds together. Scales differ between tasks. " + style.RINGED
     )
     tables = ("models", "leakage")
 
@@ -52,6 +52,7 @@ class Tradeoff(Figure):
             mine = select.of(frame, task=facet.task, model=facet.model)
             for panel, name in ((upper, "delta_eo"), (lower, "advantage")):
                 _points(panel, mine, name, looks)
+            style.rings(lower, mine["accuracy"], mine["advantage"], mine)
             lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
             lower.sharex(upper)
             upper.margins(x=0.12)
@@ -62,7 +63,7 @@ class Tradeoff(Figure):
             if i % wide == 0:
                 upper.set_ylabel("$\\Delta_{EO}$")
                 lower.set_ylabel("best informed advantage")
-        style.legend(figure, _keys(looks))
+        style.legend(figure, _keys(looks) + style.ring_keys(frame))
         return figure, frame
 
 
@@ -73,16 +74,19 @@ def _rows(models, leakage, facet, pair):
         part = select.of(cell, defence=defence)
         row = {"task": facet.task, "model": facet.model, **pair._asdict(), "defence": defence, "victims": len(part)}
         for name in ("accuracy", "delta_eo"):
-            found = select.mean_over_splits(part[name], part["split"])
+            found = select.mean_over_splits(part[name], part["split"], span=(0.0, 1.0))
             row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
         for name in ("advantage", "advantage_low", "advantage_high"):
             row[name] = float(judged.at[defence, name]) if defence in judged.index else float("nan")
+        row["against_chance"] = judged.at[defence, "against_chance"] if defence in judged.index else None
         yield row
 
 
 def _points(panel, mine, name, looks):
     panel.grid(color=style.BAND, linewidth=0.8)
-    if mine[name].isna().all():
+    if mine["accuracy"].isna().all():
+        style.empty_panel(panel, style.UNKNOWN)
+    elif mine[name].isna().all():
         style.empty_panel(panel, "no adversary `best`")
     for row in mine[mine[name].notna()].to_dict("records"):
         look = looks[row["defence"]]

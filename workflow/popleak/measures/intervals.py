@@ -24,6 +24,10 @@ LEAST = 2.0
 at 0.71. Simulated beside 1 and 3: 1 is wider without need, 3 falls below 93 % at p = 0.95 and correlation 0.1."""
 
 
+ROUNDING = 1e-12
+"""Values this near to each other, in units of their span, are one: differences of equal shares differ in the last bits."""
+
+
 class Estimate(NamedTuple):
     """value, low and high limits, and the two-sided p value against the null stated by the function that returns it."""
 
@@ -94,10 +98,12 @@ def mean(
     clusters of one size this is the t interval over cluster means. The interval is never narrower than the ordinary t
     interval over units at a design effect of 1/2, since cluster means of few values agree by luck. Fallbacks: one
     cluster, or no between-cluster variance: ordinary t over units. One unit: NaN limits and p. No unit: NaN.
+    `span` is the least and greatest value possible, (-1, 1) for a difference of rates: the limits are cut to it.
 
-    No variance at all says that other values are rare, not that there are none: by the rule of three (Hanley &
-    Lippman-Hand, JAMA 1983, here at any level) their share r is at most log(1/(1 - level)) / n, for independent units.
-    With `span`, the least and greatest value possible, the limits are those of a mean with that share at either end;
+    No variance at all, but for rounding, says that other values are rare, not that there are none: by the rule of three (Hanley &
+    Lippman-Hand, JAMA 1983, here at any level) their share r is at most log(1/(1 - level)) / n for independent units;
+    over clusters, n is divided by 4, the design effect assumed where none can be seen, as in `proportion`.
+    With `span` the limits are those of a mean with that share at either end: all of `span` below 3 units, or 12 in clusters;
     without, value -+ 2 |value| r, as if the rest might have the other sign: no width at 0. p is 1 for 0, else the sign
     test's 2^(1 - c) over c clusters, which agree or not as wholes (2^(1 - n) for one cluster): 0.06 with five splits.
 
@@ -105,11 +111,13 @@ def mean(
     80, dense and sparse, with and without cluster effects); fewer than 5 % where differences are rare or clusters two
     or three.
     Source: Donner & Klar (Cluster Randomization Trials, 2000); Cameron & Miller (J. Human Resources 2015), section VI.
-    Raises ValueError for values that are not finite (drop those units first, and say so) and shapes that differ.
+    Raises ValueError for values that are not finite (drop those units first, and say so) or outside `span`, and shapes that differ.
     """
     values, clusters = pair(values, clusters, second="clusters")
     if not np.isfinite(values).all():
         raise ValueError("values must be finite: leave out the units without a value")
+    if span is not None and values.size and (values.min() < span[0] - ROUNDING or values.max() > span[1] + ROUNDING):
+        raise ValueError(f"values must lie in {span}")
     units = values.size
     if units == 0:
         return UNKNOWN
@@ -118,15 +126,18 @@ def mean(
         return Estimate(value, np.nan, np.nan, np.nan)
     _, member = np.unique(clusters, return_inverse=True)
     count = int(member.max()) + 1
-    if np.ptp(values) == 0.0:
-        return _constant(float(values[0]), units, units if count == 1 else count, level, span)
+    near = ROUNDING * (np.abs(values).max() if span is None else span[1] - span[0])
+    if np.ptp(values) <= near:
+        value = value if abs(value) > near else 0.0
+        return _constant(value, units, count, level, span)
     over_units = values.var(ddof=1) / units
     over_clusters = _linearised(np.bincount(member, weights=values - value), units) if count > 1 else 0.0
     if over_clusters < 1e-12 * over_units:
         parts = [(over_units, units - 1)]
     else:
         parts = [(over_clusters, count - 1), (FLOOR * over_units, units - 1)]
-    return _t_hull(value, parts, level)
+    found = _t_hull(value, parts, level)
+    return found if span is None else found._replace(low=max(span[0], found.low), high=min(span[1], found.high))
 
 
 def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
@@ -152,7 +163,7 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray
     over_units = float((own / count).sum() / kinds**2)
     if over_units <= 1e-24 * (means**2).mean():
         reach = 2.0 * np.abs(means).mean()
-        return _constant(value, units, units if groups == 1 else groups, level, (value - reach, value + reach))
+        return _constant(value, units, groups, level, (value - reach, value + reach))
     weight = units / (kinds * count[stratum])
     over_clusters = _linearised(np.bincount(member, weights=weight * deviation), units) if groups > 1 else 0.0
     if over_clusters < 1e-12 * over_units:
@@ -163,9 +174,8 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray
 def paired_test(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
     """Return `mean` of correct - reference: the difference in accuracy of two attacks or defences on the same victims.
 
-    correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both. Where
-    all pairs differ alike, as where none is discordant, the limits are those of the rule of three for differences in
-    [-1, 1].
+    correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both.
+    Differences lie in [-1, 1], and so do the limits.
     """
     correct, reference = pair(correct, reference, second="reference")
     return mean(correct - reference, clusters, level=level, span=(-1.0, 1.0))
@@ -202,12 +212,13 @@ def freedom(rarer: np.ndarray) -> float:
     return float(min(max(LEAST, rarer.sum() ** 2 / (rarer**2).sum()), rarer.size - 1))
 
 
-def _constant(value: float, units: int, signs: int, level: float, span: tuple[float, float] | None) -> Estimate:
-    """Return `mean` of units that all have one value, `signs` of which agree independently."""
-    share = min(1.0, float(-np.log(1.0 - level) / units))
+def _constant(value: float, units: int, clusters: int, level: float, span: tuple[float, float] | None) -> Estimate:
+    """Return `mean` of units that all have one value."""
+    several = clusters > 1
+    share = min(1.0, float(-np.log(1.0 - level) / units) * (SILENT if several else 1.0))
     least, greatest = (value - 2.0 * abs(value), value + 2.0 * abs(value)) if span is None else span
     low, high = value - share * (value - least), value + share * (greatest - value)
-    return Estimate(value, low, high, 1.0 if value == 0.0 else 2.0 ** (1 - signs))
+    return Estimate(value, low, high, 1.0 if value == 0.0 else 2.0 ** (1 - (clusters if several else units)))
 
 
 def _t_hull(value: float, parts: list[tuple[float, float]], level: float) -> Estimate:

@@ -1,12 +1,13 @@
 """Public table `claims`: the paper's claims and ours, each with a verdict (method section 6).
 
-A verdict is `holds` or `fails` only where a 95 % interval says so; else `cannot tell`. Intervals carry the clustering of
-victims by pool split. A claim that the experiment cannot speak to (no such dataset, defence or protocol) is left out.
+Verdicts come from `popleak.verdicts`: `holds` or `fails` only where a 95 % interval says so; else `cannot tell`, or `not applicable` where
+there is nothing to compare. Intervals carry the clustering of victims by pool split. Diverged victims are left out and counted. A claim that
+the experiment cannot speak to (no such dataset, defence or protocol) is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,15 +17,21 @@ import pandas as pd
 from ..measures import bounds, intervals
 from ..plain import plain
 from ..seeds import generator
+from ..verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, OPEN, Found, Verdict, below, lacking, together, within
 from . import as_arrow
+from ._victims import DIVERGED, Victims
+from ._victims import VICTIM as MODEL
 
-HOLDS, FAILS, OPEN = "holds", "fails", "cannot tell"
 BEFORE, AFTER = (0.10, 0.20), 0.04
 """C1: "about 0.15" is read as 0.10 to 0.20; "under 0.04" as it stands. A mean |gap| near 0 is biased upwards by the query
 set's own noise, about 0.016 at 1,000 points a group."""
 LITERAL_SHARE = 0.05
 """C3, C4: a bound that held would be broken, beyond the bootstrap's 2.5 % limit, by few models: at most this share."""
-VICTIM = ["model", "protocol", "ratio_0", "ratio_1", "world", "split", "model_index"]
+GAME = ["model", "protocol", "ratio_0", "ratio_1"]
+SETTING = [*GAME, "world"]
+VICTIM = [*GAME, *MODEL]
+RATE, CHANGE, TWICE = (0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)
+"""What is possible: a rate or a |gap|, a difference of two, and one of two advantages."""
 
 
 class Row(NamedTuple):
@@ -41,7 +48,8 @@ class Row(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """One task's public tables: victims of `models`, `leakage`, `bounds`; ids by defence kind; the dataset; tau."""
+    """One task's public tables: victims of `models`, `leakage`, `bounds` with the victims' status; ids by defence kind; the
+    dataset; tau."""
 
     task: str
     dataset: str
@@ -52,14 +60,31 @@ class Evidence(NamedTuple):
     controls: Mapping[str, str]
     tau: float
 
-    def of(self, kind: str) -> list[str]:
-        """Return the ids of the defences of one kind (`fft`, `fft-rehearsal`, ...)."""
-        return self.kinds.get(kind, [])
+    def of(self, *kinds: str) -> list[str]:
+        """Return the ids of the defences of these kinds (`fft`, `fft-rehearsal`, ...)."""
+        return [name for kind in kinds for name in self.kinds.get(kind, [])]
 
     @property
     def pairs(self) -> pd.DataFrame:
         """Victims of worlds that differ."""
         return self.victims[self.victims["protocol"] != "null"]
+
+    def row(
+        self,
+        claim: str,
+        verdict: Verdict,
+        said: str,
+        lines: str | Iterable[str],
+        ends: Iterable[float],
+        part: pd.DataFrame,
+    ) -> Row:
+        """Return a claim's row; ends: limits of the deciding figures; part: the victims behind them, the diverged ones too."""
+        evidence = lines if isinstance(lines, str) else "; ".join(lines)
+        lost = int((part["status"] == DIVERGED).sum())
+        evidence += f"; {verdict.word}: {verdict.reason}" if verdict.reason else ""
+        evidence += f" ({lost} diverged victims left out)" if lost else ""
+        known = [end for end in ends if end == end] or [np.nan]
+        return Row(claim, self.task, verdict.word, said, evidence, min(known), max(known), len(part) - lost)
 
 
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
@@ -71,39 +96,47 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
             kinds.setdefault(kind, []).append(name)
         mine = {name: plain(table[table["task"] == task]) for name, table in tables.items()}
         victims = mine["models"][mine["models"]["role"] == "victim"]
-        diverged = int((victims["status"] == "diverged").sum())
-        victims = victims[victims["status"] != "diverged"]
+        status = victims[["defence", *VICTIM, "status"]]
         evidence = Evidence(
-            task, settings["datasets"][task], victims, mine["leakage"], mine["bounds"], kinds,
+            task, settings["datasets"][task], victims, mine["leakage"],
+            mine["bounds"].merge(status, on=["defence", *VICTIM], how="left", validate="1:1"), kinds,
             settings["controls"].get(task, {}), settings["tau"],
         )  # fmt: skip
-        found = [row for claim in (_c1, _c2, _c3_c4, _c5, _c6, _c7) for row in claim(evidence)]
-        note = f" ({diverged} diverged victims left out)" if diverged else ""
-        rows += [row._replace(evidence=row.evidence + note) for row in found]
+        rows += [row for claim in (_c1, _c2, _c3_c4, _c5, _c6, _c7) for row in claim(evidence)]
     rows += _c8(settings["seed"])
     frame = pd.DataFrame(sorted(rows, key=lambda row: row.claim), columns=Row._fields)
     return as_arrow("claims", frame)
 
 
-def verdict(estimate: intervals.Estimate, *, holds_below: float) -> str:
-    """Return `holds` if the whole interval is below the limit, `fails` if it is above, else `cannot tell`."""
-    if np.isnan(estimate.low) or np.isnan(estimate.high):
-        return OPEN
-    return HOLDS if estimate.high < holds_below else FAILS if estimate.low > holds_below else OPEN
+def _kept(part: pd.DataFrame, values: pd.Series) -> tuple[pd.Series, pd.Series, dict[str, int]]:
+    """Return the values that are known, of models that did not diverge, with their splits and what `Found` counts."""
+    lost = part["status"] == DIVERGED
+    known = values.notna() & ~lost
+    split = part["split"][known]
+    return values[known], split, {"models": len(split), "splits": split.nunique(), "diverged": int(lost.sum())}
 
 
-def together(verdicts: list[str]) -> str:
-    """Return `fails` if any part fails, `holds` if all hold, else `cannot tell`."""
-    return FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else OPEN
+def _mean(part: pd.DataFrame, values: pd.Series) -> Found:
+    kept, split, counts = _kept(part, values)
+    return Found(*intervals.mean(kept.to_numpy(float), split.to_numpy(), span=RATE), **counts)
 
 
-def _mean(values: pd.Series, part: pd.DataFrame) -> intervals.Estimate:
-    known = values.notna()
-    return intervals.mean(values[known].to_numpy(), part["split"][known].to_numpy())
+def _share(part: pd.DataFrame, values: pd.Series, known: pd.Series) -> Found:
+    """Return the share of models of which `values` is true, among those where it is known."""
+    kept, split, counts = _kept(part, values.astype(float).where(known))
+    sums = kept.groupby(split).agg(["sum", "size"])
+    return Found(*intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy()), **counts)
 
 
-def _text(estimate: intervals.Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def _paired(part: pd.DataFrame, column: str, defence: str, other: str, span: tuple[float, float] = CHANGE) -> Found:
+    """Return the mean paired difference of `column` between two defences over the same victims."""
+    both = part[part["defence"].isin([defence, other])]
+    wide = both.pivot(index=VICTIM, columns="defence", values=column).reindex(columns=[defence, other])
+    lost = (both["status"] == DIVERGED).groupby([both[name] for name in VICTIM]).any()
+    change = (wide[defence] - wide[other])[~lost.reindex(wide.index)].dropna()
+    split = change.index.get_level_values("split")
+    found = intervals.mean(change.to_numpy(float), split.to_numpy(), span=span)
+    return Found(*found, models=len(change), splits=split.nunique(), diverged=int(lost.sum()))
 
 
 def _direction(keys: tuple) -> str:
@@ -111,12 +144,12 @@ def _direction(keys: tuple) -> str:
     return f"{model}, {protocol} {ratio_0:g} against {ratio_1:g}, base in world {world}"
 
 
-GAME = ["model", "protocol", "ratio_0", "ratio_1"]
-SETTING = [*GAME, "world"]
-
-
 def _game(keys: tuple) -> str:
     return f"{keys[0]}, {keys[1]} {keys[2]:g} against {keys[3]:g}"
+
+
+def _where(table: pd.DataFrame, keys: tuple) -> pd.Series:
+    return (table[GAME] == list(keys)).all(axis=1)
 
 
 def _c1(evidence: Evidence) -> Iterator[Row]:
@@ -125,20 +158,17 @@ def _c1(evidence: Evidence) -> Iterator[Row]:
         return
     pure = evidence.victims[evidence.victims["protocol"] == "pure"]
     for fft in evidence.of("fft-rehearsal"):
-        lines, verdicts, ends, count = [], [], [], 0
-        for keys, part in pure[pure["defence"].isin(["none", fft])].groupby(SETTING, sort=False):
+        lines, parts, ends = [], [], []
+        counted = pure[pure["defence"].isin(["none", fft])]
+        for keys, part in counted.groupby(SETTING, sort=False):
             before, after = (part[part["defence"] == name] for name in ("none", fft))
-            first, second = _mean(before["gap"].abs(), before), _mean(after["gap"].abs(), after)
-            inside = HOLDS if BEFORE[0] <= first.low and first.high <= BEFORE[1] else (
-                FAILS if first.high < BEFORE[0] or first.low > BEFORE[1] else OPEN
-            )  # fmt: skip
-            verdicts += [inside, verdict(second, holds_below=AFTER)]
-            lines.append(f"{_direction(keys)}: mean |gap| {_text(first)} before, {_text(second)} after")
+            first, second = _mean(before, before["gap"].abs()), _mean(after, after["gap"].abs())
+            parts += [within(first, *BEFORE), below(second, AFTER)]
+            lines.append(f"{_direction(keys)}: mean |gap| {first} before, {second} after")
             ends += [second.low, second.high]
-            count += len(part)
         if lines:
             said = "On ACS Income the accuracy gap is about 0.15 before and under 0.04 after fair fine-tuning with rehearsal."
-            yield Row("C1", evidence.task, together(verdicts), said, "; ".join(lines), min(ends), max(ends), count)
+            yield evidence.row("C1", together(parts), said, lines, ends, counted)
 
 
 def _c2(evidence: Evidence) -> Iterator[Row]:
@@ -146,146 +176,155 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
     for fft in evidence.of("fft-rehearsal"):
         part = evidence.pairs[evidence.pairs["defence"] == fft]
         for keys, cell in part.groupby(GAME, sort=False):
-            under = (cell["gap"].abs() < evidence.tau).astype(float)
-            share = _share(under, cell["split"])
-            against = intervals.Estimate(1 - share.value, 1 - share.high, 1 - share.low, share.p)
+            share = _under(cell, evidence.tau)
             raw = evidence.pairs[(evidence.pairs["defence"] == "none") & _where(evidence.pairs, keys)]
-            before = _share((raw["gap"].abs() < evidence.tau).astype(float), raw["split"])
-            yield Row(
-                "C2", evidence.task, verdict(against, holds_below=0.5),
+            against = share._replace(value=1 - share.value, low=1 - share.high, high=1 - share.low)
+            yield evidence.row(
+                "C2", below(against, 0.5),
                 f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in the majority of runs ({_game(keys)}).",
-                f"share of runs below: {_text(share)}; before: {_text(before)}", share.low, share.high, len(cell),
+                f"share of runs below: {share}; before: {_under(raw, evidence.tau)}", share[1:3], cell,
             )  # fmt: skip
-        found = {keys: _mean(cell["gap"].abs(), cell) for keys, cell in part.groupby(SETTING, sort=False)}
+        found = {keys: _mean(cell, cell["gap"].abs()) for keys, cell in part.groupby(SETTING, sort=False)}
         if not found:
-            return
-        lines = [f"{_direction(keys)}: {_text(estimate)}" for keys, estimate in found.items()]
-        said = f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in all settings."
-        yield Row(
-            "C2s", evidence.task, together([verdict(e, holds_below=evidence.tau) for e in found.values()]), said,
-            "mean |gap| by setting: " + "; ".join(lines),
-            min(e.low for e in found.values()), max(e.high for e in found.values()), len(part),
+            continue
+        lines = [f"{_direction(keys)}: {one}" for keys, one in found.items()]
+        yield evidence.row(
+            "C2s", together(below(one, evidence.tau) for one in found.values()),
+            f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in all settings.",
+            "mean |gap| by setting: " + "; ".join(lines), [end for one in found.values() for end in one[1:3]], part,
         )  # fmt: skip
 
 
-def _share(values: pd.Series, split: pd.Series) -> intervals.Estimate:
-    sums = values.groupby(split).agg(["sum", "size"])
-    return intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy())
-
-
-def _where(table: pd.DataFrame, keys: tuple) -> pd.Series:
-    return (table[GAME] == list(keys)).all(axis=1)
+def _under(part: pd.DataFrame, tau: float) -> Found:
+    return _share(part, part["gap"].abs() < tau, part["gap"].notna())
 
 
 def _c3_c4(evidence: Evidence) -> Iterator[Row]:
     """Shares of models that break a bound beyond the bootstrap's limits, and that keep it beyond them."""
     table = evidence.bounds[(evidence.bounds["protocol"] != "null") & (evidence.bounds["smallest_cell"] >= 30)]
-    table = table.dropna(subset=["literal_excess_low", "literal_excess_high"])
     if table.empty:
         return
-    broken = _share((table["literal_excess_low"] > 0).astype(float), table["split"])
-    kept = _share((table["literal_excess_high"] <= 0).astype(float), table["split"])
-    # that few models break it significantly is no evidence for it, unless most keep it significantly
-    found = FAILS if broken.low > LITERAL_SHARE else HOLDS if broken.high < LITERAL_SHARE and kept.low > 0.5 else OPEN
+    known = table[["literal_excess_low", "literal_excess_high"]].notna().all(axis=1)
+    broken = _share(table, table["literal_excess_low"] > 0, known)
+    kept = _share(table, table["literal_excess_high"] <= 0, known)
+    found = below(broken, LITERAL_SHARE)
+    if found.word == HOLDS and not kept.low > 0.5:  # that few models break it significantly is no evidence for it
+        found = Verdict(OPEN, "most models neither break nor keep it beyond the limits")
     rates = [
-        f"{name} {(cell['literal_excess_low'] > 0).mean():.2f}" for name, cell in table.groupby("defence", sort=False)
+        f"{name} {(cell['literal_excess_low'] > 0).mean():.2f}"
+        for name, cell in table[known].groupby("defence", sort=False)
     ]
-    yield Row(
-        "C3", evidence.task, found, "The literal bound holds: the accuracy gap is at most Delta_EO * W.",
-        f"broken beyond the bootstrap's limits by a share {_text(broken)} of models, kept beyond them by {_text(kept)}; "
-        f"broken, by defence: {', '.join(rates)}", broken.low, broken.high, len(table),
+    yield evidence.row(
+        "C3", found, "The literal bound holds: the accuracy gap is at most Delta_EO * W.",
+        f"broken beyond the bootstrap's limits by a share {broken} of models, kept beyond them by {kept}; "
+        f"broken, by defence: {', '.join(rates) or 'unknown'}", broken[1:3], table,
     )  # fmt: skip
-    lines, verdicts, ends = [], [], []
-    for name in ("balanced", "corrected", "coupling"):
-        share = _share((~table[f"{name}_holds"].astype(bool)).astype(float), table["split"])
-        verdicts.append(verdict(share, holds_below=LITERAL_SHARE))
-        lines.append(f"{name} broken by a share {_text(share)} of models")
-        ends += [share.low, share.high]
-    yield Row(
-        "C4", evidence.task, together(verdicts), "The label-balanced, corrected and coupling forms of the bound hold.",
-        "; ".join(lines) + " (they are theorems: this checks the code on real models)", min(ends), max(ends), len(table),
+    shares = {
+        name: _share(table, table[f"{name}_holds"] == False, table[f"{name}_holds"].notna())  # noqa: E712  (may be null)
+        for name in ("balanced", "corrected", "coupling")
+    }
+    lines = [f"{name} broken by a share {share} of models" for name, share in shares.items()]
+    yield evidence.row(
+        "C4", together(below(share, LITERAL_SHARE) for share in shares.values()),
+        "The label-balanced, corrected and coupling forms of the bound hold.",
+        "; ".join(lines) + " (they are theorems: this checks the code on real models)",
+        [end for share in shares.values() for end in share[1:3]], table,
     )  # fmt: skip
-
-
-def _paired(part: pd.DataFrame, column: str, fft: str, other: str) -> intervals.Estimate:
-    """Return the mean paired difference of `column` between two defences over the same victims."""
-    wide = part[part["defence"].isin([fft, other])].pivot(index=VICTIM, columns="defence", values=column)
-    difference = (wide[fft] - wide[other]).dropna()
-    return intervals.mean(difference.to_numpy(), difference.index.get_level_values("split").to_numpy())
 
 
 def _c5(evidence: Evidence) -> Iterator[Row]:
     """Delta_EO after fair fine-tuning, against none (the claim) and against the control (what the EO term adds)."""
-    for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
+    for fft in evidence.of("fft", "fft-rehearsal"):
         control = evidence.controls.get(fft)
-        for keys, part in evidence.pairs.groupby(GAME, sort=False):
+        for keys, part in _with(evidence.pairs, fft, GAME):
             lines, verdicts, ends = [], [], []
             for world, one in part.groupby("world", sort=True):
                 change = _paired(one, "delta_eo", fft, "none")
-                line = f"base in world {world}: minus none {_text(change)}"
+                line = f"base in world {world}: minus none {change}"
                 if control:
-                    line += f", minus the no-EO control {control} {_text(_paired(one, 'delta_eo', fft, control))}"
+                    pair = Victims(one)
+                    same = pair.idle([fft, control]) or pair.equal(fft, control)
+                    added = "the same models" if same else _paired(one, "delta_eo", fft, control)
+                    line += f", minus the no-EO control {control} {added}"
                 lines.append(line)
-                verdicts.append(verdict(change, holds_below=0.0))
+                same = change.models and Victims(one).equal(fft, "none")
+                verdicts.append(Verdict(IDLE, "the models are those of none") if same else below(change, 0.0))
                 ends += [change.low, change.high]
             mine = part[part["defence"] == fft]
             lines.append(
                 f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}"
             )
-            said = f"{fft} lowers Delta_EO ({_game(keys)})."
-            yield Row("C5", evidence.task, together(verdicts), said, "; ".join(lines), min(ends), max(ends), len(mine))
+            yield evidence.row("C5", together(verdicts), f"{fft} lowers Delta_EO ({_game(keys)}).", lines, ends, mine)
+
+
+def _with(table: pd.DataFrame, defence: str, keys: list[str]) -> Iterator[tuple[tuple, pd.DataFrame]]:
+    """Yield the parts of a table, by keys, that have victims under a defence."""
+    for key, part in table.groupby(keys, sort=False):
+        if (part["defence"] == defence).any():
+            yield key, part
 
 
 def _c6(evidence: Evidence) -> Iterator[Row]:
-    """Advantage of the best informed adversary against FFt and against its no-EO control, same victims."""
+    """The best informed adversary against FFt and against its no-EO control, same victims: the verdict of the table `leakage`.
+
+    One difference, tested once: the sentences of the report and that table say the same. Twice it is the advantage's.
+    """
     table = evidence.leakage
     best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != "null")]
-    for row in best[best["defence"].isin([*evidence.of("fft"), *evidence.of("fft-rehearsal")])].itertuples():
-        control = evidence.controls.get(row.defence)
+    for row in best[best["defence"].isin(evidence.of("fft", "fft-rehearsal"))].to_dict("records"):
+        fft, control = row["defence"], evidence.controls.get(row["defence"])
         if control is None:
             continue
-        keys = (row.model, row.protocol, row.ratio_0, row.ratio_1)
-        part = evidence.pairs[_where(evidence.pairs, keys)]
-        limits = (row.difference_vs_control, row.difference_vs_control_low, row.difference_vs_control_high)
-        change = intervals.Estimate(*(2 * value for value in limits), row.p_vs_control)
-        idle = bool((part.loc[part["defence"] == row.defence, "eo_vacuous"] == 1).all())
-        found = FAILS if idle else verdict(change, holds_below=0.0)
-        note = "; every EO term was vacuous, so the models are those of the control" if idle else ""
-        yield Row(
-            "C6", evidence.task, found,
-            f"{row.defence} lowers the best informed adversary's advantage below that against {control}, its no-EO control ({_game(keys)}).",
-            f"advantage {row.advantage:.3f} [{row.advantage_low:.3f}, {row.advantage_high:.3f}], minus control {_text(change)}{note}",
-            change.low, change.high, row.victims,
+        keys = tuple(row[name] for name in GAME)
+        part = evidence.pairs[_where(evidence.pairs, keys) & evidence.pairs["defence"].isin([fft, control])]
+        pair = Victims(part)
+        lost = len(pair.diverged(fft, control))
+        change, low, high = (row[f"difference_vs_control{end}"] for end in ("", "_low", "_high"))
+        p, corrected = row["p_vs_control"], row["p_vs_control_holm"]
+        found = Found(change, low, high, corrected, row["victims"] - lost, row["splits"], lost)
+        twice = found._replace(value=2 * change, low=2 * low, high=2 * high)
+        word = {LOWER: HOLDS, HIGHER: FAILS}.get(row["verdict_vs_control"], row["verdict_vs_control"])
+        if word == IDLE:
+            why = "every EO term was vacuous" if pair.idle([fft, control]) else "all is equal to the last bit"
+            reason = f"the models are those of {control}: {why}"
+            tested = ""
+        else:
+            reason = lacking(found) if word == OPEN else ""
+            tested = (
+                f", twice that in advantage: {twice}; p = {p:.2g}, Holm-corrected over the table {corrected:.2g}"
+                if p == p
+                else ""
+            )
+        accuracy = Found(
+            *(row[f"accuracy{end}"] for end in ("", "_low", "_high")), np.nan, row["victims"], row["splits"]
+        )
+        yield evidence.row(
+            "C6", Verdict(word, reason),
+            f"{fft} lowers the best informed adversary's advantage below that against {control}, its no-EO control ({_game(keys)}).",
+            f"share named {accuracy}, minus control {found}{tested}", twice[1:3], part[part["defence"] == fft],
         )  # fmt: skip
 
 
 def _c7(evidence: Evidence) -> Iterator[Row]:
     """Whenever the label-balanced advantage falls, measured on one half of the points, does the weighted sum on the other?"""
-    table = evidence.bounds[evidence.bounds["protocol"] != "null"].set_index(["defence", *VICTIM]).sort_index()
-    lines, verdicts, count = [], [], 0
-    low, high = [], []
-    for fft in [*evidence.of("fft"), *evidence.of("fft-rehearsal")]:
-        for keys, base in table.loc["none"].groupby(SETTING, sort=False) if "none" in table.index else ():
-            there = table.loc[fft].loc[base.index]
-            changes = {}
-            for name in ("adv_balanced_measured", "weighted_delta"):
-                change = (there[name] - base[name]).dropna()
-                changes[name] = intervals.mean(change.to_numpy(), change.index.get_level_values("split").to_numpy())
-            count += len(base)
-            fell, delta = changes["adv_balanced_measured"], changes["weighted_delta"]
-            if fell.high >= 0:
+    table = evidence.bounds[evidence.bounds["protocol"] != "null"]
+    lines, verdicts, reasons, ends, counted = [], [], [], [], []
+    for fft in evidence.of("fft", "fft-rehearsal"):
+        for keys, part in _with(table, fft, SETTING):
+            counted.append(part[part["defence"] == fft])
+            fell = _paired(part, "adv_balanced_measured", fft, "none", TWICE)
+            reasons.append(lacking(fell))
+            if below(fell, 0.0).word != HOLDS:
                 continue
-            verdicts.append(verdict(delta, holds_below=0.0))
-            lines.append(f"{fft}, {_direction(keys)}: advantage {_text(fell)}, weighted delta {_text(delta)}")
-            low.append(delta.low)
-            high.append(delta.high)
-    said = "Whenever the label-balanced advantage falls, the weighted sum of the label-wise differences falls."
-    if verdicts:
-        yield Row("C7", evidence.task, together(verdicts), said, "; ".join(lines), min(low), max(high), count)
-    elif count:
-        yield Row(
-            "C7", evidence.task, OPEN, said, "the label-balanced advantage fell in no setting", np.nan, np.nan, count
-        )
+            delta = _paired(part, "weighted_delta", fft, "none")
+            verdicts.append(below(delta, 0.0))
+            lines.append(f"{fft}, {_direction(keys)}: advantage {fell}, weighted delta {delta}")
+            ends += [delta.low, delta.high]
+    if counted:
+        said = "Whenever the label-balanced advantage falls, the weighted sum of the label-wise differences falls."
+        verdict = together(verdicts) if verdicts else Verdict(OPEN, "; ".join(dict.fromkeys(filter(None, reasons))))
+        lines = lines or ["the label-balanced advantage fell in no setting"]
+        yield evidence.row("C7", verdict, said, lines, ends, pd.concat(counted))
 
 
 def _c8(seed: int, records: int = 20_000) -> Iterator[Row]:
@@ -293,10 +332,11 @@ def _c8(seed: int, records: int = 20_000) -> Iterator[Row]:
     found = []
     for tenth in range(1, 10):
         found.append(bounds.tightness_witness(d=tenth / 10, n=records, rng=generator(seed, "witness", tenth)))
-    over = intervals.mean(np.array([one.advantage - one.bound for one in found]), np.arange(len(found)))
+    excess = np.array([one.advantage - one.bound for one in found])
+    over = Found(*intervals.mean(excess, np.arange(len(found)), span=CHANGE), models=len(found), splits=len(found))
     inside = sum(one.low <= one.bound <= one.high for one in found)
     widest = max(one.high - one.low for one in found)
     met = over.low <= 0 <= over.high and inside >= len(found) - 2
-    line = f"advantage minus D W over D = 0.1 ... 0.9: {_text(over)}; D W lies in {inside} of {len(found)} intervals, the widest {widest:.3f}"
+    line = f"advantage minus D W over D = 0.1 ... 0.9: {over}; D W lies in {inside} of {len(found)} intervals, the widest {widest:.3f}"
     said = "The tightness witness attains its bound: its advantage is D * W."
     yield Row("C8", "witness", HOLDS if met else OPEN, said, line, over.low, over.high, len(found) * records)

@@ -1,7 +1,9 @@
 """Public table `leakage`: one row a cell (task, pair of worlds, defence, adversary, knowledge), with intervals.
 
 The unit is a victim with its own draw; intervals carry the clustering of victims by pool split (`measures.intervals`).
-Differences are paired: a victim under a defence against the same victim without it, or under the no-EO control.
+Differences are paired: a victim under a defence against the same victim without it, or under the no-EO control. A victim that
+diverged under either is in no difference; in the accuracy it is one that answers 0.5 to all. Where both defences gave the same
+models there is nothing to test, and the verdict is `not applicable`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .. import schema
+from .. import schema, verdicts
 from ..measures import intervals, leakage
 from . import as_arrow
+from ._victims import VICTIM, Victims, numbers
 
 PAIR = ["task", "model", "protocol", "ratio_0", "ratio_1", "poison"]
-VICTIM = ["split", "world", "model_index"]
 ADVERSARY = ["adversary", "access", "knowledge", "shadow_model", "repeats"]
 BEST = "best"
 RATES = tuple(f"tpr_at_fpr_{rate}{end}" for rate in ("05", "01") for end in ("", "_low", "_high"))
@@ -38,27 +40,35 @@ class Cell(NamedTuple):
 
 Cells = dict[tuple[str, str, str, str, str, int], Cell]
 """By defence, adversary, access, knowledge, shadow model and repeats."""
+OTHERS = ("none", "control")
 
 
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
-    """Return the table from `scores`."""
-    scores = tables["scores"]
+    """Return the table from `scores` and `models`."""
+    scores, models = tables["scores"], tables["models"]
     scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
+    known = dict(iter(models[models["role"] == "victim"].groupby(PAIR, sort=False)))
     rows = []
-    for _, game in scores.groupby(PAIR, sort=False):
+    for key, game in scores.groupby(PAIR, sort=False):
         game = game.assign(victim=game.groupby(VICTIM, sort=True).ngroup())
         task = game["task"].iloc[0]
         aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
         cells = _cells(game) | _best(game[~game["adversary"].isin(aside)])
-        rows += _game(game, cells, settings["controls"].get(game["task"].iloc[0], {}))
-    frame = pd.DataFrame(rows, columns=[column.name for column in schema.TABLES["leakage"]])
+        rows += _game(game, cells, settings["controls"].get(task, {}), Victims(known.get(key, models.iloc[:0])))
+    kept = [column.name for column in schema.TABLES["leakage"]]
+    frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
     # a reference line claims nothing of a defence
     lines = {(task, name) for task, names in settings["references"].items() for name in names}
     counted = pd.Series(
         [key not in lines for key in zip(frame["task"], frame["adversary"])], index=frame.index, dtype=bool
     )
-    for name in ("p_vs_none", "p_vs_control"):
-        frame[f"{name}_holm"] = intervals.holm(frame[name].where(counted).to_numpy(dtype=float))
+    for other in OTHERS:
+        adjusted = intervals.holm(frame[f"p_vs_{other}"].where(counted).to_numpy(dtype=float))
+        frame[f"p_vs_{other}_holm"] = adjusted
+        frame[f"verdict_vs_{other}"] = [
+            verdicts.change(found.against._replace(p=p), same=found.same).word if found and claims else None
+            for found, p, claims in zip(frame[f"found_{other}"], adjusted, counted, strict=True)
+        ]
     return as_arrow("leakage", frame)
 
 
@@ -98,31 +108,56 @@ def _best(game: pd.DataFrame) -> Cells:
     return found
 
 
-def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str]) -> list[dict[str, Any]]:
+class Difference(NamedTuple):
+    """A paired difference in accuracy, its p value not corrected, and whether both defences gave the same models."""
+
+    against: verdicts.Found
+    same: bool
+
+
+def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models: Victims) -> list[dict[str, Any]]:
     known = game[game["defence"] == "none"].dropna(subset="known_ceiling")
     ceiling = known.groupby("split")["known_ceiling"].first().mean() if len(known) else np.nan
     pair = {name: game[name].iloc[0] for name in PAIR}
+    victims = game.drop_duplicates("victim")
+    same: dict[tuple[str, str], bool] = {}
     rows = []
     for (defence, *adversary), cell in cells.items():
-        control = _cell(cells, controls.get(defence), adversary)
-        none = _cell(cells, "none", adversary) if defence != "none" else None
-        against, change = _difference(cell, control), _difference(cell, none)
-        rows.append(
-            {
-                **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
-                **_summary(cell, pair, adversary[0]),
-                "p_vs_none": change.p,
-                "difference_vs_none": change.value,
-                "difference_vs_none_low": change.low,
-                "difference_vs_none_high": change.high,
-                "p_vs_control": against.p,
-                "difference_vs_control": against.value,
-                "difference_vs_control_low": against.low,
-                "difference_vs_control_high": against.high,
-                "known_ceiling": ceiling if defence == "none" else np.nan,
+        blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
+        row = {
+            **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
+            **_summary(cell, pair, adversary[0]),
+            "known_ceiling": ceiling if defence == "none" else np.nan,
+            "diverged": 0 if blind else np.isin(cell.victim, numbers(victims, models.diverged(defence))).sum(),
+        }  # fmt: skip
+        for other, name in zip(OTHERS, ("none" if defence != "none" else None, controls.get(defence)), strict=True):
+            there = _cell(cells, name, adversary)
+            if there is None:
+                row |= {f"found_{other}": None}
+                continue
+            if (defence, name) not in same:
+                idle = other == "control" and models.idle([defence, name])
+                same[defence, name] = idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
+            lost = numbers(victims, [] if blind else models.diverged(defence, name))
+            found = _difference(cell, there, lost, same[defence, name])
+            row |= {
+                f"found_{other}": Difference(found, same[defence, name]),
+                f"p_vs_{other}": found.p,
+                f"difference_vs_{other}": found.value,
+                f"difference_vs_{other}_low": found.low,
+                f"difference_vs_{other}_high": found.high,
             }
-        )  # fmt: skip
+        rows.append(row)
     return rows
+
+
+def _same_scores(cells: Cells, defence: str, other: str) -> bool:
+    """Return whether every attack's score of every victim is the same under both defences, to the last bit."""
+    compared = [(mine, _cell(cells, other, list(key))) for (name, *key), mine in cells.items() if name == defence]
+    return all(
+        theirs is not None and np.array_equal(mine.victim, theirs.victim) and np.array_equal(mine.score, theirs.score)
+        for mine, theirs in compared
+    )
 
 
 def _cell(cells: Cells, defence: str | None, adversary: list[str]) -> Cell | None:
@@ -138,11 +173,15 @@ def _cell(cells: Cells, defence: str | None, adversary: list[str]) -> Cell | Non
     return next((cells[key] for key in keys if key in cells), None)
 
 
-def _difference(cell: Cell, other: Cell | None) -> intervals.Estimate:
-    if other is None:
-        return intervals.UNKNOWN
-    _, mine, theirs = np.intersect1d(cell.victim, other.victim, assume_unique=True, return_indices=True)
-    return intervals.paired_test(cell.correct[mine], other.correct[theirs], cell.split[mine])
+def _difference(cell: Cell, other: Cell, lost: np.ndarray, same: bool) -> verdicts.Found:
+    """Return the paired difference over the victims that are not lost, those that diverged; without limits or test if `same`."""
+    victims, mine, theirs = np.intersect1d(cell.victim, other.victim, assume_unique=True, return_indices=True)
+    kept = ~np.isin(victims, lost)
+    split = cell.split[mine][kept]
+    found = intervals.paired_test(cell.correct[mine][kept], other.correct[theirs][kept], split)
+    if same and kept.any():
+        found = intervals.UNKNOWN._replace(value=0.0)
+    return verdicts.Found(*found, models=len(split), splits=np.unique(split).size, diverged=int((~kept).sum()))
 
 
 def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, Any]:
@@ -161,4 +200,5 @@ def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, A
         **{name: getattr(found, name) if ratio_world else np.nan for name in SAMPLES},
         "detectable_advantage": found.detectable_advantage,
         "abstained": found.abstained,
+        "against_chance": verdicts.against_chance(found.accuracy.low, found.accuracy.high, 0.5),
     }

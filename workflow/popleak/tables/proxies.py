@@ -17,6 +17,7 @@ import pandas as pd
 
 from .. import schema
 from ..measures import ranks
+from ..plain import alive
 from . import as_arrow
 
 CELL = ["task", "model", *(column.name for column in schema.PAIR), "defence"]
@@ -48,7 +49,7 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
 
 def _values(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.Series]]:
     """Yield the target `best` and the proxies, each a value by cell."""
-    leakage = _worlds(tables["leakage"])
+    leakage = alive(_worlds(tables["leakage"]))
     leakage = leakage[(leakage["shadow_model"] == leakage["model"]) & (leakage["repeats"] == 1)]
     yield "best", _advantage(leakage[leakage["adversary"] == "best"], ("informed", "any"))
     victims = _worlds(tables["models"])

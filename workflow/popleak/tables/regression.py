@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import schema
+from .. import schema, verdicts
 from ..measures import ratios
 from . import as_arrow
 
@@ -61,4 +61,5 @@ def _row(part: pd.DataFrame, worlds: np.ndarray, ratio: float | None) -> dict[st
         found["n_leaked"] = ratios.n_leaked(ratio, error.mse)
     for name, estimate in found.items():
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    row["against_chance"] = verdicts.against_chance(row["accuracy_low"], row["accuracy_high"], chance)
     return row

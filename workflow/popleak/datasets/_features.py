@@ -1,0 +1,278 @@
+"""A table's columns as features: numbers or categories, filled, with all that is wrong or doubtful said.
+
+Missing numbers become the median of the rows kept, with a further feature `<column> missing`; missing categories become the
+category `missing`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ._meaning import Findings, Values, same, text, variants
+from ._numbers import DATE, MISSING_WORDS, Numbers
+from ._reading import Column
+
+MOST_CATEGORIES = 50
+"""More values than this make a text column useless as one-hot features, and often point at single people."""
+FEWEST_ROWS = 50
+"""With fewer rows, numbers without gap or repetition may be chance, and so may a feature that orders the label."""
+LARGEST = 1e100
+"""Beyond this a square of a number overflows."""
+EXACT = 2.0**53
+"""From here on two whole numbers may be one in double precision."""
+ALONE = 0.95
+"""AUC from which a feature is said to give the label or the group away by itself; `is_recid` of COMPAS has 0.97."""
+FLATTENED = 0.1
+"""A value is absurd if the column's standard deviation falls below this share once it is taken away."""
+CODES = re.compile(
+    r"(^|[^a-z])(id|code|codes|cd|zip|zipcode|plz|postal|postcode|nr|no|type|kind|category|cat|region|state|county|district|"
+    r"occupation|occ|job|industry|branch|sector|dept|department|race|ethnicity|marital|religion|nation|country|citizen)([^a-z]|$)"
+)
+CODED_END = re.compile(r"(_?code|_?id|_?type|_?cd)$")
+
+
+class Features(NamedTuple):
+    """The columns by name, each (N,): float64 for those in `numeric`, text for those in `categorical`."""
+
+    columns: dict[str, np.ndarray]
+    numeric: list[str]
+    categorical: list[str]
+
+
+class Rows(NamedTuple):
+    """The rows kept (N,) bool, and of all rows y and a (N,), which say nothing where `keep` is false."""
+
+    keep: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+
+
+def features(
+    columns: Mapping[str, Column],
+    values: Mapping[str, Values],
+    numbers: Mapping[str, Numbers | None],
+    *,
+    codes: Collection[str],
+    rows: Rows,
+    findings: Findings,
+) -> Features:
+    """Return the features. values, numbers: the columns as text and, where they may be numbers, as numbers."""
+    found = Features({}, [], [])
+    for name, column in columns.items():
+        mine = values[name]
+        present = mine.codes[rows.keep & (mine.codes >= 0)]
+        if column.kind == "nested":
+            findings.refuse(name, "holds nested values or bytes", "name it in options.drop")
+        elif not len(present):
+            findings.refuse(name, "is empty", "name it in options.drop")
+        elif name in codes or column.kind == "bool":
+            _category(found, mine, present, rows, findings)
+        elif column.kind == "date" or (column.kind == "field" and all(map(DATE.fullmatch, mine.texts))):
+            remedy = "turn them into numbers, or name it in options.drop or options.categorical"
+            findings.refuse(name, "holds dates or times", remedy)
+        elif column.kind == "field" and numbers[name] is None:
+            example = next(value for value in mine.texts if "," in value or "." in value)
+            remedy = 'give `decimal: "."` or `decimal: ","`'
+            findings.refuse(name, f"{example!r} may have thousands or decimals", remedy)
+        elif mine.numbers is not None:
+            _number(found, mine, rows, findings)
+        elif column.kind == "field" and _mostly(mine, numbers[name], findings):
+            continue
+        else:
+            _category(found, mine, present, rows, findings)
+    return found
+
+
+def _mostly(values: Values, numbers: Numbers, findings: Findings) -> bool:
+    """Say whether a column of numbers is spoilt by a few values that are none; a problem if it cannot be categories."""
+    bad = np.isnan(_by_text(values, numbers)) & ~np.array([word.casefold() in MISSING_WORDS for word in values.texts])
+    spoilt = int(values.counts[bad].sum())
+    if spoilt * 2 >= values.counts.sum():
+        return False
+    if not bad.any():  # all are numbers, but written in several ways
+        findings.refuse(values.name, "some numbers bear a sign such as $ or % and others do not", "write them alike")
+        return True
+    marks = [values.texts[i] for i in np.flatnonzero(bad)]
+    listed = f"missing: {marks}" if len(marks) <= 5 else "a list of them as `missing`"
+    said = f"{values.counts.sum() - spoilt} values are numbers and {spoilt} are not, {values.shown(bad)}"
+    if len(values.texts) > MOST_CATEGORIES:
+        findings.refuse(values.name, said, f"if they mean a missing number give {listed}, else mend the file")
+        return True
+    findings.hint(
+        values.name, f"{said}, so it is read as categories: if they mean a missing number give {listed}", "marks"
+    )
+    return False
+
+
+def _by_text(values: Values, numbers: Numbers) -> np.ndarray:
+    """Return the number of each of the column's texts (k,)."""
+    from ._numbers import parse
+
+    return parse(values.texts, numbers.point).values
+
+
+def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, findings: Findings) -> None:
+    different = np.unique(present)
+    if len(different) == len(present) > 2:
+        findings.refuse(values.name, "every row has its own value, like an identifier", "name it in options.drop")
+        return
+    if len(different) > MOST_CATEGORIES:
+        said = f"has {len(different)} different values{_tail(values)}, {MOST_CATEGORIES} are the most"
+        findings.refuse(values.name, said, "join values, or name it in options.drop")
+        return
+    if len(different) == 1 and not (values.codes[rows.keep] < 0).any():
+        findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
+    for group in variants(values.texts[i] for i in different):
+        findings.hint(values.name, f"{same(group)}, and are two categories")
+    _alone(values, np.zeros(0), rows, findings)
+    found.columns[values.name] = np.array([*values.texts, "missing"], dtype=object)[values.codes]
+    found.categorical.append(values.name)
+
+
+def _tail(values: Values) -> str:
+    """Say what follows each number, where a column holds numbers with one word behind them."""
+    ends = {re.sub(r"^[+-]?[0-9][0-9.,]*\s*", "", value) for value in values.texts}
+    return f", numbers followed by {min(ends)!r}" if len(ends) == 1 and min(ends) else ""
+
+
+def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> None:
+    number, kept = values.numbers, rows.keep & (values.codes >= 0)
+    if (np.abs(number[~np.isnan(number)]) > LARGEST).any():
+        remedy = "repair the file, or list them in `missing`"
+        findings.refuse(values.name, "holds infinite or absurdly large numbers", remedy)
+        return
+    large = np.abs(number) >= EXACT
+    if len(np.unique(number[large])) < large.sum():
+        remedy = "if it names people or cases, name it in options.drop"
+        findings.refuse(values.name, "holds whole numbers so large that they cannot be told apart", remedy)
+        return
+    full = np.append(number, np.nan)[values.codes]
+    missing = np.isnan(full)
+    seen = full[kept & ~missing]
+    if not len(seen):
+        findings.refuse(values.name, "is empty", "name it in options.drop")
+        return
+    if not missing.any() and len(full) >= FEWEST_ROWS and _numbered(full):
+        findings.refuse(values.name, "numbers the rows, like an identifier", "name it in options.drop")
+        return
+    if seen.min() == seen.max() and not missing[rows.keep].any():
+        findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
+    _odd(values, seen, findings)
+    _alone(values, number, rows, findings)
+    found.columns[values.name] = np.where(missing, np.median(seen), full)
+    found.numeric.append(values.name)
+    if missing[rows.keep].any():
+        name = f"{values.name} missing"
+        found.columns[name] = missing.astype(np.float64)
+        found.numeric.append(name)
+
+
+def _numbered(number: np.ndarray) -> bool:
+    """Say whether the numbers are whole, all different and without a gap."""
+    span = number.max() - number.min() + 1
+    return span == len(number) and bool((number % 1 == 0).all()) and len(np.unique(number)) == len(number)
+
+
+def _odd(values: Values, seen: np.ndarray, findings: Findings) -> None:
+    """Hint at numbers (n,) that are no quantity: identifiers, codes, dates, and values that flatten the rest."""
+    name, (different, counts) = values.name, np.unique(seen, return_counts=True)
+    whole = bool((different % 1 == 0).all())
+    if whole and len(seen) >= FEWEST_ROWS and len(different) > 0.95 * len(seen):
+        said = "is a number of its own in nearly every row: if it names people or cases, name it in options.drop"
+        findings.hint(name, said, "own number")
+        return
+    if whole and len(different) > 2 and all(map(_is_day, different)):
+        said = f"numbers such as {text(different[0])} look like dates: turn them into years or ages, or drop it"
+        findings.hint(name, said, "date")
+    elif whole and len(different) > 2 and _is_code(values, different):
+        said = f"its {len(different)} whole numbers look like codes, and are read as quantities: if they are codes, name it in "
+        findings.hint(name, said + "options.categorical or options.drop", "codes")
+    worst = _absurd(different, counts)
+    if worst:
+        written = {number: word for word, number in zip(values.texts, values.numbers, strict=True)}
+        shown = " and ".join(f"{written[value]} ({many} {'row' if many == 1 else 'rows'})" for value, many in worst)
+        marks = ", ".join(written[value] for value, _ in worst)
+        said = f"{shown} is far from all other values and flattens the feature: if it means missing, give missing: [{marks}]"
+        findings.hint(name, said, "absurd")
+
+
+def _is_day(number: float) -> bool:
+    year, month, day = int(number) // 10000, int(number) // 100 % 100, int(number) % 100
+    return 1850 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31
+
+
+def _is_code(values: Values, different: np.ndarray) -> bool:
+    plain = values.name.casefold()
+    if CODES.search(plain) or CODED_END.search(plain):
+        return True
+    if any(re.fullmatch(r"0[0-9]+", value) for value in values.texts):  # no quantity is written with a zero before it
+        return True
+    return len(different) <= 20 and different[-1] - different[0] + 1 > 4 * len(different) and different[0] >= 100
+
+
+def _absurd(different: np.ndarray, counts: np.ndarray) -> list[tuple[float, int]]:
+    """Return up to three values, with counts, without which the others spread over a tenth of what they do with them."""
+    low, high, gone = 0, len(different), []
+    spread = _deviation(different, counts)
+    for _ in range(3):
+        if high - low <= 3:
+            return []
+        middle = different[low + (high - low) // 2]
+        place = low if middle - different[low] > different[high - 1] - middle else high - 1
+        gone.append((float(different[place]), int(counts[place])))
+        low, high = (low + 1, high) if place == low else (low, high - 1)
+        if _deviation(different[low:high], counts[low:high]) < FLATTENED * spread:
+            return gone
+    return []
+
+
+def _deviation(values: np.ndarray, counts: np.ndarray) -> float:
+    mean = np.average(values, weights=counts)
+    return float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+
+
+def _alone(values: Values, number: np.ndarray, rows: Rows, findings: Findings) -> None:
+    """Hint at a feature that by itself orders the label or the group.
+
+    number (k,): of each value; empty for categories, which are ordered by their rates.
+    """
+    for what, target in (("label", rows.y), ("group", rows.a)):
+        ones, zeros = (
+            np.bincount(values.codes[rows.keep & (target == side)] + 1, minlength=len(values.texts) + 1)
+            for side in (1, 0)
+        )
+        if min(ones.sum(), zeros.sum()) < FEWEST_ROWS // 2:
+            continue
+        areas = []
+        if len(number):  # present values by size, and whether the value is there at all
+            valid = np.append(False, ~np.isnan(number))
+            areas.append(_area(np.append(np.nan, number)[valid], ones[valid], zeros[valid]))
+            gone = (
+                np.array([ones[~valid].sum(), ones[valid].sum()]),
+                np.array([zeros[~valid].sum(), zeros[valid].sum()]),
+            )
+            areas.append(_area(np.arange(2), *gone))
+        else:
+            there = ones + zeros > 0
+            if there.sum() * 5 > (ones + zeros).sum():
+                continue
+            rate = ones[there] / (ones + zeros)[there]
+            areas.append(_area(rate, ones[there], zeros[there]))
+        best = max(max(area, 1 - area) for area in areas)
+        if best >= ALONE:
+            said = f"alone orders the {what} (AUC {best:.3f}): if it is known only with the {what}, or is another form of it, "
+            findings.hint(values.name, said + "name it in options.drop", "alone")
+
+
+def _area(order: np.ndarray, ones: np.ndarray, zeros: np.ndarray) -> float:
+    """Return the AUC of values (k,) with `ones` and `zeros` (k,) rows of each side; 0.5 where a side is empty."""
+    total = float(ones.sum()) * float(zeros.sum())
+    if not total:
+        return 0.5
+    different, place = np.unique(order, return_inverse=True)
+    one, zero = (np.bincount(place, weights=side, minlength=len(different)) for side in (ones, zeros))
+    return float((one * (np.cumsum(zero) - zero / 2)).sum() / total)

@@ -1,0 +1,137 @@
+"""Numbers as people write them in text files: decimal commas, thousands in groups, `$12`, `12 %`.
+
+A column is made of numbers only if all its values are, written one way. What may be read in two ways is told apart by the
+file's other columns or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ._reading import Column
+
+MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none"})
+"""Words that stand for a missing number in a column of numbers. Elsewhere they are values like others."""
+INFINITE = frozenset({"inf", "+inf", "-inf", "infinity", "-infinity"})
+PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+DATE = re.compile(
+    r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4})(?:[T ].*)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?"
+)
+GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
+CURRENCY = "$€£¥₹"
+SPACES = " '’\u00a0\u202f"
+DRAWN_MINUS = "\u2212"
+
+
+def _pattern(point: str, comma: str) -> re.Pattern[str]:
+    group = rf"[1-9][0-9]{{0,2}}(?P<mark>[{re.escape(comma + SPACES)}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
+    number = rf"(?:(?:{group}|[0-9]+)(?:{re.escape(point)}[0-9]*)?|{re.escape(point)}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    return re.compile(
+        rf"(?P<sign>[+-]?)(?P<before>[{CURRENCY}]?)\s*(?P<second>[+-]?)(?P<number>{number})\s*(?P<after>[%{CURRENCY}]?)"
+    )
+
+
+PATTERNS = {".": _pattern(".", ","), ",": _pattern(",", ".")}
+
+
+class Numbers(NamedTuple):
+    """values (k,) float64: what each text stands for, NaN where it is no number; missing (k,) bool: words for a missing one.
+
+    point: the decimal sign they were read by; unit: the sign that all of them bear; mixed: some bear another, or none.
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+    point: str = "."
+    unit: str = ""
+    mixed: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all but the words for a missing number are numbers, and there is one at least."""
+        return not self.mixed and bool((~np.isnan(self.values)).any()) and not self.others.any()
+
+    @property
+    def others(self) -> np.ndarray:
+        """Which texts (k,) are neither a number nor a word for a missing one."""
+        return np.isnan(self.values) & ~self.missing
+
+
+def parse(texts: Sequence[str], point: str) -> Numbers:
+    """Return the numbers of `texts`, whose decimal sign is `point`, a point or a comma."""
+    values = np.full(len(texts), np.nan)
+    missing = np.zeros(len(texts), dtype=bool)
+    units = set()
+    for i, text in enumerate(texts):
+        if PLAIN.fullmatch(text) and (point == "." or "." not in text):
+            values[i] = float(text)
+            units.add("")
+            continue
+        found = PATTERNS[point].fullmatch(text.replace(DRAWN_MINUS, "-"))
+        if found and not (found["sign"] and found["second"]) and not (found["before"] and found["after"]):
+            mark = found["mark"] or ""
+            bare = found["number"].replace(mark, "") if mark else found["number"]
+            values[i] = float(found["sign"] + found["second"] + bare.replace(point, "."))
+            units.add(found["before"] + found["after"])
+        elif text.casefold() in MISSING_WORDS:
+            missing[i] = True
+        elif text.casefold() in INFINITE:
+            values[i] = float(text)
+    return Numbers(values, missing, point, min(units, default=""), len(units) > 1)
+
+
+def read(columns: Mapping[str, Sequence[str]], decimal: str) -> dict[str, Numbers | None]:
+    """Return the numbers of each column of texts; None where it may be read in either way, and nothing tells which.
+
+    decimal: the sign where the user names it, else `auto`: a column that can be read in one way only decides for the file.
+    """
+    if decimal != "auto":
+        return {name: parse(texts, decimal) for name, texts in columns.items()}
+    ways = {name: _ways(texts) for name, texts in columns.items()}
+    decided = {found[0].point for found in ways.values() if len(found) == 1}
+    found: dict[str, Numbers | None] = {}
+    for name, texts in columns.items():
+        one = {way.point: way for way in ways[name]}
+        if not one:  # no column of numbers: the way by which more of it would be
+            both = [parse(texts, point) for point in PATTERNS]
+            found[name] = max(both, key=lambda way: int((~np.isnan(way.values)).sum()))
+        elif not _differ(ways[name]):
+            found[name] = ways[name][0]
+        elif len(decided) == 1:
+            found[name] = one[min(decided)]
+        else:  # a point is the usual sign, unless the file has shown that it may group thousands
+            found[name] = None if decided or any("," in text for text in texts) else one["."]
+    return found
+
+
+def unclear(texts: Sequence[str]) -> bool:
+    """Return whether a column can be read as numbers in two ways, so that other columns decide."""
+    return _differ(_ways(texts))
+
+
+def _differ(ways: Sequence[Numbers]) -> bool:
+    return len(ways) == 2 and not np.array_equal(ways[0].values, ways[1].values, equal_nan=True)
+
+
+def _ways(texts: Sequence[str]) -> list[Numbers]:
+    """Return the ways, by a point and by a comma, in which all of a column can be read as numbers."""
+    usual = parse(texts, ".")
+    if usual.whole and not any("," in text or GROUPED.fullmatch(text) for text in texts):
+        # without a comma and without thousands that a point may group, the other way gives the same or nothing
+        same = not any("." in text for text in texts)
+        return [usual, usual._replace(point=",")] if same else [usual]
+    return [way for way in (usual, parse(texts, ",")) if way.whole]
+
+
+def of(columns: Mapping[str, Column], decimal: str) -> dict[str, Numbers | None]:
+    """Return the numbers of each column that may have some, as `read`; text of Parquet is text, as its author said."""
+    found = read({name: column.values for name, column in columns.items() if column.kind == "field"}, decimal)
+    for name, column in columns.items():
+        if column.kind == "number":
+            values = np.array([float(value) for value in column.values], dtype=np.float64)
+            found[name] = Numbers(values, np.zeros(len(values), dtype=bool))
+    return found

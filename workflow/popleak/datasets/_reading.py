@@ -1,0 +1,393 @@
+"""A user's own table, delimited text or Parquet: its form recognised or named, its columns as they stand in the file.
+
+What was recognised is told in `Sheet.form`; what cannot be read without doubt is refused in one line with the remedy. A
+column that is not asked for is never turned into values. Nothing heavy is imported here, since the plan reads headers;
+Parquet needs pyarrow, inside the functions of `_parquet`.
+"""
+
+from __future__ import annotations
+
+import array
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import lzma
+import operator
+import re
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from ..errors import PopleakError
+
+SEPARATORS = (",", ";", "\t", "|")
+NAMES = {"\t": "tab", " ": "space"}
+SAMPLE = 1 << 16
+"""Bytes from which the separator and, for a look at the header alone, the encoding are told."""
+CHUNK = 4096
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+FOREIGN = {
+    ".xls": "an Excel workbook", ".xlsx": "an Excel workbook", ".ods": "a spreadsheet", ".sav": "an SPSS file",
+    ".dta": "a Stata file", ".sas7bdat": "a SAS file", ".rds": "an R file", ".rdata": "an R file",
+    ".json": "JSON", ".feather": "a Feather file", ".arrow": "an Arrow file", ".orc": "an ORC file",
+}  # fmt: skip
+
+
+class Column(NamedTuple):
+    """One column: `values[codes[i]]` is what row i holds; code -1 is an empty field or a null.
+
+    codes (N,) int32; values: each different value once; kind: `field` (text of a delimited file, which may be a number), or of
+    Parquet `text`, `number`, `bool`, `date` (also times), `nested`.
+    """
+
+    codes: np.ndarray
+    values: list
+    kind: str = "field"
+
+
+class Sheet(NamedTuple):
+    """The columns read, by name in the file's order; rows; and what was recognised of the file, for card and log."""
+
+    columns: dict[str, Column]
+    rows: int
+    form: dict[str, str]
+
+
+class Header(NamedTuple):
+    """The names that stand in a header, with their places; `unnamed` are the places without one, which are never read."""
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    unnamed: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.places) + len(self.unnamed)
+
+
+class Form(NamedTuple):
+    """How a delimited file is written. skip: 1 if its first line is Excel's `sep=`, which is no record."""
+
+    compression: str
+    encoding: str
+    separator: str
+    skip: int = 0
+
+
+def header_of(path: Path, *, separator: str = "auto", encoding: str = "auto") -> Header:
+    """Return the header without reading a row. Raises PopleakError in one line: the file, what is wrong, the remedy."""
+    if _is_parquet(path):
+        from . import _parquet
+
+        return header(path, _parquet.names(path))
+    with _named(path):
+        return _header(path, _form(path, separator=separator, encoding=encoding, whole=False))
+
+
+def read(path: Path, *, skip: Collection[str] = (), separator: str = "auto", encoding: str = "auto") -> Sheet:
+    """Return all named columns but `skip`. Raises PopleakError as `header_of`, and for records of another length."""
+    if _is_parquet(path):
+        from . import _parquet
+
+        found = header(path, _parquet.names(path))
+        return _parquet.read(path, [name for name in found.names if name not in skip])
+    with _named(path):
+        form = _form(path, separator=separator, encoding=encoding, whole=True)
+        found = _header(path, form)
+        wanted = {name: place for name, place in zip(found.names, found.places, strict=True) if name not in skip}
+        return _columns(path, form, found, wanted)
+
+
+def header(path: Path, raw: Sequence[str]) -> Header:
+    """Return the header of raw names. Raises PopleakError for a name that stands there twice."""
+    names = [name.strip() for name in raw]
+    places = [i for i, name in enumerate(names) if name and not PANDAS_INDEX.fullmatch(name)]
+    for i in places:
+        twice = [j for j in places if names[j] == names[i]]
+        if len(twice) > 1:
+            where = " and ".join(str(j + 1) for j in twice)
+            raise PopleakError(
+                f"{path}: the name {names[i]!r} stands twice in the header (columns {where}): rename one"
+            )
+    return Header(tuple(names[i] for i in places), tuple(places), tuple(set(range(len(names))) - set(places)))
+
+
+def _is_parquet(path: Path) -> bool:
+    with _named(path), open(path, "rb") as handle:
+        start = handle.read(8)
+    suffix = path.suffix.lower()
+    if start.startswith(b"PAR1") or suffix in (".parquet", ".pq"):
+        return True
+    if suffix in FOREIGN or start.startswith(b"\xd0\xcf\x11\xe0"):
+        kind = FOREIGN.get(suffix, "an Excel workbook")
+        raise PopleakError(f"{path}: is {kind}: save the table as .csv or .parquet")
+    return False
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what reading a file may raise into one line with the file and the remedy."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise PopleakError(
+            f"{path}: is not {error.encoding}: name its encoding in options.encoding, or save it as UTF-8"
+        ) from error
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise PopleakError(f"{path}: truncated or damaged ({str(error)[:80]}): write or copy it again") from error
+    except OSError as error:
+        raise PopleakError(
+            f"{path}: cannot be read ({error.strerror or error}): check the path and its rights"
+        ) from error
+
+
+def _opened(path: Path, compression: str) -> BinaryIO:
+    if compression == "zip":
+        archive = zipfile.ZipFile(path)
+        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        if "[Content_Types].xml" in members:
+            raise PopleakError(f"{path}: is an Excel workbook: save the sheet as .csv")
+        if len(members) != 1:
+            raise PopleakError(f"{path}: the archive holds {len(members)} files: unpack it and name one of them")
+        return archive.open(members[0])
+    return {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(compression, open)(path, "rb")
+
+
+def _compression(path: Path) -> str:
+    with open(path, "rb") as handle:
+        start = handle.read(6)
+    for magic, name in ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"), (b"PK\x03\x04", "zip")):
+        if start.startswith(magic):
+            return name
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        raise PopleakError(f"{path}: is compressed by zstd: unpack it, or use gzip")
+    return ""
+
+
+def _form(path: Path, *, separator: str, encoding: str, whole: bool) -> Form:
+    compression = _compression(path)
+    with _opened(path, compression) as handle:
+        sample = handle.read(SAMPLE)
+        if not sample.strip():
+            raise PopleakError(f"{path}: is empty: give a table with a line of column names")
+        rest = iter(lambda: handle.read(1 << 20), b"") if whole else ()
+        found = _encoding(path, sample, encoding, itertools.chain([sample], rest), whole)
+    text = codecs.getincrementaldecoder(found)(errors="replace").decode(sample)
+    announced = re.match(r'"?sep=(.)"?\r?\n', text)
+    if announced and separator == "auto":
+        separator = announced[1]
+    if separator == "auto":
+        separator = _separator(path, text, cut=len(sample) == SAMPLE)
+    return Form(
+        compression, found, {"tab": "\t", "\\t": "\t", "space": " "}.get(separator, separator), int(bool(announced))
+    )
+
+
+def _encoding(path: Path, sample: bytes, wanted: str, blocks: Iterator[bytes], whole: bool) -> str:
+    """Return the encoding: the one wanted, that of a byte-order mark, UTF-16 by its zero bytes, UTF-8, or else Windows-1252."""
+    if wanted != "auto":
+        try:
+            return codecs.lookup(wanted).name
+        except LookupError:
+            raise PopleakError(
+                f"options.encoding: {wanted!r} is unknown: try utf-8, utf-16, latin-1 or cp1252"
+            ) from None
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+    ):  # fmt: skip
+        if sample.startswith(mark):
+            return name
+    if b"\0" in sample:
+        even, odd = sample[::2].count(0), sample[1::2].count(0)
+        if max(even, odd) < len(sample) // 5 or min(even, odd) > len(sample) // 50:
+            raise PopleakError(f"{path}: holds zero bytes, so it is no text: save the table as .csv or .parquet")
+        return "utf-16-le" if odd > even else "utf-16-be"
+    decoder, valid, undefined = codecs.getincrementaldecoder("utf-8")(), True, False
+    for block in blocks:
+        try:
+            if valid:
+                decoder.decode(block)
+        except UnicodeDecodeError:
+            valid = False
+        undefined = undefined or bool(re.search(rb"[\x81\x8d\x8f\x90\x9d]", block))
+    try:
+        decoder.decode(b"", final=valid and whole)
+    except UnicodeDecodeError:
+        valid = False
+    return "utf-8" if valid else "latin-1" if undefined else "cp1252"
+
+
+def _separator(path: Path, text: str, *, cut: bool) -> str:
+    """Return the separator by which most records have as many fields as the first, and of those the one with most fields."""
+    found = []
+    for separator in SEPARATORS:
+        sizes = []
+        try:
+            for record in itertools.islice(_reader(io.StringIO(text, newline=""), separator), 300):
+                if record and record != [""]:
+                    sizes.append(len(record))
+        except csv.Error:
+            pass
+        sizes = sizes[:-1] if cut and len(sizes) > 2 else sizes
+        if sizes and sizes[0] > 1:
+            found.append((sum(size == sizes[0] for size in sizes) / len(sizes), sizes[0], separator))
+    if not found:
+        raise PopleakError(
+            f"{path}: no comma, semicolon, tab or | stands in its first line: let the first line hold the column names, "
+            f"and name another sign in options.separator"
+        )
+    found.sort(key=lambda one: one[:2], reverse=True)
+    if len(found) > 1 and found[0][:2] == found[1][:2]:
+        signs = " and ".join(repr(separator) for *_, separator in found[:2])
+        raise PopleakError(f"{path}: {signs} may both be its separator: name one in options.separator")
+    return found[0][2]
+
+
+def _reader(handle: io.TextIOBase, separator: str) -> Any:
+    return csv.reader(handle, delimiter=separator, skipinitialspace=True, strict=True)
+
+
+@contextmanager
+def _records(path: Path, form: Form) -> Iterator[Any]:
+    """Yield a csv reader at the first record, the header."""
+    with _opened(path, form.compression) as raw, io.TextIOWrapper(raw, encoding=form.encoding, newline="") as handle:
+        for _ in range(form.skip):
+            handle.readline()
+        reader = _reader(handle, form.separator)
+        try:
+            yield reader
+        except csv.Error as error:
+            raise PopleakError(
+                f"{path}: line {reader.line_num + form.skip}: a quote is not closed, or stands inside a quoted field "
+                f"({error}): double each quote inside a field, and put the whole field into quotes"
+            ) from error
+
+
+def _header(path: Path, form: Form) -> Header:
+    with _records(path, form) as reader:
+        raw = next((record for record in reader if record and record != [""]), [])
+    found = header(path, raw)
+    if found.width < 2:
+        raise PopleakError(
+            f"{path}: the separator {_sign(form.separator)} gives one column: name another in options.separator"
+        )
+    return found
+
+
+class _Codes(dict):
+    """A number for each value, in the order of first sight."""
+
+    def __missing__(self, value: str) -> int:
+        self[value] = number = len(self)
+        return number
+
+
+def _columns(path: Path, form: Form, found: Header, wanted: Mapping[str, int]) -> Sheet:
+    """Return the columns at the places `wanted`; every record must have the header's number of fields."""
+    width, last = found.width, found.width - 1
+    ghost = last in found.unnamed  # a separator at the end of the header: nothing may stand there
+    tables = {place: _Codes() for place in wanted.values()}
+    codes = {place: array.array("i") for place in tables}
+    rows, extra = 0, None
+    with _records(path, form) as reader:
+        next(record for record in reader if record and record != [""])
+        for chunk in iter(lambda: list(itertools.islice(reader, CHUNK)), []):
+            records = [record for record in chunk if record and record != [""]]
+            if not records:
+                continue
+            if extra is None:  # every record may end in a separator that the header lacks
+                extra = len(records[0]) == width + 1 and not records[0][-1].strip()
+            ends = extra or ghost
+            if set(map(len, records)) != {width + extra} or (ends and any(record[-1].strip() for record in records)):
+                _uneven(path, form, found, bool(extra))
+            rows += len(records)
+            for place, table in tables.items():
+                codes[place].extend(map(table.__getitem__, map(operator.itemgetter(place), records)))
+    if not rows:
+        raise PopleakError(f"{path}: has a header and no rows: give a table with rows")
+    columns = {
+        name: _stripped(np.frombuffer(codes[place], dtype=np.int32), list(tables[place]))
+        for name, place in wanted.items()
+    }
+    return Sheet(columns, rows, _told(form))
+
+
+def _stripped(codes: np.ndarray, values: list[str]) -> Column:
+    """Return the column with the space around its values taken away; an empty value is code -1."""
+    table = _Codes()
+    new = np.array([table[value.strip()] if value.strip() else -1 for value in values], dtype=np.int32)
+    return Column(new[codes], list(table))
+
+
+def _uneven(path: Path, form: Form, found: Header, extra: bool) -> None:
+    """Raise PopleakError naming the first record that has another number of fields than the header, and both counts.
+
+    extra: the first record ends in an empty field that the header lacks, so all must.
+    """
+    width, ghost = found.width, found.width - 1 in found.unnamed
+    with _records(path, form) as reader:
+        next(record for record in reader if record and record != [""])
+        bad, rows, before = [], 0, reader.line_num
+        for record in reader:
+            if record and record != [""]:
+                rows += 1
+                if len(record) != width + extra or ((extra or ghost) and record[-1].strip()):
+                    bad.append((before + 1 + form.skip, len(record)))
+            before = reader.line_num
+    (line, size), sign = bad[0], _sign(form.separator)
+    more = f" (and so in {len(bad) - 1} more)" if len(bad) > 1 else ""
+    quote = f"put each field that holds {sign} into double quotes"
+    if size == width:
+        raise PopleakError(
+            f"{path}: line {line}: the last column has no name, and a value{more}: name the column in the header, or {quote}"
+            if not extra
+            else f"{path}: line {line}: {size} fields where the lines before have {width + 1}{more}: let all lines end alike"
+        )
+    remedy = quote if size > width else f"let an empty field keep its {sign}"
+    if len(bad) == rows > 1 and {size for _, size in bad} == {width + 1}:
+        more, remedy = ", and so in every line", "give each column its name in the header"
+    raise PopleakError(f"{path}: line {line}: {size} fields where the header has {width}{more}: {remedy}")
+
+
+def _sign(separator: str) -> str:
+    return NAMES.get(separator, f"`{separator}`")
+
+
+def _told(form: Form) -> dict[str, str]:
+    told = {"separator": NAMES.get(form.separator, form.separator), "encoding": form.encoding}
+    return told | ({"compression": form.compression} if form.compression else {})
+
+
+def check_fields(
+    path: Path, *, width: int | None, separator: str | None, comment: str | None, twice: Collection[str], remedy: str
+) -> None:
+    """Raise PopleakError unless every record of a known file has as many fields as the header, or as `width` says.
+
+    separator: None for runs of spaces; comment: the sign from which on a line does not count; twice: names that may stand in
+    the header more than once.
+    """
+    with _named(path), open(path, encoding="latin-1", newline="") as handle:
+        lines = (line.partition(comment)[0] for line in handle) if comment else handle
+        records = map(str.split, lines) if separator is None else csv.reader(lines, delimiter=separator)
+        number = 0
+        for number, record in enumerate(records, 1):
+            if not "".join(record).strip():
+                continue
+            if width is None:
+                width = len(record)
+                names = [name.strip() for name in record]
+                again = sorted({name for name in names if names.count(name) > 1} - set(twice))
+                if again:
+                    raise PopleakError(f"{path}: the name {again[0]!r} stands twice in the header: {remedy}")
+            elif len(record) != width:
+                line = getattr(records, "line_num", number)
+                raise PopleakError(f"{path}: line {line}: {len(record)} fields, expected {width}: {remedy}")

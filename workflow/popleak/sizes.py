@@ -1,0 +1,170 @@
+"""A task's sizes before any job: `rows: auto` chosen, and refused what its pools or a model's own rows cannot give.
+
+Counts come from the dataset's card or, for a user's own table, from its columns of label and attribute. What is certain to
+fail is refused here, with the task's id; the stage `draw` sees to the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import config, needs, plugins
+from .config import ResolvedTask
+from .datasets.base import Cells
+from .errors import PopleakError, refusal
+from .experiment import Experiment
+
+LARGE = 30_000_000
+"""Bytes of an own table beyond which the plan counts its rows for `auto` alone: Snakemake parses the Snakefile in every
+cluster job."""
+SLACK = 0.05
+"""How far counts that are not exact may be off: a share of them, and ten rows."""
+
+
+def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
+    """Return the task with its `rows` and `query_rows` as numbers. Raises PopleakError naming the task.
+
+    Where a raw file is absent, which the plan says itself, nothing is refused.
+    """
+    where = f"config: tasks: {task.id}"
+    auto = "auto" in (task.rows, task.query_rows)
+    plugin, options, files = raw_files(experiment, task)
+    absent = [file for file, path in files.items() if path is None]
+    try:
+        if not absent:
+            problems = plugin.glance(files=files, options=options)
+            if problems:
+                raise refusal(options.path, problems)
+        large = any(Path(path).stat().st_size > LARGE for path in files.values() if path is not None)
+        found = cells_of(task, plugin, options, {} if absent else files) if auto or not large else None
+    except PopleakError as error:
+        raise PopleakError(f"{where}: {error}") from error
+    if found is not None:
+        task = sized(experiment, task, found)
+        problems = shortages(experiment, task, found)
+        if problems:
+            raise refusal(where, problems)
+    elif auto and absent:
+        task = provisional(task)
+    elif auto:
+        raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
+    problems = unrehearsed(experiment, task)
+    if problems:
+        raise refusal(where, problems)
+    return task
+
+
+def provisional(task: ResolvedTask) -> ResolvedTask:
+    """Return the task with usual numbers for `auto`, as long as nothing is counted."""
+    usual = {"rows": needs.USUAL_ROWS, "query_rows": needs.USUAL_QUERY_ROWS}
+    return task.model_copy(update={key: value for key, value in usual.items() if getattr(task, key) == "auto"})
+
+
+def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dict[str, Path | None]]:
+    """Return the dataset's plugin, its options, and its raw files by name, None where one is not here."""
+    from .datasets._fetch import locate
+
+    plugin, folder = plugins.load("datasets", task.dataset), config.data_dir(experiment)
+    given = plugin.Settings.model_validate(task.options)
+    options, _ = plugin.settle(given, lambda source: locate(task.dataset, source, folder) is not None)
+    return plugin, options, {one.file: locate(task.dataset, one, folder) for one in plugin.sources(options)}
+
+
+def cells_of(task: ResolvedTask, plugin: Any, options: Any, files: Mapping[str, Path]) -> Cells | None:
+    """Return the counts of a task's records; of one file in one state they are counted once a process."""
+    state = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
+    if plugin.sources(options) and not files and plugin.card(options).rows is None:
+        return None
+    return _cells(plugin, options.model_dump_json(), tuple(files.items()), task.label, task.attribute, state)
+
+
+@functools.lru_cache(maxsize=64)
+def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, state: tuple) -> Cells | None:
+    chosen = plugin.Settings.model_validate_json(options)
+    return plugin.cells(files=dict(files), label=label, attribute=attribute, options=chosen)
+
+
+def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.Draws:
+    """Return what decides how many rows the task's draws take."""
+    ratios = {ratio for world in task.worlds for ratio in world.ratios}
+    ratios |= {round(1 - ratio, 12) for world in task.worlds if world.protocol == "k-ary" for ratio in world.ratios}
+    rate = sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
+    poisoned = (task.poison.label, task.poison.group)
+    return needs.Draws(sorted(ratios), experiment.ratio_mode, rate, max(task.poison.shares), poisoned)
+
+
+def shares_of(experiment: Experiment) -> dict[str, float]:
+    population = experiment.population
+    rest = 1 - population.victim_share - population.adversary_share
+    return {"victim": population.victim_share, "adversary": population.adversary_share, "query": rest}
+
+
+def largest(experiment: Experiment, task: ResolvedTask, cells: Cells) -> tuple[int, int]:
+    """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
+    few = needs.held(cells.counts, shares_of(experiment), fewest=True)
+    found = needs.largest_rows(draws_of(experiment, task, cells), few), needs.largest_query_rows(few)
+    return found if cells.exact else tuple(max(int(one * (1 - SLACK)) - 10, 0) for one in found)
+
+
+def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
+    """Return the task with `auto` replaced: half of the most rows, so that two models' draws differ."""
+    rows, query_rows = largest(experiment, task, cells)
+    usual = {
+        "rows": min(needs.USUAL_ROWS, needs.rounded(rows / 2)),
+        "query_rows": min(needs.USUAL_QUERY_ROWS, needs.rounded(query_rows)),
+    }
+    chosen = {key: value for key, value in usual.items() if getattr(task, key) == "auto"}
+    for key, value in chosen.items():
+        if value < needs.LEAST:
+            raise PopleakError(
+                f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
+                f"share out: take a larger table or other groups"
+            )
+    return task.model_copy(update=chosen)
+
+
+def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[str]:
+    """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
+    many = needs.held(cells.counts, shares_of(experiment), fewest=False)
+    if not cells.exact:
+        many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
+    return short(task, draws_of(experiment, task, cells), [many], largest(experiment, task, cells))
+
+
+def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
+    """Return a line for each key that asks for more rows than one of the splits' pools holds; most: what all of them give."""
+    advice = {"rows": f"lower it to {most[0]} at most", "query_rows": f"lower it to {most[1]} at most"}
+    found: dict[str, str] = {}
+    for need in (*draws.needs(task.rows), *needs.asked(task.query_rows)):
+        there = min(needs.room(need, one) for one in pools)
+        if need.rows > there and need.key not in found:
+            label, group = need.stratum
+            what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
+            found[need.key] = (
+                f"{need.key}: {need.rows} rows of {what} are asked for, and the {need.pool} pool holds {there}: "
+                f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
+            )
+    return list(found.values())
+
+
+def group_names(task: ResolvedTask) -> tuple[str, str]:
+    plugin = plugins.load("datasets", task.dataset)
+    known = plugin.card(plugin.Settings.model_validate(task.options)).attributes
+    return known.get(task.attribute, next(iter(known.values()))).groups
+
+
+def unrehearsed(experiment: Experiment, task: ResolvedTask) -> list[str]:
+    """Return a line for each defence that rehearses more of a model's own rows than validation leaves."""
+    left = task.rows - round(experiment.training.validation * task.rows)
+    found = []
+    for defence in task.defences:
+        share = defence.settings.get("rehearsal", 0.0)
+        if round(share * task.rows) > left:
+            found.append(
+                f"defence {defence.id!r}: rehearsal: a share of {share:g} is {round(share * task.rows)} of a model's {task.rows} rows, and "
+                f"training.validation leaves {left}: lower it to {left / task.rows:g} or less, or lower training.validation"
+            )
+    return found
