@@ -1,6 +1,6 @@
 """Finds what the docs show as code and runs it: Python is executed, configs are planned, commands are parsed.
 
-A block that cannot run has `<!-- not run: REASON -->` on the line before it. Anything else that stands as a block fails.
+A block that cannot run has `<!-- not run: REASON -->` before it. Anything else that stands as a block fails.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _activate(words: list[str], page: Path) -> None:
 
 
 def spans(page: Path) -> list[str]:
-    """Return the commands in the running text: spans of code that begin with a program's name, placeholders filled in."""
+    """Return the commands in the running text: spans that begin with a program's name, placeholders filled in."""
     text = page.read_text(encoding="utf-8")
     for block in blocks(page):
         text = text.replace(block.text, "") if block.language else text

@@ -11,7 +11,7 @@ SPANS = sorted({(page, span) for page in doc_blocks.PAGES for span in doc_blocks
 USERS = {
     "data/loans.csv": "age,job,sex,name,customer_id,repaid\n"
     + "".join(
-        f"{20 + i % 50},{('clerk', 'cook', 'nurse')[i % 3]},{('male', 'female')[i % 2]},n{i},{i},{('yes', 'no')[i // 2 % 2]}\n"
+        f"{20 + i % 50},{('clerk', 'cook')[i % 3 % 2]},{('male', 'female')[i % 2]},n{i},{i},{('yes', 'no')[i // 2 % 2]}\n"
         for i in range(8000)
     )
 }

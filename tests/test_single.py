@@ -255,7 +255,7 @@ def test_a_module_that_fails_says_so_in_one_line(make, message):
 def test_a_last_step_of_one_row_is_found_before_training():
     rows, seeds = population(2, rows=101)
     training = SHORT.model_copy(update={"validation": 0.0})
-    with pytest.raises(PopleakError, match=r"fails on 1 rows .* change training.batch"):
+    with pytest.raises(PopleakError, match=r"fails on 1 row of .* change training.batch"):
         fit(build(BatchNorm(), FEATURES), table(), rows, seeds, training)
     fit(build(BatchNorm(), FEATURES), table(), rows, seeds, training.model_copy(update={"batch": 49}))
 

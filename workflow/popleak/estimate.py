@@ -136,9 +136,8 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     else:
         wall = _duration(wall_seconds(found, cores, speed))
         if names := alone(plan):
-            text.append(
-                f"{', '.join(names)}: no chain of Linear and ReLU, trained one at a time by torch, about {cost.OTHER:.0f} times slower"
-            )
+            slow = f"trained one at a time by torch, about {cost.OTHER:.0f} times slower"
+            text.append(f"{', '.join(names)}: no chain of Linear and ReLU, {slow}")
         if plan.experiment.engine.device != "cpu":
             text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
         text.append(

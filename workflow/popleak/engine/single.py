@@ -1,8 +1,8 @@
 """One model at a time through its own torch module: the way for any module, on a CPU and where `torch.func.vmap` fails.
 
 A module may draw at random in training (dropout), keep a state beside its weights (the running means of batch norm),
-and do what cannot be stacked (recurrent layers, changes in place, branches on values). A model is alone in its module and
-with its random stream, so its bits depend on no neighbour and no stack.
+and do what cannot be stacked (recurrent layers, changes in place, branches on values). A model is alone in its module
+and with its random stream, so its bits depend on no neighbour and no stack.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def built(build: Callable[[], nn.Module]) -> nn.Module:
-    """Return what `build` makes, with the same draws each time: constants that are no weights are alike in all models."""
+    """Return what `build` makes, with the same draws each time: constants that are no weights are alike in all."""
     with seeded(0):
         return build()
 
@@ -101,10 +101,9 @@ class SingleStack:
             with torch.set_grad_enabled(keep):
                 logits = self.module(x[0])
         except Exception as error:
-            doing = "training" if self.module.training else "scoring"
-            raise PopleakError(
-                f"model: its module fails on {x.shape[1]} rows of {x.shape[2]} features in {doing}: {said(error)}"
-            ) from error
+            doing, size = "training" if self.module.training else "scoring", x.shape[1]
+            given = f"{size} row{'s' * (size > 1)} of {x.shape[2]} features"
+            raise PopleakError(f"model: its module fails on {given} in {doing}: {said(error)}") from error
         if logits.shape != (x.shape[1], 1):
             raise PopleakError(
                 f"model: its module must return logits (rows, 1), ({x.shape[1]}, 1) here, not {tuple(logits.shape)}"
