@@ -302,6 +302,33 @@ def test_suite_catches(judge, check, message):
         check(broken, contracts.beta_scores, broken.Settings())
 
 
+class Blurred(Mean):
+    """Looks at one point only: better than chance, and weak."""
+
+    def score(self, outputs):
+        d = [float(np.sum((outputs - mean)[:1] ** 2)) for mean in self.means]
+        return d[0] - d[1]
+
+
+def test_power_is_a_promise_and_no_contract():
+    weak = type("Weak", (Honest,), {"judge": Blurred})()
+    contracts.check_attack(weak)
+    promises = type("Promises", (Honest,), {"judge": Blurred, "reaches": 0.98})()
+    with pytest.raises(AssertionError, match="as `reaches` says"):
+        contracts.check_easy(promises, contracts.beta_scores, promises.Settings())
+    with pytest.raises(AssertionError, match=r"reaches must be None or from 0.5 to 1"):
+        contracts.check_attack_class(
+            type("Broken", (Honest,), {"reaches": 98})(), contracts.beta_scores, Honest.Settings()
+        )
+
+
+@pytest.mark.parametrize("name", plugins.names("attacks"))
+def test_our_own_attacks_say_what_they_reach(name):
+    attack = plugins.load("attacks", name)
+    assert attack.reaches >= 0.98
+    assert not attack.many or (attack.reaches_many >= 0.75 and attack.estimates_within <= 0.1)
+
+
 class Constant(Judge):
     def __init__(self, value):
         self.value = value

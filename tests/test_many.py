@@ -233,6 +233,11 @@ class Halves(Along):
         return 0.5 + 0.1 * (super().estimate(outputs) - 0.5)
 
 
+class Upside(Along):
+    def estimate(self, outputs):
+        return 1 - super().estimate(outputs)
+
+
 class Misnames(Along):
     def name(self, outputs):
         return (super().name(outputs) + 1) % len(self.ratios)
@@ -278,7 +283,7 @@ class Peeks(Along):
         (Noisy, "deterministic", "different estimates"),
         (FirstShadow, "order", "order of the shadows"),
         (Unbounded, "easy", r"float in \[0, 1\]"),
-        (Halves, "easy", "mean absolute error"),
+        (Upside, "easy", "do not rise with the ratio"),
         (Misnames, "easy", "named rightly"),
         (Float, "easy", "name must return the index"),
         (Other, "easy", "keep the worlds' ratios"),
@@ -293,6 +298,17 @@ def test_suite_catches(estimator, check, message):
     check(Honest(), contract_many.beta_many, Honest.Settings())
     with pytest.raises(AssertionError, match=message):
         check(broken, contract_many.beta_many, broken.Settings())
+
+
+def test_a_promise_is_held_to():
+    kept = type("Kept", (Honest,), {"reaches_many": 0.75, "estimates_within": 0.1})()
+    contract_many.check_many_easy(kept, contract_many.beta_many, kept.Settings())
+    broken = type("Broken", (Honest,), {"estimator": Halves, "estimates_within": 0.1})()
+    with pytest.raises(AssertionError, match="mean absolute error"):
+        contract_many.check_many_easy(broken, contract_many.beta_many, broken.Settings())
+    broken = type("Broken", (Honest,), {"estimator": Halves, "reaches_many": 0.75})()
+    with pytest.raises(AssertionError, match="named rightly"):
+        contract_many.check_many_easy(broken, contract_many.beta_many, broken.Settings())
 
 
 def test_suite_catches_what_is_no_estimator():
