@@ -95,7 +95,7 @@ def write(
     """
     name = Path(script).stem
     facts = store.provenance(
-        stage="benchmark", step=f"{name}-{digest(settings)}", settings=settings, inputs=[script, *SHARED],
+        stage="benchmark", step=f"{name}-{digest(settings)}", settings=settings, inputs=(), files=[script, *SHARED],
         code=code_digest(*ENGINE), processor=processor(), cores=os.cpu_count(), **more,
     )  # fmt: skip
     store.write(path, pa.Table.from_pandas(frame, schema=schema, preserve_index=False), facts)
