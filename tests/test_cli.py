@@ -8,7 +8,7 @@ import os
 import pytest
 
 import tiny
-from popleak import accounting, cli, plugins, store
+from popleak import accounting, cli, plugins, store, tools
 from popleak.errors import PopleakError
 
 
@@ -160,7 +160,7 @@ def test_errors_other_than_ours_are_not_hidden(monkeypatch):
     def broken(arguments):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_schema", broken)
+    monkeypatch.setattr(tools, "_schema", broken)
     with pytest.raises(ZeroDivisionError):
         cli.main(["schema"])
 
@@ -169,5 +169,5 @@ def test_our_errors_are_one_line_and_status_two(monkeypatch, capsys):
     def refuse(arguments):
         raise PopleakError("this: is wrong: do that")
 
-    monkeypatch.setattr(cli, "_schema", refuse)
+    monkeypatch.setattr(tools, "_schema", refuse)
     assert in_process(capsys, "schema") == (2, "", "popleak: this: is wrong: do that\n")
