@@ -103,6 +103,7 @@ onstart:
 
 onerror:
     popleak_publish.rescue(PLAN)
+    print(popleak_publish.closing(PLAN), file=sys.stderr)
 
 
 onsuccess:

@@ -127,7 +127,7 @@ def test_touched_after_a_changed_config(both, seed):
     """--touch marks files as up to date without making them: those of seed 1 are there, those of seed 4 are not."""
     folder, one, three = both
     said = run(folder, "--config", f"seed={seed}", "--touch")
-    assert results(folder) == three and "Not made, or not of this config: results/small/" in said
+    assert results(folder) == three and "not made, or not of this config: results/small/" in said
     if seed == 1:
         run(folder, "--config", "seed=1")
         assert results(folder) == one
@@ -224,13 +224,33 @@ def test_an_own_table_replaced_by_an_older_file(tmp_path):
     assert not asked(), "the first content is known"
 
 
+def test_no_folder_holds_two_configs_side_by_side(both):
+    """Seed 1's tables are asked for where seed 3's results stand: the other copies go, and a failed job changes nothing of that."""
+    folder, one, _ = both
+    table = "results/small/tables/scores.parquet"
+    said = run(folder, table)
+    assert "removed there, since it was of another config: results/small/figures/gap.csv" in said
+    assert results(folder) == {path: digest for path, digest in one.items() if "/tables/" in path}
+    run(folder)
+    assert results(folder) == one
+    page = next(
+        path
+        for path in (folder / "results/store/report").glob("*.html")
+        if path.read_bytes() == (folder / "results/small/report.html").read_bytes()
+    )
+    page.unlink()
+    page.mkdir()  # the report cannot be written
+    (folder / "results/small/tables/models.parquet").unlink()
+    run(folder, status=1)
+    left = results(folder)
+    assert "results/small/report.html" not in left and left.items() <= one.items()
+
+
 def test_only_a_part_was_asked_for(tmp_path):
     folder = copy(tmp_path)
     (folder / "small.yaml").write_text(SMALL)
     said = run(folder, "--until", "split")
-    assert (
-        "what was asked for is done. Not made, or not of this config: results/small/figures/gap.csv and 9 more" in said
-    )
+    assert "not made, or not of this config: results/small/figures/gap.csv and 9 more" in said
     assert "done. Report" not in said
 
 

@@ -91,9 +91,10 @@ def _sizes(
     else:
         most, short = _cut(experiment, sized, cells, records)
     problems += short + sizes.unrehearsed(experiment, sized)
+    about = "" if cells.exact or records is not None else "about "
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
-        yield f"{key}: {chosen}; the pools give {limit} at most"
+        yield f"{key}: {chosen}; the pools give {about}{limit} at most"
     yield from _tight(experiment, sized)
 
 

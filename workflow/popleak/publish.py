@@ -93,10 +93,23 @@ def rescue(plan: Plan) -> None:
                 run(files=[Path(origin)], outputs=[Path(path)])
 
 
+def tidy(plan: Plan) -> list[str]:
+    """Remove copies of another plan's files that stand beside this plan's, so that no folder holds both; return their paths.
+
+    Nothing is lost: they are copies. Where none of this plan's files is published, the folder is left as it was.
+    """
+    gone = stale(plan) if current(plan) else []
+    for path in gone:
+        Path(path).unlink(missing_ok=True)
+    return gone
+
+
 def closing(plan: Plan) -> str:
     """Return what to say at the end of a run: where the results are, if they are all there."""
-    folder, missing = plan.folder(), sorted(set(plan.public()) - set(current(plan)))
+    gone, folder = tidy(plan), plan.folder()
+    missing = sorted(set(plan.public()) - set(current(plan)))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        return f"popleak: what was asked for is done. Not made, or not of this config: {missing[0]}{more}"
+        removed = f"; removed there, since it was of another config: {', '.join(sorted(gone))}" if gone else ""
+        return f"popleak: not made, or not of this config: {missing[0]}{more}{removed}"
     return f"popleak: done. Report: {folder}/report.html   Figures: {folder}/figures/   Tables: {folder}/tables/"

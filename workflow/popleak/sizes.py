@@ -21,7 +21,7 @@ LARGE = 30_000_000
 """Bytes of an own table beyond which the plan counts its rows for `auto` alone: Snakemake parses the Snakefile in every
 cluster job."""
 SLACK = 0.05
-"""How far counts that are not exact may be off: a share of them, and ten rows."""
+"""How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
 
 def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
@@ -90,7 +90,8 @@ def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, 
 def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
     ratios = {ratio for world in task.worlds for ratio in world.ratios}
-    ratios |= {round(1 - ratio, 12) for world in task.worlds if world.protocol == "k-ary" for ratio in world.ratios}
+    if any(defence.name != "none" for defence in task.defences):  # of many worlds the complement has the mirrored ratio
+        ratios |= {round(1 - ratio, 12) for world in task.worlds if world.protocol == "k-ary" for ratio in world.ratios}
     rate = sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
     poisoned = (task.poison.label, task.poison.group)
     return needs.Draws(sorted(ratios), experiment.ratio_mode, rate, max(task.poison.shares), poisoned)
@@ -112,9 +113,10 @@ def largest(experiment: Experiment, task: ResolvedTask, cells: Cells) -> tuple[i
 def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
     """Return the task with `auto` replaced: half of the most rows, so that two models' draws differ."""
     rows, query_rows = largest(experiment, task, cells)
+    # units go to one pool together, so a pool may hold far less than its share
     usual = {
         "rows": min(needs.USUAL_ROWS, needs.rounded(rows / 2)),
-        "query_rows": min(needs.USUAL_QUERY_ROWS, needs.rounded(query_rows)),
+        "query_rows": min(needs.USUAL_QUERY_ROWS, needs.rounded(query_rows / 2 if _shared(task, cells) else query_rows)),
     }
     chosen = {key: value for key, value in usual.items() if getattr(task, key) == "auto"}
     for key, value in chosen.items():
@@ -126,9 +128,17 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedT
     return task.model_copy(update=chosen)
 
 
+def _shared(task: ResolvedTask, cells: Cells) -> bool:
+    """Return whether records of a user's own table share units of unknown sizes."""
+    return not cells.exact and plugins.load("datasets", task.dataset).own
+
+
 def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[str]:
     """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
-    many = needs.held(cells.counts, shares_of(experiment), fewest=False)
+    shares = shares_of(experiment)
+    if _shared(task, cells):  # one pool may hold nearly all: refused is what no cut can give
+        shares = dict.fromkeys(shares, 1.0)
+    many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     return short(task, draws_of(experiment, task, cells), [many], largest(experiment, task, cells))

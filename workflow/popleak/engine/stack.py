@@ -61,6 +61,18 @@ def sides_of(module: nn.Module) -> tuple[int, ...] | None:
     return (module[0].in_features, *(layer.out_features for layer in module[::2]))
 
 
+def _hooked(one: nn.Module | nn.Parameter) -> bool:
+    """Return whether a module or parameter has a hook, or a forward pass of its own."""
+    kinds = (
+        "_forward_hooks",
+        "_forward_pre_hooks",
+        "_backward_hooks",
+        "_backward_pre_hooks",
+        "_post_accumulate_grad_hooks",
+    )
+    return any(getattr(one, kind, None) for kind in kinds) or "forward" in vars(one)
+
+
 class LinearStack:
     """Stack of Sequential(Linear, ReLU, Linear, ..., Linear) with one output."""
 
@@ -79,7 +91,7 @@ class LinearStack:
         plain = [name for name, one in module.named_parameters() if one.requires_grad] == names
         linear = module[::2]
         fit = all(one.out_features == other.in_features for one, other in itertools.pairwise(linear))
-        hooked = any(one._forward_hooks or one._forward_pre_hooks or one._backward_hooks for one in module.modules())
+        hooked = any(_hooked(one) for one in (*module.modules(), *module.parameters()))
         return plain and fit and linear[-1].out_features == 1 and not hooked and not list(module.buffers())
 
     def __init__(self, module: nn.Sequential) -> None:
