@@ -280,6 +280,34 @@ def test_thousands_or_decimals_are_told_by_the_file_or_not_at_all(tmp_path):
     assert "income" in load(path, decimal=".").features
 
 
+def test_thousands_written_with_a_point_are_not_taken_for_decimals(tmp_path):
+    income = ["53.367", "10.283", "877"]
+    assert _numbers.read({"n": income}, "auto")["n"] is None
+    assert _numbers.read({"n": income, "m": ["0,5"]}, "auto")["n"].values.tolist() == [53367, 10283, 877]
+    assert _numbers.read({"n": income, "m": ["0.5"]}, "auto")["n"].values.tolist() == [53.367, 10.283, 877]
+    assert _numbers.read({"n": [*income, "1234"]}, "auto")["n"].values.tolist() == [53.367, 10.283, 877, 1234]
+    assert _numbers.read({"n": ["0.123", "12.345"]}, "auto", ";")["n"].values.tolist() == [0.123, 12.345]
+    assert _numbers.read({"n": ["1.123", "12.345"]}, "auto", ";")["n"] is None
+    path = put(tmp_path, people(income=lambda i: f"{i % 9 + 1}.{100 + i}" if i % 3 else i + 1))
+    with pytest.raises(PopleakError, match=r"column 'income': '2\.101' may have thousands or decimals: give `decimal:"):
+        load(path)
+    rounded = load(put(tmp_path, people(weight=lambda i: f"{i % 9 + 1}.{100 + i}")))
+    assert rounded.facts["numbers"] == ["column 'weight': '1.100' is read as 1.1"]
+
+
+def test_zeros_behind_a_point_that_groups_thousands_count(tmp_path):
+    """`10.000` is no `10` where the comma is the decimal sign."""
+    wage = lambda i: ("10.000", "10", "2.500")[i % 3]  # noqa: E731
+    records = load(put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="> 1000", drop=["repaid"])
+    assert records.y.tolist() == [int(i % 3 != 1) for i in range(200)]
+    named = load(
+        put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="10.000", negative=10, drop=["repaid"]
+    )
+    assert (named.y.sum(), len(named.y)) == (67, 134)
+    with pytest.raises(PopleakError, match="'> 1000' cuts column 'wage', whose numbers may have thousands or decimals"):
+        load(put(tmp_path, people(wage=wage)), label="wage", positive="> 1000", drop=["repaid"])
+
+
 # ---- the known files
 
 

@@ -109,7 +109,8 @@ class Table(Dataset):
             sheet = _sheet(files, options, options.drop)
         findings = Findings()
         columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
-        y, group, _ = _people(columns, _numbers.of(columns, options.decimal), options, findings)
+        numbers = _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
+        y, group, _ = _people(columns, numbers, options, findings)
         _refuse(options, findings.problems)
         count = [[int(((y == side) & (group == number)).sum()) for number in (0, 1)] for side in (0, 1)]
         return Cells((tuple(count[0]), tuple(count[1])), options.unit is None)
@@ -128,7 +129,7 @@ class Table(Dataset):
         findings.facts["file"] = sheet.form
         findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
         columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
-        numbers = _numbers.of(columns, options.decimal)
+        numbers = _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
         y, group, labelled = _people(columns, numbers, options, findings)
         keep = group >= 0 if (group >= 0).any() else np.ones(sheet.rows, dtype=bool)
         found = _features_of(columns, numbers, options, _features.Rows(keep, y, group), findings)
@@ -252,8 +253,8 @@ def _features_of(
 
 
 def _told(name: str, column: _reading.Column, numbers: _numbers.Numbers) -> list[str]:
-    """Say how numbers that are not written plainly were read, and which words were taken for missing numbers."""
-    plain = set("0123456789+-eE" + ("." if numbers.point == "." else ""))
+    """Say how numbers that are not written plainly, or could be thousands, were read, and which words were taken for missing numbers."""
+    plain = set("0123456789+-eE" + ("." if numbers.point == "." and not numbers.usual else ""))
     if column.kind != "field" or set("".join(column.values)) <= plain:
         return []
     examples: dict[str, str] = {}  # for each sign that no plain number bears, the first value with it
