@@ -221,6 +221,46 @@ def test_settings_are_followed(tmp_path):
     assert _reading.read(put(tmp_path, "sep=;\na,b;c\n1;2\n")).columns.keys() == {"a,b", "c"}
 
 
+@pytest.mark.parametrize("options", [{}, {"encoding": "utf-8"}])
+def test_a_dropped_column_is_never_read_under_another_spelling(tmp_path, options):
+    """A letter that is not UTF-8, far behind the header, must not change the header's own letters."""
+    text = people(6000, décision=lambda i: "refused" if i % 2 else "granted").encode()
+    assert len(text) > 2 * _reading.SAMPLE
+    end = text + b"30,male,caf\xe9,yes,granted\n"
+    with pytest.raises(
+        PopleakError, match=r"line 6002: is not UTF-8, as the lines before|is not utf-8: name its encoding"
+    ):
+        load(put(tmp_path, end), drop=["décision"], **options)
+    garbled = load(put(tmp_path, end), drop=["dÃ©cision"], encoding="cp1252")
+    assert not any("cision" in name for name in garbled.features)
+
+
+def test_a_header_that_changes_between_two_looks_is_refused(tmp_path):
+    """A byte that Windows-1252 lacks, far behind the header, makes the file Latin-1."""
+    text = people(6000, **{"it’s": lambda i: i % 3}).encode("cp1252") + b"30,male,\x81,yes,1\n"
+    with pytest.raises(PopleakError, match=r"its header is not what it was at the first look .* name the encoding"):
+        load(put(tmp_path, text), drop=["it’s"])
+
+
+@pytest.mark.parametrize("separator", ["||", ", ", "", '"', "\n"])
+def test_a_separator_is_one_sign(tmp_path, separator):
+    with pytest.raises(PopleakError, match=r"^options\.separator: .* cannot stand between fields: give one sign"):
+        load(put(tmp_path, people()), separator=separator)
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "utf-8\0", ""])
+def test_an_encoding_is_one_of_text(tmp_path, encoding):
+    with pytest.raises(PopleakError, match=r"^options\.encoding: .* is unknown: try utf-8"):
+        load(put(tmp_path, people()), encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "idna", "undefined"])
+def test_an_encoding_that_does_not_fit_is_told(tmp_path, encoding):
+    with pytest.raises(PopleakError, match=r"name its encoding in options\.encoding") as caught:
+        load(put(tmp_path, people()), encoding=encoding)
+    assert "\n" not in str(caught.value)
+
+
 # ---- numbers
 
 

@@ -101,12 +101,12 @@ class Table(Dataset):
         header = _header(files, options)
         _refuse(options, _columns(options, header.names, bool(header.unnamed)))
         others = [name for name in header.names if name not in (options.label, options.attribute)]
-        sheet = _sheet(files, options, others)
+        sheet = _sheet(files, options, others, header)
         if options.decimal == "auto" and any(
             column.kind == "field" and _numbers.unclear(_unmarked(column, options).values)
             for column in sheet.columns.values()
         ):  # the other columns may show which sign is the decimal one
-            sheet = _sheet(files, options, options.drop)
+            sheet = _sheet(files, options, options.drop, header)
         findings = Findings()
         columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
         numbers = _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
@@ -125,7 +125,7 @@ class Table(Dataset):
         findings.problems += _columns(options, header.names, bool(header.unnamed))
         if header.unnamed:
             findings.notes.append(f"column {header.unnamed[0] + 1} has no name and is not read")
-        sheet = _sheet(files, options, options.drop)
+        sheet = _sheet(files, options, options.drop, header)
         findings.facts["file"] = sheet.form
         findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
         columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
@@ -157,9 +157,11 @@ def _header(files: Mapping[str, Path], options: Settings) -> _reading.Header:
     return _reading.header_of(path, separator=options.separator, encoding=options.encoding)
 
 
-def _sheet(files: Mapping[str, Path], options: Settings, skip: Sequence[str]) -> _reading.Sheet:
+def _sheet(
+    files: Mapping[str, Path], options: Settings, skip: Sequence[str], header: _reading.Header
+) -> _reading.Sheet:
     path = _tables.given(files=files, file=options.path)
-    return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding)
+    return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding, known=header)
 
 
 def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[str]:
