@@ -344,6 +344,10 @@ def test_zeros_behind_a_point_that_groups_thousands_count(tmp_path):
         put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="10.000", negative=10, drop=["repaid"]
     )
     assert (named.y.sum(), len(named.y)) == (67, 134)
+    marked = load(
+        put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="> 5000", drop=["repaid"], missing=[10]
+    )
+    assert marked.facts["rows_without_label"] == sum(i % 3 == 1 for i in range(200))
     with pytest.raises(PopleakError, match="'> 1000' cuts column 'wage', whose numbers may have thousands or decimals"):
         load(put(tmp_path, people(wage=wage)), label="wage", positive="> 1000", drop=["repaid"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -128,6 +128,7 @@ class Table(Dataset):
         sheet = _sheet(files, options, options.drop, header)
         findings.facts["file"] = sheet.form
         findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
+        findings.hints += _idle(sheet.columns, options)
         columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
         numbers = _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
         y, group, labelled = _people(columns, numbers, options, findings)
@@ -193,12 +194,28 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
 
 
+def _compared(options: Settings) -> Callable[[Value], str]:
+    """Return by what a value and a mark in `missing` are compared: `-9.000` is no `-9` where a point groups thousands."""
+    if options.decimal != ",":
+        return _meaning.text
+    return lambda value: value.strip() if isinstance(value, str) else _meaning.text(value)
+
+
+def _idle(columns: Mapping[str, _reading.Column], options: Settings) -> list[str]:
+    """Return a hint for each value of `missing` that is in no column, which may be a slip of the pen."""
+    text = _compared(options)
+    there = {text(value) for column in columns.values() for value in column.values} if options.missing else ()
+    marks = dict.fromkeys(map(text, options.missing))
+    return [f"options.missing: {mark!r} occurs in no column that is read" for mark in marks if mark not in there]
+
+
 def _unmarked(column: _reading.Column, options: Settings) -> _reading.Column:
     """Return the column with the values that mean a missing one taken for none."""
     if not options.missing:
         return column
-    marks = {_meaning.text(mark) for mark in options.missing}
-    keep = [i for i, value in enumerate(column.values) if _meaning.text(value) not in marks]
+    text = _compared(options)
+    marks = {text(mark) for mark in options.missing}
+    keep = [i for i, value in enumerate(column.values) if text(value) not in marks]
     new = np.full(len(column.values) + 1, -1, dtype=np.int32)  # the last entry serves the code -1
     new[keep] = np.arange(len(keep))
     return _reading.Column(new[column.codes], [column.values[i] for i in keep], column.kind)
