@@ -347,6 +347,9 @@ def test_zeros_behind_a_point_that_groups_thousands_count(tmp_path):
     marked = load(
         put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="> 5000", drop=["repaid"], missing=[10]
     )
+    shown = people(wage=wage, rate=lambda i: f'"0,{i % 7 + 1}"')  # the other column says what the points are
+    told = load(put(tmp_path, shown), label="wage", positive="> 5000", drop=["repaid"], missing=[10, 2.5])
+    assert told.facts["label_values"] == {"1": {"10.000": 67}, "0": {"2.500": 66}}
     assert marked.facts["rows_without_label"] == sum(i % 3 == 1 for i in range(200))
     with pytest.raises(PopleakError, match="'> 1000' cuts column 'wage', whose numbers may have thousands or decimals"):
         load(put(tmp_path, people(wage=wage)), label="wage", positive="> 1000", drop=["repaid"])

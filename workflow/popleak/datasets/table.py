@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -103,13 +103,12 @@ class Table(Dataset):
         others = [name for name in header.names if name not in (options.label, options.attribute)]
         sheet = _sheet(files, options, others, header)
         if options.decimal == "auto" and any(
-            column.kind == "field" and _numbers.unclear(_unmarked(column, options).values)
+            column.kind == "field" and _numbers.unclear(_unmarked(column, options, exact=True).values)
             for column in sheet.columns.values()
         ):  # the other columns may show which sign is the decimal one
             sheet = _sheet(files, options, options.drop, header)
         findings = Findings()
-        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
-        numbers = _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
+        columns, numbers = _understood(sheet, options)
         y, group, _ = _people(columns, numbers, options, findings)
         _refuse(options, findings.problems)
         count = [[int(((y == side) & (group == number)).sum()) for number in (0, 1)] for side in (0, 1)]
@@ -129,8 +128,7 @@ class Table(Dataset):
         findings.facts["file"] = sheet.form
         findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
         findings.hints += _idle(sheet.columns, options)
-        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
-        numbers = _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
+        columns, numbers = _understood(sheet, options)
         y, group, labelled = _people(columns, numbers, options, findings)
         keep = group >= 0 if (group >= 0).any() else np.ones(sheet.rows, dtype=bool)
         found = _features_of(columns, numbers, options, _features.Rows(keep, y, group), findings)
@@ -194,26 +192,36 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
 
 
-def _compared(options: Settings) -> Callable[[Value], str]:
-    """Return by what a value and a mark in `missing` are compared: `-9.000` is no `-9` where a point groups thousands."""
-    if options.decimal != ",":
-        return _meaning.text
-    return lambda value: value.strip() if isinstance(value, str) else _meaning.text(value)
-
-
 def _idle(columns: Mapping[str, _reading.Column], options: Settings) -> list[str]:
     """Return a hint for each value of `missing` that is in no column, which may be a slip of the pen."""
-    text = _compared(options)
-    there = {text(value) for column in columns.values() for value in column.values} if options.missing else ()
-    marks = dict.fromkeys(map(text, options.missing))
+    there = {_meaning.text(value) for column in columns.values() for value in column.values} if options.missing else ()
+    marks = dict.fromkeys(map(_meaning.text, options.missing))
     return [f"options.missing: {mark!r} occurs in no column that is read" for mark in marks if mark not in there]
 
 
-def _unmarked(column: _reading.Column, options: Settings) -> _reading.Column:
-    """Return the column with the values that mean a missing one taken for none."""
+def _understood(
+    sheet: _reading.Sheet, options: Settings
+) -> tuple[dict[str, _reading.Column], dict[str, _numbers.Numbers | None]]:
+    """Return the columns without the values that mean a missing one, and the numbers of those that may have some."""
+
+    def numbers(columns: Mapping[str, _reading.Column]) -> dict[str, _numbers.Numbers | None]:
+        return _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
+
+    columns = {name: _unmarked(column, options, exact=True) for name, column in sheet.columns.items()}
+    found = numbers(columns)
+    if not options.missing:
+        return columns, found
+    for name, column in sheet.columns.items():
+        if not _meaning.exact(column, found.get(name)):
+            columns[name] = _unmarked(column, options, exact=False)
+    return columns, numbers(columns)
+
+
+def _unmarked(column: _reading.Column, options: Settings, *, exact: bool) -> _reading.Column:
+    """Return the column with the values that mean a missing one taken for none. exact: zeros at a value's end count."""
     if not options.missing:
         return column
-    text = _compared(options)
+    text = _meaning.written if exact else _meaning.text
     marks = {text(mark) for mark in options.missing}
     keep = [i for i, value in enumerate(column.values) if text(value) not in marks]
     new = np.full(len(column.values) + 1, -1, dtype=np.int32)  # the last entry serves the code -1
