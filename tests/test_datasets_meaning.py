@@ -272,7 +272,59 @@ def test_a_constant_column_is_told(tmp_path, capsys):
     assert "'one': is constant, so it is no feature" in said and "'same': is constant" in said and "'once'" not in said
 
 
+@pytest.mark.parametrize("order", [("x missing", "x"), ("x", "x missing")])
+def test_a_column_is_not_replaced_by_the_feature_for_missing_numbers(tmp_path, order):
+    made = {"x missing": lambda i: "uvw"[i // 3 % 3], "x": lambda i: "" if i % 4 == 0 else i % 9}
+    path = put(tmp_path, people(**{name: made[name] for name in order}))
+    with pytest.raises(
+        PopleakError, match=r"'x': has missing values, and the further feature 'x missing' .*rename one"
+    ):
+        load(path)
+    assert {"x missing=u", "x missing=v"} < set(load(path, drop=["x"]).features)
+    assert "x missing" in load(path, drop=["x missing"]).features
+    whole = put(tmp_path, people(**{name: made[name] for name in order} | {"x": lambda i: i % 9}))
+    assert {"x", "x missing=u"} < set(load(whole).features)
+
+
+def test_a_category_called_missing_is_not_joined_with_empty_fields(tmp_path):
+    made = ("missing", "", "there", "gone")
+    path = put(tmp_path, people(paper=lambda i: made[i // 3 % 4]))
+    with pytest.raises(PopleakError, match="'paper': has empty fields and the value 'missing', which would be one"):
+        load(path)
+    joined = load(path, missing=["missing"])
+    column = joined.x[:, joined.features.index("paper=missing")]
+    assert column.tolist() == [float(i // 3 % 4 < 2) for i in range(200)]
+    assert "paper=missing" in load(put(tmp_path, people(paper=lambda i: made[(0, 2, 3)[i // 3 % 3]]))).features
+
+
+def test_dates_and_zones_that_python_lacks_are_refused_by_column(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    base = {
+        "sex": ["male", "female"] * 50,
+        "repaid": [("yes", "no")[i // 2 % 2] for i in range(100)],
+        "n": [1, 2, 3, 4, 5] * 20,
+    }
+    for column in (
+        pa.array([9999999] * 100, pa.int32()).cast(pa.date32()),
+        pa.array([2**62] * 100, pa.duration("s")),
+        pa.array([0] * 100, pa.timestamp("ms", tz="Mars/Olympus")),
+    ):
+        pq.write_table(pa.table(base | {"odd": column}), tmp_path / "t.parquet")
+        with pytest.raises(
+            PopleakError, match=r"t\.parquet: column 'odd': its values of type .* cannot be read"
+        ) as caught:
+            load(tmp_path / "t.parquet")
+        assert "\n" not in str(caught.value) and "truncated" not in str(caught.value)
+        assert "n" in load(tmp_path / "t.parquet", drop=["odd"]).features
+
+
 # ---- hints
+
+
+def test_a_mark_that_occurs_nowhere_is_named(tmp_path):
+    path = put(tmp_path, people(age=lambda i: -99 if i % 9 == 0 else i % 7))
+    assert hints(path, missing=[-99.0]) == []
+    assert hints(path, missing=["-999", -99]) == ["options.missing: '-999' occurs in no column that is read"]
 
 
 @pytest.mark.parametrize(

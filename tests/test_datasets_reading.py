@@ -221,6 +221,46 @@ def test_settings_are_followed(tmp_path):
     assert _reading.read(put(tmp_path, "sep=;\na,b;c\n1;2\n")).columns.keys() == {"a,b", "c"}
 
 
+@pytest.mark.parametrize("options", [{}, {"encoding": "utf-8"}])
+def test_a_dropped_column_is_never_read_under_another_spelling(tmp_path, options):
+    """A letter that is not UTF-8, far behind the header, must not change the header's own letters."""
+    text = people(6000, décision=lambda i: "refused" if i % 2 else "granted").encode()
+    assert len(text) > 2 * _reading.SAMPLE
+    end = text + b"30,male,caf\xe9,yes,granted\n"
+    with pytest.raises(
+        PopleakError, match=r"line 6002: is not UTF-8, as the lines before|is not utf-8: name its encoding"
+    ):
+        load(put(tmp_path, end), drop=["décision"], **options)
+    garbled = load(put(tmp_path, end), drop=["dÃ©cision"], encoding="cp1252")
+    assert not any("cision" in name for name in garbled.features)
+
+
+def test_a_header_that_changes_between_two_looks_is_refused(tmp_path):
+    """A byte that Windows-1252 lacks, far behind the header, makes the file Latin-1."""
+    text = people(6000, **{"it’s": lambda i: i % 3}).encode("cp1252") + b"30,male,\x81,yes,1\n"
+    with pytest.raises(PopleakError, match=r"its header is not what it was at the first look .* name the encoding"):
+        load(put(tmp_path, text), drop=["it’s"])
+
+
+@pytest.mark.parametrize("separator", ["||", ", ", "", '"', "\n"])
+def test_a_separator_is_one_sign(tmp_path, separator):
+    with pytest.raises(PopleakError, match=r"^options\.separator: .* cannot stand between fields: give one sign"):
+        load(put(tmp_path, people()), separator=separator)
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "utf-8\0", ""])
+def test_an_encoding_is_one_of_text(tmp_path, encoding):
+    with pytest.raises(PopleakError, match=r"^options\.encoding: .* is unknown: try utf-8"):
+        load(put(tmp_path, people()), encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "idna", "undefined"])
+def test_an_encoding_that_does_not_fit_is_told(tmp_path, encoding):
+    with pytest.raises(PopleakError, match=r"name its encoding in options\.encoding") as caught:
+        load(put(tmp_path, people()), encoding=encoding)
+    assert "\n" not in str(caught.value)
+
+
 # ---- numbers
 
 
@@ -278,6 +318,41 @@ def test_thousands_or_decimals_are_told_by_the_file_or_not_at_all(tmp_path):
     with pytest.raises(PopleakError, match=r"column 'income': '1,100' may have thousands or decimals: give `decimal:"):
         load(path)
     assert "income" in load(path, decimal=".").features
+
+
+def test_thousands_written_with_a_point_are_not_taken_for_decimals(tmp_path):
+    income = ["53.367", "10.283", "877"]
+    assert _numbers.read({"n": income}, "auto")["n"] is None
+    assert _numbers.read({"n": income, "m": ["0,5"]}, "auto")["n"].values.tolist() == [53367, 10283, 877]
+    assert _numbers.read({"n": income, "m": ["0.5"]}, "auto")["n"].values.tolist() == [53.367, 10.283, 877]
+    assert _numbers.read({"n": [*income, "1234"]}, "auto")["n"].values.tolist() == [53.367, 10.283, 877, 1234]
+    assert _numbers.read({"n": ["0.123", "12.345"]}, "auto", ";")["n"].values.tolist() == [0.123, 12.345]
+    assert _numbers.read({"n": ["1.123", "12.345"]}, "auto", ";")["n"] is None
+    path = put(tmp_path, people(income=lambda i: f"{i % 9 + 1}.{100 + i}" if i % 3 else i + 1))
+    with pytest.raises(PopleakError, match=r"column 'income': '2\.101' may have thousands or decimals: give `decimal:"):
+        load(path)
+    rounded = load(put(tmp_path, people(weight=lambda i: f"{i % 9 + 1}.{100 + i}")))
+    assert rounded.facts["numbers"] == ["column 'weight': '1.100' is read as 1.1"]
+
+
+def test_zeros_behind_a_point_that_groups_thousands_count(tmp_path):
+    """`10.000` is no `10` where the comma is the decimal sign."""
+    wage = lambda i: ("10.000", "10", "2.500")[i % 3]  # noqa: E731
+    records = load(put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="> 1000", drop=["repaid"])
+    assert records.y.tolist() == [int(i % 3 != 1) for i in range(200)]
+    named = load(
+        put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="10.000", negative=10, drop=["repaid"]
+    )
+    assert (named.y.sum(), len(named.y)) == (67, 134)
+    marked = load(
+        put(tmp_path, people(wage=wage)), decimal=",", label="wage", positive="> 5000", drop=["repaid"], missing=[10]
+    )
+    shown = people(wage=wage, rate=lambda i: f'"0,{i % 7 + 1}"')  # the other column says what the points are
+    told = load(put(tmp_path, shown), label="wage", positive="> 5000", drop=["repaid"], missing=[10, 2.5])
+    assert told.facts["label_values"] == {"1": {"10.000": 67}, "0": {"2.500": 66}}
+    assert marked.facts["rows_without_label"] == sum(i % 3 == 1 for i in range(200))
+    with pytest.raises(PopleakError, match="'> 1000' cuts column 'wage', whose numbers may have thousands or decimals"):
+        load(put(tmp_path, people(wage=wage)), label="wage", positive="> 1000", drop=["repaid"])
 
 
 # ---- the known files

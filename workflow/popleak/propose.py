@@ -72,7 +72,7 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     sheet = _reading.read(table)
     marks = _marks(sheet)
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
-    values = _values(columns)
+    values = _values(columns, sheet.form.get("separator", ","))
     for key, column in (("label", label), ("group", group)):
         if column is not None and column not in values:
             raise PopleakError(f"--{key}: column {column!r} is not in the table: choose from {', '.join(values)}")
@@ -112,8 +112,8 @@ def _without(column: _reading.Column, marks: Sequence[str]) -> _reading.Column:
     return column._replace(codes=new[column.codes], values=[value for value in column.values if value not in marks])
 
 
-def _values(columns: dict[str, _reading.Column]) -> dict[str, Values]:
-    numbers = _numbers.of(columns, "auto")
+def _values(columns: dict[str, _reading.Column], separator: str) -> dict[str, Values]:
+    numbers = _numbers.of(columns, "auto", separator)
     return {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
 
 

@@ -1,7 +1,7 @@
 """A table's columns as features: numbers or categories, filled, with all that is wrong or doubtful said.
 
 Missing numbers become the median of the rows kept, with a further feature `<column> missing`; missing categories become the
-category `missing`.
+category `missing`. Neither may be there already in the table.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def features(
             remedy = 'give `decimal: "."` or `decimal: ","`'
             findings.refuse(name, f"{example!r} may have thousands or decimals", remedy)
         elif mine.numbers is not None:
-            _number(found, mine, rows, findings)
+            _number(found, mine, columns, rows, findings)
         elif column.kind == "field" and _mostly(mine, numbers[name], findings):
             continue
         else:
@@ -124,7 +124,12 @@ def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, 
         said = f"has {len(different)} different values{_tail(values)}, {MOST_CATEGORIES} are the most"
         findings.refuse(values.name, said, "join values, or name it in options.drop")
         return
-    if len(different) == 1 and not (values.codes[rows.keep] < 0).any():
+    empty = bool((values.codes[rows.keep] < 0).any())
+    if empty and "missing" in {values.texts[i] for i in different}:
+        said = "has empty fields and the value 'missing', which would be one category"
+        findings.refuse(values.name, said, "write another word for the value, or give missing: [missing] to join them")
+        return
+    if len(different) == 1 and not empty:
         findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
     for group in variants(values.texts[i] for i in different):
         findings.hint(values.name, f"{same(group)}, and are two categories")
@@ -139,7 +144,7 @@ def _tail(values: Values) -> str:
     return f", numbers followed by {min(ends)!r}" if len(ends) == 1 and min(ends) else ""
 
 
-def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> None:
+def _number(found: Features, values: Values, names: Collection[str], rows: Rows, findings: Findings) -> None:
     number, kept = values.numbers, rows.keep & (values.codes >= 0)
     if (np.abs(number[~np.isnan(number)]) > LARGEST).any():
         remedy = "repair the file, or list them in `missing`"
@@ -159,6 +164,11 @@ def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> 
     if not missing.any() and len(full) >= FEWEST_ROWS and _numbered(full):
         findings.refuse(values.name, "numbers the rows, like an identifier", "name it in options.drop")
         return
+    name = f"{values.name} missing"
+    if missing[rows.keep].any() and name in names:
+        said = f"has missing values, and the further feature {name!r} that says where has the name of another column"
+        findings.refuse(values.name, said, "rename one, or name one in options.drop")
+        return
     if seen.min() == seen.max() and not missing[rows.keep].any():
         findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
     _odd(values, seen, findings)
@@ -166,7 +176,6 @@ def _number(found: Features, values: Values, rows: Rows, findings: Findings) -> 
     found.columns[values.name] = np.where(missing, np.median(seen), full)
     found.numeric.append(values.name)
     if missing[rows.keep].any():
-        name = f"{values.name} missing"
         found.columns[name] = missing.astype(np.float64)
         found.numeric.append(name)
 

@@ -52,7 +52,7 @@ class Values(NamedTuple):
     """A column whose values are compared as text: codes (N,), -1 where missing; each value's text and count (k,).
 
     numbers (k,): what the texts stand for, NaN for a word; None where the column is not one of numbers. unclear: its numbers
-    can be read in two ways.
+    can be read in two ways. exact: zeros at the end of a text count, since its point may group thousands.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Values(NamedTuple):
     counts: np.ndarray
     numbers: np.ndarray | None
     unclear: bool = False
+    exact: bool = False
 
     def shown(self, mask: np.ndarray | None = None) -> str:
         """List values with their counts, the most frequent first, unless they are so many that they may point at people."""
@@ -92,24 +93,37 @@ def text(value: object) -> str:
     return found
 
 
+def written(value: object) -> str:
+    """Return a value's text with the zeros at the end of a text."""
+    return value.strip() if isinstance(value, str) else text(value)
+
+
+def exact(column: Column, numbers: Numbers | None) -> bool:
+    """Return whether zeros at the end of a text count, since a point groups thousands in this column, or may do so."""
+    if column.kind != "field":
+        return False
+    return numbers is None or (numbers.whole and numbers.point == ",")
+
+
 def valued(name: str, column: Column, numbers: Numbers | None) -> Values:
     """Return the column with its values as text. numbers: what `column.values` stand for, where they may be numbers."""
     table: dict[str, int] = {}
-    new = [table.setdefault(text(value), len(table)) for value in column.values]
+    as_written = exact(column, numbers)
+    new = [table.setdefault((written if as_written else text)(value), len(table)) for value in column.values]
     codes = np.array([*new, -1], dtype=np.int32)[column.codes]  # the last entry serves the code -1
     quantities = None
     if numbers is not None and numbers.whole:
         quantities = np.full(len(table), np.nan)
         quantities[new] = numbers.values
     counts = np.bincount(codes[codes >= 0], minlength=len(table))
-    return Values(name, codes, list(table), counts, quantities, column.kind == "field" and numbers is None)
+    return Values(name, codes, list(table), counts, quantities, column.kind == "field" and numbers is None, as_written)
 
 
 def chosen(key: str, wanted: Sequence[Any], values: Values, findings: Findings) -> np.ndarray:
     """Return which values (k,) bool the option `key` names, each as it stands in the column or cut as in `> 50000`."""
     mask = np.zeros(len(values.texts), dtype=bool)
     for one in wanted:
-        name = text(one)
+        name = written(one) if values.exact else text(one)
         hit = np.array([there == name for there in values.texts], dtype=bool)
         if isinstance(one, bool):
             hit |= np.array([there.casefold() == name.casefold() for there in values.texts], dtype=bool)

@@ -41,7 +41,8 @@ PATTERNS = {".": _pattern(".", ","), ",": _pattern(",", ".")}
 class Numbers(NamedTuple):
     """values (k,) float64: what each text stands for, NaN where it is no number; missing (k,) bool: words for a missing one.
 
-    point: the decimal sign they were read by; unit: the sign that all of them bear; mixed: some bear another, or none.
+    point: the decimal sign they were read by; unit: the sign that all of them bear; mixed: some bear another, or none; usual:
+    the decimal sign is a point only because it is the usual one.
     """
 
     values: np.ndarray
@@ -49,6 +50,7 @@ class Numbers(NamedTuple):
     point: str = "."
     unit: str = ""
     mixed: bool = False
+    usual: bool = False
 
     @property
     def whole(self) -> bool:
@@ -84,10 +86,11 @@ def parse(texts: Sequence[str], point: str) -> Numbers:
     return Numbers(values, missing, point, min(units, default=""), len(units) > 1)
 
 
-def read(columns: Mapping[str, Sequence[str]], decimal: str) -> dict[str, Numbers | None]:
+def read(columns: Mapping[str, Sequence[str]], decimal: str, separator: str = ",") -> dict[str, Numbers | None]:
     """Return the numbers of each column of texts; None where it may be read in either way, and nothing tells which.
 
     decimal: the sign where the user names it, else `auto`: a column that can be read in one way only decides for the file.
+    separator: of the fields; a semicolon is written where the comma is the decimal sign.
     """
     if decimal != "auto":
         return {name: parse(texts, decimal) for name, texts in columns.items()}
@@ -103,9 +106,19 @@ def read(columns: Mapping[str, Sequence[str]], decimal: str) -> dict[str, Number
             found[name] = ways[name][0]
         elif len(decided) == 1:
             found[name] = one[min(decided)]
-        else:  # a point is the usual sign, unless the file has shown that it may group thousands
-            found[name] = None if decided or any("," in text for text in texts) else one["."]
+        else:
+            doubtful = decided or separator == ";" or any("," in text for text in texts) or _thousands(one)
+            found[name] = None if doubtful else one["."]._replace(usual=True)
     return found
+
+
+def _thousands(ways: Mapping[str, Numbers]) -> bool:
+    """Return whether whole numbers below 1000, and none above, stand without a point beside numbers with one.
+
+    So does a column whose point groups thousands; decimals would hardly all have three digits or none.
+    """
+    alike = ways["."].values[ways["."].values == ways[","].values]  # what no point stands in
+    return len(alike) > 0 and bool((np.abs(alike) < 1000).all())
 
 
 def unclear(texts: Sequence[str]) -> bool:
@@ -127,9 +140,10 @@ def _ways(texts: Sequence[str]) -> list[Numbers]:
     return [way for way in (usual, parse(texts, ",")) if way.whole]
 
 
-def of(columns: Mapping[str, Column], decimal: str) -> dict[str, Numbers | None]:
+def of(columns: Mapping[str, Column], decimal: str, separator: str = ",") -> dict[str, Numbers | None]:
     """Return the numbers of each column that may have some, as `read`; text of Parquet is text, as its author said."""
-    found = read({name: column.values for name, column in columns.items() if column.kind == "field"}, decimal)
+    fields = {name: column.values for name, column in columns.items() if column.kind == "field"}
+    found = read(fields, decimal, separator)
     for name, column in columns.items():
         if column.kind == "number":
             values = np.array([float(value) for value in column.values], dtype=np.float64)

@@ -20,9 +20,11 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise PopleakError(
-            f"{path}: truncated or not Parquet ({str(error).splitlines()[0][:80]}): write or copy it again"
-        ) from error
+        raise PopleakError(f"{path}: truncated or not Parquet ({_said(error)}): write or copy it again") from error
+
+
+def _said(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:80]
 
 
 def names(path: Path) -> list[str]:
@@ -35,18 +37,26 @@ def names(path: Path) -> list[str]:
 
 def read(path: Path, columns: Sequence[str]) -> Sheet:
     """Return the named columns; the others are never turned into values."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    found = {}
     with _named(path):
         handle = pq.ParquetFile(path)
         nested = {field.name for field in handle.schema_arrow if _kind(field.type) == "nested"}
         table = handle.read(columns=[name for name in columns if name not in nested])
-        found = {}
-        for name in columns:
-            if name in nested:
-                found[name] = Column(np.full(handle.metadata.num_rows, -1, dtype=np.int32), [], "nested")
-            else:
-                found[name] = _column(table[name])
+    for name in columns:
+        if name in nested:
+            found[name] = Column(np.full(handle.metadata.num_rows, -1, dtype=np.int32), [], "nested")
+            continue
+        try:
+            found[name] = _column(table[name])
+        except (ValueError, OverflowError, LookupError, pa.ArrowException) as error:
+            # the file is whole, but Python has no such date, duration or time zone
+            raise PopleakError(
+                f"{path}: column {name!r}: its values of type {table[name].type} cannot be read ({_said(error)}): mend the "
+                "column, or name it in options.drop"
+            ) from error
     if not handle.metadata.num_rows:
         raise PopleakError(f"{path}: holds no rows: give a table with rows")
     return Sheet(found, handle.metadata.num_rows, {"format": "Parquet"})

@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..errors import PopleakError
+from . import _encoding
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "space"}
@@ -92,18 +93,36 @@ def header_of(path: Path, *, separator: str = "auto", encoding: str = "auto") ->
         return _header(path, _form(path, separator=separator, encoding=encoding, whole=False))
 
 
-def read(path: Path, *, skip: Collection[str] = (), separator: str = "auto", encoding: str = "auto") -> Sheet:
-    """Return all named columns but `skip`. Raises PopleakError as `header_of`, and for records of another length."""
+def read(
+    path: Path,
+    *,
+    skip: Collection[str] = (),
+    separator: str = "auto",
+    encoding: str = "auto",
+    known: Header | None = None,
+) -> Sheet:
+    """Return all named columns but `skip`. Raises PopleakError as `header_of`, for records of another length, and where the
+    header is not the one `known`, by which `skip` was chosen."""
     if _is_parquet(path):
         from . import _parquet
 
-        found = header(path, _parquet.names(path))
+        found = _same(path, header(path, _parquet.names(path)), known)
         return _parquet.read(path, [name for name in found.names if name not in skip])
     with _named(path):
         form = _form(path, separator=separator, encoding=encoding, whole=True)
-        found = _header(path, form)
+        found = _same(path, _header(path, form), known)
         wanted = {name: place for name, place in zip(found.names, found.places, strict=True) if name not in skip}
         return _columns(path, form, found, wanted)
+
+
+def _same(path: Path, found: Header, known: Header | None) -> Header:
+    if known is not None and found != known:
+        changed = sorted(set(found.names) ^ set(known.names))
+        raise PopleakError(
+            f"{path}: its header is not what it was at the first look ({', '.join(map(repr, changed[:4]))}): name the encoding "
+            "in options.encoding, and do not change the file meanwhile"
+        )
+    return found
 
 
 def header(path: Path, raw: Sequence[str]) -> Header:
@@ -137,9 +156,10 @@ def _named(path: Path) -> Iterator[None]:
     """Turn what reading a file may raise into one line with the file and the remedy."""
     try:
         yield
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        encoding = getattr(error, "encoding", "written in the encoding named")
         raise PopleakError(
-            f"{path}: is not {error.encoding}: name its encoding in options.encoding, or save it as UTF-8"
+            f"{path}: is not {encoding}: name its encoding in options.encoding, or save it as UTF-8"
         ) from error
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
         raise PopleakError(f"{path}: truncated or damaged ({str(error)[:80]}): write or copy it again") from error
@@ -179,51 +199,19 @@ def _form(path: Path, *, separator: str, encoding: str, whole: bool) -> Form:
         if not sample.strip():
             raise PopleakError(f"{path}: is empty: give a table with a line of column names")
         rest = iter(lambda: handle.read(1 << 20), b"") if whole else ()
-        found = _encoding(path, sample, encoding, itertools.chain([sample], rest), whole)
+        found = _encoding.encoding(path, sample, encoding, itertools.chain([sample], rest), whole)
     text = codecs.getincrementaldecoder(found)(errors="replace").decode(sample)
     announced = re.match(r'"?sep=(.)"?\r?\n', text)
     if announced and separator == "auto":
         separator = announced[1]
     if separator == "auto":
         separator = _separator(path, text, cut=len(sample) == SAMPLE)
-    return Form(
-        compression, found, {"tab": "\t", "\\t": "\t", "space": " "}.get(separator, separator), int(bool(announced))
-    )
-
-
-def _encoding(path: Path, sample: bytes, wanted: str, blocks: Iterator[bytes], whole: bool) -> str:
-    """Return the encoding: the one wanted, that of a byte-order mark, UTF-16 by its zero bytes, UTF-8, or else Windows-1252."""
-    if wanted != "auto":
-        try:
-            return codecs.lookup(wanted).name
-        except LookupError:
-            raise PopleakError(
-                f"options.encoding: {wanted!r} is unknown: try utf-8, utf-16, latin-1 or cp1252"
-            ) from None
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-    ):  # fmt: skip
-        if sample.startswith(mark):
-            return name
-    if b"\0" in sample:
-        even, odd = sample[::2].count(0), sample[1::2].count(0)
-        if max(even, odd) < len(sample) // 5 or min(even, odd) > len(sample) // 50:
-            raise PopleakError(f"{path}: holds zero bytes, so it is no text: save the table as .csv or .parquet")
-        return "utf-16-le" if odd > even else "utf-16-be"
-    decoder, valid, undefined = codecs.getincrementaldecoder("utf-8")(), True, False
-    for block in blocks:
-        try:
-            if valid:
-                decoder.decode(block)
-        except UnicodeDecodeError:
-            valid = False
-        undefined = undefined or bool(re.search(rb"[\x81\x8d\x8f\x90\x9d]", block))
-    try:
-        decoder.decode(b"", final=valid and whole)
-    except UnicodeDecodeError:
-        valid = False
-    return "utf-8" if valid else "latin-1" if undefined else "cp1252"
+    sign = {"tab": "\t", "\\t": "\t", "space": " "}.get(separator, separator)
+    if len(sign) != 1 or sign in '"\r\n':
+        raise PopleakError(
+            f"options.separator: {separator!r} cannot stand between fields: give one sign, auto, tab or space"
+        )
+    return Form(compression, found, sign, int(bool(announced)))
 
 
 def _separator(path: Path, text: str, *, cut: bool) -> str:

@@ -101,15 +101,15 @@ class Table(Dataset):
         header = _header(files, options)
         _refuse(options, _columns(options, header.names, bool(header.unnamed)))
         others = [name for name in header.names if name not in (options.label, options.attribute)]
-        sheet = _sheet(files, options, others)
+        sheet = _sheet(files, options, others, header)
         if options.decimal == "auto" and any(
-            column.kind == "field" and _numbers.unclear(_unmarked(column, options).values)
+            column.kind == "field" and _numbers.unclear(_unmarked(column, options, exact=True).values)
             for column in sheet.columns.values()
         ):  # the other columns may show which sign is the decimal one
-            sheet = _sheet(files, options, options.drop)
+            sheet = _sheet(files, options, options.drop, header)
         findings = Findings()
-        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
-        y, group, _ = _people(columns, _numbers.of(columns, options.decimal), options, findings)
+        columns, numbers = _understood(sheet, options)
+        y, group, _ = _people(columns, numbers, options, findings)
         _refuse(options, findings.problems)
         count = [[int(((y == side) & (group == number)).sum()) for number in (0, 1)] for side in (0, 1)]
         return Cells((tuple(count[0]), tuple(count[1])), options.unit is None)
@@ -124,11 +124,11 @@ class Table(Dataset):
         findings.problems += _columns(options, header.names, bool(header.unnamed))
         if header.unnamed:
             findings.notes.append(f"column {header.unnamed[0] + 1} has no name and is not read")
-        sheet = _sheet(files, options, options.drop)
+        sheet = _sheet(files, options, options.drop, header)
         findings.facts["file"] = sheet.form
         findings.notes.append(", ".join(f"{key} {value!r}" for key, value in sheet.form.items()))
-        columns = {name: _unmarked(column, options) for name, column in sheet.columns.items()}
-        numbers = _numbers.of(columns, options.decimal)
+        findings.hints += _idle(sheet.columns, options)
+        columns, numbers = _understood(sheet, options)
         y, group, labelled = _people(columns, numbers, options, findings)
         keep = group >= 0 if (group >= 0).any() else np.ones(sheet.rows, dtype=bool)
         found = _features_of(columns, numbers, options, _features.Rows(keep, y, group), findings)
@@ -156,9 +156,11 @@ def _header(files: Mapping[str, Path], options: Settings) -> _reading.Header:
     return _reading.header_of(path, separator=options.separator, encoding=options.encoding)
 
 
-def _sheet(files: Mapping[str, Path], options: Settings, skip: Sequence[str]) -> _reading.Sheet:
+def _sheet(
+    files: Mapping[str, Path], options: Settings, skip: Sequence[str], header: _reading.Header
+) -> _reading.Sheet:
     path = _tables.given(files=files, file=options.path)
-    return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding)
+    return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding, known=header)
 
 
 def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[str]:
@@ -190,12 +192,38 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
 
 
-def _unmarked(column: _reading.Column, options: Settings) -> _reading.Column:
-    """Return the column with the values that mean a missing one taken for none."""
+def _idle(columns: Mapping[str, _reading.Column], options: Settings) -> list[str]:
+    """Return a hint for each value of `missing` that is in no column, which may be a slip of the pen."""
+    there = {_meaning.text(value) for column in columns.values() for value in column.values} if options.missing else ()
+    marks = dict.fromkeys(map(_meaning.text, options.missing))
+    return [f"options.missing: {mark!r} occurs in no column that is read" for mark in marks if mark not in there]
+
+
+def _understood(
+    sheet: _reading.Sheet, options: Settings
+) -> tuple[dict[str, _reading.Column], dict[str, _numbers.Numbers | None]]:
+    """Return the columns without the values that mean a missing one, and the numbers of those that may have some."""
+
+    def numbers(columns: Mapping[str, _reading.Column]) -> dict[str, _numbers.Numbers | None]:
+        return _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
+
+    columns = {name: _unmarked(column, options, exact=True) for name, column in sheet.columns.items()}
+    found = numbers(columns)
+    if not options.missing:
+        return columns, found
+    for name, column in sheet.columns.items():
+        if not _meaning.exact(column, found.get(name)):
+            columns[name] = _unmarked(column, options, exact=False)
+    return columns, numbers(columns)
+
+
+def _unmarked(column: _reading.Column, options: Settings, *, exact: bool) -> _reading.Column:
+    """Return the column with the values that mean a missing one taken for none. exact: zeros at a value's end count."""
     if not options.missing:
         return column
-    marks = {_meaning.text(mark) for mark in options.missing}
-    keep = [i for i, value in enumerate(column.values) if _meaning.text(value) not in marks]
+    text = _meaning.written if exact else _meaning.text
+    marks = {text(mark) for mark in options.missing}
+    keep = [i for i, value in enumerate(column.values) if text(value) not in marks]
     new = np.full(len(column.values) + 1, -1, dtype=np.int32)  # the last entry serves the code -1
     new[keep] = np.arange(len(keep))
     return _reading.Column(new[column.codes], [column.values[i] for i in keep], column.kind)
@@ -252,8 +280,8 @@ def _features_of(
 
 
 def _told(name: str, column: _reading.Column, numbers: _numbers.Numbers) -> list[str]:
-    """Say how numbers that are not written plainly were read, and which words were taken for missing numbers."""
-    plain = set("0123456789+-eE" + ("." if numbers.point == "." else ""))
+    """Say how numbers that are not written plainly, or could be thousands, were read, and which words were taken for missing numbers."""
+    plain = set("0123456789+-eE" + ("." if numbers.point == "." and not numbers.usual else ""))
     if column.kind != "field" or set("".join(column.values)) <= plain:
         return []
     examples: dict[str, str] = {}  # for each sign that no plain number bears, the first value with it
