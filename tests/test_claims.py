@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from popleak import schema, verdicts
+from popleak import readme, schema, verdicts
+from popleak.errors import PopleakError
 from popleak.tables import claims
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
@@ -125,6 +126,26 @@ def test_all_hold():
 )
 def test_verdicts(claim, parts, expected):
     assert verdict(judge(**parts), claim) == expected
+
+
+def test_two_variants_of_a_defence_keep_their_own_verdicts():
+    """Statements name the defence, so that the README's block has a row of each; once the last variant stood for both."""
+    parts = tables()
+    for name in ("models", "bounds"):
+        mine = parts[name][parts[name]["defence"] == "fft-rehearsal"].assign(defence="strong")
+        if name == "models":
+            mine["gap"] += np.sign(mine["gap"]) * 0.3
+        parts[name] = pd.concat([parts[name], mine])
+    kinds = {"t": {**TASKS["kinds"]["t"], "strong": "fft-rehearsal"}}
+    found = claims.make(parts=[], tables=parts, settings={**TASKS, "kinds": kinds}).to_pandas()
+    lines = readme.verdicts(found).splitlines()
+    for claim in ("C1", "C2", "C2s"):
+        assert verdict(found, claim) == [HOLDS, FAILS]
+        mild, strong = (line for line in lines if line.startswith(f"| {claim} |"))
+        assert "(fft-rehearsal)" in mild and f"| {HOLDS} " in mild
+        assert "(strong)" in strong and f"| {FAILS} " in strong
+    with pytest.raises(PopleakError, match="two verdicts of C1 on task 't'"):
+        readme.verdicts(pd.concat([found, found]))
 
 
 def test_tau_is_the_configs():
