@@ -325,4 +325,5 @@ def test_below_chance_is_said():
         verdicts("loss", "none", [([0, 1] * 10, [0, 1] * 10)] * 5, "any"),
     )
     assert row(table, "kl")["against_chance"] == "below"
+    assert set(make(verdicts("kl", "none", [([1] * 40, [0] * 40)]))["against_chance"]) == {"cannot tell"}, "one split"
     assert row(table, "loss")["against_chance"] == "cannot tell"

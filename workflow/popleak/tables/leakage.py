@@ -201,5 +201,7 @@ def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, A
         **{name: getattr(found, name) if ratio_world else np.nan for name in SAMPLES},
         "detectable_advantage": found.detectable_advantage,
         "abstained": found.abstained,
-        "against_chance": verdicts.against_chance(found.accuracy.low, found.accuracy.high, 0.5),
+        "against_chance": verdicts.against_chance(
+            verdicts.Found(*found.accuracy, models=found.victims, splits=found.splits), 0.5
+        ),
     }
