@@ -299,6 +299,19 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
     assert "the models are those of none" in found.set_index("claim").loc["C5", "evidence"].iloc[0]
 
 
+def test_settings_that_could_not_be_judged_are_counted_beside_those_that_were():
+    """Once a claim on 160 models that did not diverge gave `no model is left` as its reason."""
+    once = {"fft": ({"fell": 0.1}, OPEN), "none": ({"fell": 0.1}, OPEN), "fft-rehearsal": ({"fell": -0.1}, HOLDS)}
+    for gone, (limits, word) in once.items():
+        found = claims.make(parts=[], tables=diverge(tables(bounds=limits), gone), settings=TASKS).to_pandas()
+        row = found.set_index("claim").loc["C7"]
+        assert row["verdict"] == word
+        everything = gone == "none"
+        assert ("2 of 4 settings could not be judged" in row["evidence"]) != everything
+        assert ("no model is left" in row["evidence"]) == everything
+        assert ("no setting could be judged" in row["evidence"]) == everything
+
+
 def test_reasons_are_given():
     found = judge(difference=(0.0, np.nan, np.nan, IDLE), vacuous=1.0).set_index("claim")
     assert (

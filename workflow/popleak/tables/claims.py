@@ -323,8 +323,15 @@ def _c7(evidence: Evidence) -> Iterator[Row]:
             ends += [delta.low, delta.high]
     if counted:
         said = "Whenever the label-balanced advantage falls, the weighted sum of the label-wise differences falls."
-        verdict = together(verdicts) if verdicts else Verdict(OPEN, "; ".join(dict.fromkeys(filter(None, reasons))))
-        lines = lines or ["the label-balanced advantage fell in no setting"]
+        lost = [reason for reason in reasons if reason]
+        untold = f"{len(lost)} of {len(reasons)} settings could not be judged"
+        if len(lost) == len(reasons):
+            verdict, lines = Verdict(OPEN, "; ".join(dict.fromkeys(lost))), ["no setting could be judged"]
+        elif verdicts:
+            verdict, lines = together(verdicts), [*lines, *([untold] if lost else [])]
+        else:
+            verdict = Verdict(OPEN, untold if lost else "")
+            lines = [f"the label-balanced advantage fell in no setting{' that could be judged' if lost else ''}"]
         yield evidence.row("C7", verdict, said, lines, ends, pd.concat(counted))
 
 
