@@ -16,7 +16,7 @@ import pyarrow as pa
 import fake_many
 from popleak import schema, store
 from popleak.measures import leakage as measures
-from popleak.verdicts import against_chance
+from popleak.verdicts import Found, against_chance
 
 TASKS = ("acs-sex", "adult-sex", "compas-race", "lsac-race")
 PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("equal", 0.5, 0.5))
@@ -140,7 +140,7 @@ def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
         "p_vs_control": 0.3, "p_vs_none_holm": 0.02, "p_vs_control_holm": 1.0, "difference_vs_control": -0.01,
         "difference_vs_control_low": -0.05, "difference_vs_control_high": 0.03, "known_ceiling": np.nan,
         "abstained": float(np.mean(scores["guess"] < 0)), "diverged": 0, "verdict_vs_control": "cannot tell",
-        "verdict_vs_none": "lower", "against_chance": against_chance(accuracy - half, accuracy + half, 0.5),
+        "verdict_vs_none": "lower", "against_chance": against_chance(Found(accuracy, accuracy - half, accuracy + half, np.nan, n, scores["split"].nunique()), 0.5),
     }  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from popleak import schema, verdicts
+from popleak import readme, schema, verdicts
+from popleak.errors import PopleakError
 from popleak.tables import claims
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
@@ -125,6 +126,26 @@ def test_all_hold():
 )
 def test_verdicts(claim, parts, expected):
     assert verdict(judge(**parts), claim) == expected
+
+
+def test_two_variants_of_a_defence_keep_their_own_verdicts():
+    """Statements name the defence, so that the README's block has a row of each; once the last variant stood for both."""
+    parts = tables()
+    for name in ("models", "bounds"):
+        mine = parts[name][parts[name]["defence"] == "fft-rehearsal"].assign(defence="strong")
+        if name == "models":
+            mine["gap"] += np.sign(mine["gap"]) * 0.3
+        parts[name] = pd.concat([parts[name], mine])
+    kinds = {"t": {**TASKS["kinds"]["t"], "strong": "fft-rehearsal"}}
+    found = claims.make(parts=[], tables=parts, settings={**TASKS, "kinds": kinds}).to_pandas()
+    lines = readme.verdicts(found).splitlines()
+    for claim in ("C1", "C2", "C2s"):
+        assert verdict(found, claim) == [HOLDS, FAILS]
+        mild, strong = (line for line in lines if line.startswith(f"| {claim} |"))
+        assert "(fft-rehearsal)" in mild and f"| {HOLDS} " in mild
+        assert "(strong)" in strong and f"| {FAILS} " in strong
+    with pytest.raises(PopleakError, match="two verdicts of C1 on task 't'"):
+        readme.verdicts(pd.concat([found, found]))
 
 
 def test_tau_is_the_configs():
@@ -276,6 +297,19 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
     found = claims.make(parts=[], tables={**parts, "models": models.reset_index()}, settings=TASKS).to_pandas()
     assert verdict(found, "C5") == [IDLE, HOLDS]
     assert "the models are those of none" in found.set_index("claim").loc["C5", "evidence"].iloc[0]
+
+
+def test_settings_that_could_not_be_judged_are_counted_beside_those_that_were():
+    """Once a claim on 160 models that did not diverge gave `no model is left` as its reason."""
+    once = {"fft": ({"fell": 0.1}, OPEN), "none": ({"fell": 0.1}, OPEN), "fft-rehearsal": ({"fell": -0.1}, HOLDS)}
+    for gone, (limits, word) in once.items():
+        found = claims.make(parts=[], tables=diverge(tables(bounds=limits), gone), settings=TASKS).to_pandas()
+        row = found.set_index("claim").loc["C7"]
+        assert row["verdict"] == word
+        everything = gone == "none"
+        assert ("2 of 4 settings could not be judged" in row["evidence"]) != everything
+        assert ("no model is left" in row["evidence"]) == everything
+        assert ("no setting could be judged" in row["evidence"]) == everything
 
 
 def test_reasons_are_given():

@@ -132,6 +132,17 @@ def test_findings_are_the_tables_numbers():
     assert "not told apart in 2 of 2 tasks" in lines[2]
 
 
+@pytest.mark.parametrize(("many", "informative"), [(1, False), (30, True)])
+def test_few_cells_below_chance_are_what_chance_gives(many, informative):
+    """One of 108 cells below chance was once called informative; 2.7 are expected."""
+    one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
+    cells = one.loc[one.index.repeat(108)].reset_index(drop=True).assign(against_chance="cannot tell")
+    cells.loc[: many - 1, ["accuracy", "against_chance"]] = (0.2, "below")
+    (said,) = report_text._reversed(cells)
+    assert f"in {many} of 108 cells" in said and "about 2.7 would by chance alone" in said
+    assert ("so the answers are informative" in said) == informative
+
+
 def test_equal_inputs_give_equal_bytes(tmp_path):
     frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
     assert written(tmp_path / "a", frames) == written(tmp_path / "b", frames)

@@ -299,6 +299,22 @@ def test_the_same_models_are_nothing_to_test(models, control, none):
         assert found[["difference_vs_control_low", "p_vs_control", "p_vs_control_holm"]].isna().all()
 
 
+def test_aware_shadows_of_other_settings_do_not_make_equal_models_differ():
+    """EO weight 0: the victims are the control's; aware shadows, of the default weight, score them otherwise."""
+    frames = [verdicts("kl", "none", RIGHT), verdicts("loss", "none", GOOD, "any")]
+    for name, aware in (("finetune", GOOD), ("fft", BAD)):
+        frames += [
+            verdicts("kl", name, GOOD),
+            verdicts("kl", name, aware, "aware"),
+            verdicts("loss", name, GOOD, "any"),
+        ]
+    table = make(*frames, controls={"fft": "finetune"}, models=lambda s: own(s, ("finetune", "fft")))
+    judged = table[(table["defence"] == "fft")].set_index(["adversary", "knowledge"])
+    assert set(judged["verdict_vs_control"]) == {"not applicable"} and judged["p_vs_control"].isna().all()
+    assert judged.loc[("kl", "informed"), "difference_vs_control"] == 0
+    assert judged.loc[("kl", "aware"), "difference_vs_control"] == 0.5 - 7 / 8, "what other shadows do, as measured"
+
+
 def test_scores_that_differ_are_of_other_models():
     other = verdicts("kl", "fft", GOOD)
     other["score"] *= 1 + 1e-12
@@ -325,4 +341,5 @@ def test_below_chance_is_said():
         verdicts("loss", "none", [([0, 1] * 10, [0, 1] * 10)] * 5, "any"),
     )
     assert row(table, "kl")["against_chance"] == "below"
+    assert set(make(verdicts("kl", "none", [([1] * 40, [0] * 40)]))["against_chance"]) == {"cannot tell"}, "one split"
     assert row(table, "loss")["against_chance"] == "cannot tell"

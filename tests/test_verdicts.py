@@ -85,9 +85,11 @@ def test_change_rests_on_the_corrected_p_value():
 
 
 def test_chance():
-    assert [against_chance(*limits, 0.5) for limits in ((0.6, 0.9), (0.4, 0.6), (0.0, 0.2), (np.nan, np.nan))] == [
+    assert [against_chance(found(*limits), 0.5) for limits in ((0.6, 0.9), (0.4, 0.6), (0.0, 0.2), (np.nan, np.nan))] == [
         "above", OPEN, "below", None,
     ]  # fmt: skip
+    for few in ({"splits": 1}, {"models": 3}):
+        assert against_chance(found(0.0, 0.2, **few), 0.5) == against_chance(found(0.8, 1.0, **few), 0.5) == OPEN
     row = {"against_chance": "below", "diverged": 3, "victims": 8}
     assert marks(row) == [
         "reversed: significantly below chance, so informative",

@@ -87,7 +87,16 @@ def block(
 
 
 def verdicts(claims: pd.DataFrame) -> str:
-    """Return a table of verdicts: a row a claim, a column a task; each cell with its 95 % interval."""
+    """Return a table of verdicts: a row a claim, a column a task; each cell with its 95 % interval.
+
+    Raises PopleakError if a claim has two verdicts on one task: a cell would hide one of them.
+    """
+    twice = claims[claims.duplicated(["claim", "statement", "task"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise PopleakError(
+            f"the table `claims` has two verdicts of {first['claim']} on task {first['task']!r} with one statement: {first['statement']!r}"
+        )
     tasks = list(dict.fromkeys(claims["task"]))
     lines = ["| | claim | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
     for (claim, statement), rows in claims.groupby(["claim", "statement"], sort=False):

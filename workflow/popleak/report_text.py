@@ -10,7 +10,7 @@ from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from .figures._style import said as adversary_name
 from .protocols import EQUAL
-from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, marks
+from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LEVEL, LOWER, marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SMALL_CELL = 30
 FEW_SPLITS = 5
 MOST_NAMED = 3
+ONE_SIDE = 0.025
+"""Share of 95 % intervals that lie wholly below the truth."""
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -242,11 +244,23 @@ def _reversed(leakage: pd.DataFrame) -> list[str]:
         for row in under.iloc[:MOST_NAMED].to_dict("records")
     ]
     more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
+    means = (
+        "so many by chance alone are unlikely, so the answers are informative: turned round they would be right as often as they are wrong"
+        if beyond_chance(len(under), len(rows))
+        else "so many by chance alone are no surprise, so this is no evidence that the answers are informative"
+    )
     return [
-        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the world is named "
-        f"significantly less often than by chance, so the answers are informative: turned round they would be right as often as they are "
-        f"wrong. These are {listed([*named, *more])}."
+        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval lies below "
+        f"chance; about {ONE_SIDE * len(rows):.1f} would by chance alone. Were the cells independent, {means}. "
+        f"These are {listed([*named, *more])}."
     ]
+
+
+def beyond_chance(many: int, of: int) -> bool:
+    """Return whether so many 95 % intervals below chance are too many for independent guesses (binomial tail below 5 %)."""
+    from scipy.stats import binom
+
+    return bool(binom.sf(many - 1, of, ONE_SIDE) < LEVEL)
 
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:

@@ -187,7 +187,7 @@ LEAKAGE = (
         "verdict_vs_control",
         "string",
         "lower or higher where p_vs_control_holm is below 0.05, else cannot tell; not applicable where the models are the control's own: "
-        "every EO term was vacuous, or all measures and scores are equal to the last bit (difference 0, no limits, no test); null where "
+        "every EO term was vacuous, or all measures and scores (but of aware shadows) are equal to the last bit (no limits, no test); null where "
         "there is no control, and for reference lines",
     ),
     Column(

@@ -106,11 +106,14 @@ def change(found: Found, *, same: bool = False) -> Verdict:
     return Verdict(LOWER if found.value < 0 else HIGHER)
 
 
-def against_chance(low: float, high: float, chance: float) -> str | None:
-    """Return above or below where the interval of an accuracy leaves chance out, cannot tell else; None without an interval."""
-    if low != low or high != high:
+def against_chance(found: Found, chance: float) -> str | None:
+    """Return above or below where the interval of an accuracy leaves chance out and may carry a verdict, cannot tell else; None
+    without an interval."""
+    if found.low != found.low or found.high != found.high:
         return None
-    return ABOVE if low > chance else BELOW if high < chance else OPEN
+    if lacking(found):
+        return OPEN
+    return ABOVE if found.low > chance else BELOW if found.high < chance else OPEN
 
 
 def marks(row: Mapping[str, Any]) -> list[str]:

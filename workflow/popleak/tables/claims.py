@@ -168,7 +168,7 @@ def _c1(evidence: Evidence) -> Iterator[Row]:
             lines.append(f"{_direction(keys)}: mean |gap| {first} before, {second} after")
             ends += [second.low, second.high]
         if lines:
-            said = "On ACS Income the accuracy gap is about 0.15 before and under 0.04 after fair fine-tuning with rehearsal."
+            said = f"On ACS Income the accuracy gap is about 0.15 before and under 0.04 after fair fine-tuning with rehearsal ({fft})."
             yield evidence.row("C1", together(parts), said, lines, ends, counted)
 
 
@@ -182,7 +182,7 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
             against = share._replace(value=1 - share.value, low=1 - share.high, high=1 - share.low)
             yield evidence.row(
                 "C2", below(against, 0.5),
-                f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in the majority of runs ({_game(keys)}).",
+                f"After fair fine-tuning with rehearsal ({fft}) the accuracy gap is below {evidence.tau:g} in the majority of runs ({_game(keys)}).",
                 f"share of runs below: {share}; before: {_under(raw, evidence.tau)}", share[1:3], cell,
             )  # fmt: skip
         found = {keys: _mean(cell, cell["gap"].abs()) for keys, cell in part.groupby(SETTING, sort=False)}
@@ -191,7 +191,7 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
         lines = [f"{_direction(keys)}: {one}" for keys, one in found.items()]
         yield evidence.row(
             "C2s", together(below(one, evidence.tau) for one in found.values()),
-            f"After fair fine-tuning with rehearsal the accuracy gap is below {evidence.tau:g} in all settings.",
+            f"After fair fine-tuning with rehearsal ({fft}) the accuracy gap is below {evidence.tau:g} in all settings.",
             "mean |gap| by setting: " + "; ".join(lines), [end for one in found.values() for end in one[1:3]], part,
         )  # fmt: skip
 
@@ -323,8 +323,15 @@ def _c7(evidence: Evidence) -> Iterator[Row]:
             ends += [delta.low, delta.high]
     if counted:
         said = "Whenever the label-balanced advantage falls, the weighted sum of the label-wise differences falls."
-        verdict = together(verdicts) if verdicts else Verdict(OPEN, "; ".join(dict.fromkeys(filter(None, reasons))))
-        lines = lines or ["the label-balanced advantage fell in no setting"]
+        lost = [reason for reason in reasons if reason]
+        untold = f"{len(lost)} of {len(reasons)} settings could not be judged"
+        if len(lost) == len(reasons):
+            verdict, lines = Verdict(OPEN, "; ".join(dict.fromkeys(lost))), ["no setting could be judged"]
+        elif verdicts:
+            verdict, lines = together(verdicts), [*lines, *([untold] if lost else [])]
+        else:
+            verdict = Verdict(OPEN, untold if lost else "")
+            lines = [f"the label-balanced advantage fell in no setting{' that could be judged' if lost else ''}"]
         yield evidence.row("C7", verdict, said, lines, ends, pd.concat(counted))
 
 

@@ -153,9 +153,16 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models:
 
 
 def _same_scores(cells: Cells, defence: str, other: str) -> bool:
-    """Return whether every attack's score of every victim is the same under both defences, to the last bit."""
-    compared = [(mine, _cell(cells, other, list(key))) for (name, *key), mine in cells.items() if name == defence]
-    return all(
+    """Return whether every attack's score of every victim is the same under both defences, to the last bit; False without any.
+
+    `aware` shadows have a defence's default settings, so that victims that are equal may get other scores: they say nothing here.
+    """
+    compared = [
+        (mine, _cell(cells, other, [adversary, access, knowledge, *rest]))
+        for (name, adversary, access, knowledge, *rest), mine in cells.items()
+        if name == defence and knowledge != "aware"
+    ]
+    return bool(compared) and all(
         theirs is not None and np.array_equal(mine.victim, theirs.victim) and np.array_equal(mine.score, theirs.score)
         for mine, theirs in compared
     )
@@ -181,7 +188,7 @@ def _difference(cell: Cell, other: Cell, lost: np.ndarray, same: bool) -> verdic
     split = cell.split[mine][kept]
     found = intervals.paired_test(cell.correct[mine][kept], other.correct[theirs][kept], split)
     if same and kept.any():
-        found = intervals.UNKNOWN._replace(value=0.0)
+        found = intervals.UNKNOWN._replace(value=found.value)
     return verdicts.Found(*found, models=len(split), splits=np.unique(split).size, diverged=int((~kept).sum()))
 
 
@@ -201,5 +208,7 @@ def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, A
         **{name: getattr(found, name) if ratio_world else np.nan for name in SAMPLES},
         "detectable_advantage": found.detectable_advantage,
         "abstained": found.abstained,
-        "against_chance": verdicts.against_chance(found.accuracy.low, found.accuracy.high, 0.5),
+        "against_chance": verdicts.against_chance(
+            verdicts.Found(*found.accuracy, models=found.victims, splits=found.splits), 0.5
+        ),
     }

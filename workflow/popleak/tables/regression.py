@@ -61,5 +61,7 @@ def _row(part: pd.DataFrame, worlds: np.ndarray, ratio: float | None) -> dict[st
         found["n_leaked"] = ratios.n_leaked(ratio, error.mse)
     for name, estimate in found.items():
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-    row["against_chance"] = verdicts.against_chance(row["accuracy_low"], row["accuracy_high"], chance)
+    row["against_chance"] = verdicts.against_chance(
+        verdicts.Found(*found["accuracy"], models=row["victims"], splits=row["splits"]), chance
+    )
     return row
