@@ -76,7 +76,9 @@ SHAPES = {
 def test_everything_is_made(name, tmp_path):
     frames = shape(**SHAPES[name])
     paths = fake_tables.write(tmp_path, frames)
-    drawn = [(one, figure.draw(name=one, tables=paths, tau=0.1, stem=tmp_path / one)[1]) for one in FIGURES]
+    # a figure takes seconds: all of them where most can go wrong, elsewhere the default experiment's first
+    wanted = FIGURES if name in ("all diverged", "one split") else ("leakage", "gap")
+    drawn = [(one, figure.draw(name=one, tables=paths, tau=0.1, stem=tmp_path / one)[1]) for one in wanted]
     page = report.write(
         experiment={"experiment": "x"}, tables=paths, figures=drawn, cards=(), versions={}, output=tmp_path / "r.html"
     )
