@@ -228,7 +228,7 @@ def test_no_folder_holds_two_configs_side_by_side(both):
     """Seed 1's tables are asked for where seed 3's results stand: the other copies go, and a failed job changes nothing of that."""
     folder, one, _ = both
     table = "results/small/tables/scores.parquet"
-    said = run(folder, table)
+    said = snakemake(folder, table, "--cores", "2", *HERE)
     assert "removed there, since it was of another config: results/small/figures/gap.csv" in said
     assert results(folder) == {path: digest for path, digest in one.items() if "/tables/" in path}
     run(folder)
