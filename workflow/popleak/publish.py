@@ -105,7 +105,8 @@ def tidy(plan: Plan) -> list[str]:
 
 
 def closing(plan: Plan) -> str:
-    """Return what to say at the end of a run: where the results are, if they are all there."""
+    """Remove copies that are of another plan (`tidy`) and return what to say at the end of a run: where the results are, if they
+    are all there."""
     gone, folder = tidy(plan), plan.folder()
     missing = sorted(set(plan.public()) - set(current(plan)))
     if missing:

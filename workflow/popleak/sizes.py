@@ -116,7 +116,9 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedT
     # units go to one pool together, so a pool may hold far less than its share
     usual = {
         "rows": min(needs.USUAL_ROWS, needs.rounded(rows / 2)),
-        "query_rows": min(needs.USUAL_QUERY_ROWS, needs.rounded(query_rows / 2 if _shared(task, cells) else query_rows)),
+        "query_rows": min(
+            needs.USUAL_QUERY_ROWS, needs.rounded(query_rows / 2 if _shared(task, cells) else query_rows)
+        ),
     }
     chosen = {key: value for key, value in usual.items() if getattr(task, key) == "auto"}
     for key, value in chosen.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import PopleakError
+from ..seal import file_digest
 from .base import Source
 
 CHUNK = 1 << 20
@@ -56,7 +56,7 @@ def verify(path: str | Path, source: Source) -> None:
     """Raise PopleakError if the file's SHA-256 is not the pinned one, or not that of its first fetch."""
     path = Path(path)
     expected = source.sha256 or _pinned(path)
-    found = _digest(path)
+    found = file_digest(path)
     if expected is not None and found != expected:
         raise PopleakError(f"{path}: sha256 expected {expected}, found {found}: {_disagreement(path, source)}")
 
@@ -177,7 +177,7 @@ def _test_archive(archive: Path) -> None:
 
 def _agree(whole: Path, source: Source, destination: Path) -> None:
     """Compare the digest with the pinned or first one, or keep it as the first one."""
-    found = _digest(whole)
+    found = file_digest(whole)
     expected = source.sha256 or _pinned(destination)
     if expected is None:
         partial = whole.with_suffix(".pin")
@@ -208,11 +208,6 @@ def _pinned(path: Path) -> str | None:
     if not words:
         raise PopleakError(f"{_pin(path)}: empty: delete it")
     return words[0]
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _reason(error: BaseException) -> str:
