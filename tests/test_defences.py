@@ -20,12 +20,14 @@ from popleak.engine.fit import hold_out
 from popleak.engine.fused import Fused
 from popleak.errors import PopleakError
 from popleak.measures.fairness import rates
+from popleak.needs import Mixing
 from popleak.seeds import derive, generator
 from popleak.settings import Settings
 
 NAMES = plugins.names("defences")
 RECORDS = tiny.records(3000, shift=3.0)
 ROWS, MODELS = 200, 4
+ROWS_OF = [name for name in Data.__dataclass_fields__ if name != "mixing"]
 TRAINING = {"epochs": 4, "batch": 50, "learning_rate": 0.01, "validation": 0.1}
 
 
@@ -37,19 +39,26 @@ class Case:
         settings = {"model": model, "model_settings": own, "training": {**TRAINING, **training}}
         self.fitter = train.Fitter(settings, RECORDS)
         self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
-        self.rows, complement = self._draw(ratio, "base"), self._draw(other, "complement")
-        kept, self.held = hold_out(self.rows, self.seeds, self.fitter.validation)
-        a = RECORDS.a
-        self.data = Data(kept, a[kept], a[self.rows].mean(1), complement, a[complement])
+        self.rows = self._draw(ratio, "base")
+        self.held = hold_out(self.rows, self.seeds, self.fitter.validation)[1]
         self.owner = Owner(self.fitter, self.rows, self.seeds, progress=None)
+        self.mixing = Mixing((ratio, other), ROWS, "natural", float(RECORDS.y.mean()))
+        self.data = self.owner.data(self._draw(other, "complement", self.rows), self.mixing)
         fitted = self.fitter(self.rows, self.seeds)
         zeros = np.zeros(MODELS)
         self.population = Population(fitted.weights, fitted.finite, zeros, zeros)
 
-    def _draw(self, ratio, purpose):
+    def _draw(self, ratio, purpose, beside=((),) * MODELS):
         strata = {group: np.flatnonzero(RECORDS.a == group) for group in (0, 1)}
         wanted = {1: round(ratio * ROWS), 0: ROWS - round(ratio * ROWS)}
-        return np.stack([draw_one(wanted, strata, generator(int(seed), purpose)) for seed in self.seeds])
+        return np.stack(
+            [
+                draw_one(
+                    wanted, {key: np.setdiff1d(rows, own) for key, rows in strata.items()}, generator(int(seed), purpose)
+                )
+                for seed, own in zip(self.seeds, beside, strict=True)
+            ]
+        )
 
     def apply(self, name, **settings) -> Population:
         plugin = plugins.load("defences", name)
@@ -72,6 +81,11 @@ def pure() -> Case:
 @functools.cache
 def mixed() -> Case:
     return Case(0.3, 0.5)
+
+
+def only(data: Data, k: int) -> Data:
+    """The rows of one model."""
+    return Data(*(getattr(data, name)[k : k + 1] for name in ROWS_OF), data.mixing)
 
 
 def same(one: Population, other: Population) -> bool:
@@ -130,8 +144,7 @@ def test_same_bytes_twice(name):
 def test_a_model_does_not_depend_on_its_neighbours(name):
     whole = mixed().apply(name)
     part = Case(0.3, 0.5)
-    for field in ("base", "base_group", "base_ratio", "complement", "complement_group"):
-        object.__setattr__(part.data, field, getattr(part.data, field)[1:2])
+    part.data = only(part.data, 1)
     part.population = Population(*(getattr(part.population, f)[1:2] for f in Population.__dataclass_fields__))
     part.seeds, part.owner = part.seeds[1:2], Owner(part.fitter, part.rows[1:2], part.seeds[1:2], progress=None)
     assert np.abs(part.apply(name).weights[0] - whole.weights[1]).max() < 1e-6
@@ -236,8 +249,7 @@ def test_mixture_is_nested_in_the_share():
 def test_mixture_follows_the_seed_alone():
     case = mixed()
     whole = mixture(case.data, case.seeds, 0.5)
-    part = Data(*(getattr(case.data, name)[2:3] for name in Data.__dataclass_fields__))
-    assert np.array_equal(mixture(part, case.seeds[2:3], 0.5)[0], whole[2])
+    assert np.array_equal(mixture(only(case.data, 2), case.seeds[2:3], 0.5)[0], whole[2])
 
 
 def test_too_much_rehearsal_is_refused_in_one_line():

@@ -86,11 +86,11 @@ def _sizes(
         problems.append(str(error).removeprefix(f"config: tasks: {task.id}: "))
         return
     if records is None:
-        most = sizes.largest(experiment, sized, cells)
+        most = sizes.largest(experiment, sizes.draws_of(experiment, sized, cells), cells)
         short = sizes.shortages(experiment, sized, cells)
     else:
         most, short = _cut(experiment, sized, cells, records)
-    problems += short + sizes.unrehearsed(experiment, sized)
+    problems += short + sizes.unrehearsed(experiment, sized, cells)
     about = "" if cells.exact or records is not None else "about "
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
@@ -129,7 +129,7 @@ def _tight(experiment: Experiment, task: ResolvedTask) -> Iterator[str]:
     held = round(experiment.training.validation * task.rows)
     left = task.rows - held
     for defence in task.defences:
-        kept = round(defence.settings.get("rehearsal", 0.0) * task.rows)
+        kept = needs.half_up(defence.settings.get("rehearsal", 0.0) * task.rows)
         for ratio in sorted({ratio for world in task.worlds for ratio in world.ratios}):
             spread = math.sqrt(held * ratio * (1 - ratio) * left / task.rows)
             if 0 < kept <= left and (left - kept) * min(ratio, 1 - ratio) < LIKELY * spread:

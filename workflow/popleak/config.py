@@ -57,6 +57,11 @@ class ResolvedTask(Settings):
         """What the seeds of the task's draws are derived from."""
         return f"{self.dataset}/{self.label}/{self.attribute}"
 
+    @property
+    def defended(self) -> bool:
+        """Whether models are defended, so that each draws a complement beside its own rows."""
+        return any(defence.name != "none" for defence in self.defences)
+
 
 def load(raw: Mapping[str, Any]) -> Experiment:
     """Return the validated experiment. Raises PopleakError in one line: the key's path, the value, what is allowed."""

@@ -15,7 +15,8 @@ from .defences.base import Data, Defence, Population
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
 from .measures.fairness import rates
-from .populations import ROLES, Models, draws_of, empty, matching, of_role
+from .needs import Mixing, half_up
+from .populations import ROLES, Models, draws_of, empty, matching, of_role, told
 from .populations import read as read_models
 from .populations import write as write_models
 from .reuse import no_keys
@@ -29,6 +30,11 @@ class Owner:
     def __init__(self, fitter: train.Fitter, base: np.ndarray, seeds: np.ndarray, progress: Progress) -> None:
         self.fitter, self.seeds, self.progress = fitter, seeds, progress
         self.kept, self.held = hold_out(base, seeds, fitter.validation)
+
+    def data(self, complement: np.ndarray, mixing: Mixing) -> Data:
+        """Return what a defence is given: the rows that the base models were trained on, and complements (K, n) to mix with them."""
+        y, a = self.fitter.records.y, self.fitter.records.a
+        return Data(self.kept, y[self.kept], a[self.kept], complement, y[complement], a[complement], mixing)
 
     def train(
         self,
@@ -75,20 +81,18 @@ class Owner:
         return found, self._delta(fitted.weights, aside, clean)
 
     def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen.
-
-        A complement from a world that shares a group with S_0 may hold rows of S_0, and rehearsal rows are rows of S_0.
-        """
+        """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen:
+        rehearsed rows are rows of S_0, and a defence may give a row twice."""
         tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.validation)
         aside = np.concatenate([self.held[part], tuned_out], 1)
-        size = self.fitter.size  # a poisoned twin has the features of its record: who saw one has seen the other
-        clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(size, dtype=bool)
+        # no model holds a record beside its poisoned twin (`draw`), so ids tell
+        clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(len(self.fitter.records.y), dtype=bool)
         for k, seen in enumerate(zip(self.kept[part], tuned, strict=True)):
             for rows_of in seen:
-                trained[rows_of % size] = True
-            clean[k] = ~trained[aside[k] % size]
+                trained[rows_of] = True
+            clean[k] = ~trained[aside[k]]
             for rows_of in seen:
-                trained[rows_of % size] = False
+                trained[rows_of] = False
         return aside, clean
 
     def _delta(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> np.ndarray:
@@ -135,7 +139,7 @@ def run(
     )
     fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
     there = train.shelf(facts, outputs, fitter)
-    apply = functools.partial(defended, defence, own, fitter)
+    label_rate = float(records.y[: fitter.size].mean())
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings["directions"]:
@@ -152,11 +156,20 @@ def run(
                         f"{models[role][0]}: holds other models than {draws[0]} and {complement[0]}: delete it and run again"
                     )
                 made_of = there.keys(keys["seed"], rows, other, base.weights)
-                make = functools.partial(apply, base, rows, other, f"defend {step} {world} {role}s")
+                mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
+                what = f"defend {step} {world} {role}s"
+                make = functools.partial(defended, defence, own, fitter, base, rows, other, mixing, what)
                 found = there.complete(role, world, other_world, made_of, train.FOUND, make)
                 keys = {**keys, "from_world": other_keys["from_world"]}
                 write_models(writers[role], Models(keys, *(found[name] for name in train.FOUND)), made_of)
     there.tell()
+
+
+def mixing_of(settings: Mapping[str, Any], world: str, other_world: str, rows: int, label_rate: float) -> Mixing:
+    """Return what the mixtures of models of `world`, turned to `other_world`, are made of; rows: of one draw."""
+    (own, share), (other, _) = told(world), told(other_world)
+    poisoned = (1 - settings["poison"]["label"], settings["poison"]["group"]) if share else (1, 1)
+    return Mixing((own, other), rows, settings["mode"], label_rate, half_up(share * rows), poisoned)
 
 
 def defended(
@@ -166,13 +179,15 @@ def defended(
     base: Models,
     rows: np.ndarray,
     other: np.ndarray,
+    mixing: Mixing,
     what: str,
     part: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the columns of models `part` (k,) of those with draws `rows` (K, n) and complements `other` (K, n)."""
     rows, other, seeds = rows[part], other[part], base.keys["seed"][part]
-    owner, group = Owner(fitter, rows, seeds, Progress(what, len(part))), fitter.records.a
-    owned = Data(owner.kept, group[owner.kept], group[rows].mean(1), other, group[other])
+    owner = Owner(fitter, rows, seeds, Progress(what, len(part)))
     before = Population(*(getattr(base, name)[part] for name in train.FOUND))
-    after = defence.apply(population=before, data=owned, train=owner.train, seeds=seeds, settings=own)
+    after = defence.apply(
+        population=before, data=owner.data(other, mixing), train=owner.train, seeds=seeds, settings=own
+    )
     return {name: getattr(after, name) for name in train.FOUND} | {"weights": after.weights.astype(np.float32)}

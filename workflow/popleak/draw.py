@@ -1,11 +1,12 @@
 """Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
 
 Three purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
-other world of a pair. `query`: the query set of each pool split, and for each pair which of its points stand for which world.
+other world of a pair and from what the model's own S_0 leaves of its pool. `query`: the query set of each pool split, and for each pair which of its points stand for which world.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,14 @@ def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng:
     )
 
 
-def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str) -> dict:
+def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str, by: str = "") -> dict:
     strata = {key: members(key, records.y, records.a, pool) for key in wanted}
     for (label, group), size in wanted.items():
         there = len(strata[label, group])
         if size > there:
             named = records.facts["groups"][group] + ("" if label is None else f" with label {label}")
             raise PopleakError(
-                f"{where}: {size} rows of group {named} are asked for, but the pool holds {there}: lower the task's `rows` (or `query_rows`), "
+                f"{where}: {size} rows of group {named} are asked for{by}, but the pool holds {there}: lower the task's `rows` (or `query_rows`), "
                 f"or give the pool a larger share"
             )
     return strata
@@ -65,28 +66,42 @@ def _training(
     settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
 ) -> dict[str, Any]:
     slipped = half_up(one["poison"]["share"] * settings["rows"]) if "poison" in one else 0
-    wanted = counts(one["ratio"], settings["rows"], settings["mode"], float(records.y.mean()))
-    clean_part = counts(one["ratio"], settings["rows"] - slipped, settings["mode"], float(records.y.mean()))
+    law = functools.partial(counts, mode=settings["mode"], label_rate=float(records.y.mean()))
+    wanted = law(one.get("own_ratio", one["ratio"]), settings["rows"])
+    turned = law(one["ratio"], settings["rows"]) if settings["purpose"] == "complement" else None
+    clean_part = law(one["ratio"], settings["rows"] - slipped)
+    asked = {key: size + (turned[key] if turned else 0) for key, size in wanted.items()}
+    by = " by a model's own draw and a complement that shares none of its rows" if turned else ""
     each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
     columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
     rows = []
     poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
+    taken = np.zeros(len(records.y), dtype=bool)
     for role, pool_code in zip(ROLES, (0, 1), strict=True):
         for number, pool in splits.items():
             # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
-            strata = _strata(wanted, records, inside, f"{settings['key']}, {split.POOLS[pool_code]} pool")
+            strata = _strata(asked, records, inside, f"{settings['key']}, {split.POOLS[pool_code]} pool", by)
             for index in range(each[role]):
                 # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
                 seed = derive(settings["seed"], settings["key"], "model", role, number, clean(one["world"]), index)
-                rng = generator(seed, settings["purpose"], clean(one["from_world"]))
+                rng = generator(seed, "base", clean(one["world"]))
                 drawn = draw_one(wanted, strata, rng)
-                if slipped:  # in place of rows of the clean draw, whose order is random; the rest has the world's ratio
+                slip = poison[number]
+                if turned:  # S_0 has been drawn again from its seed: the complement takes none of its rows
+                    taken[drawn] = True
+                    left = {key: there[~taken[there]] for key, there in strata.items()}
+                    taken[drawn] = False
+                    drawn, slip = (
+                        draw_one(turned, left, generator(seed, "complement", clean(one["from_world"]))),
+                        slip[:0],
+                    )
+                elif (
+                    slipped
+                ):  # in place of rows of the clean draw, whose order is random; the rest has the world's ratio
                     drawn = _first(drawn, clean_part, records)
-                    rows.append(rng.permutation(np.concatenate([drawn, poison[number]])))
-                else:
-                    rows.append(drawn)
+                rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return {

@@ -84,6 +84,18 @@ def games_of(task: ResolvedTask) -> list[Game]:
     return [Game.of(one.protocol, one.ratios, share) for share in task.poison.shares for one in task.worlds]
 
 
+def directions(games: Sequence[Game]) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Return by (world, world that a defence of its models turns to) the two ratios, and the share of poison in the former.
+
+    Two games may hold the same two worlds.
+    """
+    return {
+        (game.worlds[b], game.towards(b)[0]): (game.ratios[b], game.towards(b)[1], game.poison)
+        for game in games
+        for b in range(len(game.worlds))
+    }
+
+
 def check(task: ResolvedTask, knowledge: Sequence[str], n_features: int) -> None:
     """Raise PopleakError in one line where an attack cannot be mounted on what there is."""
     attacks = [(one.id, plugins.load("attacks", one.name)) for one in task.attacks]

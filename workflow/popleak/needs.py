@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from .errors import PopleakError
+
 Stratum = tuple[int | None, int]
 """(y, a); y is None where labels fall as they may."""
 Pools = Mapping[tuple[str, int, int], int]
@@ -40,13 +42,66 @@ def counts(ratio: float, rows: int, mode: str, label_rate: float) -> dict[Stratu
     return {(0, 0): rows - positives - (ones - both), (1, 0): positives - both, (0, 1): ones - both, (1, 1): both}
 
 
+class Mixing(NamedTuple):
+    """What the rows of a defended model are mixed from: S_0, drawn from a world, and a complement, drawn from another, of
+    `rows` rows each.
+
+    ratios: of the two worlds; mode: of the draws; label_rate: share of positives in the dataset. Of S_0 in a poisoned world
+    `slipped` rows are poisoned, of the stratum with the (y, a) `poisoned`, y being the flipped label.
+    """
+
+    ratios: tuple[float, float]
+    rows: int
+    mode: str
+    label_rate: float
+    slipped: int = 0
+    poisoned: tuple[int, int] = (1, 1)
+
+    def parts(self, rehearsal: float) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
+        """Return how many rows of each stratum a mixture of `rows` rows takes: from S_0, a share `rehearsal`, and from the complement.
+
+        The whole has the counts of one draw at the ratio in between, so at one half the same ones whichever world S_0 is from. S_0
+        gives what a draw of its share has at its own ratio, the complement the rest; where the complement would have to give fewer
+        than no rows, or more than it holds, S_0's part moves by as many, one or two. Of the poisoned rows the share
+        `rehearsal` comes on top of a mixture that is smaller by as many. Raises PopleakError where no whole numbers fit, which can
+        only be if labels are balanced and a draw has hardly a row of a stratum.
+        """
+        slipped = half_up(rehearsal * self.slipped)
+        size = self.rows - slipped
+        between = round(rehearsal * self.ratios[0] + (1 - rehearsal) * self.ratios[1], 12)
+        whole, wished, own, other = (
+            counts(ratio, rows, self.mode, self.label_rate)
+            for ratio, rows in (
+                (between, size),
+                (self.ratios[0], half_up(rehearsal * self.rows) - slipped),
+                (self.ratios[0], self.rows - self.slipped),
+                (self.ratios[1], self.rows),
+            )
+        )
+        rehearsed = {}
+        for key, total in whole.items():
+            low, high = max(0, total - other[key]), min(total, own[key])
+            if low > high:
+                raise PopleakError(
+                    f"rehearsal: a share of {rehearsal:g} of {self.rows} rows at the ratios {self.ratios[0]:g} and {self.ratios[1]:g} cannot be "
+                    f"made of whole rows by label and group: raise the task's `rows`, or change the share"
+                )
+            rehearsed[key] = min(max(wished[key], low), high)
+        rest = {key: total - rehearsed[key] for key, total in whole.items()}
+        label, group = self.poisoned
+        if slipped:
+            rehearsed[None if self.mode == "natural" else label, group] += slipped
+        return rehearsed, rest
+
+
 class Need(NamedTuple):
-    """`rows` rows of a stratum that one draw takes from a pool; `key` is the task's key that asks for them."""
+    """`rows` rows of a stratum that one model takes from a pool; `key` is the task's key that asks for them, `by` what takes them."""
 
     key: str
     pool: str
     stratum: Stratum
     rows: int
+    by: str = ""
 
     def covers(self, y: int, a: int) -> bool:
         """Return whether rows with label y of group a are of the stratum."""
@@ -55,25 +110,29 @@ class Need(NamedTuple):
 
 class Draws(NamedTuple):
     """What decides how many rows are taken: ratios of all worlds, mode of the draws, share of positives in the dataset; of the
-    poison the largest share and the (y, a) of its rows."""
+    poison the largest share and the (y, a) of its rows; directions: the ratios of S_0 and of the complement, which share no row."""
 
     ratios: Sequence[float]
     mode: str
     label_rate: float
     poison: float = 0.0
     poisoned: tuple[int, int] = (0, 1)
+    directions: Sequence[tuple[float, float]] = ()
 
     def needs(self, rows: int) -> Iterable[Need]:
         """Return what models of `rows` rows take, from each of the two pools they are drawn from."""
         slipped = half_up(self.poison * rows)
         if slipped:
             yield Need("poison.shares", "adversary", self.poisoned, slipped)
-        for ratio in self.ratios:
-            for stratum, count in counts(ratio, rows, self.mode, self.label_rate).items():
-                yield Need("rows", "victim", stratum, count)
+        for own, *other in (*((ratio,) for ratio in self.ratios), *self.directions):
+            drawn = [counts(ratio, rows, self.mode, self.label_rate) for ratio in (own, *other)]
+            by = f" by S_0 at the ratio {own:g} and a disjoint complement at {other[0]:g}" if other else ""
+            for stratum in drawn[0]:
+                count = sum(one[stratum] for one in drawn)
+                yield Need("rows", "victim", stratum, count, by)
                 # a shadow must not hold a record beside its poisoned twin
                 aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0
-                yield Need("rows", "adversary", stratum, count + aside)
+                yield Need("rows", "adversary", stratum, count + aside, by)
 
 
 def asked(query_rows: int) -> list[Need]:

@@ -25,7 +25,7 @@ from .settings import canonical
 
 WIDTH = 16
 """Bytes of a key."""
-SAME = ("model", "model_settings", "training", "defence", "defence_settings")
+SAME = ("model", "model_settings", "training", "defence", "defence_settings", "mode")
 """Settings of a step that decide each of its models."""
 UNKNOWN = "unknown"
 """The digest of code that was not told: it vouches for nothing."""

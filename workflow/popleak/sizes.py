@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import config, needs, plugins
+from . import config, games, needs, plugins
 from .config import ResolvedTask
 from .datasets.base import Cells
 from .errors import PopleakError, refusal
@@ -51,7 +51,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
         task = provisional(task)
     elif auto:
         raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
-    problems = unrehearsed(experiment, task)
+    problems = unrehearsed(experiment, task, found)
     if problems:
         raise refusal(where, problems)
     return task
@@ -90,11 +90,19 @@ def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, 
 def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
     ratios = {ratio for world in task.worlds for ratio in world.ratios}
-    if any(defence.name != "none" for defence in task.defences):  # of many worlds the complement has the mirrored ratio
-        ratios |= {round(1 - ratio, 12) for world in task.worlds if world.protocol == "k-ary" for ratio in world.ratios}
-    rate = sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
+    turned = (
+        {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()} if task.defended else set()
+    )
+    ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     poisoned = (task.poison.label, task.poison.group)
-    return needs.Draws(sorted(ratios), experiment.ratio_mode, rate, max(task.poison.shares), poisoned)
+    return needs.Draws(
+        sorted(ratios), experiment.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned)
+    )
+
+
+def _rate(cells: Cells) -> float:
+    """Return the share of positives."""
+    return sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
 
 
 def shares_of(experiment: Experiment) -> dict[str, float]:
@@ -103,19 +111,22 @@ def shares_of(experiment: Experiment) -> dict[str, float]:
     return {"victim": population.victim_share, "adversary": population.adversary_share, "query": rest}
 
 
-def largest(experiment: Experiment, task: ResolvedTask, cells: Cells) -> tuple[int, int]:
+def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
     """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
     few = needs.held(cells.counts, shares_of(experiment), fewest=True)
-    found = needs.largest_rows(draws_of(experiment, task, cells), few), needs.largest_query_rows(few)
+    found = needs.largest_rows(draws, few), needs.largest_query_rows(few)
     return found if cells.exact else tuple(max(int(one * (1 - SLACK)) - 10, 0) for one in found)
 
 
 def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
-    """Return the task with `auto` replaced: half of the most rows, so that two models' draws differ."""
-    rows, query_rows = largest(experiment, task, cells)
+    """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ, and no more than
+    a draw and its complement find beside each other."""
+    draws = draws_of(experiment, task, cells)
+    rows, query_rows = largest(experiment, draws, cells)
+    single, _ = largest(experiment, draws._replace(directions=()), cells)
     # units go to one pool together, so a pool may hold far less than its share
     usual = {
-        "rows": min(needs.USUAL_ROWS, needs.rounded(rows / 2)),
+        "rows": min(needs.USUAL_ROWS, needs.rounded(min(rows, single / 2))),
         "query_rows": min(
             needs.USUAL_QUERY_ROWS, needs.rounded(query_rows / 2 if _shared(task, cells) else query_rows)
         ),
@@ -143,7 +154,8 @@ def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
-    return short(task, draws_of(experiment, task, cells), [many], largest(experiment, task, cells))
+    draws = draws_of(experiment, task, cells)
+    return short(task, draws, [many], largest(experiment, draws, cells))
 
 
 def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
@@ -156,7 +168,7 @@ def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], 
             label, group = need.stratum
             what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
             found[need.key] = (
-                f"{need.key}: {need.rows} rows of {what} are asked for, and the {need.pool} pool holds {there}: "
+                f"{need.key}: {need.rows} rows of {what} are asked for{need.by}, and the {need.pool} pool holds {there}: "
                 f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
             )
     return list(found.values())
@@ -168,15 +180,29 @@ def group_names(task: ResolvedTask) -> tuple[str, str]:
     return known.get(task.attribute, next(iter(known.values()))).groups
 
 
-def unrehearsed(experiment: Experiment, task: ResolvedTask) -> list[str]:
-    """Return a line for each defence that rehearses more of a model's own rows than validation leaves."""
+def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> list[str]:
+    """Return a line for each defence whose mixture cannot be made: it rehearses more of a model's own rows than validation leaves,
+    or its strata do not come out in whole rows. cells: None where they are not counted; groups alone are then looked at."""
     left = task.rows - round(experiment.training.validation * task.rows)
+    mode, rate = (experiment.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
+    mixings = [
+        needs.Mixing(
+            (own, other), task.rows, mode, rate, needs.half_up(share * task.rows),
+            (1 - task.poison.label, task.poison.group),
+        )
+        for own, other, share in games.directions(games.games_of(task)).values()
+    ]  # fmt: skip
     found = []
     for defence in task.defences:
         share = defence.settings.get("rehearsal", 0.0)
-        if round(share * task.rows) > left:
+        try:
+            kept = max(sum(mixing.parts(share)[0].values()) for mixing in mixings)
+        except PopleakError as error:
+            found.append(f"defence {defence.id!r}: {error}")
+            continue
+        if kept > left:
             found.append(
-                f"defence {defence.id!r}: rehearsal: a share of {share:g} is {round(share * task.rows)} of a model's {task.rows} rows, and "
+                f"defence {defence.id!r}: rehearsal: a share of {share:g} is {kept} of a model's {task.rows} rows, and "
                 f"training.validation leaves {left}: lower it to {left / task.rows:g} or less, or lower training.validation"
             )
     return found

@@ -76,19 +76,16 @@ class TaskPlan:
     def add(self, judged: dict[str, list[Step]]) -> None:
         """Add all steps; append those that make parts of public tables to `judged`, by stage."""
         worlds = {
-            world: self._item(world, world, ratio, game.poison)
+            world: self._item(world, world, game.poison, ratio=ratio)
             for game in self.games
             for world, ratio in zip(game.worlds, game.ratios, strict=True)
         }
         base = self._draws("base", list(worlds.values()))
-        # two games may hold the same two worlds
-        directions = {
-            (game.worlds[b], game.towards(b)[0]): self._item(game.worlds[b], *game.towards(b), 0.0)
-            for game in self.games
-            for b in range(len(game.worlds))
-        }
-        defended = any(defence.name != "none" for defence in self.task.defences)
-        complement = self._draws("complement", list(directions.values())) if defended else []
+        directions = [
+            self._item(world, other, share, ratio=ratio, own_ratio=own)
+            for (world, other), (own, ratio, share) in games.directions(self.games).items()
+        ]
+        complement = self._draws("complement", directions) if self.task.defended else []
         judging = JudgePlan(self, [cut.step for cut in base])
         own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
@@ -97,9 +94,10 @@ class TaskPlan:
         for model in self.task.models:
             judging.judge(model, own, judged)
 
-    def _item(self, world: str, other: str, ratio: float, share: float) -> dict[str, Any]:
-        """Return what a draw needs to know: rows of `other`, which has this ratio, for models of `world`."""
-        item: dict[str, Any] = {"world": world, "from_world": other, "ratio": ratio}
+    def _item(self, world: str, other: str, share: float, **ratios: float) -> dict[str, Any]:
+        """Return what a draw needs to know: rows of `other`, of ratio `ratio`, for models of `world`, which has this share of poison
+        and, where the draw is a complement, the ratio `own_ratio`."""
+        item: dict[str, Any] = {"world": world, "from_world": other, **ratios}
         if share:
             item["poison"] = {"share": share, "group": self.task.poison.group, "label": self.task.poison.label}
         return item
@@ -232,7 +230,7 @@ class TaskPlan:
         each = self._tuning(defence, shape) if shape else 1e-4
         settings = {
             "model": model.name, "model_settings": model.settings, "training": self._training(model, "defend"),
-            "defence": defence.name, "defence_settings": defence.settings,
+            "defence": defence.name, "defence_settings": defence.settings, **self.mode,
         }  # fmt: skip
         found = []
         for cuts, items in self._together(complement, each):

@@ -8,7 +8,7 @@ all, so that a defence and its control differ in what they declare and in nothin
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from ..errors import PopleakError
+from ..needs import Mixing, Stratum
 from ..settings import NoSettings, Settings
 
 if TYPE_CHECKING:
@@ -37,17 +38,19 @@ class Population:
 
 @dataclass(frozen=True)
 class Data:
-    """The rows of K owners, with the group (int8) of each row.
+    """The rows of K owners, with the label and the group (int8) of each row.
 
-    base (K, b): the rows of S_0 that M_0 was trained on, so without those held out for validation; base_ratio (K,): P(a = 1) of the
-    whole S_0; complement (K, n): n rows drawn from the other world, as many as S_0 has.
+    base (K, b): the rows of S_0 that M_0 was trained on, so without those held out for validation; complement (K, n): n rows drawn
+    from the other world, as many as S_0 has, and none of them a row of S_0; mixing: how many rows of either a mixture takes.
     """
 
     base: np.ndarray
+    base_label: np.ndarray
     base_group: np.ndarray
-    base_ratio: np.ndarray
     complement: np.ndarray
+    complement_label: np.ndarray
     complement_group: np.ndarray
+    mixing: Mixing
 
 
 Train = Callable[..., tuple[Population, np.ndarray]]
@@ -117,43 +120,49 @@ class EOSettings(TuneSettings):
 def mixture(data: Data, seeds: np.ndarray, rehearsal: float) -> np.ndarray:
     """Return the rows (K, n) to fine-tune on: a share `rehearsal` from S_0, the rest from the complement.
 
-    Each part keeps the ratio of the draw it comes from, to the nearest row. The parts of a smaller share are nested in
-    those of a larger one, so defences that differ in the share share rows. Rows that validation holds out of S_0 are never
-    rehearsed. Raises PopleakError if S_0 has too few rows left for the share.
+    The counts by group, where labels are balanced by label and group, are exact (`needs.Mixing.parts`), and within these rows are
+    drawn without replacement: at one half the set of rows has one law whichever of the two worlds S_0 is from. The parts of a smaller
+    share are nested in those of a larger one but for a row or two of rounding, so defences that differ in the share share rows.
+    Rows that validation holds out of S_0 are never rehearsed. Raises PopleakError if S_0 has too few rows left for the share.
     """
-    total = data.complement.shape[1]
-    kept = round(rehearsal * total)
-    other = data.complement_group.mean(1)
+    rehearsed, rest = data.mixing.parts(rehearsal)
     parts = [
-        subsample(data.complement, data.complement_group, other, seeds, total - kept, "complement"),
-        subsample(data.base, data.base_group, data.base_ratio, seeds, kept, "rehearsal"),
+        subsample(data.complement, data.complement_label, data.complement_group, seeds, rest, "complement"),
+        subsample(data.base, data.base_label, data.base_group, seeds, rehearsed, "rehearsal"),
     ]
     return np.concatenate(parts, 1)
 
 
 def subsample(
-    rows: np.ndarray, group: np.ndarray, ratio: np.ndarray, seeds: np.ndarray, count: int, purpose: str
+    rows: np.ndarray,
+    label: np.ndarray,
+    group: np.ndarray,
+    seeds: np.ndarray,
+    wanted: Mapping[Stratum, int],
+    purpose: str,
 ) -> np.ndarray:
-    """Return `count` (K, count) of each model's rows (K, n) with groups (K, n), a share `ratio` (K,) of them of group 1."""
+    """Return of each model's rows (K, n), with labels and groups (K, n), as many of each stratum as `wanted` says, at random."""
     from ..seeds import generator
 
     keys = np.stack([generator(int(seed), purpose).random(rows.shape[1]) for seed in seeds])
-    ones = np.rint(ratio * count).astype(int)
-    for group_id, wanted in ((0, count - ones), (1, ones)):
-        there = (group == group_id).sum(1)
-        if (there < wanted).any():
-            k = int(np.argmax(wanted - there))
-            raise PopleakError(
-                f"config: {purpose}: {wanted[k]} rows of group {group_id} are asked for, and a model's draw has {there[k]} left after "
-                f"validation: lower `rehearsal` or training.validation"
-            )
-    # rank within (model, group) by the random key: the first `ones` of group 1 and the first `count - ones` of group 0
-    order = np.lexsort((keys, group), axis=1)
-    sorted_group = np.take_along_axis(group, order, 1)
-    zeros = (group == 0).sum(1, keepdims=True)
-    place = np.arange(rows.shape[1]) - np.where(sorted_group == 1, zeros, 0)
-    chosen = place < np.where(sorted_group == 1, ones[:, None], count - ones[:, None])
-    return np.take_along_axis(rows, order, 1)[chosen].reshape(len(rows), count)
+    stratum, sizes = np.zeros(rows.shape, dtype=np.int8), np.array(list(wanted.values()))
+    for i, (y, a) in enumerate(wanted):
+        stratum[(group == a) & (True if y is None else label == y)] = i
+    there = np.stack([(stratum == i).sum(1) for i in range(len(sizes))], 1)
+    if (there < sizes).any():
+        k, i = np.argwhere(there < sizes)[0]
+        y, a = list(wanted)[i]
+        named = f"group {a}" + ("" if y is None else f" with label {y}")
+        raise PopleakError(
+            f"config: {purpose}: {sizes[i]} rows of {named} are asked for, and a model's draw has {there[k, i]} left after "
+            f"validation: lower `rehearsal` or training.validation"
+        )
+    # rank within (model, stratum) by the random key: the first of each
+    order = np.lexsort((keys, stratum), axis=1)
+    stratum = np.take_along_axis(stratum, order, 1)
+    first = np.cumsum(there, 1) - there
+    chosen = np.arange(rows.shape[1]) - np.take_along_axis(first, stratum, 1) < sizes[stratum]
+    return np.take_along_axis(rows, order, 1)[chosen].reshape(len(rows), sizes.sum())
 
 
 def penalty_of(settings: EOSettings, weight: float) -> Penalty:
@@ -169,7 +178,7 @@ def fair_fine_tune(
     """Fine-tune on the mixture with the EO term (method section 2), lambda given or chosen on validation rows.
 
     Validation rows are held out of S_0 when the base is trained, and out of the mixture here; `train` leaves out those that either
-    training saw all the same (the complement may hold rows of S_0). A NaN Delta_EO (an empty cell) does not meet the target.
+    training saw all the same (rehearsed rows are rows of S_0). A NaN Delta_EO (an empty cell) does not meet the target.
     """
     rows = mixture(data, seeds, rehearsal)
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
