@@ -189,20 +189,7 @@ def test_what_check_lets_pass_is_drawn(tmp_path):
         built = plan.build(one)
         for stage in ("dataset", "split", "draw"):
             for step in built.steps[stage].values():
-                run_stage(step, tmp_path)
-
-
-def run_stage(step, folder):
-    from popleak import dataset
-
-    if step.stage != "dataset":
-        return tiny.run_stage(step, folder)
-    (path,) = step.inputs["files"]
-    output = folder / step.outputs["table"]
-    dataset.run(
-        settings=step.settings, files={step.settings["files"][0]: path}, output=output, step=step.id, code="test"
-    )
-    return output
+                tiny.run_stage(step, tmp_path)
 
 
 def test_check_of_other_datasets_and_tight_rehearsal(capsys, monkeypatch):

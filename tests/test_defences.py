@@ -54,7 +54,9 @@ class Case:
         return np.stack(
             [
                 draw_one(
-                    wanted, {key: np.setdiff1d(rows, own) for key, rows in strata.items()}, generator(int(seed), purpose)
+                    wanted,
+                    {key: np.setdiff1d(rows, own) for key, rows in strata.items()},
+                    generator(int(seed), purpose),
                 )
                 for seed, own in zip(self.seeds, beside, strict=True)
             ]

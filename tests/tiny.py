@@ -54,7 +54,7 @@ def run_stage(step: plan.Step, folder: Path) -> Path:
     output = folder / step.outputs["table"]
     common = {"settings": step.settings, "output": output, "step": step.id, "code": "test"}
     if step.stage == "dataset":
-        dataset.run(**common, files={})
+        dataset.run(**common, files=dict(zip(step.settings["files"], paths.get("files", ()), strict=True)))
     elif step.stage == "split":
         split.run(**common, data=paths["data"][0])
     else:
