@@ -76,6 +76,44 @@ def test_rows_beyond_the_pool_are_known_before_a_job(tmp_path, suffix):
     assert plan.build(experiment(task(path, rows=30, query_rows=15)))
 
 
+def test_a_draw_and_a_disjoint_complement_are_asked_of_one_pool(tmp_path):
+    """At 0.3 against 0.5 they need 1.2 rows of the first group for each row of a model; without a defence 0.7 are enough."""
+    path, worlds = put(tmp_path, people(400)), [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
+    built = plan.build(experiment(task(path, rows=76), worlds=worlds))
+    assert all(len(step.settings["draws"]) == 2 for step in built.steps["draw"].values() if "draws" in step.settings)
+    beside = r"by S_0 at the ratio 0\.3 and a disjoint complement at 0\.5"
+    for rows, asked in ((90, 108), (120, 144)):
+        with pytest.raises(
+            PopleakError,
+            match=rf"^config: tasks: loans: rows: {asked} rows of group male are asked for {beside}, and the victim pool holds 97: lower it to 79 at most",
+        ):
+            plan.build(experiment(task(path, rows=rows), worlds=worlds))
+        assert plan.build(experiment(task(path, rows=rows), worlds=worlds, defences=["none"]))
+    lines, problems = said(experiment(task(path, rows=90), worlds=worlds))
+    assert "rows: 108 rows of group male are asked for by S_0" in problems[1]
+    most = next(int(line.split()[-3]) for line in lines if "rows: 90" in line)
+    lines, problems = said(experiment(task(path, rows=most), worlds=worlds))
+    assert not problems
+    # half of the 128 that one draw can have: 64 female rows are in a pool, and a draw at 0.5 takes half of them
+    chosen = plan.build(experiment(task(path, rows="auto"), worlds=worlds))
+    assert {step.settings["rows"] for step in chosen.steps["draw"].values() if "rows" in step.settings} == {64}
+    for stage in ("dataset", "split", "draw"):
+        for step in chosen.steps[stage].values():
+            tiny.run_stage(step, tmp_path)
+
+
+def test_a_mixture_that_cannot_be_whole_is_known_before_a_job(tmp_path):
+    """One row of a group in 10, and balanced labels: neither draw gives one with label 0, but one at the ratio in between has it."""
+    one = experiment(
+        task(put(tmp_path, people(400)), rows=10), worlds=[{"protocol": "ratio", "ratios": [0, 0.1]}], ratio_mode="label-balanced",
+        defences=["none", "scratch"],
+    )  # fmt: skip
+    with pytest.raises(
+        PopleakError, match=r"loans: defence 'scratch': rehearsal: a share of 0\.5 of 10 rows at the ratios 0 and 0\.1"
+    ):
+        plan.build(one)
+
+
 def test_rows_beyond_a_published_dataset(tmp_path):
     with pytest.raises(PopleakError, match=r"^config: tasks: german-sex: rows: 500 rows of group Male"):
         plan.build(experiment({"dataset": "german", "attribute": "sex", "rows": 500, "query_rows": 50}))

@@ -195,6 +195,33 @@ def test_base_and_complement_are_paired_but_differ():
             assert set(one) != set(two)
 
 
+@pytest.mark.parametrize("mode", ["natural", "label-balanced"])
+@pytest.mark.parametrize("protocol", ["ratio", "equal"])
+def test_no_complement_holds_a_row_of_its_models_own_draw(protocol, mode):
+    found = stages(protocol, mode)
+    base, other = found.draws("base"), found.draws("complement")
+    for world in base:
+        for one, two in zip(base[world]["rows"], other[world]["rows"]):
+            assert not np.isin(one, two).any()
+
+
+def test_a_complement_needs_room_beside_the_own_draw():
+    """All rows but one of a group's pool are the model's own: one is left, and two are refused."""
+    records = DATA._replace(facts={"groups": ["first", "second"]})
+    pool = np.where(np.arange(len(DATA.y)) % 2, 0, 1).astype(np.int8)
+    there = min(int(((pool == code) & (DATA.a == 0)).sum()) for code in (0, 1))
+    settings = {"purpose": "complement", "seed": 1, "key": "t", "mode": "natural", "victims": 1, "shadows": 1}
+    one = {"world": "0.0#0", "from_world": "0.01#0", "own_ratio": 0.0}
+    rows = there - 1
+    found = draw._training({**settings, "rows": rows}, {**one, "ratio": 1 - 1 / rows}, records, {0: pool})
+    assert (DATA.a[arrays.matrix(found["rows"])] == 0).sum(1).tolist() == [1, 1]
+    with pytest.raises(
+        PopleakError,
+        match=rf"pool: {there + 1} rows of group first are asked for by a model's own draw and a complement .* holds",
+    ):
+        draw._training({**settings, "rows": rows}, {**one, "ratio": 1 - 2 / rows}, records, {0: pool})
+
+
 def test_seeds_are_the_models_own():
     seeds = np.concatenate([one["seed"] for one in stages("equal").draws("base").values()])
     assert len(set(seeds)) == len(seeds) == 20

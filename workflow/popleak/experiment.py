@@ -153,7 +153,7 @@ class Task(Settings):
     """The dataset's own options."""
     rows: Rows = 2000
     """Rows that each model draws, the same in all worlds; the share `training.validation` of them is held out of training. `auto`: half
-    of what the smallest pool allows, at most 2000."""
+    of what the smallest pool allows one draw, at most 2000."""
     query_rows: Rows = 1000
     """Query points of each group, disjoint from all training rows. `auto`: what the query pool holds, at most 1000."""
     models: Choices | None = None

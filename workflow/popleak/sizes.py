@@ -119,8 +119,8 @@ def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[i
 
 
 def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
-    """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ, and no more than
-    a draw and its complement find beside each other."""
+    """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
+    aside, a complement finds room beside each."""
     draws = draws_of(experiment, task, cells)
     rows, query_rows = largest(experiment, draws, cells)
     single, _ = largest(experiment, draws._replace(directions=()), cells)

@@ -176,7 +176,9 @@ class TaskPlan:
             }
             name = several([self._named(item) for item in mine])
             rows = self.models * len(mine) * self.task.rows
-            found.append(Cut(mine, self.draw(purpose, name, settings, seconds=3e-8 * rows, mb=rows * 2.2e-6)))
+            # for a complement the model's own draw is made again
+            seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
+            found.append(Cut(mine, self.draw(purpose, name, settings, seconds=seconds, mb=rows * 2.2e-6)))
         return found
 
     @staticmethod
