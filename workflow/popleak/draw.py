@@ -1,7 +1,8 @@
 """Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
 
 Three purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
-other world of a pair and from what the model's own S_0 leaves of its pool. `query`: the query set of each pool split, and for each pair which of its points stand for which world.
+other world of a pair, out of the rows that are not in the model's own S_0; that is drawn again, from its seed. `query`: the
+query set of each pool split, and for each pair which of its points stand for which world.
 """
 
 from __future__ import annotations
@@ -89,16 +90,11 @@ def _training(
                 rng = generator(seed, "base", clean(one["world"]))
                 drawn = draw_one(wanted, strata, rng)
                 slip = poison[number]
-                if turned:  # S_0 has been drawn again from its seed: the complement takes none of its rows
-                    taken[drawn] = True
-                    left = {key: there[~taken[there]] for key, there in strata.items()}
-                    taken[drawn] = False
-                    drawn, slip = (
-                        draw_one(turned, left, generator(seed, "complement", clean(one["from_world"]))),
-                        slip[:0],
-                    )
-                elif (
-                    slipped
+                if turned:  # complements stay clean
+                    left, slip = _without(strata, drawn, taken), slip[:0]
+                    drawn = draw_one(turned, left, generator(seed, "complement", clean(one["from_world"])))
+                if len(
+                    slip
                 ):  # in place of rows of the clean draw, whose order is random; the rest has the world's ratio
                     drawn = _first(drawn, clean_part, records)
                 rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
@@ -109,6 +105,14 @@ def _training(
         **{name: np.array(values) for name, values in columns.items()},
         "rows": arrays.fixed(np.array(rows, dtype=np.int32)),
     }
+
+
+def _without(strata: Mapping, drawn: np.ndarray, taken: np.ndarray) -> dict:
+    """Return the strata without the rows `drawn` (n,); taken (N,): all False, before and after."""
+    taken[drawn] = True
+    left = {key: there[~taken[there]] for key, there in strata.items()}
+    taken[drawn] = False
+    return left
 
 
 def _first(drawn: np.ndarray, wanted: Mapping[tuple[int | None, int], int], records: Loaded) -> np.ndarray:

@@ -90,9 +90,9 @@ def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, 
 def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
     ratios = {ratio for world in task.worlds for ratio in world.ratios}
-    turned = (
-        {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()} if task.defended else set()
-    )
+    turned = set()
+    if task.defended:
+        turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
     ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     poisoned = (task.poison.label, task.poison.group)
     return needs.Draws(
