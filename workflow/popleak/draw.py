@@ -93,9 +93,7 @@ def _training(
                 if turned:  # complements stay clean
                     left, slip = _without(strata, drawn, taken), slip[:0]
                     drawn = draw_one(turned, left, generator(seed, "complement", clean(one["from_world"])))
-                if len(
-                    slip
-                ):  # in place of rows of the clean draw, whose order is random; the rest has the world's ratio
+                if len(slip):  # in place of rows of the clean draw; the rest, in random order, has the world's ratio
                     drawn = _first(drawn, clean_part, records)
                 rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
