@@ -108,7 +108,7 @@ def _cut(
         "victim_share": population.victim_share, "adversary_share": population.adversary_share,
     }  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
-    draws = sizes.draws_of(experiment, task, cells)
+    draws = sizes.draws_of(task, cells)
     pools = [
         {
             (name, y, a): int(((pool == number) & (records.y == y) & (records.a == a)).sum())

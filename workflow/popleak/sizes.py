@@ -24,10 +24,10 @@ SLACK = 0.05
 """How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
 
-def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
-    """Return the task with its `rows` and `query_rows` as numbers. Raises PopleakError naming the task.
+def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, Cells | None]:
+    """Return the task with its `rows` and `query_rows` as numbers, and its counts where they are known before it is loaded.
 
-    Where a raw file is absent, which the plan says itself, nothing is refused.
+    Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
     """
     where = f"config: tasks: {task.id}"
     auto = "auto" in (task.rows, task.query_rows)
@@ -54,7 +54,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     problems = unrehearsed(experiment, task)
     if problems:
         raise refusal(where, problems)
-    return task
+    return task, found
 
 
 def provisional(task: ResolvedTask) -> ResolvedTask:
@@ -87,14 +87,14 @@ def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, 
     return plugin.cells(files=dict(files), label=label, attribute=attribute, options=chosen)
 
 
-def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.Draws:
+def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
     ratios = {ratio for world in task.worlds for ratio in world.ratios}
     if any(defence.name != "none" for defence in task.defences):  # of many worlds the complement has the mirrored ratio
         ratios |= {round(1 - ratio, 12) for world in task.worlds if world.protocol == "k-ary" for ratio in world.ratios}
     rate = sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
     poisoned = (task.poison.label, task.poison.group)
-    return needs.Draws(sorted(ratios), experiment.ratio_mode, rate, max(task.poison.shares), poisoned)
+    return needs.Draws(sorted(ratios), task.ratio_mode, rate, max(task.poison.shares), poisoned)
 
 
 def shares_of(experiment: Experiment) -> dict[str, float]:
@@ -106,7 +106,7 @@ def shares_of(experiment: Experiment) -> dict[str, float]:
 def largest(experiment: Experiment, task: ResolvedTask, cells: Cells) -> tuple[int, int]:
     """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
     few = needs.held(cells.counts, shares_of(experiment), fewest=True)
-    found = needs.largest_rows(draws_of(experiment, task, cells), few), needs.largest_query_rows(few)
+    found = needs.largest_rows(draws_of(task, cells), few), needs.largest_query_rows(few)
     return found if cells.exact else tuple(max(int(one * (1 - SLACK)) - 10, 0) for one in found)
 
 
@@ -143,7 +143,7 @@ def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
-    return short(task, draws_of(experiment, task, cells), [many], largest(experiment, task, cells))
+    return short(task, draws_of(task, cells), [many], largest(experiment, task, cells))
 
 
 def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
