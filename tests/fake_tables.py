@@ -104,6 +104,7 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
     frame["ratio"] = np.where(frame["world"] == 0, pair[1], pair[2])
     frame["eo_weight"] = 1.0 if defence.startswith("fft") else 0.0
     frame["eo_vacuous"] = float(defence == "fft" and pair[0] == "pure")
+    frame["travel"] = np.nan if defence == "none" else 0.5
     return frame
 
 

@@ -13,7 +13,7 @@ import tiny
 from popleak import answers as stored
 from popleak import arrays, config, plan, plugins, query, records, seen, store
 from popleak.attacks.base import Game, Query
-from popleak.populations import draws_of, of_role
+from popleak.populations import draws_of, matching, of_role
 from popleak.populations import read as read_models
 from test_workflow import copy, snakemake
 
@@ -24,7 +24,7 @@ CONFIG = {
     "tasks": [{"dataset": "synthetic", "rows": ROWS, "query_rows": 100, "options": {"rows": 4000}}],
     "worlds": [{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0, 0.3, 1]}],
     "models": [{"name": "mlp", "settings": {"widths": [8]}}], "shadow_models": ["logistic"],
-    "defences": ["none", {"name": "fft-rehearsal", "settings": {"eo_weight": 1.0}}, {"name": "answer-noise", "id": "noisy", "settings": {"sd": 2.0}}],
+    "defences": ["none", {"name": "fft-rehearsal", "settings": {"eo_weight": 2.0}}, {"name": "answer-noise", "id": "noisy", "settings": {"sd": 2.0}}],
     "attacks": ["loss", "kl", "snap", "weights", "pair", "data", "kl-transductive"],
     "knowledge": ["unaware", "aware", "informed"], "repeats": [1, 5], "poison": {"shares": [0, SHARE], "group": 1, "label": 0},
     "population": {"splits": SPLITS, "victims": VICTIMS, "shadows": SHADOWS}, "training": {"epochs": 2},
@@ -164,6 +164,30 @@ def test_too_much_poison_is_refused_with_what_there_is(tmp_path):
         for stage in ("dataset", "split", "draw"):
             for step in built.steps[stage].values():
                 tiny.run_stage(step, tmp_path)
+
+
+# How far a defence went.
+
+
+def test_travel_is_measured_on_the_stored_weights(ran):
+    """Noise on answers leaves the weights where they are; what is not defended goes nowhere."""
+    table = ran.table("models")
+    table = table[(table["protocol"] == "pure") & (table["poison"] == 0) & (table["role"] == "victim")]
+    table = {
+        name: part.set_index(["world", "split", "model_index"]).sort_index() for name, part in table.groupby("defence")
+    }
+    assert table["none"]["travel"].isna().all() and (table["noisy"]["travel"] == 0).all()
+    base, tuned = (
+        ran.folder / ran.step(stage, model="mlp", roles=["victim", "shadow"], **more).outputs["victims"]
+        for stage, more in (("train", {}), ("defend", {"defence": "fft-rehearsal"}))
+    )
+    for world, (own, other) in enumerate([("0.0#0", "1.0#0"), ("1.0#0", "0.0#0")]):
+        after = read_models([tuned], world=own, from_world=other)
+        before = matching(read_models([base], world=own), after.keys["seed"])
+        way = np.linalg.norm(after.weights - before.weights, axis=1) / np.linalg.norm(before.weights, axis=1)
+        keys = list(zip([world] * len(way), after.keys["split"], after.keys["model_index"], strict=True))
+        assert (way > 0).all()
+        assert table["fft-rehearsal"].loc[keys, "travel"].to_numpy() == pytest.approx(way, rel=1e-5)
 
 
 # Who there is.

@@ -13,7 +13,7 @@ from popleak.tables import claims
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
 TASKS = {"tasks": ["t"], "controls": {"t": {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {"t": "acs-income"},
-         "kinds": {"t": {n: n for n in ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")}}, "tau": 0.1, "seed": 1}  # fmt: skip
+         "kinds": {"t": {n: n for n in ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")}}, "searched": {}, "tau": 0.1, "seed": 1}  # fmt: skip
 HOLDS, FAILS, OPEN, IDLE = verdicts.WORDS
 MEASURES = (
     "accuracy",
@@ -126,6 +126,19 @@ def test_all_hold():
 )
 def test_verdicts(claim, parts, expected):
     assert verdict(judge(**parts), claim) == expected
+
+
+def test_models_that_a_search_chose_carry_no_claim_on_what_the_term_does():
+    """Of the other defence, and where the models are the control's own, nothing changes."""
+    usual, found = judge(), judge({"searched": {"t": ["fft"]}})
+    for claim in ("C5", "C6"):
+        assert verdict(usual, claim) == [HOLDS, HOLDS] and verdict(found, claim) == [OPEN, HOLDS]
+        (evidence,) = found.loc[(found["claim"] == claim) & (found["verdict"] == OPEN), "evidence"]
+        assert evidence.endswith("; cannot tell: lambda was searched for each model")
+    others = ~usual["claim"].isin(["C5", "C6"])
+    pd.testing.assert_frame_equal(usual[others], found[others])
+    idle = judge({"searched": {"t": ["fft"]}}, difference=(0.0, np.nan, np.nan, "not applicable"), vacuous=1.0)
+    assert verdict(idle, "C6") == [IDLE, IDLE]
 
 
 def test_two_variants_of_a_defence_keep_their_own_verdicts():

@@ -12,14 +12,15 @@ import tiny
 from popleak import plugins, train
 from popleak.contracts import heavy_imports
 from popleak.defences import base as contract
-from popleak.defences.base import Data, EOSettings, Population, fair_fine_tune, mixture
-from popleak.defend import Owner
+from popleak.defences.base import Data, EOSettings, Population, Validation, fair_fine_tune, mixture
+from popleak.defend import Owner, travel
 from popleak.draw import draw_one
 from popleak.engine import fit as engine
 from popleak.engine.fit import hold_out
 from popleak.engine.fused import Fused
 from popleak.errors import PopleakError
-from popleak.measures.fairness import rates
+from popleak.measures.fairness import cell_positives, rates
+from popleak.measures.target import p_exceeds
 from popleak.needs import Mixing
 from popleak.seeds import derive, generator
 from popleak.settings import Settings
@@ -217,6 +218,26 @@ def test_epochs_of_fine_tuning():
     assert not same(case.apply("finetune"), case.apply("finetune", epochs=1))
 
 
+@pytest.mark.parametrize("name", ["finetune", "rehearsal", "fft", "fft-rehearsal"])
+def test_learning_rate_of_fine_tuning(name):
+    """Its own step size: training's where it is left out, and the smaller, the shorter the way."""
+    case = mixed()
+    usual = case.apply(name)
+    assert same(usual, case.apply(name, learning_rate=TRAINING["learning_rate"]))
+    ways = [
+        travel(case.population.weights, case.apply(name, learning_rate=rate).weights) for rate in (1e-4, 1e-3, 1e-2)
+    ]
+    assert all((less < more).all() for less, more in itertools.pairwise(ways))
+    with pytest.raises(ValueError, match="greater than 0"):
+        plugins.load("defences", name).Settings(learning_rate=0)
+
+
+def test_travel_is_a_share_of_the_norm():
+    before = np.array([[3.0, 4.0], [3.0, 4.0], [1.0, np.nan], [0.0, 0.0]])
+    after = np.array([[3.0, 4.0], [6.0, 8.0], [1.0, 1.0], [1.0, 1.0]])
+    assert travel(before, after) == pytest.approx([0.0, 1.0, np.nan, np.nan], nan_ok=True)
+
+
 # The mixture.
 
 
@@ -264,51 +285,60 @@ def test_too_much_rehearsal_is_refused_in_one_line():
 
 
 class FakeTrain:
-    """Delta_EO by model and lambda from a table; weights that name the lambda."""
+    """Delta_EO on 4,000 validation rows by model and lambda, from a table; weights that name the lambda."""
 
     def __init__(self, delta, vacuous=0.0) -> None:
         self.delta, self.vacuous, self.calls = delta, vacuous, []
 
-    def __call__(self, rows, part, *, start, epochs, penalty, extra, held_out):
+    def __call__(self, rows, part, *, start, epochs, learning_rate, penalty, extra, held_out):
         self.calls.append((penalty.weight, part.tolist()))
         size = len(part)
         found = Population(
             np.full((size, 1), penalty.weight), np.ones(size, bool), np.full(size, penalty.weight),
             np.full(size, self.vacuous),
         )  # fmt: skip
-        return found, np.array([self.delta[k][penalty.weight] for k in part])
+        positives = np.full((size, 2, 2), 300.0)
+        positives[:, 1, 1] += [1000 * self.delta[k][penalty.weight] for k in part]
+        return found, Validation(positives, np.full((size, 2, 2), 1000))
 
 
 def choose(delta, vacuous=0.0, **settings):
     case, fake = mixed(), FakeTrain(delta, vacuous)
-    own = EOSettings(**{"eo_grid": (1.0, 2.0, 4.0), "eo_target": 0.05, **settings})
+    own = EOSettings(**{"eo_weight": "auto", "eo_grid": (1.0, 2.0, 4.0), "eo_target": 0.05, **settings})
     found = fair_fine_tune(
         population=case.population, data=case.data, train=fake, seeds=case.seeds, settings=own, rehearsal=0.5
     )
     return found, fake.calls
 
 
-def test_auto_takes_the_smallest_lambda_that_meets_the_target():
+def test_auto_takes_the_smallest_lambda_that_is_not_refused():
     delta = [
-        {1.0: 0.04, 2.0: 0.0, 4.0: 0.0},
-        {1.0: 0.06, 2.0: 0.05, 4.0: 0.0},
-        {1.0: 0.3, 2.0: 0.2, 4.0: 0.1},  # none meets it: the largest
-        {1.0: 0.2, 2.0: 0.2, 4.0: 0.01},
+        {1.0: 0.04},
+        {1.0: 0.09},  # above the target, and no evidence against a Delta_EO of 0.05
+        {1.0: 0.3, 2.0: 0.2, 4.0: 0.2},  # all are refused: the largest
+        {1.0: 0.3, 2.0: 0.04},
     ]
     found, calls = choose(delta)
-    assert found.eo_weight.tolist() == [1.0, 2.0, 4.0, 4.0]
-    assert found.weights[:, 0].tolist() == [1.0, 2.0, 4.0, 4.0]
-    assert calls == [(1.0, [0, 1, 2, 3]), (2.0, [1, 2, 3]), (4.0, [2, 3])]
+    assert found.eo_weight.tolist() == [1.0, 1.0, 4.0, 2.0]
+    assert found.weights[:, 0].tolist() == [1.0, 1.0, 4.0, 2.0]
+    assert calls == [(1.0, [0, 1, 2, 3]), (2.0, [2, 3]), (4.0, [2])]
 
 
 def test_auto_stops_where_the_term_is_vacuous():
-    found, calls = choose([{1.0: 0.9}] * MODELS, vacuous=1.0)
+    found, calls = choose([{1.0: 0.6}] * MODELS, vacuous=1.0)
     assert found.eo_weight.tolist() == [1.0] * MODELS
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("name", ["fft", "fft-rehearsal"])
+def test_lambda_is_fixed_unless_a_config_asks_for_a_search(name):
+    usual = plugins.load("defences", name).Settings()
+    assert usual.eo_weight == 1.0
+    assert mixed().apply(name).eo_weight.tolist() == [1.0] * MODELS
+
+
 def test_a_given_lambda_is_used_whatever_it_gives():
-    found, calls = choose([{3.0: 0.9}] * MODELS, eo_weight=3.0)
+    found, calls = choose([{3.0: 0.6}] * MODELS, eo_weight=3.0)
     assert found.eo_weight.tolist() == [3.0] * MODELS
     assert len(calls) == 1
 
@@ -322,26 +352,47 @@ def test_settings_that_are_left_out_of_a_steps_identity_change_no_bit(penalty):
     )
     assert same(one, grid)
     assert same(one, target) == (penalty != "lagrangian")
-    assert not EOSettings(penalty=penalty).unused(), "where lambda is chosen, all count"
+    assert not EOSettings(eo_weight="auto", penalty=penalty).unused(), "where lambda is chosen, all count"
 
 
-def test_auto_on_real_training_is_the_best_of_the_single_runs():
-    case, grid, target = Case(0.3, 0.5, validation=0.3), (0.25, 1.0, 4.0), 0.2
-    auto = case.apply("fft-rehearsal", eo_grid=grid, eo_target=target)
-    single = {weight: case.apply("fft-rehearsal", eo_weight=weight, eo_target=target) for weight in grid}
-    rows = mixture(case.data, case.seeds, 0.5)
-    aside = np.concatenate([case.held, hold_out(rows, case.seeds, 0.3)[1]], 1)
+def test_auto_on_real_training_is_one_of_the_single_runs():
+    case, grid, share = Case(validation=0.5), (0.25, 1.0, 4.0), 0.3
+    auto = case.apply("fft-rehearsal", eo_weight="auto", eo_grid=grid, rehearsal=share)
+    single = {weight: case.apply("fft-rehearsal", eo_weight=weight, rehearsal=share) for weight in grid}
+    rows = mixture(case.data, case.seeds, share)
+    tuned, out = hold_out(rows, case.seeds, 0.5)
+    aside, trained = np.concatenate([case.held, out], 1), np.concatenate([case.data.base, tuned], 1)
     for k in range(MODELS):
-        met = []
+        clean = aside[k][~np.isin(aside[k], trained[k])]
+        accepted = []
         for weight in grid:
-            x = case.fitter.table.x[aside[k]]
-            p = engine.predict(case.fitter.build, single[weight].weights[k : k + 1], x)
-            if rates(p, RECORDS.y[aside[k]], RECORDS.a[aside[k]]).delta_eo[0] <= target:
-                met.append(weight)
-        expected = met[0] if met else grid[-1]
+            p = engine.predict(case.fitter.build, single[weight].weights[k : k + 1], case.fitter.table.x[clean])
+            positives, counts = cell_positives(p, RECORDS.y[clean], RECORDS.a[clean])
+            if p_exceeds(positives, counts[None], 0.05)[0] > 0.05:
+                accepted.append(weight)
+        expected = accepted[0] if accepted else grid[-1]
         assert auto.eo_weight[k] == expected
         assert np.abs(auto.weights[k] - single[expected].weights[k]).max() < 1e-6
     assert len(set(auto.eo_weight)) > 1, "the case must tell models apart"
+
+
+def test_validation_counts_clean_rows_alone():
+    case = mixed()
+    rows = mixture(case.data, case.seeds, 0.5)
+    penalty = contract.penalty_of(EOSettings(), 1.0)
+    how = {"start": case.population.weights, "epochs": 1, "penalty": penalty}
+    _, found = case.owner.train(rows, slice(None), **how)
+    _, half = case.owner.train(rows, slice(None), held_out=True, **how)
+    aside, clean = case.owner._aside(rows, slice(None))
+    for k in range(MODELS):
+        kept = aside[k][clean[k]]
+        assert (
+            found.counts[k].tolist()
+            == np.bincount(2 * RECORDS.y[kept] + RECORDS.a[kept], minlength=4).reshape(2, 2).tolist()
+        )
+        assert 0 < half.counts[k].sum() == len(kept) // 2 < found.counts[k].sum() < 2 * 20
+    assert (found.positives <= found.counts).all() and found.positives.any()
+    assert case.owner.train(rows, slice(None), start=case.population.weights)[1] is None, "no EO term, nothing to judge"
 
 
 # What the EO term sees.
@@ -370,8 +421,9 @@ def test_held_out_reference_needs_held_out_rows():
 
 
 def test_auto_without_held_out_rows():
-    found = Case(0.3, 0.5, validation=0.0).apply("fft-rehearsal")
+    found = Case(0.3, 0.5, validation=0.0).apply("fft-rehearsal", eo_weight="auto")
     assert found.finite.all()
+    assert found.eo_weight.tolist() == [0.5] * MODELS, "no rows refuse nothing"
 
 
 @pytest.mark.parametrize("penalty", ["absolute", "squared", "lagrangian"])

@@ -254,6 +254,7 @@ FLIPS = {
     "tasks.query_rows": (in_task(query_rows=31), {"draw", *FROM_QUERY}),
     "tasks.models": (in_task(models=["logistic"]), FROM_TRAIN),
     "tasks.worlds": (in_task(worlds=[{"protocol": "ratio", "ratios": [0.2, 0.6]}]), FROM_DRAW),
+    "tasks.ratio_mode": (in_task(ratio_mode="label-balanced"), FROM_DRAW),
     "tasks.defences": (in_task(defences=["none"]), FROM_QUERY),
     "tasks.attacks": (in_task(attacks=["loss"]), JUDGED),
     "worlds.protocol": ({"worlds": [{"protocol": "pure"}]}, FROM_DRAW),
@@ -370,6 +371,34 @@ def test_where_the_data_lies_changes_no_step(tmp_path):
         assert [step.params for step in old.steps[stage].values()] == [
             step.params for step in new.steps[stage].values()
         ]
+
+
+def test_a_task_may_have_its_own_ratio_mode():
+    """It reaches all that draws, measures and attacks, and no other task; what the experiment says then counts for nothing here."""
+    task = tiny.raw()["tasks"][0]
+    tasks = [{**task, "id": "own", "ratio_mode": "label-balanced"}, {**task, "id": "usual"}]
+    built = tiny.build(tasks=tasks)
+    for stage in ("measure", "attack"):
+        modes = {step.settings["task"]: step.settings["mode"] for step in built.steps[stage].values()}
+        assert modes == {"own": "label-balanced", "usual": "natural"}
+    draws = {(step.settings["purpose"], step.settings["mode"]) for step in built.steps["draw"].values()}
+    assert draws == {
+        (purpose, mode) for purpose in ("base", "complement", "query") for mode in ("natural", "label-balanced")
+    }
+    one, other = (tiny.build(tasks=tasks[:1], ratio_mode=mode) for mode in ("natural", "label-balanced"))
+    for stage in STORE:
+        assert list(one.steps[stage]) == list(other.steps[stage])
+
+
+def test_sizes_go_by_the_tasks_own_ratio_mode(tmp_path):
+    """A pool holds 80 rows of group v, 40 of them negative: 70 rows of world 1 fit, and the 62 negatives of balanced ones do not."""
+    (tmp_path / "t.csv").write_text("x,y,g\n" + "1,0,u\n" * 1000 + "2,1,u\n" * 50 + "3,0,v\n" * 100 + "4,1,v\n" * 100)
+    options = {"path": str(tmp_path / "t.csv"), "label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
+    task = {"dataset": "table", "options": options, "rows": 70, "query_rows": 20}
+    tiny.build(tasks=[task], ratio_mode="natural")
+    tiny.build(tasks=[{**task, "ratio_mode": "natural"}], ratio_mode="label-balanced")
+    with pytest.raises(PopleakError, match="rows of group v with label 0 are asked for"):
+        tiny.build(tasks=[{**task, "ratio_mode": "label-balanced"}])
 
 
 def test_what_is_fetched_and_what_is_found(tmp_path):

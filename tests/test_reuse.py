@@ -410,8 +410,8 @@ def test_a_setting_without_effect_beside_the_others_changes_no_step(name, settin
 @pytest.mark.parametrize(
     "setting",
     [
-        {"eo_grid": [1.0, 8.0]},
-        {"eo_target": 0.2},
+        {"eo_weight": "auto", "eo_grid": [1.0, 8.0]},
+        {"eo_weight": "auto", "eo_target": 0.2},
         {"eo_weight": 1.0, "penalty": "lagrangian", "eo_target": 0.2},
     ],
 )

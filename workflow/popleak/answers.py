@@ -26,7 +26,7 @@ class Points(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What models answered: columns world, split, model_index, seed, ratio, finite, eo_weight, eo_vacuous (K,); scores (K, q)."""
+    """What models answered: columns world, split, model_index, seed, ratio (K,) and `populations.FOUND` (K,); scores (K, q)."""
 
     keys: dict[str, np.ndarray]
     scores: np.ndarray

@@ -86,7 +86,7 @@ def _sizes(
         problems.append(str(error).removeprefix(f"config: tasks: {task.id}: "))
         return
     if records is None:
-        most = sizes.largest(experiment, sizes.draws_of(experiment, sized, cells), cells)
+        most = sizes.largest(experiment, sizes.draws_of(sized, cells), cells)
         short = sizes.shortages(experiment, sized, cells)
     else:
         most, short = _cut(experiment, sized, cells, records)
@@ -108,7 +108,7 @@ def _cut(
         "victim_share": population.victim_share, "adversary_share": population.adversary_share,
     }  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
-    draws = sizes.draws_of(experiment, task, cells)
+    draws = sizes.draws_of(task, cells)
     pools = [
         {
             (name, y, a): int(((pool == number) & (records.y == y) & (records.a == a)).sum())

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from . import plugins
 from .errors import PopleakError
-from .experiment import Experiment, Id, Poison, Task, Worlds
+from .experiment import Experiment, Id, Poison, RatioMode, Task, Worlds
 from .messages import line, near
 from .reading import merge as merge
 from .reading import read as read
@@ -47,6 +47,7 @@ class ResolvedTask(Settings):
     query_rows: int | Literal["auto"]
     models: tuple[ResolvedChoice, ...]
     worlds: tuple[Worlds, ...]
+    ratio_mode: RatioMode
     defences: tuple[ResolvedChoice, ...]
     attacks: tuple[ResolvedChoice, ...]
     shadow_models: tuple[ResolvedChoice, ...]
@@ -132,6 +133,7 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         query_rows=task.query_rows,
         models=models,
         worlds=worlds,
+        ratio_mode=task.ratio_mode or experiment.ratio_mode,
         defences=defences,
         attacks=attacks,
         shadow_models=shadow_models,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import plugins, store, train
-from .defences.base import Data, Defence, Population
+from .defences.base import Data, Defence, Population, Validation
 from .engine.fit import Progress, hold_out, predict_rows
 from .errors import PopleakError
-from .measures.fairness import rates
+from .measures.fairness import cell_positives
 from .needs import Mixing, half_up
 from .populations import ROLES, Models, draws_of, empty, matching, of_role, told
 from .populations import read as read_models
@@ -42,16 +42,17 @@ class Owner:
         part: slice | np.ndarray,
         *,
         start: np.ndarray | None,
-        epochs: int | None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
         penalty: Any = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
-    ) -> tuple[Population, np.ndarray]:
-        """Train models `part` on `rows` (k, n); return them and their validation Delta_EO (k,), nan where there is no EO term.
+    ) -> tuple[Population, Validation | None]:
+        """Train models `part` on `rows` (k, n); return them and what they do on their validation rows, None without an EO term.
 
-        start (k, P): weights to go on from; None starts again from the models' initial weights. penalty: the EO term.
-        extra (k, e): rows that only the EO term sees. held_out: the EO term sees half of the held-out rows and nothing else; the
-        validation Delta_EO is then measured on the other half.
+        start (k, P): weights to go on from; None starts again from the models' initial weights. epochs, learning_rate: None is
+        what the base models were trained with. penalty: the EO term. extra (k, e): rows that only the EO term sees. held_out: the EO
+        term sees half of the held-out rows and nothing else, and the other half is left for validation.
         """
         seeds = self.seeds[part]
         aside, clean = self._aside(rows, part) if penalty is not None else (None, None)
@@ -68,6 +69,7 @@ class Owner:
             rows,
             seeds,
             epochs=epochs,
+            learning_rate=learning_rate,
             penalty=penalty,
             extra=extra,
             extra_only=held_out,
@@ -77,8 +79,8 @@ class Owner:
         lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
         found = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
         if penalty is None:
-            return found, np.full(len(seeds), np.nan)
-        return found, self._delta(fitted.weights, aside, clean)
+            return found, None
+        return found, self._validation(fitted.weights, aside, clean)
 
     def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen:
@@ -95,22 +97,19 @@ class Owner:
                 trained[rows_of] = False
         return aside, clean
 
-    def _delta(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return Delta_EO (k,) of each model on its own clean rows of (k, v).
-
-        A label with an empty cell does not count; NaN if none does, or if no row is left.
-        """
+    def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
+        """Return what each model does on its own clean rows of (k, v)."""
+        positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
         if not rows.shape[1]:
-            return np.full(len(rows), np.nan)
-        records = self.fitter.records
-        how = self.fitter.how
-        table = self.fitter.table
-        scores = predict_rows(self.fitter.build, weights, table, rows, threads=how.threads, device=how.device)
-        found = []
-        for score, row, ok in zip(scores, rows, clean, strict=True):
+            return Validation(positives, counts)
+        records, how = self.fitter.records, self.fitter.how
+        scores = predict_rows(
+            self.fitter.build, weights, self.fitter.table, rows, threads=how.threads, device=how.device
+        )
+        for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):
             kept = row[ok]
-            found.append(rates(score[ok][None], records.y[kept], records.a[kept]).delta_eo[0] if len(kept) else np.nan)
-        return np.array(found)
+            (positives[k],), counts[k] = cell_positives(score[ok][None], records.y[kept], records.a[kept])
+        return Validation(positives, counts)
 
 
 def run(
@@ -159,9 +158,9 @@ def run(
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
                 make = functools.partial(defended, defence, own, fitter, base, rows, other, mixing, what)
-                found = there.complete(role, world, other_world, made_of, train.FOUND, make)
+                found = there.complete(role, world, other_world, made_of, train.MADE, make)
                 keys = {**keys, "from_world": other_keys["from_world"]}
-                write_models(writers[role], Models(keys, *(found[name] for name in train.FOUND)), made_of)
+                write_models(writers[role], Models(keys, *(found[name] for name in train.MADE)), made_of)
     there.tell()
 
 
@@ -186,8 +185,19 @@ def defended(
     """Return the columns of models `part` (k,) of those with draws `rows` (K, n) and complements `other` (K, n)."""
     rows, other, seeds = rows[part], other[part], base.keys["seed"][part]
     owner = Owner(fitter, rows, seeds, Progress(what, len(part)))
-    before = Population(*(getattr(base, name)[part] for name in train.FOUND))
+    names = Population.__dataclass_fields__
+    before = Population(*(getattr(base, name)[part] for name in names))
     after = defence.apply(
         population=before, data=owner.data(other, mixing), train=owner.train, seeds=seeds, settings=own
     )
-    return {name: getattr(after, name) for name in train.FOUND} | {"weights": after.weights.astype(np.float32)}
+    weights = after.weights.astype(np.float32)
+    way = travel(before.weights, weights) if fitter.model.gradient else np.full(len(part), np.nan)
+    return {name: getattr(after, name) for name in names} | {"weights": weights, "travel": way}
+
+
+def travel(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return the L2 distance (K,) of weights `after` (K, P) from `before`, in units of the norm of `before`; NaN where a model diverged."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        before, after = before.astype(np.float64), after.astype(np.float64)
+        found = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
+    return np.where(np.isfinite(found), found, np.nan)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config, plugins
+from . import config, plugins, searches
 from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
@@ -48,6 +48,8 @@ class Plan:
     """Which raw files a task has where its dataset could take one of several, and why, a line each."""
     absent: list[str] = field(default_factory=list)
     """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
+    cautions: list[str] = field(default_factory=list)
+    """Settings that cannot do what they seem to on so many rows, and the remedy, a line each."""
 
     def __getitem__(self, key: tuple[str, str]) -> Step:
         stage, name = key
@@ -74,8 +76,9 @@ class Plan:
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
     def notices(self) -> list[str]:
-        """Return what a user must know of the data before a run, a line each: what was chosen, and what is left out."""
-        return [*(f"data: {line}" for line in self.chosen), *(f"left out: {line}" for line in self.absent)]
+        """Return what a user must know before a run, a line each: what data were chosen, what is left out, what to be careful with."""
+        kinds = {"data": self.chosen, "left out": self.absent, "caution": self.cautions}
+        return [f"{kind}: {line}" for kind, lines in kinds.items() for line in lines]
 
     def targets(self) -> list[str]:
         """Return the files that the default target asks for."""
@@ -122,6 +125,7 @@ def build(experiment: Experiment) -> Plan:
             continue
         one.add(parts)
         tasks.append(one.task)
+        plan.cautions += searches.cautions(one.task, experiment.training.validation, one.cells)
         if one.raw.note:
             plan.chosen.append(f"{task.id}: {one.raw.note}")
             raw = {**raw, "options": one.raw.options}  # the report's settings give the same data on another machine
@@ -149,6 +153,9 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             for task in plan.tasks
         },
         "kinds": {task.id: {defence.id: defence.name for defence in task.defences} for task in plan.tasks},
+        "searched": {
+            task.id: [defence.id for defence in task.defences if searches.searched(defence)] for task in plan.tasks
+        },
         "datasets": {task.id: task.dataset for task in plan.tasks},
         "references": {
             task.id: [attack.id for attack in task.attacks if plugins.load("attacks", attack.name).reference]
@@ -177,7 +184,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
     }
     needs = {
         "leakage": ("controls", "references", "white_box"),
-        "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
+        "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
     }
     for name in TABLES:
@@ -208,7 +215,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
     shown["tasks"] = given
     plan.report = add(
         plan.steps, "report", experiment.experiment,
-        {"experiment": shown, "figures": list(plan.figures), "absent": plan.absent},
+        {"experiment": shown, "figures": list(plan.figures), "absent": plan.absent, "cautions": plan.cautions},
         {
             **plan.tables,
             "figures": [(step, "png") for step in plan.figures.values()],

@@ -15,14 +15,23 @@ ROLES = ("victim", "shadow")
 KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
 
 
+FOUND = ("finite", "eo_weight", "eo_vacuous", "travel")
+"""What is stored of a model beside its keys and weights, by column."""
+
+
 class Models(NamedTuple):
-    """Models of one role: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,)."""
+    """Models of one role: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,).
+
+    travel (K,): L2 distance of the weights from those of M_0, in units of the norm of M_0's; NaN where there was no way to go: of
+    base models and of closed forms.
+    """
 
     keys: dict[str, np.ndarray]
     weights: np.ndarray
     finite: np.ndarray
     eo_weight: np.ndarray
     eo_vacuous: np.ndarray
+    travel: np.ndarray
 
 
 def poisoned(world: str) -> bool:
@@ -44,9 +53,8 @@ def told(world: str) -> tuple[float, float]:
 def empty(keys: dict[str, np.ndarray]) -> Models:
     """Return no models, with the columns that `keys` has."""
     none = np.empty(0)
-    return Models(
-        {name: values[:0] for name, values in keys.items()}, np.empty((0, 1), np.float32), none.astype(bool), none, none
-    )
+    keys = {name: values[:0] for name, values in keys.items()}
+    return Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none, none)
 
 
 def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:
@@ -65,14 +73,8 @@ def of_role(draws: Any, role: str, part: tuple[int, int]) -> tuple[dict[str, np.
 
 def write(writer: store.Writer, models: Models, made_of: np.ndarray, **more: np.ndarray) -> None:
     """Append models of one role. made_of (K, WIDTH): their keys in the sense of `reuse`, the column `key`."""
-    named = {
-        **models.keys,
-        "finite": models.finite,
-        "eo_weight": models.eo_weight,
-        "eo_vacuous": models.eo_vacuous,
-        **more,
-        "key": arrays.fixed(made_of),
-    }
+    found = {name: getattr(models, name) for name in FOUND}
+    named = {**models.keys, **found, **more, "key": arrays.fixed(made_of)}
     writer.add({**named, "weights": arrays.fixed(models.weights.astype(np.float32))})
 
 
@@ -80,12 +82,9 @@ def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = No
     """Return the models of one world, or of one direction, in files of one role written by `train` or `defend`."""
     where = {"world": world} if from_world is None else {"world": world, "from_world": from_world}
     found = [table for path in paths if (table := store.read(path, where=where)).num_rows]
-    named = (*KEYS, "finite", "eo_weight", "eo_vacuous")
-    column = {name: np.concatenate([arrays.numpy(table[name]) for table in found]) for name in named}
+    column = {name: np.concatenate([arrays.numpy(table[name]) for table in found]) for name in (*KEYS, *FOUND)}
     weights = np.concatenate([arrays.matrix(table["weights"]) for table in found])
-    return Models(
-        {name: column[name] for name in KEYS}, weights, column["finite"], column["eo_weight"], column["eo_vacuous"]
-    )  # fmt: skip
+    return Models({name: column[name] for name in KEYS}, weights, *(column[name] for name in FOUND))
 
 
 def matching(models: Models, seeds: np.ndarray) -> Models | None:

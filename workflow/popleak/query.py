@@ -12,7 +12,7 @@ import numpy as np
 from . import arrays, plugins, store
 from .answers import Points, read_points
 from .engine.fit import predict
-from .populations import ROLES, Models
+from .populations import FOUND, ROLES, Models, empty
 from .populations import read as read_models
 from .records import Loaded
 from .records import read as read_records
@@ -92,9 +92,7 @@ class Asking:
     def nobody(pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
         """Return the columns of no answers."""
         keys = {name: np.empty(0, np.int64) for name in KEPT} | {"ratio": np.empty(0)}
-        none = np.empty(0)
-        models = Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none)
-        return _columns(models, 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
+        return _columns(empty(keys), 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
 
 
 def votes(given: np.ndarray) -> np.ndarray:
@@ -120,7 +118,7 @@ def _columns(
     return {
         **words, "repeats": np.full(size, repeats), "world": np.full(size, world),
         **{name: there.keys[name] for name in KEPT},
-        "finite": there.finite, "eo_weight": there.eo_weight, "eo_vacuous": there.eo_vacuous, "scores": arrays.fixed(scores),
+        **{name: getattr(there, name) for name in FOUND}, "scores": arrays.fixed(scores),
     }  # fmt: skip
 
 

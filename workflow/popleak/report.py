@@ -38,12 +38,13 @@ def write(
     versions: Mapping[str, str],
     output: str | Path,
     absent: Sequence[str] = (),
+    cautions: Sequence[str] = (),
 ) -> Path:
     """Write the report to `output`, its digest beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
     show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
-    left out since a raw file is not there, a line each. Raises PopleakError for a table or figure that is missing or
+    left out since a raw file is not there, cautions: what settings cannot do on so many rows, a line each. Raises PopleakError for a table or figure that is missing or
     damaged, and for tables that are not of one run.
     """
     import jinja2
@@ -65,7 +66,11 @@ def write(
         script=_ours(SCRIPT),
         sections=SECTIONS,
         findings=[*report_text.findings(frames, tau=float(experiment.get("tau", 0.1))), *_tally(frames["claims"])],
-        warnings=[*(f"Left out: {line}." for line in absent), *report_text.warnings(frames)],
+        warnings=[
+            *(f"Left out: {line}." for line in absent),
+            *(f"Caution: {line}." for line in cautions),
+            *report_text.warnings(frames),
+        ],
         matrix=report_text.matrix(frames["leakage"]),
         asked=report_text.asked(experiment, frames),
         claims=_claims(frames["claims"]),

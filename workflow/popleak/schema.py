@@ -94,6 +94,11 @@ MODELS = (
         "double",
         "share of the EO penalty's terms (two labels a step) that were 0 because a (y, a) cell of the batch was empty",
     ),
+    Column(
+        "travel",
+        "double",
+        "how far the defence took the weights: L2 distance from those of M_0 over their norm; null for `none`, closed forms and diverged models",
+    ),
 )
 SCORES = (
     *TASK,

@@ -24,10 +24,10 @@ SLACK = 0.05
 """How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
 
-def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
-    """Return the task with its `rows` and `query_rows` as numbers. Raises PopleakError naming the task.
+def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, Cells | None]:
+    """Return the task with its `rows` and `query_rows` as numbers, and its counts where they are known before it is loaded.
 
-    Where a raw file is absent, which the plan says itself, nothing is refused.
+    Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
     """
     where = f"config: tasks: {task.id}"
     auto = "auto" in (task.rows, task.query_rows)
@@ -54,7 +54,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     problems = unrehearsed(experiment, task, found)
     if problems:
         raise refusal(where, problems)
-    return task
+    return task, found
 
 
 def provisional(task: ResolvedTask) -> ResolvedTask:
@@ -87,7 +87,7 @@ def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, 
     return plugin.cells(files=dict(files), label=label, attribute=attribute, options=chosen)
 
 
-def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.Draws:
+def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
     ratios = {ratio for world in task.worlds for ratio in world.ratios}
     turned = set()
@@ -96,7 +96,7 @@ def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.
     ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     poisoned = (task.poison.label, task.poison.group)
     return needs.Draws(
-        sorted(ratios), experiment.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned)
+        sorted(ratios), task.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned)
     )
 
 
@@ -154,7 +154,7 @@ def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
-    draws = draws_of(experiment, task, cells)
+    draws = draws_of(task, cells)
     return short(task, draws, [many], largest(experiment, draws, cells))
 
 
@@ -184,7 +184,7 @@ def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None)
     """Return a line for each defence whose mixture cannot be made: it rehearses more of a model's own rows than validation leaves,
     or its strata do not come out in whole rows. cells: None where they are not counted; groups alone are then looked at."""
     left = task.rows - round(experiment.training.validation * task.rows)
-    mode, rate = (experiment.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
+    mode, rate = (task.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
     mixings = [
         needs.Mixing(
             (own, other), task.rows, mode, rate, needs.half_up(share * task.rows),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import config, cost, games, plugins, rawfiles, sizes
+from . import config, cost, games, plugins, rawfiles, searches, sizes
 from .config import ResolvedChoice, ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
@@ -40,11 +40,11 @@ class TaskPlan:
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
-        task = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": task.key}
-        self.mode = {"mode": experiment.ratio_mode}
+        self.mode = {"mode": task.ratio_mode}
         # what decides, beside a world's name, which rows the model of a number has
         shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
         self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}
@@ -155,7 +155,7 @@ class TaskPlan:
     def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
         """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own."""
         tries = 1.0
-        if defence.settings.get("eo_weight") == "auto":
+        if searches.searched(defence):
             tries = (1 + len(defence.settings["eo_grid"])) / 2
         return tries * shape.seconds(defence.settings.get("epochs"))
 

@@ -14,12 +14,12 @@ import numpy as np
 from . import plugins, store
 from .engine.fit import Device, Fitted, Progress, Table, Training, alone, fit, resolve
 from .errors import PopleakError
-from .populations import ROLES, Models, draws_of, empty, of_role, poisoned, write
+from .populations import FOUND, ROLES, Models, draws_of, empty, of_role, poisoned, write
 from .records import Loaded, with_twins
 from .records import read as read_records
 from .reuse import Shelf, content, no_keys
 
-FOUND = ("weights", "finite", "eo_weight", "eo_vacuous")
+MADE = ("weights", *FOUND)
 """What is found out about a model when it is trained or defended, by column."""
 
 
@@ -63,13 +63,23 @@ class Fitter:
         """Return whether a model's bits are the same whatever models are trained beside it."""
         return self.build is None or alone(self.build, self.how.device)
 
-    def __call__(self, rows: np.ndarray, seeds: np.ndarray, *, epochs: int | None = None, **more: Any) -> Fitted:
-        """Return models fitted to rows (K, n); `more` goes to `engine.fit.fit`, and is nothing to a closed form."""
+    def __call__(
+        self,
+        rows: np.ndarray,
+        seeds: np.ndarray,
+        *,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        **more: Any,
+    ) -> Fitted:
+        """Return models fitted to rows (K, n), by default as the config's `training` says; `more` goes to `engine.fit.fit`, and is
+        nothing to a closed form."""
         if not self.model.gradient:
             weights = self.model.fit(y=self.records.y, cell=self.records.cell, rows=rows, settings=self.settings)
             nothing = np.zeros(len(rows))
             return Fitted(weights, np.isfinite(weights).all(1), nothing, nothing * np.nan)
-        training = self.training if epochs is None else self.training.model_copy(update={"epochs": epochs})
+        own = {"epochs": epochs, "learning_rate": learning_rate}
+        training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
         how = {"stack": self.how.stack, "threads": self.how.threads, "device": self.how.device}
         return fit(self.build, self.table, rows, seeds, training, **how, **more)
 
@@ -120,8 +130,8 @@ def run(
                     continue
                 made_of = there.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
-                found = there.complete(role, world, world, made_of, (*FOUND, "validation_loss"), make)
-                models = Models(keys, *(found[name] for name in FOUND))
+                found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
+                models = Models(keys, *(found[name] for name in MADE))
                 write(writers[role], models, made_of, validation_loss=found["validation_loss"])
     there.tell()
 
@@ -130,5 +140,5 @@ def base(fitter: Fitter, rows: np.ndarray, seeds: np.ndarray, what: str, part: n
     """Return the columns of base models `part` (k,) of those on rows (K, n)."""
     fitted = fitter(rows[part], seeds[part], progress=Progress(what, len(part)))
     none = np.zeros(len(part))
-    columns = dict(zip(FOUND, (fitted.weights.astype(np.float32), fitted.finite, none, none), strict=True))
-    return {**columns, "validation_loss": fitted.validation_loss}
+    made = (fitted.weights.astype(np.float32), fitted.finite, none, none, none * np.nan)
+    return {**dict(zip(MADE, made, strict=True)), "validation_loss": fitted.validation_loss}

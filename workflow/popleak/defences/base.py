@@ -53,8 +53,18 @@ class Data:
     mixing: Mixing
 
 
-Train = Callable[..., tuple[Population, np.ndarray]]
-"""train(rows, part, *, start, epochs, penalty, extra, held_out) -> (Population, delta): see `popleak.defend.Owner.train`."""
+@dataclass(frozen=True)
+class Validation:
+    """What K models do on their own validation rows, those that no training of them has seen: positives and counts
+    (K, 2, 2), hard labels 1 and rows by [model, y, a]. A model with a score that is not finite has NaN positives."""
+
+    positives: np.ndarray
+    counts: np.ndarray
+
+
+Train = Callable[..., tuple[Population, Validation | None]]
+"""train(rows, part, *, start, epochs, learning_rate, penalty, extra, held_out) -> (Population, Validation): see
+`popleak.defend.Owner.train`."""
 
 
 class Defence:
@@ -87,18 +97,21 @@ class TuneSettings(Settings):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of fine-tuning; None: as many as the base model was trained for."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's step size in fine-tuning; None: that of `training`."""
 
 
 class EOSettings(TuneSettings):
     """Settings of a fine-tuning defence with an Equalized Odds term."""
 
-    eo_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
-    """Lambda. `auto`: for each model the smallest of `eo_grid` whose validation Delta_EO is at most `eo_target`."""
+    eo_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
+    """Lambda. `auto`: for each model the smallest of `eo_grid` that its validation rows do not refuse. They refuse one where they show
+    at the 5 % level that Delta_EO exceeds `eo_target`; `popleak plan` warns where they are too few to show it."""
     eo_grid: Annotated[tuple[float, ...], Field(min_length=1)] = (0.5, 1.0, 2.0, 4.0)
     """The grid of `auto`, rising."""
 
     eo_target: float = Field(default=0.05, ge=0, le=1)
-    """Delta_EO that `auto` and the lagrangian form aim at."""
+    """Delta_EO that `auto` allows, and that the lagrangian form lets pass (its epsilon)."""
     penalty: Literal["absolute", "squared", "lagrangian"] = "absolute"
     """Form of the penalty on the difference of mean scores."""
     eo_reference: Literal["batch", "rehearsal+batch", "held-out"] = "batch"
@@ -178,28 +191,35 @@ def fair_fine_tune(
     """Fine-tune on the mixture with the EO term (method section 2), lambda given or chosen on validation rows.
 
     Validation rows are held out of S_0 when the base is trained, and out of the mixture here; `train` leaves out those that either
-    training saw all the same (rehearsed rows are rows of S_0). A NaN Delta_EO (an empty cell) does not meet the target.
+    training saw all the same (rehearsed rows are rows of S_0). A lambda of the grid is refused only where they show that
+    Delta_EO exceeds the target (`measures.target.exceeds`): rows that show nothing refuse nothing.
     """
+    from ..measures import target
+
     rows = mixture(data, seeds, rehearsal)
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
     extra = data.base if settings.eo_reference == "rehearsal+batch" else None
     best: Population | None = None
-    # the grid rises: the first lambda that meets the target is the smallest
+    # the grid rises: the first lambda that is not refused is the smallest
     todo = np.ones(len(seeds), dtype=bool)
     for weight in grid:
         part = np.flatnonzero(todo)
-        found, delta = train(
+        found, validation = train(
             rows[part],
             part,
             start=population.weights[part],
             epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
             penalty=penalty_of(settings, weight),
             extra=None if extra is None else extra[part],
             held_out=settings.eo_reference == "held-out",
         )
         best = found if best is None else _replace(best, part, found)
+        if weight == grid[-1]:
+            break
         # a model whose EO term never bit (one group only) gains nothing from a larger lambda
-        todo[part] = ~(delta <= settings.eo_target) & (found.eo_vacuous < 1)
+        refused = target.exceeds(validation.positives, validation.counts, settings.eo_target)
+        todo[part] = refused & (found.eo_vacuous < 1)
         if not todo.any():
             break
     return best

@@ -14,7 +14,8 @@ class Finetune(Defence):
 
     def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
         rows = mixture(data, seeds, 0.0)
-        return train(rows, slice(None), start=population.weights, epochs=settings.epochs)[0]
+        how = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
+        return train(rows, slice(None), start=population.weights, **how)[0]
 
 
 PLUGIN = Finetune()

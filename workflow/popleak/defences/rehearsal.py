@@ -22,7 +22,8 @@ class Rehearsal(Defence):
 
     def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
         rows = mixture(data, seeds, settings.rehearsal)
-        return train(rows, slice(None), start=population.weights, epochs=settings.epochs)[0]
+        how = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
+        return train(rows, slice(None), start=population.weights, **how)[0]
 
 
 PLUGIN = Rehearsal()

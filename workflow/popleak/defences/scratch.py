@@ -20,7 +20,7 @@ class Scratch(Defence):
         """Share of the rows that come from the model's own draw S_0."""
 
     def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        return train(mixture(data, seeds, settings.rehearsal), slice(None), start=None, epochs=None)[0]
+        return train(mixture(data, seeds, settings.rehearsal), slice(None), start=None)[0]
 
 
 PLUGIN = Scratch()
