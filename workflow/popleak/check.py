@@ -95,6 +95,8 @@ def _sizes(
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
+    if found := sizes.crowded(experiment, sized, cells):
+        yield f"look at rows: {found}"
     yield from _tight(experiment, sized)
 
 

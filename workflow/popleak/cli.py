@@ -212,6 +212,7 @@ def _report(arguments: argparse.Namespace) -> None:
         tables=tools.named_tables(arguments),
         figures=trouble.paired(arguments.settings["figures"], arguments.figures, "figures"),
         absent=arguments.settings["absent"],
+        crowded=arguments.settings["crowded"],
         cards=[{**fact["card"], "dataset": fact["settings"]["dataset"], **fact["facts"]} for fact in facts],
         versions=store.facts(arguments.models)["versions"],
         output=arguments.output,

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config, plugins
+from . import config, plugins, sizes
 from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
 from .rawfiles import AbsentError
-from .schema import MANY, TABLES
+from .schema import MANY, PERMUTED, TABLES
 from .settings import canonical
 from .steps import ROOT, Step, add
 from .taskplan import TaskPlan
@@ -46,6 +46,8 @@ class Plan:
     report: Step | None = None
     chosen: list[str] = field(default_factory=list)
     """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    crowded: list[str] = field(default_factory=list)
+    """Tasks whose draws nearly use up a pool, and what to do, a line each."""
     absent: list[str] = field(default_factory=list)
     """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
 
@@ -74,8 +76,10 @@ class Plan:
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
     def notices(self) -> list[str]:
-        """Return what a user must know of the data before a run, a line each: what was chosen, and what is left out."""
-        return [*(f"data: {line}" for line in self.chosen), *(f"left out: {line}" for line in self.absent)]
+        """Return what a user must know of the data before a run, a line each: what was chosen, where draws nearly use up a pool, and what
+        is left out."""
+        said = {"data": self.chosen, "look at": self.crowded, "left out": self.absent}
+        return [f"{kind}: {line}" for kind, lines in said.items() for line in lines]
 
     def targets(self) -> list[str]:
         """Return the files that the default target asks for."""
@@ -111,7 +115,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
     """
     plan = Plan(experiment, ())
-    parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": []}
+    parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": [], "placebo": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -121,7 +125,11 @@ def build(experiment: Experiment) -> Plan:
             given.append(raw)
             continue
         one.add(parts)
+        for copy in one.placebos():  # judged apart: they are in no table but their own
+            copy.add({"attack": parts["placebo"]})
         tasks.append(one.task)
+        if crowded := sizes.crowded(experiment, one.task, sizes.counted(experiment, one.task)):
+            plan.crowded.append(f"{task.id}: {crowded}")
         if one.raw.note:
             plan.chosen.append(f"{task.id}: {one.raw.note}")
             raw = {**raw, "options": one.raw.options}  # the report's settings give the same data on another machine
@@ -160,6 +168,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             ]
             for task in plan.tasks
         },
+        "copies": {copy.id: [task.id, copy.permutation] for task in plan.tasks for copy in task.placebos()},
         "tau": experiment.tau,
         "seed": experiment.seed,
     }
@@ -174,14 +183,16 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "estimates": lambda: {"parts": [(step, "table") for step in parts["regress"]]},
         "regression": lambda: {"estimates": made["estimates"]},
         "confusion": lambda: {"estimates": made["estimates"]},
+        "placebo": lambda: {"parts": [(step, "table") for step in parts["placebo"]], "leakage": made["leakage"]},
     }
     needs = {
         "leakage": ("controls", "references", "white_box"),
         "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
+        "placebo": ("copies", "references", "white_box"),
     }
     for name in TABLES:
-        if name in MANY and not parts["regress"]:
+        if (name in MANY and not parts["regress"]) or (name in PERMUTED and not parts["placebo"]):
             continue
         plan.tables[name] = add(
             plan.steps, "tables", name, {"table": name, **{key: order[key] for key in needs.get(name, ())}}, pieces[name](),
@@ -208,11 +219,11 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
     shown["tasks"] = given
     plan.report = add(
         plan.steps, "report", experiment.experiment,
-        {"experiment": shown, "figures": list(plan.figures), "absent": plan.absent},
+        {"experiment": shown, "figures": list(plan.figures), "absent": plan.absent, "crowded": plan.crowded},
         {
             **plan.tables,
             "figures": [(step, "png") for step in plan.figures.values()],
-            "cards": [(step, "table") for step in plan.steps["dataset"].values()],
+            "cards": [(step, "table") for step in plan.steps["dataset"].values() if "placebo" not in step.settings],
         },
         outputs=REPORT,
         modules=("popleak.report", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,
