@@ -68,6 +68,10 @@ class ResolvedTask(Settings):
         """What the seeds of the records are derived from: a permutation is the table's, however it is then shared out."""
         return f"{self.dataset}/{self.label}/{self.attribute}"
 
+    def permuting(self, seed: int) -> dict[str, Any]:
+        """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
+        return {"seed": seed, "key": self.records_key, "number": self.permutation}
+
     def placebos(self) -> list[ResolvedTask]:
         """Return the task with its group column permuted, once for each permutation: undefended, with clean draws, the victim's own
         architecture of shadows, and the pairs of different worlds."""

@@ -33,8 +33,7 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
         seed=settings.get("seed", 0),
     )
     if "placebo" in settings:
-        which = settings["placebo"]
-        records = permuted(records, generator(which["seed"], which["key"], "placebo", which["number"]))
+        records = permuted(records, **settings["placebo"])
     check(records, settings["dataset"])
     count = len(records.y)
     columns = {
@@ -70,13 +69,14 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
     )
 
 
-def permuted(records: Records, rng: np.random.Generator) -> Records:
+def permuted(records: Records, *, seed: int, key: str, number: int) -> Records:
     """Return the records with their group column permuted, so that it says nothing of x and y; all else stays with its row.
 
     What is permuted are units, of which each is one draw from the population: the groups of a unit's rows go, in a random order, to
     another unit of as many rows. Where each row is a unit of its own, that is a permutation of the column. Both groups keep their
-    number of rows.
+    number of rows. seed, key, number: the experiment's seed, the records' key and which permutation it is.
     """
+    rng = generator(seed, key, "placebo", number)
     count = len(records.a)
     unit = np.arange(count) if records.unit is None else np.unique(records.unit, return_inverse=True)[1].reshape(-1)
     rows = np.argsort(unit, kind="stable")

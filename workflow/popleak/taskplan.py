@@ -107,11 +107,9 @@ class TaskPlan:
             judging.judge(model, own, judged)
 
     def placebos(self) -> Iterator[TaskPlan]:
-        """Yield the plans of the task with its group column permuted. Raises PopleakError where their pools would fall short."""
-        copies = self.task.placebos()
-        if copies:
-            sizes.check_permuted(self.experiment, copies[0], self.task)
-        for task in copies:
+        """Yield the plans of the task with its group column permuted. Their pools give what the task's give: groups keep their rows, and
+        their label rates, which label-balanced draws need alike, come nearer to each other."""
+        for task in self.task.placebos():
             yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
 
     def _item(self, world: str, other: str, ratio: float, share: float) -> dict[str, Any]:
@@ -165,9 +163,7 @@ class TaskPlan:
         if self.raw.content:
             settings["content"] = self.raw.content
         if task.permutation:
-            settings["placebo"] = {
-                "seed": self.experiment.seed, "key": task.records_key, "number": task.permutation,
-            }  # fmt: skip
+            settings["placebo"] = task.permuting(self.experiment.seed)
         step = add(
             self.steps, "dataset", self.slug(), settings, {},
             modules=("popleak.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
