@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fake_tables
 import own_tables
 import placebo_coverage as benchmark
 import tiny
-from popleak import check, config, dataset, plan, report_placebo, report_text, schema, sizes, store
+from popleak import check, config, dataset, estimate, plan, plugins, report_placebo, report_text, schema, sizes, store
 from popleak.datasets import synthetic, synthetic_twin
 from popleak.datasets.base import Cells
 from popleak.errors import PopleakError
+from popleak.figures._style import style
 from popleak.tables import placebo
 
 TASK = {"dataset": "synthetic", "rows": 60, "query_rows": 30, "options": {"rows": 800}}
@@ -91,7 +93,7 @@ def planned(*tasks, **changes):
 def test_no_other_step_changes_its_id():
     other = {**TASK, "id": "other", "options": {"rows": 900}}
     without, with_it = planned(TASK, other), planned({**TASK, "placebo": 2}, other)
-    for stage in plan.STAGES[:-1]:
+    for stage in plan.STAGES[: plan.STAGES.index("figures")]:  # the figure and the report show the placebos
         assert without.steps[stage].keys() <= with_it.steps[stage].keys(), stage
     assert planned({**TASK, "placebo": 0}, other).tables == without.tables
 
@@ -118,6 +120,16 @@ def test_placebos_are_undefended_and_judged_apart():
         f"{models + sum(s.models for s in planned(TASK, worlds=['pure', {'protocol': 'ratio', 'ratios': [0.3, 0.5]}, 'equal']).all_steps() if s.stage in ('train', 'defend')):,} models"
         in built.describe()
     )
+
+
+def test_the_plan_says_what_placebos_cost(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    speed = estimate.Speed(1.0, 1.0)
+    (said,) = [line for line in estimate.lines(planned({**TASK, "placebo": 2}), speed, 2) if "placebos" in line]
+    models = 2 * 2 * (16 + 2 * 6)
+    jobs = 2 * (1 + 1 + 2 + 1 + 1 + 2)  # dataset, split, base and query, train, query, two attacks
+    assert said.startswith(f"of these for placebos: {jobs} jobs, {models} models, ")
+    assert not [line for line in estimate.lines(planned(TASK), speed, 2) if "placebos" in line]
 
 
 def test_what_auto_takes(tmp_path):
@@ -276,14 +288,40 @@ def test_nothing_is_said_without_placebos():
 
 
 def test_the_report_says_it_beside_the_result(tmp_path):
-    import fake_tables
-
     tables = fake_tables.tables(tasks=("adult-sex",), victims=8)
     lines = report_text.findings({**tables, **frames(tmp_path, (0.7, 0.7, 0.5), 0.95)}, tau=0.1)
     at = next(i for i, line in enumerate(lines) if line.startswith("Placebo"))
     assert lines[at - 1].startswith(
         "How often the best informed adversary names the training world of an undefended victim"
     )
+
+
+def test_the_figure_shows_the_range_of_best_beside_undefended_models():
+    tables = fake_tables.tables(tasks=("adult-sex",), victims=8)
+    figure = plugins.load("figures", "leakage")
+    with style():
+        drawn, plotted = figure.draw({name: tables[name] for name in ("leakage", "placebo")}, tau=0.1)
+        bars = [
+            [bar.get_x(), bar.get_x() + bar.get_width()]
+            for panel in drawn.axes
+            for bar in panel.patches
+            if bar.get_height() == 0.92
+        ]
+        without, _ = figure.draw({"leakage": tables["leakage"]}, tau=0.1)
+    differing = plotted[
+        (plotted["protocol"] != "equal") & (plotted["defence"] == "none") & (plotted["adversary"] == "best")
+    ]
+    assert bars == [pytest.approx([0.47, 0.55])] * len(differing)
+    assert (differing["placebo_lowest"] == 0.47).all() and (differing["placebo_highest"] == 0.55).all()
+    assert plotted[plotted["defence"] != "none"]["placebo_lowest"].isna().all()
+    said = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert "best, groups permuted" in said
+    assert "best, groups permuted" not in [text.get_text() for text in without.legends[0].get_texts()]
+
+
+def test_the_figure_reads_placebos_where_there_are_some():
+    assert "placebo" in planned({**TASK, "placebo": 1}).figures["leakage"].inputs
+    assert set(planned(TASK).figures["leakage"].inputs) == {"leakage"}
 
 
 # Draws that take much of a pool.
@@ -329,3 +367,25 @@ def test_the_plan_the_check_and_the_report_say_it(tmp_path):
     assert built.report.settings["crowded"] == [line.removeprefix("look at: ")]
     assert any("look at rows: where P(a = 1)" in said for said in check.run(built.experiment))
     assert planned({**task, "rows": 20}).notices() == []
+
+
+# The benchmark.
+
+
+def test_the_page_is_that_of_the_committed_table():
+    assert benchmark.block(pd.read_csv(benchmark.OUTPUT)) in benchmark.PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_counts_intervals_and_pairs():
+    """Of four permutations one leaves out 50 %; of the three that were run twice one differs from itself beyond its intervals."""
+    rows = [
+        ("first", 1, 0.6, 0.55, 0.65, "above"), ("first", 2, 0.5, 0.4, 0.6, "cannot tell"),
+        ("first", 3, 0.55, 0.45, 0.65, "cannot tell"), ("first", 4, 0.45, 0.3, 0.6, "cannot tell"),
+        ("again", 1, 0.62, 0.57, 0.67, "above"), ("again", 2, 0.7, 0.6, 0.8, "above"), ("again", 3, 0.52, 0.42, 0.62, "cannot tell"),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["run", "permutation", *benchmark.KEPT]).assign(
+        table="compas", share=0.3, rows=10, adversary="kl"
+    )
+    said = benchmark.block(frame)
+    assert "| compas | 0.3 | 10 | kl | 75.0 [19, 99] | 1, 0 of 4 | 0.450, 0.600 |" in said
+    assert "differ beyond their intervals in 1 of 3 pairs" in said

@@ -272,7 +272,7 @@ FLIPS = {
     "tasks.shadow_models": (in_task(shadow_models=["logistic"]), {"train", "defend", "query", *FROM_ATTACK}),
     "tasks.poison": (in_task(poison={"shares": [0, 0.1]}), FROM_DRAW),
     "tasks.placebo": (
-        in_task(placebo=1), {"dataset", "split", "draw", "train", "query", "attack", "tables placebo", "report"},
+        in_task(placebo=1), {"dataset", "split", "draw", "train", "query", "attack", "tables placebo", "figures leakage", "report"},
     ),
     "shadow_models": ({"shadow_models": ["logistic"]}, {"train", "defend", "query", *FROM_ATTACK}),
     "poison.shares": ({"poison": {"shares": [0, 0.1]}}, FROM_DRAW),

@@ -46,6 +46,8 @@ class Plan:
     report: Step | None = None
     chosen: list[str] = field(default_factory=list)
     """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    placebos: set[str] = field(default_factory=set)
+    """Ids of the steps that placebos alone need."""
     crowded: list[str] = field(default_factory=list)
     """Tasks whose draws nearly use up a pool, and what to do, a line each."""
     absent: list[str] = field(default_factory=list)
@@ -125,8 +127,10 @@ def build(experiment: Experiment) -> Plan:
             given.append(raw)
             continue
         one.add(parts)
+        before = {step.id for step in plan.all_steps()}
         for copy in one.placebos():  # judged apart: they are in no table but their own
             copy.add({"attack": parts["placebo"]})
+        plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
         if crowded := sizes.crowded(experiment, one.task, sizes.counted(experiment, one.task)):
             plan.crowded.append(f"{task.id}: {crowded}")
@@ -211,7 +215,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             )
         plan.figures[name] = add(
             plan.steps, "figures", name, {"figure": name, "tau": experiment.tau},
-            {table: plan.tables[table] for table in figure.tables}, outputs=FIGURE,
+            {table: plan.tables[table] for table in figure.reads(plan.tables)}, outputs=FIGURE,
             modules=("popleak.figure", plugins.modules("figures")[name]), mem_mb=3000,
         )  # fmt: skip
     # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
