@@ -215,8 +215,32 @@ def tables(
     ]  # fmt: skip
     out["claims"] = [pd.DataFrame(claims)]
     out |= fake_many.tables(tasks, models, splits, victims)
+    out["placebo"] = [_placebo(pd.concat(out["leakage"], ignore_index=True))]
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in out.items()}
     return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
+
+
+def _placebo(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return three placebos of each cell of undefended victims in worlds that differ, and their row of all."""
+    own = leakage[(leakage["defence"] == "none") & (leakage["poison"] == 0) & (leakage["repeats"] == 1)]
+    own = own[(own["shadow_model"] == own["model"]) & (own["protocol"] != "equal")]
+    values = (0.47, 0.5, 0.55)
+    parts = [
+        own.assign(
+            permutation=number,
+            accuracy=value,
+            accuracy_low=value - 0.08,
+            accuracy_high=value + 0.08,
+            against_chance="cannot tell",
+        )
+        for number, value in enumerate(values, 1)
+    ]
+    told = {f"task_{name}": own[name] for name in ("accuracy", "accuracy_low", "accuracy_high", "against_chance")}
+    every = own.assign(
+        **told, permutation=np.nan, permutations=3, away_from_chance=0, sd=np.std(values, ddof=1), lowest=values[0], highest=values[2],
+        accuracy=np.mean(values), accuracy_low=np.nan, accuracy_high=np.nan, against_chance=None,
+    )  # fmt: skip
+    return pd.concat([*parts, every], ignore_index=True)
 
 
 def names(table: str) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import config, needs, plan, sizes, split
+from . import config, dataset, needs, plan, sizes, split
 from .config import ResolvedTask
 from .datasets.base import Cells, Records
 from .errors import PopleakError
@@ -90,11 +90,23 @@ def _sizes(
         short = sizes.shortages(experiment, sized, cells)
     else:
         most, short = _cut(experiment, sized, cells, records)
+        for copy in sized.placebos():
+            mixed = dataset.permuted(records, **copy.permuting(experiment.seed))
+            fewer, found = _cut(experiment, copy, cells, mixed)
+            most = tuple(map(min, most, fewer))
+            known = {line.partition(":")[0] for line in short}  # the key that asks for too much
+            short += [
+                f"{line}; so with the group column permuted (placebo {copy.permutation})"
+                for line in found
+                if line.partition(":")[0] not in known
+            ]
     problems += short + sizes.unrehearsed(experiment, sized, cells)
     about = "" if cells.exact or records is not None else "about "
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
+    if found := sizes.crowded(experiment, sized, cells):
+        yield f"look at rows: {found}"
     yield from _tight(experiment, sized)
 
 

@@ -17,12 +17,15 @@ from . import plugins
 from .errors import PopleakError
 from .experiment import Experiment, Id, Poison, RatioMode, Task, Worlds
 from .messages import line, near
+from .protocols import PURE, RATIO
 from .reading import merge as merge
 from .reading import read as read
 from .settings import Settings
 
 _ID = TypeAdapter(Id)
 
+PLACEBOS = 3
+"""Permutations that `placebo: auto` takes for a user's own table."""
 RESERVED = ("store", "logs", "data", "benchmarks")
 
 
@@ -52,16 +55,53 @@ class ResolvedTask(Settings):
     attacks: tuple[ResolvedChoice, ...]
     shadow_models: tuple[ResolvedChoice, ...]
     poison: Poison
+    placebo: int = 0
+    permutation: int = 0
+    """Which permutation of the group column this task has, from 1; 0: the column as it is."""
 
     @property
     def key(self) -> str:
         """What the seeds of the task's draws are derived from."""
+        return f"{self.records_key}/placebo-{self.permutation}" if self.permutation else self.records_key
+
+    @property
+    def records_key(self) -> str:
+        """What the seeds of the records are derived from: a permutation is the table's, however it is then shared out."""
         return f"{self.dataset}/{self.label}/{self.attribute}"
 
     @property
     def defended(self) -> bool:
         """Whether models are defended, so that each draws a complement beside its own rows."""
         return any(defence.name != "none" for defence in self.defences)
+    def permuting(self, seed: int) -> dict[str, Any]:
+        """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
+        return {"seed": seed, "key": self.records_key, "number": self.permutation}
+
+    def placebos(self) -> list[ResolvedTask]:
+        """Return the task with its group column permuted, once for each permutation: undefended, with clean draws, the victim's own
+        architecture of shadows, and the pairs of different worlds."""
+        alike = {
+            "worlds": _different(self.worlds),
+            "defences": tuple(one for one in self.defences if one.name == "none"),
+            "attacks": _alone(self.attacks),
+            "shadow_models": (),
+            "poison": Poison(group=self.poison.group, label=self.poison.label),
+            "placebo": 0,
+        }
+        return [
+            self.model_copy(update={**alike, "id": f"{self.id}-placebo-{i}", "permutation": i})
+            for i in range(1, self.placebo + 1)
+        ]
+
+
+def _different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
+    """Return the pairs of worlds that differ."""
+    return tuple(one for one in worlds if one.protocol in (PURE, RATIO))
+
+
+def _alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
+    """Return the attacks that an undefended model alone can be put to."""
+    return tuple(one for one in attacks if plugins.load("attacks", one.name).access != "pair")
 
 
 def load(raw: Mapping[str, Any]) -> Experiment:
@@ -138,7 +178,26 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         attacks=attacks,
         shadow_models=shadow_models,
         poison=experiment.poison if task.poison is None else task.poison,
+        placebo=_placebo(task.placebo, dataset, worlds, attacks, f"{path}.placebo"),
     )
+
+
+def _placebo(
+    asked: int | str, dataset: Any, worlds: tuple[Worlds, ...], attacks: tuple[ResolvedChoice, ...], path: str
+) -> int:
+    """Return how many permutations of its group column a task is run with. Raises PopleakError where they could show nothing."""
+    lacking = (
+        "worlds of protocol pure or ratio" if not _different(worlds)
+        else "an attack that needs no defence" if not _alone(attacks)
+        else ""
+    )  # fmt: skip
+    if asked == "auto":
+        return PLACEBOS if dataset.own and not lacking else 0
+    if asked and lacking:
+        raise PopleakError(
+            f"config: {path}: {asked} asked for, but the task lacks {lacking}: give it such, or leave placebo out"
+        )
+    return asked
 
 
 def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:

@@ -13,6 +13,7 @@ from . import arrays, plugins, seal, store
 from .datasets._fetch import verify
 from .datasets.base import Records
 from .errors import PopleakError
+from .seeds import generator
 
 
 def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path, step: str, code: str) -> None:
@@ -31,6 +32,8 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
         options=options,
         seed=settings.get("seed", 0),
     )
+    if "placebo" in settings:
+        records = permuted(records, **settings["placebo"])
     check(records, settings["dataset"])
     count = len(records.y)
     columns = {
@@ -64,6 +67,29 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
             group_label_rates=[float(records.y[records.a == group].mean()) for group in (0, 1)],
         ),
     )
+
+
+def permuted(records: Records, *, seed: int, key: str, number: int) -> Records:
+    """Return the records with their group column permuted, so that it says nothing of x and y; all else stays with its row.
+
+    What is permuted are units, of which each is one draw from the population: the groups of a unit's rows go, in a random order, to
+    another unit of as many rows. Where each row is a unit of its own, that is a permutation of the column. Both groups keep their
+    number of rows. seed, key, number: the experiment's seed, the records' key and which permutation it is.
+    """
+    rng = generator(seed, key, "placebo", number)
+    count = len(records.a)
+    unit = np.arange(count) if records.unit is None else np.unique(records.unit, return_inverse=True)[1].reshape(-1)
+    rows = np.argsort(unit, kind="stable")
+    shuffled = rows[np.lexsort((rng.random(count), unit[rows]))]  # within units
+    size = np.bincount(unit)
+    first = np.cumsum(size) - size
+    a = records.a.copy()
+    for rows_each in np.unique(size):
+        alike = first[size == rows_each]
+        places = alike[:, None] + np.arange(rows_each)
+        a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
+    rates = [float(records.y[a == group].mean()) for group in (0, 1)]
+    return dataclasses.replace(records, a=a, facts={**records.facts, "group_rates": rates})
 
 
 def check(records: Records, name: str) -> None:

@@ -7,6 +7,7 @@ compares to it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,13 +75,13 @@ def is_there(step: Step) -> bool:
     return all(Path(path).exists() for path in step.outputs.values())
 
 
-def stages(plan: Plan, speed: Speed) -> list[Stage]:
-    """Return the estimate by stage."""
+def stages(plan: Plan, speed: Speed, steps: Sequence[Step] | None = None) -> list[Stage]:
+    """Return the estimate by stage, of all steps of a plan or of some."""
     from .stock import Stock
 
     stock = Stock(plan)
     found: dict[str, list[Step]] = {}
-    for step in plan.all_steps():
+    for step in plan.all_steps() if steps is None else steps:
         found.setdefault(step.stage, []).append(step)
     return [_stage(name, steps, speed, stock) for name, steps in found.items()]
 
@@ -131,6 +132,10 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     text.append(
         f"{'all':<9}{jobs:>6}{there:>7}{models or '':>10}{reused or '':>10}{_duration(total):>10}{_size(mb):>10}"
     )
+    if extra := [step for step in plan.all_steps() if step.id in plan.placebos and not is_there(step)]:
+        trained = sum(step.models for step in extra if step.stage == "train")
+        cost_of = _duration(sum(stage.seconds for stage in stages(plan, speed, extra)))
+        text.append(f"of these for placebos: {len(extra)} jobs, {trained:,} models, {cost_of} CPU")
     if jobs == there:
         text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
     else:

@@ -42,14 +42,20 @@ def usable(name: str) -> str:
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), AfterValidator(usable)]
 
-Rows = Annotated[
-    int,
-    Field(ge=10, le=10_000_000),
-    WrapValidator(lambda value, number: value if value == "auto" else number(value)),
-    PlainSerializer(lambda value: value),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 10, "maximum": 10_000_000}, {"const": "auto"}]}),
-]
-"""A number of rows, or `auto`. No union, whose errors would name its parts and not the key."""
+
+def _or_auto(least: int, most: int) -> Any:
+    """Return the type of a number, or `auto`. No union, whose errors would name its parts and not the key."""
+    return Annotated[
+        int,
+        Field(ge=least, le=most),
+        WrapValidator(lambda value, number: value if value == "auto" else number(value)),
+        PlainSerializer(lambda value: value),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, {"const": "auto"}]}),
+    ]
+
+
+Rows = _or_auto(10, 10_000_000)
+Placebos = _or_auto(0, 1000)
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 RatioMode = Literal["natural", "label-balanced"]
@@ -171,6 +177,9 @@ class Task(Settings):
     """Instead of the experiment's shadow models, for this task alone."""
     poison: Poison | None = None
     """Instead of the experiment's poison, for this task alone."""
+    placebo: Placebos = "auto"
+    """How often the task is run once more with its group column permuted over the table, undefended, on its pairs of different worlds: what an
+    adversary then reads comes from the table and its pools, not from the groups. `auto`: 3 for a table of your own, else 0."""
 
 
 class Population(Settings):

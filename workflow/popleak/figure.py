@@ -24,8 +24,9 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
     absent = [table for table in plugin.tables if table not in tables]
     if absent:
         raise PopleakError(f"figure {name}: needs the table {absent[0]!r}: pass its path")
-    store.agree({table: tables[table] for table in plugin.tables})
-    frames = {table: store.read(tables[table]).to_pandas() for table in plugin.tables}
+    read = plugin.reads(tables)
+    store.agree({table: tables[table] for table in read})
+    frames = {table: store.read(tables[table]).to_pandas() for table in read}
     stem = Path(stem)
     paths = tuple(stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
     with style():

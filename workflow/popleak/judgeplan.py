@@ -125,7 +125,7 @@ class JudgePlan:
         mine = asked[model.id]
         parts = list(zip(self.cuts, self.points, mine.answers, strict=True))
         for cut, points, answers in parts:
-            if not cut[0].many:
+            if "measure" in judged and not cut[0].many:
                 judged["measure"].append(self._measure(model, cut, points, answers))
         # attack by attack, so that the order of rows in public tables does not depend on the cut
         for chosen in self.task.attacks:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config, plugins, searches
+from . import config, plugins, searches, sizes
 from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
 from .experiment import Experiment
 from .rawfiles import AbsentError
-from .schema import MANY, TABLES
+from .schema import MANY, PERMUTED, TABLES
 from .settings import canonical
 from .steps import ROOT, Step, add
 from .taskplan import TaskPlan
@@ -46,10 +46,12 @@ class Plan:
     report: Step | None = None
     chosen: list[str] = field(default_factory=list)
     """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    placebos: set[str] = field(default_factory=set)
+    """Ids of the steps that placebos alone need."""
     absent: list[str] = field(default_factory=list)
     """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
     cautions: list[str] = field(default_factory=list)
-    """Settings that cannot do what they seem to on so many rows, and the remedy, a line each."""
+    """Settings that cannot do what they seem to on so many rows, and tasks whose draws nearly use up a pool, with the remedy, a line each."""
 
     def __getitem__(self, key: tuple[str, str]) -> Step:
         stage, name = key
@@ -114,7 +116,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
     """
     plan = Plan(experiment, ())
-    parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": []}
+    parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": [], "placebo": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -124,8 +126,14 @@ def build(experiment: Experiment) -> Plan:
             given.append(raw)
             continue
         one.add(parts)
+        before = {step.id for step in plan.all_steps()}
+        for copy in one.placebos():  # judged apart: they are in no table but their own
+            copy.add({"attack": parts["placebo"]})
+        plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
         plan.cautions += searches.cautions(one.task, experiment.training.validation, one.cells)
+        if crowded := sizes.crowded(experiment, one.task, one.cells):
+            plan.cautions.append(f"{task.id}: {crowded}")
         if one.raw.note:
             plan.chosen.append(f"{task.id}: {one.raw.note}")
             raw = {**raw, "options": one.raw.options}  # the report's settings give the same data on another machine
@@ -167,6 +175,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             ]
             for task in plan.tasks
         },
+        "copies": {copy.id: [task.id, copy.permutation] for task in plan.tasks for copy in task.placebos()},
         "tau": experiment.tau,
         "seed": experiment.seed,
     }
@@ -181,14 +190,16 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "estimates": lambda: {"parts": [(step, "table") for step in parts["regress"]]},
         "regression": lambda: {"estimates": made["estimates"]},
         "confusion": lambda: {"estimates": made["estimates"]},
+        "placebo": lambda: {"parts": [(step, "table") for step in parts["placebo"]], "leakage": made["leakage"]},
     }
     needs = {
         "leakage": ("controls", "references", "white_box"),
         "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
+        "placebo": ("copies", "references", "white_box"),
     }
     for name in TABLES:
-        if name in MANY and not parts["regress"]:
+        if (name in MANY and not parts["regress"]) or (name in PERMUTED and not parts["placebo"]):
             continue
         plan.tables[name] = add(
             plan.steps, "tables", name, {"table": name, **{key: order[key] for key in needs.get(name, ())}}, pieces[name](),
@@ -207,7 +218,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             )
         plan.figures[name] = add(
             plan.steps, "figures", name, {"figure": name, "tau": experiment.tau},
-            {table: plan.tables[table] for table in figure.tables}, outputs=FIGURE,
+            {table: plan.tables[table] for table in figure.reads(plan.tables)}, outputs=FIGURE,
             modules=("popleak.figure", plugins.modules("figures")[name]), mem_mb=3000,
         )  # fmt: skip
     # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
@@ -219,7 +230,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         {
             **plan.tables,
             "figures": [(step, "png") for step in plan.figures.values()],
-            "cards": [(step, "table") for step in plan.steps["dataset"].values()],
+            "cards": [(step, "table") for step in plan.steps["dataset"].values() if "placebo" not in step.settings],
         },
         outputs=REPORT,
         modules=("popleak.report", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,

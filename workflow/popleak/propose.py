@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import plugins
+from .config import PLACEBOS
 from .datasets import _features, _meaning, _numbers, _reading
 from .datasets._meaning import Values
 from .errors import PopleakError
@@ -237,6 +238,7 @@ def _yaml(
         f"    id: {said(name)}",
         "    rows: auto  # from what the pools hold; `popleak check` says how many that are",
         "    query_rows: auto",
+        f"    placebo: {PLACEBOS}  # the group column permuted so often: what is read then comes from the table, not from the groups; 0 for none",
         "    options:",
         f"      path: {said(options['path'])}",
         f"      label: {said(options['label'])}{remark(instead[0])}",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import atomic, report_text, seal, store
+from . import atomic, report_placebo, report_text, seal, store
 from .errors import PopleakError
+from .schema import PERMUTED
 
 BEGIN, END = "<!-- results: begin, written by the rule readme -->", "<!-- results: end -->"
 NEEDED = ("models", "leakage", "bounds", "claims")
@@ -25,7 +26,7 @@ def write(
     folder: Path,
     readme: Path,
 ) -> None:
-    """Write block.md, claims.csv, leakage.csv and leakage.png into `folder` and the block into `readme`.
+    """Write block.md, claims.csv, leakage.csv, leakage.png and, where there is that table, placebo.csv into `folder` and the block into `readme`.
 
     figure: the PNG, its digest beside it; cards: the files of the stage `dataset`; absent: what the experiment left out since a
     raw file is not there. Raises PopleakError if the README lacks the markers, if a table or the figure is damaged, and if
@@ -34,12 +35,13 @@ def write(
     whole = around(readme, BEGIN, END)
     store.agree(tables)
     picture = seal.check_by(figure.with_suffix(".sha256"), figure)
-    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in NEEDED}
+    named = [name for name in (*NEEDED, *PERMUTED) if name in tables]
+    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in named}
     image = (folder / "leakage.png").as_posix()
     data = dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)
     found = block(title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("claims", "leakage"):
+    for name in ("claims", "leakage", *(name for name in PERMUTED if name in frames)):
         frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
     atomic.write(folder / "leakage.png", picture)
     (folder / "block.md").write_text(found, encoding="utf-8")
@@ -77,6 +79,7 @@ def block(
         *report_text.findings(frames, tau=tau),
         f"Data: {'; '.join(data)}.",
         *(f"Left out: {line}." for line in absent),
+        *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
     ]
     said = "\n".join(f"- {sentence}" for sentence in found)
     return (

@@ -120,12 +120,12 @@ def _cell(text: str) -> str:
 
 
 def _tables() -> str:
-    listed = ", ".join(f"`{name}`" for name in schema.MANY)
+    listed, permuted = (", ".join(f"`{name}`" for name in names) for names in (schema.MANY, schema.PERMUTED))
     parts = [
         "# Public tables",
         NOTE,
         "Parquet files in `results/<experiment>/tables/`; "
-        f"{listed} only where a task has worlds of protocol `k-ary`. Read them with any Parquet reader; the key `popleak` of a "
+        f"{listed} only where a task has worlds of protocol `k-ary`, {permuted} only where one has placebos. Read them with any Parquet reader; the key `popleak` of a "
         "file's metadata holds the digests of its inputs and of the code, and the versions it was made with. No word in them is one "
         "that readers of CSV take for a missing value: what is null here is empty there.",
     ]

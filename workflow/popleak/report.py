@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import atomic, plugins, report_text, schema, seal, store, verdicts
+from . import atomic, plugins, report_placebo, report_text, schema, seal, store, verdicts
 from .errors import PopleakError
 from .figures import _select as select
 from .report_page import PAGE, SCRIPT, STYLE
+from .schema import PERMUTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def write(
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
     show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
-    left out since a raw file is not there, cautions: what settings cannot do on so many rows, a line each. Raises PopleakError for a table or figure that is missing or
+    left out since a raw file is not there, cautions: settings that cannot do what they seem to, and tasks whose draws nearly use up a pool, a line each. Raises PopleakError for a table or figure that is missing or
     damaged, and for tables that are not of one run.
     """
     import jinja2
@@ -53,7 +54,7 @@ def write(
     if missing:
         raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
     store.agree(tables)
-    frames = {name: store.read(tables[name]).to_pandas() for name in NEEDED}
+    frames = {name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *PERMUTED) if name in tables}
     shown = {
         key: value for key, value in experiment.items() if key != "data_dir"
     }  # a folder of one machine decides no result
@@ -69,13 +70,19 @@ def write(
         warnings=[
             *(f"Left out: {line}." for line in absent),
             *(f"Caution: {line}." for line in cautions),
+            *report_placebo.warnings(frames),
             *report_text.warnings(frames),
         ],
         matrix=report_text.matrix(frames["leakage"]),
         asked=report_text.asked(experiment, frames),
         claims=_claims(frames["claims"]),
         figures=[_figure(figure, path) for figure, path in figures],
-        tables=[_leakage(frames["leakage"]), _models(frames["models"]), _bounds(frames["bounds"])],
+        tables=[
+            _leakage(frames["leakage"]),
+            *([_placebos(frames["placebo"])] if "placebo" in frames else []),
+            _models(frames["models"]),
+            _bounds(frames["bounds"]),
+        ],
         cards=[_card(card) for card in cards],
         settings=json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
@@ -289,6 +296,41 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         "meaning."
     )
     return _table({"id": "leakage", "title": "Leakage", "note": note, "columns": columns, "rows": rows})
+
+
+def _placebos(frame: pd.DataFrame) -> dict[str, Any]:
+    about = {column.name: column.about for column in schema.PLACEBO}
+    words = ("task", "model")
+    columns = [
+        *(_column(name, about[name], filtered=True) for name in words),
+        _column("worlds", "protocol; P(a = 1) in world 0 and in world 1", filtered=True),
+        _column("adversary", about["adversary"], filtered=True, start="best"),
+        _column("knowledge", about["knowledge"], filtered=True),
+        _column("permutation", about["permutation"], filtered=True),
+        _column("accuracy", about["accuracy"]),
+        _column("against chance", about["against_chance"], filtered=True),
+        *(_column(name, about[name]) for name in ("lowest", "highest", "sd")),
+        _column("leave out 50 %", about["away_from_chance"]),
+        _column("the task's own", about["task_accuracy"]),
+    ]
+    rows = []
+    for row in frame.to_dict("records"):
+        pair = select.Pair(row["protocol"], row["ratio_0"], row["ratio_1"])
+        every = row["permutation"] != row["permutation"]
+        away = f"{row['away_from_chance']:.0f} of {row['permutations']:.0f}" if every else "\u2013"
+        rows.append(
+            [
+                *(_word(row[name]) for name in words), _word(pair.label), _word(row["adversary"]), _word(row["knowledge"]),
+                _word("all" if every else f"{row['permutation']:.0f}"), _value(row, "accuracy"), _said(row["against_chance"]),
+                *(_value(row, name) for name in ("lowest", "highest", "sd")), _cell(away, row["away_from_chance"]),
+                _value(row, "task_accuracy"),
+            ]
+        )  # fmt: skip
+    note = (
+        "Undefended models with the group column permuted over the table: the two worlds are one population, and what is read "
+        "beyond 50 % comes from this table's finite pools. In brackets: 95 % intervals. The row `all` sums up a task's permutations."
+    )
+    return _table({"id": "placebo", "title": "Placebo", "note": note, "columns": columns, "rows": rows})
 
 
 def _models(frame: pd.DataFrame) -> dict[str, Any]:

@@ -35,7 +35,8 @@ endfor %}</ul>
 <small>{{ cell.interval }}{% for mark in cell.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>
 {% else %}&ndash;{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
-<p class="note">Chance is 50 %. Small: 95 % interval, clustered by pool split.</p>
+<p class="note">Chance is 50 %. Small: 95 % interval, clustered by pool split: for another draw of splits and victims from the same
+table, not from the population that the table came from.</p>
 {% endif %}
 </section>
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import report_placebo
 from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from .figures._style import said as adversary_name
 from .protocols import EQUAL
-from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LEVEL, LOWER, marks
+from .report_words import beyond_chance, facet_name
+from .report_words import count as count
+from .report_words import interval as interval
+from .report_words import listed as listed
+from .report_words import number as number
+from .report_words import percent as percent
+from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,35 +26,6 @@ FEW_SPLITS = 5
 MOST_NAMED = 3
 ONE_SIDE = 0.025
 """Share of 95 % intervals that lie wholly below the truth."""
-
-
-def percent(value: float, digits: int = 1) -> str:
-    return "\u2013" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}\u00a0%"
-
-
-def number(value: Any, digits: int = 3) -> str:
-    """Return a number as text, with a dash for none."""
-    if value is None or value != value:
-        return "\u2013"
-    return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)  # no -0.000
-
-
-def interval(low: float, high: float, digits: int = 3) -> str:
-    return "\u2013" if low != low and high != high else f"{number(float(low), digits)} to {number(float(high), digits)}"
-
-
-def listed(items: Iterable[str]) -> str:
-    """Return 'a', 'a and b' or 'a, b and c'."""
-    items = list(items)
-    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
-
-
-def count(many: int, one: str) -> str:
-    return f"{many} {one}" if many == 1 else f"{many} {one}s"
-
-
-def facet_name(row: Mapping[str, Any], several: bool) -> str:
-    return f"{row['task']} ({row['model']})" if several else str(row["task"])
 
 
 def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
@@ -157,7 +134,7 @@ def _points(value: float) -> str:
 
 
 def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
-    """Return up to eight sentences on what was found."""
+    """Return up to nine sentences on what was found; `placebo` may be among the tables."""
     best = select.best_informed(tables["leakage"].reset_index(drop=True))
     best = best[best["accuracy"].notna()]
     main = _main_rows(best).sort_values([*select.FACET], kind="stable")
@@ -171,6 +148,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
             f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance "
             f"is 50 %): {said}."
         )
+    lines += report_placebo.findings(tables)
     lines += _given_the_rows(tables["leakage"], several)
     chosen = select.of(main, defence=name)
     if len(chosen):
@@ -246,7 +224,7 @@ def _reversed(leakage: pd.DataFrame) -> list[str]:
     more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
     means = (
         "so many by chance alone are unlikely, so the answers are informative: turned round they would be right as often as they are wrong"
-        if beyond_chance(len(under), len(rows))
+        if beyond_chance(len(under), len(rows), ONE_SIDE)
         else "so many by chance alone are no surprise, so this is no evidence that the answers are informative"
     )
     return [
@@ -254,13 +232,6 @@ def _reversed(leakage: pd.DataFrame) -> list[str]:
         f"chance; about {ONE_SIDE * len(rows):.1f} would by chance alone. Were the cells independent, {means}. "
         f"These are {listed([*named, *more])}."
     ]
-
-
-def beyond_chance(many: int, of: int) -> bool:
-    """Return whether so many 95 % intervals below chance are too many for independent guesses (binomial tail below 5 %)."""
-    from scipy.stats import binom
-
-    return bool(binom.sf(many - 1, of, ONE_SIDE) < LEVEL)
 
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:

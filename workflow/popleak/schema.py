@@ -344,12 +344,49 @@ CLAIMS = (
     Column("high", "double", "95 % interval of the deciding figure"),
     Column("n", "int64", "models behind the figure"),
 )
+PLACEBO = (
+    *TASK,
+    *PAIR[:3],
+    *WITH_BEST[:3],
+    Column("permutation", "int64", "number of the permutation of the group column; null: all of the task's together"),
+    Column("victims", "int64", "undefended victims judged, both worlds; in the row of all their sum"),
+    Column("splits", "int64", "pool splits of a permutation"),
+    Column(
+        "accuracy", "double", "share of victims whose world was named; in the row of all the mean over permutations"
+    ),
+    Column("accuracy_low", "double", "95 % interval, clustered by pool split; null in the row of all"),
+    Column("accuracy_high", "double", "95 % interval, clustered by pool split; null in the row of all"),
+    Column(
+        "against_chance",
+        "string",
+        "above, below or cannot tell: whether the interval leaves out 1/2, though the groups differ in nothing; null in the row of all",
+    ),
+    Column("permutations", "int64", "only in the row of all, as all that follow: permutations of this cell"),
+    Column("sd", "double", "standard deviation of the accuracy over permutations; null for one"),
+    Column("lowest", "double", "least accuracy"),
+    Column("highest", "double", "greatest accuracy"),
+    Column(
+        "away_from_chance",
+        "int64",
+        "permutations whose 95 % interval leaves out 1/2; one in twenty would by chance alone",
+    ),
+    Column(
+        "task_accuracy",
+        "double",
+        "the task's own value: the group column as it is, undefended; null where it was not run",
+    ),
+    Column("task_accuracy_low", "double", "95 % interval"),
+    Column("task_accuracy_high", "double", "95 % interval"),
+    Column("task_against_chance", "string", "whether that interval leaves out 1/2"),
+)
 TABLES = {
     "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
-    "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION,
+    "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
 }  # fmt: skip
 MANY = ("estimates", "regression", "confusion")
 """Tables that are made only where a task has more than two worlds to tell apart (protocol k-ary)."""
+PERMUTED = ("placebo",)
+"""Tables that are made only where a task is run with its group column permuted (`placebo`)."""
 
 
 def table(name: str, parts: list[Mapping[str, Any]]) -> pa.Table:

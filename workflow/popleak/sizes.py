@@ -20,6 +20,10 @@ from .experiment import Experiment
 LARGE = 30_000_000
 """Bytes of an own table beyond which the plan counts its rows for `auto` alone: Snakemake parses the Snakefile in every
 cluster job."""
+CROWDED = 0.4
+"""Share of a pool's rows of a group that draws may take without a word. Where the groups differ in nothing, accuracies have a standard
+deviation of 3 to 5 points at a share of 0.1, 5 to 6 at 0.3, 7 to 10 at 0.5 and 10 to 13 at 0.95 (`benchmarks/placebo_coverage.py`): this lies
+between those that are not far from a sample's own and those that are."""
 SLACK = 0.05
 """How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
@@ -30,7 +34,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, C
     Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
     """
     where = f"config: tasks: {task.id}"
-    auto = "auto" in (task.rows, task.query_rows)
+    auto = _auto(task)
     plugin, options, files = raw_files(experiment, task)
     absent = [file for file, path in files.items() if path is None]
     try:
@@ -38,8 +42,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, C
             problems = plugin.glance(files=files, options=options)
             if problems:
                 raise refusal(options.path, problems)
-        large = any(Path(path).stat().st_size > LARGE for path in files.values() if path is not None)
-        found = cells_of(task, plugin, options, {} if absent else files) if auto or not large else None
+        found = counted(experiment, task)
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
     if found is not None:
@@ -55,6 +58,20 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, C
     if problems:
         raise refusal(where, problems)
     return task, found
+
+
+def _auto(task: ResolvedTask) -> bool:
+    return "auto" in (task.rows, task.query_rows)
+
+
+def counted(experiment: Experiment, task: ResolvedTask) -> Cells | None:
+    """Return how many records a task has, as far as a plan may ask: of a large own table only for `rows: auto`; None where it is not known."""
+    plugin, options, files = raw_files(experiment, task)
+    here = {file: path for file, path in files.items() if path is not None}
+    large = any(Path(path).stat().st_size > LARGE for path in here.values())
+    if large and not _auto(task):
+        return None
+    return cells_of(task, plugin, options, here if len(here) == len(files) else {})
 
 
 def provisional(task: ResolvedTask) -> ResolvedTask:
@@ -156,6 +173,34 @@ def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     draws = draws_of(task, cells)
     return short(task, draws, [many], largest(experiment, draws, cells))
+
+
+def crowded(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> str:
+    """Return where the draws of a settled task take more than CROWDED of a pool, the most of them, and what to do; "" where none does, or
+    the records are not counted.
+
+    The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
+    """
+    found = []
+    draws, shares = draws_of(experiment, task, cells or Cells(((0, 0), (0, 0)), False)), shares_of(experiment)
+    for ratio in draws.ratios if cells else ():
+        for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
+            for pool in ("victim", "adversary"):
+                need = needs.Need("rows", pool, stratum, rows)
+                there = shares[pool] * sum(cells.counts[y][a] for y in (0, 1) for a in (0, 1) if need.covers(y, a))
+                if there:
+                    found.append((rows / there, -ratio, need, there))
+    share, ratio, need, there = max(found, key=lambda one: one[:2], default=(0.0, 0.0, None, 0.0))
+    if share <= CROWDED:
+        return ""
+    label, group = need.stratum
+    what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
+    judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
+    return (
+        f"where P(a = 1) is {-ratio:g} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
+        f"{there:.0f}): above {100 * CROWDED:.0f} % an accuracy says much of this very table: lower `rows` to "
+        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or judge it against {judge}"
+    )
 
 
 def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:

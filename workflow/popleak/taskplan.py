@@ -8,7 +8,7 @@ planned in `judgeplan`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import config, cost, games, plugins, rawfiles, searches, sizes
@@ -34,13 +34,21 @@ class TaskPlan:
     """Adds one task's steps."""
 
     def __init__(
-        self, experiment: Experiment, task: ResolvedTask, steps: Steps, fetches: dict[str, tuple[str, Any]]
+        self,
+        experiment: Experiment,
+        task: ResolvedTask,
+        steps: Steps,
+        fetches: dict[str, tuple[str, Any]],
+        raw: rawfiles.Raw | None = None,
     ) -> None:
+        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
-        self.raw = rawfiles.find(task, config.data_dir(experiment))
+        self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
-        task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        self.cells = None
+        if raw is None:
+            task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": task.key}
@@ -71,10 +79,12 @@ class TaskPlan:
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
-        return "-".join([name, *parts])
+        which = [f"placebo{self.task.permutation}"] if self.task.permutation else []
+        return "-".join([name, *which, *parts])
 
     def add(self, judged: dict[str, list[Step]]) -> None:
-        """Add all steps; append those that make parts of public tables to `judged`, by stage."""
+        """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
+        stage `measure`, the models are not measured."""
         worlds = {
             world: self._item(world, world, game.poison, ratio=ratio)
             for game in self.games
@@ -93,6 +103,12 @@ class TaskPlan:
                 own[model.id] = judging.asked(model, self._arms(model, complement, base, ("shadow",)))
         for model in self.task.models:
             judging.judge(model, own, judged)
+
+    def placebos(self) -> Iterator[TaskPlan]:
+        """Yield the plans of the task with its group column permuted. Their pools give what the task's give: groups keep their rows, and
+        their label rates, which label-balanced draws need alike, come nearer to each other."""
+        for task in self.task.placebos():
+            yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
 
     def _item(self, world: str, other: str, share: float, **ratios: float) -> dict[str, Any]:
         """Return what a draw needs to know: rows of `other`, of ratio `ratio`, for models of `world`, which has this share of poison
@@ -145,6 +161,8 @@ class TaskPlan:
         # where raw files lie is not part of a result's identity, what is in them is
         if self.raw.content:
             settings["content"] = self.raw.content
+        if task.permutation:
+            settings["placebo"] = task.permuting(self.experiment.seed)
         step = add(
             self.steps, "dataset", self.slug(), settings, {},
             modules=("popleak.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import trouble
 from .errors import PopleakError
-from .schema import TABLES
+from .schema import PERMUTED, TABLES
 
 LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
 
@@ -200,6 +200,8 @@ def _add_readme(commands) -> None:
     parser.add_argument("--tau", type=float, required=True)
     for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
         parser.add_argument(f"--{option}", type=Path, required=True)
+    for option in PERMUTED:
+        parser.add_argument(f"--{option}", type=Path)
     parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
     parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
     parser.set_defaults(run=_readme)
@@ -231,6 +233,8 @@ def _data(arguments: argparse.Namespace) -> None:
 
     whole = plan.build(experiment_of(arguments.configfile))
     for step in whole.steps["dataset"].values():
+        if step.id in whole.placebos:  # they read the files of their tasks
+            continue
         for path in step.inputs["files"]:
             state = "here" if Path(path).exists() else "to fetch" if path in whole.fetches else "missing"
             print(f"{step.settings['dataset']:<12} {state:<9} {path}")

@@ -9,7 +9,11 @@ rule readme:
                 "digests": PLAN.figures["leakage"].outputs["sha256"],
             }
         ),
-        **{name: PLAN.tables[name].outputs["table"] for name in ("models", "leakage", "bounds", "claims")},
+        **{
+            name: PLAN.tables[name].outputs["table"]
+            for name in ("models", "leakage", "bounds", "claims", *PERMUTED)
+            if name in PLAN.tables
+        },
         cards=list(PLAN.report.inputs["cards"]),
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
@@ -23,8 +27,9 @@ rule readme:
         tau=PLAN.experiment.tau,
         absent=PLAN.absent,
         code=code_digest("popleak.readme"),
+        permuted=lambda wildcards, input: " ".join(f"--{name} {input.get(name)}" for name in PERMUTED if input.get(name)),
         folder=f"docs/results/{PLAN.experiment.experiment}",
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --figure {input.figure} "
-        "--models {input.models} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} "
+        "--models {input.models} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} {params.permuted} "
         "--cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"

@@ -24,6 +24,7 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
 BAND = "#EFEFEF"
 REFERENCE = "#555555"
 DATA, DATA_BAND = "#8C510A", "#F1DFC6"
+PLACEBO = "#D5CDEA"
 CHANCE, DATA_LINE = (0, (4, 2)), (0, (7, 1.5, 1.5, 1.5))
 PNG_DPI = 150
 
@@ -215,15 +216,23 @@ def data_line(axes: matplotlib.axes.Axes, line: Sequence[float] | None, *, acros
     (axes.axvline if across else axes.axhline)(value, color=DATA, linewidth=1.3, linestyle=DATA_LINE, zorder=1.5)
 
 
-def line_keys(*, data: bool = False, ceiling: bool = False, chance: str = "chance") -> list:
+def placebo(axes: matplotlib.axes.Axes, row: int, low: float, high: float) -> None:
+    """Draw beside a row what placebos read, from the least to the greatest accuracy."""
+    axes.barh(row, high - low, left=low, height=0.92, color=PLACEBO, linewidth=0, zorder=0.6)
+
+
+def line_keys(*, data: bool = False, ceiling: bool = False, placebo: bool = False, chance: str = "chance") -> list:
     """Return the legend's entries of the lines to compare with."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     keys = [Line2D([], [], color=REFERENCE, linewidth=0.9, linestyle=CHANCE, label=chance)] if chance else []
     if data:
         keys.append(Line2D([], [], color=DATA, linewidth=1.3, linestyle=DATA_LINE, label="training rows (data)"))
     if ceiling:
         keys.append(Line2D([], [], color=BLACK, linewidth=1.8, label="known ceiling"))
+    if placebo:
+        keys.append(Patch(color=PLACEBO, label="best, groups permuted"))
     return keys
 
 

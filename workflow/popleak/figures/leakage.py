@@ -8,8 +8,10 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "access", "knowledge", "victims",
-    "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged",
+    "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged", "placebo_lowest",
+    "placebo_highest",
 )  # fmt: skip
+PLACEBO = list(COLUMNS[-2:])
 
 
 class Leakage(Figure):
@@ -22,16 +24,18 @@ class Leakage(Figure):
         "hollow markers: undefended shadows (unaware). Bars are 95 % intervals, clustered by pool split. Lines to "
         "compare with, each where it is known: dashed, chance, 0.5; brown with a band (95 % interval), what the "
         "training rows themselves give away; short and solid, the best accuracy that any adversary can have, "
-        "where the law of the outputs is known. `best` is the attack that did best on the other pool splits. "
+        "where the law of the outputs is known. Violet bar beside undefended models: from the least to the greatest accuracy of "
+        "`best` where the group column was permuted (placebo), so that there is nothing to read. `best` is the attack that did best on the other pool splits. "
         "Adversaries see answers alone (labels or scores), asked once; those that see more, know of the defence "
         "by name only (aware) or use other shadows are in the figure `attacks`. " + style.RINGED
     )
     tables = ("leakage",)
+    also = ("placebo",)
 
     def draw(self, tables, *, tau):
         import pandas as pd
 
-        every = select.plain(tables["leakage"].reset_index(drop=True))
+        every = _with_placebos(select.plain(tables["leakage"].reset_index(drop=True)), tables.get("placebo"))
         every = every[every["accuracy"].notna()]
         names_of = _shown(every)
         frame = select.alive(names_of)
@@ -65,13 +69,24 @@ class Leakage(Figure):
                     panel.set_xlabel("share named correctly")
                     panel.tick_params(labelbottom=True)
             axes[r, 0].set_ylabel(row.label.replace(": ", ":\n"), fontweight="bold")
-        low = min(0.4, float(frame[["accuracy", "accuracy_low"]].min().min()))
+        low = min(0.4, float(frame[["accuracy", "accuracy_low", PLACEBO[0]]].min().min()))
         axes[0, 0].set_xlim(max(-0.02, low - 0.03), 1.02)
         style.legend(figure, _keys(frame, looks, data=len(select.data(every)) > 0))
         order = {name: i for i, name in enumerate(looks)}
         frame = pd.concat([frame, select.data(every)])
         plotted = frame[list(COLUMNS)].sort_values(["adversary"], key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(list(COLUMNS[:6]), kind="stable").reset_index(drop=True)
+
+
+def _with_placebos(frame, placebos):
+    """Return the rows with the least and greatest accuracy of the same adversary's placebos, where undefended victims have some."""
+    if placebos is None:
+        return frame.assign(**dict.fromkeys(PLACEBO, float("nan")))
+    keys = [*select.FACET, *select.PAIR, "adversary", "access", "knowledge"]
+    every = placebos[placebos["permutation"].isna()].rename(
+        columns=dict(zip(("lowest", "highest"), PLACEBO, strict=True))
+    )
+    return frame.merge(every[[*keys, *PLACEBO]].assign(defence="none"), on=[*keys, "defence"], how="left")
 
 
 def _names(frame, row):
@@ -88,6 +103,8 @@ def _panel(panel, cell, names, looks):
     style.chance(panel)
     if cell.empty:
         style.empty_panel(panel)
+    for _, one in cell[(cell["adversary"] == "best") & cell[PLACEBO[0]].notna()].iterrows():
+        style.placebo(panel, names.index(one["defence"]), *one[PLACEBO])
     slot = 0.86 / len(looks)
     for i, (adversary, look) in enumerate(looks.items()):
         mine = cell[cell["adversary"] == adversary]
@@ -130,7 +147,8 @@ def _keys(frame, looks, *, data):
     if (frame["knowledge"] == "unaware").any():
         handles += [style.key(grey, "informed"), style.key(grey, "unaware", filled=False)]
     handles += style.ring_keys(frame)
-    return handles + style.line_keys(data=data, ceiling=frame["known_ceiling"].notna().any())
+    shown = frame.loc[frame["adversary"] == "best", PLACEBO[0]].notna().any()
+    return handles + style.line_keys(data=data, ceiling=frame["known_ceiling"].notna().any(), placebo=shown)
 
 
 PLUGIN = Leakage()

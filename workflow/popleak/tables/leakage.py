@@ -8,7 +8,7 @@ models there is nothing to test, and the verdict is `not applicable`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,15 +47,11 @@ OTHERS = ("none", "control")
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
     """Return the table from `scores` and `models`."""
     scores, models = tables["scores"], tables["models"]
-    scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
     known = dict(iter(models[models["role"] == "victim"].groupby(PAIR, sort=False)))
     rows = []
-    for key, game in scores.groupby(PAIR, sort=False):
-        game = game.assign(victim=game.groupby(VICTIM, sort=True).ngroup())
-        task = game["task"].iloc[0]
-        aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
-        cells = _cells(game) | _best(game[~game["adversary"].isin(aside)])
-        rows += _game(game, cells, settings["controls"].get(task, {}), Victims(known.get(key, models.iloc[:0])))
+    for key, game, cells in games(scores, settings):
+        controls = settings["controls"].get(game["task"].iloc[0], {})
+        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])))
     kept = [column.name for column in schema.TABLES["leakage"]]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
     # a reference line claims nothing of a defence
@@ -71,6 +67,19 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
             for found, p, claims in zip(frame[f"found_{other}"], adjusted, counted, strict=True)
         ]
     return as_arrow("leakage", frame)
+
+
+def games(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[tuple, pd.DataFrame, Cells]]:
+    """Yield each game's key (PAIR), its verdicts with the columns `correct` and `victim`, and its cells, `best` among them.
+
+    scores: rows of the table `scores`; settings: `references` and `white_box`, by task the adversaries that are no candidates for `best`.
+    """
+    scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
+    for key, game in scores.groupby(PAIR, sort=False):
+        game = game.assign(victim=game.groupby(VICTIM, sort=True).ngroup())
+        task = game["task"].iloc[0]
+        aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
+        yield key, game, _cells(game) | _best(game[~game["adversary"].isin(aside)])
 
 
 def _cells(game: pd.DataFrame) -> Cells:
@@ -127,7 +136,7 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models:
         blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
         row = {
             **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
-            **_summary(cell, pair, adversary[0]),
+            **summary(cell, pair, adversary[0]),
             "known_ceiling": ceiling if defence == "none" else np.nan,
             "diverged": 0 if blind else np.isin(cell.victim, numbers(victims, models.diverged(defence))).sum(),
         }  # fmt: skip
@@ -192,7 +201,8 @@ def _difference(cell: Cell, other: Cell, lost: np.ndarray, same: bool) -> verdic
     return verdicts.Found(*found, models=len(split), splits=np.unique(split).size, diverged=int((~kept).sum()))
 
 
-def _summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, Any]:
+def summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, Any]:
+    """Return what a cell says by itself, by column of the table. pair: `protocol`, `ratio_0` and `ratio_1` of its game."""
     found = leakage.summarise(
         score=cell.score, guess=cell.guess, world=cell.world, split=cell.split,
         ratio_0=pair["ratio_0"], ratio_1=pair["ratio_1"],
