@@ -32,6 +32,8 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
         seed=settings.get("seed", 0),
     )
     check(records, settings["dataset"])
+    if settings.get("attribute_in_features", False):
+        records = with_attribute(records, plugin.attribute(settings["attribute"], options)[0], settings["dataset"])
     count = len(records.y)
     columns = {
         "row": np.arange(count),
@@ -63,6 +65,21 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
             group_share=float(records.a.mean()),
             group_label_rates=[float(records.y[records.a == group].mean()) for group in (0, 1)],
         ),
+    )
+
+
+def with_attribute(records: Records, attribute: str, name: str) -> Records:
+    """Return the records of dataset `name` with their group as one more feature, 0 or 1. Raises PopleakError if one has its name."""
+    if attribute in records.features:
+        raise PopleakError(
+            f"dataset {name}: {attribute!r} is a feature already: leave attribute_in_features out, or drop that feature"
+        )
+    features = (*records.features, attribute)
+    return dataclasses.replace(
+        records,
+        x=np.concatenate([records.x, records.a[:, None]], axis=1, dtype=np.float32),
+        features=features,
+        facts={**records.facts, "attribute_in_features": f"{attribute}, the last of {len(features)} features"},
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config, plugins
+from . import config, plugins, sizes
 from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
 from .errors import PopleakError
@@ -74,8 +74,14 @@ class Plan:
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
     def notices(self) -> list[str]:
-        """Return what a user must know of the data before a run, a line each: what was chosen, and what is left out."""
-        return [*(f"data: {line}" for line in self.chosen), *(f"left out: {line}" for line in self.absent)]
+        """Return what a user must know of the data before a run, a line each: what was chosen, which models see the attribute, and
+        what is left out."""
+        seen = [
+            f"{task.id}: {sizes.attribute_name(task)} is among the features"
+            for task in self.tasks
+            if task.attribute_in_features
+        ]
+        return [*(f"data: {line}" for line in [*self.chosen, *seen]), *(f"left out: {line}" for line in self.absent)]
 
     def targets(self) -> list[str]:
         """Return the files that the default target asks for."""
@@ -133,6 +139,14 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
+def _data_of(task: ResolvedTask, twins: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the table `leakage` says of a task's data, by column."""
+    return {
+        "dataset": task.dataset, "attribute": sizes.attribute_name(task), "rows": task.rows,
+        "attribute_in_features": task.attribute_in_features, "twin_task": twins.get(task.id),
+    }  # fmt: skip
+
+
 def _many_left_out(plan: Plan) -> bool:
     """Return whether a task that was left out has worlds of protocol k-ary."""
     there = {task.id for task in plan.tasks}
@@ -160,6 +174,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             ]
             for task in plan.tasks
         },
+        "data": {task.id: _data_of(task, config.twins(plan.tasks)) for task in plan.tasks},
         "tau": experiment.tau,
         "seed": experiment.seed,
     }
@@ -176,7 +191,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "confusion": lambda: {"estimates": made["estimates"]},
     }
     needs = {
-        "leakage": ("controls", "references", "white_box"),
+        "leakage": ("controls", "references", "white_box", "data"),
         "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
     }

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import config, needs, plugins
 from .config import ResolvedTask
-from .datasets.base import Cells
+from .datasets.base import Attribute, Cells
 from .errors import PopleakError, refusal
 from .experiment import Experiment
 
@@ -163,9 +163,17 @@ def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], 
 
 
 def group_names(task: ResolvedTask) -> tuple[str, str]:
+    return _attribute(task)[1].groups
+
+
+def attribute_name(task: ResolvedTask) -> str:
+    """Return the name of the task's attribute, of an own table its column."""
+    return _attribute(task)[0]
+
+
+def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
     plugin = plugins.load("datasets", task.dataset)
-    known = plugin.card(plugin.Settings.model_validate(task.options)).attributes
-    return known.get(task.attribute, next(iter(known.values()))).groups
+    return plugin.attribute(task.attribute, plugin.Settings.model_validate(task.options))
 
 
 def unrehearsed(experiment: Experiment, task: ResolvedTask) -> list[str]:

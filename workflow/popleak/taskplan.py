@@ -37,6 +37,7 @@ class TaskPlan:
         self, experiment: Experiment, task: ResolvedTask, steps: Steps, fetches: dict[str, tuple[str, Any]]
     ) -> None:
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        self.features += task.attribute_in_features
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
@@ -141,6 +142,8 @@ class TaskPlan:
     def _dataset(self) -> Step:
         task = self.task
         settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
+        if task.attribute_in_features:
+            settings["attribute_in_features"] = True
         if not self.raw.names:
             settings["seed"] = self.experiment.seed
         settings["files"] = list(self.raw.names)

@@ -51,7 +51,7 @@ class Poison(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Records that row ids point to: features x (N, d) float32 without the group, and labels y (N,) int8."""
+    """Records that row ids point to: features x (N, d) float32, the group among them only where the task says so, and labels y (N,) int8."""
 
     x: np.ndarray
     y: np.ndarray
