@@ -188,6 +188,12 @@ def tables(
                         **dict(zip(("protocol", "ratio_0", "ratio_1"), pair, strict=True)),
                     }
                     fixed |= {"defence": defence, "poison": 0.0}
+                    data = {
+                        **dict(zip(("dataset", "attribute"), task.rpartition("-")[::2], strict=True)),
+                        "rows": 2000,
+                        "attribute_in_features": False,
+                        "twin_task": None,
+                    }
                     found = _models(task, model, pair, defence, splits, victims)
                     out["models"].append(found.assign(**fixed))
                     out["bounds"].append(_bounds(found, pair).assign(**fixed))
@@ -200,7 +206,7 @@ def tables(
                             for axes in _axes(adversary, model, level, defence, full):
                                 who = {**fixed, "adversary": adversary, "access": access, "knowledge": level, **axes}
                                 judged = _weaker(scores, axes)
-                                out["leakage"].append(pd.DataFrame([who | _leakage(judged, pair, access)]))
+                                out["leakage"].append(pd.DataFrame([who | data | _leakage(judged, pair, access)]))
                                 out["scores"].append(judged.assign(**who))
                     if full and pair[0] != "equal":
                         for share in SHARES[1:]:

@@ -10,8 +10,8 @@ from attack_helpers import (
     beta_shadows,
     calibrate,
     make_query,
+    slow_kl,
     slow_kl_scores,
-    slow_raw,
     slow_threshold,
 )
 from popleak import plugins
@@ -91,29 +91,112 @@ def test_kl_label_pin():
     assert judge.score(np.array([1.0])) == pytest.approx(by_hand, abs=1e-11)
 
 
-def test_kl_transductive_against_the_literal_form():
-    shadows_0, shadows_1, victims = beta_shadows(5)
-    judge = calibrate("kl-transductive", shadows_0, shadows_1, make_query([0] * 9))
-    raw = np.array([slow_raw(shadows_0, shadows_1, victim) for victim in victims])
-    found = judge.score_all(victims)
-    assert found == pytest.approx((raw - raw.min()) / (raw.max() - raw.min()) - 0.5)
-    assert (found.min(), found.max()) == (-0.5, 0.5)
+def test_kl_label_clips_as_a_label_deserves():
+    """At its own clip, not at that of `kl`: the default is told apart by a pin with one shadow a world, p = 0.2 and 0.7."""
+    judge = calibrate("kl-label", [[0.2]], [[0.7]], make_query([0]))
+    by_hand = (0.2 * np.log(0.2 / 0.99) + 0.8 * np.log(0.8 / 0.01)) - (
+        0.7 * np.log(0.7 / 0.99) + 0.3 * np.log(0.3 / 0.01)
+    )
+    assert judge.score(np.array([1.0])) == pytest.approx(by_hand, abs=1e-11)
+    assert calibrate("kl", [[0.2]], [[0.7]], make_query([0])).score(np.array([1.0])) > judge.score(np.array([1.0]))
+
+
+def slow_columns(shadows_0, shadows_1, victims, origin):
+    """The columns (V, columns) of the published form, one loop each: query sets, shadows of world 0, later ones of world 1."""
+    return np.array([
+        [slow_kl(zero[at], victim[at]) - slow_kl(one[at], victim[at]) for victim in victims]
+        for at in (origin == 0, origin == 1)
+        for i, zero in enumerate(shadows_0)
+        for one in shadows_1[i + 1 :]
+    ]).T  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_kl_transductive_against_the_literal_form(n):
+    shadows_0, shadows_1, victims = beta_shadows(5, n=n)
+    origin = np.array([0, 1, 0, 0, 1, 1, 1, 0, -1])
+    judge = calibrate("kl-transductive", shadows_0, shadows_1, make_query(origin))
+    columns = slow_columns(shadows_0, shadows_1, victims, origin)
+    assert columns.shape[1] == 2 * sum(len(shadows_1) - 1 - i for i in range(n))
+    scaled = (columns - columns.min(0)) / (columns.max(0) - columns.min(0))
+    assert judge.score_all(victims) == pytest.approx(scaled.mean(axis=1) - 0.5, abs=1e-10)
+
+
+def odds(*powers):
+    """Scores whose odds are these powers of 3: 1/10, 1/4, 1/2, 3/4 and 9/10 for -2 to 2."""
+    return [3.0**power / (1 + 3.0**power) for power in powers]
+
+
+def test_kl_transductive_by_hand():
+    """On one point KL(p || v) - KL(q || v) is a constant plus (q - p) logit(v): scaled, a column is the victims' logits
+    scaled to [0, 1] where shadow j of world 1 lies above shadow i of world 0, and 1 less that where it lies below.
+
+    Points: one of each world. Logits of three victims in units of log 3: (-2, 2), (0, -1), (1, 0).
+    Scaled on the first point: (0, 2/3, 1); on the second: (1, 0, 1/3).
+    Two shadows a world, so one pair: shadow 0 of world 0 and shadow 1 of world 1. It rises on both points (0.2 to 0.8, 0.2 to 0.7).
+    Means: (0 + 1) / 2 = 1/2, (2/3 + 0) / 2 = 1/3, (1 + 1/3) / 2 = 2/3: worlds 1 (at least 1/2), 0 and 1.
+    Reversed, the pair is shadow 1 of world 0 and shadow 0 of world 1. It falls on both points (0.6 to 0.4, 0.6 to 0.3).
+    Means: 1/2, 2/3, 1/3: worlds 1, 1 and 0.
+    """
+    victims = np.array([odds(-2, 2), odds(0, -1), odds(1, 0)])
+    assert victims[0] == pytest.approx([0.1, 0.9])
+    shadows_0, shadows_1 = np.array([[0.2, 0.2], [0.6, 0.6]]), np.array([[0.4, 0.3], [0.8, 0.7]])
+
+    def judged(zero, one, asked):
+        judge = calibrate("kl-transductive", zero, one, make_query([0, 1]))
+        scores = judge.score_all(asked)
+        return scores, [judge.guess(score) for score in scores]
+
+    scores, guesses = judged(shadows_0, shadows_1, victims)
+    assert scores == pytest.approx([0, 1 / 3 - 1 / 2, 2 / 3 - 1 / 2], abs=1e-11) and guesses == [1, 0, 1]
+    scores, guesses = judged(shadows_0[::-1], shadows_1[::-1], victims)
+    assert scores == pytest.approx([0, 2 / 3 - 1 / 2, 1 / 3 - 1 / 2], abs=1e-11) and guesses == [1, 1, 0]
+    # Without the first victim the others are the ends of both points: (0, 0) and (1, 1), so worlds 0 and 1 again.
+    assert judged(shadows_0, shadows_1, victims[1:])[1] == [0, 1]
+    # Without the last one: (0, 1) on the first point, (1, 0) on the second. Both means are 1/2, so the second is of world 1 now.
+    assert judged(shadows_0, shadows_1, victims[:2])[1] == [1, 1]
+
+
+def test_kl_transductive_depends_on_the_order_of_shadows_and_kl_does_not():
+    shadows_0, shadows_1, _ = beta_shadows(3, n=5)
+    victims = np.random.default_rng(0).beta(2.5, 2.5, (60, 9))
+    query = make_query([0, 1, 0, 1, 0, 1, 0, 1, 0])
+
+    def guesses(name, *shadows):
+        judge = calibrate(name, *shadows, query)
+        scores = judge.score_all(victims) if name != "kl" else [judge.score(victim) for victim in victims]
+        return np.array([judge.guess(score) for score in scores])
+
+    forth, back = (guesses("kl-transductive", *(one[::step] for one in (shadows_0, shadows_1))) for step in (1, -1))
+    assert 0 < (forth != back).sum() < len(victims)
+    assert np.array_equal(guesses("kl", shadows_0, shadows_1), guesses("kl", shadows_0[::-1], shadows_1[::-1]))
 
 
 def test_kl_transductive_names_worlds_by_company():
     """The victim in the middle is of world 1 among victims with less evidence and of world 0 among such with more."""
-    judge = calibrate("kl-transductive", [[0.2]], [[0.8]], make_query([0]))
+    judge = calibrate("kl-transductive", [[0.2]] * 2, [[0.8]] * 2, make_query([0]))
     low, middle, high = ([[p]] for p in (0.1, 0.5, 0.9))
     among = [judge.score_all(np.concatenate([middle, other])) for other in (low, high)]
     assert [scores.tolist() for scores in among] == [[0.5, -0.5], [-0.5, 0.5]]
-    assert judge.score(np.array([0.9])) == 0.0
-    assert judge.score_all(np.full((3, 1), 0.9)).tolist() == [0.0] * 3
+
+
+def test_kl_transductive_says_nothing_without_a_width():
+    """0 / 0 in the published form: a column in which all victims are equal, and no pair at all."""
+    judge = calibrate("kl-transductive", [[0.2, 0.2]] * 2, [[0.8, 0.8]] * 2, make_query([0, 1]))
+    assert judge.score(np.array([0.9, 0.9])) == 0.0 and judge.guess(0.0) == -1
+    assert judge.score_all(np.full((3, 2), 0.9)).tolist() == [0.0] * 3
+    # The first point is the same for both: the second alone decides.
+    assert judge.score_all(np.array([[0.3, 0.1], [0.3, 0.9]])).tolist() == [-0.5, 0.5]
+    alike = calibrate("kl-transductive", [[0.2, 0.2]] * 2, [[0.2, 0.2]] * 2, make_query([0, 1]))
+    single = calibrate("kl-transductive", [[0.2, 0.2]], [[0.8, 0.8]], make_query([0, 1]))
+    for nothing in (alike, single):
+        assert nothing.score_all(np.array([[0.3, 0.1], [0.7, 0.9]])).tolist() == [0.0, 0.0]
 
 
 def test_kl_transductive_is_marked():
     attack = plugins.load("attacks", "kl-transductive")
-    assert attack.transductive and attack.reference
-    assert "other victims" in attack.summary and "only to reproduce published numbers" in attack.summary
+    assert attack.transductive and attack.reference and not attack.ignores_shadow_order
+    assert "other victims" in attack.summary and "only to reproduce published decisions" in attack.summary
 
 
 # The network.

@@ -393,6 +393,12 @@ def test_suite_catches_a_mark_without_company():
         contracts.check_company(broken, contracts.beta_scores, broken.Settings())
 
 
+def test_suite_catches_a_mark_without_order():
+    broken = type("Broken", (Together,), {"ignores_shadow_order": False})()
+    with pytest.raises(AssertionError, match="no score changes with the order"):
+        contracts.check_order(broken, contracts.beta_scores, broken.Settings())
+
+
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
@@ -402,6 +408,7 @@ def test_suite_catches_a_mark_without_company():
         ({"many": 1}, "many must be True or False"),
         ({"many": True}, "calibrate_many is missing"),
         ({"transductive": True}, "set reference"),
+        ({"ignores_shadow_order": False}, "gains nothing by a list's order: set reference"),
         ({"refuses": lambda self, game: "no"}, "refuses must return None"),
     ],
 )

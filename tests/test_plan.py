@@ -249,6 +249,8 @@ FLIPS = {
     "tasks.id": (in_task(id="renamed"), FROM_MEASURE),
     "tasks.label": (None, ALL),
     "tasks.attribute": (second(attribute="race"), ALL),
+    # another task by its id too, and no step of the one without it
+    "tasks.attribute_in_features": (in_task(attribute_in_features=True), ALL),
     "tasks.options": (in_task(options={"rows": 801}), ALL),
     "tasks.rows": (in_task(rows=61), FROM_DRAW),
     "tasks.query_rows": (in_task(query_rows=31), {"draw", *FROM_QUERY}),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ class ResolvedTask(Settings):
     dataset: str
     label: str
     attribute: str
+    attribute_in_features: bool
     options: dict[str, Any]
     rows: int | Literal["auto"]
     query_rows: int | Literal["auto"]
@@ -73,6 +74,7 @@ class ResolvedTask(Settings):
     def defended(self) -> bool:
         """Whether models are defended, so that each draws a complement beside its own rows."""
         return any(defence.name != "none" for defence in self.defences)
+
     def permuting(self, seed: int) -> dict[str, Any]:
         """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
         return {"seed": seed, "key": self.records_key, "number": self.permutation}
@@ -164,10 +166,11 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
                         f"steps: give the task its own `defences` (none, scratch) or `models`"
                     )
     return ResolvedTask(
-        id=task.id or re.sub(r"[^a-z0-9]+", "-", f"{dataset.name}-{attribute}".lower())[:40].strip("-"),
+        id=task.id or _task_id(f"{dataset.name}-{attribute}", "-in" if task.attribute_in_features else ""),
         dataset=dataset.name,
         label=label,
         attribute=attribute,
+        attribute_in_features=task.attribute_in_features,
         options=options.resolved(),
         rows=task.rows,
         query_rows=task.query_rows,
@@ -198,6 +201,30 @@ def _placebo(
             f"config: {path}: {asked} asked for, but the task lacks {lacking}: give it such, or leave placebo out"
         )
     return asked
+
+
+def _task_id(name: str, ending: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[: 40 - len(ending)].strip("-") + ending
+
+
+SAME = ("dataset", "label", "attribute", "options", "rows", "query_rows", "models")
+"""What two tasks agree in if their models differ in nothing but whether the attribute is among the features."""
+
+
+def twins(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
+    """Return the id of the task without the attribute among the features for each that has it there and agrees with one in all else."""
+    found = {}
+    for task in tasks:
+        out = [
+            other.id
+            for other in tasks
+            if task.attribute_in_features
+            and not other.attribute_in_features
+            and all(getattr(task, key) == getattr(other, key) for key in SAME)
+        ]
+        if len(out) == 1:
+            found[task.id] = out[0]
+    return found
 
 
 def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:

@@ -100,13 +100,24 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     assert attack.shadow_access in (None, *others), (
         f"shadow_access must be None (as of a victim) or one of {', '.join(others)}, not {attack.shadow_access!r}"
     )
-    for flag in ("shadows", "undefended_only", "reference", "transductive", "all_points", "many"):
+    for flag in (
+        "shadows",
+        "undefended_only",
+        "reference",
+        "transductive",
+        "ignores_shadow_order",
+        "all_points",
+        "many",
+    ):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
     assert attack.seconds >= 0, "seconds must be at least 0"
     for name, least in (("reaches", 0.5), ("reaches_many", 0.0), ("estimates_within", 0.0)):
         value = getattr(attack, name)
         assert value is None or least <= value <= 1, f"{name} must be None or from {least} to 1, not {value!r}"
     assert attack.reference or not attack.transductive, "a transductive attack plays by other rules: set reference"
+    assert attack.reference or attack.ignores_shadow_order, (
+        "ignores_shadow_order = False: an adversary gains nothing by a list's order: set reference"
+    )
     makes = type(attack).calibrate_many is not Attack.calibrate_many
     assert makes or not attack.many, "many = True, but calibrate_many is missing"
     example = generate(attack, kind="easy")
@@ -167,13 +178,15 @@ def check_deterministic(attack: Attack, generate: Generate, settings: Settings) 
 
 
 def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
-    """The order of the shadows within a world does not matter (to 1e-9)."""
+    """The order of the shadows within a world does not matter (to 1e-9), unless the attack says that it does: then it must."""
     example, rng = generate(attack, kind="null"), np.random.default_rng(0)
     mixed = example._replace(
         shadows_0=frozen(rng.permutation(example.shadows_0)), shadows_1=frozen(rng.permutation(example.shadows_1))
     )
     before, after = (scores(calibrate(attack, e, settings), example.victims_1[:20]) for e in (example, mixed))
-    assert np.allclose(before, after, rtol=0, atol=1e-9), "scores depend on the order of the shadows"
+    same = np.allclose(before, after, rtol=0, atol=1e-9)
+    assert same or not attack.ignores_shadow_order, "scores depend on the order of the shadows"
+    assert not same or attack.ignores_shadow_order, "ignores_shadow_order = False, but no score changes with the order"
 
 
 def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:

@@ -35,6 +35,8 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
     if "placebo" in settings:
         records = permuted(records, **settings["placebo"])
     check(records, settings["dataset"])
+    if settings.get("attribute_in_features", False):
+        records = with_attribute(records, plugin.attribute(settings["attribute"], options)[0], settings["dataset"])
     count = len(records.y)
     columns = {
         "row": np.arange(count),
@@ -90,6 +92,21 @@ def permuted(records: Records, *, seed: int, key: str, number: int) -> Records:
         a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
     rates = [float(records.y[a == group].mean()) for group in (0, 1)]
     return dataclasses.replace(records, a=a, facts={**records.facts, "group_rates": rates})
+
+
+def with_attribute(records: Records, attribute: str, name: str) -> Records:
+    """Return the records of dataset `name` with their group as one more feature, 0 or 1. Raises PopleakError if one has its name."""
+    if attribute in records.features:
+        raise PopleakError(
+            f"dataset {name}: {attribute!r} is a feature already: leave attribute_in_features out, or drop that feature"
+        )
+    features = (*records.features, attribute)
+    return dataclasses.replace(
+        records,
+        x=np.concatenate([records.x, records.a[:, None]], axis=1, dtype=np.float32),
+        features=features,
+        facts={**records.facts, "attribute_in_features": f"{attribute}, the last of {len(features)} features"},
+    )
 
 
 def check(records: Records, name: str) -> None:

@@ -151,11 +151,14 @@ class Task(Settings):
     dataset: str
     """Name of the dataset: see `popleak list datasets`."""
     id: Id | None = None
-    """Name in tables and figures; by default dataset-attribute."""
+    """Name in tables and figures; by default dataset-attribute, and -in where the attribute is among the features."""
     label: str | None = None
     """What the model predicts; by default the dataset's first."""
     attribute: str | None = None
     """The sensitive attribute; by default the dataset's first."""
+    attribute_in_features: bool = False
+    """Whether models see the attribute too: the group as one more feature, 0 or 1, named after the attribute. The draws stay those of
+    the same task without it."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The dataset's own options."""
     rows: Rows = 2000

@@ -78,8 +78,14 @@ class Plan:
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
     def notices(self) -> list[str]:
-        """Return what a user must know before a run, a line each: what data were chosen, what is left out, what to be careful with."""
-        kinds = {"data": self.chosen, "left out": self.absent, "caution": self.cautions}
+        """Return what a user must know before a run, a line each: what data were chosen and which models see the attribute, what is left
+        out, what to be careful with."""
+        seen = [
+            f"{task.id}: {sizes.attribute_name(task)} is among the features"
+            for task in self.tasks
+            if task.attribute_in_features
+        ]
+        kinds = {"data": [*self.chosen, *seen], "left out": self.absent, "caution": self.cautions}
         return [f"{kind}: {line}" for kind, lines in kinds.items() for line in lines]
 
     def targets(self) -> list[str]:
@@ -145,6 +151,14 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
+def _data_of(task: ResolvedTask, twins: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the table `leakage` says of a task's data, by column."""
+    return {
+        "dataset": task.dataset, "attribute": sizes.attribute_name(task), "rows": task.rows,
+        "attribute_in_features": task.attribute_in_features, "twin_task": twins.get(task.id),
+    }  # fmt: skip
+
+
 def _many_left_out(plan: Plan) -> bool:
     """Return whether a task that was left out has worlds of protocol k-ary."""
     there = {task.id for task in plan.tasks}
@@ -176,6 +190,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             for task in plan.tasks
         },
         "copies": {copy.id: [task.id, copy.permutation] for task in plan.tasks for copy in task.placebos()},
+        "data": {task.id: _data_of(task, config.twins(plan.tasks)) for task in plan.tasks},
         "tau": experiment.tau,
         "seed": experiment.seed,
     }
@@ -193,7 +208,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "placebo": lambda: {"parts": [(step, "table") for step in parts["placebo"]], "leakage": made["leakage"]},
     }
     needs = {
-        "leakage": ("controls", "references", "white_box"),
+        "leakage": ("controls", "references", "white_box", "data"),
         "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
         "placebo": ("copies", "references", "white_box"),

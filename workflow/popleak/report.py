@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import atomic, plugins, report_placebo, report_text, schema, seal, store, verdicts
+from . import atomic, plugins, report_placebo, report_published, report_text, schema, seal, store, verdicts
 from .errors import PopleakError
 from .figures import _select as select
 from .report_page import PAGE, SCRIPT, STYLE
@@ -66,7 +66,11 @@ def write(
         style=_ours(STYLE),
         script=_ours(SCRIPT),
         sections=SECTIONS,
-        findings=[*report_text.findings(frames, tau=float(experiment.get("tau", 0.1))), *_tally(frames["claims"])],
+        findings=[
+            *report_text.findings(frames, tau=float(experiment.get("tau", 0.1))),
+            *report_published.sentences(select.against_half(frames["leakage"])),
+            *_tally(frames["claims"]),
+        ],
         warnings=[
             *(f"Left out: {line}." for line in absent),
             *(f"Caution: {line}." for line in cautions),

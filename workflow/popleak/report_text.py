@@ -43,6 +43,7 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             "and does a defence change that?",
         ),
         ("Tasks", listed(sorted(set(frame["task"])))),
+        ("See the attribute too", listed(sorted(set(leakage["task"][leakage["attribute_in_features"].eq(True)])))),
         ("Models", listed(sorted(set(frame["model"])))),
         ("Pairs of worlds", listed(f"{p.label} (share of group 1)" for p in select.pairs(frame)) if len(frame) else ""),
         ("Defences", listed(defences(frame["defence"]))),

@@ -200,6 +200,15 @@ LEAKAGE = (
         "string",
         "the same for the difference to `none`, where equal bits alone say that models are the same",
     ),
+    Column("dataset", "string", "the task's dataset"),
+    Column("attribute", "string", "the task's sensitive attribute; of an own table its column"),
+    Column("rows", "int64", "rows that each model of the task draws"),
+    Column("attribute_in_features", "bool", "whether the task's models see the attribute, as one more feature"),
+    Column(
+        "twin_task",
+        "string",
+        "id of the task that differs in this alone: its models do not see the attribute; null where they do not here, or there is no such task",
+    ),
 )
 BOUNDS = (
     *TASK,

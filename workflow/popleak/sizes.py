@@ -13,7 +13,7 @@ from typing import Any
 
 from . import config, games, needs, plugins
 from .config import ResolvedTask
-from .datasets.base import Cells
+from .datasets.base import Attribute, Cells
 from .errors import PopleakError, refusal
 from .experiment import Experiment
 
@@ -112,9 +112,7 @@ def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
         turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
     ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     poisoned = (task.poison.label, task.poison.group)
-    return needs.Draws(
-        sorted(ratios), task.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned)
-    )
+    return needs.Draws(sorted(ratios), task.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned))
 
 
 def _rate(cells: Cells) -> float:
@@ -220,9 +218,17 @@ def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], 
 
 
 def group_names(task: ResolvedTask) -> tuple[str, str]:
+    return _attribute(task)[1].groups
+
+
+def attribute_name(task: ResolvedTask) -> str:
+    """Return the name of the task's attribute, of an own table its column."""
+    return _attribute(task)[0]
+
+
+def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
     plugin = plugins.load("datasets", task.dataset)
-    known = plugin.card(plugin.Settings.model_validate(task.options)).attributes
-    return known.get(task.attribute, next(iter(known.values()))).groups
+    return plugin.attribute(task.attribute, plugin.Settings.model_validate(task.options))
 
 
 def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> list[str]:

@@ -43,6 +43,7 @@ class TaskPlan:
     ) -> None:
         """raw: the raw files where they are known, of a task whose options and sizes are settled."""
         self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        self.features += task.attribute_in_features
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
@@ -155,6 +156,8 @@ class TaskPlan:
     def _dataset(self) -> Step:
         task = self.task
         settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
+        if task.attribute_in_features:
+            settings["attribute_in_features"] = True
         if not self.raw.names:
             settings["seed"] = self.experiment.seed
         settings["files"] = list(self.raw.names)

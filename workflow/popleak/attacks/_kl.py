@@ -21,9 +21,12 @@ class Shadows(NamedTuple):
     logits: np.ndarray
 
 
-def prepare(scores: np.ndarray, *, clip: float, hard: bool = False) -> Shadows:
-    """Return the shadows (S, m) in the form that `Evidence` needs. hard: of victims only the hard labels are seen."""
-    scores = in_order(scores)
+def prepare(scores: np.ndarray, *, clip: float, hard: bool = False, ordered: bool = False) -> Shadows:
+    """Return the shadows (S, m) in the form that `Evidence` needs. hard: of victims only the hard labels are seen.
+
+    ordered: their order carries meaning and is kept; else they are sorted, so that none does.
+    """
+    scores = np.asarray(scores, dtype=np.float64) if ordered else in_order(scores)
     p = clipped(scores, clip=clip)
     yes, no = np.log(p), np.log1p(-p)
     seen = clipped(scores >= 0.5, clip=clip) if hard else p

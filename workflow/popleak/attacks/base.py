@@ -51,7 +51,7 @@ class Poison(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Records that row ids point to: features x (N, d) float32 without the group, and labels y (N,) int8."""
+    """Records that row ids point to: features x (N, d) float32, the group among them only where the task says so, and labels y (N,) int8."""
 
     x: np.ndarray
     y: np.ndarray
@@ -133,6 +133,8 @@ class Attack:
     """True: a line to compare with, no adversary of the game's rules, so never a candidate for `best`."""
     transductive: ClassVar[bool] = False
     """True: scores depend on the other victims of the call; `calibrate` returns a `TransductiveJudge`."""
+    ignores_shadow_order: ClassVar[bool] = True
+    """False: scores depend on the order in which the shadows are stored, which means nothing; a reference alone may do so."""
     all_points: ClassVar[bool] = False
     """True: the attack asks every query point at hand, also those that stand for neither world (origin -1)."""
     seconds: ClassVar[float] = 0.0

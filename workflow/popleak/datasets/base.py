@@ -67,7 +67,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Records:
-    """A loaded dataset: N people, d features, the sensitive attribute left out of the features.
+    """A loaded dataset: N people, d features, the sensitive attribute left out of them (the stage `dataset` puts it back on request).
 
     x (N, d) float32, standardised or one-hot (generated data: the law's own scale);
     y (N,) int8 in {0, 1}; a (N,) int8 in {0, 1}, 1 being group 1;
@@ -136,6 +136,12 @@ class Dataset:
     def card(self, options: Settings) -> Card:
         """Return the card."""
         raise NotImplementedError
+
+    def attribute(self, name: str, options: Settings) -> tuple[str, Attribute]:
+        """Return an attribute's own name and what the card says of it; where the options name it, a config's name for it is free."""
+        known = self.card(options).attributes
+        own = name if name in known else next(iter(known))
+        return own, known[own]
 
     def glance(self, *, files: Mapping[str, Path], options: Settings) -> list[str]:
         """Return what is wrong with raw files that are here, a line each, as far as a glance tells: the plan asks each time."""

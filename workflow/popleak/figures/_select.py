@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..measures.published import MIDDLE
 from ..plain import alive as alive
 from ..plain import plain as plain
-from ..protocols import EQUAL, PROTOCOLS
+from ..protocols import EQUAL, PROTOCOLS, RATIO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +156,22 @@ def informed(frame: pd.DataFrame) -> pd.DataFrame:
     spare = frame[(frame["defence"] == "none") & (frame["knowledge"] == "unaware")]
     kept = [row not in seen for row in spare[keys].itertuples(index=False, name=None)]
     return frame.loc[[*able.index, *spare.index[kept]]]
+
+
+def against_half(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the informed rows of pairs of worlds with one at 1/2, the other's ratio in `ratio`; equal worlds at 1/2 are among them."""
+    import numpy as np
+
+    frame = plain(leakage).reset_index(drop=True)
+    middle_0, middle_1 = (np.isclose(frame[name].astype(float), MIDDLE) for name in ("ratio_0", "ratio_1"))
+    equal = (frame["protocol"] == EQUAL) & middle_0 & middle_1
+    frame = frame[((frame["protocol"] == RATIO) & (middle_0 | middle_1)) | equal]
+    frame = alive(frame[frame["accuracy"].notna()]).reset_index(drop=True)
+    other = np.where(np.isclose(frame["ratio_0"].astype(float), MIDDLE), frame["ratio_1"], frame["ratio_0"])
+    frame["ratio"] = other.astype(float)
+    frame = informed(frame).sort_values("ratio", kind="stable")
+    # one pair may be given in either order; its rows belong to one point, the first given
+    return frame.drop_duplicates(["task", "model", "ratio", "defence", "adversary"])
 
 
 def best_informed(leakage: pd.DataFrame) -> pd.DataFrame:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from ..protocols import EQUAL, RATIO
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..measures.published import PUBLISHED, leaked, means
+from ..protocols import RATIO
 from . import _select as select
 from . import _style as style
 from .base import Figure
 
-MIDDLE = 0.5
-PUBLISHED = {
-    0.0: 0.99998, 0.1: 0.99, 0.2: 0.90, 0.3: 0.72, 0.4: 0.56, 0.6: 0.56, 0.7: 0.68, 0.8: 0.86, 0.9: 0.975, 1.0: 0.99998,
-}  # fmt: skip
-"""Published in the line of Suri & Evans (2022) and Suri et al. (2023): median accuracy of the KL attack at telling a
-ratio from 0.5; Census (ACS 2019), sex, 50,000 training rows. 100 % is entered as 99.998 %: at 1 the attack would be
-worth infinitely many samples."""
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHOSEN = ("threshold", "kl", "meta", "best")
 COLUMNS = (
     "task", "model", "ratio", "defence", "adversary", "knowledge", "victims", "accuracy", "accuracy_low",
-    "accuracy_high", "n_leaked", "n_leaked_low", "n_leaked_high", "known_ceiling", "against_chance",
+    "accuracy_high", "n_leaked", "n_leaked_low", "n_leaked_high", "known_ceiling", "against_chance", "dataset", "attribute",
+    "rows", "attribute_in_features", "twin_task",
 )  # fmt: skip
+LIKE = "kl"
+"""The attack of the published curve."""
+SEEN = style.Look(style.PURPLE, "^", (0, (6, 1.5, 1, 1.5)))
+"""How its line is drawn where the models see the attribute, as the published ones do."""
 MOST_DEFENCES = 3
 MOST_LEAKED = 100.0
 
@@ -35,20 +39,24 @@ class Ratios(Figure):
         "n_leaked, the direct samples of training data that tell the worlds apart as well (axis linear up to 1, "
         "then logarithmic). Triangles on the upper edge: infinite, because no victim was missed, or beyond the "
         "axis; they are left out of the means. Bars: 95 % intervals, clustered by pool split; none is drawn on "
-        "n_leaked where its table has none. Open grey circles: published medians for Census (ACS 2019), sex, KL "
-        "with 50,000 training rows (Suri & Evans 2022, Suri et al. 2023), another data set and size: to compare "
-        "the shape, not the height; 100 % is entered as 99.998 %. " + style.RINGED
+        "n_leaked where its table has none. Above the lower panels: means of n_leaked over the inner ratios, and over all. "
+        "Open grey circles: published medians for Census (ACS 2019), sex, KL with 50,000 training rows (Suri & Evans 2022, "
+        "Suri et al. 2023); 100 % is entered as 99.998 %. Their models have the attribute among the features, so like is to be "
+        "compared with purple triangles: kl on the same draws, the attribute one more feature, where that was run. Data set, "
+        "rows and the label rate of draws still differ. " + style.RINGED
     )
     tables = ("leakage",)
 
     def draw(self, tables, *, tau):
-        frame = _rows(tables["leakage"])
+        frame = select.against_half(tables["leakage"])
+        frame = frame.reindex(columns=[*dict.fromkeys([*frame, *COLUMNS])])  # a table may lack columns that came later
         attacks = select.attacks(frame)
         shown = _shown(attacks)
         if shown.empty:
             text = "no pairs of worlds with one at 0.5 in the table `leakage`"
             return style.missing(text), select.frame_of([], COLUMNS)
-        facets = select.facets(shown)
+        own, beside = _apart(shown)
+        facets = select.facets(own)
         wide = select.columns(len(facets), 3)
         deep = -(-len(facets) // wide)
         width = {1: 5.6, 2: 4.6}.get(wide, 3.5)
@@ -63,11 +71,12 @@ class Ratios(Figure):
                 lower.set_axis_off()
                 continue
             facet = facets[i]
-            mine = select.of(shown, task=facet.task, model=facet.model)
+            mine = select.of(own, task=facet.task, model=facet.model)
+            lines = _lines(mine, select.of(beside, twin_task=facet.task, model=facet.model))
             given = select.of(select.data(frame), task=facet.task, model=facet.model, defence="none")
-            _accuracy(upper, mine, given)
-            _leaked(lower, mine)
-            upper.set_title(facet.title)
+            _accuracy(upper, mine, given, lines)
+            _leaked(lower, lines)
+            upper.set_title(f"{facet.title}{_what(mine)}")
             upper.set_ylim(max(-0.02, low), 1.03)
             for panel in (upper, lower):
                 panel.set(xlim=(-0.04, 1.04))
@@ -77,32 +86,12 @@ class Ratios(Figure):
                 upper.set_ylabel("share named correctly")
                 lower.set_ylabel("$n_{leaked}$")
         data = len(select.of(select.data(frame), defence="none")) > 0
-        style.legend(figure, _keys(shown, data), entry=1.9)
+        style.legend(figure, _keys(own, beside, data), entry=1.9)
         import pandas as pd
 
         plotted = pd.concat([shown, select.of(select.data(frame), defence="none")])[list(COLUMNS)]
         order = ["task", "model", "defence", "adversary", "ratio"]
         return figure, plotted.sort_values(order, kind="stable").reset_index(drop=True)
-
-
-def _rows(leakage):
-    """Return the informed rows against 0.5 with the other ratio in `ratio`."""
-    import numpy as np
-
-    frame = select.plain(leakage).reset_index(drop=True)
-    equal = (frame["protocol"] == EQUAL) & (frame["ratio_0"] == MIDDLE) & (frame["ratio_1"] == MIDDLE)
-    middle_0, middle_1 = (np.isclose(frame[name].astype(float), MIDDLE) for name in ("ratio_0", "ratio_1"))
-    frame = frame[((frame["protocol"] == RATIO) & (middle_0 | middle_1)) | equal]
-    frame = select.alive(frame[frame["accuracy"].notna()]).reset_index(drop=True)
-    frame["ratio"] = np.where(
-        np.isclose(frame["ratio_0"].astype(float), MIDDLE), frame["ratio_1"], frame["ratio_0"]
-    ).astype(float)
-    for name in ("n_leaked_low", "n_leaked_high"):
-        if name not in frame:
-            frame[name] = np.nan
-    frame = select.informed(frame).sort_values("ratio", kind="stable")
-    # one pair may be given in either order; its rows belong to one point, the first given
-    return frame.drop_duplicates(["task", "model", "ratio", "defence", "adversary"])
 
 
 def _shown(attacks):
@@ -121,20 +110,50 @@ def _shown(attacks):
     return attacks[(undefended & chosen) | few]
 
 
-def _lines(mine):
-    """Return (look, hollow, rows) of each line of a panel; `x` is the ratio, a little aside to show all bars."""
+def _apart(shown):
+    """Return the rows of panels of their own, and those of `kl` where models see the attribute and the task without it is
+    shown: they are drawn in its panel, and the task has none."""
+    there = set(zip(shown["task"], shown["model"], strict=True))
+    twins = shown[[twin in there for twin in zip(shown["twin_task"], shown["model"], strict=True)]]
+    beside = select.of(twins, adversary=LIKE, defence="none")
+    moved = set(beside[select.FACET].itertuples(index=False, name=None))
+    return shown[[key not in moved for key in zip(shown["task"], shown["model"], strict=True)]], beside
+
+
+def _what(mine):
+    """Return what a panel's title says of its models: their rows, and whether they see the attribute."""
+    rows, seen = mine["rows"].dropna(), mine["attribute_in_features"].eq(True)
+    said = [f"{int(rows.iloc[0]):,} rows"] if len(rows) else []
+    said += [f"{mine['attribute'].iloc[0]} a feature"] if seen.any() else []
+    return "\n" + ", ".join(said) if said else ""
+
+
+class Line(NamedTuple):
+    """One line of a panel; column `x` of its rows is the ratio, a little aside to show all bars."""
+
+    look: style.Look
+    hollow: bool
+    name: str
+    label: str
+    rows: pd.DataFrame
+
+
+def _lines(mine, beside):
+    """Return the lines of a panel: attacks on undefended victims, `kl` where the attribute is seen, `best` under defences."""
     undefended = select.of(mine, defence="none")
     found = [
-        (look, False, select.of(undefended, adversary=name))
+        Line(look, False, name, style.said(name), select.of(undefended, adversary=name))
         for name, look in style.adversaries(undefended["adversary"]).items()
     ]
+    if len(beside):
+        found.append(Line(SEEN, False, f"{LIKE}, seen", f"{LIKE}, attribute a feature", beside))
     found += [
-        (look, True, select.of(mine, defence=name))
+        Line(look, True, name, f"{name}: best", select.of(mine, defence=name))
         for name, look in style.defences(set(mine["defence"]) - {"none"}).items()
     ]
     aside = [0.007 * (i - (len(found) - 1) / 2) for i in range(len(found))]
     return [
-        (look, hollow, rows.assign(x=rows["ratio"] + by)) for (look, hollow, rows), by in zip(found, aside, strict=True)
+        line._replace(rows=line.rows.assign(x=line.rows["ratio"] + by)) for line, by in zip(found, aside, strict=True)
     ]
 
 
@@ -145,7 +164,7 @@ def _published(panel, values):
     )  # fmt: skip
 
 
-def _accuracy(panel, mine, given):
+def _accuracy(panel, mine, given, lines):
     style.chance(panel, across=False)
     _published(panel, PUBLISHED)
     given = given[given["accuracy"].notna()]
@@ -158,7 +177,7 @@ def _accuracy(panel, mine, given):
     known = select.of(mine, defence="none").groupby("ratio")["known_ceiling"].max().dropna()
     if len(known):
         panel.plot(known.index, known, color=style.BLACK, linewidth=1.8, zorder=1.6)
-    for look, hollow, rows in _lines(mine):
+    for look, hollow, _, _, rows in lines:
         panel.errorbar(
             rows["x"], rows["accuracy"], yerr=style.spread(rows, "accuracy"), color=look.color, marker=look.marker,
             linestyle=look.line, linewidth=1, elinewidth=0.8, markersize=4.5 * look.size, markeredgewidth=0.9,
@@ -167,19 +186,17 @@ def _accuracy(panel, mine, given):
         style.rings(panel, rows["x"], rows["accuracy"], rows)
 
 
-def _leaked(panel, mine):
+def _leaked(panel, lines):
     """Draw n_leaked; what is infinite or beyond the axis is a triangle on its upper edge."""
     import numpy as np
 
-    from ..measures.leakage import n_leaked
-
-    published = {ratio: float(n_leaked(w, *sorted((ratio, MIDDLE)))) for ratio, w in PUBLISHED.items()}
-    finite = mine["n_leaked"].to_numpy(dtype=float)
+    published = leaked()
+    finite = np.concatenate([line.rows["n_leaked"].to_numpy(dtype=float) for line in lines])
     finite = finite[np.isfinite(finite)]
     top = 1.3 * min(MOST_LEAKED, max(*published.values(), float(finite.max()) if len(finite) else 0.0))
     _published(panel, published)
     said = []
-    for look, hollow, rows in _lines(mine):
+    for look, hollow, name, _, rows in lines:
         rows = rows[rows["n_leaked"].notna()]
         over = rows["n_leaked"] > top
         inside = rows[~over]
@@ -195,18 +212,21 @@ def _leaked(panel, mine):
                        linestyle="none", markersize=7, markerfacecolor="white" if hollow else look.color,
                        clip_on=False, zorder=4)  # fmt: skip
         if len(rows):
-            name = rows["defence"].iloc[0] if hollow else rows["adversary"].iloc[0]
-            kept = rows.loc[np.isfinite(rows["n_leaked"].astype(float)), "n_leaked"]
-            gone = len(rows) - len(kept)
-            mean = f"{kept.mean():.2f}" if len(kept) else "\u2013"
-            said.append(f"{style.short(name)} {mean}" + (f" ({gone} infinite)" if gone else ""))
-    said.append(f"published {np.mean(list(published.values())):.2f}")
+            said.append(_meant(name, dict(zip(rows["ratio"], rows["n_leaked"], strict=True))))
+    said.append(_meant("published", published))
     panel.set_yscale("symlog", linthresh=1, linscale=0.7)
     ticks = [tick for tick in (0, 0.5, 1, 2, 5, 10, 20, 50, 100) if tick < top]
     panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.minorticks_off()
     panel.set_ylim(0, top)
-    panel.set_title("mean: " + _wrapped(said), fontsize=7.5, fontweight="normal", loc="left", pad=9)
+    panel.set_title("inner r, all r: " + _wrapped(said), fontsize=7.5, fontweight="normal", loc="left", pad=9)
+
+
+def _meant(name, by_ratio):
+    """Return the two means of n_leaked of a line in words."""
+    found = means(by_ratio)
+    both = ", ".join("\u2013" if value != value else f"{value:.2f}" for value in (found.inner, found.whole))
+    return f"{style.short(name)} {both}" + (f" ({found.infinite} infinite)" if found.infinite else "")
 
 
 def _wrapped(items, most=56):
@@ -218,17 +238,17 @@ def _wrapped(items, most=56):
     return ";\n".join("; ".join(line) for line in lines)
 
 
-def _keys(shown, data):
+def _keys(own, beside, data):
+    import pandas as pd
     from matplotlib.lines import Line2D
 
     handles = []
-    for look, hollow, rows in _lines(shown):
-        name = f"{rows['defence'].iloc[0]}: best" if hollow else style.said(rows["adversary"].iloc[0])
-        handles.append(style.key(look, name, filled=not hollow, line=True))
+    for look, hollow, _, label, _ in _lines(own, beside):
+        handles.append(style.key(look, label, filled=not hollow, line=True))
     handles.append(Line2D([], [], color=style.GREY, linestyle=":", marker="o", markerfacecolor="none", markersize=5.5,
                           label="published (Census)"))  # fmt: skip
-    handles += style.ring_keys(shown)
-    handles += style.line_keys(data=data, ceiling=shown["known_ceiling"].notna().any())
+    handles += style.ring_keys(pd.concat([own, beside]))
+    handles += style.line_keys(data=data, ceiling=own["known_ceiling"].notna().any())
     handles.append(Line2D([], [], color=style.REFERENCE, marker="^", linestyle="none", label="infinite or beyond"))
     return handles
 

@@ -53,6 +53,7 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
         controls = settings["controls"].get(game["task"].iloc[0], {})
         rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])))
     kept = [column.name for column in schema.TABLES["leakage"]]
+    rows = [row | settings.get("data", {}).get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
     # a reference line claims nothing of a defence
     lines = {(task, name) for task, names in settings["references"].items() for name in names}
