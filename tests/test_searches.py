@@ -13,9 +13,9 @@ TABLE = {"label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
 
 @pytest.fixture
 def built(tmp_path):
-    """built(settings of the defence, **changes of the config) -> the plan of a task on 8,000 rows, 2,000 in each cell."""
+    """built(settings of the defence, **changes of the config) -> the plan of a task on 40,000 rows, 10,000 in each cell."""
     file = tmp_path / "t.csv"
-    file.write_text("x,y,g\n" + "1,0,u\n2,1,u\n3,0,v\n4,1,v\n" * 2000)
+    file.write_text("x,y,g\n" + "1,0,u\n2,1,u\n3,0,v\n4,1,v\n" * 10_000)
     task = {"dataset": "table", "id": "mine", "options": {**TABLE, "path": str(file)}, "rows": 1000, "query_rows": 30}
 
     def build(settings, name="fft", rows=1000, **changes):

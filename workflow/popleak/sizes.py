@@ -136,7 +136,7 @@ def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[i
 def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
     aside, a complement finds room beside each."""
-    draws = draws_of(experiment, task, cells)
+    draws = draws_of(task, cells)
     rows, query_rows = largest(experiment, draws, cells)
     single, _ = largest(experiment, draws._replace(directions=()), cells)
     # units go to one pool together, so a pool may hold far less than its share
@@ -180,7 +180,7 @@ def crowded(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> 
     The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
     """
     found = []
-    draws, shares = draws_of(experiment, task, cells or Cells(((0, 0), (0, 0)), False)), shares_of(experiment)
+    draws, shares = draws_of(task, cells or Cells(((0, 0), (0, 0)), False)), shares_of(experiment)
     for ratio in draws.ratios if cells else ():
         for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
