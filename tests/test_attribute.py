@@ -44,7 +44,7 @@ def test_the_group_is_one_more_feature(tmp_path):
 
 def test_an_own_table_names_it_after_its_column(tmp_path):
     path = put(tmp_path, people())
-    task = {"dataset": "table", "options": {**LOANS, "path": str(path)}, "rows": 20, "query_rows": 10}
+    task = {"dataset": "table", "options": {**LOANS, "path": str(path)}, "rows": 20, "query_rows": 10, "placebo": 0}
     built = tiny.build(tasks=[{**task, "attribute_in_features": True}])
     step = only(built, "dataset")
     dataset.run(settings=step.settings, files={str(path): path}, output=tmp_path / "out", step=step.id, code="test")
