@@ -18,7 +18,7 @@ from popleak.tables._victims import MEASURES
 TASK, ALL = "synthetic", fake_tables.DEFENCES
 PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5))
 SETTINGS = {
-    "tasks": [TASK], "controls": {TASK: {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {TASK: "acs-income"},
+    "tasks": [TASK], "searched": {}, "controls": {TASK: {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {TASK: "acs-income"},
     "kinds": {TASK: {name: name for name in ALL}}, "references": {}, "white_box": {}, "tau": 0.1, "seed": 1,
 }  # fmt: skip
 FIGURES = plugins.names("figures")

@@ -59,7 +59,7 @@ def test_axes_change_no_claim():
     frames = fake_tables.tables(**FULL)
     tasks = FULL["tasks"]
     settings = {
-        "tasks": tasks, "kinds": {task: {name: name for name in fake_tables.DEFENCES} for task in tasks},
+        "tasks": tasks, "searched": {}, "kinds": {task: {name: name for name in fake_tables.DEFENCES} for task in tasks},
         "datasets": dict.fromkeys(tasks, "acs-income"),
         "controls": {task: {"fft-rehearsal": "rehearsal"} for task in tasks},
         "tau": 0.1, "seed": 1,

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from . import config, cost, games, plugins, rawfiles, searches, sizes
 from .config import ResolvedChoice, ResolvedTask
-from .errors import PopleakError
 from .experiment import Experiment
 from .games import several, slug_of
 from .judgeplan import Arm, JudgePlan, arm_of
@@ -145,11 +144,6 @@ class TaskPlan:
         usual = plugins.load("defences", defence.name).Settings().resolved()
         if usual == defence.settings:
             return None
-        if usual.get("eo_weight") == "auto" and not self.experiment.training.validation:
-            raise PopleakError(
-                f"config: knowledge: 'aware' shadows have {defence.name} at its default settings, which choose eo_weight on held-out rows, "
-                f"and training.validation is 0: raise it, or leave 'aware' out"
-            )
         there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
         return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
 
