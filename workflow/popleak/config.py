@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from . import grids, plugins
 from .errors import PopleakError
-from .experiment import Choice, Experiment, Id, Poison, Task, Train, Worlds
+from .experiment import Choice, Experiment, Id, Poison, RatioMode, Task, Train, Worlds
 from .messages import line, near, real
 from .reading import merge as merge
 from .reading import read as read
@@ -47,6 +47,7 @@ class ResolvedTask(Settings):
     query_rows: int | Literal["auto"]
     models: tuple[ResolvedChoice, ...]
     worlds: tuple[Worlds, ...]
+    ratio_mode: RatioMode
     defences: tuple[ResolvedChoice, ...]
     attacks: tuple[ResolvedChoice, ...]
     shadow_models: tuple[ResolvedChoice, ...]
@@ -127,6 +128,7 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         query_rows=task.query_rows,
         models=models,
         worlds=worlds,
+        ratio_mode=task.ratio_mode or experiment.ratio_mode,
         defences=defences,
         attacks=attacks,
         shadow_models=shadow_models,

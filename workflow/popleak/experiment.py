@@ -53,6 +53,7 @@ Rows = Annotated[
 """A number of rows, or `auto`. No union, whose errors would name its parts and not the key."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
+RatioMode = Literal["natural", "label-balanced"]
 
 
 class Choice(Settings):
@@ -165,6 +166,8 @@ class Task(Settings):
     """Instead of the experiment's models, for this task alone."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] | None = None
     """Instead of the experiment's worlds, for this task alone."""
+    ratio_mode: RatioMode | None = None
+    """Instead of the experiment's ratio mode, for this task alone."""
     defences: Choices | None = None
     """Instead of the experiment's defences, for this task alone."""
     attacks: Choices | None = None
@@ -248,7 +251,7 @@ class Experiment(Settings):
     """What is predicted of whom."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
     """What adversaries tell apart: pairs of worlds, or many."""
-    ratio_mode: Literal["natural", "label-balanced"] = "natural"
+    ratio_mode: RatioMode = "natural"
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
     models: Choices = (Choice(name="mlp"),)
     """Victims' and shadows' architecture."""

@@ -94,7 +94,7 @@ def draws_of(experiment: Experiment, task: ResolvedTask, cells: Cells) -> needs.
         ratios |= {round(1 - ratio, 12) for world in task.worlds if world.protocol == "k-ary" for ratio in world.ratios}
     rate = sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
     poisoned = (task.poison.label, task.poison.group)
-    return needs.Draws(sorted(ratios), experiment.ratio_mode, rate, max(task.poison.shares), poisoned)
+    return needs.Draws(sorted(ratios), task.ratio_mode, rate, max(task.poison.shares), poisoned)
 
 
 def shares_of(experiment: Experiment) -> dict[str, float]:

@@ -44,7 +44,7 @@ class TaskPlan:
         self.experiment, self.task, self.steps = experiment, task, steps
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": task.key}
-        self.mode = {"mode": experiment.ratio_mode}
+        self.mode = {"mode": task.ratio_mode}
         # what decides, beside a world's name, which rows the model of a number has
         shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
         self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}

@@ -84,6 +84,8 @@ class TuneSettings(Settings):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of fine-tuning; None: as many as the base model was trained for."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's step size in fine-tuning; None: that of `training`."""
 
 
 class EOSettings(TuneSettings):
