@@ -51,6 +51,7 @@ def test_calibrating_loads_nothing_heavy():
         ("regression", {"pandas", "scipy"}),
         ("confusion", {"pandas", "scipy"}),
         ("proxies", {"pandas", "scipy"}),
+        ("sensitivity", {"pandas", "scipy"}),
     ],
 )
 def test_tables_load_what_they_use(table, used):
