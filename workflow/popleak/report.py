@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import atomic, plugins, report_text, schema, seal, store, verdicts
+from . import atomic, plugins, report_text, schema, seal, sensitivity_text, store, verdicts
 from .errors import PopleakError
 from .figures import _select as select
 from .report_page import PAGE, SCRIPT, STYLE
+from .schema import SWEPT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,9 @@ def write(
     if missing:
         raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
     store.agree(tables)
-    frames = {name: store.read(tables[name]).to_pandas() for name in NEEDED}
+    frames = {
+        name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *(one for one in SWEPT if one in tables))
+    }
     shown = {
         key: value for key, value in experiment.items() if key != "data_dir"
     }  # a folder of one machine decides no result
@@ -64,7 +67,11 @@ def write(
         style=_ours(STYLE),
         script=_ours(SCRIPT),
         sections=SECTIONS,
-        findings=[*report_text.findings(frames, tau=float(experiment.get("tau", 0.1))), *_tally(frames["claims"])],
+        findings=[
+            *report_text.findings(frames, tau=float(experiment.get("tau", 0.1))),
+            *_settings(frames),
+            *_tally(frames["claims"]),
+        ],
         warnings=[*(f"Left out: {line}." for line in absent), *report_text.warnings(frames)],
         matrix=report_text.matrix(frames["leakage"]),
         asked=report_text.asked(experiment, frames),
@@ -97,6 +104,11 @@ def _figure(name: str, path: str | Path) -> dict[str, str]:
         "caption": plugin.caption,
         "data": base64.b64encode(data).decode("ascii"),
     }
+
+
+def _settings(frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return what is said of the settings of fine-tuning, where there are several."""
+    return sensitivity_text.sentences(frames["sensitivity"]) if "sensitivity" in frames else []
 
 
 def _tally(claims: pd.DataFrame) -> list[str]:

@@ -200,6 +200,7 @@ def _add_readme(commands) -> None:
     parser.add_argument("--tau", type=float, required=True)
     for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
         parser.add_argument(f"--{option}", type=Path, required=True)
+    parser.add_argument("--sensitivity", type=Path, help="where settings are swept: the block is then on these")
     parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
     parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
     parser.set_defaults(run=_readme)
