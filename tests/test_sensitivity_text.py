@@ -15,15 +15,15 @@ PAIR = {"protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0}
 
 
 def table(word=None, *, tasks=("a", "b"), arms=("x", "y"), share=0.5, balanced=None, **columns) -> pd.DataFrame:
-    """Return rows of arms with the fairness term; word: `verdict_vs_control` of each row, or of all; columns: the same of others."""
+    """Return rows of arms with the fairness term; word: `c6` of each row, or of all; columns: the same of others."""
     rows = [
         {"task": task, "model": "mlp", **PAIR, "defence": arm, "kind": "fft-rehearsal", "epochs": 5, "learning_rate": 0.01,
-         "rehearsal": share, "eo_weight": 1.0, "eo_chosen": False, "named": 0.8, "verdict_vs_control": None, "c2": None, "c3": None,
+         "rehearsal": share, "eo_weight": 1.0, "eo_chosen": False, "named": 0.8, "c6": None, "c2": None, "c3": None,
          "c5": None, "balanced_task": balanced, "difference_vs_control_low": np.nan, "difference_vs_control_high": np.nan,
          "excess": np.nan, "excess_low": np.nan, "excess_high": np.nan, "verdict_excess": None}
         for task, arm in itertools.product(tasks, arms)
     ]  # fmt: skip
-    return pd.DataFrame(rows).assign(**columns, **({} if word is None else {"verdict_vs_control": word}))
+    return pd.DataFrame(rows).assign(**columns, **({} if word is None else {"c6": word}))
 
 
 def line(found: pd.DataFrame, start: str) -> str:
@@ -31,22 +31,22 @@ def line(found: pd.DataFrame, start: str) -> str:
     return said
 
 
-NAMED = "The share named with rehearsal, against the control: "
+NAMED = "The share named is lower with rehearsal than under the control (C6; fails: higher): "
 
 
 def test_every_word_is_counted_by_its_own_name():
     """Also one that these sentences do not know."""
-    said = line(table(["lower", "no material difference", "a new word", "cannot tell"]), NAMED)
+    said = line(table(["holds", "no material difference", "a new word", "cannot tell"]), NAMED)
     assert (
-        "lower in 1, higher in 0, a new word in 1, cannot tell in 1 and no material difference in 1 of 4 settings"
+        "holds in 1, fails in 0, a new word in 1, cannot tell in 1 and no material difference in 1 of 4 settings"
         in said
     )
     assert "(2 tasks, 1 pair of worlds, 2 settings of the defence)" in said
 
 
 def test_what_does_not_apply_is_in_no_total():
-    found = table(["lower", "lower", "lower", "not applicable"])
-    assert "lower in 3 and higher in 0 of 3 settings (2 tasks, 1 pair of worlds, 2 settings of the defence); not applicable in 1 more." in line(found, NAMED)  # fmt: skip
+    found = table(["holds", "holds", "holds", "not applicable"])
+    assert "holds in 3 and fails in 0 of 3 settings (2 tasks, 1 pair of worlds, 2 settings of the defence); not applicable in 1 more." in line(found, NAMED)  # fmt: skip
     assert line(found, "Holds in every").count("named less often than its control (3 of 3)") == 1
     assert line(table("not applicable"), NAMED.strip()).endswith("not applicable in all 4 settings.")
 
@@ -54,22 +54,22 @@ def test_what_does_not_apply_is_in_no_total():
 @pytest.mark.parametrize(
     ("words", "finding"),
     [
-        (["lower", "lower", "lower", "lower"], True),
-        (["lower", "cannot tell", "cannot tell", "lower"], True),
-        (["lower", "lower", "cannot tell", "cannot tell"], False),  # one task
-        (["lower", "cannot tell", "lower", "cannot tell"], False),  # one setting
-        (["lower", "cannot tell", "cannot tell", "cannot tell"], False),
+        (["holds", "holds", "holds", "holds"], True),
+        (["holds", "cannot tell", "cannot tell", "holds"], True),
+        (["holds", "holds", "cannot tell", "cannot tell"], False),  # one task
+        (["holds", "cannot tell", "holds", "cannot tell"], False),  # one setting
+        (["holds", "cannot tell", "cannot tell", "cannot tell"], False),
     ],
 )
 def test_a_finding_holds_on_more_than_one_task_and_at_more_than_one_setting(words, finding):
     found = next(one for one in sensitivity_text.answers(table(words)) if "less often" in one.said)
-    assert (found.holds, found.of, found.finding) == (words.count("lower"), 4, finding)
+    assert (found.holds, found.of, found.finding) == (words.count("holds"), 4, finding)
     assert ("no finding" in str(found)) is not finding
 
 
 def test_the_closing_lines_part_what_holds_everywhere_somewhere_and_nowhere():
     found = table(
-        ["lower", "higher", "lower", "lower"], c5="holds", c2="fails", c3=["fails", "fails", "fails", "cannot tell"]
+        ["holds", "fails", "holds", "holds"], c5="holds", c2="fails", c3=["fails", "fails", "fails", "cannot tell"]
     )
     closing = sensitivity_text.sentences(found)[-3:]
     assert closing[0] == "Holds in every setting tried: fair fine-tuning with rehearsal lowers Delta_EO (4 of 4)."
@@ -94,19 +94,19 @@ def test_intervals_are_counted_beside_the_corrected_words():
         difference_vs_control_high=[0.2, -0.1, 0.1, np.nan],
     )
     assert (
-        "of the 3 95 % intervals themselves 1 lie below 0 and 1 above, where chance alone would put about 0.1"
+        "of the 3 95 % intervals at a fixed lambda 1 lie below 0 and 1 above, where chance alone would put about 0.1"
         in line(found, NAMED)
     )
 
 
 def bare(excess, words, tasks=("a", "b"), low=0.05) -> pd.DataFrame:
     """Return rows without rehearsal whose tasks have twins; the twins' rows are in the table too."""
-    rows = table("higher", share=0.0, balanced="t", tasks=tasks, difference_vs_control_low=low, difference_vs_control_high=0.3,
+    rows = table("fails", share=0.0, balanced="t", tasks=tasks, difference_vs_control_low=low, difference_vs_control_high=0.3,
                  excess=excess, excess_low=np.array(excess) - 0.1, excess_high=np.array(excess) + 0.1, verdict_excess=words)  # fmt: skip
     return pd.concat([rows, table("cannot tell", share=0.0, tasks=("t",))], ignore_index=True)
 
 
-CAUSE = "In 4 settings without rehearsal the fairness term adds"
+CAUSE = "In 4 settings without rehearsal, at a fixed lambda, the fairness term adds"
 
 
 def test_the_cause_is_named_where_the_twin_shows_it():
@@ -129,16 +129,16 @@ def test_nothing_to_explain_where_the_term_adds_nothing():
 
 def test_twins_are_counted_apart():
     found = bare([0.2] * 4, "higher")
-    assert "higher in 4 of 4 settings" in line(found, "The share named without rehearsal, against the control")
+    assert "fails in 4 of 4 settings" in line(found, "The share named is lower without rehearsal")
     assert "cannot tell in 2 of 2 settings (1 task" in line(found, "The same with label rates held equal")
 
 
 def test_an_experiment_that_is_label_balanced_alone_is_no_twin():
-    assert "lower in 4" in line(table("lower", ratio_mode="label-balanced"), NAMED)
+    assert "holds in 4" in line(table("holds", ratio_mode="label-balanced"), NAMED)
 
 
 def test_without_a_fairness_term_nothing_is_said():
-    assert sensitivity_text.sentences(table("lower").assign(eo_weight=0.0)) == []
+    assert sensitivity_text.sentences(table("holds").assign(eo_weight=0.0)) == []
     assert sensitivity_text.sentences(fake_tables.empty()["sensitivity"]) == []
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .figures import _select as select
 from .report_text import ONE_SIDE, beyond_chance, count, interval, listed, percent
-from .verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER
+from .verdicts import FAILS, HIGHER, HOLDS, IDLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ORDER = (HOLDS, FAILS, LOWER, HIGHER)
+ORDER = (HOLDS, FAILS)
 DIFFERENCE = "difference_vs_control"
 
 
@@ -61,8 +61,8 @@ def own(table: pd.DataFrame) -> pd.DataFrame:
 
 def _named(what: str) -> dict[str, str]:
     return {
-        LOWER: f"{what} is named less often than its control",
-        HIGHER: f"{what} is named more often than its control",
+        HOLDS: f"{what} is named less often than its control",
+        FAILS: f"{what} is named more often than its control",
     }
 
 
@@ -70,10 +70,10 @@ WITH, WITHOUT = "fair fine-tuning with rehearsal", "fair fine-tuning without reh
 QUESTIONS = (
     Question("Delta_EO is lower with rehearsal than undefended (C5)", _rehearsed, "c5", {HOLDS: f"{WITH} lowers Delta_EO"}),
     Question("Delta_EO is lower without rehearsal than undefended (C5)", _bare, "c5", {HOLDS: f"{WITHOUT} lowers Delta_EO"}),
-    Question("The share named with rehearsal, against the control", _rehearsed, "verdict_vs_control", _named(WITH)),
-    Question("The share named without rehearsal, against the control", _bare, "verdict_vs_control", _named(WITHOUT)),
+    Question("The share named is lower with rehearsal than under the control (C6; fails: higher)", _rehearsed, "c6", _named(WITH)),
+    Question("The share named is lower without rehearsal than under the control (C6; fails: higher)", _bare, "c6", _named(WITHOUT)),
     Question(
-        "The same with label rates held equal", _bare_twins, "verdict_vs_control", _named(f"{WITHOUT}, label rates held equal,")
+        "The same with label rates held equal", _bare_twins, "c6", _named(f"{WITHOUT}, label rates held equal,")
     ),
     Question(
         "The accuracy gap is below tau in the majority of runs with rehearsal (C2)", _rehearsed, "c2",
@@ -186,18 +186,19 @@ def _counted(question: Question, rows: pd.DataFrame) -> Iterable[str]:
     counts = {**dict.fromkeys(question.says, 0), **counts}
     words = sorted(counts, key=lambda word: (ORDER.index(word) if word in ORDER else len(ORDER), word))
     said = listed(f"{word} in {counts[word]}" for word in words)
-    more = _uncorrected(rows) if question.column == "verdict_vs_control" else ""
+    more = _uncorrected(rows) if question.column == "c6" else ""
     return [f"{question.subject}: {said} of {count(len(rows), 'setting')} ({_where(rows)}){apart}.{more}"]
 
 
 def _uncorrected(rows: pd.DataFrame) -> str:
-    """Say how many intervals leave out 0: Holm's correction, over a table of thousands of tests, hides all but large differences."""
-    tested = rows[rows[f"{DIFFERENCE}_low"].notna()]
+    """Say how many intervals leave out 0 at a fixed lambda: Holm's correction, over a table of thousands of tests, hides all but large
+    differences."""
+    tested = rows[rows[f"{DIFFERENCE}_low"].notna() & ~rows["eo_chosen"].astype(bool)]
     if tested.empty:
         return ""
     below, above = int((tested[f"{DIFFERENCE}_high"] < 0).sum()), int((tested[f"{DIFFERENCE}_low"] > 0).sum())
     return (
-        f" These words are Holm-corrected over the table of leakage; of the {count(len(tested), '95 % interval')} themselves {below} lie below "
+        f" These words are Holm-corrected over the table of leakage; of the {count(len(tested), '95 % interval')} at a fixed lambda {below} lie below "
         f"0 and {above} above, where chance alone would put about {ONE_SIDE * len(tested):.1f} on either side."
     )
 
@@ -206,14 +207,14 @@ def _cause(table: pd.DataFrame) -> list[str]:
     """Say whether label rates that move with the ratio are behind what the fairness term adds without rehearsal: only where the twin with
     equal label rates shows it, on more than one task, at more than one setting, and more often than chance would."""
     rows = _bare(table)
-    rows = rows[(rows[f"{DIFFERENCE}_low"] > 0) & rows["excess"].notna()]
+    rows = rows[(rows[f"{DIFFERENCE}_low"] > 0) & rows["excess"].notna() & ~rows["eo_chosen"].astype(bool)]
     if rows.empty:
         return []
     shown = rows[rows["verdict_excess"] == HIGHER]
     most = rows.loc[rows["excess"].idxmax()]
     points = interval(100 * most["excess_low"], 100 * most["excess_high"], 1)
     said = (
-        f"In {count(len(rows), 'setting')} without rehearsal the fairness term adds to the share named, by the 95 % interval, and the same task is "
+        f"In {count(len(rows), 'setting')} without rehearsal, at a fixed lambda, the fairness term adds to the share named, by the 95 % interval, and the same task is "
         f"there with equal label rates. In {len(shown)} of them it adds more than it does there, by the interval of the difference "
         f"(the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
     )
