@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 import fake_many
+import fake_sensitivity
 from popleak import schema, store
 from popleak.measures import leakage as measures
 from popleak.verdicts import Found, against_chance
@@ -222,6 +223,7 @@ def tables(
     out["claims"] = [pd.DataFrame(claims)]
     out |= fake_many.tables(tasks, models, splits, victims)
     out["placebo"] = [_placebo(pd.concat(out["leakage"], ignore_index=True))]
+    out["sensitivity"] = [fake_sensitivity.table(tasks, models, pairs, victims)]
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in out.items()}
     return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
 

@@ -53,7 +53,7 @@ CASES = {
     ),
     "unknown key in a choice": (
         {"attacks": [{"name": "kl", "setings": {}}]},
-        r"^config: attacks\.0\.setings: unknown key \(did you mean 'settings'\?\): allowed here: id, name, settings$",
+        r"^config: attacks\.0\.setings: unknown key \(did you mean 'settings'\?\): allowed here: grid, id, name, settings$",
     ),
     "wrong type": ({"seed": "many"}, r"^config: seed: input should be a valid integer.*\(found 'many'\)$"),
     "wrong type below": (

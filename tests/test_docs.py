@@ -63,10 +63,14 @@ def test_best_is_in_the_tables_of_leakage_and_placebos_alone():
     assert [name for name in about if "`best`" in about[name].get("adversary", "")] == ["leakage", "placebo"]
 
 
-def test_readme_block_is_the_committed_one():
+def test_readme_blocks_are_the_committed_ones():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    inside = text.split(readme.BEGIN)[1].split(readme.END)[0].strip()
-    assert inside == (RESULTS / "block.md").read_text(encoding="utf-8").strip()
+    experiments = re.findall(r"<!-- results of (\S+): begin", text)
+    assert experiments[0] == RESULTS.name and len(set(experiments)) == len(experiments)
+    for name in experiments:
+        begin, end = readme.markers(name)
+        inside = text.split(begin)[1].split(end)[0].strip()
+        assert inside == (RESULTS.parent / name / "block.md").read_text(encoding="utf-8").strip()
 
 
 def test_verdicts_in_the_readme_are_those_of_the_table():

@@ -20,7 +20,7 @@ from popleak.measures import intervals
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
-    "tradeoff",
+    "sensitivity", "tradeoff",
 )  # fmt: skip
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
@@ -91,6 +91,7 @@ def test_with_one_defence_and_no_best(name):
         for key, frame in given(name, ONE).items()
     }
     frames["leakage"] = frames["leakage"][frames["leakage"]["adversary"] != "best"]
+    frames["sensitivity"] = given(name, ONE)["sensitivity"].iloc[:1].assign(named=np.nan)  # has no row of `none`
     assert len(drawn(name, frames)[1])
 
 
@@ -153,6 +154,36 @@ def test_tradeoff_and_bound_numbers_are_the_tables():
         assert row["value"] == pytest.approx(part["gap"].mean()) and row["delta_eo_w"] == pytest.approx(
             part["rhs_literal"].mean()
         )
+
+
+def test_sensitivity_numbers_are_the_tables():
+    """Twins of equal label rates are left out, and of two pairs of worlds the ratios."""
+    table = fake_tables.tables(**FOUR)["sensitivity"]
+    plotted = drawn("sensitivity", {"sensitivity": table})[1]
+    shown = table[(table["protocol"] == "pure") & ~table["task"].str.endswith("-twin")]
+    assert len(plotted) == len(shown) == 4 * 60
+    both = plotted.merge(shown, on=["task", "defence"], suffixes=("", "_table"))
+    assert len(both) == len(plotted)
+    for name in ("travel", "named", "delta_eo_crossed", "model_accuracy_low"):
+        assert (both[name] == both[f"{name}_table"]).all()
+    alone = table[table["task"].str.endswith("-twin")]
+    assert set(drawn("sensitivity", {"sensitivity": alone})[1]["task"]) == {"acs-sex-twin"}
+
+
+def test_each_setting_has_a_look_of_its_own():
+    """Within a rehearsal share, no two lambdas are drawn alike, in colour or in grey."""
+    from matplotlib.colors import to_rgb
+
+    from popleak.figures.sensitivity import Looks
+
+    plotted = drawn("sensitivity", fake_tables.tables(**ONE))[1]
+    looks, grey = Looks(plotted), []
+    weights = sorted(set(plotted.loc[~plotted["eo_chosen"].astype(bool), "eo_weight"]) - {0.0})
+    for weight in weights:
+        red, green, blue = to_rgb(looks.shade(weight))
+        grey.append(0.299 * red + 0.587 * green + 0.114 * blue)
+    assert len(weights) == 6 and all(before - after > 0.05 for before, after in itertools.pairwise(grey))
+    assert len({looks.marker(share) for share in looks.shares}) == 3
 
 
 def test_forms_numbers_are_the_tables():

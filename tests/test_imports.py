@@ -52,6 +52,7 @@ def test_calibrating_loads_nothing_heavy():
         ("confusion", {"pandas", "scipy"}),
         ("proxies", {"pandas", "scipy"}),
         ("placebo", {"pandas", "scipy"}),
+        ("sensitivity", {"pandas", "scipy"}),
     ],
 )
 def test_tables_load_what_they_use(table, used):

@@ -18,11 +18,11 @@ import experiment
 import tiny
 from popleak import seal, store
 from popleak.errors import PopleakError
-from popleak.schema import MANY
+from popleak.schema import ON_REQUEST
 from popleak.schema import TABLES as ALL_TABLES
 
 pytestmark = pytest.mark.dag
-TABLES = [name for name in ALL_TABLES if name not in MANY]
+TABLES = [name for name in ALL_TABLES if name not in ON_REQUEST]
 COPYING = ("stamp", "publish_")
 SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import plugins
+from . import grids, plugins
 from .errors import PopleakError
-from .experiment import Experiment, Id, Poison, RatioMode, Task, Worlds
-from .messages import line, near
+from .experiment import Choice, Experiment, Id, Poison, RatioMode, Task, Train, Worlds
+from .messages import line, near, real
 from .protocols import PURE, RATIO
 from .reading import merge as merge
 from .reading import read as read
@@ -138,7 +138,7 @@ def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
 def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     path = f"tasks.{i}"
     dataset = _known("datasets", task.dataset, f"{path}.dataset")
-    options = _settings(dataset.Settings, task.options, f"{path}.options")
+    options = _validated(dataset.Settings, task.options, lambda key: f"{path}.options")
     label = _one_of(task.label, dataset.labels, f"{path}.label")
     attribute = _one_of(task.attribute, dataset.attributes, f"{path}.attribute")
     worlds = task.worlds or experiment.worlds
@@ -256,27 +256,49 @@ def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[Reso
             raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
         if choice.id is None:
             _usable(choice.key, f"{path}.{j}")
-        settings = _settings(plugin.Settings, choice.settings, f"{path}.{j}.settings")
+        resolved += _plain_choices(experiment, plugin, choice, f"{path}.{j}")
+    _unique(path, [choice.id for choice in resolved])
+    return tuple(_with_controls(resolved, experiment.training))
+
+
+def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: str) -> list[ResolvedChoice]:
+    """Return what a choice stands for: itself, or one for each combination of its grid."""
+    found: list[ResolvedChoice] = []
+    for values in grids.combinations(choice, path):
+        settings = _settings(plugin.Settings, choice.settings | values, path, values)
         if getattr(settings, "eo_weight", None) == "auto" and not experiment.training.validation:
+            where = "grid" if "eo_weight" in values else "settings"
             raise PopleakError(
-                f"config: {path}.{j}.settings.eo_weight: 'auto' chooses on held-out rows, and training.validation is 0: raise it, or "
+                f"config: {path}.{where}.eo_weight: 'auto' chooses on held-out rows, and training.validation is 0: raise it, or "
                 f"give a number"
             )
+        name = grids.named(choice.key, {key: getattr(settings, key) for key in values}, path) if values else choice.key
+        if any(name == one.id for one in found):
+            raise PopleakError(
+                f"config: {path}.grid: two combinations have the id {name!r}: leave out a value that is there twice"
+            )
         control = getattr(plugin, "control", None)
-        resolved.append(ResolvedChoice(id=choice.key, name=plugin.name, settings=settings.resolved(), control=control))
-    _unique(path, [choice.id for choice in resolved])
-    return tuple(_with_controls(resolved))
+        found.append(ResolvedChoice(id=name, name=plugin.name, settings=settings.resolved(), control=control))
+    return found
 
 
-def _with_controls(choices: list[ResolvedChoice]) -> list[ResolvedChoice]:
-    """Replace each defence's control, a plugin's name, by the id of the one present that shares its settings."""
+def effective(settings: Mapping[str, Any], training: Train) -> dict[str, Any]:
+    """Return a defence's settings with those of `training` where one is left to it (None): epochs, learning rate."""
+    usual = training.resolved()
+    return {key: usual.get(key) if value is None else value for key, value in settings.items()}
+
+
+def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[ResolvedChoice]:
+    """Replace each defence's control, a plugin's name, by the id of the one present that has the same value in all settings that
+    both have."""
     matched = []
     for choice in choices:
-        candidates = [other for other in choices if other.name == choice.control]
+        mine = effective(choice.settings, training)
         agree = [
             other
-            for other in candidates
-            if all(choice.settings.get(key) == value for key, value in other.settings.items() if key in choice.settings)
+            for other in choices
+            if other.name == choice.control
+            and all(mine[key] == value for key, value in effective(other.settings, training).items() if key in mine)
         ]
         matched.append(choice.model_copy(update={"control": agree[0].id if agree else None}))
     return matched
@@ -302,11 +324,17 @@ def _one_of(value: str | None, allowed: tuple[str, ...], path: str) -> str:
     return value
 
 
-def _settings(model: type[Settings], raw: Mapping[str, Any], path: str) -> Settings:
+def _settings(model: type[Settings], raw: Mapping[str, Any], path: str, grid: Mapping[str, Any]) -> Settings:
+    return _validated(model, raw, lambda key: f"{path}.{'grid' if key in grid else 'settings'}")
+
+
+def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[Any], str]) -> Settings:
+    """Return the settings. place: the path, in the config, of the mapping that holds a key."""
     try:
         return model.model_validate(dict(raw))
     except ValidationError as error:
-        raise PopleakError(line(error, model, path)) from None
+        at = real(error)[0]["loc"][:1]
+        raise PopleakError(line(error, model, place(at[0] if at else None))) from None
 
 
 def _usable(name: str, path: str) -> None:

@@ -40,7 +40,8 @@ def usable(name: str) -> str:
     return name
 
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), AfterValidator(usable)]
+LONGEST_ID = 40
+Id = Annotated[str, Field(pattern=rf"^[a-z0-9][a-z0-9-]{{0,{LONGEST_ID - 1}}}$"), AfterValidator(usable)]
 
 
 def _or_auto(least: int, most: int) -> Any:
@@ -70,6 +71,10 @@ class Choice(Settings):
     """Name in tables and figures; by default the plugin's name. Needed where one plugin is used twice."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The plugin's own settings."""
+    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Settings with several values each, beside `settings`: the choice stands for one plugin for every combination. An id is made of the
+    name, or `id`, and the values: `fft-rehearsal-e10-r0p001-s0p5-w1` for epochs 10, learning_rate 0.001, rehearsal 0.5 and eo_weight 1; other
+    settings stand there with their full name. At most 200 combinations."""
 
     @property
     def key(self) -> str:

@@ -24,11 +24,14 @@ def near(name: Any, allowed: tuple[str, ...] | list[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def line(error: ValidationError, model: type[Settings], prefix: str) -> str:
+def real(error: ValidationError) -> list[Any]:
+    """Return the errors that help: a list whose items fail is also called too short, of which the items' own errors say more."""
     found = error.errors()
-    # a list whose items fail is also called too short: only the items' own errors help
-    real = [one for one in found if one["type"] != "too_short" or one["input"] in ((), [])] or found
-    first, rest = real[0], len(real) - 1
+    return [one for one in found if one["type"] != "too_short" or one["input"] in ((), [])] or found
+
+
+def line(error: ValidationError, model: type[Settings], prefix: str) -> str:
+    first, *rest = real(error)
     path = ".".join([*([prefix] if prefix else []), *(str(part) for part in first["loc"])]) or "(top level)"
     if first["type"] == "extra_forbidden":
         allowed = fields(model, first["loc"][:-1])
@@ -41,7 +44,7 @@ def line(error: ValidationError, model: type[Settings], prefix: str) -> str:
     else:
         message = first["msg"].removeprefix("Value error, ")
         text = f"{message[0].lower()}{message[1:]} (found {shown(first['input'])}){_remedy(first)}"
-    return f"config: {path}: {text}" + (f" [and {rest} more]" if rest else "")
+    return f"config: {path}: {text}" + (f" [and {len(rest)} more]" if rest else "")
 
 
 def shown(value: Any) -> str:

@@ -8,17 +8,18 @@ all that its result depends on. What people open, `results/<experiment>/`, are c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import config, plugins, searches, sizes
 from .attacks.base import BLACK_BOX
 from .config import ResolvedTask
+from .defences.base import TuneSettings
 from .errors import PopleakError
 from .experiment import Experiment
 from .rawfiles import AbsentError
-from .schema import MANY, PERMUTED, TABLES
+from .schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from .settings import canonical
 from .steps import ROOT, Step, add
 from .taskplan import TaskPlan
@@ -159,11 +160,41 @@ def _data_of(task: ResolvedTask, twins: Mapping[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _many_left_out(plan: Plan) -> bool:
-    """Return whether a task that was left out has worlds of protocol k-ary."""
-    there = {task.id for task in plan.tasks}
-    gone = [task for task in config.resolve(plan.experiment) if task.id not in there]
-    return any(pair.protocol == "k-ary" for task in gone for pair in task.worlds)
+def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
+    """Return whether these tasks make a table: most are always made."""
+    if table in MANY:
+        return any(pair.protocol == "k-ary" for task in tasks for pair in task.worlds)
+    if table in SWEPT:
+        return any(_swept(_arms(experiment, task)) for task in tasks)
+    if table in PERMUTED:
+        return any(task.placebo for task in tasks)
+    return True
+
+
+def _swept(arms: Mapping[str, Mapping[str, Any]]) -> bool:
+    kinds = [arm["kind"] for arm in arms.values()]
+    return len(set(kinds)) < len(kinds)
+
+
+def _arms(experiment: Experiment, task: ResolvedTask) -> dict[str, dict[str, Any]]:
+    """Return the settings of a task's fine-tuning defences by id, those filled in that are left to the training. What rehearses
+    nothing has the share 0, what has no EO term the weight 0."""
+    found = {}
+    for defence in task.defences:
+        if issubclass(plugins.load("defences", defence.name).Settings, TuneSettings):
+            settings = config.effective(defence.settings, experiment.training)
+            known = {name: settings.get(name, 0.0) for name in ("epochs", "learning_rate", "rehearsal", "eo_weight")}
+            found[defence.id] = {"kind": defence.name, "control": defence.control, **known}
+    return found
+
+
+def _balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
+    """Return for each task whose label rate moves with the ratio the one that is the same with equal label rates."""
+    by: dict[tuple, dict[str, str]] = {}
+    for task in tasks:
+        key = (task.key, canonical(task.options), task.rows, task.query_rows, task.attribute_in_features)
+        by.setdefault(key, {}).setdefault(task.ratio_mode, task.id)
+    return {one["natural"]: one["label-balanced"] for one in by.values() if len(one) == 2}
 
 
 def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, Any]]) -> None:
@@ -193,6 +224,9 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "data": {task.id: _data_of(task, config.twins(plan.tasks)) for task in plan.tasks},
         "tau": experiment.tau,
         "seed": experiment.seed,
+        "arms": {task.id: _arms(experiment, task) for task in plan.tasks},
+        "ratio_modes": {task.id: task.ratio_mode for task in plan.tasks},
+        "balanced": _balanced(plan.tasks),
     }
     made = plan.tables
     pieces: dict[str, Callable[[], dict[str, Any]]] = {
@@ -206,15 +240,17 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "regression": lambda: {"estimates": made["estimates"]},
         "confusion": lambda: {"estimates": made["estimates"]},
         "placebo": lambda: {"parts": [(step, "table") for step in parts["placebo"]], "leakage": made["leakage"]},
+        "sensitivity": lambda: {name: made[name] for name in ("models", "leakage", "bounds", "claims")},
     }
     needs = {
         "leakage": ("controls", "references", "white_box", "data"),
         "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
         "placebo": ("copies", "references", "white_box"),
+        "sensitivity": ("arms", "ratio_modes", "balanced", "tau"),
     }
     for name in TABLES:
-        if (name in MANY and not parts["regress"]) or (name in PERMUTED and not parts["placebo"]):
+        if not _makes(name, experiment, plan.tasks):
             continue
         plan.tables[name] = add(
             plan.steps, "tables", name, {"table": name, **{key: order[key] for key in needs.get(name, ())}}, pieces[name](),
@@ -223,13 +259,13 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
     for name in experiment.figures:
         figure = plugins.load("figures", name)
         absent = [table for table in figure.tables if table not in plan.tables]
-        if absent and _many_left_out(plan):
+        if absent and _makes(absent[0], experiment, config.resolve(experiment)):
             plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
             continue
         if absent:
             raise PopleakError(
-                f"config: figures: {name!r} shows the table `{absent[0]}`, which only worlds of protocol k-ary make: add such worlds, or "
-                f"leave the figure out"
+                f"config: figures: {name!r} shows the table `{absent[0]}`, which only {ON_REQUEST[absent[0]]} make: add such, or leave the "
+                f"figure out"
             )
         plan.figures[name] = add(
             plan.steps, "figures", name, {"figure": name, "tau": experiment.tau},

@@ -1,4 +1,4 @@
-"""The README's block of results: written from the public tables, between two markers, never typed."""
+"""The README's blocks of results, one an experiment: written from the public tables, between two markers, never typed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import atomic, report_placebo, report_text, seal, store
+from . import atomic, plugins, report_placebo, report_text, seal, sensitivity_text, store
 from .errors import PopleakError
-from .schema import PERMUTED
+from .schema import PERMUTED, SWEPT
 
-BEGIN, END = "<!-- results: begin, written by the rule readme -->", "<!-- results: end -->"
 NEEDED = ("models", "leakage", "bounds", "claims")
+KEPT = ("claims", "leakage")
+"""Tables that are committed beside a block; of an experiment that sweeps settings SWEPT alone, which holds what the block says."""
+CAPTION = "Share of victims whose world was named correctly, by defence and adversary, with 95 % intervals clustered by pool split."
+
+
+def markers(experiment: str) -> tuple[str, str]:
+    """Return the lines between which an experiment's block stands."""
+    return (
+        f"<!-- results of {experiment}: begin, written by the rule readme -->",
+        f"<!-- results of {experiment}: end -->",
+    )
 
 
 def write(
@@ -26,24 +36,27 @@ def write(
     folder: Path,
     readme: Path,
 ) -> None:
-    """Write block.md, claims.csv, leakage.csv, leakage.png and, where there is that table, placebo.csv into `folder` and the block into `readme`.
+    """Write block.md, the block's tables as CSV and its figure into `folder`, and the block into `readme`, between the markers of
+    the experiment that the folder is named after.
 
-    figure: the PNG, its digest beside it; cards: the files of the stage `dataset`; absent: what the experiment left out since a
+    tables: NEEDED, and `sensitivity` where the experiment sweeps settings: the block is then on these; figure: the PNG, its digest
+    beside it, of the figure `sensitivity` then, else of `leakage`; cards: the files of the stage `dataset`; absent: what the experiment left out since a
     raw file is not there. Raises PopleakError if the README lacks the markers, if a table or the figure is damaged, and if
     the tables are not of one run; nothing is written then.
     """
-    whole = around(readme, BEGIN, END)
+    whole = around(readme, *markers(folder.name))
     store.agree(tables)
     picture = seal.check_by(figure.with_suffix(".sha256"), figure)
-    named = [name for name in (*NEEDED, *PERMUTED) if name in tables]
+    swept = [name for name in SWEPT if name in tables]
+    named = [name for name in (*NEEDED, *PERMUTED, *swept) if name in tables]
     frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in named}
-    image = (folder / "leakage.png").as_posix()
+    image = folder / f"{swept[0] if swept else 'leakage'}.png"
     data = dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)
-    found = block(title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image)
+    found = block(title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image.as_posix())
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("claims", "leakage", *(name for name in PERMUTED if name in frames)):
+    for name in (*(swept or KEPT), *(name for name in PERMUTED if name in frames)):
         frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    atomic.write(folder / "leakage.png", picture)
+    atomic.write(image, picture)
     (folder / "block.md").write_text(found, encoding="utf-8")
     put(readme, whole, found)
 
@@ -73,20 +86,22 @@ def block(
     absent: Sequence[str],
     image: str,
 ) -> str:
-    """Return the block in Markdown: what was found in sentences, on which data, the leakage figure, the verdicts by claim
-    and task."""
+    """Return the block in Markdown: what was found in sentences, on which data, the figure, and the verdicts by claim and task; of an
+    experiment that sweeps settings the sentences count the verdicts, which are too many for a table."""
+    swept = frames.get("sensitivity")
     found = [
-        *report_text.findings(frames, tau=tau),
+        *(report_text.findings(frames, tau=tau) if swept is None else sensitivity_text.sentences(swept)),
         f"Data: {'; '.join(data)}.",
         *(f"Left out: {line}." for line in absent),
         *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
     ]
     said = "\n".join(f"- {sentence}" for sentence in found)
-    return (
-        f"**{title}**\n\n{said}\n\n![Leakage by defence and adversary]({image})\n\n"
-        f"Share of victims whose world was named correctly, by defence and adversary, with 95 % intervals clustered by pool split.\n\n"
-        f"{verdicts(frames['claims'])}\n"
-    )
+    if swept is None:
+        shown = f"![Leakage by defence and adversary]({image})\n\n{CAPTION}\n\n{verdicts(frames['claims'])}"
+    else:
+        plugin = plugins.load("figures", "sensitivity")
+        shown = f"![{plugin.summary[0].upper()}{plugin.summary[1:]}]({image})\n\n{plugin.caption}\n"
+    return f"**{title}**\n\n{said}\n\n{shown}\n"
 
 
 def verdicts(claims: pd.DataFrame) -> str:

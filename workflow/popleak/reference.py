@@ -120,12 +120,15 @@ def _cell(text: str) -> str:
 
 
 def _tables() -> str:
-    listed, permuted = (", ".join(f"`{name}`" for name in names) for names in (schema.MANY, schema.PERMUTED))
+    listed = "; ".join(
+        f"{', '.join(f'`{name}`' for name in names)} only where a task has {what}"
+        for what, names in _on_request().items()
+    )
     parts = [
         "# Public tables",
         NOTE,
         "Parquet files in `results/<experiment>/tables/`; "
-        f"{listed} only where a task has worlds of protocol `k-ary`, {permuted} only where one has placebos. Read them with any Parquet reader; the key `popleak` of a "
+        f"{listed}. Read them with any Parquet reader; the key `popleak` of a "
         "file's metadata holds the digests of its inputs and of the code, and the versions it was made with. No word in them is one "
         "that readers of CSV take for a missing value: what is null here is empty there.",
     ]
@@ -133,6 +136,14 @@ def _tables() -> str:
         rows = [f"| `{column.name}` | {column.type} | {_cell(column.about)} |" for column in columns]
         parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"
+
+
+def _on_request() -> dict[str, list[str]]:
+    """Return the tables that not every experiment has, by what makes them."""
+    found: dict[str, list[str]] = {}
+    for name, what in schema.ON_REQUEST.items():
+        found.setdefault(what, []).append(name)
+    return found
 
 
 def _plugins() -> str:

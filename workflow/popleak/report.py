@@ -8,11 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import atomic, plugins, report_placebo, report_published, report_text, schema, seal, store, verdicts
+from . import (
+    atomic,
+    plugins,
+    report_placebo,
+    report_published,
+    report_text,
+    schema,
+    seal,
+    sensitivity_text,
+    store,
+    verdicts,
+)
 from .errors import PopleakError
 from .figures import _select as select
 from .report_page import PAGE, SCRIPT, STYLE
-from .schema import PERMUTED
+from .schema import PERMUTED, SWEPT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +65,7 @@ def write(
     if missing:
         raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
     store.agree(tables)
-    frames = {name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *PERMUTED) if name in tables}
+    frames = {name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *PERMUTED, *SWEPT) if name in tables}
     shown = {
         key: value for key, value in experiment.items() if key != "data_dir"
     }  # a folder of one machine decides no result
@@ -69,6 +80,7 @@ def write(
         findings=[
             *report_text.findings(frames, tau=float(experiment.get("tau", 0.1))),
             *report_published.sentences(select.against_half(frames["leakage"])),
+            *_settings(frames),
             *_tally(frames["claims"]),
         ],
         warnings=[
@@ -113,6 +125,11 @@ def _figure(name: str, path: str | Path) -> dict[str, str]:
         "caption": plugin.caption,
         "data": base64.b64encode(data).decode("ascii"),
     }
+
+
+def _settings(frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return what is said of the settings of fine-tuning, where there are several."""
+    return sensitivity_text.sentences(frames["sensitivity"]) if "sensitivity" in frames else []
 
 
 def _tally(claims: pd.DataFrame) -> list[str]:

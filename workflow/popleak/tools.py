@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import trouble
 from .errors import PopleakError
-from .schema import PERMUTED, TABLES
+from .schema import PERMUTED, SWEPT, TABLES
 
 LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
 
@@ -200,8 +200,8 @@ def _add_readme(commands) -> None:
     parser.add_argument("--tau", type=float, required=True)
     for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    for option in PERMUTED:
-        parser.add_argument(f"--{option}", type=Path)
+    for option in (*PERMUTED, *SWEPT):
+        parser.add_argument(f"--{option}", type=Path, help="where the experiment makes this table")
     parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
     parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
     parser.set_defaults(run=_readme)

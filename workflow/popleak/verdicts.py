@@ -106,6 +106,14 @@ def change(found: Found, *, same: bool = False) -> Verdict:
     return Verdict(LOWER if found.value < 0 else HIGHER)
 
 
+def side(found: Found) -> Verdict:
+    """Return lower or higher where the 95 % interval leaves out 0, else cannot tell: for a difference that has no test of its own."""
+    reason = lacking(found)
+    if reason:
+        return Verdict(OPEN, reason)
+    return Verdict(LOWER if found.high < 0 else HIGHER if found.low > 0 else OPEN)
+
+
 def against_chance(found: Found, chance: float) -> str | None:
     """Return above or below where the interval of an accuracy leaves chance out and may carry a verdict, cannot tell else; None
     without an interval."""

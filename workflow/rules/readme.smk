@@ -1,19 +1,20 @@
-# The README's block of results. Not part of the default target: it writes into the checkout, on request alone:
+# The README's block of an experiment's results. Not part of the default target: it writes into the checkout, on request alone:
 #   snakemake --cores all readme --configfile workflow/experiments/tables.yaml
+# Where settings are swept the block is on these: it needs the figure `sensitivity`, else `leakage`.
 # It declares no output: so it runs whenever it is asked for, and what another config wrote cannot pass for this one's.
+README_FIGURE = "sensitivity" if "sensitivity" in PLAN.tables else "leakage"
+README_TABLES = [name for name in ("models", "leakage", "bounds", "claims", *PERMUTED, *SWEPT) if name in PLAN.tables]
+
+
 rule readme:
     input:
         unpack(
             lambda wildcards: {
-                "figure": PLAN.figures["leakage"].outputs["png"],
-                "digests": PLAN.figures["leakage"].outputs["sha256"],
+                "figure": PLAN.figures[README_FIGURE].outputs["png"],
+                "digests": PLAN.figures[README_FIGURE].outputs["sha256"],
             }
         ),
-        **{
-            name: PLAN.tables[name].outputs["table"]
-            for name in ("models", "leakage", "bounds", "claims", *PERMUTED)
-            if name in PLAN.tables
-        },
+        **{name: PLAN.tables[name].outputs["table"] for name in README_TABLES},
         cards=list(PLAN.report.inputs["cards"]),
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
@@ -27,9 +28,8 @@ rule readme:
         tau=PLAN.experiment.tau,
         absent=PLAN.absent,
         code=code_digest("popleak.readme"),
-        permuted=lambda wildcards, input: " ".join(f"--{name} {input.get(name)}" for name in PERMUTED if input.get(name)),
         folder=f"docs/results/{PLAN.experiment.experiment}",
+        tables=lambda wildcards, input: " ".join(f"--{name} {input.get(name)}" for name in README_TABLES),
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --figure {input.figure} "
-        "--models {input.models} --leakage {input.leakage} --bounds {input.bounds} --claims {input.claims} {params.permuted} "
-        "--cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"
+        "{params.tables} --cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"

@@ -28,6 +28,8 @@ BEFORE, AFTER = (0.10, 0.20), 0.04
 set's own noise, about 0.016 at 1,000 points a group."""
 LITERAL_SHARE = 0.05
 """C3, C4: a bound that held would be broken, beyond the bootstrap's 2.5 % limit, by few models: at most this share."""
+SMALLEST_CELL = 30
+"""C3, C4: rows of `bounds` with a smaller (y, a) cell are left out."""
 GAME = ["model", "protocol", "ratio_0", "ratio_1"]
 SETTING = [*GAME, "world"]
 VICTIM = [*GAME, *MODEL]
@@ -40,7 +42,7 @@ SEARCHED = "lambda was searched for each model"
 
 
 class Row(NamedTuple):
-    """One verdict; the fields are the public columns."""
+    """One verdict; the fields are the public columns. The last five say of what, where that is one arm in one pair of worlds."""
 
     claim: str
     task: str
@@ -50,6 +52,11 @@ class Row(NamedTuple):
     low: float
     high: float
     n: int
+    model: str | None = None
+    protocol: str | None = None
+    ratio_0: float = np.nan
+    ratio_1: float = np.nan
+    defence: str | None = None
 
 
 class Evidence(NamedTuple):
@@ -87,14 +94,16 @@ class Evidence(NamedTuple):
         lines: str | Iterable[str],
         ends: Iterable[float],
         part: pd.DataFrame,
+        arm: tuple = (),
     ) -> Row:
-        """Return a claim's row; ends: limits of the deciding figures; part: the victims behind them, the diverged ones too."""
+        """Return a claim's row; ends: limits of the deciding figures; part: the victims behind them, the diverged ones too; arm: GAME
+        and the defence, where the claim is of one."""
         evidence = lines if isinstance(lines, str) else "; ".join(lines)
         lost = int((part["status"] == DIVERGED).sum())
         evidence += f"; {verdict.word}: {verdict.reason}" if verdict.reason else ""
         evidence += f" ({lost} diverged victims left out)" if lost else ""
         known = [end for end in ends if end == end] or [np.nan]
-        return Row(claim, self.task, verdict.word, said, evidence, min(known), max(known), len(part) - lost)
+        return Row(claim, self.task, verdict.word, said, evidence, min(known), max(known), len(part) - lost, *arm)
 
 
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
@@ -106,16 +115,20 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
             kinds.setdefault(kind, []).append(name)
         mine = {name: plain(table[table["task"] == task]) for name, table in tables.items()}
         victims = mine["models"][mine["models"]["role"] == "victim"]
-        status = victims[["defence", *VICTIM, "status"]]
         evidence = Evidence(
-            task, settings["datasets"][task], victims, mine["leakage"],
-            mine["bounds"].merge(status, on=["defence", *VICTIM], how="left", validate="1:1"), kinds,
+            task, settings["datasets"][task], victims, mine["leakage"], with_status(mine["bounds"], victims), kinds,
             settings["controls"].get(task, {}), settings["searched"].get(task, []), settings["tau"],
         )  # fmt: skip
         rows += [row for claim in (_c1, _c2, _c3_c4, _c5, _c6, _c7) for row in claim(evidence)]
     rows += _c8(settings["seed"])
     frame = pd.DataFrame(sorted(rows, key=lambda row: row.claim), columns=Row._fields)
     return as_arrow("claims", frame)
+
+
+def with_status(bounds: pd.DataFrame, victims: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of `bounds` with their victims' status."""
+    keys = ["task", "defence", *VICTIM]
+    return bounds.merge(victims[[*keys, "status"]], on=keys, how="left", validate="1:1")
 
 
 def _kept(part: pd.DataFrame, values: pd.Series) -> tuple[pd.Series, pd.Series, dict[str, int]]:
@@ -192,7 +205,7 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
             yield evidence.row(
                 "C2", below(against, 0.5),
                 f"After fair fine-tuning with rehearsal ({fft}) the accuracy gap is below {evidence.tau:g} in the majority of runs ({_game(keys)}).",
-                f"share of runs below: {share}; before: {_under(raw, evidence.tau)}", share[1:3], cell,
+                f"share of runs below: {share}; before: {_under(raw, evidence.tau)}", share[1:3], cell, (*keys, fft),
             )  # fmt: skip
         found = {keys: _mean(cell, cell["gap"].abs()) for keys, cell in part.groupby(SETTING, sort=False)}
         if not found:
@@ -211,18 +224,15 @@ def _under(part: pd.DataFrame, tau: float) -> Found:
 
 def _c3_c4(evidence: Evidence) -> Iterator[Row]:
     """Shares of models that break a bound beyond the bootstrap's limits, and that keep it beyond them."""
-    table = evidence.bounds[(evidence.bounds["protocol"] != EQUAL) & (evidence.bounds["smallest_cell"] >= 30)]
+    table = evidence.bounds[
+        (evidence.bounds["protocol"] != EQUAL) & (evidence.bounds["smallest_cell"] >= SMALLEST_CELL)
+    ]
     if table.empty:
         return
-    known = table[["literal_excess_low", "literal_excess_high"]].notna().all(axis=1)
-    broken = _share(table, table["literal_excess_low"] > 0, known)
-    kept = _share(table, table["literal_excess_high"] <= 0, known)
-    found = below(broken, LITERAL_SHARE)
-    if found.word == HOLDS and not kept.low > 0.5:  # that few models break it significantly is no evidence for it
-        found = Verdict(OPEN, "most models neither break nor keep it beyond the limits")
+    found, broken, kept = literal(table)
     rates = [
         f"{name} {(cell['literal_excess_low'] > 0).mean():.2f}"
-        for name, cell in table[known].groupby("defence", sort=False)
+        for name, cell in table[_known(table)].groupby("defence", sort=False)
     ]
     yield evidence.row(
         "C3", found, "The literal bound holds: the accuracy gap is at most Delta_EO * W.",
@@ -240,6 +250,22 @@ def _c3_c4(evidence: Evidence) -> Iterator[Row]:
         "; ".join(lines) + " (they are theorems: this checks the code on real models)",
         [end for share in shares.values() for end in share[1:3]], table,
     )  # fmt: skip
+
+
+def literal(table: pd.DataFrame) -> tuple[Verdict, Found, Found]:
+    """Return the verdict on the literal bound in these rows of `bounds`, with status, and the shares of models that break it and
+    that keep it, beyond the bootstrap's limits."""
+    known = _known(table)
+    broken = _share(table, table["literal_excess_low"] > 0, known)
+    kept = _share(table, table["literal_excess_high"] <= 0, known)
+    found = below(broken, LITERAL_SHARE)
+    if found.word == HOLDS and not kept.low > 0.5:  # that few models break it significantly is no evidence for it
+        found = Verdict(OPEN, "most models neither break nor keep it beyond the limits")
+    return found, broken, kept
+
+
+def _known(table: pd.DataFrame) -> pd.Series:
+    return table[["literal_excess_low", "literal_excess_high"]].notna().all(axis=1)
 
 
 def _c5(evidence: Evidence) -> Iterator[Row]:
@@ -264,8 +290,8 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
             lines.append(
                 f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}"
             )
-            found = evidence.causal(fft, together(verdicts))
-            yield evidence.row("C5", found, f"{fft} lowers Delta_EO ({_game(keys)}).", lines, ends, mine)
+            found, said = evidence.causal(fft, together(verdicts)), f"{fft} lowers Delta_EO ({_game(keys)})."
+            yield evidence.row("C5", found, said, lines, ends, mine, (*keys, fft))
 
 
 def _with(table: pd.DataFrame, defence: str, keys: list[str]) -> Iterator[tuple[tuple, pd.DataFrame]]:
@@ -312,7 +338,7 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
         yield evidence.row(
             "C6", evidence.causal(fft, Verdict(word, reason)),
             f"{fft} lowers the best informed adversary's advantage below that against {control}, its no-EO control ({_game(keys)}).",
-            f"share named {accuracy}, minus control {found}{tested}", twice[1:3], part[part["defence"] == fft],
+            f"share named {accuracy}, minus control {found}{tested}", twice[1:3], part[part["defence"] == fft], (*keys, fft),
         )  # fmt: skip
 
 

@@ -1,0 +1,156 @@
+"""Leakage, fairness and accuracy of fine-tuned models against how far fine-tuning took the weights."""
+
+from __future__ import annotations
+
+from . import _select as select
+from . import _style as style
+from .base import Figure
+
+MEASURES = {
+    "named": "best informed adversary:\nshare named",
+    "delta_eo_crossed": "$\\Delta_{EO}$",
+    "model_accuracy": "accuracy",
+}
+COLUMNS = (
+    "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "kind", "epochs", "learning_rate", "rehearsal", "eo_weight",
+    "eo_chosen", "victims", "constant", "travel", *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")),
+)  # fmt: skip
+SHADES = ("#B9DCEE", "#86C0E0", "#549FD0", "#2A7BBA", "#13579B", "#0A3A73", "#051E40")
+"""Of lambda, small to large: light to dark, in one blue."""
+MARKERS = ("v", "s", "D", "^", "p")
+"""Of the rehearsal shares, small to large."""
+
+
+class Sensitivity(Figure):
+    name = "sensitivity"
+    summary = "leakage, Delta_EO and accuracy of every setting of fine-tuning, against how far the weights travel"
+    caption = (
+        "Each point is one setting of a fine-tuning defence: epochs, step size, rehearsal share and lambda. x: how far it takes the weights, as "
+        "the mean distance from the base model's over their norm. y: share of victims whose world the best informed adversary names (chance "
+        "is one half), mean Delta_EO (label and sign chosen on one half of the query points, measured on the other), and mean accuracy of the "
+        "models. Hollow: without the fairness term; blue, the darker the larger lambda; ringed: lambda chosen for each model. Form: share of "
+        "rehearsal rows. Bars: 95 % intervals, by pool split. Pure worlds where they were run, else the widest pair of ratios. Tasks with "
+        "equal label rates are left out where the same task is there as it is. Scales of accuracy differ between tasks."
+    )
+    tables = ("sensitivity",)
+
+    def draw(self, tables, *, tau):
+        table = tables["sensitivity"]
+        table = table[~table["task"].isin(set(table["balanced_task"].dropna()))]
+        chosen = select.main_pairs(table)
+        parts = [
+            select.of_pair(select.of(table, task=task, model=model), pair) for (task, model), pair in chosen.items()
+        ]
+        frame = select.frame_of([row for part in parts for row in part.to_dict("records")], COLUMNS)
+        if frame["travel"].notna().sum() == 0:
+            return style.missing("no fine-tuning defence at several settings in the table `sensitivity`"), frame.iloc[
+                :0
+            ]
+        facets = select.facets(frame)
+        wide = select.columns(len(facets))
+        deep = -(-len(facets) // wide)
+        figure = style.blank(1.0 + wide * style.panel_width(wide), deep * 6.2 + 0.9)
+        axes = figure.subplots(3 * deep, wide, squeeze=False)
+        looks = Looks(frame)
+        for place in range(deep * wide):
+            block, column = divmod(place, wide)
+            panels = axes[3 * block : 3 * block + 3, column]
+            if place >= len(facets):
+                for panel in panels:
+                    panel.set_axis_off()
+                continue
+            facet = facets[place]
+            mine = select.of(frame, task=facet.task, model=facet.model)
+            for panel, name in zip(panels, MEASURES, strict=True):
+                _points(panel, mine, name, looks)
+                if panel is not panels[0]:
+                    panel.sharex(panels[0])
+                if column == 0:
+                    panel.set_ylabel(MEASURES[name])
+            style.chance(panels[0], across=False)
+            panels[0].set(title=f"{facet.title}\n{chosen[facet.task, facet.model].label}")
+            panels[0].set_ylim(min(0.45, panels[0].get_ylim()[0]), 1.03)
+            panels[0].set_xlim(left=0)
+            panels[0].locator_params(axis="x", nbins=4)
+            for panel in panels[:2]:
+                panel.tick_params(labelbottom=False)
+            panels[2].set_xlabel("travel of the weights")
+        for row in range(2):
+            _level(axes[row::3].ravel())
+        style.legend(figure, [*looks.keys(), *style.line_keys()])
+        return figure, frame
+
+
+class Looks:
+    """How a setting is drawn: the shade tells lambda, the marker the share of rehearsal rows."""
+
+    def __init__(self, frame) -> None:
+        fixed = frame[(frame["eo_weight"] > 0) & ~frame["eo_chosen"].astype(bool)]
+        self.weights = sorted(set(fixed["eo_weight"]))
+        self.shares = sorted(set(frame["rehearsal"]))
+        self.bare = bool(((frame["eo_weight"] == 0) & ~frame["eo_chosen"].astype(bool)).any())
+        self.chosen = bool(frame["eo_chosen"].astype(bool).any())
+
+    def shade(self, weight: float) -> str:
+        """Return the shade of a lambda; of one that was chosen, the median's nearest."""
+        if not self.weights:
+            return SHADES[len(SHADES) // 2]
+        near = min(range(len(self.weights)), key=lambda i: abs(self.weights[i] - weight))
+        return SHADES[round(near * (len(SHADES) - 1) / max(1, len(self.weights) - 1))]
+
+    def marker(self, share: float) -> str:
+        return MARKERS[self.shares.index(share) % len(MARKERS)]
+
+    def of(self, row) -> dict:
+        """Return the arguments of a row's point for matplotlib."""
+        bare = row["eo_weight"] == 0 and not row["eo_chosen"]
+        color = style.BLACK if bare else self.shade(row["eo_weight"])
+        edge = style.VERMILLION if row["eo_chosen"] else color
+        face = "white" if bare else color
+        return {"marker": self.marker(row["rehearsal"]), "color": edge, "markerfacecolor": face, "ecolor": color,
+                "markeredgewidth": 1.3 if bare or row["eo_chosen"] else 0.6}  # fmt: skip
+
+    def keys(self) -> list:
+        """Return the legend's entries."""
+        from matplotlib.lines import Line2D
+
+        def key(label: str, **look):
+            return Line2D([], [], linestyle="none", markersize=6, label=label, **look)
+
+        found = []
+        if self.bare:
+            found.append(
+                key("no fairness term", marker="o", color=style.BLACK, markerfacecolor="white", markeredgewidth=1.3)
+            )
+        found += [key(f"lambda {weight:g}", marker="o", color=self.shade(weight)) for weight in self.weights]
+        if self.chosen:
+            middle = SHADES[len(SHADES) // 2]
+            found.append(
+                key("lambda chosen", marker="o", color=style.VERMILLION, markerfacecolor=middle, markeredgewidth=1.3)
+            )
+        grey = {"color": style.REFERENCE, "markerfacecolor": "white"}
+        return found + [key(f"rehearsal {share:g}", marker=self.marker(share), **grey) for share in self.shares]
+
+
+def _points(panel, mine, name, looks) -> None:
+    panel.grid(color=style.BAND, linewidth=0.8)
+    known = mine[mine["travel"].notna() & mine[name].notna()]
+    if known.empty:
+        style.empty_panel(panel, "no adversary `best`" if name == "named" else style.UNKNOWN)
+    # without the term last: its points are few, and the others may lie on them
+    for i, row in enumerate(known.sort_values("eo_weight", ascending=False, kind="stable").to_dict("records")):
+        low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
+        error = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
+        panel.errorbar(row["travel"], row[name], yerr=error, markersize=5, elinewidth=0.7, zorder=3 + i / 1000,
+                       linestyle="none", **looks.of(row))  # fmt: skip
+
+
+def _level(panels) -> None:
+    """Give panels of one measure the same scale."""
+    shown = [panel for panel in panels if panel.axison]
+    low, high = min(panel.get_ylim()[0] for panel in shown), max(panel.get_ylim()[1] for panel in shown)
+    for panel in shown:
+        panel.set_ylim(low, high)
+
+
+PLUGIN = Sensitivity()
