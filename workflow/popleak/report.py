@@ -68,7 +68,7 @@ def write(
         script=_ours(SCRIPT),
         sections=SECTIONS,
         findings=[
-            *report_text.findings(frames, tau=float(experiment.get("tau", 0.1))),
+            *report_text.findings(frames, tau=float(experiment.get("tau", 0.1)), swept="sensitivity" in frames),
             *_settings(frames),
             *_tally(frames["claims"]),
         ],
