@@ -8,7 +8,7 @@ import re
 import pytest
 
 import fake_tables
-from popleak import figure, plugins, report, report_text
+from popleak import figure, plugins, report, report_text, sensitivity_text
 from popleak.errors import PopleakError
 
 CARD = {
@@ -56,8 +56,8 @@ class Page(html.parser.HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def written(folder, frames, *, figures=(), experiment=EXPERIMENT, cards=(CARD,)):
-    paths = fake_tables.write(folder, frames)
+def written(folder, frames, *, figures=(), experiment=EXPERIMENT, cards=(CARD,), swept=False):
+    paths = fake_tables.write(folder, {name: frame for name, frame in frames.items() if swept or name != "sensitivity"})
     drawn = [(name, figure.draw(name=name, tables=paths, tau=0.1, stem=folder / name)[1]) for name in figures]
     path = report.write(experiment=experiment, tables=paths, figures=drawn, cards=cards, versions={"popleak": "0.1.0"},
                         output=folder / "out" / "report.html")  # fmt: skip
@@ -131,6 +131,19 @@ def test_findings_are_the_tables_numbers():
         for row in best[best["defence"] == defence].to_dict("records"):
             assert f"{100 * row['accuracy']:.1f}\u00a0% on {row['task']}" in line
     assert "not told apart in 2 of 2 tasks" in lines[2]
+
+
+def test_where_settings_are_swept_none_is_singled_out():
+    frames = fake_tables.tables(**SMALL)
+    lines = report_text.findings(frames, tau=0.1, swept=True)
+    assert len(lines) >= 3 and not any("fft" in line or "control" in line for line in lines)
+
+
+def test_the_report_of_a_sweep_counts_settings(tmp_path):
+    frames = fake_tables.tables(**SMALL)
+    text = Page(written(tmp_path, frames, swept=True)).text
+    assert all(" ".join(said.split()) in text for said in sensitivity_text.sentences(frames["sensitivity"]))
+    assert "Under fft-rehearsal it is right" not in text
 
 
 @pytest.mark.parametrize(("many", "informative"), [(1, False), (30, True)])

@@ -78,7 +78,7 @@ def write(
         script=_ours(SCRIPT),
         sections=SECTIONS,
         findings=[
-            *report_text.findings(frames, tau=float(experiment.get("tau", 0.1))),
+            *report_text.findings(frames, tau=float(experiment.get("tau", 0.1)), swept="sensitivity" in frames),
             *report_published.sentences(select.against_half(frames["leakage"])),
             *_settings(frames),
             *_tally(frames["claims"]),

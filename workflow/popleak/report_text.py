@@ -134,12 +134,13 @@ def _points(value: float) -> str:
     return f"{100 * value:+.1f} points".replace("-", "\u2212")
 
 
-def findings(tables: Mapping[str, pd.DataFrame], *, tau: float) -> list[str]:
-    """Return up to nine sentences on what was found; `placebo` may be among the tables."""
+def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = False) -> list[str]:
+    """Return up to nine sentences on what was found; `placebo` may be among the tables. swept: settings of defences are swept, so that
+    none is singled out."""
     best = select.best_informed(tables["leakage"].reset_index(drop=True))
     best = best[best["accuracy"].notna()]
     main = _main_rows(best).sort_values([*select.FACET], kind="stable")
-    name, several = focus(defences(main["defence"])), best["model"].nunique() > 1
+    name, several = None if swept else focus(defences(main["defence"])), best["model"].nunique() > 1
     lines = []
     undefended = select.of(main, defence="none")
     if len(undefended):

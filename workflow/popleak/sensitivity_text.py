@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .figures import _select as select
-from .report_text import ONE_SIDE, beyond_chance, count, interval, listed, percent
+from .report_text import ONE_SIDE
+from .report_words import beyond_chance, count, interval, listed, percent
 from .verdicts import FAILS, HIGHER, HOLDS, IDLE
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _cause(table: pd.DataFrame) -> list[str]:
     )
     cause = (
         "So label rates that move with the ratio are behind part of it."
-        if is_finding(shown) and beyond_chance(len(shown), len(rows))
+        if is_finding(shown) and beyond_chance(len(shown), len(rows), ONE_SIDE)
         else "That is not on more than one task and at more than one setting, beyond what chance gives, so label rates are not shown to be the "
         "cause."
     )
