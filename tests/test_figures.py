@@ -99,7 +99,7 @@ def test_diverged_victims_are_counted_not_drawn():
     frames = dict(fake_tables.tables(**ONE))
     frames["models"] = models = frames["models"].copy()
     mine = (models["defence"] == "fft") & (models["protocol"] == "pure") & (models["world"] == 0)
-    models.loc[mine, ["gap", "accuracy", "delta_eo"]] = np.nan
+    models.loc[mine, ["gap", "accuracy", "delta_eo", "delta_eo_floor"]] = np.nan
     models.loc[(models["defence"] == "none") & (models["model_index"] == 0), "gap"] = np.inf
     plotted = drawn("gap", frames)[1].set_index(["world", "defence"])
     assert plotted.at[(0, "fft"), "not_finite"] == plotted.at[(0, "fft"), "victims"] == 40

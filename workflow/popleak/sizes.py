@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import config, needs, plugins
+from . import config, cost, needs, plugins
 from .config import ResolvedTask
 from .datasets.base import Cells
 from .errors import PopleakError, refusal
@@ -32,14 +32,13 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     where = f"config: tasks: {task.id}"
     auto = "auto" in (task.rows, task.query_rows)
     plugin, options, files = raw_files(experiment, task)
-    absent = [file for file, path in files.items() if path is None]
+    absent = None in files.values()
     try:
         if not absent:
             problems = plugin.glance(files=files, options=options)
             if problems:
                 raise refusal(options.path, problems)
-        large = any(Path(path).stat().st_size > LARGE for path in files.values() if path is not None)
-        found = cells_of(task, plugin, options, {} if absent else files) if auto or not large else None
+        found = counted(experiment, task, always=auto)
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
     if found is not None:
@@ -55,6 +54,21 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     if problems:
         raise refusal(where, problems)
     return task
+
+
+def counted(experiment: Experiment, task: ResolvedTask, *, always: bool = False) -> Cells | None:
+    """Return the counts of a task's records, None where they are not known; those of a large own table only if `always`."""
+    plugin, options, files = raw_files(experiment, task)
+    absent = None in files.values()
+    large = any(Path(path).stat().st_size > LARGE for path in files.values() if path is not None)
+    return cells_of(task, plugin, options, {} if absent else files) if always or not large else None
+
+
+def pool_rows(experiment: Experiment, task: ResolvedTask) -> int:
+    """Return about how many rows a query pool has, for estimates of cost: all of them are measured on."""
+    found = counted(experiment, task)
+    records = cost.RECORDS if found is None else sum(map(sum, found.counts))
+    return max(2 * task.query_rows, round(shares_of(experiment)["query"] * records))
 
 
 def provisional(task: ResolvedTask) -> ResolvedTask:

@@ -42,6 +42,7 @@ class TaskPlan:
         fetches |= self.raw.fetches
         task = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
+        self.pool_rows = sizes.pool_rows(experiment, task)
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": task.key}
         self.mode = {"mode": experiment.ratio_mode}
