@@ -240,7 +240,7 @@ class JudgePlan:
         victims = 2 * self.experiment.population.victims * defences
         shadows = 2 * self.plan.models * defences - victims
         scored = shape.score(self.plan.pool_rows) if shape else 1e-5
-        return victims * (scored + 3.5e-4 + 4e-8 * self.plan.pool_rows) + shadows * 1e-9 * 2 * self.task.query_rows
+        return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
 
     def _measure_numbers(self, shape: cost.Shape | None) -> int:
         """Return the numbers in memory at once: one split's victims of a world, or as many as are scored at once, and the shadows'

@@ -27,8 +27,8 @@ DRAWS = 400
 """Bootstrap draws of a model's bounds."""
 QUERY = split.POOLS.index("query")
 KEPT = ("split", "model_index", "seed", "ratio")
-TOLD = ("eo_weight", "eo_vacuous")
-"""What the models' files, and the answers, say of a model that `models` shows as it is."""
+TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights"))
+"""What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed",

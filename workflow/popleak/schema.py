@@ -72,7 +72,7 @@ MODELS = (
         "accuracy",
         "double",
         "accuracy on all rows of the split's query pool, each group weighted by its share in the dataset; null, as all measures "
-        "to `dp_difference` and the last two columns, for shadows, which are not measured",
+        "to `delta_eo_crossed`, for shadows, which are not measured",
     ),
     Column("auc", "double", "area under the ROC curve of the scores against y, on the pool so weighted"),
     Column("accuracy_g0", "double", "accuracy on group 0"),
@@ -94,18 +94,6 @@ MODELS = (
     Column("delta_eo_sum", "double", "their sum"),
     Column("dp_difference", "double", "|difference of positive prediction rates| between the groups"),
     Column(
-        "status",
-        "string",
-        "ok, diverged (a weight or score is not finite) or constant (one label for all); of shadows on the query points",
-    ),
-    *PAIR,
-    Column("eo_weight", "double", "lambda of the EO term in the defence; 0 where there is none"),
-    Column(
-        "eo_vacuous",
-        "double",
-        "share of the EO penalty's terms (two labels a step) that were 0 because a (y, a) cell of the batch was empty",
-    ),
-    Column(
         "delta_eo_floor",
         "double",
         "what `delta_eo` would read on average, on as many rows, of a model with the same rates by label and no difference between the "
@@ -116,6 +104,18 @@ MODELS = (
         "double",
         "the same as `delta_eo`, label and sign chosen on one half of the pool and measured on the other, both ways: 0 on average "
         "without a difference, so below 0 by chance",
+    ),
+    Column(
+        "status",
+        "string",
+        "ok, diverged (a weight or score is not finite) or constant (one label for all); of shadows on the query points",
+    ),
+    *PAIR,
+    Column("eo_weight", "double", "lambda of the EO term in the defence; 0 where there is none"),
+    Column(
+        "eo_vacuous",
+        "double",
+        "share of the EO penalty's terms (two labels a step) that were 0 because a (y, a) cell of the batch was empty",
     ),
 )
 SCORES = (

@@ -24,21 +24,22 @@ SLACK = 0.05
 """How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
 
-def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
-    """Return the task with its `rows` and `query_rows` as numbers. Raises PopleakError naming the task.
+def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, Cells | None]:
+    """Return the task with its `rows` and `query_rows` as numbers, and its counts where they are known before it is loaded.
 
-    Where a raw file is absent, which the plan says itself, nothing is refused.
+    Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
     """
     where = f"config: tasks: {task.id}"
     auto = "auto" in (task.rows, task.query_rows)
     plugin, options, files = raw_files(experiment, task)
-    absent = None in files.values()
+    absent = [file for file, path in files.items() if path is None]
     try:
         if not absent:
             problems = plugin.glance(files=files, options=options)
             if problems:
                 raise refusal(options.path, problems)
-        found = counted(experiment, task, always=auto)
+        large = any(Path(path).stat().st_size > LARGE for path in files.values() if path is not None)
+        found = cells_of(task, plugin, options, {} if absent else files) if auto or not large else None
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
     if found is not None:
@@ -53,22 +54,7 @@ def settled(experiment: Experiment, task: ResolvedTask) -> ResolvedTask:
     problems = unrehearsed(experiment, task)
     if problems:
         raise refusal(where, problems)
-    return task
-
-
-def counted(experiment: Experiment, task: ResolvedTask, *, always: bool = False) -> Cells | None:
-    """Return the counts of a task's records, None where they are not known; those of a large own table only if `always`."""
-    plugin, options, files = raw_files(experiment, task)
-    absent = None in files.values()
-    large = any(Path(path).stat().st_size > LARGE for path in files.values() if path is not None)
-    return cells_of(task, plugin, options, {} if absent else files) if always or not large else None
-
-
-def pool_rows(experiment: Experiment, task: ResolvedTask) -> int:
-    """Return about how many rows a query pool has, for estimates of cost: all of them are measured on."""
-    found = counted(experiment, task)
-    records = cost.RECORDS if found is None else sum(map(sum, found.counts))
-    return max(2 * task.query_rows, round(shares_of(experiment)["query"] * records))
+    return task, found
 
 
 def provisional(task: ResolvedTask) -> ResolvedTask:
@@ -115,6 +101,12 @@ def shares_of(experiment: Experiment) -> dict[str, float]:
     population = experiment.population
     rest = 1 - population.victim_share - population.adversary_share
     return {"victim": population.victim_share, "adversary": population.adversary_share, "query": rest}
+
+
+def pool_rows(experiment: Experiment, cells: Cells | None) -> int:
+    """Return about how many rows a query pool has: what the stage `measure` scores costs that much."""
+    records = cost.RECORDS if cells is None else sum(map(sum, cells.counts))
+    return round(shares_of(experiment)["query"] * records)
 
 
 def largest(experiment: Experiment, task: ResolvedTask, cells: Cells) -> tuple[int, int]:

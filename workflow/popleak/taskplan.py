@@ -40,9 +40,9 @@ class TaskPlan:
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
-        task = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
-        self.pool_rows = sizes.pool_rows(experiment, task)
+        self.pool_rows = sizes.pool_rows(experiment, self.cells)
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": task.key}
         self.mode = {"mode": experiment.ratio_mode}
