@@ -258,3 +258,20 @@ def test_auc_of_few_and_many_weights_agree(kinds):
     y, weights = rng.integers(0, 2, 60), rng.integers(1, kinds + 1, 60).astype(float)
     for scores, found in zip(outputs, fairness.auc(outputs, y, weights=weights), strict=True):
         assert found == pytest.approx(roc_auc_score(y, scores, sample_weight=weights), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "plug_in"),
+    [
+        ([[290, 342], [230, 138]], 0.046),
+        ([[5803, 6845], [4597, 2755]], 0.010),
+        ([[465, 296], [203, 36]], 0.073),
+        ([[9299, 5916], [4061, 724]], 0.016),
+    ],
+)
+def test_what_the_documents_say_is_read_where_there_is_nothing(counts, plug_in):
+    """docs/statistics.md: the cells of ACS Income and Adult at 1,000 and 20,000 rows."""
+    positives, halves = no_difference(np.random.default_rng(4), (0.12, 0.62), counts)
+    read = fairness.rates_of(positives.sum(axis=1), halves.sum(axis=0), share=0.5).delta_eo.mean()
+    assert read == pytest.approx(plug_in, abs=1e-3)
+    assert abs(fairness.crossed(positives / halves)[0].mean()) < 0.003

@@ -142,10 +142,13 @@ def test_tradeoff_and_bound_numbers_are_the_tables():
     best = select.of(frames["leakage"], adversary="best", knowledge="informed", protocol="pure").set_index(
         ["task", "defence"]
     )
-    models = select.of(frames["models"], protocol="pure").groupby(["task", "defence"])["accuracy"].mean()
+    pure = select.of(frames["models"], protocol="pure")
+    models = pure.groupby(["task", "defence"])["accuracy"].mean()
+    floors = pure.groupby(["task", "defence", "world"])["delta_eo_floor"].mean()
     for row in drawn("tradeoff", frames)[1].to_dict("records"):
         assert row["advantage"] == best.at[(row["task"], row["defence"]), "advantage"]
         assert row["accuracy"] == pytest.approx(models[row["task"], row["defence"]])
+        assert row["delta_eo_floor"] == pytest.approx(floors[row["task"], row["defence"]].mean())
     bound = drawn("bound", frames)[1]
     assert (bound["side"] == "evaluation").sum() == 4 * 6 * 2 and (bound["side"] == "training").sum() == 4 * 6
     for row in bound[bound["side"] == "evaluation"].to_dict("records"):
@@ -153,6 +156,10 @@ def test_tradeoff_and_bound_numbers_are_the_tables():
         assert row["value"] == pytest.approx(part["gap"].mean()) and row["delta_eo_w"] == pytest.approx(
             part["rhs_literal"].mean()
         )
+        assert row["floor_w"] == pytest.approx(floors[row["task"], row["defence"], row["world"]] * part["w"].mean())
+    for name in ("tradeoff", "bound"):
+        said = [text.get_text() for text in drawn(name, frames)[0].legends[0].get_texts()]
+        assert "no difference, by chance" in said
 
 
 def test_forms_numbers_are_the_tables():

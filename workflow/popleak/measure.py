@@ -198,7 +198,7 @@ class Scoring:
         """Yield what one split's victims said, as many at a time as there is room for."""
         pool, mine = self.pools[number], np.flatnonzero(there.keys["split"] == number)
         step = max(1, needs.SCORES // len(pool.rows))
-        for at in range(0, max(1, len(mine)), step):
+        for at in range(0, len(mine), step):
             chosen = mine[at : at + step]
             keys = {name: there.keys[name][chosen] for name in KEPT} | {
                 name: getattr(there, name)[chosen] for name in TOLD
