@@ -95,6 +95,8 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
         0.81 + 3 * shift[1] - 0.1 * EO.get(defence, 0.1) * (defence == "fft-rehearsal") + rng.normal(0, 0.008, n)
     )
     frame["delta_eo"] = np.abs(EO.get(defence, 0.1) * (0.4 + 0.6 * _width(pair)) + shift[2] + rng.normal(0, 0.02, n))
+    frame["delta_eo_floor"] = 0.012 + 0.002 * frame["world"]
+    frame["delta_eo_crossed"] = frame["delta_eo"] - 0.7 * frame["delta_eo_floor"]
     frame["auc"] = frame["accuracy"] + 0.06
     frame["accuracy_g0"] = frame["accuracy"] + frame["gap"] / 2
     frame["accuracy_g1"] = frame["accuracy"] - frame["gap"] / 2

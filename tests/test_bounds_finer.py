@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from popleak import measure, schema
-from popleak.answers import Points
 from popleak.measures import bounds, bounds_finer, bounds_general, fairness
+from popleak.records import Loaded
 
 HALF_0, HALF_1 = np.array([[0.5, 0.0], [0.5, 0.0]]), np.array([[0.0, 0.5], [0.0, 0.5]])
 SHARE = st.floats(0.02, 0.98)
@@ -246,10 +246,11 @@ def test_the_table_of_bounds_has_them_and_null_where_there_is_no_second_attribut
     worlds = measure.Worlds((0.0, 1.0), "natural", facts)
     who = {column.name: "x" for column in (*schema.TASK, schema.DEFENCE)} | {"protocol": "pure"}
     who |= {"ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0, **{column.name: np.arange(6) for column in schema.WHO}}
-    asked = Points(np.arange(600), y, a, np.zeros(600, np.int8), None, None, s)
-    found = [
-        measure.bound(scores, one, worlds, np.random.default_rng(1)) for one in (asked, asked._replace(subgroup=None))
-    ]
+    found = []
+    for second in (s, None):
+        pool = measure.Pool.of(np.arange(600), Loaded(y, y, a, y, None, facts, second))
+        said = measure.Said.of({}, scores, np.ones(6, bool), pool)
+        found.append(measure.bound(said, pool, worlds, np.random.default_rng(1)))
     table = schema.table("bounds", [who | part for part in found]).to_pandas()
     unknown = ["adv_scores", "scores_holds", "scores_exceed_literal", "queries_to_detect"]
     assert table.loc[[5, 11], unknown].isna().all(axis=None)

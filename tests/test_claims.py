@@ -27,6 +27,7 @@ MEASURES = (
     "delta_eo_sum",
     "dp_difference",
 )
+EO = ("delta_eo", "delta_eo_floor", "delta_eo_crossed")
 DEFENCES = ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")
 
 
@@ -52,7 +53,8 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
                 frame["eo_weight"], frame["eo_vacuous"] = float(defence.startswith("fft")), vacuous
                 frame[[*MEASURES]] = np.random.default_rng(key + 1000 * number).random((8, len(MEASURES)))
                 frame["gap"] = sign * spread(gap[defence], noise, 8, key + number)
-                frame["delta_eo"] = spread(eo[defence], noise, 8, key + 7 * number)
+                frame["delta_eo_crossed"] = spread(eo[defence], noise, 8, key + 7 * number)
+                frame["delta_eo"], frame["delta_eo_floor"] = frame["delta_eo_crossed"].abs(), 0.01
                 models.append(frame)
                 fell = (bounds or {}).get("fell", -0.1) if defence.startswith("fft") else 0.0
                 delta = (bounds or {}).get("delta", -0.1) if defence.startswith("fft") else 0.0
@@ -221,7 +223,7 @@ def diverge(parts: dict, *defences: str) -> dict:
     models, bounds = parts["models"].copy(), parts["bounds"].reset_index(drop=True)
     gone = models["defence"].isin(defences)
     models.loc[gone, "status"] = "diverged"
-    models.loc[gone, [*MEASURES, "gap", "delta_eo"]] = np.nan
+    models.loc[gone, [*MEASURES, "gap", *EO]] = np.nan
     unknown = bounds["defence"].isin(defences)
     for name in bounds.columns[bounds.columns.str.endswith(("_holds", "_low", "_high", "_measured", "_delta"))]:
         bounds[name] = bounds[name].astype(object).where(~unknown, None)
@@ -277,7 +279,7 @@ def test_equal_values_decide_nothing_when_they_are_few():
     """Two victims a world that agree: once `0.200 [0.200, 0.200]`, which failed a limit of 0.1."""
     parts = tables()
     few = parts["models"][(parts["models"]["split"] < 2) & (parts["models"]["model_index"] < 2)]
-    parts["models"] = few.assign(gap=0.9 - 0.7, delta_eo=np.where(few["defence"] == "none", 0.2, 0.1))
+    parts["models"] = few.assign(gap=0.9 - 0.7, delta_eo_crossed=np.where(few["defence"] == "none", 0.2, 0.1))
     found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
     for claim in ("C1", "C2s", "C5"):
         assert set(verdict(found, claim)) == {OPEN}, claim
@@ -286,9 +288,8 @@ def test_equal_values_decide_nothing_when_they_are_few():
 
 def test_limits_are_possible():
     parts = tables(noise=0.4)
-    parts["models"]["gap"], parts["models"]["delta_eo"] = (
-        parts["models"][n].clip(-1, 1).abs() for n in ("gap", "delta_eo")
-    )
+    parts["models"]["gap"] = parts["models"]["gap"].clip(-1, 1)
+    parts["models"]["delta_eo_crossed"] = parts["models"]["delta_eo"] = parts["models"]["delta_eo"].clip(0, 1)
     parts["bounds"] = parts["bounds"].assign(
         adv_balanced_measured=parts["bounds"]["adv_balanced_measured"].clip(-1, 1), weighted_delta=parts["bounds"]["weighted_delta"].clip(0, 1)
     )  # fmt: skip
@@ -297,7 +298,8 @@ def test_limits_are_possible():
         for name in ("models", "bounds")
     }
     found = claims.make(parts=[], tables={**parts, **few}, settings=TASKS).to_pandas()
-    assert found["low"].min() >= -1 and found["high"].max() <= 1
+    most = np.where(found["claim"] == "C5", 2, 1)  # two crossed Delta_EO, each of which may be below 0 by chance
+    assert not (found["low"] < -most).any() and not (found["high"] > most).any()
     assert (found.loc[found["claim"].isin(["C1", "C2", "C2s", "C3", "C4"]), "low"] >= 0).all()
 
 
@@ -305,11 +307,28 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
     """No epoch of fine-tuning: the models are those of `none`, and there is no change of Delta_EO to speak of."""
     parts = tables()
     models = parts["models"].set_index("defence")
-    for name in ("gap", "delta_eo", *MEASURES):
+    for name in ("gap", *EO, *MEASURES):
         models.loc["fft", name] = models.loc["none", name].to_numpy()
     found = claims.make(parts=[], tables={**parts, "models": models.reset_index()}, settings=TASKS).to_pandas()
     assert verdict(found, "C5") == [IDLE, HOLDS]
     assert "the models are those of none" in found.set_index("claim").loc["C5", "evidence"].iloc[0]
+
+
+def test_delta_eo_is_judged_crossed_and_shown_beside_what_chance_reads():
+    """Plug-in values that differ by their floors alone decide nothing; neither do crossed ones where both are within floors."""
+    parts = tables(eo={"fft": 0.0, "fft-rehearsal": 0.0, "none": 0.0})
+    models = parts["models"]
+    models["delta_eo"] = np.where(models["defence"] == "none", 0.2, 0.05)
+    models["delta_eo_floor"] = 0.04
+    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C5"]
+    assert found["verdict"].tolist() == [OPEN, OPEN]
+    assert found["evidence"].str.contains(r"plug-in 0.050 \(0.040 without a difference\) against 0.200 \(0.040 ").all()
+    parts = tables()  # crossed alone would say `holds`
+    parts["models"]["delta_eo"] = np.where(parts["models"]["defence"] == "fft", 0.02, 0.03)
+    parts["models"]["delta_eo_floor"] = 0.03
+    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C5"]
+    assert found["verdict"].tolist() == [OPEN, OPEN]
+    assert found["evidence"].str.contains(claims.NOTHING).all()
 
 
 def test_settings_that_could_not_be_judged_are_counted_beside_those_that_were():

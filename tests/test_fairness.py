@@ -168,3 +168,110 @@ def test_bad_input_is_refused(outputs, y, a):
 def test_bad_weights_are_refused(weights):
     with pytest.raises(ValueError, match="weights"):
         fairness.auc(np.zeros((1, 3)), np.array([0, 1, 1]), weights=weights)
+
+
+def no_difference(rng, rates, counts, models=20_000):
+    """Hard positives by half, label and group of models without a difference, and the rows: counts (2, 2) by [y, a], halved."""
+    halves = np.stack([np.ceil(np.array(counts) / 2), np.floor(np.array(counts) / 2)]).astype(int)
+    share = np.broadcast_to(np.array(rates)[None, :, None], (2, 2, 2))
+    return rng.binomial(halves, share, size=(models, 2, 2, 2)).astype(float), halves
+
+
+CASES = [
+    ((0.1, 0.6), [[300, 200], [90, 150]], 0.02),
+    ((0.05, 0.9), [[5000, 7000], [4000, 3000]], 0.02),
+    ((0.5, 0.5), [[40, 10], [12, 30]], 0.03),
+    ((0.3, 0.6), [[5, 7], [6, 5]], 0.10),
+    ((0.02, 0.4), [[400, 400], [9, 300]], 0.03),
+]
+
+
+@pytest.mark.parametrize(("rates", "counts", "near"), CASES)
+def test_the_floor_is_what_a_model_without_a_difference_reads(rates, counts, near):
+    positives, halves = no_difference(np.random.default_rng(1), rates, counts)
+    positives, counts = positives.sum(axis=1), halves.sum(axis=0)
+    read = fairness.rates_of(positives, counts, share=0.5).delta_eo
+    assert fairness.delta_eo_floor(positives, counts).mean() == pytest.approx(read.mean(), rel=near)
+
+
+@pytest.mark.parametrize(("rates", "counts", "_near"), CASES)
+def test_crossed_is_nothing_on_average_where_there_is_nothing(rates, counts, _near):
+    positives, halves = no_difference(np.random.default_rng(2), rates, counts)
+    found, _ = fairness.crossed(positives / halves)
+    assert abs(found.mean()) < 4 * found.std() / np.sqrt(len(found))
+    assert found.min() < 0 < found.max()
+
+
+@pytest.mark.parametrize(
+    ("apart", "near"), [((0.0, 0.3), 0.002), ((-0.25, 0.1), 0.002), ((0.2, 0.2), 0.003), ((0.02, 0.02), 0.006)]
+)
+def test_crossed_is_near_the_largest_difference_and_not_above_it(apart, near):
+    rng = np.random.default_rng(3)
+    truth = np.array([[0.4, 0.4 + apart[0]], [0.5, 0.5 + apart[1]]])
+    halves = np.full((2, 2, 2), 1000)
+    found, _ = fairness.crossed(rng.binomial(halves, truth, size=(5000, 2, 2, 2)) / halves)
+    largest, error = np.abs(apart).max(), found.std() / np.sqrt(len(found))
+    assert largest - near < found.mean() < largest + 4 * error
+
+
+def test_crossed_by_hand():
+    """Label 1 lies apart most in both halves: 0.5 - 0.1 measured in the second, 0.6 - 0.2 in the first. The other model's sign turns."""
+    rate = np.array([
+        [[[0.3, 0.3], [0.2, 0.6]], [[0.4, 0.3], [0.1, 0.5]]],
+        [[[0.3, 0.3], [0.2, 0.3]], [[0.3, 0.3], [0.5, 0.1]]],
+    ])  # fmt: skip
+    found, factor = fairness.crossed(rate)
+    np.testing.assert_allclose(found, [0.4, ((0.1 - 0.5) + (0.2 - 0.3)) / 2])
+    assert factor[0].tolist() == [[[0, 0], [-1, 1]]] * 2
+    assert factor[1].tolist() == [[[0, 0], [1, -1]], [[0, 0], [-1, 1]]]
+
+
+def test_an_empty_cell_leaves_the_other_label_and_two_leave_nothing():
+    positives, counts = np.array([[[30.0, 0.0], [20.0, 10.0]]]), np.array([[90, 0], [40, 25]])
+    rate = 30 / 65
+    spread = rate * (1 - rate) * (1 / 40 + 1 / 25)
+    np.testing.assert_allclose(fairness.delta_eo_floor(positives, counts), np.sqrt(2 / np.pi * spread))
+    halves = np.array([[[[0.3, np.nan], [0.2, 0.6]], [[0.4, np.nan], [0.1, 0.5]]]])
+    np.testing.assert_allclose(fairness.crossed(halves)[0], [0.4])
+    counts[1, 1], positives[0, 1, 1], halves[..., 1, 1] = 0, 0, np.nan
+    assert np.isnan(fairness.delta_eo_floor(positives, counts)).all()
+    assert np.isnan(fairness.crossed(halves)[0]).all()
+    assert np.isnan(fairness.delta_eo_floor(np.full((1, 2, 2), np.nan), np.full((2, 2), 9))).all()
+
+
+def test_a_constant_model_has_no_floor():
+    counts = np.array([[30, 20], [10, 40]])
+    np.testing.assert_array_equal(fairness.delta_eo_floor(np.stack([counts, 0 * counts]).astype(float), counts), 0)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5])
+def test_scores_beyond_0_and_1_have_no_curve(wrong):
+    with pytest.raises(ValueError, match="scores"):
+        fairness.auc(np.array([[0.2, wrong, 0.4]]), np.array([0, 1, 1]))
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3])
+def test_auc_of_few_and_many_weights_agree(kinds):
+    """Two weights are packed into 32 bits, more into 64; zeros of both signs tie."""
+    rng = np.random.default_rng(kinds)
+    outputs = rng.choice(np.array([-0.0, 0.0, 0.25, 0.5, 1.0], np.float32), (4, 60))
+    y, weights = rng.integers(0, 2, 60), rng.integers(1, kinds + 1, 60).astype(float)
+    for scores, found in zip(outputs, fairness.auc(outputs, y, weights=weights), strict=True):
+        assert found == pytest.approx(roc_auc_score(y, scores, sample_weight=weights), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "plug_in"),
+    [
+        ([[290, 342], [230, 138]], 0.046),
+        ([[5803, 6845], [4597, 2755]], 0.010),
+        ([[465, 296], [203, 36]], 0.073),
+        ([[9299, 5916], [4061, 724]], 0.016),
+    ],
+)
+def test_what_the_documents_say_is_read_where_there_is_nothing(counts, plug_in):
+    """docs/statistics.md: the cells of ACS Income and Adult at 1,000 and 20,000 rows."""
+    positives, halves = no_difference(np.random.default_rng(4), (0.12, 0.62), counts)
+    read = fairness.rates_of(positives.sum(axis=1), halves.sum(axis=0), share=0.5).delta_eo.mean()
+    assert read == pytest.approx(plug_in, abs=1e-3)
+    assert abs(fairness.crossed(positives / halves)[0].mean()) < 0.003

@@ -100,7 +100,7 @@ def test_diverged_victims_are_counted_not_drawn():
     frames = dict(fake_tables.tables(**ONE))
     frames["models"] = models = frames["models"].copy()
     mine = (models["defence"] == "fft") & (models["protocol"] == "pure") & (models["world"] == 0)
-    models.loc[mine, ["gap", "accuracy", "delta_eo"]] = np.nan
+    models.loc[mine, ["gap", "accuracy", "delta_eo", "delta_eo_floor"]] = np.nan
     models.loc[(models["defence"] == "none") & (models["model_index"] == 0), "gap"] = np.inf
     plotted = drawn("gap", frames)[1].set_index(["world", "defence"])
     assert plotted.at[(0, "fft"), "not_finite"] == plotted.at[(0, "fft"), "victims"] == 40
@@ -143,10 +143,13 @@ def test_tradeoff_and_bound_numbers_are_the_tables():
     best = select.of(frames["leakage"], adversary="best", knowledge="informed", protocol="pure").set_index(
         ["task", "defence"]
     )
-    models = select.of(frames["models"], protocol="pure").groupby(["task", "defence"])["accuracy"].mean()
+    pure = select.of(frames["models"], protocol="pure")
+    models = pure.groupby(["task", "defence"])["accuracy"].mean()
+    floors = pure.groupby(["task", "defence", "world"])["delta_eo_floor"].mean()
     for row in drawn("tradeoff", frames)[1].to_dict("records"):
         assert row["advantage"] == best.at[(row["task"], row["defence"]), "advantage"]
         assert row["accuracy"] == pytest.approx(models[row["task"], row["defence"]])
+        assert row["delta_eo_floor"] == pytest.approx(floors[row["task"], row["defence"]].mean())
     bound = drawn("bound", frames)[1]
     assert (bound["side"] == "evaluation").sum() == 4 * 6 * 2 and (bound["side"] == "training").sum() == 4 * 6
     for row in bound[bound["side"] == "evaluation"].to_dict("records"):
@@ -154,6 +157,10 @@ def test_tradeoff_and_bound_numbers_are_the_tables():
         assert row["value"] == pytest.approx(part["gap"].mean()) and row["delta_eo_w"] == pytest.approx(
             part["rhs_literal"].mean()
         )
+        assert row["floor_w"] == pytest.approx(floors[row["task"], row["defence"], row["world"]] * part["w"].mean())
+    for name in ("tradeoff", "bound"):
+        said = [text.get_text() for text in drawn(name, frames)[0].legends[0].get_texts()]
+        assert "no difference, by chance" in said
 
 
 def test_sensitivity_numbers_are_the_tables():

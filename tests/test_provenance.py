@@ -123,7 +123,7 @@ def test_words_do_not_count(edit, change):
         ("defences/finetune.py", {"defend finetune"}),
         ("datasets/synthetic.py", {"dataset"}),
         ("datasets/adult.py", set()),
-        ("models/mlp.py", {*TRAINED, "query"}),
+        ("models/mlp.py", {*TRAINED, "query", "measure"}),
         ("models/logistic.py", set()),
         ("figures/gap.py", {"figures gap", "report"}),
         ("figures/_style.py", {"figures leakage", "figures gap", "figures roc", "report"}),

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import tiny
 from popleak import arrays, draw, query, split, store
-from popleak.answers import read_points
 from popleak.draw import counts, half_up, origins
 from popleak.errors import PopleakError
 from popleak.records import read
@@ -350,21 +349,6 @@ def test_origins_are_disjoint_with_exact_ratios(ratios, mode):
 def test_pure_origin_is_the_group():
     a = np.repeat([0, 1], 20)
     assert origins(np.tile([0, 1], 20), a, (0.0, 1.0), "natural", 0.5).tolist() == a.tolist()
-
-
-def test_query_points_carry_the_second_attribute_where_there_is_one(tmp_path):
-    """From the records to the points that `measure` reads; a data set without one leaves the column out."""
-    pools = {0: np.where(np.arange(len(DATA.y)) % 2, 0, 2).astype(np.int8)}
-    settings = {"query_rows": 40, "seed": 1, "key": "t", "mode": "natural"}
-    second = (np.arange(len(DATA.y)) % 3).astype(np.int8)
-    for subgroup in (None, second):
-        columns = draw._query(settings, {"pair": "p", "ratios": (0.0, 1.0)}, DATA._replace(subgroup=subgroup), pools)
-        store.write(tmp_path / "q.parquet", columns, {"stage": "draw", "step": "q"})
-        points = read_points(tmp_path / "q.parquet", "p")[0]
-        if subgroup is None:
-            assert points.subgroup is None
-        else:
-            assert np.array_equal(points.subgroup, second[points.rows])
 
 
 def test_law_counts_the_victim_pool():

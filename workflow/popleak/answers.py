@@ -1,4 +1,4 @@
-"""Query sets and what models answered to them: what `query` writes, and `attack` and `measure` read."""
+"""Query sets and what models answered to them: what `query` writes and `attack` reads, and `measure` of shadows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from . import arrays, store
 
 
 class Points(NamedTuple):
-    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None.
-
-    subgroup (q,): the second attribute, or None where the dataset knows none.
-    """
+    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None."""
 
     rows: np.ndarray
     y: np.ndarray
@@ -22,7 +19,6 @@ class Points(NamedTuple):
     origin: np.ndarray
     cell: np.ndarray | None
     law: np.ndarray | None
-    subgroup: np.ndarray | None = None
 
 
 class Answers(NamedTuple):
@@ -40,8 +36,7 @@ def read_points(path: str | Path, pair: str) -> dict[int, Points]:
     for i, split in enumerate(table["split"].to_pylist()):
         cell = there["cell"][i] if "cell" in there else None
         law = there["law"][i].reshape(2, -1, 2) if "law" in there else None
-        second = there["subgroup"][i] if "subgroup" in there else None
-        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law, second)
+        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law)
     return found
 
 

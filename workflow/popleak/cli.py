@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     some = {"type": Path, "nargs": "*", "default": []}
     models = {"victim_models": some, "shadow_models": some}
     _stage(commands, "query", _query, data=one, points=one, **models, **roles, **engine)
-    _stage(commands, "measure", _measure, data=one, points=one, **roles, models=one, bounds=one)
+    _stage(
+        commands, "measure", _measure, data=one, pools=one, victim_models=many, shadows=one, models=one, bounds=one, **engine
+    )  # fmt: skip
     for stage in ("attack", "regress"):
         _stage(commands, stage, _attack, points=one, **roles, **models, draw=some, data={"type": Path}, output=one)
     tables = {name: {"type": Path} for name in TABLES}
@@ -170,7 +172,13 @@ def _measure(arguments: argparse.Namespace) -> None:
 
     outputs = {"models": arguments.models, "bounds": arguments.bounds}
     measure.run(
-        **_common(arguments), data=arguments.data, points=arguments.points, answers=_roles(arguments), outputs=outputs
+        **_common(arguments),
+        data=arguments.data,
+        pools=arguments.pools,
+        victims=arguments.victim_models,
+        shadows=arguments.shadows,
+        outputs=outputs,
+        how=_how(arguments),
     )
 
 

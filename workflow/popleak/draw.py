@@ -168,8 +168,6 @@ def _query(
         "a": arrays.fixed(records.a[rows]),
         "origin": arrays.fixed(origin),
     }
-    if records.subgroup is not None:
-        columns["subgroup"] = arrays.fixed(records.subgroup[rows])
     if laws:
         columns["cell"] = arrays.fixed(records.cell[rows])
         columns["law"] = arrays.fixed(np.array(laws))

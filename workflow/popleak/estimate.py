@@ -21,7 +21,7 @@ from .steps import Step
 if TYPE_CHECKING:
     from .stock import Stock
 
-ENGINE = ("train", "defend", "query")
+ENGINE = ("train", "defend", "query", "measure")
 """Stages whose work is done by the engine."""
 REFERENCE_START = 2.2
 """CPU seconds in which the reference core imports and compiles the engine."""

@@ -170,7 +170,8 @@ class Task(Settings):
     """Rows that each model draws, the same in all worlds; the share `training.validation` of them is held out of training. `auto`: half
     of what the smallest pool allows one draw, at most 2000."""
     query_rows: Rows = 1000
-    """Query points of each group, disjoint from all training rows. `auto`: what the query pool holds, at most 1000."""
+    """Query points of each group that the adversary asks, disjoint from all training rows. `auto`: what the query pool holds, at most
+    1000. Utility, fairness and bounds are measured on the whole query pool, whatever this is."""
     models: Choices | None = None
     """Instead of the experiment's models, for this task alone."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] | None = None

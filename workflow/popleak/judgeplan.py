@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import cost, plugins
+from . import cost, needs, plugins
 from .config import ResolvedChoice
 from .games import Game, several
 from .settings import digest
@@ -72,35 +72,33 @@ class JudgePlan:
 
     def _query(self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step) -> Step:
         numbers, used = self.plan.models * 2 * self.task.query_rows, self._files(cut, arms)
-        random = [arm.defence for arm in arms.values() if plugins.load("defences", arm.defence.name).randomised]
-        modules = {plugins.modules("defences")[defence.name] for defence in random}
         settings = {
             "model": model.name, "model_settings": model.settings,
             "pairs": [self._worlds(game) for game in cut],
-            "arms": {
-                role: [
-                    {"arm": name, "files": len(steps), "base": arms[name].defence.name == "none",
-                     **({"defence": arms[name].defence.name, "settings": arms[name].defence.settings}
-                        if arms[name].defence in random else {})}
-                    for name, steps in files.items()
-                ]
-                for role, files in used.items()
-            },
-            "repeats": sorted(self.experiment.repeats) if random else [1],
+            "arms": {role: self._answering(arms, files) for role, files in used.items()},
+            "repeats": sorted(self.experiment.repeats) if _random(arms) else [1],
         }  # fmt: skip
-        inputs = {
-            f"{role}_models": [(step, FILES[role]) for steps in used[role].values() for step in steps] for role in FILES
-        }
+        inputs = {f"{role}_models": _all_of(used[role], FILES[role]) for role in FILES}
         worlds = sum(len(game.worlds) for game in cut)
         asked = self.plan.models * len(arms) * worlds
         return add(
             self.steps, "query", self.plan.slug(model.name, self._named(cut)), settings,
             {"data": self.plan.data, "points": points, **inputs}, outputs=tables_named(*FILES.values()),
-            modules=("popleak.query", plugins.modules("models")[model.name], *sorted(modules)), models=asked,
+            modules=("popleak.query", *_modules(model, arms)), models=asked,
             mem_mb=cost.memory(numbers * (1 + max(settings["repeats"]) // 8), self.plan.features),
             seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], len(arms)),
             mb=asked * 2 * self.task.query_rows * 3.2e-6,
         )  # fmt: skip
+
+    @staticmethod
+    def _answering(arms: Mapping[str, Arm], files: Mapping[str, list[Step]]) -> list[dict[str, Any]]:
+        """Return what a step is told of the arms that it asks, and how many files of each it is given."""
+        random = _random(arms)
+        return [
+            {"arm": name, "files": len(steps), "base": arms[name].defence.name == "none",
+             **({"defence": arms[name].defence.name, "settings": arms[name].defence.settings} if name in random else {})}
+            for name, steps in files.items()
+        ]  # fmt: skip
 
     @staticmethod
     def _worlds(game: Game) -> dict[str, Any]:
@@ -124,9 +122,9 @@ class JudgePlan:
         """Add the steps that measure and attack a model. asked: by id, of all models that shadows may have."""
         mine = asked[model.id]
         parts = list(zip(self.cuts, self.points, mine.answers, strict=True))
-        for cut, points, answers in parts:
+        for cut, _, answers in parts:
             if "measure" in judged and not cut[0].many:
-                judged["measure"].append(self._measure(model, cut, points, answers))
+                judged["measure"].append(self._measure(model, cut, mine.arms, answers))
         # attack by attack, so that the order of rows in public tables does not depend on the cut
         for chosen in self.task.attacks:
             attack = plugins.load("attacks", chosen.name)
@@ -152,15 +150,23 @@ class JudgePlan:
             "rows": self.task.rows, "defences": list(defences), "arms": arms, **self.plan.mode,
         }  # fmt: skip
 
-    def _measure(self, model: ResolvedChoice, cut: list[Game], points: Step, answers: Step) -> Step:
+    def _measure(self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step) -> Step:
         defences = [defence.id for defence in self.task.defences]
-        numbers = self.plan.models * 2 * self.task.query_rows
-        inputs = {"points": points, **{name: [(answers, name)] for name in FILES.values()}}
+        victims = self._files(cut, arms)["victim"]
+        settings = {
+            **self._common(model, cut, defences), **self.plan.seed, "model_settings": model.settings,
+            "worlds": [self._worlds(game) for game in cut], "victims": self._answering(arms, victims),
+        }  # fmt: skip
+        inputs = {
+            "data": self.plan.data, "pools": self.plan.pools, "victim_models": _all_of(victims, FILES["victim"]),
+            "shadows": [(answers, FILES["shadow"])],
+        }  # fmt: skip
+        shape = self.plan.shapes[model.id]
         return add(
-            self.steps, "measure", self.plan.slug(model.id, self._named(cut)),
-            {**self._common(model, cut, defences), "seed": self.experiment.seed},
-            {"data": self.plan.data, **inputs}, outputs=tables_named("models", "bounds"), modules=("popleak.measure",),
-            mem_mb=cost.memory(4 * numbers, self.plan.features), seconds=len(cut) * self._measure_seconds(len(defences)),
+            self.steps, "measure", self.plan.slug(model.id, self._named(cut)), settings, inputs,
+            outputs=tables_named("models", "bounds"), modules=("popleak.measure", *_modules(model, arms)),
+            mem_mb=cost.memory(self._measure_numbers(shape), self.plan.features),
+            seconds=len(cut) * self._measure_seconds(shape, len(defences)),
             mb=2 * self.plan.models * len(defences) * len(cut) * 1e-4,
         )  # fmt: skip
 
@@ -199,7 +205,7 @@ class JudgePlan:
             }  # fmt: skip
             inputs |= {
                 "data": self.plan.data,
-                **{f"{role}_models": [(step, FILES[role]) for steps in used[role].values() for step in steps] for role in FILES},
+                **{f"{role}_models": _all_of(used[role], FILES[role]) for role in FILES},
             }  # fmt: skip
         if attack.access == "rows":
             settings["worlds"] = [self._worlds(game) for game in cut]
@@ -223,13 +229,28 @@ class JudgePlan:
         """Return CPU seconds of the dearest judging job for one pair with a usual model and usual defences: pairs share jobs
         by it, whatever models, defences and attacks there are."""
         query = self._query_seconds(self.plan.usual, USUAL_DEFENCES)
-        return max(query, self._measure_seconds(USUAL_DEFENCES), DEAREST_ATTACK * self._attack_seconds(USUAL_DEFENCES))
+        measure = self._measure_seconds(self.plan.usual, USUAL_DEFENCES)
+        return max(query, measure, DEAREST_ATTACK * self._attack_seconds(USUAL_DEFENCES))
 
     def _query_seconds(self, shape: cost.Shape | None, defences: int) -> float:
         return 2 * self.plan.models * defences * (shape.score(2 * self.task.query_rows) if shape else 1e-5)
 
-    def _measure_seconds(self, defences: int) -> float:
-        return 2 * self.plan.models * defences * (6e-5 + 3e-8 * 2 * self.task.query_rows)
+    def _measure_seconds(self, shape: cost.Shape | None, defences: int) -> float:
+        """Return CPU seconds of one pair: victims on all rows of the pool, and a look at the shadows' answers."""
+        victims = 2 * self.experiment.population.victims * defences
+        shadows = 2 * self.plan.models * defences - victims
+        scored = shape.score(self.plan.pool_rows) if shape else 1e-5
+        return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
+
+    def _measure_numbers(self, shape: cost.Shape | None) -> int:
+        """Return the numbers in memory at once: one split's victims of a world, or as many as are scored at once, and the shadows'
+        answers."""
+        population = self.experiment.population
+        weights = self.plan.models * (shape.parameters() if shape else 100)
+        scored = max(
+            self.plan.pool_rows, min(population.victims * self.plan.pool_rows // population.splits, needs.SCORES)
+        )
+        return 3 * scored + weights + 4 * population.splits * population.shadows * 2 * self.task.query_rows
 
     def _attack_seconds(self, defences: int) -> float:
         """Return CPU seconds of the mean attack for one pair."""
@@ -243,3 +264,19 @@ def _holds(step: Step, worlds: set[str], directions: set[tuple[str, str]]) -> bo
     if step.stage == "train":
         return bool(set(step.settings["worlds"]) & worlds)
     return any(tuple(direction) in directions for direction in step.settings["directions"])
+
+
+def _random(arms: Mapping[str, Arm]) -> set[str]:
+    """Return the names of the arms that answer at random."""
+    return {name for name, arm in arms.items() if plugins.load("defences", arm.defence.name).randomised}
+
+
+def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:
+    """Return the modules of the plugins that answer: the model's, and those of defences that answer at random."""
+    random = {plugins.modules("defences")[arms[name].defence.name] for name in _random(arms)}
+    return plugins.modules("models")[model.name], *sorted(random)
+
+
+def _all_of(files: Mapping[str, list[Step]], output: str) -> list[tuple[Step, str]]:
+    """Return one output of the steps of all arms, arm by arm."""
+    return [(step, output) for steps in files.values() for step in steps]

@@ -18,6 +18,8 @@ Pools = Mapping[tuple[str, int, int], int]
 POOLS = ("victim", "adversary", "query")
 USUAL_ROWS, USUAL_QUERY_ROWS = 2000, 1000
 """What `auto` takes where the pools hold enough."""
+SCORES = 1 << 24
+"""Scores that the stage `measure` holds at once, unless one model's are more."""
 LEAST = 10
 """The fewest rows that a config may ask for."""
 

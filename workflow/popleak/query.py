@@ -44,25 +44,50 @@ def run(
         for game in settings["pairs"]:
             sets = read_points(points, game["pair"])
             for role in ROLES:
-                at = 0
-                for arm in settings["arms"][role]:
-                    files = models[role][at : at + arm["files"]]
-                    at += arm["files"]
-                    for b, world in enumerate(game["worlds"]):
-                        there = read_models(files, world=world, from_world=world if arm["base"] else game["towards"][b])
+                for arm, files in with_files(settings["arms"][role], models[role]):
+                    for b in range(len(game["worlds"])):
+                        there = read_models(files, **held(game, b, arm))
                         for piece in asking(there, b, game["pair"], arm, sets):
                             writers[role].add(piece)
                 if not settings["arms"][role]:  # shadows of another architecture come without victims
                     writers[role].add(asking.nobody(game["pair"], sets))
 
 
+def with_files(
+    arms: Sequence[Mapping[str, Any]], files: Sequence[Path]
+) -> Iterator[tuple[Mapping[str, Any], Sequence[Path]]]:
+    """Yield the arms of one role, each with its own of the role's files: `files` of them, one arm after another."""
+    at = 0
+    for arm in arms:
+        yield arm, files[at : at + arm["files"]]
+        at += arm["files"]
+
+
+def held(game: Mapping[str, Any], b: int, arm: Mapping[str, Any]) -> dict[str, str]:
+    """Return the world and direction of the models that an arm has in world b of a game."""
+    world = game["worlds"][b]
+    return {"world": world, "from_world": world if arm["base"] else game["towards"][b]}
+
+
 class Asking:
-    """Asks models of one architecture."""
+    """Asks models of one architecture. settings: `model`, `model_settings` and, of the stage `query`, `repeats`."""
 
     def __init__(self, settings: Mapping[str, Any], records: Loaded, how: How) -> None:
         self.model = plugins.load("models", settings["model"])
         self.own = self.model.Settings.model_validate(settings["model_settings"])
-        self.repeats, self.records, self.how = settings["repeats"], records, how
+        self.repeats, self.records, self.how = settings.get("repeats", [1]), records, how
+
+    def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the models' own scores (K, q) on rows (q,) of the records."""
+        return answer(self.model, self.own, weights, self.records, rows, self.how)
+
+    @staticmethod
+    def given(arm: Mapping[str, Any], seed: int, scores: np.ndarray, repeats: int) -> np.ndarray:
+        """Return what a model with these scores (q,) and this seed answers (repeats, q) under an arm that answers at random."""
+        defence = plugins.load("defences", arm["defence"])
+        rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
+        own = defence.Settings.model_validate(arm["settings"])
+        return defence.answer(scores=scores, repeats=repeats, rng=rng, settings=own)
 
     def __call__(
         self, there: Models, world: int, pair: str, arm: Mapping[str, Any], sets: Mapping[int, Points]
@@ -72,17 +97,14 @@ class Asking:
         for split, asked in sets.items():
             mine = there.keys["split"] == split
             if mine.any():
-                scores[mine] = answer(self.model, self.own, there.weights[mine], self.records, asked, self.how)
+                scores[mine] = self.scores(there.weights[mine], asked.rows)
         if "defence" not in arm:
             yield _columns(there, world, pair, arm["arm"], 1, "scores", scores)
             return
-        defence = plugins.load("defences", arm["defence"])
-        own = defence.Settings.model_validate(arm["settings"])
         for repeats in self.repeats:
             mean, share = np.empty_like(scores), np.empty_like(scores)
             for k, seed in enumerate(there.keys["seed"]):
-                rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
-                given = defence.answer(scores=scores[k], repeats=repeats, rng=rng, settings=own)
+                given = self.given(arm, seed, scores[k], repeats)
                 mean[k], share[k] = given.mean(0), votes(given)
             yield _columns(there, world, pair, arm["arm"], repeats, "scores", mean)
             if repeats > 1:
@@ -123,11 +145,11 @@ def _columns(
 
 
 def answer(
-    model: Any, own: Any, weights: np.ndarray, records: Loaded, points: Points, how: How | None = None
+    model: Any, own: Any, weights: np.ndarray, records: Loaded, rows: np.ndarray, how: How | None = None
 ) -> np.ndarray:
-    """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on the points."""
+    """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on rows (q,) of the records."""
     if not model.gradient:
-        return model.predict(weights, cell=records.cell, rows=points.rows, settings=own)
+        return model.predict(weights, cell=records.cell, rows=rows, settings=own)
     how = how or How()
     build = model.architecture(records.x.shape[1], own)
-    return predict(build, weights, records.x[points.rows], threads=how.threads, device=how.device)
+    return predict(build, weights, records.x[rows], threads=how.threads, device=how.device)

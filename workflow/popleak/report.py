@@ -355,7 +355,10 @@ def _placebos(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _models(frame: pd.DataFrame) -> dict[str, Any]:
-    means = {"accuracy": "accuracy", "auc": "AUC", "gap": "gap", "delta_eo": "Delta_EO", "eo_vacuous": "EO vacuous"}
+    means = {
+        "accuracy": "accuracy", "auc": "AUC", "gap": "gap", "delta_eo": "Delta_EO", "delta_eo_floor": "without a difference",
+        "delta_eo_crossed": "Delta_EO crossed", "eo_vacuous": "EO vacuous",
+    }  # fmt: skip
     rows = []
     victims = _known(select.of(frame, role="victim"))
     groups = victims.groupby([*WHERE, "world"], sort=False)
@@ -374,7 +377,10 @@ def _models(frame: pd.DataFrame) -> dict[str, Any]:
         _column("victims"),
         *(_column(status, about["status"]) for status in ("diverged", "constant")),
     ]
-    note = "Means over victims that did not diverge, by the world in which the base model was trained."
+    note = (
+        "Means over victims that did not diverge, by the world in which the base model was trained, on all rows of the query pool. "
+        "Delta_EO is never 0: a model without any difference between the groups would read the number beside it."
+    )
     return _table({"id": "models", "title": "Models", "note": note, "columns": columns, "rows": rows})
 
 

@@ -243,16 +243,19 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
         part = select.of(victims, defence=defence)
         kept, gone = part[part["gap"].notna()], int((part["status"] == "diverged").sum())
         if len(kept):
-            shares[defence], fairness[defence] = float((kept["gap"].abs() < tau).mean()), float(kept["delta_eo"].mean())
+            shares[defence] = float((kept["gap"].abs() < tau).mean())
+            fairness[defence] = float(kept["delta_eo"].mean()), float(kept["delta_eo_floor"].mean())
         if gone:
             lost.append(f"{gone} of {len(part)} under {defence}")
     left_out = f" Victims that diverged are left out: {listed(lost)}." if lost else ""
     if not shares:
         return ["The accuracy gap and Delta_EO are not known." + left_out] if lost else []
     gaps = listed(f"{percent(share, 0)} of victims under {defence}" for defence, share in shares.items())
-    rates = listed(f"{value:.3f} under {defence}" for defence, value in fairness.items())
+    rates = listed(f"{value:.3f} under {defence}" for defence, (value, _) in fairness.items())
+    floors = listed(f"{floor:.3f} under {defence}" for defence, (_, floor) in fairness.items())
     return [
-        f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}.{left_out}"
+        f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}, where models "
+        f"without any difference between the groups would read {floors} by chance.{left_out}"
     ]
 
 

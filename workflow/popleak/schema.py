@@ -68,8 +68,13 @@ MODELS = (
     DEFENCE,
     WHO[2],
     Column("seed", "int64", "the model's own seed"),
-    Column("accuracy", "double", "accuracy on the query points, each group weighted by its share in the dataset"),
-    Column("auc", "double", "area under the ROC curve of the scores against y, on the query points so weighted"),
+    Column(
+        "accuracy",
+        "double",
+        "accuracy on all rows of the split's query pool, each group weighted by its share in the dataset; null, as all measures "
+        "to `delta_eo_crossed`, for shadows, which are not measured",
+    ),
+    Column("auc", "double", "area under the ROC curve of the scores against y, on the pool so weighted"),
     Column("accuracy_g0", "double", "accuracy on group 0"),
     Column("accuracy_g1", "double", "accuracy on group 1"),
     Column(
@@ -82,11 +87,29 @@ MODELS = (
     Column("fpr_g0", "double", "false positive rate, group 0"),
     Column("fpr_g1", "double", "false positive rate, group 1"),
     Column(
-        "delta_eo", "double", "largest of |TPR difference| and |FPR difference| between the groups, on the query points"
+        "delta_eo",
+        "double",
+        "largest of |TPR difference| and |FPR difference| between the groups, on the pool: never 0, see `delta_eo_floor`",
     ),
     Column("delta_eo_sum", "double", "their sum"),
     Column("dp_difference", "double", "|difference of positive prediction rates| between the groups"),
-    Column("status", "string", "ok, diverged (a weight or score is not finite) or constant (one label for all)"),
+    Column(
+        "delta_eo_floor",
+        "double",
+        "what `delta_eo` would read on average, on as many rows, of a model with the same rates by label and no difference between the "
+        "groups",
+    ),
+    Column(
+        "delta_eo_crossed",
+        "double",
+        "the same as `delta_eo`, label and sign chosen on one half of the pool and measured on the other, both ways: 0 on average "
+        "without a difference, so below 0 by chance",
+    ),
+    Column(
+        "status",
+        "string",
+        "ok, diverged (a weight or score is not finite) or constant (one label for all); of shadows on the query points",
+    ),
     *PAIR,
     Column("eo_weight", "double", "lambda of the EO term in the defence; 0 where there is none"),
     Column(
@@ -228,15 +251,15 @@ BOUNDS = (
     Column("corrected_holds", "bool", "the same for gap and rhs_corrected"),
     Column("balanced_holds", "bool", "the same for adv_balanced and rhs_balanced"),
     Column("coupling_holds", "bool", "the same for adv and rhs_coupling"),
-    Column("smallest_cell", "int64", "rows in the smallest (y, a) cell; below 30 the row is weak evidence"),
+    Column("smallest_cell", "int64", "rows of the pool in the smallest (y, a) cell; below 30 the row is weak evidence"),
     *PAIR,
     Column("literal_excess_low", "double", "lower 95 % limit of gap - rhs_literal: bootstrap, corrected for bias"),
     Column("literal_excess_high", "double", "upper limit; at most 0 where equal label rates make the form a theorem"),
-    Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on every second query point"),
+    Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on one half of the pool"),
     Column(
         "adv_balanced_measured",
         "double",
-        "label-balanced advantage of the rule that is best on those points, measured on the others",
+        "label-balanced advantage of the rule that is best on those rows, measured on the others",
     ),
     Column(
         "queries_to_detect",
@@ -247,8 +270,8 @@ BOUNDS = (
     Column(
         "adv_scores",
         "double",
-        "label-balanced advantage of one who sees (score, y), scores in 10 bins: rule chosen on half of the points, "
-        "measured on the others, both ways",
+        "label-balanced advantage of one who sees (score, y), scores in 10 bins: rule chosen on half of the pool, "
+        "measured on the other, both ways",
     ),
     Column(
         "delta_eo_scores",
@@ -275,13 +298,13 @@ BOUNDS = (
     Column(
         "delta_eo_groups",
         "double",
-        "Delta_EO over the intersections of the attribute and the second one, on all points: an upper end, too high "
+        "Delta_EO over the intersections of the attribute and the second one, on the whole pool: an upper end, too high "
         "where cells are small",
     ),
     Column(
         "delta_eo_groups_measured",
         "double",
-        "the same, pair of groups chosen on half of the points and measured on the others, both ways",
+        "the same, pair of groups chosen on half of the pool and measured on the other, both ways",
     ),
     Column("rhs_groups", "double", "delta_eo_groups_measured * W"),
     Column("groups_holds", "bool", "as scores_holds, for adv_groups and rhs_groups"),

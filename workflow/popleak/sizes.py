@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import config, games, needs, plugins
+from . import config, cost, games, needs, plugins
 from .config import ResolvedTask
 from .datasets.base import Attribute, Cells
 from .errors import PopleakError, refusal
@@ -124,6 +124,12 @@ def shares_of(experiment: Experiment) -> dict[str, float]:
     population = experiment.population
     rest = 1 - population.victim_share - population.adversary_share
     return {"victim": population.victim_share, "adversary": population.adversary_share, "query": rest}
+
+
+def pool_rows(experiment: Experiment, cells: Cells | None) -> int:
+    """Return about how many rows a query pool has: what the stage `measure` scores costs that much."""
+    records = cost.RECORDS if cells is None else sum(map(sum, cells.counts))
+    return round(shares_of(experiment)["query"] * records)
 
 
 def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[int, int]:

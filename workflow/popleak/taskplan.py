@@ -50,6 +50,7 @@ class TaskPlan:
         if raw is None:
             task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         self.experiment, self.task, self.steps = experiment, task, steps
+        self.pool_rows = sizes.pool_rows(experiment, self.cells)
         population = experiment.population
         self.seed = {"seed": experiment.seed, "key": task.key}
         self.mode = {"mode": task.ratio_mode}

@@ -1,4 +1,4 @@
-# answers -> utility, fairness and bounds of each model
+# victims of all defences and query pools -> utility, fairness and bounds of each victim; shadows are listed
 rule measure:
     input:
         unpack(inputs("measure")),
@@ -13,12 +13,13 @@ rule measure:
     resources:
         mem_mb=mem_mb("measure"),
         runtime=runtime("measure"),
+        gpu=GPU,
     params:
         settings=settings("measure"),
         code=code("measure"),
     shell:
         "python -m popleak measure --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--data {input.data} --points {input.points} --victims {input.victims} "
+        "{ENGINE} --data {input.data} --pools {input.pools} --victim-models {input.victim_models} "
         "--shadows {input.shadows} "
         "--models {output.models} --bounds {output.bounds} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

@@ -206,6 +206,31 @@ def chance(axes: matplotlib.axes.Axes, value: float = 0.5, *, across: bool = Tru
     (axes.axvline if across else axes.axhline)(value, color=REFERENCE, linewidth=0.9, linestyle=CHANCE, zorder=1)
 
 
+BY_CHANCE = (
+    "Thin grey band: what a mean Delta_EO of models without any difference between the groups would be by chance, on as many rows "
+    "(least to most over the defences). "
+)
+
+
+def by_chance(axes: matplotlib.axes.Axes, floors, *, across: bool = False) -> None:
+    """Draw what Delta_EO would be without a difference: a band from the least to the largest of `floors` that are known, level
+    where Delta_EO runs upwards, else upright (not `across`). One value alone is a line."""
+    known = np.asarray(floors, dtype=float)
+    known = known[np.isfinite(known)]
+    if len(known):
+        (axes.axhspan if across else axes.axvspan)(known.min(), known.max(), **_NO_DIFFERENCE, zorder=1.2)
+
+
+_NO_DIFFERENCE = {"facecolor": "#D5D5D5", "edgecolor": GREY, "linewidth": 0.7}
+
+
+def by_chance_key():
+    """Return the legend's entry of `by_chance`."""
+    from matplotlib.patches import Patch
+
+    return Patch(**_NO_DIFFERENCE, label="no difference, by chance")
+
+
 def data_line(axes: matplotlib.axes.Axes, line: Sequence[float] | None, *, across: bool = True) -> None:
     """Draw what the training rows themselves tell, (value, low, high), as a line through all rows with its interval."""
     if line is None:

@@ -9,7 +9,7 @@ from .base import Figure
 COLUMNS = (
     "side", "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "world", "models",
     "delta_eo_w", "delta_eo_w_low", "delta_eo_w_high", "value", "value_low", "value_high", "literal_holds",
-    "against_chance",
+    "against_chance", "floor_w",
 )  # fmt: skip
 
 
@@ -23,11 +23,13 @@ class Bound(Figure):
         "single models for which a bootstrap does not contradict it. Where the worlds' label rates differ the "
         "literal form may fail and only the corrected one must hold. Right, training side, same x axis: advantage "
         "of the best informed adversary at naming the training world. The line is repeated there to show that it is "
-        "no bound: no bound in Delta_EO exists on this side. Bars: 95 % intervals, left t over pool splits, right "
+        "no bound: no bound in Delta_EO exists on this side. All rows of the query pool. "
+        + style.BY_CHANCE
+        + "Bars: 95 % intervals, left t over pool splits, right "
         "clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios. "
         + style.RINGED
     )
-    tables = ("bounds", "leakage")
+    tables = ("bounds", "leakage", "models")
 
     def draw(self, tables, *, tau):
         bounds, leakage = select.plain(tables["bounds"]), select.best_informed(tables["leakage"].reset_index(drop=True))
@@ -35,6 +37,7 @@ class Bound(Figure):
         if not chosen:
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
         facets = [facet for facet in select.facets(bounds) if (facet.task, facet.model) in chosen]
+        bounds = _with_floors(bounds, select.plain(select.of(tables["models"], role="victim")))
         left = [row for facet in facets for row in _evaluation(bounds, facet, chosen[facet.task, facet.model])]
         right = [row for facet in facets for row in _training(bounds, leakage, facet, chosen[facet.task, facet.model])]
         frame = select.frame_of(left + right, COLUMNS)
@@ -65,6 +68,13 @@ class Bound(Figure):
         return figure, frame
 
 
+def _with_floors(bounds, models):
+    """Return the rows of `bounds` with what Delta_EO * W would be by chance, from the same victims' rows of `models`."""
+    keys = [*select.FACET, *select.PAIR, "poison", "defence", "split", "world", "model_index"]
+    found = bounds.merge(models[[*keys, "delta_eo_floor"]], on=keys, how="left")
+    return found.assign(floor_w=found["delta_eo_floor"] * found["w"])
+
+
 def _mine(frame, facet):
     return select.of(frame, task=facet.task, model=facet.model)
 
@@ -77,7 +87,13 @@ def _top(frame, name):
 def _point(part, value):
     """Return the mean of `value` and of Delta_EO * W over the models of `part`."""
     x = select.mean_over_splits(part["rhs_literal"], part["split"], span=(0.0, 1.0))
-    found = {"models": len(part), "delta_eo_w": x.mean, "delta_eo_w_low": x.low, "delta_eo_w_high": x.high}
+    found = {
+        "models": len(part),
+        "floor_w": float(part["floor_w"].mean()),
+        "delta_eo_w": x.mean,
+        "delta_eo_w_low": x.low,
+        "delta_eo_w_high": x.high,
+    }
     if value is not None:
         y = select.mean_over_splits(part[value], part["split"], span=(0.0, 1.0))
         found |= {"value": y.mean, "value_low": y.low, "value_high": y.high}
@@ -124,6 +140,7 @@ def _evaluation_panel(panel, mine, looks, reach, ceiling):
     top = max(reach, ceiling)
     panel.fill_between([0, top], [0, top], [top, top], color=style.BAND, linewidth=0, zorder=0)
     panel.plot([0, top], [0, top], color=style.BLACK, linewidth=1.1, zorder=1)
+    style.by_chance(panel, mine["floor_w"])
     _points(panel, mine, looks)
     if mine["value"].isna().all():
         style.empty_panel(panel, style.UNKNOWN)
@@ -134,6 +151,7 @@ def _evaluation_panel(panel, mine, looks, reach, ceiling):
 def _training_panel(panel, mine, looks, reach, floor):
     panel.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
     panel.plot([0, reach], [0, reach], color=style.BLACK, linewidth=1.1, zorder=1)
+    style.by_chance(panel, mine["floor_w"])
     _points(panel, mine, looks)
     style.rings(panel, mine["delta_eo_w"], mine["value"], mine)
     if mine.empty:
@@ -156,7 +174,7 @@ def _keys(looks, frame):
     line = Line2D([], [], color=style.BLACK, linewidth=1.1, label="y = $\\Delta_{EO} \\times W$")
     chance = Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), label="no advantage")
     above = Patch(facecolor=style.BAND, label="gap above it")
-    return [*handles, line, above, chance]
+    return [*handles, line, above, chance, style.by_chance_key()]
 
 
 PLUGIN = Bound()

@@ -35,7 +35,7 @@ class Forms(Figure):
     name = "forms"
     summary = "measured advantage of each adversary under or over each form of the bound"
     caption = (
-        "One row a defence. Filled marks: measured, mean over the victims; hollow marks, joined to them: the right side "
+        "One row a defence. Filled marks: measured on all rows of the query pool, mean over the victims; hollow marks, joined to them: the right side "
         "of the form that bounds that quantity, so a filled mark lies left of its hollow one where the form holds for "
         "the means. Top to bottom: advantage of one record's label in the label-balanced game, under Delta_EO * W; "
         "accuracy gap, under the corrected form; advantage of (prediction, label) in the natural game, under the "

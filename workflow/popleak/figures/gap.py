@@ -16,7 +16,7 @@ class Gap(Figure):
     name = "gap"
     summary = "accuracy gap of the victims by defence and direction, against the threshold tau"
     caption = (
-        "Accuracy on world-0 records minus accuracy on world-1 records, one dot a victim, by defence. Upper panels: "
+        "Accuracy on world-0 records minus accuracy on world-1 records, both from all rows of the query pool, one dot a victim, by defence. Upper panels: "
         "base model trained in world 0; lower panels: in world 1; the defence's complementary data come from the "
         "other world. Bar: median; box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-tau, the "
         "paper's threshold. Right: share of victims within it. Pure worlds where they were run, else the widest "

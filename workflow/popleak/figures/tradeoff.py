@@ -9,7 +9,7 @@ from .base import Figure
 MEASURES = ("accuracy", "delta_eo", "advantage")
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims",
-    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")), "against_chance",
+    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")), "delta_eo_floor", "against_chance",
 )  # fmt: skip
 
 
@@ -17,9 +17,11 @@ class Tradeoff(Figure):
     name = "tradeoff"
     summary = "accuracy, Delta_EO and leakage of each defence, by task"
     caption = (
-        "Each defence's mean accuracy on the query points (x) against its mean Delta_EO (upper panels) and against "
+        "Each defence's mean accuracy on all rows of the query pool (x) against its mean Delta_EO (upper panels) and against "
         "the advantage of the best informed adversary at naming the training world (lower panels, same x axis). "
-        "Down and to the right is better in both. Bars: 95 % intervals, t over pool splits for accuracy and "
+        "Down and to the right is better in both. "
+        + style.BY_CHANCE
+        + "Bars: 95 % intervals, t over pool splits for accuracy and "
         "Delta_EO, clustered by pool split for the advantage. Pure worlds where they were run, else the widest pair "
         "of ratios; victims of both worlds together. Scales differ between tasks. " + style.RINGED
     )
@@ -52,6 +54,7 @@ class Tradeoff(Figure):
             mine = select.of(frame, task=facet.task, model=facet.model)
             for panel, name in ((upper, "delta_eo"), (lower, "advantage")):
                 _points(panel, mine, name, looks)
+            style.by_chance(upper, mine["delta_eo_floor"], across=True)
             style.rings(lower, mine["accuracy"], mine["advantage"], mine)
             lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
             lower.sharex(upper)
@@ -76,6 +79,7 @@ def _rows(models, leakage, facet, pair):
         for name in ("accuracy", "delta_eo"):
             found = select.mean_over_splits(part[name], part["split"], span=(0.0, 1.0))
             row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+        row["delta_eo_floor"] = float(part["delta_eo_floor"].mean())
         for name in ("advantage", "advantage_low", "advantage_high"):
             row[name] = float(judged.at[defence, name]) if defence in judged.index else float("nan")
         row["against_chance"] = judged.at[defence, "against_chance"] if defence in judged.index else None
@@ -102,7 +106,7 @@ def _keys(looks):
     from matplotlib.lines import Line2D
 
     chance = Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), label="no advantage")
-    return [*(style.key(look, name) for name, look in looks.items()), chance]
+    return [*(style.key(look, name) for name, look in looks.items()), chance, style.by_chance_key()]
 
 
 PLUGIN = Tradeoff()

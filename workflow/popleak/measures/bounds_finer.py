@@ -44,10 +44,12 @@ from typing import NamedTuple
 import numpy as np
 
 from . import bounds_general
-from .fairness import THRESHOLD
+from .fairness import THRESHOLD, crossed
 
 BINS = 10
 """Equal bins of scores; even, so that THRESHOLD is an edge."""
+UPPER = slice(BINS // 2, None)
+"""The bins of hard label 1."""
 BLOCK = 1 << 15
 """Bootstrap tables handled at once: what is made on the way stays in the cache."""
 TAILS = (0.025, 0.975)
@@ -79,14 +81,23 @@ class Groups(NamedTuple):
     smallest: int
 
 
+def halved(y: np.ndarray, a: np.ndarray, subgroup: np.ndarray | None = None) -> np.ndarray:
+    """Count the rows by half, label and group, (2, 2, 2), and by second attribute if there is one, (2, 2, 2, S).
+
+    Rows of a cell go to the halves in turn, here as in `score_cells` and `group_cells`.
+    """
+    place, kinds = _placed(y, a, subgroup)
+    rows = np.bincount(place, minlength=8 * kinds)
+    return rows.reshape((2, 2, 2) if subgroup is None else (2, 2, 2, kinds))
+
+
 def score_cells(scores: np.ndarray, y: np.ndarray, a: np.ndarray) -> np.ndarray:
     """Count scores (K, q) in [0, 1] by half, label, group and bin: (K, 2, 2, 2, BINS) float64.
 
     Rows of a (y, a) cell go to the halves in turn. A model with a score that is not finite is NaN throughout.
     """
     scores = np.asarray(scores)
-    cell = 2 * np.asarray(y, dtype=np.int64) + a
-    cell = (4 * _halves(cell) + cell) * BINS
+    cell = _placed(y, a)[0] * BINS
     width, middle = 8 * BINS, BINS // 2
     found = np.empty((len(scores), width))
     step = max(1, BLOCK // max(1, scores.shape[1]))
@@ -119,10 +130,9 @@ def of_scores(
     rule = _sign(share[:, ::-1, :, 1] - share[:, ::-1, :, 0])  # from the other half
     rule = rule[:, :, :, None]  # (K, half, y, 1, bin)
     # (K, y, a): share named group 1, share with hard label 1, share with both; the halves weigh the same
-    up = slice(BINS // 2, None)
     named = np.where(rule > 0, share, 0.0)
     halved = named.sum(axis=4)  # (K, half, y, a)
-    named, hard, both = (part.sum(axis=4).mean(axis=1) for part in (named, share[..., up], named[..., up]))
+    named, hard, both = (part.sum(axis=4).mean(axis=1) for part in (named, share[..., UPPER], named[..., UPPER]))
     named[np.isnan(rule).any(axis=(1, 3, 4))] = np.nan
     size = cells.sum(axis=(1, 4))
 
@@ -174,15 +184,13 @@ def group_cells(
 
     subgroup (q,) in 0 .. S - 1. Rows of a (y, a, s) cell go to the halves in turn. A diverged model's positives are NaN.
     """
-    scores, subgroup = np.asarray(scores), np.asarray(subgroup, dtype=np.int64)
-    kinds = int(subgroup.max()) + 1
-    cell = (2 * np.asarray(y, dtype=np.int64) + a) * kinds + subgroup
-    cell = _halves(cell) * 4 * kinds + cell
+    scores = np.asarray(scores)
+    place, kinds = _placed(y, a, subgroup)
     member = np.zeros((scores.shape[1], 8 * kinds), dtype=np.float32)  # counts stay below 2^24: exact
-    member[np.arange(len(cell)), cell] = 1.0
+    member[np.arange(len(place)), place] = 1.0
     positives = ((scores >= THRESHOLD).astype(np.float32) @ member).astype(np.float64)
     positives[~np.isfinite(scores).all(axis=1)] = np.nan
-    rows = np.bincount(cell, minlength=8 * kinds)
+    rows = np.bincount(place, minlength=8 * kinds)
     return positives.reshape(-1, 2, 2, 2, kinds), rows.reshape(2, 2, 2, kinds)
 
 
@@ -218,7 +226,7 @@ def of_groups(
     known = ~np.isnan(positives).any(axis=(1, 2, 3, 4)) & bool((total.sum(axis=2) > 0).all())
     filled = np.where(rows > 0, rate, 0.0)
     adv = np.where(known, (filled * lean).sum(axis=(1, 2, 3, 4)), np.nan)
-    chosen, factor = _chosen(rate, total)
+    chosen, factor = crossed(rate.reshape(*rate.shape[:3], -1))
     measured = np.where(known, chosen, np.nan)
     # adv minus rhs is linear in the rates of the halves' cells: how each of them enters
     enters = lean - (factor * (w / 2)).reshape(lean.shape)
@@ -246,29 +254,15 @@ def _told_weights(joints: np.ndarray, share: np.ndarray, pi: np.ndarray, w_y: np
     return np.where(w_y > 0, pi, 0.0)[:, None] * second.mean(axis=0) * apart
 
 
-def _chosen(rate: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return Delta_EO (K,) over intersections: label, pair and direction chosen on one half, measured on the other.
-
-    And how each rate of the measured halves enters it, twice: -1, 0 or 1, (K, half, y, a x s).
-    """
-    flat = rate.reshape(*rate.shape[:3], -1)  # (K, half, y, a x s)
-    # a group without rows in either half can be neither chosen nor measured
-    able = (total > 0).reshape(2, -1) & ~np.isnan(flat).any(axis=1)
-    there = np.arange(flat.shape[3])
-    found, factor = [], np.zeros(flat.shape)
-    for half in (0, 1):
-        chosen, measured = flat[:, half], flat[:, 1 - half]
-        high = np.where(able, chosen, -np.inf).argmax(axis=2)[..., None]
-        low = np.where(able, chosen, np.inf).argmin(axis=2)[..., None]
-        seen, counted = (
-            (np.take_along_axis(part, high, 2) - np.take_along_axis(part, low, 2))[..., 0]
-            for part in (chosen, measured)
-        )
-        label = np.where(np.isnan(seen), -np.inf, seen).argmax(axis=1)[:, None]
-        found.append(np.take_along_axis(counted, label, 1)[:, 0])
-        mine = (label == np.arange(2))[..., None]
-        factor[:, 1 - half] = mine * ((there == high).astype(float) - (there == low))
-    return (found[0] + found[1]) / 2, factor
+def _placed(y: np.ndarray, a: np.ndarray, subgroup: np.ndarray | None = None) -> tuple[np.ndarray, int]:
+    """Return the number of each row's half, label, group and second attribute (q,), in that order, and how many of the last
+    there are: 1 without one."""
+    cell, kinds = 2 * np.asarray(y, dtype=np.int64) + a, 1
+    if subgroup is not None:
+        subgroup = np.asarray(subgroup, dtype=np.int64)
+        kinds = int(subgroup.max()) + 1
+        cell = cell * kinds + subgroup
+    return _halves(cell) * 4 * kinds + cell, kinds
 
 
 def _halves(cell: np.ndarray) -> np.ndarray:

@@ -24,8 +24,9 @@ from ._victims import DIVERGED, Victims
 from ._victims import VICTIM as MODEL
 
 BEFORE, AFTER = (0.10, 0.20), 0.04
-"""C1: "about 0.15" is read as 0.10 to 0.20; "under 0.04" as it stands. A mean |gap| near 0 is biased upwards by the query
-set's own noise, about 0.016 at 1,000 points a group."""
+"""C1: "about 0.15" is read as 0.10 to 0.20; "under 0.04" as it stands. A mean |gap| near 0 is biased upwards by the noise of the
+rows it is measured on, in pure worlds at accuracy 0.7 by 0.005 on the 20,000 rows of a query pool of ACS Income and 0.008 on the 9,800 of
+Adult's (1,000 points a group: 0.016)."""
 LITERAL_SHARE = 0.05
 """C3, C4: a bound that held would be broken, beyond the bootstrap's 2.5 % limit, by few models: at most this share."""
 SMALLEST_CELL = 30
@@ -33,6 +34,7 @@ SMALLEST_CELL = 30
 GAME = ["model", "protocol", "ratio_0", "ratio_1"]
 SETTING = [*GAME, "world"]
 VICTIM = [*GAME, *MODEL]
+NOTHING = "neither reads more than a model without a difference does"
 RATE, CHANGE, TWICE = (0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)
 """What is possible: a rate or a |gap|, a difference of two, and one of two advantages."""
 
@@ -269,22 +271,27 @@ def _known(table: pd.DataFrame) -> pd.Series:
 
 
 def _c5(evidence: Evidence) -> Iterator[Row]:
-    """Delta_EO after fair fine-tuning, against none (the claim) and against the control (what the EO term adds)."""
+    """Delta_EO after fair fine-tuning, against none (the claim) and against the control (what the EO term adds).
+
+    Crossed, which is 0 on average where there is no difference: plug-in values of two models differ where their floors do.
+    """
     for fft in evidence.of("fft", "fft-rehearsal"):
         control = evidence.controls.get(fft)
         for keys, part in _with(evidence.pairs, fft, GAME):
             lines, verdicts, ends = [], [], []
             for world, one in part.groupby("world", sort=True):
-                change = _paired(one, "delta_eo", fft, "none")
+                change = _paired(one, "delta_eo_crossed", fft, "none", TWICE)
                 line = f"base in world {world}: minus none {change}"
                 if control:
                     pair = Victims(one)
                     same = pair.idle([fft, control]) or pair.equal(fft, control)
-                    added = "the same models" if same else _paired(one, "delta_eo", fft, control)
+                    added = "the same models" if same else _paired(one, "delta_eo_crossed", fft, control, TWICE)
                     line += f", minus the no-EO control {control} {added}"
-                lines.append(line)
+                after, before = _plug_in(one, fft), _plug_in(one, "none")
+                lines.append(f"{line}, plug-in {after} against {before}")
                 same = change.models and Victims(one).equal(fft, "none")
-                verdicts.append(Verdict(IDLE, "the models are those of none") if same else below(change, 0.0))
+                verdict = Verdict(OPEN, NOTHING) if after.within and before.within else below(change, 0.0)
+                verdicts.append(Verdict(IDLE, "the models are those of none") if same else verdict)
                 ends += [change.low, change.high]
             mine = part[part["defence"] == fft]
             lines.append(
@@ -292,6 +299,26 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
             )
             found, said = evidence.causal(fft, together(verdicts)), f"{fft} lowers Delta_EO ({_game(keys)})."
             yield evidence.row("C5", found, said, lines, ends, mine, (*keys, fft))
+
+
+class _PlugIn(NamedTuple):
+    """Mean plug-in Delta_EO of one defence's victims, and its floor: what it would be without a difference."""
+
+    value: float
+    floor: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.floor:.3f} without a difference)" if self.value == self.value else "unknown"
+
+    @property
+    def within(self) -> bool:
+        """Whether there is no more than a model without a difference reads."""
+        return self.value <= self.floor
+
+
+def _plug_in(part: pd.DataFrame, defence: str) -> _PlugIn:
+    mine = part[(part["defence"] == defence) & (part["status"] != DIVERGED)]
+    return _PlugIn(float(mine["delta_eo"].mean()), float(mine["delta_eo_floor"].mean()))
 
 
 def _with(table: pd.DataFrame, defence: str, keys: list[str]) -> Iterator[tuple[tuple, pd.DataFrame]]:
