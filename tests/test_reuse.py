@@ -461,7 +461,7 @@ def test_two_names_for_one_thing_share_its_models():
     ("library", "stages"),
     [
         ("matplotlib", {"figures", "report"}),
-        ("torch", {"train", "defend", "query", "attack"}),
+        ("torch", {"train", "defend", "query", "measure", "attack"}),
         ("pandas", {"dataset", "measure", "tables", "figures", "report"}),
         ("numpy", {"dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "tables", "figures", "report"}),
     ],
