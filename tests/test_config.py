@@ -49,7 +49,7 @@ CASES = {
     ),
     "unknown key in a list": (
         task(colour=1),
-        r"^config: tasks\.0\.colour: unknown key: allowed here: attacks, attribute, dataset, .*worlds$",
+        r"^config: tasks\.0\.colour: unknown key: allowed here: attacks, attribute, .*dataset, .*worlds$",
     ),
     "unknown key in a choice": (
         {"attacks": [{"name": "kl", "setings": {}}]},
