@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import tiny
-from popleak import config, plugins, readme, reference, schema
+from popleak import config, plugins, readme, reference, report_published, schema
 
 ROOT = tiny.ROOT
 RESULTS = ROOT / "docs" / "results" / "tables"
@@ -77,6 +77,16 @@ def test_verdicts_in_the_readme_are_those_of_the_table():
     claims = pd.read_csv(RESULTS / "claims.csv")
     assert readme.verdicts(claims).strip() in (RESULTS / "block.md").read_text(encoding="utf-8")
     assert set(claims["verdict"]) <= {"holds", "fails", "cannot tell", "not applicable"}
+
+
+def test_what_the_readme_says_of_the_published_curve_follows_from_the_committed_points():
+    """The sentences are those of the report: with new points in docs/results/ratios, put them into the README."""
+    points = pd.read_csv(ROOT / "docs" / "results" / "ratios" / "ratios.csv")
+    if "twin_task" not in points:
+        pytest.skip("the committed points do not say yet which models see the attribute")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = report_published.sentences(points)
+    assert said and [sentence for sentence in said if sentence not in text] == []
 
 
 def test_links_in_the_docs_lead_somewhere():

@@ -207,23 +207,20 @@ def _task_id(name: str, ending: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[: 40 - len(ending)].strip("-") + ending
 
 
-SAME = ("dataset", "label", "attribute", "options", "rows", "query_rows", "models")
-"""What two tasks agree in if their models differ in nothing but whether the attribute is among the features."""
+APART = {"id", "attribute_in_features", "worlds", "defences", "attacks", "shadow_models", "poison"}
+"""In what else two tasks may differ whose undefended models differ in nothing but whether the attribute is among the features."""
 
 
 def twins(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
     """Return the id of the task without the attribute among the features for each that has it there and agrees with one in all else."""
+    alike = [task.model_dump(exclude=APART) for task in tasks]
     found = {}
-    for task in tasks:
-        out = [
-            other.id
-            for other in tasks
-            if task.attribute_in_features
-            and not other.attribute_in_features
-            and all(getattr(task, key) == getattr(other, key) for key in SAME)
-        ]
-        if len(out) == 1:
-            found[task.id] = out[0]
+    for task, mine in zip(tasks, alike, strict=True):
+        if task.attribute_in_features:
+            pairs = zip(tasks, alike, strict=True)
+            out = [other.id for other, its in pairs if its == mine and not other.attribute_in_features]
+            if len(out) == 1:
+                found[task.id] = out[0]
     return found
 
 
