@@ -161,6 +161,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             for task in plan.tasks
         },
         "tau": experiment.tau,
+        "margin": experiment.margin,
         "seed": experiment.seed,
     }
     made = plan.tables
@@ -176,7 +177,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "confusion": lambda: {"estimates": made["estimates"]},
     }
     needs = {
-        "leakage": ("controls", "references", "white_box"),
+        "leakage": ("controls", "references", "white_box", "margin"),
         "claims": ("tasks", "controls", "kinds", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
     }
