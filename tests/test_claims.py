@@ -328,19 +328,19 @@ def test_reasons_are_given():
     assert (
         found["evidence"]
         .str.contains(
-            r"0.050 \[0.012, 0.088\], twice that in advantage: 0.100 \[0.024, 0.176\]; p = 0.01 of no difference, Holm"
+            r"0.050 \[0.012, 0.088\], twice that in advantage: 0.100 \[0.024, 0.176\]; test of no difference: p = 0.01, Holm-corrected 0.02;"
         )
         .all()
     )
     assert found["low"].tolist() == pytest.approx([0.024] * 2)
-    assert found["evidence"].str.contains("p = 0.03 of one of 0.05 or more, the margin, Holm-corrected 0.06").all()
+    assert found["evidence"].str.contains("test of equivalence, margin 0.05: p = 0.03, Holm-corrected 0.06").all()
 
 
 def test_what_a_design_finds_is_said_beside_what_it_did_not():
     """80 victims in five splits that differ by nothing but their victims: as `popleak power` has it."""
     found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
     least = paired.detectable(victims=80, splits=5, spread=paired.Spread(0.5, 0.0))
-    assert found["evidence"].str.contains(f"so many find {least:.3f} in accuracy with power 0.8").all()
+    assert found["evidence"].str.contains(f"found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}").all()
     assert least > 0.1
 
 

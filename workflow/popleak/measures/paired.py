@@ -6,13 +6,16 @@ victims in c splits the mean has the variance between^2 / c + within^2 / n, whic
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special  # not `stats`, which takes a second to import
 
 from ..errors import PopleakError
-from . import intervals, power
+from . import intervals
+from .power import MOST, aligned
 
 POINTS = 4_000
 """Quantiles of the variance between splits over which a power is averaged."""
@@ -133,14 +136,14 @@ def plan(
         found = powers(where, victims=2 * splits * count, splits=splits, spread=spread, margin=margin, level=level)
         return getattr(found, test) >= power
 
-    return Plan(splits, *(_fewest(lambda count, test=test: at(count, test)) for test in Powers._fields))
+    return Plan(splits, *(_fewest(functools.partial(at, test=test)) for test in Powers._fields))
 
 
-def _fewest(enough) -> int | None:
-    """Return the smallest number for which `enough` is true, None beyond `power.MOST`."""
-    if not enough(power.MOST):
+def _fewest(enough: Callable[[int], bool]) -> int | None:
+    """Return the smallest number for which `enough` is true, None beyond `MOST`."""
+    if not enough(MOST):
         return None
-    few, count = 0, power.MOST
+    few, count = 0, MOST
     while count - few > 1:
         half = (few + count) // 2
         few, count = (few, half) if enough(half) else (half, count)
@@ -164,27 +167,36 @@ def lines(plans: list[Plan], *, shadows: int) -> list[str]:
                 ["none: more splits", "-"] if count is None else [str(count), str(models(one.splits, count, shadows))]
             )
         rows.append(tuple(cells))
-    found = power.aligned(rows)
+    found = aligned(rows)
     for test, said in (("find", "to find the difference"), ("equal", "to show that there is no material one")):
         costs = [(models(one.splits, count, shadows), one.splits) for one in plans if (count := getattr(one, test))]
-        if len(costs) > 1:
+        if costs and len(plans) > 1:
             found.append(f"least work {said}: {min(costs)[1]} splits")
     return found
 
 
 def given(
-    victims: int, *, difference: float, margin: float, splits: list[int], spread: Spread, level: float, power_: float
+    per_split: int,
+    *,
+    difference: float,
+    margin: float,
+    splits: Iterable[int],
+    spread: Spread,
+    level: float,
+    power: float,
 ) -> list[str]:
-    """Return a table of what so many victims a split and world give: both powers, and the smallest difference that is found."""
-    if victims < 1:
-        raise PopleakError(f"victims must be at least 1 a split and world, not {victims}")
-    rows = [("splits", "victims a world", "power to find it", "power to show equality", "finds with the power wanted")]
+    """Return a table of what so many victims a split and world give: both powers, and the smallest difference found with `power`.
+
+    Raises PopleakError for numbers out of range.
+    """
+    if per_split < 1:
+        raise PopleakError(f"victims must be at least 1 a split and world, not {per_split}")
+    rows = [("splits", "victims a world", "power to find it", "power to show equality", "detects")]
     for count in splits:
-        check(difference=difference, margin=margin, splits=count, spread=spread, level=level, power=power_)
-        same = {"victims": 2 * count * victims, "splits": count, "spread": spread, "level": level}
-        find, equal = powers(difference, margin=margin, **same).find, powers(0.0, margin=margin, **same).equal
-        least = detectable(power=power_, **same)
-        rows.append(
-            (str(count), str(count * victims), f"{find:.2f}", f"{equal:.2f}", "-" if least != least else f"{least:.3f}")
-        )
-    return power.aligned(rows)
+        check(difference=difference, margin=margin, splits=count, spread=spread, level=level, power=power)
+        design = {"victims": 2 * count * per_split, "splits": count, "spread": spread, "level": level}
+        find, equal = (powers(size, margin=margin, **design) for size in (difference, 0.0))
+        least = detectable(power=power, **design)
+        said = "-" if np.isnan(least) else f"{least:.3f}"
+        rows.append((str(count), str(count * per_split), f"{find.find:.2f}", f"{equal.equal:.2f}", said))
+    return aligned(rows)

@@ -304,16 +304,14 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
 def _tests(row: Mapping[str, Any], found: Found) -> str:
     """Say what the tests of a difference in accuracy gave, and what difference this many victims and splits find."""
     said = (
-        f"p = {row['p_vs_control']:.2g} of no difference, Holm-corrected {found.p:.2g}; p = {row['p_equal_vs_control']:.2g} of one of "
-        f"{row['margin']:g} or more, the margin, Holm-corrected {row['p_equal_vs_control_holm']:.2g}"
+        f"test of no difference: p = {row['p_vs_control']:.2g}, Holm-corrected {found.p:.2g}; test of equivalence, margin "
+        f"{row['margin']:g}: p = {row['p_equal_vs_control']:.2g}, Holm-corrected {row['p_equal_vs_control_holm']:.2g}"
     )
     least = paired.detectable(
         victims=found.models, splits=found.splits, spread=paired.Spread(row["sd_vs_control"], row["between_vs_control"])
     )
     if least == least:
-        said += (
-            f"; as victims and splits vary here, so many find {least:.3f} in accuracy with power 0.8, before correction"
-        )
+        said += f"; smallest difference found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}"
     return said
 
 
