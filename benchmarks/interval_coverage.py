@@ -21,8 +21,9 @@ import pandas as pd
 import common
 import laws
 from laws import Cell
-from popleak.measures import power
+from popleak.measures import intervals, paired, power
 from popleak.seeds import generator
+from popleak.verdicts import MARGIN
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT, PAGE = ROOT / "docs/results/benchmarks/coverage.csv", ROOT / "docs/statistics.md"
@@ -33,12 +34,18 @@ CHEAP = {"rate": 2, "probit": 2, "advantage": 2, "paired": 5, "mean": 5, "mae": 
 LEVEL = 0.05
 COLUMNS = [
     *Cell._fields, "experiments", "coverage", "missed_below", "missed_above", "median_width", "false_positives", "ratio",
-    "least", "most", "holds", "why",
+    "promised", "least", "most", "holds", "why",
 ]  # fmt: skip
 CORRELATIONS = (0.0, 0.02, 0.1)
 SIZES = ((5, 40), (5, 80), (10, 40), (10, 80))
 FEW = ((1, 8), (1, 40), (2, 2), (2, 4), (2, 20), (3, 4), (5, 4), (5, 20))
 """Splits and models a split so few that the question is whether a verdict may rest on them."""
+
+
+DESIGNS = tuple(itertools.product((5, 10, 20), (40, 80)))
+"""Splits and victims a split with which a difference is compared with the margin."""
+SLACK = 0.04
+"""How far a simulated power may lie from the planned one."""
 
 
 class Promise(NamedTuple):
@@ -158,6 +165,29 @@ def planned(experiments: int) -> Iterator[dict]:
                    "most": 0.85, "holds": bool(0.75 <= ratio <= 0.85)}  # fmt: skip
 
 
+def compared(experiments: int) -> Iterator[dict]:
+    """Yield, for the tests of a paired difference against the margin, their rates of rejection and what `popleak power` promises.
+
+    Of the test of equivalence at a true difference of the margin, its level, and at 0; of the test of 0 at the margin.
+    """
+    for (splits, size), law, rho in itertools.product(DESIGNS, ("dense", "medium"), CORRELATIONS):
+        for name, truth in (("equal", MARGIN), ("equal", 0.0), ("differs", MARGIN)):
+            cell, level = Cell(name, law, splits, size, rho, truth), name == "equal" and truth == MARGIN
+            count = experiments * (5 if level else 2)
+            drawn, ids = laws.differences(cell, count, generator("coverage", *(str(part) for part in cell)))
+            none = np.zeros(ids.size)
+            if name == "equal":
+                found = np.array([intervals.equivalence(one, none, ids, margin=MARGIN) for one in drawn])
+            else:
+                found = np.array([intervals.paired_test(one, none, ids).p for one in drawn])
+            planned = paired.powers(truth, victims=ids.size, splits=splits, spread=laws.spread(cell), margin=MARGIN)
+            rate, promised = float((found < LEVEL).mean()), planned.equal if name == "equal" else planned.find
+            least, most = max(0.0, promised - SLACK), 0.055 if level else min(1.0, promised + SLACK)
+            yield {**cell._asdict(), "experiments": count, "coverage": np.nan, "ratio": rate,
+                   "false_positives": rate if level else np.nan, "promised": promised, "least": least, "most": most,
+                   "why": "", "holds": bool(least <= rate <= most)}  # fmt: skip
+
+
 def outside(frame: pd.DataFrame) -> str:
     """Return how many cells cover less or more than 93 to 97 %, by interval, and every one of less, stated or not."""
     simulated = frame[frame["coverage"].notna()]
@@ -210,6 +240,7 @@ def block(frame: pd.DataFrame) -> str:
         if part["false_positives"].notna().any():
             lines[-1] += f" False positives of the test: at most {100 * part['false_positives'].max():.2f} %."
         parts.append("\n".join(lines))
+    parts += _tests(frame[frame["interval"].isin(list(TESTS))])
     plans = frame[frame["interval"].isin(["width", "power"])]
     if len(plans):
         widths = plans[plans["interval"] == "width"]
@@ -229,6 +260,34 @@ def block(frame: pd.DataFrame) -> str:
     return "\n\n".join(parts)
 
 
+def _tests(frame: pd.DataFrame) -> list[str]:
+    """Return the table of the tests against the margin, and what the planner promised; nothing without such cells."""
+    if frame.empty:
+        return []
+    kinds = {f"{law}, {TESTS[name]} {truth:g}": (name, law, truth)
+             for name, law, truth in frame[["interval", "law", "truth"]].drop_duplicates().itertuples(index=False, name=None)}  # fmt: skip
+    lines = [
+        f"**Tests of a paired difference against the margin {MARGIN:g}: share of p < {LEVEL:g}, in %**; correlation "
+        f"{' / '.join(f'{level:g}' for level in CORRELATIONS)}.",
+        "",
+        "| splits x size | " + " | ".join(kinds) + " |",
+        "| --- |" + " --- |" * len(kinds),
+    ]
+    for (splits, size), part in frame.groupby(["splits", "size"], sort=False):
+        texts = []
+        for name, law, truth in kinds.values():
+            cell = part[(part["interval"] == name) & (part["law"] == law) & (part["truth"] == truth)]
+            texts.append(" / ".join(f"{100 * rate:.1f}" for rate in cell["ratio"]))
+        lines.append(f"| {splits} x {size} | " + " | ".join(texts) + " |")
+    level = frame["false_positives"].max()
+    gap = (frame["ratio"] - frame["promised"]).abs()
+    lines += [
+        "",
+        f"Level of the test of equivalence: at most {100 * level:.2f} %. `popleak power` promises the rates within {100 * gap.max():.1f} points.",
+    ]
+    return ["\n".join(lines)]
+
+
 TITLES = {
     "rate": "Rate (accuracy), by p", "probit": "Rate, another law (probit-normal), by p", "advantage": "Advantage, by TPR - FPR", "auc": "AUC, by its value",
     "paired": "Paired difference, by law and mean", "bias": "Mean (bias of an estimate)", "mae": "Mean absolute error",
@@ -236,7 +295,8 @@ TITLES = {
     "named": "Accuracy over 11 ratios, named with 0.98 at the ends and 0.15 else", "tpr05": "TPR at FPR 0.05, by AUC", "tpr01": "TPR at FPR 0.01, by AUC",
     "bits": "Mutual information, by number of ratios and noise", "spearman": "Rank correlation, by its value",
 }  # fmt: skip
-ORDER = [*TITLES, "width", "power"]
+TESTS = {"equal": "equivalence at", "differs": "test of 0 at"}
+ORDER = [*TITLES, *TESTS, "width", "power"]
 KEY = list(Cell._fields[:5])
 """What names a cell, but for its truth: cells that differ in that alone are simulated together."""
 
@@ -291,6 +351,8 @@ def run(arguments: argparse.Namespace) -> bool:
             common.say(f"{number + 1} of {len(wanted)} cells")
     if not partial or "plan" in (arguments.only or arguments.law):
         records += planned(arguments.experiments)
+    if not partial or "tests" in (arguments.only or ()):
+        records += compared(arguments.experiments)
     frame = pd.DataFrame(records, columns=COLUMNS).round(5)
     if partial and arguments.output.exists():  # a cell's seed is its own: as if all had been simulated
         frame = merged(frame, pd.read_csv(arguments.output))
@@ -311,7 +373,12 @@ def run(arguments: argparse.Namespace) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiments", type=int, default=EXPERIMENTS)
-    parser.add_argument("--only", nargs="+", choices=[*TITLES, "plan"], help="these intervals alone")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[*TITLES, "plan", "tests"],
+        help="these intervals alone; `tests`: of a difference, against the margin",
+    )
     parser.add_argument(
         "--law", nargs="+", help="laws whose name ends so alone, of these intervals; `plan`: the planner"
     )

@@ -15,6 +15,7 @@ from scipy import special
 
 from popleak.measures import intervals, leakage, ranks, ratios, roc
 from popleak.measures.intervals import Estimate
+from popleak.measures.paired import Spread
 
 NOISE = {"low": 0.3, "middle": 1.0, "high": 3.0, "none": 30.0}
 """Standard deviation of an estimate, in steps between neighbouring ratios."""
@@ -26,7 +27,7 @@ SHRUNK = -0.7 * (MANY - 0.5)
 """Mean error at each of MANY ratios, of estimates that lean to the middle."""
 ENDS = np.where((MANY == 0.0) | (MANY == 1.0), 0.98, 0.15)
 """Probability with which each of MANY ratios is named."""
-DIFFER = {"dense": 0.4, "sparse": 0.05, "rare": 0.01}
+DIFFER = {"dense": 0.4, "medium": 0.15, "sparse": 0.05, "rare": 0.01}
 """Share of victims on which two attacks differ."""
 
 
@@ -121,8 +122,9 @@ def _tpr(fpr: float):
     return law
 
 
-def _paired(cell: Cell, experiments: int, rng: np.random.Generator):
-    """Differences in {-1, -.5, 0, .5, 1}; the share that favours the first leans by split."""
+def differences(cell: Cell, experiments: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return paired differences (experiments, victims) in {-1, -.5, 0, .5, 1} and the victims' splits; the share of those that are not 0
+    that favours the first leans by split."""
     share, shape = DIFFER[cell.law], (experiments, cell.splits, cell.size)
     favour = 0.5 + cell.truth / share / 1.5  # mean size of a difference is 0.75
     lean = favour
@@ -130,9 +132,20 @@ def _paired(cell: Cell, experiments: int, rng: np.random.Generator):
         scale = 1.0 / cell.correlation - 1.0
         lean = rng.beta(favour * scale, (1.0 - favour) * scale, size=shape[:2])[..., None]
     sign = np.where(rng.random(shape) < lean, 1.0, -1.0)
-    differences = sign * rng.choice([0.5, 1.0], size=shape) * (rng.random(shape) < share)
-    ids, none = np.repeat(np.arange(cell.splits), cell.size), np.zeros(cell.splits * cell.size)
-    return (intervals.paired_test(one, none, ids) for one in differences.reshape(experiments, -1)), cell.truth
+    drawn = sign * rng.choice([0.5, 1.0], size=shape) * (rng.random(shape) < share)
+    return drawn.reshape(experiments, -1), np.repeat(np.arange(cell.splits), cell.size)
+
+
+def spread(cell: Cell) -> Spread:
+    """Return the standard deviations that `differences` have within splits and between them."""
+    share, favour = DIFFER[cell.law], 0.5 + cell.truth / DIFFER[cell.law] / 1.5
+    between = (1.5 * share) ** 2 * favour * (1.0 - favour) * cell.correlation
+    return Spread(float(np.sqrt(0.625 * share - cell.truth**2 - between)), float(np.sqrt(between)))
+
+
+def _paired(cell: Cell, experiments: int, rng: np.random.Generator):
+    drawn, ids = differences(cell, experiments, rng)
+    return (intervals.paired_test(one, np.zeros(ids.size), ids) for one in drawn), cell.truth
 
 
 def _errors(cell: Cell, experiments: int, rng: np.random.Generator):

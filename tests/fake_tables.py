@@ -65,7 +65,7 @@ CLAIMS = {
     "C6": (
         "FFt lowers training-side advantage below its matched no-EO control",
         TASKS,
-        ("cannot tell",) * 3 + ("fails",),
+        ("cannot tell", "no material difference", "cannot tell", "fails"),
     ),
     "C7": ("The weighted delta falls whenever the label-balanced advantage falls", TASKS, ("holds",) * 4),
     "C8": ("The tightness witness attains its bound", ("witness",), ("holds",)),
@@ -144,7 +144,9 @@ def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
         "p_vs_control": 0.3, "p_vs_none_holm": 0.02, "p_vs_control_holm": 1.0, "difference_vs_control": -0.01,
         "difference_vs_control_low": -0.05, "difference_vs_control_high": 0.03, "known_ceiling": np.nan,
         "abstained": float(np.mean(scores["guess"] < 0)), "diverged": 0, "verdict_vs_control": "cannot tell",
-        "verdict_vs_none": "lower", "against_chance": against_chance(Found(accuracy, accuracy - half, accuracy + half, np.nan, n, scores["split"].nunique()), 0.5),
+        "verdict_vs_none": "lower", "margin": 0.05, "family": "secondary", "p_equal_vs_control": 0.2, "p_equal_vs_control_holm": 0.6,
+        "reason_vs_control": None, "sd_vs_control": 0.5, "between_vs_control": 0.02, "p_equal_vs_none": 1.0, "p_equal_vs_none_holm": 1.0,
+        "reason_vs_none": None, "sd_vs_none": 0.5, "between_vs_none": 0.02, "against_chance": against_chance(Found(accuracy, accuracy - half, accuracy + half, np.nan, n, scores["split"].nunique()), 0.5),
     }  # fmt: skip
 
 
@@ -209,7 +211,13 @@ def tables(
                             for axes in _axes(adversary, model, level, defence, full):
                                 who = {**fixed, "adversary": adversary, "access": access, "knowledge": level, **axes}
                                 judged = _weaker(scores, axes)
-                                out["leakage"].append(pd.DataFrame([who | data | _leakage(judged, pair, access)]))
+                                row = who | data | _leakage(judged, pair, access)
+                                plain = axes == {"poison": 0.0, "shadow_model": model, "repeats": 1}
+                                if adversary == "best" and level == "informed" and pair[0] != "equal" and plain:
+                                    row["family"] = "primary"
+                                elif adversary == "data":
+                                    row["family"] = None
+                                out["leakage"].append(pd.DataFrame([row]))
                                 out["scores"].append(judged.assign(**who))
                     if full and pair[0] != "equal":
                         for share in SHARES[1:]:

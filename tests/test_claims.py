@@ -8,13 +8,14 @@ import pytest
 
 from popleak import readme, schema, verdicts
 from popleak.errors import PopleakError
+from popleak.measures import paired
 from popleak.tables import claims
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
 TASKS = {"tasks": ["t"], "controls": {"t": {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {"t": "acs-income"},
          "kinds": {"t": {n: n for n in ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")}}, "searched": {}, "tau": 0.1, "seed": 1}  # fmt: skip
-HOLDS, FAILS, OPEN, IDLE = verdicts.WORDS
+HOLDS, FAILS, SAME, OPEN, IDLE = verdicts.WORDS
 MEASURES = (
     "accuracy",
     "auc",
@@ -72,7 +73,8 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
     best = pd.DataFrame(
         [{**same, "defence": d, "adversary": "best", "knowledge": "informed", "victims": 80, "splits": 5, "accuracy": 0.75,
           "accuracy_low": 0.7, "accuracy_high": 0.8, "difference_vs_control": value, "difference_vs_control_low": low,
-          "difference_vs_control_high": high, "p_vs_control": 0.01, "p_vs_control_holm": 0.02, "verdict_vs_control": word}
+          "difference_vs_control_high": high, "p_vs_control": 0.01, "p_vs_control_holm": 0.02, "verdict_vs_control": word, "reason_vs_control": None, "margin": 0.05,
+          "p_equal_vs_control": 0.03, "p_equal_vs_control_holm": 0.06, "sd_vs_control": 0.5, "between_vs_control": 0.0}
          for d in ("fft", "fft-rehearsal")]
     )  # fmt: skip
     return {"models": pd.concat(models), "bounds": pd.concat(limits), "leakage": best, "scores": best.iloc[:0]}
@@ -120,6 +122,7 @@ def test_all_hold():
         ("C6", {"difference": (0.1, 0.05, 0.15, "higher")}, [FAILS, FAILS]),
         ("C6", {"difference": (-0.05, -0.1, 0.04, "cannot tell")}, [OPEN, OPEN]),
         ("C6", {"difference": (0.1, 0.05, 0.15, "cannot tell")}, [OPEN, OPEN]),
+        ("C6", {"difference": (0.02, 0.01, 0.03, "no material difference")}, [SAME, SAME]),
         ("C6", {"difference": (0.0, np.nan, np.nan, "not applicable"), "vacuous": 1.0}, [IDLE, IDLE]),
         ("C7", {"bounds": {"fell": -0.1, "delta": 0.1}}, [FAILS]),
         ("C7", {"bounds": {"fell": 0.1, "delta": 0.1}}, [OPEN]),
@@ -233,6 +236,7 @@ def diverge(parts: dict, *defences: str) -> dict:
     lost = leakage["defence"].isin(defences)
     leakage.loc[lost, [name for name in leakage if name.startswith(("difference", "p_"))]] = np.nan
     leakage.loc[lost, "verdict_vs_control"] = OPEN
+    leakage.loc[lost, "reason_vs_control"] = "no model is left: all 80 diverged"
     return {**parts, "models": models, "bounds": bounds, "leakage": leakage}
 
 
@@ -355,7 +359,30 @@ def test_reasons_are_given():
     found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
     assert (
         found["evidence"]
-        .str.contains(r"0.050 \[0.012, 0.088\], twice that in advantage: 0.100 \[0.024, 0.176\]; p = 0.01, Holm")
+        .str.contains(
+            r"0.050 \[0.012, 0.088\], twice that in advantage: 0.100 \[0.024, 0.176\]; test of no difference: p = 0.01, Holm-corrected 0.02;"
+        )
         .all()
     )
     assert found["low"].tolist() == pytest.approx([0.024] * 2)
+    assert found["evidence"].str.contains("test of equivalence, margin 0.05: p = 0.03, Holm-corrected 0.06").all()
+
+
+def test_what_a_design_finds_is_said_beside_what_it_did_not():
+    """80 victims in five splits that differ by nothing but their victims: as `popleak power` has it."""
+    found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
+    least = paired.detectable(victims=80, splits=5, spread=paired.Spread(0.5, 0.0))
+    assert (
+        found["evidence"]
+        .str.contains(f"found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}")
+        .all()
+    )
+    assert least > 0.1
+
+
+def test_the_reason_is_the_tables():
+    parts = tables(difference=(0.065, 0.01, 0.12, OPEN))
+    parts["leakage"]["reason_vs_control"] = verdicts.UNTOLD
+    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C6"]
+    assert set(found["verdict"]) == {OPEN}
+    assert found["evidence"].str.endswith("; cannot tell: neither is told from chance").all()

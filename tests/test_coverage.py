@@ -9,7 +9,7 @@ import pytest
 import interval_coverage as coverage
 import laws
 from laws import NOISE, Cell
-from popleak.measures import intervals, power
+from popleak.measures import intervals, paired, power
 
 STRICT = [
     Cell("rate", "beta-binomial", 5, 40, 0.02, 0.7),
@@ -99,6 +99,14 @@ def test_cells_simulated_again_take_the_place_of_the_old_ones():
     got = coverage.merged(again, rates)
     assert got[[*Cell._fields]].to_numpy().tolist() == rates[[*Cell._fields]].to_numpy().tolist()
     assert ((got["coverage"] == 0.5) == (got["splits"] == 10)).all()
+
+
+def test_the_spread_of_a_law_is_that_of_its_draws():
+    cell = Cell("equal", "dense", 400, 40, 0.1, 0.05)
+    drawn, ids = laws.differences(cell, 20, np.random.default_rng(2))
+    found = np.sqrt(np.mean([np.square(paired.spread(one, ids)) for one in drawn], axis=0))
+    assert tuple(laws.spread(cell)) == pytest.approx(tuple(found), rel=0.03)
+    assert drawn.mean() == pytest.approx(0.05, abs=0.005)
 
 
 def test_cells_are_of_laws_that_exist():

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import ttost_paired
 
 from popleak.measures import intervals, roc
 
@@ -152,6 +153,56 @@ def test_equal_differences_have_an_interval(value):
     np.testing.assert_allclose(got[:3], (value, value - share * (1 + value), value + share * (1 - value)))
     assert -1.0 <= got.low <= got.value <= got.high <= 1.0
     assert got.p == (1.0 if value == 0.0 else 2.0**-4), "five splits, however many victims"
+
+
+@pytest.mark.parametrize(("splits", "lean"), [(5, 0.2), (5, 0.0), (20, 0.1), (1, 0.0)])
+def test_equivalence_is_the_90_percent_interval_within_the_margin(splits, lean):
+    """Also against statsmodels, whose one-sample TOST over the split means it is where the floor does not bind."""
+    rng, ids = np.random.default_rng(splits), np.repeat(np.arange(splits), 40)
+    for _ in range(20):
+        values = np.where(rng.random(ids.size) < 0.3, rng.choice([-1.0, 1.0], ids.size), 0.0)
+        values = np.where(rng.random(ids.size) < lean * rng.random(splits)[ids], 1.0, values)
+        narrow = intervals.paired_test(values, np.zeros(ids.size), ids, level=0.9)
+        edge = max(-narrow.low, narrow.high)
+        p = [intervals.equivalence(values, np.zeros(ids.size), ids, margin=edge * scale) for scale in (0.99, 1.0, 1.01)]
+        assert p[0] > 0.05 > p[2] and p[1] == pytest.approx(0.05)
+        means = values.reshape(splits, 40).mean(axis=1)
+        if (
+            splits > 1
+            and abs(means.mean()) < 0.1
+            and means.std(ddof=1) / np.sqrt(splits) > values.std() / np.sqrt(ids.size)
+        ):
+            theirs = ttost_paired(means, np.zeros(splits), -0.1, 0.1)[0]
+            assert intervals.equivalence(values, np.zeros(ids.size), ids, margin=0.1) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize(
+    ("value", "splits", "size", "p"),
+    [
+        (0.0, 5, 400, 2**-5),  # clusters that agree by luck, once in 32
+        (0.0, 5, 16, np.exp(-0.05 * 80 / 4)),
+        (0.0, 20, 40, np.exp(-0.05 * 800 / 4)),
+        (0.0, 1, 400, np.exp(-0.05 * 400)),
+        (0.5, 5, 400, 1.0),
+        (-0.5, 5, 400, 1.0),
+        (1.0, 5, 400, 1.0),
+    ],
+)
+def test_equivalence_where_all_differences_are_equal(value, splits, size, p):
+    """The rules of `mean` for such data, one-sided: three, and the sign of the splits."""
+    values, ids = np.full(splits * size, value), np.repeat(np.arange(splits), size)
+    assert intervals.equivalence(values, np.zeros(ids.size), ids, margin=0.05) == pytest.approx(p)
+    if value == 0.0 and splits > 1:
+        # the same numbers in `mean`'s interval: its upper limit at level 1 - exp(-share n / 4) is the margin
+        level = 1.0 - np.exp(-0.05 * ids.size / 4)
+        assert intervals.paired_test(values, np.zeros(ids.size), ids, level=level).high == pytest.approx(0.05)
+
+
+def test_equivalence_of_next_to_nothing():
+    assert np.isnan(intervals.equivalence(np.ones(1), np.ones(1), np.zeros(1), margin=0.05))
+    assert np.isnan(intervals.equivalence(np.array([]), np.array([]), np.array([]), margin=0.05))
+    with pytest.raises(ValueError, match="margin"):
+        intervals.equivalence(np.ones(2), np.ones(2), np.zeros(2), margin=0.0)
 
 
 def test_delong_by_hand_and_against_pairs():

@@ -304,6 +304,7 @@ FLIPS = {
     "engine.device": ({"engine": {"device": "auto"}}, set()),
     "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
     "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
+    "margin": ({"margin": 0.1}, JUDGED - {"tables scores"}),
 }  # fmt: skip
 
 
@@ -363,7 +364,7 @@ def test_flips_touch_only_their_own():
     assert "dataset" not in real and {"split", "draw", "train"} <= real
 
 
-@pytest.mark.parametrize("key", ["attacks.settings", "knowledge", "figures", "tau", "title"])
+@pytest.mark.parametrize("key", ["attacks.settings", "knowledge", "figures", "tau", "margin", "title"])
 def test_no_training_for_what_comes_after(key):
     old = plan.build(config.load(BASE))
     found = rerun(old, plan.build(config.load({**BASE, **FLIPS[key][0]})))

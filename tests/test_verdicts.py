@@ -12,6 +12,8 @@ from popleak.verdicts import (
     IDLE,
     LOWER,
     OPEN,
+    SAME,
+    UNTOLD,
     Found,
     Verdict,
     against_chance,
@@ -82,6 +84,34 @@ def test_change_rests_on_the_corrected_p_value():
     assert change(found(models=0, diverged=8), same=True).word == OPEN, (
         "models that diverged are no models that are the same"
     )
+
+
+@pytest.mark.parametrize(
+    ("p", "equal", "told", "same", "expected"),
+    [
+        (0.5, 0.04, True, False, Verdict(SAME)),
+        (
+            0.01,
+            0.04,
+            True,
+            False,
+            Verdict(SAME),
+        ),  # significant, and within the margin: its sign is the interval's to show
+        (0.01, 0.06, True, False, Verdict(HIGHER)),
+        (0.5, 0.06, True, False, Verdict(OPEN)),
+        (0.5, np.nan, True, False, Verdict(OPEN)),
+        (0.01, 0.06, False, False, Verdict(OPEN, UNTOLD)),
+        (0.5, 0.001, False, False, Verdict(OPEN, UNTOLD)),
+        (np.nan, np.nan, False, True, Verdict(IDLE, "the models are the same")),
+    ],
+)
+def test_the_order_of_verdicts_on_a_difference(p, equal, told, same, expected):
+    assert change(found(0.01, 0.03, p=p), equal=equal, told=told, same=same) == expected
+
+
+def test_equivalence_cannot_be_shown_without_information():
+    assert change(found(-0.01, 0.01, p=0.9, splits=1), equal=1e-9).word == OPEN
+    assert change(found(-0.01, 0.01, p=0.9, models=3), equal=1e-9).word == OPEN
 
 
 def test_chance():

@@ -20,6 +20,7 @@ from pydantic import (
 
 from .protocols import EQUAL, MANY, OLD, PURE, RATIO
 from .settings import Settings
+from .verdicts import MARGIN
 
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
@@ -300,6 +301,9 @@ class Experiment(Settings):
     """Figures to draw."""
     tau: float = Field(default=0.1, gt=0, lt=1)
     """The accuracy gap under which the paper calls a model safe; used by verdicts and figures."""
+    margin: float = Field(default=MARGIN, gt=0, lt=0.5)
+    """Smallest difference in an adversary's accuracy that counts as material: 0.05 is 5 points, twice that in advantage. A difference that
+    is shown to be smaller gets the verdict `no material difference`. State it before the run."""
 
     @field_validator("defences")
     @classmethod

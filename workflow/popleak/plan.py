@@ -223,6 +223,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "copies": {copy.id: [task.id, copy.permutation] for task in plan.tasks for copy in task.placebos()},
         "data": {task.id: _data_of(task, config.twins(plan.tasks)) for task in plan.tasks},
         "tau": experiment.tau,
+        "margin": experiment.margin,
         "seed": experiment.seed,
         "arms": {task.id: _arms(experiment, task) for task in plan.tasks},
         "ratio_modes": {task.id: task.ratio_mode for task in plan.tasks},
@@ -243,7 +244,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "sensitivity": lambda: {name: made[name] for name in ("models", "leakage", "bounds", "claims")},
     }
     needs = {
-        "leakage": ("controls", "references", "white_box", "data"),
+        "leakage": ("controls", "references", "white_box", "data", "margin"),
         "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
         "placebo": ("copies", "references", "white_box"),

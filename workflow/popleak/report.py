@@ -35,7 +35,8 @@ SECTIONS = (
     ("data", "Data"), ("settings", "Settings"),
 )  # fmt: skip
 BADGES = {
-    verdicts.HOLDS: ("holds", "\u2713"), verdicts.FAILS: ("fails", "\u2717"), verdicts.IDLE: ("unknown", "\u2013"),
+    verdicts.HOLDS: ("holds", "\u2713"), verdicts.FAILS: ("fails", "\u2717"), verdicts.SAME: ("same", "\u2248"),
+    verdicts.IDLE: ("unknown", "\u2013"),
 }  # fmt: skip
 FORMS = ("literal", "corrected", "balanced", "coupling")
 WHERE = [*select.FACET, *select.PAIR, "poison", "defence"]
@@ -92,6 +93,7 @@ def write(
         matrix=report_text.matrix(frames["leakage"]),
         asked=report_text.asked(experiment, frames),
         claims=_claims(frames["claims"]),
+        margin=report_text.points(float(experiment.get("margin", verdicts.MARGIN))),
         figures=[_figure(figure, path) for figure, path in figures],
         tables=[
             _leakage(frames["leakage"]),
@@ -262,7 +264,8 @@ def _sorted(rows: Iterable[Mapping[str, Any]], more: Iterable[str] = ()) -> list
 LEAKAGE_NUMBERS = {
     "accuracy": "accuracy", "advantage": "advantage", "auc": "AUC", "tpr_at_fpr_05": "TPR at 5 %",
     "tpr_at_fpr_01": "TPR at 1 %",
-    "difference_vs_control": "vs control", "p_vs_control_holm": "p vs control", "p_vs_none_holm": "p vs none",
+    "difference_vs_control": "vs control", "p_vs_control_holm": "p vs control", "p_equal_vs_control_holm": "p equal to control",
+    "p_vs_none_holm": "p vs none", "p_equal_vs_none_holm": "p equal to none",
     "n_leaked": "n leaked",
     "detectable_advantage": "detectable", "abstained": "abstained", "known_ceiling": "ceiling", "victims": "victims",
     "diverged": "diverged",
@@ -271,6 +274,7 @@ LEAKAGE_WORDS = {
     "against_chance": "against chance",
     "verdict_vs_control": "than control",
     "verdict_vs_none": "than none",
+    "family": "tests",
 }
 
 
@@ -310,8 +314,8 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
     note = (
         "One row a task, pair of worlds, defence, adversary and knowledge (and poisoned share, shadows' architecture "
         "and answers a query, where these vary). In brackets: 95 % intervals. p values are "
-        "Holm-corrected over "
-        "the table, and the verdicts (lower, higher) rest on them. Below chance is reversed, so informative: whoever turns "
+        "Holm-corrected within two families of tests: primary, what claim C6 asks (the best informed adversary), and secondary, all other rows. The "
+        f"verdicts rest on them: {_margin(frame)}. Where neither of two accuracies differs from chance there is no verdict on their difference. Below chance is reversed, so informative: whoever turns "
         "such answers round is right that often. Control: the same defence without the fairness term; not applicable where it gives the "
         "same models. Victims that diverged answer 0.5 to all and are in no difference. Click a head to sort; hover over it for its "
         "meaning."
@@ -352,6 +356,13 @@ def _placebos(frame: pd.DataFrame) -> dict[str, Any]:
         "beyond 50 % comes from this table's finite pools. In brackets: 95 % intervals. The row `all` sums up a task's permutations."
     )
     return _table({"id": "placebo", "title": "Placebo", "note": note, "columns": columns, "rows": rows})
+
+
+def _margin(frame: pd.DataFrame) -> str:
+    """Say what the verdicts on a difference mean, with the margin of the table's rows."""
+    known = frame["margin"].dropna()
+    size = f"{report_text.points(known.iloc[0])}, the margin" if len(known) else "the margin"
+    return f"lower or higher is a difference that is not 0, {verdicts.SAME} one that is shown to be less than {size}"
 
 
 def _models(frame: pd.DataFrame) -> dict[str, Any]:

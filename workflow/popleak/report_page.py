@@ -48,8 +48,9 @@ table, not from the population that the table came from.</p>
 <section id="verdicts">
 <h2>Verdicts</h2>
 <p class="note">A claim holds, fails, or the data cannot tell; where it compares models that are the same it is not
-applicable. Intervals are not corrected for their number; C6 rests on the Holm-corrected test of the leakage table, so its
-interval may leave out 0 where the data cannot tell. The suite is made to find out: a claim that fails is a result.</p>
+applicable. Intervals are not corrected for their number; C6 rests on the Holm-corrected tests of the leakage table, so its
+interval may leave out 0 where the data cannot tell. Where C6 says that there is no material difference, the difference is shown to
+be less than {{ margin }} of accuracy, twice that of advantage. The suite is made to find out: a claim that fails is a result.</p>
 {% for claim in claims %}
 <h3 class="claim"><code>{{ claim.id }}</code> {{ claim.statement }}</h3>
 <div class="scroll"><table class="verdicts">
@@ -116,7 +117,7 @@ part of the settings shown.</p>
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --band: #f6f8fa;
-  --holds: #0072b2; --fails: #b34700; --unknown: #57606a; --warn: #fff4d6; }
+  --holds: #0072b2; --fails: #b34700; --same: #00725a; --unknown: #57606a; --warn: #fff4d6; }
 @media screen and (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4ae; --line: #3a424b; --paper:
   #14181d;
   --band: #1d232a; --warn: #4a3a10; } }
@@ -143,7 +144,8 @@ thead th { background: var(--band); white-space: nowrap; } tbody th { font-weigh
   8.5rem; }
 .badge { display: inline-block; padding: 0 .55rem; border-radius: .7rem; color: #fff; font-weight: 600; white-space:
   nowrap; }
-.holds { background: var(--holds); } .fails { background: var(--fails); } .unknown { background: var(--unknown); }
+.holds { background: var(--holds); } .fails { background: var(--fails); } .same { background: var(--same); }
+.unknown { background: var(--unknown); }
 .mark { display: inline-block; max-width: 11rem; white-space: normal; color: var(--fails); } .claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
 figure { margin: 1.2rem 0 2rem; } figure img { display: block; max-width: 100%; height: auto; background: #fff;
 padding: .4rem; }

@@ -16,7 +16,7 @@ from .report_words import interval as interval
 from .report_words import listed as listed
 from .report_words import number as number
 from .report_words import percent as percent
-from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, marks
+from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, UNTOLD, marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +130,11 @@ def _each(rows: pd.DataFrame, column: str, several: bool, said: Callable[[float]
     return listed(f"{said(row[column])} on {facet_name(row, several)}{noted(row)}" for row in records)
 
 
+def points(value: float) -> str:
+    """Return a size in accuracy as points: `5 points`."""
+    return count(f"{100 * value:.3g}", "point")
+
+
 def _points(value: float) -> str:
     return f"{100 * value:+.1f} points".replace("-", "\u2212")
 
@@ -190,12 +195,16 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
     unknown = len(judged) - len(idle) - len(tested)
     lines = []
     if len(tested):
-        lower, higher = (int((tested["verdict_vs_control"] == word).sum()) for word in (LOWER, HIGHER))
+        lower, higher, same, untold = (
+            int((tested["verdict_vs_control"] == word).sum()) for word in (LOWER, HIGHER, SAME, OPEN)
+        )
+        chance = int((tested["reason_vs_control"] == UNTOLD).sum())
         said = _each(tested, "difference_vs_control", several, _points)
         lines.append(
             f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
-            f"correction it is lower in {lower}, higher in {higher} and not told apart in {len(tested) - lower - higher} "
-            f"of {count(len(tested), 'task')}."
+            f"correction it is lower in {lower}, higher in {higher}, not materially different (by less than "
+            f"{points(tested['margin'].iloc[0])}) in {same} and not told apart in {untold} of {count(len(tested), 'task')}"
+            f"{f', in {chance} of which neither is told from chance' if chance else ''}."
         )
     if len(idle):
         lines.append(

@@ -30,8 +30,8 @@ def listed(items: Iterable[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
-def count(many: int, one: str) -> str:
-    return f"{many} {one}" if many == 1 else f"{many} {one}s"
+def count(many: int | str, one: str) -> str:
+    return f"{many} {one}" if str(many) == "1" else f"{many} {one}s"
 
 
 def facet_name(row: Mapping[str, Any], several: bool) -> str:

@@ -173,8 +173,10 @@ LEAKAGE = (
     ),
     Column("p_vs_none", "double", "p value of the paired difference in accuracy to `none`"),
     Column("p_vs_control", "double", "p value of the paired difference in accuracy to the matched no-EO control"),
-    Column("p_vs_none_holm", "double", "the same, Holm-corrected over the table; null for reference lines"),
-    Column("p_vs_control_holm", "double", "the same, Holm-corrected over the table; null for reference lines"),
+    Column("p_vs_none_holm", "double", "the same, Holm-corrected within the row's `family`; null for reference lines"),
+    Column(
+        "p_vs_control_holm", "double", "the same, Holm-corrected within the row's `family`; null for reference lines"
+    ),
     Column("difference_vs_control", "double", "paired difference in accuracy to the control"),
     Column("difference_vs_control_low", "double", "95 % interval"),
     Column("difference_vs_control_high", "double", "95 % interval"),
@@ -214,9 +216,10 @@ LEAKAGE = (
     Column(
         "verdict_vs_control",
         "string",
-        "lower or higher where p_vs_control_holm is below 0.05, else cannot tell; not applicable where the models are the control's own: "
-        "every EO term was vacuous, or all measures and scores (but of aware shadows) are equal to the last bit (no limits, no test); null where "
-        "there is no control, and for reference lines",
+        "not applicable where the models are the control's own: every EO term was vacuous, or all measures and scores (but of aware shadows) "
+        "are equal to the last bit (no limits, no test); cannot tell where neither accuracy differs from chance; no material difference where "
+        "p_equal_vs_control_holm is below 0.05; lower or higher where p_vs_control_holm is; else cannot tell. The first that applies; null "
+        "where there is no control, and for reference lines",
     ),
     Column(
         "verdict_vs_none",
@@ -231,6 +234,49 @@ LEAKAGE = (
         "twin_task",
         "string",
         "id of the task that differs in this alone: its models do not see the attribute; null where they do not here, or there is no such task",
+    ),
+    Column(
+        "margin",
+        "double",
+        "smallest difference in accuracy that counts as material: the config's `margin`; twice that in advantage",
+    ),
+    Column(
+        "family",
+        "string",
+        "primary: `best`, informed, own shadows, asked once, nobody poisoned, worlds that differ, which is what claim C6 asks; secondary: all "
+        "other rows. p values are corrected within each, those against the control and those against `none` apart; null for reference lines",
+    ),
+    *(
+        column
+        for other, said in (("control", "the control"), ("none", "`none`"))
+        for column in (
+            Column(
+                f"p_equal_vs_{other}",
+                "double",
+                f"p value of two one-sided tests that the difference in accuracy to {said} lies within +-margin",
+            ),
+            Column(
+                f"p_equal_vs_{other}_holm",
+                "double",
+                "the same, Holm-corrected within the row's `family`; null for reference lines",
+            ),
+            Column(
+                f"reason_vs_{other}",
+                "string",
+                f"why verdict_vs_{other} is cannot tell, where it is for another reason than two p values of 0.05 and more, or not applicable; "
+                f"else null",
+            ),
+            Column(
+                f"sd_vs_{other}",
+                "double",
+                "standard deviation, within splits, of one victim's paired difference in accuracy",
+            ),
+            Column(
+                f"between_vs_{other}",
+                "double",
+                "estimated standard deviation of the pool splits' own differences; few splits tell it badly",
+            ),
+        )
     ),
 )
 BOUNDS = (
@@ -365,7 +411,7 @@ PROXIES = (
 CLAIMS = (
     Column("claim", "string", "C1 to C8, and C2s"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
-    Column("verdict", "string", "holds, fails, cannot tell or not applicable"),
+    Column("verdict", "string", "holds, fails, cannot tell or not applicable; for C6 no material difference too"),
     Column("statement", "string", "the claim in words"),
     Column(
         "evidence",

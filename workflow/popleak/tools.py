@@ -7,10 +7,14 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import trouble
 from .errors import PopleakError
 from .schema import PERMUTED, SWEPT, TABLES
+
+if TYPE_CHECKING:
+    from .measures.paired import Spread
 
 LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
 
@@ -134,13 +138,18 @@ def _plan(arguments: argparse.Namespace) -> None:
 def _add_power(commands) -> None:
     parser = commands.add_parser(
         "power",
-        help="before a run: the victims that an interval's width needs, and the advantage that a number detects",
+        help="before a run: the victims that an interval's width, or a difference of two defences, needs; what a number detects",
     )
     expected = parser.add_mutually_exclusive_group()
     expected.add_argument("--accuracy", type=float, help="expected accuracy of the attack; 0.75 unless given")
     expected.add_argument("--advantage", type=float, help="expected TPR - FPR; widths are then of the advantage")
+    expected.add_argument(
+        "--difference",
+        type=float,
+        help="plan a paired difference of this size in accuracy; twice that is the advantage's",
+    )
     wanted = parser.add_mutually_exclusive_group()
-    wanted.add_argument("--width", type=float, default=0.1, help="wanted median width of the interval")
+    wanted.add_argument("--width", type=float, help="wanted median width of the interval; 0.1 unless given")
     wanted.add_argument("--victims", type=int, help="victims a split and world, to see what they give")
     parser.add_argument("--splits", type=int, nargs="+", default=[5, 10, 20])
     parser.add_argument(
@@ -148,11 +157,23 @@ def _add_power(commands) -> None:
         help="of being named rightly, between victims of one split; 0 0.02 0.1 unless given (with one split 0)",
     )  # fmt: skip
     parser.add_argument("--level", type=float, default=0.95, help="of the interval; tests are at 1 - level")
-    parser.add_argument("--power", type=float, default=0.8, help="probability of finding the detectable advantage")
+    parser.add_argument("--power", type=float, default=0.8, help="probability of finding what is to be detected")
+    paired = parser.add_argument_group("with --difference")
+    spread = paired.add_mutually_exclusive_group()
+    spread.add_argument("--sd", type=float, help="standard deviation of one victim's difference within a split")
+    spread.add_argument("--pilot", type=Path, help="a finished run's table leakage.parquet, whose spreads are taken")
+    paired.add_argument("--between", type=float, help="standard deviation of the splits' own differences")
+    paired.add_argument("--margin", type=float, help="of the test of equivalence; 0.05 unless given")
+    paired.add_argument("--shadows", type=int, help="shadow models a world and split, which cost too; 100 unless given")
     parser.set_defaults(run=_power)
 
 
 def _power(arguments: argparse.Namespace) -> None:
+    if arguments.difference is not None:
+        return _power_of_difference(arguments)
+    for option in ("sd", "pilot", "between", "margin", "shadows"):
+        if getattr(arguments, option) is not None:
+            raise PopleakError(f"--{option} plans a paired difference: give --difference too")
     from .measures import power
 
     scale, accuracy = 1.0, 0.75 if arguments.accuracy is None else arguments.accuracy
@@ -160,15 +181,59 @@ def _power(arguments: argparse.Namespace) -> None:
         if not -1.0 < arguments.advantage < 1.0:
             raise PopleakError(f"advantage must lie between -1 and 1, not {arguments.advantage:g}")
         scale, accuracy = 2.0, (1.0 + arguments.advantage) / 2.0
+    width = 0.1 if arguments.width is None else arguments.width
     plans = [
         power.plan(
             accuracy=accuracy, splits=splits, correlation=correlation, level=arguments.level, power=arguments.power,
-            **({"width": arguments.width / scale} if arguments.victims is None else {"per_split": arguments.victims}),
+            **({"width": width / scale} if arguments.victims is None else {"per_split": arguments.victims}),
         )
         for splits in arguments.splits
         for correlation in arguments.correlation or ((0.0, 0.02, 0.1) if splits > 1 else (0.0,))
     ]  # fmt: skip
     print("\n".join(power.lines(plans, scale=scale)))
+
+
+def _power_of_difference(arguments: argparse.Namespace) -> None:
+    from .measures import paired
+    from .verdicts import MARGIN
+
+    for option in ("width", "correlation"):
+        if getattr(arguments, option) is not None:
+            raise PopleakError(f"--{option} is of an interval, not of a difference: leave it out beside --difference")
+    shadows = 100 if arguments.shadows is None else arguments.shadows
+    if shadows < 0:
+        raise PopleakError(f"shadows must be at least 0, not {shadows}")
+    design = {
+        "difference": arguments.difference, "margin": MARGIN if arguments.margin is None else arguments.margin,
+        "level": 1.0 - arguments.level, "power": arguments.power,
+    }  # fmt: skip
+    for title, spread in _spreads(arguments):
+        if title:
+            print(f"{title}: sd {spread.within:.3f} within splits, {spread.between:.3f} between")
+        if arguments.victims is not None:
+            found = paired.given(arguments.victims, splits=arguments.splits, spread=spread, **design)
+        else:
+            plans = [paired.plan(splits=splits, spread=spread, **design) for splits in arguments.splits]
+            found = paired.lines(plans, shadows=shadows)
+        print("\n".join(found), flush=True)
+
+
+def _spreads(arguments: argparse.Namespace) -> list[tuple[str, Spread]]:
+    """Return the spreads to plan with, each with its title: those of a pilot run, or the one that is given."""
+    from .measures.paired import Spread
+
+    if arguments.pilot is not None:
+        if arguments.between is not None:
+            raise PopleakError("--between is measured from --pilot: leave out one of the two")
+        from . import pilot
+
+        return [
+            (f"{one.name} ({one.victims} victims in {one.splits} splits)", one.spread)
+            for one in pilot.read(arguments.pilot)
+        ]
+    if arguments.sd is None or arguments.between is None:
+        raise PopleakError("a difference is planned from its spread: give --sd and --between, or --pilot FILE")
+    return [("", Spread(arguments.sd, arguments.between))]
 
 
 def _add_schema(commands) -> None:

@@ -1,7 +1,7 @@
 """The one place that turns an estimate into a verdict; tables, sentences and figures take their words from here.
 
-On a claim: holds, fails, cannot tell or not applicable. On a difference between two defences: lower, higher, cannot tell or not
-applicable. On an accuracy: above chance, below chance or cannot tell. A verdict needs an interval that carries information:
+On a claim: holds, fails, cannot tell or not applicable. On a difference between two defences: lower, higher, no material difference,
+cannot tell or not applicable; the claim C6, which is such a difference, has `no material difference` too. On an accuracy: above chance, below chance or cannot tell. A verdict needs an interval that carries information:
 without models enough, or from one pool split alone, it is `cannot tell`, with the reason.
 """
 
@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 HOLDS, FAILS, OPEN, IDLE = "holds", "fails", "cannot tell", "not applicable"
-LOWER, HIGHER = "lower", "higher"
+LOWER, HIGHER, SAME = "lower", "higher", "no material difference"
 ABOVE, BELOW = "above", "below"
-WORDS = (HOLDS, FAILS, OPEN, IDLE)
+WORDS = (HOLDS, FAILS, SAME, OPEN, IDLE)
+"""Verdicts on claims, in the order in which they are counted."""
 LEVEL = 0.05
+MARGIN = 0.05
+"""Smallest difference in accuracy that is material, unless the config says otherwise: 0.10 in advantage."""
 LEAST_SPLITS = 2
 """One split says nothing of how splits differ: its intervals cover 72 % where 40 gaps of a split are correlated by 0.3 (docs/statistics.md)."""
 LEAST_MODELS = 4
 """Fewest whose mean was simulated (docs/statistics.md)."""
+UNTOLD = "neither is told from chance"
 REVERSED = "reversed: significantly below chance, so informative"
 
 
@@ -94,13 +98,21 @@ def together(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict(word, "; ".join(reasons))
 
 
-def change(found: Found, *, same: bool = False) -> Verdict:
-    """Return lower or higher where the p value, corrected for its family, is below 5 %; found.p is that corrected value."""
+def change(found: Found, *, equal: float = float("nan"), told: bool = True, same: bool = False) -> Verdict:
+    """Return what may be said of a difference between two defences; found.p and `equal` are p values corrected for their families.
+
+    The first that applies: not applicable, where the models are the `same`; cannot tell, where the estimate carries no verdict or
+    neither accuracy is `told` from chance, for there is then no leakage of which one might have less; no material difference, where
+    the test of equivalence (p value `equal`) says that the difference is within the margin, be it significant or not; lower or
+    higher, where the test of 0 does; cannot tell.
+    """
     if found.models and same:
         return Verdict(IDLE, "the models are the same")
-    reason = lacking(found)
+    reason = lacking(found) or ("" if told else UNTOLD)
     if reason:
         return Verdict(OPEN, reason)
+    if equal < LEVEL:
+        return Verdict(SAME)
     if not found.p < LEVEL:
         return Verdict(OPEN)
     return Verdict(LOWER if found.value < 0 else HIGHER)

@@ -232,5 +232,10 @@ def lines(plans: list[Plan], *, scale: float = 1.0) -> list[str]:
                 f"{one.design_effect:.2f}", f"{scale * one.width:.3f}", found,
             )
         )  # fmt: skip
+    return aligned(rows)
+
+
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return rows of cells as lines, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True)) for row in rows]

@@ -3,7 +3,8 @@
 The unit is a victim with its own draw; intervals carry the clustering of victims by pool split (`measures.intervals`).
 Differences are paired: a victim under a defence against the same victim without it, or under the no-EO control. A victim that
 diverged under either is in no difference; in the accuracy it is one that answers 0.5 to all. Where both defences gave the same
-models there is nothing to test, and the verdict is `not applicable`.
+models there is nothing to test, and the verdict is `not applicable`. Else two tests are made, of no difference and of one as large as
+the margin, each corrected (Holm) within its family: what claim C6 asks is `primary`, all else `secondary`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from .. import schema, verdicts
-from ..measures import intervals, leakage
-from ..protocols import RATIO
+from ..measures import intervals, leakage, paired
+from ..plain import plain
+from ..protocols import EQUAL, RATIO
 from . import as_arrow
 from ._victims import VICTIM, Victims, numbers
 
@@ -42,6 +44,7 @@ class Cell(NamedTuple):
 Cells = dict[tuple[str, str, str, str, str, int], Cell]
 """By defence, adversary, access, knowledge, shadow model and repeats."""
 OTHERS = ("none", "control")
+PRIMARY, SECONDARY = "primary", "secondary"
 
 
 def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
@@ -51,22 +54,13 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
     rows = []
     for key, game, cells in games(scores, settings):
         controls = settings["controls"].get(game["task"].iloc[0], {})
-        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])))
+        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings["margin"])
     kept = [column.name for column in schema.TABLES["leakage"]]
     rows = [row | settings.get("data", {}).get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
-    # a reference line claims nothing of a defence
-    lines = {(task, name) for task, names in settings["references"].items() for name in names}
-    counted = pd.Series(
-        [key not in lines for key in zip(frame["task"], frame["adversary"])], index=frame.index, dtype=bool
-    )
+    frame["margin"], frame["family"] = settings["margin"], _families(frame, settings["references"])
     for other in OTHERS:
-        adjusted = intervals.holm(frame[f"p_vs_{other}"].where(counted).to_numpy(dtype=float))
-        frame[f"p_vs_{other}_holm"] = adjusted
-        frame[f"verdict_vs_{other}"] = [
-            verdicts.change(found.against._replace(p=p), same=found.same).word if found and claims else None
-            for found, p, claims in zip(frame[f"found_{other}"], adjusted, counted, strict=True)
-        ]
+        _judge(frame, other)
     return as_arrow("leakage", frame)
 
 
@@ -81,6 +75,33 @@ def games(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[t
         task = game["task"].iloc[0]
         aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
         yield key, game, _cells(game) | _best(game[~game["adversary"].isin(aside)])
+
+
+def _families(frame: pd.DataFrame, references: Mapping[str, list[str]]) -> np.ndarray:
+    """Return the family of tests of each row (n,): primary, what claim C6 asks, secondary, or None for a reference line, which
+    claims nothing of a defence."""
+    asked = (frame["adversary"] == BEST) & (frame["knowledge"] == "informed") & (frame["protocol"] != EQUAL)
+    primary = asked.to_numpy() & frame.index.isin(plain(frame).index)
+    lines = {(task, name) for task, names in references.items() for name in names}
+    line = [key in lines for key in zip(frame["task"], frame["adversary"], strict=True)]
+    return np.where(np.array(line, dtype=bool), None, np.where(primary, PRIMARY, SECONDARY).astype(object))
+
+
+def _judge(frame: pd.DataFrame, other: str) -> None:
+    """Fill in the corrected p values of the differences to `other`, their verdicts and the reasons, family by family."""
+    for name in (f"p_vs_{other}", f"p_equal_vs_{other}"):
+        frame[f"{name}_holm"] = np.nan
+        for _, part in frame.groupby("family", sort=False):
+            frame.loc[part.index, f"{name}_holm"] = intervals.holm(part[name].to_numpy(dtype=float))
+    columns = (f"found_{other}", f"p_vs_{other}_holm", f"p_equal_vs_{other}_holm", "family")
+    judged = [
+        verdicts.change(found.against._replace(p=p), equal=equal, told=found.told, same=found.same)
+        if found and family
+        else None
+        for found, p, equal, family in zip(*(frame[name] for name in columns), strict=True)
+    ]
+    frame[f"verdict_vs_{other}"] = [one.word if one else None for one in judged]
+    frame[f"reason_vs_{other}"] = [(one.reason or None) if one else None for one in judged]
 
 
 def _cells(game: pd.DataFrame) -> Cells:
@@ -120,29 +141,37 @@ def _best(game: pd.DataFrame) -> Cells:
 
 
 class Difference(NamedTuple):
-    """A paired difference in accuracy, its p value not corrected, and whether both defences gave the same models."""
+    """A paired difference in accuracy with its p value, not corrected; that of the test of equivalence; how victims and splits vary;
+    whether both defences gave the same models; whether either accuracy differs from chance."""
 
     against: verdicts.Found
+    equal: float
+    spread: paired.Spread
     same: bool
+    told: bool
 
 
-def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models: Victims) -> list[dict[str, Any]]:
+def _game(
+    game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models: Victims, margin: float
+) -> list[dict[str, Any]]:
     known = game[game["defence"] == "none"].dropna(subset="known_ceiling")
     ceiling = known.groupby("split")["known_ceiling"].first().mean() if len(known) else np.nan
     pair = {name: game[name].iloc[0] for name in PAIR}
     victims = game.drop_duplicates("victim")
+    found = {key: _summary(cell, pair, key[1]) for key, cell in cells.items()}
+    told = {key: one["against_chance"] in (verdicts.ABOVE, verdicts.BELOW) for key, one in found.items()}
     same: dict[tuple[str, str], bool] = {}
     rows = []
-    for (defence, *adversary), cell in cells.items():
+    for key, cell in cells.items():
+        defence, *adversary = key
         blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
         row = {
-            **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)),
-            **summary(cell, pair, adversary[0]),
+            **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)), **found[key],
             "known_ceiling": ceiling if defence == "none" else np.nan,
             "diverged": 0 if blind else np.isin(cell.victim, numbers(victims, models.diverged(defence))).sum(),
         }  # fmt: skip
         for other, name in zip(OTHERS, ("none" if defence != "none" else None, controls.get(defence)), strict=True):
-            there = _cell(cells, name, adversary)
+            there = _key(cells, name, adversary)
             if there is None:
                 row |= {f"found_{other}": None}
                 continue
@@ -150,13 +179,18 @@ def _game(game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models:
                 idle = other == "control" and models.idle([defence, name])
                 same[defence, name] = idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
             lost = numbers(victims, [] if blind else models.diverged(defence, name))
-            found = _difference(cell, there, lost, same[defence, name])
+            one = _difference(
+                cell, cells[there], lost, same=same[defence, name], told=told[key] or told[there], margin=margin
+            )
             row |= {
-                f"found_{other}": Difference(found, same[defence, name]),
-                f"p_vs_{other}": found.p,
-                f"difference_vs_{other}": found.value,
-                f"difference_vs_{other}_low": found.low,
-                f"difference_vs_{other}_high": found.high,
+                f"found_{other}": one,
+                f"p_vs_{other}": one.against.p,
+                f"p_equal_vs_{other}": one.equal,
+                f"difference_vs_{other}": one.against.value,
+                f"difference_vs_{other}_low": one.against.low,
+                f"difference_vs_{other}_high": one.against.high,
+                f"sd_vs_{other}": one.spread.within,
+                f"between_vs_{other}": one.spread.between,
             }
         rows.append(row)
     return rows
@@ -168,7 +202,7 @@ def _same_scores(cells: Cells, defence: str, other: str) -> bool:
     `aware` shadows have a defence's default settings, so that victims that are equal may get other scores: they say nothing here.
     """
     compared = [
-        (mine, _cell(cells, other, [adversary, access, knowledge, *rest]))
+        (mine, cells.get(_key(cells, other, [adversary, access, knowledge, *rest])))
         for (name, adversary, access, knowledge, *rest), mine in cells.items()
         if name == defence and knowledge != "aware"
     ]
@@ -178,8 +212,8 @@ def _same_scores(cells: Cells, defence: str, other: str) -> bool:
     )
 
 
-def _cell(cells: Cells, defence: str | None, adversary: list[str]) -> Cell | None:
-    """Return the same adversary's cell under another defence.
+def _key(cells: Cells, defence: str | None, adversary: list[str]) -> tuple | None:
+    """Return where the same adversary's cell under another defence is.
 
     Undefended victims have `informed` alone, which stands for every level; so does a defence for `aware` where its settings
     are the default ones. Victims that do not answer at random are asked once.
@@ -188,18 +222,21 @@ def _cell(cells: Cells, defence: str | None, adversary: list[str]) -> Cell | Non
         return None
     name, access, knowledge, shadow_model, repeats = adversary
     keys = [(defence, name, access, k, shadow_model, r) for r in (repeats, 1) for k in (knowledge, "informed")]
-    return next((cells[key] for key in keys if key in cells), None)
+    return next((key for key in keys if key in cells), None)
 
 
-def _difference(cell: Cell, other: Cell, lost: np.ndarray, same: bool) -> verdicts.Found:
-    """Return the paired difference over the victims that are not lost, those that diverged; without limits or test if `same`."""
+def _difference(cell: Cell, other: Cell, lost: np.ndarray, *, same: bool, told: bool, margin: float) -> Difference:
+    """Return the paired difference over the victims that are not lost, those that diverged; without limits or tests if `same`."""
     victims, mine, theirs = np.intersect1d(cell.victim, other.victim, assume_unique=True, return_indices=True)
     kept = ~np.isin(victims, lost)
-    split = cell.split[mine][kept]
-    found = intervals.paired_test(cell.correct[mine][kept], other.correct[theirs][kept], split)
+    split, values = cell.split[mine][kept], (cell.correct[mine][kept], other.correct[theirs][kept])
+    found, equal = intervals.paired_test(*values, split), intervals.equivalence(*values, split, margin=margin)
+    spread = paired.spread(values[0] - values[1], split)
     if same and kept.any():
-        found = intervals.UNKNOWN._replace(value=found.value)
-    return verdicts.Found(*found, models=len(split), splits=np.unique(split).size, diverged=int((~kept).sum()))
+        found, equal = intervals.UNKNOWN._replace(value=found.value), np.nan
+        spread = paired.Spread(np.nan, np.nan)
+    counts = {"models": len(split), "splits": np.unique(split).size, "diverged": int((~kept).sum())}
+    return Difference(verdicts.Found(*found, **counts), equal, spread, same, told)
 
 
 def summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, Any]:
