@@ -158,7 +158,7 @@ def _game(
     ceiling = known.groupby("split")["known_ceiling"].first().mean() if len(known) else np.nan
     pair = {name: game[name].iloc[0] for name in PAIR}
     victims = game.drop_duplicates("victim")
-    found = {key: _summary(cell, pair, key[1]) for key, cell in cells.items()}
+    found = {key: summary(cell, pair, key[1]) for key, cell in cells.items()}
     told = {key: one["against_chance"] in (verdicts.ABOVE, verdicts.BELOW) for key, one in found.items()}
     same: dict[tuple[str, str], bool] = {}
     rows = []
