@@ -139,7 +139,7 @@ def test_ratios_draws_the_curve_and_marks_the_infinite(columns):
     assert set(undefended["adversary"]) == {"threshold", "kl", "meta", "best", "data"}
     assert not plotted.duplicated(["task", "model", "ratio", "defence", "adversary"]).any()
     title = found.axes[1].get_title(loc="left")
-    assert "(1 infinite)" in title and "published 4.16" in title
+    assert "(1 infinite)" in title and "published 1.80, 4.16" in title
 
 
 def test_ratios_takes_either_order_of_worlds_as_one_ratio():
