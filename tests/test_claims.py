@@ -340,7 +340,11 @@ def test_what_a_design_finds_is_said_beside_what_it_did_not():
     """80 victims in five splits that differ by nothing but their victims: as `popleak power` has it."""
     found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
     least = paired.detectable(victims=80, splits=5, spread=paired.Spread(0.5, 0.0))
-    assert found["evidence"].str.contains(f"found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}").all()
+    assert (
+        found["evidence"]
+        .str.contains(f"found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}")
+        .all()
+    )
     assert least > 0.1
 
 

@@ -144,7 +144,9 @@ def _add_power(commands) -> None:
     expected.add_argument("--accuracy", type=float, help="expected accuracy of the attack; 0.75 unless given")
     expected.add_argument("--advantage", type=float, help="expected TPR - FPR; widths are then of the advantage")
     expected.add_argument(
-        "--difference", type=float, help="plan a paired difference of this size in accuracy; twice that is the advantage's"
+        "--difference",
+        type=float,
+        help="plan a paired difference of this size in accuracy; twice that is the advantage's",
     )
     wanted = parser.add_mutually_exclusive_group()
     wanted.add_argument("--width", type=float, help="wanted median width of the interval; 0.1 unless given")

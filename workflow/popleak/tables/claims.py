@@ -311,7 +311,9 @@ def _tests(row: Mapping[str, Any], found: Found) -> str:
         victims=found.models, splits=found.splits, spread=paired.Spread(row["sd_vs_control"], row["between_vs_control"])
     )
     if least == least:
-        said += f"; smallest difference found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}"
+        said += (
+            f"; smallest difference found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}"
+        )
     return said
 
 
