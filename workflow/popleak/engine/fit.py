@@ -74,7 +74,7 @@ class Table:
     @functools.cached_property
     def packed(self) -> np.ndarray:
         """The features as the compiled loops read them."""
-        from .fused import pack_table
+        from .layout import pack_table
 
         return pack_table(self.x)
 
