@@ -57,7 +57,8 @@ def test_training_command(tmp_path):
     path = tmp_path / "training.parquet"
     counts = ["--epochs", "2", "--repeats", "1", "--loop-models", "2", "--stacked-models", "3", "--threads", "1"]
     command = [sys.executable, BENCHMARKS / "training.py", "--shapes", TOY, *counts, "--output", path]
-    environment = {**os.environ, "PYTHONPATH": str(tiny.ROOT / "workflow")}
+    paths = [str(tiny.ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     there = ways.present()
