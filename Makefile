@@ -18,6 +18,8 @@ install: $(INSTALLED)
 # how fast, and compared with what: tables and figures in results/benchmarks; `python benchmarks/report.py` puts them into
 # docs/performance.md
 bench: $(INSTALLED)
+	@# JAX is compared with where it can be had; the benchmark says so where it cannot
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/storage.py

@@ -24,7 +24,7 @@ from popleak.settings import digest
 
 RESULTS = Path("results/benchmarks")
 ENGINE = ("popleak.engine.fit", "popleak.models.mlp")
-SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("common", "ways", "loops")]
+SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("common", "ways", "loops", "loops_jax")]
 Result = TypeVar("Result")
 
 

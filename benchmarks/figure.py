@@ -13,7 +13,7 @@ from growth import AXES
 from popleak import store
 from popleak.figure import PDF_METADATA, PNG_METADATA
 from popleak.figures import _style as style
-from ways import WAYS, Shape, shapes_in
+from ways import SHOWN, Shape, with_better_jax
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 LOOKS = {
     "loader": style.Look(style.GREY, "s", (0, (1, 1))),
     "careful": style.Look(style.ORANGE, "^", (0, (5, 1.5))),
+    "jax": style.Look(style.GREEN, "D", (0, (3, 1, 1, 1))),
     "stacked": style.Look(style.BLUE, "o", "-"),
 }
 LABELS = {
     "loader": "loader: one by one, DataLoader",
     "careful": "careful: one by one, tuned",
+    "jax": "jax: one compiled epoch",
     "stacked": "stacked: the engine",
 }
 AXIS_LABELS = {"models": "models", "rows": "rows of a model", "width": "units of each hidden layer"}
@@ -39,10 +41,10 @@ def shape_label(shape: Shape) -> str:
 
 def training_figure(frame: pd.DataFrame) -> matplotlib.figure.Figure:
     """Return CPU seconds a model, share of sgemm and, where more threads were run, what they save, by shape and way."""
-    frame = frame.assign(shape=shapes_in(frame))
+    frame = with_better_jax(frame)
     shapes, counts = list(dict.fromkeys(frame["shape"])), sorted(frame["threads"].unique())
     one = frame[frame["threads"] == counts[0]]
-    figure = style.blank(8.6 if len(counts) > 1 else 6.9, 1.1 + 0.52 * len(shapes))
+    figure = style.blank(8.6 if len(counts) > 1 else 6.9, 1.1 + 0.64 * len(shapes))
     panels = figure.subplots(1, 2 + (len(counts) > 1), sharey=True, width_ratios=[1.7, 1, 1][: 2 + (len(counts) > 1)])
     for axes in panels:
         style.bands(axes, len(shapes))
@@ -67,7 +69,7 @@ def training_figure(frame: pd.DataFrame) -> matplotlib.figure.Figure:
                        textcoords="offset points", ha="right", fontsize=7.5, color=style.REFERENCE)  # fmt: skip
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0, labelleft=False)
-    style.legend(figure, [style.key(LOOKS[way], LABELS[way]) for way in WAYS], entry=2.2)
+    style.legend(figure, [style.key(LOOKS[way], LABELS[way]) for way in SHOWN if way in set(one["way"])], entry=2.2)
     return figure
 
 
@@ -75,10 +77,10 @@ def _rows(axes: matplotlib.axes.Axes, frame: pd.DataFrame, shapes: list, column:
     """Draw a marker at the median and a line over the repeats for each shape and way, a way's markers under the last's."""
     for at, shape in enumerate(shapes):
         cell = frame[frame["shape"] == shape].pivot(index="repeat", columns="way", values=column)
-        for place, way in enumerate(WAYS):
+        for place, way in enumerate(SHOWN):
             if way not in cell:
                 continue
-            look, values, y = LOOKS[way], cell[way], at + 0.26 * (place - 1)
+            look, values, y = LOOKS[way], cell[way], at + 0.21 * (place - 1.5)
             axes.plot([values.min(), values.max()], [y, y], color=look.color, linewidth=1, clip_on=False)
             axes.plot([values.median()], [y], look.marker, color=look.color, markersize=5, clip_on=False)
             if ratios and way != "stacked":
@@ -91,7 +93,7 @@ def growth_figure(frame: pd.DataFrame) -> matplotlib.figure.Figure:
     names = [axis for axis in AXES if (frame["axis"] == axis).any()]
     figure = style.blank(1.0 + 2.6 * len(names), 4.9)
     panels = figure.subplots(2, len(names), squeeze=False, sharex="col", sharey="row")
-    ways = [way for way in WAYS if (frame["way"] == way).any()]
+    ways = [way for way in SHOWN if (frame["way"] == way).any()]
     for column, name in enumerate(names):
         cell = frame[frame["axis"] == name]
         for row, measure in enumerate(("cpu_seconds", "peak_memory_mb")):

@@ -1,4 +1,4 @@
-"""Three ways to train the same models, in CPU seconds a model: `python benchmarks/training.py`.
+"""Several ways to train the same models, in CPU seconds a model: `python benchmarks/training.py`.
 
 Each measurement is a process of its own; the ways take turns within a repeat, so that a drift of the machine meets all
 of them. What is trained and how is in `ways.py`.
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 import common
 import ways
-from ways import ALL, DEFAULT, LEARNING_RATE, SHAPE, WAYS, Shape
+from ways import ALL, DEFAULT, JAX, LEARNING_RATE, SHAPE, SHOWN, WAYS, Shape
 
 OUTPUT = common.RESULTS / "training.parquet"
 SCHEMA = pa.schema(
@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
         "rows": pa.int64(), "features": pa.int64(), "widths": pa.list_(pa.int64()), "batch": pa.int64(),
         "epochs": pa.int64(), "way": pa.string(), "models": pa.int64(), "threads": pa.int64(), "repeat": pa.int64(),
         "cpu_seconds_per_model": pa.float64(), "wall_seconds_per_model": pa.float64(), "peak_memory_mb": pa.float64(),
-        "share_of_sgemm": pa.float64(), "max_weight_difference": pa.float64(),
+        "first_round_cpu_seconds": pa.float64(), "share_of_sgemm": pa.float64(), "max_weight_difference": pa.float64(),
     }
 )  # fmt: skip
 MEMORY = ("imports", "data", "first_round")
@@ -42,7 +42,7 @@ class Effort:
     epochs: int = 20
 
     def models(self, way: str) -> int:
-        return self.stacked_models if way == "stacked" else self.loop_models
+        return self.stacked_models if way in (*JAX, "stacked") else self.loop_models
 
 
 # the loops take seconds a model on the largest shapes: less of it there, for the whole to end in minutes
@@ -63,14 +63,18 @@ def effort(shape: Shape, arguments: argparse.Namespace) -> Effort:
 def measure(shape: Shape, way: str, models: int, epochs: int, threads: int) -> dict:
     """Train `models` models in this process and return costs, weights and the sgemm rate after it.
 
-    A first round over two batches, not counted, pays for what is loaded or compiled on first use. memory: the most that
+    A first round over two batches, counted apart, pays for what is loaded or compiled on first use; JAX compiles for the
+    number of rows, so that its first round is an epoch. memory: the most that
     the process held after the imports, after making the data and after the first round, in MB.
     """
     ways.prepare(way, threads)
     memory = [common.peak_memory()]
     build, table, rows = ways.problem(shape, models)
     memory.append(common.peak_memory())
-    ways.train(way, build, table, rows[:, : 2 * shape.batch], ways.settings(shape, 1), threads=threads)
+    cpu = time.process_time()
+    first = rows if way in JAX else rows[:, : 2 * shape.batch]
+    ways.train(way, build, table, first, ways.settings(shape, 1), threads=threads)
+    first_round = time.process_time() - cpu
     memory.append(common.peak_memory())
     wall, cpu = time.perf_counter(), time.process_time()
     weights = ways.train(way, build, table, rows, ways.settings(shape, epochs), threads=threads)
@@ -78,6 +82,7 @@ def measure(shape: Shape, way: str, models: int, epochs: int, threads: int) -> d
         "cpu_seconds_per_model": (time.process_time() - cpu) / models,
         "wall_seconds_per_model": (time.perf_counter() - wall) / models,
         "peak_memory_mb": common.peak_memory(),
+        "first_round_cpu_seconds": first_round,
         "weights": weights,
         "memory": memory,
         "gflops": common.sgemm_gflops(),
@@ -91,8 +96,9 @@ def variants(threads: Sequence[int], *, all_ways: bool = False) -> list[tuple[st
     are shared with other work their threads wait for each other a hundred times longer than they compute.
     """
     first, *others = sorted(threads)
-    return [(way, first) for way in WAYS] + [
-        (way, more) for more in others for way in (WAYS if all_ways else WAYS[-1:])
+    there = ways.present()
+    return [(way, first) for way in there] + [
+        (way, more) for more in others for way in (there if all_ways else WAYS[-1:])
     ]
 
 
@@ -128,22 +134,24 @@ def double_difference(shape: Shape, models: int, epochs: int) -> dict[str, float
     """
     ways.prepare("careful", 1)
     build, table, rows = ways.problem(shape, models, double=True)
-    weights = {way: ways.train(way, build, table, rows, ways.settings(shape, epochs)) for way in WAYS}
+    weights = {way: ways.train(way, build, table, rows, ways.settings(shape, epochs)) for way in ways.present()}
     return {way: gap(found, weights["careful"]) for way, found in weights.items()}
 
 
 def summary(frame: pd.DataFrame) -> str:
-    """Return medians over the repeats, one line a shape, way and number of threads. The last two columns are how many
-    times the CPU seconds of `loader` and `careful`, on the fewest threads, exceed the line's own: median of the repeats,
-    lowest to highest."""
-    names = f"{'CPU s':>9}{'wall s':>9}{'MB':>6}{'share':>7}{'diff':>9}{'loader/this':>20}{'careful/this':>20}"
+    """Return medians over the repeats, one line a shape, way and number of threads. The last columns are how many times
+    the CPU seconds of `loader`, of `careful` and of the better way in JAX, on the fewest threads, exceed the line's own:
+    median of the repeats, lowest to highest."""
+    names = f"{'CPU s':>9}{'wall s':>9}{'MB':>6}{'share':>7}{'diff':>9}"
+    others = [way for way in SHOWN[:-1] if way in set(ways.with_better_jax(frame)["way"])]
+    names += "".join(f"{f'{way}/this':>20}" for way in others)
     lines = [f"{'shape, threads':<31}{'way':<9}{'models':>6}{names}"]
     for key, cell in frame.groupby(SHAPE, sort=False):
         one = cell[cell["threads"] == cell["threads"].min()]
-        base = one.pivot(index="repeat", columns="way", values="cpu_seconds_per_model")
+        base = ways.with_better_jax(one).pivot(index="repeat", columns="way", values="cpu_seconds_per_model")
         for (threads, way), part in cell.groupby(["threads", "way"], sort=False):
             middle, seconds = part.median(numeric_only=True), part.set_index("repeat")["cpu_seconds_per_model"]
-            ratios = "".join(f"{common.spread(base[other] / seconds):>20}" for other in ("loader", "careful"))
+            ratios = "".join(f"{common.spread(base[other] / seconds):>20}" for other in others)
             lines.append(
                 f"{f'{Shape(*key)}, {threads}':<31}{way:<9}{middle['models']:>6.0f}"
                 f"{middle['cpu_seconds_per_model']:>9.4f}{middle['wall_seconds_per_model']:>9.4f}"
@@ -165,6 +173,8 @@ def memory_before(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]
 def run(arguments: argparse.Namespace) -> pd.DataFrame:
     """Measure, write the table, print its medians and return it."""
     efforts = {shape: effort(shape, arguments) for shape in arguments.shapes}
+    if ways.present() != WAYS:
+        common.say("JAX is not installed, so it is not compared with: python -m pip install '.[bench]' brings it")
     measured = variants(arguments.threads, all_ways=arguments.all_ways)
     frame = pd.DataFrame.from_records(
         record for shape, much in efforts.items() for record in compare(shape, much, measured, arguments.repeats)

@@ -1,28 +1,27 @@
-"""The models that the benchmarks train, and the three ways to train them: `loader` is the usual loop, one model at a
-time from a DataLoader; `careful` is one model at a time too, with its rows in memory, one `index_select` a batch and
-fused Adam; `stacked` is this package's engine. Model k has the same rows, initial weights and batches in all three, so
-its weights agree up to rounding.
+"""The models that the benchmarks train, and the ways to train them: `loader` is the usual loop, one model at a time from
+a DataLoader; `careful` is one model at a time too, with its rows in memory, one `index_select` a batch and fused Adam;
+`jax-vmap` and `jax-map` compile an epoch of all models with JAX; `stacked` is this package's engine. Model k has the same
+rows, initial weights and batches in all of them, so its weights agree up to rounding.
 
-torch is imported by the ways that need it: what the engine holds in memory is then the engine's own.
+torch and JAX are imported by the ways that need them: what the engine holds in memory is then the engine's own.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import itertools
+import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from popleak.engine.fit import Build, Table, Training, fit
 from popleak.models import mlp
 from popleak.seeds import generator
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LEARNING_RATE = 0.003
 
@@ -82,11 +81,41 @@ def problem(shape: Shape, models: int, *, double: bool = False) -> tuple[Build, 
     return build, table, rows
 
 
-WAYS = ("loader", "careful", "stacked")
+WAYS = ("loader", "careful", "jax-vmap", "jax-map", "stacked")
+JAX = WAYS[2:4]
+SHOWN = ("loader", "careful", "jax", "stacked")
+"""The ways after `with_better_jax`."""
+
+
+def present() -> tuple[str, ...]:
+    """Return the ways that can be run here: JAX is not needed otherwise, and may not be installed."""
+    return tuple(way for way in WAYS if way not in JAX or importlib.util.find_spec("jax"))
+
+
+def with_better_jax(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of ways with only the better of those in JAX for each shape, by its median CPU seconds, as way `jax`;
+    column `form` keeps its name."""
+    frame = frame.assign(form=frame["way"], shape=shapes_in(frame))
+    kept = []
+    for _, cell in frame.groupby("shape", sort=False):
+        median = cell[cell["way"].isin(JAX)].groupby("way")["cpu_seconds_per_model"].median()
+        kept.append(cell[~cell["way"].isin(set(JAX) - {*median.nsmallest(1).index})])
+    kept = pd.concat(kept)
+    return kept.assign(way=kept["way"].replace(dict.fromkeys(JAX, "jax")))
 
 
 def prepare(way: str, threads: int) -> None:
-    """Import what a way needs and give torch this many threads."""
+    """Import what a way needs and give torch or JAX this many threads."""
+    if way in JAX:
+        import jax
+
+        allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+        if allowed:  # XLA starts as many threads as the process has cores at that moment
+            os.sched_setaffinity(0, sorted(allowed)[:threads])
+        jax.devices()
+        if allowed:
+            os.sched_setaffinity(0, allowed)
+        return
     if way == "stacked" and "torch" not in sys.modules:
         return
     import torch
@@ -100,6 +129,10 @@ def train(
     way: str, build: Build, table: Table, rows: np.ndarray, training: Training, *, threads: int = 1
 ) -> np.ndarray:
     """Return weights (models, P) of models of these rows (models, n), trained in this process, their seeds 0, 1, ..."""
+    if way in JAX:
+        import loops_jax
+
+        return loops_jax.train(build, table, rows, training, way.removeprefix("jax-"))
     if way != "stacked":
         import loops
 

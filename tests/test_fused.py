@@ -13,7 +13,8 @@ from popleak.engine import fit as engine
 from popleak.engine import tile
 from popleak.engine.eo import Penalty
 from popleak.engine.fit import Chain, Table, Training, fit, initial_weights, predict_rows, resolve, way_of
-from popleak.engine.fused import Fused, Layout
+from popleak.engine.fused import Fused
+from popleak.engine.layout import Layout, pack_table
 from popleak.engine.stacked import Stacked
 from popleak.seeds import derive, generator
 
@@ -196,6 +197,47 @@ def _call(*arguments):
 
 
 _outer = None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transpose_of_a_block(dtype):
+    work = np.arange(2000, dtype=dtype)
+    before, size = work.copy(), tile.LANES
+    transposed(work, 1000, 40, 7, 23)
+    columns, lines = np.arange(size)[:, None], np.arange(size)
+    to, source = 1000 + columns * 40 + lines, 7 + lines * 23 + columns
+    assert np.array_equal(work[to], before[source])
+    work[to] = before[to]
+    assert np.array_equal(work, before), "nothing else is written"
+
+
+def transposed(*arguments):
+    global _around
+    if _around is None:
+        from numba import njit
+
+        transpose = tile.transpose
+
+        @njit
+        def around(work, a, b, c, d):
+            transpose(work, a, b, c, d)
+
+        _around = around
+    _around(*arguments)
+
+
+_around = None
+
+
+@pytest.mark.parametrize("features", [1, 15, 16, 105])
+def test_arrays_of_the_loops_begin_on_a_cache_line(features):
+    """A row of the table lies on no more lines than it fills, and its numbers are where the first layer looks."""
+    x = np.random.default_rng(0).standard_normal((9, features)).astype(np.float32)
+    packed, layout = pack_table(x), Layout.of((features, 5, 1), 9)
+    assert packed.ctypes.data % tile.LINE == layout.arena(x.dtype).ctypes.data % tile.LINE == 0
+    rows = packed.reshape(9, -1)
+    assert np.array_equal(rows[:, : features + 1], np.column_stack([x, np.ones(9, np.float32)]))
+    assert rows.shape[1] == layout.shape[0, -1] and not rows[:, features + 1 :].any()
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])

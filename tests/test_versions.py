@@ -12,7 +12,8 @@ from packaging.version import Version
 import tiny
 
 PROJECT = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-WANTED = [Requirement(one) for one in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]]
+EXTRAS = PROJECT["optional-dependencies"].values()
+WANTED = [Requirement(one) for one in [*PROJECT["dependencies"], *(one for extra in EXTRAS for one in extra)]]
 
 
 def pinned(name):

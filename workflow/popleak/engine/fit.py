@@ -74,7 +74,7 @@ class Table:
     @functools.cached_property
     def packed(self) -> np.ndarray:
         """The features as the compiled loops read them."""
-        from .fused import pack_table
+        from .layout import pack_table
 
         return pack_table(self.x)
 
@@ -110,14 +110,16 @@ class Feed:
 
     def epoch(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows in the epoch's order (K, n) int64 and the extra rows (K, steps, e) int64."""
-        order = np.stack([rows[rng.permutation(len(rows))] for rows, rng in zip(self.rows, self.orders, strict=True)])
+        order = np.array(self.rows, np.int64)
+        for rows, rng in zip(order, self.orders, strict=True):
+            rng.shuffle(rows)  # the order that rng.permutation would give, without a second pass
         if not self.extra:
-            return order.astype(np.int64), np.empty((len(order), self.steps, 0), np.int64)
+            return order, np.empty((len(order), self.steps, 0), np.int64)
         picks = [
             [rows[rng.choice(len(rows), self.extra, replace=False)] for _ in range(self.steps)]
             for rows, rng in zip(self.pool, self.extras, strict=True)
         ]
-        return order.astype(np.int64), np.array(picks, np.int64)
+        return order, np.array(picks, np.int64)
 
 
 def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:

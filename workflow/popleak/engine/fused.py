@@ -12,7 +12,6 @@ import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,108 +19,27 @@ from numba import njit
 
 from .. import accounting
 from ..seeds import derive
-from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, product
+from .layout import ACTIVATIONS, LENGTH, Layout, pack_table
+from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, fetch, product, transpose
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
 # only the outermost loops are called from Python: wrappers for the others would be compiled for nothing
 INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-ACTIVATIONS, LENGTH = 3, 4
-"""Columns of `Layout.shape` that are asked for alone."""
-
-
-def _padded(count: int, multiple: int) -> int:
-    return -(-count // multiple) * multiple
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where one model and one batch lie in a flat array: weights, gradients, activations by layer, one layer transposed.
-
-    A layer's weights are stored input by output, its bias as the row of one more input that is always 1. Sides are
-    padded; the padding is 0 and stays 0 through every step, so it changes no result. shape (L + 1, 5): for each layer its
-    inputs (bias among them), padded outputs, the offset of its weights, the offset of its input activations and the length
-    of a row of these; a last line for the logits.
-    """
-
-    sides: tuple[int, ...]
-    batch: int
-    weights: int
-    transposed: int
-    size: int
-    shape: np.ndarray
-
-    @classmethod
-    @functools.lru_cache(maxsize=64)
-    def of(cls, sides: tuple[int, ...], batch: int) -> Layout:
-        """Return the layout of the chain with `sides` (features, units of each hidden layer, 1) and batches of `batch`."""
-        inputs = [sides[0] + 1, *(_padded(side, LANES) + 1 for side in sides[1:])]
-        outputs = [*(_padded(side, LANES) for side in sides[1:]), 0]
-        lengths = [_padded(count, ROWS) for count in inputs]
-        blocks = [length * out for length, out in zip(lengths, outputs, strict=True)]
-        rows, weights = _padded(batch, ROWS), sum(blocks)
-        at = itertools.accumulate(blocks, initial=0)
-        starts = itertools.accumulate((rows * length for length in lengths), initial=2 * weights)
-        shape = np.array(list(zip(inputs, outputs, at, starts, lengths, strict=False)), dtype=np.int64)
-        transposed = int(shape[-1, ACTIVATIONS]) + rows * lengths[-1]
-        return cls(tuple(sides), batch, weights, transposed, transposed + max(blocks), shape)
-
-    def _layers(self, flat: np.ndarray, packed: np.ndarray):
-        """Yield per layer (weight (K, out, in), bias (K, out)) as views of `flat` (K, P), and the same of `packed`."""
-        at = 0
-        for (into, out), (count, padded, start, _, length) in zip(
-            itertools.pairwise(self.sides), self.shape, strict=False
-        ):
-            block = packed[:, start : start + length * padded].reshape(-1, length, padded)
-            weight = flat[:, at : at + out * into].reshape(-1, out, into)
-            bias = flat[:, at + out * into : at + out * into + out]
-            yield (weight, bias), (block[:, :into, :out].transpose(0, 2, 1), block[:, count - 1, :out])
-            at += out * into + out
-
-    def parameters(self) -> int:
-        """Return P, the number of weights and biases of one model."""
-        return sum(out * (into + 1) for into, out in itertools.pairwise(self.sides))
-
-    def pack(self, flat: np.ndarray) -> np.ndarray:
-        """Return weights (K, P), in the order of torch's parameters, in this layout: (K, `weights`)."""
-        packed = np.zeros((len(flat), self.weights), flat.dtype)
-        for ours, theirs in self._layers(np.ascontiguousarray(flat), packed):
-            for source, target in zip(ours, theirs, strict=True):
-                target[...] = source
-        return packed
-
-    def unpack(self, packed: np.ndarray) -> np.ndarray:
-        """Return the weights (K, P) of `pack`."""
-        flat = np.empty((len(packed), self.parameters()), packed.dtype)
-        for ours, theirs in self._layers(flat, packed):
-            for target, source in zip(ours, theirs, strict=True):
-                target[...] = source
-        return flat
-
-    def arena(self, dtype: np.dtype) -> np.ndarray:
-        """Return the flat array (`size`,) of one thread, with the constant inputs set, aligned to 64 bytes."""
-        raw = np.zeros(self.size + 64, dtype)
-        skip = (-raw.ctypes.data % 64) // raw.itemsize
-        work = raw[skip : skip + self.size]
-        for count, _, _, start, length in self.shape[1:]:
-            work[start : start + length * _padded(self.batch, ROWS)].reshape(-1, length)[:, count - 1] = 1
-        return work
-
-
-def pack_table(x: np.ndarray) -> np.ndarray:
-    """Return features (N, d) as rows of the layout's first activations: padded, with the constant input, flat."""
-    rows, features = x.shape
-    packed = np.zeros((rows, _padded(features + 1, ROWS)), x.dtype)
-    packed[:, :features] = x
-    packed[:, features] = 1
-    return packed.reshape(-1)
 
 
 @njit(**INNER)
-def _forward(work, shape, rows, table, index, first, count):
-    """Copy rows index[first : first + count] of the table into the arena and compute all activations and the logits."""
+def _gather(work, shape, table, index, first, count, ahead):
+    """Copy rows index[first : first + count] of the table into the arena; ask for the rows `ahead`, which come next."""
     length = shape[0, LENGTH]
     for r in range(count):
         copy(work, shape[0, ACTIVATIONS] + r * length, table, index[first + r] * length, length)
+    for r in range(ahead.size):
+        fetch(table, ahead[r] * length, length)
+
+
+@njit(**INNER)
+def _forward(work, shape, rows):
+    """Compute all activations and the logits of the rows that were gathered."""
     for layer in range(len(shape) - 1):
         inputs, outputs, weights, a, row_a = shape[layer]
         form = np.int64(RELU if layer + 2 < len(shape) else PLAIN)
@@ -130,39 +48,45 @@ def _forward(work, shape, rows, table, index, first, count):
 
 
 @njit(**INNER)
-def _backward(work, shape, rows, count, gradients, transposed):
-    """Write the gradients of sum(signal * logits), where the signals have replaced the logits, into the arena."""
+def _backward(work, shape, rows, count, gradients, transposed, first, second, rate, root, decay):
+    """Take one step of Adam along the gradients of sum(signal * logits), where the signals have replaced the logits.
+
+    A layer is updated as soon as nothing else needs its weights: they and their gradients are still in the cache.
+    gradients, transposed: offsets of room for one layer; first, second: the moments; rate, root, decay: see `_adam`.
+    """
     last = len(shape) - 2
     for layer in range(last, -1, -1):
         inputs, outputs, weights, a, row_a = shape[layer]
         g, row_g = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
         # the transpose of the activations is read in place: one step along the sum is one row
-        product(
-            work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients + weights, outputs, np.int64(PLAIN)
-        )
+        product(work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients, outputs, np.int64(PLAIN))
         if layer:
             depth = 1 if layer == last else outputs  # of the padded logits only the first is more than 0
             units = inputs - 1
-            for i in range(units):
-                for j in range(depth):
-                    work[transposed + j * units + i] = work[weights + i * outputs + j]
+            for j in range(0, outputs, LANES):
+                for i in range(0, units, LANES):
+                    transpose(work, transposed + j * units + i, units, weights + i * outputs + j, outputs)
             # the stored activation is positive exactly where the ReLU let the value through; it is not needed after
             product(work, rows, units, depth, g, row_g, np.int64(1), transposed, units, a, row_a, np.int64(MASK))
+        end = weights + row_a * outputs
+        _adam(
+            work[weights:end], work[gradients : gradients + end - weights], first[weights:end], second[weights:end],
+            rate, root, decay,
+        )  # fmt: skip
 
 
 @njit(**INNER, fastmath=FAST)
-def _adam(weights, gradients, first, second, rate, decay, steps):
-    """One step of Adam (Kingma & Ba 2015) with torch's defaults."""
+def _adam(weights, gradients, first, second, rate, root, decay):
+    """One step of Adam (Kingma & Ba 2015) with torch's defaults; rate and root hold the corrections of the step."""
     one = weights.dtype.type(1)
     share_1, share_2 = weights.dtype.type(1 - 0.9), weights.dtype.type(1 - 0.999)
-    scale = weights.dtype.type(rate / (1 - 0.9**steps))
-    root = weights.dtype.type((1 - 0.999**steps) ** 0.5)
+    scale, part = weights.dtype.type(rate), weights.dtype.type(root)
     epsilon, shrink = weights.dtype.type(1e-8), weights.dtype.type(decay)
     for i in range(weights.size):
         gradient = gradients[i] + shrink * weights[i]
         first[i] += share_1 * (gradient - first[i])
         second[i] = (one - share_2) * second[i] + share_2 * (gradient * gradient)
-        weights[i] -= scale * first[i] / (np.sqrt(second[i]) / root + epsilon)
+        weights[i] -= scale * first[i] / (np.sqrt(second[i]) / part + epsilon)
 
 
 @njit(**INNER)
@@ -206,7 +130,7 @@ def _equalized_odds(work, at, step, begin, count, index, cells, settings, multip
 
 @njit(nogil=True, error_model="numpy")
 def _epoch(
-    work, shape, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
+    work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
     settings, extra_only, multipliers, vacuous,
 ):  # fmt: skip
     """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
@@ -227,16 +151,19 @@ def _epoch(
             for r in range(extra.shape[2]):
                 index[main + r] = extra[k, taken - steps, r]
             rows = (count + ROWS - 1) // ROWS * ROWS
-            _forward(work, shape, rows, table, index, np.int64(0), count)
+            _gather(work, shape, table, index, np.int64(0), count, order[k, start + batch : start + 2 * batch])
+            _forward(work, shape, rows)
             _cross_entropy(work, at, step, count, main, index, labels)
             if settings is not None:
                 begin = main if extra_only else 0
                 _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers[k], vacuous[k])
             for r in range(count):
                 work[at + r * step + 1] = 0  # it was a padded logit's place
-            _backward(work, shape, rows, count, size, transposed)
             taken += 1
-            _adam(work[:size], work[size : 2 * size], first[k], second[k], rate, decay, taken)
+            _backward(
+                work, shape, rows, count, gradients, transposed, first[k], second[k], rate / (1 - 0.9**taken),
+                (1 - 0.999**taken) ** 0.5, decay,
+            )  # fmt: skip
         copy(weights[k], 0, work, 0, size)
 
 
@@ -249,7 +176,8 @@ def _logits(work, shape, table, index, batch, weights, found):
         rows = index[k if len(index) > 1 else 0]
         for start in range(0, len(rows), batch):
             count = min(batch, len(rows) - start)
-            _forward(work, shape, (count + ROWS - 1) // ROWS * ROWS, table, rows, start, count)
+            _gather(work, shape, table, rows, start, count, rows[start + batch : start + 2 * batch])
+            _forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
             for r in range(count):
                 found[k, start + r] = work[at + r * step]
 
@@ -307,7 +235,7 @@ class Fused:
         def work(part: int, order: np.ndarray, extra: np.ndarray, steps: int) -> None:
             cut = self._cut(models, part)
             _epoch(
-                arenas[part], layout.shape, layout.transposed, table.packed, table.y, cells, order[cut], extra[cut],
+                arenas[part], layout.shape, *layout.rooms, table.packed, table.y, cells, order[cut], extra[cut],
                 feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, training.learning_rate,
                 training.weight_decay, settings, extra_only, multipliers[cut], vacuous[cut],
             )  # fmt: skip
@@ -371,8 +299,8 @@ def _compile(dtype: np.dtype, fair: bool | None) -> None:
     if fair is not None:
         settings = np.ones(4) if fair else None
         _epoch(
-            work, layout.shape, layout.transposed, table, one[0], one[0], one, np.zeros((1, 1, 0), np.int64), 1,
-            packed, np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, settings, False, np.zeros((1, 2)), one,
+            work, layout.shape, *layout.rooms, table, one[0], one[0], one, np.zeros((1, 1, 0), np.int64), 1, packed,
+            np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, settings, False, np.zeros((1, 2)), one,
         )  # fmt: skip
 
 

@@ -21,6 +21,9 @@ MIDDLE, WIDE = (16, 32) if llvmlite.binding.get_host_cpu_features().get("avx512f
 """Columns of the wider tiles: 32 vector registers of 512 bits hold 8 x 32 sums and what they are made from, 16 of 256 bits
 only 8 x 8. The wider the tile, the fewer loads for each multiplication."""
 
+LINE = 64
+"""Bytes of a cache line."""
+
 PLAIN, RELU, MASK = 0, 1, 2
 """Forms of a product. What happens to a sum before it is stored: nothing; max(0, sum); sum where the old value is positive, else 0."""
 
@@ -127,6 +130,69 @@ def copy(typingctx, into, at, source, start, count):
 
         size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
         cgutils.raw_memcpy(builder, place(0), place(2), args[4], size)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def transpose(typingctx, work, into, row_into, source, row_source):
+    """Store the transpose of a block of LANES x LANES numbers of the flat array `work` at another place in it.
+
+    work[into + j * row_into + i] = work[source + i * row_source + j] for i, j < LANES.
+    """
+    signature = types.void(work, *[types.intp] * 4)
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        into, row_into, source, row_source = args[1:]
+        number = context.get_data_type(signature.args[0].dtype)
+        align = context.get_abi_sizeof(number)
+        vector, index = ir.VectorType(number, LANES), ir.IntType(64)
+
+        def place(offset, row, i):
+            start = builder.add(offset, builder.mul(row, ir.Constant(index, i)))
+            return builder.bitcast(builder.gep(data, [start]), vector.as_pointer())
+
+        lines = [builder.load(place(source, row_source, i), align=align) for i in range(LANES)]
+        # halves of lines change places, then quarters of halves, and so on
+        half = LANES // 2
+        while half:
+            upper = _choice(j if not j & half else LANES + j - half for j in range(LANES))
+            lower = _choice(j + half if not j & half else LANES + j for j in range(LANES))
+            for i in range(LANES):
+                if not i & half:
+                    pair = lines[i], lines[i | half]
+                    lines[i], lines[i | half] = (builder.shuffle_vector(*pair, which) for which in (upper, lower))
+            half //= 2
+        for i, line in enumerate(lines):
+            builder.store(line, place(into, row_into, i), align=align)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _choice(lanes) -> ir.Constant:
+    lanes = list(lanes)
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+
+
+@intrinsic
+def fetch(typingctx, source, start, count):
+    """Ask for `count` numbers of the flat array `source` from `start` on to be read into the cache; do not wait for them."""
+    signature = types.void(source, types.intp, types.intp)
+
+    def generate(context, builder, signature, args):
+        data, (start, count) = context.make_array(signature.args[0])(context, builder, args[0]).data, args[1:]
+        size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
+        byte, word, index = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
+        ask = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        )
+        with cgutils.for_range_slice(builder, index(0), count, index(LINE // size), index) as (i, _):
+            place = builder.bitcast(builder.gep(data, [builder.add(start, i)]), byte)
+            # to read; into the second level of the cache, for the first is full of the batch at work; data
+            builder.call(ask, [place, word(0), word(2), word(1)])
         return context.get_dummy_value()
 
     return signature, generate

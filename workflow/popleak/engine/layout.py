@@ -1,0 +1,110 @@
+"""Where the compiled loops find one model, one batch and the feature table: flat arrays, sides padded to the tiles."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from .tile import LANES, LINE, ROWS
+
+ACTIVATIONS, LENGTH = 3, 4
+"""Columns of `Layout.shape` that are asked for alone."""
+
+
+def _padded(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where one model and one batch lie in a flat array: weights, one layer's gradients, the same layer transposed,
+    activations by layer.
+
+    A layer's weights are stored input by output, its bias as the row of one more input that is always 1. Sides are
+    padded; the padding is 0 and stays 0 through every step, so it changes no result. shape (L + 1, 5): for each layer its
+    inputs (bias among them), padded outputs, the offset of its weights, the offset of its input activations and the length
+    of a row of these; a last line for the logits. weights: how many numbers the weights take; rooms: the offsets of
+    the gradients and of the transposed weights, for one layer at a time.
+    """
+
+    sides: tuple[int, ...]
+    batch: int
+    weights: int
+    rooms: tuple[int, int]
+    size: int
+    shape: np.ndarray
+
+    @classmethod
+    @functools.lru_cache(maxsize=64)
+    def of(cls, sides: tuple[int, ...], batch: int) -> Layout:
+        """Return the layout of the chain with `sides` (features, units of each hidden layer, 1) and batches of `batch`."""
+        inputs = [sides[0] + 1, *(_padded(side, LANES) + 1 for side in sides[1:])]
+        outputs = [*(_padded(side, LANES) for side in sides[1:]), 0]
+        lengths = [_padded(count, ROWS) for count in inputs]
+        blocks = [length * out for length, out in zip(lengths, outputs, strict=True)]
+        rows, weights, room = _padded(batch, ROWS), sum(blocks), max(blocks)
+        at = itertools.accumulate(blocks, initial=0)
+        starts = itertools.accumulate((rows * length for length in lengths), initial=weights + 2 * room)
+        shape = np.array(list(zip(inputs, outputs, at, starts, lengths, strict=False)), dtype=np.int64)
+        size = int(shape[-1, ACTIVATIONS]) + rows * lengths[-1]
+        return cls(tuple(sides), batch, weights, (weights, weights + room), size, shape)
+
+    def _layers(self, flat: np.ndarray, packed: np.ndarray):
+        """Yield per layer (weight (K, out, in), bias (K, out)) as views of `flat` (K, P), and the same of `packed`."""
+        at = 0
+        for (into, out), (count, padded, start, _, length) in zip(
+            itertools.pairwise(self.sides), self.shape, strict=False
+        ):
+            block = packed[:, start : start + length * padded].reshape(-1, length, padded)
+            weight = flat[:, at : at + out * into].reshape(-1, out, into)
+            bias = flat[:, at + out * into : at + out * into + out]
+            yield (weight, bias), (block[:, :into, :out].transpose(0, 2, 1), block[:, count - 1, :out])
+            at += out * into + out
+
+    def parameters(self) -> int:
+        """Return P, the number of weights and biases of one model."""
+        return sum(out * (into + 1) for into, out in itertools.pairwise(self.sides))
+
+    def pack(self, flat: np.ndarray) -> np.ndarray:
+        """Return weights (K, P), in the order of torch's parameters, in this layout: (K, `weights`)."""
+        packed = np.zeros((len(flat), self.weights), flat.dtype)
+        for ours, theirs in self._layers(np.ascontiguousarray(flat), packed):
+            for source, target in zip(ours, theirs, strict=True):
+                target[...] = source
+        return packed
+
+    def unpack(self, packed: np.ndarray) -> np.ndarray:
+        """Return the weights (K, P) of `pack`."""
+        flat = np.empty((len(packed), self.parameters()), packed.dtype)
+        for ours, theirs in self._layers(flat, packed):
+            for target, source in zip(ours, theirs, strict=True):
+                target[...] = source
+        return flat
+
+    def arena(self, dtype: np.dtype) -> np.ndarray:
+        """Return the flat array (`size`,) of one thread, with the constant inputs set."""
+        work = _zeros(self.size, dtype)
+        for count, _, _, start, length in self.shape[1:]:
+            work[start : start + length * _padded(self.batch, ROWS)].reshape(-1, length)[:, count - 1] = 1
+        return work
+
+
+def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
+    """Return `size` zeros that begin on a cache line, so that what is padded to whole lines lies on no more of them."""
+    raw = np.zeros(size + LINE, dtype)
+    skip = (-raw.ctypes.data % LINE) // raw.itemsize
+    return raw[skip : skip + size]
+
+
+def pack_table(x: np.ndarray) -> np.ndarray:
+    """Return features (N, d) as rows of the layout's first activations: padded, with the constant input, flat."""
+    rows, features = x.shape
+    length = _padded(features + 1, ROWS)
+    flat = _zeros(rows * length, x.dtype)
+    packed = flat.reshape(rows, length)
+    packed[:, :features] = x
+    packed[:, features] = 1
+    return flat
