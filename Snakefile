@@ -19,7 +19,7 @@ try:
     from popleak import reading as popleak_reading
     from popleak.errors import PopleakError
     from popleak.provenance import code_digest
-    from popleak.schema import PERMUTED, SWEPT
+    from popleak.schema import TABLES
 except ImportError as error:
     raise WorkflowError(
         f"popleak is not installed for {sys.executable} ({error}): run `make install` and use .venv/bin/snakemake"

@@ -105,7 +105,7 @@ def test_readme_without_markers_is_refused(tmp_path):
             tables={},
             cards=[],
             absent=[],
-            figure=tmp_path / "f.png",
+            figures={"leakage": tmp_path / "f.png"},
             folder=tmp_path / "o",
             readme=page,
         )

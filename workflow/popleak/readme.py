@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from . import atomic, plugins, report_placebo, report_text, seal, sensitivity_text, store
+from . import atomic, plugins, report_attacks, report_placebo, report_ratios, report_text, seal, sensitivity_text, store
 from .errors import PopleakError
-from .schema import PERMUTED, SWEPT
+from .schema import PERMUTED
 
 NEEDED = ("models", "leakage", "bounds", "claims")
-KEPT = ("claims", "leakage")
-"""Tables that are committed beside a block; of an experiment that sweeps settings SWEPT alone, which holds what the block says."""
 CAPTION = "Share of victims whose world was named correctly, by defence and adversary, with 95 % intervals clustered by pool split."
 
 
@@ -25,6 +24,33 @@ def markers(experiment: str) -> tuple[str, str]:
     )
 
 
+class Kind(NamedTuple):
+    """What a block is about: the public tables that it needs beside NEEDED, those that are committed beside it as CSV, and whether the
+    experiment's figures are, with what they plot; else the main figure alone, as PNG."""
+
+    needs: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    figures: bool = False
+
+
+KINDS = {
+    "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
+    "attacks": Kind(needs=("scores",), figures=True),
+    "ratios": Kind(needs=("regression", "proxies"), figures=True),
+    "leakage": Kind(kept=("claims", "leakage")),
+}
+"""By the main figure of the experiment, the first of these that it draws."""
+
+
+def main_figure(figures: Iterable[str]) -> str:
+    """Return the name of the figure that a block is about. Raises PopleakError if an experiment draws none of them."""
+    figures = set(figures)
+    for name in KINDS:
+        if name in figures:
+            return name
+    raise PopleakError(f"config: figures: a block of results needs one of {', '.join(KINDS)}: add it")
+
+
 def write(
     *,
     title: str,
@@ -32,31 +58,35 @@ def write(
     tables: Mapping[str, Path],
     cards: Sequence[Path],
     absent: Sequence[str],
-    figure: Path,
+    figures: Mapping[str, Path],
     folder: Path,
     readme: Path,
 ) -> None:
-    """Write block.md, the block's tables as CSV and its figure into `folder`, and the block into `readme`, between the markers of
-    the experiment that the folder is named after.
+    """Write block.md, the block's tables and figures into `folder`, and the block into `readme`, between the markers of the experiment that
+    the folder is named after.
 
-    tables: NEEDED, and `sensitivity` where the experiment sweeps settings: the block is then on these; figure: the PNG, its digest
-    beside it, of the figure `sensitivity` then, else of `leakage`; cards: the files of the stage `dataset`; absent: what the experiment left out since a
-    raw file is not there. Raises PopleakError if the README lacks the markers, if a table or the figure is damaged, and if
+    tables: NEEDED, what the block's kind needs, and `placebo` where there is that table; figures: the PNG of each figure by name, its digest
+    and what it plots (.csv) beside it; cards: the files of the stage `dataset`; absent: what the experiment left out since a
+    raw file is not there. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged, and if
     the tables are not of one run; nothing is written then.
     """
     whole = around(readme, *markers(folder.name))
     store.agree(tables)
-    picture = seal.check_by(figure.with_suffix(".sha256"), figure)
-    swept = [name for name in SWEPT if name in tables]
-    named = [name for name in (*NEEDED, *PERMUTED, *swept) if name in tables]
-    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in named}
-    image = folder / f"{swept[0] if swept else 'leakage'}.png"
+    main = main_figure(figures)
+    kind, placebo = KINDS[main], [name for name in PERMUTED if name in tables]
+    pictures: dict[str, bytes] = {}
+    for name in figures if kind.figures else [main]:
+        for file in [figures[name], *([figures[name].with_suffix(".csv")] if kind.figures else [])]:
+            pictures[name + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
+    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in (*NEEDED, *kind.needs, *placebo)}
     data = dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)
-    found = block(title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image.as_posix())
+    image = (folder / f"{main}.png").as_posix()
+    found = block(main, title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (*(swept or KEPT), *(name for name in PERMUTED if name in frames)):
+    for name in (*kind.kept, *placebo):
         frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    atomic.write(image, picture)
+    for name, content in pictures.items():
+        atomic.write(folder / name, content)
     (folder / "block.md").write_text(found, encoding="utf-8")
     put(readme, whole, found)
 
@@ -78,6 +108,7 @@ def put(page: Path, whole: tuple[str, str], block: str) -> None:
 
 
 def block(
+    main: str,
     *,
     title: str,
     tau: float,
@@ -86,22 +117,27 @@ def block(
     absent: Sequence[str],
     image: str,
 ) -> str:
-    """Return the block in Markdown: what was found in sentences, on which data, the figure, and the verdicts by claim and task; of an
-    experiment that sweeps settings the sentences count the verdicts, which are too many for a table."""
-    swept = frames.get("sensitivity")
-    found = [
-        *(report_text.findings(frames, tau=tau) if swept is None else sensitivity_text.sentences(swept)),
+    """Return the block in Markdown: what was found in sentences, on which data, the main figure, and a table: the verdicts by claim and
+    task, or what the experiment is about."""
+    leakage = frames["leakage"]
+    if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
+        found, shown = sensitivity_text.sentences(frames["sensitivity"]), ""
+    elif main == "attacks":
+        found, shown = report_attacks.findings(leakage, frames["scores"]), report_attacks.table(leakage)
+    elif main == "ratios":
+        found, shown = report_ratios.findings(leakage, frames["proxies"]), report_ratios.table(frames["regression"])
+    else:
+        found, shown = report_text.findings(frames, tau=tau), verdicts(frames["claims"])
+    found += [
         f"Data: {'; '.join(data)}.",
         *(f"Left out: {line}." for line in absent),
         *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
     ]
     said = "\n".join(f"- {sentence}" for sentence in found)
-    if swept is None:
-        shown = f"![Leakage by defence and adversary]({image})\n\n{CAPTION}\n\n{verdicts(frames['claims'])}"
-    else:
-        plugin = plugins.load("figures", "sensitivity")
-        shown = f"![{plugin.summary[0].upper()}{plugin.summary[1:]}]({image})\n\n{plugin.caption}\n"
-    return f"**{title}**\n\n{said}\n\n{shown}\n"
+    plugin = plugins.load("figures", main)
+    picture = f"![{plugin.summary[0].upper()}{plugin.summary[1:]}]({image})"
+    about = f"{CAPTION}\n\n" if main == "leakage" else f"{plugin.caption}\n\n" if main == "sensitivity" else ""
+    return f"**{title}**\n\n{said}\n\n{picture}\n\n{about}{shown}".rstrip() + "\n"
 
 
 def verdicts(claims: pd.DataFrame) -> str:

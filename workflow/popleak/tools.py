@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import trouble
 from .errors import PopleakError
-from .schema import PERMUTED, SWEPT, TABLES
+from .schema import TABLES
 
 if TYPE_CHECKING:
     from .measures.paired import Spread
@@ -263,10 +263,14 @@ def _add_readme(commands) -> None:
     parser = commands.add_parser("readme", help="write an experiment's results into the README, between its markers")
     parser.add_argument("--title", required=True)
     parser.add_argument("--tau", type=float, required=True)
-    for option in ("figure", "models", "leakage", "bounds", "claims", "folder", "readme"):
+    for option in ("models", "leakage", "bounds", "claims", "folder", "readme"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    for option in (*PERMUTED, *SWEPT):
-        parser.add_argument(f"--{option}", type=Path, help="where the experiment makes this table")
+    for option in [name for name in TABLES if name not in ("models", "leakage", "bounds", "claims")]:
+        parser.add_argument(f"--{option}", type=Path, help="where the block is about this table")
+    parser.add_argument("--names", nargs="+", required=True, help="the experiment's figures")
+    parser.add_argument(
+        "--figures", type=Path, nargs="+", required=True, help="their PNGs, digests and CSVs beside them"
+    )
     parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
     parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
     parser.set_defaults(run=_readme)
@@ -281,7 +285,7 @@ def _readme(arguments: argparse.Namespace) -> None:
         tables=named_tables(arguments),
         cards=arguments.cards,
         absent=arguments.absent,
-        figure=arguments.figure,
+        figures=dict(trouble.paired(arguments.names, arguments.figures, "figures")),
         folder=arguments.folder,
         readme=arguments.readme,
     )
