@@ -474,7 +474,7 @@ SENSITIVITY = (
     Column("difference_vs_control_low", "double", "95 % interval"),
     Column("difference_vs_control_high", "double", "95 % interval"),
     Column("p_vs_control", "double", "its p value"),
-    Column("p_vs_control_holm", "double", "the same, Holm-corrected over the table `leakage`"),
+    Column("p_vs_control_holm", "double", "the same, Holm-corrected within the primary family of the table `leakage`"),
     Column("verdict_vs_control", "string", "the verdict on it in the table `leakage`"),
     Column(
         "c2",

@@ -192,14 +192,13 @@ def _counted(question: Question, rows: pd.DataFrame) -> Iterable[str]:
 
 
 def _uncorrected(rows: pd.DataFrame) -> str:
-    """Say how many intervals leave out 0 at a fixed lambda: Holm's correction, over a table of thousands of tests, hides all but large
-    differences."""
+    """Say how many intervals leave out 0 at a fixed lambda: Holm's correction, over hundreds of tests, hides all but large differences."""
     tested = rows[rows[f"{DIFFERENCE}_low"].notna() & ~rows["eo_chosen"].astype(bool)]
     if tested.empty:
         return ""
     below, above = int((tested[f"{DIFFERENCE}_high"] < 0).sum()), int((tested[f"{DIFFERENCE}_low"] > 0).sum())
     return (
-        f" These words are Holm-corrected over the table of leakage; of the {count(len(tested), '95 % interval')} at a fixed lambda {below} lie below "
+        f" These words are Holm-corrected over all that the grid asks; of the {count(len(tested), '95 % interval')} at a fixed lambda {below} lie below "
         f"0 and {above} above, where chance alone would put about {ONE_SIDE * len(tested):.1f} on either side."
     )
 
