@@ -41,14 +41,21 @@ UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan)
 
 
 def proportion(
-    successes: np.ndarray, totals: np.ndarray, *, level: float = 0.95, null: float = 0.5, within: float = np.inf
+    successes: np.ndarray,
+    totals: np.ndarray,
+    *,
+    level: float = 0.95,
+    null: float = 0.5,
+    within: float = np.inf,
+    inflation: float = 1.0,
 ) -> Estimate:
     """Return the interval of a proportion whose units come in clusters, with the p value of proportion = null.
 
     successes, totals (c,): by cluster; successes may be multiples of 0.5 (an abstention counts one half; the variance
     is then overstated, which is safe). value = sum of successes / N, N = sum of totals; empty clusters are left out.
     All-empty gives NaN. within: the value's variance for independent units, where it is known to be less than
-    value (1 - value) / N, as for strata that differ; N below is then value (1 - value) / within.
+    value (1 - value) / N, as for strata that differ; N below is then value (1 - value) / within. inflation: by how much the value's
+    variance is larger than the units show, all effective sizes being divided by it.
 
     Method: the hull of two Wilson intervals (statsmodels' `proportion_confint`),
       between  at the effective size value (1 - value) / v, where v = c/(c - 1) sum_i (successes_i - value totals_i)^2 / N^2
@@ -77,19 +84,24 @@ def proportion(
     value = successes.sum() / units
     size = max(units, value * (1.0 - value) / within)
     if clusters == 1:
-        return wilson_hull(value, null, level, [(size, np.inf)])
+        return wilson_hull(value, null, level, [(size / inflation, np.inf)])
     variance = _linearised(successes - value * totals, units)
     flat = variance < 1e-15  # equal shares but for rounding
     rarer = successes if value <= 0.5 else totals - successes
     effect = max(1.0 if flat else FLOOR, SILENT - rarer.sum())
-    parts = [(size / effect, np.inf)]
+    parts = [(size / effect / inflation, np.inf)]
     if not flat:
-        parts.append((value * (1.0 - value) / variance, freedom(rarer)))
+        parts.append((value * (1.0 - value) / variance / inflation, freedom(rarer)))
     return wilson_hull(value, null, level, parts)
 
 
 def mean(
-    values: np.ndarray, clusters: np.ndarray, *, level: float = 0.95, span: tuple[float, float] | None = None
+    values: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    level: float = 0.95,
+    span: tuple[float, float] | None = None,
+    inflation: float = 1.0,
 ) -> Estimate:
     """Return the clustered t interval of a mean, with the p value of mean = 0.
 
@@ -98,7 +110,8 @@ def mean(
     clusters of one size this is the t interval over cluster means. The interval is never narrower than the ordinary t
     interval over units at a design effect of 1/2, since cluster means of few values agree by luck. Fallbacks: one
     cluster, or no between-cluster variance: ordinary t over units. One unit: NaN limits and p. No unit: NaN.
-    `span` is the least and greatest value possible, (-1, 1) for a difference of rates: the limits are cut to it.
+    `span` is the least and greatest value possible, (-1, 1) for a difference of rates: the limits are cut to it. inflation: as in
+    `proportion`, a factor of all variances.
 
     No variance at all, but for rounding, says that other values are rare, not that there are none: by the rule of three (Hanley &
     Lippman-Hand, JAMA 1983, here at any level) their share r is at most log(1/(1 - level)) / n for independent units;
@@ -128,7 +141,7 @@ def mean(
     if np.ptp(values) <= near:
         value = value if abs(value) > near else 0.0
         return _constant(value, units, np.unique(clusters).size, level, span)
-    found = _t_hull(value, _variances(values, clusters), level)
+    found = _t_hull(value, _variances(values, clusters, inflation), level)
     return found if span is None else found._replace(low=max(span[0], found.low), high=min(span[1], found.high))
 
 
@@ -163,14 +176,16 @@ def stratified_mean(values: np.ndarray, strata: np.ndarray, clusters: np.ndarray
     return _t_hull(value, [(over_clusters, groups - 1), (FLOOR * over_units, units - kinds)], level)
 
 
-def paired_test(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
+def paired_test(
+    correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, level: float = 0.95, inflation: float = 1.0
+) -> Estimate:
     """Return `mean` of correct - reference: the difference in accuracy of two attacks or defences on the same victims.
 
     correct, reference (n,) in {0, 0.5, 1}: the same victim (same draw, world and seed) in the same place of both.
     Differences lie in [-1, 1], and so do the limits.
     """
     correct, reference = pair(correct, reference, second="reference")
-    return mean(correct - reference, clusters, level=level, span=(-1.0, 1.0))
+    return mean(correct - reference, clusters, level=level, span=(-1.0, 1.0), inflation=inflation)
 
 
 def apart(first: Estimate, second: Estimate) -> Estimate:
@@ -186,7 +201,9 @@ def apart(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, float(low), float(high), np.nan)
 
 
-def equivalence(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, margin: float) -> float:
+def equivalence(
+    correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray, *, margin: float, inflation: float = 1.0
+) -> float:
     """Return the p value of two one-sided tests that the difference of `paired_test` lies within +-margin (TOST).
 
     Arrays as there; margin in (0, 1). Null: the true difference is margin or more, either way. The larger of the two one-sided p
@@ -212,7 +229,9 @@ def equivalence(correct: np.ndarray, reference: np.ndarray, clusters: np.ndarray
         chance = float(np.exp(-share * units / (SILENT if count > 1 else 1.0)))
         return max(chance, 2.0 ** -(count if count > 1 else units))
     inside = margin - abs(value)
-    return float(max(special.stdtr(df, -inside / np.sqrt(variance)) for variance, df in _variances(values, clusters)))
+    return float(
+        max(special.stdtr(df, -inside / np.sqrt(variance)) for variance, df in _variances(values, clusters, inflation))
+    )
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -251,13 +270,14 @@ def _rounding(values: np.ndarray, span: tuple[float, float] | None) -> float:
     return ROUNDING * float(np.abs(values).max() if span is None else span[1] - span[0])
 
 
-def _variances(values: np.ndarray, clusters: np.ndarray) -> list[tuple[float, float]]:
+def _variances(values: np.ndarray, clusters: np.ndarray, inflation: float = 1.0) -> list[tuple[float, float]]:
     """Return the variances of the mean of values (n,) that are not all equal, with their degrees of freedom: over clusters and the
     floor, or over units alone where there is one cluster or no variance between clusters."""
     _, member = np.unique(clusters, return_inverse=True)
     units, count = values.size, int(member.max()) + 1
-    over_units = values.var(ddof=1) / units
-    over_clusters = _linearised(np.bincount(member, weights=values - values.mean()), units) if count > 1 else 0.0
+    over_units = inflation * values.var(ddof=1) / units
+    sums = np.bincount(member, weights=values - values.mean())
+    over_clusters = inflation * _linearised(sums, units) if count > 1 else 0.0
     if over_clusters < 1e-12 * over_units:
         return [(over_units, units - 1)]
     return [(over_clusters, count - 1), (FLOOR * over_units, units - 1)]

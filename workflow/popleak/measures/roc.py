@@ -39,11 +39,13 @@ def delong(scores: np.ndarray, labels: np.ndarray) -> Delong:
     return Delong(area, float(above.var(ddof=1) / m + below.var(ddof=1) / k))
 
 
-def auc(scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, level: float = 0.95) -> Estimate:
+def auc(
+    scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, level: float = 0.95, inflation: float = 1.0
+) -> Estimate:
     """Return the mean over clusters of the within-cluster AUC, with the p value of AUC = 0.5.
 
     scores, labels, clusters (n,). Scores of different splits need not be on one scale, so only units of one cluster are
-    compared. A cluster without both labels is left out; if none is left the result is NaN.
+    compared. A cluster without both labels is left out; if none is left the result is NaN. inflation: as in `intervals.proportion`.
 
     Interval: the hull of two Wilson intervals at the effective size AUC (1 - AUC) / variance: variance over clusters with
     a t quantile (degrees of freedom as for `intervals.proportion`, of the clusters' shares of misranked pairs), and half
@@ -77,7 +79,7 @@ def auc(scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, level: 
     over = areas.var(ddof=1) / count if count > 1 else 0.0
     if over > 1e-15:
         parts.append((spread / over, intervals.freedom(areas if value <= 0.5 else 1.0 - areas)))
-    return intervals.wilson_hull(value, 0.5, level, parts)
+    return intervals.wilson_hull(value, 0.5, level, [(size / inflation, degrees) for size, degrees in parts])
 
 
 def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float) -> float:

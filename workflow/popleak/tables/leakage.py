@@ -114,9 +114,9 @@ def _cells(game: pd.DataFrame) -> Cells:
 
 
 def _best(game: pd.DataFrame) -> Cells:
-    """Return the verdicts of the pseudo-adversary `best`: for each split, the attack that did best on the other splits.
+    """Return the verdicts of the pseudo-adversary `best`: for each half of the splits, the attack that did best on the other half.
 
-    Choosing on the victims one reports would add optimism; choosing on other splits does not. Reference lines (such as
+    Choosing on the victims one reports would add optimism; choosing on others does not. Reference lines (such as
     `ceiling`) and attacks that see more than answers are no candidates: the caller leaves them out.
     """
     found = {}
@@ -180,8 +180,9 @@ def _game(
                 same[defence, name] = idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
             lost = numbers(victims, [] if blind else models.diverged(defence, name))
             one = _difference(
-                cell, cells[there], lost, same=same[defence, name], told=told[key] or told[there], margin=margin
-            )
+                cell, cells[there], lost, same=same[defence, name], told=told[key] or told[there], margin=margin,
+                inflation=_inflation(adversary[0]),
+            )  # fmt: skip
             row |= {
                 f"found_{other}": one,
                 f"p_vs_{other}": one.against.p,
@@ -225,13 +226,17 @@ def _key(cells: Cells, defence: str | None, adversary: list[str]) -> tuple | Non
     return next((key for key in keys if key in cells), None)
 
 
-def _difference(cell: Cell, other: Cell, lost: np.ndarray, *, same: bool, told: bool, margin: float) -> Difference:
+def _difference(
+    cell: Cell, other: Cell, lost: np.ndarray, *, same: bool, told: bool, margin: float, inflation: float
+) -> Difference:
     """Return the paired difference over the victims that are not lost, those that diverged; without limits or tests if `same`."""
     victims, mine, theirs = np.intersect1d(cell.victim, other.victim, assume_unique=True, return_indices=True)
     kept = ~np.isin(victims, lost)
     split, values = cell.split[mine][kept], (cell.correct[mine][kept], other.correct[theirs][kept])
-    found, equal = intervals.paired_test(*values, split), intervals.equivalence(*values, split, margin=margin)
+    found = intervals.paired_test(*values, split, inflation=inflation)
+    equal = intervals.equivalence(*values, split, margin=margin, inflation=inflation)
     spread = paired.spread(values[0] - values[1], split)
+    spread = paired.Spread(*(inflation**0.5 * sd for sd in spread))  # as the tests count it
     if same and kept.any():
         found, equal = intervals.UNKNOWN._replace(value=found.value), np.nan
         spread = paired.Spread(np.nan, np.nan)
@@ -239,11 +244,16 @@ def _difference(cell: Cell, other: Cell, lost: np.ndarray, *, same: bool, told: 
     return Difference(verdicts.Found(*found, **counts), equal, spread, same, told)
 
 
+def _inflation(adversary: str) -> float:
+    """Return the factor of the variances of an adversary's accuracy: that of one chosen in the same run is larger than its splits show."""
+    return leakage.CHOSEN if adversary == BEST else 1.0
+
+
 def summary(cell: Cell, pair: Mapping[str, Any], adversary: str) -> dict[str, Any]:
     """Return what a cell says by itself, by column of the table. pair: `protocol`, `ratio_0` and `ratio_1` of its game."""
     found = leakage.summarise(
         score=cell.score, guess=cell.guess, world=cell.world, split=cell.split,
-        ratio_0=pair["ratio_0"], ratio_1=pair["ratio_1"],
+        ratio_0=pair["ratio_0"], ratio_1=pair["ratio_1"], inflation=_inflation(adversary),
     )  # fmt: skip
     ratio_world = pair["protocol"] == RATIO
     row: dict[str, Any] = {name: getattr(found, name) for name in ("victims", "splits", *RATES)}
