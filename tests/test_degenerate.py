@@ -82,7 +82,9 @@ def test_everything_is_made(name, tmp_path):
     page = report.write(
         experiment={"experiment": "x"}, tables=paths, figures=drawn, cards=(), versions={}, output=tmp_path / "r.html"
     )
-    block = readme.block("leakage", title="t", tau=0.1, frames=frames, data=["d"], absent=[], image="x.png")
+    block = readme.block(
+        "leakage", title="t", tau=0.1, frames=frames, data=["d"], absent=[], cautions=[], image="x.png"
+    )
     text = html.unescape(
         re.sub(r"<script>.*|<style>.*?</style>|<[^>]+>", " ", page.read_text(encoding="utf-8"), flags=re.S)
     )

@@ -105,6 +105,7 @@ def test_readme_without_markers_is_refused(tmp_path):
             tables={},
             cards=[],
             absent=[],
+            cautions=[],
             figures={"leakage": tmp_path / "f.png"},
             folder=tmp_path / "o",
             readme=page,

@@ -184,9 +184,16 @@ def test_pages_name_the_data_and_what_is_left_out(tmp_path):
         assert ("Left out: own-table: no file mine.parquet: put it there." in page) == bool(absent)
     frames = fake_tables.tables()
     text = readme.block(
-        "leakage", title="t", tau=0.1, frames=frames, data=["Adult", "ACS"], absent=["a task: why"], image="i.png"
+        "leakage",
+        title="t",
+        tau=0.1,
+        frames=frames,
+        data=["Adult", "ACS"],
+        absent=["a task: why"],
+        cautions=["much"],
+        image="i.png",
     )
-    assert "- Data: Adult; ACS.\n- Left out: a task: why.\n" in text
+    assert "- Data: Adult; ACS.\n- Left out: a task: why.\n- Caution: much.\n" in text
 
 
 # The contract of datasets.

@@ -120,7 +120,9 @@ def test_figures_are_committed_beside_the_block(main, figures, full, tmp_path):
     page, folder = tmp_path / "README.md", tmp_path / "results" / main
     page.write_text("\n".join(readme.markers(main)), encoding="utf-8")
     needed = {name: tables[name] for name in (*readme.NEEDED, *readme.KINDS[main].needs)}
-    readme.write(title="t", tau=0.1, tables=needed, cards=[], absent=[], figures=drawn, folder=folder, readme=page)
+    readme.write(
+        title="t", tau=0.1, tables=needed, cards=[], absent=[], cautions=[], figures=drawn, folder=folder, readme=page
+    )
     there = sorted(path.name for path in folder.iterdir())
     assert there == sorted(["block.md", *(f"{name}.{ending}" for name in figures for ending in ("csv", "png"))])
     assert (folder / f"{main}.csv").read_bytes() == (tmp_path / f"{main}.csv").read_bytes()

@@ -153,7 +153,7 @@ def test_the_block_is_on_the_settings(tmp_path):
     begin, end = readme.markers("sweep")
     other = "\n".join(readme.markers("tables"))
     page.write_text(f"{other}\n{begin}\nold\n{end}\nlast\n", encoding="utf-8")
-    readme.write(title="t", tau=0.1, tables={name: tables[name] for name in (*readme.NEEDED, "sensitivity")}, cards=[], absent=[],
+    readme.write(title="t", tau=0.1, tables={name: tables[name] for name in (*readme.NEEDED, "sensitivity")}, cards=[], absent=[], cautions=[],
                  figures={"sensitivity": drawn}, folder=folder, readme=page)  # fmt: skip
     text, block = page.read_text(encoding="utf-8"), (folder / "block.md").read_text(encoding="utf-8")
     assert text == f"{other}\n{begin}\n{block}{end}\nlast\n"

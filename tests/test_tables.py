@@ -43,11 +43,12 @@ def victims(scores, **by_defence) -> pd.DataFrame:
     return found
 
 
-def make(*frames, controls=None, references=(), models=victims, margin=0.05) -> pd.DataFrame:
+def make(*frames, controls=None, references=(), searched=(), models=victims, margin=0.05) -> pd.DataFrame:
     settings = {
         "tasks": ["t"],
         "controls": {"t": controls or {}},
         "references": {"t": list(references)},
+        "searched": {"t": list(searched)},
         "white_box": {},
         "margin": margin,
     }
@@ -178,6 +179,21 @@ def test_holm_within_families():
             expected = intervals.holm(part[name].to_numpy())
             assert np.isfinite(expected).any() and np.array_equal(part[f"{name}_holm"], expected, equal_nan=True)
     assert (table["margin"] == 0.05).all()
+
+
+def test_models_whose_lambda_was_searched_say_nothing_of_the_term():
+    """As claim C6: the sentences count this table's words. They are no part of what the claim's other rows pay for."""
+    parts = [
+        verdicts("kl", name, one, size)
+        for size in ("informed",)
+        for name, one in (("none", RIGHT), ("fft", BAD), ("finetune", RIGHT))
+    ]
+    plain, searched = (make(*parts, controls={"fft": "finetune"}, searched=names) for names in ((), ("fft",)))
+    assert row(plain, "best", "fft")["family"] == "primary"
+    found = row(searched, "best", "fft")
+    assert found["family"] == "secondary" and found["verdict_vs_control"] == "cannot tell"
+    assert found["reason_vs_control"] == "lambda was searched for each model"
+    assert found["difference_vs_control"] == row(plain, "best", "fft")["difference_vs_control"]
 
 
 def test_reference_lines_are_no_part_of_holms_family():

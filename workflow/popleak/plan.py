@@ -244,7 +244,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
         "sensitivity": lambda: {name: made[name] for name in ("models", "leakage", "bounds", "claims")},
     }
     needs = {
-        "leakage": ("controls", "references", "white_box", "data", "margin"),
+        "leakage": ("controls", "references", "white_box", "data", "margin", "searched"),
         "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
         "proxies": ("tasks", "seed"),
         "placebo": ("copies", "references", "white_box"),

@@ -58,6 +58,7 @@ def write(
     tables: Mapping[str, Path],
     cards: Sequence[Path],
     absent: Sequence[str],
+    cautions: Sequence[str],
     figures: Mapping[str, Path],
     folder: Path,
     readme: Path,
@@ -67,7 +68,7 @@ def write(
 
     tables: NEEDED, what the block's kind needs, and `placebo` where there is that table; figures: the PNG of each figure by name, its digest
     and what it plots (.csv) beside it; cards: the files of the stage `dataset`; absent: what the experiment left out since a
-    raw file is not there. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged, and if
+    raw file is not there; cautions: settings that cannot do what they seem to, and draws that take much of a pool. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged, and if
     the tables are not of one run; nothing is written then.
     """
     whole = around(readme, *markers(folder.name))
@@ -81,7 +82,9 @@ def write(
     frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in (*NEEDED, *kind.needs, *placebo)}
     data = dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)
     image = (folder / f"{main}.png").as_posix()
-    found = block(main, title=title, tau=tau, frames=frames, data=[*data], absent=absent, image=image)
+    found = block(
+        main, title=title, tau=tau, frames=frames, data=[*data], absent=absent, cautions=cautions, image=image
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*kind.kept, *placebo):
         frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
@@ -115,6 +118,7 @@ def block(
     frames: Mapping[str, pd.DataFrame],
     data: Sequence[str],
     absent: Sequence[str],
+    cautions: Sequence[str],
     image: str,
 ) -> str:
     """Return the block in Markdown: what was found in sentences, on which data, the main figure, and a table: the verdicts by claim and
@@ -131,6 +135,7 @@ def block(
     found += [
         f"Data: {'; '.join(data)}.",
         *(f"Left out: {line}." for line in absent),
+        *(f"Caution: {line}." for line in cautions),
         *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
     ]
     said = "\n".join(f"- {sentence}" for sentence in found)

@@ -267,6 +267,7 @@ def _add_readme(commands) -> None:
         parser.add_argument(f"--{option}", type=Path, required=True)
     for option in [name for name in TABLES if name not in ("models", "leakage", "bounds", "claims")]:
         parser.add_argument(f"--{option}", type=Path, help="where the block is about this table")
+    parser.add_argument("--cautions", nargs="*", default=[], help="what to be careful with")
     parser.add_argument("--names", nargs="+", required=True, help="the experiment's figures")
     parser.add_argument(
         "--figures", type=Path, nargs="+", required=True, help="their PNGs, digests and CSVs beside them"
@@ -285,6 +286,7 @@ def _readme(arguments: argparse.Namespace) -> None:
         tables=named_tables(arguments),
         cards=arguments.cards,
         absent=arguments.absent,
+        cautions=arguments.cautions,
         figures=dict(trouble.paired(arguments.names, arguments.figures, "figures")),
         folder=arguments.folder,
         readme=arguments.readme,

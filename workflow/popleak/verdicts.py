@@ -23,6 +23,8 @@ LEAST_SPLITS = 2
 LEAST_MODELS = 4
 """Fewest whose mean was simulated (docs/statistics.md)."""
 UNTOLD = "neither is told from chance"
+SEARCHED = "lambda was searched for each model"
+"""Why such models are no basis for a verdict on what the EO term does: how strong it was depends on how each model came out."""
 REVERSED = "reversed: significantly below chance, so informative"
 
 

@@ -21,10 +21,11 @@ rule readme:
         title=lambda wildcards: PLAN.experiment.title,
         tau=PLAN.experiment.tau,
         absent=PLAN.absent,
+        cautions=PLAN.cautions,
         code=code_digest("popleak.readme"),
         folder=f"docs/results/{PLAN.experiment.experiment}",
         names=list(PLAN.figures),
         tables=lambda wildcards, input: " ".join(f"--{name} {input.get(name)}" for name in README_TABLES),
     shell:
         "python -m popleak readme --title {params.title:q} --tau {params.tau} --names {params.names} --figures {input.figures} "
-        "{params.tables} --cards {input.cards} --absent {params.absent:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"
+        "{params.tables} --cards {input.cards} --absent {params.absent:q} --cautions {params.cautions:q} --folder {params.folder} --readme README.md 2>&1 | tee {log}"

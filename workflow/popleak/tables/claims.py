@@ -18,7 +18,21 @@ from ..measures import bounds, intervals, paired
 from ..plain import plain
 from ..protocols import EQUAL, PURE
 from ..seeds import generator
-from ..verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, OPEN, Found, Verdict, below, lacking, together, within
+from ..verdicts import (
+    FAILS,
+    HIGHER,
+    HOLDS,
+    IDLE,
+    LOWER,
+    OPEN,
+    SEARCHED,
+    Found,
+    Verdict,
+    below,
+    lacking,
+    together,
+    within,
+)
 from . import as_arrow
 from ._victims import DIVERGED, Victims
 from ._victims import VICTIM as MODEL
@@ -37,10 +51,6 @@ VICTIM = [*GAME, *MODEL]
 NOTHING = "neither reads more than a model without a difference does"
 RATE, CHANGE, TWICE = (0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)
 """What is possible: a rate or a |gap|, a difference of two, and one of two advantages."""
-
-
-SEARCHED = "lambda was searched for each model"
-"""Why such models are no basis for a claim on what the EO term does: how strong it was depends on how each model came out."""
 
 
 class Row(NamedTuple):
@@ -183,17 +193,23 @@ def _c1(evidence: Evidence) -> Iterator[Row]:
         return
     pure = evidence.victims[evidence.victims["protocol"] == PURE]
     for fft in evidence.of("fft-rehearsal"):
-        lines, parts, ends = [], [], []
+        lines, parts = [], []
         counted = pure[pure["defence"].isin(["none", fft])]
         for keys, part in counted.groupby(SETTING, sort=False):
             before, after = (part[part["defence"] == name] for name in ("none", fft))
             first, second = _mean(before, before["gap"].abs()), _mean(after, after["gap"].abs())
-            parts += [within(first, *BEFORE), below(second, AFTER)]
+            parts += [(within(first, *BEFORE), first), (below(second, AFTER), second)]
             lines.append(f"{_direction(keys)}: mean |gap| {first} before, {second} after")
-            ends += [second.low, second.high]
         if lines:
             said = f"On ACS Income the accuracy gap is about 0.15 before and under 0.04 after fair fine-tuning with rehearsal ({fft})."
-            yield evidence.row("C1", together(parts), said, lines, ends, counted)
+            verdict, ends = _decided(parts)
+            yield evidence.row("C1", verdict, said, lines, ends, counted)
+
+
+def _decided(parts: list[tuple[Verdict, Found]]) -> tuple[Verdict, list[float]]:
+    """Return the verdict on several parts `together`, and the limits of those parts that have its word: of what decided."""
+    verdict = together(one for one, _ in parts)
+    return verdict, [end for one, found in parts if one.word == verdict.word for end in found[1:3]]
 
 
 def _c2(evidence: Evidence) -> Iterator[Row]:
@@ -213,10 +229,11 @@ def _c2(evidence: Evidence) -> Iterator[Row]:
         if not found:
             continue
         lines = [f"{_direction(keys)}: {one}" for keys, one in found.items()]
+        verdict, ends = _decided([(below(one, evidence.tau), one) for one in found.values()])
         yield evidence.row(
-            "C2s", together(below(one, evidence.tau) for one in found.values()),
+            "C2s", verdict,
             f"After fair fine-tuning with rehearsal ({fft}) the accuracy gap is below {evidence.tau:g} in all settings.",
-            "mean |gap| by setting: " + "; ".join(lines), [end for one in found.values() for end in one[1:3]], part,
+            "mean |gap| by setting: " + "; ".join(lines), ends, part,
         )  # fmt: skip
 
 
@@ -278,7 +295,7 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
     for fft in evidence.of("fft", "fft-rehearsal"):
         control = evidence.controls.get(fft)
         for keys, part in _with(evidence.pairs, fft, GAME):
-            lines, verdicts, ends = [], [], []
+            lines, parts = [], []
             for world, one in part.groupby("world", sort=True):
                 change = _paired(one, "delta_eo_crossed", fft, "none", TWICE)
                 line = f"base in world {world}: minus none {change}"
@@ -291,13 +308,13 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
                 lines.append(f"{line}, plug-in {after} against {before}")
                 same = change.models and Victims(one).equal(fft, "none")
                 verdict = Verdict(OPEN, NOTHING) if after.within and before.within else below(change, 0.0)
-                verdicts.append(Verdict(IDLE, "the models are those of none") if same else verdict)
-                ends += [change.low, change.high]
+                parts.append((Verdict(IDLE, "the models are those of none") if same else verdict, change))
             mine = part[part["defence"] == fft]
             lines.append(
                 f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}"
             )
-            found, said = evidence.causal(fft, together(verdicts)), f"{fft} lowers Delta_EO ({_game(keys)})."
+            verdict, ends = _decided(parts)
+            found, said = evidence.causal(fft, verdict), f"{fft} lowers Delta_EO ({_game(keys)})."
             yield evidence.row("C5", found, said, lines, ends, mine, (*keys, fft))
 
 

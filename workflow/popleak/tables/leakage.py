@@ -58,9 +58,10 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
     kept = [column.name for column in schema.TABLES["leakage"]]
     rows = [row | settings.get("data", {}).get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
-    frame["margin"], frame["family"] = settings["margin"], _families(frame, settings["references"])
+    frame["margin"], frame["family"] = settings["margin"], _families(frame, settings)
     for other in OTHERS:
         _judge(frame, other)
+    _searched(frame, settings["searched"])
     return as_arrow("leakage", frame)
 
 
@@ -77,14 +78,30 @@ def games(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[t
         yield key, game, _cells(game) | _best(game[~game["adversary"].isin(aside)])
 
 
-def _families(frame: pd.DataFrame, references: Mapping[str, list[str]]) -> np.ndarray:
+def _families(frame: pd.DataFrame, settings: Mapping[str, Any]) -> np.ndarray:
     """Return the family of tests of each row (n,): primary, what claim C6 asks, secondary, or None for a reference line, which
     claims nothing of a defence."""
     asked = (frame["adversary"] == BEST) & (frame["knowledge"] == "informed") & (frame["protocol"] != EQUAL)
     primary = asked.to_numpy() & frame.index.isin(plain(frame).index)
-    lines = {(task, name) for task, names in references.items() for name in names}
-    line = [key in lines for key in zip(frame["task"], frame["adversary"], strict=True)]
-    return np.where(np.array(line, dtype=bool), None, np.where(primary, PRIMARY, SECONDARY).astype(object))
+    primary &= ~_among(frame, "defence", settings["searched"])
+    line = _among(frame, "adversary", settings["references"])
+    return np.where(line, None, np.where(primary, PRIMARY, SECONDARY).astype(object))
+
+
+def _among(frame: pd.DataFrame, column: str, names: Mapping[str, list[str]]) -> np.ndarray:
+    """Return whether a row's value (n,) is one of its task's names."""
+    wanted = {(task, name) for task, some in names.items() for name in some}
+    return np.array([key in wanted for key in zip(frame["task"], frame[column], strict=True)], dtype=bool)
+
+
+def _searched(frame: pd.DataFrame, names: Mapping[str, list[str]]) -> None:
+    """Take back the verdicts on what the EO term does of models whose lambda was searched, as claim C6 does."""
+    rows = (
+        _among(frame, "defence", names)
+        & frame["verdict_vs_control"].notna()
+        & (frame["verdict_vs_control"] != verdicts.IDLE)
+    )
+    frame.loc[rows, "verdict_vs_control"], frame.loc[rows, "reason_vs_control"] = verdicts.OPEN, verdicts.SEARCHED
 
 
 def _judge(frame: pd.DataFrame, other: str) -> None:
