@@ -72,9 +72,9 @@ class ResolvedTask(Settings):
         return f"{self.dataset}/{self.label}/{self.attribute}"
 
     @property
-    def defended(self) -> bool:
-        """Whether models are defended, so that each draws a complement beside its own rows."""
-        return any(defence.name != "none" for defence in self.defences)
+    def complemented(self) -> bool:
+        """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
+        return any(plugins.load("defences", defence.name).complement for defence in self.defences)
 
     def permuting(self, seed: int) -> dict[str, Any]:
         """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
