@@ -106,6 +106,24 @@ def test_twins():
     assert {one["twin_task"] for one in ambiguous.values()} == {None}
 
 
+@pytest.mark.parametrize(
+    ("changes", "twin"),
+    [
+        ({"placebo": 3}, "out"),  # permutations are tasks of their own and leave the task's models as they are
+        ({"defences": ["none"]}, "out"),
+        ({"attacks": ["meta"]}, "out"),
+        ({"models": ["logistic"]}, None),
+        ({"ratio_mode": "label-balanced"}, None),
+        ({"query_rows": 31}, None),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, dict) else str(one),
+)
+def test_twins_differ_in_what_leaves_undefended_models_alone(changes, twin):
+    tasks = [{**TASK, "id": "out", **changes}, {**SEEN, "id": "in"}, {**SEEN, "id": "too", "placebo": 1}]
+    data = tiny.build(tasks=tasks).tables["leakage"].settings["data"]
+    assert {name: one["twin_task"] for name, one in data.items()} == {"out": None, "in": twin, "too": twin}
+
+
 # The published curve.
 
 

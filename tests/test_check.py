@@ -102,6 +102,22 @@ def test_a_draw_and_a_disjoint_complement_are_asked_of_one_pool(tmp_path):
             tiny.run_stage(step, tmp_path)
 
 
+def test_room_for_a_complement_is_asked_for_where_a_defence_trains_on_it():
+    own = {"dataset": "compas", "attribute": "race", "rows": 800, "query_rows": 200}
+    worlds = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
+
+    def built(*defences):
+        return plan.build(experiment(own, worlds=worlds, defences=["none", *defences]))
+
+    for defences in ((), ("answer-noise",)):
+        assert {step.settings["purpose"] for step in built(*defences).steps["draw"].values()} == {"base", "query"}
+    with pytest.raises(PopleakError, match=r"^config: tasks: compas-race: rows: \d+ rows .* and a disjoint complement"):
+        built("answer-noise", "finetune")
+    own["rows"] = 300
+    alone, beside = built("answer-noise").steps["defend"], built("answer-noise", "finetune").steps["defend"]
+    assert alone and alone.keys() < beside.keys(), "another defence changes no step of the noise"
+
+
 def test_a_mixture_that_cannot_be_whole_is_known_before_a_job(tmp_path):
     """One row of a group in 10, and balanced labels: neither draw gives one with label 0, but one at the ratio in between has it."""
     one = experiment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 
@@ -116,6 +117,18 @@ def test_declares_what_lists_and_config_need(name):
         control = plugins.load("defences", plugin.control)
         assert set(control.Settings.model_fields) <= set(plugin.Settings.model_fields), "they must share settings"
         assert "eo_weight" not in control.Settings.model_fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_whether_it_trains_on_the_complement(name):
+    """Without a complement one that says it needs none does what it does beside one, and any other finds too few rows."""
+    whole, bare = mixed(), copy.copy(mixed())
+    bare.data = whole.owner.data(whole.data.complement[:, :0], whole.mixing)
+    if plugins.load("defences", name).complement:
+        with pytest.raises(PopleakError, match=r"^config: complement: \d+ rows of group 0 are asked for"):
+            bare.apply(name)
+    else:
+        assert same(bare.apply(name), whole.apply(name))
 
 
 @pytest.mark.parametrize("name", NAMES)

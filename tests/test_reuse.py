@@ -163,6 +163,31 @@ def test_a_defence_with_other_settings_takes_nothing_and_its_base_all(bench):
     assert told(bench.run(new)) == 20
 
 
+def test_a_defence_that_trains_on_nothing_runs_without_complements(bench):
+    """No complement is drawn, the defended models are the base models turned to each direction, and they are found again."""
+    few = {"worlds": [*RATIO, {"protocol": "k-ary", "ratios": [0.2, 0.4, 0.6]}], "attacks": ["meta"]}
+    built = build(**few, defences=["none", "answer-noise"])
+    bench.run(built)
+    assert bench.trained["defend"] == 0
+    assert {step.settings["purpose"] for step in built.steps["draw"].values()} == {"base", "query"}
+    base = {}
+    for step in built.steps["train"].values():
+        table = store.read(bench.folder / step.outputs["victims"])
+        base |= dict(zip(table["seed"].to_pylist(), table["weights"].to_pylist(), strict=True))
+    (step,) = built.steps["defend"].values()
+    assert step.inputs["complement"] == ()
+    table = store.read(bench.folder / step.outputs["victims"])
+    assert table.num_rows == 4 * len(step.settings["directions"])
+    turned = set(zip(table["world"].to_pylist(), table["from_world"].to_pylist(), strict=True))
+    assert turned == {tuple(direction) for direction in step.settings["directions"]} and len(turned) > 2
+    assert all(
+        base[seed] == own for seed, own in zip(table["seed"].to_pylist(), table["weights"].to_pylist(), strict=True)
+    )
+    new = build(**few, defences=["none", "answer-noise"], **NEW)
+    promised = [reused for _, reused in foreseen(new).values()]
+    assert min(promised) > 0 and told(bench.run(new)) == sum(promised)
+
+
 @pytest.mark.parametrize(("code", "now"), [("one", "another"), ("unknown", "unknown")])
 def test_models_of_other_code_or_of_code_that_was_not_told_are_trained_again(code, now, bench):
     bench.run(build(), code=code)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import tiny
-from popleak import schema
+from popleak import config, schema
 from popleak.errors import PopleakError
 from popleak.measures import intervals
 from popleak.tables import sensitivity
@@ -200,3 +200,49 @@ def test_the_table_knows_each_defences_settings():
     assert arms["fft-rehearsal-e1-w1"]["rehearsal"] == 0.5
     assert found["ratio_modes"] == {"plain": "natural", "twin": "label-balanced", "other": "label-balanced"}
     assert found["balanced"] == {"plain": "twin"}
+
+
+MLP = [{"name": "mlp", "id": "mlp", "settings": {"widths": [8]}}]
+FEWER = ["none", "finetune", {"name": "fft-rehearsal", "grid": {"epochs": [1], "eo_weight": [1, "auto"]}}]
+ARM = {"name": "fft", "id": "arm", "settings": {"eo_weight": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_one"),
+    [
+        ({}, True),
+        ({"placebo": 2}, True),
+        ({"defences": FEWER}, True),
+        ({"defences": [*FEWER, "scratch"]}, False),  # one that the natural task lacks
+        ({"defences": ["none", {**ARM, "settings": {"eo_weight": 3.0}}]}, False),  # other settings under the same id
+        ({"models": [{**MLP[0], "settings": {"widths": [9]}}]}, False),
+        ({"attacks": ["loss"]}, False),
+        ({"poison": {"shares": [0, 0.1]}}, False),
+        ({"attribute_in_features": True}, False),
+        ({"query_rows": 29}, False),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, dict) else str(one),
+)
+def test_a_twin_with_equal_label_rates_agrees_in_all_else(changes, is_one):
+    task = tiny.raw()["tasks"][0]
+    tasks = [{**task, "id": "plain"}, {**task, "id": "twin", "ratio_mode": "label-balanced", **changes}]
+    found = step(tasks=tasks, models=MLP, defences=["none", "finetune", ARM, GRID]).settings
+    assert found["balanced"] == ({"plain": "twin"} if is_one else {})
+
+
+def test_a_twin_is_that_of_all_tasks_that_agree_with_it_and_none_of_two():
+    task = tiny.raw()["tasks"][0]
+    plain = [{**task, "id": name} for name in ("one", "two")]
+    twins = [{**task, "id": name, "ratio_mode": "label-balanced"} for name in ("three", "four")]
+
+    def found(*tasks):
+        return step(tasks=tasks, defences=["none", GRID]).settings["balanced"]
+
+    assert found(*plain, twins[0]) == {"one": "three", "two": "three"}
+    assert found(*plain, *twins) == {}
+
+
+def test_every_natural_task_of_the_shipped_experiment_has_its_twin():
+    experiment = config.load(config.read(tiny.ROOT / "workflow" / "experiments" / "sensitivity.yaml"))
+    names = ("adult-sex", "compas-race", "acs-income-sex", "lsac-race")
+    assert config.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}

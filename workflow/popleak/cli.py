@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _stage(commands, "dataset", _dataset, files={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "split", _split, data=one, output=one)
     _stage(commands, "draw", _draw, data=one, pools=one, output=one)
+    some = {"type": Path, "nargs": "*", "default": []}
     roles, engine = (
         {"victims": one, "shadows": one},
         {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
@@ -60,10 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     reuse = {"reuse": {"action": argparse.BooleanOptionalAction, "default": True}}
     _stage(commands, "train", _train, data=one, draw=many, **roles, **engine, **reuse)
     _stage(
-        commands, "defend", _defend, data=one, draw=many, complement=many, base_victims=many, base_shadows=many,
+        commands, "defend", _defend, data=one, draw=many, complement=some, base_victims=many, base_shadows=many,
         **roles, **engine, **reuse,
     )  # fmt: skip
-    some = {"type": Path, "nargs": "*", "default": []}
     models = {"victim_models": some, "shadow_models": some}
     _stage(commands, "query", _query, data=one, points=one, **models, **roles, **engine)
     _stage(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,9 +72,9 @@ class ResolvedTask(Settings):
         return f"{self.dataset}/{self.label}/{self.attribute}"
 
     @property
-    def defended(self) -> bool:
-        """Whether models are defended, so that each draws a complement beside its own rows."""
-        return any(defence.name != "none" for defence in self.defences)
+    def complemented(self) -> bool:
+        """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
+        return any(plugins.load("defences", defence.name).complement for defence in self.defences)
 
     def permuting(self, seed: int) -> dict[str, Any]:
         """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
@@ -207,20 +208,53 @@ def _task_id(name: str, ending: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[: 40 - len(ending)].strip("-") + ending
 
 
-APART = {"id", "attribute_in_features", "worlds", "defences", "attacks", "shadow_models", "poison"}
-"""In what else two tasks may differ whose undefended models differ in nothing but whether the attribute is among the features."""
+APART = {"id", "placebo"}
+"""In what any two tasks may differ whose own models and attacks are the same: a placebo is judged apart."""
 
 
-def twins(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return the id of the task without the attribute among the features for each that has it there and agrees with one in all else."""
-    alike = [task.model_dump(exclude=APART) for task in tasks]
+def unseen(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
+    """Return for each task with the attribute among the features the id of the one whose undefended models differ in this alone."""
+    return _twins(
+        tasks,
+        "attribute_in_features",
+        (True, False),
+        apart={"worlds", "defences", "attacks", "shadow_models", "poison"},
+    )
+
+
+def balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
+    """Return for each task whose label rate moves with the ratio the id of the one that is the same with equal label rates. It may have
+    some of the defences only, each with the settings and the control that it has there."""
+    return _twins(tasks, "ratio_mode", ("natural", "label-balanced"), some={"defences"})
+
+
+def _twins(
+    tasks: Sequence[ResolvedTask],
+    key: str,
+    values: tuple[Any, Any],
+    *,
+    apart: AbstractSet[str] = frozenset(),
+    some: AbstractSet[str] = frozenset(),
+) -> dict[str, str]:
+    """Return for each task with the first of the values of `key` the id of the only one with the second that agrees with it in all else.
+
+    apart: keys that decide nothing of what is compared; some: keys of which the other's entries need only be among the task's. A task
+    that agrees with several has none: nothing says which is meant.
+    """
+    alike = [task.model_dump(exclude={key, *APART, *apart, *some}) for task in tasks]
     found = {}
     for task, mine in zip(tasks, alike, strict=True):
-        if task.attribute_in_features:
-            pairs = zip(tasks, alike, strict=True)
-            out = [other.id for other, its in pairs if its == mine and not other.attribute_in_features]
-            if len(out) == 1:
-                found[task.id] = out[0]
+        if getattr(task, key) != values[0]:
+            continue
+        others = [
+            other.id
+            for other, its in zip(tasks, alike, strict=True)
+            if getattr(other, key) == values[1]
+            and its == mine
+            and all(one in getattr(task, name) for name in some for one in getattr(other, name))
+        ]
+        if len(others) == 1:
+            found[task.id] = others[0]
     return found
 
 

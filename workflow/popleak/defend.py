@@ -126,7 +126,8 @@ def run(
 ) -> None:
     """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
 
-    draws, models: the base draws and, by role, the base models of all worlds that the directions start from.
+    draws, models: the base draws and, by role, the base models of all worlds that the directions start from; complement: the draws of the
+    directions, none for a defence that trains on none.
     """
     worlds = [world for world, _ in settings["directions"]]
     records = train.known(data, worlds)
@@ -142,24 +143,27 @@ def run(
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings["directions"]:
-            base_draws, other_draws = draws_of(draws, world, world), draws_of(complement, world, other_world)
+            base_draws = draws_of(draws, world, world)
+            other_draws = draws_of(complement, world, other_world) if defence.complement else None
             for role in ROLES:
                 keys, rows = of_role(base_draws, role, settings["part"])
                 if role not in settings["roles"]:
                     write_models(writers[role], empty(keys), no_keys())
                     continue
-                other_keys, other = of_role(other_draws, role, settings["part"])
+                seeds, other = keys["seed"], rows[:, :0]
+                if other_draws is not None:
+                    other_keys, other = of_role(other_draws, role, settings["part"])
+                    seeds = other_keys["seed"]
                 base = matching(read_models(models[role], world=world), keys["seed"])
-                if base is None or not np.array_equal(keys["seed"], other_keys["seed"]):
-                    raise PopleakError(
-                        f"{models[role][0]}: holds other models than {draws[0]} and {complement[0]}: delete it and run again"
-                    )
+                if base is None or not np.array_equal(keys["seed"], seeds):
+                    named = " and ".join(str(path) for path in (draws[0], *complement[:1]))
+                    raise PopleakError(f"{models[role][0]}: holds other models than {named}: delete it and run again")
                 made_of = there.keys(keys["seed"], rows, other, base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
                 make = functools.partial(defended, defence, own, fitter, base, rows, other, mixing, what)
                 found = there.complete(role, world, other_world, made_of, train.MADE, make)
-                keys = {**keys, "from_world": other_keys["from_world"]}
+                keys = {**keys, "from_world": np.full(len(rows), other_world)}
                 write_models(writers[role], Models(keys, *(found[name] for name in train.MADE)), made_of)
     there.tell()
 

@@ -188,15 +188,6 @@ def _arms(experiment: Experiment, task: ResolvedTask) -> dict[str, dict[str, Any
     return found
 
 
-def _balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return for each task whose label rate moves with the ratio the one that is the same with equal label rates."""
-    by: dict[tuple, dict[str, str]] = {}
-    for task in tasks:
-        key = (task.key, canonical(task.options), task.rows, task.query_rows, task.attribute_in_features)
-        by.setdefault(key, {}).setdefault(task.ratio_mode, task.id)
-    return {one["natural"]: one["label-balanced"] for one in by.values() if len(one) == 2}
-
-
 def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, Any]]) -> None:
     experiment = plan.experiment
     order = {
@@ -221,13 +212,13 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             for task in plan.tasks
         },
         "copies": {copy.id: [task.id, copy.permutation] for task in plan.tasks for copy in task.placebos()},
-        "data": {task.id: _data_of(task, config.twins(plan.tasks)) for task in plan.tasks},
+        "data": {task.id: _data_of(task, config.unseen(plan.tasks)) for task in plan.tasks},
         "tau": experiment.tau,
         "margin": experiment.margin,
         "seed": experiment.seed,
         "arms": {task.id: _arms(experiment, task) for task in plan.tasks},
         "ratio_modes": {task.id: task.ratio_mode for task in plan.tasks},
-        "balanced": _balanced(plan.tasks),
+        "balanced": config.balanced(plan.tasks),
     }
     made = plan.tables
     pieces: dict[str, Callable[[], dict[str, Any]]] = {

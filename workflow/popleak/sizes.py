@@ -108,7 +108,7 @@ def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
     ratios = {ratio for world in task.worlds for ratio in world.ratios}
     turned = set()
-    if task.defended:
+    if task.complemented:
         turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
     ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     poisoned = (task.poison.label, task.poison.group)

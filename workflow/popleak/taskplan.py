@@ -23,10 +23,11 @@ ROLES = {"victim": "victims", "shadow": "shadows"}
 
 
 class Cut(NamedTuple):
-    """Draws that share a job: what they are (one dict a world or direction), and the step that makes them."""
+    """Draws that share a job: what they are (one dict a world or direction), and the step that makes them; None where no defence of
+    the task trains on them."""
 
     items: list[dict[str, Any]]
-    step: Step
+    step: Step | None
 
 
 class TaskPlan:
@@ -96,7 +97,7 @@ class TaskPlan:
             self._item(world, other, share, ratio=ratio, own_ratio=own)
             for (world, other), (own, ratio, share) in games.directions(self.games).items()
         ]
-        complement = self._draws("complement", directions) if self.task.defended else []
+        complement = self._draws("complement", directions, made=self.task.complemented)
         judging = JudgePlan(self, [cut.step for cut in base])
         own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
@@ -175,8 +176,8 @@ class TaskPlan:
             tries = (1 + len(defence.settings["eo_grid"])) / 2
         return tries * shape.seconds(defence.settings.get("epochs"))
 
-    def _draws(self, purpose: str, items: list[dict[str, Any]]) -> list[Cut]:
-        """Return the draws of `items` in runs that fill a job with the training of a usual model.
+    def _draws(self, purpose: str, items: list[dict[str, Any]], *, made: bool = True) -> list[Cut]:
+        """Return the draws of `items` in runs that fill a job with the training of a usual model; made: whether steps make them.
 
         The run does not depend on which models and defences there are, so that adding one changes no other's steps.
         """
@@ -184,6 +185,9 @@ class TaskPlan:
         found = []
         for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
             mine = [items[i] for i in cut]
+            if not made:
+                found.append(Cut(mine, None))
+                continue
             settings = {
                 "draws": mine,
                 "rows": self.task.rows,
@@ -246,6 +250,7 @@ class TaskPlan:
     ) -> list[Step]:
         shape = self.shapes[model.id]
         each = self._tuning(defence, shape) if shape else 1e-4
+        mixed = plugins.load("defences", defence.name).complement
         settings = {
             "model": model.name, "model_settings": model.settings, "training": self._training(model, "defend"),
             "defence": defence.name, "defence_settings": defence.settings, **self.mode,
@@ -258,7 +263,7 @@ class TaskPlan:
             which = {"directions": [[item["world"], item["from_world"]] for item in items]}
             inputs = {
                 "data": self.data, "draw": [(step, "table") for step in draws],
-                "complement": [(cut.step, "table") for cut in cuts],
+                "complement": [(cut.step, "table") for cut in cuts] if mixed else [],
                 **{name: [(step, name) for step in files] for name in ROLES.values()},
             }  # fmt: skip
             names, plugged = [model.name, defence.name], (model, defence)

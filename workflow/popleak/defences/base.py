@@ -41,7 +41,7 @@ class Data:
     """The rows of K owners, with the label and the group (int8) of each row.
 
     base (K, b): the rows of S_0 that M_0 was trained on, so without those held out for validation; complement (K, n): n rows drawn
-    from the other world, as many as S_0 has, and none of them a row of S_0; mixing: how many rows of either a mixture takes.
+    from the other world, as many as S_0 has, and none of them a row of S_0, or (K, 0) for a defence without complement; mixing: how many rows of either a mixture takes.
     """
 
     base: np.ndarray
@@ -74,6 +74,8 @@ class Defence:
     summary: ClassVar[str]
     control: ClassVar[str | None] = None
     """The defence that differs from this one in the EO term alone; None if there is none."""
+    complement: ClassVar[bool] = True
+    """False: trains on no row of the complement. None is drawn for it then, and `data.complement` is (K, 0)."""
     closed_form: ClassVar[bool] = False
     """True: applies to models that are not trained by gradient steps, too."""
     randomised: ClassVar[bool] = False

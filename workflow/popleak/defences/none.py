@@ -10,6 +10,7 @@ class NoDefence(Defence):
 
     name = "none"
     summary = "the undefended model M_0"
+    complement = False
     closed_form = True
 
     def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
