@@ -127,6 +127,14 @@ def test_excess_over_the_task_with_equal_label_rates():
     assert other[["balanced_task", "excess", "verdict_excess"]].isna().all()
 
 
+def test_where_a_claim_does_not_speak_of_a_defence_its_word_is_null():
+    """C2 is on rehearsal: of an arm without there is no row."""
+    claims = tables()["claims"]
+    found = made(claims=claims[~((claims["claim"] == "C2") & (claims["task"] == "nat"))])
+    assert pd.isna(found.loc[("nat", "fair"), "c2"]) and found.loc[("nat", "fair"), "c5"] == "holds"
+    assert found.loc[("bal", "fair"), "c2"] == "fails"
+
+
 def test_a_column_that_is_missing_is_an_error():
     with pytest.raises(KeyError, match="travel"):
         made(models=tables()["models"].drop(columns="travel"))
@@ -202,6 +210,7 @@ def test_the_table_knows_each_defences_settings():
     assert found["balanced"] == {"plain": "twin"}
 
 
+<<<<<<< HEAD
 MLP = [{"name": "mlp", "id": "mlp", "settings": {"widths": [8]}}]
 FEWER = ["none", "finetune", {"name": "fft-rehearsal", "grid": {"epochs": [1], "eo_weight": [1, "auto"]}}]
 ARM = {"name": "fft", "id": "arm", "settings": {"eo_weight": 2.0}}
@@ -246,3 +255,12 @@ def test_every_natural_task_of_the_shipped_experiment_has_its_twin():
     experiment = config.load(config.read(tiny.ROOT / "workflow" / "experiments" / "sensitivity.yaml"))
     names = ("adult-sex", "compas-race", "acs-income-sex", "lsac-race")
     assert config.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}
+=======
+def test_what_rehearses_nothing_is_another_kind_to_the_claims():
+    """C1, C2 and C2s are on fair fine-tuning with rehearsal; in the table the kind is the plugin still."""
+    built = tiny.build(defences=["none", "fft", {"name": "fft-rehearsal", "grid": {"rehearsal": [0, 0.5]}}]).tables
+    (kinds,) = built["claims"].settings["kinds"].values()
+    assert kinds["fft-rehearsal-s0"] == kinds["fft"] == "fft" and kinds["fft-rehearsal-s0p5"] == "fft-rehearsal"
+    (arms,) = built["sensitivity"].settings["arms"].values()
+    assert arms["fft-rehearsal-s0"]["kind"] == "fft-rehearsal"
+>>>>>>> fixs

@@ -1,7 +1,8 @@
 """Sentences on how far conclusions hang on the settings of fine-tuning, computed from the table `sensitivity` by fixed rules.
 
 A setting here is a task, a pair of worlds and a fine-tuning defence at one of its settings. Verdicts are counted by their own words. What
-does not apply (the EO term never acted, say) is counted apart, and in no total.
+does not apply (the EO term never acted, say) is counted apart, and in no total. So is a searched lambda where the question is what the
+term does: by rule the verdict is `cannot tell` there, whatever the models show.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from .figures import _select as select
 from .report_text import ONE_SIDE
 from .report_words import beyond_chance, count, interval, listed, percent
-from .verdicts import FAILS, HIGHER, HOLDS, IDLE
+from .verdicts import FAILS, HIGHER, HOLDS, IDLE, SAME, WORDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ORDER = (HOLDS, FAILS)
+CAUSAL = ("c5", "c6")
+"""Claims on what the EO term does, which models with a searched lambda are no basis for."""
+SEARCHED = "lambda was searched"
 DIFFERENCE = "difference_vs_control"
 
 
@@ -64,6 +67,7 @@ def _named(what: str) -> dict[str, str]:
     return {
         HOLDS: f"{what} is named less often than its control",
         FAILS: f"{what} is named more often than its control",
+        SAME: f"{what} is shown to differ from its control by less than the margin",
     }
 
 
@@ -113,8 +117,7 @@ def answers(table: pd.DataFrame) -> list[Answer]:
     """Return every statement that any setting can speak to."""
     found = []
     for question in QUESTIONS:
-        rows = _asked(question, table)
-        rows = rows[rows[question.column] != IDLE]
+        rows, _ = _parted(question, _asked(question, table))
         for word, said in question.says.items():
             kept = rows[rows[question.column] == word]
             if len(rows):
@@ -136,6 +139,14 @@ def sentences(table: pd.DataFrame) -> list[str]:
 def _asked(question: Question, table: pd.DataFrame) -> pd.DataFrame:
     rows = question.rows(table)
     return rows[rows[question.column].notna()]
+
+
+def _parted(question: Question, rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows that are in the totals, and why and how many others are not."""
+    idle = rows[question.column] == IDLE
+    searched = rows["eo_chosen"].astype(bool) & ~idle & (question.column in CAUSAL)
+    apart = {IDLE: int(idle.sum()), SEARCHED: int(searched.sum())}
+    return rows[~idle & ~searched], {why: many for why, many in apart.items() if many}
 
 
 def _where(rows: pd.DataFrame) -> str:
@@ -178,22 +189,25 @@ def _levels(table: pd.DataFrame) -> list[str]:
 
 def _counted(question: Question, rows: pd.DataFrame) -> Iterable[str]:
     """Say in how many settings each verdict stands."""
-    idle = int((rows[question.column] == IDLE).sum())
-    rows = rows[rows[question.column] != IDLE]
-    apart = f"; {IDLE} in {idle} more" if idle else ""
+    every = len(rows)
+    rows, others = _parted(question, rows)
     if rows.empty:
-        return [f"{question.subject}: {IDLE} in all {count(idle, 'setting')}."] if idle else []
+        why = listed(f"{why} in {'all' if many == every else many}" for why, many in others.items())
+        of = "" if len(others) == 1 else "of "
+        return [f"{question.subject}: {why} {of}{count(every, 'setting')}."] if every else []
+    apart = f"; {listed(f'{why} in {many} more' for why, many in others.items())}" if others else ""
     counts = {str(word): int(many) for word, many in rows[question.column].value_counts().items()}
     counts = {**dict.fromkeys(question.says, 0), **counts}
-    words = sorted(counts, key=lambda word: (ORDER.index(word) if word in ORDER else len(ORDER), word))
+    words = sorted(counts, key=lambda word: (WORDS.index(word) if word in WORDS else len(WORDS), word))
     said = listed(f"{word} in {counts[word]}" for word in words)
     more = _uncorrected(rows) if question.column == "c6" else ""
     return [f"{question.subject}: {said} of {count(len(rows), 'setting')} ({_where(rows)}){apart}.{more}"]
 
 
 def _uncorrected(rows: pd.DataFrame) -> str:
-    """Say how many intervals leave out 0 at a fixed lambda: Holm's correction, over hundreds of tests, hides all but large differences."""
-    tested = rows[rows[f"{DIFFERENCE}_low"].notna() & ~rows["eo_chosen"].astype(bool)]
+    """Say how many intervals of these rows, all at a fixed lambda, leave out 0: Holm's correction, over hundreds of tests, hides all but
+    large differences."""
+    tested = rows[rows[f"{DIFFERENCE}_low"].notna()]
     if tested.empty:
         return ""
     below, above = int((tested[f"{DIFFERENCE}_high"] < 0).sum()), int((tested[f"{DIFFERENCE}_low"] > 0).sum())
@@ -204,22 +218,28 @@ def _uncorrected(rows: pd.DataFrame) -> str:
 
 
 def _cause(table: pd.DataFrame) -> list[str]:
-    """Say whether label rates that move with the ratio are behind what the fairness term adds without rehearsal: only where the twin with
-    equal label rates shows it, on more than one task, at more than one setting, and more often than chance would."""
+    """Say whether label rates that move with the ratio raise what the fairness term adds without rehearsal: only where it adds more than
+    in the twin with equal label rates on more than one task, at more than one setting, and more often than chance would.
+
+    Counted over all settings that have a twin. Were it only over those where the term adds something, chance would favour a larger
+    excess there, and the rate below would be too small.
+    """
     rows = _bare(table)
-    rows = rows[(rows[f"{DIFFERENCE}_low"] > 0) & rows["excess"].notna() & ~rows["eo_chosen"].astype(bool)]
-    if rows.empty:
+    rows = rows[rows["excess_low"].notna() & ~rows["eo_chosen"].astype(bool)]
+    added = rows[rows[f"{DIFFERENCE}_low"] > 0]
+    if added.empty:  # there is nothing to explain
         return []
     shown = rows[rows["verdict_excess"] == HIGHER]
     most = rows.loc[rows["excess"].idxmax()]
     points = interval(100 * most["excess_low"], 100 * most["excess_high"], 1)
     said = (
-        f"In {count(len(rows), 'setting')} without rehearsal, at a fixed lambda, the fairness term adds to the share named, by the 95 % interval, and the same task is "
-        f"there with equal label rates. In {len(shown)} of them it adds more than it does there, by the interval of the difference "
-        f"(the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
+        f"{count(len(rows), 'setting')} without rehearsal, at a fixed lambda, can be set against the same task with equal label rates. In "
+        f"{len(added)} of them the fairness term adds to the share named, by the 95 % interval. In {len(shown)} of the {len(rows)} it adds more "
+        f"than it does with equal label rates, by the interval of the difference, where chance alone would put about "
+        f"{ONE_SIDE * len(rows):.1f} (the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
     )
     cause = (
-        "So label rates that move with the ratio are behind part of it."
+        "So label rates that move with the ratio raise what the term adds."
         if is_finding(shown) and beyond_chance(len(shown), len(rows), ONE_SIDE)
         else "That is not on more than one task and at more than one setting, beyond what chance gives, so label rates are not shown to be the "
         "cause."

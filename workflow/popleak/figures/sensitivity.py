@@ -27,9 +27,9 @@ class Sensitivity(Figure):
     caption = (
         "Each point is one setting of a fine-tuning defence: epochs, step size, rehearsal share and lambda. x: how far it takes the weights, as "
         "the mean distance from the base model's over their norm. y: share of victims whose world the best informed adversary names (chance "
-        "is one half), mean Delta_EO (label and sign chosen on one half of the query points, measured on the other), and mean accuracy of the "
-        "models. Hollow: without the fairness term; blue, the darker the larger lambda; ringed: lambda chosen for each model. Form: share of "
-        "rehearsal rows. Bars: 95 % intervals, by pool split. Pure worlds where they were run, else the widest pair of ratios. Tasks with "
+        "is one half), mean Delta_EO (label and sign chosen on one half of the query pool, measured on the other), and mean accuracy of the "
+        "models on all rows of the query pool. Hollow: without the fairness term; blue, the darker the larger lambda; ringed: lambda chosen "
+        "for each model. Form: share of rehearsal rows. Bars: 95 % intervals, by pool split. Pure worlds where they were run, else the widest pair of ratios. Tasks with "
         "equal label rates are left out where the same task is there as it is. Scales of accuracy differ between tasks."
     )
     tables = ("sensitivity",)

@@ -72,8 +72,8 @@ class Row(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """One task's public tables: victims of `models`, `leakage`, `bounds` with the victims' status; ids by defence kind; the
-    ids whose lambda was searched; the dataset; tau."""
+    """One task's public tables: victims of `models`, `leakage`, `bounds` with the victims' status; ids by defence kind, of
+    what rehearses nothing the kind without rehearsal; the ids whose lambda was searched; the dataset; tau."""
 
     task: str
     dataset: str
@@ -398,7 +398,7 @@ def _tests(row: Mapping[str, Any], found: Found) -> str:
 
 
 def _c7(evidence: Evidence) -> Iterator[Row]:
-    """Whenever the label-balanced advantage falls, measured on one half of the points, does the weighted sum on the other?"""
+    """Whenever the label-balanced advantage falls, measured on one half of the pool, does the weighted sum on the other?"""
     table = evidence.bounds[evidence.bounds["protocol"] != EQUAL]
     lines, verdicts, reasons, ends, counted = [], [], [], [], []
     for fft in evidence.of("fft", "fft-rehearsal"):
