@@ -210,7 +210,6 @@ def test_the_table_knows_each_defences_settings():
     assert found["balanced"] == {"plain": "twin"}
 
 
-<<<<<<< HEAD
 MLP = [{"name": "mlp", "id": "mlp", "settings": {"widths": [8]}}]
 FEWER = ["none", "finetune", {"name": "fft-rehearsal", "grid": {"epochs": [1], "eo_weight": [1, "auto"]}}]
 ARM = {"name": "fft", "id": "arm", "settings": {"eo_weight": 2.0}}
@@ -255,7 +254,8 @@ def test_every_natural_task_of_the_shipped_experiment_has_its_twin():
     experiment = config.load(config.read(tiny.ROOT / "workflow" / "experiments" / "sensitivity.yaml"))
     names = ("adult-sex", "compas-race", "acs-income-sex", "lsac-race")
     assert config.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}
-=======
+
+
 def test_what_rehearses_nothing_is_another_kind_to_the_claims():
     """C1, C2 and C2s are on fair fine-tuning with rehearsal; in the table the kind is the plugin still."""
     built = tiny.build(defences=["none", "fft", {"name": "fft-rehearsal", "grid": {"rehearsal": [0, 0.5]}}]).tables
@@ -263,4 +263,3 @@ def test_what_rehearses_nothing_is_another_kind_to_the_claims():
     assert kinds["fft-rehearsal-s0"] == kinds["fft"] == "fft" and kinds["fft-rehearsal-s0p5"] == "fft-rehearsal"
     (arms,) = built["sensitivity"].settings["arms"].values()
     assert arms["fft-rehearsal-s0"]["kind"] == "fft-rehearsal"
->>>>>>> fixs

@@ -188,24 +188,12 @@ def _arms(experiment: Experiment, task: ResolvedTask) -> dict[str, dict[str, Any
     return found
 
 
-<<<<<<< HEAD
-=======
 def _kind(defence: ResolvedChoice) -> str:
     """Return what a defence is by its method: `fft-rehearsal` that rehearses nothing is `fft`, and no claim on rehearsal is of it."""
     bare = defence.name == "fft-rehearsal" and defence.settings["rehearsal"] == 0
     return "fft" if bare else defence.name
 
 
-def _balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return for each task whose label rate moves with the ratio the one that is the same with equal label rates."""
-    by: dict[tuple, dict[str, str]] = {}
-    for task in tasks:
-        key = (task.key, canonical(task.options), task.rows, task.query_rows, task.attribute_in_features)
-        by.setdefault(key, {}).setdefault(task.ratio_mode, task.id)
-    return {one["natural"]: one["label-balanced"] for one in by.values() if len(one) == 2}
-
-
->>>>>>> fixs
 def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, Any]]) -> None:
     experiment = plan.experiment
     order = {
