@@ -64,8 +64,8 @@ def test_tables_experiment():
     assert {name: found[name] for name in ("dataset", "split", "query", "measure", "attack")} == {
         "dataset": tasks, "split": tasks, "query": tasks, "measure": tasks, "attack": tasks * attacks,
     }  # fmt: skip
-    # 1152 victims + 24 splits x 40 shadows; worlds 0, 1, 0.3, 0.5 and the copy of 0.5; a defence for each side of each pair
-    models = 1152 + 24 * 40
+    # 800 victims + 20 splits x 40 shadows; worlds 0, 1, 0.3, 0.5 and the copy of 0.5; a defence for each side of each pair
+    models = 800 + 20 * 40
     assert sum(step.models for step in built.steps["train"].values()) == tasks * 5 * models
     assert sum(step.models for step in built.steps["defend"].values()) == tasks * (defences - 1) * pairs * 2 * models
     assert {name for name, _ in built.fetches.values()} == {"adult", "compas", "lsac"}

@@ -57,7 +57,7 @@ def test_weights_against_scores_is_counted_over_cells():
 def test_every_axis_has_its_sentence(full):
     said = report_attacks.findings(full["leakage"], full["scores"])
     for words in ("Seen the weights", "`pair` names between", "informed against aware", "undefended shadows", "instead of once",
-                  "another architecture", "poisoned rows `snap`"):  # fmt: skip
+                  "another architecture", "poisoned rows the share that `snap` names"):  # fmt: skip
         assert sum(words in sentence for sentence in said) >= 1, words
     assert not any("nan" in sentence for sentence in said)
 

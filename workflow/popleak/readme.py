@@ -25,18 +25,18 @@ def markers(experiment: str) -> tuple[str, str]:
 
 
 class Kind(NamedTuple):
-    """What a block is about: the public tables that it needs beside NEEDED, those that are committed beside it as CSV, and whether the
-    experiment's figures are, with what they plot; else the main figure alone, as PNG."""
+    """What a block is about: the public tables that it needs beside NEEDED, those that are committed beside it as CSV, and the figures that are,
+    with what they plot, as far as the experiment draws them; none: the main figure alone, as PNG."""
 
     needs: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    figures: bool = False
+    figures: tuple[str, ...] = ()
 
 
 KINDS = {
     "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
-    "attacks": Kind(needs=("scores",), figures=True),
-    "ratios": Kind(needs=("regression", "proxies"), figures=True),
+    "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
+    "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
     "leakage": Kind(kept=("claims", "leakage")),
 }
 """By the main figure of the experiment, the first of these that it draws."""
@@ -76,7 +76,7 @@ def write(
     main = main_figure(figures)
     kind, placebo = KINDS[main], [name for name in PERMUTED if name in tables]
     pictures: dict[str, bytes] = {}
-    for name in figures if kind.figures else [main]:
+    for name in [one for one in kind.figures if one in figures] or [main]:
         for file in [figures[name], *([figures[name].with_suffix(".csv")] if kind.figures else [])]:
             pictures[name + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
     frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in (*NEEDED, *kind.needs, *placebo)}
@@ -142,7 +142,7 @@ def block(
     plugin = plugins.load("figures", main)
     picture = f"![{plugin.summary[0].upper()}{plugin.summary[1:]}]({image})"
     about = f"{CAPTION}\n\n" if main == "leakage" else f"{plugin.caption}\n\n" if main == "sensitivity" else ""
-    return f"**{title}**\n\n{said}\n\n{picture}\n\n{about}{shown}".rstrip() + "\n"
+    return f"**{title}**\n\n{said}\n\n{picture}\n\n{about}{shown}".rstrip() + "\n\n"
 
 
 def verdicts(claims: pd.DataFrame) -> str:

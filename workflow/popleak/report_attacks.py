@@ -208,7 +208,7 @@ def _poison(scores: pd.DataFrame, leakage: pd.DataFrame) -> list[str]:
         if share and len(found):
             said = listed(f"{_points(row)} on {row['task']}" for row in found.to_dict("records"))
             lines.append(
-                f"With {percent(share)} poisoned rows `snap` is right more or less often than `kl` on the clean twins by {said}."
+                f"With {percent(share)} poisoned rows the share that `snap` names differs from that of `kl` on the clean twins by {said}."
             )
     same = leakage[(leakage["protocol"] == EQUAL) & (leakage["poison"].fillna(0) > 0) & leakage["accuracy_low"].notna()]
     if len(same):
