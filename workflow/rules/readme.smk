@@ -6,9 +6,9 @@ README_TABLES = [name for name in TABLES if name in PLAN.tables]
 
 rule readme:
     input:
+        **{name: PLAN.tables[name].outputs["table"] for name in README_TABLES},
         figures=[step.outputs["png"] for step in PLAN.figures.values()],
         others=[step.outputs[ending] for step in PLAN.figures.values() for ending in ("csv", "sha256")],
-        **{name: PLAN.tables[name].outputs["table"] for name in README_TABLES},
         cards=list(PLAN.report.inputs["cards"]),
     log:
         LOGS + f"/readme/{PLAN.experiment.experiment}.log",
