@@ -112,3 +112,13 @@ def test_the_spread_of_a_law_is_that_of_its_draws():
 def test_cells_are_of_laws_that_exist():
     assert {cell.law.split()[-1] for cell in coverage.cells() if cell.interval == "bits"} <= set(NOISE)
     assert all(coverage.promise(cell).least <= coverage.promise(cell).most for cell in coverage.cells())
+
+
+def test_the_tests_against_the_margin_keep_their_level_and_their_plan():
+    """Level of the test of equivalence at the margin, and the powers that `popleak power` promises, for 5, 10 and 20 splits."""
+    tests = pd.read_csv(coverage.OUTPUT).query("interval in ['equal', 'differs']")
+    assert set(tests["splits"]) == {5, 10, 20} and len(tests) == 108
+    assert tests["false_positives"].max() <= 0.055 and tests["false_positives"].notna().sum() == 36
+    assert (tests["ratio"] - tests["promised"]).abs().max() <= coverage.SLACK
+    page = coverage.PAGE.read_text(encoding="utf-8")
+    assert f"Level of the test of equivalence: at most {100 * tests['false_positives'].max():.2f} %" in page
