@@ -73,13 +73,14 @@ def findings(leakage: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
     scores = select.among(scores, GAME, pairs)
     scores = scores.assign(correct=correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
     usual = select.plain(scores)
+    able = scores[scores["knowledge"].isin(["informed", "any"])]
     return [
-        *_weights(usual),
+        *_weights(select.plain(able)),
         *_base_too(select.among(select.plain(leakage), GAME, pairs)),
         *_knowledge(usual, select.among(select.plain(leakage), GAME, pairs)),
-        *_asked_again(scores),
-        *_other_shadows(scores),
-        *_poison(scores, leakage),
+        *_asked_again(able),
+        *_other_shadows(able),
+        *_poison(able, leakage),
     ]
 
 
@@ -117,8 +118,7 @@ def _where(row: Mapping[str, Any]) -> str:
     return ", ".join(str(row[name]) for name in ("task", "adversary", "defence") if name in row)
 
 
-def _weights(usual: pd.DataFrame) -> list[str]:
-    able = usual[usual["knowledge"].isin(["informed", "any"])]
+def _weights(able: pd.DataFrame) -> list[str]:
     found = compared(select.of(able, adversary=WHITE), select.of(able, adversary=BLACK))
     if found.empty:
         return []
@@ -167,8 +167,8 @@ def _own(scores: pd.DataFrame) -> pd.Series:
     return scores["shadow_model"].isna() | (scores["shadow_model"] == scores["model"])
 
 
-def _asked_again(scores: pd.DataFrame) -> list[str]:
-    able = scores[(scores["poison"] == 0) & scores["knowledge"].isin(["informed", "any"]) & _own(scores)]
+def _asked_again(able: pd.DataFrame) -> list[str]:
+    able = able[(able["poison"] == 0) & _own(able)]
     lines = []
     for many in sorted(set(able["repeats"].dropna())):
         if many <= 1:
@@ -182,9 +182,8 @@ def _asked_again(scores: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _other_shadows(scores: pd.DataFrame) -> list[str]:
-    able = scores[(scores["poison"] == 0) & (scores["repeats"].fillna(1) == 1) & (scores["defence"] == "none")]
-    able = able[able["knowledge"].isin(["informed", "any"])]
+def _other_shadows(able: pd.DataFrame) -> list[str]:
+    able = able[(able["poison"] == 0) & (able["repeats"].fillna(1) == 1) & (able["defence"] == "none")]
     own = able[able["shadow_model"] == able["model"]]
     lines = []
     for shadow in sorted(set(able["shadow_model"].dropna()) - set(able["model"])):
@@ -197,10 +196,9 @@ def _other_shadows(scores: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _poison(scores: pd.DataFrame, leakage: pd.DataFrame) -> list[str]:
+def _poison(able: pd.DataFrame, leakage: pd.DataFrame) -> list[str]:
     """Say what poison adds: `snap` on poisoned models against the best-known attack on their clean twins."""
-    able = scores[(scores["repeats"].fillna(1) == 1) & (scores["defence"] == "none") & _own(scores)]
-    able = able[able["knowledge"].isin(["informed", "any"])]
+    able = able[(able["repeats"].fillna(1) == 1) & (able["defence"] == "none") & _own(able)]
     clean = select.of(able, poison=0.0, adversary="kl")
     lines = []
     for share in sorted(set(able["poison"].dropna())):

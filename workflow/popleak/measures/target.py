@@ -11,6 +11,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from .fairness import delta_eo_floor
+
 LEVEL = 0.05
 """Chance at most that a model whose Delta_EO is at most the target is found to exceed it, both labels together."""
 POWER = 0.8
@@ -57,14 +59,10 @@ def _difference(positives: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, 
 def without_difference(counts: np.ndarray, rate: float = USUAL_RATE) -> float:
     """Return the expected plug-in Delta_EO of a model that treats the groups alike, on counts (2, 2) rows by [y, a].
 
-    rate: its share of wrong labels. max(|X|, |Y|) = (|X + Y| + |X - Y|) / 2, so that normal differences X, Y with variances u, v
-    have a largest one of sqrt(2 (u + v) / pi) on average. NaN where each label has an empty cell.
+    rate: its share of wrong labels. NaN where each label has an empty cell. See `fairness.delta_eo_floor`.
     """
     counts = np.asarray(counts, dtype=np.float64)
-    speaks = (counts > 0).all(axis=1)
-    if not speaks.any():
-        return math.nan
-    return math.sqrt(2 / math.pi * rate * (1 - rate) * (1 / counts[speaks]).sum())
+    return float(delta_eo_floor(rate * counts[None], counts)[0])
 
 
 def detectable(counts: np.ndarray, target: float, rate: float = USUAL_RATE) -> float:
