@@ -109,6 +109,13 @@ def test_the_order_of_verdicts_on_a_difference(p, equal, told, same, expected):
     assert change(found(0.01, 0.03, p=p), equal=equal, told=told, same=same) == expected
 
 
+def test_a_searched_lambda_is_no_basis_for_a_difference():
+    """Whatever the tests say, and before what they lack; that the models are the same stays so."""
+    for one in (found(0.01, 0.03, p=1e-9), found(models=0, diverged=8)):
+        assert change(one, equal=1e-9, searched=True) == Verdict(OPEN, "lambda was searched for each model")
+    assert change(found(0.0, 0.0, p=np.nan), same=True, searched=True).word == IDLE
+
+
 def test_equivalence_cannot_be_shown_without_information():
     assert change(found(-0.01, 0.01, p=0.9, splits=1), equal=1e-9).word == OPEN
     assert change(found(-0.01, 0.01, p=0.9, models=3), equal=1e-9).word == OPEN

@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from . import atomic, plugins, report_attacks, report_placebo, report_ratios, report_text, seal, sensitivity_text, store
+from . import (
+    atomic,
+    plugins,
+    report_attacks,
+    report_placebo,
+    report_ratios,
+    report_text,
+    report_words,
+    seal,
+    sensitivity_text,
+    store,
+)
 from .errors import PopleakError
 from .schema import PERMUTED
 
@@ -159,6 +170,6 @@ def verdicts(claims: pd.DataFrame) -> str:
     tasks = list(dict.fromkeys(claims["task"]))
     lines = ["| | claim | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
     for (claim, statement), rows in claims.groupby(["claim", "statement"], sort=False):
-        cells = {row.task: f"{row.verdict} {report_text.interval(row.low, row.high)}" for row in rows.itertuples()}
+        cells = {row.task: f"{row.verdict} {report_words.interval(row.low, row.high)}" for row in rows.itertuples()}
         lines.append(f"| {claim} | {statement} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
     return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ from . import (
     report_placebo,
     report_published,
     report_text,
+    report_words,
     schema,
     seal,
     sensitivity_text,
@@ -140,8 +141,8 @@ def _tally(claims: pd.DataFrame) -> list[str]:
     if not counts:
         return []
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts, key=_order))
-    verdicts = report_text.count(len(claims), "verdict")
-    return [f"{verdicts} on {report_text.count(claims['claim'].nunique(), 'claim')}: {said}."]
+    verdicts = report_words.count(len(claims), "verdict")
+    return [f"{verdicts} on {report_words.count(claims['claim'].nunique(), 'claim')}: {said}."]
 
 
 def _order(verdict: str) -> tuple[int, str]:
@@ -156,7 +157,7 @@ def _claims(claims: pd.DataFrame) -> list[dict[str, Any]]:
         for row in part.sort_values("task", kind="stable").to_dict("records"):
             kind, sign = BADGES.get(row["verdict"], ("unknown", "?"))
             count = "" if row["n"] != row["n"] or row["n"] is None else int(row["n"])
-            span = report_text.interval(row["low"], row["high"])
+            span = report_words.interval(row["low"], row["high"])
             rows.append({**row, "kind": kind, "sign": sign, "n": count, "interval": span})
         found.append({"id": claim, "statement": statement, "rows": rows})
     return found
@@ -212,7 +213,7 @@ def _cell(text: str, value: Any) -> dict[str, Any]:
 def _value(row: Mapping[str, Any], name: str, digits: int = 3) -> dict[str, Any]:
     """Return a number; with its interval where the row has one."""
     value = row[name]
-    text = report_text.number(value, digits)
+    text = report_words.number(value, digits)
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     if low is not None and low == low:
         text += f" [{low:.{digits}f}, {high:.{digits}f}]"
@@ -419,7 +420,7 @@ def _bounds(frame: pd.DataFrame) -> dict[str, Any]:
     cells = []
     for row in _sorted(rows):
         found = [_value(row, name) for name in ("delta_eo", "w", "beta", "gap")]
-        found += [_cell(report_text.percent(row[name]), row[name]) for name in shares]
+        found += [_cell(report_words.percent(row[name]), row[name]) for name in shares]
         cells.append([*_keys(row), *found, _cell(str(row["models"]), row["models"])])
     note = (
         "Share of models for which a bootstrap does not contradict each form of the bound. All of these speak of a "

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .figures import _select as select
 from .figures._style import adversaries, defences
 from .figures._style import said as adversary_name
 from .measures import intervals
 from .measures.leakage import correctness
 from .protocols import EQUAL
-from .report_text import count, listed, percent
+from .report_words import away_from_half, count, listed, percent
 from .verdicts import ABOVE, BELOW
 
 if TYPE_CHECKING:
@@ -210,9 +208,9 @@ def _poison(able: pd.DataFrame, leakage: pd.DataFrame) -> list[str]:
             )
     same = leakage[(leakage["protocol"] == EQUAL) & (leakage["poison"].fillna(0) > 0) & leakage["accuracy_low"].notna()]
     if len(same):
-        outside = int(((same["accuracy_low"] > 0.5) | (same["accuracy_high"] < 0.5)).sum())
+        outside, expected = away_from_half(same)
         lines.append(
             f"Where both worlds are the same, {outside} of {count(len(same), 'interval')} of poisoned models leave out 50 %; about "
-            f"{max(1, int(np.rint(0.05 * len(same))))} would by chance alone."
+            f"{expected} would by chance alone."
         )
     return lines

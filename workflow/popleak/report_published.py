@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .figures import _select as select
 from .measures.published import PUBLISHED, TASK, Means, leaked, left_out, means
-from .report_text import count, listed
+from .report_words import count, listed
 
 if TYPE_CHECKING:
     import pandas as pd

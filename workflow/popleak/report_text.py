@@ -10,12 +10,7 @@ from .figures import _select as select
 from .figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from .figures._style import said as adversary_name
 from .protocols import EQUAL
-from .report_words import beyond_chance, facet_name
-from .report_words import count as count
-from .report_words import interval as interval
-from .report_words import listed as listed
-from .report_words import number as number
-from .report_words import percent as percent
+from .report_words import away_from_half, beyond_chance, count, facet_name, listed, percent
 from .verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, UNTOLD, marks
 
 if TYPE_CHECKING:
@@ -290,13 +285,13 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
 
 def _equal(leakage: pd.DataFrame) -> list[str]:
     leakage = select.plain(leakage)
-    equal = leakage[(leakage["protocol"] == EQUAL) & leakage["accuracy_low"].notna() & (leakage["adversary"] != "best")]
+    equal = leakage[(leakage["protocol"] == EQUAL) & leakage["accuracy_low"].notna()]
     if equal.empty:
         return []
-    outside = int(((equal["accuracy_low"] > 0.5) | (equal["accuracy_high"] < 0.5)).sum())
+    outside, expected = away_from_half(equal)
     return [
         f"Check: where the two worlds are one and the same, {outside} of {count(len(equal), 'interval')} (95 %) leave "
-        f"out 50 %; about {max(1, round(0.05 * len(equal)))} would by chance alone."
+        f"out 50 %; about {expected} would by chance alone."
     ]
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .verdicts import LEVEL
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -44,3 +47,9 @@ def beyond_chance(many: int, of: int, rate: float) -> bool:
     from scipy.stats import binom
 
     return bool(binom.sf(many - 1, of, rate) < LEVEL)
+
+
+def away_from_half(rows: pd.DataFrame) -> tuple[int, int]:
+    """Return how many of these accuracies' 95 % intervals leave out 50 %, and about how many would by chance alone, at least 1."""
+    outside = (rows["accuracy_low"] > 0.5) | (rows["accuracy_high"] < 0.5)
+    return int(outside.sum()), max(1, round(LEVEL * len(rows)))

@@ -375,7 +375,7 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
             *(row[f"accuracy{end}"] for end in ("", "_low", "_high")), np.nan, row["victims"], row["splits"]
         )
         yield evidence.row(
-            "C6", evidence.causal(fft, Verdict(word, reason if isinstance(reason, str) else "")),
+            "C6", Verdict(word, reason if isinstance(reason, str) else ""),
             f"{fft} lowers the best informed adversary's advantage below that against {control}, its no-EO control ({_game(keys)}).",
             f"share named {accuracy}, minus control {found}{tested}", twice[1:3], part[part["defence"] == fft], (*keys, fft),
         )  # fmt: skip

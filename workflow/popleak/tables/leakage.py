@@ -59,9 +59,9 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
     rows = [row | settings.get("data", {}).get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
     frame["margin"], frame["family"] = settings["margin"], _families(frame, settings)
-    for other in OTHERS:
-        _judge(frame, other)
-    _searched(frame, settings["searched"])
+    searched = _among(frame, "defence", settings["searched"])
+    _judge(frame, "none", searched=np.zeros(len(frame), dtype=bool))
+    _judge(frame, "control", searched=searched)
     return as_arrow("leakage", frame)
 
 
@@ -94,28 +94,21 @@ def _among(frame: pd.DataFrame, column: str, names: Mapping[str, list[str]]) -> 
     return np.array([key in wanted for key in zip(frame["task"], frame[column], strict=True)], dtype=bool)
 
 
-def _searched(frame: pd.DataFrame, names: Mapping[str, list[str]]) -> None:
-    """Take back the verdicts on what the EO term does of models whose lambda was searched, as claim C6 does."""
-    rows = (
-        _among(frame, "defence", names)
-        & frame["verdict_vs_control"].notna()
-        & (frame["verdict_vs_control"] != verdicts.IDLE)
-    )
-    frame.loc[rows, "verdict_vs_control"], frame.loc[rows, "reason_vs_control"] = verdicts.OPEN, verdicts.SEARCHED
+def _judge(frame: pd.DataFrame, other: str, *, searched: np.ndarray) -> None:
+    """Fill in the corrected p values of the differences to `other`, their verdicts and the reasons, family by family.
 
-
-def _judge(frame: pd.DataFrame, other: str) -> None:
-    """Fill in the corrected p values of the differences to `other`, their verdicts and the reasons, family by family."""
+    searched: (n,) bool, whether a row's difference would say what the EO term does by models whose lambda was searched.
+    """
     for name in (f"p_vs_{other}", f"p_equal_vs_{other}"):
         frame[f"{name}_holm"] = np.nan
         for _, part in frame.groupby("family", sort=False):
             frame.loc[part.index, f"{name}_holm"] = intervals.holm(part[name].to_numpy(dtype=float))
     columns = (f"found_{other}", f"p_vs_{other}_holm", f"p_equal_vs_{other}_holm", "family")
     judged = [
-        verdicts.change(found.against._replace(p=p), equal=equal, told=found.told, same=found.same)
+        verdicts.change(found.against._replace(p=p), equal=equal, told=found.told, same=found.same, searched=chosen)
         if found and family
         else None
-        for found, p, equal, family in zip(*(frame[name] for name in columns), strict=True)
+        for found, p, equal, family, chosen in zip(*(frame[name] for name in columns), searched, strict=True)
     ]
     frame[f"verdict_vs_{other}"] = [one.word if one else None for one in judged]
     frame[f"reason_vs_{other}"] = [(one.reason or None) if one else None for one in judged]
