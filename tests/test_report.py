@@ -137,7 +137,9 @@ def test_findings_are_the_tables_numbers():
 def test_two_models_are_no_two_tasks():
     tables = fake_tables.tables(tasks=("adult-sex",))
     twice = {
-        name: pd.concat([table, table.assign(model="mlp")], ignore_index=True) if "model" in table else table
+        name: pd.concat(
+            [table, table.assign(**{n: "wide" for n in ("model", "shadow_model") if n in table})], ignore_index=True
+        )
         for name, table in tables.items()
     }
     found = " ".join(report_text.findings(twice, tau=0.1))
