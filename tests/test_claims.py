@@ -8,7 +8,7 @@ import pytest
 
 from popleak import readme, schema, verdicts
 from popleak.errors import PopleakError
-from popleak.measures import fairness, paired
+from popleak.measures import paired, squares
 from popleak.tables import claims
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
@@ -361,10 +361,8 @@ def test_noise_of_rates_alone_lowers_no_delta_eo(shared):
         frames = []
         for name, rate in rates.items():
             drawn = rng.binomial(600, np.broadcast_to(rate, (12, 1 if shared else 8, 2, 2))) + np.zeros((12, 8, 1, 1))
-            squares = fairness.squared_differences(drawn.reshape(-1, 2, 2), counts, unseen)
-            frame = pd.DataFrame(squares, columns=list(claims.SQUARES)).assign(
-                defence=name, status="ok", world=0, **GAME
-            )
+            found = squares.squared_differences(drawn.reshape(-1, 2, 2), counts, unseen)
+            frame = pd.DataFrame(found, columns=list(claims.SQUARES)).assign(defence=name, status="ok", world=0, **GAME)
             frame["split"], frame["model_index"] = np.repeat(np.arange(12), 8), np.tile(np.arange(8), 12)
             frames.append(frame.assign(protocol="pure", ratio_0=0.0, ratio_1=1.0))
         words.append(claims._lower_eo(pd.concat(frames, ignore_index=True), "fft", "none")[0].word)

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import answers as stored
 from . import needs, query, schema, split, store
-from .measures import bounds, bounds_finer, fairness
+from .measures import bounds, bounds_finer, fairness, squares
 from .populations import Models
 from .populations import read as read_models
 from .records import Loaded
@@ -250,7 +250,7 @@ def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
     positives = halves.sum(axis=1)
     rates = fairness.rates_of(positives, pool.counts, share=worlds.share)
     accuracy = worlds.accuracies(rates.positives)
-    squared = fairness.squared_differences(positives, pool.counts, pool.unseen)
+    squared = squares.squared_differences(positives, pool.counts, pool.unseen)
     found = {
         **rates._asdict(),
         "auc": said.auc,

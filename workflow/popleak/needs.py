@@ -59,25 +59,6 @@ class Mixing(NamedTuple):
     slipped: int = 0
     poisoned: tuple[int, int] = (1, 1)
 
-    def own(self) -> dict[Stratum, int]:
-        """Return how many rows of each stratum S_0 has."""
-        found = dict(counts(self.ratios[0], self.rows - self.slipped, self.mode, self.label_rate))
-        if self.slipped:
-            found[self._slip] += self.slipped
-        return found
-
-    @property
-    def _slip(self) -> Stratum:
-        """The stratum that poisoned rows are counted in."""
-        label, group = self.poisoned
-        return None if self.mode == "natural" else label, group
-
-    def fails(self, rehearsal: float, held: int) -> float:
-        """Return the probability that S_0 has too few rows of a stratum for a share, after `held` of its rows were held out at random: at most
-        the sum over strata. Raises PopleakError as `parts` does."""
-        taken, own = self.parts(rehearsal)[0], self.own()
-        return sum(too_few(own[key], self.rows, held, many) for key, many in taken.items())
-
     def parts(self, rehearsal: float) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
         """Return how many rows of each stratum a mixture of `rows` rows takes: from S_0, a share `rehearsal`, and from the complement.
 
@@ -109,25 +90,10 @@ class Mixing(NamedTuple):
                 )
             rehearsed[key] = min(max(wished[key], low), high)
         rest = {key: total - rehearsed[key] for key, total in whole.items()}
+        label, group = self.poisoned
         if slipped:
-            rehearsed[self._slip] += slipped
+            rehearsed[None if self.mode == "natural" else label, group] += slipped
         return rehearsed, rest
-
-
-def too_few(own: int, rows: int, held: int, wanted: int) -> float:
-    """Return the probability that fewer than `wanted` of a draw's `own` rows of a stratum are left when `held` of its `rows` rows are held out at
-    random: the upper tail of the hypergeometric law."""
-    spread = math.sqrt(held * own / rows * (1 - own / rows))
-    if own - held * own / rows - 20 * spread > wanted:
-        return 0.0
-
-    def choices(n: int, k: int) -> float:
-        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-    most = min(own, held)
-    lost = range(max(own - wanted + 1, held - (rows - own), 0), most + 1)
-    logs = (choices(own, k) + choices(rows - own, held - k) - choices(rows, held) for k in lost)
-    return min(sum(map(math.exp, logs)), 1.0)
 
 
 class Need(NamedTuple):

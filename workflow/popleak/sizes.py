@@ -257,7 +257,7 @@ def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None)
 
     def failing(share: float) -> float:
         """Models expected to be left with too few rows of a stratum."""
-        return sum(models * mixing.fails(share, held) for mixing in mixings)
+        return sum(models * _failing(mixing, share, held) for mixing in mixings)
 
     found = []
     for defence in task.defences:
@@ -279,6 +279,32 @@ def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None)
             f"every model is sure to have left after training.validation held out {held}: {lower}"
         )
     return found
+
+
+def _failing(mixing: needs.Mixing, rehearsal: float, held: int) -> float:
+    """Return the probability that S_0 has too few rows of a stratum for a share, after `held` of its rows were held out at random: at most the
+    sum over strata. Raises PopleakError as `Mixing.parts` does."""
+    taken = mixing.parts(rehearsal)[0]
+    own = needs.counts(mixing.ratios[0], mixing.rows - mixing.slipped, mixing.mode, mixing.label_rate)
+    label, group = mixing.poisoned
+    own[None if mixing.mode == "natural" else label, group] += mixing.slipped
+    return sum(too_few(own[key], mixing.rows, held, many) for key, many in taken.items())
+
+
+def too_few(own: int, rows: int, held: int, wanted: int) -> float:
+    """Return the probability that fewer than `wanted` of a draw's `own` rows of a stratum are left when `held` of its `rows` rows are held out at
+    random: the upper tail of the hypergeometric law."""
+    spread = math.sqrt(held * own / rows * (1 - own / rows))
+    if own - held * own / rows - 20 * spread > wanted:
+        return 0.0
+
+    def choices(n: int, k: int) -> float:
+        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+    most = min(own, held)
+    lost = range(max(own - wanted + 1, held - (rows - own), 0), most + 1)
+    logs = (choices(own, k) + choices(rows - own, held - k) - choices(rows, held) for k in lost)
+    return min(sum(map(math.exp, logs)), 1.0)
 
 
 def _below(share: float) -> Iterator[float]:
