@@ -25,10 +25,15 @@ import pandas as pd
 from scipy.stats import beta
 
 import common
-from popleak import cli, config, plan, plugins, schema, verdicts
+from popleak.cli import stages
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.core.seeds import generator
 from popleak.datasets import adult
 from popleak.datasets._fetch import locate
-from popleak.seeds import generator
+from popleak.measures import verdicts
+from popleak.plan import build as plan
+from popleak.store import schema
 from popleak.tables import placebo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,7 +107,7 @@ def run(step: plan.Step, settings: str | None = None) -> None:
         words += [f"--{name.replace('_', '-')}", *paths]
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        status = cli.main(words)
+        status = stages.main(words)
     if status:
         raise common.PopleakError(said.getvalue().strip())
 

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 
-from popleak import plugins
 from popleak.attacks.base import Game, Query
+from popleak.core import plugins
 
 GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=100, mode="natural", model="logistic")
 

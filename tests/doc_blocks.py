@@ -15,7 +15,10 @@ from pathlib import Path
 import yaml
 
 import tiny
-from popleak import cli, config, plan, plugins
+from popleak.cli import stages
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.plan import build as plan
 
 ROOT = tiny.ROOT
 PAGES = sorted(
@@ -144,7 +147,7 @@ def command(line: str, page: Path) -> None:
 def _popleak(words: list[str], page: Path) -> None:
     if words and not words[0].startswith("-"):
         try:
-            cli._parser().parse_args(words)
+            stages._parser().parse_args(words)
         except SystemExit as refused:
             assert refused.code == 0, f"{page.name}: popleak {shlex.join(words)} is refused"
 

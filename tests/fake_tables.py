@@ -15,9 +15,10 @@ import pyarrow as pa
 
 import fake_many
 import fake_sensitivity
-from popleak import schema, store
 from popleak.measures import leakage as measures
-from popleak.verdicts import Found, against_chance
+from popleak.measures.verdicts import Found, against_chance
+from popleak.store import parquet as store
+from popleak.store import schema
 
 TASKS = ("acs-sex", "adult-sex", "compas-race", "lsac-race")
 PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("equal", 0.5, 0.5))

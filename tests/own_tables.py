@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from popleak import plugins
+from popleak.core import plugins
 from popleak.datasets._meaning import Findings
 from popleak.datasets.base import Records
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import tiny
-from popleak import accounting, store
-from popleak.accounting import Seconds
+from popleak.core import accounting
+from popleak.core.accounting import Seconds
 from popleak.engine.fit import Table, Training, fit
+from popleak.store import parquet as store
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from attack_helpers import (
     slow_kl_scores,
     slow_threshold,
 )
-from popleak import plugins
 from popleak.attacks import _shadows, meta_mlp
 from popleak.attacks._standard import Standard
 from popleak.attacks.base import Poison
-from popleak.errors import PopleakError
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 
 # Points.
 

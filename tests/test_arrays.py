@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from popleak import arrays
+from popleak.store import arrays
 
 VALUES = [
     np.arange(5), np.arange(5, dtype=np.int8), np.arange(3, dtype=np.int32), np.array([0.5, -1.0, np.inf]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popleak import attack as stage
-from popleak.answers import Answers, Points
 from popleak.attacks.base import Attack, Game, Judge
+from popleak.stages import attack as stage
+from popleak.store.answers import Answers, Points
 
 GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=100, mode="natural", model="logistic")
 SPLITS, WORLDS, MODELS, ASKED = 2, 2, 3, 8

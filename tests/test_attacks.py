@@ -8,11 +8,11 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from attack_helpers import beta_shadows, calibrate, make_query, slow_kl_scores, slow_threshold
-from popleak import plugins
 from popleak.attacks import _kl, _law, _logistic, _shadows, meta
 from popleak.attacks.base import Game, Poison
 from popleak.attacks.ceiling import known_accuracy
-from popleak.errors import PopleakError
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 
 # Accuracies and thresholds.
 

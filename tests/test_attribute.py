@@ -9,10 +9,15 @@ import pytest
 import fake_tables
 import tiny
 from own_tables import LOANS, people, put
-from popleak import arrays, dataset, plan, report_published, report_text, store
-from popleak.errors import PopleakError
+from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.measures import published
+from popleak.plan import build as plan
+from popleak.report import findings
+from popleak.report import published as report_published
+from popleak.stages import dataset
+from popleak.store import arrays
+from popleak.store import parquet as store
 from test_figures import drawn
 
 TASK = tiny.raw()["tasks"][0]
@@ -240,5 +245,5 @@ def test_ratios_draws_like_beside_like():
 
 def test_the_report_names_tasks_whose_models_see_the_attribute():
     frames = {**fake_tables.tables(victims=8), "leakage": curve()}
-    assert ("See the attribute too", "acs-sex-in and own-sex-in") in report_text.asked({}, frames)
-    assert "See the attribute too" not in dict(report_text.asked({}, fake_tables.tables(victims=8)))
+    assert ("See the attribute too", "acs-sex-in and own-sex-in") in findings.asked({}, frames)
+    assert "See the attribute too" not in dict(findings.asked({}, fake_tables.tables(victims=8)))

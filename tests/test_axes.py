@@ -10,11 +10,17 @@ import pytest
 import yaml
 
 import tiny
-from popleak import answers as stored
-from popleak import arrays, config, plan, plugins, query, records, seen, store
 from popleak.attacks.base import Game, Query
-from popleak.populations import draws_of, matching, of_role
-from popleak.populations import read as read_models
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.plan import build as plan
+from popleak.stages import query
+from popleak.store import answers as stored
+from popleak.store import arrays, records
+from popleak.store import parquet as store
+from popleak.store.populations import draws_of, matching, of_role
+from popleak.store.populations import read as read_models
+from popleak.threat import seen
 from test_workflow import copy, snakemake
 
 pytestmark = pytest.mark.dag
@@ -137,7 +143,7 @@ def test_a_twin_has_its_label_flipped_and_nothing_else():
 
 def test_training_sees_the_flipped_labels(ran):
     """The stored weights are those of a fit to rows whose labels were flipped by hand."""
-    from popleak.train import Fitter
+    from popleak.stages.train import Fitter
 
     step = ran.step("train", model="mlp", roles=["victim", "shadow"])
     world = f"1.0#0!{SHARE}"

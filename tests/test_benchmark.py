@@ -19,9 +19,9 @@ import storage
 import tiny
 import training
 import ways
-from popleak import store
-from popleak.accounting import Seconds
-from popleak.errors import PopleakError
+from popleak.core.accounting import Seconds
+from popleak.core.errors import PopleakError
+from popleak.store import parquet as store
 
 BENCHMARKS = tiny.ROOT / "benchmarks"
 TOY = "70x5/8x4/16"  # 70 rows: the last batch of an epoch is smaller

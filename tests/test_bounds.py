@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from popleak import measure
-from popleak.games import Game
 from popleak.measures import bounds
+from popleak.plan.games import Game
+from popleak.stages import measure
 
 SHARE = st.one_of(st.sampled_from([0.0, 1.0, 0.5, 0.3]), st.floats(0.0, 1.0, allow_subnormal=False))
 TABLES = arrays(np.float64, (3, 2, 2), elements=SHARE)

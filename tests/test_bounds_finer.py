@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from popleak import measure, schema
 from popleak.measures import bounds, bounds_finer, bounds_general, fairness
-from popleak.records import Loaded
+from popleak.stages import measure
+from popleak.store import schema
+from popleak.store.records import Loaded
 
 HALF_0, HALF_1 = np.array([[0.5, 0.0], [0.5, 0.0]]), np.array([[0.0, 0.5], [0.0, 0.5]])
 SHARE = st.floats(0.02, 0.98)

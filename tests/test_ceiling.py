@@ -9,11 +9,11 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from popleak import plugins
 from popleak.attacks import _histogram, _law
 from popleak.attacks.base import Game, Poison, Query
 from popleak.attacks.ceiling import LIMIT, known_accuracy, simulated_rates
-from popleak.errors import PopleakError
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 
 TINY = np.array([[[3, 2], [4, 1]], [[1, 4], [2, 5]]])
 SMALL = np.array([[[2, 1], [1, 2]], [[1, 3], [2, 1]]])

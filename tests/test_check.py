@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 import tiny
 from own_tables import LOANS, people, put
-from popleak import check, cli, config, needs, plan, propose, sizes, split
+from popleak.cli import check, propose, stages
+from popleak.config import resolve as config
+from popleak.core import needs
+from popleak.core.errors import PopleakError
 from popleak.datasets.base import Cells
-from popleak.errors import PopleakError
+from popleak.plan import build as plan
+from popleak.plan import sizes
+from popleak.stages import split
 
 POPULATION = {"splits": 2, "victims": 4, "shadows": 3}
 
@@ -268,7 +273,7 @@ def test_check_of_other_datasets_and_tight_rehearsal(capsys, monkeypatch):
         line.startswith("  look at defence 'rehearsal': at the ratio 0.3 validation may leave") for line in lines
     )
     monkeypatch.chdir(tiny.ROOT)
-    assert cli.main(["check", "--configfile", "workflow/experiments/smoke.yaml"]) == 0
+    assert stages.main(["check", "--configfile", "workflow/experiments/smoke.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "no problem"
 
 
@@ -279,7 +284,7 @@ def test_check_exits_with_two(tmp_path, capsys, monkeypatch):
     import yaml
 
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"tasks": [task(path, rows=400, query_rows=15)]}))
-    assert cli.main(["check", "--configfile", "own.yaml"]) == 2
+    assert stages.main(["check", "--configfile", "own.yaml"]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("popleak: check: 1 problem:\n  tasks: loans: rows: 400 rows of group male")
     assert captured.out.startswith("loans: table\n")
@@ -297,7 +302,7 @@ def test_init_proposes_a_config_that_passes_check(tmp_path, capsys, monkeypatch)
     }  # fmt: skip
     text = people(600, **columns).replace("note, free", '"note: ""free"""')
     put(tmp_path, text, "My loans.csv")
-    assert cli.main(["init", "My loans.csv"]) == 0
+    assert stages.main(["init", "My loans.csv"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out == [
         "wrote my-loans.yaml: read it, correct it, then",
@@ -311,16 +316,16 @@ def test_init_proposes_a_config_that_passes_check(tmp_path, capsys, monkeypatch)
         "path": "My loans.csv", "label": "repaid", "positive": "yes", "attribute": "sex", "groups": ["male", "female"], "missing": ["?"],
         "categorical": ["zip_code"], "drop": ["customer", "joined"],
     }  # fmt: skip
-    assert cli.main(["check", "--configfile", "my-loans.yaml"]) == 0
+    assert stages.main(["check", "--configfile", "my-loans.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "no problem"
     before = (tmp_path / "my-loans.yaml").read_text()
-    assert cli.main(["init", "My loans.csv", "--label", "income", "--group", "age"]) == 2
+    assert stages.main(["init", "My loans.csv", "--label", "income", "--group", "age"]) == 2
     assert "my-loans.yaml: is there already" in capsys.readouterr().err
     assert (tmp_path / "my-loans.yaml").read_text() == before
-    assert cli.main(["init", "My loans.csv", "--label", "income", "--group", "age", "--output", "cut.yaml"]) == 0
+    assert stages.main(["init", "My loans.csv", "--label", "income", "--group", "age", "--output", "cut.yaml"]) == 0
     cut = config.read("cut.yaml")["tasks"][0]["options"]
     assert cut["positive"].startswith("> 1") and cut["groups"] == ["<= 40", "> 40"]
-    assert cli.main(["check", "--configfile", "cut.yaml"]) == 0
+    assert stages.main(["check", "--configfile", "cut.yaml"]) == 0
 
 
 def test_init_says_what_it_cannot_guess(tmp_path):

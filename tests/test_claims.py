@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from popleak import readme, schema, verdicts
-from popleak.errors import PopleakError
-from popleak.measures import paired
+from popleak.core.errors import PopleakError
+from popleak.measures import paired, verdicts
+from popleak.report import readme
+from popleak.store import schema
 from popleak.tables import claims
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}

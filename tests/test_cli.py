@@ -8,8 +8,10 @@ import os
 import pytest
 
 import tiny
-from popleak import accounting, cli, plugins, store, tools
-from popleak.errors import PopleakError
+from popleak.cli import stages, tools
+from popleak.core import accounting, plugins
+from popleak.core.errors import PopleakError
+from popleak.store import parquet as store
 
 
 def run(*words: str, status: int = 0):
@@ -25,7 +27,7 @@ def run(*words: str, status: int = 0):
 
 
 def in_process(capsys, *words: str) -> tuple[int, str, str]:
-    status = cli.main(words)
+    status = stages.main(words)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
@@ -53,7 +55,7 @@ def test_list_experiments(capsys, monkeypatch):
 
 def test_list_of_what_there_is_not(capsys):
     with pytest.raises(SystemExit) as error:
-        cli.main(["list", "colours"])
+        stages.main(["list", "colours"])
     assert error.value.code == 2
     assert "invalid choice: 'colours'" in capsys.readouterr().err
 
@@ -136,10 +138,10 @@ def test_a_stage_by_hand(tmp_path, capsys):
 
 
 def test_threads_are_set_before_anything_heavy(capsys, monkeypatch):
-    for name in cli.THREAD_VARIABLES:
+    for name in stages.THREAD_VARIABLES:
         monkeypatch.setenv(name, "8")
     in_process(capsys, "list", "models")
-    assert {os.environ[name] for name in cli.THREAD_VARIABLES} == {"1"}
+    assert {os.environ[name] for name in stages.THREAD_VARIABLES} == {"1"}
 
 
 def test_the_command_line_imports_nothing_heavy():
@@ -162,7 +164,7 @@ def test_errors_other_than_ours_are_not_hidden(monkeypatch):
 
     monkeypatch.setattr(tools, "_schema", broken)
     with pytest.raises(ZeroDivisionError):
-        cli.main(["schema"])
+        stages.main(["schema"])
 
 
 def test_our_errors_are_one_line_and_status_two(monkeypatch, capsys):

@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
 import tiny
-from popleak import arrays, draw, train
+from popleak.core.errors import PopleakError
+from popleak.core.needs import Mixing, counts, half_up
+from popleak.core.seeds import generator
 from popleak.defences.base import Data, mixture, subsample
-from popleak.defend import Owner, mixing_of
-from popleak.draw import draw_one, members
 from popleak.engine.fit import hold_out
-from popleak.errors import PopleakError
-from popleak.games import Game, directions
-from popleak.needs import Mixing, counts, half_up
-from popleak.populations import ROLES, draws_of, of_role
-from popleak.records import Loaded
-from popleak.records import read as read_records
-from popleak.seeds import generator
+from popleak.plan.games import Game, directions
+from popleak.stages import draw, train
+from popleak.stages.defend import Owner, mixing_of
+from popleak.stages.draw import draw_one, members
+from popleak.store import arrays
+from popleak.store.populations import ROLES, draws_of, of_role
+from popleak.store.records import Loaded
+from popleak.store.records import read as read_records
 
 MODES = ("natural", "label-balanced")
 RATIOS = st.one_of(st.sampled_from([0.0, 0.1, 0.3, 1 / 3, 0.5, 0.7, 1.0]), st.floats(0, 1))

@@ -10,9 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 import tiny
-from popleak import config, experiment, plugins
-from popleak.errors import PopleakError
-from popleak.settings import _kinds
+from popleak.config import experiment
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
+from popleak.core.settings import _kinds
 
 SCHEMA = tiny.ROOT / "workflow" / "schemas" / "config.schema.json"
 TASK = tiny.raw()["tasks"][0]

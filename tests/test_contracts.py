@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from odd_models import ODD, Odd
-from popleak import contracts, plugins
 from popleak.attacks.base import Attack, Game, Judge, Query, TransductiveJudge
 from popleak.attacks.kl import KL
+from popleak.core import plugins
 from popleak.models.base import Model
 from popleak.models.prior import Prior
+from popleak.testing import contracts
 
 LAW = np.array([[[900, 100], [1500, 500]], [[300, 900], [200, 1100]]])
 

@@ -8,8 +8,8 @@ import itertools
 import pytest
 
 import tiny
-from popleak import plan
-from popleak.cost import Shape, bundles
+from popleak.plan import build as plan
+from popleak.plan.cost import Shape, bundles
 
 STORE = plan.STAGES[: plan.STAGES.index("tables")]
 RATIOS = [{"protocol": "ratio", "ratios": [ratio, 0.5]} for ratio in (0.1, 0.2, 0.3, 0.4)]

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 import pytest
 
-from popleak import plugins
 from popleak.attacks import _rows
 from popleak.attacks.base import Records
-from popleak.seeds import generator
+from popleak.core import plugins
+from popleak.core.seeds import generator
 from test_whitebox import calibrate, game, samples, table
 
 

@@ -13,10 +13,10 @@ import pydantic
 import pytest
 
 from dataset_checks import EXAMPLES, REAL, check_records
-from popleak import plugins
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.datasets import _encode, _tables, synthetic
 from popleak.datasets.base import Records
-from popleak.errors import PopleakError
 
 # ---- every plugin
 

@@ -8,11 +8,11 @@ import io
 import numpy as np
 import pytest
 
-from popleak import plugins
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.datasets import _codes, adult, compas, german, lsac
 from popleak.datasets.acs_income import SAMPLE_DIGEST, Settings
 from popleak.datasets.base import Records
-from popleak.errors import PopleakError
 
 pd = pytest.importorskip("pandas")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch
 from popleak.datasets.base import Source
-from popleak.errors import PopleakError
 
 REAL_FETCH = _fetch.fetch
 BODY = b"age,label\n" + b"40,1\n" * 5000

@@ -12,12 +12,12 @@ import pydantic
 import pytest
 
 from dataset_checks import EXAMPLES, REAL, check_records
-from popleak import plugins
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch
 from popleak.datasets.acs_income import FIPS, OCCUPATIONS
 from popleak.datasets.acs_income import Settings as AcsSettings
 from popleak.datasets.base import Records
-from popleak.errors import PopleakError
 
 DATA = os.environ.get("POPLEAK_DATA")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from own_tables import examine, lines, load, people, plugin_and_options, put
-from popleak.errors import PopleakError
+from popleak.core.errors import PopleakError
 
 DATA = os.environ.get("POPLEAK_DATA")
 

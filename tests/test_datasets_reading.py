@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from own_tables import LOANS, lines, load, people, put
+from popleak.core.errors import PopleakError
 from popleak.datasets import _numbers, _reading, _tables
-from popleak.errors import PopleakError
 
 
 def texts(column: _reading.Column) -> list:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dataset_checks import TABLE, check_records
-from popleak import plugins
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _reading, _tables
 from popleak.datasets.base import Records
-from popleak.errors import PopleakError
 
 
 def write_table(folder: Path, *, suffix: str = ".csv", rows: int = 200, **columns) -> Path:

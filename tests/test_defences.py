@@ -10,21 +10,22 @@ import numpy as np
 import pytest
 
 import tiny
-from popleak import plugins, train
-from popleak.contracts import heavy_imports
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
+from popleak.core.needs import Mixing
+from popleak.core.seeds import derive, generator
+from popleak.core.settings import Settings
 from popleak.defences import base as contract
 from popleak.defences.base import Data, EOSettings, Population, Validation, fair_fine_tune, mixture
-from popleak.defend import Owner, travel
-from popleak.draw import draw_one
 from popleak.engine import fit as engine
 from popleak.engine.fit import hold_out
 from popleak.engine.fused import Fused
-from popleak.errors import PopleakError
 from popleak.measures.fairness import cell_positives, rates
 from popleak.measures.target import p_exceeds
-from popleak.needs import Mixing
-from popleak.seeds import derive, generator
-from popleak.settings import Settings
+from popleak.stages import train
+from popleak.stages.defend import Owner, travel
+from popleak.stages.draw import draw_one
+from popleak.testing.contracts import heavy_imports
 
 NAMES = plugins.names("defences")
 RECORDS = tiny.records(3000, shift=3.0)

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from popleak import figure, plugins, readme, report, report_text
+from popleak.core import plugins
+from popleak.report import build as report
+from popleak.report import findings, readme
+from popleak.stages import figures
 from popleak.tables import claims, leakage, proxies
 from popleak.tables._victims import MEASURES
 
@@ -78,7 +81,7 @@ def test_everything_is_made(name, tmp_path):
     paths = fake_tables.write(tmp_path, frames)
     # a figure takes seconds: all of them where most can go wrong, elsewhere the default experiment's first
     wanted = FIGURES if name in ("all diverged", "one split") else ("leakage", "gap")
-    drawn = [(one, figure.draw(name=one, tables=paths, tau=0.1, stem=tmp_path / one)[1]) for one in wanted]
+    drawn = [(one, figures.draw(name=one, tables=paths, tau=0.1, stem=tmp_path / one)[1]) for one in wanted]
     page = report.write(
         experiment={"experiment": "x"}, tables=paths, figures=drawn, cards=(), versions={}, output=tmp_path / "r.html"
     )
@@ -110,7 +113,7 @@ def test_no_verdict_without_information(name):
 
 def test_a_page_does_not_call_diverged_models_safe():
     found = shape(gone=("fft-rehearsal",))
-    line = next(line for line in report_text.findings(found, tau=0.1) if line.startswith("Under fft-rehearsal"))
+    line = next(line for line in findings.findings(found, tau=0.1) if line.startswith("Under fft-rehearsal"))
     assert "40 of 40 victims diverged" in line
     assert "fft-rehearsal" not in set(found["proxies"]["proxy"])
     assert found["proxies"].loc[found["proxies"]["scope"] == "all", "cells"].max() == 2 * (len(ALL) - 1)
@@ -133,7 +136,7 @@ def test_a_page_cannot_contradict_itself(seed):
     assert judged["verdict"].isin(["holds", "fails", "no material difference", "cannot tell", "not applicable"]).all()
     tested = best[best["verdict_vs_control"].isin(["lower", "higher"])]
     assert (tested["p_vs_control_holm"] < 0.05).all()
-    lines = report_text.findings(found, tau=0.1)
+    lines = findings.findings(found, tau=0.1)
     pure = best[(best["protocol"] == "pure") & (best["defence"] == "fft-rehearsal")].iloc[0]
     said = next(line for line in lines if "matched control" in line)
     counts = {word: int(word == pure["verdict_vs_control"]) for word in ("lower", "higher", "no material difference")}
@@ -152,5 +155,5 @@ def test_a_page_cannot_contradict_itself(seed):
     for row, line in itertools.product(best[best["protocol"] == "pure"].to_dict("records"), lines):
         if row["defence"] == "fft-rehearsal" and line.startswith("Under fft-rehearsal"):
             assert ("reversed" in line) == (row["against_chance"] == "below")
-    marked = [cell for row in report_text.matrix(table)["rows"] for cell in row["cells"] if cell and cell["marks"]]
+    marked = [cell for row in findings.matrix(table)["rows"] for cell in row["cells"] if cell and cell["marks"]]
     assert len(marked) == (best["against_chance"] == "below").sum()

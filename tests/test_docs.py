@@ -8,7 +8,11 @@ import pandas as pd
 import pytest
 
 import tiny
-from popleak import config, plugins, readme, reference, report_published, schema, verdicts
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.measures import verdicts
+from popleak.report import published, readme, reference
+from popleak.store import schema
 
 ROOT = tiny.ROOT
 RESULTS = ROOT / "docs" / "results" / "tables"
@@ -85,7 +89,7 @@ def test_what_the_readme_says_of_the_published_curve_follows_from_the_committed_
     if "twin_task" not in points:
         pytest.skip("the committed points do not say yet which models see the attribute")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    said = report_published.sentences(points)
+    said = published.sentences(points)
     assert said and [sentence for sentence in said if sentence not in text] == []
 
 

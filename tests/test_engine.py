@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 import tiny
+from popleak.core.seeds import derive, generator
 from popleak.engine.fit import Fitted, Table, Training, fit, hold_out, initial_weights, predict, predict_rows, way_of
 from popleak.engine.fused import Fused
 from popleak.engine.single import SingleStack
 from popleak.engine.stack import LinearStack, VmapStack, stack_for
 from popleak.engine.stacked import Stacked
-from popleak.seeds import derive, generator
 
 DATA = tiny.records()
 FEATURES = DATA.x.shape[1]

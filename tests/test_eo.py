@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import tiny
+from popleak.core.seeds import derive, generator
 from popleak.engine.eo import Penalty, PenaltyState
 from popleak.engine.fit import Table, Training, fit, initial_weights
-from popleak.seeds import derive, generator
 
 DATA = tiny.records()
 BUILD = tiny.module((6,), DATA.x.shape[1])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import tiny
-from popleak import cost, estimate
 from popleak.engine.fit import Chain, Table, Training, fit
 from popleak.models.mlp import MLP
+from popleak.plan import cost, estimate
 
 SPEED = estimate.Speed(start=1.0, engine=1.0)
 

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from popleak import figure, plugins, store
-from popleak.errors import PopleakError
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.figures import _style, base
 from popleak.figures.roc import _curves, roc_curve
 from popleak.measures import intervals
+from popleak.stages import figures
+from popleak.store import parquet as store
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
@@ -331,8 +333,8 @@ def test_interval_over_splits():
 @pytest.mark.parametrize("name", OURS)
 def test_stage_writes_equal_bytes_twice(name, tmp_path):
     paths = fake_tables.write(tmp_path / "tables", given(name, ONE))
-    first = figure.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "a" / "my.figure")
-    second = figure.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "b" / "my.figure")
+    first = figures.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "a" / "my.figure")
+    second = figures.draw(name=name, tables=paths, tau=0.1, stem=tmp_path / "b" / "my.figure")
     assert [path.name for path in first] == ["my.figure.pdf", "my.figure.png", "my.figure.csv"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(
@@ -356,17 +358,17 @@ def test_stage_does_not_heed_the_users_matplotlib_settings(tmp_path):
     import matplotlib as mpl
 
     paths = fake_tables.write(tmp_path, fake_tables.tables(**ONE))
-    first = figure.draw(name="gap", tables=paths, tau=0.1, stem=tmp_path / "a")[1].read_bytes()
+    first = figures.draw(name="gap", tables=paths, tau=0.1, stem=tmp_path / "a")[1].read_bytes()
     with mpl.rc_context({"font.size": 20, "figure.dpi": 40}):
-        assert figure.draw(name="gap", tables=paths, tau=0.1, stem=tmp_path / "b")[1].read_bytes() == first
+        assert figures.draw(name="gap", tables=paths, tau=0.1, stem=tmp_path / "b")[1].read_bytes() == first
 
 
 def test_stage_refuses_what_it_cannot_read(tmp_path):
     with pytest.raises(PopleakError, match="needs the table 'leakage'"):
-        figure.draw(name="leakage", tables={}, tau=0.1, stem=tmp_path / "x")
+        figures.draw(name="leakage", tables={}, tau=0.1, stem=tmp_path / "x")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(PopleakError, match=r"broken\.parquet"):
-        figure.draw(name="leakage", tables={"leakage": tmp_path / "broken.parquet"}, tau=0.1, stem=tmp_path / "x")
+        figures.draw(name="leakage", tables={"leakage": tmp_path / "broken.parquet"}, tau=0.1, stem=tmp_path / "x")
     with pytest.raises(PopleakError, match="unknown"):
-        figure.draw(name="nope", tables={}, tau=0.1, stem=tmp_path / "x")
+        figures.draw(name="nope", tables={}, tau=0.1, stem=tmp_path / "x")
     assert not list(tmp_path.glob("x*"))

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from popleak import report_text
 from popleak.figures import _select as select
 from popleak.figures import _style, ratios
 from popleak.measures.leakage import n_leaked
-from popleak.plain import plain
+from popleak.report import findings
+from popleak.store.plain import plain
 from popleak.tables import claims
 from test_figures import drawn
 
@@ -47,12 +47,12 @@ def test_axes_that_a_figure_does_not_show_change_nothing(name):
 
 def test_axes_change_no_sentence_of_the_report():
     frames = fake_tables.tables(**FULL)
-    for said in (report_text.findings, lambda tables, tau: report_text.matrix(tables["leakage"])):
+    for said in (findings.findings, lambda tables, tau: findings.matrix(tables["leakage"])):
         assert said(frames, tau=0.1) == said(by_hand(frames), tau=0.1)
-    told = dict(report_text.asked({}, frames))
+    told = dict(findings.asked({}, frames))
     assert told["Victims"].startswith("30 for each world") and told["Knowledge"] == "unaware, aware and informed"
     assert told["Poisoned share of a draw"] == "0.02, 0.05 and 0.1" and told["Other shadows"] == "logistic"
-    assert any(line.startswith("To compare: given the training rows") for line in report_text.findings(frames, tau=0.1))
+    assert any(line.startswith("To compare: given the training rows") for line in findings.findings(frames, tau=0.1))
 
 
 def test_axes_change_no_claim():

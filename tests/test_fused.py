@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tiny
+from popleak.core.seeds import derive, generator
 from popleak.engine import fit as engine
 from popleak.engine import tile
 from popleak.engine.eo import Penalty
@@ -16,7 +17,6 @@ from popleak.engine.fit import Chain, Table, Training, fit, initial_weights, pre
 from popleak.engine.fused import Fused
 from popleak.engine.layout import Layout, pack_table
 from popleak.engine.stacked import Stacked
-from popleak.seeds import derive, generator
 
 DATA = tiny.records()
 FEATURES = DATA.x.shape[1]

@@ -7,8 +7,8 @@ import re
 import pytest
 
 import tiny
-from popleak import config
-from popleak.errors import PopleakError
+from popleak.config import resolve as config
+from popleak.core.errors import PopleakError
 
 
 def refused(**changes) -> str:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from popleak import plugins
+from popleak.core import plugins
 
 HEAVY = ("torch", "sklearn", "scipy", "scipy.stats", "statsmodels", "matplotlib", "pandas")
 META = """
@@ -32,7 +32,7 @@ def loaded(code: str) -> set[str]:
 @pytest.mark.parametrize("stage", ["split", "draw", "query", "measure", "attack"])
 def test_stage_loads_nothing_heavy(stage):
     attacks = plugins.modules("attacks").values() if stage == "attack" else ()
-    assert not loaded(f"import {', '.join([f'popleak.{stage}', *attacks])}")
+    assert not loaded(f"import {', '.join([f'popleak.stages.{stage}', *attacks])}")
 
 
 def test_calibrating_loads_nothing_heavy():

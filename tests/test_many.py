@@ -7,9 +7,10 @@ import pytest
 from sklearn.linear_model import LinearRegression, Ridge
 
 from attack_helpers import beta_shadows, calibrate, calibrate_many, make_query, slow_kl
-from popleak import contract_many, plugins
 from popleak.attacks import _many, _shadows
 from popleak.attacks.base import Attack, Estimator
+from popleak.core import plugins
+from popleak.testing import many as contract_many
 
 RATIOS = (0.0, 0.2, 0.5, 1.0)
 UNEQUAL = (5, 3, 7, 4)

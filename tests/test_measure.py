@@ -9,12 +9,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import tiny
-from popleak import arrays, measure, needs, query, records, split, store, train
-from popleak.answers import read as read_answers
+from popleak.core import needs
+from popleak.core.seeds import generator
 from popleak.measures.fairness import rates
-from popleak.populations import draws_of, of_role
-from popleak.populations import read as read_models
-from popleak.seeds import generator
+from popleak.stages import measure, query, split, train
+from popleak.store import arrays, records
+from popleak.store import parquet as store
+from popleak.store.answers import read as read_answers
+from popleak.store.populations import draws_of, of_role
+from popleak.store.populations import read as read_models
 from test_reuse import Bench
 
 WORLDS = [{"protocol": "pure"}, {"protocol": "ratio", "ratios": [0.0, 0.5]}]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fake_tables
-from popleak import cli, pilot
-from popleak.errors import PopleakError
+from popleak.cli import pilot, stages
+from popleak.core.errors import PopleakError
 from popleak.measures import intervals, paired
 from popleak.measures.paired import Spread
 
@@ -107,14 +107,14 @@ def test_one_line_for_what_it_cannot_do(options, said):
 
 def test_the_command(capsys):
     usual = ["power", "--difference", "0.05", "--sd", "0.5", "--between", "0.03"]
-    assert cli.main([*usual, "--splits", "5", "20", "--shadows", "40"]) == 0
+    assert stages.main([*usual, "--splits", "5", "20", "--shadows", "40"]) == 0
     head, five, twenty, *least = capsys.readouterr().out.splitlines()
     assert "victims a split and world" in head and "none: more splits" in five
     plan = paired.plan(difference=0.05, margin=0.05, splits=20, spread=Spread(0.5, 0.03))
     cost = [str(2 * 20 * (count + 40)) for count in (plan.find, plan.equal)]
     assert twenty.split() == ["20", str(plan.find), cost[0], str(plan.equal), cost[1]]
     assert [line.split(": ")[1] for line in least] == ["20 splits"] * 2
-    assert cli.main([*usual, "--splits", "10", "--victims", "40", "--margin", "0.1"]) == 0
+    assert stages.main([*usual, "--splits", "10", "--victims", "40", "--margin", "0.1"]) == 0
     row = capsys.readouterr().out.splitlines()[1].split()
     design = {"victims": 800, "splits": 10, "spread": Spread(0.5, 0.03)}
     found, equal = (paired.powers(size, margin=0.1, **design) for size in (0.05, 0.0))
@@ -136,7 +136,7 @@ def test_the_command(capsys):
     ],
 )
 def test_options_that_do_not_go_together(words, said, capsys):
-    assert cli.main(["power", *words]) == 2
+    assert stages.main(["power", *words]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
 
@@ -151,10 +151,10 @@ def test_a_pilot_run_gives_the_spreads(tmp_path, capsys):
     path = fake_tables.write(tmp_path, frames)["leakage"]
     (found,) = pilot.read(path)
     assert found == ("t, mlp, pure 0 against 1: fft-rehearsal minus its control", Spread(0.45, 0.02), 5, 40)
-    assert cli.main(["power", "--difference", "0.1", "--pilot", str(path), "--splits", "10"]) == 0
+    assert stages.main(["power", "--difference", "0.1", "--pilot", str(path), "--splits", "10"]) == 0
     title, *rest = capsys.readouterr().out.splitlines()
     assert title.endswith("(40 victims in 5 splits): sd 0.450 within splits, 0.020 between")
-    assert cli.main(["power", "--difference", "0.1", "--sd", "0.45", "--between", "0.02", "--splits", "10"]) == 0
+    assert stages.main(["power", "--difference", "0.1", "--sd", "0.45", "--between", "0.02", "--splits", "10"]) == 0
     assert capsys.readouterr().out.splitlines() == rest
     table[known] = np.nan
     path = fake_tables.write(tmp_path, frames)["leakage"]

@@ -12,11 +12,20 @@ import fake_tables
 import own_tables
 import placebo_coverage as benchmark
 import tiny
-from popleak import check, config, dataset, estimate, plan, plugins, report_placebo, report_text, schema, sizes, store
+from popleak.cli import check
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.datasets import synthetic, synthetic_twin
 from popleak.datasets.base import Cells
-from popleak.errors import PopleakError
 from popleak.figures._style import style
+from popleak.plan import build as plan
+from popleak.plan import estimate, sizes
+from popleak.report import findings
+from popleak.report import placebo as report_placebo
+from popleak.stages import dataset
+from popleak.store import parquet as store
+from popleak.store import schema
 from popleak.tables import placebo
 
 TASK = {"dataset": "synthetic", "rows": 60, "query_rows": 30, "options": {"rows": 800}}
@@ -289,7 +298,7 @@ def test_nothing_is_said_without_placebos():
 
 def test_the_report_says_it_beside_the_result(tmp_path):
     tables = fake_tables.tables(tasks=("adult-sex",), victims=8)
-    lines = report_text.findings({**tables, **frames(tmp_path, (0.7, 0.7, 0.5), 0.95)}, tau=0.1)
+    lines = findings.findings({**tables, **frames(tmp_path, (0.7, 0.7, 0.5), 0.95)}, tau=0.1)
     at = next(i for i, line in enumerate(lines) if line.startswith("Placebo"))
     assert lines[at - 1].startswith(
         "How often the best informed adversary names the training world of an undefended victim"

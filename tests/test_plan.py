@@ -10,9 +10,10 @@ import sys
 import pytest
 
 import tiny
-from popleak import config, plan
-from popleak.errors import PopleakError
-from popleak.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
+from popleak.config import resolve as config
+from popleak.config.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
+from popleak.core.errors import PopleakError
+from popleak.plan import build as plan
 
 STORE = plan.STAGES[: plan.STAGES.index("tables")]
 PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies")

@@ -8,8 +8,8 @@ from scipy import special, stats
 from statsmodels.stats.power import TTestPower, normal_power_het
 from statsmodels.stats.proportion import samplesize_confint_proportion
 
-from popleak import cli
-from popleak.errors import PopleakError
+from popleak.cli import stages
+from popleak.core.errors import PopleakError
 from popleak.measures import intervals, power
 
 
@@ -132,17 +132,19 @@ def test_one_line_for_what_it_cannot_do(options, said):
 
 
 def test_the_command(capsys):
-    assert cli.main(["power", "--accuracy", "0.8", "--width", "0.1", "--splits", "5", "--correlation", "0", "0.1"]) == 0
+    assert (
+        stages.main(["power", "--accuracy", "0.8", "--width", "0.1", "--splits", "5", "--correlation", "0", "0.1"]) == 0
+    )
     head, first, second = capsys.readouterr().out.splitlines()
     assert "design effect" in head and "none: more splits" in second
     assert first.split()[:2] == ["5", "0"]
-    assert cli.main(["power", "--advantage", "0.6", "--width", "0.2", "--splits", "5", "--correlation", "0"]) == 0
+    assert stages.main(["power", "--advantage", "0.6", "--width", "0.2", "--splits", "5", "--correlation", "0"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == first.split()[:4], "twice the accuracy's width"
-    assert cli.main(["power", "--victims", "40", "--splits", "5", "--correlation", "0"]) == 0
+    assert stages.main(["power", "--victims", "40", "--splits", "5", "--correlation", "0"]) == 0
     assert "0.188" in capsys.readouterr().out
-    assert cli.main(["power", "--splits", "1", "2"]) == 0
+    assert stages.main(["power", "--splits", "1", "2"]) == 0
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:]] == [
         ["1", "0"], ["2", "0"], ["2", "0.02"], ["2", "0.1"],
     ]  # fmt: skip
-    assert cli.main(["power", "--advantage", "1.5"]) == 2
+    assert stages.main(["power", "--advantage", "1.5"]) == 2
     assert "popleak: advantage must" in capsys.readouterr().err

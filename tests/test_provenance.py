@@ -11,7 +11,8 @@ import sys
 import pytest
 
 import tiny
-from popleak import plan, plugins, provenance
+from popleak.core import plugins, provenance
+from popleak.plan import build as plan
 
 DIGESTS = """
 import json, sys
@@ -172,9 +173,9 @@ def test_a_new_import_is_followed(edit, package):
 
 def test_lazily_imported_modules_are_covered():
     # imported within functions only
-    assert {"popleak.engine.fit", "popleak.engine.stack"} <= set(provenance.imports("popleak.query"))
+    assert {"popleak.engine.fit", "popleak.engine.stack"} <= set(provenance.imports("popleak.stages.query"))
     assert "popleak.engine.eo" in provenance.imports("popleak.defences.fft")
-    assert "popleak.seeds" in provenance.imports("popleak.defences.base")
+    assert "popleak.core.seeds" in provenance.imports("popleak.defences.base")
 
 
 def test_lazily_imported_code_counts(edit):
@@ -182,13 +183,13 @@ def test_lazily_imported_code_counts(edit):
 
 
 def test_only_modules_of_the_package():
-    for module in provenance.imports("popleak.train", "popleak.report"):
+    for module in provenance.imports("popleak.stages.train", "popleak.report.build"):
         assert module.split(".")[0] == "popleak"
 
 
 def test_order_of_modules_does_not_matter():
-    assert provenance.code_digest("popleak.train", "popleak.split") == provenance.code_digest(
-        "popleak.split", "popleak.train"
+    assert provenance.code_digest("popleak.stages.train", "popleak.stages.split") == provenance.code_digest(
+        "popleak.stages.split", "popleak.stages.train"
     )
 
 
@@ -227,17 +228,19 @@ def test_every_plugin_has_a_digest(kind):
 
 def test_step_code_names_all_that_the_step_runs():
     step = next(iter(tiny.build().steps["defend"].values()))
-    assert set(step.modules) >= {"popleak.defend", "popleak.models.mlp"}
+    assert set(step.modules) >= {"popleak.stages.defend", "popleak.models.mlp"}
     assert isinstance(step, plan.Step) and step.code
 
 
 def test_what_tells_how_long_a_job_took_is_not_in_the_digest(monkeypatch):
-    assert "popleak.accounting" in provenance.imports("popleak.train")
-    before = provenance.code_digest.__wrapped__("popleak.train")
+    assert "popleak.core.accounting" in provenance.imports("popleak.stages.train")
+    before = provenance.code_digest.__wrapped__("popleak.stages.train")
     parsed = provenance._parsed
     monkeypatch.setattr(
-        provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.accounting" else parsed(name)
+        provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.core.accounting" else parsed(name)
     )
-    assert provenance.code_digest.__wrapped__("popleak.train") == before
-    monkeypatch.setattr(provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.train" else parsed(name))
-    assert provenance.code_digest.__wrapped__("popleak.train") != before
+    assert provenance.code_digest.__wrapped__("popleak.stages.train") == before
+    monkeypatch.setattr(
+        provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.stages.train" else parsed(name)
+    )
+    assert provenance.code_digest.__wrapped__("popleak.stages.train") != before

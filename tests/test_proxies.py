@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from popleak import schema
 from popleak.measures import ranks
+from popleak.store import schema
 from popleak.tables import proxies
 
 WORLDS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("equal", 0.5, 0.5))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, mutual_info_score
 
-from popleak import schema
 from popleak.measures import intervals, ratios
+from popleak.store import schema
 from popleak.tables import confusion, regression
 
 WORLDS = np.array([0.1, 0.3, 0.5])

@@ -8,8 +8,12 @@ import pytest
 
 import fake_tables
 import tiny
-from popleak import config, plan, plugins, readme, report
-from popleak.errors import PopleakError
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
+from popleak.plan import build as plan
+from popleak.report import build as report
+from popleak.report import readme
 
 SAMPLE = "acs_income_2018_us_100k.parquet"
 ACS = {"dataset": "acs-income", "rows": 60, "query_rows": 30}

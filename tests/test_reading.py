@@ -8,8 +8,9 @@ import os
 import pytest
 
 import tiny
-from popleak import config, reading
-from popleak.errors import PopleakError
+from popleak.config import reading
+from popleak.config import resolve as config
+from popleak.core.errors import PopleakError
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from popleak import figure, readme, report_attacks, report_ratios
-from popleak.errors import PopleakError
+from popleak.core.errors import PopleakError
+from popleak.report import attacks, ratios, readme
+from popleak.stages import figures as figure
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_two_adversaries_are_compared_on_the_same_victims():
     one, other = [[1] * 8 + [0] * 2] * 4, [[0] * 5 + [1] * 5] * 4
     first = scored(judged(one, adversary="weights"))
     second = scored(judged(other, adversary="meta")).sample(frac=1, random_state=1)
-    (row,) = report_attacks.compared(first, second).to_dict("records")
+    (row,) = attacks.compared(first, second).to_dict("records")
     assert row["value"] == pytest.approx(0.3) and row["low"] < 0.3 < row["high"]
 
 
@@ -49,13 +50,13 @@ def test_weights_against_scores_is_counted_over_cells():
     )
     leakage = fake_tables.tables(tasks=("t",), victims=8)["leakage"]
     leakage = leakage[(leakage["protocol"] == "pure") & leakage["defence"].isin(["none", "fft"])]
-    said = report_attacks.findings(leakage, pd.concat([*frame, *again], ignore_index=True))[0]
+    said = attacks.findings(leakage, pd.concat([*frame, *again], ignore_index=True))[0]
     assert "more often in 1 of 2 cells and less often in 1" in said
     assert "from \u221295.0 points" in said and "(t, fft) to +95.0 points" in said
 
 
 def test_every_axis_has_its_sentence(full):
-    said = report_attacks.findings(full["leakage"], full["scores"])
+    said = attacks.findings(full["leakage"], full["scores"])
     for words in ("Seen the weights", "`pair` names between", "informed against aware", "undefended shadows", "instead of once",
                   "another architecture", "poisoned rows the share that `snap` names"):  # fmt: skip
         assert sum(words in sentence for sentence in said) >= 1, words
@@ -64,14 +65,14 @@ def test_every_axis_has_its_sentence(full):
 
 def test_what_was_not_run_is_not_spoken_of():
     frames = fake_tables.tables(tasks=("adult-sex",), victims=8)
-    said = report_attacks.findings(frames["leakage"], frames["scores"])
+    said = attacks.findings(frames["leakage"], frames["scores"])
     assert not any(
         word in " ".join(said) for word in ("weights", "pair`", "aware", "instead of once", "architecture", "snap")
     )
 
 
 def test_the_table_has_a_row_an_attack_and_a_column_a_defence(full):
-    text = report_attacks.table(full["leakage"])
+    text = attacks.table(full["leakage"])
     assert text.count("| sees | adversary |") == 2
     assert "| weights |" in text and "| the training rows |" in text
     row = full["leakage"].query(
@@ -92,7 +93,7 @@ def test_the_table_has_a_row_an_attack_and_a_column_a_defence(full):
 def test_ratios_by_distance_from_one_half():
     pairs = tuple(("ratio", ratio, 0.5) for ratio in (0.0, 0.2, 0.8, 1.0))
     frames = fake_tables.tables(tasks=("adult-sex", "lsac-race"), pairs=pairs, victims=20)
-    said = report_ratios.findings(frames["leakage"], frames["proxies"])
+    said = ratios.findings(frames["leakage"], frames["proxies"])
     near = [sentence for sentence in said if sentence.startswith("A ratio ")]
     assert [sentence.split()[2] for sentence in near] == ["0.3", "0.5"] and all(
         "of 4 cases" in sentence for sentence in near
@@ -108,9 +109,9 @@ def test_ratios_by_distance_from_one_half():
 
 def test_the_table_of_many_ratios_gives_each_adversary():
     frames = fake_tables.tables(tasks=("adult-sex",), victims=8)
-    text = report_ratios.table(frames["regression"])
+    text = ratios.table(frames["regression"])
     assert text.startswith("One ratio among 11") and text.count("| adult-sex |") == 4
-    assert report_ratios.table(frames["regression"].iloc[:0]) == ""
+    assert ratios.table(frames["regression"].iloc[:0]) == ""
 
 
 @pytest.mark.parametrize(("main", "figures"), [("attacks", ("attacks", "poison")), ("ratios", ("ratios",))])

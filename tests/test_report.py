@@ -8,8 +8,11 @@ import re
 import pytest
 
 import fake_tables
-from popleak import figure, plugins, report, report_text, sensitivity_text
-from popleak.errors import PopleakError
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
+from popleak.report import build as report
+from popleak.report import findings, sensitivity
+from popleak.stages import figures as figure
 
 CARD = {
     "title": "Adult <Census>", "source": "https://example.org/adult", "licence": "CC BY 4.0", "identifiers": ("id",
@@ -120,7 +123,7 @@ def test_tables_hold_every_row(full):
 
 def test_findings_are_the_tables_numbers():
     frames = fake_tables.tables(**SMALL)
-    lines = report_text.findings(frames, tau=0.1)
+    lines = findings.findings(frames, tau=0.1)
     assert 3 <= len(lines) <= 7
     leakage = frames["leakage"]
     best = leakage[
@@ -135,14 +138,14 @@ def test_findings_are_the_tables_numbers():
 
 def test_where_settings_are_swept_none_is_singled_out():
     frames = fake_tables.tables(**SMALL)
-    lines = report_text.findings(frames, tau=0.1, swept=True)
+    lines = findings.findings(frames, tau=0.1, swept=True)
     assert len(lines) >= 3 and not any("fft" in line or "control" in line for line in lines)
 
 
 def test_the_report_of_a_sweep_counts_settings(tmp_path):
     frames = fake_tables.tables(**SMALL)
     text = Page(written(tmp_path, frames, swept=True)).text
-    assert all(" ".join(said.split()) in text for said in sensitivity_text.sentences(frames["sensitivity"]))
+    assert all(" ".join(said.split()) in text for said in sensitivity.sentences(frames["sensitivity"]))
     assert "Under fft-rehearsal it is right" not in text
 
 
@@ -152,7 +155,7 @@ def test_few_cells_below_chance_are_what_chance_gives(many, informative):
     one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
     cells = one.loc[one.index.repeat(108)].reset_index(drop=True).assign(against_chance="cannot tell")
     cells.loc[: many - 1, ["accuracy", "against_chance"]] = (0.2, "below")
-    (said,) = report_text._reversed(cells)
+    (said,) = findings._reversed(cells)
     assert f"in {many} of 108 cells" in said and "about 2.7 would by chance alone" in said
     assert ("so the answers are informative" in said) == informative
 
@@ -188,7 +191,7 @@ def test_warns_of_diverged_constant_and_vacuous_models(tmp_path):
 def test_few_splits_and_small_cells_are_said():
     frames = dict(fake_tables.tables(tasks=("adult-sex",), victims=4, splits=2))
     frames["bounds"] = frames["bounds"].assign(smallest_cell=7)
-    said = " ".join(report_text.warnings(frames))
+    said = " ".join(findings.warnings(frames))
     assert "Fewer than 5 pool splits" in said and "fewer than 30 rows" in said
 
 

@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 
 import tiny
-from popleak import config, defend, estimate, plan, plugins, provenance, reuse, store, train
-from popleak.settings import canonical
+from popleak.config import resolve as config
+from popleak.core import plugins, provenance
+from popleak.core.settings import canonical
+from popleak.plan import build as plan
+from popleak.plan import estimate
+from popleak.stages import defend, train
+from popleak.store import parquet as store
+from popleak.store import reuse
 
 RATIO = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
 MORE = [*RATIO, {"protocol": "ratio", "ratios": [0.3, 0.7]}]
@@ -393,7 +399,7 @@ def test_the_digest_of_records_is_of_what_models_see():
     there = tiny.records()
     digest = reuse.content(there, len(there.y))
     assert digest == reuse.content(there._replace(unit=there.unit + 1, facts={}), len(there.y))
-    from popleak.records import with_twins
+    from popleak.store.records import with_twins
 
     assert digest == reuse.content(with_twins(there), len(there.y)), "poisoned twins follow from the records"
     for name in ("x", "y", "a", "cell"):

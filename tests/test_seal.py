@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from popleak import arrays, atomic, publish, seal, store
-from popleak.errors import PopleakError
+from popleak.core import atomic
+from popleak.core.errors import PopleakError
+from popleak.stages import publish
+from popleak.store import arrays, seal
+from popleak.store import parquet as store
 
 FACTS = {"stage": "train", "step": "a-1", "settings": {"title": "x" * 300}}
 KINDS = {

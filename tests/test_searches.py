@@ -6,7 +6,8 @@ import pytest
 
 import fake_tables
 import tiny
-from popleak import plan, report
+from popleak.plan import build as plan
+from popleak.report import build as report
 
 TABLE = {"label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
 

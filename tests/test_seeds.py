@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popleak.seeds import derive, generator
+from popleak.core.seeds import derive, generator
 
 
 def test_pinned():

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 import tiny
-from popleak import config, schema
-from popleak.errors import PopleakError
+from popleak.config import resolve as config
+from popleak.core.errors import PopleakError
 from popleak.measures import intervals
+from popleak.store import schema
 from popleak.tables import sensitivity
 
 PURE = {"model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0}

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from popleak import figure, readme, sensitivity_text
+from popleak.report import readme, sensitivity
+from popleak.stages import figures
 
 PAIR = {"protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0}
 
@@ -27,7 +28,7 @@ def table(word=None, *, tasks=("a", "b"), arms=("x", "y"), share=0.5, balanced=N
 
 
 def line(found: pd.DataFrame, start: str) -> str:
-    (said,) = [one for one in sensitivity_text.sentences(found) if one.startswith(start)]
+    (said,) = [one for one in sensitivity.sentences(found) if one.startswith(start)]
     return said
 
 
@@ -91,7 +92,7 @@ def test_intervals_beside_the_words_are_of_a_fixed_lambda():
     ],
 )
 def test_a_finding_holds_on_more_than_one_task_and_at_more_than_one_setting(words, finding):
-    found = next(one for one in sensitivity_text.answers(table(words)) if "less often" in one.said)
+    found = next(one for one in sensitivity.answers(table(words)) if "less often" in one.said)
     assert (found.holds, found.of, found.finding) == (words.count("holds"), 4, finding)
     assert ("no finding" in str(found)) is not finding
 
@@ -107,7 +108,7 @@ def test_the_closing_lines_part_what_holds_everywhere_somewhere_and_nowhere():
     found = table(
         ["holds", "fails", "holds", "holds"], c5="holds", c2="fails", c3=["fails", "fails", "fails", "cannot tell"]
     )
-    closing = sensitivity_text.sentences(found)[-3:]
+    closing = sensitivity.sentences(found)[-3:]
     assert closing[0] == "Holds in every setting tried: fair fine-tuning with rehearsal lowers Delta_EO (4 of 4)."
     assert closing[1].startswith(
         "Holds in some settings: fair fine-tuning with rehearsal is named less often than its control (3 of 4); "
@@ -181,7 +182,7 @@ def test_the_cause_is_counted_over_all_settings_with_a_twin():
 
 def test_nothing_to_explain_where_the_term_adds_nothing():
     found = bare([0.2] * 4, "higher", low=-0.05)
-    assert not any("equal label rates" in said for said in sensitivity_text.sentences(found))
+    assert not any("equal label rates" in said for said in sensitivity.sentences(found))
 
 
 def test_twins_are_counted_apart():
@@ -199,8 +200,8 @@ def test_an_experiment_that_is_label_balanced_alone_is_no_twin():
 
 
 def test_without_a_fairness_term_nothing_is_said():
-    assert sensitivity_text.sentences(table("holds").assign(eo_weight=0.0)) == []
-    assert sensitivity_text.sentences(fake_tables.empty()["sensitivity"]) == []
+    assert sensitivity.sentences(table("holds").assign(eo_weight=0.0)) == []
+    assert sensitivity.sentences(fake_tables.empty()["sensitivity"]) == []
 
 
 # The README's block of an experiment that sweeps settings.
@@ -209,7 +210,7 @@ def test_without_a_fairness_term_nothing_is_said():
 def test_the_block_is_on_the_settings(tmp_path):
     frames = fake_tables.tables(tasks=("adult-sex", "lsac-race"), victims=8)
     tables = fake_tables.write(tmp_path / "tables", frames)
-    drawn = figure.draw(name="sensitivity", tables=tables, tau=0.1, stem=tmp_path / "drawn")[1]
+    drawn = figures.draw(name="sensitivity", tables=tables, tau=0.1, stem=tmp_path / "drawn")[1]
     page, folder = tmp_path / "README.md", tmp_path / "results" / "sweep"
     begin, end = readme.markers("sweep")
     other = "\n".join(readme.markers("tables"))
@@ -218,7 +219,7 @@ def test_the_block_is_on_the_settings(tmp_path):
                  figures={"sensitivity": drawn}, folder=folder, readme=page)  # fmt: skip
     text, block = page.read_text(encoding="utf-8"), (folder / "block.md").read_text(encoding="utf-8")
     assert text == f"{other}\n{begin}\n{block}{end}\nlast\n"
-    assert all(f"- {said}\n" in block for said in sensitivity_text.sentences(frames["sensitivity"]))
+    assert all(f"- {said}\n" in block for said in sensitivity.sentences(frames["sensitivity"]))
     assert f"({folder.as_posix()}/sensitivity.png)" in block and "| C2 |" not in block
     assert sorted(path.name for path in folder.iterdir()) == ["block.md", "sensitivity.csv", "sensitivity.png"]
     assert len(pd.read_csv(folder / "sensitivity.csv")) == len(frames["sensitivity"])

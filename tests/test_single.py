@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from odd_models import GRU, ODD, BatchNorm, Dropout, Frozen, LayerNorm, build
+from popleak.core.errors import PopleakError
+from popleak.core.seeds import derive
 from popleak.engine.eo import Penalty
 from popleak.engine.fit import Feed, Training, fit, hold_out, initial_weights, predict, predict_rows, way_of
 from popleak.engine.single import SingleStack, built, flatten, seeded
 from popleak.engine.stack import LinearStack, VmapStack, refusal, stack_for
 from popleak.engine.stacked import Stacked
-from popleak.errors import PopleakError
-from popleak.seeds import derive
 from test_engine import DATA, FEATURES, population, table
 
 SHORT = Training(epochs=2, batch=50, learning_rate=1e-2)

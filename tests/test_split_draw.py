@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from popleak import arrays, draw, query, split, store
-from popleak.draw import counts, half_up, origins
-from popleak.errors import PopleakError
-from popleak.records import read
-from popleak.seeds import generator
+from popleak.core.errors import PopleakError
+from popleak.core.seeds import generator
+from popleak.stages import draw, query, split
+from popleak.stages.draw import counts, half_up, origins
+from popleak.store import arrays
+from popleak.store import parquet as store
+from popleak.store.records import read
 
 DATA = tiny.records(3001)
 

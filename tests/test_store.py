@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import tiny
-from popleak import arrays, seal, store
-from popleak.errors import PopleakError
+from popleak.core.errors import PopleakError
+from popleak.store import arrays, seal
+from popleak.store import parquet as store
 
 COLUMNS = {"k": np.arange(200), "w": arrays.fixed(np.random.default_rng(0).random((200, 7)).astype(np.float32))}
 FACTS = {"stage": "train", "step": "a-1"}
@@ -94,7 +95,7 @@ def test_whole_or_not_at_all(path, monkeypatch, there, moment):
 def test_killed_outright(path):
     """SIGKILL while the file is written: no file under the name, and the next write is not in its way."""
     code = (
-        "import os, signal, sys; import popleak.store as s\n"
+        "import os, signal, sys; import popleak.store.parquet as s\n"
         "def half(where, schema, **more):\n"
         "    where.write_bytes(b'PAR1 half'); os.kill(os.getpid(), signal.SIGKILL)\n"
         f"s.pq.ParquetWriter = half; s.write({str(path)!r}, {{'k': [1]}}, {{}})\n"

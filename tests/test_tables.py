@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from popleak import schema
 from popleak.measures import intervals, paired
 from popleak.measures import leakage as leakage_measures
+from popleak.store import schema
 from popleak.tables import leakage
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}

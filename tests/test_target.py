@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from popleak.core.seeds import generator
 from popleak.measures import target
-from popleak.seeds import generator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "statistics.md"
 AIM = 0.05

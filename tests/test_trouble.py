@@ -15,8 +15,9 @@ import pytest
 
 import fake_tables
 import tiny
-from popleak import cli, trouble
-from popleak.errors import PopleakError
+from popleak.cli import stages
+from popleak.core import trouble
+from popleak.core.errors import PopleakError
 
 
 def run(
@@ -106,8 +107,8 @@ def test_errors_of_the_machine(monkeypatch, capsys, error, text):
     def fail(arguments):
         raise error
 
-    monkeypatch.setattr(cli, "_split", fail)
-    assert cli.main(["split", "--step", "x", "--settings", "{}", "--data", "d", "--output", "out"]) == 2
+    monkeypatch.setattr(stages, "_split", fail)
+    assert stages.main(["split", "--step", "x", "--settings", "{}", "--data", "d", "--output", "out"]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith(f"popleak: {text}") and printed.count("\n") == 1
 
@@ -128,7 +129,7 @@ def test_stages_say_which_setting_is_missing(tmp_path, capsys, stage):
     fake_tables.write(tmp_path, {"scores": fake_tables.tables()["scores"]})
     words = options.get(stage, "--output {0}/o").format(tmp_path).split()
     step = "leakage" if stage == "tables" else "x"
-    assert cli.main([stage, "--step", step, "--settings", "{}", *words]) == 2
+    assert stages.main([stage, "--step", step, "--settings", "{}", *words]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("popleak: the settings lack the key '") and printed.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["scores.parquet"]
@@ -136,7 +137,7 @@ def test_stages_say_which_setting_is_missing(tmp_path, capsys, stage):
 
 @pytest.mark.parametrize("settings", ["[]", "8", "{", "null", "[" * 100_000])
 def test_settings_that_are_no_object(capsys, settings):
-    assert cli.main(["split", "--step", "x", "--settings", settings, "--data", "d", "--output", "o"]) == 2
+    assert stages.main(["split", "--step", "x", "--settings", settings, "--data", "d", "--output", "o"]) == 2
     printed = capsys.readouterr().err
     assert ("no JSON object" in printed or "not valid JSON" in printed) and printed.count("\n") == 1
 
@@ -147,10 +148,10 @@ def test_a_key_below_the_top_is_missed_too():
 
 
 def test_more_files_than_the_settings_name(tmp_path, capsys):
-    assert cli.main([*map(str, dataset(tmp_path / "o")), "--files", "a", "b"]) == 2
+    assert stages.main([*map(str, dataset(tmp_path / "o")), "--files", "a", "b"]) == 2
     assert capsys.readouterr().err == "popleak: --files: 2 given, but the settings name 0: none\n"
 
 
 def test_a_table_that_is_none(capsys):
-    assert cli.main(["tables", "--step", "x", "--settings", '{"table": "modles"}', "--output", "o"]) == 2
+    assert stages.main(["tables", "--step", "x", "--settings", '{"table": "modles"}', "--output", "o"]) == 2
     assert capsys.readouterr().err.startswith("popleak: tables: 'modles' is no public table: choose from models, ")

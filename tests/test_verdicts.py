@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popleak.verdicts import (
+from popleak.measures.verdicts import (
     FAILS,
     HIGHER,
     HOLDS,

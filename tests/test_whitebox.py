@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import tiny
-from popleak import contracts, plugins
 from popleak.attacks import _chains
 from popleak.attacks.base import Game, Query, Records
-from popleak.contract_data import permuted
+from popleak.core import plugins
+from popleak.core.seeds import generator
 from popleak.engine import fit as engine
-from popleak.seeds import generator
+from popleak.testing import contracts
+from popleak.testing.data import permuted
 
 SIDES = [(5, 1), (5, 4, 1), (5, 4, 3, 1), (3, 4, 3, 2, 1)]
 FORMS = ("deepsets", "sorted", "flat")

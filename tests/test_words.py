@@ -11,9 +11,9 @@ from pandas.api.types import is_string_dtype
 
 import fake_tables
 import tiny
-from popleak import plugins, protocols
-from popleak.experiment import Access, Experiment, Worlds
-from popleak.schema import TABLES
+from popleak.config.experiment import Access, Experiment, Worlds
+from popleak.core import plugins, protocols
+from popleak.store.schema import TABLES
 
 COMMITTED = sorted((tiny.ROOT / "docs" / "results").glob("*/*.csv"))
 OTHER = (

@@ -16,10 +16,11 @@ import pytest
 
 import experiment
 import tiny
-from popleak import seal, store
-from popleak.errors import PopleakError
-from popleak.schema import ON_REQUEST
-from popleak.schema import TABLES as ALL_TABLES
+from popleak.core.errors import PopleakError
+from popleak.store import parquet as store
+from popleak.store import seal
+from popleak.store.schema import ON_REQUEST
+from popleak.store.schema import TABLES as ALL_TABLES
 
 pytestmark = pytest.mark.dag
 TABLES = [name for name in ALL_TABLES if name not in ON_REQUEST]
@@ -332,7 +333,10 @@ def test_an_attacks_code_re_runs_that_attack_and_what_follows(tree):
 def test_a_comment_re_runs_nothing(tree):
     folder, edit = tree
     edit("workflow/popleak/engine/fit.py", "\n# a comment\n")
-    edit("workflow/popleak/store.py", lambda text: text.replace('"""Parquet in and out', '"""Tables in and out', 1))
+    edit(
+        "workflow/popleak/store/parquet.py",
+        lambda text: text.replace('"""Parquet in and out', '"""Tables in and out', 1),
+    )
     assert dry(folder, *SMOKE) == {}
 
 

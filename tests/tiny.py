@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from popleak import config, dataset, plan, plugins, split
+from popleak.config import resolve as config
+from popleak.core import plugins
 from popleak.datasets import synthetic
-from popleak.records import Loaded
+from popleak.plan import build as plan
+from popleak.stages import dataset, split
+from popleak.store.records import Loaded
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,7 +51,7 @@ def build(**changes) -> plan.Plan:
 
 def run_stage(step: plan.Step, folder: Path) -> Path:
     """Run one step of the stages dataset, split and draw below `folder`; return its file."""
-    from popleak import draw
+    from popleak.stages import draw
 
     paths = {name: [folder / path for path in paths] for name, paths in step.inputs.items()}
     output = folder / step.outputs["table"]

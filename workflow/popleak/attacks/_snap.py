@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..errors import PopleakError
-from ..settings import Settings
+from ..core.errors import PopleakError
+from ..core.settings import Settings
 from ._shadows import DECIMALS
 from .base import Attack, Game, Judge, Poison, Query
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from ..settings import NoSettings, Settings
+from ..core.settings import NoSettings, Settings
 
 
 class Query(NamedTuple):

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._kl import Evidence, KLJudge, prepare
 from ._many import Linear, coefficients_of_slope, counts_as, least_squares
 from ._shadows import CLIP

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._logistic import Fit, axes, fit, fit_axes
 from ._many import Linear, counts_as, ridge
 from ._shadows import CLIP, clipped, logit

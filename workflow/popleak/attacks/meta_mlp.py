@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from .. import settings
-from ..seeds import derive
+from ..core import settings
+from ..core.seeds import derive
 from ._shadows import CLIP, clipped, logit
 from ._standard import Standard
 from .base import Attack, Game, Judge, Query

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..settings import Settings
+from ..core.settings import Settings
 from ._many import Linear, counts_as, least_squares
 from ._shadows import DECIMALS, Accuracy, Threshold, best_threshold, in_order
 from .base import Attack, Estimator, Game, Judge, Query

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from ._reading import Column, Sheet
 
 

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from . import _encoding
 
 SEPARATORS = (",", ";", "\t", "|")

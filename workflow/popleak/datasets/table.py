@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from .. import settings
-from ..errors import PopleakError, refusal
+from ..core import settings
+from ..core.errors import PopleakError, refusal
 from . import _features, _meaning, _numbers, _reading, _tables
 from ._meaning import Findings
 from .base import Attribute, Card, Cells, Dataset, Records, Source

@@ -7,8 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import schema, store
-from ..errors import PopleakError
+from ..core.errors import PopleakError
+from ..store import parquet as store
+from ..store import schema
 
 if TYPE_CHECKING:
     import pandas as pd

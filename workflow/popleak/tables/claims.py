@@ -1,6 +1,6 @@
 """Public table `claims`: the paper's claims and ours, each with a verdict (method section 6).
 
-Verdicts come from `popleak.verdicts`: `holds` or `fails` only where a 95 % interval says so; else `cannot tell`, or `not applicable` where
+Verdicts come from `popleak.measures.verdicts`: `holds` or `fails` only where a 95 % interval says so; else `cannot tell`, or `not applicable` where
 there is nothing to compare. Intervals carry the clustering of victims by pool split. Diverged victims are left out and counted. A claim that
 the experiment cannot speak to (no such dataset, defence or protocol) is left out.
 """
@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..core.protocols import EQUAL, PURE
+from ..core.seeds import generator
 from ..measures import bounds, intervals, paired
-from ..plain import plain
-from ..protocols import EQUAL, PURE
-from ..seeds import generator
-from ..verdicts import (
+from ..measures.verdicts import (
     FAILS,
     HIGHER,
     HOLDS,
@@ -33,6 +32,7 @@ from ..verdicts import (
     together,
     within,
 )
+from ..store.plain import plain
 from . import as_arrow
 from ._victims import DIVERGED, Victims
 from ._victims import VICTIM as MODEL

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import schema
+from ..store import schema
 from . import as_arrow
 from .regression import CELL, by_split
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .. import schema, verdicts
-from ..measures import intervals, leakage, paired
-from ..plain import plain
-from ..protocols import EQUAL, RATIO
+from ..core.protocols import EQUAL, RATIO
+from ..measures import intervals, leakage, paired, verdicts
+from ..store import schema
+from ..store.plain import plain
 from . import as_arrow
 from ._victims import VICTIM, Victims, numbers
 

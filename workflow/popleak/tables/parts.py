@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .. import store
+from ..store import parquet as store
 
 
 def concatenate(*, parts: list[Path], tables: Mapping[str, Any], settings: Mapping[str, Any]) -> pa.Table:

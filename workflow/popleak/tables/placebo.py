@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import schema, store, verdicts
-from ..plain import plain
+from ..measures import verdicts
+from ..store import parquet as store
+from ..store import schema
+from ..store.plain import plain
 from . import as_arrow
 from .leakage import games, summary
 

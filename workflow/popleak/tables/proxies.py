@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import schema
+from ..core.protocols import EQUAL
 from ..measures import ranks
-from ..plain import alive
-from ..protocols import EQUAL
+from ..store import schema
+from ..store.plain import alive
 from . import as_arrow
 
 CELL = ["task", "model", *(column.name for column in schema.PAIR), "defence"]

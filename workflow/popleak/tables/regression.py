@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import schema, verdicts
-from ..measures import ratios
+from ..measures import ratios, verdicts
+from ..store import schema
 from . import as_arrow
 
 CELL = [column.name for column in schema.CELL]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import schema, verdicts
-from ..measures import intervals
-from ..plain import plain
-from ..protocols import EQUAL
+from ..core.protocols import EQUAL
+from ..measures import intervals, verdicts
+from ..store import schema
+from ..store.plain import plain
 from . import as_arrow
 from ._victims import DIVERGED
 from .claims import SMALLEST_CELL, literal, with_status

@@ -1,0 +1,267 @@
+"""A task's sizes before any job: `rows: auto` chosen, and refused what its pools or a model's own rows cannot give.
+
+Counts come from the dataset's card or, for a user's own table, from its columns of label and attribute. What is certain to
+fail is refused here, with the task's id; the stage `draw` sees to the rest.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedTask
+from ..core import needs, plugins
+from ..core.errors import PopleakError, refusal
+from ..datasets.base import Attribute, Cells
+from . import cost, games
+
+LARGE = 30_000_000
+"""Bytes of an own table beyond which the plan counts its rows for `auto` alone: Snakemake parses the Snakefile in every
+cluster job."""
+CROWDED = 0.4
+"""Share of a pool's rows of a group that draws may take without a word. Where the groups differ in nothing, accuracies have a standard
+deviation of 3 to 5 points at a share of 0.1, 5 to 6 at 0.3, 7 to 10 at 0.5 and 10 to 13 at 0.95 (`benchmarks/placebo_coverage.py`): this lies
+between those that are not far from a sample's own and those that are."""
+SLACK = 0.05
+"""How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
+
+
+def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, Cells | None]:
+    """Return the task with its `rows` and `query_rows` as numbers, and its counts where they are known before it is loaded.
+
+    Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
+    """
+    where = f"config: tasks: {task.id}"
+    auto = _auto(task)
+    plugin, options, files = raw_files(experiment, task)
+    absent = [file for file, path in files.items() if path is None]
+    try:
+        if not absent:
+            problems = plugin.glance(files=files, options=options)
+            if problems:
+                raise refusal(options.path, problems)
+        found = counted(experiment, task)
+    except PopleakError as error:
+        raise PopleakError(f"{where}: {error}") from error
+    if found is not None:
+        task = sized(experiment, task, found)
+        problems = shortages(experiment, task, found)
+        if problems:
+            raise refusal(where, problems)
+    elif auto and absent:
+        task = provisional(task)
+    elif auto:
+        raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
+    problems = unrehearsed(experiment, task, found)
+    if problems:
+        raise refusal(where, problems)
+    return task, found
+
+
+def _auto(task: ResolvedTask) -> bool:
+    return "auto" in (task.rows, task.query_rows)
+
+
+def counted(experiment: Experiment, task: ResolvedTask) -> Cells | None:
+    """Return how many records a task has, as far as a plan may ask: of a large own table only for `rows: auto`; None where it is not known."""
+    plugin, options, files = raw_files(experiment, task)
+    here = {file: path for file, path in files.items() if path is not None}
+    large = any(Path(path).stat().st_size > LARGE for path in here.values())
+    if large and not _auto(task):
+        return None
+    return cells_of(task, plugin, options, here if len(here) == len(files) else {})
+
+
+def provisional(task: ResolvedTask) -> ResolvedTask:
+    """Return the task with usual numbers for `auto`, as long as nothing is counted."""
+    usual = {"rows": needs.USUAL_ROWS, "query_rows": needs.USUAL_QUERY_ROWS}
+    return task.model_copy(update={key: value for key, value in usual.items() if getattr(task, key) == "auto"})
+
+
+def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dict[str, Path | None]]:
+    """Return the dataset's plugin, its options, and its raw files by name, None where one is not here."""
+    from ..datasets._fetch import locate
+
+    plugin, folder = plugins.load("datasets", task.dataset), config.data_dir(experiment)
+    given = plugin.Settings.model_validate(task.options)
+    options, _ = plugin.settle(given, lambda source: locate(task.dataset, source, folder) is not None)
+    return plugin, options, {one.file: locate(task.dataset, one, folder) for one in plugin.sources(options)}
+
+
+def cells_of(task: ResolvedTask, plugin: Any, options: Any, files: Mapping[str, Path]) -> Cells | None:
+    """Return the counts of a task's records; of one file in one state they are counted once a process."""
+    state = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
+    if plugin.sources(options) and not files and plugin.card(options).rows is None:
+        return None
+    return _cells(plugin, options.model_dump_json(), tuple(files.items()), task.label, task.attribute, state)
+
+
+@functools.lru_cache(maxsize=64)
+def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, state: tuple) -> Cells | None:
+    chosen = plugin.Settings.model_validate_json(options)
+    return plugin.cells(files=dict(files), label=label, attribute=attribute, options=chosen)
+
+
+def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
+    """Return what decides how many rows the task's draws take."""
+    ratios = {ratio for world in task.worlds for ratio in world.ratios}
+    turned = set()
+    if task.complemented:
+        turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
+    ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
+    poisoned = (task.poison.label, task.poison.group)
+    return needs.Draws(sorted(ratios), task.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned))
+
+
+def _rate(cells: Cells) -> float:
+    """Return the share of positives."""
+    return sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
+
+
+def shares_of(experiment: Experiment) -> dict[str, float]:
+    population = experiment.population
+    rest = 1 - population.victim_share - population.adversary_share
+    return {"victim": population.victim_share, "adversary": population.adversary_share, "query": rest}
+
+
+def pool_rows(experiment: Experiment, cells: Cells | None) -> int:
+    """Return about how many rows a query pool has: what the stage `measure` scores costs that much."""
+    records = cost.RECORDS if cells is None else sum(map(sum, cells.counts))
+    return round(shares_of(experiment)["query"] * records)
+
+
+def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
+    """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
+    few = needs.held(cells.counts, shares_of(experiment), fewest=True)
+    found = needs.largest_rows(draws, few), needs.largest_query_rows(few)
+    return found if cells.exact else tuple(max(int(one * (1 - SLACK)) - 10, 0) for one in found)
+
+
+def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
+    """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
+    aside, a complement finds room beside each."""
+    draws = draws_of(task, cells)
+    rows, query_rows = largest(experiment, draws, cells)
+    single, _ = largest(experiment, draws._replace(directions=()), cells)
+    # units go to one pool together, so a pool may hold far less than its share
+    usual = {
+        "rows": min(needs.USUAL_ROWS, needs.rounded(min(rows, single / 2))),
+        "query_rows": min(
+            needs.USUAL_QUERY_ROWS, needs.rounded(query_rows / 2 if _shared(task, cells) else query_rows)
+        ),
+    }
+    chosen = {key: value for key, value in usual.items() if getattr(task, key) == "auto"}
+    for key, value in chosen.items():
+        if value < needs.LEAST:
+            raise PopleakError(
+                f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
+                f"share out: take a larger table or other groups"
+            )
+    return task.model_copy(update=chosen)
+
+
+def _shared(task: ResolvedTask, cells: Cells) -> bool:
+    """Return whether records of a user's own table share units of unknown sizes."""
+    return not cells.exact and plugins.load("datasets", task.dataset).own
+
+
+def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[str]:
+    """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
+    shares = shares_of(experiment)
+    if _shared(task, cells):  # one pool may hold nearly all: refused is what no cut can give
+        shares = dict.fromkeys(shares, 1.0)
+    many = needs.held(cells.counts, shares, fewest=False)
+    if not cells.exact:
+        many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
+    draws = draws_of(task, cells)
+    return short(task, draws, [many], largest(experiment, draws, cells))
+
+
+def crowded(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> str:
+    """Return where the draws of a settled task take more than CROWDED of a pool, the most of them, and what to do; "" where none does, or
+    the records are not counted.
+
+    The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
+    """
+    found = []
+    draws, shares = draws_of(task, cells or Cells(((0, 0), (0, 0)), False)), shares_of(experiment)
+    for ratio in draws.ratios if cells else ():
+        for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
+            for pool in ("victim", "adversary"):
+                need = needs.Need("rows", pool, stratum, rows)
+                there = shares[pool] * sum(cells.counts[y][a] for y in (0, 1) for a in (0, 1) if need.covers(y, a))
+                if there:
+                    found.append((rows / there, -ratio, need, there))
+    share, ratio, need, there = max(found, key=lambda one: one[:2], default=(0.0, 0.0, None, 0.0))
+    if share <= CROWDED:
+        return ""
+    label, group = need.stratum
+    what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
+    judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
+    return (
+        f"where P(a = 1) is {-ratio:g} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
+        f"{there:.0f}): above {100 * CROWDED:.0f} % an accuracy says much of this very table: lower `rows` to "
+        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or judge it against {judge}"
+    )
+
+
+def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
+    """Return a line for each key that asks for more rows than one of the splits' pools holds; most: what all of them give."""
+    advice = {"rows": f"lower it to {most[0]} at most", "query_rows": f"lower it to {most[1]} at most"}
+    found: dict[str, str] = {}
+    for need in (*draws.needs(task.rows), *needs.asked(task.query_rows)):
+        there = min(needs.room(need, one) for one in pools)
+        if need.rows > there and need.key not in found:
+            label, group = need.stratum
+            what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
+            found[need.key] = (
+                f"{need.key}: {need.rows} rows of {what} are asked for{need.by}, and the {need.pool} pool holds {there}: "
+                f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
+            )
+    return list(found.values())
+
+
+def group_names(task: ResolvedTask) -> tuple[str, str]:
+    return _attribute(task)[1].groups
+
+
+def attribute_name(task: ResolvedTask) -> str:
+    """Return the name of the task's attribute, of an own table its column."""
+    return _attribute(task)[0]
+
+
+def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
+    plugin = plugins.load("datasets", task.dataset)
+    return plugin.attribute(task.attribute, plugin.Settings.model_validate(task.options))
+
+
+def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> list[str]:
+    """Return a line for each defence whose mixture cannot be made: it rehearses more of a model's own rows than validation leaves,
+    or its strata do not come out in whole rows. cells: None where they are not counted; groups alone are then looked at."""
+    left = task.rows - round(experiment.training.validation * task.rows)
+    mode, rate = (task.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
+    mixings = [
+        needs.Mixing(
+            (own, other), task.rows, mode, rate, needs.half_up(share * task.rows),
+            (1 - task.poison.label, task.poison.group),
+        )
+        for own, other, share in games.directions(games.games_of(task)).values()
+    ]  # fmt: skip
+    found = []
+    for defence in task.defences:
+        share = defence.settings.get("rehearsal", 0.0)
+        try:
+            kept = max(sum(mixing.parts(share)[0].values()) for mixing in mixings)
+        except PopleakError as error:
+            found.append(f"defence {defence.id!r}: {error}")
+            continue
+        if kept > left:
+            found.append(
+                f"defence {defence.id!r}: rehearsal: a share of {share:g} is {kept} of a model's {task.rows} rows, and "
+                f"training.validation leaves {left}: lower it to {left / task.rows:g} or less, or lower training.validation"
+            )
+    return found

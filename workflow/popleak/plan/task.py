@@ -1,0 +1,305 @@
+"""The steps of one task: how its worlds, defences and games are cut into jobs.
+
+What a user adds, drops or recomputes alone (a defence, an attack, a model) has jobs of its own. Worlds and games share a job
+until it is full (`engine.job_seconds`), and a world that alone costs more is cut into parts. What judges the models is
+planned in `judgeplan`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..core import plugins
+from . import cost, games, rawfiles, searches, sizes
+from .games import several, slug_of
+from .judging import Arm, JudgePlan, arm_of
+from .steps import Step, Steps, add, sane, tables_named
+
+ROLES = {"victim": "victims", "shadow": "shadows"}
+"""The name of a role's output file, by role."""
+
+
+class Cut(NamedTuple):
+    """Draws that share a job: what they are (one dict a world or direction), and the step that makes them; None where no defence of
+    the task trains on them."""
+
+    items: list[dict[str, Any]]
+    step: Step | None
+
+
+class TaskPlan:
+    """Adds one task's steps."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        task: ResolvedTask,
+        steps: Steps,
+        fetches: dict[str, tuple[str, Any]],
+        raw: rawfiles.Raw | None = None,
+    ) -> None:
+        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
+        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        self.features += task.attribute_in_features
+        games.check(sizes.provisional(task), experiment.knowledge, self.features)
+        self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
+        fetches |= self.raw.fetches
+        self.cells = None
+        if raw is None:
+            task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        self.experiment, self.task, self.steps = experiment, task, steps
+        self.pool_rows = sizes.pool_rows(experiment, self.cells)
+        population = experiment.population
+        self.seed = {"seed": experiment.seed, "key": task.key}
+        self.mode = {"mode": task.ratio_mode}
+        # what decides, beside a world's name, which rows the model of a number has
+        shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
+        self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}
+        self.limit = experiment.engine.job_seconds
+        self.models = population.victims + population.splits * population.shadows
+        self.games = games.games_of(task)
+        self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
+        self.usual = self._shape_of((self.features, 32, 16, 1))
+        self.data = self._dataset()
+        shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
+        self.pools = add(
+            steps, "split", self.slug(), {**self.seed, **shares}, {"data": self.data}, modules=("popleak.stages.split",)
+        )
+
+    def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
+        plugin = plugins.load("models", model.name)
+        if not plugin.gradient:
+            return None
+        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
+
+    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
+        training = self.experiment.training
+        return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
+
+    def slug(self, *parts: str) -> str:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
+        which = [f"placebo{self.task.permutation}"] if self.task.permutation else []
+        return "-".join([name, *which, *parts])
+
+    def add(self, judged: dict[str, list[Step]]) -> None:
+        """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
+        stage `measure`, the models are not measured."""
+        worlds = {
+            world: self._item(world, world, game.poison, ratio=ratio)
+            for game in self.games
+            for world, ratio in zip(game.worlds, game.ratios, strict=True)
+        }
+        base = self._draws("base", list(worlds.values()))
+        directions = [
+            self._item(world, other, share, ratio=ratio, own_ratio=own)
+            for (world, other), (own, ratio, share) in games.directions(self.games).items()
+        ]
+        complement = self._draws("complement", directions, made=self.task.complemented)
+        judging = JudgePlan(self, [cut.step for cut in base])
+        own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
+        for model in self.task.shadow_models:
+            if model.id not in own:
+                own[model.id] = judging.asked(model, self._arms(model, complement, base, ("shadow",)))
+        for model in self.task.models:
+            judging.judge(model, own, judged)
+
+    def placebos(self) -> Iterator[TaskPlan]:
+        """Yield the plans of the task with its group column permuted. Their pools give what the task's give: groups keep their rows, and
+        their label rates, which label-balanced draws need alike, come nearer to each other."""
+        for task in self.task.placebos():
+            yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
+
+    def _item(self, world: str, other: str, share: float, **ratios: float) -> dict[str, Any]:
+        """Return what a draw needs to know: rows of `other`, of ratio `ratio`, for models of `world`, which has this share of poison
+        and, where the draw is a complement, the ratio `own_ratio`."""
+        item: dict[str, Any] = {"world": world, "from_world": other, **ratios}
+        if share:
+            item["poison"] = {"share": share, "group": self.task.poison.group, "label": self.task.poison.label}
+        return item
+
+    def _arms(
+        self, model: ResolvedChoice, complement: list[Cut], base: list[Cut], roles: Sequence[str]
+    ) -> dict[str, Arm]:
+        """Return a model's populations by name: undefended, under each defence, and shadows under its default settings."""
+        trained = self._train(model, base, roles)
+        arms: dict[str, Arm] = {}
+        for defence in self.task.defences:
+            if defence.name == "none":
+                steps = trained
+            else:
+                steps = self._defend(model, defence, complement, base, trained, roles)
+            arms[arm_of(defence)] = Arm(defence, steps, tuple(roles))
+        if "aware" in self.experiment.knowledge:
+            for defence in self.task.defences:
+                usual = self.aware(defence)
+                if usual is not None and arm_of(usual) not in arms:
+                    steps = self._defend(model, usual, complement, base, trained, ("shadow",))
+                    arms[arm_of(usual)] = Arm(usual, steps, ("shadow",))
+        return arms
+
+    def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
+        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
+        settings are the default ones, and that adversary is the informed one."""
+        usual = plugins.load("defences", defence.name).Settings().resolved()
+        if usual == defence.settings:
+            return None
+        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
+        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
+
+    def _dataset(self) -> Step:
+        task = self.task
+        settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
+        if task.attribute_in_features:
+            settings["attribute_in_features"] = True
+        if not self.raw.names:
+            settings["seed"] = self.experiment.seed
+        settings["files"] = list(self.raw.names)
+        # where raw files lie is not part of a result's identity, what is in them is
+        if self.raw.content:
+            settings["content"] = self.raw.content
+        if task.permutation:
+            settings["placebo"] = task.permuting(self.experiment.seed)
+        step = add(
+            self.steps, "dataset", self.slug(), settings, {},
+            modules=("popleak.stages.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
+        )  # fmt: skip
+        step.inputs["files"] = self.raw.paths
+        return step
+
+    def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
+        """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own."""
+        tries = 1.0
+        if searches.searched(defence):
+            tries = (1 + len(defence.settings["eo_grid"])) / 2
+        return tries * shape.seconds(defence.settings.get("epochs"))
+
+    def _draws(self, purpose: str, items: list[dict[str, Any]], *, made: bool = True) -> list[Cut]:
+        """Return the draws of `items` in runs that fill a job with the training of a usual model; made: whether steps make them.
+
+        The run does not depend on which models and defences there are, so that adding one changes no other's steps.
+        """
+        population = self.experiment.population
+        found = []
+        for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
+            mine = [items[i] for i in cut]
+            if not made:
+                found.append(Cut(mine, None))
+                continue
+            settings = {
+                "draws": mine,
+                "rows": self.task.rows,
+                "victims": population.victims,
+                "shadows": population.shadows,
+            }
+            name = several([self._named(item) for item in mine])
+            rows = self.models * len(mine) * self.task.rows
+            # for a complement the model's own draw is made again
+            seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
+            found.append(Cut(mine, self.draw(purpose, name, settings, seconds=seconds, mb=rows * 2.2e-6)))
+        return found
+
+    @staticmethod
+    def _named(item: Mapping[str, Any]) -> str:
+        world, other = slug_of(item["world"]), slug_of(item["from_world"])
+        return world if world == other else f"{world}-from-{other}"
+
+    def draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
+        return add(
+            self.steps, "draw", self.slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
+            {"data": self.data, "pools": self.pools}, modules=("popleak.stages.draw",),
+            mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
+        )  # fmt: skip
+
+    def _train(self, model: ResolvedChoice, base: list[Cut], roles: Sequence[str]) -> list[Step]:
+        shape = self.shapes[model.id]
+        each = shape.seconds() if shape else 1e-4
+        settings = {
+            "model": model.name, "model_settings": model.settings, "training": self._training(model, "train"),
+        }  # fmt: skip
+        found = []
+        for cuts, items in self._together(base, each):
+            which = {"worlds": [item["world"] for item in items]}
+            inputs = {"data": self.data, "draw": [(cut.step, "table") for cut in cuts]}
+            found += self._parts("train", [model.name], settings, which, inputs, (model,), items, each, roles)
+        return found
+
+    def _training(self, model: ResolvedChoice, stage: str) -> dict[str, Any]:
+        """Return how a model is trained: of a closed form nothing counts but the rows that a defence must leave out."""
+        training = self.experiment.training.resolved()
+        if self.shapes[model.id] is not None:
+            return training
+        return {"validation": training["validation"]} if stage == "defend" else {}
+
+    def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[dict[str, Any]]]]:
+        """Return neighbouring draws that one job takes at `each` seconds a model, with all that they draw."""
+        groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
+        mine = [[cuts[i] for i in group] for group in groups]
+        return [(group, [item for cut in group for item in cut.items]) for group in mine]
+
+    def _defend(
+        self,
+        model: ResolvedChoice,
+        defence: ResolvedChoice,
+        complement: list[Cut],
+        base: list[Cut],
+        trained: list[Step],
+        roles: Sequence[str],
+    ) -> list[Step]:
+        shape = self.shapes[model.id]
+        each = self._tuning(defence, shape) if shape else 1e-4
+        mixed = plugins.load("defences", defence.name).complement
+        settings = {
+            "model": model.name, "model_settings": model.settings, "training": self._training(model, "defend"),
+            "defence": defence.name, "defence_settings": defence.settings, **self.mode,
+        }  # fmt: skip
+        found = []
+        for cuts, items in self._together(complement, each):
+            needed = {item["world"] for item in items}
+            draws = [one.step for one in base if needed & {item["world"] for item in one.items}]
+            files = [step for step in trained if needed & set(step.settings["worlds"])]
+            which = {"directions": [[item["world"], item["from_world"]] for item in items]}
+            inputs = {
+                "data": self.data, "draw": [(step, "table") for step in draws],
+                "complement": [(cut.step, "table") for cut in cuts] if mixed else [],
+                **{name: [(step, name) for step in files] for name in ROLES.values()},
+            }  # fmt: skip
+            names, plugged = [model.name, defence.name], (model, defence)
+            found += self._parts("defend", names, settings, which, inputs, plugged, items, each, roles)
+        return found
+
+    def _parts(
+        self, stage, names, settings, which, inputs, plugged, items: list[dict[str, Any]], each: float, roles
+    ) -> list[Step]:
+        """Add a step of `each` seconds a model, or several parts of it. which: the worlds or directions."""
+        population = self.experiment.population
+        shape = self.shapes[plugged[0].id]
+        weights = shape.parameters() if shape else 100
+        number = {"victim": population.victims, "shadow": population.splits * population.shadows}
+        sizes = [number[role] for role in roles]
+        kinds = zip(("models", "defences"), plugged, strict=False)
+        modules = (f"popleak.stages.{stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
+        # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
+        copies = 12 if stage == "defend" else 4
+        found = []
+        slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
+        most = min(population.victims, population.shadows)
+        if any("!" in item["world"] for item in items):
+            which["poison"] = {"group": self.task.poison.group, "label": self.task.poison.label}
+        cut = cost.parts(sum(sizes) * len(items) * each, self.limit, most)
+        sane(len(cut), self.slug(*slug), 0)
+        for i, count in cut:
+            models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
+            found.append(
+                add(
+                    self.steps, stage, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
+                    {**settings, **which, "roles": list(roles), "part": [i, count]}, inputs, outputs=tables_named(*ROLES.values()),
+                    family={"stage": stage, **settings, **self.drawn}, modules=modules, models=models, seconds=models * each, mb=models * weights * 4e-6,
+                    mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
+                )
+            )  # fmt: skip
+        return found

@@ -1,0 +1,219 @@
+"""What an adversary sees: the answers, weights or training rows of victims and shadows in one game, and its query.
+
+Shared by the stages `attack` (two worlds) and `regress` (many).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..attacks.base import Attack, Game, Poison, Query, Records
+from ..core import plugins
+from ..core.seeds import derive
+from ..stages.train import known
+from ..store import answers as stored
+from ..store import parquet as store
+from ..store import populations, records, schema
+
+NONE = "none"
+
+
+class Files(NamedTuple):
+    """An attack step's files: query points; answers by role; and for some kinds of access models by role, draws and records."""
+
+    points: Path
+    answers: Mapping[str, Path]
+    models: Mapping[str, Sequence[Path]]
+    draw: Sequence[Path]
+    data: Path | None
+
+    @property
+    def all(self) -> list[Path]:
+        """Return all files."""
+        models = [path for paths in self.models.values() for path in paths]
+        return [self.points, *self.answers.values(), *models, *self.draw, *([self.data] if self.data else [])]
+
+
+class Level(NamedTuple):
+    """What an adversary knows of the defence: the name of that knowledge, and the arm and the repeats of its shadows' answers."""
+
+    knowledge: str
+    arm: str
+    repeats: int
+
+
+def levels(attack: Attack, settings: Mapping[str, Any], defence: str, repeats: int) -> Iterator[Level]:
+    """Yield the levels of knowledge that differ: one for attacks without shadows, and for undefended victims."""
+    if not attack.shadows:
+        yield Level("any", NONE, 1)
+    elif defence == NONE:
+        yield Level("informed", NONE, 1)
+    else:
+        for wanted in settings["knowledge"]:
+            if wanted == "informed":
+                yield Level(wanted, defence, repeats)
+            elif wanted == "aware" and defence in settings["aware"]:
+                yield Level(wanted, settings["aware"][defence], repeats)
+            elif wanted == "aware" and "informed" not in settings["knowledge"]:
+                yield Level(
+                    "informed", defence, repeats
+                )  # the settings are the default ones: to know the kind is to know all
+            elif wanted == "unaware" and attack.access != "pair":  # undefended shadows have no second model
+                yield Level(wanted, NONE, 1)
+
+
+def cells(attack: Attack, settings: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield the defences that the attack speaks of, once for each number of repeats that matters."""
+    for defence in settings["defences"]:
+        if (attack.undefended_only and defence != NONE) or (attack.access == "pair" and defence == NONE):
+            continue
+        asked = attack.access != "weights" and defence in settings["randomised"]
+        yield from ((defence, one) for one in (settings["repeats"] if asked else [1]))
+
+
+def constants(attack: Attack, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that are the same in all of a step's rows."""
+    return {
+        "task": settings["task"], "model": settings["model_id"], "adversary": settings["attack_id"], "access": attack.access,
+        "shadow_model": settings["shadow_model"],
+    }  # fmt: skip
+
+
+def play(
+    stage: str,
+    table: str,
+    game: Callable[..., list[dict[str, Any]]],
+    *,
+    settings: Mapping[str, Any],
+    files: Files,
+    output: Path,
+    step: str,
+    code: str,
+) -> None:
+    """Play a step's games one after another and write their rows as a part of the public table `table`.
+
+    game: called as game(attack, its settings, the step's settings, source, query sets by split); returns parts of the table.
+    """
+    attack = plugins.load("attacks", settings["attack"])
+    own = attack.Settings.model_validate(settings["attack_settings"])
+    parts: list[dict[str, Any]] = []
+    for number in range(len(settings["pairs"])):
+        source = Source(settings, number, files)
+        parts += game(attack, own, settings, source, stored.read_points(files.points, source.pair["pair"]))
+    facts = store.provenance(stage=stage, step=step, settings=settings, code=code, inputs=files.all)
+    store.write(output, schema.table(table, parts), facts)
+
+
+class Source:
+    """Reads what may be seen in one game."""
+
+    def __init__(self, settings: Mapping[str, Any], number: int, files: Files) -> None:
+        self.settings, self.files = settings, files
+        self.pair = settings["pairs"][number]
+        self.worlds = settings["worlds"][number] if "worlds" in settings else None
+
+    def game(self, attack: Attack) -> Game:
+        """Return what the adversary knows of the worlds. Raises PopleakError where the attack cannot be mounted."""
+        settings, ratios = self.settings, self.pair["ratios"]
+        game = Game(
+            min(ratios) if len(ratios) > 2 else ratios[0], max(ratios) if len(ratios) > 2 else ratios[1],
+            settings["rows"], settings["mode"], settings["model"],
+            label_rate=store.facts(self.files.points)["label_rate"],
+            poison=Poison(self.pair["poison"], settings["poison"]["group"], settings["poison"]["label"]),
+        )  # fmt: skip
+        if "weights" in (attack.access, attack.shadow_access):
+            plugin = plugins.load("models", settings["model"])
+            own = plugin.Settings.model_validate(settings["model_settings"])
+            game = game._replace(sides=plugin.sides(records.width(self.files.data), own))
+        if attack.access == "rows":
+            there = known(self.files.data, self.worlds["worlds"])
+            game = game._replace(records=Records(there.x, there.y))
+        return game
+
+    def seed(self, split: int) -> int:
+        """Return the seed of the attack's own randomness on one split."""
+        settings = self.settings
+        return derive(settings["seed"], settings["key"], "attack", settings["attack_id"], self.pair["pair"], split)
+
+    def read(self, role: str, access: str, arm: str, repeats: int, votes: bool = False) -> stored.Answers:
+        """Return what `access` shows of one role's models in one arm; the field `scores` holds it, a row a model.
+
+        arm: the id of a defence, or another name among `arms` of the step's settings.
+        votes: where a query is asked repeatedly, its score is the share of answers with label 1 and not their mean, so that the label
+        that follows from a shadow's score is the one that a victim shows, which is given most often.
+        """
+        path, pair, arm = self.files.answers[role], self.pair["pair"], self.settings["arms"][arm]
+        if access in ("labels", "scores"):
+            return stored.read(path, pair=pair, arm=arm, repeats=repeats, labels=votes or access == "labels")
+        if access == "pair":
+            own = stored.read(path, pair=pair, arm=arm, repeats=repeats)
+            base = stored.read(path, pair=pair, arm=NONE)
+            order = np.argsort(base.keys["seed"])
+            place = order[np.searchsorted(base.keys["seed"], own.keys["seed"], sorter=order)]
+            return stored.Answers(own.keys, np.concatenate([base.scores[place], own.scores], axis=1))
+        found = [self._models(role, access, arm, b) for b in range(len(self.worlds["worlds"]))]
+        keys = {name: np.concatenate([one.keys[name] for one in found]) for name in found[0].keys}
+        return stored.Answers(keys, np.concatenate([one.scores for one in found]))
+
+    def _models(self, role: str, access: str, arm: str, b: int) -> stored.Answers:
+        """Return the weights, or the training rows, of the models of world b."""
+        world = self.worlds["worlds"][b]
+        if access == "rows":
+            keys, rows = populations.of_role(populations.draws_of(self.files.draw, world, world), role, (0, 1))
+            return stored.Answers({**keys, "world": np.full(len(rows), b), "finite": np.ones(len(rows), bool)}, rows)
+        at = 0
+        for name, count in self.settings["files"][role]:
+            if name == arm:
+                break
+            at += count
+        there = populations.read(
+            self.files.models[role][at : at + count], world=world,
+            from_world=world if arm == NONE else self.worlds["towards"][b],
+        )  # fmt: skip
+        keys = {**there.keys, "world": np.full(len(there.weights), b), "finite": there.finite}
+        return stored.Answers(keys, there.weights)
+
+
+def outputs_of(answers: stored.Answers, chosen: np.ndarray, points: np.ndarray, access: str) -> np.ndarray:
+    """Return what the adversary sees of the chosen models, a row each: float64, and row ids as they are (`attacks.base`).
+
+    points: positions of the query points that are asked. A diverged model answers not-a-number; the adversary reads that as
+    0.5, the answer that says nothing, and a weight that is none as 0.
+    """
+    seen = answers.scores[chosen]
+    if access == "rows":
+        return seen
+    half = seen.shape[1] // 2 if access == "pair" else seen.shape[1]
+    if access != "weights" and not np.array_equal(points, np.arange(half)):  # most query sets are asked whole
+        seen = seen[:, np.concatenate([points, points + half]) if access == "pair" else points]
+    finite = np.isfinite(seen).all()
+    seen = seen.astype(np.float64)
+    if not finite and access == "weights":
+        seen[~np.isfinite(seen)] = 0.0
+    elif not finite:
+        np.nan_to_num(seen, copy=False, nan=0.5, posinf=1.0, neginf=0.0)
+    return (seen >= 0.5).astype(np.float64) if access == "labels" else seen
+
+
+def shadows_by_world(
+    answers: stored.Answers, split: int, points: np.ndarray, access: str, worlds: int = 2
+) -> list[np.ndarray]:
+    """Return the outputs of one split's finite shadows, world by world."""
+    keys = answers.keys
+    found = []
+    for world in range(worlds):
+        mine = (keys["split"] == split) & (keys["world"] == world)
+        finite = mine & keys["finite"]
+        found.append(outputs_of(answers, finite if finite.any() else mine, points, access))
+    return found
+
+
+def query_of(points: stored.Points, everywhere: bool = False) -> tuple[np.ndarray, Query]:
+    """Return the positions of the points that the adversary asks, those drawn from one of the worlds or all, and the query."""
+    used = np.flatnonzero((points.origin >= 0) | everywhere)
+    cell = None if points.cell is None else points.cell[used]
+    return used, Query(points.y[used], points.a[used], points.origin[used], cell)
