@@ -74,7 +74,7 @@ def test_other_lines_are_no_accounts(text):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the start of a process is read from /proc")
 def test_the_account_begins_with_the_process():
-    code = "import time; time.sleep(0.3); from popleak import accounting; print(accounting._now().wall)"
+    code = "import time; time.sleep(0.3); from popleak.core import accounting; print(accounting._now().wall)"
     done = tiny.command("timeit", "-n1", "-r1", code)
     assert 0.3 <= float(done.stdout.splitlines()[0]) < 30, done.stderr
 

@@ -75,7 +75,7 @@ def test_odd_arrays():
 def test_pandas_is_not_loaded(tmp_path):
     code = f"""
 import sys, numpy as np
-from popleak import schema, store, arrays
+from popleak.store import arrays, parquet as store, schema
 with store.Writer({str(tmp_path / "x.parquet")!r}, {{}}) as writer:
     for world in "ab":
         writer.add({{"world": [world] * 3, "k": np.arange(3), "w": arrays.fixed(np.ones((3, 2))), "ok": np.ones(3, bool)}})

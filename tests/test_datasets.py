@@ -80,7 +80,7 @@ def test_absent_file_is_named(name):
 
 def test_plugins_import_nothing_heavy():
     code = (
-        "import sys; from popleak import plugins\n"
+        "import sys; from popleak.core import plugins\n"
         "for name in plugins.names('datasets'): plugins.load('datasets', name)\n"
         "import popleak.datasets._fetch\n"
         "print(sorted({'pandas', 'torch', 'pyarrow', 'sklearn', 'folktables'} & set(sys.modules)))"

@@ -140,7 +140,7 @@ def test_shipped_paths_are_short(name):
 def test_planning_is_light():
     """A Snakefile is parsed again by every cluster job: no torch, pandas or matplotlib."""
     code = (
-        "import sys; from popleak import config, plan\n"
+        "import sys; from popleak.config import resolve as config; from popleak.plan import build as plan\n"
         "built = plan.build(config.load(config.read('config.yaml')))\n"
         "[step.code for step in built.all_steps()]\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"

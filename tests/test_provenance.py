@@ -18,7 +18,7 @@ DIGESTS = """
 import json, sys
 sys.path.insert(0, sys.argv[2])
 import tiny
-from popleak import plan, provenance
+from popleak.core import provenance
 assert provenance.__file__.startswith(sys.argv[1]), provenance.__file__
 found = {}
 for step in tiny.build(figures=["leakage", "gap", "roc"], attacks=["loss", "kl", "meta"]).all_steps():
@@ -205,7 +205,7 @@ def test_code_of_a_strangers_plugin_counts(tmp_path, monkeypatch):
     (tmp_path / "stranger" / "attack.py").write_text(
         "from popleak.attacks.base import Attack\nfrom .helper import X\nPLUGIN = Attack()\n"
     )
-    code = "from popleak import provenance as p; print(*p.imports('stranger.attack'), p.code_digest('stranger.attack'))"
+    code = "from popleak.core import provenance as p; print(*p.imports('stranger.attack'), p.code_digest('stranger.attack'))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tiny.ROOT / "workflow"), str(tmp_path)])}
 
     def ask():

@@ -17,7 +17,7 @@ from ..store.schema import TABLES
 from . import tools
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-MODULES = {"tables": "popleak.tables", "report": "popleak.report.build"}  # stages whose module is elsewhere
+MODULES = {"report": "popleak.report.build"}  # stages whose module is elsewhere
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -194,7 +194,7 @@ def _attack(arguments: argparse.Namespace) -> None:
 
 
 def _tables(arguments: argparse.Namespace) -> None:
-    from .. import tables
+    from ..stages import tables
 
     tables.run(
         **_common(arguments), parts=arguments.parts, tables=tools.named_tables(arguments), output=arguments.output

@@ -254,7 +254,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
             continue
         plan.tables[name] = add(
             plan.steps, "tables", name, {"table": name, **{key: order[key] for key in needs.get(name, ())}}, pieces[name](),
-            modules=(f"popleak.tables.{name}",), mem_mb=6000,
+            modules=("popleak.stages.tables", f"popleak.tables.{name}"), mem_mb=6000,
         )  # fmt: skip
     for name in experiment.figures:
         figure = plugins.load("figures", name)

@@ -18,7 +18,7 @@ from ..defences.base import Data, Defence, Population, Validation
 from ..engine.fit import Progress, hold_out, predict_rows
 from ..measures.fairness import cell_positives
 from ..store import parquet as store
-from ..store.populations import ROLES, Models, draws_of, empty, matching, of_role, told
+from ..store.populations import ROLES, Models, draws_of, empty, known, matching, of_role, told
 from ..store.populations import read as read_models
 from ..store.populations import write as write_models
 from ..store.reuse import no_keys
@@ -132,7 +132,7 @@ def run(
     directions, none for a defence that trains on none.
     """
     worlds = [world for world, _ in settings["directions"]]
-    records = train.known(data, worlds)
+    records = known(data, worlds)
     defence = plugins.load("defences", settings["defence"])
     own = defence.Settings.model_validate(settings["defence_settings"])
     inputs = [data, *draws, *complement, *(path for role in ROLES for path in models[role])]

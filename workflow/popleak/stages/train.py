@@ -15,9 +15,8 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..engine.fit import Device, Fitted, Progress, Table, Training, alone, fit, resolve
 from ..store import parquet as store
-from ..store.populations import FOUND, ROLES, Models, draws_of, empty, of_role, poisoned, write
-from ..store.records import Loaded, with_twins
-from ..store.records import read as read_records
+from ..store.populations import FOUND, ROLES, Models, draws_of, empty, known, of_role, poisoned, write
+from ..store.records import Loaded
 from ..store.reuse import Shelf, content, no_keys
 
 MADE = ("weights", *FOUND)
@@ -94,12 +93,6 @@ def shelf(facts: Mapping[str, Any], outputs: Mapping[str, Path], fitter: Fitter)
 def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
     """Return the number of the records without the poisoned twins that `known` adds."""
     return len(records.y) // (2 if any(map(poisoned, worlds)) else 1)
-
-
-def known(data: Path, worlds: Sequence[str]) -> Loaded:
-    """Return the records that draws of these worlds point into: with their poisoned twins where a world has some."""
-    records = read_records(data)
-    return with_twins(records) if any(map(poisoned, worlds)) else records
 
 
 def run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from . import arrays
 from . import parquet as store
+from .records import Loaded, with_twins
+from .records import read as read_records
 
 ROLES = ("victim", "shadow")
 KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
@@ -18,6 +20,12 @@ KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
 
 FOUND = ("finite", "eo_weight", "eo_vacuous", "travel")
 """What is stored of a model beside its keys and weights, by column."""
+
+
+def known(data: Path, worlds: Sequence[str]) -> Loaded:
+    """Return the records that draws of these worlds point into: with their poisoned twins where a world has some."""
+    records = read_records(data)
+    return with_twins(records) if any(map(poisoned, worlds)) else records
 
 
 class Models(NamedTuple):

@@ -14,10 +14,10 @@ import numpy as np
 from ..attacks.base import Attack, Game, Poison, Query, Records
 from ..core import plugins
 from ..core.seeds import derive
-from ..stages.train import known
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import populations, records, schema
+from ..store.populations import known
 
 NONE = "none"
 
