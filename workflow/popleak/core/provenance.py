@@ -159,6 +159,6 @@ def code_digest(*modules: str) -> str:
 
     What only tells how long a job took decides no result, and is left out.
     """
-    counted = [name for name in imports(*modules) if name not in (PACKAGE, f"{PACKAGE}.accounting")]
+    counted = [name for name in imports(*modules) if name not in (PACKAGE, f"{PACKAGE}.core.accounting")]
     text = "".join(f"{name}={_parsed(name)[0]};" for name in counted)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..config.resolve import ResolvedChoice
 from ..core import needs, plugins
 from ..core.settings import digest
 from . import cost
+from .context import TaskContext
 from .games import Game, several
 from .steps import Step, add, tables_named
-
-if TYPE_CHECKING:
-    from .task import TaskPlan
 
 FILES = {"victim": "victims", "shadow": "shadows"}
 USUAL_DEFENCES = 6
@@ -46,7 +44,7 @@ class Asked(NamedTuple):
 class JudgePlan:
     """Adds the steps of one task that judge. `task`: what the plan of the task knows; `draws`: the steps that draw S_0."""
 
-    def __init__(self, task: TaskPlan, draws: list[Step]) -> None:
+    def __init__(self, task: TaskContext, draws: list[Step]) -> None:
         self.plan, self.draws = task, draws
         self.task, self.experiment, self.steps = task.task, task.experiment, task.steps
         pairs = [game for game in task.games if not game.many]

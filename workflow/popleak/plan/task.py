@@ -7,18 +7,16 @@ planned in `judgeplan`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..config import resolve as config
-from ..config.experiment import Experiment
-from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..config.resolve import ResolvedChoice
 from ..core import plugins
-from . import cost, games, rawfiles, searches, sizes
+from . import cost, games, searches
+from .context import TaskContext
 from .games import several, slug_of
 from .judging import Arm, JudgePlan, arm_of
-from .steps import Step, Steps, add, sane, tables_named
+from .steps import Step, add, sane, tables_named
 
 ROLES = {"victim": "victims", "shadow": "shadows"}
 """The name of a role's output file, by role."""
@@ -32,59 +30,8 @@ class Cut(NamedTuple):
     step: Step | None
 
 
-class TaskPlan:
+class TaskPlan(TaskContext):
     """Adds one task's steps."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        task: ResolvedTask,
-        steps: Steps,
-        fetches: dict[str, tuple[str, Any]],
-        raw: rawfiles.Raw | None = None,
-    ) -> None:
-        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
-        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        self.features += task.attribute_in_features
-        games.check(sizes.provisional(task), experiment.knowledge, self.features)
-        self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
-        fetches |= self.raw.fetches
-        self.cells = None
-        if raw is None:
-            task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
-        self.experiment, self.task, self.steps = experiment, task, steps
-        self.pool_rows = sizes.pool_rows(experiment, self.cells)
-        population = experiment.population
-        self.seed = {"seed": experiment.seed, "key": task.key}
-        self.mode = {"mode": task.ratio_mode}
-        # what decides, beside a world's name, which rows the model of a number has
-        shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
-        self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}
-        self.limit = experiment.engine.job_seconds
-        self.models = population.victims + population.splits * population.shadows
-        self.games = games.games_of(task)
-        self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
-        self.usual = self._shape_of((self.features, 32, 16, 1))
-        self.data = self._dataset()
-        shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
-        self.pools = add(
-            steps, "split", self.slug(), {**self.seed, **shares}, {"data": self.data}, modules=("popleak.stages.split",)
-        )
-
-    def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
-        plugin = plugins.load("models", model.name)
-        if not plugin.gradient:
-            return None
-        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
-
-    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
-        training = self.experiment.training
-        return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
-
-    def slug(self, *parts: str) -> str:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
-        which = [f"placebo{self.task.permutation}"] if self.task.permutation else []
-        return "-".join([name, *which, *parts])
 
     def add(self, judged: dict[str, list[Step]]) -> None:
         """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
@@ -142,35 +89,6 @@ class TaskPlan:
                     arms[arm_of(usual)] = Arm(usual, steps, ("shadow",))
         return arms
 
-    def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
-        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
-        settings are the default ones, and that adversary is the informed one."""
-        usual = plugins.load("defences", defence.name).Settings().resolved()
-        if usual == defence.settings:
-            return None
-        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
-        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
-
-    def _dataset(self) -> Step:
-        task = self.task
-        settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
-        if task.attribute_in_features:
-            settings["attribute_in_features"] = True
-        if not self.raw.names:
-            settings["seed"] = self.experiment.seed
-        settings["files"] = list(self.raw.names)
-        # where raw files lie is not part of a result's identity, what is in them is
-        if self.raw.content:
-            settings["content"] = self.raw.content
-        if task.permutation:
-            settings["placebo"] = task.permuting(self.experiment.seed)
-        step = add(
-            self.steps, "dataset", self.slug(), settings, {},
-            modules=("popleak.stages.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
-        )  # fmt: skip
-        step.inputs["files"] = self.raw.paths
-        return step
-
     def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
         """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own."""
         tries = 1.0
@@ -207,13 +125,6 @@ class TaskPlan:
     def _named(item: Mapping[str, Any]) -> str:
         world, other = slug_of(item["world"]), slug_of(item["from_world"])
         return world if world == other else f"{world}-from-{other}"
-
-    def draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
-        return add(
-            self.steps, "draw", self.slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
-            {"data": self.data, "pools": self.pools}, modules=("popleak.stages.draw",),
-            mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
-        )  # fmt: skip
 
     def _train(self, model: ResolvedChoice, base: list[Cut], roles: Sequence[str]) -> list[Step]:
         shape = self.shapes[model.id]

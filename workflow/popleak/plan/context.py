@@ -1,0 +1,105 @@
+"""What the planners of one task share: the task as it is settled, its records and pools, and what models and draws cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..core import plugins
+from . import cost, games, rawfiles, sizes
+from .steps import Step, Steps, add
+
+
+class TaskContext:
+    """One task, with the steps of the stages `dataset` and `split` that all else of it reads."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        task: ResolvedTask,
+        steps: Steps,
+        fetches: dict[str, tuple[str, Any]],
+        raw: rawfiles.Raw | None = None,
+    ) -> None:
+        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
+        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        self.features += task.attribute_in_features
+        games.check(sizes.provisional(task), experiment.knowledge, self.features)
+        self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
+        fetches |= self.raw.fetches
+        self.cells = None
+        if raw is None:
+            task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        self.experiment, self.task, self.steps = experiment, task, steps
+        self.pool_rows = sizes.pool_rows(experiment, self.cells)
+        population = experiment.population
+        self.seed = {"seed": experiment.seed, "key": task.key}
+        self.mode = {"mode": task.ratio_mode}
+        # what decides, beside a world's name, which rows the model of a number has
+        shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
+        self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}
+        self.limit = experiment.engine.job_seconds
+        self.models = population.victims + population.splits * population.shadows
+        self.games = games.games_of(task)
+        self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
+        self.usual = self._shape_of((self.features, 32, 16, 1))
+        self.data = self._dataset()
+        shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
+        self.pools = add(
+            steps, "split", self.slug(), {**self.seed, **shares}, {"data": self.data}, modules=("popleak.stages.split",)
+        )
+
+    def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
+        plugin = plugins.load("models", model.name)
+        if not plugin.gradient:
+            return None
+        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
+
+    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
+        training = self.experiment.training
+        return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
+
+    def slug(self, *parts: str) -> str:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
+        which = [f"placebo{self.task.permutation}"] if self.task.permutation else []
+        return "-".join([name, *which, *parts])
+
+    def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
+        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
+        settings are the default ones, and that adversary is the informed one."""
+        usual = plugins.load("defences", defence.name).Settings().resolved()
+        if usual == defence.settings:
+            return None
+        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
+        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
+
+    def _dataset(self) -> Step:
+        task = self.task
+        settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
+        if task.attribute_in_features:
+            settings["attribute_in_features"] = True
+        if not self.raw.names:
+            settings["seed"] = self.experiment.seed
+        settings["files"] = list(self.raw.names)
+        # where raw files lie is not part of a result's identity, what is in them is
+        if self.raw.content:
+            settings["content"] = self.raw.content
+        if task.permutation:
+            settings["placebo"] = task.permuting(self.experiment.seed)
+        step = add(
+            self.steps, "dataset", self.slug(), settings, {},
+            modules=("popleak.stages.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
+        )  # fmt: skip
+        step.inputs["files"] = self.raw.paths
+        return step
+
+    def draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
+        return add(
+            self.steps, "draw", self.slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
+            {"data": self.data, "pools": self.pools}, modules=("popleak.stages.draw",),
+            mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
+        )  # fmt: skip
