@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from own_tables import LOANS, lines, load, people, put
 from popleak.core.errors import PopleakError
 from popleak.datasets import _numbers, _reading, _tables
+from popleak.datasets._sheet import Column
 
 
-def texts(column: _reading.Column) -> list:
+def texts(column: Column) -> list:
     """Return what each row holds, None for an empty field."""
     return [None if code < 0 else column.values[code] for code in column.codes]
 

@@ -14,6 +14,7 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..datasets import _features, _meaning, _numbers, _reading
 from ..datasets._meaning import Values
+from ..datasets._sheet import Column, Sheet
 
 LABELS = (
     "label", "target", "class", "outcome", "income", "default", "repaid", "approved", "accepted", "admitted", "hired", "granted",
@@ -101,19 +102,19 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     )
 
 
-def _marks(sheet: _reading.Sheet) -> list[str]:
+def _marks(sheet: Sheet) -> list[str]:
     """Return the signs that stand for missing values in some column."""
     there = {value for column in sheet.columns.values() if column.kind in ("field", "text") for value in column.values}
     return [mark for mark in MARKS if mark in there]
 
 
-def _without(column: _reading.Column, marks: Sequence[str]) -> _reading.Column:
+def _without(column: Column, marks: Sequence[str]) -> Column:
     keep = np.array([value not in marks for value in column.values] + [False])
     new = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
     return column._replace(codes=new[column.codes], values=[value for value in column.values if value not in marks])
 
 
-def _values(columns: dict[str, _reading.Column], separator: str) -> dict[str, Values]:
+def _values(columns: dict[str, Column], separator: str) -> dict[str, Values]:
     numbers = _numbers.of(columns, "auto", separator)
     return {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
 

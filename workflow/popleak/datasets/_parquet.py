@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import PopleakError
-from ._reading import Column, Sheet
+from ._sheet import Column, Sheet
 
 
 @contextmanager
