@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tiny
-from test_workflow import copy, snakemake
+from runs import copy, snakemake
 
 pytestmark = pytest.mark.dag
 SMALL = """

@@ -49,7 +49,7 @@ def digests(package) -> dict[str, str]:
     folder = str(package.parent)
     environment = os.environ | {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", DIGESTS, folder, str(tiny.ROOT / "tests")],
+        [sys.executable, "-c", DIGESTS, folder, str(tiny.ROOT / "tests" / "helpers")],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

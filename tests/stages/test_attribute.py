@@ -8,6 +8,7 @@ import pytest
 
 import fake_tables
 import tiny
+from drawing import drawn
 from own_tables import LOANS, people, put
 from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
@@ -18,7 +19,6 @@ from popleak.report import published as report_published
 from popleak.stages import dataset
 from popleak.store import arrays
 from popleak.store import parquet as store
-from test_figures import drawn
 
 TASK = tiny.raw()["tasks"][0]
 SEEN = {**TASK, "attribute_in_features": True}

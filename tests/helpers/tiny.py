@@ -17,7 +17,7 @@ from popleak.plan import build as plan
 from popleak.stages import dataset, split
 from popleak.store.records import Loaded
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @functools.cache

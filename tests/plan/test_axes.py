@@ -21,7 +21,7 @@ from popleak.store import parquet as store
 from popleak.store.populations import draws_of, matching, of_role
 from popleak.store.populations import read as read_models
 from popleak.threat import seen
-from test_workflow import copy, snakemake
+from runs import copy, snakemake
 
 pytestmark = pytest.mark.dag
 SPLITS, VICTIMS, SHADOWS, ROWS, SHARE = 2, 4, 4, 200, 0.05

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
+from drawing import drawn
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
@@ -41,14 +42,6 @@ def given(name, shape):
     """Return tables of this shape; only those with all axes hold poisoned victims."""
     one_pair = {"full": True, "pairs": shape.get("pairs", fake_tables.PAIRS)[:1]}
     return fake_tables.tables(**shape | (one_pair if name == "poison" else {}))
-
-
-def drawn(name, frames):
-    with _style.style():
-        found, plotted = plugins.load("figures", name).draw(frames, tau=0.1)
-        found.draw_without_rendering()
-        found.draw_without_rendering()
-    return found, plotted
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -17,7 +17,7 @@ from popleak.engine.fit import Feed, Training, fit, hold_out, initial_weights, p
 from popleak.engine.single import SingleStack, built, flatten, seeded
 from popleak.engine.stack import LinearStack, VmapStack, refusal, stack_for
 from popleak.engine.stacked import Stacked
-from test_engine import DATA, FEATURES, population, table
+from small_data import DATA, FEATURES, population, table
 
 SHORT = Training(epochs=2, batch=50, learning_rate=1e-2)
 odd = pytest.mark.parametrize("model", ODD, ids=lambda model: model.name)

@@ -1,4 +1,4 @@
-"""The ground plan: which room may import which, and no circle of modules. `python tests/test_rooms.py` prints it."""
+"""The ground plan: which room may import which, and no circle of modules. `python tests/core/test_rooms.py` prints it."""
 
 from __future__ import annotations
 

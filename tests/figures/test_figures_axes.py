@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 import fake_tables
+from drawing import drawn
 from popleak.figures import _select as select
 from popleak.figures import _style, ratios
 from popleak.measures.leakage import n_leaked
 from popleak.report import findings
 from popleak.store.plain import plain
 from popleak.tables import claims
-from test_figures import drawn
 
 FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
 AGAINST_HALF = tuple(("ratio", *sorted((tenth / 10, 0.5))) for tenth in (0, 3, 8))

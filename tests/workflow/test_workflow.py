@@ -21,37 +21,12 @@ from popleak.store import parquet as store
 from popleak.store import seal
 from popleak.store.schema import ON_REQUEST
 from popleak.store.schema import TABLES as ALL_TABLES
+from runs import copy, snakemake
 
 pytestmark = pytest.mark.dag
 TABLES = [name for name in ALL_TABLES if name not in ON_REQUEST]
 COPYING = ("stamp", "publish_")
 SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
-
-
-def copy(folder: Path) -> Path:
-    """Copy what a run needs of the checkout."""
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(tiny.ROOT / name, folder / name)
-    shutil.copytree(tiny.ROOT / "workflow", folder / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "profiles").symlink_to("workflow/profiles")
-    return folder
-
-
-def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = None) -> str:
-    """Run Snakemake in a copy, its package first on the path; return stdout and stderr."""
-    environment = os.environ | {
-        "PYTHONPATH": str(folder / "workflow"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "XDG_CACHE_HOME": str(folder / ".cache"),
-    }
-    environment.pop("POPLEAK_DATA", None)
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *words],
-        cwd=cwd or folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    said = done.stdout + done.stderr
-    assert done.returncode == status, said
-    return said
 
 
 def dry(folder: Path, *words: str) -> dict[str, int]:

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import tiny
+from bench import Bench
 from popleak.core import needs
 from popleak.core.seeds import generator
 from popleak.measures.fairness import rates
@@ -18,7 +19,6 @@ from popleak.store import parquet as store
 from popleak.store.answers import read as read_answers
 from popleak.store.populations import draws_of, of_role
 from popleak.store.populations import read as read_models
-from test_reuse import Bench
 
 WORLDS = [{"protocol": "pure"}, {"protocol": "ratio", "ratios": [0.0, 0.5]}]
 NOISE = {"name": "answer-noise", "id": "noisy", "settings": {"sd": 2.0}}

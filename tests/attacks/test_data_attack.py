@@ -11,7 +11,7 @@ from popleak.attacks import _rows
 from popleak.attacks.base import Records
 from popleak.core import plugins
 from popleak.core.seeds import generator
-from test_whitebox import calibrate, game, samples, table
+from white_box import calibrate, game, samples, table
 
 
 def test_seen_rows_against_a_loop():

@@ -16,23 +16,11 @@ from popleak.engine.fused import Fused
 from popleak.engine.single import SingleStack
 from popleak.engine.stack import LinearStack, VmapStack, stack_for
 from popleak.engine.stacked import Stacked
+from small_data import DATA, FEATURES, population, table
 
-DATA = tiny.records()
-FEATURES = DATA.x.shape[1]
 MLP, LOGISTIC = tiny.module((8, 4), FEATURES), tiny.module((), FEATURES)
 TRAINING = Training(epochs=20, batch=64, learning_rate=1e-3, validation=0.1)
 SHORT = TRAINING.model_copy(update={"epochs": 3})
-
-
-def table(dtype=np.float32) -> Table:
-    return Table.of(DATA.x, DATA.y, DATA.a, dtype)
-
-
-def population(models: int, rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (K, n) and seeds (K,) of `models` models."""
-    seeds = np.array([derive(1, "test", k) for k in range(models)])
-    drawn = [generator(int(seed), "rows").choice(len(DATA.y), rows, replace=False) for seed in seeds]
-    return np.stack(drawn).astype(np.int32), seeds
 
 
 def plain(build, data: Table, rows, seed, training: Training, start=None, purpose="base") -> torch.Tensor:

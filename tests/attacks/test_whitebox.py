@@ -10,32 +10,19 @@ import pytest
 
 import tiny
 from popleak.attacks import _chains
-from popleak.attacks.base import Game, Query, Records
 from popleak.core import plugins
 from popleak.core.seeds import generator
 from popleak.engine import fit as engine
 from popleak.testing import contracts
 from popleak.testing.data import permuted
+from white_box import calibrate, game, samples, table
 
 SIDES = [(5, 1), (5, 4, 1), (5, 4, 3, 1), (3, 4, 3, 2, 1)]
 FORMS = ("deepsets", "sorted", "flat")
-QUERY = Query(*np.zeros((3, 4), np.int8))
 
 
 def size(sides):
     return sum(out * (into + 1) for into, out in pairwise(sides))
-
-
-def game(**changes):
-    return Game(0.0, 1.0, rows=50, mode="natural", model="mlp")._replace(**changes)
-
-
-def calibrate(name, shadows_0, shadows_1, game, **settings):
-    attack = plugins.load("attacks", name)
-    return attack.calibrate(
-        shadows_0=np.asarray(shadows_0), shadows_1=np.asarray(shadows_1), query=QUERY, game=game,
-        settings=attack.Settings(**settings),
-    )  # fmt: skip
 
 
 def models(sides, seed=0, n=6, shift=0.5):
@@ -242,26 +229,6 @@ def test_one_shadow_constant_and_extreme_weights(form, sides):
 
 
 # Samples of rows, for `data`.
-
-
-def table(seed=0, n=60):
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 2, n).astype(np.int8)
-    x = (rng.normal(size=(n, 3)) + np.arange(n)[:, None] % 2).astype(np.float32)
-    return Records(contracts.frozen(x), contracts.frozen(y))
-
-
-def samples(seed=0, n=60, rows=20):
-    """Samples of 5 and 6 shadows from the first two thirds of the table, of 4 victims from the rest."""
-    rng = np.random.default_rng(seed)
-    odd = np.arange(n) % 2 == 1
-    pool = np.arange(n) < 2 * n // 3
-
-    def draw(k, weight):
-        p = np.where(odd, weight, 1 - weight)
-        return np.stack([rng.choice(np.flatnonzero(pool), rows, p=p[pool] / p[pool].sum()) for _ in range(k)])
-
-    return draw(5, 0.2), draw(6, 0.8), np.stack([rng.choice(np.flatnonzero(~pool), rows) for _ in range(4)])
 
 
 # Randomness.

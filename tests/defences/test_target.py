@@ -10,7 +10,7 @@ import pytest
 from popleak.core.seeds import generator
 from popleak.measures import target
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "statistics.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
 AIM = 0.05
 MODELS = 20_000
 CELLS = {
