@@ -2,7 +2,7 @@
 
 What a user adds, drops or recomputes alone (a defence, an attack, a model) has jobs of its own. Worlds and games share a job
 until it is full (`engine.job_seconds`), and a world that alone costs more is cut into parts. What judges the models is
-planned in `judgeplan`.
+planned in `judging`.
 """
 
 from __future__ import annotations

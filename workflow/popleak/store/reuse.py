@@ -2,7 +2,7 @@
 
 A step's file holds the models of one cut: these worlds, that many victims. Another cut is another file, and most of its
 models may be in an older one. Each model is therefore stored with a key, a digest of everything that its bits depend on.
-A job asks the files of its family, which agree in what the plan knows (`taskplan`), for the keys that it needs and trains
+A job asks the files of its family, which agree in what the plan knows (`plan.task`), for the keys that it needs and trains
 the rest. Its own file is the same bytes as one trained from nothing.
 """
 

@@ -5,7 +5,7 @@
     def test_contract():
         check_attack(MyAttack())
 
-Each check raises AssertionError naming what was broken. An attack for which the made-up games of `contract_data` mean
+Each check raises AssertionError naming what was broken. An attack for which the made-up games of `testing.data` mean
 nothing (`ceiling`, whose evidence is a law) passes its own `generate`. Everything is seeded: a check that passes once
 passes always.
 """
