@@ -249,7 +249,7 @@ def test_the_table_of_bounds_has_them_and_null_where_there_is_no_second_attribut
     who |= {"ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0, **{column.name: np.arange(6) for column in schema.WHO}}
     found = []
     for second in (s, None):
-        pool = measure.Pool.of(np.arange(600), Loaded(y, y, a, y, None, facts, second))
+        pool = measure.Pool.of(np.arange(600), Loaded(y, y, a, y, None, facts, second), np.ones(600, bool))
         said = measure.Said.of({}, scores, np.ones(6, bool), pool)
         found.append(measure.bound(said, pool, worlds, np.random.default_rng(1)))
     table = schema.table("bounds", [who | part for part in found]).to_pandas()

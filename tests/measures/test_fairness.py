@@ -7,7 +7,7 @@ import pytest
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 from sklearn.metrics import roc_auc_score
 
-from popleak.measures import fairness
+from popleak.measures import fairness, squares
 
 # Ten rows, cells (y, a): (0,0) x 3, (0,1) x 2, (1,0) x 1, (1,1) x 4.
 Y = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], dtype=np.int8)
@@ -212,6 +212,25 @@ def test_crossed_is_near_the_largest_difference_and_not_above_it(apart, near):
     found, _ = fairness.crossed(rng.binomial(halves, truth, size=(5000, 2, 2, 2)) / halves)
     largest, error = np.abs(apart).max(), found.std() / np.sqrt(len(found))
     assert largest - near < found.mean() < largest + 4 * error
+
+
+def test_squared_differences_have_no_bias():
+    """Whatever the rates and however few the rows, of draws without replacement too; by hand: 4 of 8 against 2 of 8."""
+    rng = np.random.default_rng(3)
+    positives, counts = np.array([[[4, 2], [8, 0]]]), np.full((2, 2), 8)
+    plain = squares.squared_differences(positives, counts, np.full((2, 2), np.inf))
+    np.testing.assert_allclose(plain, [[1 / 16 - 0.25 / 7 - 3 / 16 / 7, 1.0]], atol=1e-12)
+    half = squares.squared_differences(positives, counts, np.full((2, 2), 16))
+    np.testing.assert_allclose(half, [[1 / 16 - (0.25 + 3 / 16) / 14, 1.0]], atol=1e-12)
+    whole = squares.squared_differences(positives, counts, counts)
+    np.testing.assert_allclose(whole, [[1 / 16, 1.0]], atol=1e-12)
+    assert np.isnan(squares.squared_differences(positives, np.array([[8, 1], [8, 8]]), counts)[:, 0]).all()
+    population, rows = np.array([[400, 90], [60, 300]]), np.array([[150, 30], [25, 100]])
+    ones = np.array([[80, 9], [30, 165]])
+    drawn = rng.hypergeometric(ones, population - ones, rows, size=(200_000, 2, 2))
+    found = squares.squared_differences(drawn, rows, population).mean(axis=0)
+    rate = ones / population
+    np.testing.assert_allclose(found, (rate[:, 1] - rate[:, 0]) ** 2, atol=1e-4)
 
 
 def test_crossed_by_hand():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 
+import pandas as pd
 import pytest
 
 import fake_tables
@@ -134,6 +135,40 @@ def test_findings_are_the_tables_numbers():
         for row in best[best["defence"] == defence].to_dict("records"):
             assert f"{100 * row['accuracy']:.1f}\u00a0% on {row['task']}" in line
     assert "not told apart in 2 of 2 tasks" in lines[2]
+
+
+def test_two_models_are_no_two_tasks():
+    tables = fake_tables.tables(tasks=("adult-sex",))
+    twice = {
+        name: pd.concat(
+            [table, table.assign(**{n: "wide" for n in ("model", "shadow_model") if n in table})], ignore_index=True
+        )
+        for name, table in tables.items()
+    }
+    found = " ".join(findings.findings(twice, tau=0.1))
+    assert "of 2 cases of a task and a model" in found and "of 2 tasks" not in found
+
+
+def test_a_searched_lambda_is_no_result_of_a_test():
+    tables = fake_tables.tables(tasks=("adult-sex",))
+    leakage = tables["leakage"]
+    fair = leakage["defence"] == "fft-rehearsal"
+    leakage.loc[fair, ["verdict_vs_control", "reason_vs_control"]] = [
+        "cannot tell",
+        "lambda was searched for each model",
+    ]
+    (said,) = [one for one in findings.findings(tables, tau=0.1) if one.startswith("Against its matched control")]
+    assert said.endswith("in 1 of which lambda was searched for each model, which says nothing of the term.")
+
+
+def test_models_that_give_one_label_are_named():
+    tables = fake_tables.tables(tasks=("adult-sex",))
+    models = tables["models"]
+    assert not [one for one in findings.findings(tables, tau=0.1) if one.startswith("One label for all")]
+    mine = (models["defence"] == "fft-rehearsal") & (models["role"] == "victim") & (models["protocol"] == "pure")
+    models.loc[mine, "status"] = "constant"
+    (said,) = [one for one in findings.findings(tables, tau=0.1) if one.startswith("One label for all")]
+    assert "100\u00a0% of victims under fft-rehearsal on adult-sex, pure: 0 vs 1" in said
 
 
 def test_where_settings_are_swept_none_is_singled_out():

@@ -56,8 +56,11 @@ class Ran(Bench):
         )  # fmt: skip
         return {name: store.read(path).to_pandas() for name, path in outputs.items()}
 
+    def of_pool(self, number: int) -> np.ndarray:
+        return split.read(self.inputs(self.step)["pools"][0])[int(number)]
+
     def pool(self, number: int) -> np.ndarray:
-        return np.flatnonzero(split.read(self.inputs(self.step)["pools"][0])[number] == 2)
+        return np.flatnonzero(self.of_pool(number) == 2)
 
 
 @pytest.fixture
@@ -96,6 +99,15 @@ def test_victims_are_measured_on_every_row_of_their_pool(ran):
                     for name in ("accuracy", "tpr_g0", "fpr_g1", "delta_eo", "delta_eo_sum", "dp_difference"):
                         assert row[name] == pytest.approx(getattr(found, name)[0], abs=1e-12), (name, who)
                     weights = np.where(a == 1, share / a.mean(), (1 - share) / (1 - a.mean()))
+                    held = np.flatnonzero(ran.of_pool(number) != 0)
+                    for label, name in ((0, "fpr"), (1, "tpr")):
+                        p = [(scores[0, (y == label) & (a == group)] >= 0.5) for group in (0, 1)]
+                        rest = [((data.y[held] == label) & (data.a[held] == group)).sum() for group in (0, 1)]
+                        noise = sum(
+                            one.var() / (len(one) - 1) * (1 - len(one) / n) for one, n in zip(p, rest, strict=True)
+                        )
+                        squared = (p[1].mean() - p[0].mean()) ** 2 - noise
+                        assert row[f"{name}_difference_squared"] == pytest.approx(squared, abs=1e-12)
                     area = roc_auc_score(y, scores[0], sample_weight=weights)
                     assert row["auc"] == pytest.approx(area, abs=1e-9)
                     assert row["status"] == ("ok" if len(set(scores[0] >= 0.5)) == 2 else "constant")
@@ -182,7 +194,7 @@ def test_closed_forms_are_measured_too(tmp_path, monkeypatch, capsys):
 def test_a_diverged_victim_has_a_status_and_nothing_else():
     data = tiny.records(400)
     data = data._replace(facts={**data.facts, "group_share": 0.5})
-    pool = measure.Pool.of(np.arange(400), data)
+    pool = measure.Pool.of(np.arange(400), data, np.ones(400, bool))
     scores = np.random.default_rng(0).random((3, 400), dtype=np.float32)
     scores[0, 7] = np.nan
     said = measure.Said.of({}, scores, np.array([True, False, True]), pool)

@@ -278,7 +278,29 @@ def test_a_random_group_column_is_said_to_be_one(tmp_path):
     assert "on t 70.0 % [" in said.replace("\u00a0", " ") and "which is no farther from 50 %" in said
     (warning,) = report_placebo.warnings(found)
     assert warning.startswith("t: 2 of 3 placebo intervals (95 %) leave out 50 %")
-    assert "own 67.0 % is no farther from 50 % than that" in warning.replace("\u00a0", " ")
+    assert "own 67.0 % (pure: 0 vs 1) is no farther from 50 % than that" in warning.replace("\u00a0", " ")
+
+
+def test_an_accuracy_on_the_other_side_is_no_farther(tmp_path):
+    """30 % is as far from 50 % as 70 %: both are shares of 80 victims, and floating point must not decide."""
+    found = frames(tmp_path, (0.7, 0.7, 0.7), 0.3)
+    assert "which is no farther from 50 %" in report_placebo.findings(found)[0]
+    assert "is no farther from 50 % than that" in report_placebo.warnings(found)[0]
+
+
+def test_a_warning_quotes_the_pair_that_is_farthest(tmp_path):
+    """The intervals of all pairs are counted, so the value is of all pairs too, and says of which the task's own is."""
+    found = frames(tmp_path, (0.5,), 0.9)
+    main = found["placebo"]
+    for middle in (0.4, 0.6):
+        other = main.assign(protocol="ratio", ratio_0=0.3, ratio_1=middle, accuracy=0.8, against_chance="above")
+        found["placebo"] = pd.concat([found["placebo"], other], ignore_index=True)
+    (warning,) = report_placebo.warnings(found)
+    text = warning.replace("\u00a0", " ")
+    assert text.startswith(
+        "t: 2 of 3 placebo intervals (95 %) leave out 50 %, over 3 pairs of worlds, taken for independent"
+    )
+    assert "An accuracy as far from 50 % as 80.0 %" in text and "own 90.0 % (pure: 0 vs 1) is farther from 50 %" in text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from popleak.core.errors import PopleakError
-from popleak.measures import paired, verdicts
+from popleak.measures import paired, squares, verdicts
 from popleak.report import readme
 from popleak.store import schema
 from popleak.tables import claims
@@ -29,7 +29,7 @@ MEASURES = (
     "delta_eo_sum",
     "dp_difference",
 )
-EO = ("delta_eo", "delta_eo_floor", "delta_eo_crossed")
+EO = ("delta_eo", "delta_eo_floor", *claims.SQUARES)
 DEFENCES = ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")
 
 
@@ -55,8 +55,12 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
                 frame["eo_weight"], frame["eo_vacuous"] = float(defence.startswith("fft")), vacuous
                 frame[[*MEASURES]] = np.random.default_rng(key + 1000 * number).random((8, len(MEASURES)))
                 frame["gap"] = sign * spread(gap[defence], noise, 8, key + number)
-                frame["delta_eo_crossed"] = spread(eo[defence], noise, 8, key + 7 * number)
-                frame["delta_eo"], frame["delta_eo_floor"] = frame["delta_eo_crossed"].abs(), 0.01
+                apart = spread(eo[defence], noise, 8, key + 7 * number)
+                frame["delta_eo"], frame["delta_eo_floor"] = np.abs(apart), 0.01
+                frame["fpr_difference_squared"], frame["tpr_difference_squared"] = (
+                    apart * np.abs(apart),
+                    apart * np.abs(apart) / 9,
+                )
                 models.append(frame)
                 fell = (bounds or {}).get("fell", -0.1) if defence.startswith("fft") else 0.0
                 delta = (bounds or {}).get("delta", -0.1) if defence.startswith("fft") else 0.0
@@ -281,7 +285,7 @@ def test_equal_values_decide_nothing_when_they_are_few():
     """Two victims a world that agree: once `0.200 [0.200, 0.200]`, which failed a limit of 0.1."""
     parts = tables()
     few = parts["models"][(parts["models"]["split"] < 2) & (parts["models"]["model_index"] < 2)]
-    parts["models"] = few.assign(gap=0.9 - 0.7, delta_eo_crossed=np.where(few["defence"] == "none", 0.2, 0.1))
+    parts["models"] = few.assign(gap=0.9 - 0.7, fpr_difference_squared=np.where(few["defence"] == "none", 0.04, 0.01))
     found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
     for claim in ("C1", "C2s", "C5"):
         assert set(verdict(found, claim)) == {OPEN}, claim
@@ -291,7 +295,8 @@ def test_equal_values_decide_nothing_when_they_are_few():
 def test_limits_are_possible():
     parts = tables(noise=0.4)
     parts["models"]["gap"] = parts["models"]["gap"].clip(-1, 1)
-    parts["models"]["delta_eo_crossed"] = parts["models"]["delta_eo"] = parts["models"]["delta_eo"].clip(0, 1)
+    for name in ("delta_eo", *claims.SQUARES):
+        parts["models"][name] = parts["models"][name].clip(-0.5, 1)
     parts["bounds"] = parts["bounds"].assign(
         adv_balanced_measured=parts["bounds"]["adv_balanced_measured"].clip(-1, 1), weighted_delta=parts["bounds"]["weighted_delta"].clip(0, 1)
     )  # fmt: skip
@@ -300,8 +305,7 @@ def test_limits_are_possible():
         for name in ("models", "bounds")
     }
     found = claims.make(parts=[], tables={**parts, **few}, settings=TASKS).to_pandas()
-    most = np.where(found["claim"] == "C5", 2, 1)  # two crossed Delta_EO, each of which may be below 0 by chance
-    assert not (found["low"] < -most).any() and not (found["high"] > most).any()
+    assert not (found["low"] < -1).any() and not (found["high"] > 1).any()
     assert (found.loc[found["claim"].isin(["C1", "C2", "C2s", "C3", "C4"]), "low"] >= 0).all()
 
 
@@ -316,8 +320,8 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
     assert "the models are those of none" in found.set_index("claim").loc["C5", "evidence"].iloc[0]
 
 
-def test_delta_eo_is_judged_crossed_and_shown_beside_what_chance_reads():
-    """Plug-in values that differ by their floors alone decide nothing; neither do crossed ones where both are within floors."""
+def test_delta_eo_is_judged_by_squares_and_shown_beside_what_chance_reads():
+    """Plug-in values that differ by their floors alone decide nothing; the interval is that of the change of the root mean square."""
     parts = tables(eo={"fft": 0.0, "fft-rehearsal": 0.0, "none": 0.0})
     models = parts["models"]
     models["delta_eo"] = np.where(models["defence"] == "none", 0.2, 0.05)
@@ -325,12 +329,45 @@ def test_delta_eo_is_judged_crossed_and_shown_beside_what_chance_reads():
     found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C5"]
     assert found["verdict"].tolist() == [OPEN, OPEN]
     assert found["evidence"].str.contains(r"plug-in 0.050 \(0.040 without a difference\) against 0.200 \(0.040 ").all()
-    parts = tables()  # crossed alone would say `holds`
-    parts["models"]["delta_eo"] = np.where(parts["models"]["defence"] == "fft", 0.02, 0.03)
-    parts["models"]["delta_eo_floor"] = 0.03
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C5"]
-    assert found["verdict"].tolist() == [OPEN, OPEN]
-    assert found["evidence"].str.contains(claims.NOTHING).all()
+    below_zero = {name: -1e-4 for name in claims.SQUARES}
+    found = claims.make(parts=[], tables={**parts, "models": models.assign(**below_zero)}, settings=TASKS).to_pandas()
+    c5 = found.set_index("claim").loc["C5"]
+    assert c5["verdict"].tolist() == [OPEN, OPEN] and c5["evidence"].str.contains(claims.NOTHING).all()
+    found = claims.make(parts=[], tables=tables(noise=1e-4), settings=TASKS).to_pandas().set_index("claim").loc["C5"]
+    assert found["verdict"].tolist() == [HOLDS, HOLDS]
+    np.testing.assert_allclose(found[["low", "high"]], [[-0.1, -0.1], [-0.17, -0.17]], atol=1e-3)
+
+
+def test_the_larger_label_and_both_must_agree_on_delta_eo():
+    """One label falls and the other rises to just below it: the largest difference fell, the sum of squares rose."""
+    parts = tables(noise=1e-4)
+    fair, noise = parts["models"]["defence"] == "fft", spread(0.0, 1e-4, len(parts["models"]), 1)
+    parts["models"]["fpr_difference_squared"] = np.where(fair, 0.035, 0.04) + noise
+    parts["models"]["tpr_difference_squared"] = np.where(fair, 0.03, 0.0)
+    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
+    assert verdict(found, "C5")[0] == OPEN
+    parts["models"]["tpr_difference_squared"] = 0.0
+    assert verdict(claims.make(parts=[], tables=parts, settings=TASKS).to_pandas(), "C5")[0] == HOLDS
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["noise of a split", "noise of a victim"])
+def test_noise_of_rates_alone_lowers_no_delta_eo(shared):
+    """Both defences differ by 0.03 between the groups, one at rates near 0 and 1, one at 1/2, whose noise is three times as large:
+    where the sign is chosen on other rows, the noisier reads less, and 15 to 100 of 100 runs said that Delta_EO fell."""
+    rng = np.random.default_rng(5)
+    rates = {"none": [[0.02, 0.02], [0.95, 0.98]], "fft": [[0.5, 0.5], [0.5, 0.53]]}
+    counts, unseen = np.full((2, 2), 600), np.full((2, 2), 1_000_000)
+    words = []
+    for _ in range(100):
+        frames = []
+        for name, rate in rates.items():
+            drawn = rng.binomial(600, np.broadcast_to(rate, (12, 1 if shared else 8, 2, 2))) + np.zeros((12, 8, 1, 1))
+            found = squares.squared_differences(drawn.reshape(-1, 2, 2), counts, unseen)
+            frame = pd.DataFrame(found, columns=list(claims.SQUARES)).assign(defence=name, status="ok", world=0, **GAME)
+            frame["split"], frame["model_index"] = np.repeat(np.arange(12), 8), np.tile(np.arange(8), 12)
+            frames.append(frame.assign(protocol="pure", ratio_0=0.0, ratio_1=1.0))
+        words.append(claims._lower_eo(pd.concat(frames, ignore_index=True), "fft", "none")[0].word)
+    assert words.count(HOLDS) <= 7 and words.count(FAILS) <= 7
 
 
 def test_settings_that_could_not_be_judged_are_counted_beside_those_that_were():

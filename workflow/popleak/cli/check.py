@@ -5,7 +5,6 @@ The pools are cut as a run will cut them, so what is found to fit here fits in t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..core import needs
 from ..core.errors import PopleakError
 from ..datasets.base import Cells, Records
 from ..plan import build as plan
-from ..plan import sizes
+from ..plan import searches, sizes
 from ..stages import dataset, split
 
 LIKELY = 3.0
@@ -111,7 +110,8 @@ def _sizes(
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
     if found := sizes.crowded(experiment, sized, cells):
         yield f"look at rows: {found}"
-    yield from _tight(experiment, sized)
+    for line in searches.cautions(sized, experiment.training.validation, cells):
+        yield f"look at {line.partition(': ')[2]}"
 
 
 def _cut(
@@ -138,19 +138,3 @@ def _cut(
         min(ask(one) for one in pools) for ask in (lambda p: needs.largest_rows(draws, p), needs.largest_query_rows)
     )
     return most, sizes.short(task, draws, pools, most)
-
-
-def _tight(experiment: Experiment, task: ResolvedTask) -> Iterator[str]:
-    """Yield a line for each defence that rehearses so many rows of mixed draws that chance may leave too few of a group."""
-    held = round(experiment.training.validation * task.rows)
-    left = task.rows - held
-    for defence in task.defences:
-        kept = needs.half_up(defence.settings.get("rehearsal", 0.0) * task.rows)
-        for ratio in sorted({ratio for world in task.worlds for ratio in world.ratios}):
-            spread = math.sqrt(held * ratio * (1 - ratio) * left / task.rows)
-            if 0 < kept <= left and (left - kept) * min(ratio, 1 - ratio) < LIKELY * spread:
-                yield (
-                    f"look at defence {defence.id!r}: at the ratio {ratio:g} validation may leave a model fewer rows of a group than it "
-                    "rehearses: lower rehearsal, or training.validation"
-                )
-                break

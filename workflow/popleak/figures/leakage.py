@@ -25,7 +25,7 @@ class Leakage(Figure):
         "compare with, each where it is known: dashed, chance, 0.5; brown with a band (95 % interval), what the "
         "training rows themselves give away; short and solid, the best accuracy that any adversary can have, "
         "where the law of the outputs is known. Violet bar beside undefended models: from the least to the greatest accuracy of "
-        "`best` where the group column was permuted (placebo), so that there is nothing to read. `best` is the attack that did best on the other pool splits. "
+        "`best` where the group column was permuted (placebo), so that there is nothing to read. `best` is for each half of the pool splits the attack that did best on the other half. "
         "Adversaries see answers alone (labels or scores), asked once; those that see more, know of the defence "
         "by name only (aware) or use other shadows are in the figure `attacks`. " + style.RINGED
     )

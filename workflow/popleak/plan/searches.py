@@ -26,13 +26,15 @@ def searched(defence: ResolvedChoice) -> bool:
 def cautions(task: ResolvedTask, validation: float, cells: Cells | None) -> list[str]:
     """Return a line for each defence that searches with a target below the noise of its validation rows.
 
-    validation: share of a draw that is held out. cells: the dataset's counts; None: they are not known, and nothing is said.
+    validation: share of a draw that is held out. cells: the dataset's counts; None: they are not known, and groups and labels are taken to be
+    of one size, of which the noise is least.
     """
-    if cells is None or not any(map(searched, task.defences)):
+    if not any(map(searched, task.defences)):
         return []
     from ..measures import target
 
-    found = []
+    found, at_best = [], "" if cells else "at best "
+    cells = cells or Cells(((1, 1), (1, 1)), exact=False)
     for defence in filter(searched, task.defences):
         aim = defence.settings["eo_target"]
         counts = list(_rows(task, defence.settings, validation, cells))
@@ -49,8 +51,8 @@ def cautions(task: ResolvedTask, validation: float, cells: Cells | None) -> list
             continue
         most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
         found.append(
-            f"{lead}: a model that treats the groups alike and errs once in four reads a Delta_EO of {noise:.2f} there on average, "
-            f"above eo_target {aim:g}, and what is refused with probability {target.POWER:g} is {most}: give eo_weight a number, raise "
+            f"{lead}: a model that treats the groups alike and errs once in four reads a Delta_EO of {at_best}{noise:.2f} there on average, "
+            f"above eo_target {aim:g}, and what is refused with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
             f"training.validation, or take more rows"
         )
     return found

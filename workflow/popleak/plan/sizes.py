@@ -7,7 +7,8 @@ fail is refused here, with the task's id; the stage `draw` sees to the rest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ CROWDED = 0.4
 """Share of a pool's rows of a group that draws may take without a word. Where the groups differ in nothing, accuracies have a standard
 deviation of 3 to 5 points at a share of 0.1, 5 to 6 at 0.3, 7 to 10 at 0.5 and 10 to 13 at 0.95 (`benchmarks/placebo_coverage.py`): this lies
 between those that are not far from a sample's own and those that are."""
+RISK = 0.01
+"""Models that may be expected to be left with too few rows to rehearse; the job that holds such a model ends with an error."""
 SLACK = 0.05
 """How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
@@ -242,7 +245,7 @@ def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
 def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> list[str]:
     """Return a line for each defence whose mixture cannot be made: it rehearses more of a model's own rows than validation leaves,
     or its strata do not come out in whole rows. cells: None where they are not counted; groups alone are then looked at."""
-    left = task.rows - round(experiment.training.validation * task.rows)
+    held = round(experiment.training.validation * task.rows)
     mode, rate = (task.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
     mixings = [
         needs.Mixing(
@@ -251,17 +254,61 @@ def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None)
         )
         for own, other, share in games.directions(games.games_of(task)).values()
     ]  # fmt: skip
+    population = experiment.population
+    models = population.victims + population.splits * population.shadows
+
+    def failing(share: float) -> float:
+        """Models expected to be left with too few rows of a stratum."""
+        return sum(models * _failing(mixing, share, held) for mixing in mixings)
+
     found = []
     for defence in task.defences:
         share = defence.settings.get("rehearsal", 0.0)
         try:
-            kept = max(sum(mixing.parts(share)[0].values()) for mixing in mixings)
+            if not share or failing(share) <= RISK:
+                continue
+            fits = next((one for one in _below(share) if failing(one) <= RISK), None)
         except PopleakError as error:
             found.append(f"defence {defence.id!r}: {error}")
             continue
-        if kept > left:
-            found.append(
-                f"defence {defence.id!r}: rehearsal: a share of {share:g} is {kept} of a model's {task.rows} rows, and "
-                f"training.validation leaves {left}: lower it to {left / task.rows:g} or less, or lower training.validation"
-            )
+        lower = (
+            "lower training.validation or raise `rows`"
+            if fits is None
+            else f"lower it to {fits:g} or less, or lower training.validation"
+        )
+        found.append(
+            f"defence {defence.id!r}: rehearsal: a share of {share:g} of a model's {task.rows} rows is more of a group, or of a label in it, than "
+            f"every model is sure to have left after training.validation held out {held}: {lower}"
+        )
     return found
+
+
+def _failing(mixing: needs.Mixing, rehearsal: float, held: int) -> float:
+    """Return the probability that S_0 has too few rows of a stratum for a share, after `held` of its rows were held out at random: at most the
+    sum over strata. Raises PopleakError as `Mixing.parts` does."""
+    taken = mixing.parts(rehearsal)[0]
+    own = needs.counts(mixing.ratios[0], mixing.rows - mixing.slipped, mixing.mode, mixing.label_rate)
+    label, group = mixing.poisoned
+    own[None if mixing.mode == "natural" else label, group] += mixing.slipped
+    return sum(too_few(own[key], mixing.rows, held, many) for key, many in taken.items())
+
+
+def too_few(own: int, rows: int, held: int, wanted: int) -> float:
+    """Return the probability that fewer than `wanted` of a draw's `own` rows of a stratum are left when `held` of its `rows` rows are held out at
+    random: the upper tail of the hypergeometric law."""
+    spread = math.sqrt(held * own / rows * (1 - own / rows))
+    if own - held * own / rows - 20 * spread > wanted:
+        return 0.0
+
+    def choices(n: int, k: int) -> float:
+        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+    most = min(own, held)
+    lost = range(max(own - wanted + 1, held - (rows - own), 0), most + 1)
+    logs = (choices(own, k) + choices(rows - own, held - k) - choices(rows, held) for k in lost)
+    return min(sum(map(math.exp, logs)), 1.0)
+
+
+def _below(share: float) -> Iterator[float]:
+    """Yield the hundredths below a share, the largest first."""
+    yield from (one / 100 for one in range(math.ceil(100 * share) - 1, 0, -1))

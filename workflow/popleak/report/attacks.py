@@ -16,7 +16,7 @@ from ..figures._style import said as adversary_name
 from ..measures import intervals
 from ..measures.leakage import correctness
 from ..measures.verdicts import ABOVE, BELOW
-from .words import away_from_half, count, listed, percent
+from .words import away_from_half, count, listed, percent, with_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ WHITE, BLACK = "weights", "meta"
 
 def table(leakage: pd.DataFrame) -> str:
     """Return in Markdown, for each task's main pair of worlds, the share of victims named by each informed adversary under each defence."""
-    frame = select.informed(select.plain(leakage.reset_index(drop=True)))
+    frame = with_models(select.informed(select.plain(leakage.reset_index(drop=True))))
     lines = []
     for (task, model), pair in select.main_pairs(frame).items():
         mine = select.of_pair(select.of(frame, task=task, model=model), pair)
@@ -66,7 +66,7 @@ def _cell(row: Mapping[str, Any]) -> str:
 
 def findings(leakage: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
     """Return the sentences, each only where its adversaries were run."""
-    leakage = leakage.reset_index(drop=True)
+    leakage, scores = with_models(leakage.reset_index(drop=True)), with_models(scores)
     pairs = {(*key, *pair) for key, pair in select.main_pairs(select.plain(leakage)).items()}
     scores = select.among(scores, GAME, pairs)
     scores = scores.assign(correct=correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
@@ -109,7 +109,9 @@ def _counted(found: pd.DataFrame, more: str, less: str) -> str:
 
 def _points(row: Mapping[str, Any]) -> str:
     value, low, high = (f"{100 * row[name]:+.1f}".replace("-", "\u2212") for name in ("value", "low", "high"))
-    return f"{value} points [{low}, {high}]"
+    return f"{value} points" + (
+        f" [{low}, {high}]" if row["low"] == row["low"] else " (too few victims for an interval)"
+    )
 
 
 def _where(row: Mapping[str, Any]) -> str:

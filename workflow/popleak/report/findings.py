@@ -9,7 +9,7 @@ from ..core.protocols import EQUAL
 from ..figures import _select as select
 from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from ..figures._style import said as adversary_name
-from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, UNTOLD, marks
+from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, SEARCHED, UNTOLD, marks
 from . import placebo
 from .words import away_from_half, beyond_chance, count, facet_name, listed, percent
 
@@ -21,6 +21,10 @@ FEW_SPLITS = 5
 MOST_NAMED = 3
 ONE_SIDE = 0.025
 """Share of 95 % intervals that lie wholly below the truth."""
+
+
+MANY, MOST_CONSTANT = 0.1, 6
+"""From which share of victims that give one label to all a cell is named, and how many cells a sentence names."""
 
 
 def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
@@ -158,14 +162,20 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
         said = _each(chosen, "accuracy", several)
         lines.append(
             f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of "
-            f"{count(len(chosen), 'task')}{f' and below it in {under}' if under else ''}."
+            f"{_cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
     lines += _reversed(tables["leakage"].reset_index(drop=True))
     lines += _fairness(tables["models"], name, tau)
+    lines += [] if swept else _constant(tables["models"], several)
     lines += _bounds(tables["bounds"])
     lines += _equal(tables["leakage"])
     return lines
+
+
+def _cases(many: int, several: bool) -> str:
+    """Return how many tasks, or where there are several models how many pairs of a task and a model."""
+    return f"{count(many, 'case')} of a task and a model" if several else count(many, "task")
 
 
 def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
@@ -193,22 +203,30 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
         lower, higher, same, untold = (
             int((tested["verdict_vs_control"] == word).sum()) for word in (LOWER, HIGHER, SAME, OPEN)
         )
-        chance = int((tested["reason_vs_control"] == UNTOLD).sum())
+        why = {
+            UNTOLD: "neither is told from chance",
+            SEARCHED: "lambda was searched for each model, which says nothing of the term",
+        }
+        reasons = [
+            f", in {many} of which {said}"
+            for reason, said in why.items()
+            if (many := int((tested["reason_vs_control"] == reason).sum()))
+        ]
         said = _each(tested, "difference_vs_control", several, _points)
         lines.append(
             f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
             f"correction it is lower in {lower}, higher in {higher}, not materially different (by less than "
-            f"{points(tested['margin'].iloc[0])}) in {same} and not told apart in {untold} of {count(len(tested), 'task')}"
-            f"{f', in {chance} of which neither is told from chance' if chance else ''}."
+            f"{points(tested['margin'].iloc[0])}) in {same} and not told apart in {untold} of {_cases(len(tested), several)}"
+            f"{''.join(reasons)}."
         )
     if len(idle):
         lines.append(
-            f"In {len(idle)} of {count(len(judged), 'task')} the models of {name} are those of its matched control without the fairness "
+            f"In {len(idle)} of {_cases(len(judged), several)} the models of {name} are those of its matched control without the fairness "
             f"term, so there is no difference to test: {listed(facet_name(row, several) for row in idle.to_dict('records'))}."
         )
     if unknown:
         lines.append(
-            f"In {unknown} of {count(len(judged), 'task')} nothing can be said of {name} against its matched control: no pair of victims "
+            f"In {unknown} of {_cases(len(judged), several)} nothing can be said of {name} against its matched control: no pair of victims "
             f"is left that did not diverge."
         )
     return lines
@@ -260,6 +278,29 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     return [
         f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}, where models "
         f"without any difference between the groups would read {floors} by chance.{left_out}"
+    ]
+
+
+def _constant(models: pd.DataFrame, several: bool) -> list[str]:
+    """Say which defended victims mostly answer one label to all: their Delta_EO is 0, and there is no fairness in it."""
+    victims = select.plain(select.of(models, role="victim"))
+    victims = victims[victims["protocol"] != EQUAL]
+    shares = (
+        (victims["status"] == "constant")
+        .groupby([victims[name] for name in (*select.FACET, *select.PAIR, "defence")])
+        .mean()
+    )
+    shares = shares[shares >= MANY].sort_values(ascending=False, kind="stable")
+    if shares.empty:
+        return []
+    told = []
+    for (task, model, *pair, defence), share in shares.head(MOST_CONSTANT).items():
+        where = facet_name({"task": task, "model": model}, several)
+        told.append(f"{percent(share, 0)} of victims under {defence} on {where}, {select.Pair(*pair).label}")
+    more = [f"{len(shares) - len(told)} more cells"] if len(shares) > len(told) else []
+    return [
+        f"One label for all is what these give: {listed([*told, *more])}. Their Delta_EO is 0, whatever it is lower than, and says nothing of "
+        f"fairness."
     ]
 
 

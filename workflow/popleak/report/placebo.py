@@ -30,14 +30,24 @@ class Placebos(NamedTuple):
 
     @property
     def farthest(self) -> Mapping[str, Any]:
-        """The permutation whose accuracy is farthest from 50 %."""
+        """The permutation whose accuracy, on the main pair, is farthest from 50 %."""
         return self.main.loc[(self.main["accuracy"] - 0.5).abs().idxmax()]
+
+    @property
+    def everywhere(self) -> Mapping[str, Any]:
+        """The permutation and pair whose accuracy is farthest from 50 %."""
+        return self.every.loc[(self.every["accuracy"] - 0.5).abs().idxmax()]
 
     @property
     def within(self) -> bool | None:
         """Whether the task's own accuracy is no farther from 50 % than a placebo's; None where it was not run."""
         own = self.whole["task_accuracy"]
-        return None if own != own else abs(own - 0.5) <= abs(self.farthest["accuracy"] - 0.5)
+        return None if own != own else _farther(own) <= _farther(self.farthest["accuracy"])
+
+
+def _farther(accuracy: float) -> float:
+    """Return how far an accuracy is from 50 %; accuracies are shares of a few hundred victims, so equal ones are equal to 9 digits."""
+    return round(abs(accuracy - 0.5), 9)
 
 
 def _placebos(tables: Mapping[str, pd.DataFrame]) -> Iterator[Placebos]:
@@ -91,12 +101,16 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for one in _placebos(tables):
         away = int(one.every["against_chance"].isin([ABOVE, BELOW]).sum())
         if beyond_chance(away, len(one.every), OUTSIDE):
-            own = "" if one.within is None else (
-                f" The task's own {percent(one.whole['task_accuracy'])} is {'no ' if one.within else ''}farther from 50 % than that."
-            )  # fmt: skip
+            own, farthest = "", one.everywhere["accuracy"]
+            if one.within is not None:
+                value = one.whole["task_accuracy"]
+                no = "" if _farther(value) > _farther(farthest) else "no "
+                own = f" The task's own {percent(value)} ({one.pair.label}) is {no}farther from 50 % than that."
+            pairs = len(one.every[select.PAIR].drop_duplicates())
+            over = f", over {pairs} pairs of worlds, taken for independent" if pairs > 1 else ""
             lines.append(
-                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %, though the groups differ in nothing: "
-                f"more than chance allows. An accuracy as far from 50 % as {percent(one.farthest['accuracy'])} is then what the pools of "
+                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %{over}, though the groups differ in "
+                f"nothing: more than chance allows. An accuracy as far from 50 % as {percent(farthest)} is then what the pools of "
                 f"this table alone give away.{own} Lower the task's `rows`, or take a larger table."
             )
     return lines

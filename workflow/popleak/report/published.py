@@ -51,8 +51,9 @@ def _accuracy(task: str, ours: pd.DataFrame) -> str:
     how = "among" if row["attribute_in_features"] else "not among"
     out = len(below) + len(above)
     where = f" It lies {listed(sides)}." if out else ""
+    rows = "" if row["rows"] != row["rows"] else f"{int(row['rows']):,} rows, "
     return (
-        f"{task} ({int(row['rows']):,} rows, {row['attribute']} {how} the features): the 95 % interval of {LIKE} leaves the published "
+        f"{task} ({rows}{row['attribute']} {how} the features): the 95 % interval of {LIKE} leaves the published "
         f"accuracy out at {out} of {count(len(limits), 'ratio')}.{where}"
     )
 
@@ -69,6 +70,8 @@ def _leaked(ours: pd.DataFrame, best: pd.DataFrame) -> str:
 
 def _both(found: Means) -> str:
     left = f" ({found.infinite} infinite left out)" if found.infinite else ""
+    if found.whole != found.whole:
+        return f"infinite at all {found.infinite} ratios"
     if found.inner != found.inner or not found.ends > 0:  # one of the two is all there is
         return f"{found.whole:.2f}{left}"
     return f"{found.inner:.2f} over the inner ratios and {found.whole:.2f} over all{left}"

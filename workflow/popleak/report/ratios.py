@@ -9,7 +9,7 @@ from ..figures._style import adversaries
 from ..figures._style import said as adversary_name
 from ..measures.verdicts import ABOVE
 from . import published
-from .words import count, interval, listed, percent
+from .words import count, interval, listed, percent, with_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ HALF = 0.5
 def findings(leakage: pd.DataFrame, proxies: pd.DataFrame) -> list[str]:
     """Return the sentences: how near to one half a ratio may be, the published curve, and which cheap numbers rank leakage."""
     points = select.against_half(leakage.reset_index(drop=True))
-    return [*_near(points), *published.sentences(points), *_proxies(proxies)]
+    return [*_near(with_models(points)), *published.sentences(points), *_proxies(proxies)]
 
 
 def _near(points: pd.DataFrame) -> list[str]:
@@ -57,7 +57,7 @@ def _proxies(proxies: pd.DataFrame) -> list[str]:
 
 def table(regression: pd.DataFrame) -> str:
     """Return in Markdown how well each informed adversary names one ratio among the most worlds there are, undefended."""
-    frame = regression[regression["ratio"].isna() & (regression["defence"] == "none")]
+    frame = with_models(regression[regression["ratio"].isna() & (regression["defence"] == "none")])
     frame = frame[frame["knowledge"].isin(["informed", "any"])]
     many = frame["chance"].min()
     frame = frame[frame["chance"] == many]

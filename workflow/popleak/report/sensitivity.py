@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..figures import _select as select
-from ..measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, SAME, WORDS
-from .findings import ONE_SIDE
+from ..measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, SAME, WORDS
+from .findings import MANY, ONE_SIDE
 from .words import beyond_chance, count, interval, listed, percent
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
         return []
     said = [_tried(tried), *_levels(table)]
     said += [line for question in QUESTIONS for line in _counted(question, _asked(question, table))]
-    return [*said, *_cause(table), *_closing(answers(table))]
+    return [*said, *_cause(table), *_constant(tried), *_closing(answers(table))]
 
 
 def _asked(question: Question, table: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +166,9 @@ def _tried(rows: pd.DataFrame) -> str:
             ("lambda", "eo_weight", fixed),
         ) if len(part)
     ]  # fmt: skip
-    chosen = " or chosen for each model" if rows["eo_chosen"].any() else ""
+    chosen = ""
+    if rows["eo_chosen"].any():
+        chosen = " or chosen for each model" if len(fixed) else "; lambda chosen for each model"
     return f"Tried: {_where(rows)}, with {'; '.join(parts)}{chosen}. Not every combination is there."
 
 
@@ -218,8 +220,9 @@ def _uncorrected(rows: pd.DataFrame) -> str:
 
 
 def _cause(table: pd.DataFrame) -> list[str]:
-    """Say whether label rates that move with the ratio raise what the fairness term adds without rehearsal: only where it adds more than
-    in the twin with equal label rates on more than one task, at more than one setting, and more often than chance would.
+    """Say whether label rates that move with the ratio raise what the fairness term adds without rehearsal: only where it adds
+    something and more than in the twin with equal label rates, on more than one task, at more than one setting, and more often than
+    chance would, and where less is not as frequent.
 
     Counted over all settings that have a twin. Were it only over those where the term adds something, chance would favour a larger
     excess there, and the rate below would be too small.
@@ -229,27 +232,43 @@ def _cause(table: pd.DataFrame) -> list[str]:
     added = rows[rows[f"{DIFFERENCE}_low"] > 0]
     if added.empty:  # there is nothing to explain
         return []
-    shown = rows[rows["verdict_excess"] == HIGHER]
+    shown, against = (rows[rows["verdict_excess"] == word] for word in (HIGHER, LOWER))
     most = rows.loc[rows["excess"].idxmax()]
     points = interval(100 * most["excess_low"], 100 * most["excess_high"], 1)
     said = (
         f"{count(len(rows), 'setting')} without rehearsal, at a fixed lambda, can be set against the same task with equal label rates. In "
         f"{len(added)} of them the fairness term adds to the share named, by the 95 % interval. In {len(shown)} of the {len(rows)} it adds more "
-        f"than it does with equal label rates, by the interval of the difference, where chance alone would put about "
-        f"{ONE_SIDE * len(rows):.1f} (the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
+        f"than it does with equal label rates and in {len(against)} less, by the interval of the difference, where chance alone would put about "
+        f"{ONE_SIDE * len(rows):.1f} on either side (the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
     )
     cause = (
         "So label rates that move with the ratio raise what the term adds."
-        if is_finding(shown) and beyond_chance(len(shown), len(rows), ONE_SIDE)
+        if is_finding(shown[shown[f"{DIFFERENCE}_low"] > 0])
+        and beyond_chance(len(shown), len(rows), ONE_SIDE)
+        and not beyond_chance(len(against), len(rows), ONE_SIDE)
+        else "The settings contradict each other, so label rates are not shown to be the cause."
+        if beyond_chance(len(against), len(rows), ONE_SIDE)
         else "That is not on more than one task and at more than one setting, beyond what chance gives, so label rates are not shown to be the "
         "cause."
     )
     return [f"{said} {cause}"]
 
 
+def _constant(rows: pd.DataFrame) -> list[str]:
+    """Say in how many settings fairness is had by giving one label to all."""
+    known = rows[rows["constant"].notna()]
+    many = int((known["constant"] >= MANY).sum())
+    if not many:
+        return []
+    return [
+        f"In {many} of {count(len(known), 'setting')} at least {percent(MANY, 0)} of the victims give one label to all: their Delta_EO is 0, "
+        f"whatever it is lower than, and says nothing of fairness."
+    ]
+
+
 def _closing(found: list[Answer]) -> list[str]:
     groups = {
-        "every setting tried": [one for one in found if one.holds == one.of],
+        "every setting that can speak to it": [one for one in found if one.holds == one.of],
         "some settings": [one for one in found if 0 < one.holds < one.of],
         "no setting": [one for one in found if not one.holds],
     }

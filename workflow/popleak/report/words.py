@@ -41,6 +41,13 @@ def facet_name(row: Mapping[str, Any], several: bool) -> str:
     return f"{row['task']} ({row['model']})" if several else str(row["task"])
 
 
+def with_models(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of a public table whose tasks are named with their model, where there are several models."""
+    if rows["model"].nunique() < 2:
+        return rows
+    return rows.assign(task=[facet_name(row, True) for row in rows[["task", "model"]].to_dict("records")])
+
+
 def beyond_chance(many: int, of: int, rate: float) -> bool:
     """Return whether so many of these intervals are too many where each is such by chance with this rate, as if they were independent
     (binomial tail below 5 %)."""
@@ -49,7 +56,7 @@ def beyond_chance(many: int, of: int, rate: float) -> bool:
     return bool(binom.sf(many - 1, of, rate) < LEVEL)
 
 
-def away_from_half(rows: pd.DataFrame) -> tuple[int, int]:
-    """Return how many of these accuracies' 95 % intervals leave out 50 %, and about how many would by chance alone, at least 1."""
+def away_from_half(rows: pd.DataFrame) -> tuple[int, str]:
+    """Return how many of these accuracies' 95 % intervals leave out 50 %, and how many would on average by chance alone."""
     outside = (rows["accuracy_low"] > 0.5) | (rows["accuracy_high"] < 0.5)
-    return int(outside.sum()), max(1, round(LEVEL * len(rows)))
+    return int(outside.sum()), f"{LEVEL * len(rows):.2g}"

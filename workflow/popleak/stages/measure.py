@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import needs
 from ..core.seeds import generator
-from ..measures import bounds, bounds_finer, fairness
+from ..measures import bounds, bounds_finer, fairness, squares
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import schema
@@ -28,13 +28,13 @@ from .train import How
 
 DRAWS = 400
 """Bootstrap draws of a model's bounds."""
-QUERY = split.POOLS.index("query")
+QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
 KEPT = ("split", "model_index", "seed", "ratio")
 TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights"))
 """What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
-    "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed",
+    "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed", "fpr_difference_squared", "tpr_difference_squared",
 )  # fmt: skip
 """Columns of `models` that victims have and shadows do not."""
 
@@ -43,7 +43,8 @@ class Pool(NamedTuple):
     """A query pool of m rows, in random order, so that rows taken in turn are random halves.
 
     rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None where the dataset knows none; weights
-    (m,): those that bring the groups to their shares in the dataset; halved (2, 2, 2): how many rows, by half, label and group.
+    (m,): those that bring the groups to their shares in the dataset; halved (2, 2, 2): how many rows, by half, label and group; unseen
+    (2, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
     """
 
     rows: np.ndarray
@@ -52,14 +53,16 @@ class Pool(NamedTuple):
     subgroup: np.ndarray | None
     weights: np.ndarray
     halved: np.ndarray
+    unseen: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray, records: Loaded) -> Pool:
-        """Return the pool of these rows, in this order."""
+    def of(cls, rows: np.ndarray, records: Loaded, unseen: np.ndarray) -> Pool:
+        """Return the pool of these rows, in this order; unseen (N,) bool."""
         y, a, second = records.y[rows], records.a[rows], records.subgroup
         share, there = records.facts["group_share"], (a == 1).mean()
         weights = np.where(a == 1, share / there, (1 - share) / (1 - there))
-        return cls(rows, y, a, None if second is None else second[rows], weights, bounds_finer.halved(y, a))
+        free = np.bincount(2 * records.y[unseen].astype(int) + records.a[unseen], minlength=4).reshape(2, 2)
+        return cls(rows, y, a, None if second is None else second[rows], weights, bounds_finer.halved(y, a), free)
 
     @property
     def counts(self) -> np.ndarray:
@@ -181,7 +184,7 @@ class Scoring:
         self.records, self.asking = records, query.Asking(settings, records, how)
         self.arms = {arm["arm"]: (arm, mine) for arm, mine in query.with_files(settings["victims"], files)}
         self.pools = {
-            number: Pool.of(shuffled(np.flatnonzero(pool == QUERY), settings, number), records)
+            number: Pool.of(shuffled(np.flatnonzero(pool == QUERY), settings, number), records, pool != VICTIM)
             for number, pool in pools.items()
         }
         self._known: dict[tuple[str, ...], dict[int, Said]] = {}
@@ -250,12 +253,15 @@ def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
     positives = halves.sum(axis=1)
     rates = fairness.rates_of(positives, pool.counts, share=worlds.share)
     accuracy = worlds.accuracies(rates.positives)
+    squared = squares.squared_differences(positives, pool.counts, pool.unseen)
     found = {
         **rates._asdict(),
         "auc": said.auc,
         "gap": accuracy[0] - accuracy[1],
         "delta_eo_floor": fairness.delta_eo_floor(positives, pool.counts),
         "delta_eo_crossed": fairness.crossed(_rate(halves, pool.halved))[0],
+        "fpr_difference_squared": squared[:, 0],
+        "tpr_difference_squared": squared[:, 1],
     }
     return {**{name: found[name] for name in MEASURED}, "status": said.status}
 

@@ -54,7 +54,11 @@ ADVERSARY = (
     Column("repeats", "int64", "how often each query is asked; above 1 only where a defence answers at random"),
 )
 WITH_BEST = (
-    Column("adversary", "string", "id of the attack; `best` is the attack that did best on the other pool splits"),
+    Column(
+        "adversary",
+        "string",
+        "id of the attack; `best` is for each half of the pool splits the attack that did best on the other half",
+    ),
     Column("access", "string", f"{ADVERSARY[1].about}; any for `best`, whose candidates see labels or scores"),
     *ADVERSARY[2:],
 )
@@ -72,7 +76,7 @@ MODELS = (
         "accuracy",
         "double",
         "accuracy on all rows of the split's query pool, each group weighted by its share in the dataset; null, as all measures "
-        "to `delta_eo_crossed`, for shadows, which are not measured",
+        "to `tpr_difference_squared`, for shadows, which are not measured",
     ),
     Column("auc", "double", "area under the ROC curve of the scores against y, on the pool so weighted"),
     Column("accuracy_g0", "double", "accuracy on group 0"),
@@ -105,6 +109,13 @@ MODELS = (
         "the same as `delta_eo`, label and sign chosen on one half of the pool and measured on the other, both ways: 0 on average "
         "without a difference, so below 0 by chance",
     ),
+    Column(
+        "fpr_difference_squared",
+        "double",
+        "squared difference between the groups' false positive rates less the part that sampling of rows adds, so without bias: below 0 by "
+        "chance; of the rows of the table that no victim of the split is trained on",
+    ),
+    Column("tpr_difference_squared", "double", "the same of the true positive rates; claim C5 compares means of both"),
     Column(
         "status",
         "string",

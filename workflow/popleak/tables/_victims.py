@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 VICTIM = ["split", "world", "model_index"]
-DIVERGED = "diverged"
+CONSTANT, DIVERGED = "constant", "diverged"
 MEASURES = [
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference",

@@ -34,7 +34,7 @@ from ..measures.verdicts import (
 )
 from ..store.plain import plain
 from . import as_arrow
-from ._victims import DIVERGED, Victims
+from ._victims import CONSTANT, DIVERGED, Victims
 from ._victims import VICTIM as MODEL
 
 BEFORE, AFTER = (0.10, 0.20), 0.04
@@ -49,6 +49,7 @@ GAME = ["model", "protocol", "ratio_0", "ratio_1"]
 SETTING = [*GAME, "world"]
 VICTIM = [*GAME, *MODEL]
 NOTHING = "neither reads more than a model without a difference does"
+SQUARES = ("fpr_difference_squared", "tpr_difference_squared")
 RATE, CHANGE, TWICE = (0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)
 """What is possible: a rate or a |gap|, a difference of two, and one of two advantages."""
 
@@ -288,34 +289,67 @@ def _known(table: pd.DataFrame) -> pd.Series:
 
 
 def _c5(evidence: Evidence) -> Iterator[Row]:
-    """Delta_EO after fair fine-tuning, against none (the claim) and against the control (what the EO term adds).
-
-    Crossed, which is 0 on average where there is no difference: plug-in values of two models differ where their floors do.
-    """
+    """Delta_EO after fair fine-tuning, against none (the claim) and against the control (what the EO term adds)."""
     for fft in evidence.of("fft", "fft-rehearsal"):
         control = evidence.controls.get(fft)
         for keys, part in _with(evidence.pairs, fft, GAME):
             lines, parts = [], []
             for world, one in part.groupby("world", sort=True):
-                change = _paired(one, "delta_eo_crossed", fft, "none", TWICE)
+                verdict, change = _lower_eo(one, fft, "none")
                 line = f"base in world {world}: minus none {change}"
                 if control:
                     pair = Victims(one)
                     same = pair.idle([fft, control]) or pair.equal(fft, control)
-                    added = "the same models" if same else _paired(one, "delta_eo_crossed", fft, control, TWICE)
+                    added = "the same models" if same else _lower_eo(one, fft, control)[1]
                     line += f", minus the no-EO control {control} {added}"
-                after, before = _plug_in(one, fft), _plug_in(one, "none")
-                lines.append(f"{line}, plug-in {after} against {before}")
+                lines.append(f"{line}, plug-in {_plug_in(one, fft)} against {_plug_in(one, 'none')}")
                 same = change.models and Victims(one).equal(fft, "none")
-                verdict = Verdict(OPEN, NOTHING) if after.within and before.within else below(change, 0.0)
                 parts.append((Verdict(IDLE, "the models are those of none") if same else verdict, change))
             mine = part[part["defence"] == fft]
             lines.append(
-                f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}"
+                f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}, "
+                f"models that give one label to all {(mine['status'] == CONSTANT).mean():.2f}"
             )
             verdict, ends = _decided(parts)
             found, said = evidence.causal(fft, verdict), f"{fft} lowers Delta_EO ({_game(keys)})."
             yield evidence.row("C5", found, said, lines, ends, mine, (*keys, fft))
+
+
+def _lower_eo(part: pd.DataFrame, defence: str, other: str) -> tuple[Verdict, Found]:
+    """Return whether a defence lowers Delta_EO below another's, on the same victims, and the change of its root mean square.
+
+    Squares are compared, for their means have no bias however noisy the rates of either are: of the label where the groups lie
+    farther apart under each defence, which is what Delta_EO takes, and of both labels together, since to choose the larger of
+    two favours noise. A verdict is what both say. With a and b the roots of two mean squares, the change a - b is (a^2 - b^2) / (a + b),
+    so the interval is that of the squares over a + b.
+    """
+    values = {name: _squares(part, name) for name in (defence, other)}
+    scale = sum(max(one.mean, 0.0) ** 0.5 for one in values.values())
+    wide = part.assign(both=part[list(SQUARES)].sum(axis=1, min_count=1), larger=np.nan)  # a label may be unknown
+    for name, one in values.items():
+        wide["larger"] = wide["larger"].where(part["defence"] != name, part[one.label])
+    changes = [_paired(wide, name, defence, other, span) for name, span in (("larger", TWICE), ("both", (-4.0, 4.0)))]
+    verdicts = [below(one, 0.0) for one in changes]
+    verdict = verdicts[0] if verdicts[0].word == verdicts[1].word else Verdict(OPEN)
+    change = changes[0]
+    if not scale > 0:
+        reason = lacking(change) or NOTHING
+        return Verdict(OPEN, reason), change._replace(low=np.nan, high=np.nan)
+    limits = {end: min(max(getattr(change, end) / scale, -1.0), 1.0) for end in ("value", "low", "high")}
+    return verdict, change._replace(**limits)
+
+
+class _Squares(NamedTuple):
+    """The label whose squared difference is larger on average under a defence, and that average."""
+
+    label: str
+    mean: float
+
+
+def _squares(part: pd.DataFrame, defence: str) -> _Squares:
+    means = part.loc[(part["defence"] == defence) & (part["status"] != DIVERGED), list(SQUARES)].mean()
+    label = SQUARES[0] if means.isna().all() else str(means.idxmax())
+    return _Squares(label, float(means[label]))
 
 
 class _PlugIn(NamedTuple):
@@ -326,11 +360,6 @@ class _PlugIn(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.floor:.3f} without a difference)" if self.value == self.value else "unknown"
-
-    @property
-    def within(self) -> bool:
-        """Whether there is no more than a model without a difference reads."""
-        return self.value <= self.floor
 
 
 def _plug_in(part: pd.DataFrame, defence: str) -> _PlugIn:
