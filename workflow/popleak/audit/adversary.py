@@ -17,7 +17,7 @@ UNKNOWN_GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=0, mode="natural", model="")
 """What is assumed where nothing is said of the worlds: one group against the other."""
 
 
-def attacks() -> dict[str, str]:
+def list_attacks() -> dict[str, str]:
     """Return the names of all attacks, each with its one-line summary.
 
     Plugins of other installed packages (entry point group `popleak.attacks`) are among them.
@@ -28,7 +28,7 @@ def attacks() -> dict[str, str]:
 def attack(name: str, **settings: Any) -> Adversary:
     """Return the attack `name` with these settings, ready to be calibrated.
 
-    name: one of `attacks()`; settings: the plugin's own (docs/plugins.md), defaults filled in.
+    name: one of `list_attacks()`; settings: the plugin's own (docs/plugins.md), defaults filled in.
     Raises PopleakError for an unknown name, an unknown setting or a value that is not allowed.
     """
     return Adversary(name, settings)
