@@ -129,7 +129,7 @@ def imports(*modules: str) -> tuple[str, ...]:
             seen.add(module)
             todo.extend(_parsed(module)[1])
             parent = module.rpartition(".")[0]
-            if "." in parent:  # importing a module runs its packages too; the root holds the version alone
+            if "." in parent:  # importing a module runs its packages too; the root runs nothing
                 todo.append(parent)
     return tuple(sorted(seen))
 
