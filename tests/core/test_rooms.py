@@ -17,6 +17,7 @@ LEVELS = (
     ("plan", "threat", "tables", "figures"),
     ("report", "testing"),
     ("stages",),
+    ("audit",),
     ("cli",),
 )
 """Rooms from the ground up: a room imports those below it, never one beside it or above."""

@@ -338,6 +338,18 @@ class Constant(Judge):
         return self.value
 
 
+def test_suite_catches_a_field_of_the_query_set_that_reads_does_not_name():
+    class Labels(Honest):
+        reads = ("origin",)
+
+        def calibrate(self, *, shadows_0, shadows_1, query, game, settings):
+            return Constant(float(np.mean(shadows_1[:, query.y == 1])))
+
+    with pytest.raises(AssertionError, match="depend on y, a of the query set: name them in reads"):
+        contracts.check_reads(Labels(), contracts.beta_scores, Labels.Settings())
+    contracts.check_reads(Honest(), contracts.beta_scores, Honest.Settings())
+
+
 def test_suite_catches_a_use_of_shadows_that_is_denied():
     class Secret(Honest):
         shadows = False
@@ -406,6 +418,7 @@ def test_suite_catches_a_mark_without_order():
         ({"access": "gradients"}, "access must be one of labels, scores"),
         ({"shadow_access": "gradients"}, "shadow_access must be None"),
         ({"shadow_access": "scores"}, "shadow_access must be None"),
+        ({"reads": ("y", "cell")}, "reads must name some of y, a, origin"),
         ({"many": 1}, "many must be True or False"),
         ({"many": True}, "calibrate_many is missing"),
         ({"transductive": True}, "set reference"),

@@ -47,6 +47,7 @@ class Snap(Attack):
 
     access: ClassVar[Literal["labels", "scores"]]
     reaches = 0.98
+    reads = ("y", "a")
     all_points = True  # a target point is one by its group and label, whichever world it stands for
 
     def values(self, outputs: np.ndarray, poisoned: int, settings: Settings) -> np.ndarray:

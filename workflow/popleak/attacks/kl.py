@@ -37,6 +37,7 @@ class KL(Attack):
     name = "kl"
     summary = "the world whose shadows' scores the victim's scores diverge from least"
     access = "scores"
+    reads = ()
     reaches = 0.98
     many = True
     reaches_many = 0.75

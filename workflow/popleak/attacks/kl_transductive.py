@@ -76,6 +76,7 @@ class KLTransductive(Attack):
         "published decisions"
     )
     access = "scores"
+    reads = ("origin",)
     transductive = True
     reference = True
     ignores_shadow_order = False

@@ -67,6 +67,7 @@ class Meta(Attack):
     name = "meta"
     summary = "logistic regression on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    reads = ()
     reaches = 0.98
     many = True
     reaches_many = 0.75

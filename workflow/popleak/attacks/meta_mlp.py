@@ -86,6 +86,7 @@ class MetaMLP(Attack):
     name = "meta-mlp"
     summary = "a small network on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    reads = ()
     reaches = 0.98
     seconds = 0.2
 

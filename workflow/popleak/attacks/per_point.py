@@ -36,6 +36,7 @@ class PerPoint(Attack):
     name = "per-point"
     summary = "a threshold and direction for each query point learned on shadows, then a majority vote"
     access = "scores"
+    reads = ()
     reaches = 0.98
 
     def calibrate(

@@ -36,6 +36,7 @@ class ThresholdTest(Attack):
     name = "threshold"
     summary = "an accuracy threshold and direction learned on shadows, on the better query distribution"
     access = "labels"
+    reads = ("y", "origin")
     reaches = 0.98
     many = True
     reaches_many = 0.75

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..core import accounting, trouble
 from ..core.errors import PopleakError
 from ..store.schema import TABLES
-from . import tools
+from . import audit, tools
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 MODULES = {"report": "popleak.report.build"}  # stages whose module is elsewhere
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     tools.add(commands)
+    audit.add(commands)
     one, many = {"type": Path, "required": True}, {"type": Path, "required": True, "nargs": "+"}
     _stage(commands, "dataset", _dataset, files={"type": Path, "nargs": "*", "default": []}, output=one)
     _stage(commands, "split", _split, data=one, output=one)

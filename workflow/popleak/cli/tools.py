@@ -84,7 +84,8 @@ def experiment_of(configfiles: Sequence[Path]):
     return config.load(raw)
 
 
-def _add_configfile(parser: argparse.ArgumentParser) -> None:
+def add_configfile(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names overlays over config.yaml."""
     parser.add_argument(
         "--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake"
     )
@@ -107,7 +108,7 @@ def _init(arguments: argparse.Namespace) -> None:
 
 def _add_check(commands) -> None:
     parser = commands.add_parser("check", help="before a run: all that is wrong or doubtful in own tables and sizes")
-    _add_configfile(parser)
+    add_configfile(parser)
     parser.set_defaults(run=_check)
 
 
@@ -120,7 +121,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _add_plan(commands) -> None:
     parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
-    _add_configfile(parser)
+    add_configfile(parser)
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores that the run will have")
     parser.set_defaults(run=_plan)
 
@@ -296,7 +297,7 @@ def _readme(arguments: argparse.Namespace) -> None:
 
 def _add_data(commands) -> None:
     parser = commands.add_parser("data", help="which raw files of an experiment are here, and which a run would fetch")
-    _add_configfile(parser)
+    add_configfile(parser)
     parser.set_defaults(run=_data)
 
 
@@ -334,7 +335,7 @@ def _add_verify(commands) -> None:
     parser = commands.add_parser(
         "verify", help="read an experiment's finished files: are they whole, and of this config?"
     )
-    _add_configfile(parser)
+    add_configfile(parser)
     parser.set_defaults(run=_verify)
 
 

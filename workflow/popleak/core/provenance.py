@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import sys
@@ -69,12 +70,25 @@ def _strip(tree: ast.Module) -> ast.Module:
 def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
     """Return the digest of one module's own code and the names of the package's modules that it imports."""
     path = _source(module)
-    if path is None:
+    if path is None or module == PACKAGE:  # it offers names from far below, and who imports it runs none of them
         return "", ()
-    tree, found = _tree(path), _imported(module)
+    tree, found = _tree(path), _through_the_door(_imported(module))
     wanted = {name for name in found if name.split(".")[0] in (module.split(".")[0], PACKAGE)}
     inner = sorted(name for name in wanted if _source(name) is not None)
     return hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(inner)
+
+
+def _through_the_door(found: frozenset[str]) -> set[str]:
+    """Return imported names, and the modules of those that the package itself offers: `from popleak import n_leaked` in a stranger's plugin.
+
+    All that it offers where a module can reach the package as a whole: `import popleak`.
+    """
+    places = {
+        f"{PACKAGE}.{name}": f"{PACKAGE}.{place}"
+        for name, (place, _) in importlib.import_module(PACKAGE).PLACES.items()
+    }
+    asked = places if f"{PACKAGE}.*" in found else found & places.keys()
+    return {*found, *(places[name] for name in asked)}
 
 
 @functools.cache
@@ -95,6 +109,8 @@ def _imported(module: str) -> frozenset[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
+            if any(alias.name.split(".")[0] == PACKAGE for alias in node.names):
+                found.add(f"{PACKAGE}.*")
         elif isinstance(node, ast.ImportFrom):
             stem = base[: len(base) - node.level + 1] if node.level else []
             origin = ".".join([*stem, *([node.module] if node.module else [])])
@@ -113,7 +129,7 @@ def imports(*modules: str) -> tuple[str, ...]:
             seen.add(module)
             todo.extend(_parsed(module)[1])
             parent = module.rpartition(".")[0]
-            if "." in parent:  # importing a module runs its packages too; the root holds the version alone
+            if "." in parent:  # importing a module runs its packages too; the root runs nothing
                 todo.append(parent)
     return tuple(sorted(seen))
 

@@ -66,10 +66,10 @@ def judge_split(
 
 def run(*, settings: Mapping[str, Any], files: Files, output: Path, step: str, code: str) -> None:
     """Write one row a verdict. Raises PopleakError where the attack cannot be mounted on the models."""
-    seen.play("attack", "scores", _pair, settings=settings, files=files, output=output, step=step, code=code)
+    seen.play("attack", "scores", judge_pair, settings=settings, files=files, output=output, step=step, code=code)
 
 
-def _pair(
+def judge_pair(
     attack: Attack, own: Any, settings: Mapping[str, Any], source: Source, sets: Mapping[int, stored.Points]
 ) -> list[dict[str, Any]]:
     """Return the verdicts on one pair of worlds: the attack under every defence and with each knowledge."""

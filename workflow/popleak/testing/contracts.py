@@ -115,6 +115,10 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     if attack.access == "weights":
         reason = attack.refuses(example.game._replace(sides=None))
         assert reason and "\n" not in reason, "refuses must say in one line why a model without layers will not do"
+    fields = ("y", "a", "origin")
+    assert isinstance(attack.reads, tuple) and set(attack.reads) <= set(fields), (
+        f"reads must name some of {', '.join(fields)}, not {attack.reads!r}"
+    )
     known = attack.known_accuracy(game=example.game, query=example.query)
     if known is not None:
         value, error = known
@@ -138,6 +142,16 @@ def check_alone(attack: Attack, generate: Generate, settings: Settings) -> None:
     if not together:
         alone = [scores(calibrate(attack, example, settings), victim[None])[0] for victim in victims[:3]]
         assert np.array_equal(among[:3], alone), "a victim's score alone differs from its score among others"
+
+
+def check_reads(attack: Attack, generate: Generate, settings: Settings) -> None:
+    """What `reads` does not name of the query set decides no score."""
+    example = generate(attack, kind="easy")
+    others = {name: 1 - getattr(example.query, name) for name in ("y", "a", "origin") if name not in attack.reads}
+    turned = example._replace(query=example.query._replace(**others))
+    victims = np.concatenate([example.victims_0[:5], example.victims_1[:5]])
+    found = [scores(calibrate(attack, one, settings), victims) for one in (example, turned)]
+    assert np.array_equal(*found), f"scores depend on {', '.join(others)} of the query set: name them in reads"
 
 
 def check_company(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -264,6 +278,7 @@ def check_null(attack: Attack, generate: Generate, settings: Settings) -> None:
 ATTACK_CHECKS = (
     check_attack_class,
     check_alone,
+    check_reads,
     check_company,
     check_deterministic,
     check_order,
