@@ -18,6 +18,7 @@ from scipy.stats import chi2_contingency, chisquare
 import tiny
 from popleak.core.errors import PopleakError
 from popleak.core.needs import Mixing, counts, half_up
+from popleak.core.protocols import ROLES
 from popleak.core.seeds import generator
 from popleak.defences.base import Data, mixture, subsample
 from popleak.engine.fit import hold_out
@@ -26,7 +27,7 @@ from popleak.stages import draw, train
 from popleak.stages.defend import Owner, mixing_of
 from popleak.stages.draw import draw_one, members
 from popleak.store import arrays
-from popleak.store.populations import ROLES, draws_of, of_role
+from popleak.store.populations import draws_of, of_role
 from popleak.store.records import Loaded
 from popleak.store.records import read as read_records
 
@@ -273,11 +274,11 @@ def drawn(folder, **changes) -> list[Direction]:
     for step in plan.steps["defend"].values():
         settings = step.settings
         paths = {name: [folder / path for path in paths] for name, paths in step.inputs.items()}
-        names = [world for world, _ in settings["directions"]]
+        names = settings.own_worlds
         known = train.known(paths["data"][0], names)
         fitter = train.Fitter(settings, known, size=train.plain_size(known, names))
         rate = float(read_records(paths["data"][0]).y.mean())
-        for world, other in settings["directions"]:
+        for world, other in settings.directions:
             for role in ROLES:
                 keys, rows = of_role(draws_of(paths["draw"], world, world), role, (0, 1))
                 turned, rows_of_other = of_role(draws_of(paths["complement"], world, other), role, (0, 1))

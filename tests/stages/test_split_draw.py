@@ -50,16 +50,16 @@ class Stages:
         """Return the draws of a purpose by world: columns, with rows (K, n)."""
         found = {}
         for step in self.steps:
-            if step.settings["purpose"] == purpose:
-                for one in step.settings["draws"]:
-                    table = store.read(self.file("draw", step), stage="draw", where={"world": one["world"]})
+            if step.settings.purpose == purpose:
+                for one in step.settings.draws:
+                    table = store.read(self.file("draw", step), stage="draw", where={"world": one.world})
                     columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names if n != "rows"}
-                    found[one["world"]] = {**columns, "rows": arrays.matrix(table["rows"])}
+                    found[one.world] = {**columns, "rows": arrays.matrix(table["rows"])}
         return found
 
     def queries(self) -> dict[int, query.Points]:
-        step = next(step for step in self.steps if step.settings["purpose"] == "query")
-        return query.read_points(self.file("draw", step), step.settings["pairs"][0]["pair"])
+        step = next(step for step in self.steps if step.settings.purpose == "query")
+        return query.read_points(self.file("draw", step), step.settings.pairs[0].pair)
 
 
 RATIO = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]

@@ -182,7 +182,8 @@ def _groups(values: Values) -> Sides:
     if len(values.texts) < 2:
         raise PopleakError(f"init: column {values.name!r} is constant: name another with --group")
     order = np.argsort(-values.counts, kind="stable")[:2]
-    return Sides(*(_plain(values.texts[i]) for i in order), values.shown())
+    first, second = (_plain(values.texts[i]) for i in order)
+    return Sides(first, second, values.shown())
 
 
 def _middle(values: Values) -> float:

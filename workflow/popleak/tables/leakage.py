@@ -9,15 +9,19 @@ the margin, each corrected (Holm) within its family: what claim C6 asks is `prim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from ..core.protocols import EQUAL, RATIO
 from ..measures import intervals, leakage, paired, verdicts
+from ..steps.tables._adversaries import Adversaries
+from ..steps.tables.leakage import Table
 from ..store import schema
 from ..store.plain import plain
 from . import as_arrow
@@ -47,48 +51,51 @@ OTHERS = ("none", "control")
 PRIMARY, SECONDARY = "primary", "secondary"
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from `scores` and `models`."""
     scores, models = tables["scores"], tables["models"]
     known = dict(iter(models[models["role"] == "victim"].groupby(PAIR, sort=False)))
     rows = []
     for key, game, cells in games(scores, settings):
-        controls = settings["controls"].get(game["task"].iloc[0], {})
-        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings["margin"])
+        controls = settings.controls.get(game["task"].iloc[0], {})
+        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings.margin)
     kept = [column.name for column in schema.TABLES["leakage"]]
-    rows = [row | settings.get("data", {}).get(row["task"], {}) for row in rows]
+    data = {task: dataclasses.asdict(one) for task, one in settings.data.items()}
+    rows = [row | data.get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
-    frame["margin"], frame["family"] = settings["margin"], _families(frame, settings)
-    searched = _among(frame, "defence", settings["searched"])
+    frame["margin"], frame["family"] = settings.margin, _families(frame, settings)
+    searched = _among(frame, "defence", settings.searched)
     _judge(frame, "none", searched=np.zeros(len(frame), dtype=bool))
     _judge(frame, "control", searched=searched)
     return as_arrow("leakage", frame)
 
 
-def games(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[tuple, pd.DataFrame, Cells]]:
+def games(scores: pd.DataFrame, settings: Adversaries) -> Iterator[tuple[tuple, pd.DataFrame, Cells]]:
     """Yield each game's key (PAIR), its verdicts with the columns `correct` and `victim`, and its cells, `best` among them.
 
-    scores: rows of the table `scores`; settings: `references` and `white_box`, by task the adversaries that are no candidates for `best`.
+    scores: rows of the table `scores`; settings: by task, the adversaries that are no candidates for `best`.
     """
     scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
     for key, game in scores.groupby(PAIR, sort=False):
         game = game.assign(victim=game.groupby(VICTIM, sort=True).ngroup())
         task = game["task"].iloc[0]
-        aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
+        aside = [*settings.references.get(task, ()), *settings.white_box.get(task, ())]
         yield key, game, _cells(game) | _best(game[~game["adversary"].isin(aside)])
 
 
-def _families(frame: pd.DataFrame, settings: Mapping[str, Any]) -> np.ndarray:
+def _families(frame: pd.DataFrame, settings: Table) -> np.ndarray:
     """Return the family of tests of each row (n,): primary, what claim C6 asks, secondary, or None for a reference line, which
     claims nothing of a defence."""
     asked = (frame["adversary"] == BEST) & (frame["knowledge"] == "informed") & (frame["protocol"] != EQUAL)
     primary = asked.to_numpy() & frame.index.isin(plain(frame).index)
-    primary &= ~_among(frame, "defence", settings["searched"])
-    line = _among(frame, "adversary", settings["references"])
-    return np.where(line, None, np.where(primary, PRIMARY, SECONDARY).astype(object))
+    primary &= ~_among(frame, "defence", settings.searched)
+    line = _among(frame, "adversary", settings.references)
+    found = np.where(primary, PRIMARY, SECONDARY).astype(object)
+    found[line] = None
+    return found
 
 
-def _among(frame: pd.DataFrame, column: str, names: Mapping[str, list[str]]) -> np.ndarray:
+def _among(frame: pd.DataFrame, column: str, names: Mapping[str, Sequence[str]]) -> np.ndarray:
     """Return whether a row's value (n,) is one of its task's names."""
     wanted = {(task, name) for task, some in names.items() for name in some}
     return np.array([key in wanted for key in zip(frame["task"], frame[column], strict=True)], dtype=bool)
