@@ -19,6 +19,7 @@ from popleak.datasets.base import Cells
 from popleak.plan import build as plan
 from popleak.plan import sizes
 from popleak.stages import split
+from popleak.steps.split import SplitStep
 
 POPULATION = {"splits": 2, "victims": 4, "shadows": 3}
 
@@ -191,7 +192,7 @@ def test_the_pools_hold_what_the_arithmetic_says(counts, ratios, mode, poison):
     cells = ((counts[0], counts[1]), (counts[2], counts[3]))
     shares = {"victim": 0.4, "adversary": 0.35, "query": 0.25}
     few, many = (needs.held(cells, shares, fewest=fewest) for fewest in (True, False))
-    cut = {"seed": 1, "key": "k", "splits": 2, "victim_share": 0.4, "adversary_share": 0.35}
+    cut = SplitStep(seed=1, key="k", splits=2, victim_share=0.4, adversary_share=0.35)
     for pool in split.pools_of(y, a, np.arange(len(y)), cut):
         for number, name in enumerate(needs.POOLS):
             for label, group in ((0, 0), (0, 1), (1, 0), (1, 1)):

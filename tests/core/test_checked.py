@@ -15,7 +15,9 @@ import tiny
 CODE = ("workflow", "tests", "benchmarks")
 TYPED = ("mypy", "numpy", "pandas", "pyarrow", "pydantic", "torch")
 """Libraries whose own types decide what mypy finds."""
-STRICT = ("core", "plan", "steps", "store", "threat")
+STRICT = {"core", "plan", "steps", "store", "threat"}
+OPEN = {"attacks", "config", "datasets", "defences", "engine", "figures", "measures", "models", "report", "testing"}
+"""Rooms whose own lines mypy does not check yet."""
 
 
 def run(*words: str) -> None:
@@ -45,10 +47,10 @@ def test_types():
 
 
 def test_the_rooms_that_plan_and_store_are_checked_strictly():
-    """No room may leave the list."""
+    """No room may leave the list, and none may join those that are still open."""
     mypy = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
-    (strict,) = mypy["overrides"]
-    assert strict["module"] == [f"popleak.{room}.*" for room in STRICT]
+    strict, still_open = ({name.split(".")[1] for name in one["module"]} for one in mypy["overrides"])
+    assert strict == STRICT and still_open <= OPEN
     assert (tiny.ROOT / "workflow" / "popleak" / "py.typed").is_file()
 
 

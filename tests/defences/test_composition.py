@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
 import tiny
+import told
 from popleak.core.errors import PopleakError
 from popleak.core.needs import Mixing, counts, half_up
 from popleak.core.protocols import ROLES
@@ -26,6 +27,7 @@ from popleak.plan.games import Game, directions
 from popleak.stages import draw, train
 from popleak.stages.defend import Owner, mixing_of
 from popleak.stages.draw import draw_one, members
+from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays
 from popleak.store.populations import draws_of, of_role
 from popleak.store.records import Loaded
@@ -147,22 +149,28 @@ def worlds(mode: str) -> tuple[World, World]:
     small, found = SMALL[mode], []
     records = records_of(small)
     pools = {0: np.repeat([0, 1], len(records.y) // 2)}
-    fitter = train.Fitter(
-        {"model": "prior", "model_settings": {}, "training": {"validation": small.validation}}, records
-    )
+    fitter = train.Fitter(told.defend("prior", {}, {"validation": small.validation}), records)
     names = ("one#0", "two#0")
     for b in (0, 1):
-        settings = {"seed": 1, "key": "t", "rows": small.rows, "mode": mode, "victims": MODELS, "shadows": 0}
+        settings = {
+            "seed": 1,
+            "key": "t",
+            "rows": small.rows,
+            "mode": mode,
+            "victims": MODELS,
+            "shadows": 0,
+            "draws": (),
+        }
         ratios = small.ratios[b], small.ratios[1 - b]
         base = draw._training(
-            {**settings, "purpose": "base"},
-            {"world": names[b], "from_world": names[b], "ratio": ratios[0]},
+            ModelDraw(**settings, purpose="base"),
+            Drawn(world=names[b], from_world=names[b], ratio=ratios[0]),
             records,
             pools,
         )
         turned = draw._training(
-            {**settings, "purpose": "complement"},
-            {"world": names[b], "from_world": names[1 - b], "ratio": ratios[1], "own_ratio": ratios[0]},
+            ModelDraw(**settings, purpose="complement"),
+            Drawn(world=names[b], from_world=names[1 - b], ratio=ratios[1], own_ratio=ratios[0]),
             records, pools,
         )  # fmt: skip
         rows, other = arrays.matrix(base["rows"]), arrays.matrix(turned["rows"])

@@ -188,8 +188,9 @@ def _groups(values: Values) -> Sides:
 
 def _middle(values: Values) -> float:
     """Return the number at the median that leaves numbers on both sides."""
-    known = ~np.isnan(values.numbers)
-    seen = np.sort(np.repeat(values.numbers[known], values.counts[known]))
+    numbers = np.asarray(values.numbers)
+    known = ~np.isnan(numbers)
+    seen = np.sort(np.repeat(numbers[known], values.counts[known]))
     middle = seen[(len(seen) - 1) // 2]
     return float(middle if middle < seen[-1] else seen[seen < seen[-1]].max())
 

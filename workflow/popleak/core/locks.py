@@ -18,7 +18,7 @@ except ImportError:  # not Unix: Snakemake's own rules hold
 
 LIVING = "popleak.alive"
 """Name of the file in `.snakemake` that each run locks, shared."""
-_held: list[IO[bytes]] = []
+_held: list[IO[str]] = []
 
 
 def clear(folder: str | Path) -> bool:
@@ -45,7 +45,7 @@ def clear(folder: str | Path) -> bool:
     return dead
 
 
-def _alone(handle: IO[bytes]) -> bool:
+def _alone(handle: IO[str]) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attacks.base import Attack, Game, Judge
+from ..attacks.base import Attack, Game, Judge, TransductiveJudge
 from ..core.errors import PopleakError
 from ..steps.attack import AttackStep
 from ..store import answers as stored
@@ -56,7 +56,7 @@ def judge_split(
     used, asked = query_of(points, attack.all_points)
     mine = np.flatnonzero(victims.keys["split"] == split)
     outputs = outputs_of(victims, mine, used, attack.access)
-    if attack.transductive:
+    if isinstance(judge, TransductiveJudge):
         scores = np.asarray(judge.score_all(outputs), dtype=np.float64)
     else:
         scores = np.array([judge.score(row) for row in outputs], dtype=np.float64)

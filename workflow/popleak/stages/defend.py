@@ -59,7 +59,8 @@ class Owner:
         term sees half of the held-out rows and nothing else, and the other half is left for validation.
         """
         seeds = self.seeds[part]
-        aside, clean = self._aside(rows, part) if penalty is not None else (None, None)
+        nothing = np.empty((len(rows), 0), dtype=np.int64)
+        aside, clean = self._aside(rows, part) if penalty is not None else (nothing, nothing.astype(bool))
         if held_out:
             if (clean.sum(1) < 4).any():
                 raise PopleakError("config: training.validation: eo_reference held-out needs held-out rows: raise it")
@@ -106,10 +107,10 @@ class Owner:
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
         if not rows.shape[1]:
             return Validation(positives, counts)
-        records, how = self.fitter.records, self.fitter.how
-        scores = predict_rows(
-            self.fitter.build, weights, self.fitter.table, rows, threads=how.threads, device=how.device
-        )
+        records, how, build, table = self.fitter.records, self.fitter.how, self.fitter.build, self.fitter.table
+        if build is None or table is None:  # no penalty is asked of a closed form
+            return Validation(positives, counts)
+        scores = predict_rows(build, weights, table, rows, threads=how.threads, device=how.device)
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):
             kept = row[ok]
             (positives[k],), counts[k] = cell_positives(score[ok][None], records.y[kept], records.a[kept])

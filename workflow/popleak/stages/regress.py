@@ -43,7 +43,7 @@ def _game(
                 judge = unaware.get(split) if level.arm == NONE else None
                 if judge is None:
                     judge = attack.calibrate_many(
-                        shadows=shadows_by_world(shadows, split, used, access, len(ratios)), ratios=ratios, query=asked,
+                        shadows=shadows_by_world(shadows, split, used, access, len(ratios)), ratios=source.pair.ratios, query=asked,
                         game=game._replace(law=points.law, seed=source.seed(split)), settings=own,
                     )  # fmt: skip
                 if level.arm == NONE:

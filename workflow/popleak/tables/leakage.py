@@ -45,8 +45,10 @@ class Cell(NamedTuple):
     correct: np.ndarray
 
 
+Adversary = tuple[str, str, str, str, int]
+"""adversary, access, knowledge, shadow model and repeats."""
 Cells = dict[tuple[str, str, str, str, str, int], Cell]
-"""By defence, adversary, access, knowledge, shadow model and repeats."""
+"""By defence and `Adversary`."""
 OTHERS = ("none", "control")
 PRIMARY, SECONDARY = "primary", "secondary"
 
@@ -136,8 +138,8 @@ def _best(game: pd.DataFrame) -> Cells:
     Choosing on the victims one reports would add optimism; choosing on others does not. Reference lines (such as
     `ceiling`) and attacks that see more than answers are no candidates: the caller leaves them out.
     """
-    found = {}
-    own = game["model"].iloc[0] if len(game) else None
+    found: Cells = {}
+    own = str(game["model"].iloc[0]) if len(game) else ""
     game = game[game["shadow_model"] == own]
     for (defence, repeats), part in game.groupby(["defence", "repeats"], sort=False):
         levels = [level for level in ("informed", "aware", "unaware") if (part["knowledge"] == level).any()]
@@ -180,7 +182,7 @@ def _game(
     same: dict[tuple[str, str], bool] = {}
     rows = []
     for key, cell in cells.items():
-        defence, *adversary = key
+        defence, adversary = key[0], key[1:]
         blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
         row = {
             **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)), **found[key],
@@ -189,7 +191,7 @@ def _game(
         }  # fmt: skip
         for other, name in zip(OTHERS, ("none" if defence != "none" else None, controls.get(defence)), strict=True):
             there = _key(cells, name, adversary)
-            if there is None:
+            if there is None or name is None:
                 row |= {f"found_{other}": None}
                 continue
             if (defence, name) not in same:
@@ -220,9 +222,9 @@ def _same_scores(cells: Cells, defence: str, other: str) -> bool:
     `aware` shadows have a defence's default settings, so that victims that are equal may get other scores: they say nothing here.
     """
     compared = [
-        (mine, cells.get(_key(cells, other, [adversary, access, knowledge, *rest])))
-        for (name, adversary, access, knowledge, *rest), mine in cells.items()
-        if name == defence and knowledge != "aware"
+        (mine, cells[there] if (there := _key(cells, other, key[1:])) else None)
+        for key, mine in cells.items()
+        if key[0] == defence and key[3] != "aware"
     ]
     return bool(compared) and all(
         theirs is not None and np.array_equal(mine.victim, theirs.victim) and np.array_equal(mine.score, theirs.score)
@@ -230,7 +232,7 @@ def _same_scores(cells: Cells, defence: str, other: str) -> bool:
     )
 
 
-def _key(cells: Cells, defence: str | None, adversary: list[str]) -> tuple | None:
+def _key(cells: Cells, defence: str | None, adversary: Adversary) -> tuple[str, str, str, str, str, int] | None:
     """Return where the same adversary's cell under another defence is.
 
     Undefended victims have `informed` alone, which stands for every level; so does a defence for `aware` where its settings
