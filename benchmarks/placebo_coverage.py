@@ -133,7 +133,7 @@ def judged(whole: plan.Plan, tables: Mapping[int, str] | None = None) -> pd.Data
     table = whole.tables["placebo"]
     for step in needed(whole, table.inputs["parts"]):
         if not Path(next(iter(step.outputs.values()))).exists():
-            other = tables[step.settings["placebo"]["number"]] if tables and step.stage == "dataset" else None
+            other = tables[step.settings.placebo.number] if tables and step.stage == "dataset" else None
             run(step, other)
     empty = pd.DataFrame({column.name: pd.Series(dtype="object") for column in schema.LEAKAGE})
     parts = [Path(path) for path in table.inputs["parts"]]
@@ -144,7 +144,7 @@ def judged(whole: plan.Plan, tables: Mapping[int, str] | None = None) -> pd.Data
 def permutations(whole: plan.Plan) -> dict[int, str]:
     """Return the settings of the steps that permute, by the permutation's number."""
     steps = whole.steps["dataset"].values()
-    return {step.settings["placebo"]["number"]: step.params for step in steps if "placebo" in step.settings}
+    return {step.settings.placebo.number: step.params for step in steps if step.settings.placebo}
 
 
 def measure(name: str, share: float, copies: int, twice: int) -> Iterator[pd.DataFrame]:

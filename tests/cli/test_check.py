@@ -19,6 +19,7 @@ from popleak.datasets.base import Cells
 from popleak.plan import build as plan
 from popleak.plan import sizes
 from popleak.stages import split
+from popleak.steps.split import SplitStep
 
 POPULATION = {"splits": 2, "victims": 4, "shadows": 3}
 
@@ -85,7 +86,9 @@ def test_a_draw_and_a_disjoint_complement_are_asked_of_one_pool(tmp_path):
     """At 0.3 against 0.5 they need 1.2 rows of the first group for each row of a model; without a defence 0.7 are enough."""
     path, worlds = put(tmp_path, people(400)), [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
     built = plan.build(experiment(task(path, rows=76), worlds=worlds))
-    assert all(len(step.settings["draws"]) == 2 for step in built.steps["draw"].values() if "draws" in step.settings)
+    assert all(
+        len(step.settings.draws) == 2 for step in built.steps["draw"].values() if step.settings.purpose != "query"
+    )
     beside = r"by S_0 at the ratio 0\.3 and a disjoint complement at 0\.5"
     for rows, asked in ((90, 108), (120, 144)):
         with pytest.raises(
@@ -101,7 +104,7 @@ def test_a_draw_and_a_disjoint_complement_are_asked_of_one_pool(tmp_path):
     assert not problems
     # half of the 128 that one draw can have: 64 female rows are in a pool, and a draw at 0.5 takes half of them
     chosen = plan.build(experiment(task(path, rows="auto"), worlds=worlds))
-    assert {step.settings["rows"] for step in chosen.steps["draw"].values() if "rows" in step.settings} == {64}
+    assert {step.settings.rows for step in chosen.steps["draw"].values() if step.settings.purpose != "query"} == {64}
     for stage in ("dataset", "split", "draw"):
         for step in chosen.steps[stage].values():
             tiny.run_stage(step, tmp_path)
@@ -115,7 +118,7 @@ def test_room_for_a_complement_is_asked_for_where_a_defence_trains_on_it():
         return plan.build(experiment(own, worlds=worlds, defences=["none", *defences]))
 
     for defences in ((), ("answer-noise",)):
-        assert {step.settings["purpose"] for step in built(*defences).steps["draw"].values()} == {"base", "query"}
+        assert {step.settings.purpose for step in built(*defences).steps["draw"].values()} == {"base", "query"}
     with pytest.raises(PopleakError, match=r"^config: tasks: compas-race: rows: \d+ rows .* and a disjoint complement"):
         built("answer-noise", "finetune")
     own["rows"] = 300
@@ -155,8 +158,8 @@ def test_rows_auto(tmp_path):
     """Half of what the smallest pool gives a model, so that draws differ, and a number that the step bears."""
     path = put(tmp_path, people(1000))
     built = plan.build(experiment(task(path, rows="auto", query_rows="auto")))
-    drawn = {step.settings["rows"] for step in built.steps["draw"].values() if "rows" in step.settings}
-    asked = {step.settings["query_rows"] for step in built.steps["draw"].values() if "query_rows" in step.settings}
+    drawn = {step.settings.rows for step in built.steps["draw"].values() if step.settings.purpose != "query"}
+    asked = {step.settings.query_rows for step in built.steps["draw"].values() if step.settings.purpose == "query"}
     assert (drawn, asked) == ({79}, {79})
     same = plan.build(experiment(task(path, rows=79, query_rows=79)))
     assert same.steps["draw"].keys() == built.steps["draw"].keys()
@@ -166,7 +169,7 @@ def test_rows_auto(tmp_path):
     with pytest.raises(PopleakError, match=r"loans: rows: auto: a group has \d+ rows, too few to share out"):
         plan.build(experiment(task(path, rows="auto", query_rows="auto")))
     adult = plan.build(experiment({"dataset": "adult", "rows": "auto", "query_rows": "auto"}))
-    assert {step.settings.get("rows", 2000) for step in adult.steps["draw"].values()} == {2000}
+    assert {getattr(step.settings, "rows", 2000) for step in adult.steps["draw"].values()} == {2000}
     with pytest.raises(PopleakError, match="synthetic-group: rows: auto needs a dataset that states its rows"):
         plan.build(experiment({"dataset": "synthetic", "rows": "auto"}))
 
@@ -189,7 +192,7 @@ def test_the_pools_hold_what_the_arithmetic_says(counts, ratios, mode, poison):
     cells = ((counts[0], counts[1]), (counts[2], counts[3]))
     shares = {"victim": 0.4, "adversary": 0.35, "query": 0.25}
     few, many = (needs.held(cells, shares, fewest=fewest) for fewest in (True, False))
-    cut = {"seed": 1, "key": "k", "splits": 2, "victim_share": 0.4, "adversary_share": 0.35}
+    cut = SplitStep(seed=1, key="k", splits=2, victim_share=0.4, adversary_share=0.35)
     for pool in split.pools_of(y, a, np.arange(len(y)), cut):
         for number, name in enumerate(needs.POOLS):
             for label, group in ((0, 0), (0, 1), (1, 0), (1, 1)):

@@ -112,8 +112,9 @@ def test_outside_a_checkout(tmp_path):
 
 
 def test_a_stage_without_its_input(tmp_path):
+    step = next(iter(tiny.build().steps["split"].values()))
     said = run(
-        "split", "--step", "x", "--settings", "{}", "--data", str(tmp_path / "none.parquet"),
+        "split", "--step", "x", "--settings", step.params, "--data", str(tmp_path / "none.parquet"),
         "--output", str(tmp_path / "out.parquet"), status=2,
     )  # fmt: skip
     assert said.count("\n") == 1

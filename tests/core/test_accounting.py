@@ -104,8 +104,8 @@ def test_a_job_ends_in_its_line(tmp_path):
 
 
 def test_a_job_that_fails_says_only_why(tmp_path):
-    done = tiny.command(
-        "popleak", "split", "--step", "a", "--settings", "{}", "--data", "none", "--output", "b", cwd=tmp_path
-    )
+    step = next(iter(tiny.build().steps["split"].values()))
+    words = ("--step", "a", "--settings", step.params, "--data", "none", "--output", "b")
+    done = tiny.command("popleak", "split", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["popleak: none: no such file: run the step that makes it"]

@@ -24,11 +24,11 @@ found = {}
 for step in tiny.build(figures=["leakage", "gap", "roc"], attacks=["loss", "kl", "meta"]).all_steps():
     name = step.stage
     if step.stage in ("tables", "figures"):
-        name += " " + (step.settings.get("table") or step.settings["figure"])
+        name += " " + (step.settings.table if step.stage == "tables" else step.settings.figure)
     if step.stage == "attack":
-        name += " " + step.settings["attack"]
+        name += " " + step.settings.attack
     if step.stage == "defend":
-        name += " " + step.settings["defence"]
+        name += " " + step.settings.defence
     found.setdefault(name, set()).add(step.code)
 assert all(len(codes) == 1 for codes in found.values())
 print(json.dumps({name: codes.pop() for name, codes in found.items()}))

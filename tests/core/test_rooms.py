@@ -12,6 +12,7 @@ PACKAGE = Path(provenance.__file__).parents[1]
 LEVELS = (
     ("core",),
     ("measures", "engine"),
+    ("steps",),
     ("config", "store", "models"),
     ("datasets", "defences", "attacks"),
     ("plan", "threat", "tables", "figures"),

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
 import tiny
+import told
 from popleak.core.errors import PopleakError
 from popleak.core.needs import Mixing, counts, half_up
+from popleak.core.protocols import ROLES
 from popleak.core.seeds import generator
 from popleak.defences.base import Data, mixture, subsample
 from popleak.engine.fit import hold_out
@@ -25,8 +27,9 @@ from popleak.plan.games import Game, directions
 from popleak.stages import draw, train
 from popleak.stages.defend import Owner, mixing_of
 from popleak.stages.draw import draw_one, members
+from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays
-from popleak.store.populations import ROLES, draws_of, of_role
+from popleak.store.populations import draws_of, of_role
 from popleak.store.records import Loaded
 from popleak.store.records import read as read_records
 
@@ -146,22 +149,28 @@ def worlds(mode: str) -> tuple[World, World]:
     small, found = SMALL[mode], []
     records = records_of(small)
     pools = {0: np.repeat([0, 1], len(records.y) // 2)}
-    fitter = train.Fitter(
-        {"model": "prior", "model_settings": {}, "training": {"validation": small.validation}}, records
-    )
+    fitter = train.Fitter(told.defend("prior", {}, {"validation": small.validation}), records)
     names = ("one#0", "two#0")
     for b in (0, 1):
-        settings = {"seed": 1, "key": "t", "rows": small.rows, "mode": mode, "victims": MODELS, "shadows": 0}
+        settings = {
+            "seed": 1,
+            "key": "t",
+            "rows": small.rows,
+            "mode": mode,
+            "victims": MODELS,
+            "shadows": 0,
+            "draws": (),
+        }
         ratios = small.ratios[b], small.ratios[1 - b]
         base = draw._training(
-            {**settings, "purpose": "base"},
-            {"world": names[b], "from_world": names[b], "ratio": ratios[0]},
+            ModelDraw(**settings, purpose="base"),
+            Drawn(world=names[b], from_world=names[b], ratio=ratios[0]),
             records,
             pools,
         )
         turned = draw._training(
-            {**settings, "purpose": "complement"},
-            {"world": names[b], "from_world": names[1 - b], "ratio": ratios[1], "own_ratio": ratios[0]},
+            ModelDraw(**settings, purpose="complement"),
+            Drawn(world=names[b], from_world=names[1 - b], ratio=ratios[1], own_ratio=ratios[0]),
             records, pools,
         )  # fmt: skip
         rows, other = arrays.matrix(base["rows"]), arrays.matrix(turned["rows"])
@@ -273,11 +282,11 @@ def drawn(folder, **changes) -> list[Direction]:
     for step in plan.steps["defend"].values():
         settings = step.settings
         paths = {name: [folder / path for path in paths] for name, paths in step.inputs.items()}
-        names = [world for world, _ in settings["directions"]]
+        names = settings.own_worlds
         known = train.known(paths["data"][0], names)
         fitter = train.Fitter(settings, known, size=train.plain_size(known, names))
         rate = float(read_records(paths["data"][0]).y.mean())
-        for world, other in settings["directions"]:
+        for world, other in settings.directions:
             for role in ROLES:
                 keys, rows = of_role(draws_of(paths["draw"], world, world), role, (0, 1))
                 turned, rows_of_other = of_role(draws_of(paths["complement"], world, other), role, (0, 1))

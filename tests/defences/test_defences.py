@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tiny
+import told
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.core.needs import Mixing
@@ -39,8 +40,7 @@ class Case:
 
     def __init__(self, ratio: float = 0.0, other: float = 1.0, model: str = "mlp", **training) -> None:
         own = {"widths": (8,)} if model == "mlp" else {}
-        settings = {"model": model, "model_settings": own, "training": {**TRAINING, **training}}
-        self.fitter = train.Fitter(settings, RECORDS)
+        self.fitter = train.Fitter(told.defend(model, own, {**TRAINING, **training}), RECORDS)
         self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
         self.rows = self._draw(ratio, "base")
         self.held = hold_out(self.rows, self.seeds, self.fitter.validation)[1]

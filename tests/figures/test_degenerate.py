@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
+import told
 from popleak.core import plugins
 from popleak.report import build as report
 from popleak.report import findings, readme
@@ -22,7 +23,7 @@ TASK, ALL = "synthetic", fake_tables.DEFENCES
 PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5))
 SETTINGS = {
     "tasks": [TASK], "searched": {}, "controls": {TASK: {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {TASK: "acs-income"},
-    "kinds": {TASK: {name: name for name in ALL}}, "references": {}, "white_box": {}, "tau": 0.1, "seed": 1, "margin": 0.05,
+    "kinds": {TASK: {name: name for name in ALL}}, "references": {}, "white_box": {}, "data": {}, "tau": 0.1, "seed": 1, "margin": 0.05,
 }  # fmt: skip
 FIGURES = plugins.names("figures")
 
@@ -55,11 +56,11 @@ def shape(victims=4, splits=5, gone=(), constant=False, same=(), lean=None, **mo
         for frame, columns in ((models, [*MEASURES, "eo_vacuous"]), (scores, ["score", "guess"])):
             mine, theirs = (frame.index[frame["defence"] == name] for name in same)
             frame.loc[mine, columns] = frame.loc[theirs, columns].to_numpy()
-    judged = leakage.make(parts=[], tables=found, settings=SETTINGS).to_pandas()
+    judged = leakage.make(parts=[], tables=found, settings=told.table("leakage", SETTINGS)).to_pandas()
     found["leakage"] = judged
     inputs = {name: found[name] for name in ("models", "leakage", "bounds")}
     for name, module in (("claims", claims), ("proxies", proxies)):
-        found[name] = module.make(parts=[], tables=inputs, settings=SETTINGS).to_pandas()
+        found[name] = module.make(parts=[], tables=inputs, settings=told.table(name, SETTINGS)).to_pandas()
     return found
 
 

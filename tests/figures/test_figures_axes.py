@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
+import told
 from drawing import drawn
 from popleak.figures import _select as select
 from popleak.figures import _style, ratios
@@ -65,7 +66,10 @@ def test_axes_change_no_claim():
         "tau": 0.1, "seed": 1,
     }  # fmt: skip
     given = {name: frames[name].assign() for name in ("models", "leakage", "bounds")}
-    found = [claims.make(parts=[], tables=tables, settings=settings) for tables in (given, by_hand(given))]
+    found = [
+        claims.make(parts=[], tables=tables, settings=told.table("claims", settings))
+        for tables in (given, by_hand(given))
+    ]
     assert found[0].equals(found[1]) and {"C1", "C2", "C3", "C5", "C6"} <= set(found[0]["claim"].to_pylist())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import tiny
 from popleak.plan import build as plan
 from popleak.plan import estimate
@@ -42,10 +40,10 @@ class Bench:
             tiny.run_stage(step, self.folder)
             return
         paths = {name: [self.folder / path for path in paths] for name, paths in step.inputs.items()}
-        outputs = {role: self.folder / step.outputs[f"{role}s"] for role in ("victim", "shadow")}
-        more = {"data": paths["data"][0], "draws": paths["draw"], "outputs": outputs, "how": how}
+        outputs = {name: self.folder / path for name, path in step.outputs.items()}
+        more = {"data": paths["data"][0], "draw": paths["draw"], **outputs, "how": how}
         if step.stage == "defend":
-            models = {role: paths[f"{role}s"] for role in ("victim", "shadow")}
-            more |= {"complement": paths["complement"], "models": models}
+            base = {f"base_{name}": paths[name] for name in outputs}
+            more |= {"complement": paths["complement"], **base}
         stage = train if step.stage == "train" else defend
-        stage.run(settings=json.loads(step.params), step=step.id, code=code, **more)
+        stage.run(settings=type(step.settings).parse(step.params), step=step.id, code=code, **more)

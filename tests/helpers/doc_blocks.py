@@ -19,6 +19,7 @@ from popleak.cli import stages
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.plan import build as plan
+from popleak.steps import STAGES
 
 ROOT = tiny.ROOT
 PAGES = sorted(
@@ -147,7 +148,7 @@ def command(line: str, page: Path) -> None:
 def _popleak(words: list[str], page: Path) -> None:
     if words and not words[0].startswith("-"):
         try:
-            stages._parser().parse_args(words)
+            stages.parser(words[0] if words[0] in STAGES else None).parse_args(words)
         except SystemExit as refused:
             assert refused.code == 0, f"{page.name}: popleak {shlex.join(words)} is refused"
 

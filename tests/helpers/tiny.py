@@ -57,7 +57,7 @@ def run_stage(step: plan.Step, folder: Path) -> Path:
     output = folder / step.outputs["table"]
     common = {"settings": step.settings, "output": output, "step": step.id, "code": "test"}
     if step.stage == "dataset":
-        dataset.run(**common, files=dict(zip(step.settings["files"], paths.get("files", ()), strict=True)))
+        dataset.run(**common, files=paths.get("files", ()))
     elif step.stage == "split":
         split.run(**common, data=paths["data"][0])
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,7 +50,7 @@ class Ran:
         """Return the one step of a stage whose settings have these values."""
         found = [
             step for step in self.plan.steps[stage].values()
-            if all(step.settings.get(key) == value for key, value in wanted.items())
+            if all(getattr(step.settings, key, None) == value for key, value in wanted.items())
         ]  # fmt: skip
         assert len(found) == 1, [step.id for step in found]
         return found[0]
@@ -62,18 +60,16 @@ class Ran:
 
     def files(self, step: plan.Step) -> seen.Files:
         data = self.paths(step, "data")[0] if "data" in step.inputs else None
-        models = {
-            role: self.paths(step, f"{role}_models") if f"{role}_models" in step.inputs else []
-            for role in ("victim", "shadow")
+        several = {
+            name: self.paths(step, name) for name in ("victim_models", "shadow_models", "draw") if name in step.inputs
         }
-        draw = self.paths(step, "draw") if "draw" in step.inputs else []
-        answers = {role: self.paths(step, f"{role}s")[0] for role in ("victim", "shadow")}
-        return seen.Files(self.paths(step, "points")[0], answers, models, draw, data)
+        single = {name: self.paths(step, name)[0] for name in ("points", "victims", "shadows")}
+        return seen.Files(**single, **several, data=data)
 
     def source(self, attack: str, poison: float = 0.0, **wanted) -> seen.Source:
         step = self.step("attack", attack=attack, shadow_model="mlp", **wanted)
-        number = next(i for i, pair in enumerate(step.settings["pairs"]) if pair["poison"] == poison)
-        return seen.Source(json.loads(json.dumps(step.settings)), number, self.files(step))
+        number = next(i for i, pair in enumerate(step.settings.pairs) if pair.poison == poison)
+        return seen.Source(type(step.settings).parse(step.params), number, self.files(step))
 
     def table(self, name: str) -> pd.DataFrame:
         return store.read(self.folder / "results" / "axes" / "tables" / f"{name}.parquet").to_pandas()
@@ -88,7 +84,7 @@ def ran(tmp_path_factory):
 
 
 def draws(ran, world):
-    step = ran.step("train", model="mlp", roles=["victim", "shadow"])
+    step = ran.step("train", model="mlp", roles=("victim", "shadow"))
     return draws_of(ran.paths(step, "draw"), world, world), records.read(ran.paths(step, "data")[0])
 
 
@@ -145,7 +141,7 @@ def test_training_sees_the_flipped_labels(ran):
     """The stored weights are those of a fit to rows whose labels were flipped by hand."""
     from popleak.stages.train import Fitter
 
-    step = ran.step("train", model="mlp", roles=["victim", "shadow"])
+    step = ran.step("train", model="mlp", roles=("victim", "shadow"))
     world = f"1.0#0!{SHARE}"
     table, there = draws(ran, world)
     keys, rows = of_role(table, "victim", (0, 1))
@@ -184,7 +180,7 @@ def test_travel_is_measured_on_the_stored_weights(ran):
     }
     assert table["none"]["travel"].isna().all() and (table["noisy"]["travel"] == 0).all()
     base, tuned = (
-        ran.folder / ran.step(stage, model="mlp", roles=["victim", "shadow"], **more).outputs["victims"]
+        ran.folder / ran.step(stage, model="mlp", roles=("victim", "shadow"), **more).outputs["victims"]
         for stage, more in (("train", {}), ("defend", {"defence": "fft-rehearsal"}))
     )
     for world, (own, other) in enumerate([("0.0#0", "1.0#0"), ("1.0#0", "0.0#0")]):
@@ -224,20 +220,20 @@ def test_cells_are_those_that_differ(ran):
 
 def test_reference_lines_and_white_boxes_are_no_candidates_for_best(ran):
     settings = ran.plan.tables["leakage"].settings
-    (task,) = settings["references"]
-    assert set(settings["references"][task]) == {"data", "kl-transductive"}
-    assert set(settings["white_box"][task]) == {"weights", "pair", "data"}
+    (task,) = settings.references
+    assert set(settings.references[task]) == {"data", "kl-transductive"}
+    assert set(settings.white_box[task]) == {"weights", "pair", "data"}
 
 
 def test_shadows_alone_are_trained_for_another_architecture_and_for_the_aware(ran):
     train = ran.step("train", model="logistic")
-    assert train.settings["roles"] == ["shadow"] and train.models == 5 * SPLITS * SHADOWS + SPLITS * SHADOWS
+    assert train.settings.roles == ("shadow",) and train.models == 5 * SPLITS * SHADOWS + SPLITS * SHADOWS
     assert read_rows(ran, train, "victims") == 0 and read_rows(ran, train, "shadows") == train.models
     usual = plugins.load("defences", "fft-rehearsal").Settings().resolved()
     for model in ("mlp", "logistic"):
-        assert ran.step("defend", model=model, defence="fft-rehearsal", defence_settings=usual).settings["roles"] == [
-            "shadow"
-        ]
+        assert ran.step("defend", model=model, defence="fft-rehearsal", defence_settings=usual).settings.roles == (
+            "shadow",
+        )
 
 
 def read_rows(ran, step, name):
@@ -248,7 +244,7 @@ def read_rows(ran, step, name):
 
 
 def test_weights_are_those_of_the_judged_models(ran):
-    source, step = ran.source("weights"), ran.step("train", model="mlp", roles=["victim", "shadow"])
+    source, step = ran.source("weights"), ran.step("train", model="mlp", roles=("victim", "shadow"))
     found = source.read("victim", "weights", "none", 1)
     for b, world in enumerate(("0.0#0", "1.0#0")):
         there = read_models([ran.folder / step.outputs["victims"]], world=world)
@@ -331,9 +327,7 @@ def test_a_tie_of_answers_goes_to_the_first():
 
 def test_snap_asks_all_target_points(ran):
     source = ran.source("snap")
-    (points,) = [
-        one for split, one in stored.read_points(source.files.points, source.pair["pair"]).items() if split == 0
-    ]
+    (points,) = [one for split, one in stored.read_points(source.files.points, source.pair.pair).items() if split == 0]
     asked, query = seen.query_of(points, plugins.load("attacks", "snap").all_points)
     assert len(asked) == len(points.y) and ((query.a == 1) & (query.y == 0)).any()
 
@@ -354,12 +348,10 @@ def test_estimates_of_many_worlds(ran):
 
 
 def test_the_family_uses_the_pairs_models_and_a_defence_turns_to_the_complement(ran):
-    (family,) = [step for step in ran.plan.steps["query"].values() if step.settings["model"] == "mlp" and
-                 len(step.settings["pairs"][0]["worlds"]) == 3 and "!" not in step.settings["pairs"][0]["worlds"][0]]  # fmt: skip
-    assert family.settings["pairs"][0]["towards"] == ["1.0#0", "0.7#0", "0.0#0"]
-    pairs = [
-        step for step in ran.plan.steps["query"].values() if step.settings["model"] == "mlp" and step is not family
-    ]
+    (family,) = [step for step in ran.plan.steps["query"].values() if step.settings.model == "mlp" and
+                 len(step.settings.pairs[0].worlds) == 3 and "!" not in step.settings.pairs[0].worlds[0]]  # fmt: skip
+    assert family.settings.pairs[0].towards == ("1.0#0", "0.7#0", "0.0#0")
+    pairs = [step for step in ran.plan.steps["query"].values() if step.settings.model == "mlp" and step is not family]
     shared = {path for step in pairs for path in step.inputs["victim_models"]}
     assert set(family.inputs["victim_models"]) & shared
 
@@ -369,10 +361,10 @@ def test_one_victims_estimate_by_hand(ran):
     step = next(
         one
         for one in ran.plan.steps["regress"].values()
-        if one.settings["shadow_model"] == "mlp" and not one.settings["pairs"][0]["poison"]
+        if one.settings.shadow_model == "mlp" and not one.settings.pairs[0].poison
     )
-    source = seen.Source(json.loads(json.dumps(step.settings)), 0, ran.files(step))
-    points = stored.read_points(source.files.points, source.pair["pair"])[1]
+    source = seen.Source(type(step.settings).parse(step.params), 0, ran.files(step))
+    points = stored.read_points(source.files.points, source.pair.pair)[1]
     shadows, victims = (source.read(role, "scores", "none", 1) for role in ("shadow", "victim"))
     attack = plugins.load("attacks", "kl")
     groups = [

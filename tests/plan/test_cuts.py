@@ -27,9 +27,9 @@ def test_worlds_share_a_job_until_it_is_full():
     whole = cut(1e9)
     assert len(whole.steps["train"]) == 1 and len(whole.steps["defend"]) == 2 and len(whole.steps["attack"]) == 2
     (train,) = whole.steps["train"].values()
-    assert train.settings["worlds"] == ["0.1#0", "0.5#0", "0.2#0", "0.3#0", "0.4#0"]
+    assert train.settings.worlds == ("0.1#0", "0.5#0", "0.2#0", "0.3#0", "0.4#0")
     half = cut(train.seconds / 2)
-    assert [len(step.settings["worlds"]) for step in half.steps["train"].values()] == [2, 2, 1]
+    assert [len(step.settings.worlds) for step in half.steps["train"].values()] == [2, 2, 1]
     for stage in ("train", "defend"):
         assert seconds(half, stage) == pytest.approx(seconds(whole, stage))
         assert sum(step.models for step in half.steps[stage].values()) == sum(
@@ -40,19 +40,17 @@ def test_worlds_share_a_job_until_it_is_full():
 def test_a_large_world_is_cut_into_parts():
     whole = cut(1e9)
     built = cut(seconds(whole, "train") / 5 / 3, population={"splits": 1, "victims": 6, "shadows": 6})
-    train = [step for step in built.steps["train"].values() if step.settings["worlds"] == ["0.5#0"]]
-    parts = sorted(step.settings["part"] for step in train)
-    assert len(parts) > 1 and parts == [[i, len(parts)] for i in range(len(parts))]
+    train = [step for step in built.steps["train"].values() if step.settings.worlds == ("0.5#0",)]
+    parts = sorted(step.settings.part for step in train)
+    assert len(parts) > 1 and parts == [(i, len(parts)) for i in range(len(parts))]
     assert all("part" in step.id for step in train)
     asked = next(iter(built.steps["query"].values()))
     assert {path for step in train for path in [step.outputs["victims"]]} <= set(asked.inputs["victim_models"])
-    tuned = [step for step in built.steps["defend"].values() if step.settings["directions"] == [["0.5#0", "0.1#0"]]]
+    tuned = [step for step in built.steps["defend"].values() if step.settings.directions == (("0.5#0", "0.1#0"),)]
     for step in tuned:
         assert set(step.inputs["victims"]) == {one.outputs["victims"] for one in train}
     tight = cut(1e-9, population={"splits": 1, "victims": 6, "shadows": 4})
-    assert {step.settings["part"][1] for step in tight.steps["train"].values()} == {4}, (
-        "a part holds at least one of each"
-    )
+    assert {step.settings.part[1] for step in tight.steps["train"].values()} == {4}, "a part holds at least one of each"
 
 
 def test_memory_does_not_grow_with_the_worlds_of_a_job():
@@ -69,7 +67,7 @@ def test_memory_does_not_grow_with_the_worlds_of_a_job():
 def test_what_a_user_adds_alone_has_jobs_of_its_own():
     built = cut(1e9)
     for stage, key in (("defend", "defence"), ("attack", "attack_id"), ("train", "model")):
-        named = [step.settings[key] for step in built.steps[stage].values()]
+        named = [getattr(step.settings, key) for step in built.steps[stage].values()]
         assert len(named) == len(set(named)), stage
 
 
@@ -88,7 +86,7 @@ def test_pairs_of_the_same_worlds_share_their_models(worlds, job_seconds):
         assert set(both.steps[stage]) == set(one.steps[stage])
     for step in both.steps["query"].values():
         for role in ("victim_models", "shadow_models"):
-            assert len(step.inputs[role]) == sum(arm["files"] for arm in step.settings["arms"][role.split("_")[0]])
+            assert len(step.inputs[role]) == sum(arm.files for arm in step.settings.arms[role.split("_")[0]])
             assert len(set(step.inputs[role])) == len(step.inputs[role])
 
 
@@ -113,9 +111,9 @@ def test_cheap_models_share_a_job_over_several_draws():
     models = [{"name": "mlp", "settings": {"widths": [400, 200]}}, "logistic"]
     built = cut(seconds(cut(1e9), "train"), models=models)
     by_model = {
-        name: [s for s in built.steps["train"].values() if s.settings["model"] == name] for name in ("mlp", "logistic")
+        name: [s for s in built.steps["train"].values() if s.settings.model == name] for name in ("mlp", "logistic")
     }
-    draws = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
+    draws = [step for step in built.steps["draw"].values() if step.settings.purpose == "base"]
     assert len(by_model["logistic"]) < len(draws) < len(by_model["mlp"])
     assert any(len(step.inputs["draw"]) > 1 for step in by_model["logistic"])
 

@@ -174,15 +174,15 @@ def test_experiments_that_share_a_task_share_its_steps():
 def test_pairs_share_a_world():
     one = tiny.build(worlds=[{"protocol": "ratio", "ratios": [0.3, 0.5]}, {"protocol": "ratio", "ratios": [0.7, 0.5]}])
     (train,) = one.steps["train"].values()
-    assert train.settings["worlds"] == ["0.3#0", "0.5#0", "0.7#0"]
-    (draw,) = [step for step in one.steps["draw"].values() if step.settings["purpose"] == "base"]
-    assert [drawn["ratio"] for drawn in draw.settings["draws"]] == [0.3, 0.5, 0.7]
+    assert train.settings.worlds == ("0.3#0", "0.5#0", "0.7#0")
+    (draw,) = [step for step in one.steps["draw"].values() if step.settings.purpose == "base"]
+    assert [drawn.ratio for drawn in draw.settings.draws] == [0.3, 0.5, 0.7]
 
 
 def test_equal_worlds_are_drawn_afresh():
     built = tiny.build(worlds=[{"protocol": "equal", "ratios": [0.5, 0.5]}])
-    (base,) = [step for step in built.steps["draw"].values() if step.settings["purpose"] == "base"]
-    assert [drawn["world"] for drawn in base.settings["draws"]] == ["0.5#0", "0.5#1"]
+    (base,) = [step for step in built.steps["draw"].values() if step.settings.purpose == "base"]
+    assert [drawn.world for drawn in base.settings.draws] == ["0.5#0", "0.5#1"]
 
 
 # What each key changes.
@@ -391,9 +391,9 @@ def test_a_task_may_have_its_own_ratio_mode():
     tasks = [{**task, "id": "own", "ratio_mode": "label-balanced"}, {**task, "id": "usual"}]
     built = tiny.build(tasks=tasks)
     for stage in ("measure", "attack"):
-        modes = {step.settings["task"]: step.settings["mode"] for step in built.steps[stage].values()}
+        modes = {step.settings.task: step.settings.mode for step in built.steps[stage].values()}
         assert modes == {"own": "label-balanced", "usual": "natural"}
-    draws = {(step.settings["purpose"], step.settings["mode"]) for step in built.steps["draw"].values()}
+    draws = {(step.settings.purpose, step.settings.mode) for step in built.steps["draw"].values()}
     assert draws == {
         (purpose, mode) for purpose in ("base", "complement", "query") for mode in ("natural", "label-balanced")
     }

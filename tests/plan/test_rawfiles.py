@@ -59,8 +59,8 @@ def test_shipped_experiments_can_be_planned_without_any_file(name):
 
 def test_the_sample_is_taken_where_it_is_and_the_step_says_so(folder):
     sample, person = tiny.build(tasks=[ACS], data_dir=folder), tiny.build(tasks=[ACS])
-    assert dataset_step(sample).settings["options"]["format"] == "parquet"
-    assert dataset_step(person).settings["options"]["format"] == "person"
+    assert dataset_step(sample).settings.options["format"] == "parquet"
+    assert dataset_step(person).settings.options["format"] == "person"
     assert dataset_step(sample).id != dataset_step(person).id
     assert sample.fetches == {}
     assert list(person.fetches) == ["results/data/acs-income/2018/csv_pca.zip"]
@@ -89,7 +89,7 @@ def test_a_named_format_gives_the_same_steps_without_a_word(folder, kind):
 )  # fmt: skip
 def test_who_names_states_or_a_year_never_gets_the_sample_instead(folder, options, kind):
     built = tiny.build(tasks=[{**ACS, "options": options}], data_dir=folder)
-    assert dataset_step(built).settings["options"]["format"] == kind
+    assert dataset_step(built).settings.options["format"] == kind
 
 
 def test_the_reports_settings_give_the_same_data_elsewhere(folder):

@@ -99,7 +99,7 @@ def test_what_is_not_counted_is_taken_at_its_best():
 
 def test_the_report_repeats_it(built, tmp_path):
     one = built({})
-    assert one.report.settings["cautions"] == one.cautions
+    assert one.report.settings.cautions == tuple(one.cautions)
     frames = fake_tables.tables(tasks=("adult-sex",), victims=8)
     page = report.write(
         experiment={"experiment": "x"}, tables=fake_tables.write(tmp_path, frames), figures=[], cards=[], versions={},
@@ -109,5 +109,5 @@ def test_the_report_repeats_it(built, tmp_path):
 
 
 def test_the_table_of_claims_knows_who_searched(built):
-    assert built({}).tables["claims"].settings["searched"] == {"mine": ["searched"]}
-    assert built({"eo_weight": 2.0}).tables["claims"].settings["searched"] == {"mine": []}
+    assert built({}).tables["claims"].settings.searched == {"mine": ("searched",)}
+    assert built({"eo_weight": 2.0}).tables["claims"].settings.searched == {"mine": ()}

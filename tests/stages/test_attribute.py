@@ -52,7 +52,7 @@ def test_an_own_table_names_it_after_its_column(tmp_path):
     task = {"dataset": "table", "options": {**LOANS, "path": str(path)}, "rows": 20, "query_rows": 10, "placebo": 0}
     built = tiny.build(tasks=[{**task, "attribute_in_features": True}])
     step = only(built, "dataset")
-    dataset.run(settings=step.settings, files={str(path): path}, output=tmp_path / "out", step=step.id, code="test")
+    dataset.run(settings=step.settings, files=[path], output=tmp_path / "out", step=step.id, code="test")
     features = store.facts(tmp_path / "out")["features"]
     assert features[-1] == "sex" and "sex" not in features[:-1]
     assert "data: table-custom-in: sex is among the features" in built.notices()
@@ -69,7 +69,7 @@ def test_a_feature_of_that_name_is_refused():
 def test_identity_changes_where_it_is_asked_for_and_nowhere_else():
     silent, out, seen = (tiny.build(tasks=[task]) for task in (TASK, {**TASK, "attribute_in_features": False}, SEEN))
     assert {step.id for step in silent.all_steps()} == {step.id for step in out.all_steps()}
-    assert "attribute_in_features" not in only(out, "dataset").settings
+    assert "attribute_in_features" not in only(out, "dataset").settings.plain()
     stages = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack")
     for stage in stages:
         assert not seen.steps[stage].keys() & out.steps[stage].keys()
@@ -101,14 +101,14 @@ def test_twins():
     other_rows = {**SEEN, "rows": 61, "id": "more"}
     twice = [{**TASK, "id": "one"}, {**TASK, "id": "two"}]
     built = tiny.build(tasks=[TASK, SEEN, other_rows])
-    data = built.tables["leakage"].settings["data"]
-    assert {name: one["twin_task"] for name, one in data.items()} == {
+    data = built.tables["leakage"].settings.data
+    assert {name: one.twin_task for name, one in data.items()} == {
         "synthetic-group": None, "synthetic-group-in": "synthetic-group", "more": None,
     }  # fmt: skip
-    assert data["more"]["rows"] == 61 and data["more"]["attribute_in_features"] is True
-    assert data["more"]["dataset"] == "synthetic" and data["more"]["attribute"] == "group"
-    ambiguous = tiny.build(tasks=[*twice, SEEN]).tables["leakage"].settings["data"]
-    assert {one["twin_task"] for one in ambiguous.values()} == {None}
+    assert data["more"].rows == 61 and data["more"].attribute_in_features is True
+    assert data["more"].dataset == "synthetic" and data["more"].attribute == "group"
+    ambiguous = tiny.build(tasks=[*twice, SEEN]).tables["leakage"].settings.data
+    assert {one.twin_task for one in ambiguous.values()} == {None}
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_twins():
 )
 def test_twins_differ_in_what_leaves_undefended_models_alone(changes, twin):
     tasks = [{**TASK, "id": "out", **changes}, {**SEEN, "id": "in"}, {**SEEN, "id": "too", "placebo": 1}]
-    data = tiny.build(tasks=tasks).tables["leakage"].settings["data"]
-    assert {name: one["twin_task"] for name, one in data.items()} == {"out": None, "in": twin, "too": twin}
+    data = tiny.build(tasks=tasks).tables["leakage"].settings.data
+    assert {name: one.twin_task for name, one in data.items()} == {"out": None, "in": twin, "too": twin}
 
 
 # The published curve.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -14,6 +12,8 @@ from popleak.core import needs
 from popleak.core.seeds import generator
 from popleak.measures.fairness import rates
 from popleak.stages import measure, query, split, train
+from popleak.steps.measure import MeasureStep
+from popleak.steps.query import QueryStep
 from popleak.store import arrays, records
 from popleak.store import parquet as store
 from popleak.store.answers import read as read_answers
@@ -35,11 +35,11 @@ class Ran(Bench):
         self.run(self.plan)
         for step in self.plan.steps["query"].values():
             paths = self.inputs(step)
-            models = {role: paths[f"{role}_models"] for role in ("victim", "shadow")}
-            outputs = {role: folder / step.outputs[f"{role}s"] for role in models}
+            models = {name: paths[name] for name in ("victim_models", "shadow_models")}
+            outputs = {name: folder / path for name, path in step.outputs.items()}
             query.run(
-                settings=json.loads(step.params), data=paths["data"][0], points=paths["points"][0], models=models,
-                outputs=outputs, step=step.id, code="test", how=train.How(),
+                settings=QueryStep.parse(step.params), data=paths["data"][0], points=paths["points"][0], **models,
+                **outputs, step=step.id, code="test", how=train.Engine(),
             )  # fmt: skip
         (self.step,) = self.plan.steps["measure"].values()
 
@@ -50,9 +50,9 @@ class Ran(Bench):
         paths = self.inputs(self.step)
         outputs = {name: self.folder / path for name, path in self.step.outputs.items()}
         measure.run(
-            settings=json.loads(self.step.params), data=paths["data"][0], pools=paths["pools"][0],
-            victims=paths["victim_models"], shadows=paths["shadows"][0], outputs=outputs, step=self.step.id, code="test",
-            how=train.How(),
+            settings=MeasureStep.parse(self.step.params), data=paths["data"][0], pools=paths["pools"][0],
+            victim_models=paths["victim_models"], shadows=paths["shadows"][0], **outputs, step=self.step.id, code="test",
+            how=train.Engine(),
         )  # fmt: skip
         return {name: store.read(path).to_pandas() for name, path in outputs.items()}
 
@@ -72,24 +72,25 @@ def test_victims_are_measured_on_every_row_of_their_pool(ran):
     """Against a literal computation from the models' files; a user of a noisy model gets one answer a question."""
     models = ran.tables()["models"]
     models = models[models["role"] == "victim"]
-    paths, settings = ran.inputs(ran.step), json.loads(ran.step.params)
+    paths, settings = ran.inputs(ran.step), ran.step.settings
     data = records.read(paths["data"][0])
-    asking = query.Asking(settings, data, train.How())
-    files = {arm["arm"]: (arm, mine) for arm, mine in query.with_files(settings["victims"], paths["victim_models"])}
+    asking = query.Asking(settings, data, train.Engine())
+    files = {arm.arm: (arm, mine) for arm, mine in query.with_files(settings.victims, paths["victim_models"])}
     seen = 0
-    for game, pair in zip(settings["worlds"], settings["pairs"], strict=True):
-        of_pair = models[models["protocol"] == pair["protocol"]]
-        for defence in settings["defences"]:
-            arm, mine = files[settings["arms"][defence]]
+    for game, pair in zip(settings.worlds, settings.pairs, strict=True):
+        of_pair = models[models["protocol"] == pair.protocol]
+        for defence in settings.defences:
+            arm, mine = files[settings.arms[defence]]
             for b in (0, 1):
-                there = read_models(mine, **query.held(game, b, arm))
+                world, from_world = game.direction(b, base=arm.base)
+                there = read_models(mine, world=world, from_world=from_world)
                 for k, number in enumerate(there.keys["split"]):
                     rows = ran.pool(number)
                     scores = asking.scores(there.weights[k : k + 1], rows)
                     if defence == "noisy":
                         order = measure.shuffled(rows, settings, int(number))
                         own = asking.scores(there.weights[k : k + 1], order)[0]
-                        given = asking.given(arm, there.keys["seed"][k], own, 1)[0]
+                        given = asking.given(arm.answers, there.keys["seed"][k], own, 1)[0]
                         scores = np.empty_like(scores)
                         scores[0, np.searchsorted(rows, order)] = given
                     y, a, share = data.y[rows], data.a[rows], data.facts["group_share"]
@@ -167,12 +168,12 @@ def test_the_adversary_keeps_its_queries_and_no_pool_meets_a_training_row(ran):
     for number, one in points.items():
         pool = ran.pool(number)
         assert len(one.rows) == 2 * 30 < len(pool) and np.isin(one.rows, pool).all()
-        rng = generator(3, ran.step.settings["key"], "query", number)
+        rng = generator(3, ran.step.settings.key, "query", number)
         wanted = [rng.choice(pool[data.a[pool] == group], 30, replace=False) for group in (0, 1)]
         assert np.array_equal(one.rows, np.concatenate(wanted))
         for step in ran.plan.steps["draw"].values():
-            for item in step.settings.get("draws", ()):
-                drawn = draws_of([ran.folder / step.outputs["table"]], item["world"], item["from_world"])
+            for item in getattr(step.settings, "draws", ()):
+                drawn = draws_of([ran.folder / step.outputs["table"]], item.world, item.from_world)
                 for role in ("victim", "shadow"):
                     keys, rows = of_role(drawn, role, (0, 1))
                     assert not np.isin(rows[keys["split"] == number], pool).any()

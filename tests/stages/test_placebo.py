@@ -12,6 +12,7 @@ import fake_tables
 import own_tables
 import placebo_coverage as benchmark
 import tiny
+import told
 from popleak.cli import check
 from popleak.config import resolve as config
 from popleak.core import plugins
@@ -113,8 +114,8 @@ def test_placebos_are_undefended_and_judged_apart():
     assert [len(new[stage]) for stage in ("dataset", "split", "draw", "train", "query")] == [2, 2, 4, 2, 2]
     assert len(new["attack"]) == 2 * 2
     assert not new["defend"] and not new["measure"]
-    assert {pair["protocol"] for step in new["attack"] for pair in step.settings["pairs"]} == {"pure", "ratio"}
-    assert all(step.settings["defences"] == ["none"] for step in new["attack"])
+    assert {pair.protocol for step in new["attack"] for pair in step.settings.pairs} == {"pure", "ratio"}
+    assert all(step.settings.defences == ("none",) for step in new["attack"])
     theirs = {path for step in new["attack"] for path in step.outputs.values()}
     readers = {
         step.id.partition("-")[0]
@@ -249,10 +250,14 @@ def frames(folder, accuracies, own):
         ]
     )  # fmt: skip
     settings = {
-        "copies": {f"t-placebo-{i}": ["t", i] for i in range(1, len(accuracies) + 1)}, "references": {}, "white_box": {},
+        "copies": {f"t-placebo-{i}": {"task": "t", "permutation": i} for i in range(1, len(accuracies) + 1)}, "references": {}, "white_box": {},
     }  # fmt: skip
     parts = verdicts_of(folder, accuracies)
-    return {"placebo": placebo.make(parts=parts, tables={"leakage": leakage}, settings=settings).to_pandas()}
+    return {
+        "placebo": placebo.make(
+            parts=parts, tables={"leakage": leakage}, settings=told.table("placebo", settings)
+        ).to_pandas()
+    }
 
 
 def test_the_row_of_all_sums_up(tmp_path):
@@ -395,7 +400,7 @@ def test_the_plan_the_check_and_the_report_say_it(tmp_path):
     built = planned(task)
     (line,) = built.notices()
     assert line.startswith("caution: loans: where P(a = 1) is ")
-    assert built.report.settings["cautions"] == [line.removeprefix("caution: ")]
+    assert built.report.settings.cautions == (line.removeprefix("caution: "),)
     assert any("look at rows: where P(a = 1)" in said for said in check.run(built.experiment))
     assert planned({**task, "rows": 20}).notices() == []
 

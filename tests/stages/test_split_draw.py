@@ -17,6 +17,7 @@ from popleak.core.errors import PopleakError
 from popleak.core.seeds import generator
 from popleak.stages import draw, query, split
 from popleak.stages.draw import counts, half_up, origins
+from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays
 from popleak.store import parquet as store
 from popleak.store.records import read
@@ -50,16 +51,16 @@ class Stages:
         """Return the draws of a purpose by world: columns, with rows (K, n)."""
         found = {}
         for step in self.steps:
-            if step.settings["purpose"] == purpose:
-                for one in step.settings["draws"]:
-                    table = store.read(self.file("draw", step), stage="draw", where={"world": one["world"]})
+            if step.settings.purpose == purpose:
+                for one in step.settings.draws:
+                    table = store.read(self.file("draw", step), stage="draw", where={"world": one.world})
                     columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names if n != "rows"}
-                    found[one["world"]] = {**columns, "rows": arrays.matrix(table["rows"])}
+                    found[one.world] = {**columns, "rows": arrays.matrix(table["rows"])}
         return found
 
     def queries(self) -> dict[int, query.Points]:
-        step = next(step for step in self.steps if step.settings["purpose"] == "query")
-        return query.read_points(self.file("draw", step), step.settings["pairs"][0]["pair"])
+        step = next(step for step in self.steps if step.settings.purpose == "query")
+        return query.read_points(self.file("draw", step), step.settings.pairs[0].pair)
 
 
 RATIO = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
@@ -211,16 +212,21 @@ def test_a_complement_needs_room_beside_the_own_draw():
     records = DATA._replace(facts={"groups": ["first", "second"]})
     pool = np.where(np.arange(len(DATA.y)) % 2, 0, 1).astype(np.int8)
     there = min(int(((pool == code) & (DATA.a == 0)).sum()) for code in (0, 1))
-    settings = {"purpose": "complement", "seed": 1, "key": "t", "mode": "natural", "victims": 1, "shadows": 1}
-    one = {"world": "0.0#0", "from_world": "0.01#0", "own_ratio": 0.0}
     rows = there - 1
-    found = draw._training({**settings, "rows": rows}, {**one, "ratio": 1 - 1 / rows}, records, {0: pool})
+    settings = ModelDraw(
+        purpose="complement", seed=1, key="t", mode="natural", draws=(), rows=rows, victims=1, shadows=1
+    )  # fmt: skip
+
+    def one(ratio):
+        return Drawn(world="0.0#0", from_world="0.01#0", ratio=ratio, own_ratio=0.0)
+
+    found = draw._training(settings, one(1 - 1 / rows), records, {0: pool})
     assert (DATA.a[arrays.matrix(found["rows"])] == 0).sum(1).tolist() == [1, 1]
     with pytest.raises(
         PopleakError,
         match=rf"pool: {there + 1} rows of group first are asked for by a model's own draw and a complement .* holds",
     ):
-        draw._training({**settings, "rows": rows}, {**one, "ratio": 1 - 2 / rows}, records, {0: pool})
+        draw._training(settings, one(1 - 2 / rows), records, {0: pool})
 
 
 def test_seeds_are_the_models_own():

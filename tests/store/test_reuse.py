@@ -14,9 +14,11 @@ from bench import Bench
 from popleak.config import resolve as config
 from popleak.core import plugins, provenance
 from popleak.core.settings import canonical
+from popleak.engine.fit import Training
 from popleak.plan import build as plan
 from popleak.plan import estimate
 from popleak.stages import train
+from popleak.steps.train import TrainStep
 from popleak.store import parquet as store
 from popleak.store import reuse
 
@@ -135,7 +137,7 @@ def test_a_defence_that_trains_on_nothing_runs_without_complements(bench):
     built = build(**few, defences=["none", "answer-noise"])
     bench.run(built)
     assert bench.trained["defend"] == 0
-    assert {step.settings["purpose"] for step in built.steps["draw"].values()} == {"base", "query"}
+    assert {step.settings.purpose for step in built.steps["draw"].values()} == {"base", "query"}
     base = {}
     for step in built.steps["train"].values():
         table = store.read(bench.folder / step.outputs["victims"])
@@ -143,9 +145,9 @@ def test_a_defence_that_trains_on_nothing_runs_without_complements(bench):
     (step,) = built.steps["defend"].values()
     assert step.inputs["complement"] == ()
     table = store.read(bench.folder / step.outputs["victims"])
-    assert table.num_rows == 4 * len(step.settings["directions"])
+    assert table.num_rows == 4 * len(step.settings.directions)
     turned = set(zip(table["world"].to_pylist(), table["from_world"].to_pylist(), strict=True))
-    assert turned == {tuple(direction) for direction in step.settings["directions"]} and len(turned) > 2
+    assert turned == {tuple(direction) for direction in step.settings.directions} and len(turned) > 2
     assert all(
         base[seed] == own for seed, own in zip(table["seed"].to_pylist(), table["weights"].to_pylist(), strict=True)
     )
@@ -320,11 +322,17 @@ def test_models_whose_roundings_depend_on_their_neighbours_are_copied_together_o
 
 
 def shelf(**changes) -> reuse.Shelf:
-    facts = {"stage": "train", "step": "a-b-c", "code": "x", "device": "cpu", "settings": {"model": "mlp"}}
+    facts = {"stage": "train", "step": "a-b-c", "code": "x", "device": "cpu"}
     facts |= {key: value for key, value in changes.items() if key in facts}
+    told = TrainStep(
+        **{
+            "model": "mlp", "model_settings": {}, "training": Training(epochs=1, batch=32, learning_rate=0.01), "roles": ("victim",),
+            "part": (0, 1), "worlds": ("0.5#0",), **changes.get("settings", {}),
+        }
+    )  # fmt: skip
     more = {"records": "r", "alone": True, "stack": 32, "use": True}
     more |= {key: value for key, value in changes.items() if key in more}
-    return reuse.Shelf(facts, {}, **more)
+    return reuse.Shelf(facts, told, {}, **more)
 
 
 def test_a_key_depends_on_all_that_decides_a_model():
@@ -332,6 +340,8 @@ def test_a_key_depends_on_all_that_decides_a_model():
     keys = shelf().keys(seeds, rows)
     assert keys.shape == (3, reuse.WIDTH) and len({key.tobytes() for key in keys}) == 3
     assert np.array_equal(keys, shelf(stack=7, use=False, step="d-e-f").keys(seeds, rows))
+    of_the_job = {"worlds": ("0.1#0", "0.5#0"), "part": (1, 2), "roles": ("shadow",)}
+    assert np.array_equal(keys, shelf(settings=of_the_job).keys(seeds, rows))
     assert np.array_equal(keys[1:], shelf().keys(seeds[1:], rows[1:])), (
         "a model's key does not depend on its neighbours"
     )
@@ -341,7 +351,8 @@ def test_a_key_depends_on_all_that_decides_a_model():
         shelf(device="cuda").keys(seeds, rows),
         shelf(records="s").keys(seeds, rows),
         shelf(settings={"model": "logistic"}).keys(seeds, rows),
-        shelf(settings={"model": "mlp", "training": {"epochs": 2}}).keys(seeds, rows),
+        shelf(settings={"model_settings": {"widths": [9]}}).keys(seeds, rows),
+        shelf(settings={"training": Training(epochs=2, batch=32, learning_rate=0.01)}).keys(seeds, rows),
         shelf().keys(seeds + 1 - 2 * (seeds > 9), rows),
         shelf().keys(seeds, rows[:, ::-1]),
         shelf().keys(seeds, rows.astype(np.int64)),

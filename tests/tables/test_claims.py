@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import told
 from popleak.core.errors import PopleakError
 from popleak.measures import paired, squares, verdicts
 from popleak.report import readme
@@ -86,7 +87,7 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
 
 
 def judge(settings=None, **parts) -> pd.DataFrame:
-    made = claims.make(parts=[], tables=tables(**parts), settings={**TASKS, **(settings or {})})
+    made = claims.make(parts=[], tables=tables(**parts), settings=told.table("claims", {**TASKS, **(settings or {})}))
     assert made.column_names == [column.name for column in schema.CLAIMS]
     return made.to_pandas()
 
@@ -157,7 +158,7 @@ def test_two_variants_of_a_defence_keep_their_own_verdicts():
             mine["gap"] += np.sign(mine["gap"]) * 0.3
         parts[name] = pd.concat([parts[name], mine])
     kinds = {"t": {**TASKS["kinds"]["t"], "strong": "fft-rehearsal"}}
-    found = claims.make(parts=[], tables=parts, settings={**TASKS, "kinds": kinds}).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", {**TASKS, "kinds": kinds})).to_pandas()
     lines = readme.verdicts(found).splitlines()
     for claim in ("C1", "C2", "C2s"):
         assert verdict(found, claim) == [HOLDS, FAILS]
@@ -186,7 +187,7 @@ def test_both_directions_count():
     parts = tables()
     wrong = (parts["models"]["defence"] == "fft-rehearsal") & (parts["models"]["world"] == 1)
     parts["models"].loc[wrong, "gap"] -= 0.3
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
     assert verdict(found, "C1") == verdict(found, "C2s") == [FAILS]
 
 
@@ -197,8 +198,10 @@ def test_shadows_and_diverged_models_do_not_count():
     half = len(extra) // 2
     extra["role"] = np.where(np.arange(len(extra)) < half, "shadow", "victim")
     extra["status"] = np.where(np.arange(len(extra)) < half, "ok", "diverged")
-    before = claims.make(parts=[], tables=parts, settings=TASKS)
-    after = claims.make(parts=[], tables={**parts, "models": pd.concat([parts["models"], extra])}, settings=TASKS)
+    before = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS))
+    after = claims.make(
+        parts=[], tables={**parts, "models": pd.concat([parts["models"], extra])}, settings=told.table("claims", TASKS)
+    )
     assert before.drop(["evidence"]).equals(after.drop(["evidence"]))
     c2 = after.to_pandas().set_index("claim").loc["C2s", "evidence"]
     diverged = (extra["status"] == "diverged") & (extra["defence"] == "fft-rehearsal")
@@ -208,7 +211,9 @@ def test_shadows_and_diverged_models_do_not_count():
 def test_small_cells_are_weak_evidence():
     parts = tables(bounds={"literal": 8})
     parts["bounds"]["smallest_cell"] = 10
-    assert "C3" not in set(claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()["claim"])
+    assert "C3" not in set(
+        claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()["claim"]
+    )
 
 
 def test_bounds_that_are_not_known_are_left_out():
@@ -219,7 +224,7 @@ def test_bounds_that_are_not_known_are_left_out():
     unknown = ["adv_balanced_measured", "weighted_delta", "literal_excess_low", "literal_excess_high"]
     parts["bounds"].loc[first, unknown] = np.nan
     parts["bounds"].loc[first, "literal_holds"] = None
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
     assert verdict(found, "C7") == verdict(found, "C3") == [HOLDS]
 
 
@@ -255,7 +260,7 @@ def diverge(parts: dict, *defences: str) -> dict:
     ],
 )
 def test_where_all_models_of_a_defence_diverge_nobody_can_tell(gone, untold):
-    found = claims.make(parts=[], tables=diverge(tables(), *gone), settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables=diverge(tables(), *gone), settings=told.table("claims", TASKS)).to_pandas()
     assert set(found["claim"]) == {"C1", "C2", "C2s", "C3", "C4", "C5", "C6", "C7", "C8"}, "every claim has its row"
     for claim, words in untold.items():
         assert verdict(found, claim) == words, claim
@@ -274,7 +279,7 @@ def test_too_few_models_carry_no_verdict(splits, each):
     parts["leakage"] = parts["leakage"].assign(splits=splits, victims=2 * splits * each, verdict_vs_control=OPEN)
     if not each:
         parts["leakage"] = parts["leakage"].iloc[:0]
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
     found = found[found["claim"] != "C8"]
     assert set(found["verdict"]) <= {OPEN}
     reason = "from one pool split" if splits == 1 else "models are too few"
@@ -286,7 +291,7 @@ def test_equal_values_decide_nothing_when_they_are_few():
     parts = tables()
     few = parts["models"][(parts["models"]["split"] < 2) & (parts["models"]["model_index"] < 2)]
     parts["models"] = few.assign(gap=0.9 - 0.7, fpr_difference_squared=np.where(few["defence"] == "none", 0.04, 0.01))
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
     for claim in ("C1", "C2s", "C5"):
         assert set(verdict(found, claim)) == {OPEN}, claim
     assert "0.200 [0.000, 1.000]" in found.set_index("claim").loc["C2s", "evidence"]
@@ -304,7 +309,7 @@ def test_limits_are_possible():
         name: parts[name][(parts[name]["split"] < 2) & (parts[name]["model_index"] < 2)]
         for name in ("models", "bounds")
     }
-    found = claims.make(parts=[], tables={**parts, **few}, settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables={**parts, **few}, settings=told.table("claims", TASKS)).to_pandas()
     assert not (found["low"] < -1).any() and not (found["high"] > 1).any()
     assert (found.loc[found["claim"].isin(["C1", "C2", "C2s", "C3", "C4"]), "low"] >= 0).all()
 
@@ -315,7 +320,9 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
     models = parts["models"].set_index("defence")
     for name in ("gap", *EO, *MEASURES):
         models.loc["fft", name] = models.loc["none", name].to_numpy()
-    found = claims.make(parts=[], tables={**parts, "models": models.reset_index()}, settings=TASKS).to_pandas()
+    found = claims.make(
+        parts=[], tables={**parts, "models": models.reset_index()}, settings=told.table("claims", TASKS)
+    ).to_pandas()
     assert verdict(found, "C5") == [IDLE, HOLDS]
     assert "the models are those of none" in found.set_index("claim").loc["C5", "evidence"].iloc[0]
 
@@ -326,14 +333,26 @@ def test_delta_eo_is_judged_by_squares_and_shown_beside_what_chance_reads():
     models = parts["models"]
     models["delta_eo"] = np.where(models["defence"] == "none", 0.2, 0.05)
     models["delta_eo_floor"] = 0.04
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C5"]
+    found = (
+        claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS))
+        .to_pandas()
+        .set_index("claim")
+        .loc["C5"]
+    )
     assert found["verdict"].tolist() == [OPEN, OPEN]
     assert found["evidence"].str.contains(r"plug-in 0.050 \(0.040 without a difference\) against 0.200 \(0.040 ").all()
     below_zero = {name: -1e-4 for name in claims.SQUARES}
-    found = claims.make(parts=[], tables={**parts, "models": models.assign(**below_zero)}, settings=TASKS).to_pandas()
+    found = claims.make(
+        parts=[], tables={**parts, "models": models.assign(**below_zero)}, settings=told.table("claims", TASKS)
+    ).to_pandas()
     c5 = found.set_index("claim").loc["C5"]
     assert c5["verdict"].tolist() == [OPEN, OPEN] and c5["evidence"].str.contains(claims.NOTHING).all()
-    found = claims.make(parts=[], tables=tables(noise=1e-4), settings=TASKS).to_pandas().set_index("claim").loc["C5"]
+    found = (
+        claims.make(parts=[], tables=tables(noise=1e-4), settings=told.table("claims", TASKS))
+        .to_pandas()
+        .set_index("claim")
+        .loc["C5"]
+    )
     assert found["verdict"].tolist() == [HOLDS, HOLDS]
     np.testing.assert_allclose(found[["low", "high"]], [[-0.1, -0.1], [-0.17, -0.17]], atol=1e-3)
 
@@ -344,10 +363,12 @@ def test_the_larger_label_and_both_must_agree_on_delta_eo():
     fair, noise = parts["models"]["defence"] == "fft", spread(0.0, 1e-4, len(parts["models"]), 1)
     parts["models"]["fpr_difference_squared"] = np.where(fair, 0.035, 0.04) + noise
     parts["models"]["tpr_difference_squared"] = np.where(fair, 0.03, 0.0)
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
     assert verdict(found, "C5")[0] == OPEN
     parts["models"]["tpr_difference_squared"] = 0.0
-    assert verdict(claims.make(parts=[], tables=parts, settings=TASKS).to_pandas(), "C5")[0] == HOLDS
+    assert (
+        verdict(claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas(), "C5")[0] == HOLDS
+    )
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["noise of a split", "noise of a victim"])
@@ -374,7 +395,9 @@ def test_settings_that_could_not_be_judged_are_counted_beside_those_that_were():
     """Once a claim on 160 models that did not diverge gave `no model is left` as its reason."""
     once = {"fft": ({"fell": 0.1}, OPEN), "none": ({"fell": 0.1}, OPEN), "fft-rehearsal": ({"fell": -0.1}, HOLDS)}
     for gone, (limits, word) in once.items():
-        found = claims.make(parts=[], tables=diverge(tables(bounds=limits), gone), settings=TASKS).to_pandas()
+        found = claims.make(
+            parts=[], tables=diverge(tables(bounds=limits), gone), settings=told.table("claims", TASKS)
+        ).to_pandas()
         row = found.set_index("claim").loc["C7"]
         assert row["verdict"] == word
         everything = gone == "none"
@@ -418,6 +441,11 @@ def test_what_a_design_finds_is_said_beside_what_it_did_not():
 def test_the_reason_is_the_tables():
     parts = tables(difference=(0.065, 0.01, 0.12, OPEN))
     parts["leakage"]["reason_vs_control"] = verdicts.UNTOLD
-    found = claims.make(parts=[], tables=parts, settings=TASKS).to_pandas().set_index("claim").loc["C6"]
+    found = (
+        claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS))
+        .to_pandas()
+        .set_index("claim")
+        .loc["C6"]
+    )
     assert set(found["verdict"]) == {OPEN}
     assert found["evidence"].str.endswith("; cannot tell: neither is told from chance").all()

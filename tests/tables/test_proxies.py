@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import told
 from popleak.measures import ranks
 from popleak.store import schema
 from popleak.tables import proxies
@@ -49,7 +50,9 @@ def tables(sign=1.0) -> dict[str, pd.DataFrame]:
 
 
 def made(parts) -> pd.DataFrame:
-    return proxies.make(parts=[], tables=parts, settings={}).to_pandas().set_index(["proxy", "scope"])
+    return (
+        proxies.make(parts=[], tables=parts, settings=told.table("proxies")).to_pandas().set_index(["proxy", "scope"])
+    )
 
 
 def test_proxies_by_hand():

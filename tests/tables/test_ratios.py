@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, mutual_info_score
 
+import told
 from popleak.measures import intervals, ratios
 from popleak.store import schema
 from popleak.tables import confusion, regression
@@ -177,7 +178,9 @@ def test_the_ceiling_is_reached_by_evenly_spread_errors(error, size):
 
 
 def made(module, *frames):
-    return module.make(parts=[], tables={"estimates": pd.concat(frames)}, settings={}).to_pandas()
+    return module.make(
+        parts=[], tables={"estimates": pd.concat(frames)}, settings=told.table(module.__name__.rpartition(".")[2])
+    ).to_pandas()
 
 
 def test_regression_table():

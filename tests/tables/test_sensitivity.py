@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 import tiny
+import told
 from popleak.config import resolve as config
 from popleak.core.errors import PopleakError
 from popleak.measures import intervals
@@ -77,7 +79,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 def made(**changes) -> pd.DataFrame:
-    found = sensitivity.make(parts=[], tables={**tables(), **changes}, settings=SETTINGS)
+    found = sensitivity.make(parts=[], tables={**tables(), **changes}, settings=told.table("sensitivity", SETTINGS))
     assert found.column_names == [column.name for column in schema.SENSITIVITY]
     return found.to_pandas().set_index(["task", "defence"])
 
@@ -193,7 +195,7 @@ def test_the_table_knows_each_defences_settings():
     found = step(
         tasks=tasks, defences=["none", "scratch", {"name": "finetune", "settings": {"epochs": 2}}, "fft", GRID]
     ).settings
-    arms = found["arms"]["plain"]
+    arms = found.arms["plain"]
     assert set(arms) == {
         "finetune",
         "fft",
@@ -202,13 +204,13 @@ def test_the_table_knows_each_defences_settings():
         "fft-rehearsal-e2-w1",
         "fft-rehearsal-e2-wauto",
     }
-    assert arms["fft"] | {"eo_weight": None} == {
+    assert dataclasses.asdict(arms["fft"]) | {"eo_weight": None} == {
         "kind": "fft", "control": "finetune", "epochs": 2, "learning_rate": 0.003, "rehearsal": 0.0, "eo_weight": None,
     }  # fmt: skip
-    assert arms["finetune"]["eo_weight"] == 0.0 and arms["fft-rehearsal-e1-wauto"]["eo_weight"] == "auto"
-    assert arms["fft-rehearsal-e1-w1"]["rehearsal"] == 0.5
-    assert found["ratio_modes"] == {"plain": "natural", "twin": "label-balanced", "other": "label-balanced"}
-    assert found["balanced"] == {"plain": "twin"}
+    assert arms["finetune"].eo_weight == 0.0 and arms["fft-rehearsal-e1-wauto"].eo_weight == "auto"
+    assert arms["fft-rehearsal-e1-w1"].rehearsal == 0.5
+    assert found.ratio_modes == {"plain": "natural", "twin": "label-balanced", "other": "label-balanced"}
+    assert found.balanced == {"plain": "twin"}
 
 
 MLP = [{"name": "mlp", "id": "mlp", "settings": {"widths": [8]}}]
@@ -236,7 +238,7 @@ def test_a_twin_with_equal_label_rates_agrees_in_all_else(changes, is_one):
     task = tiny.raw()["tasks"][0]
     tasks = [{**task, "id": "plain"}, {**task, "id": "twin", "ratio_mode": "label-balanced", **changes}]
     found = step(tasks=tasks, models=MLP, defences=["none", "finetune", ARM, GRID]).settings
-    assert found["balanced"] == ({"plain": "twin"} if is_one else {})
+    assert found.balanced == ({"plain": "twin"} if is_one else {})
 
 
 def test_a_twin_is_that_of_all_tasks_that_agree_with_it_and_none_of_two():
@@ -245,7 +247,7 @@ def test_a_twin_is_that_of_all_tasks_that_agree_with_it_and_none_of_two():
     twins = [{**task, "id": name, "ratio_mode": "label-balanced"} for name in ("three", "four")]
 
     def found(*tasks):
-        return step(tasks=tasks, defences=["none", GRID]).settings["balanced"]
+        return step(tasks=tasks, defences=["none", GRID]).settings.balanced
 
     assert found(*plain, twins[0]) == {"one": "three", "two": "three"}
     assert found(*plain, *twins) == {}
@@ -260,7 +262,7 @@ def test_every_natural_task_of_the_shipped_experiment_has_its_twin():
 def test_what_rehearses_nothing_is_another_kind_to_the_claims():
     """C1, C2 and C2s are on fair fine-tuning with rehearsal; in the table the kind is the plugin still."""
     built = tiny.build(defences=["none", "fft", {"name": "fft-rehearsal", "grid": {"rehearsal": [0, 0.5]}}]).tables
-    (kinds,) = built["claims"].settings["kinds"].values()
+    (kinds,) = built["claims"].settings.kinds.values()
     assert kinds["fft-rehearsal-s0"] == kinds["fft"] == "fft" and kinds["fft-rehearsal-s0p5"] == "fft-rehearsal"
-    (arms,) = built["sensitivity"].settings["arms"].values()
-    assert arms["fft-rehearsal-s0"]["kind"] == "fft-rehearsal"
+    (arms,) = built["sensitivity"].settings.arms.values()
+    assert arms["fft-rehearsal-s0"].kind == "fft-rehearsal"

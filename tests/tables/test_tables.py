@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import told
 from popleak.measures import intervals, paired
 from popleak.measures import leakage as leakage_measures
 from popleak.store import schema
@@ -50,10 +51,13 @@ def make(*frames, controls=None, references=(), searched=(), models=victims, mar
         "references": {"t": list(references)},
         "searched": {"t": list(searched)},
         "white_box": {},
+        "data": {},
         "margin": margin,
     }
     scores = pd.concat(frames, ignore_index=True)
-    table = leakage.make(parts=[], tables={"scores": scores, "models": models(scores)}, settings=settings)
+    table = leakage.make(
+        parts=[], tables={"scores": scores, "models": models(scores)}, settings=told.table("leakage", settings)
+    )
     assert table.column_names == [column.name for column in schema.LEAKAGE]
     return table.to_pandas()
 

@@ -12,6 +12,7 @@ from ..core.errors import PopleakError
 from ..core.protocols import EQUAL, PURE, RATIO
 from ..core.settings import Settings
 from ..measures.verdicts import MARGIN
+from ..steps.tables.leakage import Data
 from .tabular import Table
 
 FACTS = "game"
@@ -41,8 +42,8 @@ class GameFacts(Settings):
     """Defences whose lambda was searched for each model."""
     margin: float = Field(default=MARGIN, gt=0, lt=1)
     """Smallest difference in accuracy that counts as material."""
-    data: dict[str, Any] = Field(default_factory=dict)
-    """What the table `leakage` says of the task's data, by column."""
+    data: Data | None = None
+    """What the table `leakage` says of the task's data."""
     access: str | None = None
     """What victims show, labels or scores; None: as their answers are."""
     shadows: tuple[str, ...] | None = None

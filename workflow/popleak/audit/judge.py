@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..attacks.base import BLACK_BOX
 from ..core.errors import PopleakError
 from ..measures import fairness
+from ..steps.tables.leakage import Table
 from ..store import schema
 from ..store.answers import Points
 from ..tables import leakage
@@ -23,15 +24,12 @@ from .game import SECRET, GameFacts, of_file, of_options
 from .guesses import Key, guesses_of, key_of, parts_of, unlocked
 from .judgement import Judgement
 from .play import Chosen, chosen, play
-from .tabular import Table
 
 if TYPE_CHECKING:
     from .tabular import Source
 
 UNMEASURED = ("eo_weight", "eo_vacuous")
 """What no table of answers says of a defence's training."""
-UNTOLD = dict.fromkeys(("dataset", "attribute", "twin_task", "attribute_in_features"))
-"""Columns of `leakage` that nobody fills in of a stranger's models."""
 ONE_SPLIT = "all models are of one pool split: intervals speak of that split alone, and no verdict is given (docs/statistics.md)"
 
 
@@ -112,7 +110,7 @@ def _graded(lock: Key, guesses: Mapping[str, Source], given: Mapping[str, Any]) 
     return Judgement(scores, made, models, _said(facts, inputs), inputs, {}, cautions, about)
 
 
-def _facts(table: Table, lock: Key | None, given: Mapping[str, Any]) -> GameFacts:
+def _facts(table: tabular.Table, lock: Key | None, given: Mapping[str, Any]) -> GameFacts:
     """Return the game: as the key or the file says, or as the caller does of models of her own."""
     facts = lock.facts if lock is not None else of_file(table)
     if facts is not None:
@@ -148,7 +146,7 @@ def _strangers(
     lock: Key | None,
     shadows: Sequence[str],
     parts: Sequence[Mapping[str, Any]],
-    inputs: list[Table],
+    inputs: list[tabular.Table],
 ) -> list[dict[str, Any]]:
     """Return strangers' guesses as verdicts, and add their tables to the inputs."""
     found: list[dict[str, Any]] = []
@@ -202,15 +200,15 @@ def _tables(
     """Return the tables `scores` and `leakage`, made as in a run, and the models."""
     scores, task = schema.table("scores", parts), facts.task
     white_box = {part["adversary"] for part in parts if part["access"] not in BLACK_BOX}
-    settings = {
-        "controls": {task: facts.controls}, "references": {task: list(references)}, "white_box": {task: sorted(white_box)},
-        "data": {task: {**UNTOLD, "rows": facts.rows, **facts.data}}, "margin": facts.margin,
-        "searched": {task: list(facts.searched)},
-    }  # fmt: skip
+    settings = Table(
+        table="leakage", controls={task: facts.controls}, references={task: tuple(references)},
+        white_box={task: tuple(sorted(white_box))}, data={} if facts.data is None else {task: facts.data}, margin=facts.margin,
+        searched={task: facts.searched},
+    )  # fmt: skip
     made = leakage.make(parts=[], tables={"scores": scores.to_pandas(), "models": models}, settings=settings)
     return scores, made, models
 
 
-def _said(facts: GameFacts, inputs: Sequence[Table]) -> dict[str, Any]:
+def _said(facts: GameFacts, inputs: Sequence[tabular.Table]) -> dict[str, Any]:
     """Return what the tables' metadata say of what was judged."""
     return {"game": facts.model_dump(mode="json", exclude=SECRET), "content": [one.digest() for one in inputs]}

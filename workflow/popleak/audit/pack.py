@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,9 @@ from ..core.errors import PopleakError
 from ..core.provenance import code_digest
 from ..plan.build import Plan
 from ..plan.steps import Step
+from ..steps.attack import AttackStep
+from ..steps.games import Pair
+from ..steps.tables.leakage import Table
 from ..store import answers as stored
 from ..store import arrays
 from ..store import parquet as store
@@ -36,12 +39,12 @@ ANSWERS, POINTS, GUESSES, README = "answers", "points", "guesses.csv", "README.m
 class Game(NamedTuple):
     """One game of a finished run: the attack step whose files hold it, the pair of worlds, and the defences that are packed."""
 
-    step: Step
-    pair: Mapping[str, Any]
+    step: Step[AttackStep]
+    pair: Pair
     defences: tuple[str, ...]
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> AttackStep:
         return self.step.settings
 
 
@@ -60,21 +63,21 @@ def find(
     steps = [
         step
         for step in plan.steps["attack"].values()
-        if step.id not in plan.placebos and step.settings["shadow_model"] == step.settings["model_id"]
+        if step.id not in plan.placebos and step.settings.shadow_model == step.settings.model_id
     ]
-    steps = _named(steps, "task", task, lambda step: [step.settings["task"]])
-    steps = _named(steps, "model", model, lambda step: [step.settings["model_id"]])
-    steps = _named(steps, "pair", pair, lambda step: [one["pair"] for one in step.settings["pairs"]])
-    known = {one["pair"]: (step, one) for step in reversed(steps) for one in step.settings["pairs"]}
+    steps = _named(steps, "task", task, lambda step: [step.settings.task])
+    steps = _named(steps, "model", model, lambda step: [step.settings.model_id])
+    steps = _named(steps, "pair", pair, lambda step: [one.pair for one in step.settings.pairs])
+    known = {one.pair: (step, one) for step in reversed(steps) for one in step.settings.pairs}
     step, chosen = next(known[name] for name in known if pair in (None, *_names(name)))
-    if odd := [name for name in defences if name not in step.settings["defences"]]:
+    if odd := [name for name in defences if name not in step.settings.defences]:
         raise PopleakError(
             f"--defence {odd[0]!r}: not in this task: choose from {', '.join(step.settings['defences'])}"
         )
     return Game(
         step,
         chosen,
-        tuple(name for name in step.settings["defences"] if name in (defences or step.settings["defences"])),
+        tuple(name for name in step.settings.defences if name in (defences or step.settings.defences)),
     )
 
 
@@ -142,11 +145,11 @@ class _Packed:
             if not path.is_file():
                 raise PopleakError(f"{path}: not there: the run is not finished: run snakemake with this config first")
         self.inputs = [*files.values(), points, table]
-        self.sets = stored.read_points(points, game.pair["pair"])
+        self.sets = stored.read_points(points, game.pair.pair)
         self.label_rate = store.facts(points)["label_rate"]
         self.width = [f"q{i}" for i in range(len(next(iter(self.sets.values())).rows))]
         self.by = {
-            (role, defence): stored.read(path, pair=game.pair["pair"], arm=settings["arms"][defence])
+            (role, defence): stored.read(path, pair=game.pair.pair, arm=settings.arms[defence])
             for role, path in files.items()
             for defence in game.defences
         }
@@ -165,8 +168,8 @@ class _Packed:
         """Return the victims (defence, split, world, model_index) of this game that diverged."""
         settings, pair = self.game.settings, self.game.pair
         where = {
-            "task": settings["task"], "model": settings["model_id"], "role": "victim", "protocol": pair["protocol"],
-            "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1], "poison": pair["poison"], "status": STATUS[1],
+            "task": settings.task, "model": settings.model_id, "role": "victim", "protocol": pair.protocol,
+            "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison, "status": STATUS[1],
         }  # fmt: skip
         found = store.read(table, stage="tables", where=where)
         return set(
@@ -240,16 +243,16 @@ class _Packed:
 
     def _game(self) -> GameFacts:
         settings, pair = self.game.settings, self.game.pair
-        task, table = settings["task"], self.plan.tables["leakage"].settings
-        controls = table["controls"].get(task, {})
+        task, table = settings.task, cast(Table, self.plan.tables["leakage"].settings)
+        controls = table.controls.get(task, {})
         return GameFacts(
-            task=task, model=settings["model_id"], pair=pair["pair"], protocol=pair["protocol"], ratios=pair["ratios"],
-            poison=pair["poison"], poison_group=settings["poison"]["group"], poison_label=settings["poison"]["label"],
-            rows=settings["rows"], mode=settings["mode"], label_rate=self.label_rate,
+            task=task, model=settings.model_id, pair=pair.pair, protocol=pair.protocol, ratios=pair.ratios,
+            poison=pair.poison, poison_group=settings.poison.group, poison_label=settings.poison.label,
+            rows=settings.rows, mode=settings.mode, label_rate=self.label_rate,
             controls={name: other for name, other in controls.items() if {name, other} <= set(self.game.defences)},
-            searched=[name for name in table["searched"].get(task, ()) if name in self.game.defences],
-            margin=table["margin"], data=table["data"][task], access="labels" if self.labels else "scores",
-            shadows=self.game.defences, seed=settings["seed"], seed_key=settings["key"],
+            searched=[name for name in table.searched.get(task, ()) if name in self.game.defences],
+            margin=table.margin, data=table.data[task], access="labels" if self.labels else "scores",
+            shadows=self.game.defences, seed=settings.seed, seed_key=settings.key,
         )  # fmt: skip
 
     def readme(self, answers: str, points: str) -> str:

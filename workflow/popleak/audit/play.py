@@ -13,6 +13,8 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.seeds import derive
 from ..stages.attack import judge_pair
+from ..steps.attack import Judging
+from ..steps.games import Pair
 from ..store.answers import Answers, Points
 from .adversary import Adversary
 from .answers import NONE, Models
@@ -60,9 +62,7 @@ class TableSource:
 
     def __init__(self, models: Models, facts: GameFacts, attack_id: str) -> None:
         self.models, self.facts, self.attack_id = models, facts, attack_id
-        self.pair = {
-            "pair": facts.pair, "protocol": facts.protocol, "ratios": facts.ratios, "poison": facts.poison,
-        }  # fmt: skip
+        self.pair = Pair(pair=facts.pair, protocol=facts.protocol, ratios=facts.ratios, poison=facts.poison)
 
     def game(self, attack: Attack) -> Game:
         """Return what the adversary knows of the worlds."""
@@ -126,13 +126,12 @@ def play(
     reason = lacking(attack, models, facts, known)
     parts: list[dict[str, Any]] = []
     if reason is None:
-        common = {
-            "task": facts.task, "model_id": facts.model, "shadow_model": facts.model, "attack_id": one.id,
-            "aware": {}, "randomised": [], "repeats": [1],
-        }  # fmt: skip
         source = TableSource(models, facts, one.id)
         for knowledge, defences in _by_knowledge(attack, models):
-            settings = {**common, "defences": defences, "knowledge": list(knowledge)}
+            settings = Judging(
+                task=facts.task, model_id=facts.model, shadow_model=facts.model, attack_id=one.id, defences=defences,
+                knowledge=knowledge, aware={}, randomised=(), repeats=(1,),
+            )  # fmt: skip
             parts += judge_pair(attack, one.attack.settings, settings, source, sets)
         reason = None if parts else "has nothing to say of these models"
     if reason:
@@ -140,7 +139,7 @@ def play(
     return parts
 
 
-def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield the victims' defences with what an adversary may know of them, by the shadows that there are; those of equal knowledge together."""
     there = set(models.defences("shadow"))
     levels = {}
@@ -150,4 +149,4 @@ def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, .
         if knowledge and not (attack.access == "pair" and "informed" not in knowledge):
             levels[defence] = knowledge
     for knowledge, group in groupby(levels, key=levels.__getitem__):
-        yield knowledge, list(group)
+        yield knowledge, tuple(group)

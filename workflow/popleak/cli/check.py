@@ -11,13 +11,14 @@ import numpy as np
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask
+from ..config.resolve import ResolvedTask, SettledTask
 from ..core import needs
 from ..core.errors import PopleakError
 from ..datasets.base import Cells, Records
 from ..plan import build as plan
 from ..plan import searches, sizes
 from ..stages import dataset, split
+from ..steps.split import SplitStep
 
 LIKELY = 3.0
 """Standard deviations within which a model's own rows are said to run short: some of thousands of models will."""
@@ -62,12 +63,13 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
             yield from findings.notes
             yield from (f"look at {hint}" for hint in findings.hints)
         if records is None and not problems:
-            cells = sizes.cells_of(task, plugin, options, {} if absent else files)
+            here = {name: path for name, path in files.items() if path is not None}
+            cells = sizes.cells_of(task, plugin, options, {} if absent else here)
     except PopleakError as error:
         problems.append(str(error))
     if records is not None:
-        count = [[int(((records.y == y) & (records.a == a)).sum()) for a in (0, 1)] for y in (0, 1)]
-        cells = Cells((tuple(count[0]), tuple(count[1])), records.unit is None)
+        (n00, n01), (n10, n11) = ([int(((records.y == y) & (records.a == a)).sum()) for a in (0, 1)] for y in (0, 1))
+        cells = Cells(((n00, n01), (n10, n11)), records.unit is None)
     if cells is None:
         return
     yield from _counts(task, cells)
@@ -96,7 +98,7 @@ def _sizes(
         for copy in sized.placebos():
             mixed = dataset.permuted(records, **copy.permuting(experiment.seed))
             fewer, found = _cut(experiment, copy, cells, mixed)
-            most = tuple(map(min, most, fewer))
+            most = min(most[0], fewer[0]), min(most[1], fewer[1])
             known = {line.partition(":")[0] for line in short}  # the key that asks for too much
             short += [
                 f"{line}; so with the group column permuted (placebo {copy.permutation})"
@@ -108,21 +110,21 @@ def _sizes(
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
-    if found := sizes.crowded(experiment, sized, cells):
-        yield f"look at rows: {found}"
+    if said := sizes.crowded(experiment, sized, cells):
+        yield f"look at rows: {said}"
     for line in searches.cautions(sized, experiment.training.validation, cells):
         yield f"look at {line.partition(': ')[2]}"
 
 
 def _cut(
-    experiment: Experiment, task: ResolvedTask, cells: Cells, records: Records
+    experiment: Experiment, task: SettledTask, cells: Cells, records: Records
 ) -> tuple[tuple[int, int], list[str]]:
     """Return the most `rows` and `query_rows` that all splits give, and a line for each key whose rows they do not."""
     population = experiment.population
-    settings = {
-        "seed": experiment.seed, "key": task.key, "splits": population.splits,
-        "victim_share": population.victim_share, "adversary_share": population.adversary_share,
-    }  # fmt: skip
+    settings = SplitStep(
+        seed=experiment.seed, key=task.key, splits=population.splits,
+        victim_share=population.victim_share, adversary_share=population.adversary_share,
+    )  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
     draws = sizes.draws_of(task, cells)
     pools = [
@@ -134,7 +136,5 @@ def _cut(
         }
         for pool in split.pools_of(records.y, records.a, unit, settings)
     ]
-    most = tuple(
-        min(ask(one) for one in pools) for ask in (lambda p: needs.largest_rows(draws, p), needs.largest_query_rows)
-    )
+    most = min(needs.largest_rows(draws, one) for one in pools), min(needs.largest_query_rows(one) for one in pools)
     return most, sizes.short(task, draws, pools, most)

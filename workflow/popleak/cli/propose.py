@@ -182,13 +182,15 @@ def _groups(values: Values) -> Sides:
     if len(values.texts) < 2:
         raise PopleakError(f"init: column {values.name!r} is constant: name another with --group")
     order = np.argsort(-values.counts, kind="stable")[:2]
-    return Sides(*(_plain(values.texts[i]) for i in order), values.shown())
+    first, second = (_plain(values.texts[i]) for i in order)
+    return Sides(first, second, values.shown())
 
 
 def _middle(values: Values) -> float:
     """Return the number at the median that leaves numbers on both sides."""
-    known = ~np.isnan(values.numbers)
-    seen = np.sort(np.repeat(values.numbers[known], values.counts[known]))
+    numbers = np.asarray(values.numbers)
+    known = ~np.isnan(numbers)
+    seen = np.sort(np.repeat(numbers[known], values.counts[known]))
     middle = seen[(len(seen) - 1) // 2]
     return float(middle if middle < seen[-1] else seen[seen < seen[-1]].max())
 

@@ -1,38 +1,47 @@
 """The command line: one subcommand a stage, so that what a rule runs, a person can run. Commands on the whole: `tools`.
 
-Heavy imports happen inside the commands, after the thread counts are set: torch and BLAS read them once, on import.
+A stage's options are the parameters of its module's `run` (`options`). Heavy imports happen after the thread counts are
+set, and of the stages only the one that is asked for is imported: torch and BLAS read the counts once, on import.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ..core import accounting, trouble
 from ..core.errors import PopleakError
+from ..steps import STAGES
 from ..store.schema import TABLES
 from . import audit, tools
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-MODULES = {"report": "popleak.report.build"}  # stages whose module is elsewhere
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0, or 2 after a line that says what is wrong and the remedy."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    stage = words[0] if words and words[0] in STAGES else None
     arguments = argparse.Namespace()
     try:
-        _parser().parse_args(argv, arguments)
-        for name in THREAD_VARIABLES:
-            os.environ[name] = str(getattr(arguments, "threads", 1))
-        stage = getattr(arguments, "stage", None)
+        _set_threads(words if stage else [])
         if stage:
-            accounting.start(MODULES.get(stage, f"popleak.stages.{stage}"))
-        arguments.run(arguments)
+            accounting.start(_module(stage))
+        parser(stage).parse_args(words, arguments)
         if stage:
+            run = import_module(_module(stage)).run
+            run(**called(run, arguments))
             print(accounting.line(stage, arguments.step), file=sys.stderr)
+        else:
+            arguments.run(arguments)
     except PopleakError as error:
         print(f"popleak: {error}", file=sys.stderr)
         return 2
@@ -44,196 +53,95 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(stage: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands, with the options of one stage: those of others are not known without their imports."""
+    found = argparse.ArgumentParser(
         prog="popleak", description="What a released model gives away about its training population."
     )
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = found.add_subparsers(required=True, metavar="command")
     tools.add(commands)
     audit.add(commands)
-    one, many = {"type": Path, "required": True}, {"type": Path, "required": True, "nargs": "+"}
-    _stage(commands, "dataset", _dataset, files={"type": Path, "nargs": "*", "default": []}, output=one)
-    _stage(commands, "split", _split, data=one, output=one)
-    _stage(commands, "draw", _draw, data=one, pools=one, output=one)
-    some = {"type": Path, "nargs": "*", "default": []}
-    roles, engine = (
-        {"victims": one, "shadows": one},
-        {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
-    )
-    reuse = {"reuse": {"action": argparse.BooleanOptionalAction, "default": True}}
-    _stage(commands, "train", _train, data=one, draw=many, **roles, **engine, **reuse)
-    _stage(
-        commands, "defend", _defend, data=one, draw=many, complement=some, base_victims=many, base_shadows=many,
-        **roles, **engine, **reuse,
-    )  # fmt: skip
-    models = {"victim_models": some, "shadow_models": some}
-    _stage(commands, "query", _query, data=one, points=one, **models, **roles, **engine)
-    _stage(
-        commands, "measure", _measure, data=one, pools=one, victim_models=many, shadows=one, models=one, bounds=one, **engine
-    )  # fmt: skip
-    for stage in ("attack", "regress"):
-        _stage(commands, stage, _attack, points=one, **roles, **models, draw=some, data={"type": Path}, output=one)
-    tables = {name: {"type": Path} for name in TABLES}
-    _stage(commands, "tables", _tables, **tables, parts={"type": Path, "nargs": "*", "default": []}, output=one)
-    _stage(commands, "figures", _figures, **tables, stem=one)
-    _stage(
-        commands, "report", _report, **tables, figures={"type": Path, "nargs": "*", "default": []},
-        cards={"type": Path, "nargs": "*", "default": []}, output=one,
-    )  # fmt: skip
-    return parser
-
-
-def _stage(commands, name: str, run: Callable, **options: dict) -> None:
-    parser = commands.add_parser(
-        name, help=f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
-    )
-    parser.add_argument("--step", required=True, help="the step's id")
-    parser.add_argument("--settings", required=True, type=trouble.given, help="the step's settings, as JSON")
-    parser.add_argument("--code", default="unknown", help="digest of the code, kept in the file's metadata")
-    parser.add_argument("--threads", type=int, default=1, help="threads of torch and BLAS")
-    for option, how in options.items():
-        parser.add_argument(f"--{option.replace('_', '-')}", **how)
-    parser.set_defaults(run=run, stage=name)
-
-
-def _common(arguments: argparse.Namespace) -> dict:
-    return {"settings": arguments.settings, "step": arguments.step, "code": arguments.code}
-
-
-def _dataset(arguments: argparse.Namespace) -> None:
-    from ..stages import dataset
-
-    files = dict(trouble.paired(arguments.settings.get("files", []), arguments.files, "files"))
-    dataset.run(**_common(arguments), files=files, output=arguments.output)
-
-
-def _split(arguments: argparse.Namespace) -> None:
-    from ..stages import split
-
-    split.run(**_common(arguments), data=arguments.data, output=arguments.output)
-
-
-def _draw(arguments: argparse.Namespace) -> None:
-    from ..stages import draw
-
-    draw.run(**_common(arguments), data=arguments.data, pools=arguments.pools, output=arguments.output)
-
-
-def _how(arguments: argparse.Namespace):
-    from ..stages.train import How
-
-    return How(arguments.stack, arguments.threads, arguments.device, getattr(arguments, "reuse", True))
-
-
-def _roles(arguments: argparse.Namespace, name: str = "{}s") -> dict:
-    """Return the files by role."""
-    return {role: getattr(arguments, name.format(role)) for role in ("victim", "shadow")}
-
-
-def _train(arguments: argparse.Namespace) -> None:
-    from ..stages import train
-
-    train.run(
-        **_common(arguments),
-        data=arguments.data,
-        draws=arguments.draw,
-        outputs=_roles(arguments),
-        how=_how(arguments),
-    )
-
-
-def _defend(arguments: argparse.Namespace) -> None:
-    from ..stages import defend
-
-    defend.run(
-        **_common(arguments),
-        data=arguments.data,
-        draws=arguments.draw,
-        complement=arguments.complement,
-        models=_roles(arguments, "base_{}s"),
-        outputs=_roles(arguments),
-        how=_how(arguments),
-    )
-
-
-def _query(arguments: argparse.Namespace) -> None:
-    from ..stages import query
-
-    query.run(
-        **_common(arguments),
-        data=arguments.data,
-        points=arguments.points,
-        models=_roles(arguments, "{}_models"),
-        outputs=_roles(arguments),
-        how=_how(arguments),
-    )
-
-
-def _measure(arguments: argparse.Namespace) -> None:
-    from ..stages import measure
-
-    outputs = {"models": arguments.models, "bounds": arguments.bounds}
-    measure.run(
-        **_common(arguments),
-        data=arguments.data,
-        pools=arguments.pools,
-        victims=arguments.victim_models,
-        shadows=arguments.shadows,
-        outputs=outputs,
-        how=_how(arguments),
-    )
-
-
-def _attack(arguments: argparse.Namespace) -> None:
-    from importlib import import_module
-
-    from ..threat.seen import Files
-
-    files = Files(arguments.points, _roles(arguments), _roles(arguments, "{}_models"), arguments.draw, arguments.data)
-    stage = import_module(f"popleak.stages.{arguments.stage}")
-    stage.run(**_common(arguments), files=files, output=arguments.output)
-
-
-def _tables(arguments: argparse.Namespace) -> None:
-    from ..stages import tables
-
-    tables.run(
-        **_common(arguments), parts=arguments.parts, tables=tools.named_tables(arguments), output=arguments.output
-    )
-
-
-def _figures(arguments: argparse.Namespace) -> None:
-    from ..stages import figures
-
-    figures.draw(
-        name=arguments.settings["figure"],
-        tables=tools.named_tables(arguments),
-        stem=arguments.stem,
-        tau=arguments.settings["tau"],
-    )
-
-
-def _report(arguments: argparse.Namespace) -> None:
-    from ..report import build as report
-    from ..store import parquet as store
-
-    facts = [_card(path) for path in arguments.cards]
-    report.write(
-        experiment=arguments.settings["experiment"],
-        tables=tools.named_tables(arguments),
-        figures=trouble.paired(arguments.settings["figures"], arguments.figures, "figures"),
-        absent=arguments.settings["absent"],
-        cautions=arguments.settings["cautions"],
-        cards=[{**fact["card"], "dataset": fact["settings"]["dataset"], **fact["facts"]} for fact in facts],
-        versions=store.facts(arguments.models)["versions"],
-        output=arguments.output,
-    )
-
-
-def _card(path: Path) -> dict:
-    from ..store import parquet as store
-
-    found = store.facts(path)
-    if found.get("stage") != "dataset":
-        raise PopleakError(f"{path}: no table of the stage dataset: --cards takes those")
+    for name in STAGES:
+        about = f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
+        one = commands.add_parser(name, help=about, description=about, parents=[_threads()])
+        if name != stage:
+            continue
+        one.add_argument("--step", required=True, help="the step's id")
+        one.add_argument("--settings", required=True, help="the step's settings, as JSON")
+        one.add_argument("--code", default="unknown", help="digest of the code, kept in the file's metadata")
+        for option, how in options(import_module(_module(name)).run):
+            one.add_argument(f"--{option.replace('_', '-')}", **how)
     return found
+
+
+def _module(stage: str) -> str:
+    return f"popleak.stages.{stage}"
+
+
+def _threads() -> argparse.ArgumentParser:
+    """Return the parser of what must be known before a stage is imported."""
+    found = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    found.add_argument("--threads", type=int, default=1, help="threads of torch and BLAS")
+    return found
+
+
+def _set_threads(words: Sequence[str]) -> None:
+    count = _threads().parse_known_args(words)[0].threads
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(count)
+
+
+COMMON = ("settings", "step", "code", "threads")
+"""What each stage is given, by options that do not depend on its signature."""
+
+
+def options(run: Callable[..., Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the options that the parameters of a stage's `run` make, with the arguments of `add_argument`.
+
+    A path is one file, a sequence of paths several; one with a default may be left out. A mapping of paths takes public
+    tables, each by an option of its name. The fields of a dataclass are options of their own, by the same rules.
+    """
+    for name, kind, default in _parameters(run):
+        if name in COMMON:
+            continue
+        required = default is inspect.Parameter.empty
+        more = {"required": True} if required else {"default": default}
+        if _is_group(kind):
+            yield from options(kind)
+        elif typing.get_origin(kind) is Mapping:
+            yield from ((table, {"type": Path}) for table in TABLES)
+        elif typing.get_origin(kind) is Sequence:
+            yield name, {"type": Path, "nargs": "+" if required else "*", **more}
+        elif kind is bool:
+            yield name, {"action": argparse.BooleanOptionalAction, **more}
+        elif typing.get_origin(kind) is typing.Literal:
+            yield name, {"choices": typing.get_args(kind), **more}
+        else:
+            yield name, {"type": int if kind is int else Path, **more}
+
+
+def called(run: Callable[..., Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of a stage's `run` from those of the command line. Raises PopleakError for settings that are not its."""
+    found = {}
+    for name, kind, _ in _parameters(run):
+        if name == "settings":
+            found[name] = kind.parse(arguments.settings)
+        elif _is_group(kind):
+            found[name] = kind(**called(kind, arguments))
+        elif typing.get_origin(kind) is Mapping:
+            found[name] = tools.named_tables(arguments)
+        else:
+            found[name] = getattr(arguments, name)
+    return found
+
+
+def _is_group(kind: Any) -> bool:
+    """Return whether a parameter is a dataclass, each of whose fields is an option."""
+    return dataclasses.is_dataclass(kind)
+
+
+def _parameters(run: Callable[..., Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, type and default of each parameter of a stage's `run`, or of each field of a dataclass."""
+    hints = typing.get_type_hints(run)
+    for name, one in inspect.signature(run).parameters.items():
+        yield name, hints[name], one.default

@@ -310,9 +310,9 @@ def _data(arguments: argparse.Namespace) -> None:
             continue
         for path in step.inputs["files"]:
             state = "here" if Path(path).exists() else "to fetch" if path in whole.fetches else "missing"
-            print(f"{step.settings['dataset']:<12} {state:<9} {path}")
+            print(f"{step.settings.dataset:<12} {state:<9} {path}")
         if not step.inputs["files"]:
-            print(f"{step.settings['dataset']:<12} {'generated':<9} -")
+            print(f"{step.settings.dataset:<12} {'generated':<9} -")
     print("".join(f"{line}\n" for line in whole.notices()), end="")
 
 
@@ -384,16 +384,14 @@ def _prune(arguments: argparse.Namespace) -> None:
 def _add_fetch(commands) -> None:
     parser = commands.add_parser("fetch", help="fetch one raw file from its publisher, checked, whole or not at all")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument(
-        "--source", required=True, type=trouble.given, help="the source, as JSON: file, url, sha256, member"
-    )
+    parser.add_argument("--source", required=True, help="the source, as JSON: file, url, sha256, member")
     parser.add_argument("--output", required=True, type=Path)
     parser.set_defaults(run=_fetch)
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
+    from ..core import typed
     from ..datasets._fetch import fetch
     from ..datasets.base import Source
 
-    named = arguments.source
-    fetch(Source(named["file"], named.get("url"), named.get("sha256"), named.get("member")), arguments.output)
+    fetch(typed.read(Source, typed.loads(arguments.source), "--source: the source's keys"), arguments.output)

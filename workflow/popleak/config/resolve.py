@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -81,7 +81,7 @@ class ResolvedTask(Settings):
         """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
         return {"seed": seed, "key": self.records_key, "number": self.permutation}
 
-    def placebos(self) -> list[ResolvedTask]:
+    def placebos(self) -> list[Self]:
         """Return the task with its group column permuted, once for each permutation: undefended, with clean draws, the victim's own
         architecture of shadows, and the pairs of different worlds."""
         alike = {
@@ -96,6 +96,13 @@ class ResolvedTask(Settings):
             self.model_copy(update={**alike, "id": f"{self.id}-placebo-{i}", "permutation": i})
             for i in range(1, self.placebo + 1)
         ]
+
+
+class SettledTask(ResolvedTask):
+    """A task whose sizes are numbers."""
+
+    rows: int
+    query_rows: int
 
 
 def _different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:

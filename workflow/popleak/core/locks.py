@@ -14,11 +14,11 @@ from typing import IO
 try:
     import fcntl
 except ImportError:  # not Unix: Snakemake's own rules hold
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LIVING = "popleak.alive"
 """Name of the file in `.snakemake` that each run locks, shared."""
-_held: list[IO] = []
+_held: list[IO[str]] = []
 
 
 def clear(folder: str | Path) -> bool:
@@ -45,7 +45,7 @@ def clear(folder: str | Path) -> bool:
     return dead
 
 
-def _alone(handle: IO) -> bool:
+def _alone(handle: IO[str]) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

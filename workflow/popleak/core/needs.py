@@ -147,7 +147,10 @@ def held(cells: Sequence[Sequence[int]], shares: Mapping[str, float], fewest: bo
 
     A split gives each pool its share of each cell, to the next integer below or above.
     """
-    cut = (lambda rows: math.floor(rows + 1e-9)) if fewest else (lambda rows: math.ceil(rows - 1e-9))
+
+    def cut(rows: float) -> int:
+        return math.floor(rows + 1e-9) if fewest else math.ceil(rows - 1e-9)
+
     return {(pool, y, a): cut(shares[pool] * cells[y][a]) for pool in POOLS for y in (0, 1) for a in (0, 1)}
 
 
@@ -175,5 +178,5 @@ def largest_query_rows(pools: Pools) -> int:
 
 def rounded(value: float) -> int:
     """Return `value` cut to two digits, as a person would choose it."""
-    step = 10 ** max(len(str(int(value))) - 2, 0)
+    step: int = 10 ** max(len(str(int(value))) - 2, 0)
     return int(value) // step * step

@@ -27,9 +27,10 @@ def modules(kind: str) -> dict[str, str]:
         raise ValueError(f"kind must be one of {KINDS}, not {kind!r}")
     package = f"popleak.{kind}"
     spec = importlib.util.find_spec(package)
+    places = spec.submodule_search_locations if spec is not None else None
     found = {
         info.name.replace("_", "-"): f"{package}.{info.name}"
-        for info in pkgutil.iter_modules(spec.submodule_search_locations)
+        for info in pkgutil.iter_modules(places or [])
         if not info.name.startswith("_") and info.name != "base"
     }
     for point in importlib.metadata.entry_points(group=f"popleak.{kind}"):

@@ -1,4 +1,4 @@
-"""What the machine or a caller does wrong, as one line with the remedy: a full disk, a folder without rights, settings without a key.
+"""What the machine or a caller does wrong, as one line with the remedy: a full disk, a folder without rights.
 
 Any other exception is a mistake of ours, and keeps its traceback.
 """
@@ -6,14 +6,12 @@ Any other exception is a mistake of ours, and keeps its traceback.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import traceback
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from .errors import PopleakError
 
@@ -23,30 +21,6 @@ PARTIAL = re.compile(r"\.(?P<name>[^/]+?)(?:\.[0-9]+)?\.partial")
 EXPECTED = (OSError, MemoryError, RecursionError, UnicodeError)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-
-class Given(dict):
-    """A stage's settings: a key that the stage asks for and that is not there is said in one line."""
-
-    def __missing__(self, key: Any) -> Any:
-        raise PopleakError(f"the settings lack the key {key!r}: `snakemake -n -p` shows the whole command of each step")
-
-
-def given(text: str) -> Given:
-    """Return the settings in an argument. Raises PopleakError unless it is a JSON object."""
-    try:
-        found = json.loads(text, object_pairs_hook=Given)
-    except (ValueError, RecursionError) as error:
-        raise PopleakError(
-            f"not valid JSON ({error}): {_start(text)}: give an object, as in '{{\"seed\": 1}}'"
-        ) from None
-    if not isinstance(found, dict):
-        raise PopleakError(f"no JSON object: {_start(text)}: give one, as in '{{\"seed\": 1}}'")
-    return found
-
-
-def _start(text: str) -> str:
-    return repr(text if len(text) < 40 else f"{text[:37]}...")
 
 
 def paired(names: Iterable[str], paths: Iterable[Path], option: str) -> list[tuple[str, Path]]:

@@ -8,27 +8,28 @@ all that its result depends on. What people open, `results/<experiment>/`, are c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..attacks.base import BLACK_BOX
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..config.resolve import ResolvedTask, SettledTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.settings import canonical
-from ..defences.base import TuneSettings
+from ..steps import STAGES
+from ..steps.figures import FiguresStep
+from ..steps.report import ReportStep
+from ..steps.tables.base import TableStep, of_table
 from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
+from .judging import Judged
+from .known import Known, swept
 from .rawfiles import AbsentError
-from .steps import ROOT, Step, add
+from .steps import ROOT, Input, Step, Steps, add
 from .task import TaskPlan
 
-STAGES = (
-    "dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "regress", "tables", "figures", "report",
-)  # fmt: skip
 FIGURE = {kind: f".{kind}" for kind in ("pdf", "png", "csv", "sha256")}
 REPORT = {kind: f".{kind}" for kind in ("html", "sha256")}
 
@@ -41,12 +42,12 @@ class Plan:
     """
 
     experiment: Experiment
-    tasks: tuple[ResolvedTask, ...]
-    steps: dict[str, dict[str, Step]] = field(default_factory=lambda: {stage: {} for stage in STAGES})
+    tasks: tuple[SettledTask, ...]
+    steps: Steps = field(default_factory=lambda: {stage: {} for stage in STAGES})
     fetches: dict[str, tuple[str, Any]] = field(default_factory=dict)
-    tables: dict[str, Step] = field(default_factory=dict)
-    figures: dict[str, Step] = field(default_factory=dict)
-    report: Step | None = None
+    tables: dict[str, Step[TableStep]] = field(default_factory=dict)
+    figures: dict[str, Step[FiguresStep]] = field(default_factory=dict)
+    report: Step[ReportStep] | None = None
     chosen: list[str] = field(default_factory=list)
     """Which raw files a task has where its dataset could take one of several, and why, a line each."""
     placebos: set[str] = field(default_factory=set)
@@ -56,7 +57,7 @@ class Plan:
     cautions: list[str] = field(default_factory=list)
     """Settings that cannot do what they seem to on so many rows, and tasks whose draws nearly use up a pool, with the remedy, a line each."""
 
-    def __getitem__(self, key: tuple[str, str]) -> Step:
+    def __getitem__(self, key: tuple[str, str]) -> Step[Any]:
         stage, name = key
         try:
             return self.steps[stage][name]
@@ -107,7 +108,7 @@ class Plan:
                 for name, step in self.figures.items()
                 for ending in ("pdf", "png", "csv")
             },
-            "report": {"report.html": self.report.outputs["html"]},
+            "report": {"report.html": self.report.outputs["html"]} if self.report else {},
         }
         return {
             f"{self.folder()}/{path}": origin
@@ -115,7 +116,7 @@ class Plan:
             for path, origin in found[part].items()
         }
 
-    def all_steps(self) -> list[Step]:
+    def all_steps(self) -> list[Step[Any]]:
         return [step for stage in STAGES for step in self.steps[stage].values()]
 
 
@@ -125,7 +126,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
     """
     plan = Plan(experiment, ())
-    parts: dict[str, list[Step]] = {"measure": [], "attack": [], "regress": [], "placebo": []}
+    parts: Judged = {"measure": [], "attack": [], "regress": [], "placebo": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -154,106 +155,30 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
-def _data_of(task: ResolvedTask, twins: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the table `leakage` says of a task's data, by column."""
-    return {
-        "dataset": task.dataset, "attribute": sizes.attribute_name(task), "rows": task.rows,
-        "attribute_in_features": task.attribute_in_features, "twin_task": twins.get(task.id),
-    }  # fmt: skip
-
-
 def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
     """Return whether these tasks make a table: most are always made."""
     if table in MANY:
         return any(pair.protocol == "k-ary" for task in tasks for pair in task.worlds)
     if table in SWEPT:
-        return any(_swept(_arms(experiment, task)) for task in tasks)
+        return any(swept(experiment, task) for task in tasks)
     if table in PERMUTED:
         return any(task.placebo for task in tasks)
     return True
 
 
-def _swept(arms: Mapping[str, Mapping[str, Any]]) -> bool:
-    kinds = [arm["kind"] for arm in arms.values()]
-    return len(set(kinds)) < len(kinds)
-
-
-def _arms(experiment: Experiment, task: ResolvedTask) -> dict[str, dict[str, Any]]:
-    """Return the settings of a task's fine-tuning defences by id, those filled in that are left to the training. What rehearses
-    nothing has the share 0, what has no EO term the weight 0."""
-    found = {}
-    for defence in task.defences:
-        if issubclass(plugins.load("defences", defence.name).Settings, TuneSettings):
-            settings = config.effective(defence.settings, experiment.training)
-            known = {name: settings.get(name, 0.0) for name in ("epochs", "learning_rate", "rehearsal", "eo_weight")}
-            found[defence.id] = {"kind": defence.name, "control": defence.control, **known}
-    return found
-
-
-def _kind(defence: ResolvedChoice) -> str:
-    """Return what a defence is by its method: `fft-rehearsal` that rehearses nothing is `fft`, and no claim on rehearsal is of it."""
-    bare = defence.name == "fft-rehearsal" and defence.settings["rehearsal"] == 0
-    return "fft" if bare else defence.name
-
-
-def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, Any]]) -> None:
+def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
     experiment = plan.experiment
-    order = {
-        "tasks": [task.id for task in plan.tasks],
-        "controls": {
-            task.id: {defence.id: defence.control for defence in task.defences if defence.control}
-            for task in plan.tasks
-        },
-        "kinds": {task.id: {defence.id: _kind(defence) for defence in task.defences} for task in plan.tasks},
-        "searched": {
-            task.id: [defence.id for defence in task.defences if searches.searched(defence)] for task in plan.tasks
-        },
-        "datasets": {task.id: task.dataset for task in plan.tasks},
-        "references": {
-            task.id: [attack.id for attack in task.attacks if plugins.load("attacks", attack.name).reference]
-            for task in plan.tasks
-        },
-        "white_box": {
-            task.id: [
-                attack.id for attack in task.attacks if plugins.load("attacks", attack.name).access not in BLACK_BOX
-            ]
-            for task in plan.tasks
-        },
-        "copies": {copy.id: [task.id, copy.permutation] for task in plan.tasks for copy in task.placebos()},
-        "data": {task.id: _data_of(task, config.unseen(plan.tasks)) for task in plan.tasks},
-        "tau": experiment.tau,
-        "margin": experiment.margin,
-        "seed": experiment.seed,
-        "arms": {task.id: _arms(experiment, task) for task in plan.tasks},
-        "ratio_modes": {task.id: task.ratio_mode for task in plan.tasks},
-        "balanced": config.balanced(plan.tasks),
-    }
-    made = plan.tables
-    pieces: dict[str, Callable[[], dict[str, Any]]] = {
-        "models": lambda: {"parts": [(step, "models") for step in parts["measure"]]},
-        "bounds": lambda: {"parts": [(step, "bounds") for step in parts["measure"]]},
-        "scores": lambda: {"parts": [(step, "table") for step in parts["attack"]]},
-        "leakage": lambda: {name: made[name] for name in ("scores", "models")},
-        "claims": lambda: {name: made[name] for name in ("models", "leakage", "bounds")},
-        "proxies": lambda: {name: made[name] for name in ("models", "leakage", "bounds")},
-        "estimates": lambda: {"parts": [(step, "table") for step in parts["regress"]]},
-        "regression": lambda: {"estimates": made["estimates"]},
-        "confusion": lambda: {"estimates": made["estimates"]},
-        "placebo": lambda: {"parts": [(step, "table") for step in parts["placebo"]], "leakage": made["leakage"]},
-        "sensitivity": lambda: {name: made[name] for name in ("models", "leakage", "bounds", "claims")},
-    }
-    needs = {
-        "leakage": ("controls", "references", "white_box", "data", "margin", "searched"),
-        "claims": ("tasks", "controls", "kinds", "searched", "datasets", "tau", "seed"),
-        "proxies": ("tasks", "seed"),
-        "placebo": ("copies", "references", "white_box"),
-        "sensitivity": ("arms", "ratio_modes", "balanced", "tau"),
-    }
+    known = Known(experiment, plan.tasks)
     for name in TABLES:
         if not _makes(name, experiment, plan.tasks):
             continue
+        settings = of_table(name).knowing(name, known)
+        inputs: dict[str, Input] = {table: plan.tables[table] for table in settings.reads}
+        if settings.parts is not None:
+            kind, output = settings.parts
+            inputs = {"parts": [(step, output) for step in parts[kind]], **inputs}
         plan.tables[name] = add(
-            plan.steps, "tables", name, {"table": name, **{key: order[key] for key in needs.get(name, ())}}, pieces[name](),
+            plan.steps, name, settings, inputs,
             modules=("popleak.stages.tables", f"popleak.tables.{name}"), mem_mb=6000,
         )  # fmt: skip
     for name in experiment.figures:
@@ -268,7 +193,7 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
                 f"figure out"
             )
         plan.figures[name] = add(
-            plan.steps, "figures", name, {"figure": name, "tau": experiment.tau},
+            plan.steps, name, FiguresStep(figure=name, tau=experiment.tau),
             {table: plan.tables[table] for table in figure.reads(plan.tables)}, outputs=FIGURE,
             modules=("popleak.stages.figures", plugins.modules("figures")[name]), mem_mb=3000,
         )  # fmt: skip
@@ -276,13 +201,15 @@ def _finish(plan: Plan, parts: Mapping[str, list[Step]], given: list[dict[str, A
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
     shown["tasks"] = given
     plan.report = add(
-        plan.steps, "report", experiment.experiment,
-        {"experiment": shown, "figures": list(plan.figures), "absent": plan.absent, "cautions": plan.cautions},
+        plan.steps, experiment.experiment,
+        ReportStep(
+            experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions)
+        ),
         {
             **plan.tables,
             "figures": [(step, "png") for step in plan.figures.values()],
-            "cards": [(step, "table") for step in plan.steps["dataset"].values() if "placebo" not in step.settings],
+            "cards": [(step, "table") for step in plan.steps["dataset"].values() if step.id not in plan.placebos],
         },
         outputs=REPORT,
-        modules=("popleak.report.build", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,
+        modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,
     )  # fmt: skip

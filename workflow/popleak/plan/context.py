@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedChoice, ResolvedTask
 from ..core import plugins
+from ..steps.dataset import DatasetStep, Placebo
+from ..steps.draw import DrawStep
+from ..steps.split import SplitStep
 from . import cost, games, rawfiles, sizes
 from .steps import Step, Steps, add
+
+D = TypeVar("D", bound=DrawStep)
 
 
 class TaskContext:
@@ -32,26 +36,29 @@ class TaskContext:
         self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
         self.cells = None
+        self.task = sizes.provisional(task)
         if raw is None:
-            task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
-        self.experiment, self.task, self.steps = experiment, task, steps
+            self.task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        task = self.task
+        self.experiment, self.steps = experiment, steps
         self.pool_rows = sizes.pool_rows(experiment, self.cells)
         population = experiment.population
-        self.seed = {"seed": experiment.seed, "key": task.key}
-        self.mode = {"mode": task.ratio_mode}
         # what decides, beside a world's name, which rows the model of a number has
-        shares = {name: getattr(population, name) for name in ("victim_share", "adversary_share")}
-        self.drawn = {**self.seed, **self.mode, **shares, "rows": task.rows}
+        self.drawn = [
+            experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows
+        ]  # fmt: skip
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows
+        self.defences = tuple(defence.id for defence in task.defences)
         self.games = games.games_of(task)
         self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()
-        shares = {name: getattr(population, name) for name in ("splits", "victim_share", "adversary_share")}
-        self.pools = add(
-            steps, "split", self.slug(), {**self.seed, **shares}, {"data": self.data}, modules=("popleak.stages.split",)
-        )
+        pools = SplitStep(
+            seed=experiment.seed, key=task.key, splits=population.splits,
+            victim_share=population.victim_share, adversary_share=population.adversary_share,
+        )  # fmt: skip
+        self.pools = add(steps, self.slug(), pools, {"data": self.data}, modules=("popleak.stages.split",))
 
     def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
         plugin = plugins.load("models", model.name)
@@ -77,29 +84,30 @@ class TaskContext:
         there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
         return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
 
-    def _dataset(self) -> Step:
+    def _dataset(self) -> Step[DatasetStep]:
         task = self.task
-        settings = {"dataset": task.dataset, "label": task.label, "attribute": task.attribute, "options": task.options}
-        if task.attribute_in_features:
-            settings["attribute_in_features"] = True
-        if not self.raw.names:
-            settings["seed"] = self.experiment.seed
-        settings["files"] = list(self.raw.names)
-        # where raw files lie is not part of a result's identity, what is in them is
-        if self.raw.content:
-            settings["content"] = self.raw.content
-        if task.permutation:
-            settings["placebo"] = task.permuting(self.experiment.seed)
+        settings = DatasetStep(
+            dataset=task.dataset,
+            label=task.label,
+            attribute=task.attribute,
+            options=task.options,
+            files=self.raw.names,
+            attribute_in_features=task.attribute_in_features,
+            seed=None if self.raw.names else self.experiment.seed,
+            # where raw files lie is not part of a result's identity, what is in them is
+            content=self.raw.content,
+            placebo=Placebo(**task.permuting(self.experiment.seed)) if task.permutation else None,
+        )
         step = add(
-            self.steps, "dataset", self.slug(), settings, {},
+            self.steps, self.slug(), settings, {},
             modules=("popleak.stages.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
         )  # fmt: skip
         step.inputs["files"] = self.raw.paths
         return step
 
-    def draw(self, purpose: str, slug: str, settings: Mapping[str, Any], **more: Any) -> Step:
+    def draw(self, slug: str, settings: D, **more: Any) -> Step[D]:
         return add(
-            self.steps, "draw", self.slug(purpose, slug), {**self.seed, **self.mode, "purpose": purpose, **settings},
+            self.steps, self.slug(settings.purpose, slug), settings,
             {"data": self.data, "pools": self.pools}, modules=("popleak.stages.draw",),
             mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,17 +41,18 @@ def calibrate() -> Speed:
     begin = time.process_time()
     from ..engine.fit import Chain, Table, Training, fit
 
-    shape = cost.Shape(1000, 100, 5, (50, 32, 16, 1))
+    sides = (50, 32, 16, 1)
+    shape = cost.Shape(1000, 100, 5, sides)
     training = Training(epochs=shape.epochs, batch=shape.batch, learning_rate=1e-3, validation=0.0)
     rng = np.random.default_rng(0)
     table = Table.of(rng.normal(size=(2000, 50)), rng.random(2000) < 0.5, rng.random(2000) < 0.5)
     rows = np.stack([rng.permutation(2000)[: shape.rows] for _ in range(64)])
-    fit(Chain(shape.sides), table, rows[:1, :10], np.arange(1), training)
+    fit(Chain(sides), table, rows[:1, :10], np.arange(1), training)
     start = time.process_time() - begin
     rounds = []
     for _ in range(3):
         begin = time.process_time()
-        fit(Chain(shape.sides), table, rows, np.arange(len(rows)), training)
+        fit(Chain(sides), table, rows, np.arange(len(rows)), training)
         rounds.append(time.process_time() - begin)
     return Speed(start / REFERENCE_START, min(rounds) / (len(rows) * shape.seconds()))
 
@@ -71,23 +72,23 @@ class Stage:
     longest: float
 
 
-def is_there(step: Step) -> bool:
+def is_there(step: Step[Any]) -> bool:
     """Return whether all files of a step are there (Snakemake may still find them out of date)."""
     return all(Path(path).exists() for path in step.outputs.values())
 
 
-def stages(plan: Plan, speed: Speed, steps: Sequence[Step] | None = None) -> list[Stage]:
+def stages(plan: Plan, speed: Speed, steps: Sequence[Step[Any]] | None = None) -> list[Stage]:
     """Return the estimate by stage, of all steps of a plan or of some."""
     from .stock import Stock
 
     stock = Stock(plan)
-    found: dict[str, list[Step]] = {}
+    found: dict[str, list[Step[Any]]] = {}
     for step in plan.all_steps() if steps is None else steps:
         found.setdefault(step.stage, []).append(step)
     return [_stage(name, steps, speed, stock) for name, steps in found.items()]
 
 
-def _stage(name: str, steps: list[Step], speed: Speed, stock: Stock) -> Stage:
+def _stage(name: str, steps: list[Step[Any]], speed: Speed, stock: Stock) -> Stage:
     todo = [step for step in steps if not is_there(step)]
     factor = speed.engine if name in ENGINE else speed.start
     held = [stock.count(step) for step in todo]
@@ -112,7 +113,7 @@ def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
 
 def alone(plan: Plan) -> list[str]:
     """Return the ids of models that the engine's compiled loops do not take."""
-    found = {}
+    found: dict[str, None] = {}
     for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
         plugin = plugins.load("models", model.name)
         if plugin.gradient and plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings)) is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..attacks.base import Game as Known
-from ..config.resolve import ResolvedTask
+from ..config.resolve import ResolvedTask, SettledTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.protocols import EQUAL, MANY
+from ..steps.games import Pair, Played
 
 
 class Game(NamedTuple):
@@ -59,9 +60,14 @@ class Game(NamedTuple):
             return world(ratio, 0, 0.0), ratio
         return self.worlds[1 - b], self.ratios[1 - b]
 
-    def described(self) -> dict[str, Any]:
-        """Return what a step's settings say of it."""
-        return {"pair": self.key, "protocol": self.protocol, "ratios": self.ratios, "poison": self.poison}
+    def described(self) -> Pair:
+        """Return what those who judge are told of it."""
+        return Pair(pair=self.key, protocol=self.protocol, ratios=self.ratios, poison=self.poison)
+
+    def played(self) -> Played:
+        """Return what those who read models are told of it."""
+        towards = tuple(self.towards(b)[0] for b in range(len(self.worlds)))
+        return Played(pair=self.key, worlds=self.worlds, towards=towards)
 
 
 def world(ratio: float, copy: int, poison: float) -> str:
@@ -81,7 +87,7 @@ def several(names: Sequence[str]) -> str:
 
 def games_of(task: ResolvedTask) -> list[Game]:
     """Return a task's games: its worlds, once for each share of poison."""
-    return [Game.of(one.protocol, one.ratios, share) for share in task.poison.shares for one in task.worlds]
+    return [Game.of(one.protocol, one.ratios or (), share) for share in task.poison.shares for one in task.worlds]
 
 
 def directions(games: Sequence[Game]) -> dict[tuple[str, str], tuple[float, float, float]]:
@@ -96,7 +102,7 @@ def directions(games: Sequence[Game]) -> dict[tuple[str, str], tuple[float, floa
     }
 
 
-def check(task: ResolvedTask, knowledge: Sequence[str], n_features: int) -> None:
+def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
     """Raise PopleakError in one line where an attack cannot be mounted on what there is."""
     attacks = [(one.id, plugins.load("attacks", one.name)) for one in task.attacks]
     for name, attack in attacks:

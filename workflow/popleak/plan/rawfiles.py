@@ -44,7 +44,9 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
     given = plugin.Settings.model_validate(task.options)
     options, note = plugin.settle(given, lambda source: locate(task.dataset, source, data_dir) is not None)
     sources = plugin.sources(options)
-    paths, fetches, content = [], {}, {}
+    paths: list[str] = []
+    fetches: dict[str, tuple[str, Source]] = {}
+    content: dict[str, str] = {}
     for source in sources:
         found = locate(task.dataset, source, data_dir)
         if found is None and source.url is None:
@@ -54,13 +56,14 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
                 )
             raise AbsentError(f"{task.id}: no file {source.file}: {plugin.remedy(source)}")
         if found is None:
-            found = f"{ROOT}/data/{task.dataset}/{source.file}"
-            fetches[found] = (task.dataset, source)
-        elif re.search(r"\{.*\}", str(found)):
+            paths.append(f"{ROOT}/data/{task.dataset}/{source.file}")
+            fetches[paths[-1]] = (task.dataset, source)
+            continue
+        if re.search(r"\{.*\}", str(found)):
             raise PopleakError(
                 f"config: tasks: {task.id}: {found}: Snakemake takes what stands in braces for a wildcard: rename the file, or its folder"
             )
-        elif source.sha256 is None:
+        if source.sha256 is None:
             content[source.file] = _digest(found, task.id)
         paths.append(str(found))
     return Raw(options.resolved(), tuple(source.file for source in sources), tuple(paths), fetches, note, content)

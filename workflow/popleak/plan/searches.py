@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..config.resolve import ResolvedChoice, SettledTask
 from ..datasets.base import Cells
 from .games import games_of
 
@@ -23,7 +23,7 @@ def searched(defence: ResolvedChoice) -> bool:
     return defence.settings.get("eo_weight") == "auto"
 
 
-def cautions(task: ResolvedTask, validation: float, cells: Cells | None) -> list[str]:
+def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[str]:
     """Return a line for each defence that searches with a target below the noise of its validation rows.
 
     validation: share of a draw that is held out. cells: the dataset's counts; None: they are not known, and groups and labels are taken to be
@@ -63,7 +63,7 @@ def _last(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def _rows(task: ResolvedTask, settings: Mapping[str, Any], validation: float, cells: Cells) -> Iterator[np.ndarray]:
+def _rows(task: SettledTask, settings: Mapping[str, Any], validation: float, cells: Cells) -> Iterator[np.ndarray]:
     """Yield the expected validation rows (2, 2) by [y, a], in whole rows, of a defended model in each world and direction.
 
     They are rows held out of S_0 and of what is fine-tuned on; of the latter only those of the complement are clean, since M_0 saw

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask
+from ..config.resolve import ResolvedTask, SettledTask
 from ..core import needs, plugins
 from ..core.errors import PopleakError, refusal
 from ..datasets.base import Attribute, Cells
@@ -33,7 +33,7 @@ SLACK = 0.05
 """How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
 
 
-def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, Cells | None]:
+def settled(experiment: Experiment, task: ResolvedTask) -> tuple[SettledTask, Cells | None]:
     """Return the task with its `rows` and `query_rows` as numbers, and its counts where they are known before it is loaded.
 
     Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
@@ -50,19 +50,13 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[ResolvedTask, C
         found = counted(experiment, task)
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
-    if found is not None:
-        task = sized(experiment, task, found)
-        problems = shortages(experiment, task, found)
-        if problems:
-            raise refusal(where, problems)
-    elif auto and absent:
-        task = provisional(task)
-    elif auto:
+    if auto and not absent and found is None:
         raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
-    problems = unrehearsed(experiment, task, found)
-    if problems:
+    known = provisional(task) if found is None else sized(experiment, task, found)
+    problems = shortages(experiment, known, found) if found is not None else []
+    if problems := problems or unrehearsed(experiment, known, found):
         raise refusal(where, problems)
-    return task, found
+    return known, found
 
 
 def _auto(task: ResolvedTask) -> bool:
@@ -79,10 +73,16 @@ def counted(experiment: Experiment, task: ResolvedTask) -> Cells | None:
     return cells_of(task, plugin, options, here if len(here) == len(files) else {})
 
 
-def provisional(task: ResolvedTask) -> ResolvedTask:
+def provisional(task: ResolvedTask) -> SettledTask:
     """Return the task with usual numbers for `auto`, as long as nothing is counted."""
-    usual = {"rows": needs.USUAL_ROWS, "query_rows": needs.USUAL_QUERY_ROWS}
-    return task.model_copy(update={key: value for key, value in usual.items() if getattr(task, key) == "auto"})
+    return _settle(task, needs.USUAL_ROWS, needs.USUAL_QUERY_ROWS)
+
+
+def _settle(task: ResolvedTask, rows: int, query_rows: int) -> SettledTask:
+    """Return the task with these numbers for `auto`."""
+    usual = {"rows": rows, "query_rows": query_rows}
+    chosen = {key: value for key, value in usual.items() if getattr(task, key) == "auto"}
+    return SettledTask.model_construct(**{**dict(task), **chosen})
 
 
 def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dict[str, Path | None]]:
@@ -104,15 +104,18 @@ def cells_of(task: ResolvedTask, plugin: Any, options: Any, files: Mapping[str, 
 
 
 @functools.lru_cache(maxsize=64)
-def _cells(plugin: Any, options: str, files: tuple, label: str, attribute: str, state: tuple) -> Cells | None:
+def _cells(
+    plugin: Any, options: str, files: tuple[tuple[str, Path], ...], label: str, attribute: str, state: tuple[Any, ...]
+) -> Cells | None:
     chosen = plugin.Settings.model_validate_json(options)
-    return plugin.cells(files=dict(files), label=label, attribute=attribute, options=chosen)
+    found: Cells | None = plugin.cells(files=dict(files), label=label, attribute=attribute, options=chosen)
+    return found
 
 
 def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
-    ratios = {ratio for world in task.worlds for ratio in world.ratios}
-    turned = set()
+    ratios = {ratio for world in task.worlds for ratio in world.ratios or ()}
+    turned: set[tuple[float, float]] = set()
     if task.complemented:
         turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
     ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
@@ -140,11 +143,16 @@ def pool_rows(experiment: Experiment, cells: Cells | None) -> int:
 def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
     """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
     few = needs.held(cells.counts, shares_of(experiment), fewest=True)
-    found = needs.largest_rows(draws, few), needs.largest_query_rows(few)
-    return found if cells.exact else tuple(max(int(one * (1 - SLACK)) - 10, 0) for one in found)
+    rows, query_rows = needs.largest_rows(draws, few), needs.largest_query_rows(few)
+    return (rows, query_rows) if cells.exact else (_surely(rows), _surely(query_rows))
 
 
-def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedTask:
+def _surely(rows: int) -> int:
+    """Return how many of about `rows` rows there are at least."""
+    return max(int(rows * (1 - SLACK)) - 10, 0)
+
+
+def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTask:
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
     aside, a complement finds room beside each."""
     draws = draws_of(task, cells)
@@ -164,15 +172,15 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> ResolvedT
                 f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
                 f"share out: take a larger table or other groups"
             )
-    return task.model_copy(update=chosen)
+    return _settle(task, usual["rows"], usual["query_rows"])
 
 
 def _shared(task: ResolvedTask, cells: Cells) -> bool:
     """Return whether records of a user's own table share units of unknown sizes."""
-    return not cells.exact and plugins.load("datasets", task.dataset).own
+    return not cells.exact and bool(plugins.load("datasets", task.dataset).own)
 
 
-def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[str]:
+def shortages(experiment: Experiment, task: SettledTask, cells: Cells) -> list[str]:
     """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
     shares = shares_of(experiment)
     if _shared(task, cells):  # one pool may hold nearly all: refused is what no cut can give
@@ -184,24 +192,26 @@ def shortages(experiment: Experiment, task: ResolvedTask, cells: Cells) -> list[
     return short(task, draws, [many], largest(experiment, draws, cells))
 
 
-def crowded(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> str:
+def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> str:
     """Return where the draws of a settled task take more than CROWDED of a pool, the most of them, and what to do; "" where none does, or
     the records are not counted.
 
     The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
     """
+    if cells is None:
+        return ""
     found = []
-    draws, shares = draws_of(task, cells or Cells(((0, 0), (0, 0)), False)), shares_of(experiment)
-    for ratio in draws.ratios if cells else ():
+    draws, shares = draws_of(task, cells), shares_of(experiment)
+    for ratio in draws.ratios:
         for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
                 need = needs.Need("rows", pool, stratum, rows)
                 there = shares[pool] * sum(cells.counts[y][a] for y in (0, 1) for a in (0, 1) if need.covers(y, a))
                 if there:
                     found.append((rows / there, -ratio, need, there))
-    share, ratio, need, there = max(found, key=lambda one: one[:2], default=(0.0, 0.0, None, 0.0))
-    if share <= CROWDED:
+    if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:
         return ""
+    share, ratio, need, there = max(found, key=lambda one: one[:2])
     label, group = need.stratum
     what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
@@ -212,7 +222,7 @@ def crowded(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> 
     )
 
 
-def short(task: ResolvedTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
+def short(task: SettledTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
     """Return a line for each key that asks for more rows than one of the splits' pools holds; most: what all of them give."""
     advice = {"rows": f"lower it to {most[0]} at most", "query_rows": f"lower it to {most[1]} at most"}
     found: dict[str, str] = {}
@@ -239,10 +249,11 @@ def attribute_name(task: ResolvedTask) -> str:
 
 def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
     plugin = plugins.load("datasets", task.dataset)
-    return plugin.attribute(task.attribute, plugin.Settings.model_validate(task.options))
+    found: tuple[str, Attribute] = plugin.attribute(task.attribute, plugin.Settings.model_validate(task.options))
+    return found
 
 
-def unrehearsed(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> list[str]:
+def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) -> list[str]:
     """Return a line for each defence whose mixture cannot be made: it rehearses more of a model's own rows than validation leaves,
     or its strata do not come out in whole rows. cells: None where they are not counted; groups alone are then looked at."""
     held = round(experiment.training.validation * task.rows)

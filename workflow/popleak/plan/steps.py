@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..core.errors import PopleakError
 from ..core.provenance import code_digest, library_versions
 from ..core.settings import canonical, digest
+from ..steps.base import StepSettings
+
+S = TypeVar("S", bound=StepSettings)
+S_co = TypeVar("S_co", bound=StepSettings, covariant=True)
 
 ROOT = "results"
 MOST_JOBS = 10_000
@@ -19,14 +23,13 @@ MOST_MB = 4_000_000
 
 
 @dataclass(frozen=True)
-class Step:
-    """One job: `inputs` and `outputs` are paths by name; `id` ends in a digest of the settings, the code and the ids of what it reads; `modules` is the code it runs; `models` is how many it trains or
+class Step(Generic[S_co]):
+    """One job: `settings` is what it is told, beside its files; `inputs` and `outputs` are paths by name; `id` ends in a digest of the settings, the code and the ids of what it reads; `modules` is the code it runs; `models` is how many it trains or
     scores; `seconds` CPU seconds on the reference core without its start; `mb` megabytes that it writes."""
 
-    stage: str
     id: str
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, tuple[str, ...]]
+    settings: S_co
+    inputs: dict[str, tuple[str, ...]]
     outputs: Mapping[str, str]
     modules: tuple[str, ...]
     models: int = 0
@@ -35,9 +38,14 @@ class Step:
     mem_mb: int = 1000
 
     @property
+    def stage(self) -> str:
+        """The stage whose command the job runs."""
+        return self.settings.stage
+
+    @property
     def params(self) -> str:
         """The settings as canonical JSON."""
-        return canonical(self.settings)
+        return canonical(self.settings.plain())
 
     @property
     def code(self) -> str:
@@ -50,8 +58,8 @@ class Step:
         return max(30, round(self.seconds / 60 * 10))
 
 
-Steps = dict[str, dict[str, Step]]
-Input = Step | list[tuple[Step, str]]
+Steps = dict[str, dict[str, Step[Any]]]
+Input = Step[Any] | Sequence[tuple[Step[Any], str]]
 TABLE = {"table": ".parquet"}
 """Outputs of a step that writes one table: the ending of each file's name, by output."""
 
@@ -70,16 +78,15 @@ def sane(jobs: int, slug: str, mem_mb: float) -> None:
 
 def add(
     steps: Steps,
-    stage: str,
     slug: str,
-    settings: Mapping[str, Any],
+    settings: S,
     inputs: Mapping[str, Input],
     *,
     modules: tuple[str, ...],
     outputs: Mapping[str, str] = TABLE,
-    family: Mapping[str, Any] | None = None,
+    family: Sequence[Any] | None = None,
     **more: Any,
-) -> Step:
+) -> Step[S]:
     """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
 
     inputs: by name, a step (its only output) or a list of (step, output name); outputs: endings of file names, by output
@@ -87,18 +94,19 @@ def add(
     code makes, whatever Snakemake remembers or is told to look at. family: what steps have in common that may hold the same
     models (`reuse`); the id is then slug-family-digest.
     """
+    stage = settings.stage
     paths: dict[str, tuple[str, ...]] = {}
     sources: list[str] = []
     for name, value in inputs.items():
         found = []
-        for step, output in value if isinstance(value, list) else [(value, "table")]:
+        for step, output in [(value, "table")] if isinstance(value, Step) else value:
             found.append(step.outputs[output])
             sources.append(f"{step.stage}/{step.id}/{output}")
         paths[name] = tuple(found)
-    step = Step(stage, "", settings, paths, {}, modules, **more)
+    step = Step("", settings, paths, {}, modules, **more)
     if family is not None:
-        slug = f"{slug}-{digest({**family, 'code': step.code}, 6)}"
-    identity = {"stage": stage, "settings": settings, "inputs": sources, "code": step.code}
+        slug = f"{slug}-{digest([*family, step.code], 6)}"
+    identity = {"stage": stage, "settings": settings.plain(), "inputs": sources, "code": step.code}
     name = f"{slug}-{digest(identity)}"
     if name not in steps[stage]:
         sane(len(steps[stage]) + 1, slug, step.mem_mb)

@@ -7,33 +7,40 @@ planned in `judging`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from ..config.resolve import ResolvedChoice
 from ..core import plugins
+from ..core.protocols import ROLES, Role
+from ..engine.fit import Training
+from ..steps.defend import DefendStep
+from ..steps.draw import Drawn, ModelDraw, Slipped
+from ..steps.games import Poison
+from ..steps.models import ModelsStep
+from ..steps.train import TrainStep
 from . import cost, games, searches
 from .context import TaskContext
 from .games import several, slug_of
-from .judging import Arm, JudgePlan, arm_of
-from .steps import Step, add, sane, tables_named
+from .judging import FILES, Arm, Judged, JudgePlan, arm_of
+from .steps import Input, Step, add, sane, tables_named
 
-ROLES = {"victim": "victims", "shadow": "shadows"}
-"""The name of a role's output file, by role."""
+M = TypeVar("M", bound=ModelsStep)
 
 
 class Cut(NamedTuple):
-    """Draws that share a job: what they are (one dict a world or direction), and the step that makes them; None where no defence of
+    """Draws that share a job: what they are (one a world or direction), and the step that makes them; None where no defence of
     the task trains on them."""
 
-    items: list[dict[str, Any]]
-    step: Step | None
+    items: list[Drawn]
+    step: Step[ModelDraw] | None
 
 
 class TaskPlan(TaskContext):
     """Adds one task's steps."""
 
-    def add(self, judged: dict[str, list[Step]]) -> None:
+    def add(self, judged: Judged) -> None:
         """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
         stage `measure`, the models are not measured."""
         worlds = {
@@ -47,7 +54,7 @@ class TaskPlan(TaskContext):
             for (world, other), (own, ratio, share) in games.directions(self.games).items()
         ]
         complement = self._draws("complement", directions, made=self.task.complemented)
-        judging = JudgePlan(self, [cut.step for cut in base])
+        judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
         own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
             if model.id not in own:
@@ -61,24 +68,22 @@ class TaskPlan(TaskContext):
         for task in self.task.placebos():
             yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
 
-    def _item(self, world: str, other: str, share: float, **ratios: float) -> dict[str, Any]:
+    def _item(self, world: str, other: str, share: float, *, ratio: float, own_ratio: float | None = None) -> Drawn:
         """Return what a draw needs to know: rows of `other`, of ratio `ratio`, for models of `world`, which has this share of poison
         and, where the draw is a complement, the ratio `own_ratio`."""
-        item: dict[str, Any] = {"world": world, "from_world": other, **ratios}
-        if share:
-            item["poison"] = {"share": share, "group": self.task.poison.group, "label": self.task.poison.label}
-        return item
+        poison = self.task.poison
+        slipped = Slipped(share=share, group=poison.group, label=poison.label) if share else None
+        return Drawn(world=world, from_world=other, ratio=ratio, own_ratio=own_ratio, poison=slipped)
 
     def _arms(
-        self, model: ResolvedChoice, complement: list[Cut], base: list[Cut], roles: Sequence[str]
+        self, model: ResolvedChoice, complement: list[Cut], base: list[Cut], roles: Sequence[Role]
     ) -> dict[str, Arm]:
         """Return a model's populations by name: undefended, under each defence, and shadows under its default settings."""
         trained = self._train(model, base, roles)
         arms: dict[str, Arm] = {}
         for defence in self.task.defences:
-            if defence.name == "none":
-                steps = trained
-            else:
+            steps: Sequence[Step[ModelsStep]] = trained
+            if defence.name != "none":
                 steps = self._defend(model, defence, complement, base, trained, roles)
             arms[arm_of(defence)] = Arm(defence, steps, tuple(roles))
         if "aware" in self.experiment.knowledge:
@@ -96,7 +101,7 @@ class TaskPlan(TaskContext):
             tries = (1 + len(defence.settings["eo_grid"])) / 2
         return tries * shape.seconds(defence.settings.get("epochs"))
 
-    def _draws(self, purpose: str, items: list[dict[str, Any]], *, made: bool = True) -> list[Cut]:
+    def _draws(self, purpose: Literal["base", "complement"], items: list[Drawn], *, made: bool = True) -> list[Cut]:
         """Return the draws of `items` in runs that fill a job with the training of a usual model; made: whether steps make them.
 
         The run does not depend on which models and defences there are, so that adding one changes no other's steps.
@@ -108,45 +113,55 @@ class TaskPlan(TaskContext):
             if not made:
                 found.append(Cut(mine, None))
                 continue
-            settings = {
-                "draws": mine,
-                "rows": self.task.rows,
-                "victims": population.victims,
-                "shadows": population.shadows,
-            }
+            settings = ModelDraw(
+                purpose=purpose,
+                seed=self.experiment.seed,
+                key=self.task.key,
+                mode=self.task.ratio_mode,
+                draws=tuple(mine),
+                rows=self.task.rows,
+                victims=population.victims,
+                shadows=population.shadows,
+            )
             name = several([self._named(item) for item in mine])
             rows = self.models * len(mine) * self.task.rows
             # for a complement the model's own draw is made again
             seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
-            found.append(Cut(mine, self.draw(purpose, name, settings, seconds=seconds, mb=rows * 2.2e-6)))
+            found.append(Cut(mine, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
         return found
 
     @staticmethod
-    def _named(item: Mapping[str, Any]) -> str:
-        world, other = slug_of(item["world"]), slug_of(item["from_world"])
+    def _named(item: Drawn) -> str:
+        world, other = slug_of(item.world), slug_of(item.from_world)
         return world if world == other else f"{world}-from-{other}"
 
-    def _train(self, model: ResolvedChoice, base: list[Cut], roles: Sequence[str]) -> list[Step]:
+    def _train(self, model: ResolvedChoice, base: list[Cut], roles: Sequence[Role]) -> list[Step[TrainStep]]:
         shape = self.shapes[model.id]
         each = shape.seconds() if shape else 1e-4
-        settings = {
-            "model": model.name, "model_settings": model.settings, "training": self._training(model, "train"),
-        }  # fmt: skip
         found = []
         for cuts, items in self._together(base, each):
-            which = {"worlds": [item["world"] for item in items]}
-            inputs = {"data": self.data, "draw": [(cut.step, "table") for cut in cuts]}
-            found += self._parts("train", [model.name], settings, which, inputs, (model,), items, each, roles)
+            worlds = tuple(item.world for item in items)
+            settings = TrainStep(
+                model=model.name, model_settings=model.settings, training=self._training(model),
+                roles=tuple(roles), part=(0, 1), poison=self._poison(worlds), worlds=worlds,
+            )  # fmt: skip
+            inputs: dict[str, Input] = {
+                "data": self.data,
+                "draw": [(cut.step, "table") for cut in cuts if cut.step],
+            }
+            found += self._parts([model.name], settings, inputs, (model,), items, each)
         return found
 
-    def _training(self, model: ResolvedChoice, stage: str) -> dict[str, Any]:
-        """Return how a model is trained: of a closed form nothing counts but the rows that a defence must leave out."""
-        training = self.experiment.training.resolved()
-        if self.shapes[model.id] is not None:
-            return training
-        return {"validation": training["validation"]} if stage == "defend" else {}
+    def _training(self, model: ResolvedChoice) -> Training | None:
+        """Return how a model is trained, None of a closed form."""
+        return Training(**self.experiment.training.resolved()) if self.shapes[model.id] is not None else None
 
-    def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[dict[str, Any]]]]:
+    def _poison(self, worlds: Sequence[str]) -> Poison | None:
+        """Return whose rows are slipped in, None where no world is poisoned."""
+        poison = self.task.poison
+        return Poison(group=poison.group, label=poison.label) if any("!" in world for world in worlds) else None
+
+    def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[Drawn]]]:
         """Return neighbouring draws that one job takes at `each` seconds a model, with all that they draw."""
         groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
         mine = [[cuts[i] for i in group] for group in groups]
@@ -158,59 +173,64 @@ class TaskPlan(TaskContext):
         defence: ResolvedChoice,
         complement: list[Cut],
         base: list[Cut],
-        trained: list[Step],
-        roles: Sequence[str],
-    ) -> list[Step]:
+        trained: list[Step[TrainStep]],
+        roles: Sequence[Role],
+    ) -> list[Step[DefendStep]]:
         shape = self.shapes[model.id]
         each = self._tuning(defence, shape) if shape else 1e-4
         mixed = plugins.load("defences", defence.name).complement
-        settings = {
-            "model": model.name, "model_settings": model.settings, "training": self._training(model, "defend"),
-            "defence": defence.name, "defence_settings": defence.settings, **self.mode,
-        }  # fmt: skip
         found = []
         for cuts, items in self._together(complement, each):
-            needed = {item["world"] for item in items}
-            draws = [one.step for one in base if needed & {item["world"] for item in one.items}]
-            files = [step for step in trained if needed & set(step.settings["worlds"])]
-            which = {"directions": [[item["world"], item["from_world"]] for item in items]}
-            inputs = {
+            needed = {item.world for item in items}
+            draws = [one.step for one in base if one.step and needed & {item.world for item in one.items}]
+            files = [step for step in trained if needed & set(step.settings.worlds)]
+            settings = DefendStep(
+                model=model.name, model_settings=model.settings, training=self._training(model),
+                roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
+                defence=defence.name, defence_settings=defence.settings, mode=self.task.ratio_mode,
+                held_out=0.0 if shape else self.experiment.training.validation,
+                directions=tuple((item.world, item.from_world) for item in items),
+            )  # fmt: skip
+            inputs: dict[str, Input] = {
                 "data": self.data, "draw": [(step, "table") for step in draws],
-                "complement": [(cut.step, "table") for cut in cuts] if mixed else [],
-                **{name: [(step, name) for step in files] for name in ROLES.values()},
+                "complement": [(cut.step, "table") for cut in cuts if cut.step] if mixed else [],
+                **{name: [(step, name) for step in files] for name in FILES.values()},
             }  # fmt: skip
-            names, plugged = [model.name, defence.name], (model, defence)
-            found += self._parts("defend", names, settings, which, inputs, plugged, items, each, roles)
+            found += self._parts([model.name, defence.name], settings, inputs, (model, defence), items, each)
         return found
 
     def _parts(
-        self, stage, names, settings, which, inputs, plugged, items: list[dict[str, Any]], each: float, roles
-    ) -> list[Step]:
-        """Add a step of `each` seconds a model, or several parts of it. which: the worlds or directions."""
+        self,
+        names: list[str],
+        settings: M,
+        inputs: Mapping[str, Input],
+        plugged: Sequence[ResolvedChoice],
+        items: list[Drawn],
+        each: float,
+    ) -> list[Step[M]]:
+        """Add a step of `each` seconds a model, or several parts of it. names, plugged: of the model, and the defence."""
         population = self.experiment.population
         shape = self.shapes[plugged[0].id]
         weights = shape.parameters() if shape else 100
         number = {"victim": population.victims, "shadow": population.splits * population.shadows}
-        sizes = [number[role] for role in roles]
+        sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
-        modules = (f"popleak.stages.{stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
+        modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
-        copies = 12 if stage == "defend" else 4
+        copies = 12 if isinstance(settings, DefendStep) else 4
         found = []
         slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
         most = min(population.victims, population.shadows)
-        if any("!" in item["world"] for item in items):
-            which["poison"] = {"group": self.task.poison.group, "label": self.task.poison.label}
         cut = cost.parts(sum(sizes) * len(items) * each, self.limit, most)
         sane(len(cut), self.slug(*slug), 0)
         for i, count in cut:
             models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
             found.append(
                 add(
-                    self.steps, stage, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
-                    {**settings, **which, "roles": list(roles), "part": [i, count]}, inputs, outputs=tables_named(*ROLES.values()),
-                    family={"stage": stage, **settings, **self.drawn}, modules=modules, models=models, seconds=models * each, mb=models * weights * 4e-6,
-                    mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
+                    self.steps, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
+                    dataclasses.replace(settings, part=(i, count)), inputs, outputs=tables_named(*FILES.values()),
+                    family=[settings.stage, settings.deciding(), *self.drawn], modules=modules, models=models, seconds=models * each,
+                    mb=models * weights * 4e-6, mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )
             )  # fmt: skip
         return found

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..attacks.base import Attack, Game, Judge
+from ..attacks.base import Attack, Game, Judge, TransductiveJudge
 from ..core.errors import PopleakError
+from ..steps.attack import AttackStep, Judging
 from ..store import answers as stored
 from ..threat import seen
-from ..threat.seen import NONE, Files, Source, outputs_of, query_of, shadows_by_world
+from ..threat.seen import NONE, Files, Seen, outputs_of, query_of, shadows_by_world
 
 
 def calibrated(
@@ -25,7 +26,7 @@ def calibrated(
     used, asked = query_of(points, attack.all_points)
     zero, one = (
         shadows_by_world(shadows, split, used, attack.shadow_access or attack.access)
-        if attack.shadows
+        if shadows is not None
         else [np.empty((0, len(used)))] * 2
     )
     return attack.calibrate(shadows_0=zero, shadows_1=one, query=asked, game=game, settings=settings)
@@ -55,7 +56,7 @@ def judge_split(
     used, asked = query_of(points, attack.all_points)
     mine = np.flatnonzero(victims.keys["split"] == split)
     outputs = outputs_of(victims, mine, used, attack.access)
-    if attack.transductive:
+    if isinstance(judge, TransductiveJudge):
         scores = np.asarray(judge.score_all(outputs), dtype=np.float64)
     else:
         scores = np.array([judge.score(row) for row in outputs], dtype=np.float64)
@@ -64,18 +65,18 @@ def judge_split(
     return mine, scores, guesses, np.nan if known is None else known[0]
 
 
-def run(*, settings: Mapping[str, Any], files: Files, output: Path, step: str, code: str) -> None:
+def run(*, settings: AttackStep, files: Files, output: Path, step: str, code: str) -> None:
     """Write one row a verdict. Raises PopleakError where the attack cannot be mounted on the models."""
-    seen.play("attack", "scores", judge_pair, settings=settings, files=files, output=output, step=step, code=code)
+    seen.play("scores", judge_pair, settings=settings, files=files, output=output, step=step, code=code)
 
 
 def judge_pair(
-    attack: Attack, own: Any, settings: Mapping[str, Any], source: Source, sets: Mapping[int, stored.Points]
+    attack: Attack, own: Any, settings: Judging, source: Seen, sets: Mapping[int, stored.Points]
 ) -> list[dict[str, Any]]:
     """Return the verdicts on one pair of worlds: the attack under every defence and with each knowledge."""
     game, pair = source.game(attack), source.pair
     if reason := attack.refuses(game):
-        raise PopleakError(f"attack {settings['attack_id']}: {reason}")
+        raise PopleakError(f"attack {settings.attack_id}: {reason}")
     access = attack.shadow_access or attack.access
     undefended = source.read("shadow", access, NONE, 1) if attack.shadows and attack.access != "pair" else None
     unaware: dict[int, Judge] = {}  # calibrated once: the undefended shadows are the same under every defence
@@ -98,8 +99,8 @@ def judge_pair(
                 )  # fmt: skip
                 parts.append(
                     {
-                        **seen.constants(attack, settings), "protocol": pair["protocol"],
-                        "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1], "poison": pair["poison"],
+                        **seen.constants(attack, settings), "protocol": pair.protocol,
+                        "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison,
                         "defence": defence, "knowledge": level.knowledge, "repeats": repeats,
                         **{name: victims.keys[name][mine] for name in ("split", "world", "model_index")},
                         "score": scores, "guess": guesses, "known_ceiling": known,

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..core import plugins
+from ..core import plugins, trouble
 from ..core.errors import PopleakError
 from ..core.seeds import generator
 from ..datasets._fetch import verify
 from ..datasets.base import Records
+from ..steps.dataset import DatasetStep
 from ..store import arrays, seal
 from ..store import parquet as store
 
 
-def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path, step: str, code: str) -> None:
-    """Load the dataset and write its table. Raises PopleakError if the records break the contract."""
-    plugin = plugins.load("datasets", settings["dataset"])
-    options = plugin.Settings.model_validate(settings["options"])
+def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step: str, code: str) -> None:
+    """Load the dataset and write its table. files: raw files, in the order of the settings' names. Raises PopleakError if the records break the contract."""
+    plugin = plugins.load("datasets", settings.dataset)
+    options = plugin.Settings.model_validate(settings.options)
+    paths = dict(trouble.paired(settings.files, files, "files"))
     for source in plugin.sources(options):
-        verify(files[source.file], source)
-    for name, digest in settings.get("content", {}).items():
-        if seal.file_digest(files[name]) != digest:
-            raise PopleakError(f"{files[name]}: changed since this run was planned: give the same command again")
+        verify(paths[source.file], source)
+    for name, digest in settings.content.items():
+        if seal.file_digest(paths[name]) != digest:
+            raise PopleakError(f"{paths[name]}: changed since this run was planned: give the same command again")
     records = plugin.load(
-        files=files,
-        label=settings["label"],
-        attribute=settings["attribute"],
+        files=paths,
+        label=settings.label,
+        attribute=settings.attribute,
         options=options,
-        seed=settings.get("seed", 0),
+        seed=settings.seed or 0,
     )
-    if "placebo" in settings:
-        records = permuted(records, **settings["placebo"])
-    check(records, settings["dataset"])
-    if settings.get("attribute_in_features", False):
-        records = with_attribute(records, plugin.attribute(settings["attribute"], options)[0], settings["dataset"])
+    if settings.placebo is not None:
+        records = permuted(records, **dataclasses.asdict(settings.placebo))
+    check(records, settings.dataset)
+    if settings.attribute_in_features:
+        records = with_attribute(records, plugin.attribute(settings.attribute, options)[0], settings.dataset)
     count = len(records.y)
     columns = {
         "row": np.arange(count),
@@ -57,10 +58,10 @@ def run(*, settings: Mapping[str, Any], files: Mapping[str, Path], output: Path,
         store.provenance(
             stage="dataset",
             step=step,
-            settings=settings,
+            settings=settings.plain(),
             code=code,
             inputs=(),
-            files=files.values(),
+            files=paths.values(),
             features=list(records.features),
             groups=list(records.groups),
             facts=dict(records.facts),

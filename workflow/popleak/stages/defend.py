@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import numpy as np
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.needs import Mixing, half_up
+from ..core.protocols import ROLES, Role
 from ..core.settings import Settings
 from ..defences.base import Data, Defence, Population, Validation
 from ..engine.fit import Progress, hold_out, predict_rows
 from ..measures.fairness import cell_positives
+from ..steps.defend import DefendStep
 from ..store import parquet as store
-from ..store.populations import ROLES, Models, draws_of, empty, known, matching, of_role, told
+from ..store.populations import Models, draws_of, empty, known, matching, of_role, told
 from ..store.populations import read as read_models
 from ..store.populations import write as write_models
 from ..store.reuse import no_keys
@@ -57,7 +59,8 @@ class Owner:
         term sees half of the held-out rows and nothing else, and the other half is left for validation.
         """
         seeds = self.seeds[part]
-        aside, clean = self._aside(rows, part) if penalty is not None else (None, None)
+        nothing = np.empty((len(rows), 0), dtype=np.int64)
+        aside, clean = self._aside(rows, part) if penalty is not None else (nothing, nothing.astype(bool))
         if held_out:
             if (clean.sum(1) < 4).any():
                 raise PopleakError("config: training.validation: eo_reference held-out needs held-out rows: raise it")
@@ -104,10 +107,10 @@ class Owner:
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
         if not rows.shape[1]:
             return Validation(positives, counts)
-        records, how = self.fitter.records, self.fitter.how
-        scores = predict_rows(
-            self.fitter.build, weights, self.fitter.table, rows, threads=how.threads, device=how.device
-        )
+        records, how, build, table = self.fitter.records, self.fitter.how, self.fitter.build, self.fitter.table
+        if build is None or table is None:  # no penalty is asked of a closed form
+            return Validation(positives, counts)
+        scores = predict_rows(build, weights, table, rows, threads=how.threads, device=how.device)
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):
             kept = row[ok]
             (positives[k],), counts[k] = cell_positives(score[ok][None], records.y[kept], records.a[kept])
@@ -116,49 +119,53 @@ class Owner:
 
 def run(
     *,
-    settings: Mapping[str, Any],
+    settings: DefendStep,
     data: Path,
-    draws: Sequence[Path],
-    complement: Sequence[Path],
-    models: Mapping[str, Sequence[Path]],
-    outputs: Mapping[str, Path],
+    draw: Sequence[Path],
+    complement: Sequence[Path] = (),
+    base_victims: Sequence[Path],
+    base_shadows: Sequence[Path],
+    victims: Path,
+    shadows: Path,
     step: str,
     code: str,
     how: train.How,
 ) -> None:
     """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
 
-    draws, models: the base draws and, by role, the base models of all worlds that the directions start from; complement: the draws of the
-    directions, none for a defence that trains on none.
+    draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from; complement: the draws
+    of the directions, none for a defence that trains on none.
     """
-    worlds = [world for world, _ in settings["directions"]]
+    models: dict[Role, Sequence[Path]] = {"victim": base_victims, "shadow": base_shadows}
+    outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
+    worlds = settings.own_worlds
     records = known(data, worlds)
-    defence = plugins.load("defences", settings["defence"])
-    own = defence.Settings.model_validate(settings["defence_settings"])
-    inputs = [data, *draws, *complement, *(path for role in ROLES for path in models[role])]
+    defence = plugins.load("defences", settings.defence)
+    own = defence.Settings.model_validate(settings.defence_settings)
+    inputs = [data, *draw, *complement, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
-        stage="defend", step=step, settings=settings, code=code, inputs=inputs, device=how.resolved()
+        stage="defend", step=step, settings=settings.plain(), code=code, inputs=inputs, device=how.resolved()
     )
     fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
-    there = train.shelf(facts, outputs, fitter)
+    there = train.shelf(facts, settings, outputs, fitter)
     label_rate = float(records.y[: fitter.size].mean())
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
-        for world, other_world in settings["directions"]:
-            base_draws = draws_of(draws, world, world)
+        for world, other_world in settings.directions:
+            base_draws = draws_of(draw, world, world)
             other_draws = draws_of(complement, world, other_world) if defence.complement else None
             for role in ROLES:
-                keys, rows = of_role(base_draws, role, settings["part"])
-                if role not in settings["roles"]:
+                keys, rows = of_role(base_draws, role, settings.part)
+                if role not in settings.roles:
                     write_models(writers[role], empty(keys), no_keys())
                     continue
                 seeds, other = keys["seed"], rows[:, :0]
                 if other_draws is not None:
-                    other_keys, other = of_role(other_draws, role, settings["part"])
+                    other_keys, other = of_role(other_draws, role, settings.part)
                     seeds = other_keys["seed"]
                 base = matching(read_models(models[role], world=world), keys["seed"])
                 if base is None or not np.array_equal(keys["seed"], seeds):
-                    named = " and ".join(str(path) for path in (draws[0], *complement[:1]))
+                    named = " and ".join(str(path) for path in (draw[0], *complement[:1]))
                     raise PopleakError(f"{models[role][0]}: holds other models than {named}: delete it and run again")
                 made_of = there.keys(keys["seed"], rows, other, base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
@@ -170,11 +177,12 @@ def run(
     there.tell()
 
 
-def mixing_of(settings: Mapping[str, Any], world: str, other_world: str, rows: int, label_rate: float) -> Mixing:
+def mixing_of(settings: DefendStep, world: str, other_world: str, rows: int, label_rate: float) -> Mixing:
     """Return what the mixtures of models of `world`, turned to `other_world`, are made of; rows: of one draw."""
     (own, share), (other, _) = told(world), told(other_world)
-    poisoned = (1 - settings["poison"]["label"], settings["poison"]["group"]) if share else (1, 1)
-    return Mixing((own, other), rows, settings["mode"], label_rate, half_up(share * rows), poisoned)
+    poison = settings.poison
+    poisoned = (1 - poison.label, poison.group) if share and poison else (1, 1)
+    return Mixing((own, other), rows, settings.mode, label_rate, half_up(share * rows), poisoned)
 
 
 def defended(

@@ -16,10 +16,12 @@ import numpy as np
 
 from ..core.errors import PopleakError
 from ..core.needs import counts, half_up
+from ..core.protocols import ROLES
 from ..core.seeds import derive, generator
+from ..steps.draw import Drawn, DrawStep, ModelDraw, PointsOf, QueryDraw
 from ..store import arrays
 from ..store import parquet as store
-from ..store.populations import ROLES, clean
+from ..store.populations import clean
 from ..store.records import Loaded
 from ..store.records import read as read_records
 from . import split
@@ -53,29 +55,35 @@ def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str, by: 
     return strata
 
 
-def run(*, settings: Mapping[str, Any], data: Path, pools: Path, output: Path, step: str, code: str) -> None:
+def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str, code: str) -> None:
     """Write the draws of one purpose. Raises PopleakError if a pool holds too few rows of a group."""
     records, splits = read_records(data), split.read(pools)
     facts = store.provenance(
-        stage="draw", step=step, settings=settings, code=code, inputs=[data, pools], label_rate=float(records.y.mean())
+        stage="draw",
+        step=step,
+        settings=settings.plain(),
+        code=code,
+        inputs=[data, pools],
+        label_rate=float(records.y.mean()),
     )
     with store.Writer(output, facts) as writer:
-        for one in settings["pairs"] if settings["purpose"] == "query" else settings["draws"]:
-            make = _query if settings["purpose"] == "query" else _training
-            writer.add(make(settings, one, records, splits))
+        if isinstance(settings, QueryDraw):
+            for pair in settings.pairs:
+                writer.add(_query(settings, pair, records, splits))
+        elif isinstance(settings, ModelDraw):
+            for one in settings.draws:
+                writer.add(_training(settings, one, records, splits))
 
 
-def _training(
-    settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
-) -> dict[str, Any]:
-    slipped = half_up(one["poison"]["share"] * settings["rows"]) if "poison" in one else 0
-    law = functools.partial(counts, mode=settings["mode"], label_rate=float(records.y.mean()))
-    wanted = law(one.get("own_ratio", one["ratio"]), settings["rows"])
-    turned = law(one["ratio"], settings["rows"]) if settings["purpose"] == "complement" else None
-    clean_part = law(one["ratio"], settings["rows"] - slipped)
+def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    slipped = half_up(one.poison.share * settings.rows) if one.poison else 0
+    law = functools.partial(counts, mode=settings.mode, label_rate=float(records.y.mean()))
+    wanted = law(one.ratio if one.own_ratio is None else one.own_ratio, settings.rows)
+    turned = law(one.ratio, settings.rows) if settings.purpose == "complement" else None
+    clean_part = law(one.ratio, settings.rows - slipped)
     asked = {key: size + (turned[key] if turned else 0) for key, size in wanted.items()}
     by = " by a model's own draw and a complement that shares none of its rows" if turned else ""
-    each = {"victim": settings["victims"] // len(splits), "shadow": settings["shadows"]}
+    each = {"victim": settings.victims // len(splits), "shadow": settings.shadows}
     columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
     rows = []
     poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
@@ -85,23 +93,24 @@ def _training(
             # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
-            strata = _strata(asked, records, inside, f"{settings['key']}, {split.POOLS[pool_code]} pool", by)
+            strata = _strata(asked, records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
             for index in range(each[role]):
                 # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
-                seed = derive(settings["seed"], settings["key"], "model", role, number, clean(one["world"]), index)
-                rng = generator(seed, "base", clean(one["world"]))
+                seed = derive(settings.seed, settings.key, "model", role, number, clean(one.world), index)
+                rng = generator(seed, "base", clean(one.world))
                 drawn = draw_one(wanted, strata, rng)
                 slip = poison[number]
                 if turned:  # complements stay clean
                     left, slip = _without(strata, drawn, taken), slip[:0]
-                    drawn = draw_one(turned, left, generator(seed, "complement", clean(one["from_world"])))
+                    drawn = draw_one(turned, left, generator(seed, "complement", clean(one.from_world)))
                 if len(slip):  # in place of rows of the clean draw; the rest, in random order, has the world's ratio
                     drawn = _first(drawn, clean_part, records)
                 rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return {
-        **{name: [one[name]] * len(rows) for name in ("world", "from_world")},
+        "world": [one.world] * len(rows),
+        "from_world": [one.from_world] * len(rows),
         **{name: np.array(values) for name, values in columns.items()},
         "rows": arrays.fixed(np.array(rows, dtype=np.int32)),
     }
@@ -122,55 +131,49 @@ def _first(drawn: np.ndarray, wanted: Mapping[tuple[int | None, int], int], reco
     return np.concatenate(kept)
 
 
-def _poison(
-    settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, split: int, pool: np.ndarray, count: int
-) -> np.ndarray:
+def _poison(settings: ModelDraw, one: Drawn, records: Loaded, split: int, pool: np.ndarray, count: int) -> np.ndarray:
     """Return the `count` rows that one split's adversary slips into every draw, numbered as the records' poisoned twins.
 
     They come from its own pool, and those of a smaller share are among those of a larger one.
     """
-    if not count:
+    if not count or one.poison is None:
         return np.empty(0, dtype=np.int64)
-    group, label = one["poison"]["group"], one["poison"]["label"]
+    group, label = one.poison.group, one.poison.label
     there = members((label, group), records.y, records.a, pool)
     if count > len(there):
         raise PopleakError(
-            f"{settings['key']}, adversary pool: poison: {count} rows of group {records.facts['groups'][group]} with label {label} are asked "
+            f"{settings.key}, adversary pool: poison: {count} rows of group {records.facts['groups'][group]} with label {label} are asked "
             f"for, and the pool holds {len(there)}: lower the shares"
         )
-    rng = generator(settings["seed"], settings["key"], "poison", split)
+    rng = generator(settings.seed, settings.key, "poison", split)
     return rng.permutation(there)[:count] + len(records.y)
 
 
-def _query(
-    settings: Mapping[str, Any], one: Mapping[str, Any], records: Loaded, splits: Mapping[int, np.ndarray]
-) -> dict[str, Any]:
-    take, size = settings["query_rows"], 2 * settings["query_rows"]
+def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    take, size = settings.query_rows, 2 * settings.query_rows
     shape = (len(splits), size)
     rows, origin = np.empty(shape, dtype=np.int32), np.full(shape, -1, dtype=np.int8)
     laws = []
     for i, (number, pool) in enumerate(splits.items()):
         wanted = {(None, 0): take, (None, 1): take}
-        strata = _strata(wanted, records, pool == 2, f"{settings['key']}, query pool (query_rows)")
-        rng = generator(settings["seed"], settings["key"], "query", number)
+        strata = _strata(wanted, records, pool == 2, f"{settings.key}, query pool (query_rows)")
+        rng = generator(settings.seed, settings.key, "query", number)
         rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
-        origin[i] = origins(
-            records.y[rows[i]], records.a[rows[i]], one["ratios"], settings["mode"], float(records.y.mean())
-        )
+        origin[i] = origins(records.y[rows[i]], records.a[rows[i]], one.ratios, settings.mode, float(records.y.mean()))
         if records.cell is not None:
             inside = pool == 0
             law = np.zeros((2, int(records.cell.max()) + 1, 2), dtype=np.int64)
             np.add.at(law, (records.a[inside], records.cell[inside], records.y[inside]), 1)
             laws.append(law.reshape(-1))
     columns = {
-        "pair": [one["pair"]] * len(splits),
+        "pair": [one.pair] * len(splits),
         "split": np.array(list(splits)),
         "rows": arrays.fixed(rows),
         "y": arrays.fixed(records.y[rows]),
         "a": arrays.fixed(records.a[rows]),
         "origin": arrays.fixed(origin),
     }
-    if laws:
+    if records.cell is not None:
         columns["cell"] = arrays.fixed(records.cell[rows])
         columns["law"] = arrays.fixed(np.array(laws))
     return columns

@@ -1,4 +1,4 @@
-"""The stage `figure`: draw one figure from the public tables, as PDF, PNG and the plotted numbers in CSV."""
+"""Stage `figures`: draw one figure from the public tables, as PDF, PNG and the plotted numbers in CSV."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from pathlib import Path
 from ..core import atomic, plugins
 from ..core.errors import PopleakError
 from ..figures._style import PNG_DPI, style
+from ..steps.figures import FiguresStep
 from ..store import parquet as store
 from ..store import seal
 
 # a date or a version in a file would make equal figures differ
 PDF_METADATA = {"CreationDate": None, "Producer": None, "Creator": None}
 PNG_METADATA = {"Software": None}
+
+
+def run(*, settings: FiguresStep, tables: Mapping[str, Path], stem: Path, step: str, code: str) -> None:
+    """Draw the figure that the settings name: see `draw`."""
+    draw(name=settings.figure, tables=tables, stem=stem, tau=settings.tau)
 
 
 def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: float) -> tuple[Path, Path, Path]:
@@ -30,15 +36,15 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
     store.agree({table: tables[table] for table in read})
     frames = {table: store.read(tables[table]).to_pandas() for table in read}
     stem = Path(stem)
-    paths = tuple(stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
+    pdf, png, csv = (stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
     with style():
         figure, plotted = plugin.draw(frames, tau=tau)
         figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
-        with atomic.replacing(paths[0]) as path:
+        with atomic.replacing(pdf) as path:
             figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA)
-        with atomic.replacing(paths[1]) as path:
+        with atomic.replacing(png) as path:
             figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA)
-    with atomic.replacing(paths[2]) as path:
+    with atomic.replacing(csv) as path:
         plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-    seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), paths)
-    return paths
+    seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), (pdf, png, csv))
+    return pdf, png, csv

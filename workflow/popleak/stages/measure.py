@@ -15,7 +15,11 @@ import numpy as np
 
 from ..core import needs
 from ..core.seeds import generator
-from ..measures import bounds, bounds_finer, fairness, squares
+from ..measures import bounds as forms
+from ..measures import bounds_finer, fairness, squares
+from ..steps.arms import Arm
+from ..steps.games import Pair, Played
+from ..steps.measure import MeasureStep
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import schema
@@ -24,7 +28,7 @@ from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
 from . import query, split
-from .train import How
+from .train import Engine
 
 DRAWS = 400
 """Bootstrap draws of a model's bounds."""
@@ -118,7 +122,7 @@ class Worlds:
         rates = np.array(facts["group_label_rates"])
         self.share = facts["group_share"]
         self.joints = [
-            bounds.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=facts["label_rate"]) for ratio in ratios
+            forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=facts["label_rate"]) for ratio in ratios
         ]
 
     def accuracies(self, positives: np.ndarray) -> np.ndarray:
@@ -129,45 +133,46 @@ class Worlds:
 
 def run(
     *,
-    settings: Mapping[str, Any],
+    settings: MeasureStep,
     data: Path,
     pools: Path,
-    victims: Sequence[Path],
+    victim_models: Sequence[Path],
     shadows: Path,
-    outputs: Mapping[str, Path],
+    models: Path,
+    bounds: Path,
     step: str,
     code: str,
-    how: How,
+    how: Engine,
 ) -> None:
-    """Write the parts of `models` and of `bounds`. victims: the files of all arms, in the order and number that the settings give;
+    """Write the parts of `models` and of `bounds`. victim_models: the files of all arms, in the order and number that the settings give;
     shadows: the file of the shadows' answers."""
-    scoring = Scoring(settings, read_records(data), split.read(pools), victims, how)
-    models: list[dict[str, np.ndarray]] = []
-    bound_parts: list[dict[str, np.ndarray]] = []
-    for pair, played in zip(settings["pairs"], settings["worlds"], strict=True):
+    scoring = Scoring(settings, read_records(data), split.read(pools), victim_models, how)
+    model_parts: list[Mapping[str, Any]] = []
+    bound_parts: list[Mapping[str, Any]] = []
+    for pair, played in zip(settings.pairs, settings.worlds, strict=True):
         constant = {
-            "task": settings["task"], "model": settings["model_id"], "protocol": pair["protocol"],
-            "ratio_0": pair["ratios"][0], "ratio_1": pair["ratios"][1], "poison": pair["poison"],
+            "task": settings.task, "model": settings.model_id, "protocol": pair.protocol,
+            "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison,
         }  # fmt: skip
-        worlds = Worlds(pair["ratios"], settings["mode"], scoring.records.facts)
-        for defence, arm in ((one, settings["arms"][one]) for one in settings["defences"]):
-            sides = [scoring(played, b, arm) for b in range(len(played["worlds"]))]
+        worlds = Worlds(pair.ratios, settings.mode, scoring.records.facts)
+        for defence, arm in ((one, settings.arms[one]) for one in settings.defences):
+            sides = [scoring(played, b, arm) for b in range(len(played.worlds))]
             for number, pool in scoring.pools.items():
                 said = Said.together([_side(side[number], b) for b, side in enumerate(sides)])
                 who = {**constant, "defence": defence, **said.keys}
-                models.append({**who, "role": "victim", **fair(said, pool, worlds)})
+                model_parts.append({**who, "role": "victim", **fair(said, pool, worlds)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
-            there = stored.read(shadows, pair=pair["pair"], arm=arm)
-            models += [
+            there = stored.read(shadows, pair=pair.pair, arm=arm)
+            model_parts += [
                 {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(there, scoring.pools)
             ]
     facts = store.provenance(
-        stage="measure", step=step, settings=settings, code=code, inputs=[data, pools, *victims, shadows],
+        stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, shadows],
         device=how.resolved(),
     )  # fmt: skip
-    store.write(outputs["models"], schema.table("models", models), facts)
-    store.write(outputs["bounds"], schema.table("bounds", bound_parts), facts)
+    store.write(models, schema.table("models", model_parts), facts)
+    store.write(bounds, schema.table("bounds", bound_parts), facts)
 
 
 class Scoring:
@@ -175,32 +180,32 @@ class Scoring:
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        settings: MeasureStep,
         records: Loaded,
         pools: Mapping[int, np.ndarray],
         files: Sequence[Path],
-        how: How,
+        how: Engine,
     ) -> None:
         self.records, self.asking = records, query.Asking(settings, records, how)
-        self.arms = {arm["arm"]: (arm, mine) for arm, mine in query.with_files(settings["victims"], files)}
+        self.arms = {arm.arm: (arm, mine) for arm, mine in query.with_files(settings.victims, files)}
         self.pools = {
             number: Pool.of(shuffled(np.flatnonzero(pool == QUERY), settings, number), records, pool != VICTIM)
             for number, pool in pools.items()
         }
         self._known: dict[tuple[str, ...], dict[int, Said]] = {}
 
-    def __call__(self, game: Mapping[str, Any], b: int, arm: str) -> dict[int, Said]:
+    def __call__(self, game: Played, b: int, arm: str) -> dict[int, Said]:
         """Return by split what the victims of world b of a game said in one arm; those of another game are not asked again."""
-        where = query.held(game, b, self.arms[arm][0])
-        key = (arm, *where.values())
+        world, from_world = game.direction(b, base=self.arms[arm][0].base)
+        key = (arm, world, from_world)
         if key not in self._known:
-            there = read_models(self.arms[arm][1], **where)
+            there = read_models(self.arms[arm][1], world=world, from_world=from_world)
             self._known[key] = {
                 number: Said.together(list(self._asked(there, number, self.arms[arm][0]))) for number in self.pools
             }
         return self._known[key]
 
-    def _asked(self, there: Models, number: int, arm: Mapping[str, Any]) -> Iterator[Said]:
+    def _asked(self, there: Models, number: int, arm: Arm) -> Iterator[Said]:
         """Yield what one split's victims said, as many at a time as there is room for."""
         pool, mine = self.pools[number], np.flatnonzero(there.keys["split"] == number)
         step = max(1, needs.SCORES // len(pool.rows))
@@ -210,16 +215,19 @@ class Scoring:
                 name: getattr(there, name)[chosen] for name in TOLD
             }
             scores = self.asking.scores(there.weights[chosen], pool.rows)
-            if "defence" in arm:  # what a user is told, who asks once
+            if arm.answers is not None:  # what a user is told, who asks once
                 scores = np.stack(
-                    [self.asking.given(arm, seed, one, 1)[0] for seed, one in zip(keys["seed"], scores, strict=True)]
+                    [
+                        self.asking.given(arm.answers, seed, one, 1)[0]
+                        for seed, one in zip(keys["seed"], scores, strict=True)
+                    ]
                 )
             yield Said.of(keys, scores, there.finite[chosen], pool)
 
 
-def shuffled(rows: np.ndarray, settings: Mapping[str, Any], number: int) -> np.ndarray:
+def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray:
     """Return a pool's rows (m,) in the random order that halves them."""
-    return generator(settings["seed"], settings["key"], "halves", number).permutation(rows)
+    return generator(settings.seed, settings.key, "halves", number).permutation(rows)
 
 
 def _side(said: Said, b: int) -> Said:
@@ -240,11 +248,9 @@ def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str,
         yield {**keys, **{name: np.full(len(status), np.nan) for name in MEASURED}, "status": status}
 
 
-def stream(settings: Mapping[str, Any], pair: Mapping[str, Any], defence: str, split: int) -> np.random.Generator:
+def stream(settings: MeasureStep, pair: Pair, defence: str, split: int) -> np.random.Generator:
     """Return the bootstrap's own generator of one file of victims: pairs of worlds and poisons share no draws."""
-    return generator(
-        settings["seed"], "bootstrap", settings["task"], settings["model_id"], pair["pair"], defence, split
-    )
+    return generator(settings.seed, "bootstrap", settings.task, settings.model_id, pair.pair, defence, split)
 
 
 def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
@@ -271,8 +277,8 @@ def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> d
     halves, counts = said.positives, pool.counts
     positives = halves.sum(axis=1)
     rates = _rate(positives, counts)
-    found = bounds.terms(rates, *worlds.joints)
-    over = bounds.bootstrap(positives, counts, *worlds.joints, draws=DRAWS, rng=rng)
+    found = forms.terms(rates, *worlds.joints)
+    over = forms.bootstrap(positives, counts, *worlds.joints, draws=DRAWS, rng=rng)
     size = len(positives)
     sides = (
         "delta_eo", "gap", "rhs_literal", "rhs_corrected", "adv_balanced", "rhs_balanced", "adv", "rhs_coupling",
@@ -286,7 +292,7 @@ def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> d
         "literal_excess_low": over.literal[0],
         "literal_excess_high": over.literal[1],
         **_halves(_rate(halves, pool.halved), found),
-        "queries_to_detect": bounds.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
+        "queries_to_detect": forms.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
         **_by_scores(said, worlds, rng),
         **_by_groups(said, pool, worlds),
     }
@@ -327,7 +333,9 @@ def _by_groups(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
 
 def _holds(low: np.ndarray) -> np.ndarray:
     """Return True where the lower limit (K,) of left minus right side is not above 0; None where it is not known."""
-    return np.where(np.isnan(low), None, ~(low > 0))
+    found = (~(low > 0)).astype(object)
+    found[np.isnan(low)] = None
+    return found
 
 
 def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -335,7 +343,7 @@ def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return positives / rows
 
 
-def _halves(rates: np.ndarray, found: bounds.Bound) -> dict[str, np.ndarray]:
+def _halves(rates: np.ndarray, found: forms.Bound) -> dict[str, np.ndarray]:
     """Return the weighted delta on one half of the pool and the advantage, on the other half, of the rule that is best there.
 
     rates (K, 2, 2, 2) by half. Measured on the same rows the two would be equal by algebra, and the claim that they move

@@ -5,94 +5,110 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..core import plugins
+from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
 from ..engine.fit import predict
+from ..steps.arms import Arm, AtRandom
+from ..steps.base import Plain
+from ..steps.query import QueryStep
 from ..store import arrays
 from ..store import parquet as store
 from ..store.answers import Points, read_points
-from ..store.populations import FOUND, ROLES, Models, empty
+from ..store.populations import FOUND, Models, empty
 from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
-from .train import How
+from .train import Engine
 
 NONE = "none"
 
 
+class Asked(Protocol):
+    """What is told of models of one architecture."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def model_settings(self) -> Plain: ...
+
+
 def run(
     *,
-    settings: Mapping[str, Any],
+    settings: QueryStep,
     data: Path,
     points: Path,
-    models: Mapping[str, Sequence[Path]],
-    outputs: Mapping[str, Path],
+    victim_models: Sequence[Path] = (),
+    shadow_models: Sequence[Path] = (),
+    victims: Path,
+    shadows: Path,
     step: str,
     code: str,
-    how: How,
+    how: Engine,
 ) -> None:
-    """Score the query sets. models: by role, the files of all arms, in the order and number that the settings give."""
+    """Score the query sets. victim_models, shadow_models: the files of all arms, in the order and number that the settings give."""
+    models: dict[Role, Sequence[Path]] = {"victim": victim_models, "shadow": shadow_models}
+    outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
     paths = [path for role in ROLES for path in models[role]]
     facts = store.provenance(
-        stage="query", step=step, settings=settings, code=code, inputs=[data, points, *paths], device=how.resolved()
+        stage="query",
+        step=step,
+        settings=settings.plain(),
+        code=code,
+        inputs=[data, points, *paths],
+        device=how.resolved(),
     )
-    asking = Asking(settings, read_records(data), how)
+    asking = Asking(settings, read_records(data), how, settings.repeats)
     with ExitStack() as stack:
         writers = {role: stack.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
-        for game in settings["pairs"]:
-            sets = read_points(points, game["pair"])
+        for game in settings.pairs:
+            sets = read_points(points, game.pair)
             for role in ROLES:
-                for arm, files in with_files(settings["arms"][role], models[role]):
-                    for b in range(len(game["worlds"])):
-                        there = read_models(files, **held(game, b, arm))
-                        for piece in asking(there, b, game["pair"], arm, sets):
+                for arm, files in with_files(settings.arms[role], models[role]):
+                    for b in range(len(game.worlds)):
+                        world, from_world = game.direction(b, base=arm.base)
+                        there = read_models(files, world=world, from_world=from_world)
+                        for piece in asking(there, b, game.pair, arm, sets):
                             writers[role].add(piece)
-                if not settings["arms"][role]:  # shadows of another architecture come without victims
-                    writers[role].add(asking.nobody(game["pair"], sets))
+                if not settings.arms[role]:  # shadows of another architecture come without victims
+                    writers[role].add(asking.nobody(game.pair, sets))
 
 
-def with_files(
-    arms: Sequence[Mapping[str, Any]], files: Sequence[Path]
-) -> Iterator[tuple[Mapping[str, Any], Sequence[Path]]]:
+def with_files(arms: Sequence[Arm], files: Sequence[Path]) -> Iterator[tuple[Arm, Sequence[Path]]]:
     """Yield the arms of one role, each with its own of the role's files: `files` of them, one arm after another."""
     at = 0
     for arm in arms:
-        yield arm, files[at : at + arm["files"]]
-        at += arm["files"]
-
-
-def held(game: Mapping[str, Any], b: int, arm: Mapping[str, Any]) -> dict[str, str]:
-    """Return the world and direction of the models that an arm has in world b of a game."""
-    world = game["worlds"][b]
-    return {"world": world, "from_world": world if arm["base"] else game["towards"][b]}
+        yield arm, files[at : at + arm.files]
+        at += arm.files
 
 
 class Asking:
-    """Asks models of one architecture. settings: `model`, `model_settings` and, of the stage `query`, `repeats`."""
+    """Asks models of one architecture. repeats: how often each query is asked of those that answer at random."""
 
-    def __init__(self, settings: Mapping[str, Any], records: Loaded, how: How) -> None:
-        self.model = plugins.load("models", settings["model"])
-        self.own = self.model.Settings.model_validate(settings["model_settings"])
-        self.repeats, self.records, self.how = settings.get("repeats", [1]), records, how
+    def __init__(self, settings: Asked, records: Loaded, how: Engine, repeats: Sequence[int] = (1,)) -> None:
+        self.model = plugins.load("models", settings.model)
+        self.own = self.model.Settings.model_validate(settings.model_settings)
+        self.repeats, self.records, self.how = repeats, records, how
 
     def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the models' own scores (K, q) on rows (q,) of the records."""
         return answer(self.model, self.own, weights, self.records, rows, self.how)
 
     @staticmethod
-    def given(arm: Mapping[str, Any], seed: int, scores: np.ndarray, repeats: int) -> np.ndarray:
+    def given(arm: AtRandom, seed: int, scores: np.ndarray, repeats: int) -> np.ndarray:
         """Return what a model with these scores (q,) and this seed answers (repeats, q) under an arm that answers at random."""
-        defence = plugins.load("defences", arm["defence"])
+        defence = plugins.load("defences", arm.defence)
         rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
-        own = defence.Settings.model_validate(arm["settings"])
+        own = defence.Settings.model_validate(arm.settings)
         return defence.answer(scores=scores, repeats=repeats, rng=rng, settings=own)
 
     def __call__(
-        self, there: Models, world: int, pair: str, arm: Mapping[str, Any], sets: Mapping[int, Points]
+        self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
         scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
@@ -100,17 +116,17 @@ class Asking:
             mine = there.keys["split"] == split
             if mine.any():
                 scores[mine] = self.scores(there.weights[mine], asked.rows)
-        if "defence" not in arm:
-            yield _columns(there, world, pair, arm["arm"], 1, "scores", scores)
+        if arm.answers is None:
+            yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
             return
         for repeats in self.repeats:
             mean, share = np.empty_like(scores), np.empty_like(scores)
             for k, seed in enumerate(there.keys["seed"]):
-                given = self.given(arm, seed, scores[k], repeats)
+                given = self.given(arm.answers, seed, scores[k], repeats)
                 mean[k], share[k] = given.mean(0), votes(given)
-            yield _columns(there, world, pair, arm["arm"], repeats, "scores", mean)
+            yield _columns(there, world, pair, arm.arm, repeats, "scores", mean)
             if repeats > 1:
-                yield _columns(there, world, pair, arm["arm"], repeats, "labels", share)
+                yield _columns(there, world, pair, arm.arm, repeats, "labels", share)
 
     @staticmethod
     def nobody(pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
@@ -147,11 +163,11 @@ def _columns(
 
 
 def answer(
-    model: Any, own: Any, weights: np.ndarray, records: Loaded, rows: np.ndarray, how: How | None = None
+    model: Any, own: Any, weights: np.ndarray, records: Loaded, rows: np.ndarray, how: Engine | None = None
 ) -> np.ndarray:
     """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on rows (q,) of the records."""
     if not model.gradient:
         return model.predict(weights, cell=records.cell, rows=rows, settings=own)
-    how = how or How()
+    how = how or Engine()
     build = model.architecture(records.x.shape[1], own)
     return predict(build, weights, records.x[rows], threads=how.threads, device=how.device)

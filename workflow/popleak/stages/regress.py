@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 
 from ..attacks.base import Attack, Estimator
+from ..steps.regress import RegressStep
 from ..store import answers as stored
 from ..threat import seen
 from ..threat.seen import NONE, Files, Source, outputs_of, query_of, shadows_by_world
 
 
-def run(*, settings: Mapping[str, Any], files: Files, output: Path, step: str, code: str) -> None:
+def run(*, settings: RegressStep, files: Files, output: Path, step: str, code: str) -> None:
     """Write one row a victim: estimate and named ratio."""
-    seen.play("regress", "estimates", _game, settings=settings, files=files, output=output, step=step, code=code)
+    seen.play("estimates", _game, settings=settings, files=files, output=output, step=step, code=code)
 
 
 def _game(
-    attack: Attack, own: Any, settings: Mapping[str, Any], source: Source, sets: Mapping[int, stored.Points]
+    attack: Attack, own: Any, settings: RegressStep, source: Source, sets: Mapping[int, stored.Points]
 ) -> list[dict[str, Any]]:
-    game, ratios = source.game(attack), np.array(source.pair["ratios"])
+    game, ratios = source.game(attack), np.array(source.pair.ratios)
     access = attack.shadow_access or attack.access
     votes = attack.access == "labels"
     undefended = source.read("shadow", access, NONE, 1, votes)  # once: the same under every defence
@@ -42,7 +43,7 @@ def _game(
                 judge = unaware.get(split) if level.arm == NONE else None
                 if judge is None:
                     judge = attack.calibrate_many(
-                        shadows=shadows_by_world(shadows, split, used, access, len(ratios)), ratios=ratios, query=asked,
+                        shadows=shadows_by_world(shadows, split, used, access, len(ratios)), ratios=source.pair.ratios, query=asked,
                         game=game._replace(law=points.law, seed=source.seed(split)), settings=own,
                     )  # fmt: skip
                 if level.arm == NONE:
@@ -52,7 +53,7 @@ def _game(
                 parts.append(
                     {
                         **seen.constants(attack, settings), "ratios": " ".join(str(float(ratio)).removesuffix(".0") for ratio in ratios),
-                        "poison": source.pair["poison"], "defence": defence, "knowledge": level.knowledge, "repeats": repeats,
+                        "poison": source.pair.poison, "defence": defence, "knowledge": level.knowledge, "repeats": repeats,
                         "split": victims.keys["split"][mine], "model_index": victims.keys["model_index"][mine],
                         "ratio": ratios[victims.keys["world"][mine]],
                         "estimate": np.array([judge.estimate(row) for row in outputs]),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.errors import PopleakError
 from ..core.seeds import generator
+from ..steps.split import SplitStep
 from ..store import arrays
 from ..store import parquet as store
 from ..store.records import read as read_records
@@ -46,14 +46,14 @@ def assign(
     return pool_of_unit[index]
 
 
-def pools_of(y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: Mapping[str, Any]) -> Iterator[np.ndarray]:
-    """Yield the pool (N,) of each row, split by split. settings: `seed`, `key`, `splits`, `victim_share`, `adversary_share`."""
-    shares = settings["victim_share"], settings["adversary_share"]
-    for split in range(settings["splits"]):
-        yield assign(y, a, unit, shares, generator(settings["seed"], settings["key"], "split", split))
+def pools_of(y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: SplitStep) -> Iterator[np.ndarray]:
+    """Yield the pool (N,) of each row, split by split."""
+    shares = settings.victim_share, settings.adversary_share
+    for split in range(settings.splits):
+        yield assign(y, a, unit, shares, generator(settings.seed, settings.key, "split", split))
 
 
-def run(*, settings: Mapping[str, Any], data: Path, output: Path, step: str, code: str) -> None:
+def run(*, settings: SplitStep, data: Path, output: Path, step: str, code: str) -> None:
     """Write the pools (N rows; columns row, pool_0, pool_1, ...) and check on row ids that they are disjoint and complete."""
     records = read_records(data)
     rows = np.arange(len(records.y))
@@ -62,7 +62,7 @@ def run(*, settings: Mapping[str, Any], data: Path, output: Path, step: str, cod
         check_disjoint({name: rows[pool == i] for i, name in enumerate(POOLS)}, len(rows))
         columns[f"pool_{split}"] = pool
     store.write(
-        output, columns, store.provenance(stage="split", step=step, settings=settings, code=code, inputs=[data])
+        output, columns, store.provenance(stage="split", step=step, settings=settings.plain(), code=code, inputs=[data])
     )
 
 

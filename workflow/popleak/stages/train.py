@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import plugins
+from ..core import plugins, typed
 from ..core.errors import PopleakError
-from ..engine.fit import Device, Fitted, Progress, Table, Training, alone, fit, resolve
+from ..core.protocols import ROLES, Role
+from ..engine.fit import Device, Fitted, Progress, Table, alone, fit, resolve
+from ..steps.models import ModelsStep
+from ..steps.train import TrainStep
 from ..store import parquet as store
-from ..store.populations import FOUND, ROLES, Models, draws_of, empty, known, of_role, poisoned, write
+from ..store.populations import FOUND, Models, draws_of, empty, known, of_role, poisoned, write
 from ..store.records import Loaded
 from ..store.reuse import Shelf, content, no_keys
 
@@ -24,14 +27,12 @@ MADE = ("weights", *FOUND)
 
 
 @dataclass(frozen=True)
-class How:
-    """How the engine works: models at once, threads, device, models that the store holds. None of these decides a result beyond rounding."""
+class Engine:
+    """How the engine works: models at once, threads, device. None of these decides a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
     device: Device = "cpu"
-    reuse: bool = True
-    """False: train all models, whatever the store holds."""
 
     def resolved(self) -> str:
         """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
@@ -41,18 +42,23 @@ class How:
             raise PopleakError(f"config: {error}") from None
 
 
+@dataclass(frozen=True)
+class How(Engine):
+    """How models are trained. reuse: take those that the store holds; False: train all."""
+
+    reuse: bool = True
+
+
 class Fitter:
     """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
 
-    def __init__(
-        self, settings: Mapping[str, Any], records: Loaded, how: How | None = None, size: int | None = None
-    ) -> None:
+    def __init__(self, settings: ModelsStep, records: Loaded, how: How | None = None, size: int | None = None) -> None:
         """size: the number of records without their poisoned twins; None: there are none."""
         self.size = len(records.y) if size is None else size
-        self.model = plugins.load("models", settings["model"])
-        self.settings = self.model.Settings.model_validate(settings["model_settings"])
-        self.training = Training.model_validate(settings["training"]) if self.model.gradient else None
-        self.validation = settings["training"].get("validation", 0.0)
+        self.model = plugins.load("models", settings.model)
+        self.settings = self.model.Settings.model_validate(settings.model_settings)
+        self.training = settings.training
+        self.validation = settings.validation
         self.how = how or How()
         self.records = records
         self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
@@ -78,16 +84,29 @@ class Fitter:
             weights = self.model.fit(y=self.records.y, cell=self.records.cell, rows=rows, settings=self.settings)
             nothing = np.zeros(len(rows))
             return Fitted(weights, np.isfinite(weights).all(1), nothing, nothing * np.nan)
+        if self.training is None or self.build is None or self.table is None:
+            raise PopleakError(
+                f"the settings lack the key 'training', which the model {self.model.name!r} needs: {typed.HINT}"
+            )
         own = {"epochs": epochs, "learning_rate": learning_rate}
         training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
-        how = {"stack": self.how.stack, "threads": self.how.threads, "device": self.how.device}
-        return fit(self.build, self.table, rows, seeds, training, **how, **more)
+        how = self.how
+        return fit(
+            self.build, self.table, rows, seeds, training, stack=how.stack, threads=how.threads, device=how.device, **more
+        )  # fmt: skip
 
 
-def shelf(facts: Mapping[str, Any], outputs: Mapping[str, Path], fitter: Fitter) -> Shelf:
+def shelf(facts: Mapping[str, Any], settings: ModelsStep, outputs: Mapping[Role, Path], fitter: Fitter) -> Shelf:
     """Return what a job of `fitter` may take from the files of other jobs."""
-    more = {"alone": fitter.alone, "stack": fitter.how.stack, "use": fitter.how.reuse}
-    return Shelf(facts, outputs, records=content(fitter.records, fitter.size), **more)
+    return Shelf(
+        facts,
+        settings,
+        outputs,
+        records=content(fitter.records, fitter.size),
+        alone=fitter.alone,
+        stack=fitter.how.stack,
+        use=fitter.how.reuse,
+    )
 
 
 def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
@@ -97,28 +116,30 @@ def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
 
 def run(
     *,
-    settings: Mapping[str, Any],
+    settings: TrainStep,
     data: Path,
-    draws: Sequence[Path],
-    outputs: Mapping[str, Path],
+    draw: Sequence[Path],
+    victims: Path,
+    shadows: Path,
     step: str,
     code: str,
     how: How,
 ) -> None:
-    """Train the base models of this job's worlds, or its part of them; write victims and shadows."""
+    """Train the base models of this job's worlds, or its part of them; write victims and shadows. draw: the draws of all worlds."""
+    outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
     facts = store.provenance(
-        stage="train", step=step, settings=settings, code=code, inputs=[data, *draws], device=how.resolved()
+        stage="train", step=step, settings=settings.plain(), code=code, inputs=[data, *draw], device=how.resolved()
     )
-    records = known(data, settings["worlds"])
-    fitter = Fitter(settings, records, how, plain_size(records, settings["worlds"]))
-    there = shelf(facts, outputs, fitter)
+    records = known(data, settings.worlds)
+    fitter = Fitter(settings, records, how, plain_size(records, settings.worlds))
+    there = shelf(facts, settings, outputs, fitter)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
-        for world in settings["worlds"]:
-            drawn = draws_of(draws, world, world)
+        for world in settings.worlds:
+            drawn = draws_of(draw, world, world)
             for role in ROLES:
-                keys, rows = of_role(drawn, role, settings["part"])
-                if role not in settings["roles"]:
+                keys, rows = of_role(drawn, role, settings.part)
+                if role not in settings.roles:
                     nobody = empty(keys)
                     write(writers[role], nobody, no_keys(), validation_loss=nobody.eo_weight)
                     continue

@@ -37,7 +37,8 @@ def read_points(path: str | Path, pair: str) -> dict[int, Points]:
     for i, split in enumerate(table["split"].to_pylist()):
         cell = there["cell"][i] if "cell" in there else None
         law = there["law"][i].reshape(2, -1, 2) if "law" in there else None
-        found[split] = Points(*(there[name][i] for name in ("rows", "y", "a", "origin")), cell, law)
+        rows, y, a, origin = (there[name][i] for name in ("rows", "y", "a", "origin"))
+        found[split] = Points(rows, y, a, origin, cell, law)
     return found
 
 

@@ -60,7 +60,7 @@ def numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     if name == "string":
         return np.array(column.to_pylist(), dtype=object)
     if name not in KINDS or column.null_count or not count:
-        return column.to_numpy(zero_copy_only=False)
+        return np.asarray(column.to_numpy(zero_copy_only=False))
     data = column.buffers()[1]
     if name == "bool":
         return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[start : start + count].astype(bool)

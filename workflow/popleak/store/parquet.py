@@ -115,12 +115,13 @@ class Writer:
     @accounting.part("store")
     def add(self, piece: pa.Table | Mapping[str, Any]) -> None:
         """Append a piece with the columns of the first."""
-        table = piece
-        if not isinstance(piece, pa.Table):
+        if isinstance(piece, Mapping):
             made = {
                 name: value if isinstance(value, pa.Array) else arrays.arrow(value) for name, value in piece.items()
             }
             table = pa.Table.from_arrays(list(made.values()), names=list(made))
+        else:
+            table = piece
         if self.file is None:
             stored = {KEY: json.dumps(self.facts, sort_keys=True).encode()}
             schema = table.schema.with_metadata(stored)

@@ -14,7 +14,6 @@ from . import parquet as store
 from .records import Loaded, with_twins
 from .records import read as read_records
 
-ROLES = ("victim", "shadow")
 KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
 
 

@@ -29,15 +29,23 @@ class Loaded(NamedTuple):
 
 def width(path: str | Path) -> int:
     """Return the number of features of a table written by the stage `dataset`."""
-    return store.schema(path).field("x").type.list_size
+    return int(store.schema(path).field("x").type.list_size)
 
 
 def with_twins(records: Loaded) -> Loaded:
     """Return the records followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
-    columns = {name: getattr(records, name) for name in ("x", "y", "a", "unit", "cell", "subgroup")}
-    twice = {name: np.concatenate([part, part]) for name, part in columns.items() if part is not None}
-    twice["y"] = np.concatenate([records.y, 1 - records.y])
-    return records._replace(**twice)
+
+    def twice(part: np.ndarray) -> np.ndarray:
+        return np.concatenate([part, part])
+
+    return records._replace(
+        x=twice(records.x),
+        y=np.concatenate([records.y, 1 - records.y]),
+        a=twice(records.a),
+        unit=twice(records.unit),
+        cell=None if records.cell is None else twice(records.cell),
+        subgroup=None if records.subgroup is None else twice(records.subgroup),
+    )
 
 
 def read(path: str | Path) -> Loaded:

@@ -13,26 +13,27 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from ..core import accounting
 from ..core.errors import PopleakError
+from ..core.protocols import Role
 from ..core.settings import canonical
+from ..steps.models import ModelsStep
 from . import arrays
 from . import parquet as store
 from .records import Loaded
 
 WIDTH = 16
 """Bytes of a key."""
-SAME = ("model", "model_settings", "training", "defence", "defence_settings", "mode")
-"""Settings of a step that decide each of its models."""
 UNKNOWN = "unknown"
 """The digest of code that was not told: it vouches for nothing."""
 
 Columns = Mapping[str, np.ndarray]
+M = TypeVar("M", bound=ModelsStep)
 
 
 @accounting.part("store")
@@ -43,7 +44,7 @@ def content(records: Loaded, size: int) -> str:
         values = getattr(records, name)
         if values is not None:
             found.update(f"{name} {values.dtype.str} {values[:size].shape};".encode())
-            found.update(np.ascontiguousarray(values[:size]))
+            found.update(np.ascontiguousarray(values[:size]).data)
     return found.hexdigest()
 
 
@@ -52,17 +53,17 @@ def no_keys() -> np.ndarray:
     return np.empty((0, WIDTH), np.uint8)
 
 
-def alike(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether two files' facts say that the same code makes models in the same way, of rows and seeds that may differ."""
-    agree = all(found.get(name) == wanted[name] for name in ("stage", "code", "device"))
-    return (
-        agree and isinstance(found.get("settings"), dict) and canonical(decisive(found)) == canonical(decisive(wanted))
-    )
-
-
-def decisive(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that decide each model, None where a stage has no such setting."""
-    return {name: facts["settings"].get(name) for name in SAME}
+def alike(found: Mapping[str, Any], wanted: M, *, code: str, device: str) -> M | None:
+    """Return the settings that a file's facts tell, if it was made by this code on this device as a job with the settings `wanted`
+    makes its models, of rows and seeds that may differ; else None."""
+    made = {"stage": wanted.stage, "code": code, "device": device}
+    if any(found.get(name) != value for name, value in made.items()):
+        return None
+    try:
+        theirs = type(wanted).of(found.get("settings", {}))
+    except PopleakError:  # a foreign file, or one that was changed
+        return None
+    return theirs if canonical(theirs.deciding()) == canonical(wanted.deciding()) else None
 
 
 @accounting.part("store")
@@ -72,7 +73,7 @@ def glance(path: Path, columns: Sequence[str]) -> tuple[dict[str, Any], dict[str
     try:
         with pq.ParquetFile(path) as handle:
             facts = json.loads(handle.schema_arrow.metadata[store.KEY])
-            table = handle.read(columns=list(columns)) if columns else None
+            table = handle.read(columns=list(columns)) if columns else {}
         return {**facts}, {name: _array(table[name]) for name in columns}
     except Exception:  # there is no end to what a damaged file may raise
         return None
@@ -81,22 +82,28 @@ def glance(path: Path, columns: Sequence[str]) -> tuple[dict[str, Any], dict[str
 class Shelf:
     """The files that one job may take models from.
 
-    facts: of the job's own files, whose folder is searched; records: digest of the records; alone: whether a model's bits
+    facts, settings: of the job's own files, whose folder is searched; records: digest of the records; alone: whether a model's bits
     depend on no model trained beside it, otherwise those of one call of `complete` are re-used together or not at all;
     stack: how many of these are trained at once; use: False to train all.
     """
 
     def __init__(
-        self, facts: Mapping[str, Any], outputs: Mapping[str, Path], *, records: str, alone: bool, stack: int, use: bool
+        self,
+        facts: Mapping[str, Any],
+        settings: ModelsStep,
+        outputs: Mapping[Role, Path],
+        *,
+        records: str,
+        alone: bool,
+        stack: int,
+        use: bool,
     ) -> None:
-        self.facts, self.alone, self.stack = facts, alone, stack
+        self.facts, self.settings, self.alone, self.stack = facts, settings, alone, stack
         self.outputs = outputs if use and facts["code"] != UNKNOWN else {}
-        self.files: dict[str, dict[Path, dict[str, Any]]] = {}
+        self.files: dict[Role, dict[Path, ModelsStep]] = {}
         self.models, self.taken = 0, 0
         self.used: set[Path] = set()
-        self.common = canonical(
-            {**{name: facts[name] for name in ("stage", "code", "device")}, **decisive(facts), "records": records}
-        )
+        self.common = canonical([*(facts[name] for name in ("stage", "code", "device")), settings.deciding(), records])
 
     def keys(self, seeds: np.ndarray, *parts: np.ndarray) -> np.ndarray:
         """Return the key of each model (K, WIDTH) uint8: of its seed (K,), and of its row of each of `parts` (K, n)."""
@@ -107,7 +114,7 @@ class Shelf:
             one = common.copy()
             one.update(int(seed).to_bytes(8, "big"))
             for part in parts:
-                one.update(np.ascontiguousarray(part[k]))
+                one.update(np.ascontiguousarray(part[k]).data)
             found[k] = np.frombuffer(one.digest()[:WIDTH], np.uint8)
         if not self.alone:  # neighbours decide roundings
             beside = hashlib.sha256(found.tobytes() + f"{self.stack}".encode()).digest()
@@ -117,7 +124,7 @@ class Shelf:
 
     def complete(
         self,
-        role: str,
+        role: Role,
         world: str,
         from_world: str,
         keys: np.ndarray,
@@ -153,7 +160,7 @@ class Shelf:
             files = f"{len(self.used)} {'file' if len(self.used) == 1 else 'files'}"
             _say(f"re-used {self.taken} of {self.models} models from {files}")
 
-    def _find(self, role: str, world: str, from_world: str, keys: np.ndarray) -> dict[int, tuple[Path, Columns, int]]:
+    def _find(self, role: Role, world: str, from_world: str, keys: np.ndarray) -> dict[int, tuple[Path, Columns, int]]:
         """Return where models are, by position among `keys`: the file, its columns for this world, and the row."""
         left = {key.tobytes(): k for k, key in enumerate(keys)}
         where, stage = {"world": world, "from_world": from_world}, self.facts["stage"]
@@ -178,17 +185,13 @@ class Shelf:
                 break
         return held
 
-    def _candidates(self, role: str, world: str, from_world: str) -> list[Path]:
+    def _candidates(self, role: Role, world: str, from_world: str) -> list[Path]:
         """Return the files that say they hold such models, made by the same code with the same settings."""
         if role not in self.files:
             self.files[role] = {path: found for path in self._family(role) if (found := self._settings(role, path))}
-        return [
-            path
-            for path, found in self.files[role].items()
-            if world in found.get("worlds", ()) or [world, from_world] in found.get("directions", ())
-        ]
+        return [path for path, found in self.files[role].items() if (world, from_world) in found.made]
 
-    def _family(self, role: str) -> list[Path]:
+    def _family(self, role: Role) -> list[Path]:
         """Return the files of the role that share the family in the step's id, slug-family-digest; the job's own is not among
         them, so that a job run again by hand trains again."""
         own, step = self.outputs.get(role), self.facts["step"].split("-")
@@ -197,16 +200,15 @@ class Shelf:
         kind = own.name.removeprefix(self.facts["step"])
         return sorted(path for path in own.parent.glob(f"*-{step[-2]}-*{kind}") if path.name != own.name)
 
-    def _settings(self, role: str, path: Path) -> dict[str, Any] | None:
+    def _settings(self, role: Role, path: Path) -> ModelsStep | None:
         seen = glance(path, [])
         if seen is None:
             self._pass_over(role, path)
             return None
-        found = seen[0]
-        mine = alike(found, self.facts) and role in found["settings"].get("roles", ())
-        return found["settings"] if mine else None
+        found = alike(seen[0], self.settings, code=self.facts["code"], device=self.facts["device"])
+        return found if found is not None and role in found.roles else None
 
-    def _pass_over(self, role: str, path: Path, error: PopleakError | None = None) -> None:
+    def _pass_over(self, role: Role, path: Path, error: PopleakError | None = None) -> None:
         self.files.get(role, {}).pop(path, None)
         _say(f"not re-used: {error or f'{path}: cannot be read'}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -563,7 +563,7 @@ ON_REQUEST = {
 """Tables that not every experiment has, and what a task must have for them."""
 
 
-def table(name: str, parts: list[Mapping[str, Any]]) -> pa.Table:
+def table(name: str, parts: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return a public table from parts: mappings of column name to an array (K,) or to one value for the whole part.
 
     Columns that the table does not have are left out; floats that are not a number become null.
@@ -580,6 +580,5 @@ def table(name: str, parts: list[Mapping[str, Any]]) -> pa.Table:
             size = max(len(value) for value in part.values() if isinstance(value, np.ndarray))
             value = part[column.name]
             values.append(value if isinstance(value, np.ndarray) else np.full(size, value))
-        merged = np.concatenate(values) if values else []
-        found.append(arrow(merged, column.type))
+        found.append(arrow(np.concatenate(values) if values else [], column.type))
     return pa.Table.from_arrays(found, names=[column.name for column in TABLES[name]])
