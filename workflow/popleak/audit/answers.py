@@ -25,14 +25,14 @@ UNKNOWN = -1
 
 
 class Models(NamedTuple):
-    """Models that answered, n of them: role, model (its id) and defence are words, world is 0, 1 or UNKNOWN, index the model's number
+    """Models that answered, n of them: role, model (its id) and defence are words, world is 0, 1 or UNKNOWN, number the model's
     within role, split and world, the same under every defence; scores (n, q) in the order of `points`, NaN only where it diverged."""
 
     role: np.ndarray
     world: np.ndarray
     split: np.ndarray
     model: np.ndarray
-    index: np.ndarray
+    number: np.ndarray
     defence: np.ndarray
     diverged: np.ndarray
     scores: np.ndarray
@@ -88,7 +88,7 @@ def models_of(table: Table) -> Models:
 
 def numbered(models: Models, table: Table) -> Models:
     """Return the models with their numbers; an id under several defences is one draw, in one split and world."""
-    index, seen = np.zeros(len(models.role), dtype=np.int64), {}
+    number, seen = np.zeros(len(models.role), dtype=np.int64), {}
     count: Counter[tuple] = Counter()
     for i, (role, model, split, world) in enumerate(
         zip(models.role.tolist(), models.model.tolist(), models.split.tolist(), models.world.tolist(), strict=True)
@@ -97,12 +97,12 @@ def numbered(models: Models, table: Table) -> Models:
         if (role, model) not in seen:
             seen[role, model] = (place, count[place])
             count[place] += 1
-        where, index[i] = seen[role, model]
+        where, number[i] = seen[role, model]
         if where != place:
             raise PopleakError(
                 f"{table.place(i, 'model')}: {model!r} is in another split or world than in an earlier row: one id is one draw of rows"
             )
-    return models._replace(index=index)
+    return models._replace(number=number)
 
 
 def check_played(models: Models, name: str) -> None:
@@ -139,9 +139,8 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
     """
     width = len(models.points)
     if table is None:
-        blank = Points(
-            np.arange(width), *(np.full(width, value, dtype=np.int8) for value in (UNKNOWN, UNKNOWN, 0)), None, None
-        )
+        unknown, nowhere = np.full(width, UNKNOWN, dtype=np.int8), np.zeros(width, dtype=np.int8)
+        blank = Points(np.arange(width), unknown, unknown, nowhere, None, None)
         return dict.fromkeys(models.splits, blank), ()
     odd = [name for name in table.columns if name not in POINT_KEYS]
     if odd:
@@ -151,7 +150,7 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
     known = tuple(name for name in ("y", "a", "origin") if name in table.columns)
     if not known:
         raise PopleakError(f"{table.name}: says nothing of the query points: give y, a or origin")
-    column = {name: whole(table, name, (0, 1)) for name in known if name != "origin"}
+    column: dict[str, np.ndarray] = {name: whole(table, name, (0, 1)) for name in known if name != "origin"}
     column["origin"] = (
         whole(table, "origin", (-1, 0, 1), empty=-1) if "origin" in known else np.zeros(table.rows, dtype=np.int64)
     )
@@ -217,7 +216,8 @@ def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
                 f"{table.name}: has several defences and no column 'model': give the models of one draw one id"
             )
         return np.array([f"row {i + table.first}" for i in range(table.rows)], dtype=object)
-    found, seen = words(table.columns["model"]), {}
+    found = words(table.columns["model"])
+    seen: dict[tuple[str, str, str], int] = {}
     for i, key in enumerate(zip(role.tolist(), defence.tolist(), found.tolist(), strict=True)):
         if key[2] is None:
             raise PopleakError(f"{table.place(i, 'model')}: empty: give every model an id, or leave the column out")

@@ -24,7 +24,7 @@ class Key(NamedTuple):
     defence: np.ndarray
     split: np.ndarray
     world: np.ndarray
-    index: np.ndarray
+    number: np.ndarray
     diverged: np.ndarray
     facts: GameFacts
 
@@ -62,14 +62,16 @@ def unlocked(models: Models, key: Key, name: str) -> Models:
         raise PopleakError(
             f"{name}: a victim's split or defence is not the key's: give the key that was written with these answers"
         )
-    world, index, model = models.world.copy(), models.index.copy(), models.model.copy()
-    world[victims], index[victims] = key.world[mine], key.index[mine]
+    world, number, model = models.world.copy(), models.number.copy(), models.model.copy()
+    world[victims], number[victims] = key.world[mine], key.number[mine]
     # the same draw has one name again under every defence
-    model[victims] = [f"{s} {w} {i}" for s, w, i in zip(key.split[mine], key.world[mine], key.index[mine], strict=True)]
+    model[victims] = [
+        f"{s} {w} {i}" for s, w, i in zip(key.split[mine], key.world[mine], key.number[mine], strict=True)
+    ]
     shadows = models.of("shadow")
     order = np.concatenate([victims[np.argsort(mine, kind="stable")], shadows])
-    found = models._replace(world=world, index=index, model=model)
-    return Models(*(part[order] for part in found[:-1]), found.points)
+    found = models._replace(world=world, number=number, model=model)
+    return found._replace(**{name: getattr(found, name)[order] for name in Models._fields if name != "points"})
 
 
 class Guesses(NamedTuple):
@@ -145,7 +147,7 @@ def parts_of(guesses: Guesses, key: Key, shadows: Sequence[str]) -> list[dict[st
         parts.append(
             {
                 **common, "defence": defence, "knowledge": "informed" if informed else "unaware",
-                "split": key.split[mine], "world": key.world[mine], "model_index": key.index[mine],
+                "split": key.split[mine], "world": key.world[mine], "model_index": key.number[mine],
                 "score": guesses.score[mine], "guess": guesses.guess[mine],
             }
         )  # fmt: skip

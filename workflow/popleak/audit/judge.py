@@ -65,7 +65,7 @@ def judge(
             "guesses are graded by the key that `popleak pack` wrote beside the packed folder: give it too"
         )
     if answers is None:
-        if not guesses or points is not None or attacks is not None:
+        if not guesses or lock is None or points is not None or attacks is not None:
             raise PopleakError("nothing to judge: give answers, or a key and guesses")
         return _graded(lock, guesses, given)
     table = tabular.read(answers, "answers")
@@ -97,12 +97,13 @@ def judge(
 
 def _graded(lock: Key, guesses: Mapping[str, Source], given: Mapping[str, Any]) -> Judgement:
     """Return what strangers' guesses amount to, without a look at any answers."""
-    facts, inputs = _settled(lock.facts, given, "the key"), []
+    facts = _settled(lock.facts, given, "the key")
+    inputs: list[tabular.Table] = []
     parts = _strangers(guesses, lock, facts.shadows or (), [], inputs)
     models = pd.DataFrame(
         {**_game_columns(facts), "role": "victim", "defence": lock.defence, "split": lock.split, "world": lock.world}
     )
-    models = models.assign(model_index=lock.index, status=np.where(lock.diverged, *STATUS[::-1]))
+    models = models.assign(model_index=lock.number, status=np.where(lock.diverged, *STATUS[::-1]))
     models = models.assign(**dict.fromkeys((*MEASURES, *UNMEASURED), np.nan))
     cautions = [ONE_SPLIT] if len(np.unique(lock.split)) == 1 else []
     about = f"{len(lock.model)} victims in {len(np.unique(lock.split))} pool splits, graded by their key"
@@ -150,6 +151,8 @@ def _strangers(
 ) -> list[dict[str, Any]]:
     """Return strangers' guesses as verdicts, and add their tables to the inputs."""
     found: list[dict[str, Any]] = []
+    if lock is None:  # there are no guesses then: `judge` refuses them
+        return found
     taken = {part["adversary"] for part in parts} | {leakage.BEST}
     for name, source in (guesses or {}).items():
         if name in taken:
@@ -190,7 +193,7 @@ def _measured(models: Models, facts: GameFacts, sets: Mapping[int, Points], know
     status = np.where(models.diverged[victims], *STATUS[::-1])
     measured = {name: values[victims] for name, values in found.items()}
     return pd.DataFrame(
-        {**_game_columns(facts), **told, "model_index": models.index[victims], "status": status, **measured}
+        {**_game_columns(facts), **told, "model_index": models.number[victims], "status": status, **measured}
     )
 
 

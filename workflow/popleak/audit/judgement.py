@@ -56,7 +56,7 @@ class Judgement:
             known = ", ".join(dict.fromkeys(self.leakage["defence"]))
             raise PopleakError(f"defence {defence!r} was not judged: choose from {known}")
         row = there.iloc[0]
-        return Estimate(*(float(row[f"accuracy{end}"]) for end in ("", "_low", "_high")), float("nan"))
+        return Estimate(float(row["accuracy"]), float(row["accuracy_low"]), float(row["accuracy_high"]), float("nan"))
 
     def summary(self) -> str:
         """Return the verdicts in words: a line an adversary and defence, then differences between defences, and what was left out."""
@@ -97,9 +97,7 @@ class Judgement:
         head = ("defence", "adversary", "knows", *(f"{name} [95 %]" for name in columns), "against chance")
         cells = [head]
         for row in self._rows().to_dict("records"):
-            estimates = (
-                verdicts.Found(*(row[f"{name}{end}"] for end in ("", "_low", "_high")), 0, 1, 0) for name in columns
-            )
+            estimates = (_estimate(row, name) for name in columns)
             told = "; ".join([str(row["against_chance"] or "-"), *verdicts.marks(row)])
             cells.append((row["defence"], row["adversary"], row["knowledge"], *map(_shown, estimates), told))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -119,9 +117,7 @@ class Judgement:
             for other in ("none", "control"):
                 word = row[f"verdict_vs_{other}"]
                 if isinstance(word, str):
-                    told = verdicts.Found(
-                        *(row[f"difference_vs_{other}{end}"] for end in ("", "_low", "_high")), 0, 1, 0
-                    )
+                    told = _estimate(row, f"difference_vs_{other}")
                     why = row[f"reason_vs_{other}"]
                     yield (
                         f"{row['defence']} against {'no defence' if other == 'none' else 'its control'}, {row['adversary']} ({row['knowledge']}): "
@@ -138,6 +134,11 @@ class Judgement:
     def _remarks(self) -> Iterator[str]:
         yield from (f"caution: {line}" for line in self.cautions)
         yield from (f"left out: {name} {why}" for name, why in self.left_out.items())
+
+
+def _estimate(row: Mapping[Any, Any], name: str) -> verdicts.Found:
+    """Return an estimate in a row of `leakage`, as words for it want one."""
+    return verdicts.Found(row[name], row[f"{name}_low"], row[f"{name}_high"], 0, 1, 0)
 
 
 def _shown(found: verdicts.Found) -> str:

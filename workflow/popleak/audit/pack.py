@@ -236,10 +236,9 @@ class _Packed:
         """Return the metadata of one file: the game, and in the key alone the seed and where the models came from."""
         secret = name == "key"
         code = code_digest("popleak.audit.pack")
-        return store.provenance(
-            stage="pack", step=name, settings={}, code=code, inputs=self.inputs if secret else (),
-            **{FACTS: self._game().model_dump(mode="json", exclude=set() if secret else SECRET)},
-        )  # fmt: skip
+        game: dict[str, Any] = {FACTS: self._game().model_dump(mode="json", exclude=set() if secret else SECRET)}
+        inputs = self.inputs if secret else ()
+        return store.provenance(stage="pack", step=name, settings={}, code=code, inputs=inputs, **game)
 
     def _game(self) -> GameFacts:
         settings, pair = self.game.settings, self.game.pair

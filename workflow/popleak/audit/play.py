@@ -43,7 +43,7 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
         return [Chosen(one.name, one, False) for one in every if one.plugin.access in SEEN and not one.plugin.reference]
     found: dict[str, Chosen] = {}
     for given in attacks:
-        told = {"name": given} if isinstance(given, str) else given
+        told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
         if isinstance(told, Adversary):
             one = Chosen(told.name, told, True)
         else:
@@ -83,7 +83,7 @@ class TableSource:
         models = self.models
         mine = models.of(role, arm)
         keys = {
-            "split": models.split[mine], "world": models.world[mine], "model_index": models.index[mine],
+            "split": models.split[mine], "world": models.world[mine], "model_index": models.number[mine],
             "finite": ~models.diverged[mine],
         }  # fmt: skip
         scores = models.scores[mine]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from ..store import parquet as store
 if TYPE_CHECKING:
     import pandas as pd
 
-    Source = str | Path | pd.DataFrame | Mapping[str, Any]
+    Source: TypeAlias = str | Path | pd.DataFrame | Mapping[str, Any]
 
 
 class Table(NamedTuple):
