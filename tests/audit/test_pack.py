@@ -320,8 +320,8 @@ def test_what_is_meant_must_be_clear(which, message):
     with pytest.raises(PopleakError, match=message):
         pack.find(plan, **which)
     found = pack.find(plan, task="synthetic-twin-group", model="mlp", pair="0.5 0.5", defences=["none"])
-    assert found.pair["pair"] == "equal 0.5 0.5" and found.defences == ("none",)
-    assert (found.settings["task"], found.settings["model_id"]) == ("synthetic-twin-group", "mlp")
+    assert found.pair.pair == "equal 0.5 0.5" and found.defences == ("none",)
+    assert (found.settings.task, found.settings.model_id) == ("synthetic-twin-group", "mlp")
 
 
 def test_the_command_packs_and_says_what_to_keep(run, tmp_path, capsys, monkeypatch):

@@ -60,7 +60,7 @@ def find(
 
     pair: two ratios, as in "0.0 1.0", with the protocol before them where that is not clear. Raises PopleakError with the names that there are.
     """
-    steps = [
+    steps: list[Step[AttackStep]] = [
         step
         for step in plan.steps["attack"].values()
         if step.id not in plan.placebos and step.settings.shadow_model == step.settings.model_id
@@ -71,9 +71,7 @@ def find(
     known = {one.pair: (step, one) for step in reversed(steps) for one in step.settings.pairs}
     step, chosen = next(known[name] for name in known if pair in (None, *_names(name)))
     if odd := [name for name in defences if name not in step.settings.defences]:
-        raise PopleakError(
-            f"--defence {odd[0]!r}: not in this task: choose from {', '.join(step.settings['defences'])}"
-        )
+        raise PopleakError(f"--defence {odd[0]!r}: not in this task: choose from {', '.join(step.settings.defences)}")
     return Game(
         step,
         chosen,
@@ -85,7 +83,7 @@ def _names(pair: str) -> tuple[str, str]:
     return pair, pair.partition(" ")[2]
 
 
-def _named(steps: list[Step], what: str, wanted: str | None, names: Any) -> list[Step]:
+def _named(steps: list[Step[AttackStep]], what: str, wanted: str | None, names: Any) -> list[Step[AttackStep]]:
     """Return the steps of what is named so, or of the only one."""
     there = dict.fromkeys(name for step in steps for name in names(step))
     alike = [name for name in there if wanted is None or wanted in (_names(name) if what == "pair" else (name,))]
