@@ -26,7 +26,7 @@ def calibrated(
     used, asked = query_of(points, attack.all_points)
     zero, one = (
         shadows_by_world(shadows, split, used, attack.shadow_access or attack.access)
-        if shadows is not None
+        if attack.shadows and shadows is not None
         else [np.empty((0, len(used)))] * 2
     )
     return attack.calibrate(shadows_0=zero, shadows_1=one, query=asked, game=game, settings=settings)
