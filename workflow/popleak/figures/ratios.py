@@ -219,7 +219,8 @@ def _leaked(panel, lines):
     panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.minorticks_off()
     panel.set_ylim(0, top)
-    panel.set_title("inner r, all r: " + _wrapped(said), fontsize=7.5, fontweight="normal", loc="left", pad=9)
+    said[0] = f"inner r, all r: {said[0]}"
+    panel.set_title(_wrapped(said), fontsize=7.5, fontweight="normal", loc="left", pad=9)
 
 
 def _meant(name, by_ratio):
