@@ -117,7 +117,7 @@ def test_a_table_without_a_header(tmp_path):
         PopleakError, match="whose first line holds values: put a line of column names above it"
     ) as caught:
         load(path)
-    assert "39" not in str(caught.value)
+    assert "39" not in str(caught.value).replace(str(tmp_path), "")
 
 
 # ---- the form of the file
