@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -243,7 +245,7 @@ def test_block_size_and_later_models_change_no_draw(monkeypatch):
 
 
 def test_pairs_of_worlds_and_poisons_share_no_draws():
-    settings = {"seed": 1, "task": "t", "model_id": "m"}
+    settings = SimpleNamespace(seed=1, task="t", model_id="m")
     pairs = [Game.of("ratio", (0.2, 0.5)), Game.of("ratio", (0.3, 0.5)), Game.of("ratio", (0.2, 0.5), 0.05)]
     drawn = [measure.stream(settings, game.described(), "none", 0).random() for game in pairs]
     assert len(set(drawn)) == 3
