@@ -1,7 +1,7 @@
 # popleak: dataset -> split -> draw -> train -> defend -> query -> attack -> tables -> figures -> report.
 #
 # This file validates the config, asks the plan for the steps, and names the targets. The logic is in the package
-# (workflow/popleak/plan.py); each rule in workflow/rules is one call of the command that bears its name.
+# (workflow/popleak/plan/build.py); each rule in workflow/rules is one call of the command that bears its name.
 import os
 import sys
 
@@ -12,14 +12,14 @@ min_version("9.25")
 
 
 try:
-    from popleak import config as popleak_config
-    from popleak import locks as popleak_locks
-    from popleak import plan as popleak_plan
-    from popleak import publish as popleak_publish
-    from popleak import reading as popleak_reading
-    from popleak.errors import PopleakError
-    from popleak.provenance import code_digest
-    from popleak.schema import TABLES
+    from popleak.config import reading as popleak_reading
+    from popleak.config import resolve as popleak_config
+    from popleak.core import locks as popleak_locks
+    from popleak.core.errors import PopleakError
+    from popleak.core.provenance import code_digest
+    from popleak.plan import build as popleak_plan
+    from popleak.stages import publish as popleak_publish
+    from popleak.store.schema import TABLES
 except ImportError as error:
     raise WorkflowError(
         f"popleak is not installed for {sys.executable} ({error}): run `make install` and use .venv/bin/snakemake"

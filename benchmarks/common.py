@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from popleak import store
-from popleak.errors import PopleakError
-from popleak.provenance import code_digest
-from popleak.settings import digest
+from popleak.core.errors import PopleakError
+from popleak.core.provenance import code_digest
+from popleak.core.settings import digest
+from popleak.store import parquet as store
 
 RESULTS = Path("results/benchmarks")
 ENGINE = ("popleak.engine.fit", "popleak.models.mlp")

@@ -1,7 +1,7 @@
 """Where the wall time of a whole experiment goes: `python benchmarks/experiment.py --configfile FILE`.
 
 Runs the experiment from scratch, in a temporary folder and with Snakemake as a user runs it, and adds up what each job
-wrote into its log (`popleak.accounting`): Python's start and imports, training, the store, the rest of the stage. What
+wrote into its log (`popleak.core.accounting`): Python's start and imports, training, the store, the rest of the stage. What
 no job accounts for is the shell around it, Snakemake itself, and cores that had nothing to do.
 """
 
@@ -23,9 +23,11 @@ import pandas as pd
 import pyarrow as pa
 
 import common
-from popleak import accounting, estimate, plan
-from popleak.errors import PopleakError
-from popleak.tools import experiment_of
+from popleak.cli.tools import experiment_of
+from popleak.core import accounting
+from popleak.core.errors import PopleakError
+from popleak.plan import build as plan
+from popleak.plan import estimate
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = common.RESULTS / "experiment.parquet"

@@ -10,9 +10,9 @@ import pandas as pd
 
 import common
 from growth import AXES
-from popleak import store
-from popleak.figure import PDF_METADATA, PNG_METADATA
 from popleak.figures import _style as style
+from popleak.stages.figures import PDF_METADATA, PNG_METADATA
+from popleak.store import parquet as store
 from ways import SHOWN, Shape, with_better_jax
 
 if TYPE_CHECKING:

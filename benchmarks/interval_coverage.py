@@ -2,7 +2,7 @@
 
 A cell of the simulation is an interval, a law with a known truth, and a number of splits, of victims a split and a
 correlation within splits. It holds if the coverage lies within what `PROMISES` states for it, or the false positives or
-the power do. Draws come from `popleak.seeds`; the exit status is 1 if a promise is broken. Exceptions to 93 to 97 % are
+the power do. Draws come from `popleak.core.seeds`; the exit status is 1 if a promise is broken. Exceptions to 93 to 97 % are
 promises too, so that a status of 0 is not 93 to 97 % everywhere: `outside` lists what is not.
 """
 
@@ -21,9 +21,9 @@ import pandas as pd
 import common
 import laws
 from laws import Cell
+from popleak.core.seeds import generator
 from popleak.measures import intervals, paired, power
-from popleak.seeds import generator
-from popleak.verdicts import MARGIN
+from popleak.measures.verdicts import MARGIN
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT, PAGE = ROOT / "docs/results/benchmarks/coverage.csv", ROOT / "docs/statistics.md"

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from popleak.core.seeds import generator
 from popleak.engine.fit import Build, Table, Training, hold_out, initial_weights
-from popleak.seeds import generator
 
 
 class Order:

@@ -25,10 +25,15 @@ import pandas as pd
 from scipy.stats import beta
 
 import common
-from popleak import cli, config, plan, plugins, schema, verdicts
+from popleak.cli import stages
+from popleak.config import resolve as config
+from popleak.core import plugins
+from popleak.core.seeds import generator
 from popleak.datasets import adult
 from popleak.datasets._fetch import locate
-from popleak.seeds import generator
+from popleak.measures import verdicts
+from popleak.plan import build as plan
+from popleak.store import schema
 from popleak.tables import placebo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,7 +107,7 @@ def run(step: plan.Step, settings: str | None = None) -> None:
         words += [f"--{name.replace('_', '-')}", *paths]
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        status = cli.main(words)
+        status = stages.main(words)
     if status:
         raise common.PopleakError(said.getvalue().strip())
 
@@ -128,7 +133,7 @@ def judged(whole: plan.Plan, tables: Mapping[int, str] | None = None) -> pd.Data
     table = whole.tables["placebo"]
     for step in needed(whole, table.inputs["parts"]):
         if not Path(next(iter(step.outputs.values()))).exists():
-            other = tables[step.settings["placebo"]["number"]] if tables and step.stage == "dataset" else None
+            other = tables[step.settings.placebo.number] if tables and step.stage == "dataset" else None
             run(step, other)
     empty = pd.DataFrame({column.name: pd.Series(dtype="object") for column in schema.LEAKAGE})
     parts = [Path(path) for path in table.inputs["parts"]]
@@ -139,7 +144,7 @@ def judged(whole: plan.Plan, tables: Mapping[int, str] | None = None) -> pd.Data
 def permutations(whole: plan.Plan) -> dict[int, str]:
     """Return the settings of the steps that permute, by the permutation's number."""
     steps = whole.steps["dataset"].values()
-    return {step.settings["placebo"]["number"]: step.params for step in steps if "placebo" in step.settings}
+    return {step.settings.placebo.number: step.params for step in steps if step.settings.placebo}
 
 
 def measure(name: str, share: float, copies: int, twice: int) -> Iterator[pd.DataFrame]:

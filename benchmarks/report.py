@@ -18,7 +18,8 @@ import common
 import experiment
 import figure
 from growth import AXES
-from popleak import readme, store
+from popleak.report import readme
+from popleak.store import parquet as store
 from ways import JAX, SHAPE, SHOWN, shapes_in, with_better_jax
 
 BEGIN, END = "<!-- benchmarks: begin, written by benchmarks/report.py -->", "<!-- benchmarks: end -->"

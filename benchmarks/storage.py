@@ -22,7 +22,8 @@ import torch
 import common
 import loops
 import ways
-from popleak import populations, reuse, store
+from popleak.store import parquet as store
+from popleak.store import populations, reuse
 from ways import DEFAULT, SHAPE, Shape
 
 OUTPUT = common.RESULTS / "storage.parquet"

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from popleak.core.seeds import generator
 from popleak.engine.fit import Build, Table, Training, fit
 from popleak.models import mlp
-from popleak.seeds import generator
 
 LEARNING_RATE = 0.003
 

@@ -1,19 +1,11 @@
-"""The one exception that a user is meant to read."""
+"""Deprecated: `popleak.errors` is `popleak.core.errors`. This name goes with the next version."""
 
-from __future__ import annotations
+import warnings
 
-from collections.abc import Sequence
+from .core.errors import *  # noqa: F403
 
-
-class PopleakError(Exception):
-    """Bad input, said in one line that names the key or the file and the remedy.
-
-    The command line prints the message alone and exits with status 2; a traceback would only hide the remedy.
-    """
-
-
-def refusal(where: str, problems: Sequence[str]) -> PopleakError:
-    """Return the error that says all problems of a thing: one in the line that names it, several in a line each."""
-    if len(problems) == 1:
-        return PopleakError(f"{where}: {problems[0]}")
-    return PopleakError("\n  ".join([f"{where}: {len(problems)} problems:", *problems]))
+warnings.warn(
+    "popleak.errors is popleak.core.errors: import that; the old name goes with the next version",
+    DeprecationWarning,
+    stacklevel=2,
+)

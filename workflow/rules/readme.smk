@@ -22,7 +22,7 @@ rule readme:
         tau=PLAN.experiment.tau,
         absent=PLAN.absent,
         cautions=PLAN.cautions,
-        code=code_digest("popleak.readme"),
+        code=code_digest("popleak.report.readme"),
         folder=f"docs/results/{PLAN.experiment.experiment}",
         names=list(PLAN.figures),
         tables=lambda wildcards, input: " ".join(f"--{name} {input.get(name)}" for name in README_TABLES),

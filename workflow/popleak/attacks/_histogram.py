@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from ..models.histogram import EMPTY
 from ._law import log_normaliser, log_weights, strata
 from .base import Game

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
+from ..core.needs import counts
 from .base import Game
 
 
@@ -24,8 +25,6 @@ def strata(game: Game, *, world: int) -> np.ndarray:
 
     The rounding is that of the stage that draws. Raises PopleakError if the pool holds fewer rows.
     """
-    from ..draw import counts  # reads and writes tables, which a plugin must not load when it is imported
-
     ratio = (game.ratio_0, game.ratio_1)[world]
     wanted = counts(ratio, game.rows, game.mode, label_rate(game))
     if game.mode == "natural":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from .base import Query
 
 CLIP = 1e-4

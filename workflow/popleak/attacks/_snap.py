@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..errors import PopleakError
-from ..settings import Settings
+from ..core.errors import PopleakError
+from ..core.settings import Settings
 from ._shadows import DECIMALS
 from .base import Attack, Game, Judge, Poison, Query
 
@@ -47,6 +47,7 @@ class Snap(Attack):
 
     access: ClassVar[Literal["labels", "scores"]]
     reaches = 0.98
+    reads = ("y", "a")
     all_points = True  # a target point is one by its group and label, whichever world it stands for
 
     def values(self, outputs: np.ndarray, poisoned: int, settings: Settings) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._shadows import Accuracy
 from .base import Attack, Game, Judge, Query
 
@@ -32,6 +32,7 @@ class AccuracyGap(Attack):
     name = "accuracy-gap"
     summary = "the world whose records the model gets right more often by more than tau; else abstains"
     access = "labels"
+    reads = ("y", "origin")
     reaches = 0.98
     shadows = False
 

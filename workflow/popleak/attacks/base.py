@@ -19,7 +19,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from ..settings import NoSettings, Settings
+from ..core.settings import NoSettings, Settings
 
 
 class Query(NamedTuple):
@@ -137,6 +137,8 @@ class Attack:
     """False: scores depend on the order in which the shadows are stored, which means nothing; a reference alone may do so."""
     all_points: ClassVar[bool] = False
     """True: the attack asks every query point at hand, also those that stand for neither world (origin -1)."""
+    reads: ClassVar[tuple[str, ...]] = ("y", "a", "origin")
+    """Fields of the query set that the scores depend on; whoever judges models by their answers alone may not know the others."""
     seconds: ClassVar[float] = 0.0
     """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     many: ClassVar[bool] = False

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import seeds
-from ..errors import PopleakError
+from ..core import seeds
+from ..core.errors import PopleakError
+from ..core.settings import Settings, digest
 from ..models.histogram import EMPTY
-from ..settings import Settings, digest
 from ._histogram import TOLERANCE, likelihood
 from ._law import positives, strata
 from .base import Attack, Game, Judge, Query

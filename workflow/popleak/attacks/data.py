@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from .. import settings
-from ..seeds import generator
+from ..core import settings
+from ..core.seeds import generator
 from . import _rows
 from .base import Attack, Game, Judge, Query
 

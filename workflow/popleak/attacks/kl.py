@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._kl import Evidence, KLJudge, prepare
 from ._many import Linear, coefficients_of_slope, counts_as, least_squares
 from ._shadows import CLIP
@@ -37,6 +37,7 @@ class KL(Attack):
     name = "kl"
     summary = "the world whose shadows' scores the victim's scores diverge from least"
     access = "scores"
+    reads = ()
     reaches = 0.98
     many = True
     reaches_many = 0.75

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._kl import Shadows, divergence, prepare
 from ._shadows import CLIP, DECIMALS, clipped
 from .base import Attack, Game, Query, TransductiveJudge
@@ -76,6 +76,7 @@ class KLTransductive(Attack):
         "published decisions"
     )
     access = "scores"
+    reads = ("origin",)
     transductive = True
     reference = True
     ignores_shadow_order = False

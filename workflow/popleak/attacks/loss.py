@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..settings import Settings
+from ..core.settings import Settings
 from ._shadows import Accuracy
 from .base import Attack, Game, Judge, Query
 
@@ -27,6 +27,7 @@ class Loss(Attack):
     name = "loss"
     summary = "the world whose records the model gets right more often; no shadows"
     access = "labels"
+    reads = ("y", "origin")
     reaches = 0.98
     shadows = False
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._logistic import Fit, axes, fit, fit_axes
 from ._many import Linear, counts_as, ridge
 from ._shadows import CLIP, clipped, logit
@@ -67,6 +67,7 @@ class Meta(Attack):
     name = "meta"
     summary = "logistic regression on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    reads = ()
     reaches = 0.98
     many = True
     reaches_many = 0.75

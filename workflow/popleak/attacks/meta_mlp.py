@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from .. import settings
-from ..seeds import derive
+from ..core import settings
+from ..core.seeds import derive
 from ._shadows import CLIP, clipped, logit
 from ._standard import Standard
 from .base import Attack, Game, Judge, Query
@@ -86,6 +86,7 @@ class MetaMLP(Attack):
     name = "meta-mlp"
     summary = "a small network on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    reads = ()
     reaches = 0.98
     seconds = 0.2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..settings import Settings
+from ..core.settings import Settings
 from ._shadows import DECIMALS, best_thresholds, in_order
 from .base import Attack, Game, Judge, Query
 
@@ -36,6 +36,7 @@ class PerPoint(Attack):
     name = "per-point"
     summary = "a threshold and direction for each query point learned on shadows, then a majority vote"
     access = "scores"
+    reads = ()
     reaches = 0.98
 
     def calibrate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from ._shadows import CLIP, clipped, logit
 from ._snap import Snap
 

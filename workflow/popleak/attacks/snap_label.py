@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..settings import Settings
+from ..core.settings import Settings
 from ._snap import Snap
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..settings import Settings
+from ..core.settings import Settings
 from ._many import Linear, counts_as, least_squares
 from ._shadows import DECIMALS, Accuracy, Threshold, best_threshold, in_order
 from .base import Attack, Estimator, Game, Judge, Query
@@ -36,6 +36,7 @@ class ThresholdTest(Attack):
     name = "threshold"
     summary = "an accuracy threshold and direction learned on shadows, on the better query distribution"
     access = "labels"
+    reads = ("y", "origin")
     reaches = 0.98
     many = True
     reaches_many = 0.75

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from .. import settings
-from ..seeds import generator
+from ..core import settings
+from ..core.seeds import generator
 from . import _chains
 from ._logistic import fit
 from ._shadows import in_order

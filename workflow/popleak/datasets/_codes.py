@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from ._tables import REMEDY
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 
 
 class Block(NamedTuple):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 
 
 def encoding(path: Path, sample: bytes, wanted: str, blocks: Iterable[bytes], whole: bool) -> str:

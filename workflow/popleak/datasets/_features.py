@@ -14,7 +14,7 @@ import numpy as np
 
 from ._meaning import Findings, Values, same, text, variants
 from ._numbers import DATE, MISSING_WORDS, Numbers
-from ._reading import Column
+from ._sheet import Column
 
 MOST_CATEGORIES = 50
 """More values than this make a text column useless as one-hot features, and often point at single people."""

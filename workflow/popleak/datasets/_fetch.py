@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
-from ..errors import PopleakError
-from ..seal import file_digest
+from ..core.errors import PopleakError
+from ..store.seal import file_digest
 from .base import Source
 
 CHUNK = 1 << 20

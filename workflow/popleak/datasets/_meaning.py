@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._numbers import Numbers
-from ._reading import Column
+from ._sheet import Column
 
 MOST_SHOWN = 20
 """A message lists the values of a column unless they are more: then they may point at people."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._reading import Column
+from ._sheet import Column
 
 MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none"})
 """Words that stand for a missing number in a column of numbers. Elsewhere they are values like others."""

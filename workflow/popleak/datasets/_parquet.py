@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PopleakError
-from ._reading import Column, Sheet
+from ..core.errors import PopleakError
+from ._sheet import Column, Sheet
 
 
 @contextmanager

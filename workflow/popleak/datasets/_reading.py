@@ -26,8 +26,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from . import _encoding
+from ._sheet import Column, Sheet
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "space"}
@@ -40,26 +41,6 @@ FOREIGN = {
     ".dta": "a Stata file", ".sas7bdat": "a SAS file", ".rds": "an R file", ".rdata": "an R file",
     ".json": "JSON", ".feather": "a Feather file", ".arrow": "an Arrow file", ".orc": "an ORC file",
 }  # fmt: skip
-
-
-class Column(NamedTuple):
-    """One column: `values[codes[i]]` is what row i holds; code -1 is an empty field or a null.
-
-    codes (N,) int32; values: each different value once; kind: `field` (text of a delimited file, which may be a number), or of
-    Parquet `text`, `number`, `bool`, `date` (also times), `nested`.
-    """
-
-    codes: np.ndarray
-    values: list
-    kind: str = "field"
-
-
-class Sheet(NamedTuple):
-    """The columns read, by name in the file's order; rows; and what was recognised of the file, for card and log."""
-
-    columns: dict[str, Column]
-    rows: int
-    form: dict[str, str]
 
 
 class Header(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from . import _encode
 from .base import Card, Dataset, Records
 

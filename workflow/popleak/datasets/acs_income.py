@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from .. import settings
-from ..errors import PopleakError
+from ..core import settings
+from ..core.errors import PopleakError
 from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 

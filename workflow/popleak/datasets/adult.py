@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..settings import Settings
+from ..core.settings import Settings
 from . import _codes, _tables
 from .base import Attribute, Card, Dataset, Records, Source
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..settings import NoSettings, Settings
+from ..core.settings import NoSettings, Settings
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from .. import settings
+from ..core import settings
 from . import _tables
 from .base import Attribute, Card, Dataset, Records
 

@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from .. import settings
-from ..errors import PopleakError, refusal
+from ..core import settings
+from ..core.errors import PopleakError, refusal
 from . import _features, _meaning, _numbers, _reading, _tables
 from ._meaning import Findings
+from ._sheet import Column, Sheet
 from .base import Attribute, Card, Cells, Dataset, Records, Source
 
 Value = bool | int | float | str
@@ -156,9 +157,7 @@ def _header(files: Mapping[str, Path], options: Settings) -> _reading.Header:
     return _reading.header_of(path, separator=options.separator, encoding=options.encoding)
 
 
-def _sheet(
-    files: Mapping[str, Path], options: Settings, skip: Sequence[str], header: _reading.Header
-) -> _reading.Sheet:
+def _sheet(files: Mapping[str, Path], options: Settings, skip: Sequence[str], header: _reading.Header) -> Sheet:
     path = _tables.given(files=files, file=options.path)
     return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding, known=header)
 
@@ -192,19 +191,17 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
 
 
-def _idle(columns: Mapping[str, _reading.Column], options: Settings) -> list[str]:
+def _idle(columns: Mapping[str, Column], options: Settings) -> list[str]:
     """Return a hint for each value of `missing` that is in no column, which may be a slip of the pen."""
     there = {_meaning.text(value) for column in columns.values() for value in column.values} if options.missing else ()
     marks = dict.fromkeys(map(_meaning.text, options.missing))
     return [f"options.missing: {mark!r} occurs in no column that is read" for mark in marks if mark not in there]
 
 
-def _understood(
-    sheet: _reading.Sheet, options: Settings
-) -> tuple[dict[str, _reading.Column], dict[str, _numbers.Numbers | None]]:
+def _understood(sheet: Sheet, options: Settings) -> tuple[dict[str, Column], dict[str, _numbers.Numbers | None]]:
     """Return the columns without the values that mean a missing one, and the numbers of those that may have some."""
 
-    def numbers(columns: Mapping[str, _reading.Column]) -> dict[str, _numbers.Numbers | None]:
+    def numbers(columns: Mapping[str, Column]) -> dict[str, _numbers.Numbers | None]:
         return _numbers.of(columns, options.decimal, sheet.form.get("separator", ","))
 
     columns = {name: _unmarked(column, options, exact=True) for name, column in sheet.columns.items()}
@@ -217,7 +214,7 @@ def _understood(
     return columns, numbers(columns)
 
 
-def _unmarked(column: _reading.Column, options: Settings, *, exact: bool) -> _reading.Column:
+def _unmarked(column: Column, options: Settings, *, exact: bool) -> Column:
     """Return the column with the values that mean a missing one taken for none. exact: zeros at a value's end count."""
     if not options.missing:
         return column
@@ -226,11 +223,11 @@ def _unmarked(column: _reading.Column, options: Settings, *, exact: bool) -> _re
     keep = [i for i, value in enumerate(column.values) if text(value) not in marks]
     new = np.full(len(column.values) + 1, -1, dtype=np.int32)  # the last entry serves the code -1
     new[keep] = np.arange(len(keep))
-    return _reading.Column(new[column.codes], [column.values[i] for i in keep], column.kind)
+    return Column(new[column.codes], [column.values[i] for i in keep], column.kind)
 
 
 def _people(
-    columns: Mapping[str, _reading.Column],
+    columns: Mapping[str, Column],
     numbers: Mapping[str, _numbers.Numbers | None],
     options: Settings,
     findings: Findings,
@@ -263,7 +260,7 @@ def _people(
 
 
 def _features_of(
-    all_columns: Mapping[str, _reading.Column],
+    all_columns: Mapping[str, Column],
     numbers: Mapping[str, _numbers.Numbers | None],
     options: Settings,
     rows: _features.Rows,
@@ -279,7 +276,7 @@ def _features_of(
     return found
 
 
-def _told(name: str, column: _reading.Column, numbers: _numbers.Numbers) -> list[str]:
+def _told(name: str, column: Column, numbers: _numbers.Numbers) -> list[str]:
     """Say how numbers that are not written plainly, or could be thousands, were read, and which words were taken for missing numbers."""
     plain = set("0123456789+-eE" + ("." if numbers.point == "." and not numbers.usual else ""))
     if column.kind != "field" or set("".join(column.values)) <= plain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ..settings import Settings
+from ..core.settings import Settings
 from .base import Defence, Population
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ..errors import PopleakError
-from ..needs import Mixing, Stratum
-from ..settings import NoSettings, Settings
+from ..core.errors import PopleakError
+from ..core.needs import Mixing, Stratum
+from ..core.settings import NoSettings, Settings
 
 if TYPE_CHECKING:
     from ..engine.eo import Penalty
@@ -64,7 +64,7 @@ class Validation:
 
 Train = Callable[..., tuple[Population, Validation | None]]
 """train(rows, part, *, start, epochs, learning_rate, penalty, extra, held_out) -> (Population, Validation): see
-`popleak.defend.Owner.train`."""
+`popleak.stages.defend.Owner.train`."""
 
 
 class Defence:
@@ -157,7 +157,7 @@ def subsample(
     purpose: str,
 ) -> np.ndarray:
     """Return of each model's rows (K, n), with labels and groups (K, n), as many of each stratum as `wanted` says, at random."""
-    from ..seeds import generator
+    from ..core.seeds import generator
 
     keys = np.stack([generator(int(seed), purpose).random(rows.shape[1]) for seed in seeds])
     stratum, sizes = np.zeros(rows.shape, dtype=np.int8), np.array(list(wanted.values()))

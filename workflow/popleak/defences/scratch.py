@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..settings import Settings
+from ..core.settings import Settings
 from .base import Defence, Population, mixture
 
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .. import accounting
-from ..seeds import derive, generator
-from ..settings import Settings
+from ..core import accounting
+from ..core.seeds import derive, generator
+from ..core.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn

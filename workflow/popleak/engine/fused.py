@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .. import accounting
-from ..seeds import derive
+from ..core import accounting
+from ..core.seeds import derive
 from .layout import ACTIVATIONS, LENGTH, Layout, pack_table
 from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, fetch, product, transpose
 

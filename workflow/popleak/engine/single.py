@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import PopleakError
-from ..seeds import derive
+from ..core.errors import PopleakError
+from ..core.seeds import derive
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from .eo import PenaltyState
 from .single import SingleStack, built, initial, seeded
 from .stack import LinearStack, VmapStack, stack_for

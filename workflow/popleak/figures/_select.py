@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.protocols import EQUAL, PROTOCOLS, RATIO
 from ..measures.published import MIDDLE
-from ..plain import alive as alive
-from ..plain import plain as plain
-from ..protocols import EQUAL, PROTOCOLS, RATIO
+from ..store.plain import alive as alive
+from ..store.plain import plain as plain
 
 if TYPE_CHECKING:
     import pandas as pd

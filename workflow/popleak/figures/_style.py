@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..verdicts import BELOW
+from ..measures.verdicts import BELOW
 
 if TYPE_CHECKING:
     import matplotlib.axes

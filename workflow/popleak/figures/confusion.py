@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..verdicts import BELOW
+from ..measures.verdicts import BELOW
 from . import _many as many
 from . import _select as select
 from . import _style as style

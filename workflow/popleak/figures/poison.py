@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..protocols import EQUAL
+from ..core.protocols import EQUAL
 from . import _select as select
 from . import _style as style
 from .base import Figure

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.protocols import RATIO
 from ..measures.published import PUBLISHED, leaked, means
-from ..protocols import RATIO
 from . import _select as select
 from . import _style as style
 from .base import Figure

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special  # not `stats`, which takes a second to import
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from . import intervals
 from .power import MOST, aligned
 

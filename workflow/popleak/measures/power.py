@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special  # not `stats`, which takes a second to import
 
-from ..errors import PopleakError
+from ..core.errors import PopleakError
 from . import intervals
 
 MOST = 100_000

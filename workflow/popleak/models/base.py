@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..settings import NoSettings, Settings
+from ..core.settings import NoSettings, Settings
 
 if TYPE_CHECKING:
     import torch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import PopleakError
-from ..settings import Settings
+from ..core.errors import PopleakError
+from ..core.settings import Settings
 from .base import Model
 
 EMPTY = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..settings import NoSettings
+from ..core.settings import NoSettings
 from .base import Model
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..settings import Settings
+from ..core.settings import Settings
 from .base import Model
 
 

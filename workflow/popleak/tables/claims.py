@@ -1,6 +1,6 @@
 """Public table `claims`: the paper's claims and ours, each with a verdict (method section 6).
 
-Verdicts come from `popleak.verdicts`: `holds` or `fails` only where a 95 % interval says so; else `cannot tell`, or `not applicable` where
+Verdicts come from `popleak.measures.verdicts`: `holds` or `fails` only where a 95 % interval says so; else `cannot tell`, or `not applicable` where
 there is nothing to compare. Intervals carry the clustering of victims by pool split. Diverged victims are left out and counted. A claim that
 the experiment cannot speak to (no such dataset, defence or protocol) is left out.
 """
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from ..core.protocols import EQUAL, PURE
+from ..core.seeds import generator
 from ..measures import bounds, intervals, paired
-from ..plain import plain
-from ..protocols import EQUAL, PURE
-from ..seeds import generator
-from ..verdicts import (
+from ..measures.verdicts import (
     FAILS,
     HIGHER,
     HOLDS,
@@ -33,6 +33,8 @@ from ..verdicts import (
     together,
     within,
 )
+from ..steps.tables.claims import Table
+from ..store.plain import plain
 from . import as_arrow
 from ._victims import CONSTANT, DIVERGED, Victims
 from ._victims import VICTIM as MODEL
@@ -119,21 +121,21 @@ class Evidence(NamedTuple):
         return Row(claim, self.task, verdict.word, said, evidence, min(known), max(known), len(part) - lost, *arm)
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from the other four."""
     rows: list[Row] = []
-    for task in settings["tasks"]:
+    for task in settings.tasks:
         kinds: dict[str, list[str]] = {}
-        for name, kind in settings["kinds"][task].items():
+        for name, kind in settings.kinds[task].items():
             kinds.setdefault(kind, []).append(name)
         mine = {name: plain(table[table["task"] == task]) for name, table in tables.items()}
         victims = mine["models"][mine["models"]["role"] == "victim"]
         evidence = Evidence(
-            task, settings["datasets"][task], victims, mine["leakage"], with_status(mine["bounds"], victims), kinds,
-            settings["controls"].get(task, {}), settings["searched"].get(task, []), settings["tau"],
+            task, settings.datasets[task], victims, mine["leakage"], with_status(mine["bounds"], victims), kinds,
+            settings.controls.get(task, {}), settings.searched.get(task, ()), settings.tau,
         )  # fmt: skip
         rows += [row for claim in (_c1, _c2, _c3_c4, _c5, _c6, _c7) for row in claim(evidence)]
-    rows += _c8(settings["seed"])
+    rows += _c8(settings.seed)
     frame = pd.DataFrame(sorted(rows, key=lambda row: row.claim), columns=Row._fields)
     return as_arrow("claims", frame)
 
@@ -303,7 +305,7 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
                     added = "the same models" if same else _lower_eo(one, fft, control)[1]
                     line += f", minus the no-EO control {control} {added}"
                 lines.append(f"{line}, plug-in {_plug_in(one, fft)} against {_plug_in(one, 'none')}")
-                same = change.models and Victims(one).equal(fft, "none")
+                same = change.models > 0 and Victims(one).equal(fft, "none")
                 parts.append((Verdict(IDLE, "the models are those of none") if same else verdict, change))
             mine = part[part["defence"] == fft]
             lines.append(
@@ -400,9 +402,8 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
             reason = f"the models are those of {control}: {why}"
         elif row["p_vs_control"] == row["p_vs_control"]:
             tested = f", twice that in advantage: {twice}; {_tests(row, found)}"
-        accuracy = Found(
-            *(row[f"accuracy{end}"] for end in ("", "_low", "_high")), np.nan, row["victims"], row["splits"]
-        )
+        value, low, high = (row[f"accuracy{end}"] for end in ("", "_low", "_high"))
+        accuracy = Found(value, low, high, np.nan, row["victims"], row["splits"])
         yield evidence.row(
             "C6", Verdict(word, reason if isinstance(reason, str) else ""),
             f"{fft} lowers the best informed adversary's advantage below that against {control}, its no-EO control ({_game(keys)}).",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .. import schema
+from ..steps.tables.confusion import Table
+from ..store import schema
 from . import as_arrow
 from .regression import CELL, by_split
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from `estimates`; the share is null where no victim has the true ratio."""
     found = []
     for key, cell in tables["estimates"].groupby(CELL, sort=False, dropna=False):

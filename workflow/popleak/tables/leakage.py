@@ -9,17 +9,21 @@ the margin, each corrected (Holm) within its family: what claim C6 asks is `prim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .. import schema, verdicts
-from ..measures import intervals, leakage, paired
-from ..plain import plain
-from ..protocols import EQUAL, RATIO
+from ..core.protocols import EQUAL, RATIO
+from ..measures import intervals, leakage, paired, verdicts
+from ..steps.tables._adversaries import Adversaries
+from ..steps.tables.leakage import Table
+from ..store import schema
+from ..store.plain import plain
 from . import as_arrow
 from ._victims import VICTIM, Victims, numbers
 
@@ -41,54 +45,59 @@ class Cell(NamedTuple):
     correct: np.ndarray
 
 
+Adversary = tuple[str, str, str, str, int]
+"""adversary, access, knowledge, shadow model and repeats."""
 Cells = dict[tuple[str, str, str, str, str, int], Cell]
-"""By defence, adversary, access, knowledge, shadow model and repeats."""
+"""By defence and `Adversary`."""
 OTHERS = ("none", "control")
 PRIMARY, SECONDARY = "primary", "secondary"
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from `scores` and `models`."""
     scores, models = tables["scores"], tables["models"]
     known = dict(iter(models[models["role"] == "victim"].groupby(PAIR, sort=False)))
     rows = []
     for key, game, cells in games(scores, settings):
-        controls = settings["controls"].get(game["task"].iloc[0], {})
-        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings["margin"])
+        controls = settings.controls.get(game["task"].iloc[0], {})
+        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings.margin)
     kept = [column.name for column in schema.TABLES["leakage"]]
-    rows = [row | settings.get("data", {}).get(row["task"], {}) for row in rows]
+    data = {task: dataclasses.asdict(one) for task, one in settings.data.items()}
+    rows = [row | data.get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
-    frame["margin"], frame["family"] = settings["margin"], _families(frame, settings)
-    searched = _among(frame, "defence", settings["searched"])
+    frame["margin"], frame["family"] = settings.margin, _families(frame, settings)
+    searched = _among(frame, "defence", settings.searched)
     _judge(frame, "none", searched=np.zeros(len(frame), dtype=bool))
     _judge(frame, "control", searched=searched)
     return as_arrow("leakage", frame)
 
 
-def games(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[tuple[tuple, pd.DataFrame, Cells]]:
+def games(scores: pd.DataFrame, settings: Adversaries) -> Iterator[tuple[tuple, pd.DataFrame, Cells]]:
     """Yield each game's key (PAIR), its verdicts with the columns `correct` and `victim`, and its cells, `best` among them.
 
-    scores: rows of the table `scores`; settings: `references` and `white_box`, by task the adversaries that are no candidates for `best`.
+    scores: rows of the table `scores`; settings: by task, the adversaries that are no candidates for `best`.
     """
     scores = scores.assign(correct=leakage.correctness(scores["guess"].to_numpy(), scores["world"].to_numpy()))
     for key, game in scores.groupby(PAIR, sort=False):
         game = game.assign(victim=game.groupby(VICTIM, sort=True).ngroup())
         task = game["task"].iloc[0]
-        aside = [*settings["references"].get(task, ()), *settings["white_box"].get(task, ())]
+        aside = [*settings.references.get(task, ()), *settings.white_box.get(task, ())]
         yield key, game, _cells(game) | _best(game[~game["adversary"].isin(aside)])
 
 
-def _families(frame: pd.DataFrame, settings: Mapping[str, Any]) -> np.ndarray:
+def _families(frame: pd.DataFrame, settings: Table) -> np.ndarray:
     """Return the family of tests of each row (n,): primary, what claim C6 asks, secondary, or None for a reference line, which
     claims nothing of a defence."""
     asked = (frame["adversary"] == BEST) & (frame["knowledge"] == "informed") & (frame["protocol"] != EQUAL)
     primary = asked.to_numpy() & frame.index.isin(plain(frame).index)
-    primary &= ~_among(frame, "defence", settings["searched"])
-    line = _among(frame, "adversary", settings["references"])
-    return np.where(line, None, np.where(primary, PRIMARY, SECONDARY).astype(object))
+    primary &= ~_among(frame, "defence", settings.searched)
+    line = _among(frame, "adversary", settings.references)
+    found = np.where(primary, PRIMARY, SECONDARY).astype(object)
+    found[line] = None
+    return found
 
 
-def _among(frame: pd.DataFrame, column: str, names: Mapping[str, list[str]]) -> np.ndarray:
+def _among(frame: pd.DataFrame, column: str, names: Mapping[str, Sequence[str]]) -> np.ndarray:
     """Return whether a row's value (n,) is one of its task's names."""
     wanted = {(task, name) for task, some in names.items() for name in some}
     return np.array([key in wanted for key in zip(frame["task"], frame[column], strict=True)], dtype=bool)
@@ -129,8 +138,8 @@ def _best(game: pd.DataFrame) -> Cells:
     Choosing on the victims one reports would add optimism; choosing on others does not. Reference lines (such as
     `ceiling`) and attacks that see more than answers are no candidates: the caller leaves them out.
     """
-    found = {}
-    own = game["model"].iloc[0] if len(game) else None
+    found: Cells = {}
+    own = str(game["model"].iloc[0]) if len(game) else ""
     game = game[game["shadow_model"] == own]
     for (defence, repeats), part in game.groupby(["defence", "repeats"], sort=False):
         levels = [level for level in ("informed", "aware", "unaware") if (part["knowledge"] == level).any()]
@@ -173,7 +182,7 @@ def _game(
     same: dict[tuple[str, str], bool] = {}
     rows = []
     for key, cell in cells.items():
-        defence, *adversary = key
+        defence, adversary = key[0], key[1:]
         blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
         row = {
             **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)), **found[key],
@@ -182,7 +191,7 @@ def _game(
         }  # fmt: skip
         for other, name in zip(OTHERS, ("none" if defence != "none" else None, controls.get(defence)), strict=True):
             there = _key(cells, name, adversary)
-            if there is None:
+            if there is None or name is None:
                 row |= {f"found_{other}": None}
                 continue
             if (defence, name) not in same:
@@ -213,9 +222,9 @@ def _same_scores(cells: Cells, defence: str, other: str) -> bool:
     `aware` shadows have a defence's default settings, so that victims that are equal may get other scores: they say nothing here.
     """
     compared = [
-        (mine, cells.get(_key(cells, other, [adversary, access, knowledge, *rest])))
-        for (name, adversary, access, knowledge, *rest), mine in cells.items()
-        if name == defence and knowledge != "aware"
+        (mine, cells[there] if (there := _key(cells, other, key[1:])) else None)
+        for key, mine in cells.items()
+        if key[0] == defence and key[3] != "aware"
     ]
     return bool(compared) and all(
         theirs is not None and np.array_equal(mine.victim, theirs.victim) and np.array_equal(mine.score, theirs.score)
@@ -223,7 +232,7 @@ def _same_scores(cells: Cells, defence: str, other: str) -> bool:
     )
 
 
-def _key(cells: Cells, defence: str | None, adversary: list[str]) -> tuple | None:
+def _key(cells: Cells, defence: str | None, adversary: Adversary) -> tuple[str, str, str, str, str, int] | None:
     """Return where the same adversary's cell under another defence is.
 
     Undefended victims have `informed` alone, which stands for every level; so does a defence for `aware` where its settings

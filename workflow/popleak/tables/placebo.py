@@ -6,15 +6,18 @@ task's own value. Permutations share the table's features and labels; their grou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .. import schema, store, verdicts
-from ..plain import plain
+from ..measures import verdicts
+from ..steps.tables.placebo import Table
+from ..store import parquet as store
+from ..store import schema
+from ..store.plain import plain
 from . import as_arrow
 from .leakage import games, summary
 
@@ -23,15 +26,11 @@ CELL = [*GAME, "adversary", "access", "knowledge"]
 TOLD = ["accuracy", "accuracy_low", "accuracy_high", "against_chance"]
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
-    """Return the table from verdicts on the placebos' victims and from `leakage`.
-
-    settings: `copies`, by the id of each placebo its task and the number of its permutation; `references` and `white_box` as there.
-    """
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
+    """Return the table from verdicts on the placebos' victims and from `leakage`."""
     scores = pd.concat([store.read(path).to_pandas() for path in parts], ignore_index=True)
-    copies = settings["copies"]
-    whose = scores["task"].map({name: task for name, (task, _) in copies.items()})
-    number = scores["task"].map({name: i for name, (_, i) in copies.items()})
+    whose = scores["task"].map({name: copy.task for name, copy in settings.copies.items()})
+    number = scores["task"].map({name: copy.permutation for name, copy in settings.copies.items()})
     rows = []
     for i, mine in scores.assign(task=whose).groupby(number, sort=True):
         for _, game, cells in games(mine, settings):

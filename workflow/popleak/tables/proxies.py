@@ -8,17 +8,18 @@ that a correlation of `kl`, `loss` or `threshold` is in part one with itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .. import schema
+from ..core.protocols import EQUAL
 from ..measures import ranks
-from ..plain import alive
-from ..protocols import EQUAL
+from ..steps.tables.proxies import Table
+from ..store import schema
+from ..store.plain import alive
 from . import as_arrow
 
 CELL = ["task", "model", *(column.name for column in schema.PAIR), "defence"]
@@ -27,7 +28,7 @@ KNOWLEDGE = ("unaware", "informed", "any")
 """The cheapest first. Shadows of undefended models are called informed where the victim is undefended."""
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from `models`, `leakage` and `bounds`; a proxy without a cell is left out."""
     found = dict(_values(tables))
     target = found.pop("best")

@@ -7,21 +7,23 @@ Only those of whom one was named are in the confusion matrix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .. import schema, verdicts
-from ..measures import ratios
+from ..measures import ratios, verdicts
+from ..steps.tables.regression import Table
+from ..store import schema
 from . import as_arrow
 
 CELL = [column.name for column in schema.CELL]
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from `estimates`."""
     rows = []
     for key, cell in tables["estimates"].groupby(CELL, sort=False, dropna=False):
@@ -37,8 +39,8 @@ def by_split(cell: pd.DataFrame, worlds: np.ndarray) -> np.ndarray:
     """Return the confusion matrices (splits, k, k) of a cell's victims of whom a ratio was named."""
     return np.stack(
         [
-            ratios.confusion(*part.loc[part["known"], ["named", "ratio"]].to_numpy().T, worlds)
-            for _, part in cell.assign(known=cell["named"].notna()).groupby("split", sort=True)
+            ratios.confusion(known["named"].to_numpy(), known["ratio"].to_numpy(), worlds)
+            for known in (part[part["named"].notna()] for _, part in cell.groupby("split", sort=True))
         ]
     )
 
@@ -62,6 +64,6 @@ def _row(part: pd.DataFrame, worlds: np.ndarray, ratio: float | None) -> dict[st
     for name, estimate in found.items():
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     row["against_chance"] = verdicts.against_chance(
-        verdicts.Found(*found["accuracy"], models=row["victims"], splits=row["splits"]), chance
+        verdicts.Found(**found["accuracy"]._asdict(), models=row["victims"], splits=row["splits"]), chance
     )
     return row

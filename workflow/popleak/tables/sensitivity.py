@@ -8,17 +8,20 @@ what the difference to the control exceeds that task's by.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .. import schema, verdicts
-from ..measures import intervals
-from ..plain import plain
-from ..protocols import EQUAL
+from ..core.protocols import EQUAL
+from ..measures import intervals, verdicts
+from ..steps.tables.sensitivity import Table
+from ..store import schema
+from ..store.plain import plain
 from . import as_arrow
 from ._victims import DIVERGED
 from .claims import SMALLEST_CELL, literal, with_status
@@ -32,12 +35,8 @@ OF_LEAKAGE = [*DIFFERENCE, "p_vs_control", "p_vs_control_holm", "verdict_vs_cont
 CLAIMS = ("C2", "C5", "C6")
 
 
-def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]):
-    """Return the table from `models`, `leakage`, `bounds` and `claims`.
-
-    settings: by task `arms`, the settings of each fine-tuning defence, `ratio_modes`, and `balanced`, the task with equal label rates;
-    `tau`.
-    """
+def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
+    """Return the table from `models`, `leakage`, `bounds` and `claims`."""
     models = _worlds(tables["models"])
     victims = models[models["role"] == "victim"]
     bounds = with_status(_worlds(tables["bounds"]), victims)
@@ -46,15 +45,15 @@ def make(*, parts: list[Path], tables: Mapping[str, pd.DataFrame], settings: Map
     rows = []
     for key, part in victims.groupby(CELL, sort=False):
         task, defence = key[0], key[-1]
-        arm = settings["arms"].get(task, {}).get(defence)
+        arm = settings.arms.get(task, {}).get(defence)
         if arm is None:
             continue
         rows.append(
             {
-                **dict(zip(CELL, key, strict=True)), "ratio_mode": settings["ratio_modes"][task], **arm,
-                **_means(part, settings["tau"]), **_lambda(part, arm["eo_weight"]), **leak.get(key, {}), **judged.get(key, {}),
+                **dict(zip(CELL, key, strict=True)), "ratio_mode": settings.ratio_modes[task], **dataclasses.asdict(arm),
+                **_means(part, settings.tau), **_lambda(part, arm.eo_weight), **leak.get(key, {}), **judged.get(key, {}),
                 "c3": literal(limits[key])[0].word if key in limits else None,
-                "balanced_task": settings["balanced"].get(task),
+                "balanced_task": settings.balanced.get(task),
             }
         )  # fmt: skip
     frame = pd.DataFrame(rows, columns=[column.name for column in schema.SENSITIVITY])
@@ -116,8 +115,11 @@ def _with_excess(frame: pd.DataFrame) -> pd.DataFrame:
         other = by.get((row["balanced_task"], *(row[name] for name in CELL[1:])))
         if other is None:
             continue
-        both = [intervals.Estimate(*(one[name] for name in DIFFERENCE), np.nan) for one in (row, other)]
-        found = intervals.apart(*both)
+        mine, theirs = ([one[name] for name in DIFFERENCE] for one in (row, other))
+        found = intervals.apart(
+            intervals.Estimate(mine[0], mine[1], mine[2], np.nan),
+            intervals.Estimate(theirs[0], theirs[1], theirs[2], np.nan),
+        )
         count = {name: min(row[name], other[name]) for name in ("victims", "splits")}
         row |= {"excess": found.value, "excess_low": found.low, "excess_high": found.high}
         if found.value == found.value:

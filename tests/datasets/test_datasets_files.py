@@ -1,0 +1,313 @@
+"""Datasets read from files: made-up census files, and the real files where POPLEAK_DATA says where they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import pytest
+
+from dataset_checks import EXAMPLES, REAL, check_records
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
+from popleak.datasets import _fetch
+from popleak.datasets.acs_income import FIPS, OCCUPATIONS
+from popleak.datasets.acs_income import Settings as AcsSettings
+from popleak.datasets.base import Records
+
+DATA = os.environ.get("POPLEAK_DATA")
+
+
+# ---- made-up census files
+
+
+def person_file(path: Path, *, state: str, rows: int = 3000, relation: str = "RELP", seed: int = 0, **columns):
+    """Write a made-up person zip with columns that nobody asked for; return it as a data frame. columns: instead of its own."""
+    pd = pytest.importorskip("pandas")
+    random = np.random.default_rng(seed)
+    pick = lambda *values: random.choice(np.array(values, dtype=float), rows)  # noqa: E731
+    frame = pd.DataFrame(
+        {
+            "SERIALNO": [f"2018GQ{number:07d}" for number in range(rows)],
+            ("STATE" if relation == "RELSHIPP" else "ST"): float(FIPS[state]),
+            "AGEP": pick(15, 16, 17, 18, 40, 99),
+            "COW": pick(1, 2, 8, np.nan),
+            "SCHL": pick(1, 16, 21, 24),
+            "MAR": pick(1, 3, 5),
+            "OCCP": pick(10, 440, 500, 1005, 4720, 9830, 9920, np.nan),
+            "POBP": pick(1, 6, 56, 60, 303),
+            relation: pick(20, 28, 38) if relation == "RELSHIPP" else pick(0, 16, 17),
+            "WKHP": pick(np.nan, 0, 1, 40, 99),
+            "SEX": pick(1, 2),
+            "RAC1P": pick(1, 2, 6, 9),
+            "PINCP": pick(np.nan, -60, 0, 100, 101, 50000, 50001, 200000),
+            "PWGTP": pick(0, 1, 30),
+            **columns,
+        }
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ACS2018_PUMS_README.pdf", b"%PDF not a table")
+        archive.writestr(f"psam_p{FIPS[state]:02d}.csv", frame.to_csv(index=False))
+    return frame
+
+
+def load_person(paths: dict[str, Path], *, attribute: str = "sex", **options) -> Records:
+    plugin = plugins.load("datasets", "acs-income")
+    chosen = AcsSettings.model_validate(options)
+    assert [source.file for source in plugin.sources(chosen)] == list(paths)
+    return plugin.load(files=paths, label="income", attribute=attribute, options=chosen, seed=0)
+
+
+def test_task_is_folktables(tmp_path):
+    acs = pytest.importorskip("folktables.acs")
+    frame = person_file(tmp_path / "csv_pnv.zip", state="NV")
+    records = load_person({"2018/csv_pnv.zip": tmp_path / "csv_pnv.zip"}, states=["NV"])
+    check_records(records)
+    x, y, _ = acs.ACSIncome.df_to_numpy(frame)
+    assert 0 < len(y) < len(frame)
+    assert np.array_equal(records.y, y.astype(np.int8))
+    column = {name: x[:, i] for i, name in enumerate(acs.ACSIncome.features)}
+    assert np.array_equal(records.a, column["SEX"] == 2)
+    ours = dict(zip(records.features, records.x.T, strict=True))
+    for name in ("AGEP", "SCHL", "WKHP"):
+        expected = (column[name] - column[name].mean()) / column[name].std()
+        assert np.allclose(ours[name], expected, atol=1e-5)
+    for name in ("MAR", "RELP", "RAC1P"):
+        for value in np.unique(column[name]):
+            assert np.array_equal(ours[f"{name}={int(value)}"], column[name] == value)
+    assert np.array_equal(ours["POBP=us"], column["POBP"] <= 56)
+    assert np.array_equal(ours["OCCP=management"], np.isin(column["OCCP"], (10, 440)))
+    assert set(acs.ACSIncome.features) == {name.split("=")[0] for name in ours} | {"SEX"}
+    assert records.facts["relationship"] == "RELP"
+    assert records.facts["second_attribute"] == "race"
+    named = np.array(records.facts["subgroups"])[records.subgroup]
+    assert np.array_equal(
+        named, np.array(["other", "White", "Black"])[np.where(column["RAC1P"] < 3, column["RAC1P"], 0).astype(int)]
+    )
+
+
+def test_person_states_and_years(tmp_path):
+    person_file(tmp_path / "a.zip", state="AL", seed=1)
+    person_file(tmp_path / "b.zip", state="WY", seed=2)
+    one = load_person({"2018/csv_pal.zip": tmp_path / "a.zip"}, states=["AL"])
+    two = load_person(
+        {"2018/csv_pal.zip": tmp_path / "a.zip", "2018/csv_pwy.zip": tmp_path / "b.zip"}, states=["AL", "WY"]
+    )
+    assert len(two.y) > len(one.y)
+    assert np.array_equal(two.y[: len(one.y)], one.y)
+    person_file(tmp_path / "c.zip", state="AL", relation="RELSHIPP")
+    later = load_person({"2021/csv_pal.zip": tmp_path / "c.zip"}, states=["AL"], year=2021)
+    assert later.facts["relationship"] == "RELSHIPP"
+    race = load_person({"2018/csv_pal.zip": tmp_path / "a.zip"}, states=["AL"], attribute="race")
+    assert race.groups == ("White", "Black")
+    assert race.facts["rows_in_neither_group"] == len(one.y) - len(race.y) > 0
+    assert not any(name.startswith("RAC1P") for name in race.features)
+    assert any(name.startswith("SEX") for name in race.features)
+
+
+def test_person_source_is_the_bureau():
+    plugin = plugins.load("datasets", "acs-income")
+    (source,) = plugin.sources(AcsSettings(format="person"))
+    assert source.url == "https://www2.census.gov/programs-surveys/acs/data/pums/2018/1-Year/csv_pca.zip"
+    assert plugin.card(AcsSettings()).rows == 195665
+    assert plugin.card(AcsSettings(states=("NY",))).rows is None
+
+
+def test_california_with_wrong_counts_is_refused(tmp_path):
+    person_file(tmp_path / "a.zip", state="CA")
+    with pytest.raises(PopleakError, match=r"csv_pca\.zip: rows: expected 195665, found"):
+        load_person({"2018/csv_pca.zip": tmp_path / "a.zip"})
+
+
+def test_person_file_errors(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"<html>busy</html>")
+    with pytest.raises(PopleakError, match=r"a\.zip: not a person file"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("psam_p01.csv", "AGEP,WKHP\n1,2\n")
+    with pytest.raises(PopleakError, match="lacks column"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    person_file(path, state="WY")
+    with pytest.raises(PopleakError, match=r"a\.zip: holds people of another state than AL"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    frame = person_file(path, state="AL", COW="Private")
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'COW' holds 'Private' in 3,000 rows, and may hold 1 to 9"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    person_file(path, state="AL", MAR="NA")
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'MAR' holds 'NA' in 3,000 rows, and may hold 1 to 5"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("psam_p01.csv", "OCCP," + frame.to_csv(index=False).replace("\n", "\n4720,", len(frame)))
+    with pytest.raises(PopleakError, match=r"a\.zip: column 'OCCP' is there 2 times"):
+        load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    header, *rows = frame.to_csv(index=False).splitlines()
+    for some in (["1," + rows[0], *rows[1:]], [*rows[:9], "1," + rows[9], *rows[10:]], ["1," + row for row in rows]):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("psam_p01.csv", "\n".join([header, *some]))
+        with pytest.raises(PopleakError, match=r"a\.zip: .*(saw 15|more fields than its header)"):
+            load_person({"2018/csv_pal.zip": path}, states=["AL"])
+    for bad in ({"states": ["ZZ"]}, {"states": []}, {"states": ["AL", "AL"]}, {"year": 2020}, {"year": 2013}):
+        with pytest.raises(pydantic.ValidationError):
+            AcsSettings.model_validate(bad)
+
+
+def test_codes_are_robust_and_ordered():
+    assert len(FIPS) == 52
+    edges = [first for first, _ in OCCUPATIONS]
+    assert edges == sorted(set(edges))
+    module = sys.modules[type(plugins.load("datasets", "acs-income")).__module__]
+    codes = np.array([-1, 0, 10, 440, 500, 950, 1005, 2100, 4255, 4300, 6765, 9760, 9830, 9920, 12345])
+    assert module._occupation(codes).tolist() == [
+        *("missing", "management", "management", "management", "business", "finance", "computers", "legal"),
+        *("cleaning", "personal-care", "construction", "transport", "military", "none", "none"),
+    ]
+
+
+# ---- real files
+
+
+def real(*, name: str, label: str | None = None, attribute: str, **options) -> Records:
+    """Load a dataset from the real files; skip where they are not."""
+    plugin = plugins.load("datasets", name)
+    chosen = plugin.Settings.model_validate(options or EXAMPLES.get(name, {}))
+    sources = plugin.sources(chosen)
+    files = {source.file: _fetch.locate(name, source, DATA) for source in sources}
+    if DATA is None or None in files.values():
+        pytest.skip("POPLEAK_DATA does not point to a folder with the files")
+    for source in sources:
+        _fetch.verify(files[source.file], source)
+    return plugin.load(files=files, label=label or plugin.labels[0], attribute=attribute, options=chosen, seed=0)
+
+
+# label: all digits that the data's description gives
+EXPECTED = {
+    ("adult", "sex"): ((32650, 16192), ("30.38", "10.93"), "23.93", 48842),
+    ("adult", "race"): ((41762, 48842 - 41762), ("25.40", None), "23.93", 48842),
+    ("adult", "female-sales"): ((46895, 1947), ("24.64", "6.88"), "23.93", 48842),
+    ("compas", "race"): ((2103, 3175), ("39.1", "52.3"), None, 5278),
+    ("compas", "sex"): ((None, None), (None, None), "45.51", 6172),
+    ("german", "sex"): ((690, 310), ("72.3", "64.8"), "70.0", 1000),
+    ("german", "age"): ((810, 190), ("72.8", "57.9"), "70.0", 1000),
+    ("lsac", "race"): ((17491, 3307), ("92.13", "72.30"), "88.97", 20798),
+    ("lsac", "sex"): ((11675, 9123), ("89.90", "87.79"), "88.97", 20798),
+    ("acs-income", "sex"): ((51967, 48033), ("44.24", "28.73"), "36.79", 100000),
+    ("acs-income", "race"): ((78091, 8812), ("38.98", "24.51"), None, 86903),
+}
+# features that would give the attribute itself away
+CARRIERS = {
+    ("adult", "sex"): ("sex",),
+    ("adult", "race"): ("race",),
+    ("adult", "female-sales"): (),  # sex and occupation stay features: only both together are the property
+    ("compas", "race"): ("race",),
+    ("compas", "sex"): ("sex",),
+    ("german", "sex"): ("status-sex",),
+    ("german", "age"): ("age",),
+    ("lsac", "race"): ("race",),
+    ("lsac", "sex"): ("male",),
+    ("acs-income", "sex"): ("SEX",),
+    ("acs-income", "race"): ("RAC1P",),
+}
+ALLOWED = {
+    "adult": "age education-num capital-gain capital-loss hours-per-week workclass marital-status occupation "
+    "relationship race sex native-country",
+    "compas": "age juv_fel_count juv_misd_count juv_other_count priors_count c_charge_degree race sex",
+    "german": "checking duration history purpose amount savings employment installment-rate status-sex debtors "
+    "residence property age other-plans housing credits job liable telephone foreign",
+    "lsac": "decile1b decile3 lsat ugpa zfygpa zgpa fam_inc tier fulltime male race",
+    "acs-income": "AGEP WKHP SCHL COW MAR OCCP POBP SEX RAC1P RELP",
+}
+
+
+def rounds_to(rate: float, percent: str | None) -> bool:
+    """Say whether a rate, as a percentage to the digits of `percent`, is `percent`."""
+    return percent is None or f"{100 * rate:.{len(percent.split('.')[1])}f}" == percent
+
+
+SECOND = {
+    ("adult", "sex"): {"White": 41762, "not White": 7080},
+    ("adult", "race"): {"Male": 32650, "not Male": 16192},
+    ("adult", "female-sales"): {"White": 41762, "not White": 7080},
+    ("compas", "race"): {"Male": None, "Female": None},
+    ("compas", "sex"): {"Caucasian": 2103, "African-American": 3175, "other": 894},
+    ("lsac", "race"): {"Male": 11675, "Female": 9123},
+    ("lsac", "sex"): {"White": 17491, "Non-White": 3307},
+    ("acs-income", "sex"): {"White": 78091, "Black": 8812, "other": 13097},
+    ("acs-income", "race"): {"Male": None, "Female": None},
+}
+"""Rows by value of the second attribute, as the other task's card has them; None where rows were left out."""
+
+
+@pytest.mark.parametrize(("name", "attribute"), EXPECTED)
+def test_real_files(name, attribute):
+    records = real(name=name, attribute=attribute)
+    check_records(records)
+    second = SECOND.get((name, attribute))
+    assert (records.subgroup is None) == (second is None)
+    for code, value in enumerate(records.facts.get("subgroups", ())):
+        assert second[value] in (None, (records.subgroup == code).sum())
+    told = plugins.load("datasets", name).n_features
+    assert told / 2 <= records.x.shape[1] <= told * 2, "what estimates of cost are made with, for either attribute"
+    rows, rates, label_rate, total = EXPECTED[name, attribute]
+    assert len(records.y) == total
+    assert rounds_to(records.y.mean(), label_rate)
+    for group in (0, 1):
+        assert rows[group] in (None, (records.a == group).sum())
+        assert rounds_to(records.y[records.a == group].mean(), rates[group])
+    columns = {feature.split("=")[0] for feature in records.features}
+    assert columns <= set(ALLOWED[name].split()), "a column that no one allowed"
+    assert not columns & set(CARRIERS[name, attribute])
+    correlation = np.abs([np.corrcoef(column, records.a)[0, 1] for column in records.x.T])
+    assert correlation.max() < 0.95, "a feature copies the attribute"
+    label_correlation = np.abs([np.corrcoef(column, records.y)[0, 1] for column in records.x.T])
+    assert label_correlation.max() < 0.9, "a feature copies the label"
+    assert label_correlation.max() > 0.1, "no feature tells of the label: are rows in one order?"
+
+
+def test_every_real_task_is_expected():
+    assert set(EXPECTED) == {
+        (name, attribute) for name in REAL for attribute in plugins.load("datasets", name).attributes
+    }
+
+
+def test_real_california():
+    records = real(name="acs-income", attribute="sex", format="parquet", states=["CA"])
+    assert len(records.y) == 11772
+    assert rounds_to(records.y.mean(), "40.60")
+    assert not any(name.startswith("REL") for name in records.features)
+    assert records.facts["relationship"] == "absent"
+
+
+def test_real_compas_reads_no_identifier(monkeypatch):
+    pd = pytest.importorskip("pandas")
+    frames, read = [], pd.read_csv
+
+    def watched(*positional, **named):
+        frames.append(read(*positional, **named))
+        return frames[-1]
+
+    monkeypatch.setattr(pd, "read_csv", watched)
+    real(name="compas", attribute="race")
+    (frame,) = frames
+    card = plugins.load("datasets", "compas").card(None)
+    assert not set(frame.columns) & set(card.identifiers)
+    assert len(frame.columns) == 12
+
+
+def test_real_adult_files_must_be_unchanged(tmp_path):
+    real(name="adult", attribute="sex")  # skips where the files are not
+    plugin = plugins.load("datasets", "adult")
+    files = {}
+    for source in plugin.sources(None):
+        lines = _fetch.locate("adult", source, DATA).read_text(encoding="utf-8").splitlines()
+        files[source.file] = tmp_path / source.file
+        files[source.file].write_text("\n".join(lines[:5] + lines[6:]), encoding="utf-8")
+        with pytest.raises(PopleakError, match=f"{source.file}: sha256 expected"):
+            _fetch.verify(files[source.file], source)
+    with pytest.raises(PopleakError, match=r"adult\.data \+ adult\.test: rows: expected 48842, found 48840"):
+        plugin.load(files=files, label="income", attribute="sex", options=None, seed=0)

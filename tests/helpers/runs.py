@@ -1,0 +1,37 @@
+"""Runs of Snakemake on a copy of the workflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import tiny
+
+
+def copy(folder: Path) -> Path:
+    """Copy what a run needs of the checkout."""
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(tiny.ROOT / name, folder / name)
+    shutil.copytree(tiny.ROOT / "workflow", folder / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "profiles").symlink_to("workflow/profiles")
+    return folder
+
+
+def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = None) -> str:
+    """Run Snakemake in a copy, its package first on the path; return stdout and stderr."""
+    environment = os.environ | {
+        "PYTHONPATH": str(folder / "workflow"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_CACHE_HOME": str(folder / ".cache"),
+    }
+    environment.pop("POPLEAK_DATA", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words],
+        cwd=cwd or folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    return said

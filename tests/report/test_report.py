@@ -1,0 +1,257 @@
+"""The stage `report`, on made-up tables."""
+
+from __future__ import annotations
+
+import html.parser
+import re
+
+import pandas as pd
+import pytest
+
+import fake_tables
+from popleak.core import plugins
+from popleak.core.errors import PopleakError
+from popleak.report import build as report
+from popleak.report import findings, sensitivity
+from popleak.stages import figures as figure
+
+CARD = {
+    "title": "Adult <Census>", "source": "https://example.org/adult", "licence": "CC BY 4.0", "identifiers": ("id",
+    "name"),
+    "attributes": {"sex": {"groups": ("Male", "Female"), "recorded": "by the survey", "rows": None}}, "rows": 48842,
+    "notes": (),
+}  # fmt: skip
+EXPERIMENT = {
+    "experiment": "demo",
+    "title": "",
+    "tau": 0.1,
+    "population": {"shadows": 100},
+    "data_dir": "/home/someone/data",
+}
+FIGURES = ("leakage", "gap", "bound", "tradeoff", "roc")
+SMALL = {"tasks": ("adult-sex", "lsac-race"), "victims": 8}
+
+
+class Page(html.parser.HTMLParser):
+    """Collects every tag with its attributes, the text, and what was opened and not closed."""
+
+    VOID = ("meta", "img", "br", "link")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def written(folder, frames, *, figures=(), experiment=EXPERIMENT, cards=(CARD,), swept=False):
+    paths = fake_tables.write(folder, {name: frame for name, frame in frames.items() if swept or name != "sensitivity"})
+    drawn = [(name, figure.draw(name=name, tables=paths, tau=0.1, stem=folder / name)[1]) for name in figures]
+    path = report.write(experiment=experiment, tables=paths, figures=drawn, cards=cards, versions={"popleak": "0.1.0"},
+                        output=folder / "out" / "report.html")  # fmt: skip
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("report"), fake_tables.tables(**SMALL), figures=FIGURES)
+
+
+def test_page_is_whole_and_loads_nothing_from_outside(full):
+    page = Page(full)
+    assert not page.open
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for key in ("src", "href", "srcset", "action"):
+            assert attributes.get(key, "#").startswith(("#", "data:image/png;base64,")), (tag, key)
+        assert not any(key.startswith("on") for key in attributes)
+    assert "@import" not in full and "url(" not in full
+    assert "/home/someone" not in full
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {attributes["href"][1:] for tag, attributes in page.tags if tag == "a"} <= set(ids)
+
+
+def test_page_holds_every_verdict_figure_and_card(full):
+    page = Page(full)
+    claims = fake_tables.tables(**SMALL)["claims"]
+    badges = re.findall(r'<span class="badge \w+">. ([\w ]+?)\s*</span>', full)
+    assert sorted(badges) == sorted(claims["verdict"])
+    for column in ("claim", "statement", "evidence"):
+        assert all(text in page.text for text in claims[column])
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [image["alt"] for image in images] == [plugins.load("figures", name).summary for name in FIGURES]
+    assert all(plugins.load("figures", name).caption in page.text for name in FIGURES)
+    for text in (
+        "Adult <Census>",
+        "CC BY 4.0",
+        "Male, Female",
+        "48842",
+        "snakemake --cores all",
+        "popleak",
+        "100 for each world",
+    ):
+        assert text in page.text
+
+
+def test_tables_hold_every_row(full):
+    frames = fake_tables.tables(**SMALL)
+    rows = {
+        name: part.count("<tr>") - 1
+        for name, part in re.findall(r'<table class="data" id="(\w+)">(.*?)</table>', full, re.S)
+    }
+    where = ["task", "model", "protocol", "ratio_0", "ratio_1", "defence"]
+    assert rows["leakage"] == len(frames["leakage"])
+    assert rows["models"] == len(frames["models"].drop_duplicates([*where, "world"]))
+    assert rows["bounds"] == len(frames["bounds"].drop_duplicates(where))
+
+
+def test_findings_are_the_tables_numbers():
+    frames = fake_tables.tables(**SMALL)
+    lines = findings.findings(frames, tau=0.1)
+    assert 3 <= len(lines) <= 7
+    leakage = frames["leakage"]
+    best = leakage[
+        (leakage["adversary"] == "best") & (leakage["knowledge"] == "informed") & (leakage["protocol"] == "pure")
+    ]
+    assert lines.pop(1).startswith("Placebo: with the group column permuted")
+    for line, defence in zip(lines, ("none", "fft-rehearsal"), strict=False):
+        for row in best[best["defence"] == defence].to_dict("records"):
+            assert f"{100 * row['accuracy']:.1f}\u00a0% on {row['task']}" in line
+    assert "not told apart in 2 of 2 tasks" in lines[2]
+
+
+def test_two_models_are_no_two_tasks():
+    tables = fake_tables.tables(tasks=("adult-sex",))
+    twice = {
+        name: pd.concat(
+            [table, table.assign(**{n: "wide" for n in ("model", "shadow_model") if n in table})], ignore_index=True
+        )
+        for name, table in tables.items()
+    }
+    found = " ".join(findings.findings(twice, tau=0.1))
+    assert "of 2 cases of a task and a model" in found and "of 2 tasks" not in found
+
+
+def test_a_searched_lambda_is_no_result_of_a_test():
+    tables = fake_tables.tables(tasks=("adult-sex",))
+    leakage = tables["leakage"]
+    fair = leakage["defence"] == "fft-rehearsal"
+    leakage.loc[fair, ["verdict_vs_control", "reason_vs_control"]] = [
+        "cannot tell",
+        "lambda was searched for each model",
+    ]
+    (said,) = [one for one in findings.findings(tables, tau=0.1) if one.startswith("Against its matched control")]
+    assert said.endswith("in 1 of which lambda was searched for each model, which says nothing of the term.")
+
+
+def test_models_that_give_one_label_are_named():
+    tables = fake_tables.tables(tasks=("adult-sex",))
+    models = tables["models"]
+    assert not [one for one in findings.findings(tables, tau=0.1) if one.startswith("One label for all")]
+    mine = (models["defence"] == "fft-rehearsal") & (models["role"] == "victim") & (models["protocol"] == "pure")
+    models.loc[mine, "status"] = "constant"
+    (said,) = [one for one in findings.findings(tables, tau=0.1) if one.startswith("One label for all")]
+    assert "100\u00a0% of victims under fft-rehearsal on adult-sex, pure: 0 vs 1" in said
+
+
+def test_where_settings_are_swept_none_is_singled_out():
+    frames = fake_tables.tables(**SMALL)
+    lines = findings.findings(frames, tau=0.1, swept=True)
+    assert len(lines) >= 3 and not any("fft" in line or "control" in line for line in lines)
+
+
+def test_the_report_of_a_sweep_counts_settings(tmp_path):
+    frames = fake_tables.tables(**SMALL)
+    text = Page(written(tmp_path, frames, swept=True)).text
+    assert all(" ".join(said.split()) in text for said in sensitivity.sentences(frames["sensitivity"]))
+    assert "Under fft-rehearsal it is right" not in text
+
+
+@pytest.mark.parametrize(("many", "informative"), [(1, False), (30, True)])
+def test_few_cells_below_chance_are_what_chance_gives(many, informative):
+    """One of 108 cells below chance was once called informative; 2.7 are expected."""
+    one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
+    cells = one.loc[one.index.repeat(108)].reset_index(drop=True).assign(against_chance="cannot tell")
+    cells.loc[: many - 1, ["accuracy", "against_chance"]] = (0.2, "below")
+    (said,) = findings._reversed(cells)
+    assert f"in {many} of 108 cells" in said and "about 2.7 would by chance alone" in said
+    assert ("so the answers are informative" in said) == informative
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path):
+    frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
+    assert written(tmp_path / "a", frames) == written(tmp_path / "b", frames)
+    assert sorted(path.name for path in (tmp_path / "a" / "out").iterdir()) == ["report.html", "report.sha256"]
+
+
+def test_escapes_what_a_user_wrote(tmp_path):
+    evil = "<script>alert('x')</script>"
+    frames = {name: frame.copy() for name, frame in fake_tables.tables(tasks=("adult-sex",), victims=4).items()}
+    for frame in frames.values():
+        frame["task"] = evil
+    frames["claims"]["evidence"] = "<img src=http://example.org/x>"
+    experiment = EXPERIMENT | {"title": "</title><b>", "tasks": [{"id": evil}]}
+    text = written(tmp_path, frames, experiment=experiment, cards=({"title": evil, "note": evil},))
+    assert evil not in text and "<img" not in text and "</title><b>" not in text
+    assert "&lt;script&gt;" in text and evil in Page(text).text
+
+
+def test_warns_of_diverged_constant_and_vacuous_models(tmp_path):
+    frames = dict(fake_tables.tables(tasks=("adult-sex",), victims=4))
+    frames["models"] = models = frames["models"].copy()
+    models.loc[models.index[:3], "status"] = "diverged"
+    models.loc[models.index[-1], "status"] = "constant"
+    text = Page(written(tmp_path, frames)).text
+    assert re.search(r"Warning. 3 models of \d+ diverged \(.*?\): adult-sex under none", text)
+    assert re.search(r"Warning. 1 model of \d+ constant", text) and "fairness term was 0 in most steps" in text
+
+
+def test_few_splits_and_small_cells_are_said():
+    frames = dict(fake_tables.tables(tasks=("adult-sex",), victims=4, splits=2))
+    frames["bounds"] = frames["bounds"].assign(smallest_cell=7)
+    said = " ".join(findings.warnings(frames))
+    assert "Fewer than 5 pool splits" in said and "fewer than 30 rows" in said
+
+
+def test_without_rows(tmp_path):
+    text = written(tmp_path, fake_tables.empty(), experiment={}, cards=())
+    assert "nothing to sum up" in Page(text).text and "No claim was judged" in text
+
+
+def test_other_defences_and_ratios_only(tmp_path):
+    frames = fake_tables.tables(
+        tasks=("t1",), pairs=(("ratio", 0.2, 0.5),), models=("mlp", "logistic"), extra=("theirs",), victims=4
+    )
+    frames = {
+        name: frame[frame["defence"].isin(["none", "theirs"])] if "defence" in frame else frame
+        for name, frame in frames.items()
+    }
+    text = Page(written(tmp_path, frames)).text
+    assert "Under theirs it is right" in text and "on t1 (logistic)" in text
+
+
+def test_refuses_missing_inputs(tmp_path):
+    paths = fake_tables.write(tmp_path, fake_tables.empty())
+    given = {"experiment": {}, "cards": (), "versions": {}, "output": tmp_path / "report.html"}
+    with pytest.raises(PopleakError, match="needs the table 'claims'"):
+        report.write(tables={name: path for name, path in paths.items() if name != "claims"}, figures=(), **given)
+    with pytest.raises(PopleakError, match=r"gap\.sha256: no such file: run the step"):
+        report.write(tables=paths, figures=[("gap", tmp_path / "gap.png")], **given)
+    assert not (tmp_path / "report.html").exists()

@@ -1,0 +1,145 @@
+"""An attack in a notebook: calibrated on arrays of answers, without a config and without files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..attacks.base import BLACK_BOX, Attack, Game, Judge, Query, TransductiveJudge
+from ..config import messages
+from ..core import plugins
+from ..core.errors import PopleakError
+
+UNKNOWN_GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=0, mode="natural", model="")
+"""What is assumed where nothing is said of the worlds: one group against the other."""
+
+
+def list_attacks() -> dict[str, str]:
+    """Return the names of all attacks, each with its one-line summary.
+
+    Plugins of other installed packages (entry point group `popleak.attacks`) are among them.
+    """
+    return {name: plugins.load("attacks", name).summary for name in plugins.names("attacks")}
+
+
+def attack(name: str, **settings: Any) -> Adversary:
+    """Return the attack `name` with these settings, ready to be calibrated.
+
+    name: one of `list_attacks()`; settings: the plugin's own (docs/plugins.md), defaults filled in.
+    Raises PopleakError for an unknown name, an unknown setting or a value that is not allowed.
+    """
+    return Adversary(name, settings)
+
+
+class Adversary:
+    """An attack with its settings.
+
+    name: the attack's name; plugin: the attack itself, whose docstring names its formula and source; settings: validated.
+    """
+
+    def __init__(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
+        self.name, self.plugin = name, plugins.load("attacks", name)
+        try:
+            self.settings = self.plugin.Settings.model_validate(dict(settings or {}))
+        except ValidationError as error:
+            said = messages.line(error, self.plugin.Settings, "").removeprefix("config: ")
+            raise PopleakError(f"attack {name!r}: {said}") from None
+
+    def __repr__(self) -> str:
+        return f"attack({self.name!r}): {self.plugin.summary}"
+
+    def calibrate(
+        self,
+        shadows_0: np.ndarray,
+        shadows_1: np.ndarray,
+        *,
+        y: np.ndarray | None = None,
+        a: np.ndarray | None = None,
+        origin: np.ndarray | None = None,
+        game: Game = UNKNOWN_GAME,
+    ) -> Judge:
+        """Return a judge fitted to the answers of shadow models; it never sees a victim.
+
+        shadows_0, shadows_1: (S0, m) and (S1, m) answers of shadow models trained in world 0 and in world 1 to the same m query
+        points: scores P(y = 1 | x) in [0, 1], or hard labels 0 and 1. An attack that sees labels alone (`plugin.access`) takes a
+        score of at least 0.5 for the label 1. y, a, origin: (m,) label, group and world of origin of the query points; an attack needs
+        those in `plugin.reads`. game: what is known of the worlds; only attacks that say so in their docstring use it.
+
+        Of the judge, `score(outputs)` is the evidence for world 1 in ONE victim's answers (m,), 0 being the threshold, and
+        `guess(score)` the world, 0 or 1, or -1 where the attack abstains.
+        Raises PopleakError where the attack needs what is not given, ValueError for arrays that do not fit.
+        """
+        given = {"y": y, "a": a, "origin": origin}
+        lacking = [name for name in self.plugin.reads if given[name] is None]
+        if lacking:
+            raise PopleakError(
+                f"attack {self.name!r} reads {', '.join(lacking)} of the query points: give calibrate() these"
+            )
+        shadows = [np.asarray(one) for one in (shadows_0, shadows_1)]
+        if any(one.ndim != 2 for one in shadows) or shadows[0].shape[1] != shadows[1].shape[1]:
+            raise ValueError(f"shadows must be (S0, m) and (S1, m), not {shadows[0].shape} and {shadows[1].shape}")
+        if self.plugin.shadows and not all(map(len, shadows)):
+            raise ValueError(f"attack {self.name!r} needs at least one shadow of each world")
+        width = shadows[0].shape[1] // (2 if self.plugin.access == "pair" else 1)
+        known = {name: _column(name, value, width) for name, value in given.items()}
+        access = self.plugin.shadow_access or self.plugin.access
+        zero, one = (_seen(part, access) for part in shadows)
+        judge = self.plugin.calibrate(
+            shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
+        )
+        return Answering(judge, self.plugin, shadows[0].shape[1])
+
+
+class Answering(TransductiveJudge):
+    """A judge that checks what it is given, and reads scores as labels where the attack sees labels alone."""
+
+    def __init__(self, judge: Judge, attack: Attack, width: int) -> None:
+        self.judge, self.attack = judge, attack
+        self.width = (
+            width if attack.access == (attack.shadow_access or attack.access) or attack.access in BLACK_BOX else None
+        )
+
+    def score(self, outputs: np.ndarray) -> float:
+        return float(self.judge.score(self._checked(outputs, 1)))
+
+    def score_all(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the scores (V,) of victims (V, m), each judged alone unless the attack is marked `transductive`."""
+        outputs = self._checked(outputs, 2)
+        if isinstance(self.judge, TransductiveJudge):
+            return np.asarray(self.judge.score_all(outputs), dtype=np.float64)
+        return np.array([self.judge.score(row) for row in outputs], dtype=np.float64)
+
+    def guess(self, score: float) -> int:
+        return self.judge.guess(score)
+
+    def _checked(self, outputs: np.ndarray, dimensions: int) -> np.ndarray:
+        outputs = np.asarray(outputs)
+        if outputs.ndim != dimensions or (self.width is not None and outputs.shape[-1] != self.width):
+            shape = f"({'V, ' if dimensions == 2 else ''}{self.width or 'm'}{',' if dimensions == 1 else ''})"
+            raise ValueError(f"outputs must be {shape}, not {outputs.shape}")
+        return _seen(outputs, self.attack.access)
+
+
+def _column(name: str, values: np.ndarray | None, width: int) -> np.ndarray:
+    """Return a field of the query set (m,) int8; zeros where it is unknown and nobody reads it."""
+    if values is None:
+        return np.zeros(width, dtype=np.int8)
+    found = np.asarray(values)
+    if found.shape != (width,):
+        raise ValueError(f"{name} must be ({width},), one a query point, not {found.shape}")
+    allowed = (-1, 0, 1) if name == "origin" else (0, 1)
+    if not np.isin(found, allowed).all():
+        raise ValueError(f"{name} must hold {' and '.join(map(str, allowed))} only")
+    return found.astype(np.int8)
+
+
+def _seen(outputs: np.ndarray, access: str) -> np.ndarray:
+    if access not in (*BLACK_BOX, "pair"):
+        return outputs
+    outputs = outputs.astype(np.float64)
+    if not ((outputs >= 0) & (outputs <= 1)).all():
+        raise ValueError("answers must lie in [0, 1]: scores P(y = 1 | x), or labels 0 and 1")
+    return (outputs >= 0.5).astype(np.float64) if access == "labels" else outputs

@@ -1,0 +1,89 @@
+"""What is known of the game that models are judged in: its worlds, and what the tables call things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from ..config import messages
+from ..core.errors import PopleakError
+from ..core.protocols import EQUAL, PURE, RATIO
+from ..core.settings import Settings
+from ..measures.verdicts import MARGIN
+from ..steps.tables.leakage import Data
+from .tabular import Table
+
+FACTS = "game"
+"""Key of the game in the metadata of files that `popleak pack` writes."""
+
+
+class GameFacts(Settings):
+    """One pair of worlds, and what the public tables say of it. What nobody knows of models of a stranger has no value."""
+
+    task: str = "answers"
+    model: str = "model"
+    pair: str = "pair"
+    """Name of the pair of worlds."""
+    protocol: str = PURE
+    ratios: tuple[float, float] = Field(default=(0.0, 1.0))
+    """P(a = 1) in world 0 and in world 1."""
+    poison: float = 0.0
+    poison_group: int = 1
+    poison_label: int = 0
+    rows: int | None = None
+    """Training rows of each model."""
+    mode: str = "natural"
+    label_rate: float | None = None
+    controls: dict[str, str] = Field(default_factory=dict)
+    """By defence its control: the same without the term that is tested."""
+    searched: tuple[str, ...] = ()
+    """Defences whose lambda was searched for each model."""
+    margin: float = Field(default=MARGIN, gt=0, lt=1)
+    """Smallest difference in accuracy that counts as material."""
+    data: Data | None = None
+    """What the table `leakage` says of the task's data."""
+    access: str | None = None
+    """What victims show, labels or scores; None: as their answers are."""
+    shadows: tuple[str, ...] | None = None
+    """Defences of the shadows that were handed out; None: those of the answers at hand."""
+    seed: int | None = None
+    """The experiment's seed, in a key alone."""
+    seed_key: str | None = None
+
+
+SECRET = {"seed", "seed_key"}
+"""What only the key may say: who knows the seed may find out which id is which model."""
+
+
+def of_file(table: Table) -> GameFacts | None:
+    """Return what a file of `popleak pack` says of its game; None for any other."""
+    told = table.facts.get(FACTS) if isinstance(table.facts, Mapping) else None
+    if told is None:
+        return None
+    try:
+        return GameFacts.model_validate(told)
+    except ValidationError:
+        raise PopleakError(f"{table.name}: was packed by another version of popleak: judge it with that one") from None
+
+
+def of_options(
+    task: str, *, ratios: Sequence[float] | None, controls: Mapping[str, str] | None, margin: float | None
+) -> GameFacts:
+    """Return the game of a stranger's models. Raises PopleakError for ratios that are none."""
+    told: dict[str, Any] = {"task": task, "controls": dict(controls or {})}
+    if margin is not None:
+        told["margin"] = margin
+    if ratios is not None:
+        if len(ratios) != 2 or not all(0 <= one <= 1 for one in ratios):
+            raise PopleakError(
+                f"ratios: two shares of group 1 between 0 and 1 are meant, not {' '.join(map(str, ratios))}"
+            )
+        low, high = sorted(map(float, ratios))
+        protocol = EQUAL if low == high else PURE if (low, high) == (0.0, 1.0) else RATIO
+        told |= {"ratios": tuple(map(float, ratios)), "protocol": protocol}
+    try:
+        return GameFacts.model_validate(told)
+    except ValidationError as error:
+        raise PopleakError(messages.line(error, GameFacts, "").removeprefix("config: ")) from None

@@ -1,0 +1,159 @@
+"""Small tables from anywhere: CSV, Parquet (ours, whose seal is checked, or a stranger's), a frame or a mapping of arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from ..core.errors import PopleakError
+from ..store import arrays, seal
+from ..store import parquet as store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Source: TypeAlias = str | Path | pd.DataFrame | Mapping[str, Any]
+
+
+class Table(NamedTuple):
+    """columns: arrays (n,) by name: numbers, or words as objects, None or NaN where there is none; rows: n; facts: what is in the
+    metadata of a file of ours, else empty; path: the file, if it is one; first: the number of the first row in messages."""
+
+    name: str
+    columns: dict[str, np.ndarray]
+    rows: int
+    facts: Mapping[str, Any]
+    path: Path | None
+    first: int
+
+    def place(self, row: int, column: str) -> str:
+        """Return where a value is, for a message."""
+        return f"{self.name}: {'line' if self.first == 2 else 'row'} {row + self.first}, column {column!r}"
+
+    def digest(self) -> str:
+        """Return a digest of the names and values, the same for a file and for the frame that is read from it."""
+        found = hashlib.sha256()
+        for name, values in self.columns.items():
+            told = values.astype(np.float64).tobytes() if values.dtype != object else repr(values.tolist()).encode()
+            found.update(f"{name} {len(told)}\n".encode() + told)
+        return found.hexdigest()[:16]
+
+
+def read(source: Source, name: str) -> Table:
+    """Return a table. name: what messages call a table that is no file. Raises PopleakError for a file that is none."""
+    if isinstance(source, (str, Path)):
+        return _file(Path(source))
+    given = {str(key): source[key] for key in source}
+    if len(given) != len(list(source)):
+        raise PopleakError(f"{name}: two columns have one name: rename one")
+    columns = {key: _plain(np.asarray(values)) for key, values in given.items()}
+    sizes = {len(values) for values in columns.values()}
+    if len(sizes) != 1:
+        raise PopleakError(f"{name}: columns must be of one length, and there must be some")
+    return Table(name, columns, sizes.pop(), {}, None, 1)
+
+
+def _file(path: Path) -> Table:
+    if not path.is_file():
+        raise PopleakError(f"{path}: no such file: name a table, .csv or .parquet")
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise PopleakError(f"{path}: a table here is .csv (commas, a header) or .parquet: save it as one")
+    facts: Mapping[str, Any] = {}
+    try:
+        if kind == ".csv":
+            words = csv.ConvertOptions(strings_can_be_null=True)
+            table = csv.read_csv(path, convert_options=words)
+        else:
+            handle = pq.ParquetFile(path)
+            if store.KEY in (handle.schema_arrow.metadata or {}):
+                seal.check(path)  # of ours: undamaged, or one clear line
+                facts = json.loads(handle.schema_arrow.metadata[store.KEY])
+            table = handle.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        kinds = "comma-separated text" if kind == ".csv" else "Parquet"
+        raise PopleakError(f"{path}: cannot be read as {kinds} ({_first(error)}): write it again") from None
+    twice = (
+        sorted({one for one in table.column_names if table.column_names.count(one) > 1}) if table.num_columns else []
+    )
+    if twice:
+        raise PopleakError(f"{path}: column {twice[0]!r} stands there twice: rename one")
+    if not table.num_rows:
+        raise PopleakError(f"{path}: holds no rows: give a table with rows")
+    columns = {column: _values(path, column, table[column]) for column in table.column_names}
+    return Table(str(path), columns, table.num_rows, facts, path, 2 if kind == ".csv" else 1)
+
+
+def _values(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    types = pa.types
+    kind = column.type
+    if types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
+        return np.array(column.to_pylist(), dtype=object)
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+        return _plain(arrays.numpy(column) if not column.null_count else column.cast(pa.float64()).to_numpy())
+    raise PopleakError(f"{path}: column {name!r} is of type {kind}: numbers and words alone are read")
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Return numbers as they are, truth values as 0 and 1, all else as objects."""
+    if values.dtype.kind == "b":
+        return values.astype(np.int64)
+    return values if values.dtype.kind in "iuf" else np.array(values.tolist(), dtype=object)
+
+
+def missing(values: np.ndarray) -> np.ndarray:
+    """Return where there is no value (n,) bool."""
+    if values.dtype == object:
+        return np.array([value is None or value != value or value == "" for value in values], dtype=bool)
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+
+
+def words(values: np.ndarray) -> np.ndarray:
+    """Return values as words (n,), whole numbers without a point; None where there is none."""
+    if values.dtype.kind == "f":
+        told = [
+            None if value != value else str(int(value)) if value.is_integer() else str(value)
+            for value in values.tolist()
+        ]
+    else:
+        told = [None if value is None or value != value or value == "" else str(value) for value in values.tolist()]
+    return np.array(told, dtype=object)
+
+
+def whole(table: Table, name: str, allowed: tuple[int, ...] | None, *, empty: int | None = None) -> np.ndarray:
+    """Return a column of whole numbers (n,) int64.
+
+    allowed: the numbers that may stand there, any for None; empty: what stands for no value, which is refused for None.
+    Raises PopleakError that names the first value that is none of them.
+    """
+    values, gone = table.columns[name], missing(table.columns[name])
+    told = " or ".join(map(str, allowed)) if allowed else "a whole number"
+    found = np.zeros(len(values), dtype=np.int64)
+    for i, value in enumerate(values.tolist()):
+        if gone[i]:
+            if empty is None:
+                raise PopleakError(f"{table.place(i, name)}: empty: give {told}")
+            found[i] = empty
+            continue
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not number.is_integer() or abs(number) > 2**53 or (allowed and number not in allowed):
+            raise PopleakError(f"{table.place(i, name)}: {value!r}: give {told}")
+        found[i] = int(number)
+    return found
+
+
+def _first(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:160]

@@ -1,0 +1,3 @@
+"""The command line."""
+
+from .stages import main as main

@@ -1,0 +1,140 @@
+"""The command `check`: each task's data read once, and all that is wrong or doubtful said before any job.
+
+The pools are cut as a run will cut them, so what is found to fit here fits in the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedTask, SettledTask
+from ..core import needs
+from ..core.errors import PopleakError
+from ..datasets.base import Cells, Records
+from ..plan import build as plan
+from ..plan import searches, sizes
+from ..stages import dataset, split
+from ..steps.split import SplitStep
+
+LIKELY = 3.0
+"""Standard deviations within which a model's own rows are said to run short: some of thousands of models will."""
+
+
+def run(experiment: Experiment) -> Iterator[str]:
+    """Yield lines on each task. Raises PopleakError at the end, with all problems of all tasks."""
+    problems: list[str] = []
+    for task in config.resolve(experiment):
+        yield f"{task.id}: {task.dataset}"
+        found: list[str] = []
+        yield from (f"  {line}" for line in _task(experiment, task, found))
+        problems += [f"tasks: {task.id}: {one}" for one in found]
+    if not problems:
+        try:
+            plan.build(experiment)
+        except PopleakError as error:
+            problems.append(str(error))
+    if problems:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+        raise PopleakError("\n  ".join([f"check: {count}:", *problems]))
+    yield "no problem"
+
+
+def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> Iterator[str]:
+    """Yield what is known of a task's data and sizes; append what is wrong."""
+    plugin, options, files = sizes.raw_files(experiment, task)
+    absent = [source for source in plugin.sources(options) if files[source.file] is None]
+    unserved = [source for source in absent if source.url is None]
+    if unserved:
+        said = f"no file {unserved[0].file}: {plugin.remedy(unserved[0])}"
+        if plugin.own:
+            problems.append(said)
+        else:
+            yield f"left out: {said}"
+        return
+    records, cells = None, None
+    try:
+        if plugin.examines and not absent:
+            findings, records = plugin.examine(files=files, options=options)
+            problems += findings.problems
+            yield from findings.notes
+            yield from (f"look at {hint}" for hint in findings.hints)
+        if records is None and not problems:
+            here = {name: path for name, path in files.items() if path is not None}
+            cells = sizes.cells_of(task, plugin, options, {} if absent else here)
+    except PopleakError as error:
+        problems.append(str(error))
+    if records is not None:
+        (n00, n01), (n10, n11) = ([int(((records.y == y) & (records.a == a)).sum()) for a in (0, 1)] for y in (0, 1))
+        cells = Cells(((n00, n01), (n10, n11)), records.unit is None)
+    if cells is None:
+        return
+    yield from _counts(task, cells)
+    yield from _sizes(experiment, task, cells, records, problems)
+
+
+def _counts(task: ResolvedTask, cells: Cells) -> Iterator[str]:
+    for group, name in enumerate(sizes.group_names(task)):
+        rows = cells.counts[0][group] + cells.counts[1][group]
+        yield f"group {group} ({name}): {rows} rows, {100 * cells.counts[1][group] / max(rows, 1):.1f} % with y = 1"
+
+
+def _sizes(
+    experiment: Experiment, task: ResolvedTask, cells: Cells, records: Records | None, problems: list[str]
+) -> Iterator[str]:
+    try:
+        sized = sizes.sized(experiment, task, cells)
+    except PopleakError as error:
+        problems.append(str(error).removeprefix(f"config: tasks: {task.id}: "))
+        return
+    if records is None:
+        most = sizes.largest(experiment, sizes.draws_of(sized, cells), cells)
+        short = sizes.shortages(experiment, sized, cells)
+    else:
+        most, short = _cut(experiment, sized, cells, records)
+        for copy in sized.placebos():
+            mixed = dataset.permuted(records, **copy.permuting(experiment.seed))
+            fewer, found = _cut(experiment, copy, cells, mixed)
+            most = min(most[0], fewer[0]), min(most[1], fewer[1])
+            known = {line.partition(":")[0] for line in short}  # the key that asks for too much
+            short += [
+                f"{line}; so with the group column permuted (placebo {copy.permutation})"
+                for line in found
+                if line.partition(":")[0] not in known
+            ]
+    problems += short + sizes.unrehearsed(experiment, sized, cells)
+    about = "" if cells.exact or records is not None else "about "
+    for key, limit in zip(("rows", "query_rows"), most, strict=True):
+        chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
+        yield f"{key}: {chosen}; the pools give {about}{limit} at most"
+    if said := sizes.crowded(experiment, sized, cells):
+        yield f"look at rows: {said}"
+    for line in searches.cautions(sized, experiment.training.validation, cells):
+        yield f"look at {line.partition(': ')[2]}"
+
+
+def _cut(
+    experiment: Experiment, task: SettledTask, cells: Cells, records: Records
+) -> tuple[tuple[int, int], list[str]]:
+    """Return the most `rows` and `query_rows` that all splits give, and a line for each key whose rows they do not."""
+    population = experiment.population
+    settings = SplitStep(
+        seed=experiment.seed, key=task.key, splits=population.splits,
+        victim_share=population.victim_share, adversary_share=population.adversary_share,
+    )  # fmt: skip
+    unit = np.arange(len(records.y)) if records.unit is None else records.unit
+    draws = sizes.draws_of(task, cells)
+    pools = [
+        {
+            (name, y, a): int(((pool == number) & (records.y == y) & (records.a == a)).sum())
+            for number, name in enumerate(needs.POOLS)
+            for y in (0, 1)
+            for a in (0, 1)
+        }
+        for pool in split.pools_of(records.y, records.a, unit, settings)
+    ]
+    most = min(needs.largest_rows(draws, one) for one in pools), min(needs.largest_query_rows(one) for one in pools)
+    return most, sizes.short(task, draws, pools, most)

@@ -1,0 +1,397 @@
+"""Commands on a whole experiment, on data and on the store; for the stages' commands see `cli`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core import trouble
+from ..core.errors import PopleakError
+from ..store.schema import TABLES
+
+if TYPE_CHECKING:
+    from ..measures.paired import Spread
+
+LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
+
+
+def add(commands) -> None:
+    """Add the commands to a parser's subparsers."""
+    _add_list(commands)
+    _add_init(commands)
+    _add_check(commands)
+    _add_plan(commands)
+    _add_power(commands)
+    _add_schema(commands)
+    _add_docs(commands)
+    _add_readme(commands)
+    _add_data(commands)
+    _add_fetch(commands)
+    _add_publish(commands)
+    _add_verify(commands)
+    _add_prune(commands)
+
+
+def named_tables(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Return the paths of the public tables that were given, by name."""
+    return {name: getattr(arguments, name) for name in TABLES if getattr(arguments, name, None) is not None}
+
+
+def _add_list(commands) -> None:
+    parser = commands.add_parser("list", help="what there is, a line each")
+    parser.add_argument("what", choices=LISTS)
+    parser.set_defaults(run=_list)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    if arguments.what == "experiments":
+        rows = [(path.stem, _title(path)) for path in experiment_files()]
+    else:
+        from ..core import plugins
+
+        rows = [(name, plugins.load(arguments.what, name).summary) for name in plugins.names(arguments.what)]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, summary in rows:
+        print(f"{name:<{width}}  {summary}")
+
+
+def experiment_files() -> list[Path]:
+    """Return the experiments of the checkout that this command runs in: config.yaml and workflow/experiments/*.yaml."""
+    here = [Path("config.yaml"), *sorted(Path("workflow/experiments").glob("*.yaml"))]
+    found = [path for path in here if path.is_file()]
+    if not found:
+        raise PopleakError("no config.yaml and no workflow/experiments here: run this in the root of the checkout")
+    return found
+
+
+def _title(path: Path) -> str:
+    from ..config import resolve as config
+
+    return f"{config.read(path).get('title', '')}  ({path})"
+
+
+def experiment_of(configfiles: Sequence[Path]):
+    """Return the validated experiment of config.yaml with overlays over it, as `snakemake --configfile` merges them."""
+    from ..config import resolve as config
+
+    raw = config.read("config.yaml")
+    for path in configfiles:
+        raw = config.merge(raw, config.read(path))
+    return config.load(raw)
+
+
+def add_configfile(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names overlays over config.yaml."""
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake"
+    )
+
+
+def _add_init(commands) -> None:
+    parser = commands.add_parser("init", help="propose a config for a table of your own; nothing is overwritten")
+    parser.add_argument("table", type=Path, help="delimited text (.csv, .tsv, ..., also packed) or Parquet")
+    parser.add_argument("--label", help="column to predict; guessed unless given")
+    parser.add_argument("--group", help="column of the sensitive attribute; guessed unless given")
+    parser.add_argument("--output", type=Path, help="config to write; by default the table's name with .yaml, here")
+    parser.set_defaults(run=_init)
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from . import propose
+
+    print(propose.write(arguments.table, label=arguments.label, group=arguments.group, output=arguments.output))
+
+
+def _add_check(commands) -> None:
+    parser = commands.add_parser("check", help="before a run: all that is wrong or doubtful in own tables and sizes")
+    add_configfile(parser)
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from . import check
+
+    for line in check.run(experiment_of(arguments.configfile)):
+        print(line, flush=True)
+
+
+def _add_plan(commands) -> None:
+    parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
+    add_configfile(parser)
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores that the run will have")
+    parser.set_defaults(run=_plan)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from ..plan import build as plan
+    from ..plan import estimate
+
+    whole = plan.build(experiment_of(arguments.configfile))
+    print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
+    if whole.fetches:
+        print(f"to fetch: {', '.join(whole.fetches)}")
+    print("".join(f"{line}\n" for line in whole.notices()), end="")
+
+
+def _add_power(commands) -> None:
+    parser = commands.add_parser(
+        "power",
+        help="before a run: the victims that an interval's width, or a difference of two defences, needs; what a number detects",
+    )
+    expected = parser.add_mutually_exclusive_group()
+    expected.add_argument("--accuracy", type=float, help="expected accuracy of the attack; 0.75 unless given")
+    expected.add_argument("--advantage", type=float, help="expected TPR - FPR; widths are then of the advantage")
+    expected.add_argument(
+        "--difference",
+        type=float,
+        help="plan a paired difference of this size in accuracy; twice that is the advantage's",
+    )
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("--width", type=float, help="wanted median width of the interval; 0.1 unless given")
+    wanted.add_argument("--victims", type=int, help="victims a split and world, to see what they give")
+    parser.add_argument("--splits", type=int, nargs="+", default=[5, 10, 20])
+    parser.add_argument(
+        "--correlation", type=float, nargs="+",
+        help="of being named rightly, between victims of one split; 0 0.02 0.1 unless given (with one split 0)",
+    )  # fmt: skip
+    parser.add_argument("--level", type=float, default=0.95, help="of the interval; tests are at 1 - level")
+    parser.add_argument("--power", type=float, default=0.8, help="probability of finding what is to be detected")
+    paired = parser.add_argument_group("with --difference")
+    spread = paired.add_mutually_exclusive_group()
+    spread.add_argument("--sd", type=float, help="standard deviation of one victim's difference within a split")
+    spread.add_argument("--pilot", type=Path, help="a finished run's table leakage.parquet, whose spreads are taken")
+    paired.add_argument("--between", type=float, help="standard deviation of the splits' own differences")
+    paired.add_argument("--margin", type=float, help="of the test of equivalence; 0.05 unless given")
+    paired.add_argument("--shadows", type=int, help="shadow models a world and split, which cost too; 100 unless given")
+    parser.set_defaults(run=_power)
+
+
+def _power(arguments: argparse.Namespace) -> None:
+    if arguments.difference is not None:
+        return _power_of_difference(arguments)
+    for option in ("sd", "pilot", "between", "margin", "shadows"):
+        if getattr(arguments, option) is not None:
+            raise PopleakError(f"--{option} plans a paired difference: give --difference too")
+    from ..measures import power
+
+    scale, accuracy = 1.0, 0.75 if arguments.accuracy is None else arguments.accuracy
+    if arguments.advantage is not None:
+        if not -1.0 < arguments.advantage < 1.0:
+            raise PopleakError(f"advantage must lie between -1 and 1, not {arguments.advantage:g}")
+        scale, accuracy = 2.0, (1.0 + arguments.advantage) / 2.0
+    width = 0.1 if arguments.width is None else arguments.width
+    plans = [
+        power.plan(
+            accuracy=accuracy, splits=splits, correlation=correlation, level=arguments.level, power=arguments.power,
+            **({"width": width / scale} if arguments.victims is None else {"per_split": arguments.victims}),
+        )
+        for splits in arguments.splits
+        for correlation in arguments.correlation or ((0.0, 0.02, 0.1) if splits > 1 else (0.0,))
+    ]  # fmt: skip
+    print("\n".join(power.lines(plans, scale=scale)))
+
+
+def _power_of_difference(arguments: argparse.Namespace) -> None:
+    from ..measures import paired
+    from ..measures.verdicts import MARGIN
+
+    for option in ("width", "correlation"):
+        if getattr(arguments, option) is not None:
+            raise PopleakError(f"--{option} is of an interval, not of a difference: leave it out beside --difference")
+    shadows = 100 if arguments.shadows is None else arguments.shadows
+    if shadows < 0:
+        raise PopleakError(f"shadows must be at least 0, not {shadows}")
+    design = {
+        "difference": arguments.difference, "margin": MARGIN if arguments.margin is None else arguments.margin,
+        "level": 1.0 - arguments.level, "power": arguments.power,
+    }  # fmt: skip
+    for title, spread in _spreads(arguments):
+        if title:
+            print(f"{title}: sd {spread.within:.3f} within splits, {spread.between:.3f} between")
+        if arguments.victims is not None:
+            found = paired.given(arguments.victims, splits=arguments.splits, spread=spread, **design)
+        else:
+            plans = [paired.plan(splits=splits, spread=spread, **design) for splits in arguments.splits]
+            found = paired.lines(plans, shadows=shadows)
+        print("\n".join(found), flush=True)
+
+
+def _spreads(arguments: argparse.Namespace) -> list[tuple[str, Spread]]:
+    """Return the spreads to plan with, each with its title: those of a pilot run, or the one that is given."""
+    from ..measures.paired import Spread
+
+    if arguments.pilot is not None:
+        if arguments.between is not None:
+            raise PopleakError("--between is measured from --pilot: leave out one of the two")
+        from . import pilot
+
+        return [
+            (f"{one.name} ({one.victims} victims in {one.splits} splits)", one.spread)
+            for one in pilot.read(arguments.pilot)
+        ]
+    if arguments.sd is None or arguments.between is None:
+        raise PopleakError("a difference is planned from its spread: give --sd and --between, or --pilot FILE")
+    return [("", Spread(arguments.sd, arguments.between))]
+
+
+def _add_schema(commands) -> None:
+    parser = commands.add_parser("schema", help="print the JSON Schema of the config")
+    parser.set_defaults(run=_schema)
+
+
+def _schema(arguments: argparse.Namespace) -> None:
+    from ..config import resolve as config
+
+    print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+
+
+def _add_docs(commands) -> None:
+    parser = commands.add_parser("docs", help="write the reference pages (config, tables, plugins) into a folder")
+    parser.add_argument("folder", type=Path)
+    parser.set_defaults(run=_docs)
+
+
+def _docs(arguments: argparse.Namespace) -> None:
+    from ..report import reference
+
+    reference.write(arguments.folder)
+
+
+def _add_readme(commands) -> None:
+    parser = commands.add_parser("readme", help="write an experiment's results into the README, between its markers")
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--tau", type=float, required=True)
+    for option in ("models", "leakage", "bounds", "claims", "folder", "readme"):
+        parser.add_argument(f"--{option}", type=Path, required=True)
+    for option in [name for name in TABLES if name not in ("models", "leakage", "bounds", "claims")]:
+        parser.add_argument(f"--{option}", type=Path, help="where the block is about this table")
+    parser.add_argument("--cautions", nargs="*", default=[], help="what to be careful with")
+    parser.add_argument("--names", nargs="+", required=True, help="the experiment's figures")
+    parser.add_argument(
+        "--figures", type=Path, nargs="+", required=True, help="their PNGs, digests and CSVs beside them"
+    )
+    parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
+    parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
+    parser.set_defaults(run=_readme)
+
+
+def _readme(arguments: argparse.Namespace) -> None:
+    from ..report import readme
+
+    readme.write(
+        title=arguments.title,
+        tau=arguments.tau,
+        tables=named_tables(arguments),
+        cards=arguments.cards,
+        absent=arguments.absent,
+        cautions=arguments.cautions,
+        figures=dict(trouble.paired(arguments.names, arguments.figures, "figures")),
+        folder=arguments.folder,
+        readme=arguments.readme,
+    )
+
+
+def _add_data(commands) -> None:
+    parser = commands.add_parser("data", help="which raw files of an experiment are here, and which a run would fetch")
+    add_configfile(parser)
+    parser.set_defaults(run=_data)
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from ..plan import build as plan
+
+    whole = plan.build(experiment_of(arguments.configfile))
+    for step in whole.steps["dataset"].values():
+        if step.id in whole.placebos:  # they read the files of their tasks
+            continue
+        for path in step.inputs["files"]:
+            state = "here" if Path(path).exists() else "to fetch" if path in whole.fetches else "missing"
+            print(f"{step.settings.dataset:<12} {state:<9} {path}")
+        if not step.inputs["files"]:
+            print(f"{step.settings.dataset:<12} {'generated':<9} -")
+    print("".join(f"{line}\n" for line in whole.notices()), end="")
+
+
+def _add_publish(commands) -> None:
+    parser = commands.add_parser(
+        "publish", help="copy finished files from the store to the experiment's folder, checked"
+    )
+    parser.add_argument("--files", type=Path, nargs="+", required=True)
+    parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="where each file goes")
+    parser.set_defaults(run=_publish)
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    from ..stages import publish
+
+    publish.run(files=arguments.files, outputs=arguments.outputs)
+
+
+def _add_verify(commands) -> None:
+    parser = commands.add_parser(
+        "verify", help="read an experiment's finished files: are they whole, and of this config?"
+    )
+    add_configfile(parser)
+    parser.set_defaults(run=_verify)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from ..plan import build as plan
+    from . import inventory
+
+    whole = plan.build(experiment_of(arguments.configfile))
+    found = inventory.verify(whole)
+    if found.problems:
+        raise PopleakError("\npopleak: ".join(found.problems))
+    print(f"{found.whole} files are whole and of this config, {found.absent} are not made yet")
+
+
+def _add_prune(commands) -> None:
+    parser = commands.add_parser(
+        "prune",
+        help="list the files of results/store that no experiment here needs: of other settings, or of earlier code",
+    )
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="further experiments whose files are needed, each an overlay",
+    )
+    parser.add_argument("--delete", action="store_true", help="delete them")
+    parser.set_defaults(run=_prune)
+
+
+def _prune(arguments: argparse.Namespace) -> None:
+    from ..plan import build as plan
+    from . import inventory
+
+    overlays = [[path] for path in (*experiment_files(), *arguments.configfile) if path.name != "config.yaml"]
+    found = inventory.unused([plan.build(experiment_of(paths)) for paths in ([], *overlays)])
+    size = sum(path.stat().st_size for path in found)
+    for path in found:
+        if arguments.delete:
+            path.unlink()
+        else:
+            print(path)
+    print(f"{len(found)} files, {size / 1e6:.1f} MB: {'deleted' if arguments.delete else 'delete them with --delete'}")
+
+
+def _add_fetch(commands) -> None:
+    parser = commands.add_parser("fetch", help="fetch one raw file from its publisher, checked, whole or not at all")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--source", required=True, help="the source, as JSON: file, url, sha256, member")
+    parser.add_argument("--output", required=True, type=Path)
+    parser.set_defaults(run=_fetch)
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    from ..core import typed
+    from ..datasets._fetch import fetch
+    from ..datasets.base import Source
+
+    fetch(typed.read(Source, typed.loads(arguments.source), "--source: the source's keys"), arguments.output)

@@ -1,0 +1,1 @@
+"""An experiment's config: its pydantic models, read strictly, checked and resolved."""

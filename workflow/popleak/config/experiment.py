@@ -1,0 +1,344 @@
+"""An experiment's config as pydantic models: the one source of defaults, option texts and the JSON Schema."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+
+from ..core.protocols import EQUAL, MANY, OLD, PURE, RATIO
+from ..core.settings import Settings
+from ..measures.verdicts import MARGIN
+
+Access = Literal["labels", "scores", "weights", "pair", "rows"]
+
+MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
+"""Words that readers of CSV take for a missing value, a truth value or a number."""
+DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))))
+"""Names that no file may have on Windows, whereto results may be copied."""
+
+
+def usable(name: str) -> str:
+    """Return an id that is read back from tables and file names as it is. Raises ValueError for any other."""
+    if name in MISTAKEN or re.fullmatch(r"[0-9]+(e[0-9]+)?", name):
+        raise ValueError(
+            f"{name!r} is no id: who reads a table takes it for a number or a missing value: write id-{name}"
+        )
+    if name in DEVICES:
+        raise ValueError(f"{name!r} is no id: no file may bear this name on Windows: write id-{name}")
+    return name
+
+
+LONGEST_ID = 40
+Id = Annotated[str, Field(pattern=rf"^[a-z0-9][a-z0-9-]{{0,{LONGEST_ID - 1}}}$"), AfterValidator(usable)]
+
+
+def _or_auto(least: int, most: int) -> Any:
+    """Return the type of a number, or `auto`. No union, whose errors would name its parts and not the key."""
+    return Annotated[
+        int,
+        Field(ge=least, le=most),
+        WrapValidator(lambda value, number: value if value == "auto" else number(value)),
+        PlainSerializer(lambda value: value),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, {"const": "auto"}]}),
+    ]
+
+
+Rows = _or_auto(10, 10_000_000)
+Placebos = _or_auto(0, 1000)
+
+Ratio = Annotated[float, Field(ge=0, le=1)]
+RatioMode = Literal["natural", "label-balanced"]
+
+
+class Choice(Settings):
+    """A plugin with its settings. In YAML a bare name stands for the plugin with its default settings."""
+
+    name: str
+    """Name of the plugin: see `popleak list models`, and so for defences, attacks and figures."""
+    id: Id | None = None
+    """Name in tables and figures; by default the plugin's name. Needed where one plugin is used twice."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The plugin's own settings."""
+    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Settings with several values each, beside `settings`: the choice stands for one plugin for every combination. An id is made of the
+    name, or `id`, and the values: `fft-rehearsal-e10-r0p001-s0p5-w1` for epochs 10, learning_rate 0.001, rehearsal 0.5 and eo_weight 1; other
+    settings stand there with their full name. At most 200 combinations."""
+
+    @property
+    def key(self) -> str:
+        return self.id or self.name.replace("_", "-")
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Choices = Annotated[tuple[Annotated[Choice, BeforeValidator(_named)], ...], Field(min_length=1)]
+Others = tuple[Annotated[Choice, BeforeValidator(_named)], ...]
+
+
+def _protocol(value: Any) -> Any:
+    return OLD.get(value, value) if value is None or isinstance(value, str) else value
+
+
+class Worlds(Settings):
+    """The worlds that the adversary tells apart: a pair, or many."""
+
+    protocol: Annotated[Literal["pure", "ratio", "equal", "k-ary"], BeforeValidator(_protocol)]
+    """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must sit at chance (`null` in earlier
+    versions, which is read as `equal`); k-ary: three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
+    ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
+    """P(a = 1) in each world. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"protocol": value}
+        if isinstance(value, Mapping) and value.get("ratios") is None:
+            default = {PURE: (0.0, 1.0), EQUAL: (0.5, 0.5)}.get(_protocol(value.get("protocol")))
+            if default is not None:
+                value = {**value, "ratios": default}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Worlds:
+        if self.ratios is None:
+            raise ValueError(f"protocol {self.protocol} needs ratios: [world 0, world 1, ...]")
+        if self.protocol == MANY:
+            if len(self.ratios) < 3 or any(after <= before for before, after in itertools.pairwise(self.ratios)):
+                raise ValueError("protocol k-ary needs three or more ratios, rising: for two use protocol ratio")
+            return self
+        if len(self.ratios) != 2:
+            raise ValueError(f"protocol {self.protocol} has two ratios: for more use protocol k-ary")
+        equal = self.ratios[0] == self.ratios[1]
+        if self.protocol == PURE and self.ratios != (0.0, 1.0):
+            raise ValueError("protocol pure has the ratios [0, 1]: leave them out, or use protocol ratio")
+        if self.protocol == RATIO and equal:
+            raise ValueError("protocol ratio needs two different ratios: for equal ones use protocol equal")
+        if self.protocol == EQUAL and not equal:
+            raise ValueError("protocol equal needs two equal ratios: for different ones use protocol ratio")
+        return self
+
+
+class Poison(Settings):
+    """What an adversary slips into every draw, of victims and shadows alike, before training (Chaudhari et al., SNAP, S&P 2023)."""
+
+    shares: Annotated[tuple[Annotated[float, Field(ge=0, lt=0.5)], ...], Field(min_length=1)] = (0.0,)
+    """Shares of a model's own draw that are the adversary's: each pair of worlds is run once a share. They take the place of clean rows,
+    come from the adversary's pool, and are the same for all models of a pool split. Complements stay clean."""
+    group: Literal[0, 1] = 1
+    """Group of the poisoned records, and of the points that the attack `snap` looks at."""
+    label: Literal[0, 1] = 0
+    """Their true label, which is flipped."""
+
+    @field_validator("shares")
+    @classmethod
+    def _once(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        return _each_once(tuple(share + 0.0 for share in value))
+
+
+class Task(Settings):
+    """A dataset, a label and a sensitive attribute."""
+
+    dataset: str
+    """Name of the dataset: see `popleak list datasets`."""
+    id: Id | None = None
+    """Name in tables and figures; by default dataset-attribute, and -in where the attribute is among the features."""
+    label: str | None = None
+    """What the model predicts; by default the dataset's first."""
+    attribute: str | None = None
+    """The sensitive attribute; by default the dataset's first."""
+    attribute_in_features: bool = False
+    """Whether models see the attribute too: the group as one more feature, 0 or 1, named after the attribute. The draws stay those of
+    the same task without it."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The dataset's own options."""
+    rows: Rows = 2000
+    """Rows that each model draws, the same in all worlds; the share `training.validation` of them is held out of training. `auto`: half
+    of what the smallest pool allows one draw, at most 2000."""
+    query_rows: Rows = 1000
+    """Query points of each group that the adversary asks, disjoint from all training rows. `auto`: what the query pool holds, at most
+    1000. Utility, fairness and bounds are measured on the whole query pool, whatever this is."""
+    models: Choices | None = None
+    """Instead of the experiment's models, for this task alone."""
+    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] | None = None
+    """Instead of the experiment's worlds, for this task alone."""
+    ratio_mode: RatioMode | None = None
+    """Instead of the experiment's ratio mode, for this task alone."""
+    defences: Choices | None = None
+    """Instead of the experiment's defences, for this task alone."""
+    attacks: Choices | None = None
+    """Instead of the experiment's attacks, for this task alone."""
+    shadow_models: Others | None = None
+    """Instead of the experiment's shadow models, for this task alone."""
+    poison: Poison | None = None
+    """Instead of the experiment's poison, for this task alone."""
+    placebo: Placebos = "auto"
+    """How often the task is run once more with its group column permuted over the table, undefended, on its pairs of different worlds: what an
+    adversary then reads comes from the table and its pools, not from the groups. `auto`: 3 for a table of your own, else 0."""
+
+
+class Population(Settings):
+    """How many models, and from which pools."""
+
+    splits: int = Field(default=5, ge=1, le=1000)
+    """Independent splits of the dataset into victim pool, adversary pool and query pool. Use at least 5 for intervals."""
+    victims: int = Field(default=200, ge=2, le=1_000_000)
+    """Victims per world and defence, over all splits; a multiple of `splits`."""
+    shadows: int = Field(default=100, ge=1, le=100_000)
+    """Shadow models per world and defence that each split's adversary trains."""
+    victim_share: float = Field(default=0.4, gt=0, lt=1)
+    """Share of the rows in the victim pool."""
+    adversary_share: float = Field(default=0.4, gt=0, lt=1)
+    """Share of the rows in the adversary pool; the rest is the query pool."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Population:
+        if self.victims % self.splits:
+            low = self.victims // self.splits * self.splits
+            near = " or ".join(str(one) for one in (low, low + self.splits) if one)
+            raise ValueError(f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {near}")
+        if self.victim_share + self.adversary_share >= 1:
+            raise ValueError(
+                "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"
+            )
+        return self
+
+
+class Train(Settings):
+    """How models are trained: Adam on binary cross-entropy."""
+
+    epochs: int = Field(default=20, ge=1, le=100_000)
+    """Passes over the training rows."""
+    batch: int = Field(default=256, ge=1, le=10_000_000)
+    """Rows a step."""
+    learning_rate: float = Field(default=0.003, gt=0)
+    """Adam's step size."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """L2 penalty on all weights."""
+    validation: float = Field(default=0.1, ge=0, lt=0.9)
+    """Share of a model's own draw that is held out: it gives the validation loss and decides `eo_weight: auto`."""
+
+
+class Engine(Settings):
+    """How work is cut and where it runs. None of these changes a number beyond rounding."""
+
+    stack: int = Field(default=32, ge=1, le=1_000_000)
+    """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
+    job_seconds: float = Field(default=60.0, gt=0)
+    """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut. Another
+    value means other files, into which models are copied from those that are there."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds up in another order:
+    weights agree with a CPU's to 1e-4 after a few epochs, as a test demands where there is one."""
+    reuse: bool = True
+    """Whether models that another file of the store holds are copied and not trained again: the same code, settings, seed and rows
+    give the same weights, bit for bit. False trains them again."""
+
+
+class Experiment(Settings):
+    """A whole experiment."""
+
+    experiment: Id = "default"
+    """Names the folder of the public tables, figures and the report: results/<experiment>/."""
+    title: str = ""
+    """One line for the report's head."""
+    seed: int = Field(default=1, ge=0, lt=2**53)
+    """Everything random follows from it."""
+    data_dir: str | None = None
+    """Folder of raw data files, one folder a dataset. Default: the environment variable POPLEAK_DATA; what is not there is fetched."""
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    """What is predicted of whom."""
+    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
+    """What adversaries tell apart: pairs of worlds, or many."""
+    ratio_mode: RatioMode = "natural"
+    """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
+    models: Choices = (Choice(name="mlp"),)
+    """Victims' and shadows' architecture."""
+    defences: Choices = tuple(
+        Choice(name=n) for n in ("none", "finetune", "rehearsal", "scratch", "fft", "fft-rehearsal")
+    )
+    """Defences; `none` must be among them."""
+    attacks: Choices = tuple(Choice(name=n) for n in ("accuracy-gap", "loss", "threshold", "kl", "meta"))
+    """Attacks."""
+    access: Annotated[tuple[Access, ...], Field(min_length=1)] = ("labels", "scores", "weights", "pair", "rows")
+    """What adversaries may see of a victim: its labels, its scores, its weights, the scores of the base model too (`pair`), or its
+    training rows. Attacks that need access that is not listed are left out."""
+    knowledge: Annotated[tuple[Literal["unaware", "aware", "informed"], ...], Field(min_length=1)] = (
+        "unaware",
+        "informed",
+    )
+    """unaware: undefended shadows; aware: shadows with the same defence at its default settings (run where those are not the victim's);
+    informed: shadows with the same defence and settings."""
+    shadow_models: Others = ()
+    """Other architectures for shadows, each run beside shadows of the victim's own."""
+    poison: Poison = Poison()
+    """Rows that the adversary slips into every draw."""
+    repeats: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (1,)
+    """How often the adversary asks each query of a defence that answers at random; it takes the mean score, or the label given most
+    often. Each number is run; 1 must be among them."""
+    population: Population = Population()
+    """How many models, and from which pools."""
+    training: Train = Train()
+    """How models are trained."""
+    engine: Engine = Engine()
+    """How work is cut and where it runs."""
+    figures: tuple[str, ...] = ("leakage", "gap", "bound", "tradeoff", "roc")
+    """Figures to draw."""
+    tau: float = Field(default=0.1, gt=0, lt=1)
+    """The accuracy gap under which the paper calls a model safe; used by verdicts and figures."""
+    margin: float = Field(default=MARGIN, gt=0, lt=0.5)
+    """Smallest difference in an adversary's accuracy that counts as material: 0.05 is 5 points, twice that in advantage. A difference that
+    is shown to be smaller gets the verdict `no material difference`. State it before the run."""
+
+    @field_validator("defences")
+    @classmethod
+    def _has_none(cls, value: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        return _need_none(value)
+
+    @field_validator("access", "knowledge")
+    @classmethod
+    def _once(cls, value: tuple) -> tuple:
+        return _each_once(value)
+
+    @field_validator("repeats")
+    @classmethod
+    def _has_one(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if 1 not in value or len(set(value)) < len(value):
+            raise ValueError("1 must be among the repeats, and each number once")
+        return value
+
+    @model_validator(mode="after")
+    def _task_defences(self) -> Experiment:
+        for task in self.tasks:
+            if task.defences is not None:
+                _need_none(task.defences)
+        return self
+
+
+def _each_once(value: tuple) -> tuple:
+    if len(set(value)) < len(value):
+        raise ValueError("each value may stand there once")
+    return value
+
+
+def _need_none(value: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    if not any(choice.key == "none" for choice in value):
+        raise ValueError(
+            "`none` must be among the defences: the others are compared to it, and unaware shadows come from it"
+        )
+    return value

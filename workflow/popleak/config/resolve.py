@@ -1,0 +1,405 @@
+"""Read, check and resolve an experiment's config.
+
+A mistake is refused before any job starts, in one line with the key's path, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..core import plugins
+from ..core.errors import PopleakError
+from ..core.protocols import PURE, RATIO
+from ..core.settings import Settings
+from . import grids
+from .experiment import Choice, Experiment, Id, Poison, RatioMode, Task, Train, Worlds
+from .messages import line, near, real
+from .reading import merge as merge
+from .reading import read as read
+
+_ID = TypeAdapter(Id)
+
+PLACEBOS = 3
+"""Permutations that `placebo: auto` takes for a user's own table."""
+RESERVED = ("store", "logs", "data", "benchmarks")
+
+
+class ResolvedChoice(Settings):
+    """A plugin with all its settings filled in."""
+
+    id: str
+    name: str
+    settings: dict[str, Any]
+    control: str | None = None
+
+
+class ResolvedTask(Settings):
+    """A task with every default filled in and every name checked."""
+
+    id: str
+    dataset: str
+    label: str
+    attribute: str
+    attribute_in_features: bool
+    options: dict[str, Any]
+    rows: int | Literal["auto"]
+    query_rows: int | Literal["auto"]
+    models: tuple[ResolvedChoice, ...]
+    worlds: tuple[Worlds, ...]
+    ratio_mode: RatioMode
+    defences: tuple[ResolvedChoice, ...]
+    attacks: tuple[ResolvedChoice, ...]
+    shadow_models: tuple[ResolvedChoice, ...]
+    poison: Poison
+    placebo: int = 0
+    permutation: int = 0
+    """Which permutation of the group column this task has, from 1; 0: the column as it is."""
+
+    @property
+    def key(self) -> str:
+        """What the seeds of the task's draws are derived from."""
+        return f"{self.records_key}/placebo-{self.permutation}" if self.permutation else self.records_key
+
+    @property
+    def records_key(self) -> str:
+        """What the seeds of the records are derived from: a permutation is the table's, however it is then shared out."""
+        return f"{self.dataset}/{self.label}/{self.attribute}"
+
+    @property
+    def complemented(self) -> bool:
+        """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
+        return any(plugins.load("defences", defence.name).complement for defence in self.defences)
+
+    def permuting(self, seed: int) -> dict[str, Any]:
+        """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
+        return {"seed": seed, "key": self.records_key, "number": self.permutation}
+
+    def placebos(self) -> list[Self]:
+        """Return the task with its group column permuted, once for each permutation: undefended, with clean draws, the victim's own
+        architecture of shadows, and the pairs of different worlds."""
+        alike = {
+            "worlds": _different(self.worlds),
+            "defences": tuple(one for one in self.defences if one.name == "none"),
+            "attacks": _alone(self.attacks),
+            "shadow_models": (),
+            "poison": Poison(group=self.poison.group, label=self.poison.label),
+            "placebo": 0,
+        }
+        return [
+            self.model_copy(update={**alike, "id": f"{self.id}-placebo-{i}", "permutation": i})
+            for i in range(1, self.placebo + 1)
+        ]
+
+
+class SettledTask(ResolvedTask):
+    """A task whose sizes are numbers."""
+
+    rows: int
+    query_rows: int
+
+
+def _different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
+    """Return the pairs of worlds that differ."""
+    return tuple(one for one in worlds if one.protocol in (PURE, RATIO))
+
+
+def _alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
+    """Return the attacks that an undefended model alone can be put to."""
+    return tuple(one for one in attacks if plugins.load("attacks", one.name).access != "pair")
+
+
+def load(raw: Mapping[str, Any]) -> Experiment:
+    """Return the validated experiment. Raises PopleakError in one line: the key's path, the value, what is allowed."""
+    try:
+        experiment = Experiment.model_validate(dict(raw))
+    except ValidationError as error:
+        raise PopleakError(line(error, Experiment, "")) from None
+    resolve(experiment)
+    return experiment
+
+
+def data_dir(experiment: Experiment) -> Path | None:
+    """Return the folder of raw data: the config's `data_dir`, else POPLEAK_DATA, else None."""
+    name = experiment.data_dir or os.environ.get("POPLEAK_DATA")
+    return Path(name) if name else None
+
+
+def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
+    """Return the tasks with every plugin's settings checked and filled in. Raises PopleakError as `load` does."""
+    tasks = tuple(_task(experiment, i, task) for i, task in enumerate(experiment.tasks))
+    _unique("tasks", [task.id for task in tasks])
+    if experiment.experiment in RESERVED:
+        raise PopleakError(
+            f"config: experiment: {experiment.experiment!r} is a folder of its own in results/: choose another name"
+        )
+    for i, name in enumerate(experiment.figures):
+        _known("figures", name, f"figures.{i}")
+    return tasks
+
+
+def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
+    path = f"tasks.{i}"
+    dataset = _known("datasets", task.dataset, f"{path}.dataset")
+    options = _validated(dataset.Settings, task.options, lambda key: f"{path}.options")
+    label = _one_of(task.label, dataset.labels, f"{path}.label")
+    attribute = _one_of(task.attribute, dataset.attributes, f"{path}.attribute")
+    worlds = task.worlds or experiment.worlds
+    for pair in worlds:
+        if worlds.count(pair) > 1:
+            where = "worlds" if task.worlds is None else f"{path}.worlds"
+            raise PopleakError(
+                f"config: {where}: {pair.protocol} {list(pair.ratios)} is there {worlds.count(pair)} times: leave it in once"
+            )
+    models = _choices("models", experiment, task, i)
+    defences = _choices("defences", experiment, task, i)
+    shadow_models = _choices("shadow_models", experiment, task, i)
+    attacks = _attacks(experiment, task, i)
+    for one in (*models, *shadow_models):
+        if sum(other.id == one.id and other != one for other in (*models, *shadow_models)):
+            raise PopleakError(
+                f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
+            )
+    for model in (*models, *shadow_models):
+        if not plugins.load("models", model.name).gradient:
+            for defence in defences:
+                if not plugins.load("defences", defence.name).closed_form:
+                    raise PopleakError(
+                        f"config: {path}: defence {defence.id!r} cannot be applied to model {model.id!r}, which is not trained by gradient "
+                        f"steps: give the task its own `defences` (none, scratch) or `models`"
+                    )
+    return ResolvedTask(
+        id=task.id or _task_id(f"{dataset.name}-{attribute}", "-in" if task.attribute_in_features else ""),
+        dataset=dataset.name,
+        label=label,
+        attribute=attribute,
+        attribute_in_features=task.attribute_in_features,
+        options=options.resolved(),
+        rows=task.rows,
+        query_rows=task.query_rows,
+        models=models,
+        worlds=worlds,
+        ratio_mode=task.ratio_mode or experiment.ratio_mode,
+        defences=defences,
+        attacks=attacks,
+        shadow_models=shadow_models,
+        poison=experiment.poison if task.poison is None else task.poison,
+        placebo=_placebo(task.placebo, dataset, worlds, attacks, f"{path}.placebo"),
+    )
+
+
+def _placebo(
+    asked: int | str, dataset: Any, worlds: tuple[Worlds, ...], attacks: tuple[ResolvedChoice, ...], path: str
+) -> int:
+    """Return how many permutations of its group column a task is run with. Raises PopleakError where they could show nothing."""
+    lacking = (
+        "worlds of protocol pure or ratio" if not _different(worlds)
+        else "an attack that needs no defence" if not _alone(attacks)
+        else ""
+    )  # fmt: skip
+    if asked == "auto":
+        return PLACEBOS if dataset.own and not lacking else 0
+    if asked and lacking:
+        raise PopleakError(
+            f"config: {path}: {asked} asked for, but the task lacks {lacking}: give it such, or leave placebo out"
+        )
+    return asked
+
+
+def _task_id(name: str, ending: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[: 40 - len(ending)].strip("-") + ending
+
+
+APART = {"id", "placebo"}
+"""In what any two tasks may differ whose own models and attacks are the same: a placebo is judged apart."""
+
+
+def unseen(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
+    """Return for each task with the attribute among the features the id of the one whose undefended models differ in this alone."""
+    return _twins(
+        tasks,
+        "attribute_in_features",
+        (True, False),
+        apart={"worlds", "defences", "attacks", "shadow_models", "poison"},
+    )
+
+
+def balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
+    """Return for each task whose label rate moves with the ratio the id of the one that is the same with equal label rates. It may have
+    some of the defences only, each with the settings and the control that it has there."""
+    return _twins(tasks, "ratio_mode", ("natural", "label-balanced"), some={"defences"})
+
+
+def _twins(
+    tasks: Sequence[ResolvedTask],
+    key: str,
+    values: tuple[Any, Any],
+    *,
+    apart: AbstractSet[str] = frozenset(),
+    some: AbstractSet[str] = frozenset(),
+) -> dict[str, str]:
+    """Return for each task with the first of the values of `key` the id of the only one with the second that agrees with it in all else.
+
+    apart: keys that decide nothing of what is compared; some: keys of which the other's entries need only be among the task's. A task
+    that agrees with several has none: nothing says which is meant.
+    """
+    alike = [task.model_dump(exclude={key, *APART, *apart, *some}) for task in tasks]
+    found = {}
+    for task, mine in zip(tasks, alike, strict=True):
+        if getattr(task, key) != values[0]:
+            continue
+        others = [
+            other.id
+            for other, its in zip(tasks, alike, strict=True)
+            if getattr(other, key) == values[1]
+            and its == mine
+            and all(one in getattr(task, name) for name in some for one in getattr(other, name))
+        ]
+        if len(others) == 1:
+            found[task.id] = others[0]
+    return found
+
+
+def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
+    chosen = _choices("attacks", experiment, task, i)
+    allowed = tuple(one for one in chosen if plugins.load("attacks", one.name).access in experiment.access)
+    if not allowed:
+        raise PopleakError(
+            f"config: access: {list(experiment.access)} leaves no attack of task {i}: allow another access or attack"
+        )
+    return allowed
+
+
+def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
+    kind = "models" if key == "shadow_models" else key
+    own = getattr(task, key)
+    path = key if own is None else f"tasks.{i}.{key}"
+    resolved = []
+    for j, choice in enumerate(getattr(experiment, key) if own is None else own):
+        plugin = _known(kind, choice.name, f"{path}.{j}.name")
+        if kind == "attacks" and choice.key == "best":
+            raise PopleakError(
+                f"config: {path}.{j}.id: 'best' is the name of the best attack in the tables: choose another"
+            )
+        if kind == "defences" and choice.name == "none" and choice.key != "none":
+            raise PopleakError(
+                f"config: {path}.{j}.id: the undefended model is called 'none' in all tables: leave its id out"
+            )
+        if choice.key == "none" and choice.name != "none":
+            raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
+        if choice.id is None:
+            _usable(choice.key, f"{path}.{j}")
+        resolved += _plain_choices(experiment, plugin, choice, f"{path}.{j}")
+    _unique(path, [choice.id for choice in resolved])
+    return tuple(_with_controls(resolved, experiment.training))
+
+
+def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: str) -> list[ResolvedChoice]:
+    """Return what a choice stands for: itself, or one for each combination of its grid."""
+    found: list[ResolvedChoice] = []
+    for values in grids.combinations(choice, path):
+        settings = _settings(plugin.Settings, choice.settings | values, path, values)
+        if getattr(settings, "eo_weight", None) == "auto" and not experiment.training.validation:
+            where = "grid" if "eo_weight" in values else "settings"
+            raise PopleakError(
+                f"config: {path}.{where}.eo_weight: 'auto' chooses on held-out rows, and training.validation is 0: raise it, or "
+                f"give a number"
+            )
+        name = grids.named(choice.key, {key: getattr(settings, key) for key in values}, path) if values else choice.key
+        if any(name == one.id for one in found):
+            raise PopleakError(
+                f"config: {path}.grid: two combinations have the id {name!r}: leave out a value that is there twice"
+            )
+        control = getattr(plugin, "control", None)
+        found.append(ResolvedChoice(id=name, name=plugin.name, settings=settings.resolved(), control=control))
+    return found
+
+
+def effective(settings: Mapping[str, Any], training: Train) -> dict[str, Any]:
+    """Return a defence's settings with those of `training` where one is left to it (None): epochs, learning rate."""
+    usual = training.resolved()
+    return {key: usual.get(key) if value is None else value for key, value in settings.items()}
+
+
+def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[ResolvedChoice]:
+    """Replace each defence's control, a plugin's name, by the id of the one present that has the same value in all settings that
+    both have."""
+    matched = []
+    for choice in choices:
+        mine = effective(choice.settings, training)
+        agree = [
+            other
+            for other in choices
+            if other.name == choice.control
+            and all(mine[key] == value for key, value in effective(other.settings, training).items() if key in mine)
+        ]
+        matched.append(choice.model_copy(update={"control": agree[0].id if agree else None}))
+    return matched
+
+
+def _known(kind: str, name: str, path: str) -> Any:
+    known = plugins.names(kind)
+    name = name.replace("_", "-")
+    if name not in known:
+        raise PopleakError(f"config: {path}: {name!r} is unknown{near(name, known)}: choose from {', '.join(known)}")
+    return plugins.load(kind, name)
+
+
+def _one_of(value: str | None, allowed: tuple[str, ...], path: str) -> str:
+    if not allowed:  # the dataset's options name it
+        return value or "custom"
+    if value is None:
+        return allowed[0]
+    if value not in allowed:
+        raise PopleakError(
+            f"config: {path}: {value!r} is unknown{near(value, allowed)}: choose from {', '.join(allowed)}"
+        )
+    return value
+
+
+def _settings(model: type[Settings], raw: Mapping[str, Any], path: str, grid: Mapping[str, Any]) -> Settings:
+    return _validated(model, raw, lambda key: f"{path}.{'grid' if key in grid else 'settings'}")
+
+
+def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[Any], str]) -> Settings:
+    """Return the settings. place: the path, in the config, of the mapping that holds a key."""
+    try:
+        return model.model_validate(dict(raw))
+    except ValidationError as error:
+        at = real(error)[0]["loc"][:1]
+        raise PopleakError(line(error, model, place(at[0] if at else None))) from None
+
+
+def _usable(name: str, path: str) -> None:
+    """Raise PopleakError if a plugin's name is no id: a third party's may be any text."""
+    try:
+        _ID.validate_python(name)
+    except ValidationError:
+        raise PopleakError(f"config: {path}: the plugin's name {name!r} is no id: give it one with `id`") from None
+
+
+def _unique(path: str, ids: list[str]) -> None:
+    for name in ids:
+        if ids.count(name) > 1:
+            raise PopleakError(
+                f"config: {path}: the id {name!r} is used {ids.count(name)} times: give each its own `id`"
+            )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the config. Plugin names are examples and no enumeration, since third parties add their own."""
+    document = Experiment.model_json_schema()
+    known = {kind: list(plugins.names(kind)) for kind in plugins.KINDS}
+    chosen = sorted({name for kind in ("models", "defences", "attacks") for name in known[kind]})
+    document["$defs"]["Task"]["properties"]["dataset"]["examples"] = known["datasets"]
+    document["$defs"]["Choice"]["properties"]["name"]["examples"] = chosen
+    document["properties"]["figures"]["items"]["examples"] = known["figures"]
+    document["title"] = "popleak experiment"
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return document

@@ -1,0 +1,182 @@
+"""How many rows of each kind a task's draws take from each pool, and how many the pools hold: arithmetic, no data.
+
+The stage `draw` counts with it, the plan refuses by it what cannot be, and `rows: auto` is chosen by it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from .errors import PopleakError
+
+Stratum = tuple[int | None, int]
+"""(y, a); y is None where labels fall as they may."""
+Pools = Mapping[tuple[str, int, int], int]
+"""Rows by (pool, y, a)."""
+POOLS = ("victim", "adversary", "query")
+USUAL_ROWS, USUAL_QUERY_ROWS = 2000, 1000
+"""What `auto` takes where the pools hold enough."""
+SCORES = 1 << 24
+"""Scores that the stage `measure` holds at once, unless one model's are more."""
+LEAST = 10
+"""The fewest rows that a config may ask for."""
+
+
+def half_up(value: float) -> int:
+    """Return `value` rounded to the nearest integer, halves up: the same on every platform and for every parity."""
+    return math.floor(value + 0.5)
+
+
+def counts(ratio: float, rows: int, mode: str, label_rate: float) -> dict[Stratum, int]:
+    """Return how many rows a draw takes from each stratum.
+
+    natural: round(ratio * rows) rows of group 1, whatever their labels, so P(y | a) is the pool's and the label rate moves with
+    the ratio. label-balanced: the same number of positives in every draw, round(label_rate * rows), and within it group 1 has
+    its share; so no world differs from another by even one label.
+    """
+    ones = half_up(ratio * rows)
+    if mode == "natural":
+        return {(None, 0): rows - ones, (None, 1): ones}
+    positives = half_up(label_rate * rows)
+    both = min(half_up(ratio * positives), ones)
+    return {(0, 0): rows - positives - (ones - both), (1, 0): positives - both, (0, 1): ones - both, (1, 1): both}
+
+
+class Mixing(NamedTuple):
+    """What the rows of a defended model are mixed from: S_0, drawn from a world, and a complement, drawn from another, of
+    `rows` rows each.
+
+    ratios: of the two worlds; mode: of the draws; label_rate: share of positives in the dataset. Of S_0 in a poisoned world
+    `slipped` rows are poisoned, of the stratum with the (y, a) `poisoned`, y being the flipped label.
+    """
+
+    ratios: tuple[float, float]
+    rows: int
+    mode: str
+    label_rate: float
+    slipped: int = 0
+    poisoned: tuple[int, int] = (1, 1)
+
+    def parts(self, rehearsal: float) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
+        """Return how many rows of each stratum a mixture of `rows` rows takes: from S_0, a share `rehearsal`, and from the complement.
+
+        The whole has the counts of one draw at the ratio in between, so at one half the same ones whichever world S_0 is from. S_0
+        gives what a draw of its share has at its own ratio, the complement the rest; where the complement would have to give fewer
+        than no rows, or more than it holds, S_0's part moves by as many, one or two. Of the poisoned rows the share
+        `rehearsal` comes on top of a mixture that is smaller by as many. Raises PopleakError where no whole numbers fit, which can
+        only be if labels are balanced and a draw has hardly a row of a stratum.
+        """
+        slipped = half_up(rehearsal * self.slipped)
+        size = self.rows - slipped
+        between = round(rehearsal * self.ratios[0] + (1 - rehearsal) * self.ratios[1], 12)
+        whole, wished, own, other = (
+            counts(ratio, rows, self.mode, self.label_rate)
+            for ratio, rows in (
+                (between, size),
+                (self.ratios[0], half_up(rehearsal * self.rows) - slipped),
+                (self.ratios[0], self.rows - self.slipped),
+                (self.ratios[1], self.rows),
+            )
+        )
+        rehearsed = {}
+        for key, total in whole.items():
+            low, high = max(0, total - other[key]), min(total, own[key])
+            if low > high:
+                raise PopleakError(
+                    f"rehearsal: a share of {rehearsal:g} of {self.rows} rows at the ratios {self.ratios[0]:g} and {self.ratios[1]:g} cannot be "
+                    f"made of whole rows by label and group: raise the task's `rows`, or change the share"
+                )
+            rehearsed[key] = min(max(wished[key], low), high)
+        rest = {key: total - rehearsed[key] for key, total in whole.items()}
+        label, group = self.poisoned
+        if slipped:
+            rehearsed[None if self.mode == "natural" else label, group] += slipped
+        return rehearsed, rest
+
+
+class Need(NamedTuple):
+    """`rows` rows of a stratum that one model takes from a pool; `key` is the task's key that asks for them, `by` what takes them."""
+
+    key: str
+    pool: str
+    stratum: Stratum
+    rows: int
+    by: str = ""
+
+    def covers(self, y: int, a: int) -> bool:
+        """Return whether rows with label y of group a are of the stratum."""
+        return self.stratum[1] == a and self.stratum[0] in (None, y)
+
+
+class Draws(NamedTuple):
+    """What decides how many rows are taken: ratios of all worlds, mode of the draws, share of positives in the dataset; of the
+    poison the largest share and the (y, a) of its rows; directions: the ratios of S_0 and of the complement, which share no row."""
+
+    ratios: Sequence[float]
+    mode: str
+    label_rate: float
+    poison: float = 0.0
+    poisoned: tuple[int, int] = (0, 1)
+    directions: Sequence[tuple[float, float]] = ()
+
+    def needs(self, rows: int) -> Iterable[Need]:
+        """Return what models of `rows` rows take, from each of the two pools they are drawn from."""
+        slipped = half_up(self.poison * rows)
+        if slipped:
+            yield Need("poison.shares", "adversary", self.poisoned, slipped)
+        for own, *other in (*((ratio,) for ratio in self.ratios), *self.directions):
+            drawn = [counts(ratio, rows, self.mode, self.label_rate) for ratio in (own, *other)]
+            by = f" by S_0 at the ratio {own:g} and a disjoint complement at {other[0]:g}" if other else ""
+            for stratum in drawn[0]:
+                count = sum(one[stratum] for one in drawn)
+                yield Need("rows", "victim", stratum, count, by)
+                # a shadow must not hold a record beside its poisoned twin
+                aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0
+                yield Need("rows", "adversary", stratum, count + aside, by)
+
+
+def asked(query_rows: int) -> list[Need]:
+    """Return what a query set takes."""
+    return [Need("query_rows", "query", (None, group), query_rows) for group in (0, 1)]
+
+
+def held(cells: Sequence[Sequence[int]], shares: Mapping[str, float], fewest: bool) -> Pools:
+    """Return how many rows of each (pool, y, a) a split leaves, for counts cells[y][a]: the fewest, or the most.
+
+    A split gives each pool its share of each cell, to the next integer below or above.
+    """
+
+    def cut(rows: float) -> int:
+        return math.floor(rows + 1e-9) if fewest else math.ceil(rows - 1e-9)
+
+    return {(pool, y, a): cut(shares[pool] * cells[y][a]) for pool in POOLS for y in (0, 1) for a in (0, 1)}
+
+
+def room(need: Need, pools: Pools) -> int:
+    """Return how many rows a pool holds of a need's stratum."""
+    return sum(many for (pool, y, a), many in pools.items() if pool == need.pool and need.covers(y, a))
+
+
+def largest_rows(draws: Draws, pools: Pools) -> int:
+    """Return the most rows of a model that the pools can give, 0 if none."""
+    low, high = 0, sum(pools.values())
+    while low < high:  # what is needed grows with the rows
+        middle = (low + high + 1) // 2
+        if all(need.rows <= room(need, pools) for need in draws.needs(middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def largest_query_rows(pools: Pools) -> int:
+    """Return the most query points of each group that the query pool can give."""
+    return min(room(need, pools) for need in asked(0))
+
+
+def rounded(value: float) -> int:
+    """Return `value` cut to two digits, as a person would choose it."""
+    step: int = 10 ** max(len(str(int(value))) - 2, 0)
+    return int(value) // step * step

@@ -1,0 +1,65 @@
+"""Find plugins by name: one file each in this package, or an entry point of another distribution.
+
+`attacks/kl.py` is the attack `kl`; `defences/fft_rehearsal.py` is the defence `fft-rehearsal`. The file's
+`PLUGIN` is an instance of the kind's base class. A third party registers `name = "package.module:PLUGIN"` under the
+entry point group `popleak.attacks` (`popleak.datasets`, ...), and needs no fork.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+from typing import Any
+
+from . import accounting
+from .errors import PopleakError
+
+KINDS = ("datasets", "models", "defences", "attacks", "figures")
+
+
+@functools.cache
+def modules(kind: str) -> dict[str, str]:
+    """Map each plugin's name to the module that holds it, without importing any."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {KINDS}, not {kind!r}")
+    package = f"popleak.{kind}"
+    spec = importlib.util.find_spec(package)
+    places = spec.submodule_search_locations if spec is not None else None
+    found = {
+        info.name.replace("_", "-"): f"{package}.{info.name}"
+        for info in pkgutil.iter_modules(places or [])
+        if not info.name.startswith("_") and info.name != "base"
+    }
+    for point in importlib.metadata.entry_points(group=f"popleak.{kind}"):
+        if point.name in found:
+            raise PopleakError(
+                f"entry point popleak.{kind}: {point.name!r} ({point.value}) takes the name of a plugin that exists: rename it"
+            )
+        found[point.name] = point.module
+    return dict(sorted(found.items()))
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the sorted names of all plugins of `kind`."""
+    return tuple(modules(kind))
+
+
+@functools.cache
+@accounting.part("start")
+def load(kind: str, name: str) -> Any:
+    """Return the plugin `name`. Raises PopleakError with the allowed names if there is none."""
+    known = modules(kind)
+    if name not in known:
+        raise PopleakError(f"{kind}: {name!r} is unknown: choose from {', '.join(known)}")
+    try:
+        plugin = importlib.import_module(known[name]).PLUGIN
+    except (ImportError, AttributeError) as error:
+        raise PopleakError(f"{kind}: {name!r} ({known[name]}) cannot be loaded: {error}") from error
+    if plugin.name != name:
+        raise PopleakError(
+            f"{kind}: {known[name]} calls itself {plugin.name!r} but is registered as {name!r}: make them equal"
+        )
+    return plugin

@@ -1,0 +1,180 @@
+"""Digest of the code that a step runs: what makes an edit re-run exactly the steps that import it.
+
+Snakemake sees `python -m popleak train ...` and not the modules behind it, so each rule carries this digest among
+its params. It covers the stage's module and everything of this package that it imports, however indirectly, plus
+the plugins that the step uses; comments, docstrings and layout do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from pathlib import Path
+
+PACKAGE = __package__.partition(".")[0]
+COMPUTES = {
+    "llvmlite": (),
+    "matplotlib": ("numpy",),
+    "numba": ("llvmlite", "numpy"),
+    "numpy": (),
+    "pandas": ("numpy",),
+    "scikit-learn": ("numpy", "scipy"),
+    "scipy": ("numpy",),
+    "statsmodels": ("numpy", "pandas", "scipy"),
+    "torch": (),
+}
+"""Libraries whose upgrade may change a number, and those of them that each computes with."""
+CARRIES = ("jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "snakemake", "threadpoolctl", "yaml")
+"""Packages that are imported and carry numbers as they are."""
+
+
+@functools.cache
+def _root(package: str) -> Path | None:
+    """Return the folder of a top-level package. Only the top level is asked for: a deeper spec would import its parents."""
+    spec = importlib.util.find_spec(package)
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places))) if places else None
+
+
+@functools.cache
+def _source(module: str) -> Path | None:
+    first, *rest = module.split(".")
+    root = _root(first)
+    if root is None:
+        return None
+    stem = root.joinpath(*rest)
+    for path in (stem / "__init__.py", stem.with_suffix(".py")) if rest else (root / "__init__.py",):
+        if path.is_file():
+            return path
+    return None
+
+
+def _strip(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and body:
+            node.body = [
+                statement
+                for statement in body
+                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+            ] or [ast.Pass()]
+    return tree
+
+
+@functools.cache
+def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of one module's own code and the names of the package's modules that it imports."""
+    path = _source(module)
+    if path is None or module == PACKAGE:  # it offers names from far below, and who imports it runs none of them
+        return "", ()
+    tree, found = _tree(path), _through_the_door(_imported(module))
+    wanted = {name for name in found if name.split(".")[0] in (module.split(".")[0], PACKAGE)}
+    inner = sorted(name for name in wanted if _source(name) is not None)
+    return hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(inner)
+
+
+def _through_the_door(found: frozenset[str]) -> set[str]:
+    """Return imported names, and the modules of those that the package itself offers: `from popleak import n_leaked` in a stranger's plugin.
+
+    All that it offers where a module can reach the package as a whole: `import popleak`.
+    """
+    places = {
+        f"{PACKAGE}.{name}": f"{PACKAGE}.{place}"
+        for name, (place, _) in importlib.import_module(PACKAGE).PLACES.items()
+    }
+    asked = places if f"{PACKAGE}.*" in found else found & places.keys()
+    return {*found, *(places[name] for name in asked)}
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imported(module: str) -> frozenset[str]:
+    """Return the full names of all that a module imports, anywhere in it; a name may be a module or what is in one."""
+    path = _source(module)
+    if path is None:
+        return frozenset()
+    tree = _tree(path)
+    is_package = path.name == "__init__.py"
+    base = module.split(".") if is_package else module.split(".")[:-1]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+            if any(alias.name.split(".")[0] == PACKAGE for alias in node.names):
+                found.add(f"{PACKAGE}.*")
+        elif isinstance(node, ast.ImportFrom):
+            stem = base[: len(base) - node.level + 1] if node.level else []
+            origin = ".".join([*stem, *([node.module] if node.module else [])])
+            found.add(origin)
+            found.update(f"{origin}.{alias.name}" for alias in node.names)
+    return frozenset(found)
+
+
+def imports(*modules: str) -> tuple[str, ...]:
+    """Return `modules` and all modules of the package that they import, however indirectly, sorted."""
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo.extend(_parsed(module)[1])
+            parent = module.rpartition(".")[0]
+            if "." in parent:  # importing a module runs its packages too; the root runs nothing
+                todo.append(parent)
+    return tuple(sorted(seen))
+
+
+@functools.cache
+def library_versions(*modules: str) -> dict[str, str]:
+    """Return the versions of the libraries that `modules`, and all that they import, compute with, by distribution.
+
+    So a library's upgrade re-runs the steps that use it and no other.
+    """
+    traced = imports(*modules)
+    tops = {name.split(".")[0] for module in traced for name in _imported(module)}
+    tops -= {*CARRIES, *sys.stdlib_module_names, "", *(module.split(".")[0] for module in traced)}
+    found: dict[str, str] = {}
+    todo = [_distribution(top) for top in sorted(tops)]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found[name] = _version(name)
+            todo.extend(COMPUTES.get(name, ()))
+    return dict(sorted(found.items()))
+
+
+@functools.cache
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # a stranger's own module, or one that it can do without
+        return "none"
+
+
+@functools.cache
+def _distribution(package: str) -> str:
+    """Return the name under which a top-level package is installed; its own where that is not known."""
+    if package == "sklearn" or package in COMPUTES:  # the usual ones, without a look at all that is installed
+        return "scikit-learn" if package == "sklearn" else package
+    return next(iter(importlib.metadata.packages_distributions().get(package, [package])))
+
+
+@functools.cache
+def code_digest(*modules: str) -> str:
+    """Return 12 hex digits over the code of `modules` and all that they import within the package.
+
+    What only tells how long a job took decides no result, and is left out.
+    """
+    counted = [name for name in imports(*modules) if name not in (PACKAGE, f"{PACKAGE}.core.accounting")]
+    text = "".join(f"{name}={_parsed(name)[0]};" for name in counted)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

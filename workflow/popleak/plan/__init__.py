@@ -1,0 +1,1 @@
+"""Config -> steps: what there is to do, what it costs, and how it is cut into jobs."""

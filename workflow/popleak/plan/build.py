@@ -1,0 +1,215 @@
+"""The plan: config -> steps. It starts no job, and of data it reads only a user's own files: their digests, and what `sizes` counts.
+The Snakefile and `popleak plan` ask it.
+
+A step's id is a readable slug and a digest of its settings, its code and the ids of the steps it reads, so it stands for
+all that its result depends on. What people open, `results/<experiment>/`, are copies of such files under plain names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedTask, SettledTask
+from ..core import plugins
+from ..core.errors import PopleakError
+from ..core.settings import canonical
+from ..steps import STAGES
+from ..steps.figures import FiguresStep
+from ..steps.report import ReportStep
+from ..steps.tables.base import TableStep, of_table
+from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
+from . import searches, sizes
+from .judging import Judged
+from .known import Known, swept
+from .rawfiles import AbsentError
+from .steps import ROOT, Input, Step, Steps, add
+from .task import TaskPlan
+
+FIGURE = {kind: f".{kind}" for kind in ("pdf", "png", "csv", "sha256")}
+REPORT = {kind: f".{kind}" for kind in ("html", "sha256")}
+
+
+@dataclass
+class Plan:
+    """All steps of an experiment, by stage and id, and the raw files to fetch, by path.
+
+    tables, figures: the steps that make them, by the name of the table or figure.
+    """
+
+    experiment: Experiment
+    tasks: tuple[SettledTask, ...]
+    steps: Steps = field(default_factory=lambda: {stage: {} for stage in STAGES})
+    fetches: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    tables: dict[str, Step[TableStep]] = field(default_factory=dict)
+    figures: dict[str, Step[FiguresStep]] = field(default_factory=dict)
+    report: Step[ReportStep] | None = None
+    chosen: list[str] = field(default_factory=list)
+    """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    placebos: set[str] = field(default_factory=set)
+    """Ids of the steps that placebos alone need."""
+    absent: list[str] = field(default_factory=list)
+    """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
+    cautions: list[str] = field(default_factory=list)
+    """Settings that cannot do what they seem to on so many rows, and tasks whose draws nearly use up a pool, with the remedy, a line each."""
+
+    def __getitem__(self, key: tuple[str, str]) -> Step[Any]:
+        stage, name = key
+        try:
+            return self.steps[stage][name]
+        except KeyError:
+            raise PopleakError(
+                f"results/store/{stage}/{name}: not a step of experiment {self.experiment.experiment!r}"
+            ) from None
+
+    def folder(self) -> str:
+        return f"{ROOT}/{self.experiment.experiment}"
+
+    def source(self, path: str) -> str:
+        """Return the source of a raw file to fetch, as JSON. Raises PopleakError if the file is not one of the experiment's."""
+        if path not in self.fetches:
+            raise PopleakError(f"{path}: not a raw file of experiment {self.experiment.experiment!r}")
+        return canonical(dataclasses.asdict(self.fetches[path][1]))
+
+    def describe(self) -> str:
+        """Return one line on the size of the experiment."""
+        jobs = len(self.all_steps())
+        models = sum(step.models for stage in ("train", "defend") for step in self.steps[stage].values())
+        return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
+
+    def notices(self) -> list[str]:
+        """Return what a user must know before a run, a line each: what data were chosen and which models see the attribute, what is left
+        out, what to be careful with."""
+        seen = [
+            f"{task.id}: {sizes.attribute_name(task)} is among the features"
+            for task in self.tasks
+            if task.attribute_in_features
+        ]
+        kinds = {"data": [*self.chosen, *seen], "left out": self.absent, "caution": self.cautions}
+        return [f"{kind}: {line}" for kind, lines in kinds.items() for line in lines]
+
+    def targets(self) -> list[str]:
+        """Return the files that the default target asks for."""
+        return list(self.public())
+
+    def public(self, kind: str | None = None) -> dict[str, str]:
+        """Return the file in the store of which each file in the experiment's folder is a copy, by path.
+
+        kind: `tables`, `figures` or `report`, for those alone.
+        """
+        found = {
+            "tables": {f"tables/{name}.parquet": step.outputs["table"] for name, step in self.tables.items()},
+            "figures": {
+                f"figures/{name}.{ending}": step.outputs[ending]
+                for name, step in self.figures.items()
+                for ending in ("pdf", "png", "csv")
+            },
+            "report": {"report.html": self.report.outputs["html"]} if self.report else {},
+        }
+        return {
+            f"{self.folder()}/{path}": origin
+            for part in ([kind] if kind else found)
+            for path, origin in found[part].items()
+        }
+
+    def all_steps(self) -> list[Step[Any]]:
+        return [step for stage in STAGES for step in self.steps[stage].values()]
+
+
+def build(experiment: Experiment) -> Plan:
+    """Return the plan of a validated experiment. Raises PopleakError where the config asks for what cannot be.
+
+    A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
+    """
+    plan = Plan(experiment, ())
+    parts: Judged = {"measure": [], "attack": [], "regress": [], "placebo": []}
+    tasks, given = [], []
+    for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
+        try:
+            one = TaskPlan(experiment, task, plan.steps, plan.fetches)
+        except AbsentError as error:
+            plan.absent.append(str(error))
+            given.append(raw)
+            continue
+        one.add(parts)
+        before = {step.id for step in plan.all_steps()}
+        for copy in one.placebos():  # judged apart: they are in no table but their own
+            copy.add({"attack": parts["placebo"]})
+        plan.placebos |= {step.id for step in plan.all_steps()} - before
+        tasks.append(one.task)
+        plan.cautions += searches.cautions(one.task, experiment.training.validation, one.cells)
+        if crowded := sizes.crowded(experiment, one.task, one.cells):
+            plan.cautions.append(f"{task.id}: {crowded}")
+        if one.raw.note:
+            plan.chosen.append(f"{task.id}: {one.raw.note}")
+            raw = {**raw, "options": one.raw.options}  # the report's settings give the same data on another machine
+        given.append(raw)
+    if not tasks:
+        raise PopleakError(f"config: tasks: {plan.absent[0]}")
+    plan.tasks = tuple(tasks)
+    _finish(plan, parts, given)
+    return plan
+
+
+def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
+    """Return whether these tasks make a table: most are always made."""
+    if table in MANY:
+        return any(pair.protocol == "k-ary" for task in tasks for pair in task.worlds)
+    if table in SWEPT:
+        return any(swept(experiment, task) for task in tasks)
+    if table in PERMUTED:
+        return any(task.placebo for task in tasks)
+    return True
+
+
+def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
+    experiment = plan.experiment
+    known = Known(experiment, plan.tasks)
+    for name in TABLES:
+        if not _makes(name, experiment, plan.tasks):
+            continue
+        settings = of_table(name).knowing(name, known)
+        inputs: dict[str, Input] = {table: plan.tables[table] for table in settings.reads}
+        if settings.parts is not None:
+            kind, output = settings.parts
+            inputs = {"parts": [(step, output) for step in parts[kind]], **inputs}
+        plan.tables[name] = add(
+            plan.steps, name, settings, inputs,
+            modules=("popleak.stages.tables", f"popleak.tables.{name}"), mem_mb=6000,
+        )  # fmt: skip
+    for name in experiment.figures:
+        figure = plugins.load("figures", name)
+        absent = [table for table in figure.tables if table not in plan.tables]
+        if absent and _makes(absent[0], experiment, config.resolve(experiment)):
+            plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
+            continue
+        if absent:
+            raise PopleakError(
+                f"config: figures: {name!r} shows the table `{absent[0]}`, which only {ON_REQUEST[absent[0]]} make: add such, or leave the "
+                f"figure out"
+            )
+        plan.figures[name] = add(
+            plan.steps, name, FiguresStep(figure=name, tau=experiment.tau),
+            {table: plan.tables[table] for table in figure.reads(plan.tables)}, outputs=FIGURE,
+            modules=("popleak.stages.figures", plugins.modules("figures")[name]), mem_mb=3000,
+        )  # fmt: skip
+    # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
+    shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
+    shown["tasks"] = given
+    plan.report = add(
+        plan.steps, experiment.experiment,
+        ReportStep(
+            experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions)
+        ),
+        {
+            **plan.tables,
+            "figures": [(step, "png") for step in plan.figures.values()],
+            "cards": [(step, "table") for step in plan.steps["dataset"].values() if step.id not in plan.placebos],
+        },
+        outputs=REPORT,
+        modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""What the planners of one task share: the task as it is settled, its records and pools, and what models and draws cost."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..core import plugins
+from ..steps.dataset import DatasetStep, Placebo
+from ..steps.draw import DrawStep
+from ..steps.split import SplitStep
+from . import cost, games, rawfiles, sizes
+from .steps import Step, Steps, add
+
+D = TypeVar("D", bound=DrawStep)
+
+
+class TaskContext:
+    """One task, with the steps of the stages `dataset` and `split` that all else of it reads."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        task: ResolvedTask,
+        steps: Steps,
+        fetches: dict[str, tuple[str, Any]],
+        raw: rawfiles.Raw | None = None,
+    ) -> None:
+        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
+        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
+        self.features += task.attribute_in_features
+        games.check(sizes.provisional(task), experiment.knowledge, self.features)
+        self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
+        fetches |= self.raw.fetches
+        self.cells = None
+        self.task = sizes.provisional(task)
+        if raw is None:
+            self.task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
+        task = self.task
+        self.experiment, self.steps = experiment, steps
+        self.pool_rows = sizes.pool_rows(experiment, self.cells)
+        population = experiment.population
+        # what decides, beside a world's name, which rows the model of a number has
+        self.drawn = [
+            experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows
+        ]  # fmt: skip
+        self.limit = experiment.engine.job_seconds
+        self.models = population.victims + population.splits * population.shadows
+        self.defences = tuple(defence.id for defence in task.defences)
+        self.games = games.games_of(task)
+        self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
+        self.usual = self._shape_of((self.features, 32, 16, 1))
+        self.data = self._dataset()
+        pools = SplitStep(
+            seed=experiment.seed, key=task.key, splits=population.splits,
+            victim_share=population.victim_share, adversary_share=population.adversary_share,
+        )  # fmt: skip
+        self.pools = add(steps, self.slug(), pools, {"data": self.data}, modules=("popleak.stages.split",))
+
+    def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
+        plugin = plugins.load("models", model.name)
+        if not plugin.gradient:
+            return None
+        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
+
+    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
+        training = self.experiment.training
+        return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
+
+    def slug(self, *parts: str) -> str:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
+        which = [f"placebo{self.task.permutation}"] if self.task.permutation else []
+        return "-".join([name, *which, *parts])
+
+    def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
+        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
+        settings are the default ones, and that adversary is the informed one."""
+        usual = plugins.load("defences", defence.name).Settings().resolved()
+        if usual == defence.settings:
+            return None
+        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
+        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
+
+    def _dataset(self) -> Step[DatasetStep]:
+        task = self.task
+        settings = DatasetStep(
+            dataset=task.dataset,
+            label=task.label,
+            attribute=task.attribute,
+            options=task.options,
+            files=self.raw.names,
+            attribute_in_features=task.attribute_in_features,
+            seed=None if self.raw.names else self.experiment.seed,
+            # where raw files lie is not part of a result's identity, what is in them is
+            content=self.raw.content,
+            placebo=Placebo(**task.permuting(self.experiment.seed)) if task.permutation else None,
+        )
+        step = add(
+            self.steps, self.slug(), settings, {},
+            modules=("popleak.stages.dataset", plugins.modules("datasets")[task.dataset]), mem_mb=4000,
+        )  # fmt: skip
+        step.inputs["files"] = self.raw.paths
+        return step
+
+    def draw(self, slug: str, settings: D, **more: Any) -> Step[D]:
+        return add(
+            self.steps, self.slug(settings.purpose, slug), settings,
+            {"data": self.data, "pools": self.pools}, modules=("popleak.stages.draw",),
+            mem_mb=cost.memory(3 * self.models * self.task.rows, self.features), **more,
+        )  # fmt: skip

@@ -1,0 +1,168 @@
+"""What a run still has to do, and what it will cost on this machine: CPU time, wall time, disk.
+
+The costs of steps are those of a reference core (`cost`). A few seconds of the engine's own work tell how this machine
+compares to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import plugins
+from . import cost
+from .build import Plan
+from .steps import Step
+
+if TYPE_CHECKING:
+    from .stock import Stock
+
+ENGINE = ("train", "defend", "query", "measure")
+"""Stages whose work is done by the engine."""
+REFERENCE_START = 2.2
+"""CPU seconds in which the reference core imports and compiles the engine."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How many times as long as the reference core this machine takes: for compiling and imports, and for training."""
+
+    start: float
+    engine: float
+
+
+def calibrate() -> Speed:
+    """Measure this machine: one compilation of the engine, and the best of three rounds of training."""
+    begin = time.process_time()
+    from ..engine.fit import Chain, Table, Training, fit
+
+    sides = (50, 32, 16, 1)
+    shape = cost.Shape(1000, 100, 5, sides)
+    training = Training(epochs=shape.epochs, batch=shape.batch, learning_rate=1e-3, validation=0.0)
+    rng = np.random.default_rng(0)
+    table = Table.of(rng.normal(size=(2000, 50)), rng.random(2000) < 0.5, rng.random(2000) < 0.5)
+    rows = np.stack([rng.permutation(2000)[: shape.rows] for _ in range(64)])
+    fit(Chain(sides), table, rows[:1, :10], np.arange(1), training)
+    start = time.process_time() - begin
+    rounds = []
+    for _ in range(3):
+        begin = time.process_time()
+        fit(Chain(sides), table, rows, np.arange(len(rows)), training)
+        rounds.append(time.process_time() - begin)
+    return Speed(start / REFERENCE_START, min(rounds) / (len(rows) * shape.seconds()))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of the estimate: jobs, jobs whose files are there, models to train, models to copy from other files of the store,
+    CPU seconds and megabytes to come."""
+
+    name: str
+    jobs: int
+    there: int
+    models: int
+    reused: int
+    seconds: float
+    mb: float
+    longest: float
+
+
+def is_there(step: Step[Any]) -> bool:
+    """Return whether all files of a step are there (Snakemake may still find them out of date)."""
+    return all(Path(path).exists() for path in step.outputs.values())
+
+
+def stages(plan: Plan, speed: Speed, steps: Sequence[Step[Any]] | None = None) -> list[Stage]:
+    """Return the estimate by stage, of all steps of a plan or of some."""
+    from .stock import Stock
+
+    stock = Stock(plan)
+    found: dict[str, list[Step[Any]]] = {}
+    for step in plan.all_steps() if steps is None else steps:
+        found.setdefault(step.stage, []).append(step)
+    return [_stage(name, steps, speed, stock) for name, steps in found.items()]
+
+
+def _stage(name: str, steps: list[Step[Any]], speed: Speed, stock: Stock) -> Stage:
+    todo = [step for step in steps if not is_there(step)]
+    factor = speed.engine if name in ENGINE else speed.start
+    held = [stock.count(step) for step in todo]
+    each = [
+        cost.START[name] * speed.start + step.seconds * factor * (1 - reused / max(step.models, 1))
+        for step, reused in zip(todo, held, strict=True)
+    ]
+    models = sum(step.models for step in todo) - sum(held) if name in ("train", "defend") else 0
+    mb = sum(step.mb for step in todo)
+    return Stage(name, len(steps), len(steps) - len(todo), models, sum(held), sum(each), mb, max(each, default=0.0))
+
+
+def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
+    """Return wall seconds on `cores` cores: all work shared out, or where that is longer the longest job of each stage
+    in turn, and Snakemake itself."""
+    total = sum(stage.seconds for stage in found)
+    once, each = cost.SNAKEMAKE
+    jobs = sum(stage.jobs - stage.there for stage in found)
+    own = speed.start * (once + each * jobs) if jobs else speed.start * once
+    return max(total / cores, sum(stage.longest for stage in found)) + own
+
+
+def alone(plan: Plan) -> list[str]:
+    """Return the ids of models that the engine's compiled loops do not take."""
+    found: dict[str, None] = {}
+    for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
+        plugin = plugins.load("models", model.name)
+        if plugin.gradient and plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings)) is None:
+            found[model.id] = None
+    return list(found)
+
+
+def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
+    """Return the estimate as lines of text."""
+    found = stages(plan, speed)
+    text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'re-used':>10}{'CPU':>10}{'disk':>10}"]
+    for stage in found:
+        numbers = f"{stage.models or '':>10}{stage.reused or '':>10}{_duration(stage.seconds):>10}{_size(stage.mb):>10}"
+        text.append(f"{stage.name:<9}{stage.jobs:>6}{stage.there:>7}{numbers}")
+    total, mb = sum(stage.seconds for stage in found), sum(stage.mb for stage in found)
+    models, reused = sum(stage.models for stage in found), sum(stage.reused for stage in found)
+    jobs, there = sum(stage.jobs for stage in found), sum(stage.there for stage in found)
+    text.append(
+        f"{'all':<9}{jobs:>6}{there:>7}{models or '':>10}{reused or '':>10}{_duration(total):>10}{_size(mb):>10}"
+    )
+    if extra := [step for step in plan.all_steps() if step.id in plan.placebos and not is_there(step)]:
+        trained = sum(step.models for step in extra if step.stage == "train")
+        cost_of = _duration(sum(stage.seconds for stage in stages(plan, speed, extra)))
+        text.append(f"of these for placebos: {len(extra)} jobs, {trained:,} models, {cost_of} CPU")
+    if jobs == there:
+        text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
+    else:
+        wall = _duration(wall_seconds(found, cores, speed))
+        if names := alone(plan):
+            slow = f"trained one at a time by torch, about {cost.OTHER:.0f} times slower"
+            text.append(f"{', '.join(names)}: no chain of Linear and ReLU, {slow}")
+        if plan.experiment.engine.device != "cpu":
+            text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
+        text.append(
+            f"about {wall} on {cores} {'core' if cores == 1 else 'cores'} that do nothing else "
+            f"(this machine takes {speed.engine:.2g} times as long as the reference core to train)"
+        )
+    return text
+
+
+def _duration(seconds: float) -> str:
+    if seconds <= 0:
+        return "-"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def _size(mb: float) -> str:
+    if mb <= 0:
+        return "-"
+    return f"{mb / 1000:.1f} GB" if mb >= 999.5 else f"{max(mb, 1):.0f} MB"

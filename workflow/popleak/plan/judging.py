@@ -1,0 +1,336 @@
+"""The steps that judge one task's models: what is asked of them, how they are measured, and who attacks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..config.resolve import ResolvedChoice
+from ..core import needs, plugins
+from ..core.protocols import ROLES, Role
+from ..core.settings import digest
+from ..steps.arms import Arm as Told
+from ..steps.arms import AtRandom
+from ..steps.attack import AttackStep, Held, Weights
+from ..steps.draw import ModelDraw, PointsOf, QueryDraw
+from ..steps.games import Played, Poison
+from ..steps.measure import MeasureStep
+from ..steps.models import Direction, ModelsStep
+from ..steps.query import QueryStep
+from ..steps.regress import RegressStep
+from ..steps.train import TrainStep
+from . import cost
+from .context import TaskContext
+from .games import Game, several
+from .steps import Input, Step, add, tables_named
+
+FILES: dict[Role, str] = {"victim": "victims", "shadow": "shadows"}
+"""The name of a role's output file, by role."""
+USUAL_DEFENCES = 6
+DEAREST_ATTACK = 4
+"""How many times as long as the mean attack the dearest takes."""
+ANSWERS = ("labels", "scores", "pair")
+"""Access to answers, which shadows of another architecture give as well."""
+
+
+Files = Mapping[str, Sequence[Step[ModelsStep]]]
+"""The steps that hold models, by arm."""
+Judged = dict[str, list[Step[Any]]]
+"""The steps whose files are put together in public tables, by `measure`, `attack`, `regress` and `placebo`."""
+
+
+class Arm(NamedTuple):
+    """A population: the defence, the steps that hold it, and the roles that it has models of."""
+
+    defence: ResolvedChoice
+    steps: Sequence[Step[ModelsStep]]
+    roles: tuple[Role, ...]
+
+
+def arm_of(defence: ResolvedChoice) -> str:
+    """Return the name under which a defence's models are asked: a renamed `id` must not train or ask them again."""
+    return "none" if defence.name == "none" else f"{defence.name}#{digest(defence.settings, 8)}"
+
+
+class Asked(NamedTuple):
+    """A model's arms by name, and for each cut of games the step that asks them."""
+
+    arms: Mapping[str, Arm]
+    answers: list[Step[QueryStep]]
+
+
+class JudgePlan:
+    """Adds the steps of one task that judge. `task`: what the plan of the task knows; `draws`: the steps that draw S_0."""
+
+    def __init__(self, task: TaskContext, draws: Sequence[Step[ModelDraw]]) -> None:
+        self.plan, self.draws = task, draws
+        self.task, self.experiment, self.steps = task.task, task.experiment, task.steps
+        pairs = [game for game in task.games if not game.many]
+        cuts = [[pairs[i] for i in cut] for cut in cost.bundles([self._usual_pair()] * len(pairs), task.limit)]
+        self.cuts: list[list[Game]] = [*cuts, *([game] for game in task.games if game.many)]
+        self.points = [self._points(cut) for cut in self.cuts]
+
+    def _points(self, cut: list[Game]) -> Step[QueryDraw]:
+        # among many worlds points stand for groups, as in pure worlds
+        settings = QueryDraw(
+            purpose="query",
+            seed=self.experiment.seed,
+            key=self.task.key,
+            mode="natural" if cut[0].many else self.task.ratio_mode,
+            pairs=tuple(
+                PointsOf(pair=game.key, ratios=(0.0, 1.0) if game.many else (game.ratios[0], game.ratios[1]))
+                for game in cut
+            ),
+            query_rows=self.task.query_rows,
+            splits=self.experiment.population.splits,
+        )
+        return self.plan.draw(self._named(cut), settings)
+
+    @staticmethod
+    def _named(cut: list[Game]) -> str:
+        return several([game.slug for game in cut])
+
+    def asked(self, model: ResolvedChoice, arms: Mapping[str, Arm]) -> Asked:
+        """Add the steps in which a model's populations answer, one for each cut of games."""
+        return Asked(arms, [self._query(model, arms, *one) for one in zip(self.cuts, self.points, strict=True)])
+
+    def _query(
+        self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[QueryDraw]
+    ) -> Step[QueryStep]:
+        numbers, used = self.plan.models * 2 * self.task.query_rows, self._files(cut, arms)
+        settings = QueryStep(
+            model=model.name,
+            model_settings=model.settings,
+            pairs=tuple(game.played() for game in cut),
+            arms={role: self._answering(arms, files) for role, files in used.items()},
+            repeats=self._repeats(_random(arms)),
+        )
+        inputs = {f"{role}_models": _all_of(used[role], FILES[role]) for role in FILES}
+        worlds = sum(len(game.worlds) for game in cut)
+        asked = self.plan.models * len(arms) * worlds
+        return add(
+            self.steps, self.plan.slug(model.name, self._named(cut)), settings,
+            {"data": self.plan.data, "points": points, **inputs}, outputs=tables_named(*FILES.values()),
+            modules=("popleak.stages.query", *_modules(model, arms)), models=asked,
+            mem_mb=cost.memory(numbers * (1 + max(settings.repeats) // 8), self.plan.features),
+            seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], len(arms)),
+            mb=asked * 2 * self.task.query_rows * 3.2e-6,
+        )  # fmt: skip
+
+    @staticmethod
+    def _answering(arms: Mapping[str, Arm], files: Files) -> tuple[Told, ...]:
+        """Return what a step is told of the arms that it asks, and how many files of each it is given."""
+        random = _random(arms)
+        chosen = {name: arms[name].defence for name in files}
+        return tuple(
+            Told(
+                arm=name,
+                files=len(files[name]),
+                base=one.name == "none",
+                answers=AtRandom(defence=one.name, settings=one.settings) if name in random else None,
+            )
+            for name, one in chosen.items()
+        )
+
+    def _repeats(self, random: object) -> tuple[int, ...]:
+        """Return how often each query is asked; random: true where a defence answers at random."""
+        return tuple(sorted(self.experiment.repeats)) if random else (1,)
+
+    def _files(self, cut: list[Game], arms: Mapping[str, Arm]) -> dict[Role, Files]:
+        """Return by role and arm the steps that hold models of the games' worlds."""
+        worlds = {world for game in cut for world in game.worlds}
+        directions = {(game.worlds[b], game.towards(b)[0]) for game in cut for b in range(len(game.worlds))}
+        return {
+            role: {
+                name: [step for step in arm.steps if _holds(step, worlds, directions)]
+                for name, arm in arms.items()
+                if role in arm.roles
+            }
+            for role in ROLES
+        }
+
+    def judge(self, model: ResolvedChoice, asked: Mapping[str, Asked], judged: Judged) -> None:
+        """Add the steps that measure and attack a model. asked: by id, of all models that shadows may have."""
+        mine = asked[model.id]
+        parts = list(zip(self.cuts, self.points, mine.answers, strict=True))
+        for cut, _, answers in parts:
+            if "measure" in judged and not cut[0].many:
+                judged["measure"].append(self._measure(model, cut, mine.arms, answers))
+        # attack by attack, so that the order of rows in public tables does not depend on the cut
+        for chosen in self.task.attacks:
+            attack = plugins.load("attacks", chosen.name)
+            others = [one for one in self.task.shadow_models if one.id != model.id]
+            if not attack.shadows or {attack.access, attack.shadow_access or attack.access} - set(ANSWERS):
+                others = []
+            for shadow in (model, *others):
+                for i, (cut, points, answers) in enumerate(parts):
+                    stage = "regress" if cut[0].many else "attack"
+                    if stage == "regress" and not attack.many:
+                        continue
+                    inputs: dict[str, Input] = {
+                        "points": points, "victims": [(answers, "victims")],
+                        "shadows": [(asked[shadow.id].answers[i], "shadows")],
+                    }  # fmt: skip
+                    judged[stage].append(self._attack(model, shadow, chosen, cut, mine.arms, inputs))
+
+    def _measure(
+        self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step[QueryStep]
+    ) -> Step[MeasureStep]:
+        defences = self.plan.defences
+        victims = self._files(cut, arms)["victim"]
+        settings = MeasureStep(
+            task=self.task.id,
+            model_id=model.id,
+            model=model.name,
+            model_settings=model.settings,
+            seed=self.experiment.seed,
+            key=self.task.key,
+            mode=self.task.ratio_mode,
+            pairs=tuple(game.described() for game in cut),
+            worlds=tuple(game.played() for game in cut),
+            defences=defences,
+            arms=self._arms_by_id(),
+            victims=self._answering(arms, victims),
+        )
+        inputs: dict[str, Input] = {
+            "data": self.plan.data, "pools": self.plan.pools, "victim_models": _all_of(victims, FILES["victim"]),
+            "shadows": [(answers, FILES["shadow"])],
+        }  # fmt: skip
+        shape = self.plan.shapes[model.id]
+        return add(
+            self.steps, self.plan.slug(model.id, self._named(cut)), settings, inputs,
+            outputs=tables_named("models", "bounds"), modules=("popleak.stages.measure", *_modules(model, arms)),
+            mem_mb=cost.memory(self._measure_numbers(shape), self.plan.features),
+            seconds=len(cut) * self._measure_seconds(shape, len(defences)),
+            mb=2 * self.plan.models * len(defences) * len(cut) * 1e-4,
+        )  # fmt: skip
+
+    def _attack(
+        self,
+        model: ResolvedChoice,
+        shadow: ResolvedChoice,
+        chosen: ResolvedChoice,
+        cut: list[Game],
+        arms: Mapping[str, Arm],
+        inputs: dict[str, Input],
+    ) -> Step[AttackStep]:
+        """Add one attack's step: on a victim model, with shadows of one architecture."""
+        attack = plugins.load("attacks", chosen.name)
+        defences = self.plan.defences
+        named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
+        knows = "aware" in self.experiment.knowledge
+        usual = {one.id: self.plan.aware(one) for one in self.task.defences} if knows else {}
+        aware = {one: other for one, other in usual.items() if other is not None and arm_of(other) in arms}
+        worlds: tuple[Played, ...] = ()
+        weights = None
+        if "weights" in (attack.access, attack.shadow_access):
+            used = self._files(cut, arms)
+            worlds = tuple(game.played() for game in cut)
+            held = {
+                role: tuple(Held(arm=name, files=len(files)) for name, files in of.items()) for role, of in used.items()
+            }
+            weights = Weights(model_settings=model.settings, files=held)
+            inputs |= {
+                "data": self.plan.data,
+                **{f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES},
+            }
+        if attack.access == "rows":
+            worlds = tuple(game.played() for game in cut)
+            wanted = {world for game in cut for world in game.worlds}
+            drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
+            inputs |= {"data": self.plan.data, "draw": [(step, "table") for step in drawn]}
+        settings = (RegressStep if cut[0].many else AttackStep)(
+            task=self.task.id,
+            model_id=model.id,
+            model=model.name,
+            shadow_model=shadow.id,
+            attack=chosen.name,
+            attack_id=chosen.id,
+            attack_settings=chosen.settings,
+            seed=self.experiment.seed,
+            key=self.task.key,
+            mode=self.task.ratio_mode,
+            rows=self.task.rows,
+            pairs=tuple(game.described() for game in cut),
+            defences=defences,
+            arms=self._arms_by_id() | {other.id: arm_of(other) for other in aware.values()},
+            knowledge=tuple(self.experiment.knowledge),
+            aware={one: other.id for one, other in aware.items()},
+            randomised=tuple(one for one, defence in named.items() if defence.randomised),
+            repeats=self._repeats(any(one.randomised for one in named.values())),
+            poison=Poison(group=self.task.poison.group, label=self.task.poison.label),
+            worlds=worlds,
+            weights=weights,
+        )
+        numbers = self.plan.models * max(2 * self.task.query_rows, self.task.rows if attack.access == "rows" else 0)
+        names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
+        count = sum(len(game.worlds) for game in cut)
+        calibrations = (
+            self.experiment.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
+        )
+        return add(
+            self.steps, self.plan.slug(*names), settings, inputs,
+            modules=(f"popleak.stages.{settings.stage}", plugins.modules("attacks")[chosen.name]), mem_mb=cost.memory(12 * numbers, self.plan.features),
+            seconds=count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds,
+            mb=2 * self.plan.models * len(defences) * count * 1e-5,
+        )  # fmt: skip
+
+    def _arms_by_id(self) -> dict[str, str]:
+        """Return the names of arms by the ids that a reader gave: what was trained and asked has names made of settings."""
+        return {defence.id: arm_of(defence) for defence in self.task.defences}
+
+    def _usual_pair(self) -> float:
+        """Return CPU seconds of the dearest judging job for one pair with a usual model and usual defences: pairs share jobs
+        by it, whatever models, defences and attacks there are."""
+        query = self._query_seconds(self.plan.usual, USUAL_DEFENCES)
+        measure = self._measure_seconds(self.plan.usual, USUAL_DEFENCES)
+        return max(query, measure, DEAREST_ATTACK * self._attack_seconds(USUAL_DEFENCES))
+
+    def _query_seconds(self, shape: cost.Shape | None, defences: int) -> float:
+        return 2 * self.plan.models * defences * (shape.score(2 * self.task.query_rows) if shape else 1e-5)
+
+    def _measure_seconds(self, shape: cost.Shape | None, defences: int) -> float:
+        """Return CPU seconds of one pair: victims on all rows of the pool, and a look at the shadows' answers."""
+        victims = 2 * self.experiment.population.victims * defences
+        shadows = 2 * self.plan.models * defences - victims
+        scored = shape.score(self.plan.pool_rows) if shape else 1e-5
+        return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
+
+    def _measure_numbers(self, shape: cost.Shape | None) -> int:
+        """Return the numbers in memory at once: one split's victims of a world, or as many as are scored at once, and the shadows'
+        answers."""
+        population = self.experiment.population
+        weights = self.plan.models * (shape.parameters() if shape else 100)
+        scored = max(
+            self.plan.pool_rows, min(population.victims * self.plan.pool_rows // population.splits, needs.SCORES)
+        )
+        return 3 * scored + weights + 4 * population.splits * population.shadows * 2 * self.task.query_rows
+
+    def _attack_seconds(self, defences: int) -> float:
+        """Return CPU seconds of the mean attack for one pair."""
+        calibrations = self.experiment.population.splits * (1 + defences)
+        shadows = 2 * self.experiment.population.shadows
+        return calibrations * (0.003 + 1e-8 * shadows * 2 * self.task.query_rows) + 2.5e-5 * self.plan.models * defences
+
+
+def _holds(step: Step[ModelsStep], worlds: set[str], directions: set[Direction]) -> bool:
+    """Return whether a step of the stages train or defend holds models of these worlds, or defended in these directions."""
+    if isinstance(step.settings, TrainStep):
+        return bool(set(step.settings.worlds) & worlds)
+    return bool(set(step.settings.made) & directions)
+
+
+def _random(arms: Mapping[str, Arm]) -> set[str]:
+    """Return the names of the arms that answer at random."""
+    return {name for name, arm in arms.items() if plugins.load("defences", arm.defence.name).randomised}
+
+
+def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:
+    """Return the modules of the plugins that answer: the model's, and those of defences that answer at random."""
+    random = {plugins.modules("defences")[arms[name].defence.name] for name in _random(arms)}
+    return plugins.modules("models")[model.name], *sorted(random)
+
+
+def _all_of(files: Files, output: str) -> list[tuple[Step[ModelsStep], str]]:
+    """Return one output of the steps of all arms, arm by arm."""
+    return [(step, output) for steps in files.values() for step in steps]

@@ -1,0 +1,134 @@
+"""What public tables can ask to know of an experiment: the fields of their classes in `steps.tables` name attributes of `Known`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..attacks.base import BLACK_BOX
+from ..config import resolve as config
+from ..config.experiment import Experiment
+from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask
+from ..core import plugins
+from ..defences.base import TuneSettings
+from ..steps.tables.leakage import Data
+from ..steps.tables.placebo import Copy
+from ..steps.tables.sensitivity import Tuning
+from . import searches, sizes
+
+
+@dataclass(frozen=True)
+class Known:
+    """An experiment and the tasks that are run. What is said of defences and attacks is by the id of the task, then by their own."""
+
+    experiment: Experiment
+    given: Sequence[SettledTask]
+
+    @property
+    def tau(self) -> float:
+        return self.experiment.tau
+
+    @property
+    def margin(self) -> float:
+        return self.experiment.margin
+
+    @property
+    def seed(self) -> int:
+        return self.experiment.seed
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(task.id for task in self.given)
+
+    @property
+    def datasets(self) -> Mapping[str, str]:
+        return {task.id: task.dataset for task in self.given}
+
+    @property
+    def ratio_modes(self) -> Mapping[str, str]:
+        return {task.id: task.ratio_mode for task in self.given}
+
+    @property
+    def balanced(self) -> Mapping[str, str]:
+        return config.balanced(self.given)
+
+    @property
+    def controls(self) -> Mapping[str, Mapping[str, str]]:
+        return {task.id: {one.id: one.control for one in task.defences if one.control} for task in self.given}
+
+    @property
+    def kinds(self) -> Mapping[str, Mapping[str, str]]:
+        return {task.id: {one.id: _kind(one) for one in task.defences} for task in self.given}
+
+    @property
+    def searched(self) -> Mapping[str, tuple[str, ...]]:
+        return {task.id: tuple(one.id for one in task.defences if searches.searched(one)) for task in self.given}
+
+    @property
+    def references(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            task.id: tuple(one.id for one in task.attacks if plugins.load("attacks", one.name).reference)
+            for task in self.given
+        }
+
+    @property
+    def white_box(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            task.id: tuple(one.id for one in task.attacks if plugins.load("attacks", one.name).access not in BLACK_BOX)
+            for task in self.given
+        }
+
+    @property
+    def copies(self) -> Mapping[str, Copy]:
+        """The tasks' placebos by their own ids."""
+        return {
+            copy.id: Copy(task=task.id, permutation=copy.permutation) for task in self.given for copy in task.placebos()
+        }
+
+    @property
+    def data(self) -> Mapping[str, Data]:
+        twins = config.unseen(self.given)
+        return {
+            task.id: Data(
+                dataset=task.dataset,
+                attribute=sizes.attribute_name(task),
+                rows=task.rows,
+                attribute_in_features=task.attribute_in_features,
+                twin_task=twins.get(task.id),
+            )
+            for task in self.given
+        }
+
+    @property
+    def arms(self) -> Mapping[str, Mapping[str, Tuning]]:
+        return {task.id: tuned(self.experiment, task) for task in self.given}
+
+
+def tuned(experiment: Experiment, task: ResolvedTask) -> dict[str, Tuning]:
+    """Return the settings of a task's fine-tuning defences by id, those filled in that are left to the training. What rehearses
+    nothing has the share 0, what has no EO term the weight 0."""
+    found = {}
+    for defence in task.defences:
+        if issubclass(plugins.load("defences", defence.name).Settings, TuneSettings):
+            settings = config.effective(defence.settings, experiment.training)
+            found[defence.id] = Tuning(
+                kind=defence.name,
+                control=defence.control,
+                epochs=settings["epochs"],
+                learning_rate=settings["learning_rate"],
+                rehearsal=settings.get("rehearsal", 0.0),
+                eo_weight=settings.get("eo_weight", 0.0),
+            )
+    return found
+
+
+def swept(experiment: Experiment, task: ResolvedTask) -> bool:
+    """Return whether a task has a fine-tuning defence at more than one setting."""
+    kinds = [one.kind for one in tuned(experiment, task).values()]
+    return len(set(kinds)) < len(kinds)
+
+
+def _kind(defence: ResolvedChoice) -> str:
+    """Return what a defence is by its method: `fft-rehearsal` that rehearses nothing is `fft`, and no claim on rehearsal is of it."""
+    bare = defence.name == "fft-rehearsal" and defence.settings["rehearsal"] == 0
+    return "fft" if bare else defence.name

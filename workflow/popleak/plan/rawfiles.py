@@ -1,0 +1,78 @@
+"""A task's raw files: which its options mean, where they lie, and which are to be fetched. Part of the plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config.resolve import ResolvedTask
+from ..core import plugins
+from ..core.errors import PopleakError
+from ..datasets._fetch import locate
+from ..datasets.base import Source
+from ..store import seal
+from .steps import ROOT
+
+
+class AbsentError(PopleakError):
+    """A raw file that is not here and that no publisher serves. The other tasks can be run without it."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The raw files of one task.
+
+    options: the dataset's, with nothing left open; names, paths: of the files; fetches: (dataset, source) by the path
+    of each file to fetch; note: what the dataset chose among several files and why, or ""; content: the SHA-256 by name of
+    each file whose digest is not pinned in the code: a user's own may be another one tomorrow, with any date.
+    """
+
+    options: dict[str, Any]
+    names: tuple[str, ...]
+    paths: tuple[str, ...]
+    fetches: dict[str, tuple[str, Source]]
+    note: str
+    content: dict[str, str]
+
+
+def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
+    """Return the task's raw files. Raises PopleakError for a file of the user's own that is not there, AbsentError for
+    another one that is neither there nor served."""
+    plugin = plugins.load("datasets", task.dataset)
+    given = plugin.Settings.model_validate(task.options)
+    options, note = plugin.settle(given, lambda source: locate(task.dataset, source, data_dir) is not None)
+    sources = plugin.sources(options)
+    paths: list[str] = []
+    fetches: dict[str, tuple[str, Source]] = {}
+    content: dict[str, str] = {}
+    for source in sources:
+        found = locate(task.dataset, source, data_dir)
+        if found is None and source.url is None:
+            if plugin.own:
+                raise PopleakError(
+                    f"config: tasks: {task.id}: no file {source.file}: give its path, or {plugin.remedy(source)}"
+                )
+            raise AbsentError(f"{task.id}: no file {source.file}: {plugin.remedy(source)}")
+        if found is None:
+            paths.append(f"{ROOT}/data/{task.dataset}/{source.file}")
+            fetches[paths[-1]] = (task.dataset, source)
+            continue
+        if re.search(r"\{.*\}", str(found)):
+            raise PopleakError(
+                f"config: tasks: {task.id}: {found}: Snakemake takes what stands in braces for a wildcard: rename the file, or its folder"
+            )
+        if source.sha256 is None:
+            content[source.file] = _digest(found, task.id)
+        paths.append(str(found))
+    return Raw(options.resolved(), tuple(source.file for source in sources), tuple(paths), fetches, note, content)
+
+
+def _digest(path: Path, task: str) -> str:
+    try:
+        return seal.file_digest(path)
+    except OSError as error:
+        raise PopleakError(
+            f"config: tasks: {task}: {path}: cannot be read ({error.strerror}): check its rights"
+        ) from error

@@ -1,0 +1,85 @@
+"""Before any job: what the validation rows of a defence that searches lambda (`eo_weight: auto`) will be able to show.
+
+The search refuses a lambda only where these rows show that Delta_EO exceeds the target (`measures.target`). Few rows show nothing but
+large differences, and the search then takes the first lambda nearly always: a user must know that before the run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..config.resolve import ResolvedChoice, SettledTask
+from ..datasets.base import Cells
+from .games import games_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def searched(defence: ResolvedChoice) -> bool:
+    """Return whether a defence chooses lambda for each model on its validation rows."""
+    return defence.settings.get("eo_weight") == "auto"
+
+
+def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[str]:
+    """Return a line for each defence that searches with a target below the noise of its validation rows.
+
+    validation: share of a draw that is held out. cells: the dataset's counts; None: they are not known, and groups and labels are taken to be
+    of one size, of which the noise is least.
+    """
+    if not any(map(searched, task.defences)):
+        return []
+    from ..measures import target
+
+    found, at_best = [], "" if cells else "at best "
+    cells = cells or Cells(((1, 1), (1, 1)), exact=False)
+    for defence in filter(searched, task.defences):
+        aim = defence.settings["eo_target"]
+        counts = list(_rows(task, defence.settings, validation, cells))
+        # of all that the models of the task start from, the rows that show least
+        noise = max((target.without_difference(one) for one in counts), key=_last)
+        least = max((target.detectable(one, aim) for one in counts), key=_last)
+        if noise <= aim:
+            continue
+        lead = f"{task.id}: defence {defence.id!r} searches lambda (eo_weight: auto) on about {round(counts[0].sum())} validation rows a model"
+        if math.isnan(noise):
+            found.append(
+                f"{lead}, where no label has rows of both groups, so that no lambda is refused: give eo_weight a number"
+            )
+            continue
+        most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
+        found.append(
+            f"{lead}: a model that treats the groups alike and errs once in four reads a Delta_EO of {at_best}{noise:.2f} there on average, "
+            f"above eo_target {aim:g}, and what is refused with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
+            f"training.validation, or take more rows"
+        )
+    return found
+
+
+def _last(value: float) -> float:
+    """Return a sort key that puts what is not known, NaN, after all numbers."""
+    return math.inf if math.isnan(value) else value
+
+
+def _rows(task: SettledTask, settings: Mapping[str, Any], validation: float, cells: Cells) -> Iterator[np.ndarray]:
+    """Yield the expected validation rows (2, 2) by [y, a], in whole rows, of a defended model in each world and direction.
+
+    They are rows held out of S_0 and of what is fine-tuned on; of the latter only those of the complement are clean, since M_0 saw
+    the rehearsed ones. The EO reference `held-out` takes half of them.
+    """
+    import numpy as np
+
+    from ..measures.bounds import world_cells
+
+    counts = np.array(cells.counts, dtype=float)
+    rates = counts[1] / np.maximum(counts.sum(axis=0), 1)
+    law = {"mode": task.ratio_mode, "rates": rates, "label_rate": counts[1].sum() / max(counts.sum(), 1)}
+    held = round(validation * task.rows)
+    kept = 0.5 if settings["eo_reference"] == "held-out" else 1.0
+    fresh = 1 - settings.get("rehearsal", 0.0)
+    turns = {(game.ratios[b], game.towards(b)[1]) for game in games_of(task) for b in range(len(game.ratios))}
+    for own, other in sorted(turns):
+        joint = world_cells(ratio=own, **law) + fresh * world_cells(ratio=other, **law)
+        yield np.rint(kept * held * joint)

@@ -1,0 +1,236 @@
+"""The steps of one task: how its worlds, defences and games are cut into jobs.
+
+What a user adds, drops or recomputes alone (a defence, an attack, a model) has jobs of its own. Worlds and games share a job
+until it is full (`engine.job_seconds`), and a world that alone costs more is cut into parts. What judges the models is
+planned in `judging`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar
+
+from ..config.resolve import ResolvedChoice
+from ..core import plugins
+from ..core.protocols import ROLES, Role
+from ..engine.fit import Training
+from ..steps.defend import DefendStep
+from ..steps.draw import Drawn, ModelDraw, Slipped
+from ..steps.games import Poison
+from ..steps.models import ModelsStep
+from ..steps.train import TrainStep
+from . import cost, games, searches
+from .context import TaskContext
+from .games import several, slug_of
+from .judging import FILES, Arm, Judged, JudgePlan, arm_of
+from .steps import Input, Step, add, sane, tables_named
+
+M = TypeVar("M", bound=ModelsStep)
+
+
+class Cut(NamedTuple):
+    """Draws that share a job: what they are (one a world or direction), and the step that makes them; None where no defence of
+    the task trains on them."""
+
+    items: list[Drawn]
+    step: Step[ModelDraw] | None
+
+
+class TaskPlan(TaskContext):
+    """Adds one task's steps."""
+
+    def add(self, judged: Judged) -> None:
+        """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
+        stage `measure`, the models are not measured."""
+        worlds = {
+            world: self._item(world, world, game.poison, ratio=ratio)
+            for game in self.games
+            for world, ratio in zip(game.worlds, game.ratios, strict=True)
+        }
+        base = self._draws("base", list(worlds.values()))
+        directions = [
+            self._item(world, other, share, ratio=ratio, own_ratio=own)
+            for (world, other), (own, ratio, share) in games.directions(self.games).items()
+        ]
+        complement = self._draws("complement", directions, made=self.task.complemented)
+        judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
+        own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
+        for model in self.task.shadow_models:
+            if model.id not in own:
+                own[model.id] = judging.asked(model, self._arms(model, complement, base, ("shadow",)))
+        for model in self.task.models:
+            judging.judge(model, own, judged)
+
+    def placebos(self) -> Iterator[TaskPlan]:
+        """Yield the plans of the task with its group column permuted. Their pools give what the task's give: groups keep their rows, and
+        their label rates, which label-balanced draws need alike, come nearer to each other."""
+        for task in self.task.placebos():
+            yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
+
+    def _item(self, world: str, other: str, share: float, *, ratio: float, own_ratio: float | None = None) -> Drawn:
+        """Return what a draw needs to know: rows of `other`, of ratio `ratio`, for models of `world`, which has this share of poison
+        and, where the draw is a complement, the ratio `own_ratio`."""
+        poison = self.task.poison
+        slipped = Slipped(share=share, group=poison.group, label=poison.label) if share else None
+        return Drawn(world=world, from_world=other, ratio=ratio, own_ratio=own_ratio, poison=slipped)
+
+    def _arms(
+        self, model: ResolvedChoice, complement: list[Cut], base: list[Cut], roles: Sequence[Role]
+    ) -> dict[str, Arm]:
+        """Return a model's populations by name: undefended, under each defence, and shadows under its default settings."""
+        trained = self._train(model, base, roles)
+        arms: dict[str, Arm] = {}
+        for defence in self.task.defences:
+            steps: Sequence[Step[ModelsStep]] = trained
+            if defence.name != "none":
+                steps = self._defend(model, defence, complement, base, trained, roles)
+            arms[arm_of(defence)] = Arm(defence, steps, tuple(roles))
+        if "aware" in self.experiment.knowledge:
+            for defence in self.task.defences:
+                usual = self.aware(defence)
+                if usual is not None and arm_of(usual) not in arms:
+                    steps = self._defend(model, usual, complement, base, trained, ("shadow",))
+                    arms[arm_of(usual)] = Arm(usual, steps, ("shadow",))
+        return arms
+
+    def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
+        """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own."""
+        tries = 1.0
+        if searches.searched(defence):
+            tries = (1 + len(defence.settings["eo_grid"])) / 2
+        return tries * shape.seconds(defence.settings.get("epochs"))
+
+    def _draws(self, purpose: Literal["base", "complement"], items: list[Drawn], *, made: bool = True) -> list[Cut]:
+        """Return the draws of `items` in runs that fill a job with the training of a usual model; made: whether steps make them.
+
+        The run does not depend on which models and defences there are, so that adding one changes no other's steps.
+        """
+        population = self.experiment.population
+        found = []
+        for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
+            mine = [items[i] for i in cut]
+            if not made:
+                found.append(Cut(mine, None))
+                continue
+            settings = ModelDraw(
+                purpose=purpose,
+                seed=self.experiment.seed,
+                key=self.task.key,
+                mode=self.task.ratio_mode,
+                draws=tuple(mine),
+                rows=self.task.rows,
+                victims=population.victims,
+                shadows=population.shadows,
+            )
+            name = several([self._named(item) for item in mine])
+            rows = self.models * len(mine) * self.task.rows
+            # for a complement the model's own draw is made again
+            seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
+            found.append(Cut(mine, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
+        return found
+
+    @staticmethod
+    def _named(item: Drawn) -> str:
+        world, other = slug_of(item.world), slug_of(item.from_world)
+        return world if world == other else f"{world}-from-{other}"
+
+    def _train(self, model: ResolvedChoice, base: list[Cut], roles: Sequence[Role]) -> list[Step[TrainStep]]:
+        shape = self.shapes[model.id]
+        each = shape.seconds() if shape else 1e-4
+        found = []
+        for cuts, items in self._together(base, each):
+            worlds = tuple(item.world for item in items)
+            settings = TrainStep(
+                model=model.name, model_settings=model.settings, training=self._training(model),
+                roles=tuple(roles), part=(0, 1), poison=self._poison(worlds), worlds=worlds,
+            )  # fmt: skip
+            inputs: dict[str, Input] = {
+                "data": self.data,
+                "draw": [(cut.step, "table") for cut in cuts if cut.step],
+            }
+            found += self._parts([model.name], settings, inputs, (model,), items, each)
+        return found
+
+    def _training(self, model: ResolvedChoice) -> Training | None:
+        """Return how a model is trained, None of a closed form."""
+        return Training(**self.experiment.training.resolved()) if self.shapes[model.id] is not None else None
+
+    def _poison(self, worlds: Sequence[str]) -> Poison | None:
+        """Return whose rows are slipped in, None where no world is poisoned."""
+        poison = self.task.poison
+        return Poison(group=poison.group, label=poison.label) if any("!" in world for world in worlds) else None
+
+    def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[Drawn]]]:
+        """Return neighbouring draws that one job takes at `each` seconds a model, with all that they draw."""
+        groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
+        mine = [[cuts[i] for i in group] for group in groups]
+        return [(group, [item for cut in group for item in cut.items]) for group in mine]
+
+    def _defend(
+        self,
+        model: ResolvedChoice,
+        defence: ResolvedChoice,
+        complement: list[Cut],
+        base: list[Cut],
+        trained: list[Step[TrainStep]],
+        roles: Sequence[Role],
+    ) -> list[Step[DefendStep]]:
+        shape = self.shapes[model.id]
+        each = self._tuning(defence, shape) if shape else 1e-4
+        mixed = plugins.load("defences", defence.name).complement
+        found = []
+        for cuts, items in self._together(complement, each):
+            needed = {item.world for item in items}
+            draws = [one.step for one in base if one.step and needed & {item.world for item in one.items}]
+            files = [step for step in trained if needed & set(step.settings.worlds)]
+            settings = DefendStep(
+                model=model.name, model_settings=model.settings, training=self._training(model),
+                roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
+                defence=defence.name, defence_settings=defence.settings, mode=self.task.ratio_mode,
+                held_out=0.0 if shape else self.experiment.training.validation,
+                directions=tuple((item.world, item.from_world) for item in items),
+            )  # fmt: skip
+            inputs: dict[str, Input] = {
+                "data": self.data, "draw": [(step, "table") for step in draws],
+                "complement": [(cut.step, "table") for cut in cuts if cut.step] if mixed else [],
+                **{name: [(step, name) for step in files] for name in FILES.values()},
+            }  # fmt: skip
+            found += self._parts([model.name, defence.name], settings, inputs, (model, defence), items, each)
+        return found
+
+    def _parts(
+        self,
+        names: list[str],
+        settings: M,
+        inputs: Mapping[str, Input],
+        plugged: Sequence[ResolvedChoice],
+        items: list[Drawn],
+        each: float,
+    ) -> list[Step[M]]:
+        """Add a step of `each` seconds a model, or several parts of it. names, plugged: of the model, and the defence."""
+        population = self.experiment.population
+        shape = self.shapes[plugged[0].id]
+        weights = shape.parameters() if shape else 100
+        number = {"victim": population.victims, "shadow": population.splits * population.shadows}
+        sizes = [number[role] for role in settings.roles]
+        kinds = zip(("models", "defences"), plugged, strict=False)
+        modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
+        # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
+        copies = 12 if isinstance(settings, DefendStep) else 4
+        found = []
+        slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
+        most = min(population.victims, population.shadows)
+        cut = cost.parts(sum(sizes) * len(items) * each, self.limit, most)
+        sane(len(cut), self.slug(*slug), 0)
+        for i, count in cut:
+            models = len(items) * sum(size * (i + 1) // count - size * i // count for size in sizes)
+            found.append(
+                add(
+                    self.steps, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
+                    dataclasses.replace(settings, part=(i, count)), inputs, outputs=tables_named(*FILES.values()),
+                    family=[settings.stage, settings.deciding(), *self.drawn], modules=modules, models=models, seconds=models * each,
+                    mb=models * weights * 4e-6, mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
+                )
+            )  # fmt: skip
+        return found

@@ -1,0 +1,374 @@
+"""The report's sentences, computed from the public tables: what was asked, what was found, what to be careful with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..core.protocols import EQUAL
+from ..figures import _select as select
+from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
+from ..figures._style import said as adversary_name
+from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, SEARCHED, UNTOLD, marks
+from . import placebo
+from .words import away_from_half, beyond_chance, count, facet_name, listed, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL_CELL = 30
+FEW_SPLITS = 5
+MOST_NAMED = 3
+ONE_SIDE = 0.025
+"""Share of 95 % intervals that lie wholly below the truth."""
+
+
+MANY, MOST_CONSTANT = 0.1, 6
+"""From which share of victims that give one label to all a cell is named, and how many cells a sentence names."""
+
+
+def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """Return what was asked, as pairs of term and text."""
+    models, leakage = tables["models"], tables["leakage"]
+    known = [name for name in ("unaware", "aware", "informed") if (leakage["knowledge"] == name).any()]
+    others = leakage[leakage["shadow_model"].notna() & (leakage["shadow_model"] != leakage["model"])]
+    population = experiment.get("population") or {}
+    victims = select.plain(models[models["role"] == "victim"])
+    frame = victims if len(victims) else leakage
+    rows = [
+        (
+            "Question",
+            "Does a released model give away which of two populations it was trained on, "
+            "and does a defence change that?",
+        ),
+        ("Tasks", listed(sorted(set(frame["task"])))),
+        ("See the attribute too", listed(sorted(set(leakage["task"][leakage["attribute_in_features"].eq(True)])))),
+        ("Models", listed(sorted(set(frame["model"])))),
+        ("Pairs of worlds", listed(f"{p.label} (share of group 1)" for p in select.pairs(frame)) if len(frame) else ""),
+        ("Defences", listed(defences(frame["defence"]))),
+        ("Adversaries", listed(adversary_name(name) for name in adversaries(leakage["adversary"]) if name != "best")),
+        ("Knowledge", listed(known)),
+        (
+            "Poisoned share of a draw",
+            listed(f"{share:g}" for share in sorted(set(leakage["poison"].dropna())) if share),
+        ),
+        ("Other shadows", listed(sorted(set(others["shadow_model"])))),
+        (
+            "Answers to a repeated query",
+            listed(str(int(many)) for many in sorted(set(leakage["repeats"].dropna())) if many > 1),
+        ),
+    ]
+    if len(victims):
+        keys = [*select.FACET, *select.PAIR, "defence", "world"]
+        sizes = victims.groupby(keys).size()
+        span = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+        splits = victims["split"].nunique()
+        rows.append(
+            (
+                "Victims",
+                f"{span} for each world and defence, over {count(splits, 'pool split')}; each with its own draw",
+            )
+        )
+    if population.get("shadows"):
+        rows.append(("Shadow models", f"{population['shadows']} for each world, defence and pool split"))
+    return [(term, text) for term, text in rows if text]
+
+
+def matrix(leakage: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the best informed adversary's accuracy by task, pair of worlds and defence, ready to show."""
+    best = select.best_informed(leakage.reset_index(drop=True))
+    if best.empty:
+        return None
+    names, several = list(defences(best["defence"])), best["model"].nunique() > 1
+    rows = []
+    for pair in select.pairs(best):
+        mine = select.of_pair(best, pair)
+        for facet in select.facets(mine):
+            by = select.of(mine, task=facet.task, model=facet.model).drop_duplicates("defence").set_index("defence")
+            cells = [_accuracy(by.loc[name]) if name in by.index else None for name in names]
+            rows.append({"task": facet_name(facet._asdict(), several), "pair": pair.label, "cells": cells})
+    return {"defences": names, "rows": rows}
+
+
+def _accuracy(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row["accuracy"] != row["accuracy"]:
+        return None
+    ends = [f"{100 * row[f'accuracy_{end}']:.0f}" for end in ("low", "high")]
+    return {"value": percent(row["accuracy"]), "interval": " to ".join(ends), "marks": marks(row)}
+
+
+def focus(names: Iterable[str]) -> str | None:
+    """Return the defence to speak of first: rehearsal FFt, else FFt, else the first that is not `none`."""
+    present = [name for name in names if name != "none"]
+    return next((name for name in ("fft-rehearsal", "fft") if name in present), present[0] if present else None)
+
+
+def _main_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each task's main pair of worlds."""
+    import pandas as pd
+
+    parts = [
+        select.of_pair(select.of(frame, task=task, model=model), pair)
+        for (task, model), pair in select.main_pairs(frame).items()
+    ]
+    return pd.concat(parts) if parts else frame.iloc[:0]
+
+
+def _each(rows: pd.DataFrame, column: str, several: bool, said: Callable[[float], str] = percent) -> str:
+    """Return `column` for each task in words, or the range's ends where tasks are many; an accuracy with what must be said of it."""
+    records = sorted(rows.to_dict("records"), key=lambda row: facet_name(row, several))
+
+    def noted(row: Mapping[str, Any]) -> str:
+        return "".join(f" ({mark})" for mark in marks(row)) if column == "accuracy" else ""
+
+    if len(records) > 6:
+        ends = [end(records, key=lambda row: row[column]) for end in (min, max)]
+        return "between " + " and ".join(
+            f"{said(row[column])} ({facet_name(row, several)}){noted(row)}" for row in ends
+        )
+    return listed(f"{said(row[column])} on {facet_name(row, several)}{noted(row)}" for row in records)
+
+
+def points(value: float) -> str:
+    """Return a size in accuracy as points: `5 points`."""
+    return count(f"{100 * value:.3g}", "point")
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f} points".replace("-", "\u2212")
+
+
+def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = False) -> list[str]:
+    """Return up to nine sentences on what was found; `placebo` may be among the tables. swept: settings of defences are swept, so that
+    none is singled out."""
+    best = select.best_informed(tables["leakage"].reset_index(drop=True))
+    best = best[best["accuracy"].notna()]
+    main = _main_rows(best).sort_values([*select.FACET], kind="stable")
+    name, several = None if swept else focus(defences(main["defence"])), best["model"].nunique() > 1
+    lines = []
+    undefended = select.of(main, defence="none")
+    if len(undefended):
+        worlds = listed(sorted({pair.label for pair in select.pairs(undefended)}))
+        said = _each(undefended, "accuracy", several)
+        lines.append(
+            f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance "
+            f"is 50 %): {said}."
+        )
+    lines += placebo.findings(tables)
+    lines += _given_the_rows(tables["leakage"], several)
+    chosen = select.of(main, defence=name)
+    if len(chosen):
+        above, under = (int((chosen["against_chance"] == word).sum()) for word in (ABOVE, BELOW))
+        said = _each(chosen, "accuracy", several)
+        lines.append(
+            f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of "
+            f"{_cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
+        )
+        lines += _against_control(chosen, name, several)
+    lines += _reversed(tables["leakage"].reset_index(drop=True))
+    lines += _fairness(tables["models"], name, tau)
+    lines += [] if swept else _constant(tables["models"], several)
+    lines += _bounds(tables["bounds"])
+    lines += _equal(tables["leakage"])
+    return lines
+
+
+def _cases(many: int, several: bool) -> str:
+    """Return how many tasks, or where there are several models how many pairs of a task and a model."""
+    return f"{count(many, 'case')} of a task and a model" if several else count(many, "task")
+
+
+def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
+    """Say what the training rows themselves tell: a model can hardly tell more."""
+    rows = _main_rows(select.of(select.data(select.plain(leakage)), defence="none"))
+    rows = rows[rows["accuracy"].notna()]
+    if rows.empty:
+        return []
+    told = _each(rows, "accuracy", several)
+    return [
+        f"To compare: given the training rows themselves instead of a model, the worlds are named this often: {told}."
+    ]
+
+
+def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str]:
+    """Say what the table's own verdicts on the difference are; the claims have the same."""
+    judged = chosen[chosen["verdict_vs_control"].notna()]
+    if judged.empty:
+        return []
+    verdict = judged["verdict_vs_control"]
+    idle, tested = judged[verdict == IDLE], judged[(verdict != IDLE) & judged["difference_vs_control"].notna()]
+    unknown = len(judged) - len(idle) - len(tested)
+    lines = []
+    if len(tested):
+        lower, higher, same, untold = (
+            int((tested["verdict_vs_control"] == word).sum()) for word in (LOWER, HIGHER, SAME, OPEN)
+        )
+        why = {
+            UNTOLD: "neither is told from chance",
+            SEARCHED: "lambda was searched for each model, which says nothing of the term",
+        }
+        reasons = [
+            f", in {many} of which {said}"
+            for reason, said in why.items()
+            if (many := int((tested["reason_vs_control"] == reason).sum()))
+        ]
+        said = _each(tested, "difference_vs_control", several, _points)
+        lines.append(
+            f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
+            f"correction it is lower in {lower}, higher in {higher}, not materially different (by less than "
+            f"{points(tested['margin'].iloc[0])}) in {same} and not told apart in {untold} of {_cases(len(tested), several)}"
+            f"{''.join(reasons)}."
+        )
+    if len(idle):
+        lines.append(
+            f"In {len(idle)} of {_cases(len(judged), several)} the models of {name} are those of its matched control without the fairness "
+            f"term, so there is no difference to test: {listed(facet_name(row, several) for row in idle.to_dict('records'))}."
+        )
+    if unknown:
+        lines.append(
+            f"In {unknown} of {_cases(len(judged), several)} nothing can be said of {name} against its matched control: no pair of victims "
+            f"is left that did not diverge."
+        )
+    return lines
+
+
+def _reversed(leakage: pd.DataFrame) -> list[str]:
+    """Say where an adversary is worse than chance: its answers turned round are right that often."""
+    rows = select.plain(leakage)
+    rows = rows[(rows["protocol"] != EQUAL) & rows["accuracy"].notna()]
+    under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
+    if under.empty:
+        return []
+    several = rows["model"].nunique() > 1
+    named = [
+        f"{row['knowledge'] + ' ' if row['knowledge'] != 'any' else ''}{adversary_name(row['adversary'])} against {row['defence']} on {facet_name(row, several)}, "
+        f"{select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
+        for row in under.iloc[:MOST_NAMED].to_dict("records")
+    ]
+    more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
+    means = (
+        "so many by chance alone are unlikely, so the answers are informative: turned round they would be right as often as they are wrong"
+        if beyond_chance(len(under), len(rows), ONE_SIDE)
+        else "so many by chance alone are no surprise, so this is no evidence that the answers are informative"
+    )
+    return [
+        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval lies below "
+        f"chance; about {ONE_SIDE * len(rows):.1f} would by chance alone. Were the cells independent, {means}. "
+        f"These are {listed([*named, *more])}."
+    ]
+
+
+def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
+    victims = _main_rows(select.plain(select.of(models, role="victim")))
+    shares, fairness, lost = {}, {}, []
+    for defence in [one for one in ("none", name) if one]:
+        part = select.of(victims, defence=defence)
+        kept, gone = part[part["gap"].notna()], int((part["status"] == "diverged").sum())
+        if len(kept):
+            shares[defence] = float((kept["gap"].abs() < tau).mean())
+            fairness[defence] = float(kept["delta_eo"].mean()), float(kept["delta_eo_floor"].mean())
+        if gone:
+            lost.append(f"{gone} of {len(part)} under {defence}")
+    left_out = f" Victims that diverged are left out: {listed(lost)}." if lost else ""
+    if not shares:
+        return ["The accuracy gap and Delta_EO are not known." + left_out] if lost else []
+    gaps = listed(f"{percent(share, 0)} of victims under {defence}" for defence, share in shares.items())
+    rates = listed(f"{value:.3f} under {defence}" for defence, (value, _) in fairness.items())
+    floors = listed(f"{floor:.3f} under {defence}" for defence, (_, floor) in fairness.items())
+    return [
+        f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}, where models "
+        f"without any difference between the groups would read {floors} by chance.{left_out}"
+    ]
+
+
+def _constant(models: pd.DataFrame, several: bool) -> list[str]:
+    """Say which defended victims mostly answer one label to all: their Delta_EO is 0, and there is no fairness in it."""
+    victims = select.plain(select.of(models, role="victim"))
+    victims = victims[victims["protocol"] != EQUAL]
+    shares = (
+        (victims["status"] == "constant")
+        .groupby([victims[name] for name in (*select.FACET, *select.PAIR, "defence")])
+        .mean()
+    )
+    shares = shares[shares >= MANY].sort_values(ascending=False, kind="stable")
+    if shares.empty:
+        return []
+    told = []
+    for (task, model, *pair, defence), share in shares.head(MOST_CONSTANT).items():
+        where = facet_name({"task": task, "model": model}, several)
+        told.append(f"{percent(share, 0)} of victims under {defence} on {where}, {select.Pair(*pair).label}")
+    more = [f"{len(shares) - len(told)} more cells"] if len(shares) > len(told) else []
+    return [
+        f"One label for all is what these give: {listed([*told, *more])}. Their Delta_EO is 0, whatever it is lower than, and says nothing of "
+        f"fairness."
+    ]
+
+
+def _bounds(bounds: pd.DataFrame) -> list[str]:
+    bounds = select.plain(bounds)
+    bounds = bounds[bounds["protocol"] != EQUAL]
+    forms = ["literal_holds", "corrected_holds", "balanced_holds"]
+    unknown = int(bounds[forms].isna().any(axis=1).sum())
+    bounds = bounds.dropna(subset=forms)
+    if bounds.empty:
+        return [f"Of {count(unknown, 'model')} no side of the bound is known."] if unknown else []
+    left_out = f" and {count(unknown, 'model')} of which they are not known" if unknown else ""
+    share = {
+        form: percent(float(bounds[f"{form}_holds"].astype(float).mean()))
+        for form in ("literal", "corrected", "balanced")
+    }
+    return [
+        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (equal "
+        f"worlds{left_out} left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
+        f"{share['corrected']}. None of them speaks of training-side leakage."
+    ]
+
+
+def _equal(leakage: pd.DataFrame) -> list[str]:
+    leakage = select.plain(leakage)
+    equal = leakage[(leakage["protocol"] == EQUAL) & leakage["accuracy_low"].notna()]
+    if equal.empty:
+        return []
+    outside, expected = away_from_half(equal)
+    return [
+        f"Check: where the two worlds are one and the same, {outside} of {count(len(equal), 'interval')} (95 %) leave "
+        f"out 50 %; about {expected} would by chance alone."
+    ]
+
+
+def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return what a reader must be careful with."""
+    models, bounds = tables["models"], select.plain(tables["bounds"])
+    lines = []
+    for status, text in (
+        ("diverged", "a weight or score is not finite"),
+        ("constant", "they predict one label for all"),
+    ):
+        bad = models[models["status"] == status]
+        if len(bad):
+            cells = sorted({f"{task} under {name}" for task, name in zip(bad["task"], bad["defence"], strict=True)})
+            where = listed(cells if len(cells) < 7 else [*cells[:6], f"{len(cells) - 6} more"])
+            lines.append(f"{count(len(bad), 'model')} of {len(models)} {status} ({text}): {where}.")
+    vacuous = models[(models["eo_weight"] > 0) & (models["eo_vacuous"] > 0.5)]
+    if len(vacuous):
+        where = listed(defences(vacuous["defence"]))
+        lines.append(
+            f"In {count(len(vacuous), 'model')} the fairness term was 0 in most steps, for want of both groups in its "
+            f"data: {where}."
+        )
+    small = int((bounds["smallest_cell"] < SMALL_CELL).sum()) if len(bounds) else 0
+    if small:
+        lines.append(
+            f"{count(small, 'row')} of the bounds table rest on a label-by-group cell of fewer than {SMALL_CELL} rows."
+        )
+    if len(tables["leakage"]) and tables["leakage"]["splits"].min() < FEW_SPLITS:
+        lines.append(f"Fewer than {FEW_SPLITS} pool splits: the intervals, which are clustered by split, say little.")
+    return lines
+
+
+def ranks(name: str) -> tuple[int, str]:
+    """Return a sort key for a defence or an adversary: known names first, in the order of the figures."""
+    for known in (list(DEFENCES), list(ADVERSARIES)):
+        if name in known:
+            return known.index(name), name
+    return len(ADVERSARIES), name

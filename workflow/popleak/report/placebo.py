@@ -1,0 +1,116 @@
+"""The report's sentences on placebos: what is read where the group column was permuted, beside what is read of the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..figures import _select as select
+from ..measures.verdicts import ABOVE, BELOW
+from .words import beyond_chance, count, facet_name, listed, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OUTSIDE = 0.05
+"""Share of 95 % intervals that leave out the truth."""
+MOST_LISTED = 5
+"""Permutations of a task that a sentence lists; of more it says the range."""
+
+
+class Placebos(NamedTuple):
+    """What `best` reads of one task and model: a row a permutation of its main pair, the row of these together, and a row a
+    permutation of all its pairs."""
+
+    name: str
+    pair: select.Pair
+    main: pd.DataFrame
+    whole: Mapping[str, Any]
+    every: pd.DataFrame
+
+    @property
+    def farthest(self) -> Mapping[str, Any]:
+        """The permutation whose accuracy, on the main pair, is farthest from 50 %."""
+        return self.main.loc[(self.main["accuracy"] - 0.5).abs().idxmax()]
+
+    @property
+    def everywhere(self) -> Mapping[str, Any]:
+        """The permutation and pair whose accuracy is farthest from 50 %."""
+        return self.every.loc[(self.every["accuracy"] - 0.5).abs().idxmax()]
+
+    @property
+    def within(self) -> bool | None:
+        """Whether the task's own accuracy is no farther from 50 % than a placebo's; None where it was not run."""
+        own = self.whole["task_accuracy"]
+        return None if own != own else _farther(own) <= _farther(self.farthest["accuracy"])
+
+
+def _farther(accuracy: float) -> float:
+    """Return how far an accuracy is from 50 %; accuracies are shares of a few hundred victims, so equal ones are equal to 9 digits."""
+    return round(abs(accuracy - 0.5), 9)
+
+
+def _placebos(tables: Mapping[str, pd.DataFrame]) -> Iterator[Placebos]:
+    """Yield the placebos of each task and model whose victims `best` judges."""
+    if "placebo" not in tables:
+        return
+    rows = tables["placebo"]
+    rows = rows[(rows["adversary"] == "best") & rows["accuracy"].notna()]
+    several = rows["model"].nunique() > 1
+    for (task, model), pair in select.main_pairs(rows).items():
+        mine = select.of(rows, task=task, model=model)
+        main, each = select.of_pair(mine, pair), mine["permutation"].notna()
+        whole = main[main["permutation"].isna()].iloc[0]
+        name = facet_name({"task": task, "model": model}, several)
+        yield Placebos(name, pair, main[main["permutation"].notna()], whole, mine[each])
+
+
+def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return a sentence on what the placebos of each task read, beside its own value; none where no task has placebos."""
+    found = list(_placebos(tables))
+    if not found:
+        return []
+    worlds = listed(dict.fromkeys(one.pair.label for one in found))
+    return [
+        f"Placebo: with the group column permuted over the table, so that the groups differ in nothing, the same adversary names this "
+        f"share ({worlds}; what the pools of the table alone give away): {'; '.join(map(_said, found))}."
+    ]
+
+
+def _said(one: Placebos) -> str:
+    rows = one.main.sort_values("permutation").to_dict("records")
+    if len(rows) > MOST_LISTED:
+        low, high = one.main["accuracy"].idxmin(), one.main["accuracy"].idxmax()
+        shown = (
+            f"between {_value(one.main.loc[low])} and {_value(one.main.loc[high])} in {count(len(rows), 'permutation')}"
+        )
+    else:
+        shown = listed(_value(row) for row in rows)
+    own = "" if one.within is None else f", against {percent(one.whole['task_accuracy'])} of the groups as they are"
+    return f"on {one.name} {shown}{own}{', which is no farther from 50 %' if one.within else ''}"
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    limits = (f"{100 * row[f'accuracy_{end}']:.0f}" for end in ("low", "high"))
+    return f"{percent(row['accuracy'])} [{', '.join(limits)}]"
+
+
+def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return a line for each task whose placebos' intervals leave out 50 % more often than chance allows."""
+    lines = []
+    for one in _placebos(tables):
+        away = int(one.every["against_chance"].isin([ABOVE, BELOW]).sum())
+        if beyond_chance(away, len(one.every), OUTSIDE):
+            own, farthest = "", one.everywhere["accuracy"]
+            if one.within is not None:
+                value = one.whole["task_accuracy"]
+                no = "" if _farther(value) > _farther(farthest) else "no "
+                own = f" The task's own {percent(value)} ({one.pair.label}) is {no}farther from 50 % than that."
+            pairs = len(one.every[select.PAIR].drop_duplicates())
+            over = f", over {pairs} pairs of worlds, taken for independent" if pairs > 1 else ""
+            lines.append(
+                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %{over}, though the groups differ in "
+                f"nothing: more than chance allows. An accuracy as far from 50 % as {percent(farthest)} is then what the pools of "
+                f"this table alone give away.{own} Lower the task's `rows`, or take a larger table."
+            )
+    return lines

@@ -1,0 +1,171 @@
+"""The reference pages, written from the code: config keys, public tables, plugins. A test keeps them in step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic_core import PydanticUndefined
+
+from ..config import experiment
+from ..config.messages import inner
+from ..core import plugins
+from ..core.settings import Settings
+from ..store import schema
+
+KINDS = ("datasets", "models", "defences", "attacks", "figures")
+NOTE = "<!-- written by `make docs` from the code: edit the code -->"
+
+
+def pages() -> dict[str, str]:
+    """Return the pages' texts by file name."""
+    return {"config.md": _config(), "tables.md": _tables(), "plugins.md": _plugins()}
+
+
+def write(folder: Path) -> None:
+    """Write the pages into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _config() -> str:
+    parts = [
+        "# Config",
+        NOTE,
+        "`config.yaml` is the default experiment; `--configfile FILE` lays another one over it. Mappings merge, lists are replaced "
+        "whole. A plugin is given by its name (`kl`) or with settings (`{name: kl, id: kl-vote, settings: {aggregate: vote}}`). "
+        "A mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`.",
+        "On Snakemake's command line `--config seed=3` sets a key of the top level, and `--config 'population={splits: 2, "
+        'victims: 8}\'` sets keys below one. A number may stand there, and in a file, as text: `"8"`, `1e-3`.',
+        "A file is UTF-8. Refused is what YAML takes for something else than it looks like: a key that stands twice, of which the last "
+        "would win; `yes`, `no`, `on` and `off`, which are true and false; `010`, a number to base 8; `1:30`, a number to base 60; a "
+        "date. Quote it where it is text. Where Snakemake itself cannot read a file (not UTF-8, nested without end, a folder), it says "
+        "so at length, and `popleak plan --configfile FILE` in one line.",
+    ]
+    for path, model in groups(experiment.Experiment):
+        where = ", ".join(f"`{one}`" for one in path)
+        parts += [f"## {where}" if path else "## Top level", _first(model), _fields(model)]
+    return "\n\n".join(parts) + "\n"
+
+
+def groups(model: type[Settings]) -> list[tuple[tuple[str, ...], type[Settings]]]:
+    """Return every model that a config holds, with the keys that hold it: the top level first, then as they are met."""
+    found: dict[type[Settings], list[str]] = {model: []}
+    todo = [model]
+    while todo:
+        for name, field in todo.pop(0).model_fields.items():
+            below = inner(field.annotation)
+            if below is not None and below not in found:
+                todo.append(below)
+            if below is not None and name not in found.setdefault(below, []):
+                found[below].append(name)
+    return [(tuple(names), one) for one, names in found.items()]
+
+
+def _first(model: type[Settings]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _fields(model: type[Settings]) -> str:
+    rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(field.description or '')} |")
+    return "\n".join(rows) if len(rows) > 2 else "No settings."
+
+
+def _type(field: Any) -> str:
+    def name(annotation: Any) -> str:
+        found = getattr(annotation, "__name__", None)
+        arguments = [one for one in get_args(annotation) if not hasattr(one, "metadata") or get_args(one)]
+        if str(annotation).startswith("typing.Literal"):
+            return " or ".join(f"`{one}`" for one in arguments)
+        if str(annotation).startswith("typing.Annotated"):
+            return name(arguments[0])
+        if annotation is type(None):
+            return "nothing"
+        if found in ("tuple", "list"):
+            return "list of " + name(arguments[0])
+        if found == "dict":
+            return "mapping"
+        if isinstance(annotation, type):
+            return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(found, found)
+        return " or ".join(dict.fromkeys(name(one) for one in arguments))
+
+    limits = [
+        f"{sign} {_number(getattr(one, key))}"
+        for one in field.metadata
+        for key, sign in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+        if hasattr(one, key)
+    ]
+    return _cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
+
+
+def _number(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) and limit >= 10_000 else f"{limit:g}"
+
+
+def _default(field: Any) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        return "required" if field.default_factory is None else "none"
+    if isinstance(value, Settings):
+        return "see below"
+    if isinstance(value, tuple):
+        items = [one.name if isinstance(one, experiment.Choice) else getattr(one, "protocol", one) for one in value]
+        return f"`{items}`".replace("'", "")
+    return "" if value is None else f"`{value}`" if value != "" else "empty"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _tables() -> str:
+    listed = "; ".join(
+        f"{', '.join(f'`{name}`' for name in names)} only where a task has {what}"
+        for what, names in _on_request().items()
+    )
+    parts = [
+        "# Public tables",
+        NOTE,
+        "Parquet files in `results/<experiment>/tables/`; "
+        f"{listed}. Read them with any Parquet reader; the key `popleak` of a "
+        "file's metadata holds the digests of its inputs and of the code, and the versions it was made with. No word in them is one "
+        "that readers of CSV take for a missing value: what is null here is empty there.",
+    ]
+    for name, columns in schema.TABLES.items():
+        rows = [f"| `{column.name}` | {column.type} | {_cell(column.about)} |" for column in columns]
+        parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _on_request() -> dict[str, list[str]]:
+    """Return the tables that not every experiment has, by what makes them."""
+    found: dict[str, list[str]] = {}
+    for name, what in schema.ON_REQUEST.items():
+        found.setdefault(what, []).append(name)
+    return found
+
+
+def _plugins() -> str:
+    parts = ["# Plugins and their settings", NOTE]
+    for kind in KINDS:
+        parts.append(f"## {kind.capitalize()}")
+        for name in plugins.names(kind):
+            plugin = plugins.load(kind, name)
+            parts.append(f"### {name}\n\n{plugin.summary[0].upper()}{plugin.summary[1:]}.")
+            facts = {
+                "access": "Access",
+                "shadow_access": "Access to shadows",
+                "control": "No-EO control",
+                "labels": "Labels",
+                "attributes": "Attributes",
+            }
+            for key, label in facts.items():
+                value = getattr(plugin, key, None)
+                if value:
+                    parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
+            if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
+                parts.append(_fields(plugin.Settings))
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,130 @@
+"""Stage `dataset`: raw files -> one table of records (row, y, a, unit, cell, subgroup, x) with the card in its metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..core import plugins, trouble
+from ..core.errors import PopleakError
+from ..core.seeds import generator
+from ..datasets._fetch import verify
+from ..datasets.base import Records
+from ..steps.dataset import DatasetStep
+from ..store import arrays, seal
+from ..store import parquet as store
+
+
+def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step: str, code: str) -> None:
+    """Load the dataset and write its table. files: raw files, in the order of the settings' names. Raises PopleakError if the records break the contract."""
+    plugin = plugins.load("datasets", settings.dataset)
+    options = plugin.Settings.model_validate(settings.options)
+    paths = dict(trouble.paired(settings.files, files, "files"))
+    for source in plugin.sources(options):
+        verify(paths[source.file], source)
+    for name, digest in settings.content.items():
+        if seal.file_digest(paths[name]) != digest:
+            raise PopleakError(f"{paths[name]}: changed since this run was planned: give the same command again")
+    records = plugin.load(
+        files=paths,
+        label=settings.label,
+        attribute=settings.attribute,
+        options=options,
+        seed=settings.seed or 0,
+    )
+    if settings.placebo is not None:
+        records = permuted(records, **dataclasses.asdict(settings.placebo))
+    check(records, settings.dataset)
+    if settings.attribute_in_features:
+        records = with_attribute(records, plugin.attribute(settings.attribute, options)[0], settings.dataset)
+    count = len(records.y)
+    columns = {
+        "row": np.arange(count),
+        "y": records.y.astype(np.int8),
+        "a": records.a.astype(np.int8),
+        "unit": np.arange(count) if records.unit is None else records.unit.astype(np.int64),
+        "x": arrays.fixed(records.x.astype(np.float32)),
+    }
+    if records.cell is not None:
+        columns["cell"] = records.cell.astype(np.int16)
+    if records.subgroup is not None:
+        columns["subgroup"] = records.subgroup.astype(np.int8)
+    store.write(
+        output,
+        columns,
+        store.provenance(
+            stage="dataset",
+            step=step,
+            settings=settings.plain(),
+            code=code,
+            inputs=(),
+            files=paths.values(),
+            features=list(records.features),
+            groups=list(records.groups),
+            facts=dict(records.facts),
+            card=dataclasses.asdict(plugin.card(options)),
+            rows=count,
+            label_rate=float(records.y.mean()),
+            group_share=float(records.a.mean()),
+            group_label_rates=[float(records.y[records.a == group].mean()) for group in (0, 1)],
+        ),
+    )
+
+
+def permuted(records: Records, *, seed: int, key: str, number: int) -> Records:
+    """Return the records with their group column permuted, so that it says nothing of x and y; all else stays with its row.
+
+    What is permuted are units, of which each is one draw from the population: the groups of a unit's rows go, in a random order, to
+    another unit of as many rows. Where each row is a unit of its own, that is a permutation of the column. Both groups keep their
+    number of rows. seed, key, number: the experiment's seed, the records' key and which permutation it is.
+    """
+    rng = generator(seed, key, "placebo", number)
+    count = len(records.a)
+    unit = np.arange(count) if records.unit is None else np.unique(records.unit, return_inverse=True)[1].reshape(-1)
+    rows = np.argsort(unit, kind="stable")
+    shuffled = rows[np.lexsort((rng.random(count), unit[rows]))]  # within units
+    size = np.bincount(unit)
+    first = np.cumsum(size) - size
+    a = records.a.copy()
+    for rows_each in np.unique(size):
+        alike = first[size == rows_each]
+        places = alike[:, None] + np.arange(rows_each)
+        a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
+    rates = [float(records.y[a == group].mean()) for group in (0, 1)]
+    return dataclasses.replace(records, a=a, facts={**records.facts, "group_rates": rates})
+
+
+def with_attribute(records: Records, attribute: str, name: str) -> Records:
+    """Return the records of dataset `name` with their group as one more feature, 0 or 1. Raises PopleakError if one has its name."""
+    if attribute in records.features:
+        raise PopleakError(
+            f"dataset {name}: {attribute!r} is a feature already: leave attribute_in_features out, or drop that feature"
+        )
+    features = (*records.features, attribute)
+    return dataclasses.replace(
+        records,
+        x=np.concatenate([records.x, records.a[:, None]], axis=1, dtype=np.float32),
+        features=features,
+        facts={**records.facts, "attribute_in_features": f"{attribute}, the last of {len(features)} features"},
+    )
+
+
+def check(records: Records, name: str) -> None:
+    """Raise PopleakError unless `records` keep the dataset contract: shapes, finite features, all four (y, a) cells filled."""
+    count = len(records.y)
+    if records.x.shape != (count, len(records.features)) or len(records.a) != count:
+        raise PopleakError(
+            f"dataset {name}: x {records.x.shape}, {count} labels, {len(records.a)} groups, {len(records.features)} features disagree"
+        )
+    if not np.isfinite(records.x).all():
+        bad = records.features[int(np.flatnonzero(~np.isfinite(records.x).all(0))[0])]
+        raise PopleakError(f"dataset {name}: feature {bad!r} holds a value that is not finite: the loader must fill it")
+    for label in (0, 1):
+        for group in (0, 1):
+            if not ((records.y == label) & (records.a == group)).any():
+                raise PopleakError(
+                    f"dataset {name}: no row with label {label} in group {records.groups[group]!r}: choose another attribute or label"
+                )

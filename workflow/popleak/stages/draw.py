@@ -1,0 +1,198 @@
+"""Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
+
+Three purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
+other world of a pair, out of the rows that are not in the model's own S_0; that is drawn again, from its seed. `query`: the
+query set of each pool split, and for each pair which of its points stand for which world.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import PopleakError
+from ..core.needs import counts, half_up
+from ..core.protocols import ROLES
+from ..core.seeds import derive, generator
+from ..steps.draw import Drawn, DrawStep, ModelDraw, PointsOf, QueryDraw
+from ..store import arrays
+from ..store import parquet as store
+from ..store.populations import clean
+from ..store.records import Loaded
+from ..store.records import read as read_records
+from . import split
+
+
+def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool: np.ndarray) -> np.ndarray:
+    """Return the row ids of a stratum (y or None, a) within the boolean mask `pool` (N,)."""
+    label, group = stratum
+    return np.flatnonzero(pool & (a == group) & (True if label is None else y == label))
+
+
+def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng: np.random.Generator) -> np.ndarray:
+    """Return row ids: `wanted[stratum]` of `strata[stratum]` without replacement, in a random order."""
+    return rng.permutation(
+        np.concatenate(
+            [rng.choice(strata[key], size, replace=False, shuffle=False) for key, size in wanted.items() if size]
+        )
+    )
+
+
+def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str, by: str = "") -> dict:
+    strata = {key: members(key, records.y, records.a, pool) for key in wanted}
+    for (label, group), size in wanted.items():
+        there = len(strata[label, group])
+        if size > there:
+            named = records.facts["groups"][group] + ("" if label is None else f" with label {label}")
+            raise PopleakError(
+                f"{where}: {size} rows of group {named} are asked for{by}, but the pool holds {there}: lower the task's `rows` (or `query_rows`), "
+                f"or give the pool a larger share"
+            )
+    return strata
+
+
+def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str, code: str) -> None:
+    """Write the draws of one purpose. Raises PopleakError if a pool holds too few rows of a group."""
+    records, splits = read_records(data), split.read(pools)
+    facts = store.provenance(
+        stage="draw",
+        step=step,
+        settings=settings.plain(),
+        code=code,
+        inputs=[data, pools],
+        label_rate=float(records.y.mean()),
+    )
+    with store.Writer(output, facts) as writer:
+        if isinstance(settings, QueryDraw):
+            for pair in settings.pairs:
+                writer.add(_query(settings, pair, records, splits))
+        elif isinstance(settings, ModelDraw):
+            for one in settings.draws:
+                writer.add(_training(settings, one, records, splits))
+
+
+def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    slipped = half_up(one.poison.share * settings.rows) if one.poison else 0
+    law = functools.partial(counts, mode=settings.mode, label_rate=float(records.y.mean()))
+    wanted = law(one.ratio if one.own_ratio is None else one.own_ratio, settings.rows)
+    turned = law(one.ratio, settings.rows) if settings.purpose == "complement" else None
+    clean_part = law(one.ratio, settings.rows - slipped)
+    asked = {key: size + (turned[key] if turned else 0) for key, size in wanted.items()}
+    by = " by a model's own draw and a complement that shares none of its rows" if turned else ""
+    each = {"victim": settings.victims // len(splits), "shadow": settings.shadows}
+    columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
+    rows = []
+    poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
+    taken = np.zeros(len(records.y), dtype=bool)
+    for role, pool_code in zip(ROLES, (0, 1), strict=True):
+        for number, pool in splits.items():
+            # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
+            inside = pool == pool_code
+            inside[poison[number] - len(records.y)] = False
+            strata = _strata(asked, records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
+            for index in range(each[role]):
+                # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
+                seed = derive(settings.seed, settings.key, "model", role, number, clean(one.world), index)
+                rng = generator(seed, "base", clean(one.world))
+                drawn = draw_one(wanted, strata, rng)
+                slip = poison[number]
+                if turned:  # complements stay clean
+                    left, slip = _without(strata, drawn, taken), slip[:0]
+                    drawn = draw_one(turned, left, generator(seed, "complement", clean(one.from_world)))
+                if len(slip):  # in place of rows of the clean draw; the rest, in random order, has the world's ratio
+                    drawn = _first(drawn, clean_part, records)
+                rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
+                for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
+                    columns[name].append(value)
+    return {
+        "world": [one.world] * len(rows),
+        "from_world": [one.from_world] * len(rows),
+        **{name: np.array(values) for name, values in columns.items()},
+        "rows": arrays.fixed(np.array(rows, dtype=np.int32)),
+    }
+
+
+def _without(strata: Mapping, drawn: np.ndarray, taken: np.ndarray) -> dict:
+    """Return the strata without the rows `drawn` (n,); taken (N,): all False, before and after."""
+    taken[drawn] = True
+    left = {key: there[~taken[there]] for key, there in strata.items()}
+    taken[drawn] = False
+    return left
+
+
+def _first(drawn: np.ndarray, wanted: Mapping[tuple[int | None, int], int], records: Loaded) -> np.ndarray:
+    """Return of `drawn` row ids (n,) the first `wanted[stratum]` of each stratum."""
+    y, a = records.y[drawn], records.a[drawn]
+    kept = [drawn[members(key, y, a, np.ones(len(drawn), dtype=bool))[:size]] for key, size in wanted.items()]
+    return np.concatenate(kept)
+
+
+def _poison(settings: ModelDraw, one: Drawn, records: Loaded, split: int, pool: np.ndarray, count: int) -> np.ndarray:
+    """Return the `count` rows that one split's adversary slips into every draw, numbered as the records' poisoned twins.
+
+    They come from its own pool, and those of a smaller share are among those of a larger one.
+    """
+    if not count or one.poison is None:
+        return np.empty(0, dtype=np.int64)
+    group, label = one.poison.group, one.poison.label
+    there = members((label, group), records.y, records.a, pool)
+    if count > len(there):
+        raise PopleakError(
+            f"{settings.key}, adversary pool: poison: {count} rows of group {records.facts['groups'][group]} with label {label} are asked "
+            f"for, and the pool holds {len(there)}: lower the shares"
+        )
+    rng = generator(settings.seed, settings.key, "poison", split)
+    return rng.permutation(there)[:count] + len(records.y)
+
+
+def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    take, size = settings.query_rows, 2 * settings.query_rows
+    shape = (len(splits), size)
+    rows, origin = np.empty(shape, dtype=np.int32), np.full(shape, -1, dtype=np.int8)
+    laws = []
+    for i, (number, pool) in enumerate(splits.items()):
+        wanted = {(None, 0): take, (None, 1): take}
+        strata = _strata(wanted, records, pool == 2, f"{settings.key}, query pool (query_rows)")
+        rng = generator(settings.seed, settings.key, "query", number)
+        rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
+        origin[i] = origins(records.y[rows[i]], records.a[rows[i]], one.ratios, settings.mode, float(records.y.mean()))
+        if records.cell is not None:
+            inside = pool == 0
+            law = np.zeros((2, int(records.cell.max()) + 1, 2), dtype=np.int64)
+            np.add.at(law, (records.a[inside], records.cell[inside], records.y[inside]), 1)
+            laws.append(law.reshape(-1))
+    columns = {
+        "pair": [one.pair] * len(splits),
+        "split": np.array(list(splits)),
+        "rows": arrays.fixed(rows),
+        "y": arrays.fixed(records.y[rows]),
+        "a": arrays.fixed(records.a[rows]),
+        "origin": arrays.fixed(origin),
+    }
+    if records.cell is not None:
+        columns["cell"] = arrays.fixed(records.cell[rows])
+        columns["law"] = arrays.fixed(np.array(laws))
+    return columns
+
+
+def origins(y: np.ndarray, a: np.ndarray, ratios: tuple[float, float], mode: str, label_rate: float) -> np.ndarray:
+    """Return for each point (m,) the world it stands for: 0, 1, or -1 for neither.
+
+    The two worlds' sets are disjoint, equally large, and as large as the points allow at exact ratios; points are taken in the order
+    given, which is random.
+    """
+    mode_counts = [lambda size, r=ratio: counts(r, size, mode, label_rate) for ratio in ratios]
+    strata = {key: members(key, y, a, np.ones(len(y), dtype=bool)) for key in mode_counts[0](len(y))}
+    size = len(y)
+    while size and any(mode_counts[0](size)[key] + mode_counts[1](size)[key] > len(strata[key]) for key in strata):
+        size -= 1
+    origin = np.full(len(y), -1, dtype=np.int8)
+    for key, points in strata.items():
+        first, second = mode_counts[0](size)[key], mode_counts[1](size)[key]
+        origin[points[:first]] = 0
+        origin[points[first : first + second]] = 1
+    return origin

@@ -1,0 +1,50 @@
+"""Stage `figures`: draw one figure from the public tables, as PDF, PNG and the plotted numbers in CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core import atomic, plugins
+from ..core.errors import PopleakError
+from ..figures._style import PNG_DPI, style
+from ..steps.figures import FiguresStep
+from ..store import parquet as store
+from ..store import seal
+
+# a date or a version in a file would make equal figures differ
+PDF_METADATA = {"CreationDate": None, "Producer": None, "Creator": None}
+PNG_METADATA = {"Software": None}
+
+
+def run(*, settings: FiguresStep, tables: Mapping[str, Path], stem: Path, step: str, code: str) -> None:
+    """Draw the figure that the settings name: see `draw`."""
+    draw(name=settings.figure, tables=tables, stem=stem, tau=settings.tau)
+
+
+def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: float) -> tuple[Path, Path, Path]:
+    """Draw the figure `name` from `tables` (paths by table name), with the experiment's `tau`; return the paths of <stem>.pdf, .png and .csv.
+
+    Their digests are written to <stem>.sha256. Equal tables give equal bytes. Raises PopleakError if a table that the
+    figure reads is not given or damaged, and if the tables are not of one run.
+    """
+    plugin = plugins.load("figures", name)
+    absent = [table for table in plugin.tables if table not in tables]
+    if absent:
+        raise PopleakError(f"figure {name}: needs the table {absent[0]!r}: pass its path")
+    read = plugin.reads(tables)
+    store.agree({table: tables[table] for table in read})
+    frames = {table: store.read(tables[table]).to_pandas() for table in read}
+    stem = Path(stem)
+    pdf, png, csv = (stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
+    with style():
+        figure, plotted = plugin.draw(frames, tau=tau)
+        figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
+        with atomic.replacing(pdf) as path:
+            figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA)
+        with atomic.replacing(png) as path:
+            figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA)
+    with atomic.replacing(csv) as path:
+        plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), (pdf, png, csv))
+    return pdf, png, csv

@@ -1,0 +1,358 @@
+"""Stage `measure`: utility, fairness and bounds of every victim on all rows of its query pool: parts of two public tables.
+
+The adversary's query points are few because each costs a query; a property of the model need not be measured on so few.
+Each victim is scored once a job, however many games its world plays. What it says is counted by half of the pool, label,
+group and bin of scores, and all that depends on a pair of worlds is made of these counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core import needs
+from ..core.seeds import generator
+from ..measures import bounds as forms
+from ..measures import bounds_finer, fairness, squares
+from ..steps.arms import Arm
+from ..steps.games import Pair, Played
+from ..steps.measure import MeasureStep
+from ..store import answers as stored
+from ..store import parquet as store
+from ..store import schema
+from ..store.populations import Models
+from ..store.populations import read as read_models
+from ..store.records import Loaded
+from ..store.records import read as read_records
+from . import query, split
+from .train import Engine
+
+DRAWS = 400
+"""Bootstrap draws of a model's bounds."""
+QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
+KEPT = ("split", "model_index", "seed", "ratio")
+TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights"))
+"""What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
+MEASURED = (
+    "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
+    "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed", "fpr_difference_squared", "tpr_difference_squared",
+)  # fmt: skip
+"""Columns of `models` that victims have and shadows do not."""
+
+
+class Pool(NamedTuple):
+    """A query pool of m rows, in random order, so that rows taken in turn are random halves.
+
+    rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None where the dataset knows none; weights
+    (m,): those that bring the groups to their shares in the dataset; halved (2, 2, 2): how many rows, by half, label and group; unseen
+    (2, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
+    """
+
+    rows: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    subgroup: np.ndarray | None
+    weights: np.ndarray
+    halved: np.ndarray
+    unseen: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray, records: Loaded, unseen: np.ndarray) -> Pool:
+        """Return the pool of these rows, in this order; unseen (N,) bool."""
+        y, a, second = records.y[rows], records.a[rows], records.subgroup
+        share, there = records.facts["group_share"], (a == 1).mean()
+        weights = np.where(a == 1, share / there, (1 - share) / (1 - there))
+        free = np.bincount(2 * records.y[unseen].astype(int) + records.a[unseen], minlength=4).reshape(2, 2)
+        return cls(rows, y, a, None if second is None else second[rows], weights, bounds_finer.halved(y, a), free)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows by label and group, (2, 2)."""
+        return self.halved.sum(axis=0)
+
+
+class Said(NamedTuple):
+    """What K victims said of the rows of their pool: all that the columns of `models` and `bounds` are made of.
+
+    keys: columns of `models` that say who they are, each (K,); cells (K, 2, 2, 2, BINS) and groups: the counts of
+    `bounds_finer.score_cells` and, with a second attribute, of `group_cells`; auc, status (K,).
+    """
+
+    keys: dict[str, np.ndarray]
+    cells: np.ndarray
+    groups: np.ndarray | None
+    auc: np.ndarray
+    status: np.ndarray
+
+    @classmethod
+    def of(cls, keys: dict[str, np.ndarray], scores: np.ndarray, finite: np.ndarray, pool: Pool) -> Said:
+        """Return what K models with scores (K, m) said; finite (K,): all of a model's weights are finite."""
+        second = pool.subgroup
+        return cls(
+            keys,
+            bounds_finer.score_cells(scores, pool.y, pool.a),
+            None if second is None else bounds_finer.group_cells(scores, pool.y, pool.a, second)[0],
+            fairness.auc(scores, pool.y, weights=pool.weights),
+            fairness.status(scores, finite),
+        )
+
+    @classmethod
+    def together(cls, parts: Sequence[Said]) -> Said:
+        """Return the models of all parts, one part after another."""
+        keys = {name: np.concatenate([part.keys[name] for part in parts]) for name in parts[0].keys}
+        groups = None if parts[0].groups is None else np.concatenate([part.groups for part in parts])
+        cells, auc, status = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("cells", "auc", "status")
+        )
+        return cls(keys, cells, groups, auc, status)
+
+    @property
+    def positives(self) -> np.ndarray:
+        """Rows with hard label 1, by half, label and group: (K, 2, 2, 2)."""
+        return self.cells[..., bounds_finer.UPPER].sum(axis=4)
+
+
+class Worlds:
+    """The two worlds' joint laws P(y, a) (2, 2), from the dataset's own rates, and the natural share of group 1."""
+
+    def __init__(self, ratios: Sequence[float], mode: str, facts: Mapping[str, Any]) -> None:
+        rates = np.array(facts["group_label_rates"])
+        self.share = facts["group_share"]
+        self.joints = [
+            forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=facts["label_rate"]) for ratio in ratios
+        ]
+
+    def accuracies(self, positives: np.ndarray) -> np.ndarray:
+        """Return the accuracy (2, K) in each world of models with P(yhat = 1 | y, a) = positives (K, 2, 2)."""
+        right = np.stack([1 - positives[:, 0], positives[:, 1]], 1)
+        return np.stack([np.einsum("ya,kya->k", joint, right) for joint in self.joints])
+
+
+def run(
+    *,
+    settings: MeasureStep,
+    data: Path,
+    pools: Path,
+    victim_models: Sequence[Path],
+    shadows: Path,
+    models: Path,
+    bounds: Path,
+    step: str,
+    code: str,
+    how: Engine,
+) -> None:
+    """Write the parts of `models` and of `bounds`. victim_models: the files of all arms, in the order and number that the settings give;
+    shadows: the file of the shadows' answers."""
+    scoring = Scoring(settings, read_records(data), split.read(pools), victim_models, how)
+    model_parts: list[Mapping[str, Any]] = []
+    bound_parts: list[Mapping[str, Any]] = []
+    for pair, played in zip(settings.pairs, settings.worlds, strict=True):
+        constant = {
+            "task": settings.task, "model": settings.model_id, "protocol": pair.protocol,
+            "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison,
+        }  # fmt: skip
+        worlds = Worlds(pair.ratios, settings.mode, scoring.records.facts)
+        for defence, arm in ((one, settings.arms[one]) for one in settings.defences):
+            sides = [scoring(played, b, arm) for b in range(len(played.worlds))]
+            for number, pool in scoring.pools.items():
+                said = Said.together([_side(side[number], b) for b, side in enumerate(sides)])
+                who = {**constant, "defence": defence, **said.keys}
+                model_parts.append({**who, "role": "victim", **fair(said, pool, worlds)})
+                rng = stream(settings, pair, defence, number)
+                bound_parts.append({**who, **bound(said, pool, worlds, rng)})
+            there = stored.read(shadows, pair=pair.pair, arm=arm)
+            model_parts += [
+                {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(there, scoring.pools)
+            ]
+    facts = store.provenance(
+        stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, shadows],
+        device=how.resolved(),
+    )  # fmt: skip
+    store.write(models, schema.table("models", model_parts), facts)
+    store.write(bounds, schema.table("bounds", bound_parts), facts)
+
+
+class Scoring:
+    """Victims of a job on the pools of their splits."""
+
+    def __init__(
+        self,
+        settings: MeasureStep,
+        records: Loaded,
+        pools: Mapping[int, np.ndarray],
+        files: Sequence[Path],
+        how: Engine,
+    ) -> None:
+        self.records, self.asking = records, query.Asking(settings, records, how)
+        self.arms = {arm.arm: (arm, mine) for arm, mine in query.with_files(settings.victims, files)}
+        self.pools = {
+            number: Pool.of(shuffled(np.flatnonzero(pool == QUERY), settings, number), records, pool != VICTIM)
+            for number, pool in pools.items()
+        }
+        self._known: dict[tuple[str, ...], dict[int, Said]] = {}
+
+    def __call__(self, game: Played, b: int, arm: str) -> dict[int, Said]:
+        """Return by split what the victims of world b of a game said in one arm; those of another game are not asked again."""
+        world, from_world = game.direction(b, base=self.arms[arm][0].base)
+        key = (arm, world, from_world)
+        if key not in self._known:
+            there = read_models(self.arms[arm][1], world=world, from_world=from_world)
+            self._known[key] = {
+                number: Said.together(list(self._asked(there, number, self.arms[arm][0]))) for number in self.pools
+            }
+        return self._known[key]
+
+    def _asked(self, there: Models, number: int, arm: Arm) -> Iterator[Said]:
+        """Yield what one split's victims said, as many at a time as there is room for."""
+        pool, mine = self.pools[number], np.flatnonzero(there.keys["split"] == number)
+        step = max(1, needs.SCORES // len(pool.rows))
+        for at in range(0, len(mine), step):
+            chosen = mine[at : at + step]
+            keys = {name: there.keys[name][chosen] for name in KEPT} | {
+                name: getattr(there, name)[chosen] for name in TOLD
+            }
+            scores = self.asking.scores(there.weights[chosen], pool.rows)
+            if arm.answers is not None:  # what a user is told, who asks once
+                scores = np.stack(
+                    [
+                        self.asking.given(arm.answers, seed, one, 1)[0]
+                        for seed, one in zip(keys["seed"], scores, strict=True)
+                    ]
+                )
+            yield Said.of(keys, scores, there.finite[chosen], pool)
+
+
+def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray:
+    """Return a pool's rows (m,) in the random order that halves them."""
+    return generator(settings.seed, settings.key, "halves", number).permutation(rows)
+
+
+def _side(said: Said, b: int) -> Said:
+    """Return the same with the column `world`: models of one world may be world 0 of one game and world 1 of another."""
+    return said._replace(keys={**said.keys, "world": np.full(len(said.auc), b)})
+
+
+def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Yield by split the columns of shadows: who they are and their status, from their answers to the adversary's queries.
+
+    They are the adversary's tools and released by nobody, so neither their utility nor their fairness is measured.
+    """
+    names = [*KEPT, *TOLD, "world"]
+    for number in splits:
+        mine = there.keys["split"] == number
+        status = fairness.status(there.scores[mine], there.keys["finite"][mine])
+        keys = {name: there.keys[name][mine] for name in names}
+        yield {**keys, **{name: np.full(len(status), np.nan) for name in MEASURED}, "status": status}
+
+
+def stream(settings: MeasureStep, pair: Pair, defence: str, split: int) -> np.random.Generator:
+    """Return the bootstrap's own generator of one file of victims: pairs of worlds and poisons share no draws."""
+    return generator(settings.seed, "bootstrap", settings.task, settings.model_id, pair.pair, defence, split)
+
+
+def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
+    """Return the measures of K models: columns of `models`, each (K,)."""
+    halves = said.positives
+    positives = halves.sum(axis=1)
+    rates = fairness.rates_of(positives, pool.counts, share=worlds.share)
+    accuracy = worlds.accuracies(rates.positives)
+    squared = squares.squared_differences(positives, pool.counts, pool.unseen)
+    found = {
+        **rates._asdict(),
+        "auc": said.auc,
+        "gap": accuracy[0] - accuracy[1],
+        "delta_eo_floor": fairness.delta_eo_floor(positives, pool.counts),
+        "delta_eo_crossed": fairness.crossed(_rate(halves, pool.halved))[0],
+        "fpr_difference_squared": squared[:, 0],
+        "tpr_difference_squared": squared[:, 1],
+    }
+    return {**{name: found[name] for name in MEASURED}, "status": said.status}
+
+
+def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return both sides of every form of the bound for K models: columns of `bounds`, each (K,)."""
+    halves, counts = said.positives, pool.counts
+    positives = halves.sum(axis=1)
+    rates = _rate(positives, counts)
+    found = forms.terms(rates, *worlds.joints)
+    over = forms.bootstrap(positives, counts, *worlds.joints, draws=DRAWS, rng=rng)
+    size = len(positives)
+    sides = (
+        "delta_eo", "gap", "rhs_literal", "rhs_corrected", "adv_balanced", "rhs_balanced", "adv", "rhs_coupling",
+    )  # fmt: skip
+    return {
+        **{name: getattr(found, name) for name in sides},
+        "w": np.full(size, found.w),
+        "beta": np.full(size, found.beta),
+        **{f"{form}_holds": _holds(getattr(over, form)[0]) for form in over._fields},
+        "smallest_cell": np.full(size, counts.min()),
+        "literal_excess_low": over.literal[0],
+        "literal_excess_high": over.literal[1],
+        **_halves(_rate(halves, pool.halved), found),
+        "queries_to_detect": forms.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
+        **_by_scores(said, worlds, rng),
+        **_by_groups(said, pool, worlds),
+    }
+
+
+def _by_scores(said: Said, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return what an adversary gains who sees a record's score, and whether the bound on labels says anything of it."""
+    found = bounds_finer.of_scores(said.cells, *worlds.joints, draws=DRAWS, rng=rng)
+    low = found.excess_literal[0]
+    return {
+        "adv_scores": found.adv,
+        "delta_eo_scores": found.delta_eo,
+        "rhs_scores": found.rhs,
+        "scores_holds": _holds(found.excess[0]),
+        "scores_excess_low": low,
+        "scores_exceed_literal": np.where(np.isnan(low), None, low > 0),
+    }
+
+
+def _by_groups(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
+    """Return the bound over intersections with the second attribute; null where the dataset knows none."""
+    size = len(said.auc)
+    if said.groups is None:
+        numbers = ("adv_groups", "delta_eo_groups", "delta_eo_groups_measured", "rhs_groups")
+        unknown = {name: np.full(size, None) for name in ("groups_holds", "smallest_group_cell")}
+        return {**{name: np.full(size, np.nan) for name in numbers}, **unknown}
+    rows = bounds_finer.halved(pool.y, pool.a, pool.subgroup)
+    found = bounds_finer.of_groups(said.groups, rows, *worlds.joints)
+    return {
+        "adv_groups": found.adv,
+        "delta_eo_groups": found.delta_eo,
+        "delta_eo_groups_measured": found.delta_eo_measured,
+        "rhs_groups": found.rhs,
+        "groups_holds": _holds(found.excess[0]),
+        "smallest_group_cell": np.full(size, found.smallest),
+    }
+
+
+def _holds(low: np.ndarray) -> np.ndarray:
+    """Return True where the lower limit (K,) of left minus right side is not above 0; None where it is not known."""
+    found = (~(low > 0)).astype(object)
+    found[np.isnan(low)] = None
+    return found
+
+
+def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # an empty cell has no rate: 0 / 0
+        return positives / rows
+
+
+def _halves(rates: np.ndarray, found: forms.Bound) -> dict[str, np.ndarray]:
+    """Return the weighted delta on one half of the pool and the advantage, on the other half, of the rule that is best there.
+
+    rates (K, 2, 2, 2) by half. Measured on the same rows the two would be equal by algebra, and the claim that they move
+    together could not fail.
+    """
+    weight = found.pi * found.w_y
+    # a label that weighs nothing may lack a rate
+    counted = np.where(weight > 0, rates[..., 1] - rates[..., 0], 0)
+    return {
+        "weighted_delta": np.abs(counted[:, 0]) @ weight,
+        "adv_balanced_measured": (np.sign(counted[:, 0]) * counted[:, 1]) @ weight,
+    }

@@ -1,0 +1,173 @@
+"""Stage `query`: every model, under every defence, answers the query set of its pool split, in some games."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..core import plugins
+from ..core.protocols import ROLES, Role
+from ..core.seeds import generator
+from ..engine.fit import predict
+from ..steps.arms import Arm, AtRandom
+from ..steps.base import Plain
+from ..steps.query import QueryStep
+from ..store import arrays
+from ..store import parquet as store
+from ..store.answers import Points, read_points
+from ..store.populations import FOUND, Models, empty
+from ..store.populations import read as read_models
+from ..store.records import Loaded
+from ..store.records import read as read_records
+from .train import Engine
+
+NONE = "none"
+
+
+class Asked(Protocol):
+    """What is told of models of one architecture."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def model_settings(self) -> Plain: ...
+
+
+def run(
+    *,
+    settings: QueryStep,
+    data: Path,
+    points: Path,
+    victim_models: Sequence[Path] = (),
+    shadow_models: Sequence[Path] = (),
+    victims: Path,
+    shadows: Path,
+    step: str,
+    code: str,
+    how: Engine,
+) -> None:
+    """Score the query sets. victim_models, shadow_models: the files of all arms, in the order and number that the settings give."""
+    models: dict[Role, Sequence[Path]] = {"victim": victim_models, "shadow": shadow_models}
+    outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
+    paths = [path for role in ROLES for path in models[role]]
+    facts = store.provenance(
+        stage="query",
+        step=step,
+        settings=settings.plain(),
+        code=code,
+        inputs=[data, points, *paths],
+        device=how.resolved(),
+    )
+    asking = Asking(settings, read_records(data), how, settings.repeats)
+    with ExitStack() as stack:
+        writers = {role: stack.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
+        for game in settings.pairs:
+            sets = read_points(points, game.pair)
+            for role in ROLES:
+                for arm, files in with_files(settings.arms[role], models[role]):
+                    for b in range(len(game.worlds)):
+                        world, from_world = game.direction(b, base=arm.base)
+                        there = read_models(files, world=world, from_world=from_world)
+                        for piece in asking(there, b, game.pair, arm, sets):
+                            writers[role].add(piece)
+                if not settings.arms[role]:  # shadows of another architecture come without victims
+                    writers[role].add(asking.nobody(game.pair, sets))
+
+
+def with_files(arms: Sequence[Arm], files: Sequence[Path]) -> Iterator[tuple[Arm, Sequence[Path]]]:
+    """Yield the arms of one role, each with its own of the role's files: `files` of them, one arm after another."""
+    at = 0
+    for arm in arms:
+        yield arm, files[at : at + arm.files]
+        at += arm.files
+
+
+class Asking:
+    """Asks models of one architecture. repeats: how often each query is asked of those that answer at random."""
+
+    def __init__(self, settings: Asked, records: Loaded, how: Engine, repeats: Sequence[int] = (1,)) -> None:
+        self.model = plugins.load("models", settings.model)
+        self.own = self.model.Settings.model_validate(settings.model_settings)
+        self.repeats, self.records, self.how = repeats, records, how
+
+    def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the models' own scores (K, q) on rows (q,) of the records."""
+        return answer(self.model, self.own, weights, self.records, rows, self.how)
+
+    @staticmethod
+    def given(arm: AtRandom, seed: int, scores: np.ndarray, repeats: int) -> np.ndarray:
+        """Return what a model with these scores (q,) and this seed answers (repeats, q) under an arm that answers at random."""
+        defence = plugins.load("defences", arm.defence)
+        rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
+        own = defence.Settings.model_validate(arm.settings)
+        return defence.answer(scores=scores, repeats=repeats, rng=rng, settings=own)
+
+    def __call__(
+        self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
+        scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
+        for split, asked in sets.items():
+            mine = there.keys["split"] == split
+            if mine.any():
+                scores[mine] = self.scores(there.weights[mine], asked.rows)
+        if arm.answers is None:
+            yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
+            return
+        for repeats in self.repeats:
+            mean, share = np.empty_like(scores), np.empty_like(scores)
+            for k, seed in enumerate(there.keys["seed"]):
+                given = self.given(arm.answers, seed, scores[k], repeats)
+                mean[k], share[k] = given.mean(0), votes(given)
+            yield _columns(there, world, pair, arm.arm, repeats, "scores", mean)
+            if repeats > 1:
+                yield _columns(there, world, pair, arm.arm, repeats, "labels", share)
+
+    @staticmethod
+    def nobody(pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
+        """Return the columns of no answers."""
+        keys = {name: np.empty(0, np.int64) for name in KEPT} | {"ratio": np.empty(0)}
+        return _columns(empty(keys), 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
+
+
+def votes(given: np.ndarray) -> np.ndarray:
+    """Return the share (q,) of a model's answers (repeats, q) with label 1; where half of them have, the first answer decides, so that
+    a tie leans to neither label."""
+    labels = given >= 0.5
+    share = labels.mean(axis=0)
+    return np.where((share == 0.5) & ~labels[0], np.nextafter(np.float32(0.5), np.float32(0)), share)
+
+
+KEPT = ("split", "model_index", "seed", "ratio")
+
+
+def _width(sets: Mapping[int, Points]) -> int:
+    return len(next(iter(sets.values())).rows)
+
+
+def _columns(
+    there: Models, world: int, pair: str, arm: str, repeats: int, shown: str, scores: np.ndarray
+) -> dict[str, Any]:
+    size = len(scores)
+    words = {name: np.full(size, value) for name, value in (("pair", pair), ("arm", arm), ("shown", shown))}
+    return {
+        **words, "repeats": np.full(size, repeats), "world": np.full(size, world),
+        **{name: there.keys[name] for name in KEPT},
+        **{name: getattr(there, name) for name in FOUND}, "scores": arrays.fixed(scores),
+    }  # fmt: skip
+
+
+def answer(
+    model: Any, own: Any, weights: np.ndarray, records: Loaded, rows: np.ndarray, how: Engine | None = None
+) -> np.ndarray:
+    """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on rows (q,) of the records."""
+    if not model.gradient:
+        return model.predict(weights, cell=records.cell, rows=rows, settings=own)
+    how = how or Engine()
+    build = model.architecture(records.x.shape[1], own)
+    return predict(build, weights, records.x[rows], threads=how.threads, device=how.device)

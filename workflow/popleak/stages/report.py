@@ -1,0 +1,46 @@
+"""Stage `report`: public tables, figures and the cards of datasets -> one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core import trouble
+from ..core.errors import PopleakError
+from ..report import build
+from ..steps.report import ReportStep
+from ..store import parquet as store
+
+
+def run(
+    *,
+    settings: ReportStep,
+    tables: Mapping[str, Path],
+    figures: Sequence[Path] = (),
+    cards: Sequence[Path] = (),
+    output: Path,
+    step: str,
+    code: str,
+) -> None:
+    """Write the page. figures: PNGs, in the order of the settings; cards: files of the stage `dataset`.
+
+    Raises PopleakError for a table that is missing, and where tables are not of one run.
+    """
+    build.write(
+        experiment=settings.experiment,
+        tables=tables,
+        figures=trouble.paired(settings.figures, figures, "figures"),
+        absent=settings.absent,
+        cautions=settings.cautions,
+        cards=[_card(path) for path in cards],
+        versions=store.facts(tables["models"])["versions"] if "models" in tables else {},
+        output=output,
+    )
+
+
+def _card(path: Path) -> dict[str, Any]:
+    found = store.facts(path)
+    if found.get("stage") != "dataset":
+        raise PopleakError(f"{path}: no table of the stage dataset: --cards takes those")
+    return {**found["card"], "dataset": found["settings"]["dataset"], **found["facts"]}

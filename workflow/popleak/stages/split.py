@@ -1,0 +1,84 @@
+"""Stage `split`: every row goes to the victim pool, the adversary pool or the query pool, once for each pool split.
+
+Stratified by (y, a), so all pools have the dataset's label rates by group. Rows that share a unit share a pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import PopleakError
+from ..core.seeds import generator
+from ..steps.split import SplitStep
+from ..store import arrays
+from ..store import parquet as store
+from ..store.records import read as read_records
+
+POOLS = ("victim", "adversary", "query")
+
+
+def assign(
+    y: np.ndarray, a: np.ndarray, unit: np.ndarray, shares: tuple[float, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Return the pool (N,) int8 of each row: 0 victim, 1 adversary, 2 query.
+
+    y, a, unit (N,); shares: of the victim and the adversary pool. Units are cut within strata; a unit's stratum is the
+    set of (y, a) cells of its rows with their counts, which for a unit of one row is its (y, a) cell.
+    """
+    _, index = np.unique(unit, return_inverse=True)
+    counts = np.zeros((index.max() + 1, 4), dtype=np.int64)
+    np.add.at(counts, (index, 2 * y.astype(int) + a), 1)
+    _, stratum = np.unique(counts, axis=0, return_inverse=True)
+    stratum = stratum.reshape(-1)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(stratum[order], kind="stable")]
+    size = np.bincount(stratum)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
+    edge = np.repeat(size, size)
+    # a random offset for each stratum, so that strata of one or two units reach every pool with its share
+    place = place + np.repeat(rng.random(len(size)), size)
+    first, second = shares[0] * edge, (shares[0] + shares[1]) * edge
+    pool_of_unit = np.empty(len(order), dtype=np.int8)
+    pool_of_unit[order] = (place >= first).astype(np.int8) + (place >= second).astype(np.int8)
+    return pool_of_unit[index]
+
+
+def pools_of(y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: SplitStep) -> Iterator[np.ndarray]:
+    """Yield the pool (N,) of each row, split by split."""
+    shares = settings.victim_share, settings.adversary_share
+    for split in range(settings.splits):
+        yield assign(y, a, unit, shares, generator(settings.seed, settings.key, "split", split))
+
+
+def run(*, settings: SplitStep, data: Path, output: Path, step: str, code: str) -> None:
+    """Write the pools (N rows; columns row, pool_0, pool_1, ...) and check on row ids that they are disjoint and complete."""
+    records = read_records(data)
+    rows = np.arange(len(records.y))
+    columns = {"row": rows}
+    for split, pool in enumerate(pools_of(records.y, records.a, records.unit, settings)):
+        check_disjoint({name: rows[pool == i] for i, name in enumerate(POOLS)}, len(rows))
+        columns[f"pool_{split}"] = pool
+    store.write(
+        output, columns, store.provenance(stage="split", step=step, settings=settings.plain(), code=code, inputs=[data])
+    )
+
+
+def check_disjoint(pools: Mapping[str, np.ndarray], total: int) -> None:
+    """Raise PopleakError if two pools share a row id, or if the pools together do not hold `total` rows."""
+    names = list(pools)
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            shared = np.intersect1d(pools[one], pools[other])
+            if len(shared):
+                raise PopleakError(f"split: row {shared[0]} is in the {one} pool and in the {other} pool")
+    if sum(len(rows) for rows in pools.values()) != total:
+        raise PopleakError(f"split: the pools hold {sum(map(len, pools.values()))} of {total} rows")
+
+
+def read(path: str | Path) -> dict[int, np.ndarray]:
+    """Return the pool (N,) int8 of each row, by split."""
+    table = store.read(path, stage="split")
+    return {int(name.removeprefix("pool_")): arrays.numpy(table[name]) for name in table.column_names if name != "row"}

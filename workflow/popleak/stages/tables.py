@@ -1,0 +1,31 @@
+"""Stage `tables`: parts of the stages before -> one public table, made by the module of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from ..steps.tables.base import TableStep
+from ..store import parquet as store
+
+
+def run(
+    *,
+    settings: TableStep,
+    parts: Sequence[Path] = (),
+    tables: Mapping[str, Path],
+    output: Path,
+    step: str,
+    code: str,
+) -> None:
+    """Write one public table. parts: files to put together; tables: public tables that this one is made of.
+
+    Raises PopleakError if those tables are not of one run.
+    """
+    store.agree(tables)
+    inputs = {name: store.read(path, stage="tables").to_pandas() for name, path in tables.items()}
+    made = import_module(f"popleak.tables.{settings.table}").make(parts=parts, tables=inputs, settings=settings)
+    paths = [*parts, *tables.values()]
+    facts = store.provenance(stage="tables", step=step, settings=settings.plain(), code=code, inputs=paths)
+    store.write(output, made, facts)

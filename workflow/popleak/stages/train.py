@@ -1,0 +1,159 @@
+"""Stage `train`: base models M_0 of some worlds, victims and shadows in files of their own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core import plugins, typed
+from ..core.errors import PopleakError
+from ..core.protocols import ROLES, Role
+from ..engine.fit import Device, Fitted, Progress, Table, alone, fit, resolve
+from ..steps.models import ModelsStep
+from ..steps.train import TrainStep
+from ..store import parquet as store
+from ..store.populations import FOUND, Models, draws_of, empty, known, of_role, poisoned, write
+from ..store.records import Loaded
+from ..store.reuse import Shelf, content, no_keys
+
+MADE = ("weights", *FOUND)
+"""What is found out about a model when it is trained or defended, by column."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How the engine works: models at once, threads, device. None of these decides a result beyond rounding."""
+
+    stack: int = 32
+    threads: int = 1
+    device: Device = "cpu"
+
+    def resolved(self) -> str:
+        """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
+        try:
+            return resolve(self.device)
+        except ValueError as error:
+            raise PopleakError(f"config: {error}") from None
+
+
+@dataclass(frozen=True)
+class How(Engine):
+    """How models are trained. reuse: take those that the store holds; False: train all."""
+
+    reuse: bool = True
+
+
+class Fitter:
+    """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
+
+    def __init__(self, settings: ModelsStep, records: Loaded, how: How | None = None, size: int | None = None) -> None:
+        """size: the number of records without their poisoned twins; None: there are none."""
+        self.size = len(records.y) if size is None else size
+        self.model = plugins.load("models", settings.model)
+        self.settings = self.model.Settings.model_validate(settings.model_settings)
+        self.training = settings.training
+        self.validation = settings.validation
+        self.how = how or How()
+        self.records = records
+        self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
+        self.build = self.model.architecture(records.x.shape[1], self.settings) if self.model.gradient else None
+
+    @property
+    def alone(self) -> bool:
+        """Return whether a model's bits are the same whatever models are trained beside it."""
+        return self.build is None or alone(self.build, self.how.device)
+
+    def __call__(
+        self,
+        rows: np.ndarray,
+        seeds: np.ndarray,
+        *,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        **more: Any,
+    ) -> Fitted:
+        """Return models fitted to rows (K, n), by default as the config's `training` says; `more` goes to `engine.fit.fit`, and is
+        nothing to a closed form."""
+        if not self.model.gradient:
+            weights = self.model.fit(y=self.records.y, cell=self.records.cell, rows=rows, settings=self.settings)
+            nothing = np.zeros(len(rows))
+            return Fitted(weights, np.isfinite(weights).all(1), nothing, nothing * np.nan)
+        if self.training is None or self.build is None or self.table is None:
+            raise PopleakError(
+                f"the settings lack the key 'training', which the model {self.model.name!r} needs: {typed.HINT}"
+            )
+        own = {"epochs": epochs, "learning_rate": learning_rate}
+        training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
+        how = self.how
+        return fit(
+            self.build, self.table, rows, seeds, training, stack=how.stack, threads=how.threads, device=how.device, **more
+        )  # fmt: skip
+
+
+def shelf(facts: Mapping[str, Any], settings: ModelsStep, outputs: Mapping[Role, Path], fitter: Fitter) -> Shelf:
+    """Return what a job of `fitter` may take from the files of other jobs."""
+    return Shelf(
+        facts,
+        settings,
+        outputs,
+        records=content(fitter.records, fitter.size),
+        alone=fitter.alone,
+        stack=fitter.how.stack,
+        use=fitter.how.reuse,
+    )
+
+
+def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
+    """Return the number of the records without the poisoned twins that `known` adds."""
+    return len(records.y) // (2 if any(map(poisoned, worlds)) else 1)
+
+
+def run(
+    *,
+    settings: TrainStep,
+    data: Path,
+    draw: Sequence[Path],
+    victims: Path,
+    shadows: Path,
+    step: str,
+    code: str,
+    how: How,
+) -> None:
+    """Train the base models of this job's worlds, or its part of them; write victims and shadows. draw: the draws of all worlds."""
+    outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
+    facts = store.provenance(
+        stage="train", step=step, settings=settings.plain(), code=code, inputs=[data, *draw], device=how.resolved()
+    )
+    records = known(data, settings.worlds)
+    fitter = Fitter(settings, records, how, plain_size(records, settings.worlds))
+    there = shelf(facts, settings, outputs, fitter)
+    with ExitStack() as files:
+        writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
+        for world in settings.worlds:
+            drawn = draws_of(draw, world, world)
+            for role in ROLES:
+                keys, rows = of_role(drawn, role, settings.part)
+                if role not in settings.roles:
+                    nobody = empty(keys)
+                    write(writers[role], nobody, no_keys(), validation_loss=nobody.eo_weight)
+                    continue
+                made_of = there.keys(keys["seed"], rows)
+                make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
+                found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
+                models = Models(keys, *(found[name] for name in MADE))
+                write(writers[role], models, made_of, validation_loss=found["validation_loss"])
+    there.tell()
+
+
+def base(fitter: Fitter, rows: np.ndarray, seeds: np.ndarray, what: str, part: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the columns of base models `part` (k,) of those on rows (K, n)."""
+    fitted = fitter(rows[part], seeds[part], progress=Progress(what, len(part)))
+    none = np.zeros(len(part))
+    made = (fitted.weights.astype(np.float32), fitted.finite, none, none, none * np.nan)
+    return {**dict(zip(MADE, made, strict=True)), "validation_loss": fitted.validation_loss}

@@ -1,0 +1,68 @@
+"""What a job of the stage `attack` is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..core.protocols import RatioMode, Role
+from .base import Plain, StepSettings
+from .games import Pair, Played, Poison
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """The name of an arm, and how many of a role's files hold its models."""
+
+    arm: str
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What an adversary who sees weights needs: the model's settings, and the files of models by role."""
+
+    model_settings: Plain
+    files: Mapping[Role, tuple[Held, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging(StepSettings):
+    """Whom an attack judges, by their names in the public tables, and what it knows of their defences.
+
+    aware: by the id of a defence, the name of the same at its default settings; randomised: the defences that answer at random.
+    """
+
+    stage: ClassVar[str] = "attack"
+    task: str
+    model_id: str
+    shadow_model: str
+    attack_id: str
+    defences: tuple[str, ...]
+    knowledge: tuple[str, ...]
+    aware: Mapping[str, str]
+    randomised: tuple[str, ...]
+    repeats: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackStep(Judging):
+    """One attack on the models of one task.
+
+    arms: by the id of a defence, or another name in `aware`, the name under which its models were asked; worlds: of the games,
+    where weights or rows are seen.
+    """
+
+    model: str
+    attack: str
+    attack_settings: Plain
+    seed: int
+    key: str
+    mode: RatioMode
+    rows: int
+    pairs: tuple[Pair, ...]
+    arms: Mapping[str, str]
+    poison: Poison
+    worlds: tuple[Played, ...] = ()
+    weights: Weights | None = None

@@ -1,0 +1,80 @@
+"""What a job of the stage `draw` is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from ..core import typed
+from ..core.protocols import RatioMode
+from .base import StepSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slipped:
+    """Poisoned rows: their share of the draw, and the group and label of the rows whose label is flipped."""
+
+    share: float
+    group: int
+    label: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Rows of `from_world`, with its ratio, for models of `world`. own_ratio: of `world`, where the draw is a complement."""
+
+    world: str
+    from_world: str
+    ratio: float
+    own_ratio: float | None = None
+    poison: Slipped | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsOf:
+    """A game's name, and the two ratios that its query points stand for."""
+
+    pair: str
+    ratios: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawStep(StepSettings):
+    """What both kinds of draws are told: the experiment's seed, the records' key, and how a ratio is drawn."""
+
+    stage: ClassVar[str] = "draw"
+    seed: int
+    key: str
+    mode: RatioMode
+    purpose: Literal["base", "complement", "query"]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """Return the settings of the kind that the purpose names."""
+        if cls is not DrawStep:
+            return super().of(found)
+        kind: Any = QueryDraw if found.get("purpose") == "query" else ModelDraw
+        chosen: Self = typed.read(kind, found, "the settings")
+        return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDraw(DrawStep):
+    """Rows for models: S_0 (`base`) or C (`complement`), of `rows` rows each; victims: of all splits; shadows: of each."""
+
+    purpose: Literal["base", "complement"]
+    draws: tuple[Drawn, ...]
+    rows: int
+    victims: int
+    shadows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryDraw(DrawStep):
+    """Query sets: `query_rows` rows of each group in each split, and which of them stand for which world of a game."""
+
+    purpose: Literal["query"]
+    pairs: tuple[PointsOf, ...]
+    query_rows: int
+    splits: int

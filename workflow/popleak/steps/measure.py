@@ -1,0 +1,31 @@
+"""What a job of the stage `measure` is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..core.protocols import RatioMode
+from .arms import Arm
+from .base import Plain, StepSettings
+from .games import Pair, Played
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureStep(StepSettings):
+    """The games, with their worlds in the same order; the names of arms by the defences' ids; and the victims' files by arm."""
+
+    stage: ClassVar[str] = "measure"
+    task: str
+    model_id: str
+    model: str
+    model_settings: Plain
+    seed: int
+    key: str
+    mode: RatioMode
+    pairs: tuple[Pair, ...]
+    worlds: tuple[Played, ...]
+    defences: tuple[str, ...]
+    arms: Mapping[str, str]
+    victims: tuple[Arm, ...]

@@ -1,0 +1,20 @@
+"""What a job of the stage `split` is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import StepSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitStep(StepSettings):
+    """seed, key: the experiment's seed and the records' key; splits: how many; shares: of the records, the rest is queried."""
+
+    stage: ClassVar[str] = "split"
+    seed: int
+    key: str
+    splits: int
+    victim_share: float
+    adversary_share: float

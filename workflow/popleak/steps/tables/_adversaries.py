@@ -1,0 +1,16 @@
+"""Which attacks are no candidates for the pseudo-adversary `best`: what `leakage` and `placebo` are both told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .base import TableStep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversaries(TableStep):
+    """By task the ids of attacks that are reference lines, and of those that see more than answers."""
+
+    references: Mapping[str, tuple[str, ...]]
+    white_box: Mapping[str, tuple[str, ...]]

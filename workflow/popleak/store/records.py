@@ -1,0 +1,56 @@
+"""A dataset table read back: what every later stage starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import arrays
+from . import parquet as store
+
+
+class Loaded(NamedTuple):
+    """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata.
+
+    subgroup (N,) int8 or None: a second sensitive attribute.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    unit: np.ndarray
+    cell: np.ndarray | None
+    facts: Mapping[str, Any]
+    subgroup: np.ndarray | None = None
+
+
+def width(path: str | Path) -> int:
+    """Return the number of features of a table written by the stage `dataset`."""
+    return int(store.schema(path).field("x").type.list_size)
+
+
+def with_twins(records: Loaded) -> Loaded:
+    """Return the records followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
+
+    def twice(part: np.ndarray) -> np.ndarray:
+        return np.concatenate([part, part])
+
+    return records._replace(
+        x=twice(records.x),
+        y=np.concatenate([records.y, 1 - records.y]),
+        a=twice(records.a),
+        unit=twice(records.unit),
+        cell=None if records.cell is None else twice(records.cell),
+        subgroup=None if records.subgroup is None else twice(records.subgroup),
+    )
+
+
+def read(path: str | Path) -> Loaded:
+    """Read a table written by the stage `dataset`."""
+    table = store.read(path, stage="dataset")
+    column = {name: arrays.numpy(table[name]) for name in table.column_names if name != "x"}
+    fixed = (arrays.matrix(table["x"]), column["y"], column["a"], column["unit"], column.get("cell"))
+    return Loaded(*fixed, store.facts(path), column.get("subgroup"))

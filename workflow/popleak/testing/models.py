@@ -1,0 +1,139 @@
+"""Checks of models: each takes (model, settings)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import PopleakError
+from ..core.seeds import generator
+from ..core.settings import Settings
+from ..models.base import Model
+from .data import frozen
+from .plugin import check_imports, check_names
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FEATURES = 7
+"""Features of the made-up records."""
+
+
+def check_closed_form(model: Model, settings: Settings) -> None:
+    """Weights and scores have their shapes and types, and a model does not depend on the stack it is fitted in."""
+    rng = generator("contract", "model")
+    y, cell = rng.integers(0, 2, 300).astype(np.int8), rng.integers(0, 4, 300).astype(np.int16)
+    rows, asked = np.stack([rng.permutation(300)[:40] for _ in range(6)]), np.arange(200, 300)
+    for array in (y, cell, rows):
+        frozen(array)
+    fit = functools.partial(model.fit, cell=cell, settings=settings)
+    weights = fit(y=y, rows=rows)
+    assert weights.ndim == 2 and len(weights) == 6 and weights.dtype == np.float32, "fit must return (K, P) float32"
+    found = model.predict(frozen(weights), cell=cell, rows=asked, settings=settings)
+    assert found.shape == (6, 100), f"predict must return (K, m) = (6, 100), not {found.shape}"
+    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "scores must lie in [0, 1]"
+    alone = np.concatenate([fit(y=y, rows=rows[k : k + 1]) for k in range(6)])
+    assert np.array_equal(weights, alone), "a model's weights depend on the stack it was fitted in"
+    assert np.array_equal(weights, fit(y=y, rows=rows)), "fitting twice gives different weights"
+    assert np.allclose(weights, fit(y=y, rows=rows[:, ::-1]), rtol=0, atol=1e-6), "the order of the rows matters"
+    for label in (0, 1):
+        assert np.isfinite(fit(y=np.full_like(y, label), rows=rows)).all(), "weights must be finite if all labels agree"
+    with contextlib.suppress(PopleakError):  # a model that needs cells says so in one line
+        model.fit(y=y, cell=None, rows=rows, settings=settings)
+
+
+def check_gradient(model: Model, settings: Settings) -> None:
+    """`build` returns a module from (batch, d) to (batch, 1) logits that the engine can train, score and store."""
+    import torch
+
+    build = functools.partial(model.build, FEATURES, settings)
+    modules = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        modules.append(build().eval())
+    module, twin, _ = modules
+    for name, one in module.named_parameters():
+        assert not isinstance(one, torch.nn.parameter.UninitializedParameter), (
+            f"parameter {name} is lazy: give its shape"
+        )
+        assert one.dtype == torch.float32, f"parameter {name} must be float32"
+    x = torch.linspace(-2, 2, 5 * FEATURES).reshape(5, FEATURES)
+    with torch.no_grad():
+        logits = module(x.clone())
+        assert logits.shape == (5, 1), f"logits must be (batch, 1), not {tuple(logits.shape)}"
+        assert torch.isfinite(logits).all(), "logits must be finite"
+        assert torch.equal(logits, module(x.clone())), "in eval mode a module must draw nothing at random"
+        assert torch.equal(logits, twin(x.clone())), "the same seed must give the same weights"
+        try:
+            alone = torch.cat([module(row[None].clone()) for row in x])
+        except Exception as error:
+            raise AssertionError("in eval mode a batch of one row must work") from error
+        # such scores would depend on which other points are asked
+        assert torch.allclose(logits, alone, atol=1e-5), "in eval mode a row's logit must depend on that row alone"
+    sides = model.sides(FEATURES, settings)
+    if sides is None:
+        check_alone(build)
+    else:
+        check_chain(module, build, sides)
+    torch.manual_seed(0)
+    module.train()(x.clone()).sum().backward()
+    for name, one in module.named_parameters():
+        assert one.grad is not None or not one.requires_grad, f"no gradient reaches parameter {name}: freeze it"
+
+
+def check_chain(module: nn.Module, build: Callable[[], nn.Module], sides: tuple[int, ...]) -> None:
+    """`build` makes the chain that `sides` tells of, with torch's own initial weights."""
+    from ..engine.fit import Chain, initial_weights
+    from ..engine.stack import sides_of
+
+    assert sides_of(module) == sides, "`build` does not make the chain that `sides` tells of"
+    same = np.array_equal(*(initial_weights(one, np.arange(3)) for one in (build, Chain(sides))))
+    assert same, "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
+
+
+def check_alone(build: Callable[[], nn.Module]) -> None:
+    """Training another module than a chain depends on the model's seed alone, and all that is learnt is stored."""
+    import random
+
+    import torch
+
+    from ..engine.fit import Table, Training, fit
+    from ..engine.single import SingleStack, built, initial
+
+    rng = generator("contract", "module")
+    table = Table.of(rng.normal(size=(200, FEATURES)), rng.integers(0, 2, 200), rng.integers(0, 2, 200))
+    rows, seeds = np.stack([rng.permutation(200)[:64] for _ in range(3)]), np.arange(3)
+    training, found = Training(epochs=1, batch=32, learning_rate=1e-2, validation=0.0), []
+    state = np.random.get_state(), random.getstate(), torch.get_rng_state()  # noqa: NPY002
+    try:
+        for seed, cut in ((0, slice(0, 3)), (1, slice(2, 3))):
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            torch.manual_seed(seed)
+            found.append(fit(build, table, rows[cut], seeds[cut], training).weights[-1])
+    finally:
+        np.random.set_state(state[0])  # noqa: NPY002
+        random.setstate(state[1])
+        torch.set_rng_state(state[2])
+    assert np.array_equal(*found), "training must draw from torch's generator alone, and know of no other model"
+    weights, x = torch.from_numpy(initial(build, seeds[:1])), torch.from_numpy(table.x[:32])
+    single, fresh = SingleStack(built(build)), SingleStack(built(build))
+    single.load(weights, training=True)
+    for step in range(3):
+        single.forward(weights, x.clone()[None] + step)
+    single.save(weights)
+    fresh.load(weights, training=False)
+    with torch.no_grad():
+        kept = torch.equal(single.module.eval()(x.clone()), fresh.module(x.clone()))
+    assert kept, "what a module learns must be in its parameters or in buffers that its state dict holds"
+
+
+def check_model(model: Model, *, settings: Settings | None = None) -> None:
+    """Raise AssertionError if `model` breaks the contract. `settings`: by default the plugin's defaults."""
+    check_names(model)
+    check_imports(model)
+    (check_gradient if model.gradient else check_closed_form)(model, settings or model.Settings())

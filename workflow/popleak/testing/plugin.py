@@ -1,0 +1,51 @@
+"""Checks of any plugin."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+import pydantic
+
+from ..attacks.base import Attack
+from ..core.settings import Settings
+from ..models.base import Model
+
+HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")
+
+
+def check_names(plugin: Attack | Model) -> None:
+    """Name, summary and settings are those that lists, tables and the config need."""
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", plugin.name), f"name {plugin.name!r} must be lower case with hyphens"
+    assert plugin.summary and "\n" not in plugin.summary, "summary must be one line"
+    assert issubclass(plugin.Settings, Settings), "Settings must derive from popleak.core.settings.Settings"
+    plugin.Settings().resolved()
+    for name, field in plugin.Settings.model_fields.items():
+        assert field.description, f"setting {name} needs a docstring"
+    try:
+        plugin.Settings(no_such_setting=1)
+    except pydantic.ValidationError:
+        return
+    raise AssertionError("Settings must refuse unknown keys")
+
+
+@functools.cache
+def heavy_imports(module: str) -> tuple[str, ...]:
+    """Return which of HEAVY a fresh interpreter has loaded after importing `module`."""
+    code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{module} cannot be imported: {done.stderr.strip()[-500:]}"
+    return tuple(done.stdout.split())
+
+
+def check_imports(plugin: Attack | Model) -> None:
+    """Importing the plugin's file loads nothing heavy: the plan reads every plugin each time it is made."""
+    module = type(plugin).__module__
+    if importlib.util.find_spec(module) is not None and module != "__main__":
+        heavy = heavy_imports(module)
+        assert not heavy, f"{module} imports {', '.join(heavy)} at its top: import inside the functions that need it"
