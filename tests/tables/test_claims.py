@@ -11,7 +11,7 @@ from popleak.core.errors import PopleakError
 from popleak.measures import paired, squares, verdicts
 from popleak.report import readme
 from popleak.store import schema
-from popleak.tables import claims
+from popleak.tables import _paired, claims
 
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
@@ -30,7 +30,7 @@ MEASURES = (
     "delta_eo_sum",
     "dp_difference",
 )
-EO = ("delta_eo", "delta_eo_floor", *claims.SQUARES)
+EO = ("delta_eo", "delta_eo_floor", *_paired.SQUARES)
 DEFENCES = ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")
 
 
@@ -300,7 +300,7 @@ def test_equal_values_decide_nothing_when_they_are_few():
 def test_limits_are_possible():
     parts = tables(noise=0.4)
     parts["models"]["gap"] = parts["models"]["gap"].clip(-1, 1)
-    for name in ("delta_eo", *claims.SQUARES):
+    for name in ("delta_eo", *_paired.SQUARES):
         parts["models"][name] = parts["models"][name].clip(-0.5, 1)
     parts["bounds"] = parts["bounds"].assign(
         adv_balanced_measured=parts["bounds"]["adv_balanced_measured"].clip(-1, 1), weighted_delta=parts["bounds"]["weighted_delta"].clip(0, 1)
@@ -341,12 +341,12 @@ def test_delta_eo_is_judged_by_squares_and_shown_beside_what_chance_reads():
     )
     assert found["verdict"].tolist() == [OPEN, OPEN]
     assert found["evidence"].str.contains(r"plug-in 0.050 \(0.040 without a difference\) against 0.200 \(0.040 ").all()
-    below_zero = {name: -1e-4 for name in claims.SQUARES}
+    below_zero = {name: -1e-4 for name in _paired.SQUARES}
     found = claims.make(
         parts=[], tables={**parts, "models": models.assign(**below_zero)}, settings=told.table("claims", TASKS)
     ).to_pandas()
     c5 = found.set_index("claim").loc["C5"]
-    assert c5["verdict"].tolist() == [OPEN, OPEN] and c5["evidence"].str.contains(claims.NOTHING).all()
+    assert c5["verdict"].tolist() == [OPEN, OPEN] and c5["evidence"].str.contains(_paired.NOTHING).all()
     found = (
         claims.make(parts=[], tables=tables(noise=1e-4), settings=told.table("claims", TASKS))
         .to_pandas()
@@ -384,10 +384,12 @@ def test_noise_of_rates_alone_lowers_no_delta_eo(shared):
         for name, rate in rates.items():
             drawn = rng.binomial(600, np.broadcast_to(rate, (12, 1 if shared else 8, 2, 2))) + np.zeros((12, 8, 1, 1))
             found = squares.squared_differences(drawn.reshape(-1, 2, 2), counts, unseen)
-            frame = pd.DataFrame(found, columns=list(claims.SQUARES)).assign(defence=name, status="ok", world=0, **GAME)
+            frame = pd.DataFrame(found, columns=list(_paired.SQUARES)).assign(
+                defence=name, status="ok", world=0, **GAME
+            )
             frame["split"], frame["model_index"] = np.repeat(np.arange(12), 8), np.tile(np.arange(8), 12)
             frames.append(frame.assign(protocol="pure", ratio_0=0.0, ratio_1=1.0))
-        words.append(claims._lower_eo(pd.concat(frames, ignore_index=True), "fft", "none")[0].word)
+        words.append(_paired.lower_eo(pd.concat(frames, ignore_index=True), "fft", "none")[0].word)
     assert words.count(HOLDS) <= 7 and words.count(FAILS) <= 7
 
 

@@ -105,8 +105,9 @@ def change(
 ) -> Verdict:
     """Return what may be said of a difference between two defences; found.p and `equal` are p values corrected for their families.
 
-    The first that applies: not applicable, where the models are the `same`; cannot tell, where their lambda was `searched`, where the
-    estimate carries no verdict, or where neither accuracy is `told` from chance, for there is then no leakage of which one might have less; no material difference, where
+    The first that applies: not applicable, where the models are the `same`; cannot tell, where their lambda was `searched`, where
+    the estimate carries no verdict, or where neither accuracy is `told` from chance, for there is then no leakage of which one
+    might have less; no material difference, where
     the test of equivalence (p value `equal`) says that the difference is within the margin, be it significant or not; lower or
     higher, where the test of 0 does; cannot tell.
     """

@@ -25,6 +25,8 @@ ONE_SIDE = 0.025
 
 MANY, MOST_CONSTANT = 0.1, 6
 """From which share of victims that give one label to all a cell is named, and how many cells a sentence names."""
+NO_FAIRNESS = "Delta_EO is 0, whatever it is lower than, and says nothing of fairness"
+"""What is said of models that give one label to all."""
 
 
 def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
@@ -298,10 +300,7 @@ def _constant(models: pd.DataFrame, several: bool) -> list[str]:
         where = facet_name({"task": task, "model": model}, several)
         told.append(f"{percent(share, 0)} of victims under {defence} on {where}, {select.Pair(*pair).label}")
     more = [f"{len(shares) - len(told)} more cells"] if len(shares) > len(told) else []
-    return [
-        f"One label for all is what these give: {listed([*told, *more])}. Their Delta_EO is 0, whatever it is lower than, and says nothing of "
-        f"fairness."
-    ]
+    return [f"One label for all is what these give: {listed([*told, *more])}. Their {NO_FAIRNESS}."]
 
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:

@@ -29,20 +29,15 @@ class Placebos(NamedTuple):
     every: pd.DataFrame
 
     @property
-    def farthest(self) -> Mapping[str, Any]:
-        """The permutation whose accuracy, on the main pair, is farthest from 50 %."""
-        return self.main.loc[(self.main["accuracy"] - 0.5).abs().idxmax()]
-
-    @property
-    def everywhere(self) -> Mapping[str, Any]:
-        """The permutation and pair whose accuracy is farthest from 50 %."""
-        return self.every.loc[(self.every["accuracy"] - 0.5).abs().idxmax()]
-
-    @property
     def within(self) -> bool | None:
         """Whether the task's own accuracy is no farther from 50 % than a placebo's; None where it was not run."""
         own = self.whole["task_accuracy"]
-        return None if own != own else _farther(own) <= _farther(self.farthest["accuracy"])
+        return None if own != own else _farther(own) <= _farther(_farthest(self.main))
+
+
+def _farthest(rows: pd.DataFrame) -> float:
+    """Return the accuracy that is farthest from 50 %."""
+    return rows.loc[(rows["accuracy"] - 0.5).abs().idxmax(), "accuracy"]
 
 
 def _farther(accuracy: float) -> float:
@@ -101,7 +96,7 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for one in _placebos(tables):
         away = int(one.every["against_chance"].isin([ABOVE, BELOW]).sum())
         if beyond_chance(away, len(one.every), OUTSIDE):
-            own, farthest = "", one.everywhere["accuracy"]
+            own, farthest = "", _farthest(one.every)
             if one.within is not None:
                 value = one.whole["task_accuracy"]
                 no = "" if _farther(value) > _farther(farthest) else "no "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..figures import _select as select
 from ..measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, SAME, WORDS
-from .findings import MANY, ONE_SIDE
+from .findings import MANY, NO_FAIRNESS, ONE_SIDE
 from .words import beyond_chance, count, interval, listed, percent
 
 if TYPE_CHECKING:
@@ -261,8 +261,7 @@ def _constant(rows: pd.DataFrame) -> list[str]:
     if not many:
         return []
     return [
-        f"In {many} of {count(len(known), 'setting')} at least {percent(MANY, 0)} of the victims give one label to all: their Delta_EO is 0, "
-        f"whatever it is lower than, and says nothing of fairness."
+        f"In {many} of {count(len(known), 'setting')} at least {percent(MANY, 0)} of the victims give one label to all: their {NO_FAIRNESS}."
     ]
 
 

@@ -36,8 +36,8 @@ from ..measures.verdicts import (
 from ..steps.tables.claims import Table
 from ..store.plain import plain
 from . import as_arrow
+from ._paired import CHANGE, GAME, TWICE, VICTIM, difference, lower_eo, plug_in
 from ._victims import CONSTANT, DIVERGED, Victims
-from ._victims import VICTIM as MODEL
 
 BEFORE, AFTER = (0.10, 0.20), 0.04
 """C1: "about 0.15" is read as 0.10 to 0.20; "under 0.04" as it stands. A mean |gap| near 0 is biased upwards by the noise of the
@@ -47,13 +47,9 @@ LITERAL_SHARE = 0.05
 """C3, C4: a bound that held would be broken, beyond the bootstrap's 2.5 % limit, by few models: at most this share."""
 SMALLEST_CELL = 30
 """C3, C4: rows of `bounds` with a smaller (y, a) cell are left out."""
-GAME = ["model", "protocol", "ratio_0", "ratio_1"]
 SETTING = [*GAME, "world"]
-VICTIM = [*GAME, *MODEL]
-NOTHING = "neither reads more than a model without a difference does"
-SQUARES = ("fpr_difference_squared", "tpr_difference_squared")
-RATE, CHANGE, TWICE = (0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)
-"""What is possible: a rate or a |gap|, a difference of two, and one of two advantages."""
+RATE = (0.0, 1.0)
+"""What is possible of a rate or a |gap|."""
 
 
 class Row(NamedTuple):
@@ -164,17 +160,6 @@ def _share(part: pd.DataFrame, values: pd.Series, known: pd.Series) -> Found:
     kept, split, counts = _kept(part, values.astype(float).where(known))
     sums = kept.groupby(split).agg(["sum", "size"])
     return Found(*intervals.proportion(sums["sum"].to_numpy(), sums["size"].to_numpy()), **counts)
-
-
-def _paired(part: pd.DataFrame, column: str, defence: str, other: str, span: tuple[float, float] = CHANGE) -> Found:
-    """Return the mean paired difference of `column` between two defences over the same victims."""
-    both = part[part["defence"].isin([defence, other])]
-    wide = both.pivot(index=VICTIM, columns="defence", values=column).reindex(columns=[defence, other])
-    lost = (both["status"] == DIVERGED).groupby([both[name] for name in VICTIM]).any()
-    change = (wide[defence] - wide[other])[~lost.reindex(wide.index)].dropna()
-    split = change.index.get_level_values("split")
-    found = intervals.mean(change.to_numpy(float), split.to_numpy(), span=span)
-    return Found(*found, models=len(change), splits=split.nunique(), diverged=int(lost.sum()))
 
 
 def _direction(keys: tuple) -> str:
@@ -297,14 +282,14 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
         for keys, part in _with(evidence.pairs, fft, GAME):
             lines, parts = [], []
             for world, one in part.groupby("world", sort=True):
-                verdict, change = _lower_eo(one, fft, "none")
+                verdict, change = lower_eo(one, fft, "none")
                 line = f"base in world {world}: minus none {change}"
+                pair = Victims(one)
                 if control:
-                    pair = Victims(one)
                     same = pair.idle([fft, control]) or pair.equal(fft, control)
-                    added = "the same models" if same else _lower_eo(one, fft, control)[1]
+                    added = "the same models" if same else lower_eo(one, fft, control)[1]
                     line += f", minus the no-EO control {control} {added}"
-                lines.append(f"{line}, plug-in {_plug_in(one, fft)} against {_plug_in(one, 'none')}")
+                lines.append(f"{line}, plug-in {plug_in(one, fft)} against {plug_in(one, 'none')}")
                 same = change.models > 0 and Victims(one).equal(fft, "none")
                 parts.append((Verdict(IDLE, "the models are those of none") if same else verdict, change))
             mine = part[part["defence"] == fft]
@@ -315,58 +300,6 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
             verdict, ends = _decided(parts)
             found, said = evidence.causal(fft, verdict), f"{fft} lowers Delta_EO ({_game(keys)})."
             yield evidence.row("C5", found, said, lines, ends, mine, (*keys, fft))
-
-
-def _lower_eo(part: pd.DataFrame, defence: str, other: str) -> tuple[Verdict, Found]:
-    """Return whether a defence lowers Delta_EO below another's, on the same victims, and the change of its root mean square.
-
-    Squares are compared, for their means have no bias however noisy the rates of either are: of the label where the groups lie
-    farther apart under each defence, which is what Delta_EO takes, and of both labels together, since to choose the larger of
-    two favours noise. A verdict is what both say. With a and b the roots of two mean squares, the change a - b is (a^2 - b^2) / (a + b),
-    so the interval is that of the squares over a + b.
-    """
-    values = {name: _squares(part, name) for name in (defence, other)}
-    scale = sum(max(one.mean, 0.0) ** 0.5 for one in values.values())
-    wide = part.assign(both=part[list(SQUARES)].sum(axis=1, min_count=1), larger=np.nan)  # a label may be unknown
-    for name, one in values.items():
-        wide["larger"] = wide["larger"].where(part["defence"] != name, part[one.label])
-    changes = [_paired(wide, name, defence, other, span) for name, span in (("larger", TWICE), ("both", (-4.0, 4.0)))]
-    verdicts = [below(one, 0.0) for one in changes]
-    verdict = verdicts[0] if verdicts[0].word == verdicts[1].word else Verdict(OPEN)
-    change = changes[0]
-    if not scale > 0:
-        reason = lacking(change) or NOTHING
-        return Verdict(OPEN, reason), change._replace(low=np.nan, high=np.nan)
-    limits = {end: min(max(getattr(change, end) / scale, -1.0), 1.0) for end in ("value", "low", "high")}
-    return verdict, change._replace(**limits)
-
-
-class _Squares(NamedTuple):
-    """The label whose squared difference is larger on average under a defence, and that average."""
-
-    label: str
-    mean: float
-
-
-def _squares(part: pd.DataFrame, defence: str) -> _Squares:
-    means = part.loc[(part["defence"] == defence) & (part["status"] != DIVERGED), list(SQUARES)].mean()
-    label = SQUARES[0] if means.isna().all() else str(means.idxmax())
-    return _Squares(label, float(means[label]))
-
-
-class _PlugIn(NamedTuple):
-    """Mean plug-in Delta_EO of one defence's victims, and its floor: what it would be without a difference."""
-
-    value: float
-    floor: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.floor:.3f} without a difference)" if self.value == self.value else "unknown"
-
-
-def _plug_in(part: pd.DataFrame, defence: str) -> _PlugIn:
-    mine = part[(part["defence"] == defence) & (part["status"] != DIVERGED)]
-    return _PlugIn(float(mine["delta_eo"].mean()), float(mine["delta_eo_floor"].mean()))
 
 
 def _with(table: pd.DataFrame, defence: str, keys: list[str]) -> Iterator[tuple[tuple, pd.DataFrame]]:
@@ -434,11 +367,11 @@ def _c7(evidence: Evidence) -> Iterator[Row]:
     for fft in evidence.of("fft", "fft-rehearsal"):
         for keys, part in _with(table, fft, SETTING):
             counted.append(part[part["defence"] == fft])
-            fell = _paired(part, "adv_balanced_measured", fft, "none", TWICE)
+            fell = difference(part, "adv_balanced_measured", fft, "none", TWICE)
             reasons.append(lacking(fell))
             if below(fell, 0.0).word != HOLDS:
                 continue
-            delta = _paired(part, "weighted_delta", fft, "none")
+            delta = difference(part, "weighted_delta", fft, "none")
             verdicts.append(below(delta, 0.0))
             lines.append(f"{fft}, {_direction(keys)}: advantage {fell}, weighted delta {delta}")
             ends += [delta.low, delta.high]

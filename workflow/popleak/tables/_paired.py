@@ -1,0 +1,85 @@
+"""Paired differences between two defences on the same victims: of any measure, and of Delta_EO without bias."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..measures import intervals
+from ..measures.verdicts import OPEN, Found, Verdict, below, lacking
+from ._victims import DIVERGED
+from ._victims import VICTIM as MODEL
+
+GAME = ["model", "protocol", "ratio_0", "ratio_1"]
+VICTIM = [*GAME, *MODEL]
+NOTHING = "neither reads more than a model without a difference does"
+SQUARES = ("fpr_difference_squared", "tpr_difference_squared")
+CHANGE, TWICE = (-1.0, 1.0), (-2.0, 2.0)
+"""What is possible: a difference of two rates, and one of two advantages."""
+
+
+def difference(part: pd.DataFrame, column: str, defence: str, other: str, span: tuple[float, float] = CHANGE) -> Found:
+    """Return the mean paired difference of `column` between two defences over the same victims."""
+    both = part[part["defence"].isin([defence, other])]
+    wide = both.pivot(index=VICTIM, columns="defence", values=column).reindex(columns=[defence, other])
+    lost = (both["status"] == DIVERGED).groupby([both[name] for name in VICTIM]).any()
+    change = (wide[defence] - wide[other])[~lost.reindex(wide.index)].dropna()
+    split = change.index.get_level_values("split")
+    found = intervals.mean(change.to_numpy(float), split.to_numpy(), span=span)
+    return Found(*found, models=len(change), splits=split.nunique(), diverged=int(lost.sum()))
+
+
+def lower_eo(part: pd.DataFrame, defence: str, other: str) -> tuple[Verdict, Found]:
+    """Return whether a defence lowers Delta_EO below another's, on the same victims, and the change of its root mean square.
+
+    Squares are compared, for their means have no bias however noisy the rates of either are: of the label where the groups lie
+    farther apart under each defence, which is what Delta_EO takes, and of both labels together, since to choose the larger of
+    two favours noise. A verdict is what both say. With a and b the roots of two mean squares, the change a - b is (a^2 - b^2) / (a + b),
+    so the interval is that of the squares over a + b.
+    """
+    values = {name: _squares(part, name) for name in (defence, other)}
+    scale = sum(max(one.mean, 0.0) ** 0.5 for one in values.values())
+    wide = part.assign(both=part[list(SQUARES)].sum(axis=1, min_count=1), larger=np.nan)  # a label may be unknown
+    for name, one in values.items():
+        wide["larger"] = wide["larger"].where(part["defence"] != name, part[one.label])
+    changes = [
+        difference(wide, name, defence, other, span) for name, span in (("larger", TWICE), ("both", (-4.0, 4.0)))
+    ]
+    verdicts = [below(one, 0.0) for one in changes]
+    verdict = verdicts[0] if verdicts[0].word == verdicts[1].word else Verdict(OPEN)
+    change = changes[0]
+    if not scale > 0:
+        reason = lacking(change) or NOTHING
+        return Verdict(OPEN, reason), change._replace(low=np.nan, high=np.nan)
+    limits = {end: min(max(getattr(change, end) / scale, -1.0), 1.0) for end in ("value", "low", "high")}
+    return verdict, change._replace(**limits)
+
+
+class _Squares(NamedTuple):
+    """The label whose squared difference is larger on average under a defence, and that average."""
+
+    label: str
+    mean: float
+
+
+def _squares(part: pd.DataFrame, defence: str) -> _Squares:
+    means = part.loc[(part["defence"] == defence) & (part["status"] != DIVERGED), list(SQUARES)].mean()
+    label = SQUARES[0] if means.isna().all() else str(means.idxmax())
+    return _Squares(label, float(means[label]))
+
+
+class PlugIn(NamedTuple):
+    """Mean plug-in Delta_EO of one defence's victims, and its floor: what it would be without a difference."""
+
+    value: float
+    floor: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.floor:.3f} without a difference)" if self.value == self.value else "unknown"
+
+
+def plug_in(part: pd.DataFrame, defence: str) -> PlugIn:
+    mine = part[(part["defence"] == defence) & (part["status"] != DIVERGED)]
+    return PlugIn(float(mine["delta_eo"].mean()), float(mine["delta_eo_floor"].mean()))
