@@ -59,6 +59,19 @@ class Mixing(NamedTuple):
     slipped: int = 0
     poisoned: tuple[int, int] = (1, 1)
 
+    @property
+    def own(self) -> dict[Stratum, int]:
+        """How many rows of each stratum S_0 has, its poisoned ones too."""
+        found = counts(self.ratios[0], self.rows - self.slipped, self.mode, self.label_rate)
+        found[self._slip] += self.slipped
+        return found
+
+    @property
+    def _slip(self) -> Stratum:
+        """The stratum that poisoned rows are counted in."""
+        label, group = self.poisoned
+        return None if self.mode == "natural" else label, group
+
     def parts(self, rehearsal: float) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
         """Return how many rows of each stratum a mixture of `rows` rows takes: from S_0, a share `rehearsal`, and from the complement.
 
@@ -90,9 +103,8 @@ class Mixing(NamedTuple):
                 )
             rehearsed[key] = min(max(wished[key], low), high)
         rest = {key: total - rehearsed[key] for key, total in whole.items()}
-        label, group = self.poisoned
         if slipped:
-            rehearsed[None if self.mode == "natural" else label, group] += slipped
+            rehearsed[self._slip] += slipped
         return rehearsed, rest
 
 

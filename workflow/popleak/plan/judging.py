@@ -10,8 +10,8 @@ from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
 from ..core.settings import digest
 from ..steps.arms import Arm as Told
-from ..steps.arms import AtRandom
-from ..steps.attack import AttackStep, Held, Weights
+from ..steps.arms import AtRandom, Held
+from ..steps.attack import AttackStep, Weights
 from ..steps.draw import ModelDraw, PointsOf, QueryDraw
 from ..steps.games import Played, Poison
 from ..steps.measure import MeasureStep

@@ -297,16 +297,13 @@ def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) 
 def _failing(mixing: needs.Mixing, rehearsal: float, held: int) -> float:
     """Return the probability that S_0 has too few rows of a stratum for a share, after `held` of its rows were held out at random: at most the
     sum over strata. Raises PopleakError as `Mixing.parts` does."""
-    taken = mixing.parts(rehearsal)[0]
-    own = needs.counts(mixing.ratios[0], mixing.rows - mixing.slipped, mixing.mode, mixing.label_rate)
-    label, group = mixing.poisoned
-    own[None if mixing.mode == "natural" else label, group] += mixing.slipped
+    taken, own = mixing.parts(rehearsal)[0], mixing.own
     return sum(too_few(own[key], mixing.rows, held, many) for key, many in taken.items())
 
 
 def too_few(own: int, rows: int, held: int, wanted: int) -> float:
     """Return the probability that fewer than `wanted` of a draw's `own` rows of a stratum are left when `held` of its `rows` rows are held out at
-    random: the upper tail of the hypergeometric law."""
+    random: the upper tail of the hypergeometric law. Not scipy's, which the Snakefile would load in every cluster job."""
     spread = math.sqrt(held * own / rows * (1 - own / rows))
     if own - held * own / rows - 20 * spread > wanted:
         return 0.0

@@ -16,10 +16,16 @@ class AtRandom:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
-    """The name of an arm, and how many of a role's files hold its models; base: they are not defended."""
+class Held:
+    """The name of an arm, and how many of a role's files hold its models."""
 
     arm: str
     files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm(Held):
+    """An arm whose models are asked; base: they are not defended."""
+
     base: bool
     answers: AtRandom | None = None

@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..core.protocols import RatioMode, Role
+from .arms import Held
 from .base import Plain, StepSettings
 from .games import Pair, Played, Poison
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """The name of an arm, and how many of a role's files hold its models."""
-
-    arm: str
-    files: int
 
 
 @dataclass(frozen=True, kw_only=True)

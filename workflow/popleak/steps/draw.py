@@ -9,15 +9,14 @@ from typing import Any, ClassVar, Literal, Self
 from ..core import typed
 from ..core.protocols import RatioMode
 from .base import StepSettings
+from .games import Poison
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slipped:
-    """Poisoned rows: their share of the draw, and the group and label of the rows whose label is flipped."""
+class Slipped(Poison):
+    """Poisoned rows of a draw, which are this share of it."""
 
     share: float
-    group: int
-    label: int
 
 
 @dataclass(frozen=True, kw_only=True)
