@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..core.errors import PopleakError
 
 if TYPE_CHECKING:
@@ -85,21 +83,3 @@ def form_of(build: Build) -> Form:
     if isinstance(build, Chain):
         return Form(classes=max(build.sides[-1], 2))
     return build.form if isinstance(build, Module) else BINARY
-
-
-def last_layer(build: Build) -> np.ndarray:
-    """Return for each of a model's stored numbers (P,) whether it belongs to the last layer, as `Objective.mask` takes it.
-
-    The last layer is the last submodule that has trained parameters of its own.
-    """
-    if isinstance(build, Chain):
-        own = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
-        return np.arange(sum(own)) >= sum(own[:-1])
-    from .single import built, trained_and_state
-
-    module = built(build)
-    trained, state = trained_and_state(module)
-    names = [name for name, one in module.named_parameters() if one.requires_grad]
-    owner = names[-1].rpartition(".")[0]
-    last = [np.full(one.numel(), name.rpartition(".")[0] == owner) for name, one in zip(names, trained, strict=True)]
-    return np.concatenate([*last, np.zeros(sum(one.numel() for one in state), bool)])

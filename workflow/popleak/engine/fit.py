@@ -24,7 +24,7 @@ from ..core import accounting
 from ..core.errors import PopleakError
 from ..core.seeds import derive, generator
 from ..core.settings import Settings
-from .architecture import Build, Chain, Form, Module, form_of, last_layer
+from .architecture import Build, Chain, Form, Module, form_of
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
 
@@ -189,6 +189,24 @@ def resolve(device: Device) -> Literal["cpu", "cuda"]:
 def initial_weights(build: Build, seeds: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
     """Return initial weights (K, P), each from its model's own seed, in torch's default scheme for the module."""
     return way_of(build).initial(seeds).astype(dtype, copy=False)
+
+
+def last_layer(build: Build) -> np.ndarray:
+    """Return for each of a model's stored numbers (P,) whether it belongs to the last layer, as `Objective.mask` takes it.
+
+    The last layer is the last submodule that has trained parameters of its own.
+    """
+    if isinstance(build, Chain):
+        own = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
+        return np.arange(sum(own)) >= sum(own[:-1])
+    from .single import built, trained_and_state
+
+    module = built(build)
+    trained, state = trained_and_state(module)
+    names = [name for name, one in module.named_parameters() if one.requires_grad]
+    owner = names[-1].rpartition(".")[0]
+    last = [np.full(one.numel(), name.rpartition(".")[0] == owner) for name, one in zip(names, trained, strict=True)]
+    return np.concatenate([*last, np.zeros(sum(one.numel() for one in state), bool)])
 
 
 def hold_out(rows: np.ndarray, seeds: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
