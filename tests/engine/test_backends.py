@@ -41,6 +41,7 @@ from popleak.engine.fit import (
 )  # fmt: skip
 from popleak.engine.fused import Fused
 from popleak.engine.stacked import Stacked
+from popleak.store.records import Loaded
 
 
 @pytest.fixture(params=["chain", "smooth", "image", "smooth stacked", "image stacked"])
@@ -154,3 +155,28 @@ def test_an_image_that_fails_is_told_as_one():
     wrong = Module(lambda: nn.Sequential(nn.Conv2d(3, 1, 3), nn.Flatten(), nn.Linear(100, 1)), Form((1, SIDE, SIDE)))
     with pytest.raises(PopleakError, match="fails on 32 rows of 1 x 12 x 12 in training"):
         fit(wrong, table("image", 2), DRAWN, SEEDS, TRAINING)
+
+
+def test_the_config_reaches_the_engine():
+    """What a stage trains and scores with, and what its files say of it: other bits are not taken for these."""
+    from popleak.stages.query import answer
+    from popleak.stages.train import Fitter, How
+
+    settings = {"model": "mlp", "model_settings": {"widths": [6]}, "training": TRAINING.resolved()}
+    records = Loaded(X.astype(np.float32), LABELS[2], A, np.arange(N), None, {})
+    assert How().resolved() == "cpu" and How(backend="torch").resolved() == "cpu torch"
+    found = [Fitter(settings, records, How(backend=backend))(DRAWN, SEEDS).weights for backend in ("numba", "torch")]
+    assert 0 < np.abs(found[0] - found[1]).max() < 1e-4
+    fitter = Fitter(settings, records)
+    scored = [
+        answer(fitter.model, fitter.settings, found[0], records, DRAWN[0], How(backend=backend))
+        for backend in ("numba", "torch")
+    ]
+    assert 0 < np.abs(scored[0] - scored[1]).max() < 1e-5
+
+
+def test_groups_beyond_two_are_refused_under_the_penalty():
+    for kind in ("chain", "smooth"):
+        data = Table.of(X, LABELS[2], A * 2)
+        with pytest.raises(ValueError, match="groups must be 0 or 1"):
+            fit(made(kind, 2), data, DRAWN, SEEDS, TRAINING, penalty=Penalty(1.0))

@@ -146,25 +146,23 @@ def way_of(
     """
     place = resolve(device)
     with accounting.part("start"):
-        plain = place == "cpu" and backend != "torch"
+        sides = sides_of(build) if place == "cpu" and backend != "torch" else None
         try:
-            used = chosen(backend, sides_of(build) if plain else None, wants, place)
+            used = chosen(backend, sides, wants, place)
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
         if used == "numba":
             from .fused import Fused
 
-            return Fused(sides_of(build), threads, None if isinstance(build, Chain) else build)
+            return Fused(sides, threads, None if isinstance(build, Chain) else build)
         from .stacked import Stacked
 
         return Stacked(build, place)
 
 
-def alone(build: Build, device: Device) -> bool:
-    """Return whether each model that `build` makes is known to be computed alone, so that its bits depend on no other."""
-    if resolve(device) != "cpu" or isinstance(build, Chain):
-        return resolve(device) == "cpu"
-    return sides_of(build) is not None
+def alone(device: Device) -> bool:
+    """Return whether each model is computed alone, so that its bits depend on no other: on a CPU, whatever it is."""
+    return resolve(device) == "cpu"
 
 
 def place_of(device: Device, backend: Backend = "auto") -> str:
@@ -249,7 +247,7 @@ def fit(
     extra_only: the EO term sees the extra rows alone; purpose: names the stream of batch orders, so that training and
     fine-tuning of one model differ; stack, threads, device, backend: a matter of speed and memory (on a GPU `stack` is what fits);
     objective: row weights, other targets, a mask, clipping and noise, of all K models on all n rows, those among them that validation
-    holds out. What a learning rate or a number of epochs of one's own needs is a `training` of one's own.
+    holds out. A learning rate or a number of epochs of one's own is a `training` of one's own.
     Raises ValueError if shapes disagree, for row ids beyond the table, labels that are not 0..C-1, or for a device that is not there;
     PopleakError in one line where the backend or the module cannot do what is asked.
     """
@@ -261,6 +259,8 @@ def fit(
     classes = form_of(build).classes
     if table.y.size and (table.y.min() < 0 or table.y.max() >= classes):
         raise ValueError(f"labels must lie in 0 to {classes - 1}: the model tells {classes} classes apart")
+    if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
+        raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
     objective.check(rows.shape, classes, penalty is not None)
     way = way_of(build, device, threads, backend, objective.wants())
     way.ready(table.x.dtype, penalty is not None)

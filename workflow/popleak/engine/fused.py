@@ -247,8 +247,6 @@ class Fused:
             raise ValueError(f"the compiled loops do not hold {reason}")
         models = len(begin)
         self._check(table, begin, feed.rows, *([feed.pool] if feed.extra else []))
-        if penalty is not None and (table.y.min() < 0 or table.y.max() > 1 or table.a.min() < 0 or table.a.max() > 1):
-            raise ValueError("labels and groups must be 0 or 1")
         layout = Layout.of(self.sides, feed.batch + feed.extra)
         weights = layout.pack(begin)
         moments = np.zeros_like(weights), np.zeros_like(weights)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core import plugins
-from ..engine.fit import place_of, resolve
+from ..engine.fit import alone, place_of
 from ..store.populations import poisoned
 from ..store.reuse import alike, glance
 from .build import Plan
@@ -62,9 +62,7 @@ class Stock:
 
     def _alone(self, step: Step) -> bool:
         """Return whether models are computed one by one; others are copied a world at a time or not at all."""
-        plugin = plugins.load("models", step.settings["model"])
-        own = plugin.Settings.model_validate(step.settings["model_settings"])
-        return not plugin.gradient or (resolve(self.device) == "cpu" and plugin.sides(1, own) is not None)
+        return alone(self.device) or not plugins.load("models", step.settings["model"]).gradient
 
     def _family(self, step: Step, role: str, world: str) -> Iterator[File]:
         """Yield the files of a role that were made as this step would make its own."""

@@ -62,7 +62,7 @@ class Fitter:
     @property
     def alone(self) -> bool:
         """Return whether a model's bits are the same whatever models are trained beside it."""
-        return self.build is None or alone(self.build, self.how.device)
+        return self.build is None or alone(self.how.device)
 
     def __call__(
         self,
