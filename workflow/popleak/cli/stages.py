@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     some = {"type": Path, "nargs": "*", "default": []}
     roles, engine = (
         {"victims": one, "shadows": one},
-        {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}},
+        {"stack": {"type": int, "default": 32}, "device": {"default": "cpu"}, "backend": {"default": "auto"}},
     )
     reuse = {"reuse": {"action": argparse.BooleanOptionalAction, "default": True}}
     _stage(commands, "train", _train, data=one, draw=many, **roles, **engine, **reuse)
@@ -122,7 +122,8 @@ def _draw(arguments: argparse.Namespace) -> None:
 def _how(arguments: argparse.Namespace):
     from ..stages.train import How
 
-    return How(arguments.stack, arguments.threads, arguments.device, getattr(arguments, "reuse", True))
+    reuse = getattr(arguments, "reuse", True)
+    return How(arguments.stack, arguments.threads, arguments.device, reuse, arguments.backend)
 
 
 def _roles(arguments: argparse.Namespace, name: str = "{}s") -> dict:

@@ -12,19 +12,38 @@ import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from ..core import accounting
 from ..core.seeds import derive
+from .eo import PENALTIES, Penalty
 from .layout import ACTIVATIONS, LENGTH, Layout, pack_table
+from .objective import DEFAULT, Objective, not_in_numba
 from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, fetch, product, transpose
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
 # only the outermost loops are called from Python: wrappers for the others would be compiled for nothing
 INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+SQUARED, LAGRANGIAN = (PENALTIES.index(form) for form in ("squared", "lagrangian"))
+
+
+class Term(NamedTuple):
+    """The EO term as the compiled loops read it: `engine.eo.Penalty` with its form as a number."""
+
+    form: int
+    weight: float
+    epsilon: float
+    dual_rate: float
+
+    @classmethod
+    def of(cls, penalty: Penalty) -> Term:
+        """Return the term of a penalty; each number has one type, so that the loops are compiled once."""
+        form = PENALTIES.index(penalty.form)
+        return cls(form, float(penalty.weight), float(penalty.epsilon), float(penalty.dual_rate))
 
 
 @njit(**INNER)
@@ -102,11 +121,10 @@ def _cross_entropy(work, at, step, count, main, index, labels):
 
 
 @njit(**INNER)
-def _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers, vacuous):
+def _equalized_odds(work, at, step, begin, count, index, cells, term, multipliers, vacuous):
     """Add the slope of the EO term, which sees rows begin to count, to the signal that `_cross_entropy` left.
 
-    settings: form as numbered in `EO_FORMS`, weight, epsilon, dual rate; multipliers (2,) and vacuous (1,) are one model's and
-    are updated. As `engine.eo.PenaltyState.gradient`.
+    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. As `engine.eo.PenaltyState.gradient`.
     """
     sums, there, slopes = np.zeros(4), np.zeros(4), np.zeros(4, work.dtype)
     for r in range(begin, count):
@@ -118,9 +136,9 @@ def _equalized_odds(work, at, step, begin, count, index, cells, settings, multip
             vacuous[0] += 1
             continue
         difference = sums[2 * y] / there[2 * y] - sums[2 * y + 1] / there[2 * y + 1]
-        slope = 2 * settings[1] * difference if settings[0] == 2 else multipliers[y] * np.sign(difference)
-        if settings[0] == 3:
-            multipliers[y] = max(multipliers[y] + settings[3] * (abs(difference) - settings[2]), 0.0)
+        slope = 2 * term.weight * difference if term.form == SQUARED else multipliers[y] * np.sign(difference)
+        if term.form == LAGRANGIAN:
+            multipliers[y] = max(multipliers[y] + term.dual_rate * (abs(difference) - term.epsilon), 0.0)
         slopes[2 * y], slopes[2 * y + 1] = slope / there[2 * y], -slope / there[2 * y + 1]
     one = work.dtype.type(1)
     for r in range(begin, count):
@@ -131,11 +149,11 @@ def _equalized_odds(work, at, step, begin, count, index, cells, settings, multip
 @njit(nogil=True, error_model="numpy")
 def _epoch(
     work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
-    settings, extra_only, multipliers, vacuous,
+    term, extra_only, multipliers, vacuous,
 ):  # fmt: skip
     """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
 
-    settings: None where there is no EO term, which is then not even compiled.
+    term: None where there is no EO term, which is then not even compiled.
     """
     size = weights.shape[1]
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
@@ -154,9 +172,9 @@ def _epoch(
             _gather(work, shape, table, index, np.int64(0), count, order[k, start + batch : start + 2 * batch])
             _forward(work, shape, rows)
             _cross_entropy(work, at, step, count, main, index, labels)
-            if settings is not None:
+            if term is not None:
                 begin = main if extra_only else 0
-                _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers[k], vacuous[k])
+                _equalized_odds(work, at, step, begin, count, index, cells, term, multipliers[k], vacuous[k])
             for r in range(count):
                 work[at + r * step + 1] = 0  # it was a padded logit's place
             taken += 1
@@ -182,7 +200,6 @@ def _logits(work, shape, table, index, batch, weights, found):
                 found[k, start + r] = work[at + r * step]
 
 
-EO_FORMS = {"absolute": 1, "squared": 2, "lagrangian": 3}
 SCORED = 256
 """Rows scored at a time: enough to fill the tiles, few enough to stay in cache."""
 
@@ -200,7 +217,7 @@ class Fused:
         """Compile the loops for this precision: training with an EO term (fair) or without, or scoring alone (None)."""
         _compile(np.dtype(dtype), fair)
 
-    def stack(self, wanted: int, table: Any, training: Any, rows: int) -> int:
+    def stack(self, wanted: int, table: Any, training: Any, rows: int, clipped: bool = False) -> int:
         """Return how many models to hold in memory at once: `wanted`."""
         return wanted
 
@@ -212,21 +229,30 @@ class Fused:
             return initial(self.build, seeds)
         return np.stack([_initial(self.sides, int(seed)) for seed in seeds])
 
-    def train(self, table: Any, begin: np.ndarray, feed: Any, training: Any, penalty: Any, extra_only: bool):
+    def train(
+        self,
+        table: Any,
+        begin: np.ndarray,
+        feed: Any,
+        training: Any,
+        penalty: Any,
+        extra_only: bool,
+        objective: Objective = DEFAULT,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return (weights (K, P), vacuous (K,) share of EO terms) of models that start at `begin` (K, P).
 
-        table, feed, training, penalty: see `engine.fit`.
+        table, feed, training, penalty: see `engine.fit`. Raises ValueError for an objective, which these loops do not hold.
         """
+        if reason := not_in_numba((*self.sides[:-1], 1), objective.wants()):
+            raise ValueError(f"the compiled loops do not hold {reason}")
         models = len(begin)
         self._check(table, begin, feed.rows, *([feed.pool] if feed.extra else []))
-        if penalty is not None and (table.y.min() < 0 or table.y.max() > 1 or table.a.min() < 0 or table.a.max() > 1):
-            raise ValueError("labels and groups must be 0 or 1")
         layout = Layout.of(self.sides, feed.batch + feed.extra)
         weights = layout.pack(begin)
         moments = np.zeros_like(weights), np.zeros_like(weights)
-        settings, multipliers = None, np.zeros((models, 2))
+        term, multipliers = None, np.zeros((models, 2))
         if penalty is not None:
-            settings = np.array([EO_FORMS[penalty.form], penalty.weight, penalty.epsilon, penalty.dual_rate])
+            term = Term.of(penalty)
             multipliers += penalty.weight
         vacuous = np.zeros((models, 1), np.int64)
         arenas = [layout.arena(weights.dtype) for _ in range(self.threads)]
@@ -237,7 +263,7 @@ class Fused:
             _epoch(
                 arenas[part], layout.shape, *layout.rooms, table.packed, table.y, cells, order[cut], extra[cut],
                 feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, training.learning_rate,
-                training.weight_decay, settings, extra_only, multipliers[cut], vacuous[cut],
+                training.weight_decay, term, extra_only, multipliers[cut], vacuous[cut],
             )  # fmt: skip
 
         steps = 0
@@ -297,10 +323,10 @@ def _compile(dtype: np.dtype, fair: bool | None) -> None:
     table = pack_table(np.zeros((1, 1), dtype))
     _logits(work, layout.shape, table, one, 1, packed, np.empty((1, 1), dtype))
     if fair is not None:
-        settings = np.ones(4) if fair else None
+        term = Term.of(Penalty(1.0)) if fair else None
         _epoch(
             work, layout.shape, *layout.rooms, table, one[0], one[0], one, np.zeros((1, 1, 0), np.int64), 1, packed,
-            np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, settings, False, np.zeros((1, 2)), one,
+            np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, term, False, np.zeros((1, 2)), one,
         )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import plugins
+from ..engine.objective import not_in_numba
 from . import cost
 from .build import Plan
 from .steps import Step
@@ -110,14 +111,20 @@ def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
     return max(total / cores, sum(stage.longest for stage in found)) + own
 
 
-def alone(plan: Plan) -> list[str]:
-    """Return the ids of models that the engine's compiled loops do not take."""
-    found = {}
+def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
+    """Return the ids of models that the engine's compiled loops do not train, by the reason in words and how many times as long they
+    take."""
+    found: dict[tuple[str, float], dict[str, None]] = {}
+    backend = plan.experiment.engine.backend
     for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
         plugin = plugins.load("models", model.name)
-        if plugin.gradient and plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings)) is None:
-            found[model.id] = None
-    return list(found)
+        if not plugin.gradient:
+            continue
+        sides = plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings))
+        if (factor := cost.factor(sides, backend)) > 1:
+            reason = not_in_numba(sides) or "engine.backend is torch"
+            found.setdefault((reason, factor), {})[model.id] = None
+    return {key: list(names) for key, names in found.items()}
 
 
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
@@ -141,9 +148,9 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
         text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
     else:
         wall = _duration(wall_seconds(found, cores, speed))
-        if names := alone(plan):
-            slow = f"trained one at a time by torch, about {cost.OTHER:.0f} times slower"
-            text.append(f"{', '.join(names)}: no chain of Linear and ReLU, {slow}")
+        for (reason, factor), names in slower(plan).items():
+            slow = f"trained one at a time by torch, about {factor:.0f} times slower"
+            text.append(f"{', '.join(names)}: {reason}, {slow}")
         if plan.experiment.engine.device != "cpu":
             text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
         text.append(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core import plugins
-from ..engine.fit import resolve
+from ..engine.fit import alone, place_of
 from ..store.populations import poisoned
 from ..store.reuse import alike, glance
 from .build import Plan
@@ -33,7 +33,8 @@ class Stock:
     """The models that the store holds, as seen from a plan."""
 
     def __init__(self, plan: Plan) -> None:
-        self.use, self.device = plan.experiment.engine.reuse, plan.experiment.engine.device
+        engine = plan.experiment.engine
+        self.use, self.device, self.backend = engine.reuse, engine.device, engine.backend
         self.makers = {path: step for step in plan.all_steps() for path in step.outputs.values()}
         self.files: dict[Path, File | None] = {}
 
@@ -61,15 +62,18 @@ class Stock:
 
     def _alone(self, step: Step) -> bool:
         """Return whether models are computed one by one; others are copied a world at a time or not at all."""
-        plugin = plugins.load("models", step.settings["model"])
-        own = plugin.Settings.model_validate(step.settings["model_settings"])
-        return not plugin.gradient or (resolve(self.device) == "cpu" and plugin.sides(1, own) is not None)
+        return alone(self.device) or not plugins.load("models", step.settings["model"]).gradient
 
     def _family(self, step: Step, role: str, world: str) -> Iterator[File]:
         """Yield the files of a role that were made as this step would make its own."""
         own, family = Path(step.outputs[ROLES[role]]), step.id.split("-")[-2]
         poison = step.settings.get("poison") if poisoned(world) else None
-        wanted = {"stage": step.stage, "code": step.code, "device": resolve(self.device), "settings": step.settings}
+        wanted = {
+            "stage": step.stage,
+            "code": step.code,
+            "device": place_of(self.device, self.backend),
+            "settings": step.settings,
+        }
         for path in own.parent.glob(f"*-{family}-*{own.name.removeprefix(step.id)}"):
             if path not in self.files:
                 self.files[path] = _read(path)

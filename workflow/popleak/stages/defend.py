@@ -106,7 +106,13 @@ class Owner:
             return Validation(positives, counts)
         records, how = self.fitter.records, self.fitter.how
         scores = predict_rows(
-            self.fitter.build, weights, self.fitter.table, rows, threads=how.threads, device=how.device
+            self.fitter.build,
+            weights,
+            self.fitter.table,
+            rows,
+            threads=how.threads,
+            device=how.device,
+            backend=how.backend,
         )
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):
             kept = row[ok]

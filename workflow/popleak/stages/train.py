@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..engine.fit import Device, Fitted, Progress, Table, Training, alone, fit, resolve
+from ..engine.fit import Backend, Device, Fitted, Progress, Table, Training, alone, fit, place_of
 from ..store import parquet as store
 from ..store.populations import FOUND, ROLES, Models, draws_of, empty, known, of_role, poisoned, write
 from ..store.records import Loaded
@@ -25,18 +25,19 @@ MADE = ("weights", *FOUND)
 
 @dataclass(frozen=True)
 class How:
-    """How the engine works: models at once, threads, device, models that the store holds. None of these decides a result beyond rounding."""
+    """How the engine works: models at once, threads, device, backend, models that the store holds. None of these decides a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
     device: Device = "cpu"
     reuse: bool = True
     """False: train all models, whatever the store holds."""
+    backend: Backend = "auto"
 
     def resolved(self) -> str:
-        """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
+        """Return the device that is used, and the backend where it is forced to another. Raises PopleakError where the one that the config names is not there."""
         try:
-            return resolve(self.device)
+            return place_of(self.device, self.backend)
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
 
@@ -61,7 +62,7 @@ class Fitter:
     @property
     def alone(self) -> bool:
         """Return whether a model's bits are the same whatever models are trained beside it."""
-        return self.build is None or alone(self.build, self.how.device)
+        return self.build is None or alone(self.how.device)
 
     def __call__(
         self,
@@ -80,7 +81,7 @@ class Fitter:
             return Fitted(weights, np.isfinite(weights).all(1), nothing, nothing * np.nan)
         own = {"epochs": epochs, "learning_rate": learning_rate}
         training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
-        how = {"stack": self.how.stack, "threads": self.how.threads, "device": self.how.device}
+        how = {name: getattr(self.how, name) for name in ("stack", "threads", "device", "backend")}
         return fit(self.build, self.table, rows, seeds, training, **how, **more)
 
 
