@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 KEPT = 64
 """Files that stay in the folder: of more, those that were written first go."""
 _DIGEST = hashlib.sha256().digest_size
+_TELLS = hasattr(os, "geteuid") and os.open in os.supports_dir_fd
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -45,7 +45,7 @@ def read(name: str) -> bytes | None:
 
 def write(name: str, data: bytes) -> None:
     """Keep `data` under `name`, whole or not at all; not where the folder is not this user's alone."""
-    partial = f".{name}.{os.getpid()}.{secrets.token_hex(4)}.partial"
+    partial = f".{name}.{os.getpid()}.{os.urandom(4).hex()}.partial"
     with contextlib.suppress(OSError, RuntimeError), _opened(make=True) as place:
         try:
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=place)
@@ -66,7 +66,7 @@ def _digest(name: str, data: bytes) -> bytes:
 @contextlib.contextmanager
 def _opened(*, make: bool) -> Iterator[int]:
     """Open the folder. Raises OSError where it is not there or could be another user's doing."""
-    if os.open not in os.supports_dir_fd:
+    if not _TELLS:
         raise PermissionError("this system cannot tell whose files these are")
     path = folder()
     if make:

@@ -26,7 +26,9 @@ SOURCES = ("compiled", "layout", "loops", "tile")
 """Modules of this folder whose text decides the machine code."""
 SETTINGS = ".numba_config.yaml"
 """Where numba looks for settings, in the working directory, beside the environment's NUMBA_*."""
-_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)  # holds no lock of Python's
+_PROTOTYPE = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+)  # holds no lock of Python's
 
 
 class Loop:
