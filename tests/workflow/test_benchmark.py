@@ -287,7 +287,7 @@ def test_census(call, tmp_path):
     assert "train victims" in page and "5,500" in page
 
 
-def test_startup_has_a_line_for_each_start(call, capsys, monkeypatch):
+def test_startup_has_a_line_for_each_start(call, capfd, monkeypatch):
     """The last start finds no cache, the one before it finds one."""
     look = "import os, pathlib, sys; sys.stderr.write(str(int(pathlib.Path(os.environ['XDG_CACHE_HOME']).exists())))"
     monkeypatch.setattr(startup, "LOOPS", "import os, pathlib; pathlib.Path(os.environ['XDG_CACHE_HOME']).mkdir()")
@@ -295,6 +295,8 @@ def test_startup_has_a_line_for_each_start(call, capsys, monkeypatch):
         startup, "CODE", {"Python": "", "loops kept": f"{look}; assert sys.argv", "loops compiled": look}
     )
     call(startup, "--repeats", 2)
-    lines = capsys.readouterr().out.splitlines()
+    out, err = capfd.readouterr()
+    assert err == "1010"
+    lines = out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["Python", "loops kept", "loops compiled"]
     assert all(line.endswith("CPU s") for line in lines)
