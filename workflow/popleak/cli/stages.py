@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _parser().parse_args(argv, arguments)
         for name in THREAD_VARIABLES:
             os.environ[name] = str(getattr(arguments, "threads", 1))
+        os.environ.setdefault(
+            "PYDANTIC_DISABLE_PLUGINS", "__all__"
+        )  # it would read what every installed package offers
         stage = getattr(arguments, "stage", None)
         if stage:
             accounting.start(MODULES.get(stage, f"popleak.stages.{stage}"))

@@ -16,7 +16,7 @@ from ..attacks.base import BLACK_BOX
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedChoice, ResolvedTask
-from ..core import plugins
+from ..core import plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..defences.base import TuneSettings
@@ -151,6 +151,7 @@ def build(experiment: Experiment) -> Plan:
         raise PopleakError(f"config: tasks: {plan.absent[0]}")
     plan.tasks = tuple(tasks)
     _finish(plan, parts, given)
+    provenance.keep()
     return plan
 
 

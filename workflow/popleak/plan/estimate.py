@@ -1,11 +1,14 @@
 """What a run still has to do, and what it will cost on this machine: CPU time, wall time, disk.
 
-The costs of steps are those of a reference core (`cost`). A few seconds of the engine's own work tell how this machine
-compares to it.
+The costs of steps are those of a reference core (`cost`). The start of a job, and a second or two of the engine's own work,
+tell how this machine compares to it.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,21 +28,21 @@ if TYPE_CHECKING:
 
 ENGINE = ("train", "defend", "query", "measure")
 """Stages whose work is done by the engine."""
-REFERENCE_START = 2.2
-"""CPU seconds in which the reference core imports and compiles the engine."""
+REFERENCE_START = 0.22
+"""CPU seconds in which Python starts and imports a stage on the reference core."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How many times as long as the reference core this machine takes: for compiling and imports, and for training."""
+    """How many times as long as the reference core this machine takes: for imports and other Python, and for training."""
 
     start: float
     engine: float
 
 
 def calibrate() -> Speed:
-    """Measure this machine: one compilation of the engine, and the best of three rounds of training."""
-    begin = time.process_time()
+    """Measure this machine: the best of three starts of a stage, and of three rounds of training."""
+    starts = [_start() for _ in range(3)]
     from ..engine.fit import Chain, Table, Training, fit
 
     shape = cost.Shape(1000, 100, 5, (50, 32, 16, 1))
@@ -48,13 +51,20 @@ def calibrate() -> Speed:
     table = Table.of(rng.normal(size=(2000, 50)), rng.random(2000) < 0.5, rng.random(2000) < 0.5)
     rows = np.stack([rng.permutation(2000)[: shape.rows] for _ in range(64)])
     fit(Chain(shape.sides), table, rows[:1, :10], np.arange(1), training)
-    start = time.process_time() - begin
     rounds = []
     for _ in range(3):
         begin = time.process_time()
         fit(Chain(shape.sides), table, rows, np.arange(len(rows)), training)
         rounds.append(time.process_time() - begin)
-    return Speed(start / REFERENCE_START, min(rounds) / (len(rows) * shape.seconds()))
+    return Speed(min(starts) / REFERENCE_START, min(rounds) / (len(rows) * shape.seconds()))
+
+
+def _start() -> float:
+    """Return the CPU seconds of a Python that imports a stage and ends."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", "import popleak.stages.attack"], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 @dataclass(frozen=True)
