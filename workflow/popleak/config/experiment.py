@@ -245,6 +245,10 @@ class Engine(Settings):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds up in another order:
     weights agree with a CPU's to 1e-4 after a few epochs, as a test demands where there is one."""
+    backend: Literal["auto", "numba", "torch"] = "auto"
+    """What trains and scores. `numba`: compiled loops, for chains of Linear and ReLU with two classes on a CPU; any other model is refused.
+    `torch`: any model, on a CPU one at a time and several times slower. `auto`: numba where it can, else torch. Both
+    compute the same but for rounding."""
     reuse: bool = True
     """Whether models that another file of the store holds are copied and not trained again: the same code, settings, seed and rows
     give the same weights, bit for bit. False trains them again."""

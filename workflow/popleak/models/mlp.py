@@ -11,10 +11,11 @@ from .base import Model
 
 
 class MLP(Model):
-    """Linear layers of the given widths with ReLU between them, and one logit."""
+    """Linear layers of the given widths with ReLU between them, and one logit or C."""
 
     name = "mlp"
     summary = "multilayer perceptron with ReLU, any widths"
+    classes = None
 
     class Settings(Settings):
         widths: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
@@ -22,8 +23,8 @@ class MLP(Model):
         )
         """Units of the hidden layers."""
 
-    def sides(self, n_features: int, settings: MLP.Settings) -> tuple[int, ...]:
-        return (n_features, *settings.widths, 1)
+    def sides(self, n_features: int, settings: MLP.Settings, classes: int = 2) -> tuple[int, ...]:
+        return (n_features, *settings.widths, 1 if classes == 2 else classes)
 
 
 PLUGIN = MLP()

@@ -9,6 +9,8 @@ from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedChoice, ResolvedTask
 from ..core import plugins
+from ..core.errors import PopleakError
+from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
 from ..steps.split import SplitStep
@@ -64,11 +66,19 @@ class TaskContext:
         plugin = plugins.load("models", model.name)
         if not plugin.gradient:
             return None
-        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
+        own = plugin.Settings.model_validate(model.settings)
+        try:
+            if plugins.load("datasets", self.task.dataset).n_features is not None:
+                plugin.check(self.features, own)
+            return self._shape_of(plugin.sides(self.features, own), self.experiment.engine.backend)
+        except (PopleakError, ValueError) as error:
+            raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
-    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
+    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto") -> cost.Shape:
         training = self.experiment.training
-        return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
+        rows = round(self.task.rows * (1 - training.validation))
+        place: Literal["cpu", "cuda"] = "cuda" if self.experiment.engine.device == "cuda" else "cpu"
+        return cost.Shape(rows, training.batch, training.epochs, sides, cost.factor(sides, backend, place=place))
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

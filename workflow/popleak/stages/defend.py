@@ -110,7 +110,7 @@ class Owner:
         records, how, build, table = self.fitter.records, self.fitter.how, self.fitter.build, self.fitter.table
         if build is None or table is None:  # no penalty is asked of a closed form
             return Validation(positives, counts)
-        scores = predict_rows(build, weights, table, rows, threads=how.threads, device=how.device)
+        scores = predict_rows(build, weights, table, rows, threads=how.threads, device=how.device, backend=how.backend)
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):
             kept = row[ok]
             (positives[k],), counts[k] = cell_positives(score[ok][None], records.y[kept], records.a[kept])

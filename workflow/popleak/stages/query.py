@@ -170,4 +170,4 @@ def answer(
         return model.predict(weights, cell=records.cell, rows=rows, settings=own)
     how = how or Engine()
     build = model.architecture(records.x.shape[1], own)
-    return predict(build, weights, records.x[rows], threads=how.threads, device=how.device)
+    return predict(build, weights, records.x[rows], threads=how.threads, device=how.device, backend=how.backend)

@@ -14,7 +14,7 @@ import numpy as np
 from ..core import plugins, typed
 from ..core.errors import PopleakError
 from ..core.protocols import ROLES, Role
-from ..engine.fit import Device, Fitted, Progress, Table, alone, fit, resolve
+from ..engine.fit import Backend, Device, Fitted, Progress, Table, alone, fit, place_of
 from ..steps.models import ModelsStep
 from ..steps.train import TrainStep
 from ..store import parquet as store
@@ -28,16 +28,17 @@ MADE = ("weights", *FOUND)
 
 @dataclass(frozen=True)
 class Engine:
-    """How the engine works: models at once, threads, device. None of these decides a result beyond rounding."""
+    """How the engine works: models at once, threads, device, backend. None of these decides a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
     device: Device = "cpu"
+    backend: Backend = "auto"
 
     def resolved(self) -> str:
-        """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
+        """Return the device that is used, and the backend where it is forced to another. Raises PopleakError where the one that the config names is not there."""
         try:
-            return resolve(self.device)
+            return place_of(self.device, self.backend)
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
 
@@ -67,7 +68,7 @@ class Fitter:
     @property
     def alone(self) -> bool:
         """Return whether a model's bits are the same whatever models are trained beside it."""
-        return self.build is None or alone(self.build, self.how.device)
+        return self.build is None or alone(self.how.device)
 
     def __call__(
         self,
@@ -92,7 +93,8 @@ class Fitter:
         training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
         how = self.how
         return fit(
-            self.build, self.table, rows, seeds, training, stack=how.stack, threads=how.threads, device=how.device, **more
+            self.build, self.table, rows, seeds, training,
+            stack=how.stack, threads=how.threads, device=how.device, backend=how.backend, **more,
         )  # fmt: skip
 
 
