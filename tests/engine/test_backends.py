@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import told
 from objectives import (
     DRAWN,
     LABELS,
@@ -162,7 +163,7 @@ def test_the_config_reaches_the_engine():
     from popleak.stages.query import answer
     from popleak.stages.train import Fitter, How
 
-    settings = {"model": "mlp", "model_settings": {"widths": [6]}, "training": TRAINING.resolved()}
+    settings = told.defend("mlp", {"widths": [6]}, TRAINING.resolved())
     records = Loaded(X.astype(np.float32), LABELS[2], A, np.arange(N), None, {})
     assert How().resolved() == "cpu" and How(backend="torch").resolved() == "cpu torch"
     found = [Fitter(settings, records, How(backend=backend))(DRAWN, SEEDS).weights for backend in ("numba", "torch")]

@@ -305,6 +305,7 @@ FLIPS = {
     "engine.job_seconds": ({"engine": {"job_seconds": 0.0001}}, FROM_DRAW),
     "engine.reuse": ({"engine": {"reuse": False}}, set()),
     "engine.device": ({"engine": {"device": "auto"}}, set()),
+    "engine.backend": ({"engine": {"backend": "torch"}}, set()),
     "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
     "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
     "margin": ({"margin": 0.1}, JUDGED - {"tables scores"}),
