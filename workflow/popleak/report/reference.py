@@ -12,6 +12,7 @@ from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
 from ..store import schema
+from .words import cell
 
 KINDS = ("datasets", "models", "defences", "attacks", "figures")
 NOTE = "<!-- written by `make docs` from the code: edit the code -->"
@@ -70,7 +71,7 @@ def _first(model: type[Settings]) -> str:
 def _fields(model: type[Settings]) -> str:
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(field.description or '')} |")
+        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {cell(field.description or '')} |")
     return "\n".join(rows) if len(rows) > 2 else "No settings."
 
 
@@ -98,7 +99,7 @@ def _type(field: Any) -> str:
         for key, sign in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
         if hasattr(one, key)
     ]
-    return _cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
+    return cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
 
 
 def _number(limit: float) -> str:
@@ -117,10 +118,6 @@ def _default(field: Any) -> str:
     return "" if value is None else f"`{value}`" if value != "" else "empty"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def _tables() -> str:
     listed = "; ".join(
         f"{', '.join(f'`{name}`' for name in names)} only where a task has {what}"
@@ -135,7 +132,7 @@ def _tables() -> str:
         "that readers of CSV take for a missing value: what is null here is empty there.",
     ]
     for name, columns in schema.TABLES.items():
-        rows = [f"| `{column.name}` | {column.type} | {_cell(column.about)} |" for column in columns]
+        rows = [f"| `{column.name}` | {column.type} | {cell(column.about)} |" for column in columns]
         parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"
 
