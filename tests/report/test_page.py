@@ -127,18 +127,18 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
     page.write_text("\n".join(readme.MARKERS), encoding="utf-8")
     needed = {name: tables[name] for name in (*results.NEEDED, *results.KINDS[main].needs)}
     experiment = {
-        "experiment": "mine",
+        "experiment": main,
         "tasks": [{"dataset": "adult", "attribute": "sex", "rows": 2000}],
         "data_dir": "/home/me",
     }
     results.write(experiment=experiment, tables=needed, cards=[], figures=drawn, folder=folder, page=page)
-    there = sorted(path.name for path in (folder / "mine").iterdir())
+    there = sorted(path.name for path in (folder / main).iterdir())
     assert there == sorted(
         ["block.md", "experiment.json", *(f"{name}.{end}" for name in figures for end in ("csv", "png"))]
     )
-    assert (folder / "mine" / f"{main}.csv").read_bytes() == (tmp_path / f"{main}.csv").read_bytes()
-    text = (folder / "mine.md").read_text(encoding="utf-8")
-    assert text.index(f"(mine/{main}.png)") == min(text.index(f"(mine/{name}.png)") for name in figures), (
+    assert (folder / main / f"{main}.csv").read_bytes() == (tmp_path / f"{main}.csv").read_bytes()
+    text = (folder / f"{main}.md").read_text(encoding="utf-8")
+    assert text.index(f"({main}/{main}.png)") == min(text.index(f"({main}/{name}.png)") for name in figures), (
         "the main figure first"
     )
     assert "| Tasks | adult-sex (2,000 rows a model) |" in text and "/home/me" not in text
@@ -191,6 +191,28 @@ def test_findings_count_settings(committed, full):
         r"in (\d+) of (\d+) settings?[^;]*?, raises it in (\d+)[^;]*?, makes no material difference in (\d+)", lines[1]
     )
     assert said and [int(said[place]) for place in (1, 3, 4)] == counts and int(said[2]) == len(fair)
+
+
+def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
+    """C2 holds on three of four rows, of which two are above chance, on two tasks but in one pair of worlds."""
+    tables = committed / "tables"
+    leakage = pd.read_csv(tables / "leakage.csv")
+    fair = (leakage["defence"] == "fft-rehearsal") & (leakage["adversary"] == "best")
+    leakage.loc[fair & (leakage["protocol"] == "pure"), "against_chance"] = "above"
+    leakage.loc[fair & (leakage["protocol"] == "ratio"), "against_chance"] = "cannot tell"
+    leakage.to_csv(tables / "leakage.csv", index=False)
+    rows = [
+        ("adult-sex", "pure", 0.0, 1.0, "holds"), ("compas-race", "pure", 0.0, 1.0, "holds"),
+        ("adult-sex", "ratio", 0.3, 0.5, "holds"), ("compas-race", "ratio", 0.3, 0.5, "fails"),
+    ]  # fmt: skip
+    claims = pd.DataFrame(rows, columns=["task", "protocol", "ratio_0", "ratio_1", "verdict"])
+    claims.assign(claim="C2", model="mlp", defence="fft-rehearsal").to_csv(tables / "claims.csv", index=False)
+    line = readme.findings(committed, "r")[2]
+    assert (
+        line.startswith("**A small accuracy gap does not mean that nothing leaks.**")
+        and "in 3 settings; in 2 of them" in line
+    )
+    assert "above chance, only in pure: 0 vs 1: " in line and "on adult-sex and " in line and "on compas-race (" in line
 
 
 @pytest.mark.parametrize(

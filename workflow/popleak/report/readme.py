@@ -176,7 +176,7 @@ def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
     if claims is None:
         return []
     small = claims[(claims["claim"] == "C2") & (claims["verdict"] == HOLDS)]
-    rows = best.merge(small[KEYS].drop_duplicates(), on=KEYS)
+    rows = select.among(best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
     if rows.empty:
         return []
     above = rows[rows["against_chance"] == ABOVE]
@@ -217,7 +217,7 @@ def _base_too(attacks: Source) -> list[str]:
     points = points[(points["shadow_model"] == points["model"]) & (points["repeats"] == 1) & points["accuracy"].notna()]
     points = points[(points["knowledge"] == "informed") & (points["protocol"] != EQUAL) & (points["defence"] != "none")]
     both = select.of(points, adversary="pair")
-    alone = select.of(points, adversary="best").merge(both[KEYS], on=KEYS)
+    alone = select.among(select.of(points, adversary="best"), KEYS, set(both[KEYS].itertuples(index=False, name=None)))
     if both.empty or alone.empty:
         return []
     above = both[both["against_chance"] == ABOVE]
