@@ -95,7 +95,7 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
                 f" The task's own {percent(one.whole['task_accuracy'])} is {'no ' if one.within else ''}farther from 50 % than that."
             )  # fmt: skip
             lines.append(
-                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %, though the groups differ in nothing: "
+                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %, although the groups do not differ: "
                 f"more than chance allows. An accuracy as far from 50 % as {percent(one.farthest['accuracy'])} is then what the pools of "
                 f"this table alone give away.{own} Lower the task's `rows`, or take a larger table."
             )

@@ -39,7 +39,7 @@ def _config() -> str:
         "A mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`.",
         "On Snakemake's command line `--config seed=3` sets a key of the top level, and `--config 'population={splits: 2, "
         'victims: 8}\'` sets keys below one. A number may stand there, and in a file, as text: `"8"`, `1e-3`.',
-        "A file is UTF-8. Refused is what YAML takes for something else than it looks like: a key that stands twice, of which the last "
+        "A file is UTF-8. Refused is what YAML reads for something else than it looks like: a key that appears twice, of which the last "
         "would win; `yes`, `no`, `on` and `off`, which are true and false; `010`, a number to base 8; `1:30`, a number to base 60; a "
         "date. Quote it where it is text. Where Snakemake itself cannot read a file (not UTF-8, nested without end, a folder), it says "
         "so at length, and `popleak plan --configfile FILE` in one line.",
