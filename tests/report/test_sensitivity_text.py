@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
+from popleak.report import page as results
 from popleak.report import readme, sensitivity
 from popleak.stages import figures
 
@@ -207,25 +208,35 @@ def test_without_a_fairness_term_nothing_is_said():
     assert sensitivity.sentences(fake_tables.empty()["sensitivity"]) == []
 
 
-# The README's block of an experiment that sweeps settings.
+# The page of an experiment that sweeps settings.
 
 
-def test_the_block_is_on_the_settings(tmp_path):
+def test_the_page_is_on_the_settings(tmp_path):
     frames = fake_tables.tables(tasks=("adult-sex", "lsac-race"), victims=8)
     tables = fake_tables.write(tmp_path / "tables", frames)
     drawn = figures.draw(name="sensitivity", tables=tables, tau=0.1, stem=tmp_path / "drawn")[1]
-    page, folder = tmp_path / "README.md", tmp_path / "results" / "sweep"
-    begin, end = readme.markers("sweep")
-    other = "\n".join(readme.markers("tables"))
-    page.write_text(f"{other}\n{begin}\nold\n{end}\nlast\n", encoding="utf-8")
-    readme.write(title="t", tau=0.1, tables={name: tables[name] for name in (*readme.NEEDED, "sensitivity")}, cards=[], absent=[], cautions=[],
-                 figures={"sensitivity": drawn}, folder=folder, readme=page)  # fmt: skip
-    text, block = page.read_text(encoding="utf-8"), (folder / "block.md").read_text(encoding="utf-8")
-    assert text == f"{other}\n{begin}\n{block}{end}\nlast\n"
+    page, folder = tmp_path / "README.md", tmp_path / "results"
+    begin, end = readme.MARKERS
+    page.write_text(f"first\n{begin}\nold\n{end}\nlast\n", encoding="utf-8")
+    given = {name: tables[name] for name in (*results.NEEDED, "sensitivity")}
+    experiment = {"experiment": "sweep", "title": "A sweep", "tasks": []}
+    results.write(
+        experiment=experiment, tables=given, cards=[], figures={"sensitivity": drawn}, folder=folder, page=page
+    )
+    text, block = ((folder / name).read_text(encoding="utf-8") for name in ("sweep.md", "sweep/block.md"))
+    assert text.startswith("# A sweep\n") and block.strip() in text
     assert all(f"- {said}\n" in block for said in sensitivity.sentences(frames["sensitivity"]))
-    assert f"({folder.as_posix()}/sensitivity.png)" in block and "| C2 |" not in block
-    assert sorted(path.name for path in folder.iterdir()) == ["block.md", "sensitivity.csv", "sensitivity.png"]
-    assert len(pd.read_csv(folder / "sensitivity.csv")) == len(frames["sensitivity"])
+    assert (
+        "(sweep/sensitivity.png)" in text
+        and "[sensitivity.csv](sweep/sensitivity.csv)" in text
+        and "| C2 |" not in text
+    )
+    inner = sorted(path.name for path in (folder / "sweep").iterdir())
+    assert inner == ["block.md", "experiment.json", "sensitivity.csv", "sensitivity.png"]
+    assert len(pd.read_csv(folder / "sweep" / "sensitivity.csv")) == len(frames["sensitivity"])
+    assert (
+        page.read_text(encoding="utf-8") == f"first\n{begin}\nAll results: [sweep](results/sweep.md).\n\n{end}\nlast\n"
+    )
 
 
 def test_evidence_against_the_cause_is_counted():

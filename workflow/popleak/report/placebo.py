@@ -104,8 +104,8 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             pairs = len(one.every[select.PAIR].drop_duplicates())
             over = f", over {pairs} pairs of worlds, taken for independent" if pairs > 1 else ""
             lines.append(
-                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %{over}, though the groups differ in "
-                f"nothing: more than chance allows. An accuracy as far from 50 % as {percent(farthest)} is then what the pools of "
+                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %{over}, although the groups do not "
+                f"differ: more than chance allows. An accuracy as far from 50 % as {percent(farthest)} is then what the pools of "
                 f"this table alone give away.{own} Lower the task's `rows`, or take a larger table."
             )
     return lines

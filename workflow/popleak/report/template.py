@@ -1,6 +1,7 @@
-"""The report's page. A module, not a template file, so that the code digest sees a change to it.
+"""The report's page. A module, not a template file, so that the code digest covers it.
 
-One file, opened offline: no address outside it is ever loaded. Without scripts every table is shown whole.
+The page is one file and works offline: it loads nothing from outside, and only the glossary of the checkout is linked. Without scripts
+every table is shown in full.
 """
 
 PAGE = """<!doctype html>
@@ -15,7 +16,8 @@ PAGE = """<!doctype html>
 <header>
 <p class="kicker">popleak report &middot; experiment <code>{{ name }}</code></p>
 <h1>{{ title }}</h1>
-<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
+<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor
+%}<a href="../../docs/glossary.md">Glossary</a></nav>
 </header>
 <main>
 <section id="findings">
