@@ -212,7 +212,25 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
         line.startswith("**A small accuracy gap does not mean that nothing leaks.**")
         and "in 3 settings; in 2 of them" in line
     )
-    assert "above chance, only in pure: 0 vs 1: " in line and "on adult-sex and " in line and "on compas-race (" in line
+    assert (
+        "above chance (only in pure: 0 vs 1): " in line and "on adult-sex and " in line and "on compas-race (" in line
+    )
+
+
+def test_settings_that_a_task_replaces_have_a_row():
+    tasks = [
+        {"dataset": "adult", "attribute": "sex", "rows": 2000, "attribute_in_features": True, "placebo": "auto"},
+        {"dataset": "synthetic", "id": "a", "rows": 500, "models": [{"name": "prior"}], "ratio_mode": "label-balanced"},
+        {"dataset": "synthetic", "id": "b", "rows": 300, "models": [{"name": "prior"}], "ratio_mode": "label-balanced", "placebo": 5},
+    ]  # fmt: skip
+    said = dict(results.settings({"tasks": tasks, "models": [{"name": "mlp"}], "ratio_mode": "natural"}))
+    assert said["Models"] == "mlp" and said["Label rates"] == "natural"
+    assert said["Only a and b"] == "Label rates: label-balanced. Models: prior"
+    assert (
+        said["Tasks"]
+        == "adult-sex (2,000 rows a model, sex among the features); a (500 rows a model); b (300 rows a model, 5 placebos)"
+    )
+    assert [term for term in said if term.startswith("Only")] == ["Only a and b"]
 
 
 @pytest.mark.parametrize(
@@ -220,9 +238,9 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
     [
         ([("a", "pure", "fft"), ("b", "ratio", "fft")], ""),
         ([("a", "pure", "fft"), ("b", "pure", "scratch")], ""),
-        ([("a", "pure", "fft"), ("a", "ratio", "fft")], ", only on a"),
-        ([("a", "pure", "fft"), ("b", "pure", "fft")], ", only in pure: 0 vs 1"),
-        ([("a", "pure", "fft")], ", only on a and in pure: 0 vs 1"),
+        ([("a", "pure", "fft"), ("a", "ratio", "fft")], " (only on a)"),
+        ([("a", "pure", "fft"), ("b", "pure", "fft")], " (only in pure: 0 vs 1)"),
+        ([("a", "pure", "fft")], " (only on a and in pure: 0 vs 1)"),
         ([], ""),
     ],
 )

@@ -170,21 +170,15 @@ def _figure(folder: str, name: str) -> list[str]:
 
 
 def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the main settings of a resolved config as pairs of term and text; what a setting does not say is left out."""
+    """Return the main settings of a resolved config as pairs of term and text; what a setting does not say is left out.
+
+    Tasks that replace a setting of the experiment have a row of their own.
+    """
     population, training = experiment.get("population") or {}, experiment.get("training") or {}
-    shares = (experiment.get("poison") or {}).get("shares") or []
     rows = [
         ("Tasks", "; ".join(_task(task) for task in experiment["tasks"])),
-        ("Worlds", "; ".join(_worlds(one) for one in experiment.get("worlds") or [])),
-        ("Label rates", str(experiment.get("ratio_mode") or "")),
-        *(
-            (term, words.listed(_choice(one) for one in experiment.get(key) or []))
-            for term, key in (
-                ("Models", "models"), ("Shadows of another architecture", "shadow_models"), ("Defences", "defences"), ("Attacks", "attacks"),
-            )
-        ),
+        *_replaceable(experiment),
         ("Knowledge of the adversary", words.listed(experiment.get("knowledge") or [])),
-        ("Poisoned shares", words.listed(f"{share:g}" for share in shares) if any(shares) else ""),
         ("Answers to a query", words.listed(map(str, experiment.get("repeats") or [])) if experiment.get("repeats") != [1] else ""),
         (
             "Population",
@@ -197,13 +191,50 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
             if training else "",
         ),
         ("Seed", str(experiment.get("seed", ""))),
+        *_replaced(experiment),
     ]  # fmt: skip
     return [(term, said) for term, said in rows if said]
 
 
+def _replaceable(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the settings of an experiment that a task may replace; of a task, those that it replaces."""
+    shares = (given.get("poison") or {}).get("shares") or []
+    rows = [
+        ("Worlds", "; ".join(_worlds(one) for one in given.get("worlds") or [])),
+        ("Label rates", str(given.get("ratio_mode") or "")),
+        *(
+            (term, words.listed(_choice(one) for one in given.get(key) or []))
+            for term, key in (
+                ("Models", "models"), ("Shadows of another architecture", "shadow_models"), ("Defences", "defences"), ("Attacks", "attacks"),
+            )
+        ),
+        ("Poisoned shares", words.listed(f"{share:g}" for share in shares) if any(shares) else ""),
+    ]  # fmt: skip
+    return [(term, said) for term, said in rows if said]
+
+
+def _replaced(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for all tasks that replace the experiment's settings in the same way."""
+    common, found = _replaceable(experiment), dict[str, list[str]]()
+    for task in experiment["tasks"]:
+        if said := ". ".join(f"{term}: {text}" for term, text in _replaceable(task) if (term, text) not in common):
+            found.setdefault(said, []).append(_name(task))
+    return [(f"Only {words.listed(names)}", said) for said, names in found.items()]
+
+
+def _name(task: Mapping[str, Any]) -> str:
+    return task.get("id") or "-".join(filter(None, [task["dataset"].replace("_", "-"), task.get("attribute")]))
+
+
 def _task(task: Mapping[str, Any]) -> str:
-    name = task.get("id") or "-".join(filter(None, [task["dataset"].replace("_", "-"), task.get("attribute")]))
-    return f"{name} ({task['rows']:,} rows a model)" if isinstance(task.get("rows"), int) else name
+    placebos = task.get("placebo")
+    said = [
+        f"{task['rows']:,} rows a model" if isinstance(task.get("rows"), int) else "",
+        f"{task.get('attribute') or 'group'} among the features" if task.get("attribute_in_features") else "",
+        words.count(placebos, "placebo") if isinstance(placebos, int) and placebos else "",
+    ]
+    said = [one for one in said if one]
+    return f"{_name(task)} ({', '.join(said)})" if said else _name(task)
 
 
 def _worlds(one: Mapping[str, Any]) -> str:

@@ -91,7 +91,7 @@ def findings(folder: Path, relative: str) -> list[str]:
 
 
 def only(rows: pd.DataFrame) -> str:
-    """Return where the statement holds that these rows support, unless that is a finding: `, only on compas-race`."""
+    """Return where the statement holds that these rows support, unless that is a finding: ` (only on compas-race)`."""
     if rows.empty:
         return ""
     pairs = select.pairs(rows)
@@ -99,7 +99,7 @@ def only(rows: pd.DataFrame) -> str:
     places = [f"on {tasks[0]}"] if len(tasks) == 1 else []
     if len(settings) == 1:
         places.append(f"in {pairs[0].label}")
-    return f", only {' and '.join(places)}" if places else ""
+    return f" (only {' and '.join(places)})" if places else ""
 
 
 def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
@@ -185,7 +185,12 @@ def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
         if len(above)
         else "Where the accuracy gap is small, nothing is named"
     )
-    named = listed(f"{percent(row.accuracy)} on {row.task}" for row in above.itertuples())
+    several = len(above) and len(select.pairs(above)) > 1
+    named = listed(
+        f"{percent(row.accuracy)} on {row.task}"
+        + (f" ({select.Pair(row.protocol, row.ratio_0, row.ratio_1).label})" if several else "")
+        for row in above.itertuples()
+    )
     return [
         f"**{head}.** After fair fine-tuning with rehearsal the accuracy gap is below {tables.setting('tau'):g} in the majority of models in "
         f"{count(len(rows), 'setting')}; in {len(above)} of them the adversary is above chance{only(above)}{f': {named}' if named else ''} "
