@@ -145,7 +145,7 @@ def test_a_page_cannot_contradict_itself(seed):
     else:
         assert (
             f"lower in {counts['lower']}, higher in {counts['higher']}, not materially different (by less than 5 points) in "
-            f"{counts['no material difference']} and not told apart in {1 - sum(counts.values())} of 1" in said
+            f"{counts['no material difference']} and undecided in {1 - sum(counts.values())} of 1" in said
         )
     under = table[table["against_chance"] == "below"]
     assert len(under), "a generator without a reversed adversary shows nothing"

@@ -62,7 +62,7 @@ def test_weights_against_scores_is_counted_over_cells():
 
 def test_every_axis_has_its_sentence(full):
     said = attacks.findings(full["leakage"], full["scores"])
-    for words in ("Seen the weights", "`pair` names between", "informed against aware", "undefended shadows", "instead of once",
+    for words in ("With access to the weights", "`pair` names the world of", "informed compared with aware", "undefended shadows", "instead of once",
                   "another architecture", "poisoned rows the share that `snap` names"):  # fmt: skip
         assert sum(words in sentence for sentence in said) >= 1, words
     assert not any("nan" in sentence for sentence in said)
@@ -107,7 +107,7 @@ def test_ratios_by_distance_from_one_half():
     above = best[best["ratio_0"].isin([0.2, 0.8])]["against_chance"].eq("above").sum()
     assert f"above chance in {above} of 4 cases" in near[0]
     assert any(
-        sentence.startswith("Rank correlation") and "An attack that may be the best one" in sentence
+        sentence.startswith("Rank correlation") and "An attack that can be the best one" in sentence
         for sentence in said
     )
 
