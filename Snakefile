@@ -93,7 +93,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/publish.smk"
-include: "workflow/rules/readme.smk"
+include: "workflow/rules/page.smk"
 
 
 onstart:

@@ -209,11 +209,11 @@ CASES = {
     ),
     "a reserved experiment name": (
         {"experiment": "store"},
-        r"^config: experiment: 'store' is a folder of its own in results/",
+        r"^config: experiment: 'store' is reserved: results/ has a folder of that name",
     ),
     "a pair of worlds twice": (
         {"worlds": [{"protocol": "pure"}, {"protocol": "pure", "ratios": [0, 1]}]},
-        r"^config: worlds: pure \[0\.0, 1\.0\] is there 2 times: leave it in once$",
+        r"^config: worlds: pure \[0\.0, 1\.0\] is there 2 times: keep one$",
     ),
     "an attack called best": (
         {"attacks": [{"name": "kl", "id": "best"}]},
@@ -248,12 +248,15 @@ CASES = {
         {"population": 8},
         r"^config: population: has keys of its own \(found 8\): allowed here: .*victims$",
     ),
-    "a number as an id": (task(id="2018"), r"^config: tasks\.0\.id: '2018' is no id: .*: write id-2018 "),
+    "a number as an id": (task(id="2018"), r"^config: tasks\.0\.id: '2018' is not a valid id: .*: write id-2018 "),
     "a missing value as an id": (
         {"attacks": [{"name": "kl", "id": "null"}]},
-        r"^config: attacks\.0\.id: 'null' is no id",
+        r"^config: attacks\.0\.id: 'null' is not a valid id",
     ),
-    "a device as a folder": ({"experiment": "aux"}, r"^config: experiment: 'aux' is no id: .*Windows: write id-aux"),
+    "a device as a folder": (
+        {"experiment": "aux"},
+        r"^config: experiment: 'aux' is not a valid id: Windows .*: write id-aux",
+    ),
     "absurdly many victims": (
         {"population": {"splits": 5, "victims": 10**12}},
         r"^config: population\.victims: input should be less than or equal to 1000000 \(found 1000000000000\)$",
@@ -320,7 +323,7 @@ def test_whole_numbers_have_an_upper_bound():
 
 @pytest.mark.parametrize(("written", "value"), [("8", 8), ("8.0", 8), ("1e1", 10), (8.0, 8), ("+8", 8)])
 def test_text_may_be_a_number(written, value):
-    """Snakemake's --config gives all values below the top level as text, and YAML takes 1e1 for text."""
+    """Snakemake's --config gives all values below the top level as text, and YAML reads 1e1 for text."""
     assert config.load(tiny.raw(population={"splits": "1", "victims": written})).population.victims == value
     assert config.load(tiny.raw(training={"learning_rate": "1e-3"})).training.learning_rate == 0.001
 
@@ -343,7 +346,10 @@ def test_a_plugin_of_a_name_that_is_no_id(monkeypatch, name):
     load, names = plugins.load, plugins.names
     monkeypatch.setattr(plugins, "names", lambda kind: (*names(kind), name))
     monkeypatch.setattr(plugins, "load", lambda kind, wanted: load(kind, "loss" if wanted == name else wanted))
-    assert refused(attacks=[name]) == f"config: attacks.0: the plugin's name {name!r} is no id: give it one with `id`"
+    assert (
+        refused(attacks=[name])
+        == f"config: attacks.0: the plugin's name {name!r} is not a valid id: give it one with `id`"
+    )
     assert config.load(tiny.raw(attacks=[{"name": name, "id": "mine"}])).attacks[0].key == "mine"
 
 

@@ -81,7 +81,7 @@ def test_models_and_attacks_have_grids_as_well():
         (fair(epochs=[5]) | {"settings": {"rehearsal": 2}}, "defences.1.settings.rehearsal: "),
         (fair(epochs=[5]) | {"settings": {"epochs": 5}}, "defences.1.grid.epochs: is in `settings` as well"),
         (fair(eo_weight=[1, 1.0]), "defences.1.grid: two combinations have the id 'fft-rehearsal-w1'"),
-        (fair(epochs=list(range(1, 16)), eo_weight=list(range(14))), "defences.1.grid: stands for 210 combinations, and 200 are"),
+        (fair(epochs=list(range(1, 16)), eo_weight=list(range(14))), "defences.1.grid: stands for 210 combinations, and 200 is"),
         (fair(eo_reference=["rehearsal+batch"]), "defences.1.grid: the id .* is longer than 40 characters: .*shorter `id`"),
         ({"name": "none", "grid": {"epochs": [1]}}, "defences.1.grid.epochs: unknown key"),
     ],

@@ -1,4 +1,4 @@
-"""Config files are read strictly: what YAML takes for something else than it looks like is refused, with the line and the remedy."""
+"""Config files are read strictly: what YAML reads for something else than it looks like is refused, with the line and the remedy."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ BAD = {
     "deep mappings": ("title: " + "{a: " * 60 + "1" + "}" * 60, r"line 1: nested more than 50 levels deep"),
     "deep JSON": (json.dumps({"tasks": []}).replace("[]", "[" * 9000 + "]" * 9000), r"nested more than 50 levels deep"),
     "aliases of aliases": (LAUGHS, r"line 6: more than 100,000 values, aliases counted each time"),
-    "a list in itself": ("tasks: &a [*a]", r"line 1: an alias stands inside what it repeats: write it out$"),
-    "a mapping in itself": ("seed: 1\nengine: &a\n  stack: *a\n", r"line 2: an alias stands inside what it repeats"),
-    "a key twice": ("seed: 2\ntau: 0.2\nseed: 3\n", r"line 3: the key 'seed' stands twice: leave one in$"),
+    "a list in itself": ("tasks: &a [*a]", r"line 1: an alias is inside what it repeats: write it out$"),
+    "a mapping in itself": ("seed: 1\nengine: &a\n  stack: *a\n", r"line 2: an alias is inside what it repeats"),
+    "a key twice": ("seed: 2\ntau: 0.2\nseed: 3\n", r"line 3: the key 'seed' appears twice: keep one$"),
     "a key twice below": (
         "population:\n  splits: 1\n  victims: 4\n  'splits': 2\n",
-        r"line 4: the key 'splits' stands twice: leave one in$",
+        r"line 4: the key 'splits' appears twice: keep one$",
     ),
     "a key twice in a list": (
         "tasks:\n  - {dataset: adult, dataset: compas}\n",
-        r"line 2: the key 'dataset' stands twice",
+        r"line 2: the key 'dataset' appears twice",
     ),
-    "a key twice in JSON": ('{"seed": 2, "seed": 3}', r"the key 'seed' stands twice: leave one in$"),
-    "base 60": ("population: {victims: 1:30}", r"line 1: YAML takes 1:30 for a number to base 60: quote it"),
-    "base 60 with a point": ("tau: 0:0.5", r"line 1: YAML takes 0:0\.5 for a number to base 60"),
-    "base 8": ("population: {victims: 010}", r"line 1: YAML takes 010 for a number to base 8: .*without the 0$"),
-    "yes": ("title: yes", r"line 1: YAML takes yes for true or false: quote it, or write true or false$"),
-    "no in a list": ("groups: [se, NO]", r"line 1: YAML takes NO for true or false"),
-    "on as a key": ("on: 1", r"line 1: the key 'on' is no text: keys are words: quote it$"),
-    "a number as a key": ("seed: 1\n2: 3", r"line 2: the key '2' is no text"),
-    "a list as a key": ("? [a]\n: 2", r"line 1: a key is no text"),
-    "a date": ("seed: 1\ntitle: 2020-02-31", r"line 2: YAML takes 2020-02-31 for a date: quote it$"),
-    "very many digits": ("seed: " + "9" * 5000, r"line 1: a number of 5,000 digits: no setting is so large"),
+    "a key twice in JSON": ('{"seed": 2, "seed": 3}', r"the key 'seed' appears twice: keep one$"),
+    "base 60": ("population: {victims: 1:30}", r"line 1: YAML reads 1:30 as a number to base 60: quote it"),
+    "base 60 with a point": ("tau: 0:0.5", r"line 1: YAML reads 0:0\.5 as a number to base 60"),
+    "base 8": ("population: {victims: 010}", r"line 1: YAML reads 010 as a number to base 8: .*without the 0$"),
+    "yes": ("title: yes", r"line 1: YAML reads yes as true or false: quote it, or write true or false$"),
+    "no in a list": ("groups: [se, NO]", r"line 1: YAML reads NO as true or false"),
+    "on as a key": ("on: 1", r"line 1: the key 'on' is not text: keys are words: quote it$"),
+    "a number as a key": ("seed: 1\n2: 3", r"line 2: the key '2' is not text"),
+    "a list as a key": ("? [a]\n: 2", r"line 1: a key is not text"),
+    "a date": ("seed: 1\ntitle: 2020-02-31", r"line 2: YAML reads 2020-02-31 as a date: quote it$"),
+    "very many digits": ("seed: " + "9" * 5000, r"line 1: a number of 5,000 digits: no setting is that large"),
     "a tag": (
         "seed: !!python/object/apply:os.system [id]",
         r"line 1: the tag .*os\.system' is not used in configs: leave it out$",
@@ -56,10 +56,10 @@ BAD = {
     "tabs": ("population:\n\tsplits: 2\n", r"line 2: not valid YAML: .*'\\t'"),
     "two documents": ("seed: 1\n---\nseed: 2\n", r"line 2: not valid YAML: .*another document"),
     "an open bracket": ("tasks: [", r"line 1: not valid YAML"),
-    "a template": ("__use_yte__: true\nseed: ?1 + 1\n", r"__use_yte__: a config is no template"),
+    "a template": ("__use_yte__: true\nseed: ?1 + 1\n", r"__use_yte__: a config is not a template"),
     "a list": ("- a", r"expected a mapping"),
     "nothing": ("", r"expected a mapping"),
-    "too much": ("# " + "x" * 1_000_000, r"more than 1,000,000 bytes: this is no config$"),
+    "too much": ("# " + "x" * 1_000_000, r"more than 1,000,000 bytes: this cannot be a config$"),
 }
 
 

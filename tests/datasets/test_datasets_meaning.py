@@ -189,10 +189,10 @@ def test_a_mark_among_numbers_is_named(tmp_path):
 def test_units_are_named(tmp_path):
     for written, message in (
         (lambda i: f"{i} kg", "has 200 different values, numbers followed by 'kg'|every row has its own value"),
-        (lambda i: f"{i % 80} kg", "has 80 different values, numbers followed by 'kg', 50 are the most"),
+        (lambda i: f"{i % 80} kg", "has 80 different values, numbers followed by 'kg', the limit is 50"),
         (
             lambda i: f"${i}" if i % 2 else i,
-            r"some numbers bear a sign such as \$ or % and others do not: write them alike",
+            r"some numbers have a sign such as \$ or % and others do not: write them alike",
         ),
     ):
         with pytest.raises(PopleakError, match=message):
@@ -258,7 +258,7 @@ def test_types_of_parquet(tmp_path):
 
 
 def test_numbers_too_large_to_tell_apart_are_refused(tmp_path):
-    with pytest.raises(PopleakError, match="'card': holds whole numbers so large that they cannot be told apart"):
+    with pytest.raises(PopleakError, match="'card': holds whole numbers so large that they cannot be distinguished"):
         load(put(tmp_path, people(card=lambda i: 2**63 + i % 7)))
     assert "card" in load(put(tmp_path, people(card=lambda i: 2**53 + 4096 * (i % 7)))).features
     with pytest.raises(PopleakError, match="'age': holds infinite or absurdly large numbers"):
@@ -269,7 +269,11 @@ def test_a_constant_column_is_told(tmp_path, capsys):
     path = put(tmp_path, people(one=lambda i: 7, same=lambda i: "x", once=lambda i: "x" if i % 2 else ""))
     assert not {"one", "same"} & {name.split("=")[0] for name in load(path).features}
     said = capsys.readouterr().err
-    assert "'one': is constant, so it is no feature" in said and "'same': is constant" in said and "'once'" not in said
+    assert (
+        "'one': is constant, so it is not used as a feature" in said
+        and "'same': is constant" in said
+        and "'once'" not in said
+    )
 
 
 @pytest.mark.parametrize("order", [("x missing", "x"), ("x", "x missing")])
@@ -277,7 +281,7 @@ def test_a_column_is_not_replaced_by_the_feature_for_missing_numbers(tmp_path, o
     made = {"x missing": lambda i: "uvw"[i // 3 % 3], "x": lambda i: "" if i % 4 == 0 else i % 9}
     path = put(tmp_path, people(**{name: made[name] for name in order}))
     with pytest.raises(
-        PopleakError, match=r"'x': has missing values, and the further feature 'x missing' .*rename one"
+        PopleakError, match=r"'x': has missing values, and the additional feature 'x missing' .*rename one"
     ):
         load(path)
     assert {"x missing=u", "x missing=v"} < set(load(path, drop=["x"]).features)
@@ -334,7 +338,7 @@ def test_a_mark_that_occurs_nowhere_is_named(tmp_path):
         ({"jobcode": lambda i: i % 4}, "'jobcode': its 4 whole numbers look like codes"),
         ({"place": lambda i: f"0{i % 4 + 1}"}, "'place': its 4 whole numbers look like codes"),
         ({"branch7": lambda i: (101, 205, 310)[i % 3]}, "'branch7': its 3 whole numbers look like codes"),
-        ({"account": lambda i: 3 * i + i % 2}, "'account': is a number of its own in nearly every row"),
+        ({"account": lambda i: 3 * i + i % 2}, "'account': has a different number in nearly every row"),
         ({"born": lambda i: 19800101 + i % 28}, "'born': numbers such as 19800101 look like dates"),
         (
             {"income": lambda i: 999999999 if i == 7 else i % 40},
@@ -406,7 +410,9 @@ def test_real_compas(tmp_path):
         "label": "two_year_recid", "positive": 1, "attribute": "race", "groups": ["Caucasian", "African-American"],
         "drop": ["id", "name", "first", "last", "dob"],
     }  # fmt: skip
-    with pytest.raises(PopleakError, match=r"the name 'decile_score' stands twice in the header \(columns 12 and 40\)"):
+    with pytest.raises(
+        PopleakError, match=r"the name 'decile_score' appears twice in the header \(columns 12 and 40\)"
+    ):
         load(path, **options)
     header, rest = path.read_text(encoding="utf-8").split("\n", 1)
     names = header.split(",")

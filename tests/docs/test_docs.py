@@ -1,7 +1,8 @@
-"""The reference pages and the README's block are what the code and the committed results say."""
+"""The reference pages, the pages of results and the README's findings are what the code and the committed results say."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pandas as pd
@@ -10,12 +11,13 @@ import pytest
 import tiny
 from popleak.config import resolve as config
 from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
-from popleak.report import published, readme, reference
+from popleak.report import overview, page, published, readme, reference
 from popleak.store import schema
 
 ROOT = tiny.ROOT
-RESULTS = ROOT / "docs" / "results" / "tables"
+RESULTS = ROOT / "docs" / "results"
 
 
 @pytest.mark.parametrize("name", sorted(reference.pages()))
@@ -67,51 +69,65 @@ def test_best_is_in_the_tables_of_leakage_and_placebos_alone():
     assert [name for name in about if "`best`" in about[name].get("adversary", "")] == ["leakage", "placebo"]
 
 
-def test_readme_blocks_are_the_committed_ones():
+def test_pages_of_results_are_assembled_from_the_committed_files():
+    """After a change: `popleak readme`."""
+    pages = page.pages(RESULTS)
+    assert RESULTS / "tables.md" in pages
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+def test_the_readmes_findings_follow_from_the_committed_results():
+    """After a change: `popleak readme`."""
+    begin, end = readme.MARKERS
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    experiments = re.findall(r"<!-- results of (\S+): begin", text)
-    assert experiments[0] == RESULTS.name and len(set(experiments)) == len(experiments)
-    for name in experiments:
-        begin, end = readme.markers(name)
-        inside = text.split(begin)[1].split(end)[0].strip()
-        assert inside == (RESULTS.parent / name / "block.md").read_text(encoding="utf-8").strip()
+    assert text.split(begin)[1].split(end)[0] == f"\n{readme.block(RESULTS, root=ROOT)}"
+    assert len(text.splitlines()) <= 120 and "docs/glossary.md" in text
 
 
-def test_verdicts_in_the_readme_are_those_of_the_table():
-    claims = pd.read_csv(RESULTS / "claims.csv")
-    assert readme.verdicts(claims).strip() in (RESULTS / "block.md").read_text(encoding="utf-8")
+def test_the_readmes_figure_shows_the_committed_numbers():
+    numbers = overview.csv(overview.points(pd.read_csv(RESULTS / "tables" / "leakage.csv")))
+    assert (RESULTS / "overview.csv").read_text(encoding="utf-8") == numbers
+    assert overview.digest_of(RESULTS / "overview.png") == hashlib.sha256(numbers.encode()).hexdigest()
+
+
+def test_verdicts_on_the_page_are_those_of_the_table():
+    claims = pd.read_csv(RESULTS / "tables" / "claims.csv")
+    assert page.verdicts(claims).strip() in (RESULTS / "tables.md").read_text(encoding="utf-8")
     assert set(claims["verdict"]) <= set(verdicts.WORDS)
 
 
-def test_what_the_readme_says_of_the_published_curve_follows_from_the_committed_points():
-    """The sentences are those of the report: with new points in docs/results/ratios, put them into the README."""
-    points = pd.read_csv(ROOT / "docs" / "results" / "ratios" / "ratios.csv")
-    if "twin_task" not in points:
-        pytest.skip("the committed points do not say yet which models see the attribute")
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_what_the_page_says_of_the_published_curve_follows_from_the_committed_points():
+    points = pd.read_csv(RESULTS / "ratios" / "ratios.csv")
+    text = (RESULTS / "ratios.md").read_text(encoding="utf-8")
     said = published.sentences(points)
     assert said and [sentence for sentence in said if sentence not in text] == []
 
 
+def anchors(path):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    heads = (line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
 def test_links_in_the_docs_lead_somewhere():
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+    for source in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        if source.name == "block.md":  # a part of a page
+            continue
+        for target, _, anchor in re.findall(r"\]\(([^)#]*)(#([^)]+))?\)", source.read_text(encoding="utf-8")):
+            aim = source.parent / target if target else source
+            assert target.startswith("http") or aim.exists(), f"{source.name}: {target}"
+            assert not anchor or target.startswith("http") or anchor in anchors(aim), (
+                f"{source.name}: {target}#{anchor}"
+            )
 
 
 def test_readme_without_markers_is_refused(tmp_path):
-    page = tmp_path / "README.md"
-    page.write_text("nothing here", encoding="utf-8")
-    with pytest.raises(readme.PopleakError, match="lacks the lines"):
-        readme.write(
-            title="t",
-            tau=0.1,
-            tables={},
-            cards=[],
-            absent=[],
-            cautions=[],
-            figures={"leakage": tmp_path / "f.png"},
-            folder=tmp_path / "o",
-            readme=page,
-        )
+    path = tmp_path / "README.md"
+    path.write_text("nothing here", encoding="utf-8")
+    with pytest.raises(PopleakError, match="lacks the lines"):
+        page.write(
+            experiment={"experiment": "x"}, tables={}, cards=[], figures={"leakage": tmp_path / "f.png"}, folder=tmp_path / "o", page=path,
+        )  # fmt: skip
     assert not (tmp_path / "o").exists()

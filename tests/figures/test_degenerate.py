@@ -1,4 +1,4 @@
-"""Every table, figure, report and README block is made where models diverge, agree or are next to none."""
+"""Every table, figure, report and page of results is made where models diverge, agree or are next to none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import fake_tables
 import told
 from popleak.core import plugins
 from popleak.report import build as report
-from popleak.report import findings, readme
+from popleak.report import findings
+from popleak.report import page as results
 from popleak.stages import figures
 from popleak.tables import claims, leakage, proxies
 from popleak.tables._victims import MEASURES
@@ -86,9 +87,7 @@ def test_everything_is_made(name, tmp_path):
     page = report.write(
         experiment={"experiment": "x"}, tables=paths, figures=drawn, cards=(), versions={}, output=tmp_path / "r.html"
     )
-    block = readme.block(
-        "leakage", title="t", tau=0.1, frames=frames, data=["d"], absent=[], cautions=[], image="x.png"
-    )
+    block = results.block("leakage", tau=0.1, frames=frames, data=["d"], absent=[], cautions=[])
     text = html.unescape(
         re.sub(r"<script>.*|<style>.*?</style>|<[^>]+>", " ", page.read_text(encoding="utf-8"), flags=re.S)
     )
@@ -146,7 +145,7 @@ def test_a_page_cannot_contradict_itself(seed):
     else:
         assert (
             f"lower in {counts['lower']}, higher in {counts['higher']}, not materially different (by less than 5 points) in "
-            f"{counts['no material difference']} and not told apart in {1 - sum(counts.values())} of 1" in said
+            f"{counts['no material difference']} and undecided in {1 - sum(counts.values())} of 1" in said
         )
     under = table[table["against_chance"] == "below"]
     assert len(under), "a generator without a reversed adversary shows nothing"

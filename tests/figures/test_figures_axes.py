@@ -53,7 +53,10 @@ def test_axes_change_no_sentence_of_the_report():
     told = dict(findings.asked({}, frames))
     assert told["Victims"].startswith("30 for each world") and told["Knowledge"] == "unaware, aware and informed"
     assert told["Poisoned share of a draw"] == "0.02, 0.05 and 0.1" and told["Other shadows"] == "logistic"
-    assert any(line.startswith("To compare: given the training rows") for line in findings.findings(frames, tau=0.1))
+    assert any(
+        line.startswith("For comparison: an adversary who sees the training rows")
+        for line in findings.findings(frames, tau=0.1)
+    )
 
 
 def test_axes_change_no_claim():

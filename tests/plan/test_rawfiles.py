@@ -13,7 +13,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
 from popleak.report import build as report
-from popleak.report import readme
+from popleak.report import page as results
 
 SAMPLE = "acs_income_2018_us_100k.parquet"
 ACS = {"dataset": "acs-income", "rows": 60, "query_rows": 30}
@@ -187,15 +187,13 @@ def test_pages_name_the_data_and_what_is_left_out(tmp_path):
         )
         assert ("Left out: own-table: no file mine.parquet: put it there." in page) == bool(absent)
     frames = fake_tables.tables()
-    text = readme.block(
+    text = results.block(
         "leakage",
-        title="t",
         tau=0.1,
         frames=frames,
         data=["Adult", "ACS"],
         absent=["a task: why"],
         cautions=["much"],
-        image="i.png",
     )
     assert "- Data: Adult; ACS.\n- Left out: a task: why.\n- Caution: much.\n" in text
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
+from popleak.report import page as results
 from popleak.report import readme, sensitivity
 from popleak.stages import figures
 
@@ -78,7 +79,7 @@ def test_of_what_the_term_does_a_searched_lambda_is_in_no_total():
 
 def test_intervals_beside_the_words_are_of_a_fixed_lambda():
     found = table("cannot tell", eo_chosen=SEARCHED, difference_vs_control_low=0.1, difference_vs_control_high=0.2)
-    assert "of the 2 95 % intervals at a fixed lambda 0 lie below 0 and 2 above" in line(found, NAMED)
+    assert "Of the 2 95 % intervals at a fixed lambda, 0 are below 0 and 2 above" in line(found, NAMED)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +95,13 @@ def test_intervals_beside_the_words_are_of_a_fixed_lambda():
 def test_a_finding_holds_on_more_than_one_task_and_at_more_than_one_setting(words, finding):
     found = next(one for one in sensitivity.answers(table(words)) if "less often" in one.said)
     assert (found.holds, found.of, found.finding) == (words.count("holds"), 4, finding)
-    assert ("no finding" in str(found)) is not finding
+    assert ("not a finding" in str(found)) is not finding
 
 
 def test_that_there_is_no_material_difference_is_a_statement_too():
     found = table("no material difference")
     said = "fair fine-tuning with rehearsal is shown to differ from its control by less than the margin"
-    assert line(found, "Holds in every") == f"Holds in every setting that can speak to it: {said} (4 of 4)."
+    assert line(found, "Holds in every") == f"Holds in every setting to which it applies: {said} (4 of 4)."
     assert f"{said} (0 of 4)" in line(table("holds"), "Holds in no setting")
 
 
@@ -111,13 +112,13 @@ def test_the_closing_lines_part_what_holds_everywhere_somewhere_and_nowhere():
     closing = sensitivity.sentences(found)[-3:]
     assert (
         closing[0]
-        == "Holds in every setting that can speak to it: fair fine-tuning with rehearsal lowers Delta_EO (4 of 4)."
+        == "Holds in every setting to which it applies: fair fine-tuning with rehearsal lowers Delta_EO (4 of 4)."
     )
     assert closing[1].startswith(
         "Holds in some settings: fair fine-tuning with rehearsal is named less often than its control (3 of 4); "
     )
     assert (
-        "named more often than its control (1 of 4; on one task or at one setting of the defence alone, so no finding)"
+        "named more often than its control (1 of 4; on one task or at one setting of the defence only, so not a finding)"
         in closing[1]
     )
     assert "the literal bound is broken (3 of 4)" in closing[1]
@@ -136,7 +137,7 @@ def test_intervals_are_counted_beside_the_corrected_words():
         difference_vs_control_high=[0.2, -0.1, 0.1, np.nan],
     )
     assert (
-        "of the 3 95 % intervals at a fixed lambda 1 lie below 0 and 1 above, where chance alone would put about 0.1"
+        "Of the 3 95 % intervals at a fixed lambda, 1 are below 0 and 1 above; chance alone would put about 0.1"
         in line(found, NAMED)
     )
 
@@ -148,14 +149,14 @@ def bare(excess, words, tasks=("a", "b"), low=0.05, **more) -> pd.DataFrame:
     return pd.concat([rows, table("cannot tell", share=0.0, tasks=("t",))], ignore_index=True)
 
 
-CAUSE = "4 settings without rehearsal, at a fixed lambda, can be set against the same task with equal label rates."
+CAUSE = "4 settings without rehearsal, at a fixed lambda, can be compared with the same task with equal label rates."
 
 
 def test_the_cause_is_named_where_the_twin_shows_it():
     said = line(bare([0.2, 0.3, 0.25, 0.15], "higher"), CAUSE)
     assert "In 4 of them the fairness term adds" in said and "In 4 of the 4 it adds more" in said
     assert "about 0.1 on either side (the most on a, y: +30.0 points, 95 % 20.0 to 40.0)" in said
-    assert said.endswith("So label rates that move with the ratio raise what the term adds.")
+    assert said.endswith("So label rates that change with the ratio increase what the term adds.")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_the_cause_is_counted_over_all_settings_with_a_twin():
         fewer = found.assign(**{
             name: np.where(np.array(words) == "higher", found[name], value) for name, value in left_out.items()
         })  # fmt: skip
-        assert line(fewer, "2 settings without").endswith("raise what the term adds.")
+        assert line(fewer, "2 settings without").endswith("increase what the term adds.")
 
 
 def test_nothing_to_explain_where_the_term_adds_nothing():
@@ -207,25 +208,35 @@ def test_without_a_fairness_term_nothing_is_said():
     assert sensitivity.sentences(fake_tables.empty()["sensitivity"]) == []
 
 
-# The README's block of an experiment that sweeps settings.
+# The page of an experiment that sweeps settings.
 
 
-def test_the_block_is_on_the_settings(tmp_path):
+def test_the_page_is_on_the_settings(tmp_path):
     frames = fake_tables.tables(tasks=("adult-sex", "lsac-race"), victims=8)
     tables = fake_tables.write(tmp_path / "tables", frames)
     drawn = figures.draw(name="sensitivity", tables=tables, tau=0.1, stem=tmp_path / "drawn")[1]
-    page, folder = tmp_path / "README.md", tmp_path / "results" / "sweep"
-    begin, end = readme.markers("sweep")
-    other = "\n".join(readme.markers("tables"))
-    page.write_text(f"{other}\n{begin}\nold\n{end}\nlast\n", encoding="utf-8")
-    readme.write(title="t", tau=0.1, tables={name: tables[name] for name in (*readme.NEEDED, "sensitivity")}, cards=[], absent=[], cautions=[],
-                 figures={"sensitivity": drawn}, folder=folder, readme=page)  # fmt: skip
-    text, block = page.read_text(encoding="utf-8"), (folder / "block.md").read_text(encoding="utf-8")
-    assert text == f"{other}\n{begin}\n{block}{end}\nlast\n"
+    page, folder = tmp_path / "README.md", tmp_path / "results"
+    begin, end = readme.MARKERS
+    page.write_text(f"first\n{begin}\nold\n{end}\nlast\n", encoding="utf-8")
+    given = {name: tables[name] for name in (*results.NEEDED, "sensitivity")}
+    experiment = {"experiment": "sweep", "title": "A sweep", "tasks": []}
+    results.write(
+        experiment=experiment, tables=given, cards=[], figures={"sensitivity": drawn}, folder=folder, page=page
+    )
+    text, block = ((folder / name).read_text(encoding="utf-8") for name in ("sweep.md", "sweep/block.md"))
+    assert text.startswith("# A sweep\n") and block.strip() in text
     assert all(f"- {said}\n" in block for said in sensitivity.sentences(frames["sensitivity"]))
-    assert f"({folder.as_posix()}/sensitivity.png)" in block and "| C2 |" not in block
-    assert sorted(path.name for path in folder.iterdir()) == ["block.md", "sensitivity.csv", "sensitivity.png"]
-    assert len(pd.read_csv(folder / "sensitivity.csv")) == len(frames["sensitivity"])
+    assert (
+        "(sweep/sensitivity.png)" in text
+        and "[sensitivity.csv](sweep/sensitivity.csv)" in text
+        and "| C2 |" not in text
+    )
+    inner = sorted(path.name for path in (folder / "sweep").iterdir())
+    assert inner == ["block.md", "experiment.json", "sensitivity.csv", "sensitivity.png"]
+    assert len(pd.read_csv(folder / "sweep" / "sensitivity.csv")) == len(frames["sensitivity"])
+    assert (
+        page.read_text(encoding="utf-8") == f"first\n{begin}\nAll results: [sweep](results/sweep.md).\n\n{end}\nlast\n"
+    )
 
 
 def test_evidence_against_the_cause_is_counted():
@@ -250,7 +261,7 @@ def test_what_was_tried_where_all_lambdas_were_searched():
 def test_settings_whose_models_give_one_label_are_counted():
     said = line(
         table("holds", constant=[0.0, 0.1, 0.98, 0.05]),
-        "In 2 of 4 settings at least 10\u00a0% of the victims give one label to all",
+        "In 2 of 4 settings at least 10\u00a0% of the victims give all records one label",
     )
-    assert said.endswith("says nothing of fairness.")
-    assert not [one for one in sensitivity.sentences(table("holds")) if "one label to all" in one]
+    assert said.endswith("says nothing about fairness.")
+    assert not [one for one in sensitivity.sentences(table("holds")) if "all records one label" in one]

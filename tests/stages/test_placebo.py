@@ -282,7 +282,7 @@ def test_a_random_group_column_is_said_to_be_one(tmp_path):
     (said,) = report_placebo.findings(found)
     assert "on t 70.0 % [" in said.replace("\u00a0", " ") and "which is no farther from 50 %" in said
     (warning,) = report_placebo.warnings(found)
-    assert warning.startswith("t: 2 of 3 placebo intervals (95 %) leave out 50 %")
+    assert warning.startswith("t: 2 of 3 placebo intervals (95 %) exclude 50 %")
     assert "own 67.0 % (pure: 0 vs 1) is no farther from 50 % than that" in warning.replace("\u00a0", " ")
 
 
@@ -303,9 +303,9 @@ def test_a_warning_quotes_the_pair_that_is_farthest(tmp_path):
     (warning,) = report_placebo.warnings(found)
     text = warning.replace("\u00a0", " ")
     assert text.startswith(
-        "t: 2 of 3 placebo intervals (95 %) leave out 50 %, over 3 pairs of worlds, taken for independent"
+        "t: 2 of 3 placebo intervals (95 %) exclude 50 %, over 3 pairs of worlds, treated as independent"
     )
-    assert "An accuracy as far from 50 % as 80.0 %" in text and "own 90.0 % (pure: 0 vs 1) is farther from 50 %" in text
+    assert "an accuracy as far from 50 % as 80.0 %" in text and "own 90.0 % (pure: 0 vs 1) is farther from 50 %" in text
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_a_warning_needs_more_than_chance(tmp_path, accuracies, warned):
     found = frames(tmp_path, accuracies, 0.95)
     assert len(report_placebo.warnings(found)) == warned
     (said,) = report_placebo.findings(found)
-    assert "against 95.0 % of the groups as they are" in said.replace("\u00a0", " ")
+    assert "compared with 95.0 % with the real groups" in said.replace("\u00a0", " ")
     assert "no farther" not in said
 
 
@@ -328,7 +328,7 @@ def test_the_report_says_it_beside_the_result(tmp_path):
     lines = findings.findings({**tables, **frames(tmp_path, (0.7, 0.7, 0.5), 0.95)}, tau=0.1)
     at = next(i for i, line in enumerate(lines) if line.startswith("Placebo"))
     assert lines[at - 1].startswith(
-        "How often the best informed adversary names the training world of an undefended victim"
+        "The best informed adversary names the training world of undefended victims this often"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import told
 from popleak.core.errors import PopleakError
 from popleak.measures import paired, squares, verdicts
-from popleak.report import readme
+from popleak.report import page
 from popleak.store import schema
 from popleak.tables import _paired, claims
 
@@ -150,7 +150,7 @@ def test_models_that_a_search_chose_carry_no_claim_on_what_the_term_does():
 
 
 def test_two_variants_of_a_defence_keep_their_own_verdicts():
-    """Statements name the defence, so that the README's block has a row of each; once the last variant stood for both."""
+    """Statements name the defence, so that the page of results has a row of each; once the last variant stood for both."""
     parts = tables()
     for name in ("models", "bounds"):
         mine = parts[name][parts[name]["defence"] == "fft-rehearsal"].assign(defence="strong")
@@ -159,14 +159,14 @@ def test_two_variants_of_a_defence_keep_their_own_verdicts():
         parts[name] = pd.concat([parts[name], mine])
     kinds = {"t": {**TASKS["kinds"]["t"], "strong": "fft-rehearsal"}}
     found = claims.make(parts=[], tables=parts, settings=told.table("claims", {**TASKS, "kinds": kinds})).to_pandas()
-    lines = readme.verdicts(found).splitlines()
+    lines = page.verdicts(found).splitlines()
     for claim in ("C1", "C2", "C2s"):
         assert verdict(found, claim) == [HOLDS, FAILS]
         mild, strong = (line for line in lines if line.startswith(f"| {claim} |"))
         assert "(fft-rehearsal)" in mild and f"| {HOLDS} " in mild
         assert "(strong)" in strong and f"| {FAILS} " in strong
     with pytest.raises(PopleakError, match="two verdicts of C1 on task 't'"):
-        readme.verdicts(pd.concat([found, found]))
+        page.verdicts(pd.concat([found, found]))
 
 
 def test_tau_is_the_configs():

@@ -124,9 +124,9 @@ def test_a_bad_overlay_is_one_line(fresh, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("population: {splits: 2, victims: 4}\nseed: 1\nseed: 2\n", "bad.yaml: line 3: the key 'seed' stands twice: leave one in"),
-        ("title: no\n", "bad.yaml: line 1: YAML takes no for true or false"),
-        ("population: {splits: 1, victims: 1:30}\n", "bad.yaml: line 1: YAML takes 1:30 for a number to base 60"),
+        ("population: {splits: 2, victims: 4}\nseed: 1\nseed: 2\n", "bad.yaml: line 3: the key 'seed' appears twice: keep one"),
+        ("title: no\n", "bad.yaml: line 1: YAML reads no as true or false"),
+        ("population: {splits: 1, victims: 1:30}\n", "bad.yaml: line 1: YAML reads 1:30 as a number to base 60"),
     ],
 )  # fmt: skip
 def test_what_snakemake_would_misread_is_refused(fresh, tmp_path, text, message):
@@ -138,7 +138,7 @@ def test_what_snakemake_would_misread_is_refused(fresh, tmp_path, text, message)
     (fresh / "config.yaml").write_text(f"{usual}\ntau: 0.2\ntau: 0.3\n")
     said = snakemake(fresh, "--dry-run", status=1)
     (fresh / "config.yaml").write_text(usual)
-    assert "the key 'tau' stands twice: leave one in" in said and "Traceback" not in said
+    assert "the key 'tau' appears twice: keep one" in said and "Traceback" not in said
 
 
 def test_no_home_is_needed(fresh):

@@ -28,6 +28,7 @@ def add(commands) -> None:
     _add_power(commands)
     _add_schema(commands)
     _add_docs(commands)
+    _add_page(commands)
     _add_readme(commands)
     _add_data(commands)
     _add_fetch(commands)
@@ -261,38 +262,65 @@ def _docs(arguments: argparse.Namespace) -> None:
     reference.write(arguments.folder)
 
 
-def _add_readme(commands) -> None:
-    parser = commands.add_parser("readme", help="write an experiment's results into the README, between its markers")
-    parser.add_argument("--title", required=True)
-    parser.add_argument("--tau", type=float, required=True)
-    for option in ("models", "leakage", "bounds", "claims", "folder", "readme"):
+def _add_page(commands) -> None:
+    parser = commands.add_parser(
+        "page", help="write the page of an experiment's results, and the findings in the README"
+    )
+    parser.add_argument("--settings", required=True, help="those of the stage `report`, as JSON")
+    for option in ("models", "leakage", "bounds", "claims"):
         parser.add_argument(f"--{option}", type=Path, required=True)
     for option in [name for name in TABLES if name not in ("models", "leakage", "bounds", "claims")]:
-        parser.add_argument(f"--{option}", type=Path, help="where the block is about this table")
-    parser.add_argument("--cautions", nargs="*", default=[], help="what to be careful with")
-    parser.add_argument("--names", nargs="+", required=True, help="the experiment's figures")
+        parser.add_argument(f"--{option}", type=Path, help="where the page is about this table")
     parser.add_argument(
-        "--figures", type=Path, nargs="+", required=True, help="their PNGs, digests and CSVs beside them"
+        "--figures",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="PNGs, with digests and CSVs beside them, in the order of the settings",
     )
     parser.add_argument("--cards", type=Path, nargs="+", required=True, help="files of the stage `dataset`")
-    parser.add_argument("--absent", nargs="*", default=[], help="what was left out since a raw file is not there")
+    _add_results(parser)
+    parser.set_defaults(run=_page)
+
+
+def _page(arguments: argparse.Namespace) -> None:
+    from ..report import page
+    from ..steps.report import ReportStep
+
+    settings = ReportStep.parse(arguments.settings)
+    page.write(
+        experiment=settings.experiment,
+        tables=named_tables(arguments),
+        cards=arguments.cards,
+        figures=dict(trouble.paired(settings.figures, arguments.figures, "figures")),
+        folder=arguments.folder,
+        page=arguments.readme,
+        absent=settings.absent,
+        cautions=settings.cautions,
+    )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder", type=Path, default=Path("docs/results"), help="folder of the pages; docs/results unless given"
+    )
+    parser.add_argument(
+        "--readme", type=Path, default=Path("README.md"), help="page of the findings; README.md unless given"
+    )
+
+
+def _add_readme(commands) -> None:
+    parser = commands.add_parser(
+        "readme", help="assemble the pages of results and the findings in the README again, from the committed results"
+    )
+    _add_results(parser)
     parser.set_defaults(run=_readme)
 
 
 def _readme(arguments: argparse.Namespace) -> None:
-    from ..report import readme
+    from ..report import page
 
-    readme.write(
-        title=arguments.title,
-        tau=arguments.tau,
-        tables=named_tables(arguments),
-        cards=arguments.cards,
-        absent=arguments.absent,
-        cautions=arguments.cautions,
-        figures=dict(trouble.paired(arguments.names, arguments.figures, "figures")),
-        folder=arguments.folder,
-        readme=arguments.readme,
-    )
+    page.renew(arguments.folder, arguments.readme)
 
 
 def _add_data(commands) -> None:

@@ -34,10 +34,10 @@ def usable(name: str) -> str:
     """Return an id that is read back from tables and file names as it is. Raises ValueError for any other."""
     if name in MISTAKEN or re.fullmatch(r"[0-9]+(e[0-9]+)?", name):
         raise ValueError(
-            f"{name!r} is no id: who reads a table takes it for a number or a missing value: write id-{name}"
+            f"{name!r} is not a valid id: readers of a table would take it for a number or a missing value: write id-{name}"
         )
     if name in DEVICES:
-        raise ValueError(f"{name!r} is no id: no file may bear this name on Windows: write id-{name}")
+        raise ValueError(f"{name!r} is not a valid id: Windows does not allow a file of this name: write id-{name}")
     return name
 
 
@@ -64,18 +64,18 @@ RatioMode = Literal["natural", "label-balanced"]
 
 
 class Choice(Settings):
-    """A plugin with its settings. In YAML a bare name stands for the plugin with its default settings."""
+    """A plugin with its settings. In YAML, a name without settings means the default settings."""
 
     name: str
-    """Name of the plugin: see `popleak list models`, and so for defences, attacks and figures."""
+    """Name of the plugin: see `popleak list models`, and likewise for defences, attacks and figures."""
     id: Id | None = None
-    """Name in tables and figures; by default the plugin's name. Needed where one plugin is used twice."""
+    """Name in tables and figures; by default the plugin's name. Needed if a plugin is used twice."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The plugin's own settings."""
     grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """Settings with several values each, beside `settings`: the choice stands for one plugin for every combination. An id is made of the
+    """Settings with several values each, in addition to `settings`: the choice stands for one plugin for every combination. An id is made of the
     name, or `id`, and the values: `fft-rehearsal-e10-r0p001-s0p5-w1` for epochs 10, learning_rate 0.001, rehearsal 0.5 and eo_weight 1; other
-    settings stand there with their full name. At most 200 combinations."""
+    settings appear with their full name. At most 200 combinations."""
 
     @property
     def key(self) -> str:
@@ -95,10 +95,10 @@ def _protocol(value: Any) -> Any:
 
 
 class Worlds(Settings):
-    """The worlds that the adversary tells apart: a pair, or many."""
+    """The worlds that the adversary distinguishes: a pair, or many."""
 
     protocol: Annotated[Literal["pure", "ratio", "equal", "k-ary"], BeforeValidator(_protocol)]
-    """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must sit at chance (`null` in earlier
+    """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must be at chance (`null` in earlier
     versions, which is read as `equal`); k-ary: three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
     """P(a = 1) in each world. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
@@ -135,10 +135,10 @@ class Worlds(Settings):
 
 
 class Poison(Settings):
-    """What an adversary slips into every draw, of victims and shadows alike, before training (Chaudhari et al., SNAP, S&P 2023)."""
+    """What an adversary adds to every draw, of victims and shadows alike, before training (Chaudhari et al., SNAP, S&P 2023)."""
 
     shares: Annotated[tuple[Annotated[float, Field(ge=0, lt=0.5)], ...], Field(min_length=1)] = (0.0,)
-    """Shares of a model's own draw that are the adversary's: each pair of worlds is run once a share. They take the place of clean rows,
+    """Shares of a model's own draw that are the adversary's; each pair of worlds is run with each share. They take the place of clean rows,
     come from the adversary's pool, and are the same for all models of a pool split. Complements stay clean."""
     group: Literal[0, 1] = 1
     """Group of the poisoned records, and of the points that the attack `snap` looks at."""
@@ -157,7 +157,7 @@ class Task(Settings):
     dataset: str
     """Name of the dataset: see `popleak list datasets`."""
     id: Id | None = None
-    """Name in tables and figures; by default dataset-attribute, and -in where the attribute is among the features."""
+    """Name in tables and figures; by default dataset-attribute, with -in added if the attribute is among the features."""
     label: str | None = None
     """What the model predicts; by default the dataset's first."""
     attribute: str | None = None
@@ -174,21 +174,21 @@ class Task(Settings):
     """Query points of each group that the adversary asks, disjoint from all training rows. `auto`: what the query pool holds, at most
     1000. Utility, fairness and bounds are measured on the whole query pool, whatever this is."""
     models: Choices | None = None
-    """Instead of the experiment's models, for this task alone."""
+    """Replaces the experiment's models for this task."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] | None = None
-    """Instead of the experiment's worlds, for this task alone."""
+    """Replaces the experiment's worlds for this task."""
     ratio_mode: RatioMode | None = None
-    """Instead of the experiment's ratio mode, for this task alone."""
+    """Replaces the experiment's ratio mode for this task."""
     defences: Choices | None = None
-    """Instead of the experiment's defences, for this task alone."""
+    """Replaces the experiment's defences for this task."""
     attacks: Choices | None = None
-    """Instead of the experiment's attacks, for this task alone."""
+    """Replaces the experiment's attacks for this task."""
     shadow_models: Others | None = None
-    """Instead of the experiment's shadow models, for this task alone."""
+    """Replaces the experiment's shadow models for this task."""
     poison: Poison | None = None
-    """Instead of the experiment's poison, for this task alone."""
+    """Replaces the experiment's poison for this task."""
     placebo: Placebos = "auto"
-    """How often the task is run once more with its group column permuted over the table, undefended, on its pairs of different worlds: what an
+    """How often the task is run again with its group column permuted over the table, undefended, on its pairs of different worlds: what an
     adversary then reads comes from the table and its pools, not from the groups. `auto`: 3 for a table of your own, else 0."""
 
 
@@ -231,26 +231,26 @@ class Train(Settings):
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 penalty on all weights."""
     validation: float = Field(default=0.1, ge=0, lt=0.9)
-    """Share of a model's own draw that is held out: it gives the validation loss and decides `eo_weight: auto`."""
+    """Share of a model's own draw that is held out, for the validation loss and for `eo_weight: auto`."""
 
 
 class Engine(Settings):
-    """How work is cut and where it runs. None of these changes a number beyond rounding."""
+    """How work is divided into jobs, and where it runs. None of these changes a number beyond rounding."""
 
     stack: int = Field(default=32, ge=1, le=1_000_000)
-    """Models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
+    """Number of models between two lines of progress, and in memory at once; a GPU takes as many as fit."""
     job_seconds: float = Field(default=60.0, gt=0)
     """CPU seconds that a job should take: worlds and pairs of worlds share a job until it is full, and a larger one is cut. Another
     value means other files, into which models are copied from those that are there."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds up in another order:
-    weights agree with a CPU's to 1e-4 after a few epochs, as a test demands where there is one."""
+    """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds in another order:
+    weights agree with a CPU's to 1e-4 after a few epochs (a test checks this where there is a GPU)."""
     backend: Literal["auto", "numba", "torch"] = "auto"
     """What trains and scores. `numba`: compiled loops, for chains of Linear and ReLU with two classes on a CPU; any other model is refused.
-    `torch`: any model, on a CPU one at a time and several times slower. `auto`: numba where it can, else torch. Both
-    compute the same but for rounding."""
+    `torch`: any model, on a CPU one at a time and several times slower. `auto`: numba if it can, else torch. Both
+    compute the same up to rounding."""
     reuse: bool = True
-    """Whether models that another file of the store holds are copied and not trained again: the same code, settings, seed and rows
+    """Whether models that another file of the store holds are copied instead of trained again: the same code, settings, seed and rows
     give the same weights, bit for bit. False trains them again."""
 
 
@@ -260,15 +260,15 @@ class Experiment(Settings):
     experiment: Id = "default"
     """Names the folder of the public tables, figures and the report: results/<experiment>/."""
     title: str = ""
-    """One line for the report's head."""
+    """Title of the report, one line."""
     seed: int = Field(default=1, ge=0, lt=2**53)
     """Everything random follows from it."""
     data_dir: str | None = None
-    """Folder of raw data files, one folder a dataset. Default: the environment variable POPLEAK_DATA; what is not there is fetched."""
+    """Folder of raw data files, with one folder for each dataset. Default: the environment variable POPLEAK_DATA; missing files are downloaded."""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
-    """What is predicted of whom."""
+    """Datasets with a label and a sensitive attribute."""
     worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
-    """What adversaries tell apart: pairs of worlds, or many."""
+    """What adversaries distinguish: pairs of worlds, or many worlds."""
     ratio_mode: RatioMode = "natural"
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
     models: Choices = (Choice(name="mlp"),)
@@ -289,9 +289,9 @@ class Experiment(Settings):
     """unaware: undefended shadows; aware: shadows with the same defence at its default settings (run where those are not the victim's);
     informed: shadows with the same defence and settings."""
     shadow_models: Others = ()
-    """Other architectures for shadows, each run beside shadows of the victim's own."""
+    """Further architectures for shadows, in addition to the victim's own."""
     poison: Poison = Poison()
-    """Rows that the adversary slips into every draw."""
+    """Rows that the adversary adds to every draw."""
     repeats: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (1,)
     """How often the adversary asks each query of a defence that answers at random; it takes the mean score, or the label given most
     often. Each number is run; 1 must be among them."""
@@ -300,7 +300,7 @@ class Experiment(Settings):
     training: Train = Train()
     """How models are trained."""
     engine: Engine = Engine()
-    """How work is cut and where it runs."""
+    """How work is divided into jobs, and where it runs."""
     figures: tuple[str, ...] = ("leakage", "gap", "bound", "tradeoff", "roc")
     """Figures to draw."""
     tau: float = Field(default=0.1, gt=0, lt=1)
@@ -336,13 +336,13 @@ class Experiment(Settings):
 
 def _each_once(value: tuple) -> tuple:
     if len(set(value)) < len(value):
-        raise ValueError("each value may stand there once")
+        raise ValueError("each value may appear once")
     return value
 
 
 def _need_none(value: tuple[Choice, ...]) -> tuple[Choice, ...]:
     if not any(choice.key == "none" for choice in value):
         raise ValueError(
-            "`none` must be among the defences: the others are compared to it, and unaware shadows come from it"
+            "`none` must be among the defences: the others are compared with it, and it provides the unaware shadows"
         )
     return value

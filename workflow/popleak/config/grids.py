@@ -25,11 +25,11 @@ def combinations(choice: Choice, path: str) -> list[dict[str, Any]]:
     """
     for name in choice.grid:
         if name in choice.settings:
-            raise PopleakError(f"config: {path}.grid.{name}: is in `settings` as well: leave it in one of them")
+            raise PopleakError(f"config: {path}.grid.{name}: is in `settings` as well: keep it in one of them")
     many = math.prod(len(values) for values in choice.grid.values())
     if many > MOST:
         raise PopleakError(
-            f"config: {path}.grid: stands for {many:,} combinations, and {MOST} are the most: leave values out, or make two choices of it"
+            f"config: {path}.grid: stands for {many:,} combinations, and {MOST} is the limit: leave values out, or split it into two choices"
         )
     names = sorted(choice.grid, key=_place)
     return [

@@ -34,12 +34,12 @@ def read(path: str | Path) -> dict[str, Any]:
             raw = _yaml(text, path)
     except RecursionError:
         raise PopleakError(
-            f"{path}: nested more than {MOST_DEEP} levels deep: no key of a config lies so deep"
+            f"{path}: nested more than {MOST_DEEP} levels deep: no key of a config is nested that deep"
         ) from None
     if not isinstance(raw, dict):
         raise PopleakError(f"{path}: expected a mapping of keys to values")
     if TEMPLATE in raw:
-        raise PopleakError(f"{path}: {TEMPLATE}: a config is no template: write the values themselves")
+        raise PopleakError(f"{path}: {TEMPLATE}: a config is not a template: write the values themselves")
     return raw
 
 
@@ -71,7 +71,7 @@ def _text(path: str | Path) -> str:
     except OSError as error:
         raise PopleakError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > MOST_BYTES:
-        raise PopleakError(f"{path}: more than {MOST_BYTES:,} bytes: this is no config")
+        raise PopleakError(f"{path}: more than {MOST_BYTES:,} bytes: this cannot be a config")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -88,7 +88,7 @@ def _json(text: str, path: str | Path) -> Any:
         names = [name for name, _ in pairs]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise PopleakError(f"{path}: the key {twice!r} stands twice: leave one in")
+            raise PopleakError(f"{path}: the key {twice!r} appears twice: keep one")
         return dict(pairs)
 
     try:
@@ -134,9 +134,11 @@ class _Look:
         if id(node) in self.sizes:
             return self.sizes[id(node)]
         if id(node) in self.above:
-            raise self.wrong(node, "an alias stands inside what it repeats", "write it out")
+            raise self.wrong(node, "an alias is inside what it repeats", "write it out")
         if len(self.above) > MOST_DEEP:
-            raise self.wrong(node, f"nested more than {MOST_DEEP} levels deep", "no key of a config lies so deep")
+            raise self.wrong(
+                node, f"nested more than {MOST_DEEP} levels deep", "no key of a config is nested that deep"
+            )
         if node.tag not in PLAIN_TAGS and not (node.tag == MERGE or node.tag.endswith(":timestamp")):
             raise self.wrong(node, f"the tag {node.tag!r} is not used in configs", "leave it out")
         self.above.append(id(node))
@@ -160,28 +162,28 @@ class _Look:
         for key, _ in node.value:
             if key.tag != MERGE and not key.tag.endswith(":str"):
                 what = f"the key {key.value!r}" if isinstance(key.value, str) else "a key"
-                raise self.wrong(key, f"{what} is no text", "keys are words: quote it")
+                raise self.wrong(key, f"{what} is not text", "keys are words: quote it")
             if key.value in seen:
-                raise self.wrong(key, f"the key {key.value!r} stands twice", "leave one in")
+                raise self.wrong(key, f"the key {key.value!r} appears twice", "keep one")
             seen.add(key.value)
 
     def scalar(self, node: Any) -> None:
-        """Raise PopleakError for a plain word that YAML takes for something else than a reader does."""
+        """Raise PopleakError for a plain word that YAML reads for something else than a reader does."""
         if node.style is not None:
             return
         kind, text = node.tag.rpartition(":")[2], node.value
         if kind in ("int", "float") and len(text) > MOST_DIGITS:
             raise self.wrong(
-                node, f"a number of {len(text):,} digits", "no setting is so large: quote it, or write fewer"
+                node, f"a number of {len(text):,} digits", "no setting is that large: quote it, or write fewer digits"
             )
         if kind in ("int", "float") and ":" in text:
-            raise self.wrong(node, f"YAML takes {text} for a number to base 60", "quote it, or write the number")
+            raise self.wrong(node, f"YAML reads {text} as a number to base 60", "quote it, or write the number")
         if kind == "int" and re.fullmatch(r"[-+]?0[0-9_]+", text):
-            raise self.wrong(node, f"YAML takes {text} for a number to base 8", "quote it, or write it without the 0")
+            raise self.wrong(node, f"YAML reads {text} as a number to base 8", "quote it, or write it without the 0")
         if kind == "bool" and text.lower() not in ("true", "false"):
-            raise self.wrong(node, f"YAML takes {text} for true or false", "quote it, or write true or false")
+            raise self.wrong(node, f"YAML reads {text} as true or false", "quote it, or write true or false")
         if kind == "timestamp":
-            raise self.wrong(node, f"YAML takes {text} for a date", "quote it")
+            raise self.wrong(node, f"YAML reads {text} as a date", "quote it")
 
     def wrong(self, node: Any, what: str, remedy: str) -> PopleakError:
         return PopleakError(f"{self.path}: line {node.start_mark.line + 1}: {what}: {remedy}")

@@ -137,7 +137,7 @@ def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
     _unique("tasks", [task.id for task in tasks])
     if experiment.experiment in RESERVED:
         raise PopleakError(
-            f"config: experiment: {experiment.experiment!r} is a folder of its own in results/: choose another name"
+            f"config: experiment: {experiment.experiment!r} is reserved: results/ has a folder of that name: choose another name"
         )
     for i, name in enumerate(experiment.figures):
         _known("figures", name, f"figures.{i}")
@@ -155,7 +155,7 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         if worlds.count(pair) > 1:
             where = "worlds" if task.worlds is None else f"{path}.worlds"
             raise PopleakError(
-                f"config: {where}: {pair.protocol} {list(pair.ratios)} is there {worlds.count(pair)} times: leave it in once"
+                f"config: {where}: {pair.protocol} {list(pair.ratios)} is there {worlds.count(pair)} times: keep one"
             )
     models = _choices("models", experiment, task, i)
     defences = _choices("defences", experiment, task, i)
@@ -207,7 +207,7 @@ def _placebo(
         return PLACEBOS if dataset.own and not lacking else 0
     if asked and lacking:
         raise PopleakError(
-            f"config: {path}: {asked} asked for, but the task lacks {lacking}: give it such, or leave placebo out"
+            f"config: {path}: {asked} asked for, but the task lacks {lacking}: add one, or leave placebo out"
         )
     return asked
 
@@ -314,7 +314,7 @@ def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: st
         name = grids.named(choice.key, {key: getattr(settings, key) for key in values}, path) if values else choice.key
         if any(name == one.id for one in found):
             raise PopleakError(
-                f"config: {path}.grid: two combinations have the id {name!r}: leave out a value that is there twice"
+                f"config: {path}.grid: two combinations have the id {name!r}: leave out the duplicate value"
             )
         control = getattr(plugin, "control", None)
         found.append(ResolvedChoice(id=name, name=plugin.name, settings=settings.resolved(), control=control))
@@ -381,7 +381,9 @@ def _usable(name: str, path: str) -> None:
     try:
         _ID.validate_python(name)
     except ValidationError:
-        raise PopleakError(f"config: {path}: the plugin's name {name!r} is no id: give it one with `id`") from None
+        raise PopleakError(
+            f"config: {path}: the plugin's name {name!r} is not a valid id: give it one with `id`"
+        ) from None
 
 
 def _unique(path: str, ids: list[str]) -> None:

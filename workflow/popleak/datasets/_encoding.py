@@ -28,7 +28,7 @@ def encoding(path: Path, sample: bytes, wanted: str, blocks: Iterable[bytes], wh
     if b"\0" in sample:
         even, odd = sample[::2].count(0), sample[1::2].count(0)
         if max(even, odd) < len(sample) // 5 or min(even, odd) > len(sample) // 50:
-            raise PopleakError(f"{path}: holds zero bytes, so it is no text: save the table as .csv or .parquet")
+            raise PopleakError(f"{path}: holds zero bytes, so it is not text: save the table as .csv or .parquet")
         return "utf-16-le" if odd > even else "utf-16-be"
     decoder, valid, undefined, plain, line = codecs.getincrementaldecoder("utf-8")(), True, False, True, 1
     for block in itertools.chain(blocks, [b""]):

@@ -94,13 +94,13 @@ def _mostly(values: Values, numbers: Numbers, findings: Findings) -> bool:
     if spoilt * 2 >= values.counts.sum():
         return False
     if not bad.any():  # all are numbers, but written in several ways
-        findings.refuse(values.name, "some numbers bear a sign such as $ or % and others do not", "write them alike")
+        findings.refuse(values.name, "some numbers have a sign such as $ or % and others do not", "write them alike")
         return True
     marks = [values.texts[i] for i in np.flatnonzero(bad)]
     listed = f"missing: {marks}" if len(marks) <= 5 else "a list of them as `missing`"
     said = f"{values.counts.sum() - spoilt} values are numbers and {spoilt} are not, {values.shown(bad)}"
     if len(values.texts) > MOST_CATEGORIES:
-        findings.refuse(values.name, said, f"if they mean a missing number give {listed}, else mend the file")
+        findings.refuse(values.name, said, f"if they mean a missing number give {listed}, else repair the file")
         return True
     findings.hint(
         values.name, f"{said}, so it is read as categories: if they mean a missing number give {listed}", "marks"
@@ -121,7 +121,7 @@ def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, 
         findings.refuse(values.name, "every row has its own value, like an identifier", "name it in options.drop")
         return
     if len(different) > MOST_CATEGORIES:
-        said = f"has {len(different)} different values{_tail(values)}, {MOST_CATEGORIES} are the most"
+        said = f"has {len(different)} different values{_tail(values)}, the limit is {MOST_CATEGORIES}"
         findings.refuse(values.name, said, "join values, or name it in options.drop")
         return
     empty = bool((values.codes[rows.keep] < 0).any())
@@ -130,7 +130,7 @@ def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, 
         findings.refuse(values.name, said, "write another word for the value, or give missing: [missing] to join them")
         return
     if len(different) == 1 and not empty:
-        findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
+        findings.notes.append(f"column {values.name!r}: is constant, so it is not used as a feature")
     for group in variants(values.texts[i] for i in different):
         findings.hint(values.name, f"{same(group)}, and are two categories")
     _alone(values, np.zeros(0), rows, findings)
@@ -153,7 +153,7 @@ def _number(found: Features, values: Values, names: Collection[str], rows: Rows,
     large = np.abs(number) >= EXACT
     if len(np.unique(number[large])) < large.sum():
         remedy = "if it names people or cases, name it in options.drop"
-        findings.refuse(values.name, "holds whole numbers so large that they cannot be told apart", remedy)
+        findings.refuse(values.name, "holds whole numbers so large that they cannot be distinguished", remedy)
         return
     full = np.append(number, np.nan)[values.codes]
     missing = np.isnan(full)
@@ -166,11 +166,11 @@ def _number(found: Features, values: Values, names: Collection[str], rows: Rows,
         return
     name = f"{values.name} missing"
     if missing[rows.keep].any() and name in names:
-        said = f"has missing values, and the further feature {name!r} that says where has the name of another column"
+        said = f"has missing values, and the additional feature {name!r} that says where has the name of another column"
         findings.refuse(values.name, said, "rename one, or name one in options.drop")
         return
     if seen.min() == seen.max() and not missing[rows.keep].any():
-        findings.notes.append(f"column {values.name!r}: is constant, so it is no feature")
+        findings.notes.append(f"column {values.name!r}: is constant, so it is not used as a feature")
     _odd(values, seen, findings)
     _alone(values, number, rows, findings)
     found.columns[values.name] = np.where(missing, np.median(seen), full)
@@ -191,7 +191,7 @@ def _odd(values: Values, seen: np.ndarray, findings: Findings) -> None:
     name, (different, counts) = values.name, np.unique(seen, return_counts=True)
     whole = bool((different % 1 == 0).all())
     if whole and len(seen) >= FEWEST_ROWS and len(different) > 0.95 * len(seen):
-        said = "is a number of its own in nearly every row: if it names people or cases, name it in options.drop"
+        said = "has a different number in nearly every row: if it names people or cases, name it in options.drop"
         findings.hint(name, said, "own number")
         return
     if whole and len(different) > 2 and all(map(_is_day, different)):

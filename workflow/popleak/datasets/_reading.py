@@ -100,7 +100,7 @@ def _same(path: Path, found: Header, known: Header | None) -> Header:
     if known is not None and found != known:
         changed = sorted(set(found.names) ^ set(known.names))
         raise PopleakError(
-            f"{path}: its header is not what it was at the first look ({', '.join(map(repr, changed[:4]))}): name the encoding "
+            f"{path}: its header has changed since it was first read ({', '.join(map(repr, changed[:4]))}): name the encoding "
             "in options.encoding, and do not change the file meanwhile"
         )
     return found
@@ -115,7 +115,7 @@ def header(path: Path, raw: Sequence[str]) -> Header:
         if len(twice) > 1:
             where = " and ".join(str(j + 1) for j in twice)
             raise PopleakError(
-                f"{path}: the name {names[i]!r} stands twice in the header (columns {where}): rename one"
+                f"{path}: the name {names[i]!r} appears twice in the header (columns {where}): rename one"
             )
     return Header(tuple(names[i] for i in places), tuple(places), tuple(set(range(len(names))) - set(places)))
 
@@ -190,7 +190,7 @@ def _form(path: Path, *, separator: str, encoding: str, whole: bool) -> Form:
     sign = {"tab": "\t", "\\t": "\t", "space": " "}.get(separator, separator)
     if len(sign) != 1 or sign in '"\r\n':
         raise PopleakError(
-            f"options.separator: {separator!r} cannot stand between fields: give one sign, auto, tab or space"
+            f"options.separator: {separator!r} cannot be a separator: give one character, auto, tab or space"
         )
     return Form(compression, found, sign, int(bool(announced)))
 
@@ -211,13 +211,13 @@ def _separator(path: Path, text: str, *, cut: bool) -> str:
             found.append((sum(size == sizes[0] for size in sizes) / len(sizes), sizes[0], separator))
     if not found:
         raise PopleakError(
-            f"{path}: no comma, semicolon, tab or | stands in its first line: let the first line hold the column names, "
-            f"and name another sign in options.separator"
+            f"{path}: there is no comma, semicolon, tab or | in its first line: put the column names into the first line, "
+            f"and name another separator in options.separator"
         )
     found.sort(key=lambda one: one[:2], reverse=True)
     if len(found) > 1 and found[0][:2] == found[1][:2]:
         signs = " and ".join(repr(separator) for *_, separator in found[:2])
-        raise PopleakError(f"{path}: {signs} may both be its separator: name one in options.separator")
+        raise PopleakError(f"{path}: {signs} could both be its separator: name one in options.separator")
     return found[0][2]
 
 
@@ -236,7 +236,7 @@ def _records(path: Path, form: Form) -> Iterator[Any]:
             yield reader
         except csv.Error as error:
             raise PopleakError(
-                f"{path}: line {reader.line_num + form.skip}: a quote is not closed, or stands inside a quoted field "
+                f"{path}: line {reader.line_num + form.skip}: a quote is not closed, or is inside a quoted field "
                 f"({error}): double each quote inside a field, and put the whole field into quotes"
             ) from error
 
@@ -356,7 +356,7 @@ def check_fields(
                 names = [name.strip() for name in record]
                 again = sorted({name for name in names if names.count(name) > 1} - set(twice))
                 if again:
-                    raise PopleakError(f"{path}: the name {again[0]!r} stands twice in the header: {remedy}")
+                    raise PopleakError(f"{path}: the name {again[0]!r} appears twice in the header: {remedy}")
             elif len(record) != width:
                 line = getattr(records, "line_num", number)
                 raise PopleakError(f"{path}: line {line}: {len(record)} fields, expected {width}: {remedy}")

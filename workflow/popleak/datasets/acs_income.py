@@ -70,7 +70,7 @@ class Settings(settings.Settings):
     `auto`: the table where `file` names one of your own; the 2018 sample where it lies in the data folder and neither states nor
     another year are named; else the person files. The plan and the report's card say which was taken."""
     states: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Two-letter codes, PR and DC among them. None: California for `person`, every row for `parquet`."""
+    """Two-letter codes, including PR and DC. None: California for `person`, every row for `parquet`."""
     year: int = Field(default=YEAR, ge=2014, le=2024)
     """Survey year of the person files; 2020 has no standard one-year file."""
     file: str = Field(default=SAMPLE, min_length=1)
@@ -81,7 +81,7 @@ class Settings(settings.Settings):
     def _known(cls, states: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for state in states or ():
             if state not in FIPS:
-                raise ValueError(f"{state!r} is no state: choose from {', '.join(FIPS)}")
+                raise ValueError(f"{state!r} is not a state: choose from {', '.join(FIPS)}")
         if states is not None and len(set(states)) != len(states):
             raise ValueError("a state is named twice")
         return states
@@ -256,7 +256,7 @@ def _read(*, files: Mapping[str, Path], sources: tuple[Source, ...], options: Se
             raise PopleakError(f"{sources[0].file}: has no column ST: leave options.states out")
         frame = frame[frame["ST"].isin([FIPS[state] for state in options.states])].reset_index(drop=True)
     if frame.empty:
-        raise PopleakError(f"{sources[0].file}: no row is left by the filters: name other states in options.states")
+        raise PopleakError(f"{sources[0].file}: the filters leave no row: name other states in options.states")
     for column in [column for column in RELATIONSHIP if column in frame and (frame[column] == MISSING).all()]:
         del frame[column]
     return frame
@@ -304,7 +304,7 @@ def _label(income: pd.Series | None, given: pd.Series | None, keep: pd.Series, p
     )
     if told is not None and (label != told).any():
         raise PopleakError(
-            f"{path}: column 'LABEL' is not PINCP > 50000 in {int((label != told).sum()):,} rows: leave one of the two out"
+            f"{path}: column 'LABEL' is not PINCP > 50000 in {int((label != told).sum()):,} rows: leave out one of the two"
         )
     return label
 
@@ -354,7 +354,7 @@ def _check_header(line: bytes, path: Path) -> None:
 def _once(names: list[str], path: Path) -> None:
     twice = [name for name in names if names.count(name) > 1 and _wanted(name)]
     if twice:
-        raise PopleakError(f"{path}: column {twice[0]!r} is there {names.count(twice[0])} times: leave one in")
+        raise PopleakError(f"{path}: column {twice[0]!r} is there {names.count(twice[0])} times: keep one")
 
 
 def _parquet(path: Path) -> pd.DataFrame:

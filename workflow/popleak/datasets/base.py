@@ -108,7 +108,7 @@ class Dataset:
     attributes: ClassVar[tuple[str, ...]]
     """Allowed sensitive attributes; the first is the default. Empty: the options name it."""
     n_features: ClassVar[int | None] = None
-    """Columns of x with the default options, for estimates of cost; None: not known before it is loaded."""
+    """Columns of x with the default options, for estimates of cost; None: unknown until it is loaded."""
     own: ClassVar[bool] = False
     """Whether the options name the user's own file. One that is not there is then a mistake in the config; a task whose
     file only the dataset knows of is left out, and the plan says so."""

@@ -24,7 +24,7 @@ class Settings(synthetic.Settings):
     """As for `synthetic`; group_share is the share of the group that is thrown away, the final share is one half."""
 
     rows: int = Field(default=40000, ge=100, le=10_000_000)
-    """Records, both twins of each pair counted: an even number."""
+    """Number of records, counting both twins of each pair: an even number."""
 
     @field_validator("rows")
     @classmethod
@@ -38,7 +38,7 @@ class SyntheticTwin(Dataset):
     """Pairs of equal records, one in each group."""
 
     name = "synthetic-twin"
-    summary = "generated: both groups are the same records, so every attack must sit at chance"
+    summary = "generated: both groups are the same records, so every attack must be at chance"
     labels = ("label",)
     attributes = ("group",)
     n_features = 13
@@ -57,7 +57,7 @@ class SyntheticTwin(Dataset):
             rows=options.rows,
             label_rate=rate,
             notes=(
-                "rates are the law's; a draw's differ by binomial error, but never between the groups",
+                "rates are those of the distribution; a draw's differ by binomial error, but never between the groups",
                 "both twins of a pair carry one unit id and must go to one pool",
             ),
         )

@@ -45,14 +45,14 @@ class Settings(settings.Settings):
     """Columns never to be read: names, numbers of cases or people, free text, anything that gives the label away. A column without
     a name in the header is never read either."""
     unit: str | None = None
-    """Column that is equal in rows of one person (or household): such rows stay together. It is no feature."""
+    """Column that is equal in rows of one person (or household): such rows stay together. It is not a feature."""
     categorical: tuple[str, ...] = ()
-    """Columns of numbers (or dates) that are codes, to be one-hot."""
+    """Columns of numbers (or dates) that are codes, to be one-hot encoded."""
     missing: tuple[Value, ...] = ()
     """Values that mean a missing one, in all columns: `["?", -999]`. An empty field and a null always do; the words NA, N/A, NaN,
     null and None do in columns of numbers and are values elsewhere."""
     separator: str = "auto"
-    """What stands between fields; `auto`: the comma, semicolon, tab or | that fits the file."""
+    """What separates fields; `auto`: the comma, semicolon, tab or | that fits the file."""
     encoding: str = "auto"
     """`auto`: as a byte-order mark says, UTF-16, UTF-8, or else Windows-1252."""
     decimal: Literal["auto", ".", ","] = "auto"
@@ -184,7 +184,7 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
         used.setdefault(column, key)
     free = [column for column in columns if column not in used]
     problems += [
-        f"options.categorical: {column!r} is no feature: choose from {', '.join(free)}"
+        f"options.categorical: {column!r} is not a feature: choose from {', '.join(free)}"
         for column in options.categorical
         if column not in free
     ]

@@ -75,7 +75,7 @@ class Defence:
     control: ClassVar[str | None] = None
     """The defence that differs from this one in the EO term alone; None if there is none."""
     complement: ClassVar[bool] = True
-    """False: trains on no row of the complement. None is drawn for it then, and `data.complement` is (K, 0)."""
+    """False: the defence trains on no row of the complement. None is then drawn for it, and `data.complement` is (K, 0)."""
     closed_form: ClassVar[bool] = False
     """True: applies to models that are not trained by gradient steps, too."""
     randomised: ClassVar[bool] = False

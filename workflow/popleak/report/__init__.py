@@ -1,1 +1,1 @@
-"""The report page and the README's blocks: sentences and tables written from the public tables by rules."""
+"""The report, the pages of results and the README's findings: sentences and tables that rules write from the public tables."""

@@ -102,7 +102,7 @@ def compared(one: pd.DataFrame, other: pd.DataFrame, by: Sequence[str] = CELL) -
 def _counted(found: pd.DataFrame, more: str, less: str) -> str:
     """Return in how many cells the interval lies above and below 0, and the ends of the range."""
     above, below = int((found["low"] > 0).sum()), int((found["high"] < 0).sum())
-    said = f"{more} in {above} of {count(len(found), 'cell')} and {less} in {below} (95 % interval of the paired difference beyond 0)"
+    said = f"{more} in {above} of {count(len(found), 'cell')} and {less} in {below} (the 95 % interval of the paired difference excludes 0)"
     ends = [found.loc[found["value"].idxmin()], found.loc[found["value"].idxmax()]]
     return said + "; the difference runs from " + " to ".join(f"{_points(end)} ({_where(end)})" for end in ends)
 
@@ -123,7 +123,7 @@ def _weights(able: pd.DataFrame) -> list[str]:
     if found.empty:
         return []
     return [
-        f"Seen the weights, an informed adversary (`{WHITE}`, against `{BLACK}` on scores) is right {_counted(found, 'more often', 'less often')}."
+        f"With access to the weights, an informed adversary (`{WHITE}`, compared with `{BLACK}` on scores) is right {_counted(found, 'more often', 'less often')}."
     ]
 
 
@@ -133,9 +133,9 @@ def _base_too(plain: pd.DataFrame) -> list[str]:
     if found.empty:
         return []
     ends = [found.loc[found["accuracy"].idxmin()], found.loc[found["accuracy"].idxmax()]]
-    said = " and ".join(f"{percent(end['accuracy'])} ({_where(end[['task', 'defence']])})" for end in ends)
+    said = " to ".join(f"{percent(end['accuracy'])} ({_where(end[['task', 'defence']])})" for end in ends)
     return [
-        f"Where the base model is published beside the defended one, `pair` names between {said} of victims, in {count(len(found), 'cell')}."
+        f"If the base model is published as well as the defended one, `pair` names the world of {said} of victims ({count(len(found), 'cell')})."
     ]
 
 
@@ -145,8 +145,8 @@ def _knowledge(usual: pd.DataFrame, plain: pd.DataFrame) -> list[str]:
     found = compared(informed, aware)
     if len(found):
         lines.append(
-            f"Who knows a defence's settings and not only its kind (`{BLACK}`, informed against aware, where the settings are not the "
-            f"default ones) is right {_counted(found, 'more often', 'less often')}."
+            f"An adversary who knows a defence's settings and not only its kind (`{BLACK}`, informed compared with aware, if the settings are "
+            f"not the default ones) is right {_counted(found, 'more often', 'less often')}."
         )
     blind = plain[(plain["adversary"] == "best") & (plain["knowledge"] == "unaware") & (plain["defence"] != "none")]
     if len(blind):
@@ -156,7 +156,7 @@ def _knowledge(usual: pd.DataFrame, plain: pd.DataFrame) -> list[str]:
             for row in blind[words == ABOVE][["task", "defence", "accuracy"]].to_dict("records")
         )
         lines.append(
-            f"With undefended shadows the best adversary on defended victims lies above chance in {int((words == ABOVE).sum())} of "
+            f"With undefended shadows the best adversary of defended victims is above chance in {int((words == ABOVE).sum())} of "
             f"{count(len(blind), 'cell')}{f', {named},' if named else ''} and below it in {int((words == BELOW).sum())}."
         )
     return lines
@@ -212,7 +212,7 @@ def _poison(able: pd.DataFrame, leakage: pd.DataFrame) -> list[str]:
     if len(same):
         outside, expected = away_from_half(same)
         lines.append(
-            f"Where both worlds are the same, {outside} of {count(len(same), 'interval')} of poisoned models leave out 50 %; about "
-            f"{expected} would by chance alone."
+            f"If both worlds are the same, {outside} of {count(len(same), 'interval')} of poisoned models exclude 50 %; about {expected} "
+            f"would do so by chance alone."
         )
     return lines

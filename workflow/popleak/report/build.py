@@ -306,13 +306,13 @@ def _leakage(frame: pd.DataFrame) -> dict[str, Any]:
         for row in _sorted(_known(frame).to_dict("records"), ("adversary", "knowledge", "shadow_model", "repeats"))
     ]
     note = (
-        "One row a task, pair of worlds, defence, adversary and knowledge (and poisoned share, shadows' architecture "
-        "and answers a query, where these vary). In brackets: 95 % intervals. p values are "
+        "A row for each task, pair of worlds, defence, adversary and knowledge (and for each poisoned share, architecture of the shadows "
+        "and number of answers to a query, if these vary). In brackets: 95 % intervals. p values are "
         "Holm-corrected within two families of tests: primary, what claim C6 asks (the best informed adversary), and secondary, all other rows. The "
-        f"verdicts rest on them: {_margin(frame)}. Where neither of two accuracies differs from chance there is no verdict on their difference. Below chance is reversed, so informative: whoever turns "
-        "such answers round is right that often. Control: the same defence without the fairness term; not applicable where it gives the "
-        "same models. Victims that diverged answer 0.5 to all and are in no difference. Click a head to sort; hover over it for its "
-        "meaning."
+        f"verdicts rest on them: {_margin(frame)}. If neither of two accuracies differs from chance, there is no verdict on their difference. Below chance is reversed, so informative: "
+        "inverting such answers makes them right that often. Control: the same defence without the fairness term; not applicable if it gives the "
+        "same models. Victims that diverged answer 0.5 to all and are in no difference. Click on a column's head to sort by it; hover over it "
+        "for its meaning."
     )
     return _table({"id": "leakage", "title": "Leakage", "note": note, "columns": columns, "rows": rows})
 
@@ -346,7 +346,7 @@ def _placebos(frame: pd.DataFrame) -> dict[str, Any]:
             ]
         )  # fmt: skip
     note = (
-        "Undefended models with the group column permuted over the table: the two worlds are one population, and what is read "
+        "Undefended models with the group column permuted over the table: both worlds are then the same population, and what is read "
         "beyond 50 % comes from this table's finite pools. In brackets: 95 % intervals. The row `all` sums up a task's permutations."
     )
     return _table({"id": "placebo", "title": "Placebo", "note": note, "columns": columns, "rows": rows})
@@ -384,7 +384,7 @@ def _models(frame: pd.DataFrame) -> dict[str, Any]:
     ]
     note = (
         "Means over victims that did not diverge, by the world in which the base model was trained, on all rows of the query pool. "
-        "Delta_EO is never 0: a model without any difference between the groups would read the number beside it."
+        "Delta_EO is never 0: a model without any difference between the groups would read the number next to it."
     )
     return _table({"id": "models", "title": "Models", "note": note, "columns": columns, "rows": rows})
 
@@ -414,7 +414,7 @@ def _bounds(frame: pd.DataFrame) -> dict[str, Any]:
         found += [_cell(report_words.percent(row[name]), row[name]) for name in shares]
         cells.append([*_keys(row), *found, _cell(str(row["models"]), row["models"])])
     note = (
-        "Share of models for which a bootstrap does not contradict each form of the bound. All of these speak of a "
-        "fixed model's gap."
+        "Share of models for which a bootstrap does not contradict each form of the bound. All forms are about the gap of a "
+        "fixed model."
     )
     return _table({"id": "bounds", "title": "Bounds", "note": note, "columns": columns, "rows": cells})

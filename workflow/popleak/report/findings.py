@@ -1,4 +1,4 @@
-"""The report's sentences, computed from the public tables: what was asked, what was found, what to be careful with."""
+"""The report's sentences, computed from the public tables: what was asked, what was found, and what to be careful with."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ONE_SIDE = 0.025
 
 
 MANY, MOST_CONSTANT = 0.1, 6
-"""From which share of victims that give one label to all a cell is named, and how many cells a sentence names."""
-NO_FAIRNESS = "Delta_EO is 0, whatever it is lower than, and says nothing of fairness"
-"""What is said of models that give one label to all."""
+"""The share of victims that give all records one label from which a cell is named, and how many cells a sentence names."""
+NO_FAIRNESS = "Delta_EO is 0, which says nothing about fairness"
+"""What is said of models that give all records one label."""
 
 
 def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
@@ -41,10 +41,13 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         (
             "Question",
             "Does a released model give away which of two populations it was trained on, "
-            "and does a defence change that?",
+            "and does a defence change this?",
         ),
         ("Tasks", listed(sorted(set(frame["task"])))),
-        ("See the attribute too", listed(sorted(set(leakage["task"][leakage["attribute_in_features"].eq(True)])))),
+        (
+            "Attribute among the features",
+            listed(sorted(set(leakage["task"][leakage["attribute_in_features"].eq(True)]))),
+        ),
         ("Models", listed(sorted(set(frame["model"])))),
         ("Pairs of worlds", listed(f"{p.label} (share of group 1)" for p in select.pairs(frame)) if len(frame) else ""),
         ("Defences", listed(defences(frame["defence"]))),
@@ -141,8 +144,8 @@ def _points(value: float) -> str:
 
 
 def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = False) -> list[str]:
-    """Return up to nine sentences on what was found; `placebo` may be among the tables. swept: settings of defences are swept, so that
-    none is singled out."""
+    """Return the sentences on what was found; `placebo` may be among the tables. swept: settings of defences are swept, so that none is
+    singled out."""
     best = select.best_informed(tables["leakage"].reset_index(drop=True))
     best = best[best["accuracy"].notna()]
     main = _main_rows(best).sort_values([*select.FACET], kind="stable")
@@ -153,8 +156,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
         worlds = listed(sorted({pair.label for pair in select.pairs(undefended)}))
         said = _each(undefended, "accuracy", several)
         lines.append(
-            f"How often the best informed adversary names the training world of an undefended victim ({worlds}; chance "
-            f"is 50 %): {said}."
+            f"The best informed adversary names the training world of undefended victims this often ({worlds}; chance is 50 %): {said}."
         )
     lines += placebo.findings(tables)
     lines += _given_the_rows(tables["leakage"], several)
@@ -163,7 +165,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
         above, under = (int((chosen["against_chance"] == word).sum()) for word in (ABOVE, BELOW))
         said = _each(chosen, "accuracy", several)
         lines.append(
-            f"Under {name} it is right this often: {said}; the 95 % interval lies above chance in {above} of "
+            f"Under {name} it is right this often: {said}. The 95 % interval is above chance in {above} of "
             f"{_cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
@@ -181,14 +183,14 @@ def _cases(many: int, several: bool) -> str:
 
 
 def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
-    """Say what the training rows themselves tell: a model can hardly tell more."""
+    """Say what the training rows themselves give away: a model can hardly give away more."""
     rows = _main_rows(select.of(select.data(select.plain(leakage)), defence="none"))
     rows = rows[rows["accuracy"].notna()]
     if rows.empty:
         return []
     told = _each(rows, "accuracy", several)
     return [
-        f"To compare: given the training rows themselves instead of a model, the worlds are named this often: {told}."
+        f"For comparison: an adversary who sees the training rows instead of a model names the world this often: {told}."
     ]
 
 
@@ -206,8 +208,8 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
             int((tested["verdict_vs_control"] == word).sum()) for word in (LOWER, HIGHER, SAME, OPEN)
         )
         why = {
-            UNTOLD: "neither is told from chance",
-            SEARCHED: "lambda was searched for each model, which says nothing of the term",
+            UNTOLD: "neither accuracy differs from chance",
+            SEARCHED: "lambda was searched for each model, so the difference says nothing about the term",
         }
         reasons = [
             f", in {many} of which {said}"
@@ -216,26 +218,26 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
         ]
         said = _each(tested, "difference_vs_control", several, _points)
         lines.append(
-            f"Against its matched control without the fairness term, {name} changes that share by {said}; after Holm "
+            f"Compared with its matched control without the fairness term, {name} changes that share by {said}. After Holm's "
             f"correction it is lower in {lower}, higher in {higher}, not materially different (by less than "
-            f"{points(tested['margin'].iloc[0])}) in {same} and not told apart in {untold} of {_cases(len(tested), several)}"
+            f"{points(tested['margin'].iloc[0])}) in {same} and undecided in {untold} of {_cases(len(tested), several)}"
             f"{''.join(reasons)}."
         )
     if len(idle):
         lines.append(
-            f"In {len(idle)} of {_cases(len(judged), several)} the models of {name} are those of its matched control without the fairness "
+            f"In {len(idle)} of {_cases(len(judged), several)} the models of {name} are identical to those of its matched control without the fairness "
             f"term, so there is no difference to test: {listed(facet_name(row, several) for row in idle.to_dict('records'))}."
         )
     if unknown:
         lines.append(
-            f"In {unknown} of {_cases(len(judged), several)} nothing can be said of {name} against its matched control: no pair of victims "
-            f"is left that did not diverge."
+            f"In {unknown} of {_cases(len(judged), several)} {name} cannot be compared with its matched control, because no pair of victims is "
+            f"left in which neither diverged."
         )
     return lines
 
 
 def _reversed(leakage: pd.DataFrame) -> list[str]:
-    """Say where an adversary is worse than chance: its answers turned round are right that often."""
+    """Say where an adversary is worse than chance: inverting its answers would make them right that often."""
     rows = select.plain(leakage)
     rows = rows[(rows["protocol"] != EQUAL) & rows["accuracy"].notna()]
     under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
@@ -249,14 +251,14 @@ def _reversed(leakage: pd.DataFrame) -> list[str]:
     ]
     more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
     means = (
-        "so many by chance alone are unlikely, so the answers are informative: turned round they would be right as often as they are wrong"
+        "so many would be unlikely by chance alone. So the answers are informative: inverted, they would be right as often as they are wrong"
         if beyond_chance(len(under), len(rows), ONE_SIDE)
-        else "so many by chance alone are no surprise, so this is no evidence that the answers are informative"
+        else "so many would be no surprise by chance alone. So this is no evidence that the answers are informative"
     )
     return [
-        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval lies below "
-        f"chance; about {ONE_SIDE * len(rows):.1f} would by chance alone. Were the cells independent, {means}. "
-        f"These are {listed([*named, *more])}."
+        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval is below "
+        f"chance; by chance alone it would be in about {ONE_SIDE * len(rows):.1f}. If the cells were independent, {means}. "
+        f"The cells are {listed([*named, *more])}."
     ]
 
 
@@ -273,18 +275,18 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
             lost.append(f"{gone} of {len(part)} under {defence}")
     left_out = f" Victims that diverged are left out: {listed(lost)}." if lost else ""
     if not shares:
-        return ["The accuracy gap and Delta_EO are not known." + left_out] if lost else []
+        return ["The accuracy gap and Delta_EO are unknown." + left_out] if lost else []
     gaps = listed(f"{percent(share, 0)} of victims under {defence}" for defence, share in shares.items())
     rates = listed(f"{value:.3f} under {defence}" for defence, (value, _) in fairness.items())
     floors = listed(f"{floor:.3f} under {defence}" for defence, (_, floor) in fairness.items())
     return [
-        f"The accuracy gap between the worlds' records is within {tau:g} for {gaps}; mean Delta_EO is {rates}, where models "
-        f"without any difference between the groups would read {floors} by chance.{left_out}"
+        f"The accuracy gap between the records of the two worlds is below {tau:g} for {gaps}. Mean Delta_EO is {rates}; by chance alone, "
+        f"models without any difference between the groups would read {floors}.{left_out}"
     ]
 
 
 def _constant(models: pd.DataFrame, several: bool) -> list[str]:
-    """Say which defended victims mostly answer one label to all: their Delta_EO is 0, and there is no fairness in it."""
+    """Say which victims often give all records one label: their Delta_EO is 0, which is not fairness."""
     victims = select.plain(select.of(models, role="victim"))
     victims = victims[victims["protocol"] != EQUAL]
     shares = (
@@ -298,9 +300,9 @@ def _constant(models: pd.DataFrame, several: bool) -> list[str]:
     told = []
     for (task, model, *pair, defence), share in shares.head(MOST_CONSTANT).items():
         where = facet_name({"task": task, "model": model}, several)
-        told.append(f"{percent(share, 0)} of victims under {defence} on {where}, {select.Pair(*pair).label}")
+        told.append(f"{percent(share, 0)} under {defence} on {where}, {select.Pair(*pair).label}")
     more = [f"{len(shares) - len(told)} more cells"] if len(shares) > len(told) else []
-    return [f"One label for all is what these give: {listed([*told, *more])}. Their {NO_FAIRNESS}."]
+    return [f"Victims that give all records one label: {listed([*told, *more])}. Their {NO_FAIRNESS}."]
 
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:
@@ -310,16 +312,16 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
     unknown = int(bounds[forms].isna().any(axis=1).sum())
     bounds = bounds.dropna(subset=forms)
     if bounds.empty:
-        return [f"Of {count(unknown, 'model')} no side of the bound is known."] if unknown else []
-    left_out = f" and {count(unknown, 'model')} of which they are not known" if unknown else ""
+        return [f"The bound is unknown for {count(unknown, 'model')}."] if unknown else []
+    left_out = f" and {count(unknown, 'model')} with unknown sides" if unknown else ""
     share = {
         form: percent(float(bounds[f"{form}_holds"].astype(float).mean()))
         for form in ("literal", "corrected", "balanced")
     }
     return [
-        f"The paper's bound on the gap, read literally, is not contradicted in {share['literal']} of models (equal "
-        f"worlds{left_out} left out); its label-balanced form in {share['balanced']}, and the form corrected for label rates in "
-        f"{share['corrected']}. None of them speaks of training-side leakage."
+        f"The paper's bound on the gap, read literally, is not contradicted for {share['literal']} of models (equal "
+        f"worlds{left_out} left out), its label-balanced form for {share['balanced']}, and the form corrected for label rates for "
+        f"{share['corrected']}. None of these forms says anything about training-side leakage."
     ]
 
 
@@ -330,8 +332,8 @@ def _equal(leakage: pd.DataFrame) -> list[str]:
         return []
     outside, expected = away_from_half(equal)
     return [
-        f"Check: where the two worlds are one and the same, {outside} of {count(len(equal), 'interval')} (95 %) leave "
-        f"out 50 %; about {expected} would by chance alone."
+        f"Check: if the two worlds are the same, {outside} of {count(len(equal), 'interval')} (95 %) exclude 50 %; about {expected} would "
+        f"do so by chance alone."
     ]
 
 
@@ -341,7 +343,7 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lines = []
     for status, text in (
         ("diverged", "a weight or score is not finite"),
-        ("constant", "they predict one label for all"),
+        ("constant", "they give all records one label"),
     ):
         bad = models[models["status"] == status]
         if len(bad):
@@ -352,8 +354,8 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(vacuous):
         where = listed(defences(vacuous["defence"]))
         lines.append(
-            f"In {count(len(vacuous), 'model')} the fairness term was 0 in most steps, for want of both groups in its "
-            f"data: {where}."
+            f"In {count(len(vacuous), 'model')} the fairness term was 0 in most steps, because its data held one group only: "
+            f"{where}."
         )
     small = int((bounds["smallest_cell"] < SMALL_CELL).sum()) if len(bounds) else 0
     if small:

@@ -1,4 +1,4 @@
-"""The report's sentences on placebos: what is read where the group column was permuted, beside what is read of the groups."""
+"""The report's sentences on placebos: what an adversary reads if the group column is permuted, next to what it reads of the real groups."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def _placebos(tables: Mapping[str, pd.DataFrame]) -> Iterator[Placebos]:
 
 
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return a sentence on what the placebos of each task read, beside its own value; none where no task has placebos."""
+    """Return a sentence on the placebos of each task, next to its own value; none if no task has placebos."""
     found = list(_placebos(tables))
     if not found:
         return []
     worlds = listed(dict.fromkeys(one.pair.label for one in found))
     return [
-        f"Placebo: with the group column permuted over the table, so that the groups differ in nothing, the same adversary names this "
-        f"share ({worlds}; what the pools of the table alone give away): {'; '.join(map(_said, found))}."
+        f"Placebo: with the group column permuted over the table, so that the groups do not differ, the same adversary names this share "
+        f"({worlds}), which is what the pools of the table alone give away: {'; '.join(map(_said, found))}."
     ]
 
 
@@ -81,7 +81,7 @@ def _said(one: Placebos) -> str:
         )
     else:
         shown = listed(_value(row) for row in rows)
-    own = "" if one.within is None else f", against {percent(one.whole['task_accuracy'])} of the groups as they are"
+    own = "" if one.within is None else f", compared with {percent(one.whole['task_accuracy'])} with the real groups"
     return f"on {one.name} {shown}{own}{', which is no farther from 50 %' if one.within else ''}"
 
 
@@ -91,7 +91,7 @@ def _value(row: Mapping[str, Any]) -> str:
 
 
 def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return a line for each task whose placebos' intervals leave out 50 % more often than chance allows."""
+    """Return a line for each task whose placebos' intervals exclude 50 % more often than chance allows."""
     lines = []
     for one in _placebos(tables):
         away = int(one.every["against_chance"].isin([ABOVE, BELOW]).sum())
@@ -102,10 +102,10 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
                 no = "" if _farther(value) > _farther(farthest) else "no "
                 own = f" The task's own {percent(value)} ({one.pair.label}) is {no}farther from 50 % than that."
             pairs = len(one.every[select.PAIR].drop_duplicates())
-            over = f", over {pairs} pairs of worlds, taken for independent" if pairs > 1 else ""
+            over = f", over {pairs} pairs of worlds, treated as independent" if pairs > 1 else ""
             lines.append(
-                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) leave out 50 %{over}, though the groups differ in "
-                f"nothing: more than chance allows. An accuracy as far from 50 % as {percent(farthest)} is then what the pools of "
-                f"this table alone give away.{own} Lower the task's `rows`, or take a larger table."
+                f"{one.name}: {away} of {count(len(one.every), 'placebo interval')} (95 %) exclude 50 %{over}, although the groups do not "
+                f"differ: more than chance allows. The pools of this table alone can give away an "
+                f"accuracy as far from 50 % as {percent(farthest)}.{own} Lower the task's `rows`, or use a larger table."
             )
     return lines

@@ -50,21 +50,21 @@ def _accuracy(task: str, ours: pd.DataFrame) -> str:
     row = ours.iloc[0]
     how = "among" if row["attribute_in_features"] else "not among"
     out = len(below) + len(above)
-    where = f" It lies {listed(sides)}." if out else ""
+    where = f" The interval is {listed(sides)}." if out else ""
     rows = "" if row["rows"] != row["rows"] else f"{int(row['rows']):,} rows, "
     return (
-        f"{task} ({rows}{row['attribute']} {how} the features): the 95 % interval of {LIKE} leaves the published "
-        f"accuracy out at {out} of {count(len(limits), 'ratio')}.{where}"
+        f"{task} ({rows}{row['attribute']} {how} the features): the 95 % interval of {LIKE} excludes the published "
+        f"accuracy at {out} of {count(len(limits), 'ratio')}.{where}"
     )
 
 
 def _leaked(ours: pd.DataFrame, best: pd.DataFrame) -> str:
     mine = _by_ratio(ours, "n_leaked")
     published = means(leaked(sorted(mine)))
-    said = f"Mean n_leaked of {LIKE} is {_both(means(mine))}; of the published accuracies at these ratios, {_both(published)}"
+    said = f"The mean n_leaked of {LIKE} is {_both(means(mine))}; for the published accuracies at these ratios it is {_both(published)}"
     if published.ends > 0:
         said += f", of which {published.ends:.2f} comes from the ends, where 100 % is entered as 99.998 %"
-    beside = f". Of the best informed adversary it is {_both(means(_by_ratio(best, 'n_leaked')))}" if len(best) else ""
+    beside = f". For the best informed adversary it is {_both(means(_by_ratio(best, 'n_leaked')))}" if len(best) else ""
     return f"{said}{beside}."
 
 
@@ -86,7 +86,7 @@ def _moved(task: str, ours: pd.DataFrame, without: pd.DataFrame) -> list[str]:
     lower = sum(move < 0 for move in moves.values())
     mean = f"{100 * sum(moves.values()) / len(moves):+.1f}".replace("-", "\u2212")
     return [
-        f"The published models have {ours['attribute'].iloc[0]} among their features. In {task} it is put there, on the draws of "
+        f"The published models have {ours['attribute'].iloc[0]} among their features. {task} adds it, on the draws of "
         f"{without['task'].iloc[0]}: the accuracy of {LIKE} changes by {mean} points on average and is lower at {lower} of "
         f"{count(len(moves), 'ratio')}."
     ]

@@ -33,8 +33,8 @@ def _near(points: pd.DataFrame) -> list[str]:
         said = " to ".join(f"{percent(end['accuracy'])} ({end['task']}, {end['ratio']:g})" for end in ends)
         above = int((part["against_chance"] == ABOVE).sum())
         lines.append(
-            f"A ratio {distance:g} away from one half: the best informed adversary names undefended models in {said}, above chance in "
-            f"{above} of {count(len(part), 'case')} of a task and a ratio."
+            f"A ratio {distance:g} away from one half: the best informed adversary names the world of {said} of undefended models. It is "
+            f"above chance in {above} of {count(len(part), 'case')} of a task and a ratio."
         )
     return lines
 
@@ -51,7 +51,7 @@ def _proxies(proxies: pd.DataFrame) -> list[str]:
     cells, tasks = int(every["cells"].max()), int(every["tasks"].max())
     return [
         f"Rank correlation of cheaper numbers with the best informed adversary's advantage, over {count(cells, 'cell')} of {count(tasks, 'task')}: "
-        f"{said}. An attack that may be the best one is in part correlated with itself."
+        f"{said}. An attack that can be the best one is partly correlated with itself."
     ]
 
 

@@ -1,101 +1,46 @@
-"""The README's blocks of results, one an experiment: written from the public tables, between two markers, never typed."""
+"""The README's findings: a line each, made by rules from the results that are committed in docs/results.
+
+A setting is a task, two worlds and a defence. A statement is a finding if it holds on more than one task, and with more than one pair of
+worlds or defence; otherwise the line says where it holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from ..core import atomic, plugins
+from ..core import atomic
 from ..core.errors import PopleakError
-from ..store import parquet as store
-from ..store import seal
-from ..store.schema import PERMUTED
-from . import attacks, findings, ratios, sensitivity, words
-from . import placebo as report_placebo
+from ..core.protocols import EQUAL
+from ..figures import _select as select
+from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, SAME
+from . import overview, sensitivity
+from .words import count, listed, percent
 
-NEEDED = ("models", "leakage", "bounds", "claims")
-CAPTION = "Share of victims whose world was named correctly, by defence and adversary, with 95 % intervals clustered by pool split."
-
-
-def markers(experiment: str) -> tuple[str, str]:
-    """Return the lines between which an experiment's block stands."""
-    return (
-        f"<!-- results of {experiment}: begin, written by the rule readme -->",
-        f"<!-- results of {experiment}: end -->",
-    )
+MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
+WITH, WITHOUT, FROM_START = "fft-rehearsal", "fft", "scratch"
+KEYS = ["task", "model", *select.PAIR, "defence"]
+ALT = "Share of models whose training population the best informed adversary names, by task and defence, with 95 % intervals"
 
 
-class Kind(NamedTuple):
-    """What a block is about: the public tables that it needs beside NEEDED, those that are committed beside it as CSV, and the figures that are,
-    with what they plot, as far as the experiment draws them; none: the main figure alone, as PNG."""
+class Source(NamedTuple):
+    """The committed results of one experiment: its folder, and how README.md links to its page."""
 
-    needs: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    figures: tuple[str, ...] = ()
+    folder: Path
+    link: str
 
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return a committed CSV; None where the experiment has not been run or keeps no such table."""
+        path = self.folder / f"{name}.csv"
+        return pd.read_csv(path) if path.is_file() else None
 
-KINDS = {
-    "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
-    "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
-    "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
-    "leakage": Kind(kept=("claims", "leakage")),
-}
-"""By the main figure of the experiment, the first of these that it draws."""
-
-
-def main_figure(figures: Iterable[str]) -> str:
-    """Return the name of the figure that a block is about. Raises PopleakError if an experiment draws none of them."""
-    figures = set(figures)
-    for name in KINDS:
-        if name in figures:
-            return name
-    raise PopleakError(f"config: figures: a block of results needs one of {', '.join(KINDS)}: add it")
-
-
-def write(
-    *,
-    title: str,
-    tau: float,
-    tables: Mapping[str, Path],
-    cards: Sequence[Path],
-    absent: Sequence[str],
-    cautions: Sequence[str],
-    figures: Mapping[str, Path],
-    folder: Path,
-    readme: Path,
-) -> None:
-    """Write block.md, the block's tables and figures into `folder`, and the block into `readme`, between the markers of the experiment that
-    the folder is named after.
-
-    tables: NEEDED, what the block's kind needs, and `placebo` where there is that table; figures: the PNG of each figure by name, its digest
-    and what it plots (.csv) beside it; cards: the files of the stage `dataset`; absent: what the experiment left out since a
-    raw file is not there; cautions: settings that cannot do what they seem to, and draws that take much of a pool. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged, and if
-    the tables are not of one run; nothing is written then.
-    """
-    whole = around(readme, *markers(folder.name))
-    store.agree(tables)
-    main = main_figure(figures)
-    kind, placebo = KINDS[main], [name for name in PERMUTED if name in tables]
-    pictures: dict[str, bytes] = {}
-    for name in [one for one in kind.figures if one in figures] or [main]:
-        for file in [figures[name], *([figures[name].with_suffix(".csv")] if kind.figures else [])]:
-            pictures[name + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
-    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in (*NEEDED, *kind.needs, *placebo)}
-    data = dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)
-    image = (folder / f"{main}.png").as_posix()
-    found = block(
-        main, title=title, tau=tau, frames=frames, data=[*data], absent=absent, cautions=cautions, image=image
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (*kind.kept, *placebo):
-        frames[name].to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    for name, content in pictures.items():
-        atomic.write(folder / name, content)
-    (folder / "block.md").write_text(found, encoding="utf-8")
-    put(readme, whole, found)
+    def setting(self, key: str):
+        """Return a setting of the run."""
+        return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))[key]
 
 
 def around(page: Path, begin: str, end: str) -> tuple[str, str]:
@@ -114,55 +59,180 @@ def put(page: Path, whole: tuple[str, str], block: str) -> None:
     atomic.write(page, f"{whole[0]}\n{block}{whole[1]}".encode())
 
 
-def block(
-    main: str,
-    *,
-    title: str,
-    tau: float,
-    frames: Mapping[str, pd.DataFrame],
-    data: Sequence[str],
-    absent: Sequence[str],
-    cautions: Sequence[str],
-    image: str,
-) -> str:
-    """Return the block in Markdown: what was found in sentences, on which data, the main figure, and a table: the verdicts by claim and
-    task, or what the experiment is about."""
-    leakage = frames["leakage"]
-    if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
-        found, shown = sensitivity.sentences(frames["sensitivity"]), ""
-    elif main == "attacks":
-        found, shown = attacks.findings(leakage, frames["scores"]), attacks.table(leakage)
-    elif main == "ratios":
-        found, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
-    else:
-        found, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"])
-    found += [
-        f"Data: {'; '.join(data)}.",
-        *(f"Left out: {line}." for line in absent),
-        *(f"Caution: {line}." for line in cautions),
-        *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
+def block(folder: Path, *, root: Path) -> str:
+    """Return the README's block: the figure, a line for each finding, and links to the pages. folder: docs/results; root: where the README
+    is."""
+    relative = Path(os.path.relpath(folder, root)).as_posix()
+    parts = [f"![{ALT}]({relative}/{overview.NAME}.png)"] if (folder / f"{overview.NAME}.csv").is_file() else []
+    parts.append("\n".join(f"- {line}" for line in findings(folder, relative)))
+    names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
+    parts.append(f"All results: {listed(f'[{name}]({relative}/{name}.md)' for name in names)}." if names else "")
+    return "\n\n".join(part for part in parts if part) + "\n\n"
+
+
+def findings(folder: Path, relative: str) -> list[str]:
+    """Return the lines, each only where the results behind it are committed. relative: the folder as the README links to it."""
+    tables, swept, attacks = (
+        Source(folder / name, f"[{name}]({relative}/{name}.md)")
+        for name in (overview.EXPERIMENT, "sensitivity", "attacks")
+    )
+    lines = []
+    leakage = tables.table("leakage")
+    if leakage is not None:
+        best = select.best_informed(leakage)
+        best = best[(best["protocol"] != EQUAL) & best["accuracy"].notna()]
+        lines += [
+            *_undefended(best, tables),
+            *_against_control(best, tables, swept),
+            *_small_gap(best, tables),
+            *_from_start(best, tables),
+        ]
+    return [*lines, *_base_too(attacks)]
+
+
+def only(rows: pd.DataFrame) -> str:
+    """Return where the statement holds that these rows support, unless that is a finding: ` (only on compas-race)`."""
+    if rows.empty:
+        return ""
+    pairs = select.pairs(rows)
+    tasks, settings = sorted(set(rows["task"])), rows[[*select.PAIR, "defence"]].drop_duplicates()
+    places = [f"on {tasks[0]}"] if len(tasks) == 1 else []
+    if len(settings) == 1:
+        places.append(f"in {pairs[0].label}")
+    return f" (only {' and '.join(places)})" if places else ""
+
+
+def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
+    """Return `5 of 8 settings`, and where if these are too few for a finding."""
+    return f"{len(part)} of {count(len(whole), 'setting')}{only(part)}"
+
+
+def _span(rows: pd.DataFrame) -> str:
+    low, high = rows["accuracy"].min(), rows["accuracy"].max()
+    return percent(low) if low == high else f"{percent(low)} to {percent(high)}"
+
+
+def _from(source: Source, rows: pd.DataFrame) -> str:
+    """Return the source of a line: the page, and over how much it counts."""
+    tasks, pairs = rows["task"].nunique(), len(select.pairs(rows))
+    return f"({source.link}: {count(tasks, 'task')}, {count(pairs, 'pair')} of worlds)"
+
+
+def _undefended(best: pd.DataFrame, tables: Source) -> list[str]:
+    rows = select.of(best, defence="none")
+    if rows.empty:
+        return []
+    above = rows[rows["against_chance"] == ABOVE]
+    spans = listed(f"{_span(select.of_pair(rows, pair))} ({pair.label})" for pair in select.pairs(rows))
+    head = (
+        "Undefended models give their training population away" if len(above) else "Undefended models give nothing away"
+    )
+    return [
+        f"**{head}.** The best informed adversary is above chance in {_share(above, rows)}; it names the training world of {spans} of models "
+        f"{_from(tables, rows)}."
     ]
-    said = "\n".join(f"- {sentence}" for sentence in found)
-    plugin = plugins.load("figures", main)
-    picture = f"![{plugin.summary[0].upper()}{plugin.summary[1:]}]({image})"
-    about = f"{CAPTION}\n\n" if main == "leakage" else f"{plugin.caption}\n\n" if main == "sensitivity" else ""
-    return f"**{title}**\n\n{said}\n\n{picture}\n\n{about}{shown}".rstrip() + "\n\n"
 
 
-def verdicts(claims: pd.DataFrame) -> str:
-    """Return a table of verdicts: a row a claim, a column a task; each cell with its 95 % interval.
-
-    Raises PopleakError if a claim has two verdicts on one task: a cell would hide one of them.
-    """
-    twice = claims[claims.duplicated(["claim", "statement", "task"])]
-    if len(twice):
-        first = twice.iloc[0]
-        raise PopleakError(
-            f"the table `claims` has two verdicts of {first['claim']} on task {first['task']!r} with one statement: {first['statement']!r}"
+def _against_control(best: pd.DataFrame, tables: Source, swept: Source) -> list[str]:
+    """Say how often the fairness term lowers or raises leakage, against controls that train on the same rows without it."""
+    rows = best[
+        best["defence"].isin([WITH, WITHOUT])
+        & best["verdict_vs_control"].notna()
+        & (best["verdict_vs_control"] != IDLE)
+    ]
+    if rows.empty:
+        return []
+    lower, higher, same = (rows[rows["verdict_vs_control"] == word] for word in (LOWER, HIGHER, SAME))
+    less, more = (bool(len(part)) and not only(part) for part in (lower, higher))
+    head = {
+        (True, False): "The fairness term protects",
+        (True, True): "The fairness term protects in some settings and adds leakage in others",
+        (False, True): "The fairness term is not shown to protect, and can add leakage",
+        (False, False): "The fairness term is not shown to protect",
+    }[less, more]
+    undecided = len(rows) - len(lower) - len(higher) - len(same)
+    said = (
+        f"**{head}.** Against controls that train on the same rows without it, fair fine-tuning lowers the share of models named in "
+        f"{_share(lower, rows)}, raises it in {len(higher)}{only(higher)}, makes no material difference in {len(same)}, and {undecided} "
+        f"{'is' if undecided == 1 else 'are'} undecided {_from(tables, rows)}"
+    )
+    grid = swept.table("sensitivity")
+    if grid is not None:
+        grid = sensitivity.fair(sensitivity.own(grid))
+        grid = grid[
+            ~grid["eo_chosen"].astype(bool) & grid["verdict_vs_control"].notna() & (grid["verdict_vs_control"] != IDLE)
+        ]
+        lower, higher = (grid[grid["verdict_vs_control"] == word] for word in (LOWER, HIGHER))
+        said += (
+            f"; over epochs, step sizes, rehearsal shares and lambdas it lowers it in {_share(lower, grid)} and raises it in "
+            f"{len(higher)}{only(higher)} {_from(swept, grid)}"
         )
-    tasks = list(dict.fromkeys(claims["task"]))
-    lines = ["| | claim | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
-    for (claim, statement), rows in claims.groupby(["claim", "statement"], sort=False):
-        cells = {row.task: f"{row.verdict} {words.interval(row.low, row.high)}" for row in rows.itertuples()}
-        lines.append(f"| {claim} | {statement} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
-    return "\n".join(lines) + "\n"
+    return [f"{said}."]
+
+
+def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
+    """Say whether the adversary does better than chance where the accuracy gap is small in the majority of models (claim C2)."""
+    claims = tables.table("claims")
+    if claims is None:
+        return []
+    small = claims[(claims["claim"] == "C2") & (claims["verdict"] == HOLDS)]
+    rows = select.among(best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
+    if rows.empty:
+        return []
+    above = rows[rows["against_chance"] == ABOVE]
+    head = (
+        "A small accuracy gap does not mean that nothing leaks"
+        if len(above)
+        else "Where the accuracy gap is small, nothing is named"
+    )
+    several = len(above) and len(select.pairs(above)) > 1
+    named = listed(
+        f"{percent(row.accuracy)} on {row.task}"
+        + (f" ({select.Pair(row.protocol, row.ratio_0, row.ratio_1).label})" if several else "")
+        for row in above.itertuples()
+    )
+    return [
+        f"**{head}.** After fair fine-tuning with rehearsal the accuracy gap is below {tables.setting('tau'):g} in the majority of models in "
+        f"{count(len(rows), 'setting')}; in {len(above)} of them the adversary is above chance{only(above)}{f': {named}' if named else ''} "
+        f"{_from(tables, rows)}."
+    ]
+
+
+def _from_start(best: pd.DataFrame, tables: Source) -> list[str]:
+    rows = select.of(best, defence=FROM_START)
+    if rows.empty:
+        return []
+    above = rows[rows["against_chance"] == ABOVE]
+    head = (
+        "Training on the mixture from the start leaves nothing to name"
+        if above.empty
+        else "Training on the mixture from the start leaks"
+    )
+    return [
+        f"**{head}.** The adversary is above chance in {_share(above, rows)}; a [theorem](docs/method.md#why-scratch-is-at-chance) says that no "
+        f"adversary can be {_from(tables, rows)}."
+    ]
+
+
+def _base_too(attacks: Source) -> list[str]:
+    """Say what publishing the base model beside the defended one gives away."""
+    points = attacks.table("attacks")
+    if points is None:
+        return []
+    points = points[(points["shadow_model"] == points["model"]) & (points["repeats"] == 1) & points["accuracy"].notna()]
+    points = points[(points["knowledge"] == "informed") & (points["protocol"] != EQUAL) & (points["defence"] != "none")]
+    both = select.of(points, adversary="pair")
+    alone = select.among(select.of(points, adversary="best"), KEYS, set(both[KEYS].itertuples(index=False, name=None)))
+    if both.empty or alone.empty:
+        return []
+    above = both[both["against_chance"] == ABOVE]
+    tells = not only(above) and len(above) == len(both)
+    head = (
+        "A defended model beside its base model gives the population away"
+        if tells
+        else "A defended model beside its base model"
+    )
+    return [
+        f"**{head}.** Whoever sees the scores of both models is above chance in {_share(above, both)} and names {_span(both)} of models, against "
+        f"{_span(alone)} from the defended model alone {_from(attacks, both)}."
+    ]

@@ -12,6 +12,7 @@ from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
 from ..store import schema
+from .words import cell
 
 KINDS = ("datasets", "models", "defences", "attacks", "figures")
 NOTE = "<!-- written by `make docs` from the code: edit the code -->"
@@ -38,7 +39,7 @@ def _config() -> str:
         "A mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`.",
         "On Snakemake's command line `--config seed=3` sets a key of the top level, and `--config 'population={splits: 2, "
         'victims: 8}\'` sets keys below one. A number may stand there, and in a file, as text: `"8"`, `1e-3`.',
-        "A file is UTF-8. Refused is what YAML takes for something else than it looks like: a key that stands twice, of which the last "
+        "A file is UTF-8. Refused is what YAML reads for something else than it looks like: a key that appears twice, of which the last "
         "would win; `yes`, `no`, `on` and `off`, which are true and false; `010`, a number to base 8; `1:30`, a number to base 60; a "
         "date. Quote it where it is text. Where Snakemake itself cannot read a file (not UTF-8, nested without end, a folder), it says "
         "so at length, and `popleak plan --configfile FILE` in one line.",
@@ -70,7 +71,7 @@ def _first(model: type[Settings]) -> str:
 def _fields(model: type[Settings]) -> str:
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(field.description or '')} |")
+        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {cell(field.description or '')} |")
     return "\n".join(rows) if len(rows) > 2 else "No settings."
 
 
@@ -98,7 +99,7 @@ def _type(field: Any) -> str:
         for key, sign in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
         if hasattr(one, key)
     ]
-    return _cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
+    return cell(name(field.annotation) + (f", {', '.join(limits)}" if limits else ""))
 
 
 def _number(limit: float) -> str:
@@ -117,10 +118,6 @@ def _default(field: Any) -> str:
     return "" if value is None else f"`{value}`" if value != "" else "empty"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def _tables() -> str:
     listed = "; ".join(
         f"{', '.join(f'`{name}`' for name in names)} only where a task has {what}"
@@ -135,7 +132,7 @@ def _tables() -> str:
         "that readers of CSV take for a missing value: what is null here is empty there.",
     ]
     for name, columns in schema.TABLES.items():
-        rows = [f"| `{column.name}` | {column.type} | {_cell(column.about)} |" for column in columns]
+        rows = [f"| `{column.name}` | {column.type} | {cell(column.about)} |" for column in columns]
         parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"
 

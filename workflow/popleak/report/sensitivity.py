@@ -1,4 +1,4 @@
-"""Sentences on how far conclusions hang on the settings of fine-tuning, computed from the table `sensitivity` by fixed rules.
+"""Sentences on how far conclusions depend on the settings of fine-tuning, computed from the table `sensitivity` by fixed rules.
 
 A setting here is a task, a pair of worlds and a fine-tuning defence at one of its settings. Verdicts are counted by their own words. What
 does not apply (the EO term never acted, say) is counted apart, and in no total. So is a searched lambda where the question is what the
@@ -59,7 +59,7 @@ def _twins(table: pd.DataFrame) -> set[str]:
 
 
 def own(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of tasks that are not there as another one's twin of equal label rates."""
+    """Return the rows of tasks that are not another task's twin with equal label rates."""
     return table[~table["task"].isin(_twins(table))]
 
 
@@ -103,7 +103,7 @@ class Answer(NamedTuple):
         lone = (
             ""
             if self.finding or not self.holds
-            else "; on one task or at one setting of the defence alone, so no finding"
+            else "; on one task or at one setting of the defence only, so not a finding"
         )
         return f"{self.said} ({self.holds} of {self.of}{lone})"
 
@@ -114,7 +114,7 @@ def is_finding(rows: pd.DataFrame) -> bool:
 
 
 def answers(table: pd.DataFrame) -> list[Answer]:
-    """Return every statement that any setting can speak to."""
+    """Return every statement that applies to some setting."""
     found = []
     for question in QUESTIONS:
         rows, _ = _parted(question, _asked(question, table))
@@ -169,7 +169,7 @@ def _tried(rows: pd.DataFrame) -> str:
     chosen = ""
     if rows["eo_chosen"].any():
         chosen = " or chosen for each model" if len(fixed) else "; lambda chosen for each model"
-    return f"Tried: {_where(rows)}, with {'; '.join(parts)}{chosen}. Not every combination is there."
+    return f"Tried: {_where(rows)}, with {'; '.join(parts)}{chosen}. Not every combination was run."
 
 
 def _levels(table: pd.DataFrame) -> list[str]:
@@ -183,14 +183,14 @@ def _levels(table: pd.DataFrame) -> list[str]:
         several = f" ({model})" if rows["model"].nunique() > 1 else ""
         spans.append(f"{percent(low, 0)} to {percent(high, 0)} on {task}{several}, {pair.label}")
     return (
-        [f"Over its settings, {WITH} leaves the best informed adversary right this often: {'; '.join(spans)}."]
+        [f"Against {WITH}, over its settings, the best informed adversary is right this often: {'; '.join(spans)}."]
         if spans
         else []
     )
 
 
 def _counted(question: Question, rows: pd.DataFrame) -> Iterable[str]:
-    """Say in how many settings each verdict stands."""
+    """Say in how many settings there is each verdict."""
     every = len(rows)
     rows, others = _parted(question, rows)
     if rows.empty:
@@ -207,20 +207,20 @@ def _counted(question: Question, rows: pd.DataFrame) -> Iterable[str]:
 
 
 def _uncorrected(rows: pd.DataFrame) -> str:
-    """Say how many intervals of these rows, all at a fixed lambda, leave out 0: Holm's correction, over hundreds of tests, hides all but
+    """Say how many intervals of these rows, all at a fixed lambda, exclude 0: Holm's correction, over hundreds of tests, hides all but
     large differences."""
     tested = rows[rows[f"{DIFFERENCE}_low"].notna()]
     if tested.empty:
         return ""
     below, above = int((tested[f"{DIFFERENCE}_high"] < 0).sum()), int((tested[f"{DIFFERENCE}_low"] > 0).sum())
     return (
-        f" These words are Holm-corrected over all that the grid asks; of the {count(len(tested), '95 % interval')} at a fixed lambda {below} lie below "
-        f"0 and {above} above, where chance alone would put about {ONE_SIDE * len(tested):.1f} on either side."
+        f" These verdicts are Holm-corrected over all tests of the grid. Of the {count(len(tested), '95 % interval')} at a fixed lambda, "
+        f"{below} are below 0 and {above} above; chance alone would put about {ONE_SIDE * len(tested):.1f} on either side."
     )
 
 
 def _cause(table: pd.DataFrame) -> list[str]:
-    """Say whether label rates that move with the ratio raise what the fairness term adds without rehearsal: only where it adds
+    """Say whether label rates that change with the ratio increase what the fairness term adds without rehearsal: only where it adds
     something and more than in the twin with equal label rates, on more than one task, at more than one setting, and more often than
     chance would, and where less is not as frequent.
 
@@ -236,38 +236,38 @@ def _cause(table: pd.DataFrame) -> list[str]:
     most = rows.loc[rows["excess"].idxmax()]
     points = interval(100 * most["excess_low"], 100 * most["excess_high"], 1)
     said = (
-        f"{count(len(rows), 'setting')} without rehearsal, at a fixed lambda, can be set against the same task with equal label rates. In "
+        f"{count(len(rows), 'setting')} without rehearsal, at a fixed lambda, can be compared with the same task with equal label rates. In "
         f"{len(added)} of them the fairness term adds to the share named, by the 95 % interval. In {len(shown)} of the {len(rows)} it adds more "
-        f"than it does with equal label rates and in {len(against)} less, by the interval of the difference, where chance alone would put about "
+        f"than it does with equal label rates and in {len(against)} less, by the interval of the difference; chance alone would put about "
         f"{ONE_SIDE * len(rows):.1f} on either side (the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
     )
     cause = (
-        "So label rates that move with the ratio raise what the term adds."
+        "So label rates that change with the ratio increase what the term adds."
         if is_finding(shown[shown[f"{DIFFERENCE}_low"] > 0])
         and beyond_chance(len(shown), len(rows), ONE_SIDE)
         and not beyond_chance(len(against), len(rows), ONE_SIDE)
         else "The settings contradict each other, so label rates are not shown to be the cause."
         if beyond_chance(len(against), len(rows), ONE_SIDE)
-        else "That is not on more than one task and at more than one setting, beyond what chance gives, so label rates are not shown to be the "
-        "cause."
+        else "This is not on more than one task and at more than one setting, and more often than chance gives, so label rates are not "
+        "shown to be the cause."
     )
     return [f"{said} {cause}"]
 
 
 def _constant(rows: pd.DataFrame) -> list[str]:
-    """Say in how many settings fairness is had by giving one label to all."""
+    """Say in how many settings models look fair because they give all records one label."""
     known = rows[rows["constant"].notna()]
     many = int((known["constant"] >= MANY).sum())
     if not many:
         return []
     return [
-        f"In {many} of {count(len(known), 'setting')} at least {percent(MANY, 0)} of the victims give one label to all: their {NO_FAIRNESS}."
+        f"In {many} of {count(len(known), 'setting')} at least {percent(MANY, 0)} of the victims give all records one label: their {NO_FAIRNESS}."
     ]
 
 
 def _closing(found: list[Answer]) -> list[str]:
     groups = {
-        "every setting that can speak to it": [one for one in found if one.holds == one.of],
+        "every setting to which it applies": [one for one in found if one.holds == one.of],
         "some settings": [one for one in found if 0 < one.holds < one.of],
         "no setting": [one for one in found if not one.holds],
     }

@@ -1,6 +1,7 @@
-"""The report's page. A module, not a template file, so that the code digest sees a change to it.
+"""The report's page. A module, not a template file, so that the code digest covers it.
 
-One file, opened offline: no address outside it is ever loaded. Without scripts every table is shown whole.
+The page is one file and works offline: it loads nothing from outside, and only the glossary of the checkout is linked. Without scripts
+every table is shown in full.
 """
 
 PAGE = """<!doctype html>
@@ -15,7 +16,8 @@ PAGE = """<!doctype html>
 <header>
 <p class="kicker">popleak report &middot; experiment <code>{{ name }}</code></p>
 <h1>{{ title }}</h1>
-<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
+<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor
+%}<a href="../../docs/glossary.md">Glossary</a></nav>
 </header>
 <main>
 <section id="findings">
@@ -36,7 +38,7 @@ endfor %}</ul>
 {% else %}&ndash;{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 <p class="note">Chance is 50 %. Small: 95 % interval, clustered by pool split: for another draw of splits and victims from the same
-table, not from the population that the table came from.</p>
+table, not from the population that the table comes from.</p>
 {% endif %}
 </section>
 
@@ -47,10 +49,10 @@ table, not from the population that the table came from.</p>
 
 <section id="verdicts">
 <h2>Verdicts</h2>
-<p class="note">A claim holds, fails, or the data cannot tell; where it compares models that are the same it is not
+<p class="note">A claim holds, fails, or the data cannot tell; if it compares models that are the same it is not
 applicable. Intervals are not corrected for their number; C6 rests on the Holm-corrected tests of the leakage table, so its
-interval may leave out 0 where the data cannot tell. Where C6 says that there is no material difference, the difference is shown to
-be less than {{ margin }} of accuracy, twice that of advantage. The suite is made to find out: a claim that fails is a result.</p>
+interval may exclude 0 although the data cannot tell. Where C6 says that there is no material difference, the difference is shown to
+be less than {{ margin }} of accuracy, twice that of advantage. The suite is neutral: a claim that fails is a result.</p>
 {% for claim in claims %}
 <h3 class="claim"><code>{{ claim.id }}</code> {{ claim.statement }}</h3>
 <div class="scroll"><table class="verdicts">

@@ -33,6 +33,11 @@ def listed(items: Iterable[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
+def cell(text: str) -> str:
+    """Return text as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
 def count(many: int | str, one: str) -> str:
     return f"{many} {one}" if str(many) == "1" else f"{many} {one}s"
 

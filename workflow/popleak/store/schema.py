@@ -131,7 +131,7 @@ MODELS = (
     Column(
         "travel",
         "double",
-        "how far the defence took the weights: L2 distance from those of M_0 over their norm; null for `none`, closed forms and diverged models",
+        "how far the defence moved the weights: L2 distance from those of M_0 over their norm; null for `none`, closed forms and diverged models",
     ),
 )
 SCORES = (
@@ -175,20 +175,20 @@ LEAKAGE = (
     Column(
         "n_leaked",
         "double",
-        "direct samples of training data worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, reversed ones too",
+        "direct samples of training data that are that are worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, reversed ones too",
     ),
     Column(
         "detectable_advantage",
         "double",
-        "smallest advantage found with power 0.8 at level 0.05 by this many victims and splits",
+        "smallest advantage detected with power 0.8 at level 0.05 by this many victims and splits",
     ),
-    Column("p_vs_none", "double", "p value of the paired difference in accuracy to `none`"),
-    Column("p_vs_control", "double", "p value of the paired difference in accuracy to the matched no-EO control"),
+    Column("p_vs_none", "double", "p value of the paired difference in accuracy from `none`"),
+    Column("p_vs_control", "double", "p value of the paired difference in accuracy from the matched no-EO control"),
     Column("p_vs_none_holm", "double", "the same, Holm-corrected within the row's `family`; null for reference lines"),
     Column(
         "p_vs_control_holm", "double", "the same, Holm-corrected within the row's `family`; null for reference lines"
     ),
-    Column("difference_vs_control", "double", "paired difference in accuracy to the control"),
+    Column("difference_vs_control", "double", "paired difference in accuracy from the control"),
     Column("difference_vs_control_low", "double", "95 % interval"),
     Column("difference_vs_control_high", "double", "95 % interval"),
     Column("abstained", "double", "share of victims on which the adversary abstained"),
@@ -209,7 +209,7 @@ LEAKAGE = (
         "95 % interval; 0 where so few victims of world 0 set no lower limit (always below 100, mostly below 400)",
     ),
     Column("tpr_at_fpr_01_high", "double", "95 % interval"),
-    Column("difference_vs_none", "double", "paired difference in accuracy to `none`"),
+    Column("difference_vs_none", "double", "paired difference in accuracy from `none`"),
     Column("difference_vs_none_low", "double", "95 % interval"),
     Column("difference_vs_none_high", "double", "95 % interval"),
     Column(
@@ -221,8 +221,8 @@ LEAKAGE = (
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; `below` is reversed, so informative: who turns "
-        "such an adversary's answers round is right that often",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; `below` is reversed, so informative: "
+        "inverting such an adversary's answers is right that often",
     ),
     Column(
         "verdict_vs_control",
@@ -235,16 +235,16 @@ LEAKAGE = (
     Column(
         "verdict_vs_none",
         "string",
-        "the same for the difference to `none`, where equal bits alone say that models are the same",
+        "the same for the difference from `none`, where only equal bits show that models are the same",
     ),
     Column("dataset", "string", "the task's dataset"),
-    Column("attribute", "string", "the task's sensitive attribute; of an own table its column"),
+    Column("attribute", "string", "the task's sensitive attribute; for a table of your own its column"),
     Column("rows", "int64", "rows that each model of the task draws"),
     Column("attribute_in_features", "bool", "whether the task's models see the attribute, as one more feature"),
     Column(
         "twin_task",
         "string",
-        "id of the task that differs in this alone: its models do not see the attribute; null where they do not here, or there is no such task",
+        "id of the task that differs only in this: its models do not see the attribute; null where they do not here, or there is no such task",
     ),
     Column(
         "margin",
@@ -285,7 +285,7 @@ LEAKAGE = (
             Column(
                 f"between_vs_{other}",
                 "double",
-                "estimated standard deviation of the pool splits' own differences; few splits tell it badly",
+                "estimated standard deviation of the pool splits' own differences; imprecise with few splits",
             ),
         )
     ),
@@ -321,13 +321,13 @@ BOUNDS = (
     Column(
         "queries_to_detect",
         "double",
-        "queries from each world (pure: each group) after which a one-sided test at level 0.05 finds the gap with power 0.8; "
+        "queries from each world (pure: each group) after which a one-sided test at level 0.05 detects the gap with power 0.8; "
         "null without a gap",
     ),
     Column(
         "adv_scores",
         "double",
-        "label-balanced advantage of one who sees (score, y), scores in 10 bins: rule chosen on half of the pool, "
+        "label-balanced advantage of an adversary who sees (score, y), scores in 10 bins: rule chosen on half of the pool, "
         "measured on the other, both ways",
     ),
     Column(
@@ -349,7 +349,7 @@ BOUNDS = (
     Column(
         "adv_groups",
         "double",
-        "advantage of one who sees (yhat, y) and the second attribute s, balanced over (y, s), measured as adv_scores; "
+        "advantage of an adversary who sees (yhat, y) and the second attribute s, balanced over (y, s), measured as adv_scores; "
         "null, as the next five, where the dataset has no second attribute",
     ),
     Column(
@@ -389,18 +389,23 @@ REGRESSION = (
             ("mae", "mean absolute error of the estimate"),
             ("mse", "mean squared error of the estimate"),
             ("bias", "mean of estimate minus true ratio"),
-            ("n_leaked", "r (1 - r) / MSE: direct samples worth as much; null at 0 and 1 and in the row of all"),
+            (
+                "n_leaked",
+                "r (1 - r) / MSE: direct samples that are that are worth as much; null at 0 and 1 and in the row of all",
+            ),
             ("accuracy", "share of victims whose ratio was named among all"),
             ("mutual_information", "bits between true and named ratio, bias-corrected; only in the row of all"),
         )
         for end in ("", "_low", "_high")
     ),
-    Column("fano_ceiling", "double", "highest accuracy that so much information allows (Fano); only in the row of all"),
+    Column(
+        "fano_ceiling", "double", "highest accuracy that this much information allows (Fano); only in the row of all"
+    ),
     Column("chance", "double", "1 / number of ratios"),
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; who is below knows something",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; below chance is informative",
     ),
 )
 CONFUSION = (
@@ -411,7 +416,7 @@ CONFUSION = (
     Column("share", "double", "their share among the victims of that ratio"),
 )
 PROXIES = (
-    Column("proxy", "string", "a number that is cheaper to come by than the best informed adversary's advantage"),
+    Column("proxy", "string", "a number that is cheaper to compute than the best informed adversary's advantage"),
     Column("scope", "string", "`all`, or the id of one task"),
     Column("cells", "int64", "cells: task x model x pair of worlds x defence"),
     Column("tasks", "int64", "tasks among them"),
@@ -481,7 +486,7 @@ SENSITIVITY = (
     Column("named", "double", "share of victims whose world the best informed adversary names"),
     Column("named_low", "double", "95 % interval, clustered by pool split"),
     Column("named_high", "double", "95 % interval, clustered by pool split"),
-    Column("difference_vs_control", "double", "paired difference in that share to the control"),
+    Column("difference_vs_control", "double", "paired difference in that share from the control"),
     Column("difference_vs_control_low", "double", "95 % interval"),
     Column("difference_vs_control_high", "double", "95 % interval"),
     Column("p_vs_control", "double", "its p value"),
@@ -490,11 +495,11 @@ SENSITIVITY = (
     Column(
         "c2",
         "string",
-        "verdict of claim C2 on this defence and pair of worlds; null where the claim does not speak of it",
+        "verdict of claim C2 on this defence and pair of worlds; null where the claim does not apply",
     ),
     Column("c3", "string", "claim C3 judged on the models of this row alone"),
-    Column("c5", "string", "verdict of claim C5; null where the claim does not speak of it"),
-    Column("c6", "string", "verdict of claim C6; null where the claim does not speak of it"),
+    Column("c5", "string", "verdict of claim C5; null where the claim does not apply"),
+    Column("c6", "string", "verdict of claim C6; null where the claim does not apply"),
     Column(
         "balanced_task",
         "string",
@@ -503,7 +508,7 @@ SENSITIVITY = (
     Column(
         "excess",
         "double",
-        "difference_vs_control minus that in balanced_task: what is not there where label rates are equal",
+        "difference_vs_control minus that in balanced_task: the part that disappears with equal label rates",
     ),
     Column("excess_low", "double", "95 % interval, from those of both differences"),
     Column("excess_high", "double", "95 % interval, from those of both differences"),
@@ -524,7 +529,7 @@ PLACEBO = (
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the interval leaves out 1/2, though the groups differ in nothing; null in the row of all",
+        "above, below or cannot tell: whether the interval leaves out 1/2, although the groups do not differ; null in the row of all",
     ),
     Column("permutations", "int64", "only in the row of all, as all that follow: permutations of this cell"),
     Column("sd", "double", "standard deviation of the accuracy over permutations; null for one"),

@@ -1,0 +1,301 @@
+"""The page of an experiment's results, docs/results/NAME.md, and the files beside it.
+
+A run of the rule `page` leaves three kinds of files in docs/results/NAME: `experiment.json`, the settings as run; `block.md`, the sentences
+and tables made from the public tables; and the figures and tables themselves, as PNG and CSV. The page is assembled from these files alone,
+so that it can be made again without the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ..core import atomic, plugins
+from ..core.errors import PopleakError
+from ..figures import _select as select
+from ..store import parquet as store
+from ..store import seal
+from ..store.schema import PERMUTED
+from . import attacks, findings, overview, ratios, readme, sensitivity, words
+from . import placebo as report_placebo
+
+NEEDED = ("models", "leakage", "bounds", "claims")
+SETTINGS, BLOCK = "experiment.json", "block.md"
+NOTE = "<!-- written by the rule `page`: edit nothing here -->"
+
+
+class Kind(NamedTuple):
+    """What a page is about: the public tables that it needs beside NEEDED, those that are committed beside it as CSV, and the figures that
+    are, with what they plot, as far as the experiment draws them. No figures: the main figure alone, as PNG."""
+
+    needs: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+
+
+KINDS = {
+    "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
+    "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
+    "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
+    "leakage": Kind(kept=("claims", "leakage")),
+}
+"""By the main figure of the experiment, the first of these that it draws."""
+
+
+def main_figure(figures: Iterable[str]) -> str:
+    """Return the name of the figure that a page is about. Raises PopleakError if an experiment draws none of them."""
+    figures = set(figures)
+    for name in KINDS:
+        if name in figures:
+            return name
+    raise PopleakError(f"config: figures: a page of results needs one of {', '.join(KINDS)}: add it")
+
+
+def write(
+    *,
+    experiment: Mapping[str, Any],
+    tables: Mapping[str, Path],
+    cards: Sequence[Path],
+    figures: Mapping[str, Path],
+    folder: Path,
+    page: Path,
+    absent: Sequence[str] = (),
+    cautions: Sequence[str] = (),
+) -> None:
+    """Write an experiment's files into `folder`/NAME, its page `folder`/NAME.md, and the findings of all experiments into `page`.
+
+    experiment: the resolved config; tables: NEEDED, what the page's kind needs, and `placebo` where it was made; cards: the files of the
+    stage `dataset`; figures: the PNG of each figure by name, with its digest and the plotted numbers (.csv) beside it; folder: docs/results;
+    page: the README; absent: what the experiment left out because a raw file is missing; cautions: settings that cannot have the effect they
+    seem to have, and draws that take much of a pool. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged,
+    and if the tables come from different runs; nothing is written then.
+    """
+    readme.around(page, *readme.MARKERS)
+    store.agree(tables)
+    name, main = str(experiment["experiment"]), main_figure(figures)
+    kind, placebo = KINDS[main], [name for name in PERMUTED if name in tables]
+    pictures: dict[str, bytes] = {}
+    for figure in [one for one in kind.figures if one in figures] or [main]:
+        for file in [figures[figure], *([figures[figure].with_suffix(".csv")] if kind.figures else [])]:
+            pictures[figure + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
+    frames = {
+        table: store.read(tables[table], stage="tables").to_pandas() for table in (*NEEDED, *kind.needs, *placebo)
+    }
+    data = [*dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)]
+    tau = float(experiment.get("tau", 0.1))
+    text = block(main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions)
+    settings = {key: value for key, value in experiment.items() if key != "data_dir"}
+    inner = folder / name
+    inner.mkdir(parents=True, exist_ok=True)
+    for table in (*kind.kept, *placebo):
+        frames[table].to_csv(inner / f"{table}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    for file, content in pictures.items():
+        atomic.write(inner / file, content)
+    atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
+    atomic.write(inner / BLOCK, text.encode())
+    renew(folder, page)
+
+
+def renew(folder: Path, page: Path) -> None:
+    """Assemble every page of results in `folder`, the figure of the README and its findings, from the files that are there.
+
+    Raises PopleakError if the README lacks the markers or a file of a page is missing; nothing is written then.
+    """
+    whole, found = readme.around(page, *readme.MARKERS), pages(folder)
+    for path, text in found.items():
+        atomic.write(path, text.encode())
+    overview.write(folder)
+    readme.put(page, whole, readme.block(folder, root=page.parent))
+
+
+def pages(folder: Path) -> dict[Path, str]:
+    """Return the text of each page of results by its path: one for each folder within `folder` that holds the settings of a run."""
+    return {folder / f"{path.parent.name}.md": text(path.parent) for path in sorted(folder.glob(f"*/{SETTINGS}"))}
+
+
+def text(inner: Path) -> str:
+    """Return the page of the experiment whose files are in `inner`: what was run, what was found, figures and files."""
+    for file in (SETTINGS, BLOCK):
+        if not (inner / file).is_file():
+            raise PopleakError(
+                f"{inner / file}: missing: run `snakemake --cores all page` with the experiment's config"
+            )
+    experiment = json.loads((inner / SETTINGS).read_text(encoding="utf-8"))
+    _agree(inner, experiment)
+    title = str(experiment.get("title") or f"Experiment {inner.name}")
+    rows = [f"| {term} | {words.cell(said)} |" for term, said in settings(experiment)]
+    figures = sorted(path.stem for path in inner.glob("*.png"))
+    main = main_figure(figures)
+    figures.sort(key=lambda name: name != main)  # the main figure first
+    parts = [
+        f"# {title}",
+        NOTE,
+        f"The experiment `{inner.name}`. The [glossary](../glossary.md) explains the terms, [method](../method.md) what is measured, and "
+        f"[statistics](../statistics.md) the intervals. To run it again with the settings of this page:",
+        f"    snakemake --cores all --configfile docs/results/{inner.name}/{SETTINGS}",
+        "## Settings",
+        "\n".join(["| setting | value |", "| --- | --- |", *rows]),
+        f"All settings, with every default filled in, are in [{SETTINGS}]({inner.name}/{SETTINGS}).",
+        "## Findings",
+        (inner / BLOCK).read_text(encoding="utf-8").strip(),
+        "## Figures",
+        *(part for name in figures for part in _figure(inner.name, name)),
+        "## Data",
+        "\n".join(f"- [{path.name}]({inner.name}/{path.name})" for path in sorted(inner.glob("*.csv"))),
+        "The columns are explained in [tables](../tables.md). A CSV that is named after a figure holds the numbers that the figure plots.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
+    """Raise PopleakError unless the settings of the page have as many pool splits as the results beside them."""
+    table = inner / "leakage.csv"
+    if not table.is_file():
+        return
+    counted, set_ = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
+    if counted - {set_}:
+        raise PopleakError(
+            f"{table}: has {max(counted)} pool splits, but {inner / SETTINGS} says {set_}: results and settings are of different runs"
+        )
+
+
+def _figure(folder: str, name: str) -> list[str]:
+    plugin = plugins.load("figures", name)
+    alternative = f"{plugin.summary[0].upper()}{plugin.summary[1:]}"
+    return [f"![{alternative}]({folder}/{name}.png)", f"**{name}.** {plugin.caption}"]
+
+
+def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the main settings of a resolved config as pairs of term and text; what a setting does not say is left out.
+
+    Tasks that replace a setting of the experiment have a row of their own.
+    """
+    population, training = experiment.get("population") or {}, experiment.get("training") or {}
+    rows = [
+        ("Tasks", "; ".join(_task(task) for task in experiment["tasks"])),
+        *_replaceable(experiment),
+        ("Knowledge of the adversary", words.listed(experiment.get("knowledge") or [])),
+        ("Answers to a query", words.listed(map(str, experiment.get("repeats") or [])) if experiment.get("repeats") != [1] else ""),
+        (
+            "Population",
+            f"{words.count(population['splits'], 'pool split')}; {population['victims']} victims for each world and defence; "
+            f"{population['shadows']} shadow models for each world, defence and split" if population else "",
+        ),
+        (
+            "Training",
+            f"{words.count(training['epochs'], 'epoch')} of Adam at step size {training['learning_rate']:g}, batches of {training['batch']}"
+            if training else "",
+        ),
+        ("Seed", str(experiment.get("seed", ""))),
+        *_replaced(experiment),
+    ]  # fmt: skip
+    return [(term, said) for term, said in rows if said]
+
+
+def _replaceable(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the settings of an experiment that a task may replace; of a task, those that it replaces."""
+    shares = (given.get("poison") or {}).get("shares") or []
+    rows = [
+        ("Worlds", "; ".join(_worlds(one) for one in given.get("worlds") or [])),
+        ("Label rates", str(given.get("ratio_mode") or "")),
+        *(
+            (term, words.listed(_choice(one) for one in given.get(key) or []))
+            for term, key in (
+                ("Models", "models"), ("Shadows of another architecture", "shadow_models"), ("Defences", "defences"), ("Attacks", "attacks"),
+            )
+        ),
+        ("Poisoned shares", words.listed(f"{share:g}" for share in shares) if any(shares) else ""),
+    ]  # fmt: skip
+    return [(term, said) for term, said in rows if said]
+
+
+def _replaced(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for all tasks that replace the experiment's settings in the same way."""
+    common, found = _replaceable(experiment), dict[str, list[str]]()
+    for task in experiment["tasks"]:
+        if said := ". ".join(f"{term}: {text}" for term, text in _replaceable(task) if (term, text) not in common):
+            found.setdefault(said, []).append(_name(task))
+    return [(f"Only {words.listed(names)}", said) for said, names in found.items()]
+
+
+def _name(task: Mapping[str, Any]) -> str:
+    return task.get("id") or "-".join(filter(None, [task["dataset"].replace("_", "-"), task.get("attribute")]))
+
+
+def _task(task: Mapping[str, Any]) -> str:
+    placebos = task.get("placebo")
+    said = [
+        f"{task['rows']:,} rows a model" if isinstance(task.get("rows"), int) else "",
+        f"{task.get('attribute') or 'group'} among the features" if task.get("attribute_in_features") else "",
+        words.count(placebos, "placebo") if isinstance(placebos, int) and placebos else "",
+    ]
+    said = [one for one in said if one]
+    return f"{_name(task)} ({', '.join(said)})" if said else _name(task)
+
+
+def _worlds(one: Mapping[str, Any]) -> str:
+    ratios = [float(ratio) for ratio in one.get("ratios") or []]
+    if len(ratios) == 2:
+        return select.Pair(one["protocol"], *ratios).label
+    return f"{one['protocol']}: {', '.join(f'{ratio:g}' for ratio in ratios)}"
+
+
+def _choice(one: Mapping[str, Any]) -> str:
+    """Return a plugin's id with the settings that are not the default ones."""
+    given = [f"{key} {value}" for key, value in (one.get("settings") or {}).items()]
+    swept = [f"{key} {', '.join(map(str, values))}" for key, values in (one.get("grid") or {}).items()]
+    said = "; ".join([*given, *swept])
+    return f"{one.get('id') or one['name']} ({said})" if said else str(one.get("id") or one["name"])
+
+
+def block(
+    main: str,
+    *,
+    tau: float,
+    frames: Mapping[str, pd.DataFrame],
+    data: Sequence[str],
+    absent: Sequence[str],
+    cautions: Sequence[str],
+) -> str:
+    """Return in Markdown what an experiment with the main figure `main` shows: sentences, the data behind them, and a table of the verdicts
+    by claim and task, or of what the experiment is about."""
+    leakage = frames["leakage"]
+    if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
+        said, shown = sensitivity.sentences(frames["sensitivity"]), ""
+    elif main == "attacks":
+        said, shown = attacks.findings(leakage, frames["scores"]), attacks.table(leakage)
+    elif main == "ratios":
+        said, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
+    else:
+        said, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"])
+    said += [
+        f"Data: {'; '.join(data)}.",
+        *(f"Left out: {line}." for line in absent),
+        *(f"Caution: {line}." for line in cautions),
+        *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
+    ]
+    sentences = "\n".join(f"- {sentence}" for sentence in said)
+    return f"{sentences}\n\n{shown}".rstrip() + "\n"
+
+
+def verdicts(claims: pd.DataFrame) -> str:
+    """Return a table of verdicts: a row a claim, a column a task; each cell with its 95 % interval.
+
+    Raises PopleakError if a claim has two verdicts on one task: a cell would hide one of them.
+    """
+    twice = claims[claims.duplicated(["claim", "statement", "task"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise PopleakError(
+            f"the table `claims` has two verdicts of {first['claim']} on task {first['task']!r} with one statement: {first['statement']!r}"
+        )
+    tasks = list(dict.fromkeys(claims["task"]))
+    lines = ["| | claim | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
+    for (claim, statement), rows in claims.groupby(["claim", "statement"], sort=False):
+        cells = {row.task: f"{row.verdict} {words.interval(row.low, row.high)}" for row in rows.itertuples()}
+        lines.append(f"| {claim} | {statement} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
+    return "\n".join(lines) + "\n"
