@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -56,8 +56,12 @@ def _or_auto(least: int, most: int) -> Any:
     ]
 
 
-Rows = _or_auto(10, 10_000_000)
-Placebos = _or_auto(0, 1000)
+if TYPE_CHECKING:
+    Rows = int | Literal["auto"]
+    Placebos = int | Literal["auto"]
+else:
+    Rows = _or_auto(10, 10_000_000)
+    Placebos = _or_auto(0, 1000)
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 RatioMode = Literal["natural", "label-balanced"]

@@ -151,29 +151,12 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     label = _one_of(task.label, dataset.labels, f"{path}.label")
     attribute = _one_of(task.attribute, dataset.attributes, f"{path}.attribute")
     worlds = task.worlds or experiment.worlds
-    for pair in worlds:
-        if worlds.count(pair) > 1:
-            where = "worlds" if task.worlds is None else f"{path}.worlds"
-            raise PopleakError(
-                f"config: {where}: {pair.protocol} {list(pair.ratios)} is there {worlds.count(pair)} times: keep one"
-            )
+    _worlds_once(worlds, "worlds" if task.worlds is None else f"{path}.worlds")
     models = _choices("models", experiment, task, i)
     defences = _choices("defences", experiment, task, i)
     shadow_models = _choices("shadow_models", experiment, task, i)
     attacks = _attacks(experiment, task, i)
-    for one in (*models, *shadow_models):
-        if sum(other.id == one.id and other != one for other in (*models, *shadow_models)):
-            raise PopleakError(
-                f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
-            )
-    for model in (*models, *shadow_models):
-        if not plugins.load("models", model.name).gradient:
-            for defence in defences:
-                if not plugins.load("defences", defence.name).closed_form:
-                    raise PopleakError(
-                        f"config: {path}: defence {defence.id!r} cannot be applied to model {model.id!r}, which is not trained by gradient "
-                        f"steps: give the task its own `defences` (none, scratch) or `models`"
-                    )
+    _trainable((*models, *shadow_models), defences, path)
     return ResolvedTask(
         id=task.id or _task_id(f"{dataset.name}-{attribute}", "-in" if task.attribute_in_features else ""),
         dataset=dataset.name,
@@ -194,8 +177,39 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     )
 
 
+def _worlds_once(worlds: tuple[Worlds, ...], where: str) -> None:
+    """Raise PopleakError where the same worlds are there twice."""
+    for pair in worlds:
+        if worlds.count(pair) > 1:
+            raise PopleakError(
+                f"config: {where}: {pair.protocol} {list(pair.ratios or ())} is there {worlds.count(pair)} times: keep one"
+            )
+
+
+def _trainable(models: tuple[ResolvedChoice, ...], defences: tuple[ResolvedChoice, ...], path: str) -> None:
+    """Raise PopleakError where two of a task's models, those of the shadows among them, share an id, or where a defence cannot be applied
+    to one."""
+    for one in models:
+        if sum(other.id == one.id and other != one for other in models):
+            raise PopleakError(
+                f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
+            )
+    for model in models:
+        if not plugins.load("models", model.name).gradient:
+            for defence in defences:
+                if not plugins.load("defences", defence.name).closed_form:
+                    raise PopleakError(
+                        f"config: {path}: defence {defence.id!r} cannot be applied to model {model.id!r}, which is not trained by gradient "
+                        f"steps: give the task its own `defences` (none, scratch) or `models`"
+                    )
+
+
 def _placebo(
-    asked: int | str, dataset: Any, worlds: tuple[Worlds, ...], attacks: tuple[ResolvedChoice, ...], path: str
+    asked: int | Literal["auto"],
+    dataset: Any,
+    worlds: tuple[Worlds, ...],
+    attacks: tuple[ResolvedChoice, ...],
+    path: str,
 ) -> int:
     """Return how many permutations of its group column a task is run with. Raises PopleakError where they could show nothing."""
     lacking = (

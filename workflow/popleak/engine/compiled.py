@@ -50,6 +50,8 @@ class Loop:
                 words.append(int(given) if kind == "i" else int(np.float64(given).view(np.int64)))
                 continue
             wanted = {"n": self.number, "i": "int64", "d": "float64"}[kind]
+            if not isinstance(given, np.ndarray):
+                raise ValueError(f"an array of {wanted} with {axes} axes in C order, not {given}")
             if given.dtype != wanted or given.ndim != axes or not given.flags.c_contiguous:
                 raise ValueError(f"an array of {wanted} with {axes} axes in C order, not {given.dtype} {given.shape}")
             words += [given.ctypes.data, *given.shape]

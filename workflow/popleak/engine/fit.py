@@ -116,7 +116,7 @@ class Feed:
         return order
 
     def _picked(self) -> np.ndarray:
-        if not self.extra:
+        if self.pool is None or not self.extra:
             return np.empty((len(self.rows), self.steps, 0), np.int64)
         picks = [
             [rows[rng.choice(len(rows), self.extra, replace=False)] for _ in range(self.steps)]
@@ -151,7 +151,7 @@ def way_of(
             used = chosen(backend, sides, wants, place)
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
-        if used == "numba":
+        if sides is not None and used == "numba":
             from .fused import Fused
 
             return Fused(sides, threads, None if isinstance(build, Chain) else build)
@@ -251,16 +251,9 @@ def fit(
     Raises ValueError if shapes disagree, for row ids beyond the table, labels that are not 0..C-1, or for a device that is not there;
     PopleakError in one line where the backend or the module cannot do what is asked.
     """
-    models = len(seeds)
-    if rows.shape[0] != models or (start is not None and len(start) != models):
-        raise ValueError(
-            f"{models} seeds, rows of {rows.shape[0]} models, weights of {len(start) if start is not None else models}"
-        )
-    classes = form_of(build).classes
-    if table.y.size and (table.y.min() < 0 or table.y.max() >= classes):
-        raise ValueError(f"labels must lie in 0 to {classes - 1}: the model tells {classes} classes apart")
-    if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
-        raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
+    models, classes = len(seeds), form_of(build).classes
+    _check_models(models, rows, start)
+    _check_labels(table, classes, penalty)
     objective.check(rows.shape, classes, penalty is not None)
     way = way_of(build, device, threads, backend, objective.wants())
     way.ready(table.x.dtype, penalty is not None)
@@ -286,6 +279,21 @@ def fit(
     return Fitted(*(np.concatenate([getattr(part, name) for part in parts]) for name in Fitted.__dataclass_fields__))
 
 
+def _check_models(models: int, rows: np.ndarray, start: np.ndarray | None) -> None:
+    """Raise ValueError unless seeds, rows and weights are of as many models."""
+    begun = models if start is None else len(start)
+    if not len(rows) == begun == models:
+        raise ValueError(f"{models} seeds, rows of {len(rows)} models, weights of {begun}")
+
+
+def _check_labels(table: Table, classes: int, penalty: Penalty | None) -> None:
+    """Raise ValueError for labels that the model does not tell apart, and for groups that the EO term does not."""
+    if table.y.size and (table.y.min() < 0 or table.y.max() >= classes):
+        raise ValueError(f"labels must lie in 0 to {classes - 1}: the model tells {classes} classes apart")
+    if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
+        raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
+
+
 def predict(
     build: Build,
     weights: np.ndarray,
@@ -299,8 +307,8 @@ def predict(
     for C > 2."""
     nothing = np.zeros(len(x), np.int64)
     table = Table(x, nothing, nothing)
-    how = {"threads": threads, "device": device, "backend": backend}
-    return predict_rows(build, weights, table, np.arange(len(x))[None], **how)
+    rows = np.arange(len(x))[None]
+    return predict_rows(build, weights, table, rows, threads=threads, device=device, backend=backend)
 
 
 def predict_rows(

@@ -85,7 +85,7 @@ class Fused:
         def work(part: int, order: np.ndarray, extra: np.ndarray, steps: int) -> None:
             cut = self._cut(models, part)
             index = np.empty(feed.batch + feed.extra, np.int64)
-            fair = ()
+            fair: tuple[Any, ...] = ()
             if term is not None:
                 room = np.empty((2, 4)), np.empty(4, weights.dtype)
                 fair = *term, extra_only, multipliers[cut], vacuous[cut], *room

@@ -210,4 +210,5 @@ def llvm(name: str, number: str, symbol: str) -> str:
 
     signature = (types.CPointer(types.int64),)
     compiled = njit(signature, **INNER)(call)
-    return compiled.inspect_llvm(signature).replace(compiled.overloads[signature].fndesc.llvm_func_name, symbol)
+    made = compiled.overloads[signature].fndesc.llvm_func_name  # type: ignore[attr-defined]  # numba's own types leave it out
+    return compiled.inspect_llvm(signature).replace(made, symbol)

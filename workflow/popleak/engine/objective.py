@@ -56,24 +56,16 @@ class Objective:
 
     def check(self, rows: tuple[int, int], classes: int, penalty: bool) -> None:
         """Raise ValueError unless this fits K models of n rows, rows = (K, n), and so many classes."""
-        soft = (*rows, classes) if classes > 2 else rows
         if self.targets is not None:
-            hard = self.targets.dtype.kind in "iu"
-            if self.targets.shape != (rows if hard else soft):
-                kind = "integer" if hard else "soft"
-                raise ValueError(f"{kind} targets of shape {self.targets.shape}: {rows if hard else soft} is needed")
-            low, high = (0, classes - 1) if hard else (0, 1)
-            if self.targets.size and not (self.targets.min() >= low and self.targets.max() <= high):
-                raise ValueError(f"targets must lie in {low} to {high}")
-            if not hard and classes > 2 and not np.allclose(self.targets.sum(-1), 1, atol=1e-4):
-                raise ValueError("soft targets of more than two classes must sum to 1 in each row")
+            _check_targets(self.targets, rows, classes)
         if self.weights is not None:
-            if self.weights.shape != rows:
-                raise ValueError(f"weights of shape {self.weights.shape}: {rows} is needed")
-            if self.weights.size and not (np.isfinite(self.weights).all() and self.weights.min() >= 0):
-                raise ValueError("row weights must be finite and not negative")
+            _check_weights(self.weights, rows)
         if self.mask is not None and (self.mask.dtype != bool or self.mask.ndim != 1 or not self.mask.any()):
             raise ValueError("the mask must be one bool for each number of a model, with at least one that is trained")
+        self._check_clip(penalty)
+
+    def _check_clip(self, penalty: bool) -> None:
+        """Raise ValueError unless clipping and noise go together, and with a penalty or without."""
         if self.clip is not None and not (np.isfinite(self.clip) and self.clip > 0):
             raise ValueError(f"clip must be above 0, not {self.clip}")
         if not (np.isfinite(self.noise) and self.noise >= 0):
@@ -100,6 +92,27 @@ class Objective:
     def _taken(self, take) -> Objective:
         told = {name: getattr(self, name) for name in ("targets", "weights")}
         return replace(self, **{name: take(values) for name, values in told.items() if values is not None})
+
+
+def _check_targets(targets: np.ndarray, rows: tuple[int, int], classes: int) -> None:
+    """Raise ValueError unless `targets` are labels (K, n) or probabilities (K, n), (K, n, C) for C > 2 classes."""
+    hard = targets.dtype.kind in "iu"
+    wanted = (*rows, classes) if classes > 2 and not hard else rows
+    if targets.shape != wanted:
+        raise ValueError(f"{'integer' if hard else 'soft'} targets of shape {targets.shape}: {wanted} is needed")
+    high = classes - 1 if hard else 1
+    if targets.size and not (targets.min() >= 0 and targets.max() <= high):
+        raise ValueError(f"targets must lie in 0 to {high}")
+    if not hard and classes > 2 and not np.allclose(targets.sum(-1), 1, atol=1e-4):
+        raise ValueError("soft targets of more than two classes must sum to 1 in each row")
+
+
+def _check_weights(weights: np.ndarray, rows: tuple[int, int]) -> None:
+    """Raise ValueError unless `weights` (K, n) are finite and not negative."""
+    if weights.shape != rows:
+        raise ValueError(f"weights of shape {weights.shape}: {rows} is needed")
+    if weights.size and not (np.isfinite(weights).all() and weights.min() >= 0):
+        raise ValueError("row weights must be finite and not negative")
 
 
 DEFAULT = Objective()

@@ -37,8 +37,8 @@ def trained_and_state(module: nn.Module) -> tuple[list[torch.Tensor], list[torch
     """Return the tensors that training moves, and those that a model is stored with besides: frozen parameters, and the
     buffers that a state dict holds."""
     kept = module.state_dict(keep_vars=True)
-    trained = [one for one in module.parameters() if one.requires_grad]
-    frozen = [one for one in module.parameters() if not one.requires_grad]
+    trained: list[torch.Tensor] = [one for one in module.parameters() if one.requires_grad]
+    frozen: list[torch.Tensor] = [one for one in module.parameters() if not one.requires_grad]
     return trained, frozen + [one for name, one in module.named_buffers() if name in kept]
 
 
@@ -77,7 +77,14 @@ def activations(module: nn.Module, x: torch.Tensor, form: Form) -> int:
     return sum(kept) // len(x)
 
 
-def said(error: Exception) -> str:
+def passed(kept: torch.Tensor | None) -> torch.Tensor:
+    """Return what the last forward pass kept. Raises RuntimeError where it kept nothing."""
+    if kept is None:
+        raise RuntimeError("no forward pass was kept to go back through")
+    return kept
+
+
+def said(error: BaseException) -> str:
     """Return an error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
@@ -135,7 +142,7 @@ class SingleStack:
 
     def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
         """Write the gradient of sum(grad_logits * logits) for the last forward pass into `into` (1, size)."""
-        if not self._logits.requires_grad:
+        if not passed(self._logits).requires_grad:
             into.zero_()
             return
         self._gradient(self._signal(grad_logits), out=into[0])
@@ -144,7 +151,8 @@ class SingleStack:
         return grad_logits.T if self.form.outputs == 1 else grad_logits[0]
 
     def _gradient(self, signal: torch.Tensor, *, again: bool = False, out: torch.Tensor | None = None) -> torch.Tensor:
-        grads = torch.autograd.grad(self._logits, self.trained, signal, allow_unused=True, retain_graph=again)
+        logits = passed(self._logits)
+        grads = torch.autograd.grad(logits, self.trained, signal, allow_unused=True, retain_graph=again)
         # a parameter that this batch did not reach
         parts = [torch.zeros_like(p) if g is None else g for p, g in zip(self.trained, grads, strict=True)]
         return torch.cat([part.reshape(-1) for part in parts], out=out)
@@ -161,7 +169,7 @@ class SingleStack:
 
         mask (size,): numbers that training moves, which alone count for the norm.
         """
-        if not self._logits.requires_grad:
+        if not passed(self._logits).requires_grad:
             into.zero_()
             return
         signal = self._signal(grad_logits)
@@ -194,7 +202,7 @@ class SingleStack:
             return (called[0] * slope).sum()
 
         own = [one.detach() for one in self.trained]
-        grads = torch.func.vmap(torch.func.grad(weighted), in_dims=(None, 0, 0))(own, self._x, signal)
+        grads = torch.func.vmap(torch.func.grad(weighted), in_dims=(None, 0, 0))(own, passed(self._x), signal)
         return torch.cat([grad.reshape(len(signal), -1) for grad in grads], 1)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -17,7 +18,17 @@ from torch import nn
 from ..core.errors import PopleakError
 from .architecture import BINARY, Form
 from .noise import OwnDropout
-from .single import SingleStack, check_logits, clip_factors, factors_of, failed, said, seeded, trained_and_state
+from .single import (
+    SingleStack,
+    check_logits,
+    clip_factors,
+    factors_of,
+    failed,
+    passed,
+    said,
+    seeded,
+    trained_and_state,
+)
 
 AGREE = 1e-3
 """Largest difference of logits on a few rows, beside 1 and the logit, between a stacked module and one alone."""
@@ -80,7 +91,29 @@ def sides_of(module: nn.Module, outputs: int = 1) -> tuple[int, ...] | None:
     """Return the sides (features, units of each hidden layer, logits) of a chain that `LinearStack` fits; None for others."""
     if not LinearStack.fits(module, outputs):
         return None
-    return (module[0].in_features, *(layer.out_features for layer in module[::2]))
+    linear = linear_of(module)
+    return (linear[0].in_features, *(layer.out_features for layer in linear))
+
+
+def linear_of(chain: nn.Sequential) -> list[nn.Linear]:
+    """Return the Linear layers of a chain in order."""
+    return [layer for layer in chain if isinstance(layer, nn.Linear)]
+
+
+def _alternates(module: nn.Module) -> TypeGuard[nn.Sequential]:
+    """Return whether a module is Linear layers with one ReLU between each pair of them and nothing else."""
+    if type(module) is not nn.Sequential or len(module) % 2 == 0:
+        return False
+    kinds = [nn.Linear if i % 2 == 0 else nn.ReLU for i in range(len(module))]
+    return all(type(layer) is kind for layer, kind in zip(module, kinds, strict=True))
+
+
+def _bare(chain: nn.Sequential) -> bool:
+    """Return whether the chain's own passes see all there is: no hook, no frozen layer, none that stands twice, no buffer."""
+    names = [f"{i}.{name}" for i in range(0, len(chain), 2) for name in ("weight", "bias")]
+    plain = [name for name, one in chain.named_parameters() if one.requires_grad] == names
+    hooked = any(_hooked(one) for one in chain.modules()) or any(_hooked(one) for one in chain.parameters())
+    return plain and not hooked and not list(chain.buffers())
 
 
 def _hooked(one: nn.Module | nn.Parameter) -> bool:
@@ -103,25 +136,18 @@ class LinearStack:
     """Whether `clipped` holds each row's gradient."""
 
     @staticmethod
-    def fits(module: nn.Module, outputs: int = 1) -> bool:
+    def fits(module: nn.Module, outputs: int = 1) -> TypeGuard[nn.Sequential]:
         """Return whether `module` is a chain of Linear layers with one ReLU between each pair of them and nothing else, and has so
         many outputs."""
-        if type(module) is not nn.Sequential or len(module) % 2 == 0:
+        if not _alternates(module):
             return False
-        kinds = [nn.Linear if i % 2 == 0 else nn.ReLU for i in range(len(module))]
-        if not all(type(layer) is kind for layer, kind in zip(module, kinds, strict=True)):
-            return False
-        # a hook, a frozen layer or one that stands twice is nothing that the chain's own passes would see
-        names = [f"{i}.{name}" for i in range(0, len(module), 2) for name in ("weight", "bias")]
-        plain = [name for name, one in module.named_parameters() if one.requires_grad] == names
-        linear = module[::2]
+        linear = linear_of(module)
         fit = all(one.out_features == other.in_features for one, other in itertools.pairwise(linear))
-        hooked = any(_hooked(one) for one in (*module.modules(), *module.parameters()))
-        return plain and fit and linear[-1].out_features == outputs and not hooked and not list(module.buffers())
+        return fit and linear[-1].out_features == outputs and _bare(module)
 
     def __init__(self, module: nn.Sequential) -> None:
         self.module = module
-        self.shapes = [(layer.out_features, layer.in_features) for layer in module[::2]]
+        self.shapes = [(layer.out_features, layer.in_features) for layer in linear_of(module)]
         self._saved: list[torch.Tensor] = []
 
     def _views(self, block: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -213,7 +239,8 @@ class VmapStack:
         self.module, self.form = module, form
         self.names = [(name, parameter.shape) for name, parameter in module.named_parameters()]
         self.size = sum(shape.numel() for _, shape in self.names)
-        self._graph: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._leaf: torch.Tensor | None = None
+        self._logits: torch.Tensor | None = None
         self._x: torch.Tensor | None = None
         self._seeds, self._step = torch.zeros(1, dtype=torch.int64), 0
 
@@ -254,7 +281,7 @@ class VmapStack:
             raise
         except Exception as error:
             raise failed(error, x, self.form, self.module.training) from error
-        self._graph, self._x = ((leaf, logits), x) if keep else (None, None)
+        self._leaf, self._logits, self._x = (leaf, logits, x) if keep else (None, None, None)
         return logits.detach()
 
     def plain(self, flat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -262,12 +289,12 @@ class VmapStack:
         leaf = flat.detach()[None].requires_grad_()
         self._step += 1
         logits = self._call(leaf[0], x, self._seeds[0])[None]
-        self._graph = leaf, logits
+        self._leaf, self._logits = leaf, logits
         return logits[0].detach()
 
     def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
         """As `LinearStack.backward`."""
-        leaf, logits = self._graph
+        leaf, logits = passed(self._leaf), passed(self._logits)
         into.copy_(torch.autograd.grad(logits, leaf, grad_logits.view(logits.shape))[0])
 
     def clipped(
@@ -288,9 +315,10 @@ class VmapStack:
             own = torch.func.vmap(torch.func.grad(weighted), in_dims=(None, 0, 0, None, 0))(flat, x, slope, seed, place)
             return clip_factors(own, clip, mask) @ own
 
+        x = passed(self._x)
         try:
-            into.copy_(torch.func.vmap(rows)(weights.detach(), self._x, grad_logits, self._seeds))
+            into.copy_(torch.func.vmap(rows)(weights.detach(), x, grad_logits, self._seeds))
         except PopleakError:
             raise
         except Exception as error:
-            raise failed(error, self._x[:, :1], self.form, self.module.training) from error
+            raise failed(error, x[:, :1], self.form, self.module.training) from error

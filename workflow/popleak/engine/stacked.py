@@ -124,7 +124,9 @@ class Stacked:
         state = None
         if penalty is not None:
             state = PenaltyState(penalty, models, weights.dtype, self.device, self.form.classes)
-        private = Private(engine, feed, objective, adam.mask) if objective.clip is not None else None
+        private = None
+        if objective.clip is not None:
+            private = Private(engine, feed, objective.clip, objective.noise, adam.mask)
         buffer = torch.empty(
             models * (feed.batch + feed.extra), features.shape[1], dtype=features.dtype, device=self.device
         )
@@ -189,24 +191,23 @@ class Private:
     """The gradient of DP-SGD of K models: see `Objective`. Noise comes from each model's own seed, drawn by numpy, so it is the same
     on any device and in any stack."""
 
-    def __init__(self, engine: Any, feed: Any, objective: Objective, mask: torch.Tensor | None) -> None:
+    def __init__(self, engine: Any, feed: Any, clip: float, noise: float, mask: torch.Tensor | None) -> None:
         if mixed := mixes_rows(engine.module):
             raise PopleakError(
                 f"model: its module has {mixed}, which mixes the rows of a batch, so that no row has a gradient of its own to clip: "
                 "choose a model without it (group or layer norm do not mix rows)"
             )
-        self.engine, self.objective, self.mask = engine, objective, mask
+        self.engine, self.clip, self.noise, self.mask = engine, clip, noise, mask
         self.streams = [generator(int(seed), "privacy", feed.purpose) for seed in feed.seeds]
         if isinstance(engine, SingleStack):
             engine.watched = True
 
     def gradient(self, weights: torch.Tensor, signal: torch.Tensor, rows: int, into: torch.Tensor) -> None:
         """Write the clipped, noisy mean gradient of a batch of `rows` rows into `into` (K, size)."""
-        clip, noise = self.objective.clip, self.objective.noise
-        self.engine.clipped(weights, signal, clip, self.mask, into)
-        if noise:
+        self.engine.clipped(weights, signal, self.clip, self.mask, into)
+        if self.noise:
             drawn = np.stack([stream.standard_normal(into.shape[1]) for stream in self.streams])
-            into.add_(torch.from_numpy(drawn).to(into), alpha=noise * clip)
+            into.add_(torch.from_numpy(drawn).to(into), alpha=self.noise * self.clip)
         into.div_(rows)
 
 

@@ -7,6 +7,8 @@ element is summed over k in the same order in any tile, so the choice of tile ch
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
@@ -18,7 +20,13 @@ from .layout import ARGUMENTS, LANES, LINE, ROWS
 
 # only the outermost loops are called, and from C: wrappers for the others would be compiled for nothing, and no loop makes an
 # array or counts who holds one
-INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+INNER: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "_nrt": False,
+}
 
 MIDDLE, WIDE = (16, 32) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (LANES, LANES)
 """Columns of the wider tiles: 32 vector registers of 512 bits hold 8 x 32 sums and what they are made from, 16 of 256 bits

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..core.errors import PopleakError
-from ..core.settings import NoSettings, Settings
+from ..core.settings import NoSettings
+from ..core.settings import Settings as AnySettings
 
 if TYPE_CHECKING:
     import torch
@@ -31,21 +32,22 @@ class Model:
     classes: ClassVar[int | None] = 2
     """How many classes it tells apart. None: as many as the label has; `sides` or `build` then take the keyword `classes` where they are
     more than two."""
-    Settings: ClassVar[type[Settings]] = NoSettings
+    Settings: ClassVar[type[AnySettings]] = NoSettings
+    """The plugin's own settings. The methods are given what was read into them, so each names its own class."""
 
-    def shape(self, n_features: int, settings: Settings) -> tuple[int, ...] | None:
+    def shape(self, n_features: int, settings: Any) -> tuple[int, ...] | None:
         """Return the shape of one input, (channels, height, width) of an image say; None for a row of features. Records are kept as rows
         of n_features numbers, and `build`'s module gets them as (batch, *shape)."""
         return None
 
-    def sides(self, n_features: int, settings: Settings, classes: int = 2) -> tuple[int, ...] | None:
+    def sides(self, n_features: int, settings: Any, classes: int = 2) -> tuple[int, ...] | None:
         """Return (n_features, units of each hidden layer, 1) of a chain of Linear and ReLU; None for another module.
 
         With `classes` = None the method takes the keyword `classes`, and the last number is C where C > 2.
         """
         return None
 
-    def build(self, n_features: int, settings: Settings, classes: int = 2) -> torch.nn.Module:
+    def build(self, n_features: int, settings: Any, classes: int = 2) -> torch.nn.Module:
         """Return a module from (batch, n_features), or (batch, *shape), to (batch, 1) logits; (batch, C) for C > 2 classes."""
         sides = self.sides(n_features, settings, **({} if classes == 2 else {"classes": classes}))
         if sides is None:
@@ -54,7 +56,7 @@ class Model:
 
         return Chain(sides)()
 
-    def check(self, n_features: int, settings: Settings, classes: int = 2) -> None:
+    def check(self, n_features: int, settings: Any, classes: int = 2) -> None:
         """Raise PopleakError in one line where the model does not fit records of so many features, or a label of so many classes."""
         from ..engine.architecture import Form
 
@@ -64,7 +66,7 @@ class Model:
             )
         Form(self.shape(n_features, settings) if self.gradient else None, classes).check(n_features)
 
-    def architecture(self, n_features: int, settings: Settings, classes: int = 2) -> Chain | Module:
+    def architecture(self, n_features: int, settings: Any, classes: int = 2) -> Chain | Module:
         """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, for any other module its form.
 
         Raises PopleakError as `check`.
@@ -83,12 +85,10 @@ class Model:
         form = Form(self.shape(n_features, settings), classes)
         return Module(functools.partial(self.build, n_features, settings, **more), form)
 
-    def fit(self, *, y: np.ndarray, cell: np.ndarray | None, rows: np.ndarray, settings: Settings) -> np.ndarray:
+    def fit(self, *, y: np.ndarray, cell: np.ndarray | None, rows: np.ndarray, settings: Any) -> np.ndarray:
         """Return the weights (K, P) float32 of K models fitted to `rows` (K, n) of labels `y` (N,) and cells (N,)."""
         raise NotImplementedError
 
-    def predict(
-        self, weights: np.ndarray, *, cell: np.ndarray | None, rows: np.ndarray, settings: Settings
-    ) -> np.ndarray:
+    def predict(self, weights: np.ndarray, *, cell: np.ndarray | None, rows: np.ndarray, settings: Any) -> np.ndarray:
         """Return scores (K, m) in [0, 1] of models `weights` (K, P) on the m `rows`."""
         raise NotImplementedError

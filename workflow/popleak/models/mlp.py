@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..core.settings import Settings
+from ..core.settings import Settings as AnySettings
 from .base import Model
 
 
@@ -17,7 +17,7 @@ class MLP(Model):
     summary = "multilayer perceptron with ReLU, any widths"
     classes = None
 
-    class Settings(Settings):
+    class Settings(AnySettings):
         widths: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
             default=(32, 16), min_length=1, max_length=50
         )

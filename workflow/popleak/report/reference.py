@@ -90,7 +90,8 @@ def _type(field: Any) -> str:
         if found == "dict":
             return "mapping"
         if isinstance(annotation, type):
-            return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(found, found)
+            words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+            return words.get(annotation.__name__, annotation.__name__)
         return " or ".join(dict.fromkeys(name(one) for one in arguments))
 
     limits = [

@@ -109,7 +109,11 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     )
     makes = type(attack).calibrate_many is not Attack.calibrate_many
     assert makes or not attack.many, "many = True, but calibrate_many is missing"
-    example = generate(attack, kind="easy")
+    _check_told(attack, generate(attack, kind="easy"))
+
+
+def _check_told(attack: Attack, example: Example) -> None:
+    """The attack says of a game whether it applies and what is known of it, and of the query set what it reads."""
     assert attack.applies(example.game) is True, "applies must return True on the example's game"
     assert attack.refuses(example.game) is None, "refuses must return None on the example's game"
     if attack.access == "weights":
@@ -151,7 +155,9 @@ def check_reads(attack: Attack, generate: Generate, settings: Settings) -> None:
     turned = example._replace(query=example.query._replace(**others))
     victims = np.concatenate([example.victims_0[:5], example.victims_1[:5]])
     found = [scores(calibrate(attack, one, settings), victims) for one in (example, turned)]
-    assert np.array_equal(*found), f"scores depend on {', '.join(others)} of the query set: name them in reads"
+    assert np.array_equal(found[0], found[1]), (
+        f"scores depend on {', '.join(others)} of the query set: name them in reads"
+    )
 
 
 def check_company(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -177,7 +183,7 @@ def check_deterministic(attack: Attack, generate: Generate, settings: Settings) 
             found.append(scores(calibrate(attack, example, settings), example.victims_0[:10]))
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    assert np.array_equal(*found), "calibrating twice on the same shadows gives different scores"
+    assert np.array_equal(found[0], found[1]), "calibrating twice on the same shadows gives different scores"
 
 
 def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -200,9 +206,11 @@ def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
     if attack.access != "weights" or not attack.ignores_unit_order(settings):
         return
     example, rng = generate(attack, kind="easy"), np.random.default_rng(0)
+    sides = example.game.sides
+    assert sides is not None, "generate must name the sides of its chains in the game"
 
     def renamed(models: np.ndarray) -> np.ndarray:
-        return frozen(np.stack([permuted(model, example.game.sides, rng) for model in models]))
+        return frozen(np.stack([permuted(model, sides, rng) for model in models]))
 
     victims = example.victims_0[:10], renamed(example.victims_0[:10])
     other = example._replace(shadows_0=renamed(example.shadows_0), shadows_1=renamed(example.shadows_1))
@@ -305,5 +313,5 @@ def check_attack(
     check_imports(attack)
     for check in ATTACK_CHECKS:
         check(attack, generate, settings or attack.Settings())
-    for check in MANY_CHECKS if attack.many else ():
-        check(attack, generate_many, settings or attack.Settings())
+    for check_many in MANY_CHECKS if attack.many else ():
+        check_many(attack, generate_many, settings or attack.Settings())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -27,6 +27,12 @@ class Example(NamedTuple):
     victims_1: np.ndarray
     query: Query
     game: Game
+
+    @classmethod
+    def of(cls, outputs: Iterable[np.ndarray], query: Query, game: Game) -> Example:
+        """Return the game with these four `outputs`: the shadows' in world 0 and in world 1, then the victims'."""
+        shadows_0, shadows_1, victims_0, victims_1 = outputs
+        return cls(shadows_0, shadows_1, victims_0, victims_1, query, game)
 
 
 Generate = Callable[..., Example]
@@ -82,7 +88,7 @@ def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0)
     ratios = (0.5, 0.5) if kind == "null" else (0.1, 0.9)
     game = Game(*ratios, rows=200, mode="natural", model="logistic", seed=seed)
     shadows, victims = outputs(shadow_access(attack), SHADOWS), outputs(attack.access, VICTIMS)
-    return Example(*shadows, *victims, query=query, game=game)
+    return Example.of([*shadows, *victims], query, game)
 
 
 def permuted(weights: np.ndarray, sides: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -107,7 +113,7 @@ def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> E
     apart = {"easy": 3.0, "null": 0.0}[kind] * np.linspace(-1, 1, SIDES[0])
 
     def model(world: int) -> np.ndarray:
-        layers = []
+        layers: list[tuple[np.ndarray, np.ndarray]] = []
         for into, out in pairwise(SIDES):
             matrix = rng.normal(0, 0.3, (out, into))
             layers.append((np.abs(matrix) + 0.1 if layers else matrix, rng.normal(0, 0.1, out)))
@@ -122,7 +128,7 @@ def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> E
         return frozen(np.stack([model(world) for _ in range(models)]).astype(np.float32))
 
     made = (outputs(world, models) for models in (SHADOWS, VICTIMS) for world in (0, 1))
-    return Example(*made, example.query, example.game._replace(model="mlp", sides=SIDES))
+    return Example.of(made, example.query, example.game._replace(model="mlp", sides=SIDES))
 
 
 def records(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
@@ -151,7 +157,7 @@ def records(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> 
     made = [outputs(world, models, half) for models, half in halves for world in (0, 1)]
     example = beta_scores(attack, kind=kind, seed=seed)
     game = example.game._replace(ratio_0=ratios[0], ratio_1=ratios[1], rows=ROWS, records=Records(frozen(x), frozen(y)))
-    return Example(*made, example.query, game)
+    return Example.of(made, example.query, game)
 
 
 GENERATE: dict[Access, Generate] = {

@@ -17,6 +17,7 @@ from .data import frozen
 from .plugin import check_imports, check_names
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from ..engine.architecture import Form
@@ -77,19 +78,7 @@ def check_module(model: Model, settings: Settings, features: int, classes: int) 
         )
         assert one.dtype == torch.float32, f"parameter {name} must be float32"
     x = form.shaped(torch.linspace(-2, 2, 5 * features).reshape(5, features))
-    with torch.no_grad():
-        logits = module(x.clone())
-        wanted = (5, form.outputs)
-        assert logits.shape == wanted, f"logits must be (batch, {form.outputs}), not {tuple(logits.shape)}"
-        assert torch.isfinite(logits).all(), "logits must be finite"
-        assert torch.equal(logits, module(x.clone())), "in eval mode a module must draw nothing at random"
-        assert torch.equal(logits, twin(x.clone())), "the same seed must give the same weights"
-        try:
-            alone = torch.cat([module(row[None].clone()) for row in x])
-        except Exception as error:
-            raise AssertionError("in eval mode a batch of one row must work") from error
-        # such scores would depend on which other points are asked
-        assert torch.allclose(logits, alone, atol=1e-5), "in eval mode a row's logit must depend on that row alone"
+    check_scoring(module, twin, x, form)
     sides = model.sides(features, settings, **more)
     if sides is None:
         check_alone(build, features, form)
@@ -101,6 +90,25 @@ def check_module(model: Model, settings: Settings, features: int, classes: int) 
         assert one.grad is not None or not one.requires_grad, f"no gradient reaches parameter {name}: freeze it"
 
 
+def check_scoring(module: nn.Module, twin: nn.Module, x: torch.Tensor, form: Form) -> None:
+    """In eval mode the logits of x (B, ...) are sound, each of its row alone, and equal to those of `twin`, built with the same seed."""
+    import torch
+
+    with torch.no_grad():
+        logits = module(x.clone())
+        wanted = (len(x), form.outputs)
+        assert logits.shape == wanted, f"logits must be (batch, {form.outputs}), not {tuple(logits.shape)}"
+        assert torch.isfinite(logits).all(), "logits must be finite"
+        assert torch.equal(logits, module(x.clone())), "in eval mode a module must draw nothing at random"
+        assert torch.equal(logits, twin(x.clone())), "the same seed must give the same weights"
+        try:
+            alone = torch.cat([module(row[None].clone()) for row in x])
+        except Exception as error:
+            raise AssertionError("in eval mode a batch of one row must work") from error
+        # such scores would depend on which other points are asked
+        assert torch.allclose(logits, alone, atol=1e-5), "in eval mode a row's logit must depend on that row alone"
+
+
 def check_chain(module: nn.Module, build: Callable[[], nn.Module], sides: tuple[int, ...]) -> None:
     """`build` makes the chain that `sides` tells of, with torch's own initial weights."""
     from ..engine.fit import Chain, Module, form_of, initial_weights
@@ -108,8 +116,10 @@ def check_chain(module: nn.Module, build: Callable[[], nn.Module], sides: tuple[
 
     assert sides_of(module, sides[-1]) == sides, "`build` does not make the chain that `sides` tells of"
     own = Module(build, form_of(Chain(sides)))
-    same = np.array_equal(*(initial_weights(one, np.arange(3)) for one in (own, Chain(sides))))
-    assert same, "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
+    built, usual = (initial_weights(one, np.arange(3)) for one in (own, Chain(sides)))
+    assert np.array_equal(built, usual), (
+        "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
+    )
 
 
 def check_alone(build: Callable[[], nn.Module], features: int = FEATURES, form: Form | None = None) -> None:
@@ -138,7 +148,9 @@ def check_alone(build: Callable[[], nn.Module], features: int = FEATURES, form: 
         np.random.set_state(state[0])  # noqa: NPY002
         random.setstate(state[1])
         torch.set_rng_state(state[2])
-    assert np.array_equal(*found), "training must draw from torch's generator alone, and know of no other model"
+    assert np.array_equal(found[0], found[1]), (
+        "training must draw from torch's generator alone, and know of no other model"
+    )
     weights, x = torch.from_numpy(initial(build, seeds[:1])), torch.from_numpy(table.x[:32])
     single, fresh = SingleStack(built(build), form), SingleStack(built(build), form)
     single.load(weights, training=True)

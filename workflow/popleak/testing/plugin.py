@@ -27,7 +27,7 @@ def check_names(plugin: Attack | Model) -> None:
     for name, field in plugin.Settings.model_fields.items():
         assert field.description, f"setting {name} needs a docstring"
     try:
-        plugin.Settings(no_such_setting=1)
+        plugin.Settings.model_validate({"no_such_setting": 1})
     except pydantic.ValidationError:
         return
     raise AssertionError("Settings must refuse unknown keys")
