@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 
@@ -10,11 +9,8 @@ import numpy as np
 import pytest
 
 import tiny
-import told
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
-from popleak.core.needs import Mixing
-from popleak.core.seeds import derive, generator
 from popleak.core.settings import Settings
 from popleak.defences import base as contract
 from popleak.defences.base import EOSettings, Population, Validation, fair_fine_tune, mixture
@@ -23,57 +19,29 @@ from popleak.engine.fit import hold_out
 from popleak.engine.fused import Fused
 from popleak.measures.fairness import cell_positives, rates
 from popleak.measures.target import p_exceeds
-from popleak.stages import train
-from popleak.stages.defend import FittingOwner, travel
-from popleak.stages.draw import draw_one
-from popleak.testing.contracts import heavy_imports
+from popleak.stages.defend import travel
+from popleak.testing.contracts import check_defence
+from popleak.testing.defences import MODELS, ROWS, TRAINING, Owners
 
 NAMES = plugins.names("defences")
 RECORDS = tiny.records(3000, shift=3.0)
-ROWS, MODELS = 200, 4
-TRAINING = {"epochs": 4, "batch": 50, "learning_rate": 0.01, "validation": 0.1}
 
 
-class Case:
+SCRATCH = plugins.load("defences", "scratch")
+
+
+class Case(Owners):
     """Owners of one world (P(a = 1) = ratio), the complement being world `other`, with their trained base models."""
 
     def __init__(self, ratio: float = 0.0, other: float = 1.0, model: str = "mlp", **training) -> None:
-        own = {"widths": (8,)} if model == "mlp" else {}
-        self.fitter = train.Fitter(told.defend(model, own, {**TRAINING, **training}), RECORDS)
-        self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
-        self.rows = self._draw(ratio, "base")
-        self.complement = self._draw(other, "complement", self.rows)
-        self.public = self._draw(0.5, "public", np.concatenate([self.rows, self.complement], 1))
-        self.mixing = Mixing((ratio, other), ROWS, "natural", float(RECORDS.y.mean()))
-        fitted = self.fitter(self.rows, self.seeds)
-        zeros = np.zeros(MODELS)
-        self.population = Population(fitted.weights, fitted.finite, zeros, zeros)
+        super().__init__(RECORDS, ratio, other, model=model, training={**TRAINING, **training})
 
-    def _draw(self, ratio, purpose, beside=((),) * MODELS):
-        strata = {group: np.flatnonzero(RECORDS.a == group) for group in (0, 1)}
-        wanted = {1: round(ratio * ROWS), 0: ROWS - round(ratio * ROWS)}
-        return np.stack(
-            [
-                draw_one(
-                    wanted,
-                    {key: np.setdiff1d(rows, own) for key, rows in strata.items()},
-                    generator(int(seed), purpose),
-                )
-                for seed, own in zip(self.seeds, beside, strict=True)
-            ]
-        )
-
-    def owner(self, name="none", part=slice(None)) -> FittingOwner:
-        """The owners of some of the models, under a defence."""
-        population = Population(*(getattr(self.population, f)[part] for f in Population.__dataclass_fields__))
-        return FittingOwner(
-            self.fitter, population, self.seeds[part], self.rows[part], complement=self.complement[part], public=self.public[part],
-            mixing=self.mixing, defence=plugins.load("defences", name),
-        )  # fmt: skip
+    def owner(self, defence=SCRATCH, part=slice(None), **more):
+        return super().owner(defence, part, **more)
 
     def apply(self, name, part=slice(None), **settings) -> Population:
         plugin = plugins.load("defences", name)
-        return plugin.apply(self.owner(name, part), plugin.Settings(**settings))
+        return plugin.apply(self.owner(plugin, part), plugin.Settings(**settings))
 
     def delta(self, population) -> np.ndarray:
         """Delta_EO of the models on all records."""
@@ -115,50 +83,26 @@ def test_declares_what_lists_and_config_need(name):
     if plugin.control is not None:
         control = plugins.load("defences", plugin.control)
         assert set(control.Settings.model_fields) <= set(plugin.Settings.model_fields), "they must share settings"
-        assert "eo_weight" not in control.Settings.model_fields
+        assert ("eo_weight" in control.Settings.model_fields) == ("eo_weight" in plugin.control_at)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_says_whether_it_trains_on_the_complement(name):
-    """Without a complement one that says it needs none does what it does beside one, and any other finds too few rows."""
-    whole, bare = mixed(), copy.copy(mixed())
-    bare.complement = whole.complement[:, :0]
-    if plugins.load("defences", name).complement:
-        with pytest.raises(PopleakError, match=r"^config: complement: \d+ rows of group 0 are asked for"):
-            bare.apply(name)
-    else:
-        assert same(bare.apply(name), whole.apply(name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_imports_nothing_heavy(name):
-    assert heavy_imports(plugins.modules("defences")[name]) == ()
+def test_keeps_the_contract(name):
+    check_defence(plugins.load("defences", name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", [pure, mixed])
 def test_returns_a_population(case, name):
     before = case().population.weights.copy()
-    case().population.weights.flags.writeable = False
     found = case().apply(name)
     assert found.weights.shape == before.shape
     assert found.finite.shape == found.eo_weight.shape == found.eo_vacuous.shape == (MODELS,)
     assert found.finite.dtype == bool and found.finite.all()
     assert np.isfinite(found.weights).all()
     assert np.array_equal(case().population.weights, before), "the base models must be left alone"
-    assert np.array_equal(found.weights, before) == (name in ("none", "answer-noise"))
-    assert (found.eo_weight > 0).all() == name.startswith("fft")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_same_bytes_twice(name):
-    assert same(mixed().apply(name), mixed().apply(name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_model_does_not_depend_on_its_neighbours(name):
-    whole = mixed().apply(name)
-    assert np.abs(mixed().apply(name, slice(1, 2)).weights[0] - whole.weights[1]).max() < 1e-6
+    assert np.array_equal(found.weights, before) == (name in ("none", "answer-noise", "threshold-optimizer"))
+    assert (found.eo_weight > 0).all() == (name in ("fft", "fft-rehearsal", "last-layer"))
 
 
 # Pairing.
