@@ -110,7 +110,7 @@ def test_a_public_pool_that_is_too_small_is_refused_before_any_job(tmp_path):
             tiny.run_stage(step, tmp_path)
     (step,) = (one for one in made.steps["draw"].values() if one.settings.purpose == "public")
     with pytest.raises(
-        PopleakError, match=r"public pool: 600 rows are asked for, but the pool holds \d+: lower .* public_share$"
+        PopleakError, match=r"public pool: 600 rows are asked for, but the pool holds \d+: lower .*public_share$"
     ):
         tiny.run_stage(dataclasses.replace(step, settings=dataclasses.replace(step.settings, rows=600)), tmp_path)
 
