@@ -186,6 +186,23 @@ class Defence:
         """Whether the defence keeps a state with each model."""
         return type(self).finish is not Defence.finish
 
+    def declared(self) -> list[str]:
+        """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
+        at = ", ".join(f"{key} {value:g}" for key, value in self.control_at.items())
+        found = {
+            f"its control has the settings {at}": bool(at),
+            "trains on rows of the complement": self.complement,
+            "trains on public rows": self.public,
+            f"asks the engine for {', '.join(self.wants)}": bool(self.wants),
+            "keeps a fitted state with each model": self.finishes,
+            "changes what the model says": self.answers and not self.randomised,
+            "answers at random, afresh for every query": self.randomised,
+            "must be told the group of each query": self.uses_group,
+            f"takes labels of {self.classes} classes": self.classes is not None,
+            "applies to models in closed form too": self.closed_form,
+        }
+        return [text for text, so in found.items() if so]
+
     def apply(self, owner: Owner, settings: Settings) -> Population:
         """Return the defended models. A model must not depend on those beside it."""
         raise NotImplementedError
