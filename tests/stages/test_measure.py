@@ -90,7 +90,9 @@ def test_victims_are_measured_on_every_row_of_their_pool(ran):
                     if defence == "noisy":
                         order = measure.shuffled(rows, settings, int(number))
                         own = asking.scores(there.weights[k : k + 1], order)[0]
-                        given = asking.given(arm.answers, there.keys["seed"][k], own, 1)[0]
+                        given = asking.given(arm.answers, there.keys["seed"][k], own, data.a[order], there.state[k], 1)[
+                            0
+                        ]
                         scores = np.empty_like(scores)
                         scores[0, np.searchsorted(rows, order)] = given
                     y, a, share = data.y[rows], data.a[rows], data.facts["group_share"]

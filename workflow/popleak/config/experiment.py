@@ -209,6 +209,9 @@ class Population(Settings):
     """Share of the rows in the victim pool."""
     adversary_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the adversary pool; the rest is the query pool."""
+    public_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the rows in the public pool, which a task has only where a defence trains on public rows (`distillation`); it comes out of the
+    query pool. Each model draws `rows` of them, so it must hold as many."""
 
     @model_validator(mode="after")
     def _check(self) -> Population:

@@ -123,18 +123,24 @@ def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
 
 
 def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
-    """Return the ids of models that the engine's compiled loops do not train, by the reason in words and how many times as long they
-    take."""
+    """Return the ids of models that the engine's compiled loops do not train, and of defences that ask for more of a model's training than
+    they hold, by the reason in words and how many times as long they take."""
     found: dict[tuple[str, float], dict[str, None]] = {}
     backend = plan.experiment.engine.backend
-    for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
-        plugin = plugins.load("models", model.name)
-        if not plugin.gradient:
-            continue
-        sides = plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings))
-        if (factor := cost.factor(sides, backend)) > 1:
-            reason = not_in_numba(sides) or "engine.backend is torch"
-            found.setdefault((reason, factor), {})[model.id] = None
+    for task in plan.tasks:
+        for model in (*task.models, *task.shadow_models):
+            plugin = plugins.load("models", model.name)
+            if not plugin.gradient:
+                continue
+            sides = plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings))
+            if (usual := cost.factor(sides, backend)) > 1:
+                reason = not_in_numba(sides) or "engine.backend is torch"
+                found.setdefault((reason, usual), {})[model.id] = None
+            for defence in task.defences:
+                wants = plugins.load("defences", defence.name).wants
+                if (factor := cost.factor(sides, backend, wants)) > usual:
+                    reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
+                    found.setdefault((reason, factor), {})[defence.id] = None
     return {key: list(names) for key, names in found.items()}
 
 

@@ -164,6 +164,8 @@ def _plugins() -> str:
                 value = getattr(plugin, key, None)
                 if value:
                     parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
+            if kind == "defences" and (said := "; ".join(plugin.declared())):
+                parts.append(f"{said[0].upper()}{said[1:]}.")
             if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
                 parts.append(_fields(plugin.Settings))
     return "\n\n".join(parts) + "\n"

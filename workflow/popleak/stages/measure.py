@@ -34,7 +34,7 @@ DRAWS = 400
 """Bootstrap draws of a model's bounds."""
 QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
 KEPT = ("split", "model_index", "seed", "ratio")
-TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights"))
+TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", "state"))
 """What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
@@ -218,8 +218,8 @@ class Scoring:
             if arm.answers is not None:  # what a user is told, who asks once
                 scores = np.stack(
                     [
-                        self.asking.given(arm.answers, seed, one, 1)[0]
-                        for seed, one in zip(keys["seed"], scores, strict=True)
+                        self.asking.given(arm.answers, seed, one, pool.a, state, 1)[0]
+                        for seed, one, state in zip(keys["seed"], scores, there.state[chosen], strict=True)
                     ]
                 )
             yield Said.of(keys, scores, there.finite[chosen], pool)

@@ -13,7 +13,7 @@ from ..core import plugins
 from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
 from ..engine.fit import predict
-from ..steps.arms import Arm, AtRandom
+from ..steps.arms import Answering, Arm
 from ..steps.base import Plain
 from ..steps.query import QueryStep
 from ..store import arrays
@@ -100,29 +100,33 @@ class Asking:
         return answer(self.model, self.own, weights, self.records, rows, self.how)
 
     @staticmethod
-    def given(arm: AtRandom, seed: int, scores: np.ndarray, repeats: int) -> np.ndarray:
-        """Return what a model with these scores (q,) and this seed answers (repeats, q) under an arm that answers at random."""
+    def given(
+        arm: Answering, seed: int, scores: np.ndarray, group: np.ndarray, state: np.ndarray, repeats: int
+    ) -> np.ndarray:
+        """Return what a model with these scores (q,), state (S,) and seed answers (repeats, q) to points of these groups (q,) under a
+        defence that changes what models say."""
         defence = plugins.load("defences", arm.defence)
         rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
         own = defence.Settings.model_validate(arm.settings)
-        return defence.answer(scores=scores, repeats=repeats, rng=rng, settings=own)
+        return defence.answer(scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=own)
 
     def __call__(
         self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
         scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
+        group = np.empty(scores.shape, dtype=np.int8)
         for split, asked in sets.items():
             mine = there.keys["split"] == split
             if mine.any():
-                scores[mine] = self.scores(there.weights[mine], asked.rows)
+                scores[mine], group[mine] = self.scores(there.weights[mine], asked.rows), asked.a
         if arm.answers is None:
             yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
             return
-        for repeats in self.repeats:
+        for repeats in self.repeats if arm.answers.randomised else (1,):
             mean, share = np.empty_like(scores), np.empty_like(scores)
             for k, seed in enumerate(there.keys["seed"]):
-                given = self.given(arm.answers, seed, scores[k], repeats)
+                given = self.given(arm.answers, seed, scores[k], group[k], there.state[k], repeats)
                 mean[k], share[k] = given.mean(0), votes(given)
             yield _columns(there, world, pair, arm.arm, repeats, "scores", mean)
             if repeats > 1:

@@ -14,7 +14,7 @@ import numpy as np
 from ..core import plugins, typed
 from ..core.errors import PopleakError
 from ..core.protocols import ROLES, Role
-from ..engine.fit import Backend, Device, Fitted, Progress, Table, alone, fit, place_of
+from ..engine.fit import Backend, Device, Fitted, Progress, Table, alone, fit, form_of, place_of, predict_rows
 from ..steps.models import ModelsStep
 from ..steps.train import TrainStep
 from ..store import parquet as store
@@ -69,6 +69,25 @@ class Fitter:
     def alone(self) -> bool:
         """Return whether a model's bits are the same whatever models are trained beside it."""
         return self.build is None or alone(self.how.device)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes that the models tell apart."""
+        return 2 if self.build is None else form_of(self.build).classes
+
+    def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return scores (K, m), or (K, m, C), of models `weights` (K, P), each on its own rows (K, m), or all on the same (1, m)."""
+        if self.build is None or self.table is None:
+            own = np.broadcast_to(rows, (len(weights), rows.shape[1]))
+            found = [
+                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own[k], settings=self.settings)
+                for k in range(len(weights))
+            ]
+            return np.concatenate(found) if found else np.empty(own.shape, np.float32)
+        how = self.how
+        return predict_rows(
+            self.build, weights, self.table, rows, threads=how.threads, device=how.device, backend=how.backend
+        )
 
     def __call__(
         self,
@@ -148,7 +167,7 @@ def run(
                 made_of = there.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
                 found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
-                models = Models(keys, *(found[name] for name in MADE))
+                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: found[name] for name in MADE})
                 write(writers[role], models, made_of, validation_loss=found["validation_loss"])
     there.tell()
 

@@ -1,6 +1,6 @@
 """What every plugin must do, as checks that strangers can run on theirs.
 
-    from popleak.testing.contracts import check_attack, check_model
+    from popleak.testing.contracts import check_attack, check_defence, check_model
 
     def test_contract():
         check_attack(MyAttack())
@@ -18,6 +18,7 @@ import numpy as np
 
 from ..attacks.base import Access, Attack, Judge, TransductiveJudge
 from ..core.settings import Settings
+from ..defences.base import Defence
 from .data import SHADOWS, SIGMAS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, permuted, shadow_access
 from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
@@ -33,6 +34,7 @@ __all__ = [
     "beta_scores",
     "check_attack",
     "check_closed_form",
+    "check_defence",
     "check_gradient",
     "check_imports",
     "check_model",
@@ -41,6 +43,13 @@ __all__ = [
     "made_up",
     "permuted",
 ]
+
+
+def check_defence(defence: Defence, *, settings: Settings | None = None) -> None:
+    """Raise AssertionError if `defence` breaks the contract; settings: by default the plugin's."""
+    from .defences import check_defence as check  # with the stages that train, which load pyarrow
+
+    check(defence, settings=settings)
 
 
 def calibrate(attack: Attack, example: Example, settings: Settings) -> Judge:
