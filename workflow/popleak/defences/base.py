@@ -74,6 +74,8 @@ class Defence:
     summary: ClassVar[str]
     control: ClassVar[str | None] = None
     """The defence that differs from this one in the EO term alone; None if there is none."""
+    classes: ClassVar[int | None] = 2
+    """How many classes the label has that models are defended on; None: any number."""
     complement: ClassVar[bool] = True
     """False: trains on no row of the complement. None is drawn for it then, and `data.complement` is (K, 0)."""
     closed_form: ClassVar[bool] = False

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core import plugins
 from ..engine.objective import not_in_numba
-from . import cost
+from . import cost, forms
 from .build import Plan
 from .steps import Step
 
@@ -127,11 +127,13 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
     take."""
     found: dict[tuple[str, float], dict[str, None]] = {}
     backend = plan.experiment.engine.backend
-    for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
+    named = ((forms.of_task(task), model) for task in plan.tasks for model in (*task.models, *task.shadow_models))
+    for form, model in named:
         plugin = plugins.load("models", model.name)
         if not plugin.gradient:
             continue
-        sides = plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings))
+        own = plugin.Settings.model_validate(model.settings)
+        sides = plugin.sides(form.features, own, **form.keywords(plugin))
         if (factor := cost.factor(sides, backend)) > 1:
             reason = not_in_numba(sides) or "engine.backend is torch"
             found.setdefault((reason, factor), {})[model.id] = None

@@ -63,6 +63,13 @@ WITH_BEST = (
     *ADVERSARY[2:],
 )
 
+SMALL_CELLS = Column(
+    "small_cells",
+    "int64",
+    "of labels of more than two classes: (y, a) cells of the pool with fewer than 30 rows, whose labels are left out of `delta_eo`, `gap` and "
+    "the bound; null for two classes",
+)
+
 MODELS = (
     *TASK,
     Column("role", "string", "victim or shadow"),
@@ -133,6 +140,7 @@ MODELS = (
         "double",
         "how far the defence took the weights: L2 distance from those of M_0 over their norm; null for `none`, closed forms and diverged models",
     ),
+    SMALL_CELLS,
 )
 SCORES = (
     *TASK,
@@ -366,6 +374,7 @@ BOUNDS = (
     Column("rhs_groups", "double", "delta_eo_groups_measured * W"),
     Column("groups_holds", "bool", "as scores_holds, for adv_groups and rhs_groups"),
     Column("smallest_group_cell", "int64", "rows in the smallest (y, a, s) cell; below 30 the six are weak evidence"),
+    SMALL_CELLS,
 )
 CELL = (*TASK, Column("ratios", "string", "the worlds' ratios, separated by spaces"), PAIR[3], DEFENCE, *ADVERSARY)
 ESTIMATES = (
