@@ -41,6 +41,12 @@ BLACK_BOX = ("labels", "scores")
 """Access to a model's answers alone."""
 
 
+def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
+    """Return the labels, as floats, of scores (..., q), 1 from one half on; of more than two classes the label of the largest score, of equals
+    the first, of scores (..., q, C)."""
+    return (scores >= 0.5 if classes == 2 else scores.argmax(axis=-1)).astype(np.float64)
+
+
 class Poison(NamedTuple):
     """What the adversary slipped into every model's draw: a share of its rows are records of `group` whose label was
     `label` and is flipped. With share 0 nothing was, and group and label still name the target points."""

@@ -38,7 +38,7 @@ class SyntheticClasses(_classes.Generated):
     """Records drawn from the law in the module's text."""
 
     name = "synthetic-classes"
-    summary = "generated: four classes or another number, groups differ by a shift that the settings state"
+    summary = "generated: four or any number of classes, groups differ by a shift that the settings state"
     n_features = 8
     Settings = Settings
     title = "Synthetic records of several classes"

@@ -44,7 +44,7 @@ class SyntheticImages(_classes.Generated):
     """Images drawn from the law in the module's text."""
 
     name = "synthetic-images"
-    summary = "generated: 12 x 12 images of a spot whose place tells the label, groups apart by pixels that the settings state"
+    summary = "generated: 12 x 12 images, groups differ by pixels that the settings state"
     n_features = 144
     Settings = Settings
     title = "Synthetic images"

@@ -8,7 +8,8 @@ With two classes these are the usual differences of rates, whose module is `fair
 
 **Small cells.** With many classes some (y, a) cells hold hardly a row, and a total variation measured there is mostly noise. A label with a
 cell of fewer than SMALL rows is left out: of Delta_EO, and of the game that the bound speaks of, which is then played with records of the
-other labels. So every form stays a theorem where it is one. How many cells are that small is said beside each value.
+other labels. So every form stays a theorem where it is one. How many cells are that small is said beside each value; `smallest_cell` is
+the smallest of the others.
 
 All arrays of counts are by half of the rows, label, group and, of K models, prediction: (2, C, 2) and (K, 2, C, 2, C). As in
 `bounds_finer` the rows of a cell go to the halves in turn, so that what is chosen on one half can be measured on the other.
@@ -27,6 +28,8 @@ from .fairness import BLOCK
 
 SMALL = 30
 """Cells with fewer rows are left out."""
+FLOOR_DRAWS = 200
+"""Simulated models behind a floor: its standard error is then below a tenth of it."""
 
 
 class Fair(NamedTuple):
@@ -39,6 +42,7 @@ class Fair(NamedTuple):
     delta_eo: np.ndarray
     delta_eo_sum: np.ndarray
     dp_difference: np.ndarray
+    delta_eo_floor: np.ndarray
     delta_eo_crossed: np.ndarray
     small_cells: np.ndarray
 
@@ -107,11 +111,13 @@ def counted(rows: np.ndarray) -> np.ndarray:
     return (rows.sum(axis=0) >= SMALL).all(axis=1)
 
 
-def fair(cells: np.ndarray, rows: np.ndarray, *, share: float, joints: Sequence[np.ndarray]) -> Fair:
+def fair(
+    cells: np.ndarray, rows: np.ndarray, *, share: float, joints: Sequence[np.ndarray], rng: np.random.Generator
+) -> Fair:
     """Return the measures of K models with counts (K, 2, C, 2, C) on rows (2, C, 2).
 
-    share: P(a = 1) at which the groups' accuracies are averaged; joints: P(y, a) of the two worlds, (C, 2) each. What cannot be known
-    is NaN.
+    share: P(a = 1) at which the groups' accuracies are averaged; joints: P(y, a) of the two worlds, (C, 2) each; rng: of the floor. What
+    cannot be known is NaN.
     """
     whole, by_label = cells.sum(axis=1), rows.sum(axis=0)
     size = by_label.sum(axis=0)
@@ -133,9 +139,26 @@ def fair(cells: np.ndarray, rows: np.ndarray, *, share: float, joints: Sequence[
         delta_eo=np.fmax.reduce(delta, axis=1),
         delta_eo_sum=np.where(known.any(axis=1), np.where(known, delta, 0.0).sum(axis=1), np.nan),
         dp_difference=0.5 * np.abs(said[:, 1] - said[:, 0]).sum(axis=1),
+        delta_eo_floor=floor(whole, by_label, rng=rng),
         delta_eo_crossed=crossed(cells, rows),
         small_cells=np.full(len(cells), (by_label < SMALL).sum()),
     )
+
+
+def floor(counts: np.ndarray, rows: np.ndarray, *, rng: np.random.Generator, draws: int = FLOOR_DRAWS) -> np.ndarray:
+    """Return what the plug-in Delta_EO of each model would read on average if its groups did not differ, (K,).
+
+    counts (K, C, 2, C) on rows (C, 2). Simulated, since the largest of several total variations has no closed form: both groups' predictions
+    are drawn from the model's own law given the label, over both groups, as many as there are rows. rng is consumed model by model.
+    """
+    kept = (rows >= SMALL).all(axis=1)
+    found = np.full(len(counts), np.nan)
+    for k, one in enumerate(counts):
+        if kept.any() and not np.isnan(one).any():
+            law = one[kept].sum(axis=1) / rows[kept].sum(axis=1)[:, None]
+            drawn = rng.multinomial(rows[kept], law[:, None], size=(draws, kept.sum(), 2)) / rows[kept][..., None]
+            found[k] = _delta(drawn).max(axis=1).mean()
+    return found
 
 
 def crossed(cells: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -161,13 +184,15 @@ def bound(
     """Return both sides of every form for K models with counts (K, 2, C, 2, C) on rows (2, C, 2), and the bootstrap's limits (2, K) of left
     minus right side. joints: P(y, a) of the two worlds, (C, 2) each; records of the labels that `counted` leaves out are in neither."""
     by_label, size = rows.sum(axis=0), len(cells)
-    small = np.full(size, (by_label < SMALL).sum()), np.full(size, by_label.min())
+    kept = counted(rows)
+    small = (by_label < SMALL).sum(), by_label[kept if kept.any() else slice(None)].min()
     found = _terms(cells, rows, joints)
     if found is None:
         nothing = np.full(size, np.nan)
-        sides = dict.fromkeys(Sides._fields, nothing) | {"small_cells": small[0], "smallest_cell": small[1]}
+        told = {name: np.full(size, value) for name, value in zip(("small_cells", "smallest_cell"), small, strict=True)}
+        sides = dict.fromkeys(Sides._fields, nothing) | told
         return Sides(**sides), bounds_general.Excess(*[np.full((2, size), np.nan)] * 4)
-    kept, worlds = counted(rows), _restricted(joints, counted(rows))
+    worlds = _restricted(joints, kept)
     excess = bounds_general.bootstrap(
         np.where(kept[:, None, None], cells.sum(axis=1), np.nan), *worlds, draws=draws, rng=rng
     )
@@ -188,8 +213,8 @@ def bound(
         weighted_delta=0.5 * np.abs(apart[:, 0]).sum(axis=2) @ weight,
         adv_balanced_measured=0.5 * signed.sum(axis=2) @ weight,
         queries_to_detect=queries_to_detect(found.gap, accuracy=accuracy.mean(axis=0)),
-        smallest_cell=small[1],
-        small_cells=small[0],
+        smallest_cell=np.full(size, small[1]),
+        small_cells=np.full(size, small[0]),
     ), excess
 
 

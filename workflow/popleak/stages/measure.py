@@ -171,7 +171,8 @@ def run(
             for number, pool in scoring.pools.items():
                 said = Said.together([_side(side[number], b) for b, side in enumerate(sides)])
                 who = {**constant, "defence": defence, **said.keys}
-                model_parts.append({**who, "role": "victim", **fair(said, pool, worlds)})
+                floor = stream(settings, pair, defence, number, "floor")
+                model_parts.append({**who, "role": "victim", **fair(said, pool, worlds, floor)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
             there = stored.read(shadows, pair=pair.pair, arm=arm)
@@ -264,16 +265,16 @@ def status(scores: np.ndarray, finite: np.ndarray) -> np.ndarray:
     return fairness.status(scores, finite) if scores.ndim == 2 else classes.status(scores, finite)
 
 
-def stream(settings: MeasureStep, pair: Pair, defence: str, split: int) -> np.random.Generator:
-    """Return the bootstrap's own generator of one file of victims: pairs of worlds and poisons share no draws."""
-    return generator(settings.seed, "bootstrap", settings.task, settings.model_id, pair.pair, defence, split)
+def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:
+    """Return the own generator of one file of victims, for the bootstrap or `what` else: pairs of worlds and poisons share no draws."""
+    return generator(settings.seed, what, settings.task, settings.model_id, pair.pair, defence, split)
 
 
-def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
-    """Return the measures of K models: columns of `models`, each (K,)."""
+def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the measures of K models: columns of `models`, each (K,). rng: of what is simulated, with more than two classes."""
     unknown = dict.fromkeys(MEASURED, np.full(len(said.auc), np.nan))
     if pool.classes > 2:
-        several = classes.fair(said.cells, pool.halved, share=worlds.share, joints=worlds.joints)
+        several = classes.fair(said.cells, pool.halved, share=worlds.share, joints=worlds.joints, rng=rng)
         return {**unknown, **several._asdict(), "status": said.status}
     halves = said.positives
     positives = halves.sum(axis=1)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..attacks.base import Attack, Game, Poison, Query, Records
+from ..attacks.base import Attack, Game, Poison, Query, Records, hard_labels
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.protocols import Role
@@ -249,12 +249,6 @@ def outputs_of(answers: stored.Answers, chosen: np.ndarray, points: np.ndarray, 
     elif not finite:
         np.nan_to_num(seen, copy=False, nan=0.5, posinf=1.0, neginf=0.0)
     return hard_labels(seen, classes=seen.shape[2] if several else 2) if access == "labels" else seen
-
-
-def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
-    """Return the labels, as floats, of scores (..., q), 1 from one half on; of more than two classes the label of the largest score, of equals
-    the first, of scores (..., q, C)."""
-    return (scores >= 0.5 if classes == 2 else scores.argmax(axis=-1)).astype(np.float64)
 
 
 def shadows_by_world(
