@@ -68,7 +68,6 @@ class Model:
                 f"model {self.name}: it tells {self.classes} classes apart, and the label has {classes}: choose another model or label"
             )
         shape = self.shape(n_features, settings) if self.gradient else None
-        Form(shape, classes).check(n_features)
         if shape is not None and given is not None and shape != given:
             told = [
                 " x ".join(map(str, one)) if len(one) > 1 else f"a row of {one[0]} features" for one in (shape, given)
@@ -76,6 +75,7 @@ class Model:
             raise PopleakError(
                 f"model {self.name}: its input is {told[0]}, and a record is {told[1]}: choose another model or dataset"
             )
+        Form(shape, classes).check(n_features)
 
     def architecture(self, n_features: int, settings: Settings, classes: int = 2) -> Chain | Module:
         """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, for any other module its form.

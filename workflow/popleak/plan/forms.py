@@ -79,6 +79,6 @@ def _binary(task: ResolvedTask, classes: int) -> Iterator[tuple[str, str]]:
     for defence in task.defences:
         if searches.searched(defence):
             yield (
-                f"eo_weight: auto of defence {defence.id!r}, which searches on rates of two classes,",
+                f"eo_weight: auto of defence {defence.id!r}",
                 "give it a number",
             )
