@@ -24,8 +24,10 @@ from objectives import (
     through_vmap,
 )  # fmt: skip
 from odd_models import LayerNorm, build
+from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.core.seeds import generator
+from popleak.engine.eo import Penalty
 from popleak.engine.fit import (
     Form,
     Module,
@@ -196,3 +198,30 @@ def test_layer_norm_is_stacked_with_weights(monkeypatch):
     through_vmap(monkeypatch)
     together = fit(make, table("smooth", 2), DRAWN, SEEDS, TRAINING, objective=aim)
     assert np.abs(alone.weights - together.weights).max() < 1e-10
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_convolution_net_of_the_suite_stacked_as_one_at_a_time(monkeypatch, classes, dtype, stacked):
+    """Three epochs with the Equalized Odds term, against one model at a time in plain torch."""
+    model = plugins.load("models", "cnn")
+    make = model.architecture(SIDE * SIDE, model.Settings(), classes)
+    if stacked:
+        through_vmap(monkeypatch, 2)
+    data = table("image", classes, dtype)
+    fitted = fit(make, data, DRAWN, SEEDS, TRAINING, penalty=Penalty(1.5), stack=2)
+    assert largest(make, data, fitted, None, eo_weight=1.5) < TOLERANCE[dtype]
+    scores = predict(make, fitted.weights, data.x[:20])
+    assert scores.shape == ((len(SEEDS), 20) if classes == 2 else (len(SEEDS), 20, 4))
+
+
+def test_a_normalised_convolution_net_is_trained_alone_and_kept_whole():
+    """Batch norm has buffers, which are stored behind the weights: scores do not depend on what else is scored."""
+    model = plugins.load("models", "cnn")
+    make = model.architecture(SIDE * SIDE, model.Settings(batch_norm=True), 2)
+    data = table("image", 2, np.float32)
+    fitted = fit(make, data, DRAWN, SEEDS, TRAINING)
+    assert np.array_equal(fitted.weights[2], fit(make, data, DRAWN[2:], SEEDS[2:], TRAINING).weights[0])
+    alone = [predict(make, fitted.weights[:1], data.x[i : i + 1])[0, 0] for i in range(5)]
+    assert predict(make, fitted.weights[:1], data.x[:5])[0] == pytest.approx(np.array(alone), abs=1e-6)

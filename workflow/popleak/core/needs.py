@@ -169,7 +169,7 @@ def held(cells: Sequence[Sequence[int]], shares: Mapping[str, float], fewest: bo
     def cut(rows: float) -> int:
         return math.floor(rows + 1e-9) if fewest else math.ceil(rows - 1e-9)
 
-    return {(pool, y, a): cut(shares[pool] * cells[y][a]) for pool in shares for y in (0, 1) for a in (0, 1)}
+    return {(pool, y, a): cut(shares[pool] * cells[y][a]) for pool in shares for y in range(len(cells)) for a in (0, 1)}
 
 
 def room(need: Need, pools: Pools) -> int:

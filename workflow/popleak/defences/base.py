@@ -229,13 +229,6 @@ class Defence:
         """
         raise NotImplementedError
 
-    def check(self, classes: int) -> None:
-        """Raise PopleakError in one line where the defence cannot take a label of so many classes."""
-        if self.classes is not None and self.classes != classes:
-            raise PopleakError(
-                f"it takes a label of {self.classes} classes, and the label has {classes}: give the task its own `defences` or label"
-            )
-
 
 class TrainSettings(Settings):
     """Settings of a defence that trains a new model."""

@@ -56,15 +56,26 @@ class Model:
 
         return Chain(sides)()
 
-    def check(self, n_features: int, settings: Any, classes: int = 2) -> None:
-        """Raise PopleakError in one line where the model does not fit records of so many features, or a label of so many classes."""
+    def check(self, n_features: int, settings: Any, classes: int = 2, given: tuple[int, ...] | None = None) -> None:
+        """Raise PopleakError in one line where the model does not fit records of so many features, or a label of so many classes.
+
+        given: the shape of a record as its dataset declares it, (n_features,) for a row of features; None: nobody says.
+        """
         from ..engine.architecture import Form
 
         if self.classes is not None and self.classes != classes:
             raise PopleakError(
                 f"model {self.name}: it tells {self.classes} classes apart, and the label has {classes}: choose another model or label"
             )
-        Form(self.shape(n_features, settings) if self.gradient else None, classes).check(n_features)
+        shape = self.shape(n_features, settings) if self.gradient else None
+        if shape is not None and given is not None and shape != given:
+            told = [
+                " x ".join(map(str, one)) if len(one) > 1 else f"a row of {one[0]} features" for one in (shape, given)
+            ]
+            raise PopleakError(
+                f"model {self.name}: its input is {told[0]}, and a record is {told[1]}: choose another model or dataset"
+            )
+        Form(shape, classes).check(n_features)
 
     def architecture(self, n_features: int, settings: Any, classes: int = 2) -> Chain | Module:
         """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, for any other module its form.

@@ -15,12 +15,10 @@ from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
 from ..steps.split import SplitStep
-from . import cost, games, rawfiles, searches, sizes
+from . import cost, forms, games, rawfiles, searches, sizes
 from .steps import Step, Steps, add
 
 D = TypeVar("D", bound=DrawStep)
-CLASSES = 2
-"""Classes of every dataset's label."""
 
 
 class TaskContext:
@@ -35,8 +33,9 @@ class TaskContext:
         raw: rawfiles.Raw | None = None,
     ) -> None:
         """raw: the raw files where they are known, of a task whose options and sizes are settled."""
-        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        self.features += task.attribute_in_features
+        self.form = forms.of_task(task)
+        self.features = self.form.features
+        forms.check(task, self.form)
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
@@ -72,9 +71,8 @@ class TaskContext:
             return None
         own = plugin.Settings.model_validate(model.settings)
         try:
-            if plugins.load("datasets", self.task.dataset).n_features is not None:
-                plugin.check(self.features, own)
-            return self._shape_of(plugin.sides(self.features, own), self.experiment.engine.backend)
+            sides = plugin.sides(self.features, own, **self.form.keywords(plugin))
+            return self._shape_of(sides, self.experiment.engine.backend)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
@@ -93,7 +91,6 @@ class TaskContext:
         asks for that the compiled loops do not hold is trained by torch. Raises PopleakError where it cannot be trained."""
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
         try:
-            plugin.check(CLASSES)
             if shape is None:
                 return 1e-4
             slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core import plugins
 from ..engine.objective import not_in_numba
-from . import cost
+from . import cost, forms
 from .build import Plan
 from .steps import Step
 
@@ -128,11 +128,13 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
     found: dict[tuple[str, float], dict[str, None]] = {}
     backend = plan.experiment.engine.backend
     for task in plan.tasks:
+        form = forms.of_task(task)
         for model in (*task.models, *task.shadow_models):
             plugin = plugins.load("models", model.name)
             if not plugin.gradient:
                 continue
-            sides = plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings))
+            own = plugin.Settings.model_validate(model.settings)
+            sides = plugin.sides(form.features, own, **form.keywords(plugin))
             if (usual := cost.factor(sides, backend)) > 1:
                 reason = not_in_numba(sides) or "engine.backend is torch"
                 found.setdefault((reason, usual), {})[model.id] = None

@@ -97,7 +97,7 @@ class JudgePlan:
     def _query(
         self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[QueryDraw]
     ) -> Step[QueryStep]:
-        numbers, used = self.plan.models * 2 * self.task.query_rows, self._files(cut, arms)
+        numbers, used = self.plan.models * 2 * self.task.query_rows * self.plan.form.outputs, self._files(cut, arms)
         settings = QueryStep(
             model=model.name,
             model_settings=model.settings,
@@ -114,7 +114,7 @@ class JudgePlan:
             modules=("popleak.stages.query", *_modules(model, arms)), models=asked,
             mem_mb=cost.memory(numbers * (1 + max(settings.repeats) // 8), self.plan.features),
             seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], len(arms)),
-            mb=asked * 2 * self.task.query_rows * 3.2e-6,
+            mb=asked * 2 * self.task.query_rows * self.plan.form.outputs * 3.2e-6,
         )  # fmt: skip
 
     @staticmethod
@@ -263,7 +263,8 @@ class JudgePlan:
             worlds=worlds,
             weights=weights,
         )
-        numbers = self.plan.models * max(2 * self.task.query_rows, self.task.rows if attack.access == "rows" else 0)
+        seen = 2 * self.task.query_rows * self.plan.form.outputs
+        numbers = self.plan.models * max(seen, self.task.rows if attack.access == "rows" else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
         count = sum(len(game.worlds) for game in cut)
         calibrations = (

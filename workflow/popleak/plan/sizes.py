@@ -218,7 +218,9 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
         for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
                 need = needs.Need("rows", pool, stratum, rows)
-                there = shares[pool] * sum(cells.counts[y][a] for y in (0, 1) for a in (0, 1) if need.covers(y, a))
+                there = shares[pool] * sum(
+                    row[a] for y, row in enumerate(cells.counts) for a in (0, 1) if need.covers(y, a)
+                )
                 if there:
                     found.append((rows / there, -ratio, need, there))
     if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:

@@ -132,7 +132,7 @@ class FittingOwner(Owner):
     def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
         """Return what each model does on its own clean rows of (k, v)."""
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
-        if not rows.shape[1]:
+        if not rows.shape[1] or self.fitter.records.classes > 2:  # nothing is chosen on rates of more than two classes
             return Validation(positives, counts)
         if self.fitter.build is None:  # no penalty is asked of a closed form
             return Validation(positives, counts)

@@ -65,7 +65,7 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
         settings=settings.plain(),
         code=code,
         inputs=[data, pools],
-        label_rate=float(records.y.mean()),
+        label_rate=records.label_rate,
     )
     with store.Writer(output, facts) as writer:
         if isinstance(settings, QueryDraw):
@@ -201,7 +201,7 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
         rng = generator(settings.seed, settings.key, "query", number)
         rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
         origin[i] = origins(records.y[rows[i]], records.a[rows[i]], one.ratios, settings.mode, float(records.y.mean()))
-        if records.cell is not None:
+        if records.cell is not None and records.classes == 2:
             inside = pool == 0
             law = np.zeros((2, int(records.cell.max()) + 1, 2), dtype=np.int64)
             np.add.at(law, (records.a[inside], records.cell[inside], records.y[inside]), 1)
@@ -216,6 +216,7 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
     }
     if records.cell is not None:
         columns["cell"] = arrays.fixed(records.cell[rows])
+    if laws:
         columns["law"] = arrays.fixed(np.array(laws))
     return columns
 

@@ -96,7 +96,7 @@ class Asking:
         self.repeats, self.records, self.how = repeats, records, how
 
     def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the models' own scores (K, q) on rows (q,) of the records."""
+        """Return the models' own scores (K, q), or (K, q, C) for C > 2 classes, on rows (q,) of the records."""
         return answer(self.model, self.own, weights, self.records, rows, self.how)
 
     @staticmethod
@@ -114,8 +114,8 @@ class Asking:
         self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
-        scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
-        group = np.empty(scores.shape, dtype=np.int8)
+        scores = np.empty((len(there.weights), _width(sets), *_each(self.records)), dtype=np.float32)
+        group = np.empty(scores.shape[:2], dtype=np.int8)
         for split, asked in sets.items():
             mine = there.keys["split"] == split
             if mine.any():
@@ -132,16 +132,21 @@ class Asking:
             if repeats > 1:
                 yield _columns(there, world, pair, arm.arm, repeats, "labels", share)
 
-    @staticmethod
-    def nobody(pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
+    def nobody(self, pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
         """Return the columns of no answers."""
         keys = {name: np.empty(0, np.int64) for name in KEPT} | {"ratio": np.empty(0)}
-        return _columns(empty(keys), 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
+        scores = np.empty((0, _width(sets), *_each(self.records)), np.float32)
+        return _columns(empty(keys), 0, pair, NONE, 1, "scores", scores)
 
 
 def votes(given: np.ndarray) -> np.ndarray:
-    """Return the share (q,) of a model's answers (repeats, q) with label 1; where half of them have, the first answer decides, so that
-    a tie leans to neither label."""
+    """Return how often a model's answers name a label: of answers (repeats, q) the share (q,) with label 1, of answers (repeats, q, C) the
+    share (q, C) of each. Where labels are named equally often the first answer decides, so that a tie leans to none of them."""
+    if given.ndim == 3:
+        labels = given.argmax(-1)
+        share = np.stack([(labels == label).mean(axis=0) for label in range(given.shape[-1])], -1, dtype=np.float32)
+        first = np.arange(share.shape[-1]) == labels[0][:, None]
+        return np.where(first & (share < 1), np.nextafter(share, np.float32(1)), share)
     labels = given >= 0.5
     share = labels.mean(axis=0)
     return np.where((share == 0.5) & ~labels[0], np.nextafter(np.float32(0.5), np.float32(0)), share)
@@ -152,6 +157,11 @@ KEPT = ("split", "model_index", "seed", "ratio")
 
 def _width(sets: Mapping[int, Points]) -> int:
     return len(next(iter(sets.values())).rows)
+
+
+def _each(records: Loaded) -> tuple[int, ...]:
+    """Return the shape of what a model answers to one query: nothing for one number, (C,) for C > 2 classes."""
+    return (records.classes,) if records.classes > 2 else ()
 
 
 def _columns(
@@ -169,9 +179,9 @@ def _columns(
 def answer(
     model: Any, own: Any, weights: np.ndarray, records: Loaded, rows: np.ndarray, how: Engine | None = None
 ) -> np.ndarray:
-    """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on rows (q,) of the records."""
+    """Return scores of models `weights` (K, P) on rows (q,) of the records: P(y = 1 | x) (K, q), or P(y | x) (K, q, C) for C > 2."""
     if not model.gradient:
         return model.predict(weights, cell=records.cell, rows=rows, settings=own)
     how = how or Engine()
-    build = model.architecture(records.x.shape[1], own)
+    build = model.architecture(records.x.shape[1], own, records.classes)
     return predict(build, weights, records.x[rows], threads=how.threads, device=how.device, backend=how.backend)

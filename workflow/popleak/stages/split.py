@@ -34,7 +34,7 @@ def assign(
     set of (y, a) cells of its rows with their counts, which for a unit of one row is its (y, a) cell.
     """
     _, index = np.unique(unit, return_inverse=True)
-    counts = np.zeros((index.max() + 1, 4), dtype=np.int64)
+    counts = np.zeros((index.max() + 1, 2 * max(int(y.max(initial=0)) + 1, 2)), dtype=np.int64)
     np.add.at(counts, (index, 2 * y.astype(int) + a), 1)
     _, stratum = np.unique(counts, axis=0, return_inverse=True)
     stratum = stratum.reshape(-1)

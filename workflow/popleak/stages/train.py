@@ -63,7 +63,9 @@ class Fitter:
         self.how = how or How()
         self.records = records
         self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
-        self.build = self.model.architecture(records.x.shape[1], self.settings) if self.model.gradient else None
+        self.build = (
+            self.model.architecture(records.x.shape[1], self.settings, records.classes) if self.model.gradient else None
+        )
 
     @property
     def alone(self) -> bool:

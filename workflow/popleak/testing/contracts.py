@@ -19,7 +19,19 @@ import numpy as np
 from ..attacks.base import Access, Attack, Judge, TransductiveJudge
 from ..core.settings import Settings
 from ..defences.base import Defence
-from .data import SHADOWS, SIGMAS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, permuted, shadow_access
+from .data import (
+    SHADOWS,
+    SIGMAS,
+    VICTIMS,
+    Example,
+    Generate,
+    beta_scores,
+    class_scores,
+    frozen,
+    made_up,
+    permuted,
+    shadow_access,
+)
 from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
@@ -38,6 +50,7 @@ __all__ = [
     "check_gradient",
     "check_imports",
     "check_model",
+    "class_scores",
     "frozen",
     "heavy_imports",
     "made_up",
@@ -109,6 +122,7 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     ):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
     assert attack.seconds >= 0, "seconds must be at least 0"
+    assert attack.classes is None or attack.classes >= 2, "classes must be None or at least 2"
     for name, least in (("reaches", 0.5), ("reaches_many", 0.0), ("estimates_within", 0.0)):
         value = getattr(attack, name)
         assert value is None or least <= value <= 1, f"{name} must be None or from {least} to 1, not {value!r}"
@@ -317,10 +331,13 @@ def check_attack(
 ) -> None:
     """Raise AssertionError if `attack` breaks the contract.
 
-    generate, generate_many: by default what makes up models for the attack's access; settings: by default the plugin's.
+    generate, generate_many: by default what makes up models for the attack's access, and for an attack on any number of classes also models of
+    three; settings: by default the plugin's.
     """
     check_imports(attack)
-    for check in ATTACK_CHECKS:
-        check(attack, generate, settings or attack.Settings())
+    several = [class_scores] if attack.classes is None and generate is made_up else []
+    for made in (generate, *several):
+        for check in ATTACK_CHECKS:
+            check(attack, made, settings or attack.Settings())
     for check_many in MANY_CHECKS if attack.many else ():
         check_many(attack, generate_many, settings or attack.Settings())

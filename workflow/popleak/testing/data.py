@@ -8,12 +8,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..attacks.base import Access, Attack, Game, Query, Records
+from ..attacks.base import Access, Attack, Game, Query, Records, hard_labels
 from ..core.seeds import generator
 
 VICTIMS, SHADOWS, POINTS, SIGMAS = 100, 20, 100, 4.5
 SIDES = (6, 8, 4, 1)
 """Sides of the made-up chains."""
+CLASSES = 3
+"""Classes of the label for an attack on any number of them, beside two."""
 RECORDS, ROWS = 2000, 200
 """Made-up records and rows of a sample."""
 
@@ -89,6 +91,34 @@ def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0)
     game = Game(*ratios, rows=200, mode="natural", model="logistic", seed=seed)
     shadows, victims = outputs(shadow_access(attack), SHADOWS), outputs(attack.access, VICTIMS)
     return Example.of([*shadows, *victims], query, game)
+
+
+def class_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
+    """Return models of CLASSES classes, as `beta_scores` does of two: what a model is not sure of is split at random among the other classes."""
+    rng = generator("contract", "classes", kind, seed)
+    example = beta_scores(attack, kind=kind, seed=seed)
+    y = frozen(rng.integers(0, CLASSES, POINTS).astype(np.int8))
+    origin, level = example.query.origin, rng.uniform(0.5, 0.6, POINTS)
+    shift = {"easy": 0.25, "null": 0.0}[kind]
+
+    def outputs(access: Access, world: int, models: int) -> np.ndarray:
+        mean = level + np.where(origin == world, shift, -shift)
+        parts = []
+        for _ in range(2 if access == "pair" else 1):
+            sure = rng.beta(8 * mean, 8 * (1 - mean), size=(models, POINTS))
+            part = rng.dirichlet(np.ones(CLASSES - 1), size=(models, POINTS)) * (1 - sure)[..., None]
+            whole = np.concatenate([sure[..., None], part], axis=2)
+            order = (np.arange(CLASSES) - y[:, None]) % CLASSES  # the true label's column first
+            parts.append(np.take_along_axis(whole, np.broadcast_to(order, whole.shape), 2))
+        found = np.concatenate(parts, axis=1)
+        return frozen((hard_labels(found, classes=CLASSES) if access == "labels" else found).astype(np.float32))
+
+    made = (
+        outputs(access, world, models)
+        for access, models in ((shadow_access(attack), SHADOWS), (attack.access, VICTIMS))
+        for world in (0, 1)
+    )
+    return Example.of(made, example.query._replace(y=y), example.game)
 
 
 def permuted(weights: np.ndarray, sides: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
