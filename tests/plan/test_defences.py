@@ -180,8 +180,8 @@ def test_a_defence_of_another_number_of_classes_is_refused_in_one_line(monkeypat
     with pytest.raises(PopleakError) as error:
         tiny.build(defences=["none", "threshold-optimizer"])
     assert str(error.value) == (
-        "config: tasks: synthetic-group: defence 'threshold-optimizer' of model 'mlp': it takes a label of 3 classes, and the label has 2: "
-        "give the task its own `defences` or label"
+        "config: tasks: synthetic-group: defence 'threshold-optimizer' is for labels of 3 classes, and that of dataset synthetic has 2: "
+        "leave it out, or give the task its own `defences`"
     )
 
 

@@ -60,25 +60,28 @@ def check(task: ResolvedTask, form: Form) -> None:
                 plugin.check(form.features, own, form.classes)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"{where}: model {model.id!r}: {error}") from None
-    for what, remedy in _binary(task, form.classes) if form.classes != 2 else ():
+    for what, number, remedy in (*_plugins(task, form.classes), *(_binary(task) if form.classes != 2 else ())):
+        word = "two" if number == 2 else number
         raise PopleakError(
-            f"{where}: {what} is for labels of two classes, and that of dataset {task.dataset} has {form.classes}: {remedy}"
+            f"{where}: {what} is for labels of {word} classes, and that of dataset {task.dataset} has {form.classes}: {remedy}"
         )
 
 
-def _binary(task: ResolvedTask, classes: int) -> Iterator[tuple[str, str]]:
-    """Yield what of the task cannot do with so many classes, and the remedy."""
-    if task.ratio_mode != "natural":
-        yield f"ratio_mode: {task.ratio_mode}", "choose natural"
-    if any(task.poison.shares):
-        yield "poison, which flips labels,", "leave it out"
+def _plugins(task: ResolvedTask, classes: int) -> Iterator[tuple[str, int, str]]:
+    """Yield the attacks and defences of the task that cannot do with so many classes, the number they are for, and the remedy."""
     for kind, chosen in (("attack", task.attacks), ("defence", task.defences)):
         for one in chosen:
-            if plugins.load(f"{kind}s", one.name).classes not in (None, classes):
-                yield f"{kind} {one.id!r}", f"leave it out, or give the task its own `{kind}s`"
+            number = plugins.load(f"{kind}s", one.name).classes
+            if number not in (None, classes):
+                yield f"{kind} {one.id!r}", number, f"leave it out, or give the task its own `{kind}s`"
+
+
+def _binary(task: ResolvedTask) -> Iterator[tuple[str, int, str]]:
+    """Yield the settings of the task that are for two classes, with that number and the remedy."""
+    if task.ratio_mode != "natural":
+        yield f"ratio_mode: {task.ratio_mode}", 2, "choose natural"
+    if any(task.poison.shares):
+        yield "poison, which flips labels,", 2, "leave it out"
     for defence in task.defences:
         if searches.searched(defence):
-            yield (
-                f"eo_weight: auto of defence {defence.id!r}",
-                "give it a number",
-            )
+            yield f"eo_weight: auto of defence {defence.id!r}", 2, "give it a number"
