@@ -203,7 +203,8 @@ def run(
                 made = there.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}
                 state = made.get("state", np.empty((len(rows), 0)))
-                write_models(writers[role], Models(keys, *(made[name] for name in train.MADE), state), made_of)
+                ready = Models(keys, **{name: made[name] for name in train.MADE}, state=state)
+                write_models(writers[role], ready, made_of)
     there.tell()
 
 

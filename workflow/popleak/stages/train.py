@@ -167,7 +167,7 @@ def run(
                 made_of = there.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
                 found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
-                models = Models(keys, *(found[name] for name in MADE), np.empty((len(rows), 0)))
+                models = Models(keys, **{name: found[name] for name in MADE}, state=np.empty((len(rows), 0)))
                 write(writers[role], models, made_of, validation_loss=found["validation_loss"])
     there.tell()
 

@@ -98,9 +98,11 @@ def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = No
     weights = np.concatenate([arrays.matrix(table["weights"]) for table in found])
     state = [arrays.matrix(table["state"]) for table in found if "state" in table.column_names]
     return Models(
-        {name: column[name] for name in KEYS}, weights, *(column[name] for name in FOUND),
-        np.concatenate(state) if state else np.empty((len(weights), 0)),
-    )  # fmt: skip
+        {name: column[name] for name in KEYS},
+        weights,
+        **{name: column[name] for name in FOUND},
+        state=np.concatenate(state) if state else np.empty((len(weights), 0)),
+    )
 
 
 def matching(models: Models, seeds: np.ndarray) -> Models | None:
