@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,18 @@ def check_stack(defence: Defence, settings: Settings) -> None:
     assert alone == whole[1:2], "a model depends on those beside it"
 
 
+def check_diverged(defence: Defence, settings: Settings) -> None:
+    """A base model that diverged ends nothing, has a finite state where there is one, and leaves the models beside it as they are."""
+    owners = made_up_owners()
+    whole = _bits(released(defence, settings, owners.owner(defence)))
+    owner = owners.owner(defence)
+    weights, finite = owner.population.weights.copy(), owner.population.finite.copy()
+    weights[1], finite[1] = np.nan, False
+    owner.population = replace(owner.population, weights=frozen(weights), finite=finite)
+    found = _bits(released(defence, settings, owner))
+    assert [found[k] == whole[k] for k in (0, 2, 3)] == [True] * 3, "a diverged base model moves those beside it"
+
+
 def asked(defence: Defence) -> Iterator[np.ndarray]:
     """Yield scores (q,) of a model, and (q, C) where a defence takes any number of classes; the extremes are among them."""
     rng = generator("contract", "answers")
@@ -239,6 +252,7 @@ DEFENCE_CHECKS = (
     check_needs,
     check_repeats,
     check_stack,
+    check_diverged,
     check_answers,
 )
 
