@@ -166,7 +166,7 @@ def run(
                 base = matching(read_models(models[role], world=world), keys["seed"])
                 if base is None or not np.array_equal(keys["seed"], seeds):
                     named = " and ".join(str(path) for path in (draw[0], *complement[:1]))
-                    raise PopleakError(f"{models[role][0]}: holds other models than {named}: delete it and run again")
+                    raise PopleakError(f"{models[role][0]}: holds models other than {named}: delete it and run again")
                 made_of = there.keys(keys["seed"], rows, other, base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
