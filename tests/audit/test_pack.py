@@ -278,7 +278,7 @@ def test_a_key_of_another_pack_is_refused(plan, handed, tmp_path):
         judge(out / "answers.parquet", key=out / "points.parquet")
     with pytest.raises(PopleakError, match="victims without a world"):
         judge(out / "answers.parquet")
-    with pytest.raises(PopleakError, match="ratios: the packed game says it already"):
+    with pytest.raises(PopleakError, match="ratios: the packed game says this already"):
         judge(out / "answers.parquet", key=key, ratios=(0, 1))
 
 
