@@ -177,7 +177,7 @@ def test_what_is_wrong_with_an_attack_is_one_line():
         popleak.attack("kl2")
     with pytest.raises(popleak.PopleakError, match=r"attack 'kl': clips: unknown key .did you mean 'clip'"):
         popleak.attack("kl", clips=1)
-    with pytest.raises(popleak.PopleakError, match=r"reads y, origin of the query points: give calibrate\(\) these"):
+    with pytest.raises(popleak.PopleakError, match=r"needs y, origin of the query points: pass them to calibrate\(\)"):
         popleak.attack("threshold").calibrate(beta(1, 0), beta(1, 1))
     one = popleak.attack("kl")
     with pytest.raises(ValueError, match=r"must be \(S0, m\) and \(S1, m\)"):

@@ -164,7 +164,7 @@ def test_shadows_of_one_defence_alone():
 def test_an_attack_that_lacks_what_it_needs_is_left_out_with_the_reason():
     answers, points = forty.made()
     found = judge(answers)
-    assert found.left_out["threshold"] == "reads y and origin of the query points, which nobody gave"
+    assert found.left_out["threshold"] == "reads y and origin of the query points, which were not given"
     assert found.left_out["pair"].startswith("compares a base model with a defended one")
     assert {"kl", "meta", "per-point", "kl-label", "best"} <= set(found.leakage["adversary"])
     assert "left out: threshold reads y and origin" in str(found)
@@ -200,7 +200,7 @@ def test_settings_of_an_attack():
     assert found.loc["wide", "abstained"] == 1.0 and found.loc["accuracy-gap", "abstained"] < 1.0
     with pytest.raises(PopleakError, match="attack 'accuracy-gap': tau: input should be less than or equal to 1"):
         judge(answers, points, attacks=[{"name": "accuracy-gap", "settings": {"tau": 2}}])
-    with pytest.raises(PopleakError, match="'kl' is there twice"):
+    with pytest.raises(PopleakError, match="'kl' appears twice"):
         judge(answers, points, attacks=["kl", "kl"])
 
 
@@ -208,7 +208,7 @@ def test_one_split_gives_no_verdict():
     answers, points = forty.made()
     found = judge(answers.assign(split=0), points, attacks=["kl"])
     assert set(found.leakage["against_chance"]) == {"cannot tell"}
-    assert "caution: all models are of one pool split" in str(found)
+    assert "caution: all models belong to one pool split" in str(found)
     assert judge(answers.drop(columns="split"), points, attacks=["kl"]).leakage.equals(found.leakage)
 
 
@@ -248,12 +248,12 @@ def change(column, value, row=3):
         (change("world", None), r"line 5, column 'world': empty: a shadow's world"),
         (change("world", None, 1), "victims without a world"),
         (change("split", 0.5), r"line 5, column 'split': 0.5: give a whole number"),
-        (change("model", "m2"), r"line 5, column 'model': 'm2' stands in line 4 already"),
+        (change("model", "m2"), r"line 5, column 'model': 'm2' is in line 4 already"),
         (change("model", None), r"line 5, column 'model': empty"),
         (change("q7", 1.5), r"line 5, column 'q7': 1.5 is no score in \[0, 1\]"),
         (change("q7", float("inf")), r"line 5, column 'q7': inf is no score"),
         (change("q7", None), r"line 5, column 'q7': no score: give one, or say 'diverged'"),
-        (change("q7", "high"), r"line 5, column 'q7': 'high' is no number"),
+        (change("q7", "high"), r"line 5, column 'q7': 'high' is not a number"),
         (lambda t: t.assign(status="lost"), r"column 'status': 'lost': give ok or diverged"),
         (lambda t: t[t["role"] == "shadow"], "no row has role 'victim'"),
         (lambda t: t.drop(index=0), "split 0, defence 'none': 1 victims of world 0 and 2 of world 1: give equally many"),
@@ -262,7 +262,7 @@ def change(column, value, row=3):
         (lambda t: t.drop(columns="model").assign(defence=["a", "b"] * 20), "several defences and no column 'model'"),
         (lambda t: pd.concat([t, t.assign(defence="x", split=0)]), "'m8' is in another split or world than in an earlier row"),
         (lambda t: t.drop(columns="q7"), r"60 query points of split|60 query points, but the models answered 59"),
-        (lambda t: t.rename(columns={"q7": "p7"}), "query point 'q7' is no column of the answers, and their 'p7' is not here"),
+        (lambda t: t.rename(columns={"q7": "p7"}), "query point 'q7' is not a column of the answers, and their 'p7' is not here"),
     ],
     ids=lambda one: None if callable(one) else one[:40],
 )  # fmt: skip
@@ -278,10 +278,10 @@ def test_a_bad_table_of_answers_is_one_line(files, capsys, edit, message):
     ("edit", "message"),
     [
         (lambda t: t.assign(age=1), "unknown column 'age'"),
-        (lambda t: t[["point"]], "says nothing of the query points"),
+        (lambda t: t[["point"]], "says nothing about the query points"),
         (change("y", 2), "line 5, column 'y': 2: give 0 or 1"),
         (change("a", None), "line 5, column 'a': empty"),
-        (change("point", "q2"), "query point 'q2' stands there twice"),
+        (change("point", "q2"), "query point 'q2' appears twice"),
         (lambda t: t.assign(origin=0), "must come from both worlds"),
         (lambda t: t.assign(split=1), "split 0|0 query points of split 0, but the models answered 60"),
     ],
@@ -298,8 +298,8 @@ def test_a_bad_table_of_query_points_is_one_line(files, edit, message):
     ("name", "data", "message"),
     [
         ("a.csv", b"role,world\nvictim,0,1\n", "cannot be read as comma-separated text"),
-        ("a.csv", b"role,role,world\nvictim,a,1\n", "column 'role' stands there twice"),
-        ("a.csv", b"role,world\n", "holds no rows"),
+        ("a.csv", b"role,role,world\nvictim,a,1\n", "column 'role' appears twice"),
+        ("a.csv", b"role,world\n", "has no rows"),
         ("a.csv", b"", "cannot be read as comma-separated text"),
         ("a.parquet", b"PAR1 nothing", "cannot be read as Parquet"),
         ("a.xlsx", b"x", "a table here is .csv"),
@@ -318,7 +318,7 @@ def test_a_file_that_is_no_table_is_one_line(tmp_path, name, data, message):
     ("words", "message"),
     [
         (("--attacks", "kl2"), "attacks: 'kl2' is unknown: choose from"),
-        (("--ratios", "0.5", "1.5"), "ratios: two shares"),
+        (("--ratios", "0.5", "1.5"), "ratios: give two shares"),
         (("--control", "fft"), "give DEFENCE=CONTROL"),
         (("--margin", "2"), "margin: input should be less than 1"),
         (("--guesses", "g.csv"), "guesses are graded by the key"),

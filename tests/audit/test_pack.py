@@ -135,13 +135,13 @@ def test_ids_are_new_each_time_and_say_nothing_of_the_draw(plan, tmp_path):
 
 def test_nothing_half_written(plan, tmp_path, monkeypatch):
     out, key = packed(plan, tmp_path)
-    with pytest.raises(PopleakError, match="is there already"):
+    with pytest.raises(PopleakError, match="exists already"):
         packed(plan, tmp_path)
     key.unlink()
-    with pytest.raises(PopleakError, match="is there already"):
+    with pytest.raises(PopleakError, match="exists already"):
         packed(plan, tmp_path)
     shutil.rmtree(out)
-    with pytest.raises(PopleakError, match="lies in the folder that is handed out"):
+    with pytest.raises(PopleakError, match="is in the folder that is handed out"):
         pack.write(plan, pack.find(plan), out, out / "key.parquet")
     monkeypatch.setattr(pack.Path, "rename", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
@@ -151,7 +151,7 @@ def test_nothing_half_written(plan, tmp_path, monkeypatch):
 
 def test_a_run_that_is_not_finished_is_one_line(plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PopleakError, match=r"results/store/query/.*: the run is not finished"):
+    with pytest.raises(PopleakError, match=r"results/store/query/.*: missing, so the run is not finished"):
         packed(plan, tmp_path)
 
 
@@ -239,7 +239,7 @@ def test_who_abstains_is_half_right(handed):
         (lambda t: t.assign(sure=1), "unknown column 'sure'"),
         (lambda t: t.iloc[1:], "1 of 72 victims have no guess"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "line 74, column 'model': .* has a guess already"),
-        (lambda t: t.assign(model=[f"x{name}" for name in t["model"]]), "is no victim of the key"),
+        (lambda t: t.assign(model=[f"x{name}" for name in t["model"]]), "is not a victim in the key"),
         (lambda t: t.assign(guess=2), r"line 2, column 'guess': 2: give -1 or 0 or 1"),
         (lambda t: t.assign(guess=[None, *t["guess"][1:]]), r"line 2, column 'guess': empty"),
         (lambda t: t.assign(score=[None, *t["score"][1:]]), r"line 2, column 'score': nan: give a finite number"),
@@ -272,13 +272,13 @@ def test_a_key_of_another_pack_is_refused(plan, handed, tmp_path):
     _, other = packed(plan, tmp_path / "again")
     with pytest.raises(PopleakError, match="is not in the key: give the key that was written with these answers"):
         judge(out / "answers.parquet", key=other)
-    with pytest.raises(PopleakError, match="is no victim of the key"):
+    with pytest.raises(PopleakError, match="is not a victim in the key"):
         judge(key=other, guesses={"eve": path})
-    with pytest.raises(PopleakError, match="no key: `popleak pack` writes it"):
+    with pytest.raises(PopleakError, match="not a key: `popleak pack` writes one"):
         judge(out / "answers.parquet", key=out / "points.parquet")
     with pytest.raises(PopleakError, match="victims without a world"):
         judge(out / "answers.parquet")
-    with pytest.raises(PopleakError, match="ratios: the packed game says it already"):
+    with pytest.raises(PopleakError, match="ratios: the packed game says this already"):
         judge(out / "answers.parquet", key=key, ratios=(0, 1))
 
 

@@ -147,7 +147,7 @@ def test_rehearsal_against_validation_is_arithmetic(tmp_path):
     greedy = ["none", {"name": "rehearsal", "settings": {"rehearsal": 0.95}}]
     with pytest.raises(
         PopleakError,
-        match=r"loans: defence 'rehearsal': rehearsal: a share of 0\.95 of a model's 40 rows is more of a group, .* held out 4: lower it to 0\.91 ",
+        match=r"loans: defence 'rehearsal': rehearsal: a share of 0\.95 of a model's 40 rows may need more rows of a group, .* held out 4: lower it to 0\.91 ",
     ):
         plan.build(experiment(task(put(tmp_path, people(400))), defences=greedy))
     least = ["none", {"name": "rehearsal", "settings": {"rehearsal": 0.9}}]
@@ -166,7 +166,7 @@ def test_rows_auto(tmp_path):
     put(tmp_path, people(2000))
     assert plan.build(experiment(task(path, rows="auto"))).steps["draw"].keys() != built.steps["draw"].keys()
     put(tmp_path, people(30))
-    with pytest.raises(PopleakError, match=r"loans: rows: auto: a group has \d+ rows, too few to share out"):
+    with pytest.raises(PopleakError, match=r"loans: rows: auto: a group has \d+ rows, too few to divide into pools"):
         plan.build(experiment(task(path, rows="auto", query_rows="auto")))
     adult = plan.build(experiment({"dataset": "adult", "rows": "auto", "query_rows": "auto"}))
     assert {getattr(step.settings, "rows", 2000) for step in adult.steps["draw"].values()} == {2000}
@@ -234,8 +234,8 @@ def test_check_says_all_problems_of_all_tasks(tmp_path):
         "  group 1 (female): 160 rows, 71.9 % with y = 1",
         "  rows: 40; the pools give 64 at most",
         "  query_rows: 20; the pools give 31 at most",
-        "  look at rows: where P(a = 1) is 1 a draw takes 62 % of the rows of group female in the victim pool (40 of about 64): above 40 % an "
-        "accuracy says much of this very table: lower `rows` to 25, or judge it against its 3 placebos",
+        "  look at rows: where P(a = 1) is 1 a draw takes 62 % of the rows of group female in the victim pool (40 of about 64). Above 40 % an "
+        "accuracy depends much on this very table: lower `rows` to 25, or compare it with its 3 placebos",
     ]
 
 
@@ -266,8 +266,8 @@ def test_check_of_other_datasets_and_tight_rehearsal(capsys, monkeypatch):
     )
     _, problems = said(one)
     assert problems[0] == "check: 1 problem:" and problems[1].endswith(
-        "defence 'rehearsal': rehearsal: a share of 0.88 of a model's 60 rows is more of a group, or of a label in it, than every model is sure to have "
-        "left after training.validation held out 6: lower it to 0.74 or less, or lower training.validation"
+        "defence 'rehearsal': rehearsal: a share of 0.88 of a model's 60 rows may need more rows of a group, or of a label in it, than are left to "
+        "some models after training.validation has held out 6: lower it to 0.74 or less, or lower training.validation"
     )
     card = experiment(
         {"dataset": "adult", "rows": 60},
@@ -324,7 +324,7 @@ def test_init_proposes_a_config_that_passes_check(tmp_path, capsys, monkeypatch)
     assert capsys.readouterr().out.splitlines()[-1] == "no problem"
     before = (tmp_path / "my-loans.yaml").read_text()
     assert stages.main(["init", "My loans.csv", "--label", "income", "--group", "age"]) == 2
-    assert "my-loans.yaml: is there already" in capsys.readouterr().err
+    assert "my-loans.yaml: exists already" in capsys.readouterr().err
     assert (tmp_path / "my-loans.yaml").read_text() == before
     assert stages.main(["init", "My loans.csv", "--label", "income", "--group", "age", "--output", "cut.yaml"]) == 0
     cut = config.read("cut.yaml")["tasks"][0]["options"]

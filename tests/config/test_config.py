@@ -222,12 +222,12 @@ CASES = {
     "no tasks": ({"tasks": []}, r"^config: tasks: tuple should have at least 1 item"),
     "no attacks": ({"attacks": []}, r"^config: attacks: tuple should have at least 1 item"),
     "a long value": ({"title": ["x" * 500]}, r"^config: title: .*\.\.\.\)$"),
-    "true for a number": ({"seed": True}, r"^config: seed: true is no number: write one \(found true\)$"),
-    "true in a list of numbers": ({"repeats": [1, True]}, r"^config: repeats: true is no number"),
-    "true for a 1": ({"poison": {"group": True}}, r"^config: poison\.group: true is no number"),
+    "true for a number": ({"seed": True}, r"^config: seed: true is not a number: write one \(found true\)$"),
+    "true in a list of numbers": ({"repeats": [1, True]}, r"^config: repeats: true is not a number"),
+    "true for a 1": ({"poison": {"group": True}}, r"^config: poison\.group: true is not a number"),
     "true for a number or a word": (
         with_settings("defences", "fft", eo_weight=True),
-        r"^config: defences\.1\.settings\.eo_weight: true is no number",
+        r"^config: defences\.1\.settings\.eo_weight: true is not a number",
     ),
     "text that only looks like a number": (
         {"seed": "010"},
@@ -263,7 +263,7 @@ CASES = {
     ),
     "beyond any whole number": (
         with_settings("attacks", "meta", folds=10**400),
-        r"folds: no number here may be beyond",
+        r"folds: no number here may be larger than",
     ),
     "a deep value": ({"title": functools.reduce(lambda deep, _: [deep], range(900))}, r"^config: title: .*\[\.\.\.\]"),
     "two mistakes": ({"seed": -1, "tau": 2}, r"^config: seed: .* \[and 1 more\]$"),
@@ -300,7 +300,7 @@ def test_true_is_a_number_nowhere():
             if kinds & {int, float} and not kinds & {bool, str}:
                 asked += 1
                 for value in (True, [True], [[0, True]]):
-                    with pytest.raises(ValidationError, match="is no number"):
+                    with pytest.raises(ValidationError, match="is not a number"):
                         model.model_validate({name: value})
     assert asked > 50
 

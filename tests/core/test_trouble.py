@@ -75,7 +75,7 @@ def test_places_that_cannot_be_written(tmp_path):
         assert (
             f": {tmp_path}" in text
             and ".partial" not in text
-            and text.endswith("name another place, or look after this one")
+            and text.endswith("name another place, or repair this one")
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.parquet"]
 
@@ -146,7 +146,7 @@ def test_stages_say_which_setting_is_missing(tmp_path, capsys, stage):
 def test_settings_that_are_no_object(capsys, settings):
     assert stages.main(["split", "--step", "x", "--settings", settings, "--data", "d", "--output", "o"]) == 2
     printed = capsys.readouterr().err
-    assert ("no JSON object" in printed or "not valid JSON" in printed) and printed.count("\n") == 1
+    assert ("not a JSON object" in printed or "not valid JSON" in printed) and printed.count("\n") == 1
 
 
 def test_more_files_than_the_settings_name(tmp_path, capsys):

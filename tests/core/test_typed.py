@@ -108,13 +108,13 @@ def test_no_key_without_default_may_be_missing(key):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[]", "no JSON object"),
-        ("8", "no JSON object"),
+        ("[]", "not a JSON object"),
+        ("8", "not a JSON object"),
         ("{", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
-        ('{"a": 1, "a": 2}', "the key 'a' is there twice"),
-        ('{"a": NaN}', "NaN is no number in JSON"),
-        ('{"a": -Infinity}', "-Infinity is no number in JSON"),
+        ('{"a": 1, "a": 2}', "the key 'a' appears twice"),
+        ('{"a": NaN}', "NaN is not a number in JSON"),
+        ('{"a": -Infinity}', "-Infinity is not a number in JSON"),
     ],
 )
 def test_a_text_that_is_no_settings(text, said):

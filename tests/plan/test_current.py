@@ -127,7 +127,7 @@ def test_touched_after_a_changed_config(both, seed):
     """--touch marks files as up to date without making them: those of seed 1 are there, those of seed 4 are not."""
     folder, one, three = both
     said = run(folder, "--config", f"seed={seed}", "--touch")
-    assert results(folder) == three and "not made, or not of this config: results/small/" in said
+    assert results(folder) == three and "missing, or not of this config: results/small/" in said
     if seed == 1:
         run(folder, "--config", "seed=1")
         assert results(folder) == one
@@ -160,7 +160,7 @@ def popleak(folder: Path, *words: str, status: int = 0) -> str:
 def test_verify_names_what_is_damaged(both):
     folder, _, _ = both
     run(folder)
-    assert popleak(folder, "verify", *HERE).endswith("files are whole and of this config, 0 are not made yet\n")
+    assert popleak(folder, "verify", *HERE).endswith("files are intact and of this config, 0 are not made yet\n")
     for kind in ("query/*.victims.parquet", "figures/*.pdf", "report/*.html"):
         for path in (folder / "results" / "store").glob(kind):
             path.write_bytes(path.read_bytes()[:-20] + b"x" + path.read_bytes()[-19:])
@@ -250,7 +250,7 @@ def test_only_a_part_was_asked_for(tmp_path):
     folder = copy(tmp_path)
     (folder / "small.yaml").write_text(SMALL)
     said = run(folder, "--until", "split")
-    assert "not made, or not of this config: results/small/figures/gap.csv and 9 more" in said
+    assert "missing, or not of this config: results/small/figures/gap.csv and 9 more" in said
     assert "done. Report" not in said
 
 

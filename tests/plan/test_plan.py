@@ -462,6 +462,6 @@ def test_braces_in_the_path_of_a_table(tmp_path, through):
     options = {"label": "y", "positive": 1, "attribute": "a", "groups": [0, 1]}
     options["path"] = str(path) if through == "path" else path.name
     with pytest.raises(
-        PopleakError, match=r"^config: tasks: mine: .*\{b\}.*: Snakemake takes what stands in braces .*: rename"
+        PopleakError, match=r"^config: tasks: mine: .*\{b\}.*: Snakemake reads braces as a wildcard: rename"
     ):
         tiny.build(data_dir=str(folder), tasks=[{"dataset": "table", "id": "mine", "options": options}])

@@ -39,9 +39,9 @@ def test_a_target_below_the_noise_is_told_with_figures_and_remedy(built):
     assert line.startswith(
         "mine: defence 'searched' searches lambda (eo_weight: auto) on about 200 validation rows a model: "
     )
-    assert "reads a Delta_EO of 0.10 there on average, above eo_target 0.05" in line
+    assert "has a Delta_EO of 0.10 on average, above eo_target 0.05" in line
     assert "with probability 0.8 is a Delta_EO from 0.31 on" in line
-    assert line.endswith("give eo_weight a number, raise training.validation, or take more rows")
+    assert line.endswith("give eo_weight a number, raise training.validation, or use more rows")
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_rows_are_those_that_no_training_saw(built, settings, rows):
 def test_the_world_that_shows_least_counts(built):
     """Of 200 rows 6 are of group v where worlds have 0.02 and 0.04 of it: sqrt(2 .1875 (2 / 3 + 2 / 97) / pi)."""
     least = said(built({}, worlds=[{"protocol": "ratio", "ratios": [0.02, 0.04]}, {"protocol": "pure"}]))
-    assert "of 0.29 there on average" in least
+    assert "of 0.29 on average" in least
 
 
 def test_no_row_of_one_group_refuses_nothing(built):
     line = said(built({}, worlds=[{"protocol": "equal", "ratios": [0, 0]}]))
     assert line.endswith(
-        "where no label has rows of both groups, so that no lambda is refused: give eo_weight a number"
+        "where no label has rows of both groups, so that no lambda is rejected: give eo_weight a number"
     )
 
 
@@ -92,7 +92,7 @@ def test_nothing_is_said_where_nothing_is_wrong(built, settings, changes):
 def test_what_is_not_counted_is_taken_at_its_best():
     """Of generated data, and of a large own table, nobody knows the rows of a group before they are there: the noise of even cells is least."""
     (line,) = tiny.build(defences=["none", {"name": "fft", "settings": {"eo_weight": "auto"}}]).notices()
-    assert "reads a Delta_EO of at best " in line and "above eo_target 0.05" in line
+    assert "has a Delta_EO of at best " in line and "above eo_target 0.05" in line
     quiet = {"name": "fft", "settings": {"eo_weight": "auto", "eo_target": 0.9}}
     assert tiny.build(defences=["none", quiet]).notices() == []
 

@@ -376,8 +376,8 @@ def test_a_draw_that_takes_much_of_a_pool_is_said():
         "where P(a = 1) is 1 a draw takes 50 % of the rows of group group 1 in the victim pool (100 of about 200)"
         in said
     )
-    assert "lower `rows` to 80, or judge it against placebos (`placebo: 3`)" in said
-    assert "against its 2 placebos" in crowded(100, placebo=2)
+    assert "lower `rows` to 80, or compare it with placebos (`placebo: 3`)" in said
+    assert "with its 2 placebos" in crowded(100, placebo=2)
 
 
 def test_label_balanced_draws_are_counted_by_label():

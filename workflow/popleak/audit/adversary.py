@@ -77,7 +77,7 @@ class Adversary:
         lacking = [name for name in self.plugin.reads if given[name] is None]
         if lacking:
             raise PopleakError(
-                f"attack {self.name!r} reads {', '.join(lacking)} of the query points: give calibrate() these"
+                f"attack {self.name!r} needs {', '.join(lacking)} of the query points: pass them to calibrate()"
             )
         shadows = [np.asarray(one) for one in (shadows_0, shadows_1)]
         if any(one.ndim not in (2, 3) for one in shadows) or shadows[0].shape[1:] != shadows[1].shape[1:]:
@@ -139,7 +139,7 @@ def _column(name: str, values: np.ndarray | None, width: int, classes: int = 2) 
         return np.zeros(width, dtype=np.int8)
     found = np.asarray(values)
     if found.shape != (width,):
-        raise ValueError(f"{name} must be ({width},), one a query point, not {found.shape}")
+        raise ValueError(f"{name} must be ({width},), one for each query point, not {found.shape}")
     allowed = (-1, 0, 1) if name == "origin" else range(classes) if name == "y" else (0, 1)
     if not np.isin(found, list(allowed)).all():
         raise ValueError(f"{name} must hold {' and '.join(map(str, allowed))} only")

@@ -63,7 +63,7 @@ def models_of(table: Table) -> Models:
     for name in ("role", "world"):
         if name not in table.columns:
             raise PopleakError(
-                f"{table.name}: lacks the column {name!r}: one row a model, with {', '.join(KEYS[:3])} and a column a query point"
+                f"{table.name}: lacks the column {name!r}: give one row for each model, with {', '.join(KEYS[:3])} and a column for each query point"
             )
     role, defence, status = (
         _words(table, *one) for one in (("role", ROLES, None), ("defence", None, NONE), ("status", STATUS, "ok"))
@@ -79,7 +79,7 @@ def models_of(table: Table) -> Models:
     model = _ids(table, role, defence)
     points = tuple(name for name in table.columns if name not in KEYS)
     if not points:
-        raise PopleakError(f"{table.name}: has no query points: every column beside {', '.join(KEYS)} is one")
+        raise PopleakError(f"{table.name}: has no query points: every column except {', '.join(KEYS)} is one")
     diverged = status == "diverged"
     scores = _scores(table, points, diverged)
     found = Models(role, world, split, model, np.zeros(table.rows, dtype=np.int64), defence, diverged, scores, points)
@@ -100,7 +100,7 @@ def numbered(models: Models, table: Table) -> Models:
         where, number[i] = seen[role, model]
         if where != place:
             raise PopleakError(
-                f"{table.place(i, 'model')}: {model!r} is in another split or world than in an earlier row: one id is one draw of rows"
+                f"{table.place(i, 'model')}: {model!r} is in another split or world than in an earlier row: an id stands for one draw of rows"
             )
     return models._replace(number=number)
 
@@ -118,7 +118,7 @@ def check_played(models: Models, name: str) -> None:
             if counts[0] != counts[1]:
                 raise PopleakError(
                     f"{name}: split {split}, defence {defence!r}: {counts[0]} victims of world 0 and {counts[1]} of world 1: give equally many, "
-                    f"else an adversary who always names one world is right too often"
+                    f"otherwise an adversary who always names one world would be right too often"
                 )
     for defence in models.defences("shadow"):
         shadows = models.of("shadow", defence)
@@ -127,7 +127,7 @@ def check_played(models: Models, name: str) -> None:
                 if not ((models.split[shadows] == split) & (models.world[shadows] == world)).any():
                     raise PopleakError(
                         f"{name}: split {split} has no shadow of world {world} with defence {defence!r}: give each split its own shadows of "
-                        f"both worlds, or leave all shadows with that defence out"
+                        f"both worlds, or leave out all shadows with that defence"
                     )
 
 
@@ -149,7 +149,7 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
         )
     known = tuple(name for name in ("y", "a", "origin") if name in table.columns)
     if not known:
-        raise PopleakError(f"{table.name}: says nothing of the query points: give y, a or origin")
+        raise PopleakError(f"{table.name}: says nothing about the query points: give y, a or origin")
     column: dict[str, np.ndarray] = {name: whole(table, name, (0, 1)) for name in known if name != "origin"}
     column["origin"] = (
         whole(table, "origin", (-1, 0, 1), empty=-1) if "origin" in known else np.zeros(table.rows, dtype=np.int64)
@@ -184,12 +184,12 @@ def _order(table: Table, rows: np.ndarray, points: tuple[str, ...], split: int |
     place = {name: i for i, name in enumerate(names)}
     if len(place) != len(names):
         twice = next(name for name, many in Counter(names).items() if many > 1)
-        raise PopleakError(f"{table.name}: query point {twice!r}{where} stands there twice: give one row for each")
+        raise PopleakError(f"{table.name}: query point {twice!r}{where} appears twice: give one row for each")
     lacking = [name for name in points if name not in place]
     if lacking:
         odd = next(name for name in names if name not in set(points))
         raise PopleakError(
-            f"{table.name}: query point {odd!r}{where} is no column of the answers, and their {lacking[0]!r} is not here: use the same names"
+            f"{table.name}: query point {odd!r}{where} is not a column of the answers, and their {lacking[0]!r} is not here: use the same names"
         )
     return np.array([place[name] for name in points])
 
@@ -213,7 +213,7 @@ def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
     if "model" not in table.columns:
         if len(set(defence.tolist())) > 1:
             raise PopleakError(
-                f"{table.name}: has several defences and no column 'model': give the models of one draw one id"
+                f"{table.name}: has several defences and no column 'model': give the models of one draw the same id"
             )
         return np.array([f"row {i + table.first}" for i in range(table.rows)], dtype=object)
     found = words(table.columns["model"])
@@ -224,7 +224,7 @@ def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
         if key in seen:
             before = f"{'line' if table.first == 2 else 'row'} {seen[key] + table.first}"
             raise PopleakError(
-                f"{table.place(i, 'model')}: {key[2]!r} stands in {before} already: one row a model and defence"
+                f"{table.place(i, 'model')}: {key[2]!r} is in {before} already: give one row for each model and defence"
             )
         seen[key] = i
     return found
@@ -257,6 +257,6 @@ def _numbers(table: Table, name: str) -> np.ndarray:
             found[i] = float(values[i])
         except (TypeError, ValueError):
             raise PopleakError(
-                f"{table.place(i, name)}: {values[i]!r} is no number: columns beside {', '.join(KEYS)} are query points"
+                f"{table.place(i, name)}: {values[i]!r} is not a number: columns other than {', '.join(KEYS)} are query points"
             ) from None
     return found

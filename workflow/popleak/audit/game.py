@@ -77,9 +77,7 @@ def of_options(
         told["margin"] = margin
     if ratios is not None:
         if len(ratios) != 2 or not all(0 <= one <= 1 for one in ratios):
-            raise PopleakError(
-                f"ratios: two shares of group 1 between 0 and 1 are meant, not {' '.join(map(str, ratios))}"
-            )
+            raise PopleakError(f"ratios: give two shares of group 1 between 0 and 1, not {' '.join(map(str, ratios))}")
         low, high = sorted(map(float, ratios))
         protocol = EQUAL if low == high else PURE if (low, high) == (0.0, 1.0) else RATIO
         told |= {"ratios": tuple(map(float, ratios)), "protocol": protocol}

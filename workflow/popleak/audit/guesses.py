@@ -33,7 +33,7 @@ def key_of(table: Table) -> Key:
     """Return the key that `popleak pack` wrote. Raises PopleakError for any other file."""
     facts = of_file(table)
     if facts is None or set(table.columns) != set(KEY_COLUMNS):
-        raise PopleakError(f"{table.name}: no key: `popleak pack` writes it beside the folder that it packs")
+        raise PopleakError(f"{table.name}: not a key: `popleak pack` writes one next to the folder that it packs")
     number = {name: whole(table, name, None) for name in ("split", "world", "model_index")}
     text = {name: words(table.columns[name]) for name in ("model", "defence", "status")}
     return Key(
@@ -102,15 +102,15 @@ def guesses_of(table: Table, key: Key, name: str) -> Guesses:
     for i, one in enumerate(words(table.columns["model"]).tolist()):
         if one not in place:
             raise PopleakError(
-                f"{table.place(i, 'model')}: {one!r} is no victim of the key: take the ids from the packed answers"
+                f"{table.place(i, 'model')}: {one!r} is not a victim in the key: use the ids from the packed answers"
             )
         if at[place[one]] >= 0:
-            raise PopleakError(f"{table.place(i, 'model')}: {one!r} has a guess already: one row a victim")
+            raise PopleakError(f"{table.place(i, 'model')}: {one!r} has a guess already: give one row for each victim")
         at[place[one]] = i
     lost = np.flatnonzero(at < 0)
     if len(lost):
         raise PopleakError(
-            f"{table.name}: {len(lost)} of {len(at)} victims have no guess, {key.model[lost[0]]!r} the first: guess -1 where you abstain"
+            f"{table.name}: {len(lost)} of {len(at)} victims have no guess, {key.model[lost[0]]!r} is the first: guess -1 to abstain"
         )
     guess = whole(table, "guess", (-1, 0, 1))[at]
     score = np.where(guess < 0, 0.0, 2.0 * guess - 1.0)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 UNMEASURED = ("eo_weight", "eo_vacuous")
 """What no table of answers says of a defence's training."""
-ONE_SPLIT = "all models are of one pool split: intervals speak of that split alone, and no verdict is given (docs/statistics.md)"
+ONE_SPLIT = "all models belong to one pool split: intervals are about that split only, and there is no verdict (docs/statistics.md)"
 
 
 def judge(
@@ -62,7 +62,7 @@ def judge(
     lock = None if key is None else key_of(tabular.read(key, "key"))
     if guesses and lock is None:
         raise PopleakError(
-            "guesses are graded by the key that `popleak pack` wrote beside the packed folder: give it too"
+            "guesses are graded by the key that `popleak pack` wrote next to the packed folder: give it too"
         )
     if answers is None:
         if not guesses or lock is None or points is not None or attacks is not None:
@@ -122,7 +122,7 @@ def _facts(table: tabular.Table, lock: Key | None, given: Mapping[str, Any]) -> 
 def _settled(facts: GameFacts, given: Mapping[str, Any], where: str) -> GameFacts:
     for name, value in given.items():
         if value is not None:
-            raise PopleakError(f"{name}: {where} says it already: leave it out")
+            raise PopleakError(f"{name}: {where} says this already: leave it out")
     return facts
 
 

@@ -106,9 +106,9 @@ def write(plan: Plan, game: Game, folder: Path, key: Path, *, labels: bool = Fal
     """
     for path in (folder, key):
         if path.exists():
-            raise PopleakError(f"{path}: is there already: name another place, or move it away")
+            raise PopleakError(f"{path}: exists already: name another place, or move it away")
     if folder.resolve() in key.resolve().parents:
-        raise PopleakError(f"{key}: lies in the folder that is handed out: name another place for the key")
+        raise PopleakError(f"{key}: is in the folder that is handed out: name another place for the key")
     packed, kind = _Packed(plan, game, labels), ".csv" if text else ".parquet"
     try:
         with _whole(folder) as partial:
@@ -126,7 +126,7 @@ def write(plan: Plan, game: Game, folder: Path, key: Path, *, labels: bool = Fal
         f"{folder}: {len(packed.ids)} victims without their worlds, {packed.shadows} shadows with theirs, {len(packed.width)} query points: "
         f"hand this out",
         f"{key}: the key: keep it; it grades guesses (popleak judge --guesses FILE --key {key})",
-        "caution: who has this config and its data can train the same models again and look their worlds up: let no stranger know the seed",
+        "caution: who has this config and its data can train the same models again and look up their worlds: keep the seed secret",
     ]
 
 
@@ -141,7 +141,7 @@ class _Packed:
         table = Path(plan.tables["models"].outputs["table"])
         for path in (*files.values(), points, table):
             if not path.is_file():
-                raise PopleakError(f"{path}: not there: the run is not finished: run snakemake with this config first")
+                raise PopleakError(f"{path}: missing, so the run is not finished: run snakemake with this config first")
         self.inputs = [*files.values(), points, table]
         self.sets = stored.read_points(points, game.pair.pair)
         self.label_rate = store.facts(points)["label_rate"]
@@ -160,7 +160,7 @@ class _Packed:
         self.shadows = sum(len(self.by["shadow", defence].scores) for defence in game.defences)
         names = [f"v{secrets.token_hex(5)}" for _ in range(sum(sizes))]
         if len(set(names)) < len(names):
-            raise PopleakError("two ids came out the same, which happens once in a billion times: run this again")
+            raise PopleakError("two ids are the same, which happens once in a billion times: run this again")
         self.named = dict(
             zip(game.defences, np.split(np.array(names, dtype=object), np.cumsum(sizes)[:-1]), strict=True)
         )

@@ -52,7 +52,7 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
                 raise PopleakError(f"attacks: {dict(told)}: an attack has a name, and may have an id and settings")
             one = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
         if one.id in found:
-            raise PopleakError(f"attacks: {one.id!r} is there twice: give one of them another id")
+            raise PopleakError(f"attacks: {one.id!r} appears twice: give one of them another id")
         found[one.id] = one
     return list(found.values())
 
@@ -107,7 +107,7 @@ def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[st
         return "learns from shadows' scores, and theirs are labels"
     unknown = [name for name in attack.reads if name not in known]
     if unknown:
-        return f"reads {' and '.join(unknown)} of the query points, which nobody gave"
+        return f"reads {' and '.join(unknown)} of the query points, which were not given"
     if attack.access == "pair":
         for role in ("victim", "shadow"):
             if set(models.defences(role)) <= {NONE}:
@@ -133,7 +133,7 @@ def play(
                 knowledge=knowledge, aware={}, randomised=(), repeats=(1,),
             )  # fmt: skip
             parts += judge_pair(attack, one.attack.settings, settings, source, sets)
-        reason = None if parts else "has nothing to say of these models"
+        reason = None if parts else "does not apply to these models"
     if reason:
         raise PopleakError(f"attack {one.id!r} {reason}")
     return parts

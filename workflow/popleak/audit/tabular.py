@@ -53,11 +53,11 @@ def read(source: Source, name: str) -> Table:
         return _file(Path(source))
     given = {str(key): source[key] for key in source}
     if len(given) != len(list(source)):
-        raise PopleakError(f"{name}: two columns have one name: rename one")
+        raise PopleakError(f"{name}: two columns have the same name: rename one")
     columns = {key: _plain(np.asarray(values)) for key, values in given.items()}
     sizes = {len(values) for values in columns.values()}
     if len(sizes) != 1:
-        raise PopleakError(f"{name}: columns must be of one length, and there must be some")
+        raise PopleakError(f"{name}: columns must have the same length, and at least one row")
     return Table(name, columns, sizes.pop(), {}, None, 1)
 
 
@@ -85,9 +85,9 @@ def _file(path: Path) -> Table:
         sorted({one for one in table.column_names if table.column_names.count(one) > 1}) if table.num_columns else []
     )
     if twice:
-        raise PopleakError(f"{path}: column {twice[0]!r} stands there twice: rename one")
+        raise PopleakError(f"{path}: column {twice[0]!r} appears twice: rename one")
     if not table.num_rows:
-        raise PopleakError(f"{path}: holds no rows: give a table with rows")
+        raise PopleakError(f"{path}: has no rows: give a table with rows")
     columns = {column: _values(path, column, table[column]) for column in table.column_names}
     return Table(str(path), columns, table.num_rows, facts, path, 2 if kind == ".csv" else 1)
 
@@ -101,7 +101,7 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
         return np.array(column.to_pylist(), dtype=object)
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         return _plain(arrays.numpy(column) if not column.null_count else column.cast(pa.float64()).to_numpy())
-    raise PopleakError(f"{path}: column {name!r} is of type {kind}: numbers and words alone are read")
+    raise PopleakError(f"{path}: column {name!r} is of type {kind}: only numbers and words are read")
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

@@ -19,8 +19,12 @@ def _add_judge(commands) -> None:
         "judge",
         help="judge anybody's models by a table of their answers, or grade guesses about packed ones; trains nothing",
     )
-    parser.add_argument("answers", type=Path, nargs="?", help="one row a model, .csv or .parquet (docs/own-models.md)")
-    parser.add_argument("--points", type=Path, help="one row a query point: y, a, origin, which some attacks read")
+    parser.add_argument(
+        "answers", type=Path, nargs="?", help="table with one row for each model, .csv or .parquet (docs/own-models.md)"
+    )
+    parser.add_argument(
+        "--points", type=Path, help="table with one row for each query point: y, a and origin, which some attacks need"
+    )
     parser.add_argument(
         "--attacks", nargs="+", help="by default all that the answers allow; see `popleak list attacks`"
     )
@@ -31,8 +35,10 @@ def _add_judge(commands) -> None:
         "--control", nargs="+", default=[], metavar="DEFENCE=CONTROL", help="which defence is compared with which"
     )
     parser.add_argument("--margin", type=float, help="smallest difference in accuracy that counts; 0.05 unless given")
-    parser.add_argument("--key", type=Path, help="of packed models: the owner's key")
-    parser.add_argument("--guesses", type=Path, nargs="+", default=[], help="strangers' guesses about packed models")
+    parser.add_argument("--key", type=Path, help="for packed models: the owner's key")
+    parser.add_argument(
+        "--guesses", type=Path, nargs="+", default=[], help="guesses of other people's attacks about packed models"
+    )
     parser.add_argument("--output", type=Path, help="folder for the tables scores.parquet and leakage.parquet")
     parser.set_defaults(run=_judge)
 
@@ -42,7 +48,9 @@ def _judge(arguments: argparse.Namespace) -> None:
 
     named = {path.stem: path for path in arguments.guesses}
     if len(named) < len(arguments.guesses):
-        raise PopleakError("--guesses: two files have one name, which is the adversary's in the tables: rename one")
+        raise PopleakError(
+            "--guesses: two files have the same name, which is the adversary's in the tables: rename one"
+        )
     controls = dict(_control(word) for word in arguments.control)
     found = judge(
         arguments.answers, arguments.points, attacks=arguments.attacks, ratios=arguments.ratios,
@@ -65,16 +73,16 @@ def _add_pack(commands) -> None:
 
     parser = commands.add_parser(
         "pack",
-        help="hand a finished run's models to a stranger: victims' answers without their worlds, and a key for you",
+        help="pack a finished run's models for others to attack: victims' answers without their worlds, and a key for you",
     )
     parser.add_argument("folder", type=Path, help="folder to write, which is handed out")
     add_configfile(parser)
-    parser.add_argument("--task", help="id of the task; needed where there are several")
-    parser.add_argument("--model", help="id of the model; needed where there are several")
-    parser.add_argument("--pair", help="the pair of worlds, as in '0.0 1.0'; needed where there are several")
+    parser.add_argument("--task", help="id of the task; needed if there are several")
+    parser.add_argument("--model", help="id of the model; needed if there are several")
+    parser.add_argument("--pair", help="the pair of worlds, as in '0.0 1.0'; needed if there are several")
     parser.add_argument("--defence", nargs="+", default=[], help="defences to pack; all unless given")
     parser.add_argument("--labels", action="store_true", help="hand out hard labels of the victims, not scores")
-    parser.add_argument("--csv", action="store_true", help="write CSV in place of Parquet")
+    parser.add_argument("--csv", action="store_true", help="write CSV instead of Parquet")
     parser.add_argument(
         "--key", type=Path, help="file for the key, which stays with you; <folder>.key.parquet unless given"
     )

@@ -101,7 +101,7 @@ def _sizes(
             most = min(most[0], fewer[0]), min(most[1], fewer[1])
             known = {line.partition(":")[0] for line in short}  # the key that asks for too much
             short += [
-                f"{line}; so with the group column permuted (placebo {copy.permutation})"
+                f"{line}; the same with the group column permuted (placebo {copy.permutation})"
                 for line in found
                 if line.partition(":")[0] not in known
             ]

@@ -38,7 +38,8 @@ def verify(plan: Plan) -> Found:
     stale = publish.stale(plan)
     current = len(publish.current(plan))
     problems += [
-        f"{path}: not of this config, or changed: give the run's command again, which copies it anew" for path in stale
+        f"{path}: not of this config, or changed: repeat the command of the run, which copies it again"
+        for path in stale
     ]
     return Found(whole + current, absent + len(plan.public()) - current - len(stale), problems)
 

@@ -37,7 +37,7 @@ def read(path: Path) -> list[Pilot]:
         raise PopleakError(f"{path}: is not the table `leakage`: give results/EXPERIMENT/tables/leakage.parquet")
     if not {"family", *known} <= set(table.column_names):
         raise PopleakError(
-            f"{path}: is of an earlier version, which did not say how differences vary: run the experiment again"
+            f"{path}: was written by an earlier version, which did not say how differences vary: run the experiment again"
         )
     frame = table.to_pandas()
     primary = frame[frame["family"] == "primary"]

@@ -61,7 +61,7 @@ def write(table: Path, *, label: str | None, group: str | None, output: Path | N
         with output.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:
-        raise PopleakError(f"{output}: is there already: remove it, or name another file with --output") from None
+        raise PopleakError(f"{output}: exists already: remove it, or name another file with --output") from None
     except OSError as error:
         raise PopleakError(
             f"{output}: cannot be written ({error.strerror}): name another file with --output"
@@ -89,12 +89,12 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     findings = _examined(options, table)
     drop = dict(findings.columns)
     numbered = (name for name in findings.kinds.get("own number", ()) if IDENTIFIER.search(name.casefold()))
-    drop |= dict.fromkeys(numbered, "a number of its own in nearly every row")
+    drop |= dict.fromkeys(numbered, "a different number in nearly every row")
     codes = [name for name in findings.kinds.get("codes", ()) if len(values[name].texts) <= _features.MOST_CATEGORIES]
     free = [name for name in values if name not in (label, group, *drop)]
     if not free:
         raise PopleakError(
-            f"{table}: no column is left to be a feature beside {label!r} and {group!r}: take a table with more"
+            f"{table}: no column is left as a feature besides {label!r} and {group!r}: use a table with more columns"
         )
     final = _examined({**options, "drop": [name for name in drop if name in values], "categorical": codes}, table)
     return _yaml(
@@ -231,7 +231,7 @@ def _yaml(
     name = _slug(table)
     instead = [f"or: {', '.join(names)}" if names else "" for names in others]
     lines = [
-        f"# Proposed by `popleak init {table.name}`: what stands here is a guess, to be read and corrected.",
+        f"# Proposed by `popleak init {table.name}`: everything here is a guess: read and correct it.",
         "# Every key: docs/config.md; the options of the table: docs/plugins.md.",
         f"experiment: {said(name)}",
         f"title: {said(f'What a model trained on {table.name} gives away')}",
@@ -239,9 +239,9 @@ def _yaml(
         "tasks:",
         "  - dataset: table",
         f"    id: {said(name)}",
-        "    rows: auto  # from what the pools hold; `popleak check` says how many that are",
+        "    rows: auto  # from the size of the pools; `popleak check` says how many that are",
         "    query_rows: auto",
-        f"    placebo: {PLACEBOS}  # the group column permuted so often: what is read then comes from the table, not from the groups; 0 for none",
+        f"    placebo: {PLACEBOS}  # repetitions with a permuted group column: what an attack then reads comes from the table, not from the groups; 0 for none",
         "    options:",
         f"      path: {said(options['path'])}",
         f"      label: {said(options['label'])}{remark(instead[0])}",
@@ -261,7 +261,7 @@ def _yaml(
     lines += [
         "",
         "worlds:",
-        "  - protocol: pure  # models of group 0 alone against models of group 1 alone",
+        "  - protocol: pure  # models of group 0 only against models of group 1 only",
         "",
         "population: {splits: 5, victims: 100, shadows: 100}",
         "training: {epochs: 20}",

@@ -43,7 +43,7 @@ def named_tables(arguments: argparse.Namespace) -> dict[str, Path]:
 
 
 def _add_list(commands) -> None:
-    parser = commands.add_parser("list", help="what there is, a line each")
+    parser = commands.add_parser("list", help="list plugins or experiments, a line each")
     parser.add_argument("what", choices=LISTS)
     parser.set_defaults(run=_list)
 
@@ -88,15 +88,15 @@ def experiment_of(configfiles: Sequence[Path]):
 def add_configfile(parser: argparse.ArgumentParser) -> None:
     """Add the option that names overlays over config.yaml."""
     parser.add_argument(
-        "--configfile", type=Path, nargs="+", default=[], help="overlays over config.yaml, as for snakemake"
+        "--configfile", type=Path, nargs="+", default=[], help="files laid over config.yaml, as for snakemake"
     )
 
 
 def _add_init(commands) -> None:
-    parser = commands.add_parser("init", help="propose a config for a table of your own; nothing is overwritten")
-    parser.add_argument("table", type=Path, help="delimited text (.csv, .tsv, ..., also packed) or Parquet")
-    parser.add_argument("--label", help="column to predict; guessed unless given")
-    parser.add_argument("--group", help="column of the sensitive attribute; guessed unless given")
+    parser = commands.add_parser("init", help="propose a config for a table of your own; existing files are kept")
+    parser.add_argument("table", type=Path, help="delimited text (.csv, .tsv, ..., also compressed) or Parquet")
+    parser.add_argument("--label", help="column to predict; guessed if not given")
+    parser.add_argument("--group", help="column of the sensitive attribute; guessed if not given")
     parser.add_argument("--output", type=Path, help="config to write; by default the table's name with .yaml, here")
     parser.set_defaults(run=_init)
 
@@ -108,7 +108,7 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _add_check(commands) -> None:
-    parser = commands.add_parser("check", help="before a run: all that is wrong or doubtful in own tables and sizes")
+    parser = commands.add_parser("check", help="before a run: all problems and doubts in your own tables and in sizes")
     add_configfile(parser)
     parser.set_defaults(run=_check)
 
@@ -123,7 +123,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _add_plan(commands) -> None:
     parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
     add_configfile(parser)
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores that the run will have")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="number of cores of the run")
     parser.set_defaults(run=_plan)
 
 
@@ -141,33 +141,37 @@ def _plan(arguments: argparse.Namespace) -> None:
 def _add_power(commands) -> None:
     parser = commands.add_parser(
         "power",
-        help="before a run: the victims that an interval's width, or a difference of two defences, needs; what a number detects",
+        help="before a run: the number of victims that an interval's width, or a difference of two defences, needs; what a number of victims detects",
     )
     expected = parser.add_mutually_exclusive_group()
     expected.add_argument("--accuracy", type=float, help="expected accuracy of the attack; 0.75 unless given")
-    expected.add_argument("--advantage", type=float, help="expected TPR - FPR; widths are then of the advantage")
+    expected.add_argument("--advantage", type=float, help="expected TPR - FPR; widths are then those of the advantage")
     expected.add_argument(
         "--difference",
         type=float,
-        help="plan a paired difference of this size in accuracy; twice that is the advantage's",
+        help="plan for a paired difference of this size in accuracy, which is twice as large in advantage",
     )
     wanted = parser.add_mutually_exclusive_group()
     wanted.add_argument("--width", type=float, help="wanted median width of the interval; 0.1 unless given")
-    wanted.add_argument("--victims", type=int, help="victims a split and world, to see what they give")
+    wanted.add_argument("--victims", type=int, help="victims for each split and world, to see what they detect")
     parser.add_argument("--splits", type=int, nargs="+", default=[5, 10, 20])
     parser.add_argument(
         "--correlation", type=float, nargs="+",
-        help="of being named rightly, between victims of one split; 0 0.02 0.1 unless given (with one split 0)",
+        help="of being named correctly, between victims of one split; 0 0.02 0.1 unless given (with one split 0)",
     )  # fmt: skip
     parser.add_argument("--level", type=float, default=0.95, help="of the interval; tests are at 1 - level")
-    parser.add_argument("--power", type=float, default=0.8, help="probability of finding what is to be detected")
+    parser.add_argument("--power", type=float, default=0.8, help="probability of detecting the effect")
     paired = parser.add_argument_group("with --difference")
     spread = paired.add_mutually_exclusive_group()
     spread.add_argument("--sd", type=float, help="standard deviation of one victim's difference within a split")
-    spread.add_argument("--pilot", type=Path, help="a finished run's table leakage.parquet, whose spreads are taken")
+    spread.add_argument(
+        "--pilot", type=Path, help="a finished run's table leakage.parquet, from which the spreads are taken"
+    )
     paired.add_argument("--between", type=float, help="standard deviation of the splits' own differences")
     paired.add_argument("--margin", type=float, help="of the test of equivalence; 0.05 unless given")
-    paired.add_argument("--shadows", type=int, help="shadow models a world and split, which cost too; 100 unless given")
+    paired.add_argument(
+        "--shadows", type=int, help="shadow models for each world and split, which also take time; 100 unless given"
+    )
     parser.set_defaults(run=_power)
 
 
@@ -202,7 +206,7 @@ def _power_of_difference(arguments: argparse.Namespace) -> None:
 
     for option in ("width", "correlation"):
         if getattr(arguments, option) is not None:
-            raise PopleakError(f"--{option} is of an interval, not of a difference: leave it out beside --difference")
+            raise PopleakError(f"--{option} is about an interval, not a difference: leave it out with --difference")
     shadows = 100 if arguments.shadows is None else arguments.shadows
     if shadows < 0:
         raise PopleakError(f"shadows must be at least 0, not {shadows}")
@@ -270,7 +274,7 @@ def _add_page(commands) -> None:
     for option in ("models", "leakage", "bounds", "claims"):
         parser.add_argument(f"--{option}", type=Path, required=True)
     for option in [name for name in TABLES if name not in ("models", "leakage", "bounds", "claims")]:
-        parser.add_argument(f"--{option}", type=Path, help="where the page is about this table")
+        parser.add_argument(f"--{option}", type=Path, help="needed if the page is about this table")
     parser.add_argument(
         "--figures",
         type=Path,
@@ -324,7 +328,7 @@ def _readme(arguments: argparse.Namespace) -> None:
 
 
 def _add_data(commands) -> None:
-    parser = commands.add_parser("data", help="which raw files of an experiment are here, and which a run would fetch")
+    parser = commands.add_parser("data", help="which raw files of an experiment exist, and which a run would download")
     add_configfile(parser)
     parser.set_defaults(run=_data)
 
@@ -346,7 +350,7 @@ def _data(arguments: argparse.Namespace) -> None:
 
 def _add_publish(commands) -> None:
     parser = commands.add_parser(
-        "publish", help="copy finished files from the store to the experiment's folder, checked"
+        "publish", help="copy finished files from the store to the experiment's folder, after a check"
     )
     parser.add_argument("--files", type=Path, nargs="+", required=True)
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="where each file goes")
@@ -361,7 +365,7 @@ def _publish(arguments: argparse.Namespace) -> None:
 
 def _add_verify(commands) -> None:
     parser = commands.add_parser(
-        "verify", help="read an experiment's finished files: are they whole, and of this config?"
+        "verify", help="check that an experiment's finished files are intact and of this config"
     )
     add_configfile(parser)
     parser.set_defaults(run=_verify)
@@ -375,20 +379,20 @@ def _verify(arguments: argparse.Namespace) -> None:
     found = inventory.verify(whole)
     if found.problems:
         raise PopleakError("\npopleak: ".join(found.problems))
-    print(f"{found.whole} files are whole and of this config, {found.absent} are not made yet")
+    print(f"{found.whole} files are intact and of this config, {found.absent} are not made yet")
 
 
 def _add_prune(commands) -> None:
     parser = commands.add_parser(
         "prune",
-        help="list the files of results/store that no experiment here needs: of other settings, or of earlier code",
+        help="list the files of results/store that no experiment here needs: those of other settings or of earlier code",
     )
     parser.add_argument(
         "--configfile",
         type=Path,
         nargs="+",
         default=[],
-        help="further experiments whose files are needed, each an overlay",
+        help="further experiments whose files are needed, each a file laid over config.yaml",
     )
     parser.add_argument("--delete", action="store_true", help="delete them")
     parser.set_defaults(run=_prune)
@@ -410,7 +414,7 @@ def _prune(arguments: argparse.Namespace) -> None:
 
 
 def _add_fetch(commands) -> None:
-    parser = commands.add_parser("fetch", help="fetch one raw file from its publisher, checked, whole or not at all")
+    parser = commands.add_parser("fetch", help="download one raw file from its publisher and check it")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--source", required=True, help="the source, as JSON: file, url, sha256, member")
     parser.add_argument("--output", required=True, type=Path)

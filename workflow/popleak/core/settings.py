@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 MOST = 2**53
-"""Whole numbers beyond this are not told apart by whoever reads them as floats."""
+"""Beyond this, readers that use floats cannot distinguish neighbouring whole numbers."""
 NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
@@ -20,7 +20,7 @@ class Settings(BaseModel):
 
     Where a setting has no effect beside the values of others, name it in `unused`: a change of it then re-runs nothing.
     Where a number is meant, true and false are refused, which Python counts as 1 and 0. Text is a number where it is written
-    as one: `--config` on Snakemake's command line gives all values below the top level as text, and YAML takes 1e-3 for text.
+    as one: `--config` on Snakemake's command line gives all values below the top level as text, and YAML reads 1e-3 for text.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
@@ -65,9 +65,9 @@ def _numbered(value: Any, kinds: frozenset[type]) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_numbered(one, kinds) for one in value) if type(value) in (list, tuple) else value
     if isinstance(value, bool) and bool not in kinds:
-        raise ValueError(f"{str(value).lower()} is no number: write one")
+        raise ValueError(f"{str(value).lower()} is not a number: write one")
     if isinstance(value, int) and float not in kinds and abs(value) > MOST:
-        raise ValueError(f"no number here may be beyond {MOST:,}")
+        raise ValueError(f"no number here may be larger than {MOST:,}")
     if isinstance(value, str):
         if NUMBER.fullmatch(value):
             found = float(value)

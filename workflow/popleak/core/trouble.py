@@ -44,14 +44,14 @@ def line(error: BaseException, arguments: Namespace) -> str:
         return f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {said}: is a file or name not UTF-8, or nested too deeply?"
     where, what = _where(error, arguments), _what(error)
     if error.errno in FULL:
-        return f"{where}: no room left on the disk ({what}): make room, and give the same command again"
+        return f"{where}: no room left on the disk ({what}): make room, and repeat the command"
     if error.errno in FORBIDDEN:
-        return f"{where}: may not be read or written ({what}): give yourself the right to, or name another place"
+        return f"{where}: may not be read or written ({what}): change its permissions, or name another place"
     if error.errno == errno.EMFILE:
         return f"{where}: {what}: raise the limit (`ulimit -n`), or run fewer jobs at once"
     if error.errno == errno.ENOENT:
-        return f"{where}: no such file or folder: name one that is there, or run the step that makes it"
-    return f"{where}: {what}: name another place, or look after this one"
+        return f"{where}: no such file or folder: name one that exists, or run the step that makes it"
+    return f"{where}: {what}: name another place, or repair this one"
 
 
 def _where(error: OSError, arguments: Namespace) -> str:

@@ -68,7 +68,7 @@ def loads(text: str) -> dict[str, Any]:
             f"not valid JSON ({error}): {_start(text)}: give an object, as in '{{\"seed\": 1}}'"
         ) from None
     if not isinstance(found, dict):
-        raise PopleakError(f"no JSON object: {_start(text)}: give one, as in '{{\"seed\": 1}}'")
+        raise PopleakError(f"not a JSON object: {_start(text)}: give one, as in '{{\"seed\": 1}}'")
     return found
 
 
@@ -76,12 +76,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(key for i, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:i]))
-        raise ValueError(f"the key {twice!r} is there twice")
+        raise ValueError(f"the key {twice!r} appears twice")
     return found
 
 
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a number in JSON")
 
 
 def _start(text: str) -> str:

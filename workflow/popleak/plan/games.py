@@ -113,7 +113,7 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
             reason = attack.refuses(Known(0.0, 1.0, task.rows, "natural", model.name, sides=sides))
             if reason:
                 raise PopleakError(
-                    f"config: tasks: {task.id}: attack {name!r} cannot be mounted on model {model.id!r}: {reason}: give the task its own "
+                    f"config: tasks: {task.id}: attack {name!r} does not apply to model {model.id!r}: {reason}: give the task its own "
                     f"`attacks` or `models`"
                 )
         if attack.access == "pair" and not {"aware", "informed"} & set(knowledge):
@@ -131,5 +131,5 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
         )
     if all(one.protocol == MANY for one in task.worlds):
         raise PopleakError(
-            f"config: tasks: {task.id}: worlds of protocol k-ary stand beside a pair of worlds, on which models are measured: add one"
+            f"config: tasks: {task.id}: worlds of protocol k-ary need a pair of worlds as well, on which models are measured: add one"
         )

@@ -61,7 +61,7 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
             continue
         if re.search(r"\{.*\}", str(found)):
             raise PopleakError(
-                f"config: tasks: {task.id}: {found}: Snakemake takes what stands in braces for a wildcard: rename the file, or its folder"
+                f"config: tasks: {task.id}: {found}: Snakemake reads braces as a wildcard: rename the file, or its folder"
             )
         if source.sha256 is None:
             content[source.file] = _digest(found, task.id)

@@ -46,14 +46,14 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
         lead = f"{task.id}: defence {defence.id!r} searches lambda (eo_weight: auto) on about {round(counts[0].sum())} validation rows a model"
         if math.isnan(noise):
             found.append(
-                f"{lead}, where no label has rows of both groups, so that no lambda is refused: give eo_weight a number"
+                f"{lead}, where no label has rows of both groups, so that no lambda is rejected: give eo_weight a number"
             )
             continue
         most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
         found.append(
-            f"{lead}: a model that treats the groups alike and errs once in four reads a Delta_EO of {at_best}{noise:.2f} there on average, "
-            f"above eo_target {aim:g}, and what is refused with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
-            f"training.validation, or take more rows"
+            f"{lead}: on so few a model that treats the groups alike and errs once in four has a Delta_EO of {at_best}{noise:.2f} on average, "
+            f"above eo_target {aim:g}, and what is rejected with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
+            f"training.validation, or use more rows"
         )
     return found
 

@@ -182,7 +182,7 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTa
         if value < needs.LEAST:
             raise PopleakError(
                 f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
-                f"share out: take a larger table or other groups"
+                f"divide into pools: use a larger table or other groups"
             )
     return _settle(task, usual["rows"], usual["query_rows"])
 
@@ -230,8 +230,8 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
         f"where P(a = 1) is {-ratio:g} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
-        f"{there:.0f}): above {100 * CROWDED:.0f} % an accuracy says much of this very table: lower `rows` to "
-        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or judge it against {judge}"
+        f"{there:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends much on this very table: lower `rows` to "
+        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or compare it with {judge}"
     )
 
 
@@ -262,7 +262,7 @@ def group_names(task: ResolvedTask) -> tuple[str, str]:
 
 
 def attribute_name(task: ResolvedTask) -> str:
-    """Return the name of the task's attribute, of an own table its column."""
+    """Return the name of the task's attribute, for a table of your own its column."""
     return _attribute(task)[0]
 
 
@@ -307,8 +307,8 @@ def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) 
             else f"lower it to {fits:g} or less, or lower training.validation"
         )
         found.append(
-            f"defence {defence.id!r}: rehearsal: a share of {share:g} of a model's {task.rows} rows is more of a group, or of a label in it, than "
-            f"every model is sure to have left after training.validation held out {held}: {lower}"
+            f"defence {defence.id!r}: rehearsal: a share of {share:g} of a model's {task.rows} rows may need more rows of a group, or of a label in it, "
+            f"than are left to some models after training.validation has held out {held}: {lower}"
         )
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 from typing import Any, get_args
 
@@ -34,15 +36,21 @@ def _config() -> str:
     parts = [
         "# Config",
         NOTE,
-        "`config.yaml` is the default experiment; `--configfile FILE` lays another one over it. Mappings merge, lists are replaced "
-        "whole. A plugin is given by its name (`kl`) or with settings (`{name: kl, id: kl-vote, settings: {aggregate: vote}}`). "
-        "A mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`.",
-        "On Snakemake's command line `--config seed=3` sets a key of the top level, and `--config 'population={splits: 2, "
-        'victims: 8}\'` sets keys below one. A number may stand there, and in a file, as text: `"8"`, `1e-3`.',
-        "A file is UTF-8. Refused is what YAML reads for something else than it looks like: a key that appears twice, of which the last "
-        "would win; `yes`, `no`, `on` and `off`, which are true and false; `010`, a number to base 8; `1:30`, a number to base 60; a "
-        "date. Quote it where it is text. Where Snakemake itself cannot read a file (not UTF-8, nested without end, a folder), it says "
-        "so at length, and `popleak plan --configfile FILE` in one line.",
+        _wrapped(
+            "`config.yaml` is the default experiment; `--configfile FILE` lays another one over it. Mappings are merged, lists are "
+            "replaced. A plugin is given by its name (`kl`) or with settings (`{name: kl, id: kl-vote, settings: {aggregate: vote}}`). A "
+            "mistake is refused before any job starts. The same as JSON Schema: `workflow/schemas/config.schema.json`."
+        ),
+        _wrapped(
+            "On Snakemake's command line `--config seed=3` sets a key of the top level, and `--config 'population={splits: 2, "
+            'victims: 8}\'` sets keys below one. A number may be written as text there, and in a file: `"8"`, `1e-3`.'
+        ),
+        _wrapped(
+            "A file is UTF-8. Anything that YAML reads as something else than it looks like is refused: a key that appears twice, of which "
+            "the last would win; `yes`, `no`, `on` and `off`, which are true and false; `010`, a number to base 8; `1:30`, a number to "
+            "base 60; a date. Quote it if it is text. If Snakemake itself cannot read a file (not UTF-8, nested too deeply, a folder), its "
+            "own message is long; `popleak plan --configfile FILE` says the same in one line."
+        ),
     ]
     for path, model in groups(experiment.Experiment):
         where = ", ".join(f"`{one}`" for one in path)
@@ -65,7 +73,13 @@ def groups(model: type[Settings]) -> list[tuple[tuple[str, ...], type[Settings]]
 
 
 def _first(model: type[Settings]) -> str:
-    return " ".join((model.__doc__ or "").split())
+    return _wrapped(model.__doc__ or "")
+
+
+def _wrapped(text: str) -> str:
+    """Return a paragraph in lines of at most 120 characters, without a break inside `code`."""
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), " ".join(text.split()))
+    return textwrap.fill(whole, 120, break_long_words=False, break_on_hyphens=False).replace("\0", " ")
 
 
 def _fields(model: type[Settings]) -> str:
@@ -121,16 +135,16 @@ def _default(field: Any) -> str:
 
 def _tables() -> str:
     listed = "; ".join(
-        f"{', '.join(f'`{name}`' for name in names)} only where a task has {what}"
-        for what, names in _on_request().items()
+        f"{', '.join(f'`{name}`' for name in names)} only if a task has {what}" for what, names in _on_request().items()
     )
     parts = [
         "# Public tables",
         NOTE,
-        "Parquet files in `results/<experiment>/tables/`; "
-        f"{listed}. Read them with any Parquet reader; the key `popleak` of a "
-        "file's metadata holds the digests of its inputs and of the code, and the versions it was made with. No word in them is one "
-        "that readers of CSV take for a missing value: what is null here is empty there.",
+        _wrapped(
+            f"Parquet files in `results/<experiment>/tables/`; {listed}. Read them with any Parquet reader. The key `popleak` of a file's "
+            "metadata holds the digests of its inputs and of the code, and the versions of the libraries it was made with. No word in the "
+            "tables is one that readers of CSV would take for a missing value: what is null here is empty there."
+        ),
     ]
     for name, columns in schema.TABLES.items():
         rows = [f"| `{column.name}` | {column.type} | {cell(column.about)} |" for column in columns]
@@ -152,7 +166,7 @@ def _plugins() -> str:
         parts.append(f"## {kind.capitalize()}")
         for name in plugins.names(kind):
             plugin = plugins.load(kind, name)
-            parts.append(f"### {name}\n\n{plugin.summary[0].upper()}{plugin.summary[1:]}.")
+            parts.append(f"### {name}\n\n{_wrapped(f'{plugin.summary[0].upper()}{plugin.summary[1:]}.')}")
             facts = {
                 "access": "Access",
                 "shadow_access": "Access to shadows",

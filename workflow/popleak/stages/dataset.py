@@ -30,7 +30,7 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
         verify(paths[source.file], source)
     for name, digest in settings.content.items():
         if seal.file_digest(paths[name]) != digest:
-            raise PopleakError(f"{paths[name]}: changed since this run was planned: give the same command again")
+            raise PopleakError(f"{paths[name]}: changed since this run was planned: repeat the command")
     records = plugin.load(
         files=paths,
         label=settings.label,
@@ -116,7 +116,7 @@ def with_attribute(records: Records, attribute: str, name: str) -> Records:
     """Return the records of dataset `name` with their group as one more feature, 0 or 1. Raises PopleakError if one has its name."""
     if attribute in records.features:
         raise PopleakError(
-            f"dataset {name}: {attribute!r} is a feature already: leave attribute_in_features out, or drop that feature"
+            f"dataset {name}: {attribute!r} is a feature already: leave out attribute_in_features, or drop that feature"
         )
     features = (*records.features, attribute)
     return dataclasses.replace(
@@ -140,7 +140,9 @@ def check(records: Records, name: str, classes: int = 2, shape: Sequence[int] | 
         )
     if not np.isfinite(records.x).all():
         bad = records.features[int(np.flatnonzero(~np.isfinite(records.x).all(0))[0])]
-        raise PopleakError(f"dataset {name}: feature {bad!r} holds a value that is not finite: the loader must fill it")
+        raise PopleakError(
+            f"dataset {name}: feature {bad!r} has a value that is not finite: the loader must replace it"
+        )
     if not ((records.y >= 0) & (records.y < classes)).all():
         raise PopleakError(f"dataset {name}: labels must lie in 0 to {classes - 1}, its {classes} classes")
     for label in range(classes):

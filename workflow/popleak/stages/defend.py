@@ -194,7 +194,7 @@ def run(
                 base = matching(read_models(models[role], world=world), keys["seed"])
                 if base is None or not all(np.array_equal(keys["seed"], one["seed"]) for one, _ in found.values()):
                     named = " and ".join(str(path) for path in (draw[0], *complement[:1], *public[:1]))
-                    raise PopleakError(f"{models[role][0]}: holds other models than {named}: delete it and run again")
+                    raise PopleakError(f"{models[role][0]}: holds models other than {named}: delete it and run again")
                 others = {name: found[name][1] if name in found else rows[:, :0] for name in ("complement", "public")}
                 made_of = there.keys(keys["seed"], rows, *others.values(), base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)

@@ -112,6 +112,6 @@ def closing(plan: Plan) -> str:
     missing = sorted(set(plan.public()) - set(current(plan)))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        removed = f"; removed there, since it was of another config: {', '.join(sorted(gone))}" if gone else ""
-        return f"popleak: not made, or not of this config: {missing[0]}{more}{removed}"
+        removed = f"; removed because it was of another config: {', '.join(sorted(gone))}" if gone else ""
+        return f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"
     return f"popleak: done. Report: {folder}/report.html   Figures: {folder}/figures/   Tables: {folder}/tables/"

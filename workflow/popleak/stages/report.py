@@ -42,5 +42,5 @@ def run(
 def _card(path: Path) -> dict[str, Any]:
     found = store.facts(path)
     if found.get("stage") != "dataset":
-        raise PopleakError(f"{path}: no table of the stage dataset: --cards takes those")
+        raise PopleakError(f"{path}: not a table of the stage dataset, which --cards needs")
     return {**found["card"], "dataset": found["settings"]["dataset"], **found["facts"]}

@@ -418,7 +418,7 @@ REGRESSION = (
             ("bias", "mean of estimate minus true ratio"),
             (
                 "n_leaked",
-                "r (1 - r) / MSE: direct samples that are that are worth as much; null at 0 and 1 and in the row of all",
+                "r (1 - r) / MSE: direct samples that are worth as much; null at 0 and 1 and in the row of all",
             ),
             ("accuracy", "share of victims whose ratio was named among all"),
             ("mutual_information", "bits between true and named ratio, bias-corrected; only in the row of all"),
