@@ -92,8 +92,8 @@ class Ceiling(Attack):
     reference = True
 
     def applies(self, game: Game) -> bool:
-        """Return True if the law is known: synthetic data, clean draws, and a model whose output law is worked out here."""
-        return game.law is not None and not game.poison.share and game.model in ("prior", "histogram")
+        """Return True if the law is known: synthetic data, clean draws by group, and a model whose output law is worked out here."""
+        return game.law is not None and game.groups and not game.poison.share and game.model in ("prior", "histogram")
 
     def known_accuracy(self, *, game: Game, query: Query) -> Known:
         """Return the accuracy of the best possible adversary and its standard error; see the function below."""

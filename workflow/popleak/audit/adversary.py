@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..attacks.base import BLACK_BOX, Attack, Game, Judge, Query, TransductiveJudge
+from ..attacks.base import Attack, Game, Judge, Query, TransductiveJudge
 from ..config import messages
 from ..core import plugins
 from ..core.errors import PopleakError
@@ -83,10 +83,10 @@ class Adversary:
             raise ValueError(f"shadows must be (S0, m) and (S1, m), not {shadows[0].shape} and {shadows[1].shape}")
         if self.plugin.shadows and not all(map(len, shadows)):
             raise ValueError(f"attack {self.name!r} needs at least one shadow of each world")
-        width = shadows[0].shape[1] // (2 if self.plugin.access == "pair" else 1)
+        access, of_shadows = accesses(self.plugin)
+        width = shadows[0].shape[1] // (access.sets if access.reads == "answers" else 1)
         known = {name: _column(name, value, width) for name, value in given.items()}
-        access = self.plugin.shadow_access or self.plugin.access
-        zero, one = (_seen(part, access) for part in shadows)
+        zero, one = (_seen(part, of_shadows) for part in shadows)
         judge = self.plugin.calibrate(
             shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
         )
@@ -98,9 +98,9 @@ class Answering(TransductiveJudge):
 
     def __init__(self, judge: Judge, attack: Attack, width: int) -> None:
         self.judge, self.attack = judge, attack
-        self.width = (
-            width if attack.access == (attack.shadow_access or attack.access) or attack.access in BLACK_BOX else None
-        )
+        self.access, of_shadows = accesses(attack)
+        alike = self.access is of_shadows or self.access.reads == of_shadows.reads == "answers"
+        self.width = width if alike else None
 
     def score(self, outputs: np.ndarray) -> float:
         return float(self.judge.score(self._checked(outputs, 1)))
@@ -120,7 +120,12 @@ class Answering(TransductiveJudge):
         if outputs.ndim != dimensions or (self.width is not None and outputs.shape[-1] != self.width):
             shape = f"({'V, ' if dimensions == 2 else ''}{self.width or 'm'}{',' if dimensions == 1 else ''})"
             raise ValueError(f"outputs must be {shape}, not {outputs.shape}")
-        return _seen(outputs, self.attack.access)
+        return _seen(outputs, self.access)
+
+
+def accesses(attack: Attack) -> tuple[Any, Any]:
+    """Return the access that an attack has to victims, and that to its shadows."""
+    return plugins.load("access", attack.access), plugins.load("access", attack.shadow_access or attack.access)
 
 
 def _column(name: str, values: np.ndarray | None, width: int) -> np.ndarray:
@@ -136,10 +141,11 @@ def _column(name: str, values: np.ndarray | None, width: int) -> np.ndarray:
     return found.astype(np.int8)
 
 
-def _seen(outputs: np.ndarray, access: str) -> np.ndarray:
-    if access not in (*BLACK_BOX, "pair"):
+def _seen(outputs: np.ndarray, access: Any) -> np.ndarray:
+    if access.reads != "answers":
         return outputs
     outputs = outputs.astype(np.float64)
     if not ((outputs >= 0) & (outputs <= 1)).all():
         raise ValueError("answers must lie in [0, 1]: scores P(y = 1 | x), or labels 0 and 1")
-    return (outputs >= 0.5).astype(np.float64) if access == "labels" else outputs
+    seen: np.ndarray = access.of(outputs)
+    return seen

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 2.2, "defend": 2.5, "query": 1.2, "measure": 1.2,
-         "attack": 0.25, "regress": 0.25, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
+         "attack": 0.25, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
 """CPU seconds of a job before its work: Python, imports, and for the engine the compiling of its loops."""
 SNAKEMAKE = 2.0, 0.18
 """CPU seconds of Snakemake itself: once, and for each job with the shell around it."""
