@@ -23,7 +23,7 @@ from popleak.core.protocols import ROLES
 from popleak.core.seeds import generator
 from popleak.defences.base import Data, mixture, subsample
 from popleak.engine.fit import hold_out
-from popleak.plan.games import Game, directions
+from popleak.plan.games import Game, turned
 from popleak.stages import draw, train
 from popleak.stages.defend import Owner, mixing_of
 from popleak.stages.draw import draw_one, members
@@ -90,7 +90,7 @@ def test_counts_by_hand():
 
 def test_among_many_worlds_all_have_the_same_counts():
     game = Game.of("k-ary", (0.0, 0.1, 1 / 3, 0.5, 0.9))
-    found = [Mixing(ratios[:2], 333, "natural", 0.2).parts(0.5) for ratios in directions([game]).values()]
+    found = [Mixing.of(worlds, 333, "natural", 0.2, 0, (1, 1)).parts(0.5) for worlds in turned([game])]
     assert len(found) == 5
     assert {tuple(one[0][key] + one[1][key] for key in one[0]) for one in found} == {(166, 167)}
 
@@ -164,13 +164,13 @@ def worlds(mode: str) -> tuple[World, World]:
         ratios = small.ratios[b], small.ratios[1 - b]
         base = draw._training(
             ModelDraw(**settings, purpose="base"),
-            Drawn(world=names[b], from_world=names[b], ratio=ratios[0]),
+            Drawn(world=names[b], from_world=names[b]),
             records,
             pools,
         )
         turned = draw._training(
             ModelDraw(**settings, purpose="complement"),
-            Drawn(world=names[b], from_world=names[1 - b], ratio=ratios[1], own_ratio=ratios[0]),
+            Drawn(world=names[b], from_world=names[1 - b]),
             records, pools,
         )  # fmt: skip
         rows, other = arrays.matrix(base["rows"]), arrays.matrix(turned["rows"])

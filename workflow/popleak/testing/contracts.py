@@ -1,6 +1,6 @@
 """What every plugin must do, as checks that strangers can run on theirs.
 
-    from popleak.testing.contracts import check_attack, check_model
+    from popleak.testing.contracts import check_access, check_attack, check_model, check_question
 
     def test_contract():
         check_attack(MyAttack())
@@ -17,10 +17,12 @@ import numpy as np
 from ..attacks.base import Attack, Judge, TransductiveJudge
 from ..core import plugins
 from ..core.settings import Settings
+from .access import check_access
 from .data import SHADOWS, SIGMAS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, permuted, shadow_access
 from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
+from .questions import check_question
 
 __all__ = [
     "SHADOWS",
@@ -30,11 +32,13 @@ __all__ = [
     "GenerateMany",
     "beta_many",
     "beta_scores",
+    "check_access",
     "check_attack",
     "check_closed_form",
     "check_gradient",
     "check_imports",
     "check_model",
+    "check_question",
     "frozen",
     "heavy_imports",
     "made_up",
