@@ -150,7 +150,7 @@ def worlds(mode: str) -> tuple[World, World]:
     records = records_of(small)
     pools = {0: np.repeat([0, 1], len(records.y) // 2)}
     fitter = train.Fitter(told.defend("prior", {}, {"validation": small.validation}), records)
-    names = ("one#0", "two#0")
+    names = [f"{ratio!r}#{b}" for b, ratio in enumerate(small.ratios)]
     for b in (0, 1):
         settings = {
             "seed": 1,

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 import tiny
 from popleak.core.errors import PopleakError
+from popleak.core.needs import counts, half_up
 from popleak.core.seeds import generator
 from popleak.core.worlds import World
 from popleak.stages import draw, query, split
-from popleak.stages.draw import counts, half_up, origins
+from popleak.stages.draw import origins
 from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays
 from popleak.store import parquet as store

@@ -118,7 +118,7 @@ class Worlds(Settings):
     def _known(cls, value: str) -> str:
         known = sorted(plugins.protocols())
         if value not in known:
-            raise ValueError(f"{value!r} is unknown: choose from {', '.join(known)}")
+            raise ValueError(f"unknown: choose from {', '.join(known)}")
         return value
 
     @model_validator(mode="after")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..core.seeds import generator
-from ..store.answers import Answers
 from ..threat.access.base import Access, OfAnswers
 from .data import frozen
 from .plugin import check_imports, check_names
+
+if TYPE_CHECKING:
+    from ..store.answers import Answers
 
 MODELS, POINTS = 6, 8
 RELEASES = ("scores", "labels")
@@ -38,6 +42,8 @@ def check_access_class(access: Access) -> None:
 
 def kept(access: Access, broken: bool = False) -> Answers:
     """Return what is made up to be kept of some models; broken: with values that are no numbers."""
+    from ..store.answers import Answers
+
     rng = generator("contract", "access", access.name)
     sets = access.sets if isinstance(access, OfAnswers) else 1
     found = rng.random((MODELS, sets * POINTS)).astype(np.float32)
