@@ -38,8 +38,8 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
     """
     if attacks is None:
         every = [Adversary(name) for name in plugins.names("attacks")]
-        told = [one for one in every if accesses(one.plugin)[0].shown_by and not one.plugin.reference]
-        return [Chosen(one.name, one, False) for one in told]
+        able = [one for one in every if accesses(one.plugin)[0].shown_by and not one.plugin.reference]
+        return [Chosen(one.name, one, False) for one in able]
     found: dict[str, Chosen] = {}
     for given in attacks:
         told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
@@ -69,8 +69,9 @@ class TableSource:
     def game(self, attack: Attack) -> Game:
         """Return what the adversary knows of the worlds."""
         facts = self.facts
+        zero, one = self.question.known(facts.ratios)
         return Game(
-            *self.question.known(facts.ratios), facts.rows or 0, facts.mode, facts.model,
+            zero, one, facts.rows or 0, facts.mode, facts.model,
             groups=self.question.groups, label_rate=facts.label_rate,
             poison=Poison(facts.poison, facts.poison_group, facts.poison_label),
         )  # fmt: skip

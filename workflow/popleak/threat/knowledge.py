@@ -74,7 +74,7 @@ def levels(attack: Attack, access: Access, settings: Judging, defence: str, repe
     if not attack.shadows:
         yield Shadows(ANY, NONE, 1)
     elif defence == NONE:
-        yield INFORMED.shadows(settings, access, NONE, 1)
+        yield Shadows(INFORMED.name, NONE, 1)
     else:
         found = (KNOWLEDGE[name].shadows(settings, access, defence, repeats) for name in settings.knowledge)
         yield from (one for one in found if one is not None)

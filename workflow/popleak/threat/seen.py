@@ -87,8 +87,9 @@ class Source:
     def game(self, attack: Attack) -> Game:
         """Return what the adversary knows of the worlds. Raises PopleakError where the attack cannot be mounted."""
         settings, question = self.settings, plugins.load("questions", self.settings.question)
+        zero, one = question.known(self.pair.ratios)
         game = Game(
-            *question.known(self.pair.ratios), settings.rows, settings.mode, settings.model, groups=question.groups,
+            zero, one, settings.rows, settings.mode, settings.model, groups=question.groups,
             label_rate=store.facts(self.files.points)["label_rate"],
             poison=Poison(self.pair.poison, settings.poison.group, settings.poison.label),
         )  # fmt: skip

@@ -76,7 +76,7 @@ class OfAnswers(Access):
     reads = "answers"
     sets: ClassVar[int] = 1
     """How many scores of each query point stand in a row, all points of the first set before those of the second."""
-    shown_by = ("scores",)
+    shown_by: ClassVar[tuple[str, ...]] = ("scores",)
 
     def of(self, scores: np.ndarray) -> np.ndarray:
         """Return what is seen of scores (K, m) float64 in [0, 1]: as many numbers, each of its own score alone."""
