@@ -70,15 +70,18 @@ class TaskContext:
         own = plugin.Settings.model_validate(model.settings)
         try:
             sides = plugin.sides(self.features, own, **self.form.keywords(plugin))
-            return self._shape_of(sides, self.experiment.engine.backend)
+            shaped = plugin.shape(self.features, own) is not None
+            return self._shape_of(sides, self.experiment.engine.backend, shaped)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
-    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto") -> cost.Shape:
+    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto", shaped: bool = False) -> cost.Shape:
         training = self.experiment.training
         rows = round(self.task.rows * (1 - training.validation))
         place: Literal["cpu", "cuda"] = "cuda" if self.experiment.engine.device == "cuda" else "cpu"
-        return cost.Shape(rows, training.batch, training.epochs, sides, cost.factor(sides, backend, place=place))
+        return cost.Shape(
+            rows, training.batch, training.epochs, sides, cost.factor(sides, backend, place=place, shaped=shaped)
+        )
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

@@ -134,7 +134,8 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
             continue
         own = plugin.Settings.model_validate(model.settings)
         sides = plugin.sides(form.features, own, **form.keywords(plugin))
-        if (factor := cost.factor(sides, backend)) > 1:
+        shaped = plugin.shape(form.features, own) is not None
+        if (factor := cost.factor(sides, backend, shaped=shaped)) > 1:
             reason = not_in_numba(sides) or "engine.backend is torch"
             found.setdefault((reason, factor), {})[model.id] = None
     return {key: list(names) for key, names in found.items()}
