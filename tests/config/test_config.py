@@ -140,7 +140,7 @@ CASES = {
     ),
     "unknown model": (
         {"models": ["mpl"]},
-        r"^config: models\.0\.name: 'mpl' is unknown.*choose from histogram, .*prior$",
+        r"^config: models\.0\.name: 'mpl' is unknown.*choose from cnn, histogram, .*prior$",
     ),
     "unknown defence": (
         {"defences": ["none", "fine-tune"]},
