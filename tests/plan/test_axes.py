@@ -72,8 +72,10 @@ class Ran:
         number = next(i for i, pair in enumerate(step.settings.pairs) if pair.poison == poison)
         return seen.Source(type(step.settings).parse(step.params), number, self.files(step))
 
-    def see(self, source: seen.Source, role: str, access: str, arm: str, repeats: int) -> stored.Answers:
-        return plugins.load("access", access).read(source, role, arm, repeats, False)
+    def see(
+        self, source: seen.Source, role: str, access: str, arm: str, repeats: int, votes: bool = False
+    ) -> stored.Answers:
+        return plugins.load("access", access).read(source, role, arm, repeats, votes)
 
     def table(self, name: str) -> pd.DataFrame:
         return store.read(self.folder / "results" / "axes" / "tables" / f"{name}.parquet").to_pandas()

@@ -167,10 +167,6 @@ def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) ->
     return True
 
 
-def _accesses(task: ResolvedTask) -> set[str]:
-    return {config.access_of(one).name for one in task.attacks}
-
-
 def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
     experiment = plan.experiment
     known = Known(experiment, plan.tasks)
@@ -187,13 +183,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
             modules=("popleak.stages.tables", f"popleak.tables.{name}"), mem_mb=6000,
         )  # fmt: skip
     # what figures and the report call the kinds of access and the questions
-    words = [
-        plugins.modules("access")[name] for name in sorted({one for task in plan.tasks for one in _accesses(task)})
-    ]
-    words += [
-        plugins.modules("questions")[name]
-        for name in sorted({one.question.name for task in plan.tasks for one in task.worlds})
-    ]
+    words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
     for name in experiment.figures:
         figure = plugins.load("figures", name)
         absent = [table for table in figure.tables if table not in plan.tables]
