@@ -44,7 +44,7 @@ except PopleakError as error:
     raise WorkflowError(str(error))
 
 RESULTS = PLAN.folder()
-ENGINE = f"--stack {PLAN.experiment.engine.stack} --device {PLAN.experiment.engine.device}"
+ENGINE = " ".join(f"--{name} {getattr(PLAN.experiment.engine, name)}" for name in ("stack", "device", "backend"))
 TRAINING = ENGINE + ("" if PLAN.experiment.engine.reuse else " --no-reuse")
 GPU = int(PLAN.experiment.engine.device == "cuda")
 STORE = popleak_plan.ROOT + "/store"

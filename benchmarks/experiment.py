@@ -54,14 +54,15 @@ def children() -> float:
     return spent.ru_utime + spent.ru_stime
 
 
-def execute(folder: Path, cores: int, configfiles: Sequence[Path]) -> tuple[float, float]:
+def execute(folder: Path, cores: int, configfiles: Sequence[Path], cache: Path | None = None) -> tuple[float, float]:
     """Run the experiment in `folder`; return its wall seconds and the CPU seconds of all its processes.
 
+    cache: folder of the user's cache, in which an earlier run may have left compiled loops; None for an empty one.
     Raises PopleakError with the end of what Snakemake said if the run fails.
     """
     shutil.copy(ROOT / "config.yaml", folder)
     package = os.pathsep.join(filter(None, [str(ROOT / "workflow"), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": package, "XDG_CACHE_HOME": str(folder / ".cache")}
+    environment = os.environ | {"PYTHONPATH": package, "XDG_CACHE_HOME": str((cache or folder / ".cache").resolve())}
     if "POPLEAK_DATA" in environment:  # it may be relative to here
         environment["POPLEAK_DATA"] = str(Path(environment["POPLEAK_DATA"]).resolve())
     profile = ROOT / "workflow" / "profiles" / "default"
@@ -155,12 +156,12 @@ def expected(configfiles: Sequence[Path], cores: int) -> float:
         return estimate.wall_seconds(estimate.stages(whole, speed), cores, speed)
 
 
-def measure(configfiles: Sequence[Path], cores: int) -> pd.DataFrame:
+def measure(configfiles: Sequence[Path], cores: int, cache: Path | None = None) -> pd.DataFrame:
     """Run one experiment from scratch in a temporary folder and return where its time went."""
     name = experiment_of(configfiles).experiment
     foreseen = common.apart(expected, configfiles, cores)
     with tempfile.TemporaryDirectory(prefix="popleak-") as place:
-        wall, cpu = execute(Path(place), cores, configfiles)
+        wall, cpu = execute(Path(place), cores, configfiles, cache)
         frame = decompose(jobs(Path(place)), wall, cpu, cores)
         return frame.assign(experiment=name, cores=cores, estimated_wall_seconds=foreseen)
 
@@ -172,7 +173,7 @@ def run(arguments: argparse.Namespace) -> pd.DataFrame:
     for repeat in range(arguments.repeats):
         for configfiles in experiments:
             for cores in common.turns(arguments.cores, repeat):
-                frames.append(measure(configfiles, cores).assign(repeat=repeat))
+                frames.append(measure(configfiles, cores, arguments.cache).assign(repeat=repeat))
                 common.say(
                     f"{frames[-1]['experiment'].iloc[0]}, {cores} cores: repeat {repeat + 1} of {arguments.repeats}"
                 )
@@ -191,6 +192,9 @@ def main() -> int:
     )
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="worker processes; several are compared")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument(
+        "--cache", type=Path, help="folder of the user's cache (XDG_CACHE_HOME); by default an empty one a run"
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT)
     return common.status(run, parser.parse_args())
 

@@ -127,6 +127,42 @@ def test_an_attack_is_calibrated_and_scores(name):
     assert np.array_equal(together, [judge.score(row) for world in (0, 1) for row in beta(2, world)])
 
 
+@pytest.mark.parametrize("name", ["kl", "meta", "per-point", "threshold", "kl-label"])
+def test_an_attack_takes_scores_of_several_classes(name):
+    """(S, m, C): the first class is right where the point is of the model's own world."""
+
+    def scores(seed: int, world: int) -> np.ndarray:
+        sure = np.where(np.arange(30) % 2 == world, 4.0, 1.5)
+        gamma = np.random.default_rng((seed, world)).gamma(
+            np.stack([sure, np.ones(30), np.ones(30)], 1), size=(8, 30, 3)
+        )
+        return gamma / gamma.sum(axis=2, keepdims=True)
+
+    one = popleak.attack(name)
+    known = {"y": np.zeros(30), "origin": np.arange(30) % 2} if one.plugin.reads else {}
+    judge = one.calibrate(scores(1, 0), scores(1, 1), **known)
+    right = [judge.guess(judge.score(row)) == world for world in (0, 1) for row in scores(2, world)]
+    assert np.mean(right) > 0.8
+    assert np.array_equal(judge.score_all(scores(2, 0)), [judge.score(row) for row in scores(2, 0)])
+    if one.plugin.access == "labels":
+        hard = np.eye(3)[scores(2, 0).argmax(axis=2)]
+        assert np.array_equal(judge.score_all(hard), judge.score_all(scores(2, 0)))
+    with pytest.raises(ValueError, match=r"outputs must be \(30, 3\), not \(30,\)"):
+        judge.score(scores(2, 0)[0, :, 0])
+
+
+def test_an_attack_of_two_classes_and_labels_beyond_the_classes_are_refused():
+    scores = np.full((4, 30, 3), 1 / 3)
+    with pytest.raises(
+        popleak.PopleakError, match="attack 'snap' is for labels of 2 classes, and these have 3: choose"
+    ):
+        popleak.attack("snap").calibrate(scores, scores, y=np.zeros(30), a=np.zeros(30))
+    with pytest.raises(ValueError, match="y must hold 0 and 1 and 2 only"):
+        popleak.attack("threshold").calibrate(scores, scores, y=np.full(30, 3), origin=np.arange(30) % 2)
+    with pytest.raises(ValueError, match=r"shadows must be .* not \(4, 30, 3\) and \(4, 30\)"):
+        popleak.attack("kl").calibrate(scores, scores[..., 0])
+
+
 def test_an_attack_on_labels_reads_scores_as_labels():
     known = {"y": np.ones(30), "origin": np.arange(30) % 2}
     one = popleak.attack("threshold")

@@ -185,20 +185,21 @@ def test_rows_auto_of_an_absent_table_names_the_file():
     ratios=st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]), min_size=1, max_size=3),
     mode=st.sampled_from(["natural", "label-balanced"]),
     poison=st.sampled_from([0.0, 0.1]),
+    public=st.sampled_from([0.0, 0.1]),
 )
-def test_the_pools_hold_what_the_arithmetic_says(counts, ratios, mode, poison):
+def test_the_pools_hold_what_the_arithmetic_says(counts, ratios, mode, poison, public):
     """Neither fewer rows than `held` counts with, nor more; and the largest rows are the largest."""
     y, a = np.repeat([0, 0, 1, 1], counts), np.repeat([0, 1, 0, 1], counts)
     cells = ((counts[0], counts[1]), (counts[2], counts[3]))
-    shares = {"victim": 0.4, "adversary": 0.35, "query": 0.25}
+    shares = {"victim": 0.4, "adversary": 0.35, "query": 0.25 - public, "public": public}
     few, many = (needs.held(cells, shares, fewest=fewest) for fewest in (True, False))
-    cut = SplitStep(seed=1, key="k", splits=2, victim_share=0.4, adversary_share=0.35)
+    cut = SplitStep(seed=1, key="k", splits=2, victim_share=0.4, adversary_share=0.35, public_share=public)
     for pool in split.pools_of(y, a, np.arange(len(y)), cut):
         for number, name in enumerate(needs.POOLS):
             for label, group in ((0, 0), (0, 1), (1, 0), (1, 1)):
                 there = ((pool == number) & (y == label) & (a == group)).sum()
                 assert few[name, label, group] <= there <= many[name, label, group]
-    draws = needs.Draws(ratios, mode, sum(cells[1]) / len(y), poison)
+    draws = needs.Draws(ratios, mode, sum(cells[1]) / len(y), poison, public=public > 0)
     rows = needs.largest_rows(draws, few)
     assert all(need.rows <= needs.room(need, few) for need in draws.needs(rows))
     assert any(need.rows > needs.room(need, few) for more in range(1, 12) for need in draws.needs(rows + more))

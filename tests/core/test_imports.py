@@ -9,7 +9,7 @@ import pytest
 
 from popleak.core import plugins
 
-HEAVY = ("torch", "sklearn", "scipy", "scipy.stats", "statsmodels", "matplotlib", "pandas")
+HEAVY = ("torch", "numba", "sklearn", "scipy", "scipy.stats", "statsmodels", "matplotlib", "pandas")
 META = """
 import numpy as np
 from popleak.attacks.base import Game, Query

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import tiny
-from popleak.core import plugins, provenance
+from popleak.core import plugins, private, provenance
 from popleak.plan import build as plan
 
 DIGESTS = """
@@ -244,3 +244,42 @@ def test_what_tells_how_long_a_job_took_is_not_in_the_digest(monkeypatch):
         provenance, "_parsed", lambda name: ("other", ()) if name == "popleak.stages.train" else parsed(name)
     )
     assert provenance.code_digest.__wrapped__("popleak.stages.train") != before
+
+
+RECALLED = """
+import ast, json
+from popleak.core import provenance
+if {strict}:
+    def parse(*_, **__): raise AssertionError("read again")
+    ast.parse = parse
+names = ["popleak.stages.train", "popleak.attacks.kl"]
+print(json.dumps([[provenance.code_digest(name), provenance.imports(name)] for name in names]))
+provenance.keep()
+"""
+
+
+def recalled(cache, *, strict: bool = False) -> str:
+    """Return digests and imports as a fresh interpreter finds them with its cache in `cache`; strict: it may read no module."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(tiny.ROOT / "workflow")}
+    code = RECALLED.replace("{strict}", str(strict))
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_was_found_in_modules_is_kept_and_no_other_version_believed(tmp_path, monkeypatch):
+    found = recalled(tmp_path)
+    assert recalled(tmp_path, strict=True) == found
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kept = json.loads(private.read(provenance.KEPT))
+    wrong = {key: ["0" * 64, []] for key in kept["modules"]}
+    private.write(provenance.KEPT, json.dumps({**kept, "modules": wrong}).encode())
+    assert recalled(tmp_path) != found, "this file is believed"
+    for other in (
+        {"by": "another version", "modules": wrong},
+        {"by": kept["by"]},
+        ["by"],
+        {"by": kept["by"], "modules": [1]},
+    ):
+        private.write(provenance.KEPT, json.dumps(other).encode())
+        assert recalled(tmp_path) == found

@@ -16,9 +16,9 @@ LEVELS = (
     ("config", "store", "models"),
     ("datasets", "defences", "attacks"),
     ("plan", "threat", "tables", "figures"),
-    ("report", "testing"),
+    ("report",),
     ("stages",),
-    ("audit",),
+    ("audit", "testing"),
     ("cli",),
 )
 """Rooms from the ground up: a room imports those below it, never one beside it or above."""

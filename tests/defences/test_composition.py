@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import os
 from collections import Counter
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,15 +17,16 @@ from scipy.stats import chi2_contingency, chisquare
 
 import tiny
 import told
+from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.core.needs import Mixing, counts, half_up
 from popleak.core.protocols import ROLES
 from popleak.core.seeds import generator
-from popleak.defences.base import Data, mixture, subsample
+from popleak.defences.base import Population, mixture, subsample
 from popleak.engine.fit import hold_out
 from popleak.plan.games import Game, directions
 from popleak.stages import draw, train
-from popleak.stages.defend import Owner, mixing_of
+from popleak.stages.defend import FittingOwner, mixing_of
 from popleak.stages.draw import draw_one, members
 from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays
@@ -125,12 +126,13 @@ SMALL = {
 }
 
 
-class World(NamedTuple):
-    """Models of one world, turned to the other: their draws S_0 (K, n), seeds (K,), and what a defence is given."""
-
-    rows: np.ndarray
-    seeds: np.ndarray
-    data: Data
+def owner_of(fitter: train.Fitter, rows: np.ndarray, seeds: np.ndarray, other: np.ndarray, mixing) -> FittingOwner:
+    """The owners of models whose weights do not matter, with draws S_0 and complements (K, n)."""
+    none = np.zeros(len(rows))
+    nobody = Population(np.zeros((len(rows), 1)), none == 0, none, none)
+    return FittingOwner(
+        fitter, nobody, seeds, rows, complement=other, public=rows[:, :0], mixing=mixing, defence=plugins.load("defences", "scratch")
+    )  # fmt: skip
 
 
 @functools.cache
@@ -144,7 +146,7 @@ def records_of(small: Small) -> Loaded:
 
 
 @functools.cache
-def worlds(mode: str) -> tuple[World, World]:
+def worlds(mode: str) -> tuple[FittingOwner, FittingOwner]:
     """The victims of both worlds, as the stages `draw` and `defend` make them."""
     small, found = SMALL[mode], []
     records = records_of(small)
@@ -174,9 +176,8 @@ def worlds(mode: str) -> tuple[World, World]:
             records, pools,
         )  # fmt: skip
         rows, other = arrays.matrix(base["rows"]), arrays.matrix(turned["rows"])
-        owner = Owner(fitter, rows, base["seed"], progress=None)
         mixing = Mixing(ratios, small.rows, mode, float(records.y.mean()))
-        found.append(World(rows, base["seed"], owner.data(other, mixing)))
+        found.append(owner_of(fitter, rows, base["seed"], other, mixing))
     return tuple(found)
 
 
@@ -188,27 +189,28 @@ def cells(rows: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(part, minlength=code.max() + 1) for part in (code[: len(rows)], code[len(rows) :])])
 
 
-def apart(world: World, mode: str) -> np.ndarray:
+def apart(world: FittingOwner, mode: str) -> np.ndarray:
     """A mixture with a fault: each part is rounded by itself, and by group alone. S_0's is taken from all of it, so that no model
     runs short."""
-    records, mixing = records_of(SMALL[mode]), world.data.mixing
+    mixing = world.mixing
     kept = half_up(mixing.rows / 2)
     parts = []
-    for rows, ratio, count in zip((world.rows, world.data.complement), mixing.ratios, (kept, mixing.rows - kept)):
+    for rows, ratio, count in zip((world.draw, world.complement), mixing.ratios, (kept, mixing.rows - kept)):
         wanted = counts(ratio, count, "natural", mixing.label_rate)
-        parts.append(subsample(rows, records.y[rows], records.a[rows], world.seeds, wanted, f"part {len(parts)}"))
+        parts.append(subsample(world, rows, wanted, f"part {len(parts)}"))
     return np.concatenate(parts, 1)
 
 
-def overlapping(world: World, mode: str) -> np.ndarray:
+def overlapping(world: FittingOwner, mode: str) -> np.ndarray:
     """A mixture with another fault: its complement was drawn with no regard to S_0."""
-    records, own = records_of(SMALL[mode]), world.data
+    records, own = records_of(SMALL[mode]), copy.copy(world)
     wanted = counts(own.mixing.ratios[1], own.mixing.rows, mode, own.mixing.label_rate)
     pool = np.arange(len(records.y)) < len(records.y) // 2
     strata = {key: members(key, records.y, records.a, pool) for key in wanted}
-    other = np.stack([draw_one(wanted, strata, generator(int(seed), "with no regard")) for seed in world.seeds])
-    data = replace(own, complement=other, complement_label=records.y[other], complement_group=records.a[other])
-    return mixture(data, world.seeds, 0.5)
+    own.complement = np.stack(
+        [draw_one(wanted, strata, generator(int(seed), "with no regard")) for seed in world.seeds]
+    )
+    return mixture(own, 0.5)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -217,9 +219,9 @@ def test_the_mixture_has_one_law_in_both_worlds(mode):
     one, two = worlds(mode)
     small, data = SMALL[mode], records_of(SMALL[mode])
     for world in (one, two):
-        assert all(not set(own) & set(other) for own, other in zip(world.rows, world.data.complement))
-    found = cells(*(mixture(world.data, world.seeds, 0.5) for world in (one, two)))
-    rehearsed, rest = one.data.mixing.parts(0.5)
+        assert all(not set(own) & set(other) for own, other in zip(world.draw, world.complement))
+    found = cells(*(mixture(world, 0.5) for world in (one, two)))
+    rehearsed, rest = one.mixing.parts(0.5)
     pool = np.arange(len(data.y)) < len(data.y) // 2
     sets = math.prod(math.comb(len(members(key, data.y, data.a, pool)), rehearsed[key] + rest[key]) for key in rest)
     assert found.shape == (2, sets), "every set with these counts, and no other"
@@ -236,7 +238,7 @@ def test_the_order_of_a_mixture_has_one_law_too(mode):
     """Which row is held out and which come first in training: S_0's part has no place of its own."""
     orders = []
     for world in worlds(mode):
-        kept, held = hold_out(mixture(world.data, world.seeds, 0.5), world.seeds, SMALL[mode].validation)
+        kept, held = hold_out(mixture(world, 0.5), world.seeds, SMALL[mode].validation)
         assert held.shape[1] == 1
         orders.append(np.concatenate([held, kept], 1))
     size = len(records_of(SMALL[mode]).y) // 2
@@ -249,7 +251,7 @@ def test_the_order_of_a_mixture_has_one_law_too(mode):
 
     assert least(orders) > ALARM / SMALL[mode].rows
     # as it would be, were the parts trained on one after the other
-    assert least([mixture(world.data, world.seeds, 0.5) for world in worlds(mode)]) < 1e-12
+    assert least([mixture(world, 0.5) for world in worlds(mode)]) < 1e-12
 
 
 # The stages.
@@ -260,7 +262,7 @@ class Direction(NamedTuple):
 
     worlds: tuple[str, str]
     role: str
-    owner: Owner
+    owner: FittingOwner
     rows: np.ndarray
     other: np.ndarray
     mixed: np.ndarray
@@ -291,9 +293,9 @@ def drawn(folder, **changes) -> list[Direction]:
                 keys, rows = of_role(draws_of(paths["draw"], world, world), role, (0, 1))
                 turned, rows_of_other = of_role(draws_of(paths["complement"], world, other), role, (0, 1))
                 assert np.array_equal(keys["seed"], turned["seed"])
-                owner = Owner(fitter, rows, keys["seed"], progress=None)
-                data = owner.data(rows_of_other, mixing_of(settings, world, other, rows.shape[1], rate))
-                mixed = mixture(data, keys["seed"], 0.5)
+                mixing = mixing_of(settings, world, other, rows.shape[1], rate)
+                owner = owner_of(fitter, rows, keys["seed"], rows_of_other, mixing)
+                mixed = mixture(owner, 0.5)
                 found.append(Direction((world, other), role, owner, rows, rows_of_other, mixed))
     return found
 
@@ -339,7 +341,7 @@ def test_the_stages_draw_and_mix_exactly(tmp_path, shares, mode):
             # what no training has seen, neither as the record nor as its twin
             aside, clean = one.owner._aside(one.mixed, slice(None))
             tuned, _ = hold_out(one.mixed, one.owner.seeds, one.owner.fitter.validation)
-            for k, kept in enumerate(one.owner.kept):
+            for k, kept in enumerate(one.owner.base):
                 seen = {*(kept % size), *(tuned[k] % size)}
                 assert [row % size not in seen for row in aside[k]] == list(clean[k])
 

@@ -155,15 +155,31 @@ def test_agrees_with_vmap_where_both_work(monkeypatch):
     make, data = build(LayerNorm(), FEATURES), table(np.float64)
     single = fit(make, data, rows, seeds, SHORT, penalty=Penalty(1.0))
     scored = predict_rows(make, single.weights, data, rows)
-    monkeypatch.setattr("popleak.engine.stacked.stack_for", lambda module, x, device: VmapStack(module))
+    monkeypatch.setattr("popleak.engine.stacked.stack_for", lambda module, *_: VmapStack(module))
     stacked = fit(make, data, rows, seeds, SHORT, penalty=Penalty(1.0))
     assert stacked.weights == pytest.approx(single.weights, abs=1e-12)
     assert predict_rows(make, stacked.weights, data, rows) == pytest.approx(scored, abs=1e-6)
 
 
+class Noisy(Dropout):
+    """Draws at random in a way that is no dropout."""
+
+    name = "noisy"
+
+    def layers(self, d):
+        return nn.Linear(d, 8), nn.AlphaDropout(0.2), nn.Linear(8, 1)
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
-    [(LayerNorm(), None), (Dropout(), "random"), (BatchNorm(), "buffers"), (Frozen(), "frozen"), (ODD[-1], "")],
+    [
+        (LayerNorm(), None),
+        (Dropout(), None),
+        (BatchNorm(), "buffers"),
+        (Frozen(), "frozen"),
+        (Noisy(), "random"),
+        (ODD[-1], ""),
+    ],
     ids=lambda one: getattr(one, "name", None),
 )
 def test_what_is_stacked_on_a_gpu(model, reason, capsys):

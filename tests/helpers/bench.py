@@ -44,6 +44,6 @@ class Bench:
         more = {"data": paths["data"][0], "draw": paths["draw"], **outputs, "how": how}
         if step.stage == "defend":
             base = {f"base_{name}": paths[name] for name in outputs}
-            more |= {"complement": paths["complement"], **base}
+            more |= {"complement": paths["complement"], "public": paths["public"], **base}
         stage = train if step.stage == "train" else defend
         stage.run(settings=type(step.settings).parse(step.params), step=step.id, code=code, **more)

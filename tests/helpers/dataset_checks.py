@@ -13,16 +13,16 @@ EXAMPLES = {"acs-income": {"format": "parquet"}, "table": TABLE}
 REAL = ("acs-income", "adult", "compas", "german", "lsac")
 
 
-def check_records(records: Records) -> None:
-    """Shapes, types and ranges of the contract."""
+def check_records(records: Records, classes: int = 2) -> None:
+    """Shapes, types and ranges of the contract; classes: of the label."""
     n = len(records.y)
     assert records.x.shape == (n, len(records.features))
     assert records.x.dtype == np.float32
     assert np.isfinite(records.x).all()
-    for values in (records.y, records.a):
+    for values, several in ((records.y, classes), (records.a, 2)):
         assert values.dtype == np.int8
         assert values.shape == (n,)
-        assert set(np.unique(values)) == {0, 1}
+        assert set(np.unique(values)) == set(range(several))
     assert len(set(records.features)) == len(records.features)
     assert not (records.x == records.x[0]).all(axis=0).any(), "a constant feature"
     if records.unit is not None:
@@ -37,4 +37,8 @@ def check_records(records: Records) -> None:
     json.dumps(dict(records.facts))
     assert records.facts["rows"] == n
     assert records.facts["group_rows"] == [int((records.a == g).sum()) for g in (0, 1)]
+    if classes > 2:
+        rates = [[float((records.y[records.a == g] == y).mean()) for y in range(classes)] for g in (0, 1)]
+        assert records.facts["group_class_rates"] == rates
+        return
     assert records.facts["group_rates"] == [float(records.y[records.a == g].mean()) for g in (0, 1)]

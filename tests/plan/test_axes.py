@@ -300,16 +300,18 @@ def test_repeated_answers_are_the_mean_and_the_label_given_most_often(ran):
 
 def test_noise_has_its_spread_and_comes_from_the_generator_alone():
     defence = plugins.load("defences", "answer-noise")
-    scores = np.full(2000, 0.5, np.float32)
-    given = [
-        defence.answer(scores=scores, repeats=3, rng=np.random.default_rng(seed), settings=defence.Settings(sd=2.0))
-        for seed in (0, 0, 1)
-    ]
+
+    def answers(scores, seed, repeats, **settings):
+        return defence.answer(
+            scores=scores, group=np.zeros(len(scores), np.int8), state=np.empty(0), repeats=repeats,
+            rng=np.random.default_rng(seed), settings=defence.Settings(**settings),
+        )  # fmt: skip
+
+    given = [answers(np.full(2000, 0.5, np.float32), seed, 3, sd=2.0) for seed in (0, 0, 1)]
     assert given[0].shape == (3, 2000) and np.array_equal(given[0], given[1]) and not np.array_equal(given[0], given[2])
     logits = np.log(given[0]) - np.log1p(-given[0])
     assert logits.std() == pytest.approx(2.0, rel=0.05) and abs(logits.mean()) < 0.1
-    assert np.isfinite(defence.answer(scores=np.array([0.0, 1.0], np.float32), repeats=2, rng=np.random.default_rng(0),
-                                      settings=defence.Settings())).all()  # fmt: skip
+    assert np.isfinite(answers(np.array([0.0, 1.0], np.float32), 0, 2)).all()
 
 
 def test_labels_only_attacks_see_of_shadows_what_they_see_of_victims(ran):
@@ -323,6 +325,11 @@ def test_labels_only_attacks_see_of_shadows_what_they_see_of_victims(ran):
 def test_a_tie_of_answers_goes_to_the_first():
     given = np.array([[0.9, 0.1, 0.9, 0.6], [0.2, 0.8, 0.7, 0.1], [0.8, 0.3, 0.6, 0.2], [0.1, 0.9, 0.9, 0.4]])
     assert (query.votes(given) >= 0.5).tolist() == [True, False, True, False]
+    # of three labels: named once each, twice the last, and always the second
+    named = np.array([[2, 0, 1], [0, 2, 1], [1, 2, 1]])
+    shares = query.votes(np.eye(3)[named])
+    assert shares.argmax(-1).tolist() == [2, 2, 1]
+    assert shares == pytest.approx(np.array([[1, 1, 1], [1, 0, 2], [0, 3, 0]]) / 3, abs=1e-6)
 
 
 def test_snap_asks_all_target_points(ran):

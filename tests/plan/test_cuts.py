@@ -9,7 +9,7 @@ import pytest
 
 import tiny
 from popleak.plan import build as plan
-from popleak.plan.cost import Shape, bundles
+from popleak.plan.cost import Shape, bundles, factor
 
 STORE = plan.STAGES[: plan.STAGES.index("tables")]
 RATIOS = [{"protocol": "ratio", "ratios": [ratio, 0.5]} for ratio in (0.1, 0.2, 0.3, 0.4)]
@@ -120,7 +120,7 @@ def test_cheap_models_share_a_job_over_several_draws():
 
 def test_costs_grow_with_the_work():
     base = Shape(1000, 100, 10, (60, 32, 16, 1))
-    for more in ({"rows": 2000}, {"epochs": 20}, {"sides": (120, 64, 16, 1)}, {"batch": 10}, {"sides": None}):
+    for more in ({"rows": 2000}, {"epochs": 20}, {"sides": (120, 64, 16, 1)}, {"batch": 10}, {"slower": factor(None)}):
         assert dataclasses.replace(base, **more).seconds() > base.seconds()
     assert base.seconds(5) == pytest.approx(base.seconds() / 2)
 

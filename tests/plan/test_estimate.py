@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tiny
+from popleak.core.errors import PopleakError
 from popleak.engine.fit import Chain, Table, Training, fit
 from popleak.models.mlp import MLP
 from popleak.plan import cost, estimate
@@ -94,14 +95,48 @@ def test_lines(here):
 
 
 def test_models_that_are_trained_one_at_a_time_are_named(here, monkeypatch):
-    assert not estimate.alone(tiny.build())
+    assert not estimate.slower(tiny.build())
     monkeypatch.setattr(MLP, "sides", lambda *_: None)
     plan = tiny.build(models=["logistic", "mlp"])
-    assert estimate.alone(plan) == ["mlp"]
+    assert estimate.slower(plan) == {("no chain of Linear and ReLU", cost.OTHER): ["mlp"]}
     assert any(
         line.startswith("mlp: no chain of Linear and ReLU, trained one at a time")
         for line in estimate.lines(plan, SPEED, 2)
     )
+
+
+def test_a_forced_backend_is_told_and_counted(here):
+    usual, forced = tiny.build(), tiny.build(engine={"backend": "torch"})
+    assert estimate.slower(forced) == {("engine.backend is torch", cost.CHAIN): ["mlp"]}
+    assert any("mlp: engine.backend is torch, trained one at a time by torch, about 8 times" in line
+               for line in estimate.lines(forced, SPEED, 2))  # fmt: skip
+    cpu = [sum(step.seconds for step in plan.all_steps() if step.stage == "train") for plan in (usual, forced)]
+    assert cpu[1] == pytest.approx(cost.CHAIN * cpu[0])
+    assert {step.id for step in usual.all_steps()} == {step.id for step in forced.all_steps()}, "it decides no result"
+
+
+def test_a_backend_that_cannot_is_refused_by_the_plan(here, monkeypatch):
+    with pytest.raises(
+        PopleakError, match=r"model 'mlp': engine.backend: numba .*it runs on a CPU only.*set it to auto"
+    ):
+        tiny.build(engine={"backend": "numba", "device": "cuda"})
+    monkeypatch.setattr(MLP, "sides", lambda *_: None)
+    tiny.build()
+    with pytest.raises(
+        PopleakError, match=r"^config: tasks: \S+: model 'mlp': engine.backend: numba cannot train this model"
+    ):
+        tiny.build(engine={"backend": "numba"})
+
+
+@pytest.mark.parametrize(
+    ("sides", "wants", "expected"),
+    [
+        ((5, 3, 1), (), 1.0), ((5, 3, 1), ("weights",), cost.CHAIN), ((5, 3, 4), (), cost.CHAIN),
+        ((5, 3, 1), ("clip",), cost.CHAIN * cost.CLIPPED_CHAIN), (None, ("clip", "mask"), cost.OTHER * cost.CLIPPED),
+    ],
+)  # fmt: skip
+def test_what_a_training_is_asked_for_has_its_price(sides, wants, expected):
+    assert cost.factor(sides, wants=wants) == expected
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,8 @@ FLIPS = {
     "population.shadows": ({"population": {**BASE["population"], "shadows": 4}}, FROM_DRAW),
     "population.victim_share": ({"population": {**BASE["population"], "victim_share": 0.3}}, FROM_SPLIT),
     "population.adversary_share": ({"population": {**BASE["population"], "adversary_share": 0.3}}, FROM_SPLIT),
+    # no defence here trains on public rows
+    "population.public_share": ({"population": {**BASE["population"], "public_share": 0.05}}, {"report"}),
     "training.epochs": ({"training": {**BASE["training"], "epochs": 3}}, FROM_TRAIN),
     "training.batch": ({"training": {**BASE["training"], "batch": 33}}, FROM_TRAIN),
     "training.learning_rate": ({"training": {**BASE["training"], "learning_rate": 0.1}}, FROM_TRAIN),
@@ -305,6 +307,7 @@ FLIPS = {
     "engine.job_seconds": ({"engine": {"job_seconds": 0.0001}}, FROM_DRAW),
     "engine.reuse": ({"engine": {"reuse": False}}, set()),
     "engine.device": ({"engine": {"device": "auto"}}, set()),
+    "engine.backend": ({"engine": {"backend": "torch"}}, set()),
     "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
     "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
     "margin": ({"margin": 0.1}, JUDGED - {"tables scores"}),

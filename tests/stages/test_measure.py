@@ -90,7 +90,9 @@ def test_victims_are_measured_on_every_row_of_their_pool(ran):
                     if defence == "noisy":
                         order = measure.shuffled(rows, settings, int(number))
                         own = asking.scores(there.weights[k : k + 1], order)[0]
-                        given = asking.given(arm.answers, there.keys["seed"][k], own, 1)[0]
+                        given = asking.given(arm.answers, there.keys["seed"][k], own, data.a[order], there.state[k], 1)[
+                            0
+                        ]
                         scores = np.empty_like(scores)
                         scores[0, np.searchsorted(rows, order)] = given
                     y, a, share = data.y[rows], data.a[rows], data.facts["group_share"]
@@ -143,9 +145,9 @@ def test_shadows_have_a_status_and_no_measures(ran):
     models = ran.tables()["models"]
     shadows, victims = (models[models["role"] == role] for role in ("shadow", "victim"))
     assert len(shadows) == 2 * 3 * 2 * 2 * 3
-    assert shadows[list(measure.MEASURED)].isna().all(axis=None) and victims[list(measure.MEASURED)].notna().all(
-        axis=None
-    )
+    binary = [name for name in measure.MEASURED if name != "small_cells"]
+    assert shadows[list(measure.MEASURED)].isna().all(axis=None)
+    assert victims[binary].notna().all(axis=None) and victims["small_cells"].isna().all()
     kept = ["status", "seed", "ratio", "eo_weight", "eo_vacuous"]
     assert models[kept].notna().all(axis=None)
     (asked,) = ran.plan.steps["query"].values()
@@ -202,9 +204,10 @@ def test_a_diverged_victim_has_a_status_and_nothing_else():
     worlds = measure.Worlds(
         (0.0, 1.0), "natural", {"group_label_rates": [0.5, 0.3], "group_share": 0.5, "label_rate": 0.4}
     )
-    found = measure.fair(said, pool, worlds)
+    found = measure.fair(said, pool, worlds, np.random.default_rng(0))
     assert found["status"].tolist() == ["diverged", "diverged", "ok"]
-    for name in measure.MEASURED:
+    assert np.isnan(found["small_cells"]).all(), "of more than two classes"
+    for name in set(measure.MEASURED) - {"small_cells"}:
         assert np.isnan(found[name][0]) and np.isfinite(found[name][2]), name
     assert pool.counts.sum() == 400 and np.abs(pool.halved[0] - pool.halved[1]).max() <= 1
     assert pool.weights.mean() == pytest.approx(1)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from popleak.store import arrays
+from popleak.store import parquet as store
 
 VALUES = [
     np.arange(5), np.arange(5, dtype=np.int8), np.arange(3, dtype=np.int32), np.array([0.5, -1.0, np.inf]),
@@ -60,6 +61,21 @@ def test_fixed_and_matrix(dtype):
     assert np.array_equal(arrays.matrix(column[1:3]), values[1:3])
     with pytest.raises(ValueError, match="expected"):
         arrays.fixed(np.arange(3))
+
+
+def test_a_row_of_rows_goes_through_a_file(tmp_path):
+    """Scores of several classes: (models, points, classes), in pieces and without rows, as they were."""
+    scores = np.random.default_rng(0).random((7, 5, 3)).astype(np.float32)
+    column = arrays.fixed(scores)
+    assert str(column.type) == "fixed_size_list<item: fixed_size_list<item: float>[3]>[5]"
+    assert np.array_equal(arrays.matrix(column), scores) and np.array_equal(arrays.matrix(column[2:4]), scores[2:4])
+    assert column.to_pylist()[3] == scores[3].tolist()
+    with store.Writer(tmp_path / "x.parquet", {}) as writer:
+        for part in (slice(0, 4), slice(4, 4), slice(4, 7)):
+            writer.add({"k": np.arange(7)[part], "scores": arrays.fixed(scores[part])})
+    assert np.array_equal(arrays.matrix(store.read(tmp_path / "x.parquet")["scores"]), scores)
+    assert np.array_equal(arrays.matrix(store.read(tmp_path / "x.parquet", where={"k": 5})["scores"]), scores[5:6])
+    assert arrays.matrix(store.read(tmp_path / "x.parquet", where={"k": 9})["scores"]).shape == (0, 5, 3)
 
 
 def test_odd_arrays():

@@ -16,7 +16,7 @@ from popleak.core import plugins, provenance
 from popleak.core.settings import canonical
 from popleak.engine.fit import Training
 from popleak.plan import build as plan
-from popleak.plan import estimate
+from popleak.plan import estimate, stock
 from popleak.stages import train
 from popleak.steps.train import TrainStep
 from popleak.store import parquet as store
@@ -294,6 +294,24 @@ def through_torch(monkeypatch):
     monkeypatch.setattr(type(plugin), "build", module)
 
 
+def test_on_a_cpu_every_model_is_copied_by_itself_whatever_trains_it(
+    through_torch, bench, tmp_path, monkeypatch, capsys
+):
+    bench.run(build())
+    new, how = build(population={**POPULATION, "victims": 6, "shadows": 4}), train.How(stack=3)
+    assert sum(reused for _, reused in foreseen(new).values()) == told(bench.run(new, how)) == 20 + 40
+    fresh = Bench(tmp_path / "fresh", monkeypatch, capsys)
+    fresh.run(new, how)
+    assert files(new, bench.folder) == files(new, fresh.folder)
+
+
+@pytest.fixture
+def together(through_torch, monkeypatch):
+    """As on a GPU, models are said to be computed together."""
+    for module in (train, stock):
+        monkeypatch.setattr(module, "alone", lambda device: False)
+
+
 @pytest.mark.parametrize(
     ("changes", "stack", "there"),
     [
@@ -306,7 +324,7 @@ def through_torch(monkeypatch):
     ids=["worlds", "victims", "both", "stack"],
 )
 def test_models_whose_roundings_depend_on_their_neighbours_are_copied_together_or_not_at_all(
-    changes, stack, there, through_torch, bench, tmp_path, monkeypatch, capsys
+    changes, stack, there, together, bench, tmp_path, monkeypatch, capsys
 ):
     bench.run(build())
     new, how = build(**changes), train.How(stack=stack)

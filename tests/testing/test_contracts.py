@@ -9,6 +9,7 @@ from odd_models import ODD, Odd
 from popleak.attacks.base import Attack, Game, Judge, Query, TransductiveJudge
 from popleak.attacks.kl import KL
 from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.models.base import Model
 from popleak.models.prior import Prior
 from popleak.testing import contracts
@@ -69,7 +70,49 @@ def test_model(name):
     model = plugins.load("models", name)
     if model.gradient:
         pytest.importorskip("torch")
-    contracts.check_model(model)
+    # a model of images takes as many numbers as an image has
+    shaped = model.gradient and model.shape(144, model.Settings()) is not None
+    contracts.check_model(model, **({"features": 144} if shaped else {}))
+
+
+class Pictures(Model):
+    """A convolution net on square images of one colour, for any number of classes."""
+
+    name, summary, classes = "pictures", "a small convolution net", None
+
+    def shape(self, n_features, settings):
+        side = round(n_features**0.5)
+        return (1, side, side)
+
+    def build(self, n_features, settings, classes=2):
+        from torch import nn
+
+        side = self.shape(n_features, settings)[1] // 2
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+            nn.Linear(3 * side**2, 1 if classes == 2 else classes),
+        )  # fmt: skip
+
+
+def test_a_model_of_images():
+    contracts.check_model(Pictures(), features=144)
+    with pytest.raises(PopleakError, match="its input is 1 x 3 x 3, 9 numbers, and a record has 7"):
+        Pictures().architecture(7, Pictures.Settings())
+
+
+def test_classes_that_a_model_does_not_tell_apart_are_refused():
+    with pytest.raises(PopleakError, match="model smooth-two: it tells 2 classes apart, and the label has 4: choose"):
+        Two().architecture(7, Two.Settings(), 4)
+    mlp = plugins.load("models", "mlp")
+    assert mlp.architecture(7, mlp.Settings(), 4).sides == (7, 32, 16, 4)
+    assert Pictures().architecture(144, Pictures.Settings(), 4).form.outputs == 4
+
+
+class Two(Model):
+    name, summary = "smooth-two", "two classes and no more"
+
+    def sides(self, n_features, settings):
+        return (n_features, 1)
 
 
 class Smooth(type(plugins.load("models", "mlp"))):

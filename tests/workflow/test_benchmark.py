@@ -15,6 +15,7 @@ import common
 import experiment
 import growth
 import report
+import startup
 import storage
 import tiny
 import training
@@ -284,3 +285,18 @@ def test_census(call, tmp_path):
     assert len(right) == 10 and all(0 <= share <= 1 for share in right.values())
     page = report.census(frame, store.facts(path))
     assert "train victims" in page and "5,500" in page
+
+
+def test_startup_has_a_line_for_each_start(call, capfd, monkeypatch):
+    """The last start finds no cache, the one before it finds one."""
+    look = "import os, pathlib, sys; sys.stderr.write(str(int(pathlib.Path(os.environ['XDG_CACHE_HOME']).exists())))"
+    monkeypatch.setattr(startup, "LOOPS", "import os, pathlib; pathlib.Path(os.environ['XDG_CACHE_HOME']).mkdir()")
+    monkeypatch.setattr(
+        startup, "CODE", {"Python": "", "loops kept": f"{look}; assert sys.argv", "loops compiled": look}
+    )
+    call(startup, "--repeats", 2)
+    out, err = capfd.readouterr()
+    assert err == "1010"
+    lines = out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["Python", "loops kept", "loops compiled"]
+    assert all(line.endswith("CPU s") for line in lines)

@@ -20,7 +20,8 @@ rule defend:
     shell:
         "python -m popleak defend --step {wildcards.id} --threads {threads} --code {params.code} "
         "{TRAINING} --data {input.data} --draw {input.draw} "
-        "--complement {input.complement} --base-victims {input.victims} "
+        "--complement {input.complement} --public {input.public} "
+        "--base-victims {input.victims} "
         "--base-shadows {input.shadows} "
         "--victims {output.victims} --shadows {output.shadows} "
         "--settings {params.settings:q} 2>&1 | tee {log}"

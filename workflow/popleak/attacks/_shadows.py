@@ -31,12 +31,24 @@ class Thresholds(NamedTuple):
 
 
 def in_order(shadows: np.ndarray) -> np.ndarray:
-    """Return `shadows` (S, m) as float64, rows sorted by content.
+    """Return `shadows` (S, m), or (S, m, C), as float64, sorted by content.
 
     The order of shadows carries no meaning; sorting makes sums, ties and folds the same in every order, bit for bit.
     """
     shadows = np.ascontiguousarray(shadows, dtype=np.float64)
     return shadows[sorted(range(len(shadows)), key=lambda i: shadows[i].tobytes())]
+
+
+def columns(outputs: np.ndarray, *, models: bool, drop: int = 1) -> np.ndarray:
+    """Return outputs as numbers a model: scores of two classes as they are, of C > 2 classes without the first `drop` columns, point by
+    point, since they sum to 1.
+
+    models: outputs of S models, (S, m) or (S, m, C), give (S, columns); else those of one, (m,) or (m, C), give (columns,).
+    """
+    outputs = np.asarray(outputs)
+    if outputs.ndim == 1 + models:
+        return outputs
+    return outputs[..., drop:].reshape(*outputs.shape[:models], -1)
 
 
 def clipped(outputs: np.ndarray, *, clip: float = CLIP) -> np.ndarray:

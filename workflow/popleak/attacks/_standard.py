@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._shadows import clipped, in_order, logit
+from ._shadows import clipped, columns, in_order, logit
 
 FLAT = 1e-10
 """A column whose logits have a smaller standard deviation is constant."""
@@ -24,8 +24,10 @@ class Standard(NamedTuple):
 
     @classmethod
     def of(cls, worlds: Sequence[np.ndarray], *, clip: float) -> Standard:
-        """Return the standardised shadows of the worlds, scores (S_k, m); the order within a world does not matter."""
-        logits = logit(clipped(np.concatenate([in_order(world) for world in worlds]), clip=clip))
+        """Return the standardised shadows of the worlds, scores (S_k, m), or (S_k, m, C) whose columns are those of all classes but the first;
+        the order within a world does not matter."""
+        seen = np.concatenate([in_order(columns(world, models=True)) for world in worlds])
+        logits = logit(clipped(seen, clip=clip))
         centre = logits.mean(axis=0)
         features = logits - centre
         spread = np.sqrt(np.mean(features**2, axis=0))

@@ -5,10 +5,10 @@ ONE victim's outputs, so no scale, threshold or rank can come from other victims
 
 What `outputs` of one model are follows from the attack's `access`, q being the number of query points:
 
-    labels   (q,) hard labels 0.0 / 1.0
-    scores   (q,) scores P(y = 1 | x) in [0, 1]
+    labels   (q,) hard labels 0.0 / 1.0; of C > 2 classes 0.0 .. C-1, the class with the largest score, of equals the first
+    scores   (q,) scores P(y = 1 | x) in [0, 1]; of C > 2 classes (q, C), P(y | x)
     weights  (P,) all weights, layer by layer: of each layer its matrix (out, in), row by row, then its biases (out,)
-    pair     (2q,) scores of the base model M_0, then those of the defended model
+    pair     (2q,) scores of the base model M_0, then those of the defended model; of C > 2 classes (2q, C)
     rows     (n,) int64 ids of the rows that the model was trained on, into `Game.records`
 """
 
@@ -39,6 +39,12 @@ class Query(NamedTuple):
 Access = Literal["labels", "scores", "weights", "pair", "rows"]
 BLACK_BOX = ("labels", "scores")
 """Access to a model's answers alone."""
+
+
+def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
+    """Return the labels, as floats, of scores (..., q), 1 from one half on; of more than two classes the label of the largest score, of equals
+    the first, of scores (..., q, C)."""
+    return (scores >= 0.5 if classes == 2 else scores.argmax(axis=-1)).astype(np.float64)
 
 
 class Poison(NamedTuple):
@@ -125,6 +131,8 @@ class Attack:
     """What is seen of a victim: see the top of this file."""
     shadow_access: ClassVar[Access | None] = None
     """What is seen of the shadows, which are the adversary's own; None: the same as of a victim."""
+    classes: ClassVar[int | None] = 2
+    """How many classes the label has that models are judged on. None: any number, outputs being as the top of this file says."""
     shadows: ClassVar[bool] = True
     """False: the attack uses no shadows, `calibrate` gets none, (0, m), and knowledge of the defence is all one."""
     undefended_only: ClassVar[bool] = False

@@ -18,7 +18,8 @@ from .base import Attack, Estimator, Game, Judge, Query
 class KL(Attack):
     """score = (mean over pairs (i, j) of KL(shadow0_i || victim) - KL(shadow1_j || victim) - threshold) / scale.
 
-    KL is the Bernoulli divergence in nats, averaged over the query points, of scores clipped to [clip, 1 - clip].
+    KL is the Bernoulli divergence in nats, averaged over the query points, of scores clipped to [clip, 1 - clip]; of C > 2 classes the
+    categorical one, of scores raised to `clip` at least and made to sum to 1 again.
     Threshold: midway between the means of the two worlds' shadows' own scores, each shadow judged by the others (leave
     one out); scale: their pooled standard deviation. The threshold that is right for most shadows is noisier where
     worlds are close. With one shadow in a world: 0 and 1. `vote` replaces the mean by the share of pairs in which the
@@ -37,6 +38,7 @@ class KL(Attack):
     name = "kl"
     summary = "the world whose shadows' scores the victim's scores diverge from least"
     access = "scores"
+    classes = None
     reads = ()
     reaches = 0.98
     many = True
@@ -68,7 +70,7 @@ class KL(Attack):
         """Return an estimator fitted to scores (S_k, m), S_k at least 1. `aggregate` is for two worlds alone."""
         evidence = self.evidence(shadows, settings, coefficients=-coefficients_of_slope(ratios))
         if min(len(world) for world in shadows) < 2:
-            slopes = [np.array([evidence.raw(seen) for seen in world.seen]) for world in evidence.shadows]
+            slopes = [np.array([evidence.of(seen) for seen in world.seen]) for world in evidence.shadows]
         else:
             slopes = [evidence.leave_one_out(world) for world in range(len(shadows))]
         target, weight = counts_as(ratios, shadows)

@@ -27,6 +27,7 @@ class Loss(Attack):
     name = "loss"
     summary = "the world whose records the model gets right more often; no shadows"
     access = "labels"
+    classes = None
     reads = ("y", "origin")
     reaches = 0.98
     shadows = False

@@ -11,7 +11,7 @@ from pydantic import Field
 from ..core import settings
 from ._logistic import Fit, axes, fit, fit_axes
 from ._many import Linear, counts_as, ridge
-from ._shadows import CLIP, clipped, logit
+from ._shadows import CLIP, clipped, columns, logit
 from ._standard import Standard
 from .base import Attack, Estimator, Game, Judge, Query
 
@@ -24,7 +24,7 @@ class MetaJudge(Judge):
         self.weights = standard.unscaled(fitted.duals)
 
     def score(self, outputs: np.ndarray) -> float:
-        features = logit(clipped(outputs, clip=self.clip)) - self.centre
+        features = logit(clipped(columns(outputs, models=False), clip=self.clip)) - self.centre
         return float(self.intercept + features @ self.weights)
 
 
@@ -54,7 +54,7 @@ def choose_c(gram: np.ndarray, world: np.ndarray, *, grid: Sequence[float], fold
 class Meta(Attack):
     """score = decision function of a logistic regression on the vector of clipped logits at the query points.
 
-    Columns are standardised by the shadows' mean and standard deviation; a constant column weighs 0. The solution lies
+    Of C > 2 classes a query point has a column for each class but the first. Columns are standardised by the shadows' mean and standard deviation; a constant column weighs 0. The solution lies
     in the span of the shadows, so the fit is exact with one unknown a shadow in place of one a column. The strength is
     chosen by cross-validation on shadows (standardisation sees no label, so it is not repeated in each fold).
     Source: the meta-classifier of Zhang et al., "Leakage of Dataset Properties in Multi-Party Machine Learning",
@@ -67,6 +67,7 @@ class Meta(Attack):
     name = "meta"
     summary = "logistic regression on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    classes = None
     reads = ()
     reaches = 0.98
     many = True

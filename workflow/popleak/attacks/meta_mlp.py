@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..core import settings
 from ..core.seeds import derive
-from ._shadows import CLIP, clipped, logit
+from ._shadows import CLIP, clipped, columns, logit
 from ._standard import Standard
 from .base import Attack, Game, Judge, Query
 
@@ -28,7 +28,7 @@ class Network(Judge):
         self.layers, self.centre, self.clip = layers, centre, clip
 
     def score(self, outputs: np.ndarray) -> float:
-        values = logit(clipped(outputs, clip=self.clip)) - self.centre
+        values = logit(clipped(columns(outputs, models=False), clip=self.clip)) - self.centre
         for at, (weights, biases) in enumerate(self.layers):
             values = np.maximum(values, 0.0) if at else values
             values = (weights @ values[..., None])[..., 0] + biases
@@ -86,6 +86,7 @@ class MetaMLP(Attack):
     name = "meta-mlp"
     summary = "a small network on the vector of outputs at the query points, fitted to shadows"
     access = "scores"
+    classes = None
     reads = ()
     reaches = 0.98
     seconds = 0.2

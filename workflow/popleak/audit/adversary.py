@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..attacks.base import BLACK_BOX, Attack, Game, Judge, Query, TransductiveJudge
+from ..attacks.base import BLACK_BOX, Attack, Game, Judge, Query, TransductiveJudge, hard_labels
 from ..config import messages
 from ..core import plugins
 from ..core.errors import PopleakError
@@ -65,10 +65,11 @@ class Adversary:
 
         shadows_0, shadows_1: (S0, m) and (S1, m) answers of shadow models trained in world 0 and in world 1 to the same m query
         points: scores P(y = 1 | x) in [0, 1], or hard labels 0 and 1. An attack that sees labels alone (`plugin.access`) takes a
-        score of at least 0.5 for the label 1. y, a, origin: (m,) label, group and world of origin of the query points; an attack needs
+        score of at least 0.5 for the label 1. Of C > 2 classes (S0, m, C) and (S1, m, C): P(y | x), or one-hot labels, of which the label is
+        the largest. y, a, origin: (m,) label, group and world of origin of the query points; an attack needs
         those in `plugin.reads`. game: what is known of the worlds; only attacks that say so in their docstring use it.
 
-        Of the judge, `score(outputs)` is the evidence for world 1 in ONE victim's answers (m,), 0 being the threshold, and
+        Of the judge, `score(outputs)` is the evidence for world 1 in ONE victim's answers (m,) or (m, C), 0 being the threshold, and
         `guess(score)` the world, 0 or 1, or -1 where the attack abstains.
         Raises PopleakError where the attack needs what is not given, ValueError for arrays that do not fit.
         """
@@ -79,35 +80,42 @@ class Adversary:
                 f"attack {self.name!r} needs {', '.join(lacking)} of the query points: pass them to calibrate()"
             )
         shadows = [np.asarray(one) for one in (shadows_0, shadows_1)]
-        if any(one.ndim != 2 for one in shadows) or shadows[0].shape[1] != shadows[1].shape[1]:
-            raise ValueError(f"shadows must be (S0, m) and (S1, m), not {shadows[0].shape} and {shadows[1].shape}")
+        if any(one.ndim not in (2, 3) for one in shadows) or shadows[0].shape[1:] != shadows[1].shape[1:]:
+            raise ValueError(
+                f"shadows must be (S0, m) and (S1, m), or (S0, m, C) and (S1, m, C), not {shadows[0].shape} and {shadows[1].shape}"
+            )
+        classes = shadows[0].shape[2] if shadows[0].ndim == 3 else 2
+        if self.plugin.classes not in (None, classes):
+            raise PopleakError(
+                f"attack {self.name!r} is for labels of {self.plugin.classes} classes, and these have {classes}: choose another attack"
+            )
         if self.plugin.shadows and not all(map(len, shadows)):
             raise ValueError(f"attack {self.name!r} needs at least one shadow of each world")
         width = shadows[0].shape[1] // (2 if self.plugin.access == "pair" else 1)
-        known = {name: _column(name, value, width) for name, value in given.items()}
+        known = {name: _column(name, value, width, classes) for name, value in given.items()}
         access = self.plugin.shadow_access or self.plugin.access
-        zero, one = (_seen(part, access) for part in shadows)
+        zero, one = (_seen(part, access, part.ndim == 3) for part in shadows)
         judge = self.plugin.calibrate(
             shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
         )
-        return Answering(judge, self.plugin, shadows[0].shape[1])
+        return Answering(judge, self.plugin, shadows[0].shape[1:])
 
 
 class Answering(TransductiveJudge):
     """A judge that checks what it is given, and reads scores as labels where the attack sees labels alone."""
 
-    def __init__(self, judge: Judge, attack: Attack, width: int) -> None:
+    def __init__(self, judge: Judge, attack: Attack, shape: tuple[int, ...]) -> None:
         self.judge, self.attack = judge, attack
-        self.width = (
-            width if attack.access == (attack.shadow_access or attack.access) or attack.access in BLACK_BOX else None
+        self.shape = (
+            shape if attack.access == (attack.shadow_access or attack.access) or attack.access in BLACK_BOX else None
         )
 
     def score(self, outputs: np.ndarray) -> float:
-        return float(self.judge.score(self._checked(outputs, 1)))
+        return float(self.judge.score(self._checked(outputs, 0)))
 
     def score_all(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the scores (V,) of victims (V, m), each judged alone unless the attack is marked `transductive`."""
-        outputs = self._checked(outputs, 2)
+        """Return the scores (V,) of victims (V, m) or (V, m, C), each judged alone unless the attack is marked `transductive`."""
+        outputs = self._checked(outputs, 1)
         if isinstance(self.judge, TransductiveJudge):
             return np.asarray(self.judge.score_all(outputs), dtype=np.float64)
         return np.array([self.judge.score(row) for row in outputs], dtype=np.float64)
@@ -115,31 +123,34 @@ class Answering(TransductiveJudge):
     def guess(self, score: float) -> int:
         return self.judge.guess(score)
 
-    def _checked(self, outputs: np.ndarray, dimensions: int) -> np.ndarray:
+    def _checked(self, outputs: np.ndarray, before: int) -> np.ndarray:
+        """Return the answers as the attack sees them; before: dimensions before those of one model."""
         outputs = np.asarray(outputs)
-        if outputs.ndim != dimensions or (self.width is not None and outputs.shape[-1] != self.width):
-            shape = f"({'V, ' if dimensions == 2 else ''}{self.width or 'm'}{',' if dimensions == 1 else ''})"
-            raise ValueError(f"outputs must be {shape}, not {outputs.shape}")
-        return _seen(outputs, self.attack.access)
+        own = outputs.shape[before:]
+        if outputs.ndim <= before or (self.shape is not None and own != self.shape):
+            shape = ", ".join([*(["V"] * before), *map(str, self.shape or ("m",))])
+            raise ValueError(f"outputs must be ({shape}{'' if ', ' in shape else ','}), not {outputs.shape}")
+        return _seen(outputs, self.attack.access, len(own) == 2)
 
 
-def _column(name: str, values: np.ndarray | None, width: int) -> np.ndarray:
+def _column(name: str, values: np.ndarray | None, width: int, classes: int = 2) -> np.ndarray:
     """Return a field of the query set (m,) int8; zeros where it is unknown and nobody reads it."""
     if values is None:
         return np.zeros(width, dtype=np.int8)
     found = np.asarray(values)
     if found.shape != (width,):
         raise ValueError(f"{name} must be ({width},), one for each query point, not {found.shape}")
-    allowed = (-1, 0, 1) if name == "origin" else (0, 1)
-    if not np.isin(found, allowed).all():
+    allowed = (-1, 0, 1) if name == "origin" else range(classes) if name == "y" else (0, 1)
+    if not np.isin(found, list(allowed)).all():
         raise ValueError(f"{name} must hold {' and '.join(map(str, allowed))} only")
     return found.astype(np.int8)
 
 
-def _seen(outputs: np.ndarray, access: str) -> np.ndarray:
+def _seen(outputs: np.ndarray, access: str, several: bool = False) -> np.ndarray:
+    """Return answers as `access` shows them; several: their last dimension is of more than two classes."""
     if access not in (*BLACK_BOX, "pair"):
         return outputs
     outputs = outputs.astype(np.float64)
     if not ((outputs >= 0) & (outputs <= 1)).all():
         raise ValueError("answers must lie in [0, 1]: scores P(y = 1 | x), or labels 0 and 1")
-    return (outputs >= 0.5).astype(np.float64) if access == "labels" else outputs
+    return hard_labels(outputs, classes=outputs.shape[-1] if several else 2) if access == "labels" else outputs

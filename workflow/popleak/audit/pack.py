@@ -151,6 +151,10 @@ class _Packed:
             for role, path in files.items()
             for defence in game.defences
         }
+        if next(iter(self.by.values())).scores.ndim > 2:
+            raise PopleakError(
+                f"task {settings.task}: its label has more than two classes, and a packed file has one column a query point: pack another task"
+            )
         self.diverged = self._diverged(table)
         sizes = [len(self.by["victim", defence].scores) for defence in game.defences]
         self.shadows = sum(len(self.by["shadow", defence].scores) for defence in game.defences)

@@ -91,7 +91,7 @@ def _sizes(
         problems.append(str(error).removeprefix(f"config: tasks: {task.id}: "))
         return
     if records is None:
-        most = sizes.largest(experiment, sizes.draws_of(sized, cells), cells)
+        most = sizes.largest(experiment, sized, sizes.draws_of(sized, cells), cells)
         short = sizes.shortages(experiment, sized, cells)
     else:
         most, short = _cut(experiment, sized, cells, records)
@@ -124,6 +124,7 @@ def _cut(
     settings = SplitStep(
         seed=experiment.seed, key=task.key, splits=population.splits,
         victim_share=population.victim_share, adversary_share=population.adversary_share,
+        public_share=sizes.shares_of(experiment, task)["public"],
     )  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
     draws = sizes.draws_of(task, cells)

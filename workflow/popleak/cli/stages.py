@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = argparse.Namespace()
     try:
         _set_threads(words if stage else [])
+        os.environ.setdefault(
+            "PYDANTIC_DISABLE_PLUGINS", "__all__"
+        )  # it would read what every installed package offers
         if stage:
             accounting.start(_module(stage))
         parser(stage).parse_args(words, arguments)

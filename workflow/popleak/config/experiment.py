@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -56,8 +56,12 @@ def _or_auto(least: int, most: int) -> Any:
     ]
 
 
-Rows = _or_auto(10, 10_000_000)
-Placebos = _or_auto(0, 1000)
+if TYPE_CHECKING:
+    Rows = int | Literal["auto"]
+    Placebos = int | Literal["auto"]
+else:
+    Rows = _or_auto(10, 10_000_000)
+    Placebos = _or_auto(0, 1000)
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 RatioMode = Literal["natural", "label-balanced"]
@@ -205,6 +209,9 @@ class Population(Settings):
     """Share of the rows in the victim pool."""
     adversary_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the adversary pool; the rest is the query pool."""
+    public_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the rows in the public pool, which a task has only where a defence trains on public rows (`distillation`); it comes out of the
+    query pool. Each model draws `rows` of them, so it must hold as many."""
 
     @model_validator(mode="after")
     def _check(self) -> Population:
@@ -245,6 +252,10 @@ class Engine(Settings):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds in another order:
     weights agree with a CPU's to 1e-4 after a few epochs (a test checks this where there is a GPU)."""
+    backend: Literal["auto", "numba", "torch"] = "auto"
+    """What trains and scores. `numba`: compiled loops, for chains of Linear and ReLU with two classes on a CPU; any other model is refused.
+    `torch`: any model, on a CPU one at a time and several times slower. `auto`: numba if it can, else torch. Both
+    compute the same up to rounding."""
     reuse: bool = True
     """Whether models that another file of the store holds are copied instead of trained again: the same code, settings, seed and rows
     give the same weights, bit for bit. False trains them again."""

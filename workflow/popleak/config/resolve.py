@@ -59,6 +59,8 @@ class ResolvedTask(Settings):
     shadow_models: tuple[ResolvedChoice, ...]
     poison: Poison
     placebo: int = 0
+    public_pool: bool = False
+    """Whether the records have a public pool: where a defence trains on public rows, and in that task's placebos."""
     permutation: int = 0
     """Which permutation of the group column this task has, from 1; 0: the column as it is."""
 
@@ -76,6 +78,11 @@ class ResolvedTask(Settings):
     def complemented(self) -> bool:
         """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
         return any(plugins.load("defences", defence.name).complement for defence in self.defences)
+
+    @property
+    def publishing(self) -> bool:
+        """Whether a defence trains on public rows, so that each model draws some."""
+        return any(plugins.load("defences", defence.name).public for defence in self.defences)
 
     def permuting(self, seed: int) -> dict[str, Any]:
         """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
@@ -151,29 +158,12 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     label = _one_of(task.label, dataset.labels, f"{path}.label")
     attribute = _one_of(task.attribute, dataset.attributes, f"{path}.attribute")
     worlds = task.worlds or experiment.worlds
-    for pair in worlds:
-        if worlds.count(pair) > 1:
-            where = "worlds" if task.worlds is None else f"{path}.worlds"
-            raise PopleakError(
-                f"config: {where}: {pair.protocol} {list(pair.ratios)} is there {worlds.count(pair)} times: keep one"
-            )
+    _worlds_once(worlds, "worlds" if task.worlds is None else f"{path}.worlds")
     models = _choices("models", experiment, task, i)
     defences = _choices("defences", experiment, task, i)
     shadow_models = _choices("shadow_models", experiment, task, i)
     attacks = _attacks(experiment, task, i)
-    for one in (*models, *shadow_models):
-        if sum(other.id == one.id and other != one for other in (*models, *shadow_models)):
-            raise PopleakError(
-                f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
-            )
-    for model in (*models, *shadow_models):
-        if not plugins.load("models", model.name).gradient:
-            for defence in defences:
-                if not plugins.load("defences", defence.name).closed_form:
-                    raise PopleakError(
-                        f"config: {path}: defence {defence.id!r} cannot be applied to model {model.id!r}, which is not trained by gradient "
-                        f"steps: give the task its own `defences` (none, scratch) or `models`"
-                    )
+    _trainable((*models, *shadow_models), defences, path)
     return ResolvedTask(
         id=task.id or _task_id(f"{dataset.name}-{attribute}", "-in" if task.attribute_in_features else ""),
         dataset=dataset.name,
@@ -191,11 +181,60 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         shadow_models=shadow_models,
         poison=experiment.poison if task.poison is None else task.poison,
         placebo=_placebo(task.placebo, dataset, worlds, attacks, f"{path}.placebo"),
+        public_pool=_with_public_rows(experiment, defences, path),
     )
 
 
+def _worlds_once(worlds: tuple[Worlds, ...], where: str) -> None:
+    """Raise PopleakError where the same worlds are there twice."""
+    for pair in worlds:
+        if worlds.count(pair) > 1:
+            raise PopleakError(
+                f"config: {where}: {pair.protocol} {list(pair.ratios or ())} is there {worlds.count(pair)} times: keep one"
+            )
+
+
+def _trainable(models: tuple[ResolvedChoice, ...], defences: tuple[ResolvedChoice, ...], path: str) -> None:
+    """Raise PopleakError where two of a task's models, those of the shadows among them, share an id, or where a defence cannot be applied
+    to one."""
+    for one in models:
+        if sum(other.id == one.id and other != one for other in models):
+            raise PopleakError(
+                f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
+            )
+    for model in models:
+        if not plugins.load("models", model.name).gradient:
+            for defence in defences:
+                if not plugins.load("defences", defence.name).closed_form:
+                    raise PopleakError(
+                        f"config: {path}: defence {defence.id!r} cannot be applied to model {model.id!r}, which is not trained by gradient "
+                        f"steps: give the task its own `defences` ({', '.join(_closed_forms())}) or `models`"
+                    )
+
+
+def _closed_forms() -> list[str]:
+    """Return the defences of models that are not trained by gradient steps."""
+    return [name for name in plugins.names("defences") if plugins.load("defences", name).closed_form]
+
+
+def _with_public_rows(experiment: Experiment, defences: tuple[ResolvedChoice, ...], path: str) -> bool:
+    """Return whether a defence needs a public pool. Raises PopleakError where it would leave no rows to ask."""
+    public = [defence.id for defence in defences if plugins.load("defences", defence.name).public]
+    shares = experiment.population
+    if public and shares.victim_share + shares.adversary_share + shares.public_share >= 1:
+        raise PopleakError(
+            f"config: population.public_share: defence {public[0]!r} of {path} needs a public pool, and victim_share + adversary_share + "
+            f"public_share must leave rows for the query pool: make their sum less than 1"
+        )
+    return bool(public)
+
+
 def _placebo(
-    asked: int | str, dataset: Any, worlds: tuple[Worlds, ...], attacks: tuple[ResolvedChoice, ...], path: str
+    asked: int | Literal["auto"],
+    dataset: Any,
+    worlds: tuple[Worlds, ...],
+    attacks: tuple[ResolvedChoice, ...],
+    path: str,
 ) -> int:
     """Return how many permutations of its group column a task is run with. Raises PopleakError where they could show nothing."""
     lacking = (
@@ -329,14 +368,16 @@ def effective(settings: Mapping[str, Any], training: Train) -> dict[str, Any]:
 
 def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[ResolvedChoice]:
     """Replace each defence's control, a plugin's name, by the id of the one present that has the same value in all settings that
-    both have."""
+    both have, but for those in which the defence says that its control differs."""
     matched = []
     for choice in choices:
-        mine = effective(choice.settings, training)
+        differs = plugins.load("defences", choice.name).control_at if choice.control else {}
+        mine = effective(choice.settings | dict(differs), training)
         agree = [
             other
             for other in choices
             if other.name == choice.control
+            and other is not choice
             and all(mine[key] == value for key, value in effective(other.settings, training).items() if key in mine)
         ]
         matched.append(choice.model_copy(update={"control": agree[0].id if agree else None}))

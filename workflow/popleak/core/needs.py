@@ -15,7 +15,8 @@ Stratum = tuple[int | None, int]
 """(y, a); y is None where labels fall as they may."""
 Pools = Mapping[tuple[str, int, int], int]
 """Rows by (pool, y, a)."""
-POOLS = ("victim", "adversary", "query")
+POOLS = ("victim", "adversary", "query", "public")
+"""The pools that records are split into, in the order of their numbers."""
 USUAL_ROWS, USUAL_QUERY_ROWS = 2000, 1000
 """What `auto` takes where the pools hold enough."""
 SCORES = 1 << 24
@@ -109,22 +110,24 @@ class Mixing(NamedTuple):
 
 
 class Need(NamedTuple):
-    """`rows` rows of a stratum that one model takes from a pool; `key` is the task's key that asks for them, `by` what takes them."""
+    """`rows` rows of a stratum (y, a), either of which is None where it does not matter, that one model takes from a pool; `key` is the
+    task's key that asks for them, `by` what takes them."""
 
     key: str
     pool: str
-    stratum: Stratum
+    stratum: tuple[int | None, int | None]
     rows: int
     by: str = ""
 
     def covers(self, y: int, a: int) -> bool:
         """Return whether rows with label y of group a are of the stratum."""
-        return self.stratum[1] == a and self.stratum[0] in (None, y)
+        return self.stratum[1] in (None, a) and self.stratum[0] in (None, y)
 
 
 class Draws(NamedTuple):
     """What decides how many rows are taken: ratios of all worlds, mode of the draws, share of positives in the dataset; of the
-    poison the largest share and the (y, a) of its rows; directions: the ratios of S_0 and of the complement, which share no row."""
+    poison the largest share and the (y, a) of its rows; directions: the ratios of S_0 and of the complement, which share no row; public:
+    whether as many public rows are drawn."""
 
     ratios: Sequence[float]
     mode: str
@@ -132,12 +135,15 @@ class Draws(NamedTuple):
     poison: float = 0.0
     poisoned: tuple[int, int] = (0, 1)
     directions: Sequence[tuple[float, float]] = ()
+    public: bool = False
 
     def needs(self, rows: int) -> Iterable[Need]:
-        """Return what models of `rows` rows take, from each of the two pools they are drawn from."""
+        """Return what models of `rows` rows take, from each of the pools they are drawn from."""
         slipped = half_up(self.poison * rows)
         if slipped:
             yield Need("poison.shares", "adversary", self.poisoned, slipped)
+        if self.public:
+            yield Need("rows", "public", (None, None), rows, " by a defence that trains on public rows")
         for own, *other in (*((ratio,) for ratio in self.ratios), *self.directions):
             drawn = [counts(ratio, rows, self.mode, self.label_rate) for ratio in (own, *other)]
             by = f" by S_0 at the ratio {own:g} and a disjoint complement at {other[0]:g}" if other else ""
@@ -163,7 +169,7 @@ def held(cells: Sequence[Sequence[int]], shares: Mapping[str, float], fewest: bo
     def cut(rows: float) -> int:
         return math.floor(rows + 1e-9) if fewest else math.ceil(rows - 1e-9)
 
-    return {(pool, y, a): cut(shares[pool] * cells[y][a]) for pool in POOLS for y in (0, 1) for a in (0, 1)}
+    return {(pool, y, a): cut(shares[pool] * cells[y][a]) for pool in shares for y in range(len(cells)) for a in (0, 1)}
 
 
 def room(need: Need, pools: Pools) -> int:

@@ -3,6 +3,9 @@
 Snakemake sees `python -m popleak train ...` and not the modules behind it, so each rule carries this digest among
 its params. It covers the stage's module and everything of this package that it imports, however indirectly, plus
 the plugins that the step uses; comments, docstrings and layout do not count.
+
+To read a hundred modules takes longer than to plan, so what was found in a module's text is kept in the user's own cache
+(`private`), by a digest of that text.
 """
 
 from __future__ import annotations
@@ -13,8 +16,12 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
+
+from . import private
 
 PACKAGE = __package__.partition(".")[0]
 COMPUTES = {
@@ -31,6 +38,9 @@ COMPUTES = {
 """Libraries whose upgrade may change a number, and those of them that each computes with."""
 CARRIES = ("jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "snakemake", "threadpoolctl", "yaml")
 """Packages that are imported and carry numbers as they are."""
+
+
+UNCOUNTED = (PACKAGE, f"{PACKAGE}.core.accounting", f"{PACKAGE}.core.private")
 
 
 @functools.cache
@@ -66,16 +76,69 @@ def _strip(tree: ast.Module) -> ast.Module:
     return tree
 
 
+class Facts(NamedTuple):
+    """What a module's text says: a digest of its code, and the full names of all that it imports, anywhere in it."""
+
+    code: str
+    imported: tuple[str, ...]
+
+
+KEPT = "modules.json"
+"""Where `Facts` are kept, by a digest of what they follow from."""
+MOST = 2000
+_known: dict[str, Facts] = {}
+_used: set[str] = set()
+
+
 @functools.cache
+def _facts(module: str) -> Facts:
+    path = _source(module)
+    if path is None:
+        return Facts("", ())
+    _recall()
+    text, is_package = path.read_bytes(), path.name == "__init__.py"
+    key = hashlib.sha256(json.dumps([module, is_package]).encode() + text).hexdigest()
+    if key not in _known:
+        tree = ast.parse(text)
+        found = _names(tree, module if is_package else module.rpartition(".")[0])
+        _known[key] = Facts(hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(sorted(found)))
+    _used.add(key)
+    return _known[key]
+
+
+@functools.cache
+def _recall() -> frozenset[str]:
+    """Read what earlier processes found; return its keys."""
+    try:
+        found = json.loads(private.read(KEPT) or b"{}")
+        # how code is parsed is part of what was found
+        if found.get("by") == _by():
+            _known.update({key: Facts(code, tuple(names)) for key, (code, names) in found["modules"].items()})
+    except (ValueError, TypeError, AttributeError, KeyError):  # of another version
+        _known.clear()
+    return frozenset(_known)
+
+
+def _by() -> str:
+    return hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes()).hexdigest()
+
+
+def keep() -> None:
+    """Keep what was found in modules for later processes."""
+    if _used - _recall():
+        # what was not asked for is mostly of earlier code
+        modules = {key: _known[key] for key in sorted(_known if len(_known) <= MOST else _used)}
+        private.write(KEPT, json.dumps({"by": _by(), "modules": modules}).encode())
+
+
 def _parsed(module: str) -> tuple[str, tuple[str, ...]]:
     """Return the digest of one module's own code and the names of the package's modules that it imports."""
-    path = _source(module)
-    if path is None or module == PACKAGE:  # it offers names from far below, and who imports it runs none of them
+    if module == PACKAGE:  # it offers names from far below, and who imports it runs none of them
         return "", ()
-    tree, found = _tree(path), _through_the_door(_imported(module))
+    facts = _facts(module)
+    found = _through_the_door(frozenset(facts.imported))
     wanted = {name for name in found if name.split(".")[0] in (module.split(".")[0], PACKAGE)}
-    inner = sorted(name for name in wanted if _source(name) is not None)
-    return hashlib.sha256(ast.dump(_strip(tree)).encode()).hexdigest(), tuple(inner)
+    return facts.code, tuple(sorted(name for name in wanted if _source(name) is not None))
 
 
 def _through_the_door(found: frozenset[str]) -> set[str]:
@@ -91,20 +154,13 @@ def _through_the_door(found: frozenset[str]) -> set[str]:
     return {*found, *(places[name] for name in asked)}
 
 
-@functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@functools.cache
 def _imported(module: str) -> frozenset[str]:
     """Return the full names of all that a module imports, anywhere in it; a name may be a module or what is in one."""
-    path = _source(module)
-    if path is None:
-        return frozenset()
-    tree = _tree(path)
-    is_package = path.name == "__init__.py"
-    base = module.split(".") if is_package else module.split(".")[:-1]
+    return frozenset(_facts(module).imported)
+
+
+def _names(tree: ast.Module, package: str) -> set[str]:
+    base = package.split(".")
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -116,7 +172,7 @@ def _imported(module: str) -> frozenset[str]:
             origin = ".".join([*stem, *([node.module] if node.module else [])])
             found.add(origin)
             found.update(f"{origin}.{alias.name}" for alias in node.names)
-    return frozenset(found)
+    return found
 
 
 def imports(*modules: str) -> tuple[str, ...]:
@@ -173,8 +229,8 @@ def _distribution(package: str) -> str:
 def code_digest(*modules: str) -> str:
     """Return 12 hex digits over the code of `modules` and all that they import within the package.
 
-    What only tells how long a job took decides no result, and is left out.
+    What only tells how long a job took, and where a user's cache lies, decides no result and is left out.
     """
-    counted = [name for name in imports(*modules) if name not in (PACKAGE, f"{PACKAGE}.core.accounting")]
+    counted = [name for name in imports(*modules) if name not in UNCOUNTED]
     text = "".join(f"{name}={_parsed(name)[0]};" for name in counted)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -148,14 +148,27 @@ def records(
     )
 
 
-def measured(*, y: np.ndarray, a: np.ndarray) -> dict[str, Any]:
-    """Return rows, label rate, and both by group: the facts that every dataset's records carry."""
+def measured(*, y: np.ndarray, a: np.ndarray, classes: int = 2) -> dict[str, Any]:
+    """Return rows, label rate, and both by group: the facts that every dataset's records carry. With more than two classes the rates
+    are of each class."""
+    if classes > 2:
+        return {
+            "rows": len(y),
+            "class_rates": shares(y, classes),
+            "group_rows": [int((a == number).sum()) for number in (0, 1)],
+            "group_class_rates": [shares(y[a == number], classes) for number in (0, 1)],
+        }
     return {
         "rows": len(y),
         "label_rate": _mean(y),
         "group_rows": [int((a == number).sum()) for number in (0, 1)],
         "group_rates": [_mean(y[a == number]) for number in (0, 1)],
     }
+
+
+def shares(y: np.ndarray, classes: int) -> list[float]:
+    """Return the share of each class among labels y (N,)."""
+    return (np.bincount(y, minlength=classes) / max(len(y), 1)).tolist()
 
 
 def filled(*, card: Card, attribute: str, records: Records) -> Card:

@@ -69,12 +69,14 @@ class Card:
 class Records:
     """A loaded dataset: N people, d features, the sensitive attribute left out of them (the stage `dataset` puts it back on request).
 
-    x (N, d) float32, standardised or one-hot (generated data: the law's own scale);
-    y (N,) int8 in {0, 1}; a (N,) int8 in {0, 1}, 1 being group 1;
+    x (N, d) float32, standardised or one-hot (generated data: the law's own scale); records of another shape (`Dataset.shape`) laid out
+    as rows of d numbers;
+    y (N,) int8 in 0..C-1, C being 2 unless `Dataset.classes` says otherwise; a (N,) int8 in {0, 1}, 1 being group 1;
     unit (N,) int64 or None: rows with one unit (the same person, say) go to the same pool;
     cell (N,) int16 or None: a discrete feature, for the models whose output law is known;
     subgroup (N,) int8 from 0 or None: a second sensitive attribute, for bounds over intersections; no feature by this;
-    facts: JSON values; `rows`, `label_rate`, `group_rows`, `group_rates` always, and what else the loader found.
+    facts: JSON values; `rows`, `label_rate`, `group_rows`, `group_rates` always (for more than two classes `class_rates` and
+    `group_class_rates` in place of the rates), and what else the loader found.
     """
 
     x: np.ndarray
@@ -94,7 +96,7 @@ class Cells(NamedTuple):
     exact: the counts are the records', and each record is a unit of its own, so that a share of them goes to each pool.
     """
 
-    counts: tuple[tuple[int, int], tuple[int, int]]
+    counts: tuple[tuple[int, int], ...]
     exact: bool
 
 
@@ -136,6 +138,15 @@ class Dataset:
     def card(self, options: Settings) -> Card:
         """Return the card."""
         raise NotImplementedError
+
+    def classes(self, options: Settings) -> tuple[str, ...]:
+        """Return the names of the label's classes 0..C-1."""
+        return ("0", "1")
+
+    def shape(self, options: Settings) -> tuple[int, ...] | None:
+        """Return the shape of one record, (channels, height, width) of an image say; None for a row of features. `Records.x` and the
+        stored table hold rows of numbers all the same, and a model that declares a shape is given it."""
+        return None
 
     def attribute(self, name: str, options: Settings) -> tuple[str, Attribute]:
         """Return an attribute's own name and what the card says of it; where the options name it, a config's name for it is free."""

@@ -6,11 +6,12 @@ import numpy as np
 from pydantic import Field
 
 from ..core.settings import Settings
-from .base import Defence, Population
+from .base import Defence, Owner, Population
 
 
 class AnswerNoise(Defence):
-    """The logit of each answer is moved by Gaussian noise, drawn afresh for each query that is asked.
+    """The logit of each answer is moved by Gaussian noise, drawn afresh for each query that is asked; of more than two classes the
+    logarithm of each class's probability, before they are made to sum to 1 again.
 
     It bounds what one question tells, not what many do: the mean over repeats of a query forgets the noise, which is why the
     adversary may repeat its queries (`repeats`). Answers lie strictly between 0 and 1.
@@ -21,25 +22,27 @@ class AnswerNoise(Defence):
     complement = False
     closed_form = True
     randomised = True
+    seconds = 0.0
 
     class Settings(Settings):
         sd: float = Field(default=1.0, gt=0)
         """Standard deviation of the noise, in logits."""
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        return population
+    def apply(self, owner: Owner, settings) -> Population:
+        return owner.population
 
-    def answer(self, *, scores: np.ndarray, repeats: int, rng: np.random.Generator, settings) -> np.ndarray:
+    def answer(self, *, scores, group, state, repeats: int, rng: np.random.Generator, settings) -> np.ndarray:
         inside = np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-12)
-        logits = np.log(inside) - np.log1p(-inside)
-        noise = rng.normal(scale=settings.sd, size=(repeats, len(scores)))
+        noise = rng.normal(scale=settings.sd, size=(repeats, *scores.shape))
+        if scores.ndim == 1:
+            given = 1 / (1 + np.exp(-(np.log(inside) - np.log1p(-inside) + noise)))
+        else:
+            logits = np.log(inside) + noise
+            given = np.exp(logits - logits.max(-1, keepdims=True))
+            given /= given.sum(-1, keepdims=True)
         one = np.float32(1)
         # as float32 a score near 1 would round to 1
-        return np.clip(
-            (1 / (1 + np.exp(-(logits + noise)))).astype(np.float32),
-            np.nextafter(np.float32(0), one),
-            np.nextafter(one, np.float32(0)),
-        )
+        return np.clip(given.astype(np.float32), np.nextafter(np.float32(0), one), np.nextafter(one, np.float32(0)))
 
 
 PLUGIN = AnswerNoise()

@@ -1,16 +1,18 @@
-"""The defence contract: a population in, a defended population out.
+"""The defence contract, version 2: K owners in, K defended models out, and what these answer.
 
-A defence says how many rows of the complement and of the model's own draw it trains on, whether it goes on from the
-trained weights or starts again, and which Equalized Odds term it adds. `Owner.train` does the rest, the same for
-all, so that a defence and its control differ in what they declare and in nothing else.
+A defence declares what it needs (rows of the complement, public rows, targets, row weights, a mask, clipping; the group of
+a query), so that the plan knows it before any job. `apply` gets an `Owner`, which offers the rows and trains, the same for all
+defences, so that a defence and its control differ in what they declare and in nothing else. `finish` may fit a state that is kept
+with each model, and `answer` may change what the model says.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -37,23 +39,6 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Data:
-    """The rows of K owners, with the label and the group (int8) of each row.
-
-    base (K, b): the rows of S_0 that M_0 was trained on, so without those held out for validation; complement (K, n): n rows drawn
-    from the other world, as many as S_0 has, and none of them a row of S_0, or (K, 0) for a defence without complement; mixing: how many rows of either a mixture takes.
-    """
-
-    base: np.ndarray
-    base_label: np.ndarray
-    base_group: np.ndarray
-    complement: np.ndarray
-    complement_label: np.ndarray
-    complement_group: np.ndarray
-    mixing: Mixing
-
-
-@dataclass(frozen=True)
 class Validation:
     """What K models do on their own validation rows, those that no training of them has seen: positives and counts
     (K, 2, 2), hard labels 1 and rows by [model, y, a]. A model with a score that is not finite has NaN positives."""
@@ -62,36 +47,196 @@ class Validation:
     counts: np.ndarray
 
 
-Train = Callable[..., tuple[Population, Validation | None]]
-"""train(rows, part, *, start, epochs, learning_rate, penalty, extra, held_out) -> (Population, Validation): see
-`popleak.stages.defend.Owner.train`."""
+class Owner:
+    """K owners of one model each: their rows, and the means to train on them. The stage `defend` has the one that works.
+
+    Rows are row ids of the records; y, a and x say of each what it is.
+
+    Attributes
+    ----------
+    x, y, a
+        The records: features (N, d), labels (N,) in 0..C-1, groups (N,).
+    classes
+        C, the number of classes of the label.
+    population
+        The base models M_0.
+    seeds
+        (K,): the models' own seeds. All randomness of a defence comes from them.
+    draw
+        (K, n): S_0, all rows of each model's own draw, in random order.
+    base, held_out
+        (K, n - v) and (K, v): the rows of S_0 that M_0 was trained on, and those that validation held out of it.
+    complement
+        (K, n): rows drawn from the other world, none of them a row of S_0; (K, 0) for a defence without complement.
+    public
+        (K, n): rows of the public pool, which no victim and no shadow was trained on and no adversary asks; (K, 0) unless
+        the defence says `public`.
+    mixing
+        How many rows of S_0 and of the complement a mixture takes.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    classes: int
+    population: Population
+    seeds: np.ndarray
+    draw: np.ndarray
+    base: np.ndarray
+    held_out: np.ndarray
+    complement: np.ndarray
+    public: np.ndarray
+    mixing: Mixing
+
+    def train(
+        self,
+        rows: np.ndarray,
+        *,
+        part: slice | np.ndarray = slice(None),
+        start: np.ndarray | None = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        targets: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        clip: float | None = None,
+        noise: float = 0.0,
+        penalty: Penalty | None = None,
+        extra: np.ndarray | None = None,
+        held_out: bool = False,
+    ) -> tuple[Population, Validation | None]:
+        """Train models and return them, with what they do on their validation rows (None without an EO term).
+
+        Parameters
+        ----------
+        rows
+            (k, n): the rows of each model. Validation holds the share `training.validation` of them out.
+        part
+            The k models, by their positions; all of them unless given.
+        start
+            (k, P): weights to go on from. None starts again from the models' initial weights.
+        epochs, learning_rate
+            None is what the base models were trained with.
+        targets, weights, mask, clip, noise
+            As `engine.objective.Objective` has them: labels or soft targets in place of the records', (k, n) or (k, n, C); row weights
+            (k, n); the numbers of a model (P,) that may move; per-example clipping and noise. Only what the defence declares in `wants`.
+        penalty
+            The EO term. It sees the records' own labels.
+        extra
+            (k, e): rows that only the EO term sees.
+        held_out
+            The EO term sees half of the held-out rows and nothing else, and the other half is left for validation.
+
+        Raises
+        ------
+        PopleakError
+            Where the defence did not declare what it asks for, or there are no held-out rows and `held_out` needs some.
+        ValueError
+            Where shapes or values do not fit.
+        """
+        raise NotImplementedError
+
+    def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return what models `weights` (k, P) say of their own rows (k, m), or all of the same (1, m): P(y = 1 | x) (k, m), or
+        P(y | x) (k, m, C) for C > 2. Not a number where a model diverged."""
+        raise NotImplementedError
+
+    def last_layer(self) -> np.ndarray:
+        """Return for each number of a model (P,) whether it belongs to the last layer: a mask for `train`."""
+        raise NotImplementedError
 
 
 class Defence:
-    """Base of defences. Set the class attributes, implement `apply`."""
+    """Base of defences. Set the class attributes, implement `apply`; where the released model does more than its weights say,
+    `finish` or `answer` too."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
     control: ClassVar[str | None] = None
-    """The defence that differs from this one in the EO term alone; None if there is none."""
+    """The defence that differs from this one in the EO term alone; None if there is none. It may be the defence itself, at the
+    settings `control_at`."""
+    control_at: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Settings in which the control differs from this defence; in all others that both have they agree."""
     complement: ClassVar[bool] = True
-    """False: the defence trains on no row of the complement. None is then drawn for it, and `data.complement` is (K, 0)."""
+    """False: the defence trains on no row of the complement. None is then drawn for it, and `owner.complement` is (K, 0)."""
+    public: ClassVar[bool] = False
+    """True: trains on public rows, `owner.public`. The task then has a public pool (`population.public_share`)."""
+    wants: ClassVar[tuple[str, ...]] = ()
+    """What its training asks for beyond cross-entropy on the records' labels and the EO term: some of targets, weights, mask, clip. The compiled
+    loops do none of these, so torch trains, several times slower; `popleak plan` says how much."""
+    seconds: ClassVar[float | None] = None
+    """CPU seconds that a model takes on the reference core where the defence trains nothing; None: it trains once."""
     closed_form: ClassVar[bool] = False
     """True: applies to models that are not trained by gradient steps, too."""
+    classes: ClassVar[int | None] = None
+    """The number of classes that it can take; None: any."""
     randomised: ClassVar[bool] = False
-    """True: the defended model answers with fresh randomness each time: implement `answer`."""
+    """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once."""
+    uses_group: ClassVar[bool] = False
+    """True: `answer` looks at the group of the query, which whoever asks must then tell."""
     Settings: ClassVar[type[Settings]] = NoSettings
 
-    def answer(self, *, scores: np.ndarray, repeats: int, rng: np.random.Generator, settings: Settings) -> np.ndarray:
-        """Return what one model answers (repeats, q) when each of its q queries is asked `repeats` times; of a randomised
-        defence alone. scores (q,): P(y = 1 | x) of the model itself."""
+    @property
+    def answers(self) -> bool:
+        """Whether the defence changes what the model says."""
+        return type(self).answer is not Defence.answer
+
+    @property
+    def finishes(self) -> bool:
+        """Whether the defence keeps a state with each model."""
+        return type(self).finish is not Defence.finish
+
+    def declared(self) -> list[str]:
+        """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
+        at = ", ".join(f"{key} {value:g}" for key, value in self.control_at.items())
+        found = {
+            f"its control has the settings {at}": bool(at),
+            "trains on rows of the complement": self.complement,
+            "trains on public rows": self.public,
+            f"asks the engine for {', '.join(self.wants)}": bool(self.wants),
+            "keeps a fitted state with each model": self.finishes,
+            "changes what the model says": self.answers and not self.randomised,
+            "answers at random, afresh for every query": self.randomised,
+            "must be told the group of each query": self.uses_group,
+            f"takes labels of {self.classes} classes": self.classes is not None,
+            "applies to models in closed form too": self.closed_form,
+        }
+        return [text for text, so in found.items() if so]
+
+    def apply(self, owner: Owner, settings: Settings) -> Population:
+        """Return the defended models. A model must not depend on those beside it."""
         raise NotImplementedError
 
-    def apply(
-        self, *, population: Population, data: Data, train: Train, seeds: np.ndarray, settings: Settings
-    ) -> Population:
-        """Return the defended population. All randomness comes from the models' own `seeds` (K,)."""
+    def finish(self, owner: Owner, population: Population, settings: Settings) -> np.ndarray:
+        """Return what the release keeps beside the weights of the defended models `population`: a state (K, S) float64, finite."""
         raise NotImplementedError
+
+    def answer(
+        self,
+        *,
+        scores: np.ndarray,
+        group: np.ndarray,
+        state: np.ndarray,
+        repeats: int,
+        rng: np.random.Generator,
+        settings: Settings,
+    ) -> np.ndarray:
+        """Return what one model answers, (repeats, q) or (repeats, q, C), each in [0, 1], when each of its q queries is asked `repeats` times.
+
+        scores: of the model itself, (q,) or (q, C); group (q,): of the query points, which only a defence with `uses_group` may look at;
+        state (S,): what `finish` returned for this model. A defence that is not randomised is asked with repeats = 1, and must not
+        use rng. What is not a number stays so.
+        """
+        raise NotImplementedError
+
+
+class TrainSettings(Settings):
+    """Settings of a defence that trains a new model."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs of training; None: as many as the base model was trained for."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's step size; None: that of `training`."""
 
 
 class TuneSettings(Settings):
@@ -132,7 +277,7 @@ class EOSettings(TuneSettings):
         return ({"eo_grid"} if not chosen else set()) | ({"eo_target"} if not aimed else set())
 
 
-def mixture(data: Data, seeds: np.ndarray, rehearsal: float) -> np.ndarray:
+def mixture(owner: Owner, rehearsal: float) -> np.ndarray:
     """Return the rows (K, n) to fine-tune on: a share `rehearsal` from S_0, the rest from the complement.
 
     The counts by group, where labels are balanced by label and group, are exact (`needs.Mixing.parts`), and within these rows are
@@ -140,26 +285,22 @@ def mixture(data: Data, seeds: np.ndarray, rehearsal: float) -> np.ndarray:
     share are nested in those of a larger one but for a row or two of rounding, so defences that differ in the share share rows.
     Rows that validation holds out of S_0 are never rehearsed. Raises PopleakError if S_0 has too few rows left for the share.
     """
-    rehearsed, rest = data.mixing.parts(rehearsal)
-    parts = [
-        subsample(data.complement, data.complement_label, data.complement_group, seeds, rest, "complement"),
-        subsample(data.base, data.base_label, data.base_group, seeds, rehearsed, "rehearsal"),
-    ]
-    return np.concatenate(parts, 1)
+    rehearsed, rest = owner.mixing.parts(rehearsal)
+    return np.concatenate(
+        [
+            subsample(owner, owner.complement, rest, "complement"),
+            subsample(owner, owner.base, rehearsed, "rehearsal"),
+        ],
+        1,
+    )
 
 
-def subsample(
-    rows: np.ndarray,
-    label: np.ndarray,
-    group: np.ndarray,
-    seeds: np.ndarray,
-    wanted: Mapping[Stratum, int],
-    purpose: str,
-) -> np.ndarray:
-    """Return of each model's rows (K, n), with labels and groups (K, n), as many of each stratum as `wanted` says, at random."""
+def subsample(owner: Owner, rows: np.ndarray, wanted: Mapping[Stratum, int], purpose: str) -> np.ndarray:
+    """Return of each model's rows (K, n) as many of each stratum as `wanted` says, at random."""
     from ..core.seeds import generator
 
-    keys = np.stack([generator(int(seed), purpose).random(rows.shape[1]) for seed in seeds])
+    label, group = owner.y[rows], owner.a[rows]
+    keys = np.stack([generator(int(seed), purpose).random(rows.shape[1]) for seed in owner.seeds])
     stratum, sizes = np.zeros(rows.shape, dtype=np.int8), np.array(list(wanted.values()))
     for i, (y, a) in enumerate(wanted):
         stratum[(group == a) & (True if y is None else label == y)] = i
@@ -187,31 +328,30 @@ def penalty_of(settings: EOSettings, weight: float) -> Penalty:
     return Penalty(weight=weight, form=settings.penalty, epsilon=settings.eo_target)
 
 
-def fair_fine_tune(
-    *, population: Population, data: Data, train: Train, seeds: np.ndarray, settings: EOSettings, rehearsal: float
-) -> Population:
+def fair_fine_tune(owner: Owner, settings: EOSettings, rehearsal: float, mask: np.ndarray | None = None) -> Population:
     """Fine-tune on the mixture with the EO term (method section 2), lambda given or chosen on validation rows.
 
-    Validation rows are held out of S_0 when the base is trained, and out of the mixture here; `train` leaves out those that either
-    training saw all the same (rehearsed rows are rows of S_0). A lambda of the grid is refused only where they show that
-    Delta_EO exceeds the target (`measures.target.exceeds`): rows that show nothing refuse nothing.
+    mask (P,): the weights that may move; None: all. Validation rows are held out of S_0 when the base is trained, and out of the mixture
+    here; `train` leaves out those that either training saw all the same (rehearsed rows are rows of S_0). A lambda of the grid
+    is refused only where they show that Delta_EO exceeds the target (`measures.target.exceeds`): rows that show nothing refuse nothing.
     """
     from ..measures import target
 
-    rows = mixture(data, seeds, rehearsal)
+    rows = mixture(owner, rehearsal)
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
-    extra = data.base if settings.eo_reference == "rehearsal+batch" else None
+    extra = owner.base if settings.eo_reference == "rehearsal+batch" else None
     best: Population | None = None
     # the grid rises: the first lambda that is not refused is the smallest
-    todo = np.ones(len(seeds), dtype=bool)
+    todo = np.ones(len(rows), dtype=bool)
     for weight in grid:
         part = np.flatnonzero(todo)
-        found, validation = train(
+        found, validation = owner.train(
             rows[part],
-            part,
-            start=population.weights[part],
+            part=part,
+            start=owner.population.weights[part],
             epochs=settings.epochs,
             learning_rate=settings.learning_rate,
+            mask=mask,
             penalty=penalty_of(settings, weight),
             extra=None if extra is None else extra[part],
             held_out=settings.eo_reference == "held-out",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Defence, EOSettings, Population, fair_fine_tune
+from .base import Defence, EOSettings, Owner, Population, fair_fine_tune
 
 
 class FFt(Defence):
@@ -14,13 +14,12 @@ class FFt(Defence):
 
     name = "fft"
     summary = "fair fine-tuning: complement and EO term"
+    classes = None
     control = "finetune"
     Settings = EOSettings
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        return fair_fine_tune(
-            population=population, data=data, train=train, seeds=seeds, settings=settings, rehearsal=0.0
-        )
+    def apply(self, owner: Owner, settings) -> Population:
+        return fair_fine_tune(owner, settings, rehearsal=0.0)
 
 
 PLUGIN = FFt()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Defence, EOSettings, Population, fair_fine_tune
+from .base import Defence, EOSettings, Owner, Population, fair_fine_tune
 
 
 class FFtRehearsal(Defence):
@@ -12,16 +12,15 @@ class FFtRehearsal(Defence):
 
     name = "fft-rehearsal"
     summary = "fair fine-tuning with rehearsal: complement, rehearsal rows and EO term"
+    classes = None
     control = "rehearsal"
 
     class Settings(EOSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        return fair_fine_tune(
-            population=population, data=data, train=train, seeds=seeds, settings=settings, rehearsal=settings.rehearsal
-        )
+    def apply(self, owner: Owner, settings) -> Population:
+        return fair_fine_tune(owner, settings, settings.rehearsal)
 
 
 PLUGIN = FFtRehearsal()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Defence, Population, TuneSettings, mixture
+from .base import Defence, Owner, Population, TuneSettings, mixture
 
 
 class Finetune(Defence):
@@ -10,12 +10,16 @@ class Finetune(Defence):
 
     name = "finetune"
     summary = "fine-tune on the complement, no EO term (control of fft)"
+    classes = None
     Settings = TuneSettings
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        rows = mixture(data, seeds, 0.0)
-        how = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
-        return train(rows, slice(None), start=population.weights, **how)[0]
+    def apply(self, owner: Owner, settings) -> Population:
+        return owner.train(
+            mixture(owner, 0.0),
+            start=owner.population.weights,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+        )[0]
 
 
 PLUGIN = Finetune()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Defence, Population
+from .base import Defence, Owner, Population
 
 
 class NoDefence(Defence):
@@ -10,11 +10,12 @@ class NoDefence(Defence):
 
     name = "none"
     summary = "the undefended model M_0"
+    classes = None
     complement = False
     closed_form = True
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        return population
+    def apply(self, owner: Owner, settings) -> Population:
+        return owner.population
 
 
 PLUGIN = NoDefence()

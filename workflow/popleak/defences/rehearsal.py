@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Defence, Population, TuneSettings, mixture
+from .base import Defence, Owner, Population, TuneSettings, mixture
 
 
 class Rehearsal(Defence):
@@ -15,15 +15,19 @@ class Rehearsal(Defence):
 
     name = "rehearsal"
     summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
+    classes = None
 
     class Settings(TuneSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        rows = mixture(data, seeds, settings.rehearsal)
-        how = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
-        return train(rows, slice(None), start=population.weights, **how)[0]
+    def apply(self, owner: Owner, settings) -> Population:
+        return owner.train(
+            mixture(owner, settings.rehearsal),
+            start=owner.population.weights,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+        )[0]
 
 
 PLUGIN = Rehearsal()

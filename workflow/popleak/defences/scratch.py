@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ..core.settings import Settings
-from .base import Defence, Population, mixture
+from .base import Defence, Owner, Population, mixture
 
 
 class Scratch(Defence):
@@ -13,14 +13,15 @@ class Scratch(Defence):
 
     name = "scratch"
     summary = "train on complement and rehearsal rows from the start"
+    classes = None
     closed_form = True
 
     class Settings(Settings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the rows that come from the model's own draw S_0."""
 
-    def apply(self, *, population: Population, data, train, seeds, settings) -> Population:
-        return train(mixture(data, seeds, settings.rehearsal), slice(None), start=None)[0]
+    def apply(self, owner: Owner, settings) -> Population:
+        return owner.train(mixture(owner, settings.rehearsal))[0]
 
 
 PLUGIN = Scratch()

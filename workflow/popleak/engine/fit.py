@@ -3,8 +3,9 @@
 Randomness belongs to the model: initial weights, the rows held out for validation and the order of batches come from
 the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut.
 
-Two ways compute the same thing. `Fused` takes chains of Linear and ReLU on the CPU and needs no torch; `Stacked` takes
-any module, and a GPU, through torch, and is the reference that the first must equal.
+Two backends compute the same thing. `Fused` (numba) takes chains of Linear and ReLU with one logit on the CPU, with cross-entropy and the
+EO term, and needs no torch; `Stacked` (torch) takes any module, objective and number of classes, and a GPU, and is the
+reference that the first must equal.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,42 +21,33 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core import accounting
+from ..core.errors import PopleakError
 from ..core.seeds import derive, generator
 from ..core.settings import Settings
+from .architecture import Build, Chain, Form, Module, form_of
+from .losses import cross_entropy, scores
+from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from .eo import Penalty
 
-Build = Callable[[], "nn.Module"]
+__all__ = [
+    "Backend", "Build", "Chain", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
+    "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "last_layer", "not_in_numba", "place_of", "predict",
+    "predict_rows", "resolve", "way_of",
+]  # fmt: skip
+
 Device = Literal["cpu", "cuda", "auto"]
 
 
 class Training(Settings):
-    """How a model is trained: Adam on binary cross-entropy."""
+    """How a model is trained: Adam on cross-entropy."""
 
     epochs: int
     batch: int
     learning_rate: float
     weight_decay: float = 0.0
     validation: float = 0.1
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A chain of Linear layers with ReLU between them. sides: features, units of each hidden layer, 1."""
-
-    sides: tuple[int, ...]
-
-    def __call__(self) -> nn.Module:
-        """Return the chain as a torch module."""
-        from torch import nn
-
-        layers: list[nn.Module] = []
-        for into, out in zip(self.sides, self.sides[1:], strict=False):
-            layers += [nn.Linear(into, out), nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
 
 
 @dataclass(frozen=True)
@@ -94,13 +86,13 @@ class Feed:
     """The batches of K models: each epoch an order of each model's rows (K, n), and the extra rows of each step.
 
     batch, extra: rows of a step (the last step of an epoch may have fewer of the first); steps: steps of an epoch;
-    noise: seeds of what a model's module draws at random.
+    noise: seeds of what a model's module draws at random; seeds, purpose: name the streams that these and others come from.
     """
 
     def __init__(
         self, rows: np.ndarray, seeds: np.ndarray, training: Training, extra: np.ndarray | None, purpose: str
     ) -> None:
-        self.rows, self.pool = rows, extra
+        self.rows, self.pool, self.seeds, self.purpose = rows, extra, seeds, purpose
         self.orders = [generator(int(seed), "order", purpose) for seed in seeds]
         self.noise = [derive(int(seed), "noise", purpose) for seed in seeds]
         self.extras = [generator(int(seed), "extra", purpose) for seed in seeds] if extra is not None else []
@@ -110,50 +102,72 @@ class Feed:
 
     def epoch(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows in the epoch's order (K, n) int64 and the extra rows (K, steps, e) int64."""
-        order = np.array(self.rows, np.int64)
-        for rows, rng in zip(order, self.orders, strict=True):
-            rng.shuffle(rows)  # the order that rng.permutation would give, without a second pass
-        if not self.extra:
-            return order, np.empty((len(order), self.steps, 0), np.int64)
+        return self._shuffled(self.rows), self._picked()
+
+    def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `epoch`, which it stands for, with the places (K, n) int64 of these rows among their model's own between the two."""
+        places = self._shuffled(np.broadcast_to(np.arange(self.rows.shape[1]), self.rows.shape))
+        return np.take_along_axis(self.rows, places, 1).astype(np.int64), places, self._picked()
+
+    def _shuffled(self, values: np.ndarray) -> np.ndarray:
+        order = np.array(values, np.int64)
+        for row, rng in zip(order, self.orders, strict=True):
+            rng.shuffle(row)  # the order that rng.permutation would give, without a second pass
+        return order
+
+    def _picked(self) -> np.ndarray:
+        if self.pool is None or not self.extra:
+            return np.empty((len(self.rows), self.steps, 0), np.int64)
         picks = [
             [rows[rng.choice(len(rows), self.extra, replace=False)] for _ in range(self.steps)]
             for rows, rng in zip(self.pool, self.extras, strict=True)
         ]
-        return order, np.array(picks, np.int64)
+        return np.array(picks, np.int64)
 
 
-def way_of(build: Build, device: Device = "cpu", threads: int = 1) -> Any:
-    """Return the way to train and score what `build` makes: `Fused` for a chain on the CPU, else `Stacked`.
+def sides_of(build: Build) -> tuple[int, ...] | None:
+    """Return the sides of the chain that `build` makes; None for another module."""
+    if isinstance(build, Chain):
+        return build.sides
+    from .single import built
+    from .stack import sides_of
 
-    A module that is a chain, but not made by `Chain`, keeps the initial weights that it is built with.
+    return sides_of(built(build), form_of(build).outputs)
 
-    Raises ValueError for a module that cannot be stacked, and for `cuda` where there is none.
+
+def way_of(
+    build: Build, device: Device = "cpu", threads: int = 1, backend: Backend = "auto", wants: Sequence[str] = ()
+) -> Any:
+    """Return the way to train and score what `build` makes: `Fused` for a chain with one logit on the CPU, else `Stacked`.
+
+    wants: what the objective asks for, as `Objective.wants` names it: the compiled loops hold none of that. A module that is a
+    chain, but not made by `Chain`, keeps the initial weights that it is built with.
+    Raises ValueError for `cuda` where there is none, and PopleakError where `backend` cannot do it.
     """
     place = resolve(device)
     with accounting.part("start"):
-        chain = isinstance(build, Chain)
-        sides = build.sides if chain else None
-        if place == "cpu" and not chain:
-            from .single import built
-            from .stack import sides_of
-
-            sides = sides_of(built(build))
-        if place == "cpu" and sides is not None:
+        sides = sides_of(build) if place == "cpu" and backend != "torch" else None
+        try:
+            used = chosen(backend, sides, wants, place)
+        except ValueError as error:
+            raise PopleakError(f"config: {error}") from None
+        if sides is not None and used == "numba":
             from .fused import Fused
 
-            return Fused(sides, threads, None if chain else build)
+            return Fused(sides, threads, None if isinstance(build, Chain) else build)
         from .stacked import Stacked
 
         return Stacked(build, place)
 
 
-def alone(build: Build, device: Device) -> bool:
-    """Return whether each model that `build` makes is computed alone, so that its bits depend on no other."""
-    if resolve(device) != "cpu" or isinstance(build, Chain):
-        return resolve(device) == "cpu"
-    from .stack import sides_of
+def alone(device: Device) -> bool:
+    """Return whether each model is computed alone, so that its bits depend on no other: on a CPU, whatever it is."""
+    return resolve(device) == "cpu"
 
-    return sides_of(build()) is not None
+
+def place_of(device: Device, backend: Backend = "auto") -> str:
+    """Return where and how models are computed, in a word or two: what the bits of weights may depend on. Raises as `resolve`."""
+    return resolve(device) + (" torch" if backend == "torch" else "")
 
 
 def resolve(device: Device) -> Literal["cpu", "cuda"]:
@@ -175,12 +189,35 @@ def initial_weights(build: Build, seeds: np.ndarray, dtype: Any = np.float32) ->
     return way_of(build).initial(seeds).astype(dtype, copy=False)
 
 
+def last_layer(build: Build) -> np.ndarray:
+    """Return for each of a model's stored numbers (P,) whether it belongs to the last layer, as `Objective.mask` takes it.
+
+    The last layer is the last submodule that has trained parameters of its own.
+    """
+    if isinstance(build, Chain):
+        own = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
+        return np.arange(sum(own)) >= sum(own[:-1])
+    from .single import built, trained_and_state
+
+    module = built(build)
+    trained, state = trained_and_state(module)
+    names = [name for name, one in module.named_parameters() if one.requires_grad]
+    owner = names[-1].rpartition(".")[0]
+    last = [np.full(one.numel(), name.rpartition(".")[0] == owner) for name, one in zip(names, trained, strict=True)]
+    return np.concatenate([*last, np.zeros(sum(one.numel() for one in state), bool)])
+
+
 def hold_out(rows: np.ndarray, seeds: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Split each model's rows (K, n) into training (K, n - v) and validation (K, v) rows, v = round(share * n)."""
-    held = round(share * rows.shape[1])
-    order = np.stack([generator(int(seed), "validation").permutation(rows.shape[1]) for seed in seeds])
-    shuffled = np.take_along_axis(rows, order, 1)
-    return shuffled[:, held:], shuffled[:, :held]
+    kept, held = _held_out(rows.shape[1], seeds, share)
+    return np.take_along_axis(rows, kept, 1), np.take_along_axis(rows, held, 1)
+
+
+def _held_out(count: int, seeds: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """As `hold_out`, by the places of rows among their model's `count`."""
+    held = round(share * count)
+    order = np.stack([generator(int(seed), "validation").permutation(count) for seed in seeds])
+    return order[:, held:], order[:, :held]
 
 
 @accounting.part("training")
@@ -199,6 +236,8 @@ def fit(
     stack: int = 32,
     threads: int = 1,
     device: Device = "cpu",
+    backend: Backend = "auto",
+    objective: Objective = DEFAULT,
     progress: Callable[[int], None] | None = None,
 ) -> Fitted:
     """Train K models on their rows (K, n) of `table` and return them.
@@ -206,62 +245,87 @@ def fit(
     seeds (K,): the models' own seeds; start (K, P): weights to go on from, else initial weights from the seeds;
     penalty: the EO term; extra (K, e): rows that enter the EO term but not the cross-entropy, `batch` of them a step;
     extra_only: the EO term sees the extra rows alone; purpose: names the stream of batch orders, so that training and
-    fine-tuning of one model differ; stack, threads, device: a matter of speed and memory (on a GPU `stack` is what fits).
-    Raises ValueError if shapes disagree, for row ids beyond the table, or for a device that is not there.
+    fine-tuning of one model differ; stack, threads, device, backend: a matter of speed and memory (on a GPU `stack` is what fits);
+    objective: row weights, other targets, a mask, clipping and noise, of all K models on all n rows, those among them that validation
+    holds out. A learning rate or a number of epochs of one's own is a `training` of one's own.
+    Raises ValueError if shapes disagree, for row ids beyond the table, labels that are not 0..C-1, or for a device that is not there;
+    PopleakError in one line where the backend or the module cannot do what is asked.
     """
-    models = len(seeds)
-    if rows.shape[0] != models or (start is not None and len(start) != models):
-        raise ValueError(
-            f"{models} seeds, rows of {rows.shape[0]} models, weights of {len(start) if start is not None else models}"
-        )
-    way = way_of(build, device, threads)
+    models, classes = len(seeds), form_of(build).classes
+    _check_models(models, rows, start)
+    _check_labels(table, classes, penalty)
+    objective.check(rows.shape, classes, penalty is not None)
+    way = way_of(build, device, threads, backend, objective.wants())
     way.ready(table.x.dtype, penalty is not None)
-    stack = way.stack(stack, table, training, rows.shape[1])
+    stack = way.stack(stack, table, training, rows.shape[1], objective.clip is not None)
     parts = []
     for at in range(0, models, stack):
         cut = slice(at, at + stack)
-        kept, held = hold_out(rows[cut], seeds[cut], training.validation)
-        feed = Feed(kept, seeds[cut], training, None if extra is None else extra[cut], purpose)
-        begin = way.initial(seeds[cut]) if start is None else start[cut]
-        weights, vacuous = way.train(
-            table, begin.astype(table.x.dtype, copy=False), feed, training, penalty, extra_only
+        kept, held = _held_out(rows.shape[1], seeds[cut], training.validation)
+        own, towards = rows[cut], objective.part(cut)
+        feed = Feed(
+            np.take_along_axis(own, kept, 1), seeds[cut], training, None if extra is None else extra[cut], purpose
         )
+        begin = way.initial(seeds[cut]) if start is None else start[cut]
+        begin = begin.astype(table.x.dtype, copy=False)
+        weights, vacuous = way.train(table, begin, feed, training, penalty, extra_only, towards.at(kept))
         loss = np.full(len(kept), np.nan)
         if held.shape[1]:
-            loss = _cross_entropy(way.logits(table, weights, held), table.y[held])
+            aside = np.take_along_axis(own, held, 1)
+            loss = cross_entropy(way.logits(table, weights, aside), table.y[aside], towards.at(held))
         parts.append(Fitted(weights, np.isfinite(weights).all(1), vacuous, loss))
         if progress is not None:
             progress(min(at + stack, models))
     return Fitted(*(np.concatenate([getattr(part, name) for part in parts]) for name in Fitted.__dataclass_fields__))
 
 
-def _cross_entropy(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    logits = logits.astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):  # a diverged model has no loss: not-a-number
-        return (np.logaddexp(0, logits) - y * logits).mean(1)
+def _check_models(models: int, rows: np.ndarray, start: np.ndarray | None) -> None:
+    """Raise ValueError unless seeds, rows and weights are of as many models."""
+    begun = models if start is None else len(start)
+    if not len(rows) == begun == models:
+        raise ValueError(f"{models} seeds, rows of {len(rows)} models, weights of {begun}")
 
 
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # exp of a large number is infinity, and its inverse the right 0
-        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+def _check_labels(table: Table, classes: int, penalty: Penalty | None) -> None:
+    """Raise ValueError for labels that the model does not tell apart, and for groups that the EO term does not."""
+    if table.y.size and (table.y.min() < 0 or table.y.max() >= classes):
+        raise ValueError(f"labels must lie in 0 to {classes - 1}: the model tells {classes} classes apart")
+    if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
+        raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
 
 
 def predict(
-    build: Build, weights: np.ndarray, x: np.ndarray, *, threads: int = 1, device: Device = "cpu"
+    build: Build,
+    weights: np.ndarray,
+    x: np.ndarray,
+    *,
+    threads: int = 1,
+    device: Device = "cpu",
+    backend: Backend = "auto",
 ) -> np.ndarray:
-    """Return scores P(y = 1 | x) (K, m) float32 of models `weights` (K, P) on the points x (m, d)."""
+    """Return scores of models `weights` (K, P) on the points x (m, d): P(y = 1 | x) (K, m) float32 for two classes, P(y | x) (K, m, C)
+    for C > 2."""
     nothing = np.zeros(len(x), np.int64)
     table = Table(x, nothing, nothing)
-    return predict_rows(build, weights, table, np.arange(len(x))[None], threads=threads, device=device)
+    rows = np.arange(len(x))[None]
+    return predict_rows(build, weights, table, rows, threads=threads, device=device, backend=backend)
 
 
 def predict_rows(
-    build: Build, weights: np.ndarray, table: Table, rows: np.ndarray, *, threads: int = 1, device: Device = "cpu"
+    build: Build,
+    weights: np.ndarray,
+    table: Table,
+    rows: np.ndarray,
+    *,
+    threads: int = 1,
+    device: Device = "cpu",
+    backend: Backend = "auto",
 ) -> np.ndarray:
-    """Return scores (K, v) float32 of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on (1, v)."""
-    way = way_of(build, device, threads)
+    """Return scores (K, v) or (K, v, C) of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on (1, v); see
+    `predict`."""
+    way = way_of(build, device, threads, backend)
     way.ready(table.x.dtype, None)
-    return _sigmoid(way.logits(table, weights, rows))
+    return scores(way.logits(table, weights, rows))
 
 
 class Progress:

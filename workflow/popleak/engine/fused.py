@@ -1,4 +1,4 @@
-"""Chains of Linear and ReLU, trained one after another in a compiled loop in which a whole step stays in cache.
+"""Chains of Linear and ReLU, trained one after another in a compiled loop (`loops`) in which a whole step stays in cache.
 
 One step of one model is some ten microseconds of arithmetic on a few hundred kilobytes; as library calls over a stack
 of models most of its time goes into calls and memory traffic. Each model is computed alone, so neither its weights nor
@@ -15,174 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ..core import accounting
 from ..core.seeds import derive
-from .layout import ACTIVATIONS, LENGTH, Layout, pack_table
-from .tile import LANES, MASK, PLAIN, RELU, ROWS, copy, fetch, product, transpose
+from .compiled import Loop, loop
+from .layout import Layout, Term
+from .objective import DEFAULT, Objective, not_in_numba
 
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
-# only the outermost loops are called from Python: wrappers for the others would be compiled for nothing
-INNER = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-
-@njit(**INNER)
-def _gather(work, shape, table, index, first, count, ahead):
-    """Copy rows index[first : first + count] of the table into the arena; ask for the rows `ahead`, which come next."""
-    length = shape[0, LENGTH]
-    for r in range(count):
-        copy(work, shape[0, ACTIVATIONS] + r * length, table, index[first + r] * length, length)
-    for r in range(ahead.size):
-        fetch(table, ahead[r] * length, length)
-
-
-@njit(**INNER)
-def _forward(work, shape, rows):
-    """Compute all activations and the logits of the rows that were gathered."""
-    for layer in range(len(shape) - 1):
-        inputs, outputs, weights, a, row_a = shape[layer]
-        form = np.int64(RELU if layer + 2 < len(shape) else PLAIN)
-        c, row_c = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
-        product(work, rows, outputs, inputs, a, row_a, np.int64(1), weights, outputs, c, row_c, form)
-
-
-@njit(**INNER)
-def _backward(work, shape, rows, count, gradients, transposed, first, second, rate, root, decay):
-    """Take one step of Adam along the gradients of sum(signal * logits), where the signals have replaced the logits.
-
-    A layer is updated as soon as nothing else needs its weights: they and their gradients are still in the cache.
-    gradients, transposed: offsets of room for one layer; first, second: the moments; rate, root, decay: see `_adam`.
-    """
-    last = len(shape) - 2
-    for layer in range(last, -1, -1):
-        inputs, outputs, weights, a, row_a = shape[layer]
-        g, row_g = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
-        # the transpose of the activations is read in place: one step along the sum is one row
-        product(work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients, outputs, np.int64(PLAIN))
-        if layer:
-            depth = 1 if layer == last else outputs  # of the padded logits only the first is more than 0
-            units = inputs - 1
-            for j in range(0, outputs, LANES):
-                for i in range(0, units, LANES):
-                    transpose(work, transposed + j * units + i, units, weights + i * outputs + j, outputs)
-            # the stored activation is positive exactly where the ReLU let the value through; it is not needed after
-            product(work, rows, units, depth, g, row_g, np.int64(1), transposed, units, a, row_a, np.int64(MASK))
-        end = weights + row_a * outputs
-        _adam(
-            work[weights:end], work[gradients : gradients + end - weights], first[weights:end], second[weights:end],
-            rate, root, decay,
-        )  # fmt: skip
-
-
-@njit(**INNER, fastmath=FAST)
-def _adam(weights, gradients, first, second, rate, root, decay):
-    """One step of Adam (Kingma & Ba 2015) with torch's defaults; rate and root hold the corrections of the step."""
-    one = weights.dtype.type(1)
-    share_1, share_2 = weights.dtype.type(1 - 0.9), weights.dtype.type(1 - 0.999)
-    scale, part = weights.dtype.type(rate), weights.dtype.type(root)
-    epsilon, shrink = weights.dtype.type(1e-8), weights.dtype.type(decay)
-    for i in range(weights.size):
-        gradient = gradients[i] + shrink * weights[i]
-        first[i] += share_1 * (gradient - first[i])
-        second[i] = (one - share_2) * second[i] + share_2 * (gradient * gradient)
-        weights[i] -= scale * first[i] / (np.sqrt(second[i]) / part + epsilon)
-
-
-@njit(**INNER)
-def _cross_entropy(work, at, step, count, main, index, labels):
-    """Replace the logits of a batch by d loss / d logit, which is 0 after the first `main` rows, and keep p beside it."""
-    one = work.dtype.type(1)
-    share = one / work.dtype.type(main)
-    for r in range(count):
-        place = at + r * step
-        p = one / (one + np.exp(-work[place]))
-        work[place] = (p - work.dtype.type(labels[index[r]])) * share if r < main else work.dtype.type(0)
-        work[place + 1] = p
-
-
-@njit(**INNER)
-def _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers, vacuous):
-    """Add the slope of the EO term, which sees rows begin to count, to the signal that `_cross_entropy` left.
-
-    settings: form as numbered in `EO_FORMS`, weight, epsilon, dual rate; multipliers (2,) and vacuous (1,) are one model's and
-    are updated. As `engine.eo.PenaltyState.gradient`.
-    """
-    sums, there, slopes = np.zeros(4), np.zeros(4), np.zeros(4, work.dtype)
-    for r in range(begin, count):
-        cell = cells[index[r]]
-        sums[cell] += work[at + r * step + 1]
-        there[cell] += 1
-    for y in range(2):
-        if there[2 * y] == 0 or there[2 * y + 1] == 0:
-            vacuous[0] += 1
-            continue
-        difference = sums[2 * y] / there[2 * y] - sums[2 * y + 1] / there[2 * y + 1]
-        slope = 2 * settings[1] * difference if settings[0] == 2 else multipliers[y] * np.sign(difference)
-        if settings[0] == 3:
-            multipliers[y] = max(multipliers[y] + settings[3] * (abs(difference) - settings[2]), 0.0)
-        slopes[2 * y], slopes[2 * y + 1] = slope / there[2 * y], -slope / there[2 * y + 1]
-    one = work.dtype.type(1)
-    for r in range(begin, count):
-        p = work[at + r * step + 1]
-        work[at + r * step] += slopes[cells[index[r]]] * p * (one - p)
-
-
-@njit(nogil=True, error_model="numpy")
-def _epoch(
-    work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
-    settings, extra_only, multipliers, vacuous,
-):  # fmt: skip
-    """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
-
-    settings: None where there is no EO term, which is then not even compiled.
-    """
-    size = weights.shape[1]
-    at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
-    index = np.empty(batch + extra.shape[2], np.int64)
-    for k in range(len(order)):
-        copy(work, 0, weights[k], 0, size)
-        taken = steps
-        for start in range(0, order.shape[1], batch):
-            main = min(batch, order.shape[1] - start)
-            count = main + extra.shape[2]
-            for r in range(main):
-                index[r] = order[k, start + r]
-            for r in range(extra.shape[2]):
-                index[main + r] = extra[k, taken - steps, r]
-            rows = (count + ROWS - 1) // ROWS * ROWS
-            _gather(work, shape, table, index, np.int64(0), count, order[k, start + batch : start + 2 * batch])
-            _forward(work, shape, rows)
-            _cross_entropy(work, at, step, count, main, index, labels)
-            if settings is not None:
-                begin = main if extra_only else 0
-                _equalized_odds(work, at, step, begin, count, index, cells, settings, multipliers[k], vacuous[k])
-            for r in range(count):
-                work[at + r * step + 1] = 0  # it was a padded logit's place
-            taken += 1
-            _backward(
-                work, shape, rows, count, gradients, transposed, first[k], second[k], rate / (1 - 0.9**taken),
-                (1 - 0.999**taken) ** 0.5, decay,
-            )  # fmt: skip
-        copy(weights[k], 0, work, 0, size)
-
-
-@njit(nogil=True, error_model="numpy")
-def _logits(work, shape, table, index, batch, weights, found):
-    """Fill found (K, m) with the logits of packed weights (K, size) on rows index (K or 1, m) of the table."""
-    at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
-    for k in range(len(weights)):
-        copy(work, 0, weights[k], 0, weights.shape[1])
-        rows = index[k if len(index) > 1 else 0]
-        for start in range(0, len(rows), batch):
-            count = min(batch, len(rows) - start)
-            _gather(work, shape, table, rows, start, count, rows[start + batch : start + 2 * batch])
-            _forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
-            for r in range(count):
-                found[k, start + r] = work[at + r * step]
-
-
-EO_FORMS = {"absolute": 1, "squared": 2, "lagrangian": 3}
 SCORED = 256
 """Rows scored at a time: enough to fill the tiles, few enough to stay in cache."""
 
@@ -197,10 +36,11 @@ class Fused:
         self.sides, self.threads, self.build = sides, threads, build
 
     def ready(self, dtype: np.dtype, fair: bool | None) -> None:
-        """Compile the loops for this precision: training with an EO term (fair) or without, or scoring alone (None)."""
-        _compile(np.dtype(dtype), fair)
+        """Load the loops for this precision: training with an EO term (fair) or without, or scoring alone (None)."""
+        for name in ("score",) if fair is None else ("score", "train-fair" if fair else "train"):
+            _loaded(name, np.dtype(dtype))
 
-    def stack(self, wanted: int, table: Any, training: Any, rows: int) -> int:
+    def stack(self, wanted: int, table: Any, training: Any, rows: int, clipped: bool = False) -> int:
         """Return how many models to hold in memory at once: `wanted`."""
         return wanted
 
@@ -212,32 +52,47 @@ class Fused:
             return initial(self.build, seeds)
         return np.stack([_initial(self.sides, int(seed)) for seed in seeds])
 
-    def train(self, table: Any, begin: np.ndarray, feed: Any, training: Any, penalty: Any, extra_only: bool):
+    def train(
+        self,
+        table: Any,
+        begin: np.ndarray,
+        feed: Any,
+        training: Any,
+        penalty: Any,
+        extra_only: bool,
+        objective: Objective = DEFAULT,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return (weights (K, P), vacuous (K,) share of EO terms) of models that start at `begin` (K, P).
 
-        table, feed, training, penalty: see `engine.fit`.
+        table, feed, training, penalty: see `engine.fit`. Raises ValueError for an objective, which these loops do not hold.
         """
+        if reason := not_in_numba((*self.sides[:-1], 1), objective.wants()):
+            raise ValueError(f"the compiled loops do not hold {reason}")
         models = len(begin)
         self._check(table, begin, feed.rows, *([feed.pool] if feed.extra else []))
-        if penalty is not None and (table.y.min() < 0 or table.y.max() > 1 or table.a.min() < 0 or table.a.max() > 1):
-            raise ValueError("labels and groups must be 0 or 1")
         layout = Layout.of(self.sides, feed.batch + feed.extra)
         weights = layout.pack(begin)
         moments = np.zeros_like(weights), np.zeros_like(weights)
-        settings, multipliers = None, np.zeros((models, 2))
+        term, multipliers = None, np.zeros((models, 2))
         if penalty is not None:
-            settings = np.array([EO_FORMS[penalty.form], penalty.weight, penalty.epsilon, penalty.dual_rate])
+            term = Term.of(penalty)
             multipliers += penalty.weight
         vacuous = np.zeros((models, 1), np.int64)
         arenas = [layout.arena(weights.dtype) for _ in range(self.threads)]
         cells = 2 * table.y + table.a
+        epoch = _loaded("train" if penalty is None else "train-fair", weights.dtype)
 
         def work(part: int, order: np.ndarray, extra: np.ndarray, steps: int) -> None:
             cut = self._cut(models, part)
-            _epoch(
+            index = np.empty(feed.batch + feed.extra, np.int64)
+            fair: tuple[Any, ...] = ()
+            if term is not None:
+                room = np.empty((2, 4)), np.empty(4, weights.dtype)
+                fair = *term, extra_only, multipliers[cut], vacuous[cut], *room
+            epoch(
                 arenas[part], layout.shape, *layout.rooms, table.packed, table.y, cells, order[cut], extra[cut],
                 feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, training.learning_rate,
-                training.weight_decay, settings, extra_only, multipliers[cut], vacuous[cut],
+                training.weight_decay, index, *fair,
             )  # fmt: skip
 
         steps = 0
@@ -254,11 +109,12 @@ class Fused:
         packed = layout.pack(weights.astype(table.x.dtype, copy=False))
         found = np.empty((len(weights), rows.shape[1]), packed.dtype)
         rows = np.ascontiguousarray(rows, dtype=np.int64)
+        score = _loaded("score", packed.dtype)
 
         def work(part: int) -> None:
             cut = self._cut(len(packed), part)
             mine = rows[cut] if len(rows) > 1 else rows
-            _logits(layout.arena(packed.dtype), layout.shape, table.packed, mine, SCORED, packed[cut], found[cut])
+            score(layout.arena(packed.dtype), layout.shape, table.packed, mine, SCORED, packed[cut], found[cut])
 
         self._share(work)
         return found
@@ -290,18 +146,8 @@ class Fused:
 
 @functools.cache
 @accounting.part("start")
-def _compile(dtype: np.dtype, fair: bool | None) -> None:
-    """Run the loops once on nothing much, with arguments of the types that `Fused` passes."""
-    layout = Layout.of((1, 1), 1)
-    work, packed, one = layout.arena(dtype), layout.pack(np.zeros((1, 2), dtype)), np.zeros((1, 1), np.int64)
-    table = pack_table(np.zeros((1, 1), dtype))
-    _logits(work, layout.shape, table, one, 1, packed, np.empty((1, 1), dtype))
-    if fair is not None:
-        settings = np.ones(4) if fair else None
-        _epoch(
-            work, layout.shape, *layout.rooms, table, one[0], one[0], one, np.zeros((1, 1, 0), np.int64), 1, packed,
-            np.zeros_like(packed), np.zeros_like(packed), 0, 0.1, 0.0, settings, False, np.zeros((1, 2)), one,
-        )  # fmt: skip
+def _loaded(name: str, dtype: np.dtype) -> Loop:
+    return loop(name, dtype.name)
 
 
 def _initial(sides: tuple[int, ...], seed: int) -> np.ndarray:

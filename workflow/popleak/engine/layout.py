@@ -5,13 +5,50 @@ from __future__ import annotations
 import functools
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from .tile import LANES, LINE, ROWS
+from .eo import PENALTIES, Penalty
 
+ROWS = 8
+"""Rows of a tile; the rows of every product are padded to a multiple of it."""
+LANES = 8
+"""Columns of the narrow tile; the columns of every product are padded to a multiple of it."""
+LINE = 64
+"""Bytes of a cache line."""
 ACTIVATIONS, LENGTH = 3, 4
 """Columns of `Layout.shape` that are asked for alone."""
+
+_WORK = (("n", 1), ("i", 2))
+_EPOCH = (
+    *_WORK, ("i", 0), ("i", 0), ("n", 1), ("i", 1), ("i", 1), ("i", 2), ("i", 3), ("i", 0), ("n", 2), ("n", 2), ("n", 2),
+    ("i", 0), ("d", 0), ("d", 0), ("i", 1),
+)  # fmt: skip
+_TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
+ARGUMENTS = {
+    "score": (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2)),
+    "train": _EPOCH,
+    "train-fair": (*_EPOCH, *_TERM, ("i", 0), ("d", 2), ("i", 2), ("d", 2), ("n", 1)),
+}
+"""Arguments of each compiled loop: (kind, number of axes; 0 for a number that is no array). Kinds: "n", the models' own
+precision; "i", int64; "d", float64. An array is passed as its address and the length of each axis."""
+
+SQUARED, LAGRANGIAN = (PENALTIES.index(form) for form in ("squared", "lagrangian"))
+
+
+class Term(NamedTuple):
+    """The EO term as the compiled loops read it: `engine.eo.Penalty` with its form as a number."""
+
+    form: int
+    weight: float
+    epsilon: float
+    dual_rate: float
+
+    @classmethod
+    def of(cls, penalty: Penalty) -> Term:
+        """Return the term of a penalty."""
+        return cls(PENALTIES.index(penalty.form), penalty.weight, penalty.epsilon, penalty.dual_rate)
 
 
 def _padded(count: int, multiple: int) -> int:

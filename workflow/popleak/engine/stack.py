@@ -9,56 +9,111 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
 import torch
 from torch import nn
 
-from .single import SingleStack, said, seeded, trained_and_state
+from ..core.errors import PopleakError
+from .architecture import BINARY, Form
+from .noise import OwnDropout
+from .single import (
+    SingleStack,
+    check_logits,
+    clip_factors,
+    factors_of,
+    failed,
+    passed,
+    said,
+    seeded,
+    trained_and_state,
+)
 
 AGREE = 1e-3
 """Largest difference of logits on a few rows, beside 1 and the logit, between a stacked module and one alone."""
 
 
-def stack_for(module: nn.Module, x: torch.Tensor, device: str) -> LinearStack | VmapStack | SingleStack:
+def stack_for(
+    module: nn.Module, x: torch.Tensor, device: str, form: Form = BINARY
+) -> LinearStack | VmapStack | SingleStack:
     """Return the stack for `module` on `device` (cpu, cuda); x (B, d): a few rows to try it on, there.
 
     On a CPU a model that is no chain is trained alone: in a stack its bits would depend on how many are beside it.
     """
-    if LinearStack.fits(module):
+    if LinearStack.fits(module, form.outputs):
         return LinearStack(module)
     if device == "cpu":
-        return SingleStack(module)
-    reason = refusal(module, x)
+        return SingleStack(module, form)
+    reason = refusal(module, x, form)
     if reason is None:
-        return VmapStack(module)
+        return VmapStack(module, form)
     print(f"popleak: models are trained one at a time, for the module cannot be stacked: {reason}", file=sys.stderr)
-    return SingleStack(module)
+    return SingleStack(module, form)
 
 
-def refusal(module: nn.Module, x: torch.Tensor) -> str | None:
+def refusal(module: nn.Module, x: torch.Tensor, form: Form = BINARY) -> str | None:
     """Return in one line why `module` cannot be trained through `torch.func.vmap` on rows x (B, d); None if it can."""
     trained, state = trained_and_state(module)
     if state:
         return "it has buffers or frozen parameters"
     flat = torch.cat([one.detach().reshape(-1) for one in trained]).to(x)
-    weights, grad = torch.stack([flat, flat * 0.5]), torch.zeros(2, len(flat)).to(x)
+    weights, stacked, alone = (
+        torch.stack([flat, flat * 0.5]),
+        torch.zeros(2, len(flat)).to(x),
+        torch.zeros(2, len(flat)).to(x),
+    )
     try:
-        with seeded(0):
-            stack = VmapStack(module.train())
-            logits = stack.forward(weights, x.expand(2, -1, -1))
-            stack.backward(weights, torch.ones_like(logits), grad)
-            alone = [torch.func.functional_call(module, stack.parameters(one), (x,)).squeeze(1) for one in weights]
-            same = torch.allclose(logits, torch.stack(alone).detach(), rtol=AGREE, atol=AGREE)
+        for training in (True, False):
+            with seeded(0):
+                stack = VmapStack(module, form)
+                stack.load(weights, training=training, noise=(1, 2))
+                logits = stack.forward(weights, x.expand(2, -1, -1))
+                stack.backward(weights, torch.ones_like(logits), stacked)
+                for k in range(2):
+                    one = VmapStack(module, form)
+                    one.load(weights[k : k + 1], training=training, noise=(1 + k,))
+                    own = one.plain(weights[k], x)
+                    one.backward(weights[k : k + 1], torch.ones_like(own), alone[k : k + 1])
+                    if not torch.allclose(logits[k], own, rtol=AGREE, atol=AGREE):
+                        return DIFFERS
+                if not torch.allclose(stacked, alone, rtol=AGREE, atol=AGREE):
+                    return DIFFERS
     except Exception as error:  # whatever a stranger's module raises: there is a way for it
-        return said(error)
-    return None if same else "stacked it does not compute what it computes alone"
+        return said(error.__cause__ or error)
+    return None
 
 
-def sides_of(module: nn.Module) -> tuple[int, ...] | None:
-    """Return the sides (features, units of each hidden layer, 1) of a chain that `LinearStack` fits; None for others."""
-    if not LinearStack.fits(module):
+DIFFERS = "stacked it does not compute what it computes alone"
+
+
+def sides_of(module: nn.Module, outputs: int = 1) -> tuple[int, ...] | None:
+    """Return the sides (features, units of each hidden layer, logits) of a chain that `LinearStack` fits; None for others."""
+    if not LinearStack.fits(module, outputs):
         return None
-    return (module[0].in_features, *(layer.out_features for layer in module[::2]))
+    linear = linear_of(module)
+    return (linear[0].in_features, *(layer.out_features for layer in linear))
+
+
+def linear_of(chain: nn.Sequential) -> list[nn.Linear]:
+    """Return the Linear layers of a chain in order."""
+    return [layer for layer in chain if isinstance(layer, nn.Linear)]
+
+
+def _alternates(module: nn.Module) -> TypeGuard[nn.Sequential]:
+    """Return whether a module is Linear layers with one ReLU between each pair of them and nothing else."""
+    if type(module) is not nn.Sequential or len(module) % 2 == 0:
+        return False
+    kinds = [nn.Linear if i % 2 == 0 else nn.ReLU for i in range(len(module))]
+    return all(type(layer) is kind for layer, kind in zip(module, kinds, strict=True))
+
+
+def _bare(chain: nn.Sequential) -> bool:
+    """Return whether the chain's own passes see all there is: no hook, no frozen layer, none that stands twice, no buffer."""
+    names = [f"{i}.{name}" for i in range(0, len(chain), 2) for name in ("weight", "bias")]
+    plain = [name for name, one in chain.named_parameters() if one.requires_grad] == names
+    hooked = any(_hooked(one) for one in chain.modules()) or any(_hooked(one) for one in chain.parameters())
+    return plain and not hooked and not list(chain.buffers())
 
 
 def _hooked(one: nn.Module | nn.Parameter) -> bool:
@@ -74,29 +129,25 @@ def _hooked(one: nn.Module | nn.Parameter) -> bool:
 
 
 class LinearStack:
-    """Stack of Sequential(Linear, ReLU, Linear, ..., Linear) with one output."""
+    """Stack of Sequential(Linear, ReLU, Linear, ..., Linear)."""
 
     most = None
+    per_row = False
+    """Whether `clipped` holds each row's gradient."""
 
     @staticmethod
-    def fits(module: nn.Module) -> bool:
-        """Return whether `module` is a chain of Linear layers with one ReLU between each pair of them and nothing else."""
-        if type(module) is not nn.Sequential or len(module) % 2 == 0:
+    def fits(module: nn.Module, outputs: int = 1) -> TypeGuard[nn.Sequential]:
+        """Return whether `module` is a chain of Linear layers with one ReLU between each pair of them and nothing else, and has so
+        many outputs."""
+        if not _alternates(module):
             return False
-        kinds = [nn.Linear if i % 2 == 0 else nn.ReLU for i in range(len(module))]
-        if not all(type(layer) is kind for layer, kind in zip(module, kinds, strict=True)):
-            return False
-        # a hook, a frozen layer or one that stands twice is nothing that the chain's own passes would see
-        names = [f"{i}.{name}" for i in range(0, len(module), 2) for name in ("weight", "bias")]
-        plain = [name for name, one in module.named_parameters() if one.requires_grad] == names
-        linear = module[::2]
+        linear = linear_of(module)
         fit = all(one.out_features == other.in_features for one, other in itertools.pairwise(linear))
-        hooked = any(_hooked(one) for one in (*module.modules(), *module.parameters()))
-        return plain and fit and linear[-1].out_features == 1 and not hooked and not list(module.buffers())
+        return fit and linear[-1].out_features == outputs and _bare(module)
 
     def __init__(self, module: nn.Sequential) -> None:
         self.module = module
-        self.shapes = [(layer.out_features, layer.in_features) for layer in module[::2]]
+        self.shapes = [(layer.out_features, layer.in_features) for layer in linear_of(module)]
         self._saved: list[torch.Tensor] = []
 
     def _views(self, block: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -114,14 +165,14 @@ class LinearStack:
         """Numbers of one model that training moves: all P of them."""
         return sum(out * (into + 1) for out, into in self.shapes)
 
-    def load(self, weights: torch.Tensor, *, training: bool) -> None:
-        """Nothing: the passes read the weights that they are given."""
+    def load(self, weights: torch.Tensor, *, training: bool, noise: Sequence[int] = ()) -> None:
+        """Nothing: the passes read the weights that they are given, and draw nothing."""
 
     def save(self, weights: torch.Tensor) -> None:
         """Nothing: a chain has no state."""
 
     def forward(self, weights: torch.Tensor, x: torch.Tensor, *, keep: bool = True) -> torch.Tensor:
-        """Return logits (K, B) of models `weights` (K, P) on x (K, B, d); `keep` stores what `backward` needs."""
+        """Return logits (K, B), or (K, B, C), of models `weights` (K, P) on x (K, B, d); `keep` stores what `backward` needs."""
         views = self._views(weights)
         saved = [x]
         for i, (weight, bias) in enumerate(views):
@@ -130,36 +181,75 @@ class LinearStack:
                 x.relu_()
                 saved.append(x)
         self._saved = saved if keep else []
-        return x.squeeze(2)
+        return x.squeeze(2) if x.shape[2] == 1 else x
 
     def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
         """Write the gradient of sum(grad_logits * logits) for the last forward pass into `into` (K, P)."""
-        views, grads = self._views(weights), self._views(into)
-        grad = grad_logits.unsqueeze(2)
-        for i in range(len(views) - 1, -1, -1):
+        grads = self._views(into)
+        for i, grad in self._layers(weights, grad_logits):
             grad_weight, grad_bias = grads[i]
             torch.bmm(grad.transpose(1, 2), self._saved[i], out=grad_weight)
             torch.sum(grad, 1, out=grad_bias)
+
+    def _layers(self, weights: torch.Tensor, grad_logits: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """Yield from the last layer on each layer's place and the derivatives (K, B, out) by what it puts out."""
+        views = self._views(weights)
+        grad = grad_logits.unsqueeze(2) if grad_logits.ndim == 2 else grad_logits
+        for i in range(len(views) - 1, -1, -1):
+            yield i, grad
             if i:
                 grad = torch.bmm(grad, views[i][0])
                 # the stored activation is positive exactly where the ReLU let the value through
                 grad = torch.ops.aten.threshold_backward(grad, self._saved[i], 0)
 
+    def clipped(
+        self,
+        weights: torch.Tensor,
+        grad_logits: torch.Tensor,
+        clip: float,
+        mask: torch.Tensor | None,
+        into: torch.Tensor,
+    ) -> None:
+        """Write the sum over rows of their own gradients, each scaled down to norm `clip`, into `into` (K, size).
+
+        mask (size,): numbers that training moves, which alone count for the norm. A row's gradient of a layer is the outer product
+        of two vectors, so that its norm needs no gradient of its own (Goodfellow 2015, arXiv:1510.01799).
+        """
+        total = torch.zeros_like(grad_logits[..., 0] if grad_logits.ndim == 3 else grad_logits)
+        masks = None if mask is None else self._views(mask.unsqueeze(0).to(weights.dtype))
+        for i, grad in self._layers(weights, grad_logits):
+            grad2, given2 = grad**2, self._saved[i] ** 2
+            if masks is None:
+                total += grad2.sum(2) * (given2.sum(2) + 1)
+            else:
+                weight, bias = (one[0] for one in masks[i])
+                total += ((grad2 @ weight) * given2).sum(2) + grad2 @ bias
+        factor = factors_of(total.sqrt(), clip)
+        self.backward(weights, grad_logits * (factor.unsqueeze(2) if grad_logits.ndim == 3 else factor), into)
+
 
 class VmapStack:
-    """Stack of a module from (B, d) to (B, 1) without state, through `torch.func.vmap` and autograd."""
+    """Stack of a module without state, through `torch.func.vmap` and autograd. Dropout draws from each model's own seed (`OwnDropout`);
+    a module that draws otherwise is refused by vmap."""
 
     most = None
+    per_row = True
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
+    def __init__(self, module: nn.Module, form: Form = BINARY) -> None:
+        self.module, self.form = module, form
         self.names = [(name, parameter.shape) for name, parameter in module.named_parameters()]
         self.size = sum(shape.numel() for _, shape in self.names)
-        self._graph: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._leaf: torch.Tensor | None = None
+        self._logits: torch.Tensor | None = None
+        self._x: torch.Tensor | None = None
+        self._seeds, self._step = torch.zeros(1, dtype=torch.int64), 0
 
-    def load(self, weights: torch.Tensor, *, training: bool) -> None:
-        """Set the module to training or scoring; the passes read the weights that they are given."""
+    def load(self, weights: torch.Tensor, *, training: bool, noise: Sequence[int] = ()) -> None:
+        """Set the module to training or scoring; the passes read the weights that they are given. noise: a seed a model, for what is drawn
+        in training."""
         self.module.train(training)
+        self._seeds = torch.tensor([*noise] or [0] * len(weights), dtype=torch.int64, device=weights.device)
+        self._step = 0
 
     def save(self, weights: torch.Tensor) -> None:
         """Nothing: the module has no state."""
@@ -172,18 +262,63 @@ class VmapStack:
             at += shape.numel()
         return found
 
-    def _call(self, flat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(self.module, self.parameters(flat), (x,)).squeeze(1)
+    def _call(
+        self, flat: torch.Tensor, x: torch.Tensor, seed: torch.Tensor, row: torch.Tensor | int = 0
+    ) -> torch.Tensor:
+        with OwnDropout(seed, self._step, row):
+            logits = torch.func.functional_call(self.module, self.parameters(flat), (self.form.shaped(x),))
+        check_logits(logits, len(x), self.form)
+        return logits.squeeze(1) if self.form.outputs == 1 else logits
 
     def forward(self, weights: torch.Tensor, x: torch.Tensor, *, keep: bool = True) -> torch.Tensor:
         """As `LinearStack.forward`."""
         leaf = weights.detach().requires_grad_(keep)
-        with torch.set_grad_enabled(keep):
-            logits = torch.func.vmap(self._call)(leaf, x)
-        self._graph = (leaf, logits) if keep else None
+        self._step += 1
+        try:
+            with torch.set_grad_enabled(keep):
+                logits = torch.func.vmap(self._call)(leaf, x, self._seeds.expand(len(leaf)))
+        except PopleakError:
+            raise
+        except Exception as error:
+            raise failed(error, x, self.form, self.module.training) from error
+        self._leaf, self._logits, self._x = (leaf, logits, x) if keep else (None, None, None)
         return logits.detach()
+
+    def plain(self, flat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of one model (P,) on x (B, d), with its first seed and without vmap, and keep them for `backward`."""
+        leaf = flat.detach()[None].requires_grad_()
+        self._step += 1
+        logits = self._call(leaf[0], x, self._seeds[0])[None]
+        self._leaf, self._logits = leaf, logits
+        return logits[0].detach()
 
     def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
         """As `LinearStack.backward`."""
-        leaf, logits = self._graph
-        into.copy_(torch.autograd.grad(logits, leaf, grad_logits)[0])
+        leaf, logits = passed(self._leaf), passed(self._logits)
+        into.copy_(torch.autograd.grad(logits, leaf, grad_logits.view(logits.shape))[0])
+
+    def clipped(
+        self,
+        weights: torch.Tensor,
+        grad_logits: torch.Tensor,
+        clip: float,
+        mask: torch.Tensor | None,
+        into: torch.Tensor,
+    ) -> None:
+        """As `SingleStack.clipped`: the pass is made again for each row by itself, with what the row drew in its batch."""
+
+        def weighted(flat: torch.Tensor, x: torch.Tensor, slope: torch.Tensor, seed: torch.Tensor, row: torch.Tensor):
+            return (self._call(flat, x[None], seed, row) * slope).sum()
+
+        def rows(flat: torch.Tensor, x: torch.Tensor, slope: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
+            place = torch.arange(len(x), device=x.device)
+            own = torch.func.vmap(torch.func.grad(weighted), in_dims=(None, 0, 0, None, 0))(flat, x, slope, seed, place)
+            return clip_factors(own, clip, mask) @ own
+
+        x = passed(self._x)
+        try:
+            into.copy_(torch.func.vmap(rows)(weights.detach(), x, grad_logits, self._seeds))
+        except PopleakError:
+            raise
+        except Exception as error:
+            raise failed(error, x[:, :1], self.form, self.module.training) from error

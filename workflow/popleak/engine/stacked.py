@@ -10,8 +10,12 @@ import numpy as np
 import torch
 
 from ..core.errors import PopleakError
+from ..core.seeds import generator
+from .architecture import form_of
 from .eo import PenaltyState
-from .single import SingleStack, built, initial, seeded
+from .losses import Loss
+from .objective import DEFAULT, Objective
+from .single import SingleStack, activations, built, initial, mixes_rows, seeded
 from .stack import LinearStack, VmapStack, stack_for
 
 SHARE = 0.5
@@ -30,7 +34,7 @@ class Stacked:
             # without a workspace of fixed size a GPU's matrix products are not the same from run to run
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
-        self.build, self.device = build, torch.device(device)
+        self.build, self.device, self.form = build, torch.device(device), form_of(build)
         self._tried: set[int] = set()
         self._made: LinearStack | VmapStack | SingleStack | None = None
         self._tables: dict[int, torch.Tensor] = {}
@@ -42,24 +46,34 @@ class Stacked:
         """Return the stack for the module, on the features of `table`; for a model alone a module of its own each time, so
         that nothing that a module keeps to itself goes from one model to the next."""
         if self._made is None:
+            self.form.check(table.x.shape[1])
             rows = self._features(table)[:TRIED]
-            self._made = stack_for(built(self.build).to(rows), rows, self.device.type)
+            self._made = stack_for(built(self.build).to(rows), rows, self.device.type, self.form)
         if self._made.most == 1:
-            return SingleStack(built(self.build).to(self.device))
+            return SingleStack(built(self.build).to(self.device), self.form)
         return self._made
 
-    def stack(self, wanted: int, table: Any, training: Any, rows: int) -> int:
-        """Return how many models of `rows` rows to train at once: `wanted` on a CPU, as many as fit on a GPU, or 1."""
+    def stack(self, wanted: int, table: Any, training: Any, rows: int, clipped: bool = False) -> int:
+        """Return how many models of `rows` rows to train at once: 1 on a CPU, where a model's bits are to depend on no other, or for a module
+        that is trained alone; else as many as fit on a GPU. clipped: whether each row has a gradient of its own."""
         engine = self.engine(table)
         if engine.most is not None or self.device.type == "cpu":
-            return engine.most or wanted
+            return 1
         free, _ = torch.cuda.mem_get_info(self.device)
-        # weights, gradients, Adam's two moments and scratch; a batch's features and about as many activations, twice
-        features = max(table.x.shape[1], 1)
-        numbers = 6 * engine.size + 2 * training.batch * (2 * table.x.shape[1] + engine.size // features)
+        # weights, gradients, Adam's two moments and scratch; a batch's features and activations, twice
+        numbers = 6 * engine.size + 2 * training.batch * (table.x.shape[1] + self._activations(engine, table))
+        if clipped and engine.per_row:
+            numbers += 2 * training.batch * engine.size
         # the order of an epoch is 8 bytes a row, in main memory as on the device
         room = (SHARE * free - table.x.nbytes) / (numbers * table.x.itemsize + 8 * rows)
         return max(1, int(room))
+
+    def _activations(self, engine: LinearStack | VmapStack, table: Any) -> int:
+        """Return how many numbers a row leaves for the backward pass."""
+        features = table.x.shape[1]
+        if isinstance(engine, LinearStack):
+            return features + engine.size // max(features, 1)
+        return activations(engine.module, self._features(table)[:TRIED], self.form)
 
     def initial(self, seeds: np.ndarray) -> np.ndarray:
         """Return initial models (K, P) float32, each from its model's own seed, in torch's default scheme."""
@@ -72,7 +86,7 @@ class Stacked:
         return self._tables[id(table)]
 
     def _try(self, table: Any, begin: torch.Tensor, feed: Any) -> None:
-        """Raise PopleakError in one line where a module alone fails on a step of the sizes that `feed` has."""
+        """Raise PopleakError in one line where a module fails on a step of the sizes that `feed` has."""
         last = feed.rows.shape[1] - (feed.steps - 1) * feed.batch
         for size in {feed.batch + feed.extra, last + feed.extra} - self._tried:
             self._tried.add(size)
@@ -89,51 +103,80 @@ class Stacked:
                     f"{error}: so few are left for an epoch's last step: change training.batch"
                 ) from error
 
-    def train(self, table: Any, begin: np.ndarray, feed: Any, training: Any, penalty: Any, extra_only: bool):
-        """As `Fused.train`."""
+    def train(
+        self,
+        table: Any,
+        begin: np.ndarray,
+        feed: Any,
+        training: Any,
+        penalty: Any,
+        extra_only: bool,
+        objective: Objective = DEFAULT,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `Fused.train`. objective: of these models, on the rows that the feed orders."""
         models, features, engine = len(begin), self._features(table), self.engine(table)
         y, a = (torch.from_numpy(values).to(self.device) for values in (table.y, table.a))
-        cells, target = 2 * y + a, y.to(features.dtype)
+        loss, cells = Loss(y, self.form.classes, objective, features.dtype), 2 * y + a
         weights = torch.tensor(begin, device=self.device)
         moved = weights[:, : engine.size]
         grad = torch.zeros_like(moved)
-        adam = Adam(moved, training)
-        state = PenaltyState(penalty, models, weights.dtype, self.device) if penalty is not None else None
+        adam = Adam(moved, training, self._mask(objective, begin.shape[1], engine.size))
+        state = None
+        if penalty is not None:
+            state = PenaltyState(penalty, models, weights.dtype, self.device, self.form.classes)
+        private = None
+        if objective.clip is not None:
+            private = Private(engine, feed, objective.clip, objective.noise, adam.mask)
         buffer = torch.empty(
             models * (feed.batch + feed.extra), features.shape[1], dtype=features.dtype, device=self.device
         )
-        if engine.most == 1:
+        if not isinstance(engine, LinearStack):
             self._try(table, weights, feed)
-        engine.load(weights, training=True)
+        engine.load(weights, training=True, noise=feed.noise)
         # what a model alone draws in training (dropout) comes from its own seed
         with seeded(feed.noise[0]) if engine.most == 1 else contextlib.nullcontext():
             for _ in range(training.epochs):
-                order, extra = (torch.from_numpy(part).to(self.device) for part in feed.epoch())
+                order, places, extra = (torch.from_numpy(part).to(self.device) for part in feed.places())
                 for step in range(feed.steps):
-                    chosen = order[:, step * feed.batch : (step + 1) * feed.batch]
-                    main = chosen.shape[1]
-                    chosen = torch.cat([chosen, extra[:, step]], 1)
+                    cut = slice(step * feed.batch, (step + 1) * feed.batch)
+                    main = order[:, cut].shape[1]
+                    chosen = torch.cat([order[:, cut], extra[:, step]], 1)
                     x = buffer[: chosen.numel()]
                     torch.index_select(features, 0, chosen.view(-1), out=x)
-                    p = torch.sigmoid(engine.forward(weights, x.view(models, -1, x.shape[1])))
+                    p = loss.probabilities(engine.forward(weights, x.view(models, -1, x.shape[1])))
                     signal = torch.zeros_like(p)
-                    signal[:, :main] = (p[:, :main] - target[chosen[:, :main]]) / main
+                    slope = loss.slope(p[:, :main], chosen[:, :main], places[:, cut])
+                    signal[:, :main] = slope if private else slope / main
                     if state is not None:
                         part = slice(main, None) if extra_only else slice(None)
                         slope = state.gradient(p[:, part], cells[chosen[:, part]])
-                        signal[:, part] += slope * p[:, part] * (1 - p[:, part])
-                    engine.backward(weights, signal, grad)
+                        signal[:, part] += loss.to_logits(slope, p[:, part])
+                    if private:
+                        private.gradient(weights, signal, main, grad)
+                    else:
+                        engine.backward(weights, signal, grad)
                     adam.step(grad)
         engine.save(weights)
         vacuous = state.vacuous_share().cpu().numpy() if state is not None else np.zeros(models)
         return weights.cpu().numpy(), vacuous
 
+    def _mask(self, objective: Objective, parameters: int, size: int) -> torch.Tensor | None:
+        """Return which of the `size` trained numbers move; None: all."""
+        if objective.mask is None:
+            return None
+        if objective.mask.shape != (parameters,):
+            raise ValueError(f"a mask of {objective.mask.size} numbers: a model has {parameters}")
+        if not objective.mask[:size].any():
+            raise ValueError("the mask holds frozen parameters and buffers alone: nothing is left to train")
+        return torch.from_numpy(objective.mask[:size].copy()).to(self.device)
+
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
-        """As `Fused.logits`."""
+        """As `Fused.logits`; (K, m, C) for C > 2 classes."""
         features, parts, at = self._features(table), [], 0
         while at < len(weights):
             engine = self.engine(table)
-            cut = slice(at, at + (engine.most or stack))
+            alone = engine.most == 1 or self.device.type == "cpu"
+            cut = slice(at, at + (1 if alone else stack))
             block = torch.tensor(weights[cut].copy(), dtype=features.dtype, device=self.device)
             chosen = torch.from_numpy(np.array(rows[cut] if len(rows) > 1 else rows, dtype=np.int64))
             x = features[chosen.to(self.device)].expand(len(block), -1, -1)
@@ -144,11 +187,35 @@ class Stacked:
         return np.concatenate(parts)
 
 
-class Adam:
-    """Adam (Kingma & Ba 2015) with torch's defaults on one block of weights, in place."""
+class Private:
+    """The gradient of DP-SGD of K models: see `Objective`. Noise comes from each model's own seed, drawn by numpy, so it is the same
+    on any device and in any stack."""
 
-    def __init__(self, weights: torch.Tensor, training: Any) -> None:
-        self.weights, self.training, self.count = weights, training, 0
+    def __init__(self, engine: Any, feed: Any, clip: float, noise: float, mask: torch.Tensor | None) -> None:
+        if mixed := mixes_rows(engine.module):
+            raise PopleakError(
+                f"model: its module has {mixed}, which mixes the rows of a batch, so that no row has a gradient of its own to clip: "
+                "choose a model without it (group or layer norm do not mix rows)"
+            )
+        self.engine, self.clip, self.noise, self.mask = engine, clip, noise, mask
+        self.streams = [generator(int(seed), "privacy", feed.purpose) for seed in feed.seeds]
+        if isinstance(engine, SingleStack):
+            engine.watched = True
+
+    def gradient(self, weights: torch.Tensor, signal: torch.Tensor, rows: int, into: torch.Tensor) -> None:
+        """Write the clipped, noisy mean gradient of a batch of `rows` rows into `into` (K, size)."""
+        self.engine.clipped(weights, signal, self.clip, self.mask, into)
+        if self.noise:
+            drawn = np.stack([stream.standard_normal(into.shape[1]) for stream in self.streams])
+            into.add_(torch.from_numpy(drawn).to(into), alpha=self.noise * self.clip)
+        into.div_(rows)
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) with torch's defaults on one block of weights, in place. mask (size,): the numbers that move."""
+
+    def __init__(self, weights: torch.Tensor, training: Any, mask: torch.Tensor | None = None) -> None:
+        self.weights, self.training, self.mask, self.count = weights, training, mask, 0
         self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
         self.scratch = torch.empty_like(weights)
 
@@ -156,6 +223,8 @@ class Adam:
         self.count += 1
         if self.training.weight_decay:
             grad.add_(self.weights, alpha=self.training.weight_decay)
+        if self.mask is not None:
+            grad.masked_fill_(~self.mask, 0)
         self.first.lerp_(grad, 1 - beta1)
         self.second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         torch.sqrt(self.second, out=self.scratch)

@@ -7,22 +7,30 @@ element is summed over k in the same order in any tile, so the choice of tile ch
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
-ROWS = 8
-"""Rows of a tile; the rows of every product are padded to a multiple of it."""
-LANES = 8
-"""Columns of the narrow tile; the columns of every product are padded to a multiple of it."""
+from .layout import ARGUMENTS, LANES, LINE, ROWS
+
+# only the outermost loops are called, and from C: wrappers for the others would be compiled for nothing, and no loop makes an
+# array or counts who holds one
+INNER: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "_nrt": False,
+}
+
 MIDDLE, WIDE = (16, 32) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (LANES, LANES)
 """Columns of the wider tiles: 32 vector registers of 512 bits hold 8 x 32 sums and what they are made from, 16 of 256 bits
 only 8 x 8. The wider the tile, the fewer loads for each multiplication."""
-
-LINE = 64
-"""Bytes of a cache line."""
 
 PLAIN, RELU, MASK = 0, 1, 2
 """Forms of a product. What happens to a sum before it is stored: nothing; max(0, sum); sum where the old value is positive, else 0."""
@@ -97,7 +105,7 @@ def _false(lanes: int) -> ir.Constant:
 _narrow, _middle, _wide = _tile(LANES), _tile(MIDDLE), _tile(WIDE)
 
 
-@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@njit(**INNER)
 def product(work, rows, columns, depth, a, row_a, step_a, b, row_b, c, row_c, form):
     """Store the product c = a b, all three in the flat array `work` and given by their offsets.
 
@@ -196,3 +204,44 @@ def fetch(typingctx, source, start, count):
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def arguments(name: str, number: str):
+    """Return an intrinsic that reads the arguments of loop `name` from where a pointer to int64 points: a tuple.
+
+    Each word is a number, or of an array first its address and then the length of each axis, as `layout.ARGUMENTS` says.
+    """
+    kinds = {"n": getattr(types, number), "i": types.int64, "d": types.float64}
+    wanted = [types.Array(kinds[kind], axes, "C") if axes else kinds[kind] for kind, axes in ARGUMENTS[name]]
+
+    @intrinsic
+    def given(typingctx, block):
+        signature = types.Tuple(wanted)(block)
+
+        def generate(context, builder, signature, args):
+            index = ir.IntType(64)
+            at = iter(range(sum(1 + getattr(one, "ndim", 0) for one in wanted)))
+
+            def word(kind):
+                place = builder.gep(args[0], [ir.Constant(index, next(at))])
+                return builder.load(builder.bitcast(place, kind.as_pointer()))
+
+            found = []
+            for one in wanted:
+                if not isinstance(one, types.Array):
+                    found.append(word(context.get_data_type(one)))
+                    continue
+                kind = context.get_data_type(one.dtype)
+                data, lengths = word(kind.as_pointer()), [word(index) for _ in range(one.ndim)]
+                size = ir.Constant(index, context.get_abi_sizeof(kind))
+                strides = [size]
+                for length in lengths[:0:-1]:
+                    strides.insert(0, builder.mul(strides[0], length))
+                array = context.make_array(one)(context, builder)
+                populate_array(array, data, lengths, strides, size, meminfo=None)
+                found.append(array._getvalue())
+            return context.make_tuple(builder, signature.return_type, found)
+
+        return signature, generate
+
+    return given

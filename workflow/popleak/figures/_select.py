@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..core.protocols import EQUAL, PROTOCOLS, RATIO
 from ..measures.published import MIDDLE
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PAIR = ["protocol", "ratio_0", "ratio_1"]
 FACET = ["task", "model"]
 ADVERSARY = ["adversary", "poison", "shadow_model", "repeats"]
+
+T = TypeVar("T")
 
 
 class Facet(NamedTuple):
@@ -105,16 +107,19 @@ def grid(frame: pd.DataFrame, most: int = 4) -> list[Row]:
     """
     tasks, worlds = facets(frame), pairs(frame)
     several = len(tasks) > 1
-    across = tasks if several else worlds
-    wide = columns(len(across), most)
-    blocks = [across[i : i + wide] for i in range(0, len(across), wide)]
+    wide = columns(len(tasks if several else worlds), most)
     if not several:
-        return [Row(tasks[0].title, [(tasks[0], pair, pair.label) for pair in block]) for block in blocks]
+        return [Row(tasks[0].title, [(tasks[0], pair, pair.label) for pair in row]) for row in _cut(worlds, wide)]
     return [
-        Row(pair.label, [(facet, pair, facet.title if pair == worlds[0] else "") for facet in block])
-        for block in blocks
+        Row(pair.label, [(facet, pair, facet.title if pair == worlds[0] else "") for facet in row])
+        for row in _cut(tasks, wide)
         for pair in worlds
     ]
+
+
+def _cut(items: list[T], wide: int) -> list[list[T]]:
+    """Return the items in rows of `wide`."""
+    return [items[i : i + wide] for i in range(0, len(items), wide)]
 
 
 def columns(count: int, most: int = 4) -> int:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..measures.verdicts import BELOW
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
+    from matplotlib.artist import Artist
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
@@ -39,7 +40,7 @@ class Look(NamedTuple):
 
     color: str
     marker: str
-    line: tuple[int, tuple[float, ...]] | str = "-"
+    line: tuple[float, tuple[float, ...]] | Literal["-"] = "-"
     size: float = 1.0
 
 
@@ -221,7 +222,7 @@ def by_chance(axes: matplotlib.axes.Axes, floors, *, across: bool = False) -> No
         (axes.axhspan if across else axes.axvspan)(known.min(), known.max(), **_NO_DIFFERENCE, zorder=1.2)
 
 
-_NO_DIFFERENCE = {"facecolor": "#D5D5D5", "edgecolor": GREY, "linewidth": 0.7}
+_NO_DIFFERENCE: dict[str, Any] = {"facecolor": "#D5D5D5", "edgecolor": GREY, "linewidth": 0.7}
 
 
 def by_chance_key():
@@ -246,12 +247,16 @@ def placebo(axes: matplotlib.axes.Axes, row: int, low: float, high: float) -> No
     axes.barh(row, high - low, left=low, height=0.92, color=PLACEBO, linewidth=0, zorder=0.6)
 
 
-def line_keys(*, data: bool = False, ceiling: bool = False, placebo: bool = False, chance: str = "chance") -> list:
+def line_keys(
+    *, data: bool = False, ceiling: bool = False, placebo: bool = False, chance: str = "chance"
+) -> list[Artist]:
     """Return the legend's entries of the lines to compare with."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    keys = [Line2D([], [], color=REFERENCE, linewidth=0.9, linestyle=CHANCE, label=chance)] if chance else []
+    keys: list[Artist] = []
+    if chance:
+        keys.append(Line2D([], [], color=REFERENCE, linewidth=0.9, linestyle=CHANCE, label=chance))
     if data:
         keys.append(Line2D([], [], color=DATA, linewidth=1.3, linestyle=DATA_LINE, label="training rows (data)"))
     if ceiling:

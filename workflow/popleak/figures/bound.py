@@ -47,21 +47,17 @@ class Bound(Figure):
         figure = style.blank(wide * 5.4 if wide > 1 else 7.4, deep * 2.75 + 0.8)
         axes = figure.subplots(deep, 2 * wide, squeeze=False, sharex=True)
         evaluation, training = frame[frame["side"] == "evaluation"], frame[frame["side"] == "training"]
-        reach = 1.08 * max(0.05, _top(evaluation, "delta_eo_w"), _top(training, "delta_eo_w"))
-        ceiling = 1.08 * max(0.05, _top(evaluation, "value"), reach / 1.4)
-        floor = min(-0.06, float(training["value_low"].min()) - 0.03) if len(training) else -0.06
-        for i in range(deep * wide):
-            panels = axes[i // wide, 2 * (i % wide) : 2 * (i % wide) + 2]
-            if i >= len(facets):
-                for panel in panels:
-                    panel.set_axis_off()
-                continue
-            facet, pair = facets[i], chosen[facets[i].task, facets[i].model]
-            title = ", ".join(facet[:2]) if len({facet.model for facet in facets}) > 1 else facet.task
+        reach, ceiling, floor = _ends(evaluation, training)
+        several = len({facet.model for facet in facets}) > 1
+        cells = axes.reshape(-1, 2)
+        for panel in cells[len(facets) :].flat:
+            panel.set_axis_off()
+        for facet, panels in zip(facets, cells, strict=False):
+            pair = chosen[facet.task, facet.model]
             _evaluation_panel(panels[0], _mine(evaluation, facet), looks, reach, ceiling)
             _training_panel(panels[1], _mine(training, facet), looks, reach, floor)
-            held = select.of_pair(_mine(bounds, facet), pair)["literal_holds"].astype(float).mean()
-            said = "all diverged" if held != held else f"{held:.0%} hold"
+            said = _held(select.of_pair(_mine(bounds, facet), pair))
+            title = ", ".join(facet[:2]) if several else facet.task
             panels[0].set_title(f"{title} ({pair.label})\nevaluation side ({said})", loc="left")
             panels[1].set_title("\ntraining side: no bound", loc="left")
         style.legend(figure, _keys(looks, frame) + style.ring_keys(training))
@@ -73,6 +69,20 @@ def _with_floors(bounds, models):
     keys = [*select.FACET, *select.PAIR, "poison", "defence", "split", "world", "model_index"]
     found = bounds.merge(models[[*keys, "delta_eo_floor"]], on=keys, how="left")
     return found.assign(floor_w=found["delta_eo_floor"] * found["w"])
+
+
+def _ends(evaluation, training):
+    """Return where the axes end: Delta_EO * W, the gap above, the advantage below."""
+    reach = 1.08 * max(0.05, _top(evaluation, "delta_eo_w"), _top(training, "delta_eo_w"))
+    ceiling = 1.08 * max(0.05, _top(evaluation, "value"), reach / 1.4)
+    floor = min(-0.06, float(training["value_low"].min()) - 0.03) if len(training) else -0.06
+    return reach, ceiling, floor
+
+
+def _held(rows):
+    """Return in words in which share of the models the literal form is not contradicted."""
+    held = rows["literal_holds"].astype(float).mean()
+    return "all diverged" if held != held else f"{held:.0%} hold"
 
 
 def _mine(frame, facet):

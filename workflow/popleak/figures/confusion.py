@@ -37,11 +37,7 @@ class Confusion(Figure):
             frame = select.of(frame, defence="none")
         places, looks = many.places(frame), style.adversaries(frame["adversary"])
         overall = errors[errors["ratio"].isna()]
-        blocks = []
-        for place in places:
-            mine = many.at(frame, place)
-            names = [name for name in looks if (mine["adversary"] == name).any()]
-            blocks += [(place, names[i : i + 3]) for i in range(0, len(names), 3)]
+        blocks = [(place, names) for place in places for names in _rows_of(many.at(frame, place), looks)]
         wide = max(len(names) for _, names in blocks)
         count = max(len(many.worlds(place)) for place in places)
         side = min(3.1, max(2.4, 0.27 * count + 0.2))
@@ -59,16 +55,26 @@ class Confusion(Figure):
                 axes[r, c].text(0, 1.015, _summary(summary), transform=axes[r, c].transAxes, fontsize=7.5, va="bottom",
                                 linespacing=1.25)  # fmt: skip
                 axes[r, c].set_xlabel("named ratio")
-            given = select.data(many.at(overall, place._replace(defence="none")))
-            note = f"\n(rows: {_share(given)})" if len(given) and given["accuracy"].notna().any() else ""
             axes[r, 0].set_ylabel("true ratio")
             axes[r, 0].annotate(
-                f"{place.title}{note}", (0, 0.5), xycoords="axes fraction", xytext=(-36, 0), rotation=90, ha="right",
+                f"{place.title}{_note(overall, place)}", (0, 0.5), xycoords="axes fraction", xytext=(-36, 0), rotation=90, ha="right",
                 textcoords="offset points", va="center", fontweight="bold", multialignment="center",
             )  # fmt: skip
         order = {name: i for i, name in enumerate(looks)}
         plotted = frame[list(COLUMNS)].sort_values("adversary", key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(list(COLUMNS[:4]), kind="stable").reset_index(drop=True)
+
+
+def _rows_of(frame, looks):
+    """Return the names of the attacks in `frame`, three to a row of panels."""
+    names = [name for name in looks if (frame["adversary"] == name).any()]
+    return [names[i : i + 3] for i in range(0, len(names), 3)]
+
+
+def _note(overall, place):
+    """Return what the training rows of undefended victims give away, where it is known."""
+    given = select.data(many.at(overall, place._replace(defence="none")))
+    return f"\n(rows: {_share(given)})" if len(given) and given["accuracy"].notna().any() else ""
 
 
 def _share(rows):

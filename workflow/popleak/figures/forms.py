@@ -129,37 +129,41 @@ def _rows(bounds, leakage, facet, pair, names):
 def _panel(panel, mine, names, looks, floor):
     style.bands(panel, len(names))
     panel.axvline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-    lane = {form[0]: _lane(i) for i, form in enumerate(FORMS)}
-    drawn = {form[0]: form[4:] for form in FORMS}
     for y, defence in enumerate(names):
-        rows = select.of(mine, defence=defence).to_dict("records")
-        for row in rows:
-            if row["side"] == "evaluation":
-                color, marker = drawn[row["name"]]
-                at = y + lane[row["name"]]
-                panel.plot([row["value"], row["bound"]], [at, at], color=color, linewidth=1, zorder=3)
-                panel.plot(
-                    row["bound"], at, marker=marker, markersize=5, markerfacecolor="white", color=color, zorder=4
-                )
-                panel.plot(row["value"], at, marker=marker, markersize=4, color=color, linestyle="none", zorder=5)
-            if row["side"] == "evaluation" and row["name"] == "balanced":
-                panel.plot([row["bound"]] * 2, [y - 0.5, y + 0.5], color=style.BLACK, linewidth=0.9, zorder=2)
-        at = y + _lane(LANES - 1)
-        judged = [row for row in rows if row["side"] == "training"]
-        for row in sorted(judged, key=lambda row: list(looks).index(row["name"])):
-            look, best = looks[row["name"]], row["name"] == "best"
-            panel.plot(
-                row["value"], at, marker=look.marker, color=look.color, markersize=5.5 * look.size, linestyle="none",
-                markerfacecolor="none" if best else look.color, markeredgecolor=look.color if best else "white",
-                markeredgewidth=0.8 if best else 0.4, zorder=6, clip_on=False,
-            )  # fmt: skip
-        reversed_ = mine[(mine["defence"] == defence) & (mine["side"] == "training")]
-        style.rings(panel, reversed_["value"], [at] * len(reversed_), reversed_)
+        rows = select.of(mine, defence=defence)
+        _evaluation(panel, y, select.of(rows, side="evaluation").to_dict("records"))
+        _training(panel, y + _lane(LANES - 1), select.of(rows, side="training"), looks)
     if mine.empty:
         style.empty_panel(panel, style.UNKNOWN)
     panel.set_xscale("function", functions=(_root, _square))
     panel.set_xlim(1.02 * min(floor, -0.02), 1.03)
     panel.set_xticks([tick for tick in TICKS if tick >= floor], [f"{tick:g}" for tick in TICKS if tick >= floor])
+
+
+def _evaluation(panel, y, rows):
+    """Draw what is measured on one defence's victims and what bounds it, a lane a form, in the row at y."""
+    lane = {form[0]: _lane(i) for i, form in enumerate(FORMS)}
+    drawn = {form[0]: form[4:] for form in FORMS}
+    for row in rows:
+        color, marker = drawn[row["name"]]
+        at = y + lane[row["name"]]
+        panel.plot([row["value"], row["bound"]], [at, at], color=color, linewidth=1, zorder=3)
+        panel.plot(row["bound"], at, marker=marker, markersize=5, markerfacecolor="white", color=color, zorder=4)
+        panel.plot(row["value"], at, marker=marker, markersize=4, color=color, linestyle="none", zorder=5)
+        if row["name"] == "balanced":
+            panel.plot([row["bound"]] * 2, [y - 0.5, y + 0.5], color=style.BLACK, linewidth=0.9, zorder=2)
+
+
+def _training(panel, at, judged, looks):
+    """Draw each adversary's advantage at naming one defence's worlds, in the lane at `at`."""
+    for row in sorted(judged.to_dict("records"), key=lambda row: list(looks).index(row["name"])):
+        look, best = looks[row["name"]], row["name"] == "best"
+        panel.plot(
+            row["value"], at, marker=look.marker, color=look.color, markersize=5.5 * look.size, linestyle="none",
+            markerfacecolor="none" if best else look.color, markeredgecolor=look.color if best else "white",
+            markeredgewidth=0.8 if best else 0.4, zorder=6, clip_on=False,
+        )  # fmt: skip
+    style.rings(panel, judged["value"], [at] * len(judged), judged)
 
 
 def _lane(number):

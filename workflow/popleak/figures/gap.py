@@ -41,33 +41,32 @@ class Gap(Figure):
         axes = figure.subplots(2 * len(blocks), wide, squeeze=False, sharex=True)
         plotted = []
         for b, block in enumerate(blocks):
-            for c in range(wide):
-                for world in (0, 1):
-                    panel = axes[2 * b + world, c]
-                    if c >= len(block):
-                        panel.set_axis_off()
-                        continue
-                    pair = chosen[block[c].task, block[c].model]
-                    mine = select.of(parts[block[c]], world=world)
-                    plotted += [
-                        {"task": block[c].task, "model": block[c].model, **pair._asdict(), "world": world, **row}
-                        for row in _panel(panel, mine, looks, tau)
-                    ]
+            for panel in axes[2 * b : 2 * b + 2, len(block) :].flat:
+                panel.set_axis_off()
+            for c, facet in enumerate(block):
+                pair, upright = chosen[facet.task, facet.model], axes[2 * b : 2 * b + 2, c]
+                for world, panel in enumerate(upright):
+                    mine = select.of(parts[facet], world=world)
+                    where = {"task": facet.task, "model": facet.model, **pair._asdict(), "world": world}
+                    plotted += [where | row for row in _panel(panel, mine, looks, tau)]
                     style.label_rows(panel, names, shown=c == 0)
-                    if world == 0:
-                        panel.set_title(f"{block[c].title}\n{pair.label}")
-                    else:
-                        panel.set_xlabel("accuracy gap")
-                        panel.tick_params(labelbottom=True)
-                    if c == 0:
-                        panel.set_ylabel(f"base in world {world}", fontweight="bold")
-        usual = max([1.5 * tau, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
-        every = max(part["gap"].abs().max() for part in parts.values())
-        every = every if every < float("inf") else usual
-        reach = min(1.05 * max(usual, every), 2 * usual)  # one outlier must not squeeze all
+                upright[0].set_title(f"{facet.title}\n{pair.label}")
+                upright[1].set_xlabel("accuracy gap")
+                upright[1].tick_params(labelbottom=True)
+            for world in (0, 1):
+                axes[2 * b + world, 0].set_ylabel(f"base in world {world}", fontweight="bold")
+        reach = _reach(plotted, parts.values(), tau)
         axes[0, 0].set_xlim(-reach, reach)
         style.legend(figure, _keys(tau), entry=2.0)
         return figure, select.frame_of(plotted, COLUMNS)
+
+
+def _reach(plotted, parts, tau):
+    """Return where the axis ends on either side: one outlier must not squeeze all."""
+    usual = max([1.5 * tau, *(abs(row[q]) for row in plotted for q in ("q05", "q95") if row[q] == row[q])])
+    every = max(part["gap"].abs().max() for part in parts)
+    every = every if every < float("inf") else usual
+    return min(1.05 * max(usual, every), 2 * usual)
 
 
 def _cell(frame, facet, pair):

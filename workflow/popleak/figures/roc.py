@@ -35,9 +35,7 @@ class Roc(Figure):
         if not curves:
             return style.missing("no scores of an informed adversary"), select.frame_of([], COLUMNS)
         frame = _long(curves)
-        given = select.of(select.data(leakage), defence="none")
-        shown = set(frame[list(COLUMNS[:5])].itertuples(index=False, name=None))
-        rows_given = [curve for curve in _curves(scores, given) if tuple(curve[name] for name in COLUMNS[:5]) in shown]
+        rows_given = _given_the_rows(scores, leakage, {_cell(curve) for curve in curves})
         rows = select.grid(frame)
         looks = style.defences(frame["defence"])
         wide = max(len(row.cells) for row in rows)
@@ -54,10 +52,8 @@ class Roc(Figure):
                 panel.set_axis_off()
             for c, (facet, pair, _) in enumerate(row.cells):
                 panel, key = axes[2 * r, c], (facet.task, facet.model, *pair)
-                mine = {
-                    curve["defence"]: curve for curve in curves if tuple(curve[name] for name in COLUMNS[:5]) == key
-                }
-                lines = [curve for curve in rows_given if tuple(curve[name] for name in COLUMNS[:5]) == key]
+                mine = {curve["defence"]: curve for curve in curves if _cell(curve) == key}
+                lines = [curve for curve in rows_given if _cell(curve) == key]
                 known = _ceiling(leakage, facet, pair)
                 _panel(panel, mine, looks, lines, known)
                 _legend(axes[2 * r + 1, c], mine, looks)
@@ -66,6 +62,17 @@ class Roc(Figure):
         known = _ceiling(leakage).notna().any()
         style.legend(figure, style.line_keys(data=bool(rows_given), ceiling=known), entry=2.0)
         return figure, pd.concat([frame, _long(rows_given)], ignore_index=True) if rows_given else frame
+
+
+def _cell(curve):
+    """Return task, model and pair of worlds of a curve."""
+    return tuple(curve[name] for name in COLUMNS[:5])
+
+
+def _given_the_rows(scores, leakage, cells):
+    """Return the curves, in these cells, of the adversary that is given the training rows of undefended victims."""
+    given = select.of(select.data(leakage), defence="none")
+    return [curve for curve in _curves(scores, given) if _cell(curve) in cells]
 
 
 def _strongest(leakage):

@@ -229,10 +229,10 @@ def bootstrap(
             limit[:, rows] = np.quantile(value.reshape(size, draws), tails, axis=1)
     point = terms(np.where(known, share, np.nan), joint_0, joint_1)
     theorems = Excess(literal=point.beta < ROUNDING, corrected=True, coupling=True, balanced=True)
-    return Excess(*(_hull(*form) for form in zip(excess(point), limits, theorems, strict=True)))
+    return Excess(*(hull(*form) for form in zip(excess(point), limits, theorems, strict=True)))
 
 
-def _hull(estimate: np.ndarray, limits: np.ndarray, theorem: bool) -> np.ndarray:
+def hull(estimate: np.ndarray, limits: np.ndarray, theorem: bool) -> np.ndarray:
     """Return the hull (2, K) of percentile limits (2, K) and basic ones; a theorem's above 0 only where draws are."""
     basic = 2.0 * estimate - limits[::-1]
     high = np.maximum(limits[1], basic[1])

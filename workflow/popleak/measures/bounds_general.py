@@ -39,6 +39,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import bounds
+from .bounds import Excess
 
 
 class General(NamedTuple):
@@ -118,6 +119,51 @@ def terms(rates: np.ndarray, joint_0: np.ndarray, joint_1: np.ndarray, *, predic
         gap=gap,
         rhs_corrected=corrected,
     )
+
+
+def excess(found: General) -> Excess:
+    """Return left minus right side of each form, (K,) each, as `bounds.excess` does; predictions are labels."""
+    sides = (
+        (found.gap, found.rhs_balanced),
+        (found.gap, found.rhs_corrected),
+        (found.adv, found.rhs_coupling),
+        (found.adv_balanced, found.rhs_balanced),
+    )
+    over = [left - right for left, right in sides]
+    return Excess(*(np.where(np.abs(value) < bounds.ROUNDING, 0.0, value) for value in over))
+
+
+def bootstrap(
+    counts: np.ndarray,
+    joint_0: np.ndarray,
+    joint_1: np.ndarray,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> Excess:
+    """Return the bootstrap limits (2, K) of left minus right side, predictions being labels, as `bounds.bootstrap` does.
+
+    counts (K, Y, G, C): rows by label, group and prediction; NaN in the cells of a model that are not known, or that hold no mass. A
+    resample of a cell's n rows is one draw of Multinomial(n, R[y, g]). rng is consumed model by model.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    size = counts.sum(axis=3)
+    known = ~np.isnan(size) & (size > 0)
+    whole = np.where(known, size, 0).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        rates = np.where(known[..., None], counts / size[..., None], np.nan)
+    uniform = np.full(counts.shape[3], 1 / counts.shape[3])  # of a cell without rows nothing is drawn
+    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+    limits = [np.empty((2, len(counts))) for _ in Excess._fields]
+    for k, (rows, law, there) in enumerate(zip(whole, rates, known, strict=True)):
+        drawn = rng.multinomial(rows, np.where(there[..., None], law, uniform), size=(draws, *rows.shape))
+        shares = np.where(there[..., None], drawn / np.maximum(rows, 1)[..., None], np.nan)
+        for limit, value in zip(limits, excess(terms(shares, joint_0, joint_1, predicts_labels=True)), strict=True):
+            limit[:, k] = np.quantile(value, tails)
+    point = terms(rates, joint_0, joint_1, predicts_labels=True)
+    theorems = Excess(literal=point.beta < bounds.ROUNDING, corrected=True, coupling=True, balanced=True)
+    return Excess(*(bounds.hull(*form) for form in zip(excess(point), limits, theorems, strict=True)))
 
 
 def group_distance(joints: np.ndarray) -> np.ndarray:

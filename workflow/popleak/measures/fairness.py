@@ -229,7 +229,7 @@ def _checked(outputs: np.ndarray, y: np.ndarray, a: np.ndarray) -> tuple[np.ndar
     if outputs.ndim != 2 or y.shape != outputs.shape[1:] or a.shape != y.shape:
         raise ValueError(f"outputs must be (K, m), y and a (m,), not {outputs.shape}, {y.shape}, {a.shape}")
     for name, values in (("y", y), ("a", a)):
-        if not np.isin(values, (0, 1)).all():
+        if not ((values == 0) | (values == 1)).all():  # faster than np.isin on the few rows of a model
             raise ValueError(f"{name} must hold 0 and 1 only")
     return outputs, y.astype(np.int64), a.astype(np.int64)
 

@@ -15,7 +15,7 @@ from typing import Any
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedTask, SettledTask
-from ..core import plugins
+from ..core import plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
@@ -152,6 +152,7 @@ def build(experiment: Experiment) -> Plan:
         raise PopleakError(f"config: tasks: {plan.absent[0]}")
     plan.tasks = tuple(tasks)
     _finish(plan, parts, given)
+    provenance.keep()
     return plan
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedChoice, ResolvedTask
 from ..core import plugins
+from ..core.errors import PopleakError
+from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
 from ..steps.split import SplitStep
-from . import cost, games, rawfiles, sizes
+from . import cost, forms, games, rawfiles, searches, sizes
 from .steps import Step, Steps, add
 
 D = TypeVar("D", bound=DrawStep)
@@ -30,8 +33,9 @@ class TaskContext:
         raw: rawfiles.Raw | None = None,
     ) -> None:
         """raw: the raw files where they are known, of a task whose options and sizes are settled."""
-        self.features = plugins.load("datasets", task.dataset).n_features or cost.FEATURES
-        self.features += task.attribute_in_features
+        self.form = forms.of_task(task)
+        self.features = self.form.features
+        forms.check(task, self.form)
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
@@ -41,7 +45,7 @@ class TaskContext:
             self.task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         task = self.task
         self.experiment, self.steps = experiment, steps
-        self.pool_rows = sizes.pool_rows(experiment, self.cells)
+        self.pool_rows = sizes.pool_rows(experiment, task, self.cells)
         population = experiment.population
         # what decides, beside a world's name, which rows the model of a number has
         self.drawn = [
@@ -57,6 +61,7 @@ class TaskContext:
         pools = SplitStep(
             seed=experiment.seed, key=task.key, splits=population.splits,
             victim_share=population.victim_share, adversary_share=population.adversary_share,
+            public_share=sizes.shares_of(experiment, task)["public"],
         )  # fmt: skip
         self.pools = add(steps, self.slug(), pools, {"data": self.data}, modules=("popleak.stages.split",))
 
@@ -64,11 +69,39 @@ class TaskContext:
         plugin = plugins.load("models", model.name)
         if not plugin.gradient:
             return None
-        return self._shape_of(plugin.sides(self.features, plugin.Settings.model_validate(model.settings)))
+        own = plugin.Settings.model_validate(model.settings)
+        try:
+            sides = plugin.sides(self.features, own, **self.form.keywords(plugin))
+            return self._shape_of(sides, self.experiment.engine.backend)
+        except (PopleakError, ValueError) as error:
+            raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
-    def _shape_of(self, sides: tuple[int, ...] | None) -> cost.Shape:
+    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto") -> cost.Shape:
         training = self.experiment.training
-        return cost.Shape(round(self.task.rows * (1 - training.validation)), training.batch, training.epochs, sides)
+        rows = round(self.task.rows * (1 - training.validation))
+        slower = cost.factor(sides, backend, place=self._place)
+        return cost.Shape(rows, training.batch, training.epochs, sides, slower)
+
+    @property
+    def _place(self) -> Literal["cpu", "cuda"]:
+        return "cuda" if self.experiment.engine.device == "cuda" else "cpu"
+
+    def tuning(self, model: ResolvedChoice, defence: ResolvedChoice) -> float:
+        """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own, and what a defence
+        asks for that the compiled loops do not hold is trained by torch. Raises PopleakError where it cannot be trained."""
+        plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
+        try:
+            if shape is None:
+                return 1e-4
+            slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place)
+        except (PopleakError, ValueError) as error:
+            raise PopleakError(
+                f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
+            ) from None
+        if plugin.seconds is not None:
+            return float(plugin.seconds) + 1e-4
+        tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
+        return tries * dataclasses.replace(shape, slower=slower).seconds(defence.settings.get("epochs"))
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

@@ -7,21 +7,29 @@ The plan cuts work into jobs with these numbers, so they are constants: the same
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 2.2, "defend": 2.5, "query": 1.2, "measure": 1.2,
+from ..engine.objective import Backend, chosen
+
+START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "query": 0.35, "measure": 0.35,
          "attack": 0.25, "regress": 0.25, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
-"""CPU seconds of a job before its work: Python, imports, and for the engine the compiling of its loops."""
+"""CPU seconds of a job before its work: Python, imports, and for the engine its loops, found in the user's cache."""
 SNAKEMAKE = 2.0, 0.18
 """CPU seconds of Snakemake itself: once, and for each job with the shell around it."""
 
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 """CPU seconds of the compiled loops for a step, for each weight in it, for a row, and for a multiply-add: least squares over 13
 shapes, most of them within a fifth of what is measured."""
+CHAIN = 8.0
+"""How many times as long a chain of Linear and ReLU takes through torch, one at a time on a CPU: 4 to 10 times, fewer the larger it is."""
 OTHER = 20.0
 """How many times as long a module takes that is no chain of Linear and ReLU and is trained alone: 16 to 30 times, fewer the
 more rows a step has, for small networks with another activation, a normalisation or dropout."""
+CLIPPED_CHAIN, CLIPPED = 2.0, 7.0
+"""How many times as long torch takes with per-example clipping, for a chain and for another module: 1.6 to 2.2 times, and 6.5 for a small
+network with layer norm."""
 RECORDS = 1_000_000
 """Records of a dataset whose size the plan does not know: what memory is asked for."""
 FEATURES = 60
@@ -31,12 +39,13 @@ FEATURES = 60
 @dataclass(frozen=True)
 class Shape:
     """What a model is trained on: rows, rows a step, epochs; sides (features, units of the hidden layers, 1) or None for
-    another module than a chain."""
+    another module than a chain; slower: how many times as long it takes as in the compiled loops (`factor`)."""
 
     rows: int
     batch: int
     epochs: int
     sides: tuple[int, ...] | None
+    slower: float = 1.0
 
     def seconds(self, epochs: int | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
@@ -44,12 +53,12 @@ class Shape:
         multiplies = 3 * sum(layers) - layers[0]
         steps = -(-self.rows // min(self.batch, self.rows))
         each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
-        return each * (self.epochs if epochs is None else epochs) * (1 if self.sides else OTHER)
+        return each * (self.epochs if epochs is None else epochs) * self.slower
 
     def score(self, points: int) -> float:
         """Return CPU seconds in which one model answers `points` queries."""
         each = ROW / 2 + MULTIPLY * sum(self._layers())
-        return points * each * (1 if self.sides else OTHER)
+        return points * each * self.slower
 
     def parameters(self) -> int:
         """Return the number of weights of one model."""
@@ -62,6 +71,23 @@ class Shape:
     def _layers(self) -> list[int]:
         """Return the weights of each layer, without its biases."""
         return [into * out for into, out in itertools.pairwise(self._counted)]
+
+
+def factor(
+    sides: Sequence[int] | None,
+    backend: Backend = "auto",
+    wants: Collection[str] = (),
+    place: Literal["cpu", "cuda"] = "cpu",
+) -> float:
+    """Return how many times as long training takes as in the compiled loops: 1 where they do it.
+
+    wants: what is asked of the training, as `engine.objective.Objective.wants` names it. On a GPU the times are told as those of a
+    CPU. Raises ValueError as `engine.objective.chosen`.
+    """
+    if chosen(backend, sides, wants, place if backend == "numba" else "cpu") == "numba":
+        return 1.0
+    plain, clipped = (OTHER, CLIPPED) if sides is None else (CHAIN, CLIPPED_CHAIN)
+    return plain * (clipped if "clip" in wants else 1)
 
 
 def memory(numbers: float, features: int, copies: int = 4) -> int:

@@ -1,11 +1,14 @@
 """What a run still has to do, and what it will cost on this machine: CPU time, wall time, disk.
 
-The costs of steps are those of a reference core (`cost`). A few seconds of the engine's own work tell how this machine
-compares to it.
+The costs of steps are those of a reference core (`cost`). The start of a job, and a second or two of the engine's own work,
+tell how this machine compares to it.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import plugins
-from . import cost
+from ..engine.objective import not_in_numba
+from . import cost, forms
 from .build import Plan
 from .steps import Step
 
@@ -24,21 +28,21 @@ if TYPE_CHECKING:
 
 ENGINE = ("train", "defend", "query", "measure")
 """Stages whose work is done by the engine."""
-REFERENCE_START = 2.2
-"""CPU seconds in which the reference core imports and compiles the engine."""
+REFERENCE_START = 0.22
+"""CPU seconds in which Python starts and imports a stage on the reference core."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How many times as long as the reference core this machine takes: for compiling and imports, and for training."""
+    """How many times as long as the reference core this machine takes: for imports and other Python, and for training."""
 
     start: float
     engine: float
 
 
 def calibrate() -> Speed:
-    """Measure this machine: one compilation of the engine, and the best of three rounds of training."""
-    begin = time.process_time()
+    """Measure this machine: the best of three starts of a stage, and of three rounds of training."""
+    starts = [_start() for _ in range(3)]
     from ..engine.fit import Chain, Table, Training, fit
 
     sides = (50, 32, 16, 1)
@@ -48,13 +52,20 @@ def calibrate() -> Speed:
     table = Table.of(rng.normal(size=(2000, 50)), rng.random(2000) < 0.5, rng.random(2000) < 0.5)
     rows = np.stack([rng.permutation(2000)[: shape.rows] for _ in range(64)])
     fit(Chain(sides), table, rows[:1, :10], np.arange(1), training)
-    start = time.process_time() - begin
     rounds = []
     for _ in range(3):
         begin = time.process_time()
         fit(Chain(sides), table, rows, np.arange(len(rows)), training)
         rounds.append(time.process_time() - begin)
-    return Speed(start / REFERENCE_START, min(rounds) / (len(rows) * shape.seconds()))
+    return Speed(min(starts) / REFERENCE_START, min(rounds) / (len(rows) * shape.seconds()))
+
+
+def _start() -> float:
+    """Return the CPU seconds of a Python that imports a stage and ends."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", "import popleak.stages.attack"], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 @dataclass(frozen=True)
@@ -111,14 +122,28 @@ def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
     return max(total / cores, sum(stage.longest for stage in found)) + own
 
 
-def alone(plan: Plan) -> list[str]:
-    """Return the ids of models that the engine's compiled loops do not take."""
-    found: dict[str, None] = {}
-    for model in (model for task in plan.tasks for model in (*task.models, *task.shadow_models)):
-        plugin = plugins.load("models", model.name)
-        if plugin.gradient and plugin.sides(cost.FEATURES, plugin.Settings.model_validate(model.settings)) is None:
-            found[model.id] = None
-    return list(found)
+def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
+    """Return the ids of models that the engine's compiled loops do not train, and of defences that ask for more of a model's training than
+    they hold, by the reason in words and how many times as long they take."""
+    found: dict[tuple[str, float], dict[str, None]] = {}
+    backend = plan.experiment.engine.backend
+    for task in plan.tasks:
+        form = forms.of_task(task)
+        for model in (*task.models, *task.shadow_models):
+            plugin = plugins.load("models", model.name)
+            if not plugin.gradient:
+                continue
+            own = plugin.Settings.model_validate(model.settings)
+            sides = plugin.sides(form.features, own, **form.keywords(plugin))
+            if (usual := cost.factor(sides, backend)) > 1:
+                reason = not_in_numba(sides) or "engine.backend is torch"
+                found.setdefault((reason, usual), {})[model.id] = None
+            for defence in task.defences:
+                wants = plugins.load("defences", defence.name).wants
+                if (factor := cost.factor(sides, backend, wants)) > usual:
+                    reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
+                    found.setdefault((reason, factor), {})[defence.id] = None
+    return {key: list(names) for key, names in found.items()}
 
 
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
@@ -142,9 +167,9 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
         text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
     else:
         wall = _duration(wall_seconds(found, cores, speed))
-        if names := alone(plan):
-            slow = f"trained one at a time by torch, about {cost.OTHER:.0f} times slower"
-            text.append(f"{', '.join(names)}: no chain of Linear and ReLU, {slow}")
+        for (reason, factor), names in slower(plan).items():
+            slow = f"trained one at a time by torch, about {factor:.0f} times slower"
+            text.append(f"{', '.join(names)}: {reason}, {slow}")
         if plan.experiment.engine.device != "cpu":
             text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
         text.append(

@@ -9,8 +9,8 @@ from ..config.resolve import ResolvedChoice
 from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
 from ..core.settings import digest
+from ..steps.arms import Answering, Held
 from ..steps.arms import Arm as Told
-from ..steps.arms import AtRandom, Held
 from ..steps.attack import AttackStep, Weights
 from ..steps.draw import ModelDraw, PointsOf, QueryDraw
 from ..steps.games import Played, Poison
@@ -97,13 +97,13 @@ class JudgePlan:
     def _query(
         self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[QueryDraw]
     ) -> Step[QueryStep]:
-        numbers, used = self.plan.models * 2 * self.task.query_rows, self._files(cut, arms)
+        numbers, used = self.plan.models * 2 * self.task.query_rows * self.plan.form.outputs, self._files(cut, arms)
         settings = QueryStep(
             model=model.name,
             model_settings=model.settings,
             pairs=tuple(game.played() for game in cut),
             arms={role: self._answering(arms, files) for role, files in used.items()},
-            repeats=self._repeats(_random(arms)),
+            repeats=self._repeats(any(plugins.load("defences", one.defence.name).randomised for one in arms.values())),
         )
         inputs = {f"{role}_models": _all_of(used[role], FILES[role]) for role in FILES}
         worlds = sum(len(game.worlds) for game in cut)
@@ -114,26 +114,27 @@ class JudgePlan:
             modules=("popleak.stages.query", *_modules(model, arms)), models=asked,
             mem_mb=cost.memory(numbers * (1 + max(settings.repeats) // 8), self.plan.features),
             seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], len(arms)),
-            mb=asked * 2 * self.task.query_rows * 3.2e-6,
+            mb=asked * 2 * self.task.query_rows * self.plan.form.outputs * 3.2e-6,
         )  # fmt: skip
 
     @staticmethod
     def _answering(arms: Mapping[str, Arm], files: Files) -> tuple[Told, ...]:
         """Return what a step is told of the arms that it asks, and how many files of each it is given."""
-        random = _random(arms)
+
+        def answering(one: ResolvedChoice) -> Answering | None:
+            plugin = plugins.load("defences", one.name)
+            if not plugin.answers:
+                return None
+            return Answering(defence=one.name, settings=one.settings, randomised=plugin.randomised)
+
         chosen = {name: arms[name].defence for name in files}
         return tuple(
-            Told(
-                arm=name,
-                files=len(files[name]),
-                base=one.name == "none",
-                answers=AtRandom(defence=one.name, settings=one.settings) if name in random else None,
-            )
+            Told(arm=name, files=len(files[name]), base=one.name == "none", answers=answering(one))
             for name, one in chosen.items()
         )
 
-    def _repeats(self, random: object) -> tuple[int, ...]:
-        """Return how often each query is asked; random: true where a defence answers at random."""
+    def _repeats(self, random: bool) -> tuple[int, ...]:
+        """Return how often each query is asked; random: whether a defence answers at random."""
         return tuple(sorted(self.experiment.repeats)) if random else (1,)
 
     def _files(self, cut: list[Game], arms: Mapping[str, Arm]) -> dict[Role, Files]:
@@ -262,7 +263,8 @@ class JudgePlan:
             worlds=worlds,
             weights=weights,
         )
-        numbers = self.plan.models * max(2 * self.task.query_rows, self.task.rows if attack.access == "rows" else 0)
+        seen = 2 * self.task.query_rows * self.plan.form.outputs
+        numbers = self.plan.models * max(seen, self.task.rows if attack.access == "rows" else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
         count = sum(len(game.worlds) for game in cut)
         calibrations = (
@@ -320,15 +322,10 @@ def _holds(step: Step[ModelsStep], worlds: set[str], directions: set[Direction])
     return bool(set(step.settings.made) & directions)
 
 
-def _random(arms: Mapping[str, Arm]) -> set[str]:
-    """Return the names of the arms that answer at random."""
-    return {name for name, arm in arms.items() if plugins.load("defences", arm.defence.name).randomised}
-
-
 def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:
-    """Return the modules of the plugins that answer: the model's, and those of defences that answer at random."""
-    random = {plugins.modules("defences")[arms[name].defence.name] for name in _random(arms)}
-    return plugins.modules("models")[model.name], *sorted(random)
+    """Return the modules of the plugins that answer: the model's, and those of defences that change what models say."""
+    names = {arm.defence.name for arm in arms.values() if plugins.load("defences", arm.defence.name).answers}
+    return plugins.modules("models")[model.name], *sorted(plugins.modules("defences")[name] for name in names)
 
 
 def _all_of(files: Files, output: str) -> list[tuple[Step[ModelsStep], str]]:

@@ -120,7 +120,15 @@ def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
         turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
     ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     poisoned = (task.poison.label, task.poison.group)
-    return needs.Draws(sorted(ratios), task.ratio_mode, _rate(cells), max(task.poison.shares), poisoned, sorted(turned))
+    return needs.Draws(
+        sorted(ratios),
+        task.ratio_mode,
+        _rate(cells),
+        max(task.poison.shares),
+        poisoned,
+        sorted(turned),
+        task.publishing,
+    )
 
 
 def _rate(cells: Cells) -> float:
@@ -128,21 +136,25 @@ def _rate(cells: Cells) -> float:
     return sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
 
 
-def shares_of(experiment: Experiment) -> dict[str, float]:
+def shares_of(experiment: Experiment, task: ResolvedTask) -> dict[str, float]:
+    """Return the share of the records in each pool."""
     population = experiment.population
-    rest = 1 - population.victim_share - population.adversary_share
-    return {"victim": population.victim_share, "adversary": population.adversary_share, "query": rest}
+    public = population.public_share if task.public_pool else 0.0
+    rest = 1 - population.victim_share - population.adversary_share - public
+    return {
+        "victim": population.victim_share, "adversary": population.adversary_share, "query": rest, "public": public
+    }  # fmt: skip
 
 
-def pool_rows(experiment: Experiment, cells: Cells | None) -> int:
+def pool_rows(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> int:
     """Return about how many rows a query pool has: what the stage `measure` scores costs that much."""
     records = cost.RECORDS if cells is None else sum(map(sum, cells.counts))
-    return round(shares_of(experiment)["query"] * records)
+    return round(shares_of(experiment, task)["query"] * records)
 
 
-def largest(experiment: Experiment, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
+def largest(experiment: Experiment, task: ResolvedTask, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
     """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
-    few = needs.held(cells.counts, shares_of(experiment), fewest=True)
+    few = needs.held(cells.counts, shares_of(experiment, task), fewest=True)
     rows, query_rows = needs.largest_rows(draws, few), needs.largest_query_rows(few)
     return (rows, query_rows) if cells.exact else (_surely(rows), _surely(query_rows))
 
@@ -156,8 +168,8 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTa
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
     aside, a complement finds room beside each."""
     draws = draws_of(task, cells)
-    rows, query_rows = largest(experiment, draws, cells)
-    single, _ = largest(experiment, draws._replace(directions=()), cells)
+    rows, query_rows = largest(experiment, task, draws, cells)
+    single, _ = largest(experiment, task, draws._replace(directions=()), cells)
     # units go to one pool together, so a pool may hold far less than its share
     usual = {
         "rows": min(needs.USUAL_ROWS, needs.rounded(min(rows, single / 2))),
@@ -182,14 +194,14 @@ def _shared(task: ResolvedTask, cells: Cells) -> bool:
 
 def shortages(experiment: Experiment, task: SettledTask, cells: Cells) -> list[str]:
     """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
-    shares = shares_of(experiment)
+    shares = shares_of(experiment, task)
     if _shared(task, cells):  # one pool may hold nearly all: refused is what no cut can give
         shares = dict.fromkeys(shares, 1.0)
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     draws = draws_of(task, cells)
-    return short(task, draws, [many], largest(experiment, draws, cells))
+    return short(task, draws, [many], largest(experiment, task, draws, cells))
 
 
 def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> str:
@@ -201,19 +213,20 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
     if cells is None:
         return ""
     found = []
-    draws, shares = draws_of(task, cells), shares_of(experiment)
+    draws, shares = draws_of(task, cells), shares_of(experiment, task)
     for ratio in draws.ratios:
         for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
                 need = needs.Need("rows", pool, stratum, rows)
-                there = shares[pool] * sum(cells.counts[y][a] for y in (0, 1) for a in (0, 1) if need.covers(y, a))
+                there = shares[pool] * sum(
+                    row[a] for y, row in enumerate(cells.counts) for a in (0, 1) if need.covers(y, a)
+                )
                 if there:
                     found.append((rows / there, -ratio, need, there))
     if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:
         return ""
     share, ratio, need, there = max(found, key=lambda one: one[:2])
-    label, group = need.stratum
-    what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
+    what = _rows_of(task, need).removeprefix(" of ")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
         f"where P(a = 1) is {-ratio:g} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
@@ -229,13 +242,19 @@ def short(task: SettledTask, draws: needs.Draws, pools: Sequence[needs.Pools], m
     for need in (*draws.needs(task.rows), *needs.asked(task.query_rows)):
         there = min(needs.room(need, one) for one in pools)
         if need.rows > there and need.key not in found:
-            label, group = need.stratum
-            what = f"group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
             found[need.key] = (
-                f"{need.key}: {need.rows} rows of {what} are asked for{need.by}, and the {need.pool} pool holds {there}: "
+                f"{need.key}: {need.rows} rows{_rows_of(task, need)} are asked for{need.by}, and the {need.pool} pool holds {there}: "
                 f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
             )
     return list(found.values())
+
+
+def _rows_of(task: ResolvedTask, need: needs.Need) -> str:
+    """Return of whom a need's rows are, as it stands behind "rows"; "" where anybody's will do."""
+    label, group = need.stratum
+    if group is None:
+        return ""
+    return f" of group {group_names(task)[group]}" + ("" if label is None else f" with label {label}")
 
 
 def group_names(task: ResolvedTask) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core import plugins
 from ..core.protocols import Role
-from ..engine.fit import resolve
+from ..engine.fit import alone, place_of
 from ..steps.draw import ModelDraw
 from ..steps.models import Direction, ModelsStep
 from ..steps.split import SplitStep
@@ -37,7 +37,8 @@ class Stock:
     """The models that the store holds, as seen from a plan."""
 
     def __init__(self, plan: Plan) -> None:
-        self.use, self.device = plan.experiment.engine.reuse, plan.experiment.engine.device
+        engine = plan.experiment.engine
+        self.use, self.device, self.backend = engine.reuse, engine.device, engine.backend
         self.makers = {path: step for step in plan.all_steps() for path in step.outputs.values()}
         self.files: dict[Path, File | None] = {}
 
@@ -73,9 +74,7 @@ class Stock:
 
     def _alone(self, step: Step[ModelsStep]) -> bool:
         """Return whether models are computed one by one; others are copied a world at a time or not at all."""
-        plugin = plugins.load("models", step.settings.model)
-        own = plugin.Settings.model_validate(step.settings.model_settings)
-        return not plugin.gradient or (resolve(self.device) == "cpu" and plugin.sides(1, own) is not None)
+        return alone(self.device) or not plugins.load("models", step.settings.model).gradient
 
     def _family(self, step: Step[ModelsStep], role: Role) -> Iterator[tuple[File, ModelsStep]]:
         """Yield the files of a role that were made as this step would make its own, and what their jobs were told."""
@@ -86,7 +85,7 @@ class Stock:
             found = self.files[path]
             if found is None or path.name == own.name:
                 continue
-            theirs = alike(found.facts, step.settings, code=step.code, device=resolve(self.device))
+            theirs = alike(found.facts, step.settings, code=step.code, device=place_of(self.device, self.backend))
             inputs = {_id(name) for name in found.facts.get("inputs", ())}
             if theirs is not None and _id(step.inputs["data"][0]) in inputs:
                 yield found, theirs

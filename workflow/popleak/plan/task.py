@@ -20,7 +20,7 @@ from ..steps.draw import Drawn, ModelDraw, Slipped
 from ..steps.games import Poison
 from ..steps.models import ModelsStep
 from ..steps.train import TrainStep
-from . import cost, games, searches
+from . import cost, games
 from .context import TaskContext
 from .games import several, slug_of
 from .judging import FILES, Arm, Judged, JudgePlan, arm_of
@@ -35,6 +35,19 @@ class Cut(NamedTuple):
 
     items: list[Drawn]
     step: Step[ModelDraw] | None
+
+
+class Draws(NamedTuple):
+    """What models are drawn: S_0 by world, complements by direction, and public rows by world."""
+
+    base: list[Cut]
+    complement: list[Cut]
+    public: list[Cut]
+
+
+def _of_worlds(cuts: list[Cut], worlds: set[str]) -> list[tuple[Step[ModelDraw], str]]:
+    """Return the tables of draws for models of these worlds."""
+    return [(cut.step, "table") for cut in cuts if cut.step and worlds & {item.world for item in cut.items}]
 
 
 class TaskPlan(TaskContext):
@@ -54,11 +67,13 @@ class TaskPlan(TaskContext):
             for (world, other), (own, ratio, share) in games.directions(self.games).items()
         ]
         complement = self._draws("complement", directions, made=self.task.complemented)
+        public = self._draws("public", list(worlds.values()), made=self.task.publishing)
+        drawn = Draws(base, complement, public)
         judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
-        own = {model.id: judging.asked(model, self._arms(model, complement, base, ROLES)) for model in self.task.models}
+        own = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
             if model.id not in own:
-                own[model.id] = judging.asked(model, self._arms(model, complement, base, ("shadow",)))
+                own[model.id] = judging.asked(model, self._arms(model, drawn, ("shadow",)))
         for model in self.task.models:
             judging.judge(model, own, judged)
 
@@ -75,33 +90,26 @@ class TaskPlan(TaskContext):
         slipped = Slipped(share=share, group=poison.group, label=poison.label) if share else None
         return Drawn(world=world, from_world=other, ratio=ratio, own_ratio=own_ratio, poison=slipped)
 
-    def _arms(
-        self, model: ResolvedChoice, complement: list[Cut], base: list[Cut], roles: Sequence[Role]
-    ) -> dict[str, Arm]:
+    def _arms(self, model: ResolvedChoice, drawn: Draws, roles: Sequence[Role]) -> dict[str, Arm]:
         """Return a model's populations by name: undefended, under each defence, and shadows under its default settings."""
-        trained = self._train(model, base, roles)
+        trained = self._train(model, drawn.base, roles)
         arms: dict[str, Arm] = {}
         for defence in self.task.defences:
             steps: Sequence[Step[ModelsStep]] = trained
             if defence.name != "none":
-                steps = self._defend(model, defence, complement, base, trained, roles)
+                steps = self._defend(model, defence, drawn, trained, roles)
             arms[arm_of(defence)] = Arm(defence, steps, tuple(roles))
         if "aware" in self.experiment.knowledge:
             for defence in self.task.defences:
                 usual = self.aware(defence)
                 if usual is not None and arm_of(usual) not in arms:
-                    steps = self._defend(model, usual, complement, base, trained, ("shadow",))
+                    steps = self._defend(model, usual, drawn, trained, ("shadow",))
                     arms[arm_of(usual)] = Arm(usual, steps, ("shadow",))
         return arms
 
-    def _tuning(self, defence: ResolvedChoice, shape: cost.Shape) -> float:
-        """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own."""
-        tries = 1.0
-        if searches.searched(defence):
-            tries = (1 + len(defence.settings["eo_grid"])) / 2
-        return tries * shape.seconds(defence.settings.get("epochs"))
-
-    def _draws(self, purpose: Literal["base", "complement"], items: list[Drawn], *, made: bool = True) -> list[Cut]:
+    def _draws(
+        self, purpose: Literal["base", "complement", "public"], items: list[Drawn], *, made: bool = True
+    ) -> list[Cut]:
         """Return the draws of `items` in runs that fill a job with the training of a usual model; made: whether steps make them.
 
         The run does not depend on which models and defences there are, so that adding one changes no other's steps.
@@ -171,18 +179,17 @@ class TaskPlan(TaskContext):
         self,
         model: ResolvedChoice,
         defence: ResolvedChoice,
-        complement: list[Cut],
-        base: list[Cut],
+        drawn: Draws,
         trained: list[Step[TrainStep]],
         roles: Sequence[Role],
     ) -> list[Step[DefendStep]]:
         shape = self.shapes[model.id]
-        each = self._tuning(defence, shape) if shape else 1e-4
-        mixed = plugins.load("defences", defence.name).complement
+        each = self.tuning(model, defence)
+        plugin = plugins.load("defences", defence.name)
         found = []
-        for cuts, items in self._together(complement, each):
+        for cuts, items in self._together(drawn.complement, each):
             needed = {item.world for item in items}
-            draws = [one.step for one in base if one.step and needed & {item.world for item in one.items}]
+            base, public = (_of_worlds(one, needed) for one in (drawn.base, drawn.public))
             files = [step for step in trained if needed & set(step.settings.worlds)]
             settings = DefendStep(
                 model=model.name, model_settings=model.settings, training=self._training(model),
@@ -192,8 +199,9 @@ class TaskPlan(TaskContext):
                 directions=tuple((item.world, item.from_world) for item in items),
             )  # fmt: skip
             inputs: dict[str, Input] = {
-                "data": self.data, "draw": [(step, "table") for step in draws],
-                "complement": [(cut.step, "table") for cut in cuts if cut.step] if mixed else [],
+                "data": self.data, "draw": base,
+                "complement": [(cut.step, "table") for cut in cuts if cut.step] if plugin.complement else [],
+                "public": public if plugin.public else [],
                 **{name: [(step, name) for step in files] for name in FILES.values()},
             }  # fmt: skip
             found += self._parts([model.name, defence.name], settings, inputs, (model, defence), items, each)
@@ -215,6 +223,8 @@ class TaskPlan(TaskContext):
         number = {"victim": population.victims, "shadow": population.splits * population.shadows}
         sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
+        # the size of the public pool decides which rows these are
+        public = [self.experiment.population.public_share] if inputs.get("public") else []
         modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
         copies = 12 if isinstance(settings, DefendStep) else 4
@@ -229,7 +239,7 @@ class TaskPlan(TaskContext):
                 add(
                     self.steps, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
                     dataclasses.replace(settings, part=(i, count)), inputs, outputs=tables_named(*FILES.values()),
-                    family=[settings.stage, settings.deciding(), *self.drawn], modules=modules, models=models, seconds=models * each,
+                    family=[settings.stage, settings.deciding(), *self.drawn, *public], modules=modules, models=models, seconds=models * each,
                     mb=models * weights * 4e-6, mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )
             )  # fmt: skip

@@ -72,15 +72,10 @@ def write(
         style=_ours(STYLE),
         script=_ours(SCRIPT),
         sections=SECTIONS,
-        findings=[
-            *findings.findings(frames, tau=float(experiment.get("tau", 0.1)), swept="sensitivity" in frames),
-            *published.sentences(select.against_half(frames["leakage"])),
-            *_settings(frames),
-            *_tally(frames["claims"]),
-        ],
+        findings=_found(frames, float(experiment.get("tau", 0.1))),
         warnings=[
-            *(f"Left out: {line}." for line in absent),
-            *(f"Caution: {line}." for line in cautions),
+            *_noted("Left out", absent),
+            *_noted("Caution", cautions),
             *placebo.warnings(frames),
             *findings.warnings(frames),
         ],
@@ -103,6 +98,20 @@ def write(
     atomic.write(output, text.encode())
     seal.write_manifest(output.with_suffix(".sha256"), [output])
     return output
+
+
+def _found(frames: Mapping[str, pd.DataFrame], tau: float) -> list[str]:
+    """Return what was found, a sentence or two each."""
+    return [
+        *findings.findings(frames, tau=tau, swept="sensitivity" in frames),
+        *published.sentences(select.against_half(frames["leakage"])),
+        *_settings(frames),
+        *_tally(frames["claims"]),
+    ]
+
+
+def _noted(what: str, lines: Iterable[str]) -> list[str]:
+    return [f"{what}: {line}." for line in lines]
 
 
 def _ours(text: str):
@@ -409,10 +418,10 @@ def _bounds(frame: pd.DataFrame) -> dict[str, Any]:
     ]
     shares = [*(f"{form}_holds" for form in FORMS), "small"]
     cells = []
-    for row in _sorted(rows):
-        found = [_value(row, name) for name in ("delta_eo", "w", "beta", "gap")]
-        found += [_cell(report_words.percent(row[name]), row[name]) for name in shares]
-        cells.append([*_keys(row), *found, _cell(str(row["models"]), row["models"])])
+    for one in _sorted(rows):
+        found = [_value(one, name) for name in ("delta_eo", "w", "beta", "gap")]
+        found += [_cell(report_words.percent(one[name]), one[name]) for name in shares]
+        cells.append([*_keys(one), *found, _cell(str(one["models"]), one["models"])])
     note = (
         "Share of models for which a bootstrap does not contradict each form of the bound. All forms are about the gap of a "
         "fixed model."

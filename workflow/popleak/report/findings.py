@@ -33,8 +33,6 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     """Return what was asked, as pairs of term and text."""
     models, leakage = tables["models"], tables["leakage"]
     known = [name for name in ("unaware", "aware", "informed") if (leakage["knowledge"] == name).any()]
-    others = leakage[leakage["shadow_model"].notna() & (leakage["shadow_model"] != leakage["model"])]
-    population = experiment.get("population") or {}
     victims = select.plain(models[models["role"] == "victim"])
     frame = victims if len(victims) else leakage
     rows = [
@@ -53,16 +51,26 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         ("Defences", listed(defences(frame["defence"]))),
         ("Adversaries", listed(adversary_name(name) for name in adversaries(leakage["adversary"]) if name != "best")),
         ("Knowledge", listed(known)),
-        (
-            "Poisoned share of a draw",
-            listed(f"{share:g}" for share in sorted(set(leakage["poison"].dropna())) if share),
-        ),
-        ("Other shadows", listed(sorted(set(others["shadow_model"])))),
-        (
-            "Answers to a repeated query",
-            listed(str(int(many)) for many in sorted(set(leakage["repeats"].dropna())) if many > 1),
-        ),
+        *_beyond(leakage),
     ]
+    rows += _how_many(victims, experiment.get("population") or {})
+    return [(term, text) for term, text in rows if text]
+
+
+def _beyond(leakage: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what was asked beyond the plain game, as pairs of term and text."""
+    shares, repeats = (sorted(set(leakage[name].dropna())) for name in ("poison", "repeats"))
+    others = leakage[leakage["shadow_model"].notna() & (leakage["shadow_model"] != leakage["model"])]
+    return [
+        ("Poisoned share of a draw", listed(f"{share:g}" for share in shares if share)),
+        ("Other shadows", listed(sorted(set(others["shadow_model"])))),
+        ("Answers to a repeated query", listed(str(int(many)) for many in repeats if many > 1)),
+    ]
+
+
+def _how_many(victims: pd.DataFrame, population: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return how many victims and shadow models there are, as pairs of term and text."""
+    rows = []
     if len(victims):
         keys = [*select.FACET, *select.PAIR, "defence", "world"]
         sizes = victims.groupby(keys).size()
@@ -76,7 +84,7 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         )
     if population.get("shadows"):
         rows.append(("Shadow models", f"{population['shadows']} for each world, defence and pool split"))
-    return [(term, text) for term, text in rows if text]
+    return rows
 
 
 def matrix(leakage: pd.DataFrame) -> dict[str, Any] | None:
@@ -161,7 +169,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
     lines += placebo.findings(tables)
     lines += _given_the_rows(tables["leakage"], several)
     chosen = select.of(main, defence=name)
-    if len(chosen):
+    if name is not None and len(chosen):
         above, under = (int((chosen["against_chance"] == word).sum()) for word in (ABOVE, BELOW))
         said = _each(chosen, "accuracy", several)
         lines.append(

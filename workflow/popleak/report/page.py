@@ -93,8 +93,8 @@ def write(
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
         frames[table].to_csv(inner / f"{table}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    for file, content in pictures.items():
-        atomic.write(inner / file, content)
+    for picture, content in pictures.items():
+        atomic.write(inner / picture, content)
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
     atomic.write(inner / BLOCK, text.encode())
     renew(folder, page)
@@ -106,8 +106,8 @@ def renew(folder: Path, page: Path) -> None:
     Raises PopleakError if the README lacks the markers or a file of a page is missing; nothing is written then.
     """
     whole, found = readme.around(page, *readme.MARKERS), pages(folder)
-    for path, text in found.items():
-        atomic.write(path, text.encode())
+    for path, content in found.items():
+        atomic.write(path, content.encode())
     overview.write(folder)
     readme.put(page, whole, readme.block(folder, root=page.parent))
 

@@ -104,7 +104,8 @@ def _type(field: Any) -> str:
         if found == "dict":
             return "mapping"
         if isinstance(annotation, type):
-            return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(found, found)
+            words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+            return words.get(annotation.__name__, annotation.__name__)
         return " or ".join(dict.fromkeys(name(one) for one in arguments))
 
     limits = [
@@ -177,6 +178,8 @@ def _plugins() -> str:
                 value = getattr(plugin, key, None)
                 if value:
                     parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
+            if kind == "defences" and (said := "; ".join(plugin.declared())):
+                parts.append(f"{said[0].upper()}{said[1:]}.")
             if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
                 parts.append(_fields(plugin.Settings))
     return "\n\n".join(parts) + "\n"

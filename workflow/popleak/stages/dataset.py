@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from ..core import plugins, trouble
 from ..core.errors import PopleakError
 from ..core.seeds import generator
 from ..datasets._fetch import verify
+from ..datasets._tables import measured, shares
 from ..datasets.base import Records
 from ..steps.dataset import DatasetStep
 from ..store import arrays, seal
@@ -35,9 +38,10 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
         options=options,
         seed=settings.seed or 0,
     )
+    names, shape = plugin.classes(options), plugin.shape(options)
     if settings.placebo is not None:
-        records = permuted(records, **dataclasses.asdict(settings.placebo))
-    check(records, settings.dataset)
+        records = permuted(records, **dataclasses.asdict(settings.placebo), classes=len(names))
+    check(records, settings.dataset, len(names), shape)
     if settings.attribute_in_features:
         records = with_attribute(records, plugin.attribute(settings.attribute, options)[0], settings.dataset)
     count = len(records.y)
@@ -67,14 +71,23 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
             facts=dict(records.facts),
             card=dataclasses.asdict(plugin.card(options)),
             rows=count,
-            label_rate=float(records.y.mean()),
+            classes=list(names),
+            shape=None if shape is None else list(shape),
             group_share=float(records.a.mean()),
-            group_label_rates=[float(records.y[records.a == group].mean()) for group in (0, 1)],
+            **rates(records, len(names)),
         ),
     )
 
 
-def permuted(records: Records, *, seed: int, key: str, number: int) -> Records:
+def rates(records: Records, classes: int) -> dict[str, Any]:
+    """Return the label rate, over all and by group; of more than two classes the rate of each."""
+    each = [records.y[records.a == group] for group in (0, 1)]
+    if classes == 2:
+        return {"label_rate": float(records.y.mean()), "group_label_rates": [float(y.mean()) for y in each]}
+    return {"class_rates": shares(records.y, classes), "group_class_rates": [shares(y, classes) for y in each]}
+
+
+def permuted(records: Records, *, seed: int, key: str, number: int, classes: int = 2) -> Records:
     """Return the records with their group column permuted, so that it says nothing of x and y; all else stays with its row.
 
     What is permuted are units, of which each is one draw from the population: the groups of a unit's rows go, in a random order, to
@@ -93,8 +106,10 @@ def permuted(records: Records, *, seed: int, key: str, number: int) -> Records:
         alike = first[size == rows_each]
         places = alike[:, None] + np.arange(rows_each)
         a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
-    rates = [float(records.y[a == group].mean()) for group in (0, 1)]
-    return dataclasses.replace(records, a=a, facts={**records.facts, "group_rates": rates})
+    found = measured(y=records.y, a=a, classes=classes)
+    return dataclasses.replace(
+        records, a=a, facts={**records.facts, **{key: found[key] for key in found if key.endswith("_rates")}}
+    )
 
 
 def with_attribute(records: Records, attribute: str, name: str) -> Records:
@@ -112,9 +127,13 @@ def with_attribute(records: Records, attribute: str, name: str) -> Records:
     )
 
 
-def check(records: Records, name: str) -> None:
-    """Raise PopleakError unless `records` keep the dataset contract: shapes, finite features, all four (y, a) cells filled."""
+def check(records: Records, name: str, classes: int = 2, shape: Sequence[int] | None = None) -> None:
+    """Raise PopleakError unless `records` keep the dataset contract: shapes, finite features, labels 0..C-1, all (y, a) cells filled."""
     count = len(records.y)
+    if shape is not None and math.prod(shape) != len(records.features):
+        raise PopleakError(
+            f"dataset {name}: a record of shape {' x '.join(map(str, shape))} has {math.prod(shape)} numbers, not {len(records.features)}"
+        )
     if records.x.shape != (count, len(records.features)) or len(records.a) != count:
         raise PopleakError(
             f"dataset {name}: x {records.x.shape}, {count} labels, {len(records.a)} groups, {len(records.features)} features disagree"
@@ -124,7 +143,9 @@ def check(records: Records, name: str) -> None:
         raise PopleakError(
             f"dataset {name}: feature {bad!r} has a value that is not finite: the loader must replace it"
         )
-    for label in (0, 1):
+    if not ((records.y >= 0) & (records.y < classes)).all():
+        raise PopleakError(f"dataset {name}: labels must lie in 0 to {classes - 1}, its {classes} classes")
+    for label in range(classes):
         for group in (0, 1):
             if not ((records.y == label) & (records.a == group)).any():
                 raise PopleakError(

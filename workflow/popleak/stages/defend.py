@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from ..core.errors import PopleakError
 from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
 from ..core.settings import Settings
-from ..defences.base import Data, Defence, Population, Validation
-from ..engine.fit import Progress, hold_out, predict_rows
+from ..defences.base import Defence, Owner, Population, Validation
+from ..engine.fit import Objective, Progress, hold_out, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
@@ -26,38 +26,56 @@ from ..store.populations import write as write_models
 from ..store.reuse import no_keys
 from . import train
 
+if TYPE_CHECKING:
+    from ..engine.eo import Penalty
 
-class Owner:
-    """What a defence trains with: the engine, the models' seeds (K,), and their whole draws S_0 (K, n), cut into the rows
-    that the base models were trained on (`kept`) and those held out (`held`)."""
 
-    def __init__(self, fitter: train.Fitter, base: np.ndarray, seeds: np.ndarray, progress: Progress) -> None:
-        self.fitter, self.seeds, self.progress = fitter, seeds, progress
-        self.kept, self.held = hold_out(base, seeds, fitter.validation)
+class FittingOwner(Owner):
+    """The owners of K models that the engine trains, or a closed form fits."""
 
-    def data(self, complement: np.ndarray, mixing: Mixing) -> Data:
-        """Return what a defence is given: the rows that the base models were trained on, and complements (K, n) to mix with them."""
-        y, a = self.fitter.records.y, self.fitter.records.a
-        return Data(self.kept, y[self.kept], a[self.kept], complement, y[complement], a[complement], mixing)
+    def __init__(
+        self,
+        fitter: train.Fitter,
+        population: Population,
+        seeds: np.ndarray,
+        draw: np.ndarray,
+        *,
+        complement: np.ndarray,
+        public: np.ndarray,
+        mixing: Mixing,
+        defence: Defence,
+        progress: Progress | None = None,
+    ) -> None:
+        """draw, complement, public: rows (K, n) or (K, 0), see `defences.base.Owner`; defence: the one that asks."""
+        self.fitter, self.defence, self.progress = fitter, defence, progress
+        self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
+        self.classes = fitter.classes
+        self.population, self.seeds, self.mixing = population, seeds, mixing
+        self.draw, self.complement, self.public = draw, complement, public
+        self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
 
     def train(
         self,
         rows: np.ndarray,
-        part: slice | np.ndarray,
         *,
-        start: np.ndarray | None,
+        part: slice | np.ndarray = slice(None),
+        start: np.ndarray | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
-        penalty: Any = None,
+        targets: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        clip: float | None = None,
+        noise: float = 0.0,
+        penalty: Penalty | None = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
     ) -> tuple[Population, Validation | None]:
-        """Train models `part` on `rows` (k, n); return them and what they do on their validation rows, None without an EO term.
-
-        start (k, P): weights to go on from; None starts again from the models' initial weights. epochs, learning_rate: None is
-        what the base models were trained with. penalty: the EO term. extra (k, e): rows that only the EO term sees. held_out: the EO
-        term sees half of the held-out rows and nothing else, and the other half is left for validation.
-        """
+        objective = Objective(targets, weights, mask, clip, noise)
+        if undeclared := set(objective.wants()) - set(self.defence.wants):
+            raise PopleakError(
+                f"defence {self.defence.name!r}: it trains with {', '.join(sorted(undeclared))}, which its `wants` does not declare: add it there"
+            )
         seeds = self.seeds[part]
         nothing = np.empty((len(rows), 0), dtype=np.int64)
         aside, clean = self._aside(rows, part) if penalty is not None else (nothing, nothing.astype(bool))
@@ -78,6 +96,7 @@ class Owner:
             penalty=penalty,
             extra=extra,
             extra_only=held_out,
+            objective=objective,
             progress=self.progress,
             **more,
         )
@@ -87,14 +106,22 @@ class Owner:
             return found, None
         return found, self._validation(fitted.weights, aside, clean)
 
+    def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return self.fitter.predict(weights, rows)
+
+    def last_layer(self) -> np.ndarray:
+        if self.fitter.build is None:
+            raise PopleakError(f"defence {self.defence.name!r}: a model in closed form has no layers")
+        return last_layer(self.fitter.build)
+
     def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen:
         rehearsed rows are rows of S_0, and a defence may give a row twice."""
         tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.validation)
-        aside = np.concatenate([self.held[part], tuned_out], 1)
+        aside = np.concatenate([self.held_out[part], tuned_out], 1)
         # no model holds a record beside its poisoned twin (`draw`), so ids tell
         clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(len(self.fitter.records.y), dtype=bool)
-        for k, seen in enumerate(zip(self.kept[part], tuned, strict=True)):
+        for k, seen in enumerate(zip(self.base[part], tuned, strict=True)):
             for rows_of in seen:
                 trained[rows_of] = True
             clean[k] = ~trained[aside[k]]
@@ -105,15 +132,14 @@ class Owner:
     def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
         """Return what each model does on its own clean rows of (k, v)."""
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
-        if not rows.shape[1]:
+        if not rows.shape[1] or self.fitter.records.classes > 2:  # nothing is chosen on rates of more than two classes
             return Validation(positives, counts)
-        records, how, build, table = self.fitter.records, self.fitter.how, self.fitter.build, self.fitter.table
-        if build is None or table is None:  # no penalty is asked of a closed form
+        if self.fitter.build is None:  # no penalty is asked of a closed form
             return Validation(positives, counts)
-        scores = predict_rows(build, weights, table, rows, threads=how.threads, device=how.device)
+        scores = self.fitter.predict(weights, rows)
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):
             kept = row[ok]
-            (positives[k],), counts[k] = cell_positives(score[ok][None], records.y[kept], records.a[kept])
+            (positives[k],), counts[k] = cell_positives(score[ok][None], self.y[kept], self.a[kept])
         return Validation(positives, counts)
 
 
@@ -123,6 +149,7 @@ def run(
     data: Path,
     draw: Sequence[Path],
     complement: Sequence[Path] = (),
+    public: Sequence[Path] = (),
     base_victims: Sequence[Path],
     base_shadows: Sequence[Path],
     victims: Path,
@@ -134,7 +161,7 @@ def run(
     """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
 
     draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from; complement: the draws
-    of the directions, none for a defence that trains on none.
+    of the directions; public: the public rows of these worlds' models; either none for a defence that trains on none.
     """
     models: dict[Role, Sequence[Path]] = {"victim": base_victims, "shadow": base_shadows}
     outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
@@ -142,38 +169,42 @@ def run(
     records = known(data, worlds)
     defence = plugins.load("defences", settings.defence)
     own = defence.Settings.model_validate(settings.defence_settings)
-    inputs = [data, *draw, *complement, *(path for role in ROLES for path in models[role])]
+    inputs = [data, *draw, *complement, *public, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
         stage="defend", step=step, settings=settings.plain(), code=code, inputs=inputs, device=how.resolved()
     )
     fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
     there = train.shelf(facts, settings, outputs, fitter)
     label_rate = float(records.y[: fitter.size].mean())
+    names = (*train.MADE, *(["state"] if defence.finishes else []))
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings.directions:
-            base_draws = draws_of(draw, world, world)
-            other_draws = draws_of(complement, world, other_world) if defence.complement else None
+            drawn = {"base": draws_of(draw, world, world)}
+            if defence.complement:
+                drawn["complement"] = draws_of(complement, world, other_world)
+            if defence.public:
+                drawn["public"] = draws_of(public, world, world)
             for role in ROLES:
-                keys, rows = of_role(base_draws, role, settings.part)
+                found = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
+                keys, rows = found["base"]
                 if role not in settings.roles:
                     write_models(writers[role], empty(keys), no_keys())
                     continue
-                seeds, other = keys["seed"], rows[:, :0]
-                if other_draws is not None:
-                    other_keys, other = of_role(other_draws, role, settings.part)
-                    seeds = other_keys["seed"]
                 base = matching(read_models(models[role], world=world), keys["seed"])
-                if base is None or not np.array_equal(keys["seed"], seeds):
-                    named = " and ".join(str(path) for path in (draw[0], *complement[:1]))
+                if base is None or not all(np.array_equal(keys["seed"], one["seed"]) for one, _ in found.values()):
+                    named = " and ".join(str(path) for path in (draw[0], *complement[:1], *public[:1]))
                     raise PopleakError(f"{models[role][0]}: holds models other than {named}: delete it and run again")
-                made_of = there.keys(keys["seed"], rows, other, base.weights)
+                others = {name: found[name][1] if name in found else rows[:, :0] for name in ("complement", "public")}
+                made_of = there.keys(keys["seed"], rows, *others.values(), base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
-                make = functools.partial(defended, defence, own, fitter, base, rows, other, mixing, what)
-                found = there.complete(role, world, other_world, made_of, train.MADE, make)
+                make = functools.partial(defended, defence, own, fitter, base, rows, others, mixing, what)
+                made = there.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}
-                write_models(writers[role], Models(keys, *(found[name] for name in train.MADE)), made_of)
+                state = made.get("state", np.empty((len(rows), 0)))
+                after = Models(keys=keys, state=state, **{name: made[name] for name in train.MADE})
+                write_models(writers[role], after, made_of)
     there.tell()
 
 
@@ -191,22 +222,35 @@ def defended(
     fitter: train.Fitter,
     base: Models,
     rows: np.ndarray,
-    other: np.ndarray,
+    others: Mapping[str, np.ndarray],
     mixing: Mixing,
     what: str,
     part: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Return the columns of models `part` (k,) of those with draws `rows` (K, n) and complements `other` (K, n)."""
-    rows, other, seeds = rows[part], other[part], base.keys["seed"][part]
-    owner = Owner(fitter, rows, seeds, Progress(what, len(part)))
+    """Return the columns of models `part` (k,) of those with draws `rows` (K, n), complements and public rows `others`, each (K, n)
+    or (K, 0)."""
     names = Population.__dataclass_fields__
     before = Population(*(getattr(base, name)[part] for name in names))
-    after = defence.apply(
-        population=before, data=owner.data(other, mixing), train=owner.train, seeds=seeds, settings=own
-    )
+    owner = FittingOwner(
+        fitter, before, base.keys["seed"][part], rows[part], complement=others["complement"][part], public=others["public"][part],
+        mixing=mixing, defence=defence, progress=Progress(what, len(part)),
+    )  # fmt: skip
+    after = defence.apply(owner, own)
     weights = after.weights.astype(np.float32)
     way = travel(before.weights, weights) if fitter.model.gradient else np.full(len(part), np.nan)
-    return {name: getattr(after, name) for name in names} | {"weights": weights, "travel": way}
+    made = {name: getattr(after, name) for name in names} | {"weights": weights, "travel": way}
+    return made | ({"state": finished(defence, owner, after, own)} if defence.finishes else {})
+
+
+def finished(defence: Defence, owner: Owner, population: Population, own: Settings) -> np.ndarray:
+    """Return the state (K, S) that a defence keeps with its models. Raises PopleakError where it is no such thing."""
+    state = np.asarray(defence.finish(owner, population, own), dtype=np.float64)
+    if state.ndim != 2 or len(state) != len(owner.seeds) or not state.shape[1] or not np.isfinite(state).all():
+        raise PopleakError(
+            f"defence {defence.name!r}: its state must be finite numbers (models, at least 1), here for {len(owner.seeds)} models, not "
+            f"of shape {state.shape}"
+        )
+    return state
 
 
 def travel(before: np.ndarray, after: np.ndarray) -> np.ndarray:

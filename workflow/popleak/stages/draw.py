@@ -1,8 +1,9 @@
 """Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
 
-Three purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
-other world of a pair, out of the rows that are not in the model's own S_0; that is drawn again, from its seed. `query`: the
-query set of each pool split, and for each pair which of its points stand for which world.
+Four purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
+other world of a pair, out of the rows that are not in the model's own S_0; that is drawn again, from its seed. `public`: rows of
+the public pool for the same models, whatever their world. `query`: the query set of each pool split, and for each pair which of
+its points stand for which world.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..core.errors import PopleakError
 from ..core.needs import counts, half_up
-from ..core.protocols import ROLES
+from ..core.protocols import ROLES, Role
 from ..core.seeds import derive, generator
 from ..steps.draw import Drawn, DrawStep, ModelDraw, PointsOf, QueryDraw
 from ..store import arrays
@@ -64,15 +65,16 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
         settings=settings.plain(),
         code=code,
         inputs=[data, pools],
-        label_rate=float(records.y.mean()),
+        label_rate=records.label_rate,
     )
     with store.Writer(output, facts) as writer:
         if isinstance(settings, QueryDraw):
             for pair in settings.pairs:
                 writer.add(_query(settings, pair, records, splits))
         elif isinstance(settings, ModelDraw):
+            drawn = _public if settings.purpose == "public" else _training
             for one in settings.draws:
-                writer.add(_training(settings, one, records, splits))
+                writer.add(drawn(settings, one, records, splits))
 
 
 def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
@@ -83,8 +85,8 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
     clean_part = law(one.ratio, settings.rows - slipped)
     asked = {key: size + (turned[key] if turned else 0) for key, size in wanted.items()}
     by = " by a model's own draw and a complement that shares none of its rows" if turned else ""
-    each = {"victim": settings.victims // len(splits), "shadow": settings.shadows}
-    columns: dict[str, list] = {name: [] for name in ("role", "split", "model_index", "seed", "ratio")}
+    each = _each(settings, splits)
+    columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows = []
     poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
     taken = np.zeros(len(records.y), dtype=bool)
@@ -95,8 +97,7 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
             inside[poison[number] - len(records.y)] = False
             strata = _strata(asked, records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
             for index in range(each[role]):
-                # the seed is the base model's, whatever the purpose: draw, defence and control of one model are paired
-                seed = derive(settings.seed, settings.key, "model", role, number, clean(one.world), index)
+                seed = _seed(settings, one, role, number, index)
                 rng = generator(seed, "base", clean(one.world))
                 drawn = draw_one(wanted, strata, rng)
                 slip = poison[number]
@@ -108,6 +109,46 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
                 rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
+    return _table(one, columns, rows)
+
+
+def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    """Return public rows for each model of a world: any of the pool's, whatever their group and label, drawn without replacement."""
+    columns: dict[str, list] = {name: [] for name in COLUMNS}
+    rows = []
+    each = _each(settings, splits)
+    for role in ROLES:
+        for number, pool in splits.items():
+            there = np.flatnonzero(pool == split.POOLS.index("public"))
+            if len(there) < settings.rows:
+                raise PopleakError(
+                    f"{settings.key}, public pool: {settings.rows} rows are asked for, but the pool holds {len(there)}: lower the task's `rows`, "
+                    f"or raise population.public_share"
+                )
+            for index in range(each[role]):
+                seed = _seed(settings, one, role, number, index)
+                drawn = generator(seed, "public").choice(there, settings.rows, replace=False)
+                rows.append(drawn)
+                for name, value in zip(COLUMNS, (role, number, index, seed, records.a[drawn].mean()), strict=True):
+                    columns[name].append(value)
+    return _table(one, columns, rows)
+
+
+COLUMNS = ("role", "split", "model_index", "seed", "ratio")
+"""What is told of each model beside its worlds and rows."""
+
+
+def _each(settings: ModelDraw, splits: Mapping[int, np.ndarray]) -> dict[Role, int]:
+    """Return the number of models of a world in each split, by role."""
+    return {"victim": settings.victims // len(splits), "shadow": settings.shadows}
+
+
+def _seed(settings: ModelDraw, one: Drawn, role: Role, split: int, index: int) -> int:
+    """Return a model's seed. It is the base model's, whatever the purpose: draw, defence and control of one model are paired."""
+    return derive(settings.seed, settings.key, "model", role, split, clean(one.world), index)
+
+
+def _table(one: Drawn, columns: Mapping[str, list], rows: list[np.ndarray]) -> dict[str, Any]:
     return {
         "world": [one.world] * len(rows),
         "from_world": [one.from_world] * len(rows),
@@ -160,7 +201,7 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
         rng = generator(settings.seed, settings.key, "query", number)
         rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
         origin[i] = origins(records.y[rows[i]], records.a[rows[i]], one.ratios, settings.mode, float(records.y.mean()))
-        if records.cell is not None:
+        if records.cell is not None and records.classes == 2:
             inside = pool == 0
             law = np.zeros((2, int(records.cell.max()) + 1, 2), dtype=np.int64)
             np.add.at(law, (records.a[inside], records.cell[inside], records.y[inside]), 1)
@@ -175,6 +216,7 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
     }
     if records.cell is not None:
         columns["cell"] = arrays.fixed(records.cell[rows])
+    if laws:
         columns["law"] = arrays.fixed(np.array(laws))
     return columns
 

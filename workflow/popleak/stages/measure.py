@@ -16,7 +16,7 @@ import numpy as np
 from ..core import needs
 from ..core.seeds import generator
 from ..measures import bounds as forms
-from ..measures import bounds_finer, fairness, squares
+from ..measures import bounds_finer, classes, fairness, squares
 from ..steps.arms import Arm
 from ..steps.games import Pair, Played
 from ..steps.measure import MeasureStep
@@ -34,21 +34,22 @@ DRAWS = 400
 """Bootstrap draws of a model's bounds."""
 QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
 KEPT = ("split", "model_index", "seed", "ratio")
-TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights"))
+TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", "state"))
 """What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed", "fpr_difference_squared", "tpr_difference_squared",
+    "small_cells",
 )  # fmt: skip
-"""Columns of `models` that victims have and shadows do not."""
+"""Columns of `models` that victims have and shadows do not; null are those that two classes alone, or more than two, have no value of."""
 
 
 class Pool(NamedTuple):
     """A query pool of m rows, in random order, so that rows taken in turn are random halves.
 
     rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None where the dataset knows none; weights
-    (m,): those that bring the groups to their shares in the dataset; halved (2, 2, 2): how many rows, by half, label and group; unseen
-    (2, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
+    (m,): those that bring the groups to their shares in the dataset; halved (2, C, 2): how many rows, by half, label and group; unseen
+    (C, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
     """
 
     rows: np.ndarray
@@ -58,6 +59,7 @@ class Pool(NamedTuple):
     weights: np.ndarray
     halved: np.ndarray
     unseen: np.ndarray
+    classes: int = 2
 
     @classmethod
     def of(cls, rows: np.ndarray, records: Loaded, unseen: np.ndarray) -> Pool:
@@ -65,8 +67,10 @@ class Pool(NamedTuple):
         y, a, second = records.y[rows], records.a[rows], records.subgroup
         share, there = records.facts["group_share"], (a == 1).mean()
         weights = np.where(a == 1, share / there, (1 - share) / (1 - there))
-        free = np.bincount(2 * records.y[unseen].astype(int) + records.a[unseen], minlength=4).reshape(2, 2)
-        return cls(rows, y, a, None if second is None else second[rows], weights, bounds_finer.halved(y, a), free)
+        several, second = records.classes, None if second is None else second[rows]
+        free = np.bincount(2 * records.y[unseen].astype(int) + records.a[unseen], minlength=2 * several).reshape(-1, 2)
+        halves = bounds_finer.halved(y, a) if several == 2 else classes.halved(y, a, several)
+        return cls(rows, y, a, second, weights, halves, free, several)
 
     @property
     def counts(self) -> np.ndarray:
@@ -78,7 +82,8 @@ class Said(NamedTuple):
     """What K victims said of the rows of their pool: all that the columns of `models` and `bounds` are made of.
 
     keys: columns of `models` that say who they are, each (K,); cells (K, 2, 2, 2, BINS) and groups: the counts of
-    `bounds_finer.score_cells` and, with a second attribute, of `group_cells`; auc, status (K,).
+    `bounds_finer.score_cells` and, with a second attribute, of `group_cells`; of C > 2 classes cells (K, 2, C, 2, C) alone, those of
+    `classes.confusion`; auc, status (K,).
     """
 
     keys: dict[str, np.ndarray]
@@ -89,14 +94,17 @@ class Said(NamedTuple):
 
     @classmethod
     def of(cls, keys: dict[str, np.ndarray], scores: np.ndarray, finite: np.ndarray, pool: Pool) -> Said:
-        """Return what K models with scores (K, m) said; finite (K,): all of a model's weights are finite."""
+        """Return what K models with scores (K, m), or (K, m, C), said; finite (K,): all of a model's weights are finite."""
+        if pool.classes > 2:
+            unknown = np.full(len(scores), np.nan)
+            return cls(keys, classes.confusion(scores, pool.y, pool.a), None, unknown, status(scores, finite))
         second = pool.subgroup
         return cls(
             keys,
             bounds_finer.score_cells(scores, pool.y, pool.a),
             None if second is None else bounds_finer.group_cells(scores, pool.y, pool.a, second)[0],
             fairness.auc(scores, pool.y, weights=pool.weights),
-            fairness.status(scores, finite),
+            status(scores, finite),
         )
 
     @classmethod
@@ -116,11 +124,14 @@ class Said(NamedTuple):
 
 
 class Worlds:
-    """The two worlds' joint laws P(y, a) (2, 2), from the dataset's own rates, and the natural share of group 1."""
+    """The two worlds' joint laws P(y, a) (C, 2), from the dataset's own rates, and the natural share of group 1."""
 
     def __init__(self, ratios: Sequence[float], mode: str, facts: Mapping[str, Any]) -> None:
-        rates = np.array(facts["group_label_rates"])
         self.share = facts["group_share"]
+        if "group_class_rates" in facts:
+            self.joints = [classes.joint(ratio=ratio, rates=facts["group_class_rates"]) for ratio in ratios]
+            return
+        rates = np.array(facts["group_label_rates"])
         self.joints = [
             forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=facts["label_rate"]) for ratio in ratios
         ]
@@ -160,7 +171,8 @@ def run(
             for number, pool in scoring.pools.items():
                 said = Said.together([_side(side[number], b) for b, side in enumerate(sides)])
                 who = {**constant, "defence": defence, **said.keys}
-                model_parts.append({**who, "role": "victim", **fair(said, pool, worlds)})
+                floor = stream(settings, pair, defence, number, "floor")
+                model_parts.append({**who, "role": "victim", **fair(said, pool, worlds, floor)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
             there = stored.read(shadows, pair=pair.pair, arm=arm)
@@ -218,8 +230,8 @@ class Scoring:
             if arm.answers is not None:  # what a user is told, who asks once
                 scores = np.stack(
                     [
-                        self.asking.given(arm.answers, seed, one, 1)[0]
-                        for seed, one in zip(keys["seed"], scores, strict=True)
+                        self.asking.given(arm.answers, seed, one, pool.a, state, 1)[0]
+                        for seed, one, state in zip(keys["seed"], scores, there.state[chosen], strict=True)
                     ]
                 )
             yield Said.of(keys, scores, there.finite[chosen], pool)
@@ -243,18 +255,27 @@ def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str,
     names = [*KEPT, *TOLD, "world"]
     for number in splits:
         mine = there.keys["split"] == number
-        status = fairness.status(there.scores[mine], there.keys["finite"][mine])
+        found = status(there.scores[mine], there.keys["finite"][mine])
         keys = {name: there.keys[name][mine] for name in names}
-        yield {**keys, **{name: np.full(len(status), np.nan) for name in MEASURED}, "status": status}
+        yield {**keys, **{name: np.full(len(found), np.nan) for name in MEASURED}, "status": found}
 
 
-def stream(settings: MeasureStep, pair: Pair, defence: str, split: int) -> np.random.Generator:
-    """Return the bootstrap's own generator of one file of victims: pairs of worlds and poisons share no draws."""
-    return generator(settings.seed, "bootstrap", settings.task, settings.model_id, pair.pair, defence, split)
+def status(scores: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """Return 'diverged', 'constant' or 'ok' for each model with scores (K, m) or (K, m, C); finite (K,): of its weights."""
+    return fairness.status(scores, finite) if scores.ndim == 2 else classes.status(scores, finite)
 
 
-def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
-    """Return the measures of K models: columns of `models`, each (K,)."""
+def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:
+    """Return the own generator of one file of victims, for the bootstrap or `what` else: pairs of worlds and poisons share no draws."""
+    return generator(settings.seed, what, settings.task, settings.model_id, pair.pair, defence, split)
+
+
+def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the measures of K models: columns of `models`, each (K,). rng: of what is simulated, with more than two classes."""
+    unknown = dict.fromkeys(MEASURED, np.full(len(said.auc), np.nan))
+    if pool.classes > 2:
+        several = classes.fair(said.cells, pool.halved, share=worlds.share, joints=worlds.joints, rng=rng)
+        return {**unknown, **several._asdict(), "status": said.status}
     halves = said.positives
     positives = halves.sum(axis=1)
     rates = fairness.rates_of(positives, pool.counts, share=worlds.share)
@@ -269,11 +290,13 @@ def fair(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
         "fpr_difference_squared": squared[:, 0],
         "tpr_difference_squared": squared[:, 1],
     }
-    return {**{name: found[name] for name in MEASURED}, "status": said.status}
+    return {**{name: found.get(name, unknown[name]) for name in MEASURED}, "status": said.status}
 
 
 def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return both sides of every form of the bound for K models: columns of `bounds`, each (K,)."""
+    if pool.classes > 2:
+        return _bound_of_classes(said, pool, worlds, rng)
     halves, counts = said.positives, pool.counts
     positives = halves.sum(axis=1)
     rates = _rate(positives, counts)
@@ -287,13 +310,36 @@ def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> d
         **{name: getattr(found, name) for name in sides},
         "w": np.full(size, found.w),
         "beta": np.full(size, found.beta),
-        **{f"{form}_holds": _holds(getattr(over, form)[0]) for form in over._fields},
+        **_forms(over),
         "smallest_cell": np.full(size, counts.min()),
-        "literal_excess_low": over.literal[0],
-        "literal_excess_high": over.literal[1],
+        "small_cells": np.full(size, np.nan),
         **_halves(_rate(halves, pool.halved), found),
         "queries_to_detect": forms.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
         **_by_scores(said, worlds, rng),
+        **_by_groups(said, pool, worlds),
+    }
+
+
+def _forms(over: forms.Excess) -> dict[str, np.ndarray]:
+    """Return which forms hold, by the limits (2, K) of left minus right side, and these of the literal form."""
+    return {
+        **{f"{form}_holds": _holds(getattr(over, form)[0]) for form in over._fields},
+        "literal_excess_low": over.literal[0],
+        "literal_excess_high": over.literal[1],
+    }
+
+
+def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the same for more than two classes; what is made of scores in bins, or of a second attribute, is null."""
+    found, over = classes.bound(said.cells, pool.halved, worlds.joints, draws=DRAWS, rng=rng)
+    unknown = np.full(len(said.auc), np.nan)
+    numbers = ("adv_scores", "delta_eo_scores", "rhs_scores", "scores_excess_low")
+    nobody = np.full(len(said.auc), None)
+    return {
+        **found._asdict(),
+        **_forms(over),
+        **dict.fromkeys(numbers, unknown),
+        **dict.fromkeys(("scores_holds", "scores_exceed_literal"), nobody),
         **_by_groups(said, pool, worlds),
     }
 

@@ -13,7 +13,7 @@ from ..core import plugins
 from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
 from ..engine.fit import predict
-from ..steps.arms import Arm, AtRandom
+from ..steps.arms import Answering, Arm
 from ..steps.base import Plain
 from ..steps.query import QueryStep
 from ..store import arrays
@@ -96,48 +96,57 @@ class Asking:
         self.repeats, self.records, self.how = repeats, records, how
 
     def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the models' own scores (K, q) on rows (q,) of the records."""
+        """Return the models' own scores (K, q), or (K, q, C) for C > 2 classes, on rows (q,) of the records."""
         return answer(self.model, self.own, weights, self.records, rows, self.how)
 
     @staticmethod
-    def given(arm: AtRandom, seed: int, scores: np.ndarray, repeats: int) -> np.ndarray:
-        """Return what a model with these scores (q,) and this seed answers (repeats, q) under an arm that answers at random."""
+    def given(
+        arm: Answering, seed: int, scores: np.ndarray, group: np.ndarray, state: np.ndarray, repeats: int
+    ) -> np.ndarray:
+        """Return what a model with these scores (q,), state (S,) and seed answers (repeats, q) to points of these groups (q,) under a
+        defence that changes what models say."""
         defence = plugins.load("defences", arm.defence)
         rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
         own = defence.Settings.model_validate(arm.settings)
-        return defence.answer(scores=scores, repeats=repeats, rng=rng, settings=own)
+        return defence.answer(scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=own)
 
     def __call__(
         self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
-        scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
+        scores = np.empty((len(there.weights), _width(sets), *_each(self.records)), dtype=np.float32)
+        group = np.empty(scores.shape[:2], dtype=np.int8)
         for split, asked in sets.items():
             mine = there.keys["split"] == split
             if mine.any():
-                scores[mine] = self.scores(there.weights[mine], asked.rows)
+                scores[mine], group[mine] = self.scores(there.weights[mine], asked.rows), asked.a
         if arm.answers is None:
             yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
             return
-        for repeats in self.repeats:
+        for repeats in self.repeats if arm.answers.randomised else (1,):
             mean, share = np.empty_like(scores), np.empty_like(scores)
             for k, seed in enumerate(there.keys["seed"]):
-                given = self.given(arm.answers, seed, scores[k], repeats)
+                given = self.given(arm.answers, seed, scores[k], group[k], there.state[k], repeats)
                 mean[k], share[k] = given.mean(0), votes(given)
             yield _columns(there, world, pair, arm.arm, repeats, "scores", mean)
             if repeats > 1:
                 yield _columns(there, world, pair, arm.arm, repeats, "labels", share)
 
-    @staticmethod
-    def nobody(pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
+    def nobody(self, pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
         """Return the columns of no answers."""
         keys = {name: np.empty(0, np.int64) for name in KEPT} | {"ratio": np.empty(0)}
-        return _columns(empty(keys), 0, pair, NONE, 1, "scores", np.empty((0, _width(sets)), np.float32))
+        scores = np.empty((0, _width(sets), *_each(self.records)), np.float32)
+        return _columns(empty(keys), 0, pair, NONE, 1, "scores", scores)
 
 
 def votes(given: np.ndarray) -> np.ndarray:
-    """Return the share (q,) of a model's answers (repeats, q) with label 1; where half of them have, the first answer decides, so that
-    a tie leans to neither label."""
+    """Return how often a model's answers name a label: of answers (repeats, q) the share (q,) with label 1, of answers (repeats, q, C) the
+    share (q, C) of each. Where labels are named equally often the first answer decides, so that a tie leans to none of them."""
+    if given.ndim == 3:
+        labels = given.argmax(-1)
+        share = np.stack([(labels == label).mean(axis=0) for label in range(given.shape[-1])], -1, dtype=np.float32)
+        first = np.arange(share.shape[-1]) == labels[0][:, None]
+        return np.where(first & (share < 1), np.nextafter(share, np.float32(1)), share)
     labels = given >= 0.5
     share = labels.mean(axis=0)
     return np.where((share == 0.5) & ~labels[0], np.nextafter(np.float32(0.5), np.float32(0)), share)
@@ -148,6 +157,11 @@ KEPT = ("split", "model_index", "seed", "ratio")
 
 def _width(sets: Mapping[int, Points]) -> int:
     return len(next(iter(sets.values())).rows)
+
+
+def _each(records: Loaded) -> tuple[int, ...]:
+    """Return the shape of what a model answers to one query: nothing for one number, (C,) for C > 2 classes."""
+    return (records.classes,) if records.classes > 2 else ()
 
 
 def _columns(
@@ -165,9 +179,9 @@ def _columns(
 def answer(
     model: Any, own: Any, weights: np.ndarray, records: Loaded, rows: np.ndarray, how: Engine | None = None
 ) -> np.ndarray:
-    """Return scores P(y = 1 | x) (K, q) of models `weights` (K, P) on rows (q,) of the records."""
+    """Return scores of models `weights` (K, P) on rows (q,) of the records: P(y = 1 | x) (K, q), or P(y | x) (K, q, C) for C > 2."""
     if not model.gradient:
         return model.predict(weights, cell=records.cell, rows=rows, settings=own)
     how = how or Engine()
-    build = model.architecture(records.x.shape[1], own)
-    return predict(build, weights, records.x[rows], threads=how.threads, device=how.device)
+    build = model.architecture(records.x.shape[1], own, records.classes)
+    return predict(build, weights, records.x[rows], threads=how.threads, device=how.device, backend=how.backend)

@@ -11,25 +11,30 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import PopleakError
+from ..core.needs import POOLS
 from ..core.seeds import generator
 from ..steps.split import SplitStep
 from ..store import arrays
 from ..store import parquet as store
 from ..store.records import read as read_records
 
-POOLS = ("victim", "adversary", "query")
-
 
 def assign(
-    y: np.ndarray, a: np.ndarray, unit: np.ndarray, shares: tuple[float, float], rng: np.random.Generator
+    y: np.ndarray,
+    a: np.ndarray,
+    unit: np.ndarray,
+    shares: tuple[float, float],
+    rng: np.random.Generator,
+    public: float = 0.0,
 ) -> np.ndarray:
-    """Return the pool (N,) int8 of each row: 0 victim, 1 adversary, 2 query.
+    """Return the pool (N,) int8 of each row: 0 victim, 1 adversary, 2 query, 3 public.
 
-    y, a, unit (N,); shares: of the victim and the adversary pool. Units are cut within strata; a unit's stratum is the
+    y, a, unit (N,); shares: of the victim and the adversary pool; public: of the public pool, which comes out of the query pool and leaves
+    the other two as they are without it. Units are cut within strata; a unit's stratum is the
     set of (y, a) cells of its rows with their counts, which for a unit of one row is its (y, a) cell.
     """
     _, index = np.unique(unit, return_inverse=True)
-    counts = np.zeros((index.max() + 1, 4), dtype=np.int64)
+    counts = np.zeros((index.max() + 1, 2 * max(int(y.max(initial=0)) + 1, 2)), dtype=np.int64)
     np.add.at(counts, (index, 2 * y.astype(int) + a), 1)
     _, stratum = np.unique(counts, axis=0, return_inverse=True)
     stratum = stratum.reshape(-1)
@@ -43,6 +48,8 @@ def assign(
     first, second = shares[0] * edge, (shares[0] + shares[1]) * edge
     pool_of_unit = np.empty(len(order), dtype=np.int8)
     pool_of_unit[order] = (place >= first).astype(np.int8) + (place >= second).astype(np.int8)
+    if public:
+        pool_of_unit[order[place >= (1 - public) * edge]] = POOLS.index("public")
     return pool_of_unit[index]
 
 
@@ -50,7 +57,8 @@ def pools_of(y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: SplitStep
     """Yield the pool (N,) of each row, split by split."""
     shares = settings.victim_share, settings.adversary_share
     for split in range(settings.splits):
-        yield assign(y, a, unit, shares, generator(settings.seed, settings.key, "split", split))
+        rng = generator(settings.seed, settings.key, "split", split)
+        yield assign(y, a, unit, shares, rng, settings.public_share)
 
 
 def run(*, settings: SplitStep, data: Path, output: Path, step: str, code: str) -> None:

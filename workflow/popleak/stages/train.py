@@ -14,7 +14,7 @@ import numpy as np
 from ..core import plugins, typed
 from ..core.errors import PopleakError
 from ..core.protocols import ROLES, Role
-from ..engine.fit import Device, Fitted, Progress, Table, alone, fit, resolve
+from ..engine.fit import Backend, Device, Fitted, Progress, Table, alone, fit, form_of, place_of, predict_rows
 from ..steps.models import ModelsStep
 from ..steps.train import TrainStep
 from ..store import parquet as store
@@ -28,16 +28,17 @@ MADE = ("weights", *FOUND)
 
 @dataclass(frozen=True)
 class Engine:
-    """How the engine works: models at once, threads, device. None of these decides a result beyond rounding."""
+    """How the engine works: models at once, threads, device, backend. None of these decides a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
     device: Device = "cpu"
+    backend: Backend = "auto"
 
     def resolved(self) -> str:
-        """Return the device that is used. Raises PopleakError where the one that the config names is not there."""
+        """Return the device that is used, and the backend where it is forced to another. Raises PopleakError where the one that the config names is not there."""
         try:
-            return resolve(self.device)
+            return place_of(self.device, self.backend)
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
 
@@ -62,12 +63,33 @@ class Fitter:
         self.how = how or How()
         self.records = records
         self.table = Table.of(records.x, records.y, records.a) if self.model.gradient else None
-        self.build = self.model.architecture(records.x.shape[1], self.settings) if self.model.gradient else None
+        self.build = (
+            self.model.architecture(records.x.shape[1], self.settings, records.classes) if self.model.gradient else None
+        )
 
     @property
     def alone(self) -> bool:
         """Return whether a model's bits are the same whatever models are trained beside it."""
-        return self.build is None or alone(self.build, self.how.device)
+        return self.build is None or alone(self.how.device)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes that the models tell apart."""
+        return 2 if self.build is None else form_of(self.build).classes
+
+    def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return scores (K, m), or (K, m, C), of models `weights` (K, P), each on its own rows (K, m), or all on the same (1, m)."""
+        if self.build is None or self.table is None:
+            own = np.broadcast_to(rows, (len(weights), rows.shape[1]))
+            found = [
+                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own[k], settings=self.settings)
+                for k in range(len(weights))
+            ]
+            return np.concatenate(found) if found else np.empty(own.shape, np.float32)
+        how = self.how
+        return predict_rows(
+            self.build, weights, self.table, rows, threads=how.threads, device=how.device, backend=how.backend
+        )
 
     def __call__(
         self,
@@ -92,7 +114,8 @@ class Fitter:
         training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
         how = self.how
         return fit(
-            self.build, self.table, rows, seeds, training, stack=how.stack, threads=how.threads, device=how.device, **more
+            self.build, self.table, rows, seeds, training,
+            stack=how.stack, threads=how.threads, device=how.device, backend=how.backend, **more,
         )  # fmt: skip
 
 
@@ -146,7 +169,7 @@ def run(
                 made_of = there.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
                 found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
-                models = Models(keys, *(found[name] for name in MADE))
+                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: found[name] for name in MADE})
                 write(writers[role], models, made_of, validation_loss=found["validation_loss"])
     there.tell()
 

@@ -8,11 +8,12 @@ from .base import Plain
 
 
 @dataclass(frozen=True, kw_only=True)
-class AtRandom:
-    """A defence that answers at random, and its settings."""
+class Answering:
+    """A defence that changes what models say, and its settings. randomised: it answers with fresh randomness each time."""
 
     defence: str
     settings: Plain
+    randomised: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,4 +29,4 @@ class Arm(Held):
     """An arm whose models are asked; base: they are not defended."""
 
     base: bool
-    answers: AtRandom | None = None
+    answers: Answering | None = None

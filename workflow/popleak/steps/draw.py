@@ -46,7 +46,7 @@ class DrawStep(StepSettings):
     seed: int
     key: str
     mode: RatioMode
-    purpose: Literal["base", "complement", "query"]
+    purpose: Literal["base", "complement", "public", "query"]
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -60,9 +60,10 @@ class DrawStep(StepSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDraw(DrawStep):
-    """Rows for models: S_0 (`base`) or C (`complement`), of `rows` rows each; victims: of all splits; shadows: of each."""
+    """Rows for models: S_0 (`base`), C (`complement`) or public rows (`public`), `rows` rows each; victims: of all splits; shadows: of
+    each."""
 
-    purpose: Literal["base", "complement"]
+    purpose: Literal["base", "complement", "public"]
     draws: tuple[Drawn, ...]
     rows: int
     victims: int

@@ -10,7 +10,8 @@ from .base import StepSettings
 
 @dataclass(frozen=True, kw_only=True)
 class SplitStep(StepSettings):
-    """seed, key: the experiment's seed and the records' key; splits: how many; shares: of the records, the rest is queried."""
+    """seed, key: the experiment's seed and the records' key; splits: how many; shares: of the records, the rest is queried; public_share:
+    0 where no defence trains on public rows."""
 
     stage: ClassVar[str] = "split"
     seed: int
@@ -18,3 +19,4 @@ class SplitStep(StepSettings):
     splits: int
     victim_share: float
     adversary_share: float
+    public_share: float = 0.0

@@ -23,7 +23,8 @@ class Points(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What models answered: columns world, split, model_index, seed, ratio (K,) and `populations.FOUND` (K,); scores (K, q)."""
+    """What models answered: columns world, split, model_index, seed, ratio (K,) and `populations.FOUND` (K,); scores (K, q), P(y = 1 | x),
+    or (K, q, C), P(y | x), for C > 2 classes."""
 
     keys: dict[str, np.ndarray]
     scores: np.ndarray

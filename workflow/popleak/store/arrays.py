@@ -68,17 +68,24 @@ def numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def fixed(values: np.ndarray) -> pa.Array:
-    """Return a 2-D array (rows, width) as an Arrow column of fixed-size lists: one list a row, no copy of the data."""
+    """Return an array (rows, width) as an Arrow column of fixed-size lists: one list a row, no copy of the data. Of an array (rows, width,
+    depth) each entry of a row's list is a list."""
     values = np.ascontiguousarray(values)
-    if values.ndim != 2:
+    if values.ndim < 2:
         raise ValueError(f"expected (rows, width), got shape {values.shape}")
-    return pa.FixedSizeListArray.from_arrays(arrow(values.reshape(-1)), values.shape[1])
+    found = arrow(values.reshape(-1))
+    for width in values.shape[:0:-1]:
+        found = pa.FixedSizeListArray.from_arrays(found, width)
+    return found
 
 
 def matrix(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Return a column of fixed-size lists as an array (rows, width)."""
-    column = _whole(column)
-    return numpy(column.flatten()).reshape(-1, column.type.list_size)
+    """Return a column of fixed-size lists as an array (rows, width); of lists of lists (rows, width, depth)."""
+    column, sizes = _whole(column), []
+    while pa.types.is_fixed_size_list(column.type):
+        sizes.append(column.type.list_size)
+        column = column.flatten()
+    return numpy(column).reshape(-1, *sizes)
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -154,12 +154,13 @@ def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
     """
     words, split = [], []
     for field in schema:
-        nested = pa.types.is_fixed_size_list(field.type)
-        kind = field.type.value_type if nested else field.type
-        if not nested and not pa.types.is_floating(kind):
+        kind, place = field.type, field.name
+        while pa.types.is_fixed_size_list(kind):
+            kind, place = kind.value_type, f"{place}.list.element"
+        if kind == field.type and not pa.types.is_floating(kind):
             words.append(field.name)
         elif kind.bit_width > 8:
-            split.append(f"{field.name}.list.element" if nested else field.name)
+            split.append(place)
     return {"use_dictionary": words, "use_byte_stream_split": split}
 
 

@@ -31,7 +31,7 @@ class Models(NamedTuple):
     """Models of one role: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,).
 
     travel (K,): L2 distance of the weights from those of M_0, in units of the norm of M_0's; NaN where there was no way to go: of
-    base models and of closed forms.
+    base models and of closed forms. state (K, S): what a defence keeps with each model beside its weights, (K, 0) for most.
     """
 
     keys: dict[str, np.ndarray]
@@ -40,6 +40,7 @@ class Models(NamedTuple):
     eo_weight: np.ndarray
     eo_vacuous: np.ndarray
     travel: np.ndarray
+    state: np.ndarray
 
 
 def poisoned(world: str) -> bool:
@@ -62,7 +63,7 @@ def empty(keys: dict[str, np.ndarray]) -> Models:
     """Return no models, with the columns that `keys` has."""
     none = np.empty(0)
     keys = {name: values[:0] for name, values in keys.items()}
-    return Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none, none)
+    return Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none, none, np.empty((0, 0)))
 
 
 def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:
@@ -80,8 +81,11 @@ def of_role(draws: Any, role: str, part: tuple[int, int]) -> tuple[dict[str, np.
 
 
 def write(writer: store.Writer, models: Models, made_of: np.ndarray, **more: np.ndarray) -> None:
-    """Append models of one role. made_of (K, WIDTH): their keys in the sense of `reuse`, the column `key`."""
+    """Append models of one role. made_of (K, WIDTH): their keys in the sense of `reuse`, the column `key`. A file whose models have no
+    state has no such column."""
     found = {name: getattr(models, name) for name in FOUND}
+    if models.state.shape[1]:
+        found["state"] = arrays.fixed(models.state)
     named = {**models.keys, **found, **more, "key": arrays.fixed(made_of)}
     writer.add({**named, "weights": arrays.fixed(models.weights.astype(np.float32))})
 
@@ -92,7 +96,13 @@ def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = No
     found = [table for path in paths if (table := store.read(path, where=where)).num_rows]
     column = {name: np.concatenate([arrays.numpy(table[name]) for table in found]) for name in (*KEYS, *FOUND)}
     weights = np.concatenate([arrays.matrix(table["weights"]) for table in found])
-    return Models({name: column[name] for name in KEYS}, weights, *(column[name] for name in FOUND))
+    state = [arrays.matrix(table["state"]) for table in found if "state" in table.column_names]
+    return Models(
+        keys={name: column[name] for name in KEYS},
+        weights=weights,
+        state=np.concatenate(state) if state else np.empty((len(weights), 0)),
+        **{name: column[name] for name in FOUND},
+    )
 
 
 def matching(models: Models, seeds: np.ndarray) -> Models | None:

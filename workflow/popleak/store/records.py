@@ -15,7 +15,8 @@ from . import parquet as store
 class Loaded(NamedTuple):
     """x (N, d) float32, y, a (N,) int8, unit (N,) int64, cell (N,) int16 or None; facts: the table's metadata.
 
-    subgroup (N,) int8 or None: a second sensitive attribute.
+    subgroup (N,) int8 or None: a second sensitive attribute. Labels are 0..C-1. Records that have a shape of their own are rows of numbers
+    here all the same: they are stored, held out and gathered as rows, and the engine gives them their shape on the way into a module.
     """
 
     x: np.ndarray
@@ -26,6 +27,16 @@ class Loaded(NamedTuple):
     facts: Mapping[str, Any]
     subgroup: np.ndarray | None = None
 
+    @property
+    def classes(self) -> int:
+        """C, the number of the label's classes."""
+        return len(self.facts.get("classes", ("0", "1")))
+
+    @property
+    def label_rate(self) -> float | None:
+        """P(y = 1); None for more than two classes."""
+        return float(self.y.mean()) if self.classes == 2 else None
+
 
 def width(path: str | Path) -> int:
     """Return the number of features of a table written by the stage `dataset`."""
@@ -33,7 +44,7 @@ def width(path: str | Path) -> int:
 
 
 def with_twins(records: Loaded) -> Loaded:
-    """Return the records followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
+    """Return the records, of two classes, followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
 
     def twice(part: np.ndarray) -> np.ndarray:
         return np.concatenate([part, part])

@@ -63,6 +63,13 @@ WITH_BEST = (
     *ADVERSARY[2:],
 )
 
+SMALL_CELLS = Column(
+    "small_cells",
+    "int64",
+    "of labels of more than two classes: (y, a) cells of the pool with fewer than 30 rows, whose labels are left out of `delta_eo`, `gap` and "
+    "the bound; null for two classes",
+)
+
 MODELS = (
     *TASK,
     Column("role", "string", "victim or shadow"),
@@ -78,7 +85,12 @@ MODELS = (
         "accuracy on all rows of the split's query pool, each group weighted by its share in the dataset; null, as all measures "
         "to `tpr_difference_squared`, for shadows, which are not measured",
     ),
-    Column("auc", "double", "area under the ROC curve of the scores against y, on the pool so weighted"),
+    Column(
+        "auc",
+        "double",
+        "area under the ROC curve of the scores against y, on the pool so weighted; of labels of two classes, null for more, as the rates of "
+        "groups and the squared differences",
+    ),
     Column("accuracy_g0", "double", "accuracy on group 0"),
     Column("accuracy_g1", "double", "accuracy on group 1"),
     Column(
@@ -93,10 +105,15 @@ MODELS = (
     Column(
         "delta_eo",
         "double",
-        "largest of |TPR difference| and |FPR difference| between the groups, on the pool: never 0, see `delta_eo_floor`",
+        "largest of |TPR difference| and |FPR difference| between the groups, on the pool: never 0, see `delta_eo_floor`; of more than two "
+        "classes the largest total variation, over labels, between the groups' predictions (see `small_cells`)",
     ),
-    Column("delta_eo_sum", "double", "their sum"),
-    Column("dp_difference", "double", "|difference of positive prediction rates| between the groups"),
+    Column("delta_eo_sum", "double", "their sum; of more than two classes that of the total variations of all labels"),
+    Column(
+        "dp_difference",
+        "double",
+        "|difference of positive prediction rates| between the groups; of more than two classes the total variation of their predictions",
+    ),
     Column(
         "delta_eo_floor",
         "double",
@@ -126,13 +143,14 @@ MODELS = (
     Column(
         "eo_vacuous",
         "double",
-        "share of the EO penalty's terms (two labels a step) that were 0 because a (y, a) cell of the batch was empty",
+        "share of the EO penalty's terms (one a label and step) that were 0 because a (y, a) cell of the batch was empty",
     ),
     Column(
         "travel",
         "double",
         "how far the defence moved the weights: L2 distance from those of M_0 over their norm; null for `none`, closed forms and diverged models",
     ),
+    SMALL_CELLS,
 )
 SCORES = (
     *TASK,
@@ -299,7 +317,11 @@ BOUNDS = (
     Column("beta", "double", "difference of the worlds' label rates"),
     Column("gap", "double", "|accuracy on world 0 - accuracy on world 1|"),
     Column("rhs_literal", "double", "Delta_EO * W"),
-    Column("rhs_corrected", "double", "sum_y qbar(y) W_y delta_y + beta |TPRbar - TNRbar|"),
+    Column(
+        "rhs_corrected",
+        "double",
+        "sum_y qbar(y) W_y delta_y + beta |TPRbar - TNRbar|; of more than two classes the last term is that of the general form",
+    ),
     Column("adv_balanced", "double", "optimal advantage of (yhat, y) in the label-balanced game"),
     Column("rhs_balanced", "double", "Delta_EO * W in the label-balanced game"),
     Column("adv", "double", "optimal advantage of (yhat, y) in the natural game"),
@@ -308,7 +330,11 @@ BOUNDS = (
     Column("corrected_holds", "bool", "the same for gap and rhs_corrected"),
     Column("balanced_holds", "bool", "the same for adv_balanced and rhs_balanced"),
     Column("coupling_holds", "bool", "the same for adv and rhs_coupling"),
-    Column("smallest_cell", "int64", "rows of the pool in the smallest (y, a) cell; below 30 the row is weak evidence"),
+    Column(
+        "smallest_cell",
+        "int64",
+        "rows of the pool in the smallest (y, a) cell, of more than two classes in the smallest that counts; below 30 the row is weak evidence",
+    ),
     *PAIR,
     Column("literal_excess_low", "double", "lower 95 % limit of gap - rhs_literal: bootstrap, corrected for bias"),
     Column("literal_excess_high", "double", "upper limit; at most 0 where equal label rates make the form a theorem"),
@@ -328,7 +354,7 @@ BOUNDS = (
         "adv_scores",
         "double",
         "label-balanced advantage of an adversary who sees (score, y), scores in 10 bins: rule chosen on half of the pool, "
-        "measured on the other, both ways",
+        "measured on the other, both ways; null, as the next five, for more than two classes",
     ),
     Column(
         "delta_eo_scores",
@@ -366,6 +392,7 @@ BOUNDS = (
     Column("rhs_groups", "double", "delta_eo_groups_measured * W"),
     Column("groups_holds", "bool", "as scores_holds, for adv_groups and rhs_groups"),
     Column("smallest_group_cell", "int64", "rows in the smallest (y, a, s) cell; below 30 the six are weak evidence"),
+    SMALL_CELLS,
 )
 CELL = (*TASK, Column("ratios", "string", "the worlds' ratios, separated by spaces"), PAIR[3], DEFENCE, *ADVERSARY)
 ESTIMATES = (

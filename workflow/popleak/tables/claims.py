@@ -47,6 +47,8 @@ LITERAL_SHARE = 0.05
 """C3, C4: a bound that held would be broken, beyond the bootstrap's 2.5 % limit, by few models: at most this share."""
 SMALLEST_CELL = 30
 """C3, C4: rows of `bounds` with a smaller (y, a) cell are left out."""
+SEVERAL = "squared differences of rates are of two classes, and this label has more: see delta_eo, delta_eo_floor and delta_eo_crossed in `models`"
+"""C5: why it is not judged."""
 SETTING = [*GAME, "world"]
 RATE = (0.0, 1.0)
 """What is possible of a rate or a |gap|."""
@@ -298,6 +300,8 @@ def _c5(evidence: Evidence) -> Iterator[Row]:
                 f"models that give one label to all {(mine['status'] == CONSTANT).mean():.2f}"
             )
             verdict, ends = _decided(parts)
+            if mine["small_cells"].notna().any():
+                verdict, lines = Verdict(IDLE, SEVERAL), lines[-1:]
             found, said = evidence.causal(fft, verdict), f"{fft} lowers Delta_EO ({_game(keys)})."
             yield evidence.row("C5", found, said, lines, ends, mine, (*keys, fft))
 

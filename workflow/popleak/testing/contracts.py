@@ -1,6 +1,6 @@
 """What every plugin must do, as checks that strangers can run on theirs.
 
-    from popleak.testing.contracts import check_attack, check_model
+    from popleak.testing.contracts import check_attack, check_defence, check_model
 
     def test_contract():
         check_attack(MyAttack())
@@ -18,7 +18,20 @@ import numpy as np
 
 from ..attacks.base import Access, Attack, Judge, TransductiveJudge
 from ..core.settings import Settings
-from .data import SHADOWS, SIGMAS, VICTIMS, Example, Generate, beta_scores, frozen, made_up, permuted, shadow_access
+from ..defences.base import Defence
+from .data import (
+    SHADOWS,
+    SIGMAS,
+    VICTIMS,
+    Example,
+    Generate,
+    beta_scores,
+    class_scores,
+    frozen,
+    made_up,
+    permuted,
+    shadow_access,
+)
 from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
@@ -33,14 +46,23 @@ __all__ = [
     "beta_scores",
     "check_attack",
     "check_closed_form",
+    "check_defence",
     "check_gradient",
     "check_imports",
     "check_model",
+    "class_scores",
     "frozen",
     "heavy_imports",
     "made_up",
     "permuted",
 ]
+
+
+def check_defence(defence: Defence, *, settings: Settings | None = None) -> None:
+    """Raise AssertionError if `defence` breaks the contract; settings: by default the plugin's."""
+    from .defences import check_defence as check  # with the stages that train, which load pyarrow
+
+    check(defence, settings=settings)
 
 
 def calibrate(attack: Attack, example: Example, settings: Settings) -> Judge:
@@ -100,6 +122,7 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     ):
         assert isinstance(getattr(attack, flag), bool), f"{flag} must be True or False"
     assert attack.seconds >= 0, "seconds must be at least 0"
+    assert attack.classes is None or attack.classes >= 2, "classes must be None or at least 2"
     for name, least in (("reaches", 0.5), ("reaches_many", 0.0), ("estimates_within", 0.0)):
         value = getattr(attack, name)
         assert value is None or least <= value <= 1, f"{name} must be None or from {least} to 1, not {value!r}"
@@ -109,7 +132,11 @@ def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -
     )
     makes = type(attack).calibrate_many is not Attack.calibrate_many
     assert makes or not attack.many, "many = True, but calibrate_many is missing"
-    example = generate(attack, kind="easy")
+    _check_told(attack, generate(attack, kind="easy"))
+
+
+def _check_told(attack: Attack, example: Example) -> None:
+    """The attack says of a game whether it applies and what is known of it, and of the query set what it reads."""
     assert attack.applies(example.game) is True, "applies must return True on the example's game"
     assert attack.refuses(example.game) is None, "refuses must return None on the example's game"
     if attack.access == "weights":
@@ -151,7 +178,9 @@ def check_reads(attack: Attack, generate: Generate, settings: Settings) -> None:
     turned = example._replace(query=example.query._replace(**others))
     victims = np.concatenate([example.victims_0[:5], example.victims_1[:5]])
     found = [scores(calibrate(attack, one, settings), victims) for one in (example, turned)]
-    assert np.array_equal(*found), f"scores depend on {', '.join(others)} of the query set: name them in reads"
+    assert np.array_equal(found[0], found[1]), (
+        f"scores depend on {', '.join(others)} of the query set: name them in reads"
+    )
 
 
 def check_company(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -177,7 +206,7 @@ def check_deterministic(attack: Attack, generate: Generate, settings: Settings) 
             found.append(scores(calibrate(attack, example, settings), example.victims_0[:10]))
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    assert np.array_equal(*found), "calibrating twice on the same shadows gives different scores"
+    assert np.array_equal(found[0], found[1]), "calibrating twice on the same shadows gives different scores"
 
 
 def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
@@ -200,9 +229,11 @@ def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
     if attack.access != "weights" or not attack.ignores_unit_order(settings):
         return
     example, rng = generate(attack, kind="easy"), np.random.default_rng(0)
+    sides = example.game.sides
+    assert sides is not None, "generate must name the sides of its chains in the game"
 
     def renamed(models: np.ndarray) -> np.ndarray:
-        return frozen(np.stack([permuted(model, example.game.sides, rng) for model in models]))
+        return frozen(np.stack([permuted(model, sides, rng) for model in models]))
 
     victims = example.victims_0[:10], renamed(example.victims_0[:10])
     other = example._replace(shadows_0=renamed(example.shadows_0), shadows_1=renamed(example.shadows_1))
@@ -300,10 +331,13 @@ def check_attack(
 ) -> None:
     """Raise AssertionError if `attack` breaks the contract.
 
-    generate, generate_many: by default what makes up models for the attack's access; settings: by default the plugin's.
+    generate, generate_many: by default what makes up models for the attack's access, and for an attack on any number of classes also models of
+    three; settings: by default the plugin's.
     """
     check_imports(attack)
-    for check in ATTACK_CHECKS:
-        check(attack, generate, settings or attack.Settings())
-    for check in MANY_CHECKS if attack.many else ():
-        check(attack, generate_many, settings or attack.Settings())
+    several = [class_scores] if attack.classes is None and generate is made_up else []
+    for made in (generate, *several):
+        for check in ATTACK_CHECKS:
+            check(attack, made, settings or attack.Settings())
+    for check_many in MANY_CHECKS if attack.many else ():
+        check_many(attack, generate_many, settings or attack.Settings())

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..attacks.base import Access, Attack, Game, Query, Records
+from ..attacks.base import Access, Attack, Game, Query, Records, hard_labels
 from ..core.seeds import generator
 
 VICTIMS, SHADOWS, POINTS, SIGMAS = 100, 20, 100, 4.5
 SIDES = (6, 8, 4, 1)
 """Sides of the made-up chains."""
+CLASSES = 3
+"""Classes of the label for an attack on any number of them, beside two."""
 RECORDS, ROWS = 2000, 200
 """Made-up records and rows of a sample."""
 
@@ -27,6 +29,12 @@ class Example(NamedTuple):
     victims_1: np.ndarray
     query: Query
     game: Game
+
+    @classmethod
+    def of(cls, outputs: Iterable[np.ndarray], query: Query, game: Game) -> Example:
+        """Return the game with these four `outputs`: the shadows' in world 0 and in world 1, then the victims'."""
+        shadows_0, shadows_1, victims_0, victims_1 = outputs
+        return cls(shadows_0, shadows_1, victims_0, victims_1, query, game)
 
 
 Generate = Callable[..., Example]
@@ -82,7 +90,35 @@ def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0)
     ratios = (0.5, 0.5) if kind == "null" else (0.1, 0.9)
     game = Game(*ratios, rows=200, mode="natural", model="logistic", seed=seed)
     shadows, victims = outputs(shadow_access(attack), SHADOWS), outputs(attack.access, VICTIMS)
-    return Example(*shadows, *victims, query=query, game=game)
+    return Example.of([*shadows, *victims], query, game)
+
+
+def class_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
+    """Return models of CLASSES classes, as `beta_scores` does of two: what a model is not sure of is split at random among the other classes."""
+    rng = generator("contract", "classes", kind, seed)
+    example = beta_scores(attack, kind=kind, seed=seed)
+    y = frozen(rng.integers(0, CLASSES, POINTS).astype(np.int8))
+    origin, level = example.query.origin, rng.uniform(0.5, 0.6, POINTS)
+    shift = {"easy": 0.25, "null": 0.0}[kind]
+
+    def outputs(access: Access, world: int, models: int) -> np.ndarray:
+        mean = level + np.where(origin == world, shift, -shift)
+        parts = []
+        for _ in range(2 if access == "pair" else 1):
+            sure = rng.beta(8 * mean, 8 * (1 - mean), size=(models, POINTS))
+            part = rng.dirichlet(np.ones(CLASSES - 1), size=(models, POINTS)) * (1 - sure)[..., None]
+            whole = np.concatenate([sure[..., None], part], axis=2)
+            order = (np.arange(CLASSES) - y[:, None]) % CLASSES  # the true label's column first
+            parts.append(np.take_along_axis(whole, np.broadcast_to(order, whole.shape), 2))
+        found = np.concatenate(parts, axis=1)
+        return frozen((hard_labels(found, classes=CLASSES) if access == "labels" else found).astype(np.float32))
+
+    made = (
+        outputs(access, world, models)
+        for access, models in ((shadow_access(attack), SHADOWS), (attack.access, VICTIMS))
+        for world in (0, 1)
+    )
+    return Example.of(made, example.query._replace(y=y), example.game)
 
 
 def permuted(weights: np.ndarray, sides: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -107,7 +143,7 @@ def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> E
     apart = {"easy": 3.0, "null": 0.0}[kind] * np.linspace(-1, 1, SIDES[0])
 
     def model(world: int) -> np.ndarray:
-        layers = []
+        layers: list[tuple[np.ndarray, np.ndarray]] = []
         for into, out in pairwise(SIDES):
             matrix = rng.normal(0, 0.3, (out, into))
             layers.append((np.abs(matrix) + 0.1 if layers else matrix, rng.normal(0, 0.1, out)))
@@ -122,7 +158,7 @@ def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> E
         return frozen(np.stack([model(world) for _ in range(models)]).astype(np.float32))
 
     made = (outputs(world, models) for models in (SHADOWS, VICTIMS) for world in (0, 1))
-    return Example(*made, example.query, example.game._replace(model="mlp", sides=SIDES))
+    return Example.of(made, example.query, example.game._replace(model="mlp", sides=SIDES))
 
 
 def records(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
@@ -151,7 +187,7 @@ def records(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> 
     made = [outputs(world, models, half) for models, half in halves for world in (0, 1)]
     example = beta_scores(attack, kind=kind, seed=seed)
     game = example.game._replace(ratio_0=ratios[0], ratio_1=ratios[1], rows=ROWS, records=Records(frozen(x), frozen(y)))
-    return Example(*made, example.query, game)
+    return Example.of(made, example.query, game)
 
 
 GENERATE: dict[Access, Generate] = {

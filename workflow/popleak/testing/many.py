@@ -94,7 +94,7 @@ def check_many_deterministic(attack: Attack, generate: GenerateMany, settings: S
             found.append(estimates(calibrate(attack, example, settings), example.victims[1][:10])[0])
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    assert np.array_equal(*found), "calibrating twice on the same shadows gives different estimates"
+    assert np.array_equal(found[0], found[1]), "calibrating twice on the same shadows gives different estimates"
 
 
 def check_many_order(attack: Attack, generate: GenerateMany, settings: Settings) -> None:

@@ -17,10 +17,15 @@ from .data import frozen
 from .plugin import check_imports, check_names
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
+    from ..engine.architecture import Form
+
 FEATURES = 7
-"""Features of the made-up records."""
+"""Features of the made-up records, unless the check is told of others."""
+MORE_CLASSES = 3
+"""Classes of the label for a model that takes any number, beside two."""
 
 
 def check_closed_form(model: Model, settings: Settings) -> None:
@@ -46,11 +51,22 @@ def check_closed_form(model: Model, settings: Settings) -> None:
         model.fit(y=y, cell=None, rows=rows, settings=settings)
 
 
-def check_gradient(model: Model, settings: Settings) -> None:
-    """`build` returns a module from (batch, d) to (batch, 1) logits that the engine can train, score and store."""
+def check_gradient(model: Model, settings: Settings, features: int = FEATURES) -> None:
+    """`build` returns a module from (batch, d) to (batch, 1) logits, or (batch, C), that the engine can train, score and store."""
+    for classes in (2, MORE_CLASSES) if model.classes is None else (model.classes,):
+        check_module(model, settings, features, classes)
+
+
+def check_module(model: Model, settings: Settings, features: int, classes: int) -> None:
+    """`check_gradient` for one number of classes."""
     import torch
 
-    build = functools.partial(model.build, FEATURES, settings)
+    from ..engine.architecture import Form
+
+    form = Form(model.shape(features, settings), classes)
+    form.check(features)
+    more = {} if classes == 2 or model.classes is not None else {"classes": classes}
+    build = functools.partial(model.build, features, settings, **more)
     modules = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
@@ -61,10 +77,27 @@ def check_gradient(model: Model, settings: Settings) -> None:
             f"parameter {name} is lazy: give its shape"
         )
         assert one.dtype == torch.float32, f"parameter {name} must be float32"
-    x = torch.linspace(-2, 2, 5 * FEATURES).reshape(5, FEATURES)
+    x = form.shaped(torch.linspace(-2, 2, 5 * features).reshape(5, features))
+    check_scoring(module, twin, x, form)
+    sides = model.sides(features, settings, **more)
+    if sides is None:
+        check_alone(build, features, form)
+    else:
+        check_chain(module, build, sides)
+    torch.manual_seed(0)
+    module.train()(x.clone()).sum().backward()
+    for name, one in module.named_parameters():
+        assert one.grad is not None or not one.requires_grad, f"no gradient reaches parameter {name}: freeze it"
+
+
+def check_scoring(module: nn.Module, twin: nn.Module, x: torch.Tensor, form: Form) -> None:
+    """In eval mode the logits of x (B, ...) are sound, each of its row alone, and equal to those of `twin`, built with the same seed."""
+    import torch
+
     with torch.no_grad():
         logits = module(x.clone())
-        assert logits.shape == (5, 1), f"logits must be (batch, 1), not {tuple(logits.shape)}"
+        wanted = (len(x), form.outputs)
+        assert logits.shape == wanted, f"logits must be (batch, {form.outputs}), not {tuple(logits.shape)}"
         assert torch.isfinite(logits).all(), "logits must be finite"
         assert torch.equal(logits, module(x.clone())), "in eval mode a module must draw nothing at random"
         assert torch.equal(logits, twin(x.clone())), "the same seed must give the same weights"
@@ -74,38 +107,34 @@ def check_gradient(model: Model, settings: Settings) -> None:
             raise AssertionError("in eval mode a batch of one row must work") from error
         # such scores would depend on which other points are asked
         assert torch.allclose(logits, alone, atol=1e-5), "in eval mode a row's logit must depend on that row alone"
-    sides = model.sides(FEATURES, settings)
-    if sides is None:
-        check_alone(build)
-    else:
-        check_chain(module, build, sides)
-    torch.manual_seed(0)
-    module.train()(x.clone()).sum().backward()
-    for name, one in module.named_parameters():
-        assert one.grad is not None or not one.requires_grad, f"no gradient reaches parameter {name}: freeze it"
 
 
 def check_chain(module: nn.Module, build: Callable[[], nn.Module], sides: tuple[int, ...]) -> None:
     """`build` makes the chain that `sides` tells of, with torch's own initial weights."""
-    from ..engine.fit import Chain, initial_weights
+    from ..engine.fit import Chain, Module, form_of, initial_weights
     from ..engine.stack import sides_of
 
-    assert sides_of(module) == sides, "`build` does not make the chain that `sides` tells of"
-    same = np.array_equal(*(initial_weights(one, np.arange(3)) for one in (build, Chain(sides))))
-    assert same, "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
+    assert sides_of(module, sides[-1]) == sides, "`build` does not make the chain that `sides` tells of"
+    own = Module(build, form_of(Chain(sides)))
+    built, usual = (initial_weights(one, np.arange(3)) for one in (own, Chain(sides)))
+    assert np.array_equal(built, usual), (
+        "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
+    )
 
 
-def check_alone(build: Callable[[], nn.Module]) -> None:
+def check_alone(build: Callable[[], nn.Module], features: int = FEATURES, form: Form | None = None) -> None:
     """Training another module than a chain depends on the model's seed alone, and all that is learnt is stored."""
     import random
 
     import torch
 
+    from ..engine.architecture import BINARY, Module
     from ..engine.fit import Table, Training, fit
     from ..engine.single import SingleStack, built, initial
 
+    form = form or BINARY
     rng = generator("contract", "module")
-    table = Table.of(rng.normal(size=(200, FEATURES)), rng.integers(0, 2, 200), rng.integers(0, 2, 200))
+    table = Table.of(rng.normal(size=(200, features)), rng.integers(0, form.classes, 200), rng.integers(0, 2, 200))
     rows, seeds = np.stack([rng.permutation(200)[:64] for _ in range(3)]), np.arange(3)
     training, found = Training(epochs=1, batch=32, learning_rate=1e-2, validation=0.0), []
     state = np.random.get_state(), random.getstate(), torch.get_rng_state()  # noqa: NPY002
@@ -114,26 +143,33 @@ def check_alone(build: Callable[[], nn.Module]) -> None:
             np.random.seed(seed)  # noqa: NPY002
             random.seed(seed)
             torch.manual_seed(seed)
-            found.append(fit(build, table, rows[cut], seeds[cut], training).weights[-1])
+            found.append(fit(Module(build, form), table, rows[cut], seeds[cut], training).weights[-1])
     finally:
         np.random.set_state(state[0])  # noqa: NPY002
         random.setstate(state[1])
         torch.set_rng_state(state[2])
-    assert np.array_equal(*found), "training must draw from torch's generator alone, and know of no other model"
+    assert np.array_equal(found[0], found[1]), (
+        "training must draw from torch's generator alone, and know of no other model"
+    )
     weights, x = torch.from_numpy(initial(build, seeds[:1])), torch.from_numpy(table.x[:32])
-    single, fresh = SingleStack(built(build)), SingleStack(built(build))
+    single, fresh = SingleStack(built(build), form), SingleStack(built(build), form)
     single.load(weights, training=True)
     for step in range(3):
         single.forward(weights, x.clone()[None] + step)
     single.save(weights)
     fresh.load(weights, training=False)
     with torch.no_grad():
-        kept = torch.equal(single.module.eval()(x.clone()), fresh.module(x.clone()))
+        kept = torch.equal(*(one.eval()(form.shaped(x.clone())) for one in (single.module, fresh.module)))
     assert kept, "what a module learns must be in its parameters or in buffers that its state dict holds"
 
 
-def check_model(model: Model, *, settings: Settings | None = None) -> None:
-    """Raise AssertionError if `model` breaks the contract. `settings`: by default the plugin's defaults."""
+def check_model(model: Model, *, settings: Settings | None = None, features: int = FEATURES) -> None:
+    """Raise AssertionError if `model` breaks the contract. settings: by default the plugin's defaults; features: of the made-up records, as
+    many as an input of the model's shape has numbers."""
     check_names(model)
     check_imports(model)
-    (check_gradient if model.gradient else check_closed_form)(model, settings or model.Settings())
+    settings = settings or model.Settings()
+    if model.gradient:
+        check_gradient(model, settings, features)
+    else:
+        check_closed_form(model, settings)

@@ -13,12 +13,13 @@ import pydantic
 
 from ..attacks.base import Attack
 from ..core.settings import Settings
+from ..defences.base import Defence
 from ..models.base import Model
 
 HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")
 
 
-def check_names(plugin: Attack | Model) -> None:
+def check_names(plugin: Attack | Defence | Model) -> None:
     """Name, summary and settings are those that lists, tables and the config need."""
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", plugin.name), f"name {plugin.name!r} must be lower case with hyphens"
     assert plugin.summary and "\n" not in plugin.summary, "summary must be one line"
@@ -27,7 +28,7 @@ def check_names(plugin: Attack | Model) -> None:
     for name, field in plugin.Settings.model_fields.items():
         assert field.description, f"setting {name} needs a docstring"
     try:
-        plugin.Settings(no_such_setting=1)
+        plugin.Settings.model_validate({"no_such_setting": 1})
     except pydantic.ValidationError:
         return
     raise AssertionError("Settings must refuse unknown keys")
@@ -43,7 +44,7 @@ def heavy_imports(module: str) -> tuple[str, ...]:
     return tuple(done.stdout.split())
 
 
-def check_imports(plugin: Attack | Model) -> None:
+def check_imports(plugin: Attack | Defence | Model) -> None:
     """Importing the plugin's file loads nothing heavy: the plan reads every plugin each time it is made."""
     module = type(plugin).__module__
     if importlib.util.find_spec(module) is not None and module != "__main__":

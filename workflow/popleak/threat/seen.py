@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..attacks.base import Attack, Game, Poison, Query, Records
+from ..attacks.base import Attack, Game, Poison, Query, Records, hard_labels
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.protocols import Role
@@ -231,11 +231,12 @@ def outputs_of(answers: stored.Answers, chosen: np.ndarray, points: np.ndarray, 
     """Return what the adversary sees of the chosen models, a row each: float64, and row ids as they are (`attacks.base`).
 
     points: positions of the query points that are asked. A diverged model answers not-a-number; the adversary reads that as
-    0.5, the answer that says nothing, and a weight that is none as 0.
+    0.5, or 1 / C for each of C classes, the answer that says nothing, and a weight that is none as 0.
     """
     seen: np.ndarray = answers.scores[chosen]
     if access == "rows":
         return seen
+    several = seen.ndim == 3
     half = seen.shape[1] // 2 if access == "pair" else seen.shape[1]
     if access != "weights" and not np.array_equal(points, np.arange(half)):  # most query sets are asked whole
         seen = seen[:, np.concatenate([points, points + half]) if access == "pair" else points]
@@ -243,9 +244,11 @@ def outputs_of(answers: stored.Answers, chosen: np.ndarray, points: np.ndarray, 
     seen = seen.astype(np.float64)
     if not finite and access == "weights":
         seen[~np.isfinite(seen)] = 0.0
+    elif not finite and several:
+        seen[~np.isfinite(seen).all(axis=2)] = 1 / seen.shape[2]
     elif not finite:
         np.nan_to_num(seen, copy=False, nan=0.5, posinf=1.0, neginf=0.0)
-    return (seen >= 0.5).astype(np.float64) if access == "labels" else seen
+    return hard_labels(seen, classes=seen.shape[2] if several else 2) if access == "labels" else seen
 
 
 def shadows_by_world(

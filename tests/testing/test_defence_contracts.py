@@ -1,0 +1,200 @@
+"""The contract suite of defences: it takes what keeps the contract, and says in words what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from popleak.core.settings import Settings
+from popleak.defences.base import Defence, Population, mixture
+from popleak.testing.defences import DEFENCE_CHECKS
+
+
+class Sound(Defence):
+    """Keeps the contract, all of it: trains on both kinds of rows, keeps a state, answers at random and by the group."""
+
+    name = "sound"
+    summary = "keeps the contract"
+    public = True
+    wants = ("targets",)
+    randomised = True
+    uses_group = True
+
+    class Settings(Settings):
+        spread: float = 0.1
+        """How far answers are moved."""
+
+    def apply(self, owner, settings):
+        rows = np.concatenate([mixture(owner, 0.5), owner.public], 1)
+        return owner.train(rows, targets=owner.y[rows].astype(np.int64), epochs=1)[0]
+
+    def finish(self, owner, population, settings):
+        return np.nan_to_num(owner.predict(population.weights, owner.base)).mean(1, keepdims=True)
+
+    def answer(self, *, scores, group, state, repeats, rng, settings):
+        noise = rng.random((repeats, len(scores)))
+        return np.clip(scores + settings.spread * (noise - state[0] + group), 0, 1)
+
+
+def check(defence: Defence) -> None:
+    for one in DEFENCE_CHECKS:
+        one(defence, defence.Settings())
+
+
+def test_what_keeps_the_contract_is_taken():
+    check(Sound())
+
+
+class Quiet(Sound):
+    """Answers for any number of classes, and always alike."""
+
+    randomised = uses_group = False
+    finish = Defence.finish
+
+    def answer(self, *, scores, group, state, repeats, rng, settings):
+        return np.round(scores)[None] if scores.ndim == 1 else scores[None]
+
+
+def test_what_answers_always_alike_is_taken():
+    check(Quiet())
+
+
+class Undeclared(Sound):
+    wants = ()
+
+
+class NoRows(Sound):
+    complement = False
+
+
+class Idle(Sound):
+    def apply(self, owner, settings):
+        return owner.train(owner.draw, targets=owner.y[owner.draw].astype(np.int64), epochs=1)[0]
+
+
+class Forgetful(Sound):
+    def apply(self, owner, settings):
+        found = super().apply(owner, settings)
+        noise = np.random.normal(size=found.weights.shape)  # noqa: NPY002
+        return Population(found.weights + noise, found.finite, found.eo_weight, found.eo_vacuous)
+
+
+class Neighbourly(Sound):
+    def apply(self, owner, settings):
+        found = super().apply(owner, settings)
+        mean = found.weights.mean(0, keepdims=True)
+        return Population(found.weights + mean, found.finite, found.eo_weight, found.eo_vacuous)
+
+
+class Ordered(Sound):
+    def finish(self, owner, population, settings):
+        return np.arange(len(owner.seeds), dtype=float)[:, None]
+
+
+class Lost(Sound):
+    def finish(self, owner, population, settings):
+        return np.full((len(owner.seeds), 1), np.nan)
+
+
+class Rough(Sound):
+    def apply(self, owner, settings):
+        owner.population.weights[:] = 0
+        return super().apply(owner, settings)
+
+
+class Spoilt(Sound):
+    def finish(self, owner, population, settings):
+        sound = np.isfinite(owner.population.weights).all()
+        return super().finish(owner, population, settings) + float(sound)
+
+
+class Diverging(Sound):
+    def apply(self, owner, settings):
+        found = super().apply(owner, settings)
+        return Population(found.weights * np.nan, found.finite, found.eo_weight, found.eo_vacuous)
+
+
+class Beyond(Sound):
+    def answer(self, **asked):
+        return 1 + super().answer(**asked)
+
+
+class Blind(Sound):
+    uses_group = False
+
+
+class Steady(Sound):
+    def answer(self, *, scores, group, state, repeats, rng, settings):
+        return np.repeat(np.clip(scores + 0.1 * (rng.random(len(scores)) + group), 0, 1)[None], repeats, 0)
+
+
+class Decided(Sound):
+    randomised = False
+
+
+class Secret(Sound):
+    def answer(self, *, scores, repeats, **asked):
+        noise = np.random.default_rng().random((repeats, len(scores)))
+        return np.clip(scores + 0.1 * noise, 0, 1)
+
+
+class Sure(Sound):
+    def answer(self, **asked):
+        return np.nan_to_num(super().answer(**asked))
+
+
+class Flat(Sound):
+    def answer(self, **asked):
+        return super().answer(**asked)[0]
+
+
+class Unheard(Sound):
+    answer = Defence.answer
+
+
+class Both(Sound):
+    closed_form = True
+
+
+class Strange(Sound):
+    wants = ("luck",)
+
+
+class Alone(Sound):
+    control = "sound"
+
+
+@pytest.mark.parametrize(
+    ("defence", "message"),
+    [
+        (Undeclared(), "trains with targets, which its `wants` does not declare"),
+        (NoRows(), "complement: .* rows of group 0 are asked for"),
+        (Idle(), "complement = True, but nothing changes"),
+        (Forgetful(), "the same owners twice"),
+        (Neighbourly(), "a model depends on"),
+        (Ordered(), "depends on the order of the models"),
+        (Lost(), "its state must be finite"),
+        (Spoilt(), "a diverged base model moves those beside it"),
+        (Diverging(), "must be finite"),
+        (Beyond(), r"must lie in \[0, 1\]"),
+        (Blind(), "say uses_group = True"),
+        (Steady(), "must be answered afresh"),
+        (Decided(), "say randomised = True"),
+        (Secret(), "must come from rng alone"),
+        (Sure(), "must stay so"),
+        (Flat(), r"answers of shape \(60,\), not \(3, 60\)"),
+        (Unheard(), "only `answer` can make use of it"),
+        (Both(), "closed_form or wants"),
+        (Strange(), "wants must name some of targets, weights, mask, clip"),
+        (Alone(), "its own control says at which settings"),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, Defence) else "",
+)
+def test_what_breaks_it_is_told(defence, message):
+    with pytest.raises(AssertionError, match=message):
+        check(defence)
+
+
+def test_base_models_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        check(Rough())

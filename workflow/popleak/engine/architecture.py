@@ -1,0 +1,85 @@
+"""What the engine is given of a model: how an untrained module is made, and what goes into it and comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..core.errors import PopleakError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Build = Callable[[], "nn.Module"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """shape: of one input, None for a row of features; classes: two have one logit, C > 2 have C."""
+
+    shape: tuple[int, ...] | None = None
+    classes: int = 2
+
+    @property
+    def outputs(self) -> int:
+        """Logits of one row."""
+        return 1 if self.classes == 2 else self.classes
+
+    def check(self, features: int) -> None:
+        """Raise PopleakError where records of so many features cannot have this shape."""
+        if self.shape is not None and math.prod(self.shape) != features:
+            raise PopleakError(
+                f"model: its input is {self.told(features)}, {math.prod(self.shape)} numbers, and a record has {features}: "
+                "choose another model or dataset"
+            )
+
+    def shaped(self, x: torch.Tensor) -> torch.Tensor:
+        """Return rows x (B, d) as the module takes them, (B, *shape)."""
+        return x if self.shape is None else x.view(len(x), *self.shape)
+
+    def told(self, features: int) -> str:
+        """Return one input's shape in words."""
+        return f"{features} features" if self.shape is None else " x ".join(map(str, self.shape))
+
+
+BINARY = Form()
+"""From a row of features to one logit."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain of Linear layers with ReLU between them. sides: features, units of each hidden layer, logits (1, or C > 2)."""
+
+    sides: tuple[int, ...]
+
+    def __call__(self) -> nn.Module:
+        """Return the chain as a torch module."""
+        from torch import nn
+
+        layers: list[nn.Module] = []
+        for into, out in zip(self.sides, self.sides[1:], strict=False):
+            layers += [nn.Linear(into, out), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True)
+class Module:
+    """Any module. make: builds it untrained, and takes no argument; form: what goes in and comes out."""
+
+    make: Build
+    form: Form = BINARY
+
+    def __call__(self) -> nn.Module:
+        """Return the module."""
+        return self.make()
+
+
+def form_of(build: Build) -> Form:
+    """Return what goes into the module that `build` makes and comes out; a plain function makes one from rows of features to one
+    logit."""
+    if isinstance(build, Chain):
+        return Form(classes=max(build.sides[-1], 2))
+    return build.form if isinstance(build, Module) else BINARY

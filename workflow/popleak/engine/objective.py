@@ -1,0 +1,156 @@
+"""What models are trained towards besides their records' labels, and which backend can do it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+BACKENDS = ("auto", "numba", "torch")
+Backend = Literal["auto", "numba", "torch"]
+
+WORDS = {
+    "targets": "targets other than the records' labels",
+    "weights": "row weights",
+    "mask": "a mask of trained weights",
+    "clip": "per-example clipping",
+}
+"""What an `Objective` may ask for, in words."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What K models are trained towards; without arguments: cross-entropy on the records' labels, every weight trained.
+
+    The loss of a batch is the mean over its rows of weight * cross-entropy(prediction, target). The Equalized Odds term
+    beside it always sees the records' own labels and groups.
+
+    Parameters
+    ----------
+    targets
+        What each model is to predict on each of its rows, in place of the records' labels: integers (K, n) in 0..C-1;
+        or floats (K, n) in [0, 1], P(y = 1), for two classes; or floats (K, n, C), each row summing to 1, for more.
+    weights
+        Row weights (K, n) >= 0. They are not normalised: a weight of 2 counts as the row twice.
+    mask
+        (P,) bool, shared by the K models: which of a model's stored numbers training may move (see `last_layer`). The rest
+        stay as they are, weight decay included. Buffers, such as the running means of batch norm, follow the module.
+    clip, noise
+        The gradient of DP-SGD (Abadi et al. 2016, arXiv:1607.00133): each row's gradient is scaled down to Euclidean norm at most
+        `clip`, the batch's are summed, N(0, (noise * clip)^2) is added to each coordinate from the model's own seed, and the sum
+        is divided by the rows of the batch. Adam takes it from there. Batches are the usual ones, every row once an epoch: an accountant that
+        assumes Poisson sampling does not describe them.
+    """
+
+    targets: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    clip: float | None = None
+    noise: float = 0.0
+
+    def wants(self) -> tuple[str, ...]:
+        """Return the names of what this asks for beyond cross-entropy on the records' labels."""
+        return tuple(name for name in WORDS if getattr(self, name) is not None)
+
+    def check(self, rows: tuple[int, int], classes: int, penalty: bool) -> None:
+        """Raise ValueError unless this fits K models of n rows, rows = (K, n), and so many classes."""
+        if self.targets is not None:
+            _check_targets(self.targets, rows, classes)
+        if self.weights is not None:
+            _check_weights(self.weights, rows)
+        if self.mask is not None and (self.mask.dtype != bool or self.mask.ndim != 1 or not self.mask.any()):
+            raise ValueError("the mask must be one bool for each number of a model, with at least one that is trained")
+        self._check_clip(penalty)
+
+    def _check_clip(self, penalty: bool) -> None:
+        """Raise ValueError unless clipping and noise go together, and with a penalty or without."""
+        if self.clip is not None and not (np.isfinite(self.clip) and self.clip > 0):
+            raise ValueError(f"clip must be above 0, not {self.clip}")
+        if not (np.isfinite(self.noise) and self.noise >= 0):
+            raise ValueError(f"noise must be 0 or above, not {self.noise}")
+        if self.noise and self.clip is None:
+            raise ValueError("noise without clip hides no row: give both")
+        if self.clip is not None and penalty:
+            raise ValueError(
+                "clip bounds what one row adds to the gradient, and the Equalized Odds term is no sum over rows: give one of them"
+            )
+
+    def part(self, models: slice) -> Objective:
+        """Return the objective of some of the models."""
+        return self._taken(lambda values: values[models])
+
+    def at(self, places: np.ndarray) -> Objective:
+        """Return the objective on some of each model's rows, by their places (K, m) among the n."""
+
+        def take(values: np.ndarray) -> np.ndarray:
+            return np.take_along_axis(values, places if values.ndim == 2 else places[:, :, None], 1)
+
+        return self._taken(take)
+
+    def _taken(self, take) -> Objective:
+        told = {name: getattr(self, name) for name in ("targets", "weights")}
+        return replace(self, **{name: take(values) for name, values in told.items() if values is not None})
+
+
+def _check_targets(targets: np.ndarray, rows: tuple[int, int], classes: int) -> None:
+    """Raise ValueError unless `targets` are labels (K, n) or probabilities (K, n), (K, n, C) for C > 2 classes."""
+    hard = targets.dtype.kind in "iu"
+    wanted = (*rows, classes) if classes > 2 and not hard else rows
+    if targets.shape != wanted:
+        raise ValueError(f"{'integer' if hard else 'soft'} targets of shape {targets.shape}: {wanted} is needed")
+    high = classes - 1 if hard else 1
+    if targets.size and not (targets.min() >= 0 and targets.max() <= high):
+        raise ValueError(f"targets must lie in 0 to {high}")
+    if not hard and classes > 2 and not np.allclose(targets.sum(-1), 1, atol=1e-4):
+        raise ValueError("soft targets of more than two classes must sum to 1 in each row")
+
+
+def _check_weights(weights: np.ndarray, rows: tuple[int, int]) -> None:
+    """Raise ValueError unless `weights` (K, n) are finite and not negative."""
+    if weights.shape != rows:
+        raise ValueError(f"weights of shape {weights.shape}: {rows} is needed")
+    if weights.size and not (np.isfinite(weights).all() and weights.min() >= 0):
+        raise ValueError("row weights must be finite and not negative")
+
+
+DEFAULT = Objective()
+"""Cross-entropy on the records' labels."""
+
+
+def not_in_numba(
+    sides: Sequence[int] | None, wants: Collection[str] = (), place: Literal["cpu", "cuda"] = "cpu"
+) -> str | None:
+    """Return in a few words why the compiled loops cannot train such models; None if they can.
+
+    sides: of a chain of Linear and ReLU, None for another module; wants: as `Objective.wants` names them. The plan asks this before
+    any job, and `fit` for what it is given, so both choose alike.
+    """
+    if place != "cpu":
+        return "it runs on a CPU only"
+    if sides is None:
+        return "no chain of Linear and ReLU"
+    if sides[-1] > 2:  # two logits are no form of a model, and the loops refuse them by name
+        return "more than two classes"
+    if wants:
+        return " and ".join(WORDS[name] for name in WORDS if name in wants)
+    return None
+
+
+def chosen(
+    backend: Backend,
+    sides: Sequence[int] | None,
+    wants: Collection[str] = (),
+    place: Literal["cpu", "cuda"] = "cpu",
+) -> Literal["numba", "torch"]:
+    """Return the backend that trains such models under the config's `engine.backend`.
+
+    Raises ValueError, naming the key and the remedy, where `numba` is asked for and cannot.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"engine.backend: {backend!r} is unknown: choose from {', '.join(BACKENDS)}")
+    reason = not_in_numba(sides, wants, place)
+    if backend == "numba" and reason is not None:
+        raise ValueError(f"engine.backend: numba cannot train this model ({reason}): set it to auto")
+    return "torch" if backend == "torch" or reason is not None else "numba"

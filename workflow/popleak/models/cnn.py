@@ -1,0 +1,67 @@
+"""A small convolution net for images."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from ..core.errors import PopleakError
+from ..core.settings import Settings
+from .base import Model
+
+if TYPE_CHECKING:
+    import torch
+
+POOL = 2
+"""Each block halves height and width."""
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+class CNN(Model):
+    """Blocks of a 3 x 3 convolution, ReLU and 2 x 2 max pooling, then one linear layer to one logit or C."""
+
+    name = "cnn"
+    summary = "small convolution net for images: convolution and pooling blocks, then one linear layer"
+    classes = None
+
+    class Settings(Settings):
+        channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(default=(4, 8), min_length=1, max_length=8)
+        """Channels of the blocks' convolutions, block by block."""
+        image: tuple[Side, Side, Side] | None = None
+        """Channels, height and width of an image; None: a square image of one colour."""
+        batch_norm: bool = False
+        """Whether each convolution is followed by batch normalisation."""
+
+    def shape(self, n_features: int, settings: CNN.Settings) -> tuple[int, ...]:
+        side = math.isqrt(n_features)
+        return settings.image or (1, side, side)
+
+    def check(
+        self, n_features: int, settings: CNN.Settings, classes: int = 2, given: tuple[int, ...] | None = None
+    ) -> None:
+        super().check(n_features, settings, classes, given)
+        least = POOL ** len(settings.channels)
+        if min(self.shape(n_features, settings)[1:]) < least:
+            raise PopleakError(
+                f"model {self.name}: {len(settings.channels)} blocks need images of {least} x {least} or more: give fewer `channels`"
+            )
+
+    def build(self, n_features: int, settings: CNN.Settings, classes: int = 2) -> torch.nn.Module:
+        from torch import nn
+
+        into, height, width = self.shape(n_features, settings)
+        layers: list[nn.Module] = []
+        for out in settings.channels:
+            layers += [
+                nn.Conv2d(into, out, 3, padding=1, bias=not settings.batch_norm),
+                *([nn.BatchNorm2d(out)] if settings.batch_norm else []),
+                nn.ReLU(),
+                nn.MaxPool2d(POOL),
+            ]
+            into, height, width = out, height // POOL, width // POOL
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(into * height * width, 1 if classes == 2 else classes))
+
+
+PLUGIN = CNN()

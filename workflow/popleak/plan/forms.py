@@ -1,0 +1,87 @@
+"""What a task's records look like, their label's classes and their shape, and whether all that the task names can do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..config.resolve import ResolvedTask
+from ..core import plugins
+from ..core.errors import PopleakError
+from . import cost, searches
+
+
+class Form(NamedTuple):
+    """classes: C; shape: of a record, (d,) for a row of d features, None where nobody says how many; features: d, or a guess."""
+
+    classes: int
+    shape: tuple[int, ...] | None
+    features: int
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a model answers to one query."""
+        return 1 if self.classes == 2 else self.classes
+
+    def keywords(self, plugin: object) -> dict[str, int]:
+        """Return what a model's `sides` and `build` are told of the classes, beside features and settings."""
+        return {"classes": self.classes} if self.classes > 2 and getattr(plugin, "classes", 2) is None else {}
+
+
+def of_task(task: ResolvedTask) -> Form:
+    """Return the form of a task's records. Raises PopleakError where the attribute is to be a column of records that have none."""
+    plugin = plugins.load("datasets", task.dataset)
+    options = plugin.Settings.model_validate(task.options)
+    classes, shape = len(plugin.classes(options)), plugin.shape(options)
+    if shape is not None and task.attribute_in_features:
+        raise PopleakError(
+            f"config: tasks: {task.id}: attribute_in_features: a record of dataset {task.dataset} is {' x '.join(map(str, shape))} numbers "
+            f"and no row of features: leave it out"
+        )
+    if shape is not None:
+        numbers = 1
+        for side in shape:
+            numbers *= side
+        return Form(classes, shape, numbers)
+    features = (plugin.n_features or cost.FEATURES) + task.attribute_in_features
+    return Form(classes, None if plugin.n_features is None else (features,), features)
+
+
+def check(task: ResolvedTask, form: Form) -> None:
+    """Raise PopleakError in one line, naming the task, where a model, defence, attack or setting cannot do with such records."""
+    where = f"config: tasks: {task.id}"
+    for model in (*task.models, *task.shadow_models):
+        plugin = plugins.load("models", model.name)
+        own = plugin.Settings.model_validate(model.settings)
+        try:
+            if form.shape is not None:
+                plugin.check(form.features, own, form.classes, form.shape)
+            elif plugin.classes not in (None, form.classes):
+                plugin.check(form.features, own, form.classes)
+        except (PopleakError, ValueError) as error:
+            raise PopleakError(f"{where}: model {model.id!r}: {error}") from None
+    for what, number, remedy in (*_plugins(task, form.classes), *(_binary(task) if form.classes != 2 else ())):
+        word = "two" if number == 2 else number
+        raise PopleakError(
+            f"{where}: {what} is for labels of {word} classes, and that of dataset {task.dataset} has {form.classes}: {remedy}"
+        )
+
+
+def _plugins(task: ResolvedTask, classes: int) -> Iterator[tuple[str, int, str]]:
+    """Yield the attacks and defences of the task that cannot do with so many classes, the number they are for, and the remedy."""
+    for kind, chosen in (("attack", task.attacks), ("defence", task.defences)):
+        for one in chosen:
+            number = plugins.load(f"{kind}s", one.name).classes
+            if number not in (None, classes):
+                yield f"{kind} {one.id!r}", number, f"leave it out, or give the task its own `{kind}s`"
+
+
+def _binary(task: ResolvedTask) -> Iterator[tuple[str, int, str]]:
+    """Yield the settings of the task that are for two classes, with that number and the remedy."""
+    if task.ratio_mode != "natural":
+        yield f"ratio_mode: {task.ratio_mode}", 2, "choose natural"
+    if any(task.poison.shares):
+        yield "poison, which flips labels,", 2, "leave it out"
+    for defence in task.defences:
+        if searches.searched(defence):
+            yield f"eo_weight: auto of defence {defence.id!r}", 2, "give it a number"

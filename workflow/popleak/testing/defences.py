@@ -1,0 +1,264 @@
+"""Checks of defences: each takes (defence, settings). They run on made-up records with small models trained on them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..core import plugins
+from ..core.errors import PopleakError
+from ..core.needs import Mixing, counts
+from ..core.seeds import derive, generator
+from ..core.settings import Settings
+from ..defences.base import Defence, Population
+from ..engine.fit import Training
+from ..engine.objective import WORDS
+from ..stages.defend import FittingOwner, finished
+from ..stages.draw import draw_one, members
+from ..stages.train import Fitter
+from ..steps.defend import DefendStep
+from ..store.records import Loaded
+from .data import frozen
+from .plugin import check_imports, check_names
+
+FLAGS = ("complement", "public", "closed_form", "randomised", "uses_group")
+MODELS, ROWS, POINTS = 4, 200, 60
+TRAINING = {"epochs": 4, "batch": 50, "learning_rate": 0.01, "validation": 0.1}
+
+
+@functools.cache
+def made_up_records(size: int = 3000) -> Loaded:
+    """Return records of two groups that differ in their label rates, and of two labels that the features tell apart to some degree."""
+    rng = generator("contract", "records")
+    a = rng.integers(0, 2, size).astype(np.int8)
+    y = (rng.random(size) < np.where(a == 1, 0.5, 0.3)).astype(np.int8)
+    x = (rng.normal(size=(size, 6)) + y[:, None] * np.linspace(0, 1.5, 6) + 0.3 * a[:, None]).astype(np.float32)
+    cell = rng.integers(0, 4, size).astype(np.int16)
+    for values in (x, y, a, cell):
+        frozen(values)
+    return Loaded(x, y, a, np.arange(size), cell, {"groups": ["group 0", "group 1"]})
+
+
+class Owners:
+    """Owners of one world, P(a = 1) = ratio, with their trained base models; the complement is of a world with P(a = 1) = other.
+
+    population: the base models; seeds (K,); rows, complement, public (K, n): disjoint for each model.
+    """
+
+    def __init__(
+        self,
+        records: Loaded,
+        ratio: float = 0.3,
+        other: float = 0.5,
+        *,
+        model: str = "mlp",
+        model_settings: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] = TRAINING,
+    ) -> None:
+        own = {"widths": (8,)} if model == "mlp" and model_settings is None else model_settings or {}
+        gradient = plugins.load("models", model).gradient
+        told = DefendStep(
+            model=model, model_settings=own, training=Training(**training) if gradient else None,
+            held_out=0.0 if gradient else training["validation"], roles=("victim",), part=(0, 1), defence="none",
+            defence_settings={}, mode="natural", directions=((f"{ratio!r}#0", f"{other!r}#0"),),
+        )  # fmt: skip
+        self.fitter = Fitter(told, records)
+        self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
+        self.mixing = Mixing((ratio, other), ROWS, "natural", float(records.y.mean()))
+        self.rows = self._draw(ratio, "base", np.empty((MODELS, 0), int))
+        self.complement = self._draw(other, "complement", self.rows)
+        self.public = self._draw(0.5, "public", np.concatenate([self.rows, self.complement], 1))
+        fitted = self.fitter(self.rows, self.seeds)
+        zeros = np.zeros(MODELS)
+        self.population = Population(frozen(fitted.weights), fitted.finite, zeros, zeros)
+
+    def _draw(self, ratio: float, purpose: str, taken: np.ndarray) -> np.ndarray:
+        records, wanted = self.fitter.records, counts(ratio, ROWS, "natural", 0.0)
+        found = []
+        for seed, beside in zip(self.seeds, taken, strict=True):
+            pool = np.ones(len(records.y), bool)
+            pool[beside] = False
+            strata = {key: members(key, records.y, records.a, pool) for key in wanted}
+            found.append(draw_one(wanted, strata, generator(int(seed), purpose)))
+        return np.stack(found)
+
+    def owner(self, defence: Defence, part: slice | np.ndarray = slice(None), without: str = "") -> FittingOwner:
+        """Return what the stage `defend` would hand to a defence of the models `part`; without: what is withheld, `complement` or
+        `public`, though it is declared."""
+        names = Population.__dataclass_fields__
+        rows = {
+            name: getattr(self, name)[part][:, : ROWS if getattr(defence, name) and name != without else 0]
+            for name in ("complement", "public")
+        }
+        return FittingOwner(
+            self.fitter, Population(*(getattr(self.population, name)[part] for name in names)), self.seeds[part],
+            self.rows[part], **rows, mixing=self.mixing, defence=defence,
+        )  # fmt: skip
+
+
+@functools.cache
+def made_up_owners() -> Owners:
+    return Owners(made_up_records())
+
+
+def released(defence: Defence, settings: Settings, owner: FittingOwner) -> tuple[Population, np.ndarray]:
+    """Return the defended models and the state (K, S) that each keeps."""
+    try:
+        population = defence.apply(owner, settings)
+        state = finished(defence, owner, population, settings) if defence.finishes else None
+    except PopleakError as error:
+        raise AssertionError(str(error)) from error
+    return population, np.empty((len(owner.seeds), 0)) if state is None else state
+
+
+def _bits(found: tuple[Population, np.ndarray]) -> list[bytes]:
+    return [row.tobytes() + state.tobytes() for row, state in zip(found[0].weights, found[1], strict=True)]
+
+
+def check_defence_class(defence: Defence, settings: Settings) -> None:
+    """What is declared is known and fits together."""
+    check_names(defence)
+    for flag in FLAGS:
+        assert isinstance(getattr(defence, flag), bool), f"{flag} must be True or False"
+    unknown = set(defence.wants) - set(WORDS)
+    assert isinstance(defence.wants, tuple) and not unknown, f"wants must name some of {', '.join(WORDS)}"
+    assert not (defence.closed_form and defence.wants), "a closed form is fitted to labels alone: closed_form or wants"
+    assert defence.classes is None or defence.classes >= 2, "classes must be None or a number from 2 on"
+    assert defence.seconds is None or defence.seconds >= 0, "seconds must be None or at least 0"
+    for name in ("randomised", "uses_group", "finishes"):
+        assert defence.answers or not getattr(defence, name), f"{name}: only `answer` can make use of it"
+    assert defence.control is not None or not defence.control_at, "control_at without a control"
+    known = set(defence.Settings.model_fields)
+    assert set(defence.control_at) <= known, f"control_at must name some of {', '.join(sorted(known))}"
+    assert defence.control != defence.name or defence.control_at, (
+        "a defence that is its own control says at which settings"
+    )
+
+
+def check_released(defence: Defence, settings: Settings) -> None:
+    """Models have their shapes and types, are finite where the base models are, and these are left alone."""
+    owner = made_up_owners().owner(defence)
+    before = owner.population.weights.copy()
+    found, _ = released(defence, settings, owner)
+    assert isinstance(found, Population), f"apply must return a Population, not {type(found).__name__}"
+    assert found.weights.shape == before.shape, f"weights of shape {found.weights.shape}, not {before.shape}"
+    for name in ("finite", "eo_weight", "eo_vacuous"):
+        assert getattr(found, name).shape == (MODELS,), f"{name} must be one number a model"
+    assert found.finite.dtype == bool, "finite must be bool"
+    assert found.finite.all() and np.isfinite(found.weights).all(), "models of sound base models must be finite"
+    assert np.array_equal(owner.population.weights, before), "the base models must be left alone"
+
+
+def check_needs(defence: Defence, settings: Settings) -> None:
+    """What is declared of rows is used; what is not declared is not given, and what `wants` lacks is refused."""
+    owners = made_up_owners()
+    whole = _bits(released(defence, settings, owners.owner(defence)))
+    for name in ("complement", "public"):
+        if not getattr(defence, name):
+            continue
+        try:
+            bare = _bits(released(defence, settings, owners.owner(defence, without=name)))
+        except Exception:  # without its rows a defence may end in any way
+            continue
+        assert bare != whole, f"{name} = True, but nothing changes without these rows: say {name} = False"
+
+
+def check_repeats(defence: Defence, settings: Settings) -> None:
+    """Models and states follow from the models' seeds alone, whatever numpy's global random state is."""
+    owners, state = made_up_owners(), np.random.get_state()  # noqa: NPY002
+    try:
+        found = []
+        for seed in (0, 1):
+            np.random.seed(seed)  # noqa: NPY002
+            found.append(_bits(released(defence, settings, owners.owner(defence))))
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    assert found[0] == found[1], "the same owners twice give other models, or another state"
+
+
+def check_stack(defence: Defence, settings: Settings) -> None:
+    """A model and its state are the same, bit for bit, alone and among others in any order."""
+    owners = made_up_owners()
+    whole = _bits(released(defence, settings, owners.owner(defence)))
+    order = np.arange(MODELS)[::-1]
+    turned = _bits(released(defence, settings, owners.owner(defence, order)))
+    assert turned == whole[::-1], "a model depends on the order of the models"
+    alone = _bits(released(defence, settings, owners.owner(defence, slice(1, 2))))
+    assert alone == whole[1:2], "a model depends on those beside it"
+
+
+def check_diverged(defence: Defence, settings: Settings) -> None:
+    """A base model that diverged ends nothing, has a finite state where there is one, and leaves the models beside it as they are."""
+    owners = made_up_owners()
+    whole = _bits(released(defence, settings, owners.owner(defence)))
+    owner = owners.owner(defence)
+    weights, finite = owner.population.weights.copy(), owner.population.finite.copy()
+    weights[1], finite[1] = np.nan, False
+    owner.population = replace(owner.population, weights=frozen(weights), finite=finite)
+    found = _bits(released(defence, settings, owner))
+    assert [found[k] == whole[k] for k in (0, 2, 3)] == [True] * 3, "a diverged base model moves those beside it"
+
+
+def asked(defence: Defence) -> Iterator[np.ndarray]:
+    """Yield scores (q,) of a model, and (q, C) where a defence takes any number of classes; the extremes are among them."""
+    rng = generator("contract", "answers")
+    scores = rng.random(POINTS)
+    scores[:3] = 0, 0.5, 1
+    yield frozen(scores.astype(np.float32))
+    if defence.classes is None and not defence.finishes:
+        each = rng.dirichlet(np.ones(3), POINTS)
+        each[0] = 1, 0, 0
+        yield frozen(each.astype(np.float32))
+
+
+def check_answers(defence: Defence, settings: Settings) -> None:
+    """Answers have their shape, lie in [0, 1] and differ from asking to asking if and only if the defence is randomised."""
+    if not defence.answers:
+        return
+    _, states = released(defence, settings, made_up_owners().owner(defence))
+    state, group = frozen(states[0].copy()), np.resize(np.array([0, 1], np.int8), POINTS)
+    give = functools.partial(defence.answer, state=state, settings=settings)
+    repeats = 3 if defence.randomised else 1
+    for scores in asked(defence):
+        found = give(scores=scores, group=group, repeats=repeats, rng=generator("contract", 1))
+        assert found.shape == (repeats, *scores.shape), (
+            f"answers of shape {found.shape}, not {(repeats, *scores.shape)}"
+        )
+        assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "answers must lie in [0, 1]"
+        if scores.ndim == 2:
+            assert np.allclose(found.sum(-1), 1, atol=1e-4), "answers of more than two classes must sum to 1"
+        again, other = (give(scores=scores, group=group, repeats=repeats, rng=generator("contract", i)) for i in (1, 2))
+        assert np.array_equal(found, again), "answers must come from rng alone"
+        same = np.array_equal(found, other)
+        assert same or defence.randomised, "answers depend on rng: say randomised = True"
+        assert not same or not defence.randomised, "randomised = True, but the answers do not depend on rng"
+        if repeats > 1:
+            assert len({one.tobytes() for one in found}) > 1, "a query that is asked again must be answered afresh"
+        swapped = give(scores=scores, group=1 - group, repeats=repeats, rng=generator("contract", 1))
+        assert defence.uses_group or np.array_equal(found, swapped), (
+            "answers depend on the group: say uses_group = True"
+        )
+        lost = give(scores=np.full_like(scores, np.nan), group=group, repeats=1, rng=generator("contract", 1))
+        assert np.isnan(lost).all(), "what is not a number must stay so: a diverged model must be seen to be one"
+
+
+DEFENCE_CHECKS = (
+    check_defence_class,
+    check_released,
+    check_needs,
+    check_repeats,
+    check_stack,
+    check_diverged,
+    check_answers,
+)
+
+
+def check_defence(defence: Defence, *, settings: Settings | None = None) -> None:
+    """Raise AssertionError if `defence` breaks the contract; settings: by default the plugin's."""
+    check_imports(defence)
+    for check in DEFENCE_CHECKS:
+        check(defence, settings or defence.Settings())
