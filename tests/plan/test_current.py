@@ -229,7 +229,7 @@ def test_no_folder_holds_two_configs_side_by_side(both):
     folder, one, _ = both
     table = "results/small/tables/scores.parquet"
     said = snakemake(folder, table, "--cores", "2", *HERE)
-    assert "removed there, since it was of another config: results/small/figures/gap.csv" in said
+    assert "removed because it was of another config: results/small/figures/gap.csv" in said
     assert results(folder) == {path: digest for path, digest in one.items() if "/tables/" in path}
     run(folder)
     assert results(folder) == one
