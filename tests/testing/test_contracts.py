@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -502,6 +504,11 @@ def test_suite_catches_heavy_imports(tmp_path, monkeypatch):
     plugin = type("Heavy", (Honest,), {"__module__": "heavy_plugin"})()
     with pytest.raises(AssertionError, match=r"imports pandas, .*numba"):
         contracts.check_imports(plugin)
+
+
+def test_suite_takes_a_plugin_from_a_script(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    contracts.check_imports(type("Scripted", (Honest,), {"__module__": "__main__"})())
 
 
 class StackDependent(Prior):

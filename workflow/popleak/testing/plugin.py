@@ -47,6 +47,6 @@ def heavy_imports(module: str) -> tuple[str, ...]:
 def check_imports(plugin: object) -> None:
     """Importing the plugin's file loads nothing heavy: the plan reads every plugin each time it is made."""
     module = type(plugin).__module__
-    if importlib.util.find_spec(module) is not None and module != "__main__":
+    if module != "__main__" and importlib.util.find_spec(module) is not None:  # a script has no spec to be found
         heavy = heavy_imports(module)
         assert not heavy, f"{module} imports {', '.join(heavy)} at its top: import inside the functions that need it"
