@@ -302,13 +302,20 @@ def test_noise_has_its_spread_and_comes_from_the_generator_alone():
     defence = plugins.load("defences", "answer-noise")
     scores = np.full(2000, 0.5, np.float32)
     given = [
-        defence.answer(scores=scores, repeats=3, rng=np.random.default_rng(seed), settings=defence.Settings(sd=2.0))
+        defence.answer(
+            scores=scores,
+            group=None,
+            state=None,
+            repeats=3,
+            rng=np.random.default_rng(seed),
+            settings=defence.Settings(sd=2.0),
+        )
         for seed in (0, 0, 1)
     ]
     assert given[0].shape == (3, 2000) and np.array_equal(given[0], given[1]) and not np.array_equal(given[0], given[2])
     logits = np.log(given[0]) - np.log1p(-given[0])
     assert logits.std() == pytest.approx(2.0, rel=0.05) and abs(logits.mean()) < 0.1
-    assert np.isfinite(defence.answer(scores=np.array([0.0, 1.0], np.float32), repeats=2, rng=np.random.default_rng(0),
+    assert np.isfinite(defence.answer(scores=np.array([0.0, 1.0], np.float32), group=None, state=None, repeats=2, rng=np.random.default_rng(0),
                                       settings=defence.Settings())).all()  # fmt: skip
 
 
