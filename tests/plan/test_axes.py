@@ -330,6 +330,12 @@ def test_labels_only_attacks_see_of_shadows_what_they_see_of_victims(ran):
 def test_a_tie_of_answers_goes_to_the_first():
     given = np.array([[0.9, 0.1, 0.9, 0.6], [0.2, 0.8, 0.7, 0.1], [0.8, 0.3, 0.6, 0.2], [0.1, 0.9, 0.9, 0.4]])
     assert (query.votes(given) >= 0.5).tolist() == [True, False, True, False]
+    each = np.array(
+        [[[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]], [[0.6, 0.3, 0.1], [0.3, 0.3, 0.4]], [[0.1, 0.9, 0], [0, 0.9, 0.1]]]
+    )
+    assert query.votes(each).argmax(1).tolist() == [2, 1], "three labels once each, and the second twice"
+    assert query.votes(each[:2]).argmax(1).tolist() == [2, 1]
+    assert query.votes(each).sum(1) == pytest.approx([1, 1])
 
 
 def test_snap_asks_all_target_points(ran):

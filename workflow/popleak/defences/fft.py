@@ -14,6 +14,7 @@ class FFt(Defence):
 
     name = "fft"
     summary = "fair fine-tuning: complement and EO term"
+    classes = None
     control = "finetune"
     Settings = EOSettings
 

@@ -12,6 +12,7 @@ class FFtRehearsal(Defence):
 
     name = "fft-rehearsal"
     summary = "fair fine-tuning with rehearsal: complement, rehearsal rows and EO term"
+    classes = None
     control = "rehearsal"
 
     class Settings(EOSettings):

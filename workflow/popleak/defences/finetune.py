@@ -10,6 +10,7 @@ class Finetune(Defence):
 
     name = "finetune"
     summary = "fine-tune on the complement, no EO term (control of fft)"
+    classes = None
     Settings = TuneSettings
 
     def apply(self, owner: Owner, settings) -> Population:

@@ -10,6 +10,7 @@ class NoDefence(Defence):
 
     name = "none"
     summary = "the undefended model M_0"
+    classes = None
     complement = False
     closed_form = True
 

@@ -15,6 +15,7 @@ class Rehearsal(Defence):
 
     name = "rehearsal"
     summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
+    classes = None
 
     class Settings(TuneSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)

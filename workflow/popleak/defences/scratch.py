@@ -13,6 +13,7 @@ class Scratch(Defence):
 
     name = "scratch"
     summary = "train on complement and rehearsal rows from the start"
+    classes = None
     closed_form = True
 
     class Settings(Settings):

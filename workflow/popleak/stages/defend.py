@@ -134,7 +134,9 @@ class FittingOwner(Owner):
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
         if not rows.shape[1]:
             return Validation(positives, counts)
-        if self.fitter.build is None:  # no penalty is asked of a closed form
+        if (
+            self.fitter.build is None or self.classes > 2
+        ):  # no penalty is asked of a closed form, no rates of more classes
             return Validation(positives, counts)
         scores = self.fitter.predict(weights, rows)
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):

@@ -115,7 +115,7 @@ class Asking:
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
         scores = np.empty((len(there.weights), _width(sets)), dtype=np.float32)
-        group = np.empty(scores.shape, dtype=np.int8)
+        group = np.empty(scores.shape[:2], dtype=np.int8)
         for split, asked in sets.items():
             mine = there.keys["split"] == split
             if mine.any():
@@ -140,8 +140,12 @@ class Asking:
 
 
 def votes(given: np.ndarray) -> np.ndarray:
-    """Return the share (q,) of a model's answers (repeats, q) with label 1; where half of them have, the first answer decides, so that
-    a tie leans to neither label."""
+    """Return the share (q,) of a model's answers (repeats, q) with label 1, or (q, C) with each label; of labels given as often the first
+    answer decides, so that a tie leans to none."""
+    if given.ndim == 3:
+        each = np.arange(given.shape[2]) == given.argmax(axis=2)[..., None]
+        share = each.mean(axis=0, dtype=np.float32)
+        return np.where(each[0], share, np.nextafter(share, np.float32(0)))
     labels = given >= 0.5
     share = labels.mean(axis=0)
     return np.where((share == 0.5) & ~labels[0], np.nextafter(np.float32(0.5), np.float32(0)), share)
