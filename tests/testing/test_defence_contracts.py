@@ -48,6 +48,7 @@ def test_what_keeps_the_contract_is_taken():
 class Quiet(Sound):
     """Answers for any number of classes, and always alike."""
 
+    classes = None
     randomised = uses_group = False
     finish = Defence.finish
 

@@ -157,6 +157,8 @@ class Defence:
     settings `control_at`."""
     control_at: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Settings in which the control differs from this defence; in all others that both have they agree."""
+    classes: ClassVar[int | None] = 2
+    """How many classes the label has that models are defended on; None: any number."""
     complement: ClassVar[bool] = True
     """False: the defence trains on no row of the complement. None is then drawn for it, and `owner.complement` is (K, 0)."""
     public: ClassVar[bool] = False
@@ -168,8 +170,6 @@ class Defence:
     """CPU seconds that a model takes on the reference core where the defence trains nothing; None: it trains once."""
     closed_form: ClassVar[bool] = False
     """True: applies to models that are not trained by gradient steps, too."""
-    classes: ClassVar[int | None] = None
-    """The number of classes that it can take; None: any."""
     randomised: ClassVar[bool] = False
     """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once."""
     uses_group: ClassVar[bool] = False

@@ -16,6 +16,7 @@ class LastLayer(Defence):
 
     name = "last-layer"
     summary = "fair fine-tuning of the last layer alone: complement, rehearsal rows and EO term"
+    classes = None
     control = "last-layer"
     control_at = {"eo_weight": 0.0}
     wants = ("mask",)

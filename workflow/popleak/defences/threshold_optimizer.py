@@ -31,7 +31,6 @@ class ThresholdOptimizer(Defence):
     name = "threshold-optimizer"
     summary = "thresholds of each group, mixed at random so that rates of error are equal"
     closed_form = True
-    classes = 2
     randomised = True
     uses_group = True
     seconds = 0.001

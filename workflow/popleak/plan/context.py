@@ -87,22 +87,22 @@ class TaskContext:
     def _place(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.experiment.engine.device == "cuda" else "cpu"
 
-    def tuning(self, model: ResolvedChoice, defence: ResolvedChoice) -> float:
-        """Return CPU seconds in which one model is defended: each lambda that `auto` may try is a training of its own, and what a defence
+    def tuning(self, model: ResolvedChoice, defence: ResolvedChoice) -> tuple[float, bool]:
+        """Return CPU seconds in which one model is defended, and whether by torch: each lambda that `auto` may try is a training of its own, and what a defence
         asks for that the compiled loops do not hold is trained by torch. Raises PopleakError where it cannot be trained."""
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
         try:
             if shape is None:
-                return 1e-4
+                return 1e-4, False
             slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped)
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
             ) from None
         if plugin.seconds is not None:
-            return float(plugin.seconds) + 1e-4
+            return float(plugin.seconds) + 1e-4, False
         tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
-        return tries * dataclasses.replace(shape, slower=slower).seconds(defence.settings.get("epochs"))
+        return tries * dataclasses.replace(shape, slower=slower).seconds(defence.settings.get("epochs")), slower > 1
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

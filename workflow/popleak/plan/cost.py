@@ -16,6 +16,8 @@ from ..engine.objective import Backend, chosen
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "query": 0.35, "measure": 0.35,
          "attack": 0.25, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
 """CPU seconds of a job before its work: Python, imports, and for the engine its loops, found in the user's cache."""
+TORCH = 0.9
+"""CPU seconds of the import of torch, in a job that trains by it."""
 SNAKEMAKE = 2.0, 0.18
 """CPU seconds of Snakemake itself: once, and for each job with the shell around it."""
 

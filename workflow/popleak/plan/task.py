@@ -151,7 +151,9 @@ class TaskPlan(TaskContext):
                 "data": self.data,
                 "draw": [(cut.step, "table") for cut in cuts if cut.step],
             }
-            found += self._parts([model.name], settings, inputs, (model,), items, each)
+            found += self._parts(
+                [model.name], settings, inputs, (model,), items, each, shape is not None and shape.slower > 1
+            )
         return found
 
     def _training(self, model: ResolvedChoice) -> Training | None:
@@ -178,7 +180,7 @@ class TaskPlan(TaskContext):
         roles: Sequence[Role],
     ) -> list[Step[DefendStep]]:
         shape = self.shapes[model.id]
-        each = self.tuning(model, defence)
+        each, torch = self.tuning(model, defence)
         plugin = plugins.load("defences", defence.name)
         found = []
         for cuts, items in self._together(drawn.complement, each):
@@ -198,7 +200,7 @@ class TaskPlan(TaskContext):
                 "public": public if plugin.public else [],
                 **{name: [(step, name) for step in files] for name in FILES.values()},
             }  # fmt: skip
-            found += self._parts([model.name, defence.name], settings, inputs, (model, defence), items, each)
+            found += self._parts([model.name, defence.name], settings, inputs, (model, defence), items, each, torch)
         return found
 
     def _parts(
@@ -209,8 +211,10 @@ class TaskPlan(TaskContext):
         plugged: Sequence[ResolvedChoice],
         items: list[Drawn],
         each: float,
+        torch: bool,
     ) -> list[Step[M]]:
-        """Add a step of `each` seconds a model, or several parts of it. names, plugged: of the model, and the defence."""
+        """Add a step of `each` seconds a model, or several parts of it. names, plugged: of the model, and the defence; torch: whether torch
+        trains."""
         population = self.experiment.population
         shape = self.shapes[plugged[0].id]
         weights = shape.parameters() if shape else 100
@@ -233,7 +237,7 @@ class TaskPlan(TaskContext):
                 add(
                     self.steps, self.slug(*slug, *([f"part{i}of{count}"] if count > 1 else [])),
                     dataclasses.replace(settings, part=(i, count)), inputs, outputs=tables_named(*FILES.values()),
-                    family=[settings.stage, settings.deciding(), *self.drawn, *public], modules=modules, models=models, seconds=models * each,
+                    family=[settings.stage, settings.deciding(), *self.drawn, *public], modules=modules, models=models, seconds=models * each + torch * cost.TORCH,
                     mb=models * weights * 4e-6, mem_mb=cost.memory(self.models * (self.task.rows + weights), self.features, copies),
                 )
             )  # fmt: skip

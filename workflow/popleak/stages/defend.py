@@ -133,9 +133,8 @@ class FittingOwner(Owner):
     def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
         """Return what each model does on its own clean rows of (k, v)."""
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
-        if not rows.shape[1] or self.fitter.records.classes > 2:  # nothing is chosen on rates of more than two classes
-            return Validation(positives, counts)
-        if self.fitter.build is None:  # no penalty is asked of a closed form
+        # no penalty is asked of a closed form, and nothing is chosen on rates of more than two classes
+        if not rows.shape[1] or self.fitter.build is None or self.classes > 2:
             return Validation(positives, counts)
         scores = self.fitter.predict(weights, rows)
         for k, (score, row, ok) in enumerate(zip(scores, rows, clean, strict=True)):

@@ -140,13 +140,12 @@ class Asking:
 
 
 def votes(given: np.ndarray) -> np.ndarray:
-    """Return how often a model's answers name a label: of answers (repeats, q) the share (q,) with label 1, of answers (repeats, q, C) the
-    share (q, C) of each. Where labels are named equally often the first answer decides, so that a tie leans to none of them."""
+    """Return the share (q,) of a model's answers (repeats, q) with label 1, or (q, C) with each label; of labels given as often the first
+    answer decides, so that a tie leans to none."""
     if given.ndim == 3:
-        labels = given.argmax(-1)
-        share = np.stack([(labels == label).mean(axis=0) for label in range(given.shape[-1])], -1, dtype=np.float32)
-        first = np.arange(share.shape[-1]) == labels[0][:, None]
-        return np.where(first & (share < 1), np.nextafter(share, np.float32(1)), share)
+        each = np.arange(given.shape[2]) == given.argmax(axis=2)[..., None]
+        share = each.mean(axis=0, dtype=np.float32)
+        return np.where(each[0], share, np.nextafter(share, np.float32(0)))
     labels = given >= 0.5
     share = labels.mean(axis=0)
     return np.where((share == 0.5) & ~labels[0], np.nextafter(np.float32(0.5), np.float32(0)), share)
