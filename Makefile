@@ -5,13 +5,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test install bench docs clean
+.PHONY: run test test-fast install bench docs clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
 
+# a process a core, each with one thread
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# without what runs Snakemake and what takes longer than a second or two: while one works on the code
+test-fast: $(INSTALLED)
+	$(PYTEST) -m "not dag and not slow"
 
 install: $(INSTALLED)
 

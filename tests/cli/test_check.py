@@ -15,6 +15,7 @@ from popleak.cli import check, propose, stages
 from popleak.config import resolve as config
 from popleak.core import needs
 from popleak.core.errors import PopleakError
+from popleak.core.worlds import World
 from popleak.datasets.base import Cells
 from popleak.plan import build as plan
 from popleak.plan import sizes
@@ -199,7 +200,7 @@ def test_the_pools_hold_what_the_arithmetic_says(counts, ratios, mode, poison, p
             for label, group in ((0, 0), (0, 1), (1, 0), (1, 1)):
                 there = ((pool == number) & (y == label) & (a == group)).sum()
                 assert few[name, label, group] <= there <= many[name, label, group]
-    draws = needs.Draws(ratios, mode, sum(cells[1]) / len(y), poison, public=public > 0)
+    draws = needs.Draws([World(ratio) for ratio in ratios], mode, sum(cells[1]) / len(y), poison, public=public > 0)
     rows = needs.largest_rows(draws, few)
     assert all(need.rows <= needs.room(need, few) for need in draws.needs(rows))
     assert any(need.rows > needs.room(need, few) for more in range(1, 12) for need in draws.needs(rows + more))

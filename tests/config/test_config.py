@@ -119,7 +119,7 @@ CASES = {
     ),
     "unknown protocol": (
         {"worlds": [{"protocol": "mixed"}]},
-        r"^config: worlds\.0\.protocol: input should be 'pure', 'ratio', 'equal' or 'k-ary' \(found 'mixed'\)$",
+        r"^config: worlds\.0\.protocol: unknown: choose from equal, k-ary, pure, ratio \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
     "unknown knowledge": (
@@ -140,7 +140,7 @@ CASES = {
     ),
     "unknown model": (
         {"models": ["mpl"]},
-        r"^config: models\.0\.name: 'mpl' is unknown.*choose from histogram, .*prior$",
+        r"^config: models\.0\.name: 'mpl' is unknown.*choose from cnn, histogram, .*prior$",
     ),
     "unknown defence": (
         {"defences": ["none", "fine-tune"]},
@@ -344,7 +344,7 @@ def test_plans_that_no_machine_can_bear(changes, message):
 def test_a_plugin_of_a_name_that_is_no_id(monkeypatch, name):
     """A third party's may be registered under any name."""
     load, names = plugins.load, plugins.names
-    monkeypatch.setattr(plugins, "names", lambda kind: (*names(kind), name))
+    monkeypatch.setattr(plugins, "names", lambda kind: (*names(kind), name) if kind == "attacks" else names(kind))
     monkeypatch.setattr(plugins, "load", lambda kind, wanted: load(kind, "loss" if wanted == name else wanted))
     assert (
         refused(attacks=[name])

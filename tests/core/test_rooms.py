@@ -15,6 +15,7 @@ LEVELS = (
     ("steps",),
     ("config", "store", "models"),
     ("datasets", "defences", "attacks"),
+    ("questions",),
     ("plan", "threat", "tables", "figures"),
     ("report",),
     ("stages",),

@@ -124,7 +124,7 @@ def test_an_error_without_a_path_in_a_command_without_output():
     assert trouble.line(OSError(errno.EIO, "x"), Namespace()).startswith("a file: Input/output error: ")
 
 
-@pytest.mark.parametrize("stage", ["dataset", "defend", "attack", "regress", "tables", "figures", "report"])
+@pytest.mark.parametrize("stage", ["dataset", "defend", "attack", "tables", "figures", "report"])
 def test_stages_say_which_setting_is_missing(tmp_path, capsys, stage):
     options = {
         "defend": "--data x --draw x --complement x --base-victims x --base-shadows x --victims {0}/v --shadows {0}/s",
@@ -132,7 +132,6 @@ def test_stages_say_which_setting_is_missing(tmp_path, capsys, stage):
         "tables": "--output {0}/o --scores {0}/scores.parquet",
         "figures": "--stem {0}/f",
     }
-    options["regress"] = options["attack"]
     fake_tables.write(tmp_path, {"scores": fake_tables.tables()["scores"]})
     words = options.get(stage, "--output {0}/o").format(tmp_path).split()
     step = "leakage" if stage == "tables" else "x"

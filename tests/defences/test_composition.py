@@ -24,7 +24,7 @@ from popleak.core.protocols import ROLES
 from popleak.core.seeds import generator
 from popleak.defences.base import Population, mixture, subsample
 from popleak.engine.fit import hold_out
-from popleak.plan.games import Game, directions
+from popleak.plan.games import Game, turned
 from popleak.stages import draw, train
 from popleak.stages.defend import FittingOwner, mixing_of
 from popleak.stages.draw import draw_one, members
@@ -91,7 +91,7 @@ def test_counts_by_hand():
 
 def test_among_many_worlds_all_have_the_same_counts():
     game = Game.of("k-ary", (0.0, 0.1, 1 / 3, 0.5, 0.9))
-    found = [Mixing(ratios[:2], 333, "natural", 0.2).parts(0.5) for ratios in directions([game]).values()]
+    found = [Mixing.of(worlds, 333, "natural", 0.2, 0, (1, 1)).parts(0.5) for worlds in turned([game])]
     assert len(found) == 5
     assert {tuple(one[0][key] + one[1][key] for key in one[0]) for one in found} == {(166, 167)}
 
@@ -152,7 +152,7 @@ def worlds(mode: str) -> tuple[FittingOwner, FittingOwner]:
     records = records_of(small)
     pools = {0: np.repeat([0, 1], len(records.y) // 2)}
     fitter = train.Fitter(told.defend("prior", {}, {"validation": small.validation}), records)
-    names = ("one#0", "two#0")
+    names = [f"{ratio!r}#{b}" for b, ratio in enumerate(small.ratios)]
     for b in (0, 1):
         settings = {
             "seed": 1,
@@ -166,13 +166,13 @@ def worlds(mode: str) -> tuple[FittingOwner, FittingOwner]:
         ratios = small.ratios[b], small.ratios[1 - b]
         base = draw._training(
             ModelDraw(**settings, purpose="base"),
-            Drawn(world=names[b], from_world=names[b], ratio=ratios[0]),
+            Drawn(world=names[b], from_world=names[b]),
             records,
             pools,
         )
         turned = draw._training(
             ModelDraw(**settings, purpose="complement"),
-            Drawn(world=names[b], from_world=names[1 - b], ratio=ratios[1], own_ratio=ratios[0]),
+            Drawn(world=names[b], from_world=names[1 - b]),
             records, pools,
         )  # fmt: skip
         rows, other = arrays.matrix(base["rows"]), arrays.matrix(turned["rows"])

@@ -109,6 +109,7 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
     frame["eo_weight"] = 1.0 if defence.startswith("fft") else 0.0
     frame["eo_vacuous"] = float(defence == "fft" and pair[0] == "pure")
     frame["travel"] = np.nan if defence == "none" else 0.5
+    frame["small_cells"] = np.nan  # two classes
     return frame
 
 

@@ -6,7 +6,7 @@ from popleak.cli import stages
 from popleak.plan.build import Plan
 from popleak.plan.steps import Step
 
-STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "regress")
+STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack")
 OPTIONS = {"table": "output", "html": "output"}
 BASE = {"victims": "base-victims", "shadows": "base-shadows"}
 """Of the stage `defend`, whose inputs are named as its outputs are."""

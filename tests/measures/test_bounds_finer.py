@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from popleak.core.worlds import World
 from popleak.measures import bounds, bounds_finer, bounds_general, fairness
 from popleak.stages import measure
 from popleak.store import schema
@@ -244,7 +245,7 @@ def test_the_table_of_bounds_has_them_and_null_where_there_is_no_second_attribut
     scores = np.clip(rng.normal(0.45 + 0.1 * a, 0.2, (6, 600)), 0, 1)
     scores[5] = np.nan
     facts = {"group_label_rates": [0.5, 0.3], "group_share": 0.4, "label_rate": 0.42}
-    worlds = measure.Worlds((0.0, 1.0), "natural", facts)
+    worlds = measure.Worlds((World(0.0), World(1.0)), "natural", facts)
     who = {column.name: "x" for column in (*schema.TASK, schema.DEFENCE)} | {"protocol": "pure"}
     who |= {"ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0, **{column.name: np.arange(6) for column in schema.WHO}}
     found = []

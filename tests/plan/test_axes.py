@@ -19,6 +19,7 @@ from popleak.store import parquet as store
 from popleak.store.populations import draws_of, matching, of_role
 from popleak.store.populations import read as read_models
 from popleak.threat import seen
+from popleak.threat.play import query_of
 from runs import copy, snakemake
 
 pytestmark = pytest.mark.dag
@@ -67,9 +68,14 @@ class Ran:
         return seen.Files(**single, **several, data=data)
 
     def source(self, attack: str, poison: float = 0.0, **wanted) -> seen.Source:
-        step = self.step("attack", attack=attack, shadow_model="mlp", **wanted)
+        step = self.step("attack", question="pair", attack=attack, shadow_model="mlp", **wanted)
         number = next(i for i, pair in enumerate(step.settings.pairs) if pair.poison == poison)
         return seen.Source(type(step.settings).parse(step.params), number, self.files(step))
+
+    def see(
+        self, source: seen.Source, role: str, access: str, arm: str, repeats: int, votes: bool = False
+    ) -> stored.Answers:
+        return plugins.load("access", access).read(source, role, arm, repeats, votes)
 
     def table(self, name: str) -> pd.DataFrame:
         return store.read(self.folder / "results" / "axes" / "tables" / f"{name}.parquet").to_pandas()
@@ -245,7 +251,7 @@ def read_rows(ran, step, name):
 
 def test_weights_are_those_of_the_judged_models(ran):
     source, step = ran.source("weights"), ran.step("train", model="mlp", roles=("victim", "shadow"))
-    found = source.read("victim", "weights", "none", 1)
+    found = ran.see(source, "victim", "weights", "none", 1)
     for b, world in enumerate(("0.0#0", "1.0#0")):
         there = read_models([ran.folder / step.outputs["victims"]], world=world)
         mine = found.keys["world"] == b
@@ -254,47 +260,48 @@ def test_weights_are_those_of_the_judged_models(ran):
         )
     game = source.game(plugins.load("attacks", "weights"))
     assert game.sides == (13, 8, 1) and found.scores.shape[1] == 13 * 8 + 8 + 8 + 1
-    defended = source.read("victim", "weights", "fft-rehearsal", 1)
+    defended = ran.see(source, "victim", "weights", "fft-rehearsal", 1)
     assert not np.array_equal(defended.scores, found.scores)
-    assert np.array_equal(source.read("victim", "weights", "noisy", 1).scores, found.scores), (
+    assert np.array_equal(ran.see(source, "victim", "weights", "noisy", 1).scores, found.scores), (
         "noise is on answers alone"
     )
 
 
 def test_pair_is_the_base_model_beside_the_defended_one(ran):
     source = ran.source("pair")
-    found = source.read("victim", "pair", "fft-rehearsal", 1)
-    base, own = (source.read("victim", "scores", arm, 1) for arm in ("none", "fft-rehearsal"))
+    found = ran.see(source, "victim", "pair", "fft-rehearsal", 1)
+    base, own = (ran.see(source, "victim", "scores", arm, 1) for arm in ("none", "fft-rehearsal"))
     assert np.array_equal(base.keys["seed"], own.keys["seed"])
     assert np.array_equal(found.scores, np.concatenate([base.scores, own.scores], axis=1))
     asked = np.array([5, 3])
-    seen_there = seen.outputs_of(found, np.array([1]), asked, "pair")
+    seen_there = plugins.load("access", "pair").outputs(found, np.array([1]), asked)
     assert np.array_equal(seen_there[0], np.r_[base.scores[1, asked], own.scores[1, asked]].astype(float))
 
 
 def test_rows_are_the_draws(ran):
     for poison, world in ((0.0, "1.0#0"), (SHARE, f"1.0#0!{SHARE}")):
         source = ran.source("data", poison)
-        found = source.read("victim", "rows", "none", 1)
+        found = ran.see(source, "victim", "rows", "none", 1)
         table, there = draws(ran, world)
         _keys, rows = of_role(table, "victim", (0, 1))
         assert np.array_equal(found.scores[found.keys["world"] == 1], rows)
         game = source.game(plugins.load("attacks", "data"))
         assert len(game.records.y) == len(there.y) * (2 if poison else 1)
-        assert seen.outputs_of(found, np.array([0]), np.arange(3), "rows").dtype.kind == "i"
+        assert plugins.load("access", "rows").outputs(found, np.array([0]), np.arange(3)).dtype.kind == "i"
 
 
 def test_repeated_answers_are_the_mean_and_the_label_given_most_often(ran):
     source = ran.source("kl")
-    once, often = (source.read("victim", "scores", "noisy", repeats) for repeats in (1, 5))
-    truth = source.read("victim", "scores", "none", 1)
-    labels = source.read("victim", "labels", "noisy", 5)
+    once, often = (ran.see(source, "victim", "scores", "noisy", repeats) for repeats in (1, 5))
+    truth = ran.see(source, "victim", "scores", "none", 1)
+    labels = ran.see(source, "victim", "labels", "noisy", 5)
     error = [np.abs(one.scores - truth.scores).mean() for one in (once, often)]
     assert error[1] < 0.8 * error[0]
     assert set(np.unique((labels.scores * 5).round(4))) <= set(range(6))
-    votes = seen.outputs_of(labels, np.arange(len(labels.scores)), np.arange(labels.scores.shape[1]), "labels")
+    everyone, asked = map(np.arange, labels.scores.shape)
+    votes = plugins.load("access", "labels").outputs(labels, everyone, asked)
     assert np.array_equal(votes, labels.scores >= 0.5)
-    single = source.read("victim", "labels", "noisy", 1)
+    single = ran.see(source, "victim", "labels", "noisy", 1)
     assert np.array_equal(single.scores, once.scores)
 
 
@@ -317,9 +324,9 @@ def test_noise_has_its_spread_and_comes_from_the_generator_alone():
 def test_labels_only_attacks_see_of_shadows_what_they_see_of_victims(ran):
     """Asked repeatedly, a shadow's score for them is the share of answers with label 1, whose label is the majority's."""
     source = ran.source("kl")
-    shares = source.read("shadow", "scores", "noisy", 5, votes=True)
-    assert np.array_equal(shares.scores, source.read("shadow", "labels", "noisy", 5).scores)
-    assert not np.array_equal(shares.scores, source.read("shadow", "scores", "noisy", 5).scores)
+    shares = ran.see(source, "shadow", "scores", "noisy", 5, votes=True)
+    assert np.array_equal(shares.scores, ran.see(source, "shadow", "labels", "noisy", 5).scores)
+    assert not np.array_equal(shares.scores, ran.see(source, "shadow", "scores", "noisy", 5).scores)
 
 
 def test_a_tie_of_answers_goes_to_the_first():
@@ -335,7 +342,7 @@ def test_a_tie_of_answers_goes_to_the_first():
 def test_snap_asks_all_target_points(ran):
     source = ran.source("snap")
     (points,) = [one for split, one in stored.read_points(source.files.points, source.pair.pair).items() if split == 0]
-    asked, query = seen.query_of(points, plugins.load("attacks", "snap").all_points)
+    asked, query = query_of(points, plugins.load("attacks", "snap").all_points)
     assert len(asked) == len(points.y) and ((query.a == 1) & (query.y == 0)).any()
 
 
@@ -367,12 +374,12 @@ def test_one_victims_estimate_by_hand(ran):
     """The stage's estimate is the attack's, calibrated on that split's shadows of all three worlds."""
     step = next(
         one
-        for one in ran.plan.steps["regress"].values()
-        if one.settings.shadow_model == "mlp" and not one.settings.pairs[0].poison
+        for one in ran.plan.steps["attack"].values()
+        if one.settings.question == "many" and one.settings.shadow_model == "mlp" and not one.settings.pairs[0].poison
     )
     source = seen.Source(type(step.settings).parse(step.params), 0, ran.files(step))
     points = stored.read_points(source.files.points, source.pair.pair)[1]
-    shadows, victims = (source.read(role, "scores", "none", 1) for role in ("shadow", "victim"))
+    shadows, victims = (ran.see(source, role, "scores", "none", 1) for role in ("shadow", "victim"))
     attack = plugins.load("attacks", "kl")
     groups = [
         shadows.scores[(shadows.keys["split"] == 1) & (shadows.keys["world"] == b)].astype(float) for b in range(3)

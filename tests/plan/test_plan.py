@@ -176,7 +176,7 @@ def test_pairs_share_a_world():
     (train,) = one.steps["train"].values()
     assert train.settings.worlds == ("0.3#0", "0.5#0", "0.7#0")
     (draw,) = [step for step in one.steps["draw"].values() if step.settings.purpose == "base"]
-    assert [drawn.ratio for drawn in draw.settings.draws] == [0.3, 0.5, 0.7]
+    assert [drawn.world for drawn in draw.settings.draws] == ["0.3#0", "0.5#0", "0.7#0"]
 
 
 def test_equal_worlds_are_drawn_afresh():

@@ -11,7 +11,7 @@ from pandas.api.types import is_string_dtype
 
 import fake_tables
 import tiny
-from popleak.config.experiment import Access, Experiment, Worlds
+from popleak.config.experiment import Experiment
 from popleak.core import plugins, protocols
 from popleak.store.schema import TABLES
 
@@ -45,14 +45,14 @@ def words_of(field) -> tuple[str, ...]:
     return get_args(literal)
 
 
-def test_protocols_are_those_of_the_config():
-    assert get_args(Worlds.model_fields["protocol"].annotation) == protocols.PROTOCOLS
+def test_protocols_are_those_of_the_questions():
+    assert set(plugins.protocols()) == set(protocols.PROTOCOLS)
 
 
 def test_words_of_the_tables():
     fields = Experiment.model_fields
     words = [
-        *protocols.PROTOCOLS, *get_args(Access), *words_of(fields["knowledge"]), *OTHER,
+        *protocols.PROTOCOLS, *words_of(fields["knowledge"]), *OTHER,
         *(name for kind in plugins.KINDS for name in plugins.names(kind)),
     ]  # fmt: skip
     assert len(words) > 50

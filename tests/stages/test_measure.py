@@ -10,6 +10,7 @@ import tiny
 from bench import Bench
 from popleak.core import needs
 from popleak.core.seeds import generator
+from popleak.core.worlds import World
 from popleak.measures.fairness import rates
 from popleak.stages import measure, query, split, train
 from popleak.steps.measure import MeasureStep
@@ -202,7 +203,7 @@ def test_a_diverged_victim_has_a_status_and_nothing_else():
     scores[0, 7] = np.nan
     said = measure.Said.of({}, scores, np.array([True, False, True]), pool)
     worlds = measure.Worlds(
-        (0.0, 1.0), "natural", {"group_label_rates": [0.5, 0.3], "group_share": 0.5, "label_rate": 0.4}
+        (World(0.0), World(1.0)), "natural", {"group_label_rates": [0.5, 0.3], "group_share": 0.5, "label_rate": 0.4}
     )
     found = measure.fair(said, pool, worlds, np.random.default_rng(0))
     assert found["status"].tolist() == ["diverged", "diverged", "ok"]

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 import tiny
 from popleak.core.errors import PopleakError
+from popleak.core.needs import counts, half_up
 from popleak.core.seeds import generator
+from popleak.core.worlds import World
 from popleak.stages import draw, query, split
-from popleak.stages.draw import counts, half_up, origins
+from popleak.stages.draw import origins
 from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays
 from popleak.store import parquet as store
@@ -218,7 +220,7 @@ def test_a_complement_needs_room_beside_the_own_draw():
     )  # fmt: skip
 
     def one(ratio):
-        return Drawn(world="0.0#0", from_world="0.01#0", ratio=ratio, own_ratio=0.0)
+        return Drawn(world="0.0#0", from_world=f"{ratio!r}#0")
 
     found = draw._training(settings, one(1 - 1 / rows), records, {0: pool})
     assert (DATA.a[arrays.matrix(found["rows"])] == 0).sum(1).tolist() == [1, 1]
@@ -340,7 +342,7 @@ def test_origins_are_disjoint_with_exact_ratios(ratios, mode):
     take = 150
     rows = np.concatenate([rng.choice(np.flatnonzero(DATA.a == a), take, replace=False) for a in (0, 1)])
     y, a, rate = DATA.y[rows], DATA.a[rows], float(DATA.y.mean())
-    origin = origins(y, a, ratios, mode, rate)
+    origin = origins(y, a, (World(ratios[0]), World(ratios[1])), mode, rate)
     assert set(origin) <= {-1, 0, 1}
     size = (origin == 0).sum()
     assert size == (origin == 1).sum() >= 40
@@ -356,7 +358,7 @@ def test_origins_are_disjoint_with_exact_ratios(ratios, mode):
 
 def test_pure_origin_is_the_group():
     a = np.repeat([0, 1], 20)
-    assert origins(np.tile([0, 1], 20), a, (0.0, 1.0), "natural", 0.5).tolist() == a.tolist()
+    assert origins(np.tile([0, 1], 20), a, (World(0.0), World(1.0)), "natural", 0.5).tolist() == a.tolist()
 
 
 def test_law_counts_the_victim_pool():

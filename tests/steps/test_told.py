@@ -85,9 +85,8 @@ AFTER = {
     "split": ["draw", "measure"],
     "train": ["defend", "query", "measure"],
     "query": ["measure"],
-    "attack": ["regress"],
 }
-"""Stages that call another's module: but for `regress` they read its files, and are run again with it whatever they import."""
+"""Stages that call another's module: they read its files, and are run again with it whatever they import."""
 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "tables"])

@@ -55,6 +55,7 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
                 frame = pd.DataFrame({"model_index": range(8)}).assign(**part)
                 frame["eo_weight"], frame["eo_vacuous"] = float(defence.startswith("fft")), vacuous
                 frame[[*MEASURES]] = np.random.default_rng(key + 1000 * number).random((8, len(MEASURES)))
+                frame["small_cells"] = np.nan  # two classes
                 frame["gap"] = sign * spread(gap[defence], noise, 8, key + number)
                 apart = spread(eo[defence], noise, 8, key + 7 * number)
                 frame["delta_eo"], frame["delta_eo_floor"] = np.abs(apart), 0.01

@@ -458,7 +458,7 @@ def test_suite_catches_a_mark_without_order():
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
-        ({"access": "gradients"}, "access must be one of labels, scores"),
+        ({"access": "gradients"}, "access must be one of labels, pair"),
         ({"shadow_access": "gradients"}, "shadow_access must be None"),
         ({"shadow_access": "scores"}, "shadow_access must be None"),
         ({"reads": ("y", "cell")}, "reads must name some of y, a, origin"),

@@ -3,7 +3,8 @@
 `calibrate` sees shadow outputs of both worlds and the query set; it never sees a victim. The judge it returns scores
 ONE victim's outputs, so no scale, threshold or rank can come from other victims. Higher = more like world 1.
 
-What `outputs` of one model are follows from the attack's `access`, q being the number of query points:
+What `outputs` of one model are follows from the attack's `access`, the name of a file in `threat/access/`, q being the number of query
+points:
 
     labels   (q,) hard labels 0.0 / 1.0; of C > 2 classes 0.0 .. C-1, the class with the largest score, of equals the first
     scores   (q,) scores P(y = 1 | x) in [0, 1]; of C > 2 classes (q, C), P(y | x)
@@ -15,7 +16,7 @@ What `outputs` of one model are follows from the attack's `access`, q being the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -34,11 +35,6 @@ class Query(NamedTuple):
     a: np.ndarray
     origin: np.ndarray
     cell: np.ndarray | None = None
-
-
-Access = Literal["labels", "scores", "weights", "pair", "rows"]
-BLACK_BOX = ("labels", "scores")
-"""Access to a model's answers alone."""
 
 
 def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
@@ -66,7 +62,7 @@ class Records(NamedTuple):
 class Game(NamedTuple):
     """What the adversary knows of the two worlds.
 
-    ratio_0, ratio_1: P(a = 1) in each world; rows: training rows of each model; mode: natural or label-balanced;
+    ratio_0, ratio_1: P(a = 1) in each world, or what else the worlds differ in where `groups` is False; rows: training rows of each model; mode: natural or label-balanced;
     model: the victim's model name; law (2, cells, 2) int64 or None: number of rows of the training pool by group, cell and
     label; label_rate: P(y = 1) over the whole dataset, which label-balanced draws keep. The law is given only where the generator publishes it (synthetic data); only `ceiling` may use it.
     seed: of the attack's own randomness (initial weights of a meta-classifier, say), the same for every call on one split;
@@ -85,6 +81,7 @@ class Game(NamedTuple):
     sides: tuple[int, ...] | None = None
     records: Records | None = None
     poison: Poison = Poison(0.0, 1, 0)
+    groups: bool = True
 
 
 class Judge:
@@ -127,9 +124,9 @@ class Attack:
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    access: ClassVar[Access]
+    access: ClassVar[str]
     """What is seen of a victim: see the top of this file."""
-    shadow_access: ClassVar[Access | None] = None
+    shadow_access: ClassVar[str | None] = None
     """What is seen of the shadows, which are the adversary's own; None: the same as of a victim."""
     classes: ClassVar[int | None] = 2
     """How many classes the label has that models are judged on. None: any number, outputs being as the top of this file says."""

@@ -92,8 +92,8 @@ class Ceiling(Attack):
     reference = True
 
     def applies(self, game: Game) -> bool:
-        """Return True if the law is known: synthetic data, clean draws, and a model whose output law is worked out here."""
-        return game.law is not None and not game.poison.share and game.model in ("prior", "histogram")
+        """Return True if the law is known: synthetic data, clean draws by group, and a model whose output law is worked out here."""
+        return game.law is not None and game.groups and not game.poison.share and game.model in ("prior", "histogram")
 
     def known_accuracy(self, *, game: Game, query: Query) -> Known:
         """Return the accuracy of the best possible adversary and its standard error; see the function below."""
@@ -138,7 +138,8 @@ def known_accuracy(game: Game, cells_present: np.ndarray | None = None, *, draws
         return Known(0.5, 0.0)
     seen = np.arange(game.law.shape[1]) if cells_present is None else np.unique(cells_present).astype(np.int64)
     law = likelihood(game=game, seen=seen)
-    key = digest({**game._asdict(), "law": game.law.tolist(), "draws": draws})
+    told = {name: value for name, value in game._asdict().items() if name != "groups"}  # true wherever a law is known
+    key = digest({**told, "law": game.law.tolist(), "draws": draws})
     chances = []
     for world in (0, 1):
         rng = seeds.generator("known-accuracy", key, world)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..attacks.base import BLACK_BOX, Attack, Game, Judge, Query, TransductiveJudge, hard_labels
+from ..attacks.base import Attack, Game, Judge, Query, TransductiveJudge
 from ..config import messages
 from ..core import plugins
 from ..core.errors import PopleakError
@@ -91,10 +91,10 @@ class Adversary:
             )
         if self.plugin.shadows and not all(map(len, shadows)):
             raise ValueError(f"attack {self.name!r} needs at least one shadow of each world")
-        width = shadows[0].shape[1] // (2 if self.plugin.access == "pair" else 1)
+        access, of_shadows = accesses(self.plugin)
+        width = shadows[0].shape[1] // (access.sets if access.reads == "answers" else 1)
         known = {name: _column(name, value, width, classes) for name, value in given.items()}
-        access = self.plugin.shadow_access or self.plugin.access
-        zero, one = (_seen(part, access, part.ndim == 3) for part in shadows)
+        zero, one = (_seen(part, of_shadows) for part in shadows)
         judge = self.plugin.calibrate(
             shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
         )
@@ -106,9 +106,9 @@ class Answering(TransductiveJudge):
 
     def __init__(self, judge: Judge, attack: Attack, shape: tuple[int, ...]) -> None:
         self.judge, self.attack = judge, attack
-        self.shape = (
-            shape if attack.access == (attack.shadow_access or attack.access) or attack.access in BLACK_BOX else None
-        )
+        self.access, of_shadows = accesses(attack)
+        alike = self.access is of_shadows or self.access.reads == of_shadows.reads == "answers"
+        self.shape = shape if alike else None
 
     def score(self, outputs: np.ndarray) -> float:
         return float(self.judge.score(self._checked(outputs, 0)))
@@ -130,7 +130,13 @@ class Answering(TransductiveJudge):
         if outputs.ndim <= before or (self.shape is not None and own != self.shape):
             shape = ", ".join([*(["V"] * before), *map(str, self.shape or ("m",))])
             raise ValueError(f"outputs must be ({shape}{'' if ', ' in shape else ','}), not {outputs.shape}")
-        return _seen(outputs, self.attack.access, len(own) == 2)
+        seen: np.ndarray = _seen(outputs, self.access) if before else _seen(outputs[None], self.access)[0]
+        return seen
+
+
+def accesses(attack: Attack) -> tuple[Any, Any]:
+    """Return the access that an attack has to victims, and that to its shadows."""
+    return plugins.load("access", attack.access), plugins.load("access", attack.shadow_access or attack.access)
 
 
 def _column(name: str, values: np.ndarray | None, width: int, classes: int = 2) -> np.ndarray:
@@ -146,11 +152,12 @@ def _column(name: str, values: np.ndarray | None, width: int, classes: int = 2) 
     return found.astype(np.int8)
 
 
-def _seen(outputs: np.ndarray, access: str, several: bool = False) -> np.ndarray:
-    """Return answers as `access` shows them; several: their last dimension is of more than two classes."""
-    if access not in (*BLACK_BOX, "pair"):
+def _seen(outputs: np.ndarray, access: Any) -> np.ndarray:
+    """Return answers (K, m) or (K, m, C) as `access` shows them."""
+    if access.reads != "answers":
         return outputs
     outputs = outputs.astype(np.float64)
     if not ((outputs >= 0) & (outputs <= 1)).all():
         raise ValueError("answers must lie in [0, 1]: scores P(y = 1 | x), or labels 0 and 1")
-    return hard_labels(outputs, classes=outputs.shape[-1] if several else 2) if access == "labels" else outputs
+    seen: np.ndarray = access.of(outputs)
+    return seen

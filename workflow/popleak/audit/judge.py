@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..attacks.base import BLACK_BOX
+from ..core import plugins
 from ..core.errors import PopleakError
 from ..measures import fairness
 from ..steps.tables.leakage import Table
@@ -202,7 +202,7 @@ def _tables(
 ) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
     """Return the tables `scores` and `leakage`, made as in a run, and the models."""
     scores, task = schema.table("scores", parts), facts.task
-    white_box = {part["adversary"] for part in parts if part["access"] not in BLACK_BOX}
+    white_box = {part["adversary"] for part in parts if not plugins.load("access", part["access"]).black_box}
     settings = Table(
         table="leakage", controls={task: facts.controls}, references={task: tuple(references)},
         white_box={task: tuple(sorted(white_box))}, data={} if facts.data is None else {task: facts.data}, margin=facts.margin,

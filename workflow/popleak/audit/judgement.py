@@ -70,7 +70,15 @@ class Judgement:
     def write(self, folder: str | Path) -> list[Path]:
         """Write `scores.parquet` and `leakage.parquet` into a folder, sealed, each whole or not at all; return the paths."""
         folder = Path(folder)
-        modules = ["popleak.audit.judge", *(plugins.modules("attacks").get(name) for name in self._adversaries())]
+        named = {"attacks": self._adversaries(), "access": dict.fromkeys(self.leakage["access"])}
+        modules = [
+            "popleak.audit.judge",
+            *(
+                plugins.modules("questions")[plugins.question(name).name]
+                for name in dict.fromkeys(self.leakage["protocol"])
+            ),
+            *(plugins.modules(kind).get(name) for kind, names in named.items() for name in names),
+        ]
         code = code_digest(*(module for module in modules if module))
         files = [table.path for table in self._inputs if table.path is not None]
         written: list[Path] = []

@@ -1,4 +1,4 @@
-"""Our attacks on answers in a table: the loop of the stage `attack`, its victims and shadows read from there."""
+"""Our attacks on answers in a table: the loop `threat.play`, its victims and shadows read from there."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..attacks.base import BLACK_BOX, Attack, Game, Poison
+from ..attacks.base import Attack, Game, Poison
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..core.protocols import Role
 from ..core.seeds import derive
-from ..stages.attack import judge_pair
 from ..steps.attack import Judging
 from ..steps.games import Pair
 from ..store.answers import Answers, Points
-from .adversary import Adversary
+from ..threat.play import play as judged
+from .adversary import Adversary, accesses
 from .answers import NONE, Models
 from .game import GameFacts
-
-SEEN = (*BLACK_BOX, "pair")
-"""Access that a table of answers gives."""
 
 
 class Chosen(NamedTuple):
@@ -40,7 +38,8 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
     """
     if attacks is None:
         every = [Adversary(name) for name in plugins.names("attacks")]
-        return [Chosen(one.name, one, False) for one in every if one.plugin.access in SEEN and not one.plugin.reference]
+        able = [one for one in every if accesses(one.plugin)[0].shown_by and not one.plugin.reference]
+        return [Chosen(one.name, one, False) for one in able]
     found: dict[str, Chosen] = {}
     for given in attacks:
         told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
@@ -61,14 +60,19 @@ class TableSource:
     """Victims and shadows in a table of answers, as `threat.seen.Source` gives those of a run."""
 
     def __init__(self, models: Models, facts: GameFacts, attack_id: str) -> None:
-        self.models, self.facts, self.attack_id = models, facts, attack_id
+        self.table, self.facts, self.attack_id = models, facts, attack_id
+        self.question = plugins.question(facts.protocol)
+        self.draw = np.unique(models.model, return_inverse=True)[1]
+        """(n,) a number for each model, the same under every defence: what a seed is in a run."""
         self.pair = Pair(pair=facts.pair, protocol=facts.protocol, ratios=facts.ratios, poison=facts.poison)
 
     def game(self, attack: Attack) -> Game:
         """Return what the adversary knows of the worlds."""
         facts = self.facts
+        zero, one = self.question.known(facts.ratios)
         return Game(
-            *facts.ratios, facts.rows or 0, facts.mode, facts.model, label_rate=facts.label_rate,
+            zero, one, facts.rows or 0, facts.mode, facts.model,
+            groups=self.question.groups, label_rate=facts.label_rate,
             poison=Poison(facts.poison, facts.poison_group, facts.poison_label),
         )  # fmt: skip
 
@@ -78,37 +82,39 @@ class TableSource:
         origin = ["judge"] if facts.seed is None else [facts.seed, str(facts.seed_key)]
         return derive(*origin, "attack", self.attack_id, facts.pair, split)
 
-    def read(self, role: str, access: str, arm: str, repeats: int, votes: bool = False) -> Answers:
-        """Return what one role's models with the defence `arm` answered; for access `pair` the answers of the base models before."""
-        models = self.models
+    def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
+        """Return what one role's models with the defence `arm` answered."""
+        models = self.table
         mine = models.of(role, arm)
         keys = {
             "split": models.split[mine], "world": models.world[mine], "model_index": models.number[mine],
-            "finite": ~models.diverged[mine],
+            "finite": ~models.diverged[mine], "seed": self.draw[mine],
         }  # fmt: skip
-        scores = models.scores[mine]
-        if access == "pair":
-            base = models.of(role, NONE)
-            place = dict(zip(models.model[base].tolist(), base.tolist(), strict=True))
-            scores = np.concatenate([models.scores[[place[name] for name in models.model[mine]]], scores], axis=1)
-        return Answers(keys, scores)
+        return Answers(keys, models.scores[mine])
+
+    def models(self, role: Role, arm: str) -> Answers:
+        raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds")
+
+    def draws(self, role: Role) -> Answers:
+        raise PopleakError(f"attack {self.attack_id!r} sees training rows, which no table of answers holds")
 
 
 def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[str]) -> str | None:
     """Return why an attack cannot be mounted on these answers; None if it can. known: the fields that are known of the query points."""
-    needs = attack.shadow_access or attack.access
-    if not {attack.access, needs} <= set(SEEN):
-        return f"sees {attack.access if attack.access not in SEEN else needs}, which no table of answers holds"
-    if attack.access != "labels" and (facts.access or models.access("victim")) == "labels":
+    access, of_shadows = accesses(attack)
+    hidden = [one.name for one in (access, of_shadows) if not one.shown_by]
+    if hidden:
+        return f"sees {hidden[0]}, which no table of answers holds"
+    if (facts.access or models.access("victim")) not in access.shown_by:
         return "sees scores, and the victims' answers are labels"
     if attack.shadows and not models.defences("shadow"):
         return "learns from shadow models, and there are none"
-    if attack.shadows and needs != "labels" and models.access("shadow") == "labels":
+    if attack.shadows and models.access("shadow") not in of_shadows.shown_by:
         return "learns from shadows' scores, and theirs are labels"
     unknown = [name for name in attack.reads if name not in known]
     if unknown:
         return f"reads {' and '.join(unknown)} of the query points, which were not given"
-    if attack.access == "pair":
+    if access.defended:
         for role in ("victim", "shadow"):
             if set(models.defences(role)) <= {NONE}:
                 return f"compares a base model with a defended one, and no {role} has a defence"
@@ -132,7 +138,7 @@ def play(
                 task=facts.task, model_id=facts.model, shadow_model=facts.model, attack_id=one.id, defences=defences,
                 knowledge=knowledge, aware={}, randomised=(), repeats=(1,),
             )  # fmt: skip
-            parts += judge_pair(attack, one.attack.settings, settings, source, sets)
+            parts += judged(source.question, attack, one.attack.settings, settings, source, sets)
         reason = None if parts else "does not apply to these models"
     if reason:
         raise PopleakError(f"attack {one.id!r} {reason}")
@@ -146,7 +152,7 @@ def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, .
     for defence in models.defences("victim"):
         arms = {"unaware": NONE, "informed": defence}
         knowledge = tuple(name for name, arm in arms.items() if arm in there or not attack.shadows)
-        if knowledge and not (attack.access == "pair" and "informed" not in knowledge):
+        if knowledge and not (accesses(attack)[0].defended and "informed" not in knowledge):
             levels[defence] = knowledge
     for knowledge, group in groupby(levels, key=levels.__getitem__):
         yield knowledge, tuple(group)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core import trouble
+from ..core import plugins, trouble
 from ..core.errors import PopleakError
 from ..store.schema import TABLES
 
 if TYPE_CHECKING:
     from ..measures.paired import Spread
 
-LISTS = ("datasets", "models", "defences", "attacks", "figures", "experiments")
+LISTS = (*plugins.KINDS, "experiments")
 
 
 def add(commands) -> None:
@@ -52,8 +52,6 @@ def _list(arguments: argparse.Namespace) -> None:
     if arguments.what == "experiments":
         rows = [(path.stem, _title(path)) for path in experiment_files()]
     else:
-        from ..core import plugins
-
         rows = [(name, plugins.load(arguments.what, name).summary) for name in plugins.names(arguments.what)]
     width = max((len(name) for name, _ in rows), default=0)
     for name, summary in rows:

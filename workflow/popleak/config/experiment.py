@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,11 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from ..core.protocols import EQUAL, MANY, OLD, PURE, RATIO
+from ..core import plugins
+from ..core.protocols import OLD, PURE
 from ..core.settings import Settings
 from ..measures.verdicts import MARGIN
-
-Access = Literal["labels", "scores", "weights", "pair", "rows"]
 
 MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
 """Words that readers of CSV take for a missing value, a truth value or a number."""
@@ -101,11 +99,12 @@ def _protocol(value: Any) -> Any:
 class Worlds(Settings):
     """The worlds that the adversary distinguishes: a pair, or many."""
 
-    protocol: Annotated[Literal["pure", "ratio", "equal", "k-ary"], BeforeValidator(_protocol)]
-    """pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must be at chance (`null` in earlier
+    protocol: Annotated[str, BeforeValidator(_protocol)]
+    """What is asked, and in which form (`popleak list questions`). pure: one group against the other; ratio: two mixtures; equal: one mixture twice, so every attack must be at chance (`null` in earlier
     versions, which is read as `equal`); k-ary: three or more mixtures, of which the adversary names one and estimates its ratio (attacks that can; see `popleak list attacks`)."""
-    ratios: Annotated[tuple[Ratio, ...], Field(min_length=2)] | None = None
-    """P(a = 1) in each world. pure: always [0, 1]; equal: two equal ratios, by default [0.5, 0.5]; k-ary: rising."""
+    ratios: tuple[Ratio, ...] | None = None
+    """P(a = 1) in each world, or what else worlds of the protocol differ in. pure: always [0, 1]; equal: two equal ratios, by default
+    [0.5, 0.5]; k-ary: rising."""
 
     @model_validator(mode="before")
     @classmethod
@@ -113,29 +112,28 @@ class Worlds(Settings):
         if isinstance(value, str):
             value = {"protocol": value}
         if isinstance(value, Mapping) and value.get("ratios") is None:
-            default = {PURE: (0.0, 1.0), EQUAL: (0.5, 0.5)}.get(_protocol(value.get("protocol")))
-            if default is not None:
-                value = {**value, "ratios": default}
+            protocol = _protocol(value.get("protocol"))
+            if isinstance(protocol, str) and protocol in plugins.protocols():
+                value = {**value, "ratios": plugins.question(protocol).ratios(protocol, None)}
+        return value
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        known = sorted(plugins.protocols())
+        if value not in known:
+            raise ValueError(f"unknown: choose from {', '.join(known)}")
         return value
 
     @model_validator(mode="after")
     def _check(self) -> Worlds:
-        if self.ratios is None:
-            raise ValueError(f"protocol {self.protocol} needs ratios: [world 0, world 1, ...]")
-        if self.protocol == MANY:
-            if len(self.ratios) < 3 or any(after <= before for before, after in itertools.pairwise(self.ratios)):
-                raise ValueError("protocol k-ary needs three or more ratios, rising: for two use protocol ratio")
-            return self
-        if len(self.ratios) != 2:
-            raise ValueError(f"protocol {self.protocol} has two ratios: for more use protocol k-ary")
-        equal = self.ratios[0] == self.ratios[1]
-        if self.protocol == PURE and self.ratios != (0.0, 1.0):
-            raise ValueError("protocol pure has the ratios [0, 1]: leave them out, or use protocol ratio")
-        if self.protocol == RATIO and equal:
-            raise ValueError("protocol ratio needs two different ratios: for equal ones use protocol equal")
-        if self.protocol == EQUAL and not equal:
-            raise ValueError("protocol equal needs two equal ratios: for different ones use protocol ratio")
+        self.question.ratios(self.protocol, self.ratios)
         return self
+
+    @property
+    def question(self) -> Any:
+        """The plugin whose question is asked."""
+        return plugins.question(self.protocol)
 
 
 class Poison(Settings):
@@ -274,7 +272,9 @@ class Experiment(Settings):
     """Folder of raw data files, with one folder for each dataset. Default: the environment variable POPLEAK_DATA; missing files are downloaded."""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     """Datasets with a label and a sensitive attribute."""
-    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (Worlds(protocol=PURE),)
+    worlds: Annotated[tuple[Worlds, ...], Field(min_length=1)] = (
+        Worlds.model_construct(protocol=PURE, ratios=(0.0, 1.0)),
+    )
     """What adversaries distinguish: pairs of worlds, or many worlds."""
     ratio_mode: RatioMode = "natural"
     """natural: P(y | a) kept, so the label rate moves with the ratio; label-balanced: P(y) equal in both worlds and groups."""
@@ -286,9 +286,9 @@ class Experiment(Settings):
     """Defences; `none` must be among them."""
     attacks: Choices = tuple(Choice(name=n) for n in ("accuracy-gap", "loss", "threshold", "kl", "meta"))
     """Attacks."""
-    access: Annotated[tuple[Access, ...], Field(min_length=1)] = ("labels", "scores", "weights", "pair", "rows")
-    """What adversaries may see of a victim: its labels, its scores, its weights, the scores of the base model too (`pair`), or its
-    training rows. Attacks that need access that is not listed are left out."""
+    access: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """What adversaries may see of a victim (`popleak list access`): its labels, its scores, its weights, the scores of the base model too
+    (`pair`), or its training rows. Attacks that need access that is not listed are left out; by default none is."""
     knowledge: Annotated[tuple[Literal["unaware", "aware", "informed"], ...], Field(min_length=1)] = (
         "unaware",
         "informed",
@@ -323,8 +323,8 @@ class Experiment(Settings):
 
     @field_validator("access", "knowledge")
     @classmethod
-    def _once(cls, value: tuple) -> tuple:
-        return _each_once(value)
+    def _once(cls, value: tuple | None) -> tuple | None:
+        return None if value is None else _each_once(value)
 
     @field_validator("repeats")
     @classmethod

@@ -16,7 +16,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..core.protocols import PURE, RATIO
 from ..core.settings import Settings
 from . import grids
 from .experiment import Choice, Experiment, Id, Poison, RatioMode, Task, Train, Worlds
@@ -113,13 +112,20 @@ class SettledTask(ResolvedTask):
 
 
 def _different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
-    """Return the pairs of worlds that differ."""
-    return tuple(one for one in worlds if one.protocol in (PURE, RATIO))
+    """Return the pairs of worlds that differ, and in nothing but their groups."""
+    return tuple(
+        one for one in worlds if one.question.measured and one.question.groups and len(set(one.ratios or ())) > 1
+    )
 
 
 def _alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
     """Return the attacks that an undefended model alone can be put to."""
-    return tuple(one for one in attacks if plugins.load("attacks", one.name).access != "pair")
+    return tuple(one for one in attacks if not access_of(one).defended)
+
+
+def access_of(attack: ResolvedChoice) -> Any:
+    """Return the access that an attack has to victims."""
+    return plugins.load("access", plugins.load("attacks", attack.name).access)
 
 
 def load(raw: Mapping[str, Any]) -> Experiment:
@@ -140,6 +146,8 @@ def data_dir(experiment: Experiment) -> Path | None:
 
 def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
     """Return the tasks with every plugin's settings checked and filled in. Raises PopleakError as `load` does."""
+    for i, name in enumerate(experiment.access or ()):
+        _known("access", name, f"access.{i}")
     tasks = tuple(_task(experiment, i, task) for i, task in enumerate(experiment.tasks))
     _unique("tasks", [task.id for task in tasks])
     if experiment.experiment in RESERVED:
@@ -307,7 +315,9 @@ def _twins(
 
 def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
     chosen = _choices("attacks", experiment, task, i)
-    allowed = tuple(one for one in chosen if plugins.load("attacks", one.name).access in experiment.access)
+    if experiment.access is None:
+        return chosen
+    allowed = tuple(one for one in chosen if access_of(one).name in experiment.access)
     if not allowed:
         raise PopleakError(
             f"config: access: {list(experiment.access)} leaves no attack of task {i}: allow another access or attack"
@@ -443,6 +453,8 @@ def schema() -> dict[str, Any]:
     document["$defs"]["Task"]["properties"]["dataset"]["examples"] = known["datasets"]
     document["$defs"]["Choice"]["properties"]["name"]["examples"] = chosen
     document["properties"]["figures"]["items"]["examples"] = known["figures"]
+    document["properties"]["access"]["anyOf"][0]["items"]["examples"] = known["access"]
+    document["$defs"]["Worlds"]["properties"]["protocol"]["examples"] = sorted(plugins.protocols())
     document["title"] = "popleak experiment"
     document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return document

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .errors import PopleakError
+from .worlds import World
 
 Stratum = tuple[int | None, int]
 """(y, a); y is None where labels fall as they may."""
@@ -45,11 +46,18 @@ def counts(ratio: float, rows: int, mode: str, label_rate: float) -> dict[Stratu
     return {(0, 0): rows - positives - (ones - both), (1, 0): positives - both, (0, 1): ones - both, (1, 1): both}
 
 
+def drawn(world: World, rows: int, mode: str, label_rate: float) -> dict[Stratum, int]:
+    """Return how many rows a draw in a world takes from each stratum, in a task with this mode and a dataset with this label rate."""
+    ratio, mode, label_rate = world.drawn(mode, label_rate)
+    return counts(ratio, rows, mode, label_rate)
+
+
 class Mixing(NamedTuple):
     """What the rows of a defended model are mixed from: S_0, drawn from a world, and a complement, drawn from another, of
     `rows` rows each.
 
-    ratios: of the two worlds; mode: of the draws; label_rate: share of positives in the dataset. Of S_0 in a poisoned world
+    ratios: of the two worlds; mode: of the draws; label_rate: share of positives in the dataset; label_rates: of the two worlds, where
+    they have their own. Of S_0 in a poisoned world
     `slipped` rows are poisoned, of the stratum with the (y, a) `poisoned`, y being the flipped label.
     """
 
@@ -59,19 +67,40 @@ class Mixing(NamedTuple):
     label_rate: float
     slipped: int = 0
     poisoned: tuple[int, int] = (1, 1)
+    label_rates: tuple[float, float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        worlds: tuple[World, World],
+        rows: int,
+        mode: str,
+        label_rate: float,
+        slipped: int,
+        poisoned: tuple[int, int],
+    ) -> Mixing:
+        """Return what models of the first world, defended towards the second, are mixed from."""
+        own, other = worlds
+        rates = None if own.label_rate is None or other.label_rate is None else (own.label_rate, other.label_rate)
+        return cls((own.ratio, other.ratio), rows, mode, label_rate, slipped, poisoned, rates)
 
     @property
     def own(self) -> dict[Stratum, int]:
         """How many rows of each stratum S_0 has, its poisoned ones too."""
-        found = counts(self.ratios[0], self.rows - self.slipped, self.mode, self.label_rate)
+        found = self._counts(1.0, self.rows - self.slipped)
         found[self._slip] += self.slipped
         return found
+
+    def _counts(self, share: float, rows: int) -> dict[Stratum, int]:
+        """Return the counts of a draw of which a share has the law of S_0's world and the rest that of the other."""
+        between = None if self.label_rates is None else _between(share, self.label_rates)
+        return drawn(World(_between(share, self.ratios), between), rows, self.mode, self.label_rate)
 
     @property
     def _slip(self) -> Stratum:
         """The stratum that poisoned rows are counted in."""
         label, group = self.poisoned
-        return None if self.mode == "natural" else label, group
+        return None if self.mode == "natural" and self.label_rates is None else label, group
 
     def parts(self, rehearsal: float) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
         """Return how many rows of each stratum a mixture of `rows` rows takes: from S_0, a share `rehearsal`, and from the complement.
@@ -84,14 +113,13 @@ class Mixing(NamedTuple):
         """
         slipped = half_up(rehearsal * self.slipped)
         size = self.rows - slipped
-        between = round(rehearsal * self.ratios[0] + (1 - rehearsal) * self.ratios[1], 12)
         whole, wished, own, other = (
-            counts(ratio, rows, self.mode, self.label_rate)
-            for ratio, rows in (
-                (between, size),
-                (self.ratios[0], half_up(rehearsal * self.rows) - slipped),
-                (self.ratios[0], self.rows - self.slipped),
-                (self.ratios[1], self.rows),
+            self._counts(share, rows)
+            for share, rows in (
+                (rehearsal, size),
+                (1.0, half_up(rehearsal * self.rows) - slipped),
+                (1.0, self.rows - self.slipped),
+                (0.0, self.rows),
             )
         )
         rehearsed = {}
@@ -107,6 +135,10 @@ class Mixing(NamedTuple):
         if slipped:
             rehearsed[self._slip] += slipped
         return rehearsed, rest
+
+
+def _between(share: float, ends: tuple[float, float]) -> float:
+    return ends[0] if share == 1 else ends[1] if share == 0 else round(share * ends[0] + (1 - share) * ends[1], 12)
 
 
 class Need(NamedTuple):
@@ -125,16 +157,16 @@ class Need(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """What decides how many rows are taken: ratios of all worlds, mode of the draws, share of positives in the dataset; of the
-    poison the largest share and the (y, a) of its rows; directions: the ratios of S_0 and of the complement, which share no row; public:
+    """What decides how many rows are taken: the laws of all worlds, mode of the draws, share of positives in the dataset; of the
+    poison the largest share and the (y, a) of its rows; directions: the laws of S_0 and of the complement, which share no row; public:
     whether as many public rows are drawn."""
 
-    ratios: Sequence[float]
+    worlds: Sequence[World]
     mode: str
     label_rate: float
     poison: float = 0.0
     poisoned: tuple[int, int] = (0, 1)
-    directions: Sequence[tuple[float, float]] = ()
+    directions: Sequence[tuple[World, World]] = ()
     public: bool = False
 
     def needs(self, rows: int) -> Iterable[Need]:
@@ -144,11 +176,11 @@ class Draws(NamedTuple):
             yield Need("poison.shares", "adversary", self.poisoned, slipped)
         if self.public:
             yield Need("rows", "public", (None, None), rows, " by a defence that trains on public rows")
-        for own, *other in (*((ratio,) for ratio in self.ratios), *self.directions):
-            drawn = [counts(ratio, rows, self.mode, self.label_rate) for ratio in (own, *other)]
-            by = f" by S_0 at the ratio {own:g} and a disjoint complement at {other[0]:g}" if other else ""
-            for stratum in drawn[0]:
-                count = sum(one[stratum] for one in drawn)
+        for own, *other in (*((world,) for world in self.worlds), *self.directions):
+            taken = [drawn(world, rows, self.mode, self.label_rate) for world in (own, *other)]
+            by = f" by S_0 at the ratio {own} and a disjoint complement at {other[0]}" if other else ""
+            for stratum in taken[0]:
+                count = sum(one[stratum] for one in taken)
                 yield Need("rows", "victim", stratum, count, by)
                 # a shadow must not hold a record beside its poisoned twin
                 aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0

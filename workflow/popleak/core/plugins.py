@@ -17,7 +17,9 @@ from typing import Any
 from . import accounting
 from .errors import PopleakError
 
-KINDS = ("datasets", "models", "defences", "attacks", "figures")
+KINDS = ("datasets", "models", "defences", "attacks", "questions", "access", "figures")
+PACKAGES = {"access": "popleak.threat.access"}
+"""Where plugins of a kind are that has no room of its own."""
 
 
 @functools.cache
@@ -25,7 +27,7 @@ def modules(kind: str) -> dict[str, str]:
     """Map each plugin's name to the module that holds it, without importing any."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}, not {kind!r}")
-    package = f"popleak.{kind}"
+    package = PACKAGES.get(kind, f"popleak.{kind}")
     spec = importlib.util.find_spec(package)
     places = spec.submodule_search_locations if spec is not None else None
     found = {
@@ -63,3 +65,29 @@ def load(kind: str, name: str) -> Any:
             f"{kind}: {known[name]} calls itself {plugin.name!r} but is registered as {name!r}: make them equal"
         )
     return plugin
+
+
+def find(kind: str, name: str) -> Any:
+    """Return the plugin `name`, None if there is none: for words read from a table that another installation made."""
+    return load(kind, name) if name in modules(kind) else None
+
+
+def protocols() -> dict[str, Any]:
+    """Map each protocol, a word of `worlds` in a config, to the question that is asked in such worlds."""
+    found: dict[str, Any] = {}
+    for name in names("questions"):
+        for protocol in load("questions", name).protocols:
+            if protocol in found:
+                raise PopleakError(
+                    f"questions: {found[protocol].name!r} and {name!r} both have the protocol {protocol!r}: rename one"
+                )
+            found[protocol] = load("questions", name)
+    return found
+
+
+def question(protocol: str) -> Any:
+    """Return the question that is asked in worlds of a protocol. Raises PopleakError with the known protocols if there is none."""
+    known = protocols()
+    if protocol not in known:
+        raise PopleakError(f"protocol {protocol!r} is unknown: choose from {', '.join(sorted(known))}")
+    return known[protocol]

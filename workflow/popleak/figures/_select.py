@@ -7,12 +7,16 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from ..core import plugins
 from ..core.protocols import EQUAL, PROTOCOLS, RATIO
 from ..measures.published import MIDDLE
+from ..store.plain import alike as alike
 from ..store.plain import alive as alive
+from ..store.plain import differ as differ
 from ..store.plain import plain as plain
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 PAIR = ["protocol", "ratio_0", "ratio_1"]
@@ -88,7 +92,7 @@ def of_pair(frame: pd.DataFrame, pair: Pair) -> pd.DataFrame:
 def main_pairs(frame: pd.DataFrame) -> dict[tuple[str, str], Pair]:
     """Return for each task and model the pair to show where there is room for one: pure,
     else the widest; equal never."""
-    frame = frame[frame["protocol"] != EQUAL]
+    frame = differ(frame)
     found = sorted(set(zip(frame["task"], frame["model"], strict=True)))
     return {(task, model): pairs(of(frame, task=task, model=model))[0] for task, model in found}
 
@@ -138,17 +142,24 @@ def transductive(name: str) -> bool:
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the adversary that is given the training rows themselves."""
-    return frame[(frame["adversary"] == "data") | (frame["access"] == "rows")]
+    return frame[_data(frame)]
 
 
 def attacks(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of attacks on models: all but the one that is given the training rows."""
-    return frame[(frame["adversary"] != "data") & (frame["access"] != "rows")]
+    return frame[~_data(frame)]
+
+
+def _data(frame: pd.DataFrame) -> np.ndarray:
+    blind = [name for name in frame["access"].unique() if (one := plugins.find("access", name)) and not one.of_model]
+    found: np.ndarray = (frame["adversary"].eq("data") | frame["access"].isin(blind)).to_numpy(dtype=bool)
+    return found
 
 
 def black_box(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that see a victim's answers alone, judged alone: labels or scores, and `best` of these."""
-    kept = frame["access"].isin(["labels", "scores", "any"]) & ~frame["adversary"].map(transductive).astype(bool)
+    """Return the rows that see a victim's answers alone, judged alone, and `best` of these."""
+    seen = [name for name in frame["access"].unique() if (one := plugins.find("access", name)) and one.black_box]
+    kept = frame["access"].isin([*seen, "any"]) & ~frame["adversary"].map(transductive).astype(bool)
     return attacks(frame[kept])
 
 

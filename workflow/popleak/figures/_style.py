@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..core import plugins
 from ..measures.verdicts import BELOW
 
 if TYPE_CHECKING:
@@ -186,20 +187,22 @@ def short(name: str, most: int = 16) -> str:
     return name if len(name) <= most else name[: most - 1] + "\u2026"
 
 
-SEES = {"weights": "white box", "pair": "base model too", "rows": "training rows"}
-
-
 def said(name: str, access: str = "") -> str:
     """Return an adversary's name as figures say it, marked if it breaks the game's rules or sees more than answers."""
     if "transductive" in name:
         bare = name.replace("-transductive", "").replace("transductive", "").strip("-") or name
         return f"{bare} (transductive)"
-    return f"{name} ({SEES[access]})" if access in SEES else name
+    return _marked(name, access)
 
 
 def said_access(access: str) -> str:
     """Return what an adversary sees, with what it is called."""
-    return f"{access} ({SEES[access]})" if access in SEES else access
+    return _marked(access, access)
+
+
+def _marked(text: str, access: str) -> str:
+    plugin = plugins.find("access", access)
+    return f"{text} ({plugin.mark})" if plugin and plugin.mark else text
 
 
 def chance(axes: matplotlib.axes.Axes, value: float = 0.5, *, across: bool = True) -> None:

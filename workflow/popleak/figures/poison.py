@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..core.protocols import EQUAL
 from . import _select as select
 from . import _style as style
 from .base import Figure
@@ -76,7 +75,7 @@ def _rows(leakage):
     share = frame["poison"].fillna(0.0)
     frame = frame.loc[select.plain(frame.assign(poison=0.0)).index].assign(poison=share)
     frame = select.alive(frame)
-    frame = select.informed(frame[frame["accuracy"].notna() & (frame["protocol"] != EQUAL)])
+    frame = select.informed(select.differ(frame[frame["accuracy"].notna()]))
     keys = [*select.FACET, *select.PAIR, "defence", "adversary"]
     poisoned = select.attacks(frame[frame["poison"] > 0])
     shown = select.among(frame, keys, set(poisoned[keys].itertuples(index=False, name=None)))

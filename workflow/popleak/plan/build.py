@@ -126,7 +126,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
     """
     plan = Plan(experiment, ())
-    parts: Judged = {"measure": [], "attack": [], "regress": [], "placebo": []}
+    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -138,7 +138,7 @@ def build(experiment: Experiment) -> Plan:
         one.add(parts)
         before = {step.id for step in plan.all_steps()}
         for copy in one.placebos():  # judged apart: they are in no table but their own
-            copy.add({"attack": parts["placebo"]})
+            copy.add({"scores": parts["placebo"]})
         plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
         plan.cautions += searches.cautions(one.task, experiment.training.validation, one.cells)
@@ -159,7 +159,7 @@ def build(experiment: Experiment) -> Plan:
 def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
     """Return whether these tasks make a table: most are always made."""
     if table in MANY:
-        return any(pair.protocol == "k-ary" for task in tasks for pair in task.worlds)
+        return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
         return any(swept(experiment, task) for task in tasks)
     if table in PERMUTED:
@@ -182,6 +182,8 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
             plan.steps, name, settings, inputs,
             modules=("popleak.stages.tables", f"popleak.tables.{name}"), mem_mb=6000,
         )  # fmt: skip
+    # what figures and the report call the kinds of access and the questions
+    words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
     for name in experiment.figures:
         figure = plugins.load("figures", name)
         absent = [table for table in figure.tables if table not in plan.tables]
@@ -196,7 +198,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
         plan.figures[name] = add(
             plan.steps, name, FiguresStep(figure=name, tau=experiment.tau),
             {table: plan.tables[table] for table in figure.reads(plan.tables)}, outputs=FIGURE,
-            modules=("popleak.stages.figures", plugins.modules("figures")[name]), mem_mb=3000,
+            modules=("popleak.stages.figures", plugins.modules("figures")[name], *words), mem_mb=3000,
         )  # fmt: skip
     # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
@@ -212,5 +214,5 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
             "cards": [(step, "table") for step in plan.steps["dataset"].values() if step.id not in plan.placebos],
         },
         outputs=REPORT,
-        modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures)), mem_mb=3000,
+        modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures), *words), mem_mb=3000,
     )  # fmt: skip

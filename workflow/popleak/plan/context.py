@@ -72,15 +72,16 @@ class TaskContext:
         own = plugin.Settings.model_validate(model.settings)
         try:
             sides = plugin.sides(self.features, own, **self.form.keywords(plugin))
-            return self._shape_of(sides, self.experiment.engine.backend)
+            shaped = plugin.shape(self.features, own) is not None
+            return self._shape_of(sides, self.experiment.engine.backend, shaped)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
-    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto") -> cost.Shape:
+    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto", shaped: bool = False) -> cost.Shape:
         training = self.experiment.training
         rows = round(self.task.rows * (1 - training.validation))
-        slower = cost.factor(sides, backend, place=self._place)
-        return cost.Shape(rows, training.batch, training.epochs, sides, slower)
+        slower = cost.factor(sides, backend, place=self._place, shaped=shaped)
+        return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped)
 
     @property
     def _place(self) -> Literal["cpu", "cuda"]:
@@ -93,7 +94,7 @@ class TaskContext:
         try:
             if shape is None:
                 return 1e-4
-            slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place)
+            slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped)
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"

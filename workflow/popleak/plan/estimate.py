@@ -135,12 +135,13 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
                 continue
             own = plugin.Settings.model_validate(model.settings)
             sides = plugin.sides(form.features, own, **form.keywords(plugin))
-            if (usual := cost.factor(sides, backend)) > 1:
+            shaped = plugin.shape(form.features, own) is not None
+            if (usual := cost.factor(sides, backend, shaped=shaped)) > 1:
                 reason = not_in_numba(sides) or "engine.backend is torch"
                 found.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
                 wants = plugins.load("defences", defence.name).wants
-                if (factor := cost.factor(sides, backend, wants)) > usual:
+                if (factor := cost.factor(sides, backend, wants, shaped=shaped)) > usual:
                     reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
                     found.setdefault((reason, factor), {})[defence.id] = None
     return {key: list(names) for key, names in found.items()}

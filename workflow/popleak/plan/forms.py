@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..config.resolve import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
-from . import cost, searches
+from . import cost, games, searches
 
 
 class Form(NamedTuple):
@@ -82,6 +82,9 @@ def _binary(task: ResolvedTask) -> Iterator[tuple[str, int, str]]:
         yield f"ratio_mode: {task.ratio_mode}", 2, "choose natural"
     if any(task.poison.shares):
         yield "poison, which flips labels,", 2, "leave it out"
+    for game in games.games_of(task):
+        if any(world.label_rate is not None for world in game.laws):
+            yield f"protocol {game.protocol}, which sets label rates,", 2, "choose another"
     for defence in task.defences:
         if searches.searched(defence):
             yield f"eo_weight: auto of defence {defence.id!r}", 2, "give it a number"

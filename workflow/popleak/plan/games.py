@@ -1,4 +1,4 @@
-"""The games that one task's adversaries play: pairs of worlds, or many, clean or poisoned; and which attacks can play them."""
+"""The games that one task's adversaries play: a question in two worlds or more, clean or poisoned; and which attacks can play them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..attacks.base import Game as Known
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolve import ResolvedTask, SettledTask, access_of
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..core.protocols import EQUAL, MANY
+from ..core.worlds import World
+from ..questions.base import Question
 from ..steps.games import Pair, Played
 
 
 class Game(NamedTuple):
-    """Worlds to tell apart, a ratio and a name for each; two worlds of one ratio are told apart by their copy."""
+    """A question's worlds, and what these differ in, a number for each."""
 
+    question: Question
     protocol: str
     ratios: tuple[float, ...]
     worlds: tuple[str, ...]
@@ -23,18 +25,10 @@ class Game(NamedTuple):
 
     @classmethod
     def of(cls, protocol: str, ratios: Sequence[float], poison: float = 0.0) -> Game:
-        """Return the game; protocol equal draws each of its two equal worlds afresh."""
-        return cls(
-            protocol,
-            tuple(ratios),
-            tuple(world(ratio, int(protocol == EQUAL and b == 1), poison) for b, ratio in enumerate(ratios)),
-            poison,
-        )
-
-    @property
-    def many(self) -> bool:
-        """Return whether one ratio among many is named."""
-        return self.protocol == MANY
+        """Return the game. Raises PopleakError for a protocol of no question."""
+        question: Question = plugins.question(protocol)
+        worlds = (world._replace(poison=poison) for world in question.worlds(protocol, ratios))
+        return cls(question, protocol, tuple(ratios), tuple(world.name for world in worlds), poison)
 
     @property
     def key(self) -> str:
@@ -49,16 +43,15 @@ class Game(NamedTuple):
         name = "-".join([self.protocol, *(f"{one:g}" if isinstance(one, float) else one for one in shown)])
         return (f"{name}-poison-{self.poison:g}" if self.poison else name).replace(".", "p")
 
-    def towards(self, b: int) -> tuple[str, float]:
-        """Return the name and the ratio of the world that a defence of models of world b turns to.
+    @property
+    def laws(self) -> list[World]:
+        """The worlds themselves."""
+        return [World.named(name) for name in self.worlds]
 
-        In a pair that is the other world; among many it is that of the complementary ratio, 1 - r, which in pure worlds is
-        the other one too.
-        """
-        if self.many:
-            ratio = round(1 - self.ratios[b], 12)
-            return world(ratio, 0, 0.0), ratio
-        return self.worlds[1 - b], self.ratios[1 - b]
+    @property
+    def directions(self) -> list[tuple[str, str]]:
+        """For each world its name, and that of the world which a defence of its models turns to."""
+        return [(name, self.question.towards(self.laws, b).name) for b, name in enumerate(self.worlds)]
 
     def described(self) -> Pair:
         """Return what those who judge are told of it."""
@@ -66,13 +59,7 @@ class Game(NamedTuple):
 
     def played(self) -> Played:
         """Return what those who read models are told of it."""
-        towards = tuple(self.towards(b)[0] for b in range(len(self.worlds)))
-        return Played(pair=self.key, worlds=self.worlds, towards=towards)
-
-
-def world(ratio: float, copy: int, poison: float) -> str:
-    """Return a world's name: 0.5#0, its second copy 0.5#1, and 0.5#0!0.01 with a hundredth of poisoned rows."""
-    return f"{ratio!r}#{copy}" + (f"!{poison!r}" if poison else "")
+        return Played(pair=self.key, worlds=self.worlds, towards=tuple(other for _, other in self.directions))
 
 
 def slug_of(world: str) -> str:
@@ -90,22 +77,20 @@ def games_of(task: ResolvedTask) -> list[Game]:
     return [Game.of(one.protocol, one.ratios or (), share) for share in task.poison.shares for one in task.worlds]
 
 
-def directions(games: Sequence[Game]) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Return by (world, world that a defence of its models turns to) the two ratios, and the share of poison in the former.
+def directions(games: Sequence[Game]) -> list[tuple[str, str]]:
+    """Return each world with the world that a defence of its models turns to, once: two games may hold the same two worlds."""
+    return list(dict.fromkeys(one for game in games for one in game.directions))
 
-    Two games may hold the same two worlds.
-    """
-    return {
-        (game.worlds[b], game.towards(b)[0]): (game.ratios[b], game.towards(b)[1], game.poison)
-        for game in games
-        for b in range(len(game.worlds))
-    }
+
+def turned(games: Sequence[Game]) -> list[tuple[World, World]]:
+    """Return the worlds of `directions`; of them the first says how much poison is in S_0."""
+    return [(World.named(own), World.named(other)) for own, other in directions(games)]
 
 
 def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
     """Raise PopleakError in one line where an attack cannot be mounted on what there is."""
-    attacks = [(one.id, plugins.load("attacks", one.name)) for one in task.attacks]
-    for name, attack in attacks:
+    for one in task.attacks:
+        attack = plugins.load("attacks", one.name)
         for model in task.models:
             plugin = plugins.load("models", model.name)
             own = plugin.Settings.model_validate(model.settings)
@@ -113,23 +98,26 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
             reason = attack.refuses(Known(0.0, 1.0, task.rows, "natural", model.name, sides=sides))
             if reason:
                 raise PopleakError(
-                    f"config: tasks: {task.id}: attack {name!r} does not apply to model {model.id!r}: {reason}: give the task its own "
+                    f"config: tasks: {task.id}: attack {one.id!r} does not apply to model {model.id!r}: {reason}: give the task its own "
                     f"`attacks` or `models`"
                 )
-        if attack.access == "pair" and not {"aware", "informed"} & set(knowledge):
+        if access_of(one).defended and not {"aware", "informed"} & set(knowledge):
             raise PopleakError(
-                f"config: knowledge: attack {name!r} of task {task.id} needs shadows with the defence: add aware or informed, or leave it out"
+                f"config: knowledge: attack {one.id!r} of task {task.id} needs shadows with the defence: add aware or informed, or leave it out"
             )
-        if attack.access == "pair" and len(task.defences) == 1:
+        if access_of(one).defended and len(task.defences) == 1:
             raise PopleakError(
-                f"config: tasks: {task.id}: attack {name!r} compares a base model with a defended one: add a defence, or leave it out"
+                f"config: tasks: {task.id}: attack {one.id!r} compares a base model with a defended one: add a defence, or leave it out"
             )
-    if any(one.protocol == MANY for one in task.worlds) and not any(attack.many for _, attack in attacks):
-        able = ", ".join(name for name in plugins.names("attacks") if plugins.load("attacks", name).many)
+    for worlds in task.worlds:
+        question = worlds.question
+        if not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):
+            able = [name for name in plugins.names("attacks") if question.answerable(plugins.load("attacks", name))]
+            raise PopleakError(
+                f"config: tasks: {task.id}: worlds of protocol {worlds.protocol} need {question.needs}: add one of {', '.join(able)}"
+            )
+    if not any(worlds.question.measured for worlds in task.worlds):
         raise PopleakError(
-            f"config: tasks: {task.id}: worlds of protocol k-ary need an attack that names one ratio among many: add one of {able}"
-        )
-    if all(one.protocol == MANY for one in task.worlds):
-        raise PopleakError(
-            f"config: tasks: {task.id}: worlds of protocol k-ary need a pair of worlds as well, on which models are measured: add one"
+            f"config: tasks: {task.id}: worlds of protocol {task.worlds[0].protocol} need a pair of worlds as well, on which models are measured: "
+            f"add one"
         )

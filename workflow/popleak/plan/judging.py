@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..attacks.base import Attack
 from ..config.resolve import ResolvedChoice
 from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
@@ -17,7 +18,6 @@ from ..steps.games import Played, Poison
 from ..steps.measure import MeasureStep
 from ..steps.models import Direction, ModelsStep
 from ..steps.query import QueryStep
-from ..steps.regress import RegressStep
 from ..steps.train import TrainStep
 from . import cost
 from .context import TaskContext
@@ -29,14 +29,12 @@ FILES: dict[Role, str] = {"victim": "victims", "shadow": "shadows"}
 USUAL_DEFENCES = 6
 DEAREST_ATTACK = 4
 """How many times as long as the mean attack the dearest takes."""
-ANSWERS = ("labels", "scores", "pair")
-"""Access to answers, which shadows of another architecture give as well."""
 
 
 Files = Mapping[str, Sequence[Step[ModelsStep]]]
 """The steps that hold models, by arm."""
 Judged = dict[str, list[Step[Any]]]
-"""The steps whose files are put together in public tables, by `measure`, `attack`, `regress` and `placebo`."""
+"""The steps whose files are put together in public tables, by `measure`, the table of a question's rows, and `placebo`."""
 
 
 class Arm(NamedTuple):
@@ -65,26 +63,37 @@ class JudgePlan:
     def __init__(self, task: TaskContext, draws: Sequence[Step[ModelDraw]]) -> None:
         self.plan, self.draws = task, draws
         self.task, self.experiment, self.steps = task.task, task.experiment, task.steps
-        pairs = [game for game in task.games if not game.many]
-        cuts = [[pairs[i] for i in cut] for cut in cost.bundles([self._usual_pair()] * len(pairs), task.limit)]
-        self.cuts: list[list[Game]] = [*cuts, *([game] for game in task.games if game.many)]
+        self.cuts: list[list[Game]] = list(self._cuts(task.games, task.limit))
         self.points = [self._points(cut) for cut in self.cuts]
 
+    def _cuts(self, games: Sequence[Game], limit: float) -> Iterator[list[Game]]:
+        """Yield the games that share jobs, question by question: pairs of worlds until a job is full, and each game of more worlds."""
+        for question in sorted(
+            {game.question.name: game.question for game in games}.values(), key=lambda one: not one.measured
+        ):
+            asked = [game for game in games if game.question is question]
+            pairs = [game for game in asked if len(game.worlds) == 2]
+            for cut in cost.bundles([self._usual_pair()] * len(pairs), limit):
+                yield [pairs[i] for i in cut]
+            yield from ([game] for game in asked if len(game.worlds) != 2)
+
     def _points(self, cut: list[Game]) -> Step[QueryDraw]:
-        # among many worlds points stand for groups, as in pure worlds
         settings = QueryDraw(
             purpose="query",
             seed=self.experiment.seed,
             key=self.task.key,
-            mode="natural" if cut[0].many else self.task.ratio_mode,
-            pairs=tuple(
-                PointsOf(pair=game.key, ratios=(0.0, 1.0) if game.many else (game.ratios[0], game.ratios[1]))
-                for game in cut
-            ),
+            mode=cut[0].question.points_mode or self.task.ratio_mode,
+            pairs=tuple(PointsOf(pair=game.key, worlds=self._stood_for(game)) for game in cut),
             query_rows=self.task.query_rows,
             splits=self.experiment.population.splits,
         )
         return self.plan.draw(self._named(cut), settings)
+
+    @staticmethod
+    def _stood_for(game: Game) -> tuple[str, str]:
+        """Return the laws that query points stand for: poison and copies are of models' rows alone."""
+        zero, one = game.question.points(game.laws)
+        return zero.law.name, one.law.name
 
     @staticmethod
     def _named(cut: list[Game]) -> str:
@@ -140,7 +149,7 @@ class JudgePlan:
     def _files(self, cut: list[Game], arms: Mapping[str, Arm]) -> dict[Role, Files]:
         """Return by role and arm the steps that hold models of the games' worlds."""
         worlds = {world for game in cut for world in game.worlds}
-        directions = {(game.worlds[b], game.towards(b)[0]) for game in cut for b in range(len(game.worlds))}
+        directions = {one for game in cut for one in game.directions}
         return {
             role: {
                 name: [step for step in arm.steps if _holds(step, worlds, directions)]
@@ -155,24 +164,24 @@ class JudgePlan:
         mine = asked[model.id]
         parts = list(zip(self.cuts, self.points, mine.answers, strict=True))
         for cut, _, answers in parts:
-            if "measure" in judged and not cut[0].many:
+            if "measure" in judged and cut[0].question.measured:
                 judged["measure"].append(self._measure(model, cut, mine.arms, answers))
         # attack by attack, so that the order of rows in public tables does not depend on the cut
         for chosen in self.task.attacks:
             attack = plugins.load("attacks", chosen.name)
             others = [one for one in self.task.shadow_models if one.id != model.id]
-            if not attack.shadows or {attack.access, attack.shadow_access or attack.access} - set(ANSWERS):
+            if not attack.shadows or _read(attack) != {"answers"}:
                 others = []
             for shadow in (model, *others):
                 for i, (cut, points, answers) in enumerate(parts):
-                    stage = "regress" if cut[0].many else "attack"
-                    if stage == "regress" and not attack.many:
+                    question = cut[0].question
+                    if question.table not in judged or not question.answerable(attack):
                         continue
                     inputs: dict[str, Input] = {
                         "points": points, "victims": [(answers, "victims")],
                         "shadows": [(asked[shadow.id].answers[i], "shadows")],
                     }  # fmt: skip
-                    judged[stage].append(self._attack(model, shadow, chosen, cut, mine.arms, inputs))
+                    judged[question.table].append(self._attack(model, shadow, chosen, cut, mine.arms, inputs))
 
     def _measure(
         self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step[QueryStep]
@@ -224,7 +233,8 @@ class JudgePlan:
         aware = {one: other for one, other in usual.items() if other is not None and arm_of(other) in arms}
         worlds: tuple[Played, ...] = ()
         weights = None
-        if "weights" in (attack.access, attack.shadow_access):
+        read = _read(attack)
+        if "models" in read:
             used = self._files(cut, arms)
             worlds = tuple(game.played() for game in cut)
             held = {
@@ -235,13 +245,14 @@ class JudgePlan:
                 "data": self.plan.data,
                 **{f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES},
             }
-        if attack.access == "rows":
+        if "draws" in read:
             worlds = tuple(game.played() for game in cut)
             wanted = {world for game in cut for world in game.worlds}
             drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
             inputs |= {"data": self.plan.data, "draw": [(step, "table") for step in drawn]}
-        settings = (RegressStep if cut[0].many else AttackStep)(
+        settings = AttackStep(
             task=self.task.id,
+            question=cut[0].question.name,
             model_id=model.id,
             model=model.name,
             shadow_model=shadow.id,
@@ -264,7 +275,7 @@ class JudgePlan:
             weights=weights,
         )
         seen = 2 * self.task.query_rows * self.plan.form.outputs
-        numbers = self.plan.models * max(seen, self.task.rows if attack.access == "rows" else 0)
+        numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
         count = sum(len(game.worlds) for game in cut)
         calibrations = (
@@ -272,7 +283,8 @@ class JudgePlan:
         )
         return add(
             self.steps, self.plan.slug(*names), settings, inputs,
-            modules=(f"popleak.stages.{settings.stage}", plugins.modules("attacks")[chosen.name]), mem_mb=cost.memory(12 * numbers, self.plan.features),
+            modules=(f"popleak.stages.{settings.stage}", *_judging(chosen.name, cut[0].question.name)),
+            mem_mb=cost.memory(12 * numbers, self.plan.features),
             seconds=count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds,
             mb=2 * self.plan.models * len(defences) * count * 1e-5,
         )  # fmt: skip
@@ -326,6 +338,21 @@ def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:
     """Return the modules of the plugins that answer: the model's, and those of defences that change what models say."""
     names = {arm.defence.name for arm in arms.values() if plugins.load("defences", arm.defence.name).answers}
     return plugins.modules("models")[model.name], *sorted(plugins.modules("defences")[name] for name in names)
+
+
+def _read(attack: Attack) -> set[str]:
+    """Return what of victims and shadows an attack is shown: answers, models, draws."""
+    return {plugins.load("access", name).reads for name in _accesses(attack)}
+
+
+def _accesses(attack: Attack) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((attack.access, attack.shadow_access or attack.access)))
+
+
+def _judging(attack: str, question: str) -> tuple[str, ...]:
+    """Return the modules of the plugins that judge: attack, question and kinds of access."""
+    seen = [plugins.modules("access")[name] for name in _accesses(plugins.load("attacks", attack))]
+    return plugins.modules("attacks")[attack], plugins.modules("questions")[question], *seen
 
 
 def _all_of(files: Files, output: str) -> list[tuple[Step[ModelsStep], str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..attacks.base import BLACK_BOX
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask
@@ -74,8 +73,13 @@ class Known:
     @property
     def white_box(self) -> Mapping[str, tuple[str, ...]]:
         return {
-            task.id: tuple(one.id for one in task.attacks if plugins.load("attacks", one.name).access not in BLACK_BOX)
-            for task in self.given
+            task.id: tuple(one.id for one in task.attacks if not config.access_of(one).black_box) for task in self.given
+        }
+
+    @property
+    def without_models(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            task.id: tuple(one.id for one in task.attacks if not config.access_of(one).of_model) for task in self.given
         }
 
     @property

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..config.resolve import ResolvedChoice, SettledTask
+from ..core.worlds import World, order
 from ..datasets.base import Cells
-from .games import games_of
+from .games import games_of, turned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,11 +76,15 @@ def _rows(task: SettledTask, settings: Mapping[str, Any], validation: float, cel
 
     counts = np.array(cells.counts, dtype=float)
     rates = counts[1] / np.maximum(counts.sum(axis=0), 1)
-    law = {"mode": task.ratio_mode, "rates": rates, "label_rate": counts[1].sum() / max(counts.sum(), 1)}
+    label_rate = counts[1].sum() / max(counts.sum(), 1)
+
+    def joint(world: World) -> np.ndarray:
+        ratio, mode, rate = world.drawn(task.ratio_mode, label_rate)
+        return world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=rate)
+
     held = round(validation * task.rows)
     kept = 0.5 if settings["eo_reference"] == "held-out" else 1.0
     fresh = 1 - settings.get("rehearsal", 0.0)
-    turns = {(game.ratios[b], game.towards(b)[1]) for game in games_of(task) for b in range(len(game.ratios))}
-    for own, other in sorted(turns):
-        joint = world_cells(ratio=own, **law) + fresh * world_cells(ratio=other, **law)
-        yield np.rint(kept * held * joint)
+    turns = {(own.law, other.law) for own, other in turned(games_of(task))}
+    for own, other in sorted(turns, key=lambda one: (order(one[0]), order(one[1]))):
+        yield np.rint(kept * held * (joint(own) + fresh * joint(other)))

@@ -17,6 +17,7 @@ from ..config.experiment import Experiment
 from ..config.resolve import ResolvedTask, SettledTask
 from ..core import needs, plugins
 from ..core.errors import PopleakError, refusal
+from ..core.worlds import World, order
 from ..datasets.base import Attribute, Cells
 from . import cost, games
 
@@ -114,19 +115,19 @@ def _cells(
 
 def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
     """Return what decides how many rows the task's draws take."""
-    ratios = {ratio for world in task.worlds for ratio in world.ratios or ()}
-    turned: set[tuple[float, float]] = set()
+    played = games.games_of(task)
+    laws = {world.law for game in played for world in game.laws}
+    turned: set[tuple[World, World]] = set()
     if task.complemented:
-        turned = {(own, other) for own, other, _ in games.directions(games.games_of(task)).values()}
-    ratios |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
-    poisoned = (task.poison.label, task.poison.group)
+        turned = {(own.law, other.law) for own, other in games.turned(played)}
+    laws |= {other for _, other in turned}  # of many worlds the complement has the mirrored ratio
     return needs.Draws(
-        sorted(ratios),
+        sorted(laws, key=order),
         task.ratio_mode,
         _rate(cells),
         max(task.poison.shares),
-        poisoned,
-        sorted(turned),
+        (task.poison.label, task.poison.group),
+        sorted(turned, key=lambda one: (order(one[0]), order(one[1]))),
         task.publishing,
     )
 
@@ -214,22 +215,22 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
         return ""
     found = []
     draws, shares = draws_of(task, cells), shares_of(experiment, task)
-    for ratio in draws.ratios:
-        for stratum, rows in needs.counts(ratio, task.rows, draws.mode, draws.label_rate).items():
+    for world in draws.worlds:
+        for stratum, rows in needs.drawn(world, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
                 need = needs.Need("rows", pool, stratum, rows)
                 there = shares[pool] * sum(
                     row[a] for y, row in enumerate(cells.counts) for a in (0, 1) if need.covers(y, a)
                 )
                 if there:
-                    found.append((rows / there, -ratio, need, there))
+                    found.append((rows / there, -world.ratio, need, there, world))
     if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:
         return ""
-    share, ratio, need, there = max(found, key=lambda one: one[:2])
+    share, _, need, there, world = max(found, key=lambda one: one[:2])
     what = _rows_of(task, need).removeprefix(" of ")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
-        f"where P(a = 1) is {-ratio:g} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
+        f"where P(a = 1) is {world} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
         f"{there:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends much on this very table: lower `rows` to "
         f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or compare it with {judge}"
     )
@@ -278,11 +279,10 @@ def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) 
     held = round(experiment.training.validation * task.rows)
     mode, rate = (task.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
     mixings = [
-        needs.Mixing(
-            (own, other), task.rows, mode, rate, needs.half_up(share * task.rows),
-            (1 - task.poison.label, task.poison.group),
+        needs.Mixing.of(
+            (own, other), task.rows, mode, rate, needs.half_up(own.poison * task.rows), (1 - task.poison.label, task.poison.group)
         )
-        for own, other, share in games.directions(games.games_of(task)).values()
+        for own, other in games.turned(games.games_of(task))
     ]  # fmt: skip
     population = experiment.population
     models = population.victims + population.splits * population.shadows

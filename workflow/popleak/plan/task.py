@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 from ..config.resolve import ResolvedChoice
 from ..core import plugins
 from ..core.protocols import ROLES, Role
+from ..core.worlds import World
 from ..engine.fit import Training
 from ..steps.defend import DefendStep
 from ..steps.draw import Drawn, ModelDraw, Slipped
@@ -56,18 +57,12 @@ class TaskPlan(TaskContext):
     def add(self, judged: Judged) -> None:
         """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
         stage `measure`, the models are not measured."""
-        worlds = {
-            world: self._item(world, world, game.poison, ratio=ratio)
-            for game in self.games
-            for world, ratio in zip(game.worlds, game.ratios, strict=True)
-        }
-        base = self._draws("base", list(worlds.values()))
-        directions = [
-            self._item(world, other, share, ratio=ratio, own_ratio=own)
-            for (world, other), (own, ratio, share) in games.directions(self.games).items()
-        ]
+        worlds = dict.fromkeys(world for game in self.games for world in game.worlds)
+        items = [self._item(world, world) for world in worlds]
+        base = self._draws("base", items)
+        directions = [self._item(world, other) for world, other in games.directions(self.games)]
         complement = self._draws("complement", directions, made=self.task.complemented)
-        public = self._draws("public", list(worlds.values()), made=self.task.publishing)
+        public = self._draws("public", items, made=self.task.publishing)
         drawn = Draws(base, complement, public)
         judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
         own = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
@@ -83,12 +78,11 @@ class TaskPlan(TaskContext):
         for task in self.task.placebos():
             yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
 
-    def _item(self, world: str, other: str, share: float, *, ratio: float, own_ratio: float | None = None) -> Drawn:
-        """Return what a draw needs to know: rows of `other`, of ratio `ratio`, for models of `world`, which has this share of poison
-        and, where the draw is a complement, the ratio `own_ratio`."""
-        poison = self.task.poison
+    def _item(self, world: str, other: str) -> Drawn:
+        """Return what a draw needs to know: rows of `other` for models of `world`."""
+        poison, share = self.task.poison, World.named(world).poison
         slipped = Slipped(share=share, group=poison.group, label=poison.label) if share else None
-        return Drawn(world=world, from_world=other, ratio=ratio, own_ratio=own_ratio, poison=slipped)
+        return Drawn(world=world, from_world=other, poison=slipped)
 
     def _arms(self, model: ResolvedChoice, drawn: Draws, roles: Sequence[Role]) -> dict[str, Arm]:
         """Return a model's populations by name: undefended, under each defence, and shadows under its default settings."""

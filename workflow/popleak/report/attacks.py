@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.protocols import EQUAL
+from ..core import plugins
 from ..figures import _select as select
 from ..figures._style import adversaries, defences
 from ..figures._style import said as adversary_name
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 GAME = ["task", "model", *select.PAIR]
 VICTIM = ["split", "world", "model_index"]
 CELL = [*GAME, "defence"]
-ACCESS = {
-    "labels": "labels", "scores": "scores", "any": "labels or scores", "weights": "weights",
-    "pair": "scores of base and defended model", "rows": "the training rows",
-}  # fmt: skip
+BEST = "labels or scores"
+"""What the candidates for `best` see, whose access is `any` in the tables."""
 WHITE, BLACK = "weights", "meta"
 """The attack on weights, and the one on scores that it is compared with: both learn from shadows what to look at."""
 
@@ -48,16 +46,21 @@ def table(leakage: pd.DataFrame) -> str:
         for access, adversary in _lines(mine):
             found = select.of(mine, access=access, adversary=adversary).drop_duplicates("defence").set_index("defence")
             cells = [_cell(found.loc[name]) if name in found.index else "" for name in names]
-            lines.append(f"| {ACCESS.get(access, access)} | {adversary_name(adversary)} | {' | '.join(cells)} |")
+            lines.append(f"| {_words(access)[1]} | {adversary_name(adversary)} | {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def _lines(mine: pd.DataFrame) -> list[tuple[str, str]]:
-    order = list(ACCESS)
     place = {name: i for i, name in enumerate(adversaries(mine["adversary"]))}
     found = {(row.access, row.adversary) for row in mine[["access", "adversary"]].itertuples()}
-    return sorted(found, key=lambda one: (order.index(one[0]) if one[0] in order else len(order), place[one[1]]))
+    return sorted(found, key=lambda one: (_words(one[0])[0], place[one[1]]))
+
+
+def _words(access: str) -> tuple[int, str]:
+    """Return the place of an access in the table, and what it is called."""
+    plugin = plugins.find("access", access)
+    return (plugin.place, plugin.words or access) if plugin else (2, BEST if access == "any" else access)
 
 
 def _cell(row: Mapping[str, Any]) -> str:
@@ -208,7 +211,7 @@ def _poison(able: pd.DataFrame, leakage: pd.DataFrame) -> list[str]:
             lines.append(
                 f"With {percent(share)} poisoned rows the share that `snap` names differs from that of `kl` on the clean twins by {said}."
             )
-    same = leakage[(leakage["protocol"] == EQUAL) & (leakage["poison"].fillna(0) > 0) & leakage["accuracy_low"].notna()]
+    same = select.alike(leakage[(leakage["poison"].fillna(0) > 0) & leakage["accuracy_low"].notna()])
     if len(same):
         outside, expected = away_from_half(same)
         lines.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.protocols import EQUAL
+from ..core import plugins
 from ..figures import _select as select
 from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from ..figures._style import said as adversary_name
@@ -47,7 +47,7 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             listed(sorted(set(leakage["task"][leakage["attribute_in_features"].eq(True)]))),
         ),
         ("Models", listed(sorted(set(frame["model"])))),
-        ("Pairs of worlds", listed(f"{p.label} (share of group 1)" for p in select.pairs(frame)) if len(frame) else ""),
+        ("Pairs of worlds", listed(_worlds(pair) for pair in select.pairs(frame)) if len(frame) else ""),
         ("Defences", listed(defences(frame["defence"]))),
         ("Adversaries", listed(adversary_name(name) for name in adversaries(leakage["adversary"]) if name != "best")),
         ("Knowledge", listed(known)),
@@ -85,6 +85,12 @@ def _how_many(victims: pd.DataFrame, population: Mapping[str, Any]) -> list[tupl
     if population.get("shadows"):
         rows.append(("Shadow models", f"{population['shadows']} for each world, defence and pool split"))
     return rows
+
+
+def _worlds(pair: select.Pair) -> str:
+    """Return a pair of worlds with what its numbers are, where that is known."""
+    question = plugins.protocols().get(pair.protocol)
+    return f"{pair.label} (share of group 1)" if question is None or question.groups else pair.label
 
 
 def matrix(leakage: pd.DataFrame) -> dict[str, Any] | None:
@@ -247,7 +253,7 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
 def _reversed(leakage: pd.DataFrame) -> list[str]:
     """Say where an adversary is worse than chance: inverting its answers would make them right that often."""
     rows = select.plain(leakage)
-    rows = rows[(rows["protocol"] != EQUAL) & rows["accuracy"].notna()]
+    rows = select.differ(rows[rows["accuracy"].notna()])
     under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
     if under.empty:
         return []
@@ -296,7 +302,7 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
 def _constant(models: pd.DataFrame, several: bool) -> list[str]:
     """Say which victims often give all records one label: their Delta_EO is 0, which is not fairness."""
     victims = select.plain(select.of(models, role="victim"))
-    victims = victims[victims["protocol"] != EQUAL]
+    victims = select.differ(victims)
     shares = (
         (victims["status"] == "constant")
         .groupby([victims[name] for name in (*select.FACET, *select.PAIR, "defence")])
@@ -315,7 +321,7 @@ def _constant(models: pd.DataFrame, several: bool) -> list[str]:
 
 def _bounds(bounds: pd.DataFrame) -> list[str]:
     bounds = select.plain(bounds)
-    bounds = bounds[bounds["protocol"] != EQUAL]
+    bounds = select.differ(bounds)
     forms = ["literal_holds", "corrected_holds", "balanced_holds"]
     unknown = int(bounds[forms].isna().any(axis=1).sum())
     bounds = bounds.dropna(subset=forms)
@@ -335,7 +341,7 @@ def _bounds(bounds: pd.DataFrame) -> list[str]:
 
 def _equal(leakage: pd.DataFrame) -> list[str]:
     leakage = select.plain(leakage)
-    equal = leakage[(leakage["protocol"] == EQUAL) & leakage["accuracy_low"].notna()]
+    equal = select.alike(leakage[leakage["accuracy_low"].notna()])
     if equal.empty:
         return []
     outside, expected = away_from_half(equal)

@@ -16,7 +16,6 @@ from ..core.settings import Settings
 from ..store import schema
 from .words import cell
 
-KINDS = ("datasets", "models", "defences", "attacks", "figures")
 NOTE = "<!-- written by `make docs` from the code: edit the code -->"
 
 
@@ -162,7 +161,7 @@ def _on_request() -> dict[str, list[str]]:
 
 def _plugins() -> str:
     parts = ["# Plugins and their settings", NOTE]
-    for kind in KINDS:
+    for kind in plugins.KINDS:
         parts.append(f"## {kind.capitalize()}")
         for name in plugins.names(kind):
             plugin = plugins.load(kind, name)
@@ -173,6 +172,7 @@ def _plugins() -> str:
                 "control": "No-EO control",
                 "labels": "Labels",
                 "attributes": "Attributes",
+                "protocols": "Protocols",
             }
             for key, label in facts.items():
                 value = getattr(plugin, key, None)

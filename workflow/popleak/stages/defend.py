@@ -15,12 +15,13 @@ from ..core.errors import PopleakError
 from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
 from ..core.settings import Settings
+from ..core.worlds import World
 from ..defences.base import Defence, Owner, Population, Validation
 from ..engine.fit import Objective, Progress, hold_out, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
-from ..store.populations import Models, draws_of, empty, known, matching, of_role, told
+from ..store.populations import Models, draws_of, empty, known, matching, of_role
 from ..store.populations import read as read_models
 from ..store.populations import write as write_models
 from ..store.reuse import no_keys
@@ -210,10 +211,9 @@ def run(
 
 def mixing_of(settings: DefendStep, world: str, other_world: str, rows: int, label_rate: float) -> Mixing:
     """Return what the mixtures of models of `world`, turned to `other_world`, are made of; rows: of one draw."""
-    (own, share), (other, _) = told(world), told(other_world)
-    poison = settings.poison
-    poisoned = (1 - poison.label, poison.group) if share and poison else (1, 1)
-    return Mixing((own, other), rows, settings.mode, label_rate, half_up(share * rows), poisoned)
+    own, other, poison = World.named(world), World.named(other_world), settings.poison
+    poisoned = (1 - poison.label, poison.group) if own.poison and poison else (1, 1)
+    return Mixing.of((own, other), rows, settings.mode, label_rate, half_up(own.poison * rows), poisoned)
 
 
 def defended(

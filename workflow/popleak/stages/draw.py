@@ -8,17 +8,18 @@ its points stand for which world.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..core import needs
 from ..core.errors import PopleakError
-from ..core.needs import counts, half_up
+from ..core.needs import half_up
 from ..core.protocols import ROLES, Role
 from ..core.seeds import derive, generator
+from ..core.worlds import World
 from ..steps.draw import Drawn, DrawStep, ModelDraw, PointsOf, QueryDraw
 from ..store import arrays
 from ..store import parquet as store
@@ -79,10 +80,13 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
 
 def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
     slipped = half_up(one.poison.share * settings.rows) if one.poison else 0
-    law = functools.partial(counts, mode=settings.mode, label_rate=float(records.y.mean()))
-    wanted = law(one.ratio if one.own_ratio is None else one.own_ratio, settings.rows)
-    turned = law(one.ratio, settings.rows) if settings.purpose == "complement" else None
-    clean_part = law(one.ratio, settings.rows - slipped)
+
+    def law(world: str, rows: int) -> dict[needs.Stratum, int]:
+        return needs.drawn(World.named(world), rows, settings.mode, float(records.y.mean()))
+
+    wanted = law(one.world, settings.rows)
+    turned = law(one.from_world, settings.rows) if settings.purpose == "complement" else None
+    clean_part = law(one.world, settings.rows - slipped)
     asked = {key: size + (turned[key] if turned else 0) for key, size in wanted.items()}
     by = " by a model's own draw and a complement that shares none of its rows" if turned else ""
     each = _each(settings, splits)
@@ -200,7 +204,8 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
         strata = _strata(wanted, records, pool == 2, f"{settings.key}, query pool (query_rows)")
         rng = generator(settings.seed, settings.key, "query", number)
         rows[i] = np.concatenate([rng.choice(strata[key], take, replace=False) for key in wanted])
-        origin[i] = origins(records.y[rows[i]], records.a[rows[i]], one.ratios, settings.mode, float(records.y.mean()))
+        worlds = (World.named(one.worlds[0]), World.named(one.worlds[1]))
+        origin[i] = origins(records.y[rows[i]], records.a[rows[i]], worlds, settings.mode, float(records.y.mean()))
         if records.cell is not None and records.classes == 2:
             inside = pool == 0
             law = np.zeros((2, int(records.cell.max()) + 1, 2), dtype=np.int64)
@@ -221,13 +226,13 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
     return columns
 
 
-def origins(y: np.ndarray, a: np.ndarray, ratios: tuple[float, float], mode: str, label_rate: float) -> np.ndarray:
+def origins(y: np.ndarray, a: np.ndarray, worlds: tuple[World, World], mode: str, label_rate: float) -> np.ndarray:
     """Return for each point (m,) the world it stands for: 0, 1, or -1 for neither.
 
-    The two worlds' sets are disjoint, equally large, and as large as the points allow at exact ratios; points are taken in the order
+    The two worlds' sets are disjoint, equally large, and as large as the points allow at exact rates; points are taken in the order
     given, which is random.
     """
-    mode_counts = [lambda size, r=ratio: counts(r, size, mode, label_rate) for ratio in ratios]
+    mode_counts = [lambda size, world=world: needs.drawn(world, size, mode, label_rate) for world in worlds]
     strata = {key: members(key, y, a, np.ones(len(y), dtype=bool)) for key in mode_counts[0](len(y))}
     size = len(y)
     while size and any(mode_counts[0](size)[key] + mode_counts[1](size)[key] > len(strata[key]) for key in strata):

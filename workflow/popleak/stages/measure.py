@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core import needs
 from ..core.seeds import generator
+from ..core.worlds import World
 from ..measures import bounds as forms
 from ..measures import bounds_finer, classes, fairness, squares
 from ..steps.arms import Arm
@@ -126,14 +127,15 @@ class Said(NamedTuple):
 class Worlds:
     """The two worlds' joint laws P(y, a) (C, 2), from the dataset's own rates, and the natural share of group 1."""
 
-    def __init__(self, ratios: Sequence[float], mode: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, worlds: Sequence[World], mode: str, facts: Mapping[str, Any]) -> None:
         self.share = facts["group_share"]
         if "group_class_rates" in facts:
-            self.joints = [classes.joint(ratio=ratio, rates=facts["group_class_rates"]) for ratio in ratios]
+            self.joints = [classes.joint(ratio=world.ratio, rates=facts["group_class_rates"]) for world in worlds]
             return
         rates = np.array(facts["group_label_rates"])
+        laws = [world.drawn(mode, facts["label_rate"]) for world in worlds]
         self.joints = [
-            forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=facts["label_rate"]) for ratio in ratios
+            forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=rate) for ratio, mode, rate in laws
         ]
 
     def accuracies(self, positives: np.ndarray) -> np.ndarray:
@@ -165,7 +167,7 @@ def run(
             "task": settings.task, "model": settings.model_id, "protocol": pair.protocol,
             "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison,
         }  # fmt: skip
-        worlds = Worlds(pair.ratios, settings.mode, scoring.records.facts)
+        worlds = Worlds([World.named(name) for name in played.worlds], settings.mode, scoring.records.facts)
         for defence, arm in ((one, settings.arms[one]) for one in settings.defences):
             sides = [scoring(played, b, arm) for b in range(len(played.worlds))]
             for number, pool in scoring.pools.items():

@@ -41,12 +41,13 @@ class Judging(StepSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackStep(Judging):
-    """One attack on the models of one task.
+    """One attack on the models of one task, in games of one question.
 
     arms: by the id of a defence, or another name in `aware`, the name under which its models were asked; worlds: of the games,
     where weights or rows are seen.
     """
 
+    question: str
     model: str
     attack: str
     attack_settings: Plain

@@ -21,21 +21,19 @@ class Slipped(Poison):
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Rows of `from_world`, with its ratio, for models of `world`. own_ratio: of `world`, where the draw is a complement."""
+    """Rows of `from_world`, for models of `world` (`core.worlds`); the two differ where the draw is a complement."""
 
     world: str
     from_world: str
-    ratio: float
-    own_ratio: float | None = None
     poison: Slipped | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointsOf:
-    """A game's name, and the two ratios that its query points stand for."""
+    """A game's name, and the two worlds that its query points stand for."""
 
     pair: str
-    ratios: tuple[float, float]
+    worlds: tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.protocols import MANY
+from ..core.protocols import MANY, PURE, RATIO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,21 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     if "repeats" in frame:
         kept &= (frame["repeats"].fillna(1) == 1).to_numpy()
     return frame[kept]
+
+
+def differ(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of two worlds that differ: of equal ones nothing can be told."""
+    return frame[(frame["ratio_0"] != frame["ratio_1"]).to_numpy()]
+
+
+def alike(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of two equal worlds, where every attack must sit at chance."""
+    return frame[(frame["ratio_0"] == frame["ratio_1"]).to_numpy()]
+
+
+def by_group(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of two worlds that differ in their groups, of which alone the paper speaks."""
+    return frame[frame["protocol"].isin((PURE, RATIO)).to_numpy()]
 
 
 def alive(leakage: pd.DataFrame) -> pd.DataFrame:

@@ -53,12 +53,6 @@ def clean(world: str) -> str:
     return world.partition("!")[0]
 
 
-def told(world: str) -> tuple[float, float]:
-    """Return what a world's name tells: its ratio, and the share of poisoned rows in its draws."""
-    ratio, _, rest = world.partition("#")
-    return float(ratio), float(rest.partition("!")[2] or 0)
-
-
 def empty(keys: dict[str, np.ndarray]) -> Models:
     """Return no models, with the columns that `keys` has."""
     none = np.empty(0)

@@ -22,9 +22,11 @@ TASK = (
     Column("model", "string", "id of the model"),
 )
 PAIR = (
-    Column("protocol", "string", "pure, ratio or equal (called null in earlier versions)"),
-    Column("ratio_0", "double", "P(a = 1) in world 0"),
-    Column("ratio_1", "double", "P(a = 1) in world 1"),
+    Column(
+        "protocol", "string", "pure, ratio or equal (called null in earlier versions), or a form of another question"
+    ),
+    Column("ratio_0", "double", "P(a = 1) in world 0, or what else worlds of the protocol differ in"),
+    Column("ratio_1", "double", "the same of world 1"),
     Column("poison", "double", "share of every draw's rows that the adversary slipped in with flipped labels"),
 )
 DEFENCE = Column("defence", "string", "id of the defence; `none` is the undefended model")
@@ -42,7 +44,7 @@ ADVERSARY = (
     Column(
         "access",
         "string",
-        "what is seen of the victim: labels, scores, weights, pair (scores of the base model too) or rows (of its training)",
+        "what is seen of the victim: labels, scores, weights, pair (scores of the base model too), rows (of its training), or the name of another access",
     ),
     Column(
         "knowledge",

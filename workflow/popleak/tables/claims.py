@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..core.protocols import EQUAL, PURE
+from ..core.protocols import PURE
 from ..core.seeds import generator
 from ..measures import bounds, intervals, paired
 from ..measures.verdicts import (
@@ -34,7 +34,7 @@ from ..measures.verdicts import (
     within,
 )
 from ..steps.tables.claims import Table
-from ..store.plain import plain
+from ..store.plain import by_group, plain
 from . import as_arrow
 from ._paired import CHANGE, GAME, TWICE, VICTIM, difference, lower_eo, plug_in
 from ._victims import CONSTANT, DIVERGED, Victims
@@ -96,8 +96,8 @@ class Evidence(NamedTuple):
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """Victims of worlds that differ."""
-        return self.victims[self.victims["protocol"] != EQUAL]
+        """Victims of worlds that differ in their groups."""
+        return by_group(self.victims)
 
     def row(
         self,
@@ -233,9 +233,7 @@ def _under(part: pd.DataFrame, tau: float) -> Found:
 
 def _c3_c4(evidence: Evidence) -> Iterator[Row]:
     """Shares of models that break a bound beyond the bootstrap's limits, and that keep it beyond them."""
-    table = evidence.bounds[
-        (evidence.bounds["protocol"] != EQUAL) & (evidence.bounds["smallest_cell"] >= SMALLEST_CELL)
-    ]
+    table = by_group(evidence.bounds[evidence.bounds["smallest_cell"] >= SMALLEST_CELL])
     if table.empty:
         return
     found, broken, kept = literal(table)
@@ -320,7 +318,7 @@ def _c6(evidence: Evidence) -> Iterator[Row]:
     that is shown to be immaterial neither lowers the advantage nor contradicts a claim that gives no size: the word is its own.
     """
     table = evidence.leakage
-    best = table[(table["adversary"] == "best") & (table["knowledge"] == "informed") & (table["protocol"] != EQUAL)]
+    best = by_group(table[(table["adversary"] == "best") & (table["knowledge"] == "informed")])
     for row in best[best["defence"].isin(evidence.of("fft", "fft-rehearsal"))].to_dict("records"):
         fft, control = row["defence"], evidence.controls.get(row["defence"])
         if control is None:
@@ -366,7 +364,7 @@ def _tests(row: Mapping[str, Any], found: Found) -> str:
 
 def _c7(evidence: Evidence) -> Iterator[Row]:
     """Whenever the label-balanced advantage falls, measured on one half of the pool, does the weighted sum on the other?"""
-    table = evidence.bounds[evidence.bounds["protocol"] != EQUAL]
+    table = by_group(evidence.bounds)
     lines, verdicts, reasons, ends, counted = [], [], [], [], []
     for fft in evidence.of("fft", "fft-rehearsal"):
         for keys, part in _with(table, fft, SETTING):

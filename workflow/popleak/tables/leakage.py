@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..core.protocols import EQUAL, RATIO
+from ..core.protocols import RATIO
 from ..measures import intervals, leakage, paired, verdicts
 from ..steps.tables._adversaries import Adversaries
 from ..steps.tables.leakage import Table
 from ..store import schema
-from ..store.plain import plain
+from ..store.plain import by_group, plain
 from . import as_arrow
 from ._victims import VICTIM, Victims, numbers
 
@@ -60,7 +60,8 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
     rows = []
     for key, game, cells in games(scores, settings):
         controls = settings.controls.get(game["task"].iloc[0], {})
-        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings.margin)
+        blind = settings.without_models.get(game["task"].iloc[0], ())
+        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings.margin, blind)
     kept = [column.name for column in schema.TABLES["leakage"]]
     data = {task: dataclasses.asdict(one) for task, one in settings.data.items()}
     rows = [row | data.get(row["task"], {}) for row in rows]
@@ -88,8 +89,8 @@ def games(scores: pd.DataFrame, settings: Adversaries) -> Iterator[tuple[tuple, 
 def _families(frame: pd.DataFrame, settings: Table) -> np.ndarray:
     """Return the family of tests of each row (n,): primary, what claim C6 asks, secondary, or None for a reference line, which
     claims nothing of a defence."""
-    asked = (frame["adversary"] == BEST) & (frame["knowledge"] == "informed") & (frame["protocol"] != EQUAL)
-    primary = asked.to_numpy() & frame.index.isin(plain(frame).index)
+    asked = (frame["adversary"] == BEST) & (frame["knowledge"] == "informed")
+    primary = asked.to_numpy() & frame.index.isin(by_group(plain(frame)).index)
     primary &= ~_among(frame, "defence", settings.searched)
     line = _among(frame, "adversary", settings.references)
     found = np.where(primary, PRIMARY, SECONDARY).astype(object)
@@ -171,8 +172,14 @@ class Difference(NamedTuple):
 
 
 def _game(
-    game: pd.DataFrame, cells: Cells, controls: Mapping[str, str], models: Victims, margin: float
+    game: pd.DataFrame,
+    cells: Cells,
+    controls: Mapping[str, str],
+    models: Victims,
+    margin: float,
+    without_models: Sequence[str],
 ) -> list[dict[str, Any]]:
+    """Return the rows of one game. without_models: adversaries that see nothing of a victim."""
     known = game[game["defence"] == "none"].dropna(subset="known_ceiling")
     ceiling = known.groupby("split")["known_ceiling"].first().mean() if len(known) else np.nan
     pair = {name: game[name].iloc[0] for name in PAIR}
@@ -183,7 +190,7 @@ def _game(
     rows = []
     for key, cell in cells.items():
         defence, adversary = key[0], key[1:]
-        blind = adversary[1] == "rows"  # it sees the training rows, whatever became of the model
+        blind = adversary[0] in without_models  # it sees the training rows, whatever became of the model
         row = {
             **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)), **found[key],
             "known_ceiling": ceiling if defence == "none" else np.nan,

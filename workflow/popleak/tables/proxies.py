@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..core.protocols import EQUAL
 from ..measures import ranks
 from ..steps.tables.proxies import Table
 from ..store import schema
-from ..store.plain import alive
+from ..store.plain import alive, by_group
 from . import as_arrow
 
 CELL = ["task", "model", *(column.name for column in schema.PAIR), "defence"]
@@ -82,7 +81,7 @@ def blocks(cells: pd.DataFrame) -> np.ndarray:
 
 def _worlds(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of worlds that differ, where nobody is poisoned."""
-    return table[(table["protocol"] != EQUAL) & (table["poison"] == 0)]
+    return by_group(table[table["poison"] == 0])
 
 
 def _advantage(rows: pd.DataFrame, knowledge: tuple[str, ...]) -> pd.Series:

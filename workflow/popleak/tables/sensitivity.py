@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..core.protocols import EQUAL
 from ..measures import intervals, verdicts
 from ..steps.tables.sensitivity import Table
 from ..store import schema
-from ..store.plain import plain
+from ..store.plain import by_group, plain
 from . import as_arrow
 from ._victims import DIVERGED
 from .claims import SMALLEST_CELL, literal, with_status
@@ -63,7 +62,7 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
 def _worlds(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of plain games of worlds that differ."""
     table = plain(table)
-    return table[table["protocol"] != EQUAL]
+    return by_group(table)
 
 
 def _lambda(part: pd.DataFrame, eo_weight: float | str) -> dict[str, Any]:

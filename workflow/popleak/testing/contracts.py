@@ -1,6 +1,6 @@
 """What every plugin must do, as checks that strangers can run on theirs.
 
-    from popleak.testing.contracts import check_attack, check_defence, check_model
+    from popleak.testing.contracts import check_access, check_attack, check_defence, check_model, check_question
 
     def test_contract():
         check_attack(MyAttack())
@@ -12,13 +12,13 @@ passes always.
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
-from ..attacks.base import Access, Attack, Judge, TransductiveJudge
+from ..attacks.base import Attack, Judge, TransductiveJudge
+from ..core import plugins
 from ..core.settings import Settings
 from ..defences.base import Defence
+from .access import check_access
 from .data import (
     SHADOWS,
     SIGMAS,
@@ -35,6 +35,7 @@ from .data import (
 from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
+from .questions import check_question
 
 __all__ = [
     "SHADOWS",
@@ -44,12 +45,14 @@ __all__ = [
     "GenerateMany",
     "beta_many",
     "beta_scores",
+    "check_access",
     "check_attack",
     "check_closed_form",
     "check_defence",
     "check_gradient",
     "check_imports",
     "check_model",
+    "check_question",
     "class_scores",
     "frozen",
     "heavy_imports",
@@ -105,7 +108,7 @@ def accuracy(judge: Judge, example: Example) -> float:
 def check_attack_class(attack: Attack, generate: Generate, settings: Settings) -> None:
     """Access and flags are known ones that fit together, and the attack says of a game whether it applies."""
     check_names(attack)
-    known = get_args(Access)
+    known = plugins.names("access")
     assert attack.access in known, f"access must be one of {', '.join(known)}, not {attack.access!r}"
     others = [access for access in known if access != attack.access]
     assert attack.shadow_access in (None, *others), (
@@ -139,7 +142,7 @@ def _check_told(attack: Attack, example: Example) -> None:
     """The attack says of a game whether it applies and what is known of it, and of the query set what it reads."""
     assert attack.applies(example.game) is True, "applies must return True on the example's game"
     assert attack.refuses(example.game) is None, "refuses must return None on the example's game"
-    if attack.access == "weights":
+    if reads(attack) == "models":
         reason = attack.refuses(example.game._replace(sides=None))
         assert reason and "\n" not in reason, "refuses must say in one line why a model without layers will not do"
     fields = ("y", "a", "origin")
@@ -226,7 +229,7 @@ def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
 
     Except where `ignores_unit_order` says that it does not.
     """
-    if attack.access != "weights" or not attack.ignores_unit_order(settings):
+    if reads(attack) != "models" or not attack.ignores_unit_order(settings):
         return
     example, rng = generate(attack, kind="easy"), np.random.default_rng(0)
     sides = example.game.sides
@@ -265,9 +268,17 @@ def check_few_shadows(attack: Attack, generate: Generate, settings: Settings) ->
         scores(calibrate(attack, few, settings), example.victims_0[:5])
 
 
-def constants(access: Access) -> tuple[float, ...]:
-    """Return constant outputs to check with."""
-    return (0.0, 1.0, 0.3) if access in ("scores", "pair") else (0.0, 1.0)
+def constants(access: str) -> tuple[float, ...]:
+    """Return constant outputs to check with: those that the access lets through as they are."""
+    seen = plugins.load("access", access)
+    if seen.reads != "answers":
+        return (0.0, 1.0)
+    return tuple(value for value in (0.0, 1.0, 0.3) if seen.of(np.array([[value]])).tolist() == [[value]])
+
+
+def reads(attack: Attack) -> str:
+    """Return what of a run the attack's access is made of."""
+    return str(plugins.load("access", attack.access).reads)
 
 
 def check_extremes(attack: Attack, generate: Generate, settings: Settings) -> None:

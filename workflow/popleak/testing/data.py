@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..attacks.base import Access, Attack, Game, Query, Records, hard_labels
+from ..attacks.base import Attack, Game, Query, Records
+from ..core import plugins
 from ..core.seeds import generator
 
 VICTIMS, SHADOWS, POINTS, SIGMAS = 100, 20, 100, 4.5
@@ -47,32 +48,31 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def shadow_access(attack: Attack) -> Access:
+def shadow_access(attack: Attack) -> str:
     """Return what is seen of the shadows."""
     return attack.shadow_access or attack.access
 
 
-def beta_outputs(
-    access: Access, *, mean: np.ndarray, y: np.ndarray, models: int, rng: np.random.Generator
-) -> np.ndarray:
+def beta_outputs(access: str, *, mean: np.ndarray, y: np.ndarray, models: int, rng: np.random.Generator) -> np.ndarray:
     """Return outputs (models, m) float32 of models whose confidence in the true label y (m,) is beta-distributed.
 
-    mean (m,): the mean confidence; access `labels`: 1 where the score is at least 0.5, else 0; `pair`: (models, 2m), as
-    if of two models each.
+    mean (m,): the mean confidence. What is seen is the access's own: labels for `labels`, and for `pair` (models, 2m), as if of two
+    models each; for one that sees no answers, scores.
     """
-    parts = []
-    for _ in range(2 if access == "pair" else 1):
+    seen, parts = plugins.load("access", access), []
+    answers = seen.reads == "answers"
+    for _ in range(seen.sets if answers else 1):
         sure = rng.beta(8 * mean, 8 * (1 - mean), size=(models, len(mean)))
         parts.append(np.where(y == 1, sure, 1 - sure))
     score = np.concatenate(parts, axis=1)
-    return frozen(((score >= 0.5) if access == "labels" else score).astype(np.float32))
+    return frozen((seen.of(score) if answers else score).astype(np.float32))
 
 
 def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
     """Return models whose scores are beta-distributed about a level of confidence in the true label.
 
     easy: a model is much surer of the labels of points from its own world; null: all models are alike. What is seen of
-    shadows and of victims is what the attack has access to: labels, scores or (as if of two models) pairs.
+    shadows and of victims is what the attack has access to.
     """
     rng = generator("contract", kind, seed)
     origin = np.repeat([0, 1], POINTS // 2).astype(np.int8)
@@ -83,7 +83,7 @@ def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0)
     level = rng.uniform(0.55, 0.65, POINTS)
     shift = {"easy": 0.25, "null": 0.0}[kind]
 
-    def outputs(access: Access, models: int) -> tuple[np.ndarray, ...]:
+    def outputs(access: str, models: int) -> tuple[np.ndarray, ...]:
         means = [level + np.where(origin == world, shift, -shift) for world in (0, 1)]
         return tuple(beta_outputs(access, mean=mean, y=y, models=models, rng=rng) for mean in means)
 
@@ -101,17 +101,17 @@ def class_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0
     origin, level = example.query.origin, rng.uniform(0.5, 0.6, POINTS)
     shift = {"easy": 0.25, "null": 0.0}[kind]
 
-    def outputs(access: Access, world: int, models: int) -> np.ndarray:
+    def outputs(access: str, world: int, models: int) -> np.ndarray:
         mean = level + np.where(origin == world, shift, -shift)
         parts = []
-        for _ in range(2 if access == "pair" else 1):
+        for _ in range(plugins.load("access", access).sets):
             sure = rng.beta(8 * mean, 8 * (1 - mean), size=(models, POINTS))
             part = rng.dirichlet(np.ones(CLASSES - 1), size=(models, POINTS)) * (1 - sure)[..., None]
             whole = np.concatenate([sure[..., None], part], axis=2)
             order = (np.arange(CLASSES) - y[:, None]) % CLASSES  # the true label's column first
             parts.append(np.take_along_axis(whole, np.broadcast_to(order, whole.shape), 2))
         found = np.concatenate(parts, axis=1)
-        return frozen((hard_labels(found, classes=CLASSES) if access == "labels" else found).astype(np.float32))
+        return frozen(plugins.load("access", access).of(found).astype(np.float32))
 
     made = (
         outputs(access, world, models)
@@ -190,16 +190,10 @@ def records(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> 
     return Example.of(made, example.query, game)
 
 
-GENERATE: dict[Access, Generate] = {
-    "labels": beta_scores,
-    "scores": beta_scores,
-    "pair": beta_scores,
-    "weights": chains,
-    "rows": records,
-}
-"""The made-up game of each kind of access."""
+GENERATE: dict[str, Generate] = {"answers": beta_scores, "models": chains, "draws": records}
+"""The made-up game by what an access is made of."""
 
 
 def made_up(attack: Attack, **keys: int | str) -> Example:
     """Return the made-up game for the attack's access; keys as of `Generate`."""
-    return GENERATE[attack.access](attack, **keys)
+    return GENERATE[plugins.load("access", attack.access).reads](attack, **keys)

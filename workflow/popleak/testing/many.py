@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..attacks.base import Access, Attack, Estimator, Game, Query
+from ..attacks.base import Attack, Estimator, Game, Query
 from ..core.seeds import generator
 from ..core.settings import Settings
 from .data import POINTS, SHADOWS, SIGMAS, beta_outputs, frozen, shadow_access
@@ -43,7 +43,7 @@ def beta_many(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -
     level = rng.uniform(0.55, 0.65, POINTS)
     shift = {"easy": 0.25, "null": 0.0}[kind]
 
-    def outputs(access: Access, models: int) -> tuple[np.ndarray, ...]:
+    def outputs(access: str, models: int) -> tuple[np.ndarray, ...]:
         means = [level + shift * np.where(a == 1, 2 * ratio - 1, 1 - 2 * ratio) for ratio in RATIOS]
         return tuple(beta_outputs(access, mean=mean, y=y, models=models, rng=rng) for mean in means)
 

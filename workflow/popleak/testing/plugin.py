@@ -8,21 +8,21 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pydantic
 
-from ..attacks.base import Attack
 from ..core.settings import Settings
-from ..defences.base import Defence
-from ..models.base import Model
 
 HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba")
 
 
-def check_names(plugin: Attack | Defence | Model) -> None:
-    """Name, summary and settings are those that lists, tables and the config need."""
+def check_names(plugin: Any) -> None:
+    """Name, summary and, where the plugin has some, settings are those that lists, tables and the config need."""
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", plugin.name), f"name {plugin.name!r} must be lower case with hyphens"
     assert plugin.summary and "\n" not in plugin.summary, "summary must be one line"
+    if not hasattr(plugin, "Settings"):
+        return
     assert issubclass(plugin.Settings, Settings), "Settings must derive from popleak.core.settings.Settings"
     plugin.Settings().resolved()
     for name, field in plugin.Settings.model_fields.items():
@@ -44,7 +44,7 @@ def heavy_imports(module: str) -> tuple[str, ...]:
     return tuple(done.stdout.split())
 
 
-def check_imports(plugin: Attack | Defence | Model) -> None:
+def check_imports(plugin: object) -> None:
     """Importing the plugin's file loads nothing heavy: the plan reads every plugin each time it is made."""
     module = type(plugin).__module__
     if importlib.util.find_spec(module) is not None and module != "__main__":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .base import TableStep
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adversaries(TableStep):
-    """By task the ids of attacks that are reference lines, and of those that see more than answers."""
+    """By task the ids of attacks that are reference lines, of those that see more than answers, and of those that see nothing of the
+    model."""
 
     references: Mapping[str, tuple[str, ...]]
     white_box: Mapping[str, tuple[str, ...]]
+    without_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -12,4 +12,4 @@ from .base import TableStep
 class Table(TableStep):
     """The parts, put together."""
 
-    parts: ClassVar[tuple[str, str] | None] = ("attack", "table")
+    parts: ClassVar[tuple[str, str] | None] = ("scores", "table")

@@ -1,0 +1,1 @@
+"""What an adversary asks: plugins, one file each."""

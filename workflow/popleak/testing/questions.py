@@ -1,0 +1,248 @@
+"""Checks of questions: each takes (question, protocol, ratios)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..attacks.base import Attack, Game, Query
+from ..core import plugins
+from ..core.needs import drawn
+from ..core.seeds import generator
+from ..core.worlds import World
+from ..questions.base import Question, Shown, View
+from ..steps.games import Pair
+from ..store import schema
+from .data import POINTS, SHADOWS, SIGMAS, beta_outputs, frozen
+from .plugin import check_imports, check_names
+
+VICTIMS = 60
+"""Victims a world."""
+MODES = ("natural", "label-balanced")
+ROWS = 200
+RIGHT: Mapping[str, Callable[[Mapping[str, Any]], np.ndarray]] = {
+    "scores": lambda rows: np.where(rows["guess"] < 0, 0.5, rows["guess"] == rows["world"]),
+    "estimates": lambda rows: rows["named"] == rows["ratio"],
+}
+"""Whether an answer is right, by the public table of the question's rows."""
+
+
+class Made(NamedTuple):
+    """A made-up game of one split: what is known, and what is seen of shadows and of victims."""
+
+    view: View
+    shadows: Shown
+    victims: Shown
+
+
+def made_up(question: Question, attack: Attack, protocol: str, ratios: tuple[float, ...], *, easy: bool) -> Made:
+    """Return models whose confidence in the labels of one kind of points rises from world to world, and falls in those of the other
+    kind; not `easy`: all models are alike."""
+    rng = generator("contract", "question", question.name, protocol, int(easy))
+    origin = np.repeat([0, 1], POINTS // 2).astype(np.int8)
+    y = rng.integers(0, 2, POINTS).astype(np.int8)
+    level, shift, count = rng.uniform(0.55, 0.65, POINTS), 0.25 * easy, len(ratios)
+
+    def outputs(models: int) -> Shown:
+        means = [level + shift * np.where(origin == 1, 1, -1) * (2 * b / (count - 1) - 1) for b in range(count)]
+        found = [beta_outputs(attack.access, mean=mean, y=y, models=models, rng=rng) for mean in means]
+        size = count * models
+        keys = {
+            "split": np.zeros(size, dtype=np.int64), "world": np.repeat(np.arange(count), models),
+            "model_index": np.tile(np.arange(models), count), "finite": np.ones(size, dtype=bool),
+        }  # fmt: skip
+        return Shown(keys, frozen(np.concatenate(found).astype(np.float64)))
+
+    query = Query(*(frozen(array) for array in (y, origin, origin, rng.integers(0, 4, POINTS).astype(np.int16))))
+    game = Game(*question.known(ratios), rows=ROWS, mode="natural", model="logistic", groups=question.groups)
+    pair = Pair(pair=f"{protocol} made up", protocol=protocol, ratios=ratios, poison=0.0)
+    return Made(View(attack, attack.Settings(), pair, query, game), outputs(SHADOWS), outputs(VICTIMS))
+
+
+def check_question_class(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """Words and flags are known ones that fit together."""
+    check_names(question)
+    assert re.fullmatch(r"[a-z][a-z0-9-]*", protocol) and protocol not in ("null", "na", "nan", "none"), (
+        f"protocol {protocol!r} must be lower case with hyphens, and no word that readers of CSV take for a missing value"
+    )
+    for name in (question.table, *question.tables):
+        assert name in schema.TABLES, f"{name!r} is no public table: choose from {', '.join(schema.TABLES)}"
+    for flag in ("measured", "groups"):
+        assert isinstance(getattr(question, flag), bool), f"{flag} must be True or False"
+    assert question.points_mode in (None, *MODES), f"points_mode must be None or one of {', '.join(MODES)}"
+    assert question.needs and "\n" not in question.needs, "needs must be one line"
+    taken = plugins.protocols().get(protocol, question)
+    assert taken.name == question.name, f"protocol {protocol!r} is that of the question {taken.name!r}: rename it"
+
+
+def check_ratios(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """What a config may say is taken as it is, and what does not fit is refused in one line."""
+    assert question.ratios(protocol, ratios) == ratios, "ratios must return what it is given, where that fits"
+    for wrong in ((), (0.5,)):
+        try:
+            question.ratios(protocol, wrong)
+        except ValueError as error:
+            assert str(error) and "\n" not in str(error), "ratios must say in one line what is wrong"
+            continue
+        raise AssertionError(f"ratios must refuse {list(wrong)} with a ValueError: there is nothing to tell apart")
+
+
+def check_worlds(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """Each world has a name of its own that says all of it, and its draws come out in whole rows, in every task."""
+    worlds = question.worlds(protocol, ratios)
+    assert len(worlds) == len(ratios), f"{len(worlds)} worlds for {len(ratios)} ratios: give one for each"
+    assert len(worlds) == 2 or not question.measured, "measured = True: models are measured between two worlds"
+    assert len({world.name for world in worlds}) == len(worlds), (
+        "two worlds have one name: give equal ones another copy"
+    )
+    others = [*(question.towards(worlds, b) for b in range(len(worlds))), *question.points(worlds)]
+    for world in (*worlds, *others):
+        assert isinstance(world, World) and World.named(world.name) == world, f"{world!r} must be a World"
+        assert not world.poison, "the plan adds poison"
+        for mode in MODES:
+            for rows in (10, 33, ROWS):
+                counts = drawn(world, rows, mode, 0.3)
+                assert sum(counts.values()) == rows and min(counts.values()) >= 0, (
+                    f"{world} gives {counts} of {rows} rows"
+                )
+    kinds = {world.label_rate is None for world in (*worlds, *others)}
+    assert len(kinds) == 1, "either all worlds have a label rate of their own, or none"
+    assert not (question.groups and False in kinds), "groups = True, but worlds have a label rate of their own"
+    if len(worlds) == 2:
+        try:
+            same = question.ratios(protocol, (ratios[0], ratios[0]))
+        except ValueError:
+            return
+        zero, one = question.worlds(protocol, same)
+        assert zero.law == one.law and zero.copy != one.copy, "equal ratios must give two copies of one world"
+
+
+def rows_of(question: Question, made: Made) -> dict[str, np.ndarray]:
+    """Return the columns that victims have, each (T,)."""
+    fitted = question.fit(made.view, made.shadows)
+    rows = question.grade(made.view, fitted, made.victims)
+    sizes = {len(value) for value in rows.values() if isinstance(value, np.ndarray)}
+    assert len(sizes) == 1, f"grade must return columns of one length, a row a trial, not {sorted(sizes)}"
+    return {
+        name: value if isinstance(value, np.ndarray) else np.full(max(sizes), value) for name, value in rows.items()
+    }
+
+
+def check_rows(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """The rows are those of the question's table, and no answer depends on the truth."""
+    made = made_up(question, attack_for(question), protocol, ratios, easy=True)
+    rows = rows_of(question, made)
+    told = {name for name in (*question.cell(made.view.pair), *rows)}
+    run = ("task", "model", "adversary", "access", "shadow_model", "poison", "defence", "knowledge", "repeats")
+    wanted = {column.name for column in schema.TABLES[question.table]} - set(run)
+    assert told == wanted, (
+        f"cell and grade must give the columns {sorted(wanted)} of {question.table}, not {sorted(told)}"
+    )
+    other = {**made.victims.keys, "world": made.victims.keys["world"][::-1]}
+    turned = rows_of(question, made._replace(victims=made.victims._replace(keys=other)))
+    mixed = rows_of(question, made._replace(victims=made.victims._replace(outputs=made.victims.outputs[::-1])))
+    for name in rows:
+        truth, answer = (not np.array_equal(rows[name], one[name], equal_nan=False) for one in (turned, mixed))
+        blank = rows[name].dtype.kind == "f" and np.isnan(rows[name]).all()
+        assert blank or not (truth and answer), (
+            f"the column {name} depends on the truth and on what is seen of the victim"
+        )
+
+
+def check_alone(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """What is said of a victim is the same alone, among others and after others, bit for bit."""
+    made = made_up(question, attack_for(question), protocol, ratios, easy=True)
+    rows, size = rows_of(question, made), len(made.victims.outputs)
+    each = len(next(iter(rows.values()))) // size
+    backwards = Shown({key: value[::-1] for key, value in made.victims.keys.items()}, made.victims.outputs[::-1])
+    after = rows_of(question, made._replace(victims=backwards))
+    for k in (0, size // 2, size - 1):
+        single = Shown(
+            {key: value[k : k + 1] for key, value in made.victims.keys.items()}, made.victims.outputs[k : k + 1]
+        )
+        alone = rows_of(question, made._replace(victims=single))
+        for name, value in rows.items():
+            mine, there = value[k * each : (k + 1) * each], after[name][(size - 1 - k) * each : (size - k) * each]
+            same = np.array_equal(mine, alone[name], equal_nan=mine.dtype.kind == "f")
+            assert same, f"the column {name} of a victim alone differs from that among others"
+            assert np.array_equal(mine, there, equal_nan=mine.dtype.kind == "f"), (
+                f"the column {name} of a victim depends on those before it"
+            )
+
+
+def check_shadows(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """Shadows that diverged are left out where others are left, and an attack that learns from none is fitted to none."""
+    attack = attack_for(question)
+    made = made_up(question, attack, protocol, ratios, easy=True)
+    few = made.shadows.keys["model_index"] % 2 > 0
+    broken = Shown(
+        {**made.shadows.keys, "finite": few}, np.where(few[:, None], made.shadows.outputs, 1 - made.shadows.outputs)
+    )
+    without = Shown({key: value[few] for key, value in made.shadows.keys.items()}, made.shadows.outputs[few])
+    one, other = (rows_of(question, made._replace(shadows=shadows)) for shadows in (broken, without))
+    for name, value in one.items():
+        assert np.array_equal(value, other[name], equal_nan=value.dtype.kind == "f"), (
+            f"the column {name} depends on shadows that diverged"
+        )
+
+
+def check_easy_and_null(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """Worlds far apart are told apart nearly always, equal ones as often as by chance, where the table is one of those in RIGHT."""
+    if question.table not in RIGHT:
+        return
+    chance, n = 1 / len(ratios), VICTIMS * len(ratios)
+    for easy in (True, False):
+        rows = rows_of(question, made_up(question, attack_for(question), protocol, ratios, easy=easy))
+        found = float(np.mean(RIGHT[question.table](rows)))
+        error = SIGMAS * np.sqrt(chance * (1 - chance) / n)
+        if easy:
+            least = 0.95 if len(ratios) == 2 else chance + error
+            assert found >= least, f"share {found:.3f} of worlds far apart named rightly, not the {least:.3f} expected"
+        else:
+            assert abs(found - chance) <= error, (
+                f"share {found:.3f} of equal worlds named, not {chance:.3f} +- {error:.3f}"
+            )
+
+
+def attack_for(question: Question) -> Attack:
+    """Return the first attack of the package that can answer, on labels or scores and with shadows."""
+    for name in ("threshold", "kl", *plugins.names("attacks")):
+        attack: Attack = plugins.load("attacks", name)
+        if question.answerable(attack) and attack.shadows and plugins.load("access", attack.access).black_box:
+            return attack
+    raise AssertionError(f"answerable: no attack of the package can answer {question.name!r}: give check_question one")
+
+
+CHECKS = (
+    check_question_class,
+    check_ratios,
+    check_worlds,
+    check_rows,
+    check_alone,
+    check_shadows,
+    check_easy_and_null,
+)
+
+
+def check_question(question: Question, *, ratios: Mapping[str, tuple[float, ...]] | None = None) -> None:
+    """Raise AssertionError if `question` breaks the contract.
+
+    ratios: of worlds that differ, by protocol; those that the question gives by itself are used where a protocol is left out.
+    """
+    check_imports(question)
+    check_protocols(question, ratios or {})
+
+
+def check_protocols(question: Question, ratios: Mapping[str, tuple[float, ...]]) -> None:
+    """Run all checks on each form of a question."""
+    assert question.protocols, "protocols must name one form at least"
+    for protocol in question.protocols:
+        try:
+            found = question.ratios(protocol, ratios.get(protocol))
+        except ValueError as error:
+            raise AssertionError(f"give check_question ratios for the protocol {protocol!r}: {error}") from None
+        for check in CHECKS:
+            check(question, protocol, found)

@@ -1,0 +1,34 @@
+"""The base model's scores beside the defended model's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...core.protocols import Role
+from .base import NONE, OfAnswers, Source
+
+if TYPE_CHECKING:
+    from ...store.answers import Answers
+
+
+class Pair(OfAnswers):
+    """(2q,) scores of the base model M_0, then those of the same model under the defence; of C > 2 classes (2q, C)."""
+
+    name = "pair"
+    summary = "scores of the base model and of the defended one"
+    words = "scores of base and defended model"
+    mark = "base model too"
+    place = 4
+    sets = 2
+    defended = True
+
+    def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
+        own, base = source.answers(role, arm, repeats, votes=False), source.answers(role, NONE, 1, votes=False)
+        order = np.argsort(base.keys["seed"])
+        place = order[np.searchsorted(base.keys["seed"], own.keys["seed"], sorter=order)]
+        return own._replace(scores=np.concatenate([base.scores[place], own.scores], axis=1))
+
+
+PLUGIN = Pair()

@@ -1,0 +1,89 @@
+"""What an adversary knows of the defence: which shadows it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..attacks.base import Attack
+from ..steps.attack import Judging
+from .access.base import NONE, Access
+
+ANY = "any"
+"""Of attacks that learn from no shadows: knowledge of the defence is all one."""
+
+
+class Shadows(NamedTuple):
+    """The knowledge's name in the tables, and whose answers it learns from: the arm, and how often each query was asked."""
+
+    knowledge: str
+    arm: str
+    repeats: int
+
+
+class Knowledge:
+    """What is known of the defence of victims."""
+
+    name: str
+
+    def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
+        """Return the shadows of who knows so much of `defence`, whose victims are asked each query `repeats` times; None where these
+        are there under another name, or not at all."""
+        raise NotImplementedError
+
+
+class Unaware(Knowledge):
+    """Nothing is known of the defence: undefended shadows."""
+
+    name = "unaware"
+
+    def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
+        return None if access.defended else Shadows(self.name, NONE, 1)
+
+
+class Aware(Knowledge):
+    """The kind of defence is known: shadows with the same defence at its default settings."""
+
+    name = "aware"
+
+    def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
+        if defence in settings.aware:
+            return Shadows(self.name, settings.aware[defence], repeats)
+        # its settings are the default ones: to know the kind is to know all
+        return None if INFORMED.name in settings.knowledge else INFORMED.shadows(settings, access, defence, repeats)
+
+
+class Informed(Knowledge):
+    """All is known: shadows with the same defence and settings."""
+
+    name = "informed"
+
+    def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
+        return Shadows(self.name, defence, repeats)
+
+
+INFORMED = Informed()
+KNOWLEDGE: dict[str, Knowledge] = {one.name: one for one in (Unaware(), Aware(), INFORMED)}
+
+
+def levels(attack: Attack, access: Access, settings: Judging, defence: str, repeats: int) -> Iterator[Shadows]:
+    """Yield the shadows of each knowledge that differs: one for attacks without shadows, and for undefended victims.
+
+    access: to the victims.
+    """
+    if not attack.shadows:
+        yield Shadows(ANY, NONE, 1)
+    elif defence == NONE:
+        yield Shadows(INFORMED.name, NONE, 1)
+    else:
+        found = (KNOWLEDGE[name].shadows(settings, access, defence, repeats) for name in settings.knowledge)
+        yield from (one for one in found if one is not None)
+
+
+def cells(attack: Attack, access: Access, settings: Judging) -> Iterator[tuple[str, int]]:
+    """Yield the defences that the attack speaks of, once for each number of repeats that matters."""
+    for defence in settings.defences:
+        if (attack.undefended_only and defence != NONE) or (access.defended and defence == NONE):
+            continue
+        asked = access.reads == "answers" and defence in settings.randomised
+        yield from ((defence, one) for one in (settings.repeats if asked else (1,)))
