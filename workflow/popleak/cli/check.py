@@ -68,8 +68,7 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
     except PopleakError as error:
         problems.append(str(error))
     if records is not None:
-        (n00, n01), (n10, n11) = ([int(((records.y == y) & (records.a == a)).sum()) for a in (0, 1)] for y in (0, 1))
-        cells = Cells(((n00, n01), (n10, n11)), records.unit is None)
+        cells = Cells.of(records.y, records.a, exact=records.unit is None)
     if cells is None:
         return
     yield from _counts(task, cells)
