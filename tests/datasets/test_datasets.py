@@ -93,7 +93,7 @@ def test_plugins_import_nothing_heavy():
 # ---- generated data
 
 
-def generated(*, name: str = "synthetic", seed: int = 1, **options) -> tuple[Records, synthetic.Settings]:
+def generated(*, name: str = "synthetic", seed: int = 1, **options) -> tuple[Records, synthetic.Options]:
     plugin = plugins.load("datasets", name)
     chosen = plugin.Settings.model_validate(options)
     return plugin.load(files={}, label="label", attribute="group", options=chosen, seed=seed), chosen
@@ -175,11 +175,11 @@ def test_bayes_accuracy(cell_in_features):
 
 
 def test_bayes_accuracy_without_signal_is_the_larger_rate():
-    options = synthetic.Settings(signal=0, cells=1, label_rates=(0.2, 0.9))
+    options = synthetic.Options(signal=0, cells=1, label_rates=(0.2, 0.9))
     assert synthetic.bayes_accuracy(options, group=0) == pytest.approx(0.8)
     assert synthetic.bayes_accuracy(options, group=1) == pytest.approx(0.9)
     # D = 2, equal rates: Phi(1)
-    even = synthetic.Settings(signal=2, cells=1, label_rates=(0.5, 0.5))
+    even = synthetic.Options(signal=2, cells=1, label_rates=(0.5, 0.5))
     assert synthetic.bayes_accuracy(even, group=0) == pytest.approx(0.8413447, abs=1e-6)
 
 
@@ -195,7 +195,7 @@ def test_one_cell_and_odd_settings():
 )
 def test_synthetic_refuses(bad):
     with pytest.raises(pydantic.ValidationError):
-        synthetic.Settings.model_validate(bad)
+        synthetic.Options.model_validate(bad)
 
 
 def test_twins_are_equal_in_every_pool():

@@ -11,7 +11,7 @@ import pytest
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _codes, adult, compas, german, lsac
-from popleak.datasets.acs_income import SAMPLE_DIGEST, Settings
+from popleak.datasets.acs_income import SAMPLE_DIGEST, Options
 from popleak.datasets.base import Records
 
 pd = pytest.importorskip("pandas")
@@ -36,7 +36,7 @@ def ready(**columns):
 
 def load(frame, tmp_path, **options) -> Records:
     frame.to_parquet(tmp_path / "t.parquet")
-    chosen = Settings.model_validate({"format": "parquet", "file": "t.parquet", **options})
+    chosen = Options.model_validate({"format": "parquet", "file": "t.parquet", **options})
     plugin = plugins.load("datasets", "acs-income")
     return plugin.load(
         files={"t.parquet": tmp_path / "t.parquet"}, label="income", attribute="sex", options=chosen, seed=0
@@ -148,7 +148,7 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pa.Table.from_pandas(ready())
     pq.write_table(table.append_column("OCCP", table["COW"]), tmp_path / "t.parquet")
-    options = Settings(format="parquet", file="t.parquet")
+    options = Options(format="parquet", file="t.parquet")
     files = {"t.parquet": tmp_path / "t.parquet"}
     with pytest.raises(PopleakError, match=r"t\.parquet: column 'OCCP' is there 2 times"):
         plugins.load("datasets", "acs-income").load(
@@ -158,13 +158,13 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
 
 def test_what_is_called_the_sample_is_the_sample():
     plugin = plugins.load("datasets", "acs-income")
-    (source,) = plugin.sources(Settings(format="parquet"))
+    (source,) = plugin.sources(Options(format="parquet"))
     assert source.sha256 == SAMPLE_DIGEST
-    assert plugin.card(Settings(format="parquet")).title == "ACS Income 2018, 100k sample without RELP"
-    (other,) = plugin.sources(Settings(format="parquet", file="t.parquet"))
+    assert plugin.card(Options(format="parquet")).title == "ACS Income 2018, 100k sample without RELP"
+    (other,) = plugin.sources(Options(format="parquet", file="t.parquet"))
     assert other.sha256 is None
-    assert plugin.card(Settings(format="parquet", file="t.parquet")).title == "ACS Income, table t.parquet"
-    assert plugin.card(Settings(states=["NY"], year=2021)).title == "ACS Income 2021, person files of NY"
+    assert plugin.card(Options(format="parquet", file="t.parquet")).title == "ACS Income, table t.parquet"
+    assert plugin.card(Options(states=["NY"], year=2021)).title == "ACS Income 2021, person files of NY"
 
 
 # ---- the other named datasets: files as they should be but for one value

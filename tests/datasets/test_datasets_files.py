@@ -16,7 +16,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch
 from popleak.datasets.acs_income import FIPS, OCCUPATIONS
-from popleak.datasets.acs_income import Settings as AcsSettings
+from popleak.datasets.acs_income import Options as AcsOptions
 from popleak.datasets.base import Records
 
 DATA = os.environ.get("POPLEAK_DATA")
@@ -58,7 +58,7 @@ def person_file(path: Path, *, state: str, rows: int = 3000, relation: str = "RE
 
 def load_person(paths: dict[str, Path], *, attribute: str = "sex", **options) -> Records:
     plugin = plugins.load("datasets", "acs-income")
-    chosen = AcsSettings.model_validate(options)
+    chosen = AcsOptions.model_validate(options)
     assert [source.file for source in plugin.sources(chosen)] == list(paths)
     return plugin.load(files=paths, label="income", attribute=attribute, options=chosen, seed=0)
 
@@ -112,10 +112,10 @@ def test_person_states_and_years(tmp_path):
 
 def test_person_source_is_the_bureau():
     plugin = plugins.load("datasets", "acs-income")
-    (source,) = plugin.sources(AcsSettings(format="person"))
+    (source,) = plugin.sources(AcsOptions(format="person"))
     assert source.url == "https://www2.census.gov/programs-surveys/acs/data/pums/2018/1-Year/csv_pca.zip"
-    assert plugin.card(AcsSettings()).rows == 195665
-    assert plugin.card(AcsSettings(states=("NY",))).rows is None
+    assert plugin.card(AcsOptions()).rows == 195665
+    assert plugin.card(AcsOptions(states=("NY",))).rows is None
 
 
 def test_california_with_wrong_counts_is_refused(tmp_path):
@@ -154,7 +154,7 @@ def test_person_file_errors(tmp_path):
             load_person({"2018/csv_pal.zip": path}, states=["AL"])
     for bad in ({"states": ["ZZ"]}, {"states": []}, {"states": ["AL", "AL"]}, {"year": 2020}, {"year": 2013}):
         with pytest.raises(pydantic.ValidationError):
-            AcsSettings.model_validate(bad)
+            AcsOptions.model_validate(bad)
 
 
 def test_codes_are_robust_and_ordered():

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @functools.cache
 def records(rows: int = 1200, seed: int = 5, **options) -> Loaded:
     """Return synthetic records as a dataset table holds them, each row a unit of its own."""
-    drawn = synthetic.draw(options=synthetic.Settings(rows=rows, **options), seed=seed)
+    drawn = synthetic.draw(options=synthetic.Options(rows=rows, **options), seed=seed)
     facts = {"groups": ["group 0", "group 1"]}
     return Loaded(drawn.x, drawn.y, drawn.a, np.arange(rows), drawn.cell, facts)
 

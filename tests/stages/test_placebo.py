@@ -34,7 +34,7 @@ POPULATION = {"splits": 2, "victims": 16, "shadows": 6}
 
 
 def drawn(rows=400):
-    options = synthetic.Settings(rows=rows)
+    options = synthetic.Options(rows=rows)
     return synthetic.PLUGIN.load(files={}, label="label", attribute="group", options=options, seed=5)
 
 

@@ -5,7 +5,7 @@ The pools are cut as a run will cut them, so what is found to fit here fits in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..config.experiment import Experiment
 from ..config.resolve import ResolvedTask, SettledTask
 from ..core import needs
 from ..core.errors import PopleakError
-from ..datasets.base import Cells, Records
+from ..datasets.base import Cells, Dataset, Records, Source
 from ..plan import build as plan
 from ..plan import searches, sizes
 from ..stages import dataset, split
@@ -47,9 +47,7 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
     """Yield what is known of a task's data and sizes; append what is wrong."""
     plugin, options, files = sizes.raw_files(experiment, task)
     absent = [source for source in plugin.sources(options) if files[source.file] is None]
-    unserved = [source for source in absent if source.url is None]
-    if unserved:
-        said = f"no file {unserved[0].file}: {plugin.remedy(unserved[0])}"
+    if said := _unserved(plugin, absent):
         if plugin.own:
             problems.append(said)
         else:
@@ -60,20 +58,22 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
         if plugin.examines and not absent:
             findings, records = plugin.examine(files=files, options=options)
             problems += findings.problems
-            yield from findings.notes
-            yield from (f"look at {hint}" for hint in findings.hints)
-        if records is None and not problems:
+            yield from [*findings.notes, *map("look at {}".format, findings.hints)]
+        if records is not None:
+            cells = Cells.of(records.y, records.a, exact=records.unit is None)
+        elif not problems:
             here = {name: path for name, path in files.items() if path is not None}
             cells = sizes.cells_of(task, plugin, options, {} if absent else here)
     except PopleakError as error:
         problems.append(str(error))
-    if records is not None:
-        (n00, n01), (n10, n11) = ([int(((records.y == y) & (records.a == a)).sum()) for a in (0, 1)] for y in (0, 1))
-        cells = Cells(((n00, n01), (n10, n11)), records.unit is None)
-    if cells is None:
-        return
-    yield from _counts(task, cells)
-    yield from _sizes(experiment, task, cells, records, problems)
+    if cells is not None:
+        yield from _counts(task, cells)
+        yield from _sizes(experiment, task, cells, records, problems)
+
+
+def _unserved(plugin: Dataset, absent: Sequence[Source]) -> str:
+    """Return which of the files that are not here no publisher serves, and the remedy; "" if all can be fetched."""
+    return next((f"no file {one.file}: {plugin.remedy(one)}" for one in absent if one.url is None), "")
 
 
 def _counts(task: ResolvedTask, cells: Cells) -> Iterator[str]:

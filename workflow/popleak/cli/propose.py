@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,9 +75,8 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     marks = _marks(sheet)
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
     values = _values(columns, sheet.form.get("separator", ","))
-    for key, column in (("label", label), ("group", group)):
-        if column is not None and column not in values:
-            raise PopleakError(f"--{key}: column {column!r} is not in the table: choose from {', '.join(values)}")
+    _given("label", label, values)
+    _given("group", group, values)
     label, others = _guess("label", LABELS, values, label, group)
     group, more = _guess("group", ATTRIBUTES, values, group, label)
     y, a = _label(values[label]), _groups(values[group])
@@ -87,9 +86,7 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     options |= {"missing": marks} if marks else {}
     options |= {"negative": y.second} if isinstance(y.second, list) else {}
     findings = _examined(options, table)
-    drop = dict(findings.columns)
-    numbered = (name for name in findings.kinds.get("own number", ()) if IDENTIFIER.search(name.casefold()))
-    drop |= dict.fromkeys(numbered, "a different number in nearly every row")
+    drop = _useless(findings)
     codes = [name for name in findings.kinds.get("codes", ()) if len(values[name].texts) <= _features.MOST_CATEGORIES]
     free = [name for name in values if name not in (label, group, *drop)]
     if not free:
@@ -100,6 +97,18 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     return _yaml(
         table, options, y=y, a=a, others=(others, more), drop=drop, codes=codes, hints=final.hints + final.problems
     )
+
+
+def _given(key: str, column: str | None, columns: Collection[str]) -> None:
+    """Raise PopleakError where a column that the command line names is not there."""
+    if column is not None and column not in columns:
+        raise PopleakError(f"--{key}: column {column!r} is not in the table: choose from {', '.join(columns)}")
+
+
+def _useless(findings: _meaning.Findings) -> dict[str, str]:
+    """Return the columns to drop and why: those that cannot be features, and numbers that look like those of people or cases."""
+    numbered = (name for name in findings.kinds.get("own number", ()) if IDENTIFIER.search(name.casefold()))
+    return findings.columns | dict.fromkeys(numbered, "a number of its own in nearly every row")
 
 
 def _marks(sheet: Sheet) -> list[str]:
@@ -163,15 +172,20 @@ def _label(values: Values) -> Sides:
         return Sides(f"> {middle:.12g}", None, "cut at the median")
     if len(values.texts) < 2:
         raise PopleakError(f"init: column {values.name!r} is constant: name another with --label")
+    one = _positive(values)
+    zero = [text for text in values.texts if text not in one]
+    second = [_plain(text) for text in zero] if len(zero) > 1 else None
+    return Sides(_plain(one[0]) if len(one) == 1 else [_plain(text) for text in one], second, values.shown())
+
+
+def _positive(values: Values) -> list[str]:
+    """Return the spellings of the value that is likely y = 1: the first with a usual name, else the rarest."""
     spelt: dict[str, list[str]] = {}
     for text in values.texts:
         spelt.setdefault(_meaning.spelling(text), []).append(text)
     likely = [key for key in spelt if key in POSITIVE or key.startswith(">")]
     rarest = min(spelt, key=lambda key: sum(values.counts[values.texts.index(text)] for text in spelt[key]))
-    one = spelt[likely[0] if likely else rarest]
-    zero = [text for text in values.texts if text not in one]
-    second = [_plain(text) for text in zero] if len(zero) > 1 else None
-    return Sides(_plain(one[0]) if len(one) == 1 else [_plain(text) for text in one], second, values.shown())
+    return spelt[likely[0] if likely else rarest]
 
 
 def _groups(values: Values) -> Sides:

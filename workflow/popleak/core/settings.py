@@ -68,13 +68,17 @@ def _numbered(value: Any, kinds: frozenset[type]) -> Any:
         raise ValueError(f"{str(value).lower()} is not a number: write one")
     if isinstance(value, int) and float not in kinds and abs(value) > MOST:
         raise ValueError(f"no number here may be larger than {MOST:,}")
-    if isinstance(value, str):
-        if NUMBER.fullmatch(value):
-            found = float(value)
-            return int(value) if value.lstrip("+-").isdigit() and abs(found) <= MOST else found
-        if _is_float(value):
-            raise ValueError("a number is written with digits, a point and an exponent: 10, 0.5, 1.0e-3")
-    return value
+    return _of_text(value) if isinstance(value, str) else value
+
+
+def _of_text(text: str) -> int | float | str:
+    """Return a text that is a number as a number, another as it is. Raises ValueError for what Python alone takes for a number."""
+    if NUMBER.fullmatch(text):
+        found = float(text)
+        return int(text) if text.lstrip("+-").isdigit() and abs(found) <= MOST else found
+    if _is_float(text):
+        raise ValueError("a number is written with digits, a point and an exponent: 10, 0.5, 1.0e-3")
+    return text
 
 
 def _is_float(text: str) -> bool:

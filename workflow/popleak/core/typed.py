@@ -128,24 +128,37 @@ def _value(kind: Any, value: Any, path: tuple[str, ...]) -> Any:
     if origin in (Union, types.UnionType):
         return _one_of(inner, value, path)
     if origin is Literal:
-        if not any(value == one and type(value) is type(one) for one in inner):
-            raise _wrong(path, value, f"one of {', '.join(map(str, inner))}")
-        return value
+        return _literal(inner, value, path)
     if origin is tuple:
         return _tuple(inner, value, path)
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise _wrong(path, value, "an object")
-        return {_value(inner[0], key, path): _value(inner[1], one, (*path, key)) for key, one in value.items()}
+        return _mapping(inner, value, path)
     if dataclasses.is_dataclass(kind):
         return _object(typing.cast(type, kind), value, path)
     if hasattr(kind, "model_validate"):
         return _model(kind, value, path)
+    return _scalar(kind, value, path)
+
+
+def _scalar(kind: Any, value: Any, path: tuple[str, ...]) -> Any:
+    """Return a value of a type in `_WORDS`. A whole number is a float too; a float must be finite."""
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise _wrong(path, value, _WORDS[kind])
     return value
+
+
+def _literal(allowed: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> Any:
+    if not any(value == one and type(value) is type(one) for one in allowed):
+        raise _wrong(path, value, f"one of {', '.join(map(str, allowed))}")
+    return value
+
+
+def _mapping(kinds: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(path, value, "an object")
+    return {_value(kinds[0], key, path): _value(kinds[1], one, (*path, key)) for key, one in value.items()}
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, path: tuple[str, ...]) -> Any:

@@ -10,6 +10,12 @@ from pathlib import Path
 
 from ..core.errors import PopleakError
 
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+"""Byte-order marks and their encodings. That of UTF-32 starts with that of UTF-16."""
+
 
 def encoding(path: Path, sample: bytes, wanted: str, blocks: Iterable[bytes], whole: bool) -> str:
     """Return the encoding: the one wanted, that of a byte-order mark, UTF-16 by its zero bytes, UTF-8, or else Windows-1252.
@@ -19,17 +25,22 @@ def encoding(path: Path, sample: bytes, wanted: str, blocks: Iterable[bytes], wh
     """
     if wanted != "auto":
         return _named(wanted)
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-    ):  # fmt: skip
+    for mark, name in MARKS:
         if sample.startswith(mark):
             return name
-    if b"\0" in sample:
-        even, odd = sample[::2].count(0), sample[1::2].count(0)
-        if max(even, odd) < len(sample) // 5 or min(even, odd) > len(sample) // 50:
-            raise PopleakError(f"{path}: holds zero bytes, so it is not text: save the table as .csv or .parquet")
-        return "utf-16-le" if odd > even else "utf-16-be"
+    return _two_bytes(path, sample) if b"\0" in sample else _one_byte_or_utf8(path, blocks, whole)
+
+
+def _two_bytes(path: Path, sample: bytes) -> str:
+    """Return in which order of bytes text with zero bytes is UTF-16: most letters have one, always on the same side."""
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if max(even, odd) < len(sample) // 5 or min(even, odd) > len(sample) // 50:
+        raise PopleakError(f"{path}: holds zero bytes, so it is not text: save the table as .csv or .parquet")
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _one_byte_or_utf8(path: Path, blocks: Iterable[bytes], whole: bool) -> str:
+    """Return UTF-8 if all blocks are, else Windows-1252, or Latin-1 where they hold a byte that Windows-1252 lacks."""
     decoder, valid, undefined, plain, line = codecs.getincrementaldecoder("utf-8")(), True, False, True, 1
     for block in itertools.chain(blocks, [b""]):
         try:

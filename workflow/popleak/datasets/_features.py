@@ -65,26 +65,33 @@ def features(
     for name, column in columns.items():
         mine = values[name]
         present = mine.codes[rows.keep & (mine.codes >= 0)]
+        read = numbers.get(name) if column.kind == "field" else None
         if column.kind == "nested":
             findings.refuse(name, "holds nested values or bytes", "name it in options.drop")
         elif not len(present):
             findings.refuse(name, "is empty", "name it in options.drop")
         elif name in codes or column.kind == "bool":
             _category(found, mine, present, rows, findings)
-        elif column.kind == "date" or (column.kind == "field" and all(map(DATE.fullmatch, mine.texts))):
-            remedy = "turn them into numbers, or name it in options.drop or options.categorical"
-            findings.refuse(name, "holds dates or times", remedy)
-        elif column.kind == "field" and numbers[name] is None:
-            example = next(value for value in mine.texts if "," in value or "." in value)
-            remedy = 'give `decimal: "."` or `decimal: ","`'
-            findings.refuse(name, f"{example!r} may have thousands or decimals", remedy)
+        elif why := _no_number(column.kind, mine, read):
+            findings.refuse(name, *why)
         elif mine.numbers is not None:
-            _number(found, mine, columns, rows, findings)
-        elif column.kind == "field" and _mostly(mine, numbers[name], findings):
-            continue
-        else:
+            _number(found, mine, mine.numbers, columns, rows, findings)
+        elif read is None or not _mostly(mine, read, findings):
             _category(found, mine, present, rows, findings)
     return found
+
+
+def _no_number(kind: str, values: Values, read: Numbers | None) -> tuple[str, str] | None:
+    """Return why a column that is not named as one of codes cannot be read, and the remedy; None where it can.
+
+    kind: of the column; read: its numbers, None where a field's may be read in two ways.
+    """
+    if kind == "date" or (kind == "field" and all(map(DATE.fullmatch, values.texts))):
+        return "holds dates or times", "turn them into numbers, or name it in options.drop or options.categorical"
+    if kind == "field" and read is None:
+        example = next(value for value in values.texts if "," in value or "." in value)
+        return f"{example!r} may have thousands or decimals", 'give `decimal: "."` or `decimal: ","`'
+    return None
 
 
 def _mostly(values: Values, numbers: Numbers, findings: Findings) -> bool:
@@ -144,8 +151,11 @@ def _tail(values: Values) -> str:
     return f", numbers followed by {min(ends)!r}" if len(ends) == 1 and min(ends) else ""
 
 
-def _number(found: Features, values: Values, names: Collection[str], rows: Rows, findings: Findings) -> None:
-    number, kept = values.numbers, rows.keep & (values.codes >= 0)
+def _number(
+    found: Features, values: Values, number: np.ndarray, names: Collection[str], rows: Rows, findings: Findings
+) -> None:
+    """Add a column of numbers. number (k,): what its values stand for; names: of all columns that become features."""
+    kept = rows.keep & (values.codes >= 0)
     if (np.abs(number[~np.isnan(number)]) > LARGEST).any():
         remedy = "repair the file, or list them in `missing`"
         findings.refuse(values.name, "holds infinite or absurdly large numbers", remedy)
@@ -171,7 +181,13 @@ def _number(found: Features, values: Values, names: Collection[str], rows: Rows,
         return
     if seen.min() == seen.max() and not missing[rows.keep].any():
         findings.notes.append(f"column {values.name!r}: is constant, so it is not used as a feature")
-    _odd(values, seen, findings)
+    different, counts = np.unique(seen, return_counts=True)
+    if _own(different, counts):
+        said = "has a different number in nearly every row: if it names people or cases, name it in options.drop"
+        findings.hint(values.name, said, "own number")
+    else:
+        _coded(values, different, findings)
+        _flattened(values, number, different, counts, findings)
     _alone(values, number, rows, findings)
     found.columns[values.name] = np.where(missing, np.median(seen), full)
     found.numeric.append(values.name)
@@ -186,27 +202,38 @@ def _numbered(number: np.ndarray) -> bool:
     return span == len(number) and bool((number % 1 == 0).all()) and len(np.unique(number)) == len(number)
 
 
-def _odd(values: Values, seen: np.ndarray, findings: Findings) -> None:
-    """Hint at numbers (n,) that are no quantity: identifiers, codes, dates, and values that flatten the rest."""
-    name, (different, counts) = values.name, np.unique(seen, return_counts=True)
-    whole = bool((different % 1 == 0).all())
-    if whole and len(seen) >= FEWEST_ROWS and len(different) > 0.95 * len(seen):
-        said = "has a different number in nearly every row: if it names people or cases, name it in options.drop"
-        findings.hint(name, said, "own number")
+def _own(different: np.ndarray, counts: np.ndarray) -> bool:
+    """Say whether whole numbers (d,) are another one in nearly every row. counts (d,): the rows of each."""
+    rows = counts.sum()
+    return rows >= FEWEST_ROWS and len(different) > 0.95 * rows and bool((different % 1 == 0).all())
+
+
+def _coded(values: Values, different: np.ndarray, findings: Findings) -> None:
+    """Hint at whole numbers (d,) that are no quantity: dates and codes."""
+    if len(different) <= 2 or not (different % 1 == 0).all():
         return
-    if whole and len(different) > 2 and all(map(_is_day, different)):
+    if all(map(_is_day, different)):
         said = f"numbers such as {text(different[0])} look like dates: turn them into years or ages, or drop it"
-        findings.hint(name, said, "date")
-    elif whole and len(different) > 2 and _is_code(values, different):
+        findings.hint(values.name, said, "date")
+    elif _is_code(values, different):
         said = f"its {len(different)} whole numbers look like codes, and are read as quantities: if they are codes, name it in "
-        findings.hint(name, said + "options.categorical or options.drop", "codes")
+        findings.hint(values.name, said + "options.categorical or options.drop", "codes")
+
+
+def _flattened(
+    values: Values, number: np.ndarray, different: np.ndarray, counts: np.ndarray, findings: Findings
+) -> None:
+    """Hint at those of the numbers (d,) that lie so far from the others that these become nearly one.
+
+    number (k,): what each text stands for; counts (d,): the rows of each number.
+    """
     worst = _absurd(different, counts)
     if worst:
-        written = {number: word for word, number in zip(values.texts, values.numbers, strict=True)}
+        written = {value: word for word, value in zip(values.texts, number, strict=True)}
         shown = " and ".join(f"{written[value]} ({many} {'row' if many == 1 else 'rows'})" for value, many in worst)
         marks = ", ".join(written[value] for value, _ in worst)
         said = f"{shown} is far from all other values and flattens the feature: if it means missing, give missing: [{marks}]"
-        findings.hint(name, said, "absurd")
+        findings.hint(values.name, said, "absurd")
 
 
 def _is_day(number: float) -> bool:

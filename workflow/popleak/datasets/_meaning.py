@@ -128,19 +128,11 @@ def chosen(key: str, wanted: Sequence[Any], values: Values, findings: Findings) 
         if isinstance(one, bool):
             hit |= np.array([there.casefold() == name.casefold() for there in values.texts], dtype=bool)
         condition = CONDITION.fullmatch(name)
-        if condition and not hit.any() and values.unclear:
-            findings.problems.append(
-                f"options.{key}: {name!r} cuts column {values.name!r}, whose numbers may have thousands or decimals: "
-                'give `decimal: "."` or `decimal: ","`'
-            )
-            continue
-        if condition and not hit.any() and values.numbers is None:
-            findings.problems.append(
-                f"options.{key}: {name!r} cuts a column of numbers, and column {values.name!r} holds {values.shown()}"
-            )
-            continue
         if condition and not hit.any():
-            hit = COMPARE[condition[1]](values.numbers, float(condition[2]))
+            below_or_above = _cut(key, condition, values, findings)
+            if below_or_above is None:
+                continue
+            hit = below_or_above
         if not hit.any():
             findings.problems.append(
                 f"options.{key}: {name!r} does not occur in column {values.name!r}, which holds {values.shown()}"
@@ -148,6 +140,22 @@ def chosen(key: str, wanted: Sequence[Any], values: Values, findings: Findings) 
             )
         mask |= hit
     return mask
+
+
+def _cut(key: str, condition: re.Match[str], values: Values, findings: Findings) -> np.ndarray | None:
+    """Return which values (k,) bool a cut such as `> 50000` takes; None, and a problem, where they are no clear numbers."""
+    if values.unclear:
+        findings.problems.append(
+            f"options.{key}: {condition[0]!r} cuts column {values.name!r}, whose numbers may have thousands or decimals: "
+            'give `decimal: "."` or `decimal: ","`'
+        )
+        return None
+    if values.numbers is None:
+        findings.problems.append(
+            f"options.{key}: {condition[0]!r} cuts a column of numbers, and column {values.name!r} holds {values.shown()}"
+        )
+        return None
+    return COMPARE[condition[1]](values.numbers, float(condition[2]))
 
 
 def _reason(wanted: Any, values: Values) -> str:
@@ -191,16 +199,7 @@ def labels(values: Values, positive: Any, negative: Any, findings: Findings) -> 
     one = chosen("positive", as_list(positive), values, findings)
     if len(findings.problems) > before:
         return nothing
-    cut = values.numbers is not None and all(CONDITION.fullmatch(text(each)) for each in as_list(positive))
-    rest = ~one & ~np.isnan(values.numbers) if cut else ~one
-    if negative is not None and negative != "rest":
-        zero = chosen("negative", as_list(negative), values, findings)
-        for name in (values.texts[i] for i in np.flatnonzero(one & zero)[:1]):
-            findings.problems.append(f"options.negative: {name!r} is y = 1 too: name it once")
-    else:
-        zero = rest
-        if negative is None and not cut and zero.sum() > 1:
-            findings.problems.append(_ambiguous(values, one))
+    zero = _negatives(values, one, positive, negative, findings)
     if len(findings.problems) > before:
         return nothing
     if not zero.any():
@@ -208,6 +207,26 @@ def labels(values: Values, positive: Any, negative: Any, findings: Findings) -> 
             f"options.positive: every row of column {values.name!r} is y = 1: name fewer values, or cut elsewhere"
         )
         return nothing
+    _tell_labels(values, one, zero, findings)
+    return values.rows(one).astype(np.int8), values.rows(one | zero)
+
+
+def _negatives(values: Values, one: np.ndarray, positive: Any, negative: Any, findings: Findings) -> np.ndarray:
+    """Return which values (k,) bool are y = 0: those named, or the rest. one (k,) bool: those that are y = 1."""
+    if negative is not None and negative != "rest":
+        zero = chosen("negative", as_list(negative), values, findings)
+        for name in (values.texts[i] for i in np.flatnonzero(one & zero)[:1]):
+            findings.problems.append(f"options.negative: {name!r} is y = 1 too: name it once")
+        return zero
+    if values.numbers is not None and all(CONDITION.fullmatch(text(each)) for each in as_list(positive)):
+        return ~one & ~np.isnan(values.numbers)
+    if negative is None and (~one).sum() > 1:
+        findings.problems.append(_ambiguous(values, one))
+    return ~one
+
+
+def _tell_labels(values: Values, one: np.ndarray, zero: np.ndarray, findings: Findings) -> None:
+    """Say which values (k,) bool are y = 1, y = 0 or left out, and hint at spellings of one value that are not alike."""
     left = ~one & ~zero
     for group in variants(values.texts):
         sides = {("y = 1" if one[i] else "y = 0" if zero[i] else "left out") for i in map(values.texts.index, group)}
@@ -219,7 +238,6 @@ def labels(values: Values, positive: Any, negative: Any, findings: Findings) -> 
     if left.any() or max(one.sum(), zero.sum()) > 1:
         out = f"; left out: {values.shown(left)}" if left.any() else ""
         findings.notes.append(f"label {values.name!r}: y = 1: {values.shown(one)}; y = 0: {values.shown(zero)}{out}")
-    return values.rows(one).astype(np.int8), values.rows(one | zero)
 
 
 def _ambiguous(values: Values, one: np.ndarray) -> str:
@@ -256,19 +274,7 @@ def groups(
     none = np.full(len(values.codes), -1, dtype=np.int8)
     if len(findings.problems) > before:
         return none
-    neither = ~masks[0] & ~masks[1]
-    for same_ones in variants(values.texts):
-        places = [values.texts.index(value) for value in same_ones]
-        if len({(bool(masks[0][i]), bool(masks[1][i])) for i in places}) > 1:
-            where = ["group 0" if masks[0][i] else "group 1" if masks[1][i] else "left out" for i in places]
-            told = ", ".join(
-                f"{values.texts[i]!r} ({values.counts[i]}) {w}" for i, w in zip(places, where, strict=True)
-            )
-            findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
-    findings.facts["group_values"] = [values.counted(mask) for mask in masks]
-    if neither.any():
-        findings.facts["values_in_neither_group"] = values.counted(neither)
-        findings.notes.append(f"attribute {values.name!r}: in neither group and left out: {values.shown(neither)}")
+    _tell_groups(values, masks, findings)
     group = np.where(values.rows(masks[1]), 1, np.where(values.rows(masks[0]), 0, -1)).astype(np.int8)
     if not labelled.any():  # said already
         return group
@@ -279,6 +285,23 @@ def groups(
                 f"options.groups: no row with a label is in group {number} ({name}): name other values"
             )
     return group
+
+
+def _tell_groups(values: Values, masks: Sequence[np.ndarray], findings: Findings) -> None:
+    """Say which values (k,) bool are in each group and in neither, and hint at spellings of one value that are not alike."""
+    for same_ones in variants(values.texts):
+        places = [values.texts.index(value) for value in same_ones]
+        if len({(bool(masks[0][i]), bool(masks[1][i])) for i in places}) > 1:
+            where = ["group 0" if masks[0][i] else "group 1" if masks[1][i] else "left out" for i in places]
+            told = ", ".join(
+                f"{values.texts[i]!r} ({values.counts[i]}) {w}" for i, w in zip(places, where, strict=True)
+            )
+            findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
+    findings.facts["group_values"] = [values.counted(mask) for mask in masks]
+    neither = ~masks[0] & ~masks[1]
+    if neither.any():
+        findings.facts["values_in_neither_group"] = values.counted(neither)
+        findings.notes.append(f"attribute {values.name!r}: in neither group and left out: {values.shown(neither)}")
 
 
 def unit(values: Values, findings: Findings) -> np.ndarray:

@@ -96,20 +96,21 @@ def read(columns: Mapping[str, Sequence[str]], decimal: str, separator: str = ",
         return {name: parse(texts, decimal) for name, texts in columns.items()}
     ways = {name: _ways(texts) for name, texts in columns.items()}
     decided = {found[0].point for found in ways.values() if len(found) == 1}
-    found: dict[str, Numbers | None] = {}
-    for name, texts in columns.items():
-        one = {way.point: way for way in ways[name]}
-        if not one:  # no column of numbers: the way by which more of it would be
-            both = [parse(texts, point) for point in PATTERNS]
-            found[name] = max(both, key=lambda way: int((~np.isnan(way.values)).sum()))
-        elif not _differ(ways[name]):
-            found[name] = ways[name][0]
-        elif len(decided) == 1:
-            found[name] = one[min(decided)]
-        else:
-            doubtful = decided or separator == ";" or any("," in text for text in texts) or _thousands(one)
-            found[name] = None if doubtful else one["."]._replace(usual=True)
-    return found
+    return {name: _settled(texts, ways[name], decided, separator) for name, texts in columns.items()}
+
+
+def _settled(texts: Sequence[str], ways: Sequence[Numbers], decided: set[str], separator: str) -> Numbers | None:
+    """Return the one of a column's `ways` that counts. decided: the decimal signs of the columns that have one way only."""
+    if not ways:  # no column of numbers: the way by which more of it would be
+        both = [parse(texts, point) for point in PATTERNS]
+        return max(both, key=lambda way: int((~np.isnan(way.values)).sum()))
+    if not _differ(ways):
+        return ways[0]
+    one = {way.point: way for way in ways}
+    if len(decided) == 1:
+        return one[min(decided)]
+    doubtful = decided or separator == ";" or any("," in text for text in texts) or _thousands(one)
+    return None if doubtful else one["."]._replace(usual=True)
 
 
 def _thousands(ways: Mapping[str, Numbers]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import bz2
 import codecs
+import contextlib
 import csv
 import gzip
 import io
@@ -19,10 +20,9 @@ import operator
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def _is_parquet(path: Path) -> bool:
     return False
 
 
-@contextmanager
+@contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Turn what reading a file may raise into one line with the file and the remedy."""
     try:
@@ -150,7 +150,7 @@ def _named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _opened(path: Path, compression: str) -> BinaryIO:
+def _opened(path: Path, compression: str) -> gzip.GzipFile | IO[bytes]:
     if compression == "zip":
         archive = zipfile.ZipFile(path)
         members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
@@ -159,7 +159,11 @@ def _opened(path: Path, compression: str) -> BinaryIO:
         if len(members) != 1:
             raise PopleakError(f"{path}: the archive holds {len(members)} files: unpack it and name one of them")
         return archive.open(members[0])
-    return {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(compression, open)(path, "rb")
+    if compression == "gzip":
+        return gzip.open(path, "rb")
+    if compression == "bz2":
+        return bz2.open(path, "rb")
+    return lzma.open(path, "rb") if compression == "xz" else open(path, "rb")
 
 
 def _compression(path: Path) -> str:
@@ -199,13 +203,7 @@ def _separator(path: Path, text: str, *, cut: bool) -> str:
     """Return the separator by which most records have as many fields as the first, and of those the one with most fields."""
     found = []
     for separator in SEPARATORS:
-        sizes = []
-        try:
-            for record in itertools.islice(_reader(io.StringIO(text, newline=""), separator), 300):
-                if record and record != [""]:
-                    sizes.append(len(record))
-        except csv.Error:
-            pass
+        sizes = _sizes(text, separator)
         sizes = sizes[:-1] if cut and len(sizes) > 2 else sizes
         if sizes and sizes[0] > 1:
             found.append((sum(size == sizes[0] for size in sizes) / len(sizes), sizes[0], separator))
@@ -221,11 +219,20 @@ def _separator(path: Path, text: str, *, cut: bool) -> str:
     return found[0][2]
 
 
+def _sizes(text: str, separator: str) -> list[int]:
+    """Return the numbers of fields of the first records, up to one whose quotes do not fit this separator."""
+    sizes: list[int] = []
+    with contextlib.suppress(csv.Error):
+        for record in _filled(itertools.islice(_reader(io.StringIO(text, newline=""), separator), 300)):
+            sizes.append(len(record))
+    return sizes
+
+
 def _reader(handle: io.TextIOBase, separator: str) -> Any:
     return csv.reader(handle, delimiter=separator, skipinitialspace=True, strict=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _records(path: Path, form: Form) -> Iterator[Any]:
     """Yield a csv reader at the first record, the header."""
     with _opened(path, form.compression) as raw, io.TextIOWrapper(raw, encoding=form.encoding, newline="") as handle:
@@ -241,9 +248,14 @@ def _records(path: Path, form: Form) -> Iterator[Any]:
             ) from error
 
 
+def _filled(records: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the records that are not an empty line."""
+    return (record for record in records if record and record != [""])
+
+
 def _header(path: Path, form: Form) -> Header:
     with _records(path, form) as reader:
-        raw = next((record for record in reader if record and record != [""]), [])
+        raw: list[str] = next(_filled(reader), [])
     found = header(path, raw)
     if found.width < 2:
         raise PopleakError(
@@ -252,7 +264,7 @@ def _header(path: Path, form: Form) -> Header:
     return found
 
 
-class _Codes(dict):
+class _Codes(dict[str, int]):
     """A number for each value, in the order of first sight."""
 
     def __missing__(self, value: str) -> int:
@@ -260,24 +272,35 @@ class _Codes(dict):
         return number
 
 
+class _Layout(NamedTuple):
+    """What every record must be like. fields: how many it has; blank_end: the last has no name, so nothing may stand in it."""
+
+    fields: int
+    blank_end: bool
+
+    def fits(self, records: Sequence[list[str]]) -> bool:
+        """Return whether all of some records are so."""
+        even = set(map(len, records)) == {self.fields}
+        return even and not (self.blank_end and any(record[-1].strip() for record in records))
+
+
+def _layout(found: Header, first: list[str]) -> _Layout:
+    """Return what the header and the first record ask of all others: all may end in a separator that the header lacks."""
+    extra = len(first) == found.width + 1 and not first[-1].strip()
+    return _Layout(found.width + extra, extra or found.width - 1 in found.unnamed)
+
+
 def _columns(path: Path, form: Form, found: Header, wanted: Mapping[str, int]) -> Sheet:
     """Return the columns at the places `wanted`; every record must have the header's number of fields."""
-    width, last = found.width, found.width - 1
-    ghost = last in found.unnamed  # a separator at the end of the header: nothing may stand there
     tables = {place: _Codes() for place in wanted.values()}
     codes = {place: array.array("i") for place in tables}
-    rows, extra = 0, None
+    rows, layout = 0, None
     with _records(path, form) as reader:
-        next(record for record in reader if record and record != [""])
-        for chunk in iter(lambda: list(itertools.islice(reader, CHUNK)), []):
-            records = [record for record in chunk if record and record != [""]]
-            if not records:
-                continue
-            if extra is None:  # every record may end in a separator that the header lacks
-                extra = len(records[0]) == width + 1 and not records[0][-1].strip()
-            ends = extra or ghost
-            if set(map(len, records)) != {width + extra} or (ends and any(record[-1].strip() for record in records)):
-                _uneven(path, form, found, bool(extra))
+        next(_filled(reader))
+        for records in _chunks(reader):
+            layout = layout or _layout(found, records[0])
+            if not layout.fits(records):
+                raise _uneven(path, form, found, layout)
             rows += len(records)
             for place, table in tables.items():
                 codes[place].extend(map(table.__getitem__, map(operator.itemgetter(place), records)))
@@ -290,6 +313,13 @@ def _columns(path: Path, form: Form, found: Header, wanted: Mapping[str, int]) -
     return Sheet(columns, rows, _told(form))
 
 
+def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    """Yield the records that are not an empty line, some thousands at a time."""
+    for chunk in iter(lambda: list(itertools.islice(reader, CHUNK)), []):
+        if records := list(_filled(chunk)):
+            yield records
+
+
 def _stripped(codes: np.ndarray, values: list[str]) -> Column:
     """Return the column with the space around its values taken away; an empty value is code -1."""
     table = _Codes()
@@ -297,34 +327,37 @@ def _stripped(codes: np.ndarray, values: list[str]) -> Column:
     return Column(new[codes], list(table))
 
 
-def _uneven(path: Path, form: Form, found: Header, extra: bool) -> None:
-    """Raise PopleakError naming the first record that has another number of fields than the header, and both counts.
-
-    extra: the first record ends in an empty field that the header lacks, so all must.
-    """
-    width, ghost = found.width, found.width - 1 in found.unnamed
-    with _records(path, form) as reader:
-        next(record for record in reader if record and record != [""])
-        bad, rows, before = [], 0, reader.line_num
-        for record in reader:
-            if record and record != [""]:
-                rows += 1
-                if len(record) != width + extra or ((extra or ghost) and record[-1].strip()):
-                    bad.append((before + 1 + form.skip, len(record)))
-            before = reader.line_num
-    (line, size), sign = bad[0], _sign(form.separator)
+def _uneven(path: Path, form: Form, found: Header, layout: _Layout) -> PopleakError:
+    """Return the error that names the first record that has another number of fields than the header, and both counts."""
+    bad, rows = _misfits(path, form, layout)
+    (line, size), sign, width = bad[0], _sign(form.separator), found.width
     more = f" (and so in {len(bad) - 1} more)" if len(bad) > 1 else ""
     quote = f"put each field that holds {sign} into double quotes"
     if size == width:
-        raise PopleakError(
+        return PopleakError(
             f"{path}: line {line}: the last column has no name, and a value{more}: name the column in the header, or {quote}"
-            if not extra
+            if layout.fields == width
             else f"{path}: line {line}: {size} fields where the lines before have {width + 1}{more}: let all lines end alike"
         )
     remedy = quote if size > width else f"let an empty field keep its {sign}"
     if len(bad) == rows > 1 and {size for _, size in bad} == {width + 1}:
         more, remedy = ", and so in every line", "give each column its name in the header"
-    raise PopleakError(f"{path}: line {line}: {size} fields where the header has {width}{more}: {remedy}")
+    return PopleakError(f"{path}: line {line}: {size} fields where the header has {width}{more}: {remedy}")
+
+
+def _misfits(path: Path, form: Form, layout: _Layout) -> tuple[list[tuple[int, int]], int]:
+    """Return line and number of fields of each record that is not as all must be, and how many records there are."""
+    bad: list[tuple[int, int]] = []
+    with _records(path, form) as reader:
+        next(_filled(reader))
+        rows, before = 0, reader.line_num
+        for record in reader:
+            if record and record != [""]:
+                rows += 1
+                if not layout.fits([record]):
+                    bad.append((before + 1 + form.skip, len(record)))
+            before = reader.line_num
+    return bad, rows
 
 
 def _sign(separator: str) -> str:

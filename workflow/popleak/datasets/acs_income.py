@@ -62,7 +62,7 @@ YEAR = 2018
 LISTED = 5  # states that a title names
 
 
-class Settings(settings.Settings):
+class Options(settings.Settings):
     """Which rows of the survey."""
 
     format: Literal["auto", "person", "parquet"] = "auto"
@@ -116,9 +116,9 @@ class AcsIncome(Dataset):
     labels = ("income",)
     attributes = ("sex", "race")
     n_features = 51
-    Settings = Settings
+    Settings = Options
 
-    def sources(self, options: Settings) -> tuple[Source, ...]:
+    def sources(self, options: Options) -> tuple[Source, ...]:
         if options.ready:
             return (Source(options.file, sha256=SAMPLE_DIGEST if options.sample else None),)
         return tuple(
@@ -126,7 +126,7 @@ class AcsIncome(Dataset):
             for state in options.person_states()
         )
 
-    def settle(self, options: Settings, here: Callable[[Source], bool]) -> tuple[Settings, str]:
+    def settle(self, options: Options, here: Callable[[Source], bool]) -> tuple[Options, str]:
         """Choose between the ready table and the person files where the options leave it open."""
         if options.format != "auto":
             return options, ""
@@ -147,7 +147,7 @@ class AcsIncome(Dataset):
             f"{super().remedy(source)}, or ask for the Census Bureau's person files, which are fetched: format: person"
         )
 
-    def card(self, options: Settings) -> Card:
+    def card(self, options: Options) -> Card:
         known = _known_numbers(options)
         where = f"the Census Bureau's person files of {', '.join(options.person_states())}"
         if options.ready:
@@ -179,7 +179,7 @@ class AcsIncome(Dataset):
             ),
         )
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
         frame = _read(files=files, sources=self.sources(options), options=options)
         file = ", ".join(source.file for source in self.sources(options))
@@ -213,7 +213,7 @@ class AcsIncome(Dataset):
         )
 
 
-def _title(options: Settings) -> str:
+def _title(options: Options) -> str:
     """Return what the rows are, in a few words."""
     if options.ready:
         whole = (
@@ -227,7 +227,7 @@ def _places(states: tuple[str, ...]) -> str:
     return ", ".join(states) if len(states) <= LISTED else f"{len(states)} states"
 
 
-def _known_numbers(options: Settings) -> dict[str, Any]:
+def _known_numbers(options: Options) -> dict[str, Any]:
     """Return the card's rows and rates for the selections for which they were published or counted."""
     if options.sample and options.states is None:
         return {
@@ -241,7 +241,7 @@ def _known_numbers(options: Settings) -> dict[str, Any]:
     return {}
 
 
-def _read(*, files: Mapping[str, Path], sources: tuple[Source, ...], options: Settings) -> pd.DataFrame:
+def _read(*, files: Mapping[str, Path], sources: tuple[Source, ...], options: Options) -> pd.DataFrame:
     """Return int32 columns of the task and LABEL (int8), one row a person that passes the filters."""
     import pandas as pd
 
@@ -283,24 +283,34 @@ def _task(*, raw: pd.DataFrame, path: Path, state: str | None) -> pd.DataFrame:
     }
     if state is not None and "ST" in columns and not (columns["ST"] == FIPS[state]).all():
         raise PopleakError(f"{path}: holds people of another state than {state}: put the file of {state} there")
-    # comparisons with NaN are false, so people without an income or hours are left out, as in folktables
-    keep = (columns["AGEP"] > 16) & (columns["WKHP"] > 0)
-    for name, least in (("PINCP", columns.get("PINCP", 101) > 100), ("PWGTP", columns.get("PWGTP", 1) >= 1)):
-        if name in columns:
-            keep &= least
+    keep = _working(columns)
     wanted = [name for name in (*NUMERIC, *CODES, *RELATIONSHIP, "ST") if name in columns]
     frame = pd.DataFrame({name: columns[name][keep].fillna(MISSING).astype(np.int32) for name in wanted})
-    frame["LABEL"] = _label(columns.get("PINCP"), raw.get("LABEL"), keep, path)
+    frame["LABEL"] = _label(columns.get("PINCP"), raw, keep, path)
     return frame
 
 
-def _label(income: pd.Series | None, given: pd.Series | None, keep: pd.Series, path: Path) -> np.ndarray:
-    """Return the labels (N,) int8 of the rows to keep: from the income where it is known, else as given."""
+def _working(columns: Mapping[str, pd.Series]) -> pd.Series:
+    """Return which people (N,) bool pass folktables' filters; the income and the weight filter as far as the column is there."""
+    # comparisons with NaN are false, so people without an income or hours are left out, as in folktables
+    keep = (columns["AGEP"] > 16) & (columns["WKHP"] > 0)
+    if "PINCP" in columns:
+        keep &= columns["PINCP"] > 100
+    if "PWGTP" in columns:
+        keep &= columns["PWGTP"] >= 1
+    return keep
+
+
+def _label(income: pd.Series | None, raw: pd.DataFrame, keep: pd.Series, path: Path) -> np.ndarray:
+    """Return the labels (N,) int8 of the rows to keep: as given in LABEL, else from the income; where both are known they agree."""
     told = None if income is None else (income[keep] > 50000).to_numpy(dtype=np.int8)
-    if given is None:
+    if told is not None and "LABEL" not in raw:
         return told
     label = _codes.binary(
-        values=given[keep], file=path, column="LABEL", remedy="give 1 for more than 50,000 dollars, 0 for the rest"
+        values=raw["LABEL"][keep],
+        file=path,
+        column="LABEL",
+        remedy="give 1 for more than 50,000 dollars, 0 for the rest",
     )
     if told is not None and (label != told).any():
         raise PopleakError(

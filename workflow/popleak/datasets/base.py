@@ -13,7 +13,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..core.settings import NoSettings, Settings
+from ..core.settings import NoSettings
+from ..core.settings import Settings as AnySettings
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,12 @@ class Cells(NamedTuple):
     counts: tuple[tuple[int, int], ...]
     exact: bool
 
+    @classmethod
+    def of(cls, y: np.ndarray, a: np.ndarray, *, exact: bool) -> Cells:
+        """Return the counts of records with labels 0 and 1 (N,) and groups (N,), -1 being neither group."""
+        (n00, n01), (n10, n11) = ([int(((y == label) & (a == group)).sum()) for group in (0, 1)] for label in (0, 1))
+        return cls(((n00, n01), (n10, n11)), exact)
+
 
 class Dataset:
     """Base of datasets. Set the class attributes, implement `load`."""
@@ -116,13 +123,14 @@ class Dataset:
     file only the dataset knows of is left out, and the plan says so."""
     examines: ClassVar[bool] = False
     """True: `examine(files=..., options=...)` returns all that is wrong or doubtful at once, and the records or None."""
-    Settings: ClassVar[type[Settings]] = NoSettings
+    Settings: ClassVar[type[AnySettings]] = NoSettings
+    """The plugin's own options. The methods are given what was read into them, so each names its own class."""
 
-    def sources(self, options: Settings) -> tuple[Source, ...]:
+    def sources(self, options: Any) -> tuple[Source, ...]:
         """Return the raw files that these options need; none for a generated dataset."""
         return ()
 
-    def settle(self, options: Settings, here: Callable[[Source], bool]) -> tuple[Settings, str]:
+    def settle(self, options: Any, here: Callable[[Source], bool]) -> tuple[Any, str]:
         """Return options that leave nothing open, and what was chosen and why: a phrase to print, or "".
 
         For options that take one of several raw files by what there is; `here` says whether the file of a source is in the data
@@ -135,39 +143,39 @@ class Dataset:
         """Return how to get a file that no publisher serves (`source.url` is None), as the end of an error message."""
         return f"put it into <data_dir>/{self.name.replace('-', '_')}/"
 
-    def card(self, options: Settings) -> Card:
+    def card(self, options: Any) -> Card:
         """Return the card."""
         raise NotImplementedError
 
-    def classes(self, options: Settings) -> tuple[str, ...]:
+    def classes(self, options: Any) -> tuple[str, ...]:
         """Return the names of the label's classes 0..C-1."""
         return ("0", "1")
 
-    def shape(self, options: Settings) -> tuple[int, ...] | None:
+    def shape(self, options: Any) -> tuple[int, ...] | None:
         """Return the shape of one record, (channels, height, width) of an image say; None for a row of features. `Records.x` and the
         stored table hold rows of numbers all the same, and a model that declares a shape is given it."""
         return None
 
-    def attribute(self, name: str, options: Settings) -> tuple[str, Attribute]:
+    def attribute(self, name: str, options: Any) -> tuple[str, Attribute]:
         """Return an attribute's own name and what the card says of it; where the options name it, a config's name for it is free."""
         known = self.card(options).attributes
         own = name if name in known else next(iter(known))
         return own, known[own]
 
-    def glance(self, *, files: Mapping[str, Path], options: Settings) -> list[str]:
+    def glance(self, *, files: Mapping[str, Path], options: Any) -> list[str]:
         """Return what is wrong with raw files that are here, a line each, as far as a glance tells: the plan asks each time."""
         return []
 
-    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings) -> Cells | None:
+    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Any) -> Cells | None:
         """Return the counts of the records, for plans alone; by default the card's, None where it does not state them."""
         known = self.card(options).attributes.get(attribute)
         if known is None or known.rows is None or known.rates is None:
             return None
         ones = [round(rows * rate) for rows, rate in zip(known.rows, known.rates, strict=True)]
         zeros = [rows - one for rows, one in zip(known.rows, ones, strict=True)]
-        return Cells((tuple(zeros), tuple(ones)), False)
+        return Cells(((zeros[0], zeros[1]), (ones[0], ones[1])), False)
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Any, seed: int) -> Records:
         """Read `files` (by `Source.file`) and return the records. Direct identifiers must not pass this function.
 
         label, attribute: names that the class allows; where it allows none, the options name the columns, and these two

@@ -37,7 +37,7 @@ LARGE = 20.0
 """Largest distance between means: beyond it every figure is 0 or 1."""
 
 
-class Settings(settings.Settings):
+class Options(settings.Settings):
     """The law's parameters; see the module's text."""
 
     rows: int = Field(default=40000, ge=100, le=10_000_000)
@@ -76,7 +76,7 @@ class Draw(NamedTuple):
     features: tuple[str, ...]
 
 
-def cell_law(options: Settings) -> np.ndarray:
+def cell_law(options: Options) -> np.ndarray:
     """Return P(cell | a, y), an array (2, 2, K) indexed by a, y, cell."""
     up = np.linspace(-1.0, 1.0, options.cells)
     alternating = np.where(np.arange(options.cells) % 2 == 0, 1.0, -1.0)
@@ -87,19 +87,19 @@ def cell_law(options: Settings) -> np.ndarray:
     return weight / weight.sum(axis=2, keepdims=True)
 
 
-def cell_shares(options: Settings) -> np.ndarray:
+def cell_shares(options: Options) -> np.ndarray:
     """Return P(cell | a), an array (2, K)."""
     rates = np.array(options.label_rates)
     law = cell_law(options)
     return (1 - rates)[:, None] * law[:, 0] + rates[:, None] * law[:, 1]
 
 
-def cell_label_rates(options: Settings) -> np.ndarray:
+def cell_label_rates(options: Options) -> np.ndarray:
     """Return P(y = 1 | a, cell), an array (2, K)."""
     return np.array(options.label_rates)[:, None] * cell_law(options)[:, 1] / cell_shares(options)
 
 
-def bayes_accuracy(options: Settings, *, group: int) -> float:
+def bayes_accuracy(options: Options, *, group: int) -> float:
     """Return the accuracy of the best classifier within one group, hence of the best model of a pure world.
 
     Within a group and a cell the features are two normals at distance D = `signal` with prior p, for which the best
@@ -113,7 +113,7 @@ def bayes_accuracy(options: Settings, *, group: int) -> float:
     return float(sum(share * _two_normals(prior, options.signal) for prior, share in zip(priors, shares, strict=True)))
 
 
-def draw(*, options: Settings, seed: int) -> Draw:
+def draw(*, options: Options, seed: int) -> Draw:
     """Return `options.rows` records of the law, a function of `options` and `seed` alone."""
     random = np.random.Generator(np.random.PCG64(seed))
     n, d = options.rows, options.features
@@ -154,9 +154,9 @@ class Synthetic(Dataset):
     labels = ("label",)
     attributes = ("group",)
     n_features = 13
-    Settings = Settings
+    Settings = Options
 
-    def card(self, options: Settings) -> Card:
+    def card(self, options: Options) -> Card:
         shares = np.array([1 - options.group_share, options.group_share])
         return Card(
             title="Synthetic records of a known distribution",
@@ -165,14 +165,14 @@ class Synthetic(Dataset):
             citation="this package",
             label="label: Bernoulli, at its group's rate",
             attributes={
-                "group": Attribute(("group 0", "group 1"), "drawn by the generator", rates=tuple(options.label_rates))
+                "group": Attribute(("group 0", "group 1"), "drawn by the generator", rates=options.label_rates)
             },
             rows=options.rows,
             label_rate=float(shares @ np.array(options.label_rates)),
             notes=("rates are those of the distribution; a draw's differ by binomial error",),
         )
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
         x, y, a, cell, features = draw(options=options, seed=seed)
         facts = _tables.measured(y=y, a=a)

@@ -2,7 +2,7 @@
 
 The law, for each record independently (d features, C classes):
 
-    a ~ Bernoulli(g)                      y | a: see `_classes.Settings.tilt`
+    a ~ Bernoulli(g)                      y | a: see `_classes.Options.tilt`
     x | a, y ~ Normal(signal u_y + effect (a - 1/2) v_y, identity)
 
 u_y is the y-th of C equally spaced points on the unit circle in the plane of the first two features, and v_y the direction along the
@@ -23,7 +23,7 @@ from . import _classes, _tables
 from .base import Records
 
 
-class Settings(_classes.Settings):
+class Options(_classes.Options):
     """The law's parameters; see the module's text."""
 
     features: int = Field(default=8, ge=2, le=1000)
@@ -40,11 +40,11 @@ class SyntheticClasses(_classes.Generated):
     name = "synthetic-classes"
     summary = "generated: four or any number of classes, groups differ by a shift that the settings state"
     n_features = 8
-    Settings = Settings
+    Settings = Options
     title = "Synthetic records of several classes"
     about = "classes lie round a circle; at each label the groups lie apart along it"
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         self.chosen(label, attribute)
         random = np.random.Generator(np.random.PCG64(seed))
         a, y = _classes.groups_and_labels(options, random)

@@ -2,7 +2,7 @@
 
 The law, for each record independently (C classes, images of side x side pixels):
 
-    a ~ Bernoulli(g)                      y | a: see `_classes.Settings.tilt`
+    a ~ Bernoulli(g)                      y | a: see `_classes.Options.tilt`
     pixel (i, j) | a, y ~ Normal(signal exp(-|(i, j) - m|^2 / (2 spread^2)), 1)
     m = middle of the image + side / 4 u_y + effect (a - 1/2) v_y
 
@@ -23,7 +23,7 @@ from . import _classes, _tables
 from .base import Records
 
 
-class Settings(_classes.Settings):
+class Options(_classes.Options):
     """The law's parameters; see the module's text."""
 
     rows: int = Field(default=20000, ge=100, le=200_000)
@@ -46,14 +46,14 @@ class SyntheticImages(_classes.Generated):
     name = "synthetic-images"
     summary = "generated: 12 x 12 images, groups differ by pixels that the settings state"
     n_features = 144
-    Settings = Settings
+    Settings = Options
     title = "Synthetic images"
     about = "a spot on a noisy ground; at each label the groups' spots lie apart"
 
-    def shape(self, options: Settings) -> tuple[int, ...]:
+    def shape(self, options: Options) -> tuple[int, ...]:
         return (1, options.side, options.side)
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         self.chosen(label, attribute)
         random = np.random.Generator(np.random.PCG64(seed))
         a, y = _classes.groups_and_labels(options, random)

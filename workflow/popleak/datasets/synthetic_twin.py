@@ -20,7 +20,7 @@ from .base import Attribute, Card, Dataset, Records
 GROUPS = ("group 0", "group 1")
 
 
-class Settings(synthetic.Settings):
+class Options(synthetic.Options):
     """As for `synthetic`; group_share is the share of the group that is thrown away, the final share is one half."""
 
     rows: int = Field(default=40000, ge=100, le=10_000_000)
@@ -42,9 +42,9 @@ class SyntheticTwin(Dataset):
     labels = ("label",)
     attributes = ("group",)
     n_features = 13
-    Settings = Settings
+    Settings = Options
 
-    def card(self, options: Settings) -> Card:
+    def card(self, options: Options) -> Card:
         rate = float(np.dot([1 - options.group_share, options.group_share], options.label_rates))
         half = options.rows // 2
         return Card(
@@ -62,7 +62,7 @@ class SyntheticTwin(Dataset):
             ),
         )
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
         pairs = options.rows // 2
         single = synthetic.draw(options=options.model_copy(update={"rows": pairs}), seed=seed)

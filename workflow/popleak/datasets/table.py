@@ -21,7 +21,7 @@ Value = bool | int | float | str
 Group = Value | tuple[Value, ...]
 
 
-class Settings(settings.Settings):
+class Options(settings.Settings):
     """What the table's columns mean. Values are compared as text, numbers without zeros at the end of their decimals; spaces
     around a value do not count. Where a column holds numbers, a text such as `"> 50000"` or `"<= 25"` cuts them."""
 
@@ -59,7 +59,8 @@ class Settings(settings.Settings):
     """The decimal sign of numbers; the other one then groups thousands. `auto`: as the numbers themselves show."""
 
     def names(self) -> tuple[str, str]:
-        return self.group_names or tuple("/".join(sorted(map(_meaning.text, _meaning.as_list(g)))) for g in self.groups)
+        zero, one = ("/".join(sorted(map(_meaning.text, _meaning.as_list(group)))) for group in self.groups)
+        return self.group_names or (zero, one)
 
 
 class Table(Dataset):
@@ -71,12 +72,12 @@ class Table(Dataset):
     attributes = ()
     own = True
     examines = True
-    Settings = Settings
+    Settings = Options
 
-    def sources(self, options: Settings) -> tuple[Source, ...]:
+    def sources(self, options: Options) -> tuple[Source, ...]:
         return (Source(options.path),)
 
-    def card(self, options: Settings) -> Card:
+    def card(self, options: Options) -> Card:
         """Return the card without rows and rates, which only the file can give: see `facts` of the records."""
         one, zero = (
             "/".join(map(_meaning.text, _meaning.as_list(side))) for side in (options.positive, options.negative)
@@ -93,11 +94,11 @@ class Table(Dataset):
             notes=("rows and rates are counted when the table is loaded",),
         )
 
-    def glance(self, *, files: Mapping[str, Path], options: Settings) -> list[str]:
+    def glance(self, *, files: Mapping[str, Path], options: Options) -> list[str]:
         header = _header(files, options)
         return _columns(options, header.names, bool(header.unnamed))
 
-    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings) -> Cells | None:
+    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options) -> Cells | None:
         """Return the counts, from the columns of label and attribute alone. Raises PopleakError as `load` does."""
         header = _header(files, options)
         _refuse(options, _columns(options, header.names, bool(header.unnamed)))
@@ -112,10 +113,9 @@ class Table(Dataset):
         columns, numbers = _understood(sheet, options)
         y, group, _ = _people(columns, numbers, options, findings)
         _refuse(options, findings.problems)
-        count = [[int(((y == side) & (group == number)).sum()) for number in (0, 1)] for side in (0, 1)]
-        return Cells((tuple(count[0]), tuple(count[1])), options.unit is None)
+        return Cells.of(y, group, exact=options.unit is None)
 
-    def examine(self, *, files: Mapping[str, Path], options: Settings) -> tuple[Findings, Records | None]:
+    def examine(self, *, files: Mapping[str, Path], options: Options) -> tuple[Findings, Records | None]:
         """Return all that was found in the table, and its records if there is no problem.
 
         Raises PopleakError, in one line, for what makes a file no table at all.
@@ -139,46 +139,42 @@ class Table(Dataset):
         findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": findings.hints}
         return findings, None if findings.problems else _records(found, y, group, unit, options, findings)
 
-    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         findings, records = self.examine(files=files, options=options)
-        _refuse(options, findings.problems)
+        if records is None:
+            raise refusal(options.path, findings.problems)
         for line in (*findings.notes, *(f"look at {hint}" for hint in findings.hints)):
             print(f"popleak: {options.path}: {line}", file=sys.stderr)
         return records
 
 
-def _refuse(options: Settings, problems: Sequence[str]) -> None:
+def _refuse(options: Options, problems: Sequence[str]) -> None:
     if problems:
         raise refusal(options.path, problems)
 
 
-def _header(files: Mapping[str, Path], options: Settings) -> _reading.Header:
+def _header(files: Mapping[str, Path], options: Options) -> _reading.Header:
     path = _tables.given(files=files, file=options.path)
     return _reading.header_of(path, separator=options.separator, encoding=options.encoding)
 
 
-def _sheet(files: Mapping[str, Path], options: Settings, skip: Sequence[str], header: _reading.Header) -> Sheet:
+def _sheet(files: Mapping[str, Path], options: Options, skip: Sequence[str], header: _reading.Header) -> Sheet:
     path = _tables.given(files=files, file=options.path)
     return _reading.read(path, skip=skip, separator=options.separator, encoding=options.encoding, known=header)
 
 
-def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[str]:
+def _columns(options: Options, columns: Sequence[str], unnamed: bool) -> list[str]:
     """Return a problem for each option whose column is not there or has another use already."""
     used: dict[str, str] = {}
     problems = []
     named = [("label", options.label), ("attribute", options.attribute)]
     named += [("unit", options.unit)] if options.unit is not None else []
     named += [("drop", column) for column in options.drop]
-    # a first line of values is a person's record and no list to choose from
-    data = any(_numbers.PLAIN.fullmatch(column) for column in columns) and options.label not in columns
-    there = "whose first line holds values: put a line of column names above it" if data else ", ".join(columns)
+    there = _choice(options, columns)
     for key, column in named:
         if column not in columns:
-            problems.append(
-                f"options.{key}: column {column!r} is not in the table"
-                + (f", {there}" if data else f": choose from {there}")
-                + (" (a column without a name is never read)" if unnamed and column.startswith("Unnamed") else "")
-            )
+            never = " (a column without a name is never read)" if unnamed and column.startswith("Unnamed") else ""
+            problems.append(f"options.{key}: column {column!r} is not in the table{there}{never}")
         elif column in used:
             problems.append(f"options.{key}: column {column!r} is options.{used[column]} already: name another")
         used.setdefault(column, key)
@@ -191,14 +187,21 @@ def _columns(options: Settings, columns: Sequence[str], unnamed: bool) -> list[s
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
 
 
-def _idle(columns: Mapping[str, Column], options: Settings) -> list[str]:
+def _choice(options: Options, columns: Sequence[str]) -> str:
+    """Return what to say of the columns that there are: a first line of values is a person's record and no list to choose from."""
+    if options.label not in columns and any(_numbers.PLAIN.fullmatch(column) for column in columns):
+        return ", whose first line holds values: put a line of column names above it"
+    return f": choose from {', '.join(columns)}"
+
+
+def _idle(columns: Mapping[str, Column], options: Options) -> list[str]:
     """Return a hint for each value of `missing` that is in no column, which may be a slip of the pen."""
     there = {_meaning.text(value) for column in columns.values() for value in column.values} if options.missing else ()
     marks = dict.fromkeys(map(_meaning.text, options.missing))
     return [f"options.missing: {mark!r} occurs in no column that is read" for mark in marks if mark not in there]
 
 
-def _understood(sheet: Sheet, options: Settings) -> tuple[dict[str, Column], dict[str, _numbers.Numbers | None]]:
+def _understood(sheet: Sheet, options: Options) -> tuple[dict[str, Column], dict[str, _numbers.Numbers | None]]:
     """Return the columns without the values that mean a missing one, and the numbers of those that may have some."""
 
     def numbers(columns: Mapping[str, Column]) -> dict[str, _numbers.Numbers | None]:
@@ -214,7 +217,7 @@ def _understood(sheet: Sheet, options: Settings) -> tuple[dict[str, Column], dic
     return columns, numbers(columns)
 
 
-def _unmarked(column: Column, options: Settings, *, exact: bool) -> Column:
+def _unmarked(column: Column, options: Options, *, exact: bool) -> Column:
     """Return the column with the values that mean a missing one taken for none. exact: zeros at a value's end count."""
     if not options.missing:
         return column
@@ -229,7 +232,7 @@ def _unmarked(column: Column, options: Settings, *, exact: bool) -> Column:
 def _people(
     columns: Mapping[str, Column],
     numbers: Mapping[str, _numbers.Numbers | None],
-    options: Settings,
+    options: Options,
     findings: Findings,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return y (N,), the group (N,), -1 for rows to leave out, and which rows (N,) have a label."""
@@ -262,7 +265,7 @@ def _people(
 def _features_of(
     all_columns: Mapping[str, Column],
     numbers: Mapping[str, _numbers.Numbers | None],
-    options: Settings,
+    options: Options,
     rows: _features.Rows,
     findings: Findings,
 ) -> _features.Features:
@@ -270,7 +273,12 @@ def _features_of(
     columns = {name: column for name, column in all_columns.items() if name not in others}
     values = {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
     found = _features.features(columns, values, numbers, codes=options.categorical, rows=rows, findings=findings)
-    told = [note for name in found.numeric if name in columns for note in _told(name, columns[name], numbers[name])]
+    told = [
+        note
+        for name in found.numeric
+        if name in columns and (read := numbers.get(name)) is not None
+        for note in _told(name, columns[name], read)
+    ]
     findings.notes += told
     findings.facts["numbers"] = told
     return found
@@ -299,7 +307,7 @@ def _records(
     y: np.ndarray,
     group: np.ndarray,
     unit: np.ndarray | None,
-    options: Settings,
+    options: Options,
     findings: Findings,
 ) -> Records | None:
     import pandas as pd

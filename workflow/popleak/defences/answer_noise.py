@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ..core.settings import Settings
+from ..core.settings import Settings as AnySettings
 from .base import Defence, Owner, Population
 
 
@@ -25,14 +25,23 @@ class AnswerNoise(Defence):
     randomised = True
     seconds = 0.0
 
-    class Settings(Settings):
+    class Settings(AnySettings):
         sd: float = Field(default=1.0, gt=0)
         """Standard deviation of the noise, in logits."""
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: AnswerNoise.Settings) -> Population:
         return owner.population
 
-    def answer(self, *, scores, group, state, repeats: int, rng: np.random.Generator, settings) -> np.ndarray:
+    def answer(
+        self,
+        *,
+        scores: np.ndarray,
+        group: np.ndarray,
+        state: np.ndarray,
+        repeats: int,
+        rng: np.random.Generator,
+        settings: AnswerNoise.Settings,
+    ) -> np.ndarray:
         inside = np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-12)
         noise = rng.normal(scale=settings.sd, size=(repeats, *scores.shape))
         if scores.ndim == 1:

@@ -19,7 +19,8 @@ from pydantic import Field, field_validator
 
 from ..core.errors import PopleakError
 from ..core.needs import Mixing, Stratum
-from ..core.settings import NoSettings, Settings
+from ..core.settings import NoSettings
+from ..core.settings import Settings as AnySettings
 
 if TYPE_CHECKING:
     from ..engine.eo import Penalty
@@ -174,7 +175,8 @@ class Defence:
     """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once."""
     uses_group: ClassVar[bool] = False
     """True: `answer` looks at the group of the query, which whoever asks must then tell."""
-    Settings: ClassVar[type[Settings]] = NoSettings
+    Settings: ClassVar[type[AnySettings]] = NoSettings
+    """The plugin's own settings. The methods are given what was read into them, so each names its own class."""
 
     @property
     def answers(self) -> bool:
@@ -203,11 +205,11 @@ class Defence:
         }
         return [text for text, so in found.items() if so]
 
-    def apply(self, owner: Owner, settings: Settings) -> Population:
+    def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models. A model must not depend on those beside it."""
         raise NotImplementedError
 
-    def finish(self, owner: Owner, population: Population, settings: Settings) -> np.ndarray:
+    def finish(self, owner: Owner, population: Population, settings: Any) -> np.ndarray:
         """Return what the release keeps beside the weights of the defended models `population`: a state (K, S) float64, finite."""
         raise NotImplementedError
 
@@ -219,7 +221,7 @@ class Defence:
         state: np.ndarray,
         repeats: int,
         rng: np.random.Generator,
-        settings: Settings,
+        settings: Any,
     ) -> np.ndarray:
         """Return what one model answers, (repeats, q) or (repeats, q, C), each in [0, 1], when each of its q queries is asked `repeats` times.
 
@@ -230,7 +232,7 @@ class Defence:
         raise NotImplementedError
 
 
-class TrainSettings(Settings):
+class TrainSettings(AnySettings):
     """Settings of a defence that trains a new model."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -239,7 +241,7 @@ class TrainSettings(Settings):
     """Adam's step size; None: that of `training`."""
 
 
-class TuneSettings(Settings):
+class TuneSettings(AnySettings):
     """Settings of every fine-tuning defence."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -340,11 +342,8 @@ def fair_fine_tune(owner: Owner, settings: EOSettings, rehearsal: float, mask: n
     rows = mixture(owner, rehearsal)
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
     extra = owner.base if settings.eo_reference == "rehearsal+batch" else None
-    best: Population | None = None
-    # the grid rises: the first lambda that is not refused is the smallest
-    todo = np.ones(len(rows), dtype=bool)
-    for weight in grid:
-        part = np.flatnonzero(todo)
+
+    def tuned(part: np.ndarray, weight: float) -> tuple[Population, Validation]:
         found, validation = owner.train(
             rows[part],
             part=part,
@@ -356,14 +355,21 @@ def fair_fine_tune(owner: Owner, settings: EOSettings, rehearsal: float, mask: n
             extra=None if extra is None else extra[part],
             held_out=settings.eo_reference == "held-out",
         )
-        best = found if best is None else _replace(best, part, found)
-        if weight == grid[-1]:
-            break
+        if validation is None:
+            raise TypeError("an owner must say what models trained with an EO term do on their validation rows")
+        return found, validation
+
+    part = np.arange(len(rows))
+    found, validation = tuned(part, grid[0])
+    best = found
+    for weight in grid[1:]:  # it rises: the first lambda that is not refused is the smallest
         # a model whose EO term never bit (one group only) gains nothing from a larger lambda
         refused = target.exceeds(validation.positives, validation.counts, settings.eo_target)
-        todo[part] = refused & (found.eo_vacuous < 1)
-        if not todo.any():
+        part = part[refused & (found.eo_vacuous < 1)]
+        if not len(part):
             break
+        found, validation = tuned(part, weight)
+        best = _replace(best, part, found)
     return best
 
 

@@ -36,7 +36,7 @@ class Distillation(Defence):
         def unused(self) -> set[str]:
             return {"temperature"} if self.labels == "hard" else set()
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: Distillation.Settings) -> Population:
         teacher = owner.population
         targets = taught(owner.predict(teacher.weights, owner.public), settings)
         found, _ = owner.train(

@@ -18,7 +18,7 @@ class FFt(Defence):
     control = "finetune"
     Settings = EOSettings
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: EOSettings) -> Population:
         return fair_fine_tune(owner, settings, rehearsal=0.0)
 
 

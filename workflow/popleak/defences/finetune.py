@@ -13,7 +13,7 @@ class Finetune(Defence):
     classes = None
     Settings = TuneSettings
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: TuneSettings) -> Population:
         return owner.train(
             mixture(owner, 0.0),
             start=owner.population.weights,

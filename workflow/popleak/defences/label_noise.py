@@ -28,7 +28,7 @@ class LabelNoise(Defence):
         rate: float = Field(default=0.1, ge=0, lt=1)
         """Probability that a label is replaced by another."""
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: LabelNoise.Settings) -> Population:
         from ..core.seeds import generator
 
         label = owner.y[owner.draw].astype(np.int64)

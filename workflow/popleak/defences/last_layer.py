@@ -25,7 +25,7 @@ class LastLayer(Defence):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: LastLayer.Settings) -> Population:
         return fair_fine_tune(owner, settings, settings.rehearsal, mask=owner.last_layer())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.settings import NoSettings
 from .base import Defence, Owner, Population
 
 
@@ -14,7 +15,7 @@ class NoDefence(Defence):
     complement = False
     closed_form = True
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: NoSettings) -> Population:
         return owner.population
 
 

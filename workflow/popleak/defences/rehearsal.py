@@ -21,7 +21,7 @@ class Rehearsal(Defence):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: Rehearsal.Settings) -> Population:
         return owner.train(
             mixture(owner, settings.rehearsal),
             start=owner.population.weights,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..core.settings import Settings
+from ..core.settings import Settings as AnySettings
 from .base import Defence, Owner, Population, mixture
 
 
@@ -16,11 +16,11 @@ class Scratch(Defence):
     classes = None
     closed_form = True
 
-    class Settings(Settings):
+    class Settings(AnySettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the rows that come from the model's own draw S_0."""
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: Scratch.Settings) -> Population:
         return owner.train(mixture(owner, settings.rehearsal))[0]
 
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..core.settings import Settings
+from ..core.settings import Settings as AnySettings
 from .base import Defence, Owner, Population
 
 NOBODY, EVERYBODY = 2.0, -1.0
@@ -35,15 +35,15 @@ class ThresholdOptimizer(Defence):
     uses_group = True
     seconds = 0.001
 
-    class Settings(Settings):
+    class Settings(AnySettings):
         fit_on: Literal["held-out", "training"] = "held-out"
         """Rows of S_0 that the thresholds are fitted on, beside the complement: those that M_0 was not trained on, which are few, or those
         that it was, on which it looks better than it is."""
 
-    def apply(self, owner: Owner, settings) -> Population:
+    def apply(self, owner: Owner, settings: ThresholdOptimizer.Settings) -> Population:
         return owner.population
 
-    def finish(self, owner: Owner, population: Population, settings) -> np.ndarray:
+    def finish(self, owner: Owner, population: Population, settings: ThresholdOptimizer.Settings) -> np.ndarray:
         own = owner.held_out if settings.fit_on == "held-out" else owner.base
         rows = np.concatenate([own, owner.complement], 1)
         scores = owner.predict(population.weights, rows)
@@ -51,7 +51,16 @@ class ThresholdOptimizer(Defence):
             [fitted(score, owner.y[row], owner.a[row]) for score, row in zip(scores, rows, strict=True)]
         ).reshape(len(rows), 2 * FIELDS)
 
-    def answer(self, *, scores, group, state, repeats: int, rng: np.random.Generator, settings) -> np.ndarray:
+    def answer(
+        self,
+        *,
+        scores: np.ndarray,
+        group: np.ndarray,
+        state: np.ndarray,
+        repeats: int,
+        rng: np.random.Generator,
+        settings: ThresholdOptimizer.Settings,
+    ) -> np.ndarray:
         """As the contract says; the state (10,) holds for each group: with which probability the score is ignored, the probability of label 1
         then, with which probability the first threshold counts else, and both thresholds."""
         positive = probability(scores, *state.reshape(2, FIELDS)[group].T)
@@ -59,7 +68,14 @@ class ThresholdOptimizer(Defence):
         return np.where(np.isfinite(scores), given, np.float32(np.nan))
 
 
-def probability(scores: np.ndarray, ignored, constant, first, low, high) -> np.ndarray:
+def probability(
+    scores: np.ndarray,
+    ignored: np.ndarray | float,
+    constant: np.ndarray | float,
+    first: np.ndarray | float,
+    low: np.ndarray | float,
+    high: np.ndarray | float,
+) -> np.ndarray:
     """Return P(label 1) (q,) of scores (q,) under rules whose numbers are (q,) each, or one for all."""
     return ignored * constant + (1 - ignored) * (first * (scores > low) + (1 - first) * (scores > high))
 

@@ -44,6 +44,7 @@ matters to nothing where neither world has mass in its cell, and makes the quant
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -228,8 +229,18 @@ def bootstrap(
         for limit, value in zip(limits, excess(terms(drawn, joint_0, joint_1)), strict=True):
             limit[:, rows] = np.quantile(value.reshape(size, draws), tails, axis=1)
     point = terms(np.where(known, share, np.nan), joint_0, joint_1)
-    theorems = Excess(literal=point.beta < ROUNDING, corrected=True, coupling=True, balanced=True)
-    return Excess(*(hull(*form) for form in zip(excess(point), limits, theorems, strict=True)))
+    return hulls(excess(point), limits, literal=point.beta < ROUNDING)
+
+
+def hulls(estimate: Excess, limits: Sequence[np.ndarray], *, literal: bool) -> Excess:
+    """Return the `hull` of each form. literal: whether that form is a theorem here; the others always are."""
+    theorems = {"literal": literal, "corrected": True, "coupling": True, "balanced": True}
+    return Excess(
+        **{
+            name: hull(value, limit, theorems[name])
+            for name, value, limit in zip(Excess._fields, estimate, limits, strict=True)
+        }
+    )
 
 
 def hull(estimate: np.ndarray, limits: np.ndarray, theorem: bool) -> np.ndarray:

@@ -162,8 +162,7 @@ def bootstrap(
         for limit, value in zip(limits, excess(terms(shares, joint_0, joint_1, predicts_labels=True)), strict=True):
             limit[:, k] = np.quantile(value, tails)
     point = terms(rates, joint_0, joint_1, predicts_labels=True)
-    theorems = Excess(literal=point.beta < bounds.ROUNDING, corrected=True, coupling=True, balanced=True)
-    return Excess(*(bounds.hull(*form) for form in zip(excess(point), limits, theorems, strict=True)))
+    return bounds.hulls(excess(point), limits, literal=point.beta < bounds.ROUNDING)
 
 
 def group_distance(joints: np.ndarray) -> np.ndarray:

@@ -212,7 +212,7 @@ def bound(
         rhs_coupling=found.rhs_coupling,
         weighted_delta=0.5 * np.abs(apart[:, 0]).sum(axis=2) @ weight,
         adv_balanced_measured=0.5 * signed.sum(axis=2) @ weight,
-        queries_to_detect=queries_to_detect(found.gap, accuracy=accuracy.mean(axis=0)),
+        queries_to_detect=np.asarray(queries_to_detect(found.gap, accuracy=accuracy.mean(axis=0))),
         smallest_cell=np.full(size, small[1]),
         small_cells=np.full(size, small[0]),
     ), excess

@@ -184,15 +184,16 @@ def auc(outputs: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None
     kind = 2 * kind + y
     positive, negative = np.zeros((2, 2 * kinds.size))
     positive[1::2] = negative[::2] = kinds
-    whole, shift = (np.uint32, 2) if kinds.size < 3 else (np.uint64, 32)
-    kind, shift = kind.astype(whole), whole(shift)
+    whole, bits = (np.uint32, 2) if kinds.size < 3 else (np.uint64, 32)
+    kind, shift = kind.astype(whole), whole(bits)
     for rows in _blocks(*outputs.shape):
         part = outputs[rows].astype(np.float32)
-        finite = np.isfinite(part).all(axis=1)
+        finite = np.all(np.isfinite(part), axis=1)
         part = np.where(finite[:, None], part, np.float32(0)) + np.float32(0)  # minus zero becomes zero
         if part.min() < 0 or part.max() > 1:
             raise ValueError("scores must lie in [0, 1]")
-        key = part.view(np.uint32).astype(whole) << shift | kind
+        ranked: np.ndarray = part.view(np.uint32).astype(whole)
+        key = ranked << shift | kind
         key.sort(axis=1)
         own = (key & ((whole(1) << shift) - whole(1))).astype(np.intp)
         below = np.zeros((part.shape[0], y.size + 1))

@@ -179,7 +179,7 @@ def cross_fitted_best(
     )
 
 
-def n_leaked(accuracy: np.ndarray, ratio_0: float, ratio_1: float) -> np.ndarray:
+def n_leaked(accuracy: np.ndarray | float, ratio_0: float, ratio_1: float) -> np.ndarray:
     """Return how many direct samples of a training set tell the worlds apart as well as an attack of this accuracy.
 
     n = log(4 w (1 - w)) / log(rho*), rho* = max(min(r0, r1)/max(r0, r1), (1 - max)/(1 - min)), w the accuracy: the
@@ -210,7 +210,7 @@ def best_accuracy(n: np.ndarray, ratio_0: float, ratio_1: float) -> np.ndarray:
     return 0.5 + 0.5 * np.sqrt(1.0 - _overlap(ratio_0, ratio_1) ** n)
 
 
-def n_leaked_regression(ratio: np.ndarray, mse: np.ndarray) -> np.ndarray:
+def n_leaked_regression(ratio: np.ndarray | float, mse: np.ndarray) -> np.ndarray:
     """Return n = r (1 - r) / MSE: the direct samples whose mean estimates the ratio r as well as the attack does.
 
     Broadcasts. inf at an error of 0; NaN at r = 0 and r = 1, where every sample is equal and the formula compares

@@ -7,7 +7,7 @@ victims in c splits the mean has the variance between^2 / c + within^2 / n, whic
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy import special  # not `stats`, which takes a second to import
 
 from ..core.errors import PopleakError
 from . import intervals
-from .power import MOST, aligned
+from .power import aligned, fewest
 
 POINTS = 4_000
 """Quantiles of the variance between splits over which a power is averaged."""
@@ -136,18 +136,7 @@ def plan(
         found = powers(where, victims=2 * splits * count, splits=splits, spread=spread, margin=margin, level=level)
         return getattr(found, test) >= power
 
-    return Plan(splits, *(_fewest(functools.partial(at, test=test)) for test in Powers._fields))
-
-
-def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """Return the smallest number for which `enough` is true, None beyond `MOST`."""
-    if not enough(MOST):
-        return None
-    few, count = 0, MOST
-    while count - few > 1:
-        half = (few + count) // 2
-        few, count = (few, half) if enough(half) else (half, count)
-    return count
+    return Plan(splits, *(fewest(functools.partial(at, test=test)) for test in Powers._fields))
 
 
 def models(splits: int, per_split: int, shadows: int) -> int:
@@ -157,7 +146,7 @@ def models(splits: int, per_split: int, shadows: int) -> int:
 
 def lines(plans: list[Plan], *, shadows: int) -> list[str]:
     """Return a table of plans with the models that they cost, and a line for each test that names the cheapest number of splits."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("splits", "victims a split and world to find it", "models a defence", "to show equality", "models a defence")
     ]
     for one in plans:
@@ -191,12 +180,17 @@ def given(
     """
     if per_split < 1:
         raise PopleakError(f"victims must be at least 1 a split and world, not {per_split}")
-    rows = [("splits", "victims a world", "power to find it", "power to show equality", "detects")]
+    rows: list[tuple[str, ...]] = [
+        ("splits", "victims a world", "power to find it", "power to show equality", "detects")
+    ]
     for count in splits:
         check(difference=difference, margin=margin, splits=count, spread=spread, level=level, power=power)
-        design = {"victims": 2 * count * per_split, "splits": count, "spread": spread, "level": level}
-        find, equal = (powers(size, margin=margin, **design) for size in (difference, 0.0))
-        least = detectable(power=power, **design)
+        victims = 2 * count * per_split
+        find, equal = (
+            powers(size, victims=victims, splits=count, spread=spread, margin=margin, level=level)
+            for size in (difference, 0.0)
+        )
+        least = detectable(victims=victims, splits=count, spread=spread, level=level, power=power)
         said = "-" if np.isnan(least) else f"{least:.3f}"
         rows.append((str(count), str(count * per_split), f"{find.find:.2f}", f"{equal.equal:.2f}", said))
     return aligned(rows)

@@ -6,6 +6,7 @@ being named rightly), the design effect is 1 + (n/c - 1) r: n count as n / desig
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -170,15 +171,7 @@ def plan(
 
     Just one of width and per_split. Raises PopleakError for numbers out of range.
     """
-    for name, value in (("accuracy", accuracy), ("level", level), ("power", power)):
-        if not 0.0 < value < 1.0:
-            raise PopleakError(f"{name} must lie between 0 and 1, not {value:g}")
-    if not 0.0 <= correlation < 1.0:
-        raise PopleakError(f"correlation must be at least 0 and below 1, not {correlation:g}")
-    if splits < 1:
-        raise PopleakError(f"splits must be at least 1, not {splits}")
-    if splits == 1 and correlation > 0.0:
-        raise PopleakError("one split cannot show a correlation within splits: ask for 2 splits or more")
+    _check(accuracy=accuracy, splits=splits, correlation=correlation, level=level, power=power)
 
     def at(count: int) -> float:
         return median_width(
@@ -188,12 +181,10 @@ def plan(
     if per_split is None:
         if width is None or not 0.0 < width < 1.0:
             raise PopleakError(f"width must lie between 0 and 1, not {width}")
-        if at(MOST) > width:
+        wanted = width
+        per_split = fewest(lambda count: at(count) <= wanted)
+        if per_split is None:
             return Plan(splits, correlation, None, None, None, None, None)
-        few, per_split = 0, MOST
-        while per_split - few > 1:
-            half = (few + per_split) // 2
-            few, per_split = (few, half) if at(half) <= width else (half, per_split)
     elif per_split < 1:
         raise PopleakError(f"victims must be at least 1 a split and world, not {per_split}")
     victims = 2 * splits * per_split
@@ -209,6 +200,30 @@ def plan(
     )  # fmt: skip
 
 
+def _check(*, accuracy: float, splits: int, correlation: float, level: float, power: float) -> None:
+    """Raise PopleakError for a number out of range."""
+    for name, value in (("accuracy", accuracy), ("level", level), ("power", power)):
+        if not 0.0 < value < 1.0:
+            raise PopleakError(f"{name} must lie between 0 and 1, not {value:g}")
+    if not 0.0 <= correlation < 1.0:
+        raise PopleakError(f"correlation must be at least 0 and below 1, not {correlation:g}")
+    if splits < 1:
+        raise PopleakError(f"splits must be at least 1, not {splits}")
+    if splits == 1 and correlation > 0.0:
+        raise PopleakError("one split cannot show a correlation within splits: ask for 2 splits or more")
+
+
+def fewest(enough: Callable[[int], bool]) -> int | None:
+    """Return the smallest number for which `enough` is true, None beyond `MOST`. `enough` is true from there on."""
+    if not enough(MOST):
+        return None
+    few, count = 0, MOST
+    while count - few > 1:
+        half = (few + count) // 2
+        few, count = (few, half) if enough(half) else (half, count)
+    return count
+
+
 def lines(plans: list[Plan], *, scale: float = 1.0) -> list[str]:
     """Return a table of plans, a line each below its head; scale: 1 for widths of an accuracy, 2 of an advantage."""
     head = (
@@ -220,9 +235,9 @@ def lines(plans: list[Plan], *, scale: float = 1.0) -> list[str]:
         "width",
         "detects",
     )
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for one in plans:
-        if one.victims is None:
+        if one.victims is None or one.width is None:
             rows.append((str(one.splits), f"{one.correlation:g}", "none: more splits", "-", "-", "-", "-"))
             continue
         found = "-" if one.detectable is None else f"{one.detectable:.3f}"

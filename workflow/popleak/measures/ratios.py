@@ -136,8 +136,8 @@ def information(counts: np.ndarray, *, level: float = 0.95) -> Estimate:
     if half < 1e-7:  # but for rounding
         share = min(1.0 - 1.0 / size, -np.log(1.0 - level) / rows.sum())
         half = _doubt(share, size)
-    limits = (value, value - half, max(value, 0.0) + half)
-    return Estimate(*(float(np.clip(limit, 0.0, top)) for limit in limits), np.nan)
+    value, low, high = (float(np.clip(limit, 0.0, top)) for limit in (value, value - half, max(value, 0.0) + half))
+    return Estimate(value, low, high, np.nan)
 
 
 def fano_ceiling(bits: float, worlds: int) -> float:

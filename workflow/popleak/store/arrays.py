@@ -26,11 +26,7 @@ def arrow(values: Any, kind: str | None = None) -> pa.Array:
     values = np.asarray(values)
     if values.ndim != 1:
         raise ValueError(f"a column has one dimension, not shape {values.shape}")
-    missing = np.zeros(len(values), dtype=bool)
-    if values.dtype == object:
-        missing = np.array([value is None for value in values], dtype=bool)
-        filler = next((value for value in values if value is not None), 0.0)
-        values = np.array([filler if value is None else value for value in values])
+    values, missing = _without_none(values)
     if values.dtype.kind not in "biufU":
         raise TypeError(f"a column holds numbers, booleans or words, not {values.dtype}")
     if kind is not None and values.dtype.kind == "f":
@@ -39,18 +35,28 @@ def arrow(values: Any, kind: str | None = None) -> pa.Array:
     if kind in KINDS:
         values = values.astype(KINDS[kind], copy=False)
     valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-    if kind == "string" or values.dtype.kind == "U":
+    stored, buffers = _buffers(values, as_words=kind == "string" or values.dtype.kind == "U")
+    return pa.Array.from_buffers(stored, len(values), [valid, *map(pa.py_buffer, buffers)])
+
+
+def _without_none(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return values (n,) of one kind, any of them in place of None, and where None was (n,) bool."""
+    if values.dtype != object:
+        return values, np.zeros(len(values), dtype=bool)
+    missing = np.array([value is None for value in values], dtype=bool)
+    filler = next((value for value in values if value is not None), 0.0)
+    return np.array([filler if value is None else value for value in values]), missing
+
+
+def _buffers(values: np.ndarray, *, as_words: bool) -> tuple[pa.DataType, list[Any]]:
+    """Return the Arrow type of values (n,), and what its buffers after the one of nulls hold."""
+    if as_words:
         words = [str(value).encode() for value in values.tolist()]
-        ends = np.cumsum([0, *map(len, words)], dtype=np.int32)
-        return pa.Array.from_buffers(
-            pa.string(), len(values), [valid, pa.py_buffer(ends), pa.py_buffer(b"".join(words))]
-        )
+        return pa.string(), [np.cumsum([0, *map(len, words)], dtype=np.int32), b"".join(words)]
     if values.dtype == bool:
-        return pa.Array.from_buffers(
-            pa.bool_(), len(values), [valid, pa.py_buffer(np.packbits(values, bitorder="little"))]
-        )
+        return pa.bool_(), [np.packbits(values, bitorder="little")]
     values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(values)])
+    return pa.from_numpy_dtype(values.dtype), [values]
 
 
 def numpy(column: pa.Array | pa.ChunkedArray) -> np.ndarray:

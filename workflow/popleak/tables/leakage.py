@@ -10,6 +10,7 @@ the margin, each corrected (Holm) within its family: what claim C6 asks is `prim
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,7 +187,12 @@ def _game(
     victims = game.drop_duplicates("victim")
     found = {key: summary(cell, pair, key[1]) for key, cell in cells.items()}
     told = {key: one["against_chance"] in (verdicts.ABOVE, verdicts.BELOW) for key, one in found.items()}
-    same: dict[tuple[str, str], bool] = {}
+
+    @functools.cache
+    def same(defence: str, name: str) -> bool:
+        idle = name != "none" and models.idle([defence, name])
+        return idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
+
     rows = []
     for key, cell in cells.items():
         defence, adversary = key[0], key[1:]
@@ -201,26 +207,28 @@ def _game(
             if there is None or name is None:
                 row |= {f"found_{other}": None}
                 continue
-            if (defence, name) not in same:
-                idle = other == "control" and models.idle([defence, name])
-                same[defence, name] = idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
             lost = numbers(victims, [] if blind else models.diverged(defence, name))
             one = _difference(
-                cell, cells[there], lost, same=same[defence, name], told=told[key] or told[there], margin=margin,
-                inflation=_inflation(adversary[0]),
+                cell, cells[there], lost, same=same(defence, name), told=told[key] or told[there],
+                margin=margin, inflation=_inflation(adversary[0]),
             )  # fmt: skip
-            row |= {
-                f"found_{other}": one,
-                f"p_vs_{other}": one.against.p,
-                f"p_equal_vs_{other}": one.equal,
-                f"difference_vs_{other}": one.against.value,
-                f"difference_vs_{other}_low": one.against.low,
-                f"difference_vs_{other}_high": one.against.high,
-                f"sd_vs_{other}": one.spread.within,
-                f"between_vs_{other}": one.spread.between,
-            }
+            row |= _shown(one, other)
         rows.append(row)
     return rows
+
+
+def _shown(one: Difference, other: str) -> dict[str, Any]:
+    """Return the columns of a difference to `other`, and the difference itself for the verdict."""
+    return {
+        f"found_{other}": one,
+        f"p_vs_{other}": one.against.p,
+        f"p_equal_vs_{other}": one.equal,
+        f"difference_vs_{other}": one.against.value,
+        f"difference_vs_{other}_low": one.against.low,
+        f"difference_vs_{other}_high": one.against.high,
+        f"sd_vs_{other}": one.spread.within,
+        f"between_vs_{other}": one.spread.between,
+    }
 
 
 def _same_scores(cells: Cells, defence: str, other: str) -> bool:
