@@ -207,9 +207,12 @@ def test_from_config_to_report(tmp_path):
     assert "label-rate" not in set(claims["protocol"].dropna()), "the paper speaks of groups alone"
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "label-rate: 0.1 vs 0.9" in page and "label-rate: 0.1 vs 0.9 (share of group 1)" not in page
-    for name in ("leakage", "attacks"):  # the others show one pair a task, pure before all others
-        plotted = pd.read_csv(results / "figures" / f"{name}.csv")
-        assert "label-rate" in set(plotted["protocol"]), name
+    for name in (*CONFIG["figures"], "attacks"):
+        assert (results / "figures" / f"{name}.png").stat().st_size > 0
+    plotted = pd.read_csv(
+        results / "figures" / "leakage.csv"
+    )  # the others show one pair a task, pure before all others
+    assert {"label-rate", "pure"} == set(plotted["protocol"])
 
 
 def test_the_toys_are_one_file_each():
