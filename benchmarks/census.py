@@ -19,9 +19,10 @@ import pyarrow as pa
 from common import RESULTS, apart, peak_memory, say, write
 from popleak.attacks.base import Game, Query
 from popleak.attacks.kl import PLUGIN as KL
+from popleak.core.needs import counts
 from popleak.core.seeds import derive, generator
 from popleak.engine.fit import Chain, Table, Training, fit, predict
-from popleak.stages.draw import counts, draw_one
+from popleak.stages.draw import draw_one
 
 OUTPUT = RESULTS / "census.parquet"
 RATIOS = tuple(round(0.1 * i, 1) for i in range(11))

@@ -9,7 +9,6 @@ from popleak.attacks import _kl
 from popleak.attacks._shadows import columns, logit
 from popleak.attacks.base import Game, Query, hard_labels
 from popleak.core import plugins
-from popleak.stages import attack as stage
 from popleak.store.answers import Answers
 
 GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=100, mode="natural", model="mlp")
@@ -137,13 +136,13 @@ def test_outputs_of_several_classes():
     scores[2, 3, 1], scores[4, 0] = np.nan, [0.4, 0.4, 0.1, 0.1]
     keys = {"split": np.zeros(6, int)}
     for asked in (np.arange(M), np.array([0, 3, 7]), np.arange(M)[::-1]):
-        seen = stage.outputs_of(Answers(keys, scores), np.array([4, 2, 0]), asked, "scores")
+        seen = plugins.load("access", "scores").outputs(Answers(keys, scores), np.array([4, 2, 0]), asked)
         literal = scores[[4, 2, 0]][:, asked].astype(np.float64)
         literal[1, np.flatnonzero(asked == 3)] = 1 / C
         assert np.array_equal(seen, literal)
-        labels = stage.outputs_of(Answers(keys, scores), np.array([4, 2, 0]), asked, "labels")
+        labels = plugins.load("access", "labels").outputs(Answers(keys, scores), np.array([4, 2, 0]), asked)
         assert labels.dtype == np.float64 and np.array_equal(labels, literal.argmax(axis=2))
         assert labels[0, np.flatnonzero(asked == 0)] == 0
     pair = np.concatenate([scores, scores[:, ::-1]], axis=1)
-    seen = stage.outputs_of(Answers(keys, pair), np.array([0]), np.array([1, 5]), "pair")
+    seen = plugins.load("access", "pair").outputs(Answers(keys, pair), np.array([0]), np.array([1, 5]))
     assert np.array_equal(seen[0], pair[0][[1, 5, M + 1, M + 5]])

@@ -37,7 +37,9 @@ def shape(victims=4, splits=5, gone=(), constant=False, same=(), lean=None, **mo
     models, bounds = found["models"], found["bounds"]
     scores = found["scores"] = found["scores"][found["scores"]["adversary"] != "best"].reset_index(drop=True)
     numbers = [
-        name for name in bounds.select_dtypes("float") if name not in ("ratio_0", "ratio_1", "poison", "w", "beta")
+        name
+        for name in bounds.select_dtypes("float")
+        if name not in ("ratio_0", "ratio_1", "poison", "w", "beta", "small_cells")
     ]
     if constant:
         models[MEASURES], bounds[numbers], scores["score"], scores["guess"] = 0.2, 0.2, 0.5, 1
