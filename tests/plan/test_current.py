@@ -227,9 +227,14 @@ def test_an_own_table_replaced_by_an_older_file(tmp_path):
 def test_no_folder_holds_two_configs_side_by_side(both):
     """Seed 1's tables are asked for where seed 3's results stand: the other copies go, and a failed job changes nothing of that."""
     folder, one, _ = both
-    table = "results/small/tables/scores.parquet"
+    table, note = "results/small/tables/scores.parquet", folder / "results/small/figures/mine.png"
+    # what this config does not make at all, and what is not ours
+    for other in ("tables/sensitivity.parquet", "figures/forms.png", "figures/mine.png"):
+        (folder / "results/small" / other).write_bytes(b"of another config")
     said = snakemake(folder, table, "--cores", "2", *HERE)
-    assert "removed because it was of another config: results/small/figures/gap.csv" in said
+    assert "removed because it was of another config: results/small/figures/forms.png, results/small/figures/gap.csv" in said
+    assert "results/small/tables/sensitivity.parquet" in said
+    note.unlink()  # nobody's but the user's
     assert results(folder) == {path: digest for path, digest in one.items() if "/tables/" in path}
     run(folder)
     assert results(folder) == one

@@ -13,15 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core import atomic
+from ..core import atomic, plugins
 from ..core.errors import PopleakError
 from ..store import seal
+from ..store.schema import TABLES
 
 if TYPE_CHECKING:
     from ..plan.build import Plan
 
 KINDS = ("tables", "figures", "report")
 """What is copied together, in one job: each has a stamp of its own."""
+FIGURE_ENDINGS = ("pdf", "png", "csv")
 OLD = 1_000_000_000
 """The date of a stamp that asks for nothing: older than any file of ours."""
 
@@ -99,10 +101,18 @@ def tidy(plan: Plan) -> list[str]:
 
     Nothing is lost: they are copies. Where none of this plan's files is published, the folder is left as it was.
     """
-    gone = stale(plan) if current(plan) else []
+    gone = [*stale(plan), *_unknown(plan)] if current(plan) else []
     for path in gone:
         Path(path).unlink(missing_ok=True)
     return gone
+
+
+def _unknown(plan: Plan) -> list[str]:
+    """Return the tables and figures in the experiment's folder that this plan does not make: another config of that name did."""
+    paths = [f"tables/{name}.parquet" for name in TABLES]
+    paths += [f"figures/{name}.{ending}" for name in plugins.names("figures") for ending in FIGURE_ENDINGS]
+    known = plan.public()
+    return [path for one in paths if (path := f"{plan.folder()}/{one}") not in known and Path(path).is_file()]
 
 
 def closing(plan: Plan) -> str:
