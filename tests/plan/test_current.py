@@ -232,7 +232,10 @@ def test_no_folder_holds_two_configs_side_by_side(both):
     for other in ("tables/sensitivity.parquet", "figures/forms.png", "figures/mine.png"):
         (folder / "results/small" / other).write_bytes(b"of another config")
     said = snakemake(folder, table, "--cores", "2", *HERE)
-    assert "removed because it was of another config: results/small/figures/forms.png, results/small/figures/gap.csv" in said
+    assert (
+        "removed because it was of another config: results/small/figures/forms.png, results/small/figures/gap.csv"
+        in said
+    )
     assert "results/small/tables/sensitivity.parquet" in said
     note.unlink()  # nobody's but the user's
     assert results(folder) == {path: digest for path, digest in one.items() if "/tables/" in path}
