@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def between_rooms() -> Counter[tuple[str, str]]:
 def test_every_module_has_a_room():
     rooms = {name for level in LEVELS for name in level}
     assert {room(name) for name in modules()} == rooms | set(DOORS)
+
+
+def test_the_map_shows_these_levels():
+    """docs/architecture.md, a row or several a level."""
+    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = [
+        (room, int(level))
+        for level, names in re.findall(r"(?m)^\| (\d+) \| (`.*?`) \|", page)
+        for room in re.findall("`(.*?)`", names)
+    ]
+    assert sorted(told) == sorted((room, i) for i, level in enumerate(LEVELS, start=1) for room in level)
 
 
 def test_no_arrow_points_upwards():
