@@ -7,9 +7,11 @@ import warnings
 import numpy as np
 import pytest
 
+import popleak
 from popleak.attacks import _rows
 from popleak.attacks.base import Records
 from popleak.core import plugins
+from popleak.core.errors import PopleakError
 from popleak.core.seeds import generator
 from white_box import calibrate, game, samples, table
 
@@ -127,3 +129,19 @@ def test_data_one_shadow_one_row_and_constant_records():
 def test_data_is_a_reference():
     attack = plugins.load("attacks", "data")
     assert attack.reference and attack.undefended_only and attack.access == "rows"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("data", "needs the records that the row ids point to"),
+        ("weights", "is no chain of Linear and ReLU"),
+        ("ceiling", "needs the synthetic dataset's law"),
+    ],
+)
+def test_what_a_notebook_forgets_is_named_in_one_line(name, said):
+    shadows = np.zeros((2, 6), dtype=np.int64)
+    fields = {field: np.arange(6) % 2 for field in ("y", "a", "origin")}
+    with pytest.raises(PopleakError, match=said) as error:
+        popleak.attack(name).calibrate(shadows, shadows, **fields)
+    assert "\n" not in str(error.value)

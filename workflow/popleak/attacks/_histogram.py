@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.errors import PopleakError
 from ..models.histogram import EMPTY
-from ._law import log_normaliser, log_weights, strata
+from ._law import law_of, log_normaliser, log_weights, strata
 from .base import Game
 
 MAX_ROWS = 2000
@@ -92,13 +92,14 @@ class Natural:
     """Log likelihoods in natural mode: labels are random within groups. One dynamic programme serves both worlds."""
 
     def __init__(self, *, game: Game, seen: np.ndarray) -> None:
-        pool = game.law.sum(axis=(1, 2))
+        law = law_of(game)
+        pool = law.sum(axis=(1, 2))
         self.rows = game.rows
         self.draws = [Draw(pool, strata(game, world=world)) for world in (0, 1)]
         # tables[c][y] (rows + 1, W): the spectra of both worlds side by side.
-        self.tables = [[self._spectra(game.law[:, c, y]) for y in (0, 1)] for c in seen]
-        self.rest = self._spectra(np.delete(game.law, seen, axis=1).sum(axis=(1, 2)))
-        self.complete = len(seen) == game.law.shape[1]
+        self.tables = [[self._spectra(law[:, c, y]) for y in (0, 1)] for c in seen]
+        self.rest = self._spectra(np.delete(law, seen, axis=1).sum(axis=(1, 2)))
+        self.complete = len(seen) == law.shape[1]
 
     def _spectra(self, counts: np.ndarray) -> np.ndarray:
         return np.concatenate([draw.spectrum(counts) for draw in self.draws], axis=1)
@@ -106,14 +107,15 @@ class Natural:
     def log_likelihoods(self, rates: np.ndarray) -> tuple[float, float]:
         """Return log P(rates | world 0) and log P(rates | world 1) of the seen cells' rates (cells,)."""
         counts = [consistent(float(rate), rows=self.rows) for rate in rates]
-        cells = [(count, *tables) for count, tables in zip(counts, self.tables, strict=True)]
+        cells = [(count, negative, positive) for count, (negative, positive) in zip(counts, self.tables, strict=True)]
         # Cells with few consistent sizes first keep the number of partial sums low.
         cells.sort(key=lambda cell: len(cell[0].k))
         values = self._sum_over_sizes(cells)
         split = self.draws[0].points // 2 + 1
-        return tuple(
+        zero, one = (
             float(draw.log_coefficient(part)) for draw, part in zip(self.draws, np.split(values, [split]), strict=True)
         )
+        return zero, one
 
     def _sum_over_sizes(self, cells: list[tuple[Counts, np.ndarray, np.ndarray]]) -> np.ndarray:
         """Return the sum over all consistent sizes of the product over cells (W,), by partial sums of rows."""
@@ -154,20 +156,22 @@ class Balanced:
     """Log likelihoods in label-balanced mode: positives and negatives are separate draws of fixed sizes."""
 
     def __init__(self, *, game: Game, seen: np.ndarray) -> None:
-        pool, self.rows = game.law.sum(axis=1), game.rows
-        self.complete = len(seen) == game.law.shape[1]
-        rest = np.delete(game.law, seen, axis=1).sum(axis=1)
+        law = law_of(game)
+        pool, self.rows = law.sum(axis=1), game.rows
+        self.complete = len(seen) == law.shape[1]
+        rest = np.delete(law, seen, axis=1).sum(axis=1)
         self.worlds = []
         for world in (0, 1):
             sizes = strata(game, world=world)
             draws = [Draw(pool[:, y], sizes[:, y]) for y in (0, 1)]
-            tables = [[draws[y].spectrum(game.law[:, c, y]) for c in seen] for y in (0, 1)]
+            tables = [[draws[y].spectrum(law[:, c, y]) for c in seen] for y in (0, 1)]
             self.worlds.append((draws, tables, [draws[y].spectrum(rest[:, y]) for y in (0, 1)]))
 
     def log_likelihoods(self, rates: np.ndarray) -> tuple[float, float]:
         """Return log P(rates | world 0) and log P(rates | world 1) of the seen cells' rates (cells,)."""
         cells = [consistent(float(rate), rows=self.rows) for rate in rates]
-        return tuple(self._log_likelihood(cells, *world) for world in self.worlds)
+        zero, one = (self._log_likelihood(cells, *world) for world in self.worlds)
+        return zero, one
 
     def _log_likelihood(self, cells: list[Counts], draws: list[Draw], tables: list, rest: list) -> float:
         totals = [int(draw.drawn.sum()) for draw in draws]

@@ -7,7 +7,7 @@ point, with log p in place of the logit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def share(kl_0: np.ndarray, kl_1: np.ndarray) -> float:
     return float(wins.sum() / (2 * len(kl_0) * len(kl_1)))
 
 
-def mean_evidence(h: np.ndarray, difference: np.ndarray, logits: np.ndarray, width: int = 1) -> np.ndarray:
+def mean_evidence(h: np.ndarray | float, difference: np.ndarray, logits: np.ndarray, width: int = 1) -> np.ndarray:
     """Return the sum over worlds of coefficient * mean over the world's shadows of KL(shadow || victim), (...).
 
     For coefficients 1 and -1 that is the mean over pairs of KL(shadow0_i || victim) - KL(shadow1_j || victim). The
@@ -106,9 +106,11 @@ class Evidence:
         self.width = self.shadows[0].width
         self.means = [world.p.mean(axis=0) for world in shadows]
         self.h = [float(world.h.mean()) for world in shadows]
-        self.difference, self.h_difference = self._contrast(self.means), self._contrast(self.h)
+        self.difference: np.ndarray = self._contrast(self.means)
+        self.h_difference: float = self._contrast(self.h)
 
-    def _contrast(self, values: Sequence) -> np.ndarray | float:
+    def _contrast(self, values: Sequence[Any]) -> Any:
+        """Return the sum over worlds of coefficient * value, values being numbers or arrays of one shape."""
         return sum(c * value for c, value in zip(self.coefficients, values, strict=True))
 
     def raw(self, outputs: np.ndarray) -> float:
@@ -138,7 +140,8 @@ class Evidence:
 
     def _means(self, world: int) -> np.ndarray:
         own, n, c = self.shadows[world], len(self.shadows[world].p), self.coefficients[world]
-        means, h = list(self.means), list(self.h)
+        means = list(self.means)
+        h: list[np.ndarray | float] = list(self.h)
         means[world] = n * means[world] - own.p  # in row i the world's mean without shadow i
         means[world] /= n - 1
         h[world] = (n * h[world] - own.h) / (n - 1)

@@ -15,9 +15,19 @@ from ..core.needs import counts
 from .base import Game
 
 
+def law_of(game: Game) -> np.ndarray:
+    """Return the numbers of rows (2, cells, 2) that the generator publishes. Raises PopleakError where it publishes none."""
+    if game.law is None:
+        raise PopleakError("ceiling: needs the law of the rows, which the synthetic dataset alone publishes")
+    return game.law
+
+
 def label_rate(game: Game) -> float:
     """Return the label rate that label-balanced draws keep: the dataset's if the game names it, else the pool's."""
-    return float(game.law[:, :, 1].sum() / game.law.sum()) if game.label_rate is None else game.label_rate
+    if game.label_rate is not None:
+        return game.label_rate
+    law = law_of(game)
+    return float(law[:, :, 1].sum() / law.sum())
 
 
 def strata(game: Game, *, world: int) -> np.ndarray:
@@ -25,12 +35,12 @@ def strata(game: Game, *, world: int) -> np.ndarray:
 
     The rounding is that of the stage that draws. Raises PopleakError if the pool holds fewer rows.
     """
-    ratio = (game.ratio_0, game.ratio_1)[world]
+    law, ratio = law_of(game), (game.ratio_0, game.ratio_1)[world]
     wanted = counts(ratio, game.rows, game.mode, label_rate(game))
     if game.mode == "natural":
-        sizes, pool = np.array([wanted[None, a] for a in (0, 1)]), game.law.sum(axis=(1, 2))
+        sizes, pool = np.array([wanted[None, a] for a in (0, 1)]), law.sum(axis=(1, 2))
     else:
-        sizes, pool = np.array([[wanted[y, a] for y in (0, 1)] for a in (0, 1)]), game.law.sum(axis=1)
+        sizes, pool = np.array([[wanted[y, a] for y in (0, 1)] for a in (0, 1)]), law.sum(axis=1)
     if (sizes > pool).any():
         there = f"{sizes.tolist()} rows by group of a pool with {pool.tolist()}"
         raise PopleakError(f"rows: world {world} (ratio {ratio}) draws {there}: lower rows")
@@ -77,6 +87,7 @@ def positives(game: Game, *, world: int) -> np.ndarray:
     sizes = strata(game, world=world)
     if game.mode != "natural":
         return np.eye(game.rows + 1)[sizes[:, 1].sum()]
-    marked, pool = game.law[:, :, 1].sum(axis=1), game.law.sum(axis=(1, 2))
+    law = law_of(game)
+    marked, pool = law[:, :, 1].sum(axis=1), law.sum(axis=(1, 2))
     laws = [np.exp(log_hypergeometric(marked=int(marked[a]), pool=int(pool[a]), drawn=int(sizes[a]))) for a in (0, 1)]
     return np.convolve(*laws)

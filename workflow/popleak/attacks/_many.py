@@ -79,15 +79,15 @@ def ridge(gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties
         return Fit(np.zeros(n), middle)
     residual = root * (target - middle)
     along = vectors.T @ residual
-    best = None
+    tried = []
     for penalty in sorted(penalties, reverse=True):
         shrink = penalty * unit / (values + penalty * unit)
         # One minus the leverage: that of the penalised directions, and that of the intercept, root / sqrt(n)
         left = np.einsum("ij,j,ij->i", vectors, shrink, vectors) - weight / n
         error = vectors @ (shrink * along) / np.maximum(left, 1e-12)
-        loss = round(float(error @ error) / n, 9)
-        if best is None or loss < best[0]:
-            best = loss, vectors @ (along / (values + penalty * unit))
+        tried.append((round(float(error @ error) / n, 9), penalty))
+    penalty = min(tried, key=lambda one: one[0])[1]
+    found = vectors @ (along / (values + penalty * unit))
     # The intercept's direction is free of the penalty: what rounding left there would move the intercept.
-    duals = root * (best[1] - root * (root @ best[1] / n))
+    duals = root * (found - root * (root @ found / n))
     return Fit(duals, middle - float(means @ duals))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ class Thresholds(NamedTuple):
     margin: np.ndarray
 
 
-def in_order(shadows: np.ndarray) -> np.ndarray:
+def in_order(shadows: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """Return `shadows` (S, m), or (S, m, C), as float64, sorted by content.
 
     The order of shadows carries no meaning; sorting makes sums, ties and folds the same in every order, bit for bit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Snap(Attack):
     reads = ("y", "a")
     all_points = True  # a target point is one by its group and label, whichever world it stands for
 
-    def values(self, outputs: np.ndarray, poisoned: int, settings: Settings) -> np.ndarray:
+    def values(self, outputs: np.ndarray, poisoned: int, settings: Any) -> np.ndarray:
         """Return what is read (..., k) in outputs (..., t) on the t target points; poisoned: the flipped label."""
         raise NotImplementedError
 

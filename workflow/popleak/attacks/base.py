@@ -16,11 +16,12 @@ points:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..core.settings import NoSettings, Settings
+from ..core.settings import NoSettings
+from ..core.settings import Settings as AnySettings
 
 
 class Query(NamedTuple):
@@ -154,7 +155,8 @@ class Attack:
     """The same of the share of worlds far apart that `calibrate_many` names rightly."""
     estimates_within: ClassVar[float | None] = None
     """Mean absolute error of the ratio that it promises there; None: estimates that rise with the ratio, no more."""
-    Settings: ClassVar[type[Settings]] = NoSettings
+    Settings: ClassVar[type[AnySettings]] = NoSettings
+    """The plugin's own settings. The methods are given what was read into them, so each names its own class."""
 
     def known_accuracy(self, *, game: Game, query: Query) -> tuple[float, float] | None:
         """Return the accuracy of the best possible adversary and its standard error, where it is known; else None."""
@@ -169,13 +171,13 @@ class Attack:
         to refuse it in one line; None if it can."""
         return None
 
-    def ignores_unit_order(self, settings: Settings) -> bool:
+    def ignores_unit_order(self, settings: Any) -> bool:
         """Return whether renaming a chain's hidden units, with their incoming and outgoing weights, leaves the score as
         it is; asked of attacks with access to weights alone. False: the attack is known to be naive in this."""
         return True
 
     def calibrate(
-        self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
+        self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Any
     ) -> Judge:
         """Return a judge fitted to the outputs (S0, m) and (S1, m) of shadows trained in world 0 and in world 1.
 
@@ -184,7 +186,7 @@ class Attack:
         raise NotImplementedError
 
     def calibrate_many(
-        self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Settings
+        self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Any
     ) -> Estimator:
         """Return an estimator fitted to the outputs (S_k, m) of shadows of k worlds with these rising `ratios`.
 

@@ -11,7 +11,7 @@ from ..core.errors import PopleakError
 from ..core.settings import Settings, digest
 from ..models.histogram import EMPTY
 from ._histogram import TOLERANCE, likelihood
-from ._law import positives, strata
+from ._law import law_of, positives, strata
 from .base import Attack, Game, Judge, Query
 
 LIMIT = 1e4
@@ -61,9 +61,9 @@ class HistogramJudge(Judge):
     def __init__(self, *, game: Game, query: Query) -> None:
         if query.cell is None:
             raise PopleakError("ceiling: the query set has no cells: choose a dataset with a discrete feature")
+        known = law_of(game).shape[1]
         cells, self.first = np.unique(query.cell, return_index=True)
-        if not len(cells) or cells[0] < 0 or cells[-1] >= game.law.shape[1]:
-            known = game.law.shape[1]
+        if not len(cells) or cells[0] < 0 or cells[-1] >= known:
             raise PopleakError(
                 f"query_rows: the query set has cells {cells.tolist()}, the law {known}: check the dataset"
             )
@@ -110,15 +110,16 @@ class Ceiling(Attack):
 
 def simulated_rates(game: Game, *, world: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Return the rates (draws, cells) of histogram models trained in a world, as float32."""
-    sizes, counts = strata(game, world=world), np.zeros((draws, *game.law.shape[1:]), np.int64)
+    law, sizes = law_of(game), strata(game, world=world)
+    counts = np.zeros((draws, *law.shape[1:]), np.int64)
     for a in (0, 1):
         if game.mode == "natural":
-            flat = rng.multivariate_hypergeometric(game.law[a].ravel(), int(sizes[a]), size=draws, method="marginals")
+            flat = rng.multivariate_hypergeometric(law[a].ravel(), int(sizes[a]), size=draws, method="marginals")
             counts += flat.reshape(counts.shape)
         else:
             for y in (0, 1):
                 counts[:, :, y] += rng.multivariate_hypergeometric(
-                    game.law[a, :, y], int(sizes[a, y]), size=draws, method="marginals"
+                    law[a, :, y], int(sizes[a, y]), size=draws, method="marginals"
                 )
     total = counts.sum(axis=2)
     rates = np.divide(counts[:, :, 1], total, out=np.full(total.shape, EMPTY), where=total > 0)
@@ -136,10 +137,11 @@ def known_accuracy(game: Game, cells_present: np.ndarray | None = None, *, draws
         return Known(float(np.maximum(positives(game, world=0), positives(game, world=1)).sum() / 2), 0.0)
     if same_draws(game):
         return Known(0.5, 0.0)
-    seen = np.arange(game.law.shape[1]) if cells_present is None else np.unique(cells_present).astype(np.int64)
+    counted = law_of(game)
+    seen = np.arange(counted.shape[1]) if cells_present is None else np.unique(cells_present).astype(np.int64)
     law = likelihood(game=game, seen=seen)
     told = {name: value for name, value in game._asdict().items() if name != "groups"}  # true wherever a law is known
-    key = digest({**told, "law": game.law.tolist(), "draws": draws})
+    key = digest({**told, "law": counted.tolist(), "draws": draws})
     chances = []
     for world in (0, 1):
         rng = seeds.generator("known-accuracy", key, world)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from ..core import settings
+from ..core.errors import PopleakError
 from ..core.seeds import generator
 from . import _rows
 from .base import Attack, Game, Judge, Query
@@ -64,6 +65,8 @@ class Data(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to row ids (S0, n) and (S1, n), S0 and S1 at least 1. Without evidence: score 0."""
+        if game.records is None:
+            raise PopleakError("data: needs the records that the row ids point to: give them in the game")
         samples = [np.asarray(shadows, dtype=np.int64) for shadows in (shadows_0, shadows_1)]
         counted = _rows.seen(*samples)
         fold = generator(game.seed, self.name, "folds").permutation(len(counted.rows)) % settings.folds

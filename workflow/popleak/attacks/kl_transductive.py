@@ -94,13 +94,13 @@ class KLTransductive(Attack):
         for world in (0, 1):
             points = np.flatnonzero(query.origin == world)
             if len(points):
-                both = [
-                    prepare(shadows[:, points], clip=settings.clip, ordered=True) for shadows in (shadows_0, shadows_1)
-                ]
-                nothing = np.empty(
-                    (0, len(points))
-                )  # what judges one after another need, and judges of all splits are kept
-                sets.append((points, *(shadows._replace(seen=nothing, logits=nothing) for shadows in both)))
+                # without what judges one after another need: judges of all splits are kept
+                nothing = np.empty((0, len(points)))
+                zero, one = (
+                    prepare(shadows[:, points], clip=settings.clip, ordered=True)._replace(seen=nothing, logits=nothing)
+                    for shadows in (shadows_0, shadows_1)
+                )
+                sets.append((points, zero, one))
         return PairsJudge(sets, settings.clip)
 
 

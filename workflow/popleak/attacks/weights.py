@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from ..core import settings
+from ..core.errors import PopleakError
 from ..core.seeds import generator
 from . import _chains
 from ._logistic import fit
@@ -17,6 +18,11 @@ from .meta import choose_c
 
 FLAT = 1e-10
 """A feature whose standard deviation is a smaller share of its largest value is constant: what is left is rounding."""
+
+
+def no_chain(game: Game) -> str:
+    """Return what is said of models whose weights have no layers to read."""
+    return f"weights: the model {game.model} is no chain of Linear and ReLU: leave the attack out, or the model"
 
 
 class Reader:
@@ -93,14 +99,14 @@ class Weights(Attack):
         return settings.form != "flat"
 
     def refuses(self, game: Game) -> str | None:
-        if game.sides is None:
-            return f"weights: the model {game.model} is no chain of Linear and ReLU: leave the attack out, or the model"
-        return None
+        return no_chain(game) if game.sides is None else None
 
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to weights (S0, P) and (S1, P), S0 and S1 at least 1. Shadows all alike: score 0."""
+        if game.sides is None:
+            raise PopleakError(no_chain(game))
         points = generator(game.seed, self.name, "points").standard_normal((settings.points, game.sides[0]))
         read = Reader(settings.form, game.sides, points)
         worlds = [in_order([read(shadow) for shadow in shadows]) for shadows in (shadows_0, shadows_1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,12 +74,24 @@ class Adversary:
         Raises PopleakError where the attack needs what is not given, ValueError for arrays that do not fit.
         """
         given = {"y": y, "a": a, "origin": origin}
+        shadows = [np.asarray(one) for one in (shadows_0, shadows_1)]
+        classes = self._check(shadows, given)
+        access, of_shadows = accesses(self.plugin)
+        width = shadows[0].shape[1] // (access.sets if access.reads == "answers" else 1)
+        known = {name: _column(name, value, width, classes) for name, value in given.items()}
+        zero, one = (_seen(part, of_shadows) for part in shadows)
+        judge = self.plugin.calibrate(
+            shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
+        )
+        return Answering(judge, self.plugin, shadows[0].shape[1:])
+
+    def _check(self, shadows: Sequence[np.ndarray], given: Mapping[str, np.ndarray | None]) -> int:
+        """Return how many classes the answers of both worlds' shadows have; raise as `calibrate` says unless the attack can learn from them."""
         lacking = [name for name in self.plugin.reads if given[name] is None]
         if lacking:
             raise PopleakError(
                 f"attack {self.name!r} needs {', '.join(lacking)} of the query points: pass them to calibrate()"
             )
-        shadows = [np.asarray(one) for one in (shadows_0, shadows_1)]
         if any(one.ndim not in (2, 3) for one in shadows) or shadows[0].shape[1:] != shadows[1].shape[1:]:
             raise ValueError(
                 f"shadows must be (S0, m) and (S1, m), or (S0, m, C) and (S1, m, C), not {shadows[0].shape} and {shadows[1].shape}"
@@ -91,14 +103,7 @@ class Adversary:
             )
         if self.plugin.shadows and not all(map(len, shadows)):
             raise ValueError(f"attack {self.name!r} needs at least one shadow of each world")
-        access, of_shadows = accesses(self.plugin)
-        width = shadows[0].shape[1] // (access.sets if access.reads == "answers" else 1)
-        known = {name: _column(name, value, width, classes) for name, value in given.items()}
-        zero, one = (_seen(part, of_shadows) for part in shadows)
-        judge = self.plugin.calibrate(
-            shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
-        )
-        return Answering(judge, self.plugin, shadows[0].shape[1:])
+        return classes
 
 
 class Answering(TransductiveJudge):

@@ -137,11 +137,34 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
     table: one row a query point, or one a split and query point. None: nothing is known. Raises PopleakError for what is wrong in it, and for
     points that are not those that the models were asked.
     """
-    width = len(models.points)
     if table is None:
-        unknown, nowhere = np.full(width, UNKNOWN, dtype=np.int8), np.zeros(width, dtype=np.int8)
-        blank = Points(np.arange(width), unknown, unknown, nowhere, None, None)
-        return dict.fromkeys(models.splits, blank), ()
+        return dict.fromkeys(models.splits, _blank(len(models.points))), ()
+    known = _known(table)
+    column = {name: whole(table, name, (0, 1)) for name in known if name != "origin"}
+    if "origin" in known:
+        column["origin"] = whole(table, "origin", (-1, 0, 1), empty=-1)
+    split = whole(table, "split", None) if "split" in table.columns else None
+    found = {}
+    for number in models.splits:
+        rows = np.arange(table.rows) if split is None else np.flatnonzero(split == number)
+        rows = rows[_order(table, rows, models.points, None if split is None else number)]
+        fields = {name: values[rows].astype(np.int8) for name, values in column.items()}
+        if "origin" in known and set(fields["origin"].tolist()) - {-1} != {0, 1}:
+            raise PopleakError(
+                f"{table.name}: split {number}: the query points must come from both worlds: origin 0 and origin 1"
+            )
+        found[number] = _blank(len(rows))._replace(**fields)
+    return found, known
+
+
+def _blank(width: int) -> Points:
+    """Return query points of which nothing is known."""
+    unknown, nowhere = np.full(width, UNKNOWN, dtype=np.int8), np.zeros(width, dtype=np.int8)
+    return Points(np.arange(width), unknown, unknown, nowhere, None, None)
+
+
+def _known(table: Table) -> tuple[str, ...]:
+    """Return which of y, a and origin a table of query points says. Raises PopleakError if it says none, or something else."""
     odd = [name for name in table.columns if name not in POINT_KEYS]
     if odd:
         raise PopleakError(
@@ -150,25 +173,7 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
     known = tuple(name for name in ("y", "a", "origin") if name in table.columns)
     if not known:
         raise PopleakError(f"{table.name}: says nothing about the query points: give y, a or origin")
-    column: dict[str, np.ndarray] = {name: whole(table, name, (0, 1)) for name in known if name != "origin"}
-    column["origin"] = (
-        whole(table, "origin", (-1, 0, 1), empty=-1) if "origin" in known else np.zeros(table.rows, dtype=np.int64)
-    )
-    split = whole(table, "split", None) if "split" in table.columns else None
-    found = {}
-    for number in models.splits:
-        rows = np.arange(table.rows) if split is None else np.flatnonzero(split == number)
-        rows = rows[_order(table, rows, models.points, None if split is None else number)]
-        values = {
-            name: column[name][rows].astype(np.int8) if name in column else np.full(width, UNKNOWN, dtype=np.int8)
-            for name in ("y", "a", "origin")
-        }
-        if "origin" in known and set(values["origin"].tolist()) - {-1} != {0, 1}:
-            raise PopleakError(
-                f"{table.name}: split {number}: the query points must come from both worlds: origin 0 and origin 1"
-            )
-        found[number] = Points(np.arange(width), values["y"], values["a"], values["origin"], None, None)
-    return found, known
+    return known
 
 
 def _order(table: Table, rows: np.ndarray, points: tuple[str, ...], split: int | None) -> np.ndarray:

@@ -64,18 +64,25 @@ def judge(
         raise PopleakError(
             "guesses are graded by the key that `popleak pack` wrote next to the packed folder: give it too"
         )
-    if answers is None:
-        if not guesses or lock is None or points is not None or attacks is not None:
-            raise PopleakError("nothing to judge: give answers, or a key and guesses")
-        return _graded(lock, guesses, given)
-    table = tabular.read(answers, "answers")
-    asked = None if points is None else tabular.read(points, "points")
-    facts, models = _facts(table, lock, given), models_of(table)
-    if lock is not None:
-        models = unlocked(models, lock, table.name)
-    elif (models.world[models.of("victim")] == UNKNOWN).any():
-        raise PopleakError(f"{table.name}: victims without a world: give it in the column 'world', or the owner's key")
-    check_played(models, table.name)
+    if answers is not None:
+        table = tabular.read(answers, "answers")
+        asked = None if points is None else tabular.read(points, "points")
+        return _judged(table, asked, attacks, lock, guesses, given)
+    if not guesses or lock is None or points is not None or attacks is not None:
+        raise PopleakError("nothing to judge: give answers, or a key and guesses")
+    return _graded(lock, guesses, given)
+
+
+def _judged(
+    table: tabular.Table,
+    asked: tabular.Table | None,
+    attacks: Sequence[str | Mapping[str, Any] | Adversary] | None,
+    lock: Key | None,
+    guesses: Mapping[str, Source] | None,
+    given: Mapping[str, Any],
+) -> Judgement:
+    """Return what our adversaries, and strangers who guessed, make of the answers in `table` to the query points `asked`."""
+    facts, models = _facts(table, lock, given), _models(table, lock)
     sets, known = points_of(asked, models)
     adversaries = chosen(attacks)
     parts, left_out = _played(adversaries, models, facts, sets, known)
@@ -85,14 +92,29 @@ def judge(
         told = "; ".join(f"{name} {why}" for name, why in left_out.items())
         raise PopleakError(f"{table.name}: no attack can judge these answers: {told}")
     cautions = [ONE_SPLIT] if len(models.splits) == 1 else []
-    about = (
-        f"{len(np.unique(models.model[models.of('victim')]))} victims and {len(np.unique(models.model[models.of('shadow')]))} shadows in "
-        f"{len(models.splits)} pool splits, {len(models.points)} query points from {models.points[0]!r} to {models.points[-1]!r}, answers are "
-        f"{facts.access or models.access('victim')}"
-    )
     references = [one.id for one in adversaries if one.attack.plugin.reference]
     scores, made, measured = _tables(parts, _measured(models, facts, sets, known), facts, references)
-    return Judgement(scores, made, measured, _said(facts, inputs), inputs, left_out, cautions, about)
+    return Judgement(scores, made, measured, _said(facts, inputs), inputs, left_out, cautions, _about(models, facts))
+
+
+def _models(table: tabular.Table, lock: Key | None) -> Models:
+    """Return the models with their worlds, of a packed game from the key. Raises PopleakError where a world is not told."""
+    models = models_of(table)
+    if lock is not None:
+        models = unlocked(models, lock, table.name)
+    elif (models.world[models.of("victim")] == UNKNOWN).any():
+        raise PopleakError(f"{table.name}: victims without a world: give it in the column 'world', or the owner's key")
+    check_played(models, table.name)
+    return models
+
+
+def _about(models: Models, facts: GameFacts) -> str:
+    """Return in words how many models answered what."""
+    victims, shadows = (len(np.unique(models.model[models.of(role)])) for role in ("victim", "shadow"))
+    return (
+        f"{victims} victims and {shadows} shadows in {len(models.splits)} pool splits, {len(models.points)} query points from "
+        f"{models.points[0]!r} to {models.points[-1]!r}, answers are {facts.access or models.access('victim')}"
+    )
 
 
 def _graded(lock: Key, guesses: Mapping[str, Source], given: Mapping[str, Any]) -> Judgement:

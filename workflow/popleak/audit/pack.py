@@ -60,23 +60,24 @@ def find(
 
     pair: two ratios, as in "0.0 1.0", with the protocol before them where that is not clear. Raises PopleakError with the names that there are.
     """
-    steps: list[Step[AttackStep]] = [
-        step
-        for step in plan.steps["attack"].values()
-        if step.id not in plan.placebos and step.settings.shadow_model == step.settings.model_id
-    ]
-    steps = _named(steps, "task", task, lambda step: [step.settings.task])
+    steps = _named(_own_attacks(plan), "task", task, lambda step: [step.settings.task])
     steps = _named(steps, "model", model, lambda step: [step.settings.model_id])
     steps = _named(steps, "pair", pair, lambda step: [one.pair for one in step.settings.pairs])
     known = {one.pair: (step, one) for step in reversed(steps) for one in step.settings.pairs}
     step, chosen = next(known[name] for name in known if pair in (None, *_names(name)))
     if odd := [name for name in defences if name not in step.settings.defences]:
         raise PopleakError(f"--defence {odd[0]!r}: not in this task: choose from {', '.join(step.settings.defences)}")
-    return Game(
-        step,
-        chosen,
-        tuple(name for name in step.settings.defences if name in (defences or step.settings.defences)),
-    )
+    packed = tuple(name for name in step.settings.defences if not defences or name in defences)
+    return Game(step, chosen, packed)
+
+
+def _own_attacks(plan: Plan) -> list[Step[AttackStep]]:
+    """Return the steps that attack the experiment's own models with shadows of the victims' architecture."""
+    return [
+        step
+        for step in plan.steps["attack"].values()
+        if step.id not in plan.placebos and step.settings.shadow_model == step.settings.model_id
+    ]
 
 
 def _names(pair: str) -> tuple[str, str]:

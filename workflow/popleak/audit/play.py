@@ -101,6 +101,18 @@ class TableSource:
 
 def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[str]) -> str | None:
     """Return why an attack cannot be mounted on these answers; None if it can. known: the fields that are known of the query points."""
+    if unseen := _unseen(attack, models, facts):
+        return unseen
+    unknown = [name for name in attack.reads if name not in known]
+    if unknown:
+        return f"reads {' and '.join(unknown)} of the query points, which were not given"
+    if accesses(attack)[0].defended and (unpaired := _unpaired(models)):
+        return unpaired
+    return attack.refuses(TableSource(models, facts, "").game(attack))
+
+
+def _unseen(attack: Attack, models: Models, facts: GameFacts) -> str | None:
+    """Return what an attack needs to see of victims or of shadows and does not; None if it sees all."""
     access, of_shadows = accesses(attack)
     hidden = [one.name for one in (access, of_shadows) if not one.shown_by]
     if hidden:
@@ -111,17 +123,18 @@ def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[st
         return "learns from shadow models, and there are none"
     if attack.shadows and models.access("shadow") not in of_shadows.shown_by:
         return "learns from shadows' scores, and theirs are labels"
-    unknown = [name for name in attack.reads if name not in known]
-    if unknown:
-        return f"reads {' and '.join(unknown)} of the query points, which were not given"
-    if access.defended:
-        for role in ("victim", "shadow"):
-            if set(models.defences(role)) <= {NONE}:
-                return f"compares a base model with a defended one, and no {role} has a defence"
-            base = set(models.model[models.of(role, NONE)].tolist())
-            if not base or not set(models.model[models.of(role)].tolist()) <= base:
-                return f"compares each {role} with the same model without a defence, and not all are there"
-    return attack.refuses(TableSource(models, facts, "").game(attack))
+    return None
+
+
+def _unpaired(models: Models) -> str | None:
+    """Return why base models cannot be compared with defended ones; None if they can."""
+    for role in ("victim", "shadow"):
+        if set(models.defences(role)) <= {NONE}:
+            return f"compares a base model with a defended one, and no {role} has a defence"
+        base = set(models.model[models.of(role, NONE)].tolist())
+        if not base or not set(models.model[models.of(role)].tolist()) <= base:
+            return f"compares each {role} with the same model without a defence, and not all are there"
+    return None
 
 
 def play(

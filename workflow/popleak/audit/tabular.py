@@ -67,17 +67,8 @@ def _file(path: Path) -> Table:
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
         raise PopleakError(f"{path}: a table here is .csv (commas, a header) or .parquet: save it as one")
-    facts: Mapping[str, Any] = {}
     try:
-        if kind == ".csv":
-            words = csv.ConvertOptions(strings_can_be_null=True)
-            table = csv.read_csv(path, convert_options=words)
-        else:
-            handle = pq.ParquetFile(path)
-            if store.KEY in (handle.schema_arrow.metadata or {}):
-                seal.check(path)  # of ours: undamaged, or one clear line
-                facts = json.loads(handle.schema_arrow.metadata[store.KEY])
-            table = handle.read()
+        table, facts = _csv(path) if kind == ".csv" else _parquet(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         kinds = "comma-separated text" if kind == ".csv" else "Parquet"
         raise PopleakError(f"{path}: cannot be read as {kinds} ({_first(error)}): write it again") from None
@@ -90,6 +81,19 @@ def _file(path: Path) -> Table:
         raise PopleakError(f"{path}: has no rows: give a table with rows")
     columns = {column: _values(path, column, table[column]) for column in table.column_names}
     return Table(str(path), columns, table.num_rows, facts, path, 2 if kind == ".csv" else 1)
+
+
+def _csv(path: Path) -> tuple[pa.Table, Mapping[str, Any]]:
+    return csv.read_csv(path, convert_options=csv.ConvertOptions(strings_can_be_null=True)), {}
+
+
+def _parquet(path: Path) -> tuple[pa.Table, Mapping[str, Any]]:
+    """Return the table and what its metadata say. Raises PopleakError for a file of ours that is damaged."""
+    handle, facts = pq.ParquetFile(path), {}
+    if store.KEY in (handle.schema_arrow.metadata or {}):
+        seal.check(path)
+        facts = json.loads(handle.schema_arrow.metadata[store.KEY])
+    return handle.read(), facts
 
 
 def _values(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:

@@ -42,17 +42,11 @@ class Bound(Figure):
         right = [row for facet in facets for row in _training(bounds, leakage, facet, chosen[facet.task, facet.model])]
         frame = select.frame_of(left + right, COLUMNS)
         looks = style.defences(frame["defence"])
-        wide = 1 if len(facets) < 3 else 2
-        deep = -(-len(facets) // wide)
-        figure = style.blank(wide * 5.4 if wide > 1 else 7.4, deep * 2.75 + 0.8)
-        axes = figure.subplots(deep, 2 * wide, squeeze=False, sharex=True)
+        figure, cells = _grid(len(facets))
         evaluation, training = frame[frame["side"] == "evaluation"], frame[frame["side"] == "training"]
         reach, ceiling, floor = _ends(evaluation, training)
         several = len({facet.model for facet in facets}) > 1
-        cells = axes.reshape(-1, 2)
-        for panel in cells[len(facets) :].flat:
-            panel.set_axis_off()
-        for facet, panels in zip(facets, cells, strict=False):
+        for facet, panels in zip(facets, cells, strict=True):
             pair = chosen[facet.task, facet.model]
             _evaluation_panel(panels[0], _mine(evaluation, facet), looks, reach, ceiling)
             _training_panel(panels[1], _mine(training, facet), looks, reach, floor)
@@ -62,6 +56,17 @@ class Bound(Figure):
             panels[1].set_title("\ntraining side: no bound", loc="left")
         style.legend(figure, _keys(looks, frame) + style.ring_keys(training))
         return figure, frame
+
+
+def _grid(count):
+    """Return a figure and its panels (count, 2), of each facet one for the evaluation side and one for the training side."""
+    wide = 1 if count < 3 else 2
+    deep = -(-count // wide)
+    figure = style.blank(wide * 5.4 if wide > 1 else 7.4, deep * 2.75 + 0.8)
+    cells = figure.subplots(deep, 2 * wide, squeeze=False, sharex=True).reshape(-1, 2)
+    for panel in cells[count:].flat:
+        panel.set_axis_off()
+    return figure, cells[:count]
 
 
 def _with_floors(bounds, models):

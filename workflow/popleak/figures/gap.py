@@ -33,32 +33,39 @@ class Gap(Figure):
         facets = [facet for facet in select.facets(frame) if (facet.task, facet.model) in chosen]
         parts = {facet: _cell(frame, facet, chosen[facet.task, facet.model]) for facet in facets}
         looks = style.defences(name for part in parts.values() for name in part["defence"])
-        names = list(looks)
-        wide = select.columns(len(facets))
-        blocks = [facets[i : i + wide] for i in range(0, len(facets), wide)]
-        height = max(1.1, 0.36 * len(names) + 0.2)
-        figure = style.blank(1.2 + wide * style.panel_width(wide), 2 * len(blocks) * (height + 0.4) + 0.4)
-        axes = figure.subplots(2 * len(blocks), wide, squeeze=False, sharex=True)
+        figure, cells, wide = _grid(len(facets), len(looks))
         plotted = []
-        for b, block in enumerate(blocks):
-            for panel in axes[2 * b : 2 * b + 2, len(block) :].flat:
-                panel.set_axis_off()
-            for c, facet in enumerate(block):
-                pair, upright = chosen[facet.task, facet.model], axes[2 * b : 2 * b + 2, c]
-                for world, panel in enumerate(upright):
-                    mine = select.of(parts[facet], world=world)
-                    where = {"task": facet.task, "model": facet.model, **pair._asdict(), "world": world}
-                    plotted += [where | row for row in _panel(panel, mine, looks, tau)]
-                    style.label_rows(panel, names, shown=c == 0)
-                upright[0].set_title(f"{facet.title}\n{pair.label}")
-                upright[1].set_xlabel("accuracy gap")
-                upright[1].tick_params(labelbottom=True)
-            for world in (0, 1):
-                axes[2 * b + world, 0].set_ylabel(f"base in world {world}", fontweight="bold")
+        for i, (facet, upright) in enumerate(zip(facets, cells, strict=True)):
+            pair = chosen[facet.task, facet.model]
+            for world, panel in enumerate(upright):
+                mine = select.of(parts[facet], world=world)
+                where = {"task": facet.task, "model": facet.model, **pair._asdict(), "world": world}
+                plotted += [where | row for row in _panel(panel, mine, looks, tau)]
+                style.label_rows(panel, list(looks), shown=i % wide == 0)
+            upright[0].set_title(f"{facet.title}\n{pair.label}")
+            upright[1].set_xlabel("accuracy gap")
+            upright[1].tick_params(labelbottom=True)
         reach = _reach(plotted, parts.values(), tau)
-        axes[0, 0].set_xlim(-reach, reach)
+        cells[0][0].set_xlim(-reach, reach)
         style.legend(figure, _keys(tau), entry=2.0)
         return figure, select.frame_of(plotted, COLUMNS)
+
+
+def _grid(count, rows):
+    """Return a figure, of each facet the panels of world 0 and world 1, one above the other, and how many facets stand side by side.
+
+    rows: defences a panel."""
+    wide = select.columns(count)
+    deep, height = -(-count // wide), max(1.1, 0.36 * rows + 0.2)
+    figure = style.blank(1.2 + wide * style.panel_width(wide), 2 * deep * (height + 0.4) + 0.4)
+    axes = figure.subplots(2 * deep, wide, squeeze=False, sharex=True)
+    for row, panel in enumerate(axes[:, 0]):
+        panel.set_ylabel(f"base in world {row % 2}", fontweight="bold")
+    cells = [axes[2 * row : 2 * row + 2, column] for row in range(deep) for column in range(wide)]
+    for upright in cells[count:]:
+        for panel in upright:
+            panel.set_axis_off()
+    return figure, cells[:count], wide
 
 
 def _reach(plotted, parts, tau):

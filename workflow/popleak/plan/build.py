@@ -168,10 +168,20 @@ def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) ->
 
 
 def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
-    experiment = plan.experiment
-    known = Known(experiment, plan.tasks)
+    """Add what is made of all tasks together; given: the tasks' settings, as the report shows them."""
+    _add_tables(plan, parts)
+    # what figures and the report call the kinds of access and the questions
+    words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
+    for name in plan.experiment.figures:
+        if _can_draw(plan, name):
+            _add_figure(plan, name, words)
+    _add_report(plan, given, words)
+
+
+def _add_tables(plan: Plan, parts: Judged) -> None:
+    known = Known(plan.experiment, plan.tasks)
     for name in TABLES:
-        if not _makes(name, experiment, plan.tasks):
+        if not _makes(name, plan.experiment, plan.tasks):
             continue
         settings = of_table(name).knowing(name, known)
         inputs: dict[str, Input] = {table: plan.tables[table] for table in settings.reads}
@@ -182,24 +192,33 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
             plan.steps, name, settings, inputs,
             modules=("popleak.stages.tables", f"popleak.tables.{name}"), mem_mb=6000,
         )  # fmt: skip
-    # what figures and the report call the kinds of access and the questions
-    words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
-    for name in experiment.figures:
-        figure = plugins.load("figures", name)
-        absent = [table for table in figure.tables if table not in plan.tables]
-        if absent and _makes(absent[0], experiment, config.resolve(experiment)):
-            plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
-            continue
-        if absent:
-            raise PopleakError(
-                f"config: figures: {name!r} shows the table `{absent[0]}`, which only {ON_REQUEST[absent[0]]} make: add such, or leave the "
-                f"figure out"
-            )
-        plan.figures[name] = add(
-            plan.steps, name, FiguresStep(figure=name, tau=experiment.tau),
-            {table: plan.tables[table] for table in figure.reads(plan.tables)}, outputs=FIGURE,
-            modules=("popleak.stages.figures", plugins.modules("figures")[name], *words), mem_mb=3000,
-        )  # fmt: skip
+
+
+def _can_draw(plan: Plan, name: str) -> bool:
+    """Return whether the tables that a figure shows are made; note it where a left-out task would have made one. Raises PopleakError where
+    no task of the config makes it."""
+    absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
+    if not absent:
+        return True
+    if not _makes(absent[0], plan.experiment, config.resolve(plan.experiment)):
+        raise PopleakError(
+            f"config: figures: {name!r} shows the table `{absent[0]}`, which only {ON_REQUEST[absent[0]]} make: add such, or leave the "
+            f"figure out"
+        )
+    plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
+    return False
+
+
+def _add_figure(plan: Plan, name: str, words: Sequence[str]) -> None:
+    plan.figures[name] = add(
+        plan.steps, name, FiguresStep(figure=name, tau=plan.experiment.tau),
+        {table: plan.tables[table] for table in plugins.load("figures", name).reads(plan.tables)}, outputs=FIGURE,
+        modules=("popleak.stages.figures", plugins.modules("figures")[name], *words), mem_mb=3000,
+    )  # fmt: skip
+
+
+def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
+    experiment = plan.experiment
     # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
     shown["tasks"] = given

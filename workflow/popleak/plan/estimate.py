@@ -150,34 +150,53 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     """Return the estimate as lines of text."""
     found = stages(plan, speed)
+    total = _all(found)
     text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'re-used':>10}{'CPU':>10}{'disk':>10}"]
-    for stage in found:
-        numbers = f"{stage.models or '':>10}{stage.reused or '':>10}{_duration(stage.seconds):>10}{_size(stage.mb):>10}"
-        text.append(f"{stage.name:<9}{stage.jobs:>6}{stage.there:>7}{numbers}")
-    total, mb = sum(stage.seconds for stage in found), sum(stage.mb for stage in found)
-    models, reused = sum(stage.models for stage in found), sum(stage.reused for stage in found)
-    jobs, there = sum(stage.jobs for stage in found), sum(stage.there for stage in found)
-    text.append(
-        f"{'all':<9}{jobs:>6}{there:>7}{models or '':>10}{reused or '':>10}{_duration(total):>10}{_size(mb):>10}"
-    )
-    if extra := [step for step in plan.all_steps() if step.id in plan.placebos and not is_there(step)]:
-        trained = sum(step.models for step in extra if step.stage == "train")
-        cost_of = _duration(sum(stage.seconds for stage in stages(plan, speed, extra)))
-        text.append(f"of these for placebos: {len(extra)} jobs, {trained:,} models, {cost_of} CPU")
-    if jobs == there:
-        text.append("all files are there; `snakemake -n` tells whether one of them is out of date")
-    else:
-        wall = _duration(wall_seconds(found, cores, speed))
-        for (reason, factor), names in slower(plan).items():
-            slow = f"trained one at a time by torch, about {factor:.0f} times slower"
-            text.append(f"{', '.join(names)}: {reason}, {slow}")
-        if plan.experiment.engine.device != "cpu":
-            text.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
-        text.append(
-            f"about {wall} on {cores} {'core' if cores == 1 else 'cores'} that do nothing else "
-            f"(this machine takes {speed.engine:.2g} times as long as the reference core to train)"
-        )
-    return text
+    text += [*(_row(stage) for stage in (*found, total)), *_for_placebos(plan, speed)]
+    if total.jobs == total.there:
+        return [*text, "all files are there; `snakemake -n` tells whether one of them is out of date"]
+    wall = _duration(wall_seconds(found, cores, speed))
+    return [
+        *text,
+        *_slow(plan),
+        f"about {wall} on {cores} {'core' if cores == 1 else 'cores'} that do nothing else "
+        f"(this machine takes {speed.engine:.2g} times as long as the reference core to train)",
+    ]
+
+
+def _all(found: list[Stage]) -> Stage:
+    """Return the sums over all stages."""
+    sums = {
+        name: sum(getattr(stage, name) for stage in found)
+        for name in ("jobs", "there", "models", "reused", "seconds", "mb")
+    }
+    return Stage("all", longest=max((stage.longest for stage in found), default=0.0), **sums)
+
+
+def _row(stage: Stage) -> str:
+    numbers = f"{stage.models or '':>10}{stage.reused or '':>10}{_duration(stage.seconds):>10}{_size(stage.mb):>10}"
+    return f"{stage.name:<9}{stage.jobs:>6}{stage.there:>7}{numbers}"
+
+
+def _for_placebos(plan: Plan, speed: Speed) -> list[str]:
+    """Return in a line which share of the work placebos alone need, if they need any."""
+    extra = [step for step in plan.all_steps() if step.id in plan.placebos and not is_there(step)]
+    if not extra:
+        return []
+    trained = sum(step.models for step in extra if step.stage == "train")
+    seconds = sum(stage.seconds for stage in stages(plan, speed, extra))
+    return [f"of these for placebos: {len(extra)} jobs, {trained:,} models, {_duration(seconds)} CPU"]
+
+
+def _slow(plan: Plan) -> list[str]:
+    """Return what is trained slower than it could be, or on another device than the times are of, a line each."""
+    found = [
+        f"{', '.join(names)}: {reason}, trained one at a time by torch, about {factor:.0f} times slower"
+        for (reason, factor), names in slower(plan).items()
+    ]
+    if plan.experiment.engine.device != "cpu":
+        found.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
+    return found
 
 
 def _duration(seconds: float) -> str:

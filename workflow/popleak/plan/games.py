@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..attacks.base import Game as Known
-from ..config.resolve import ResolvedTask, SettledTask, access_of
+from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask, access_of
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.worlds import World
@@ -90,25 +90,41 @@ def turned(games: Sequence[Game]) -> list[tuple[World, World]]:
 def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
     """Raise PopleakError in one line where an attack cannot be mounted on what there is."""
     for one in task.attacks:
-        attack = plugins.load("attacks", one.name)
-        for model in task.models:
-            plugin = plugins.load("models", model.name)
-            own = plugin.Settings.model_validate(model.settings)
-            sides = plugin.sides(n_features, own) if plugin.gradient else None
-            reason = attack.refuses(Known(0.0, 1.0, task.rows, "natural", model.name, sides=sides))
-            if reason:
-                raise PopleakError(
-                    f"config: tasks: {task.id}: attack {one.id!r} does not apply to model {model.id!r}: {reason}: give the task its own "
-                    f"`attacks` or `models`"
-                )
-        if access_of(one).defended and not {"aware", "informed"} & set(knowledge):
+        _check_models(task, one, n_features)
+        if access_of(one).defended:
+            _check_defended(task, one, knowledge)
+    _check_questions(task)
+
+
+def _check_models(task: SettledTask, one: ResolvedChoice, n_features: int) -> None:
+    """Raise PopleakError where an attack refuses one of the task's models."""
+    attack = plugins.load("attacks", one.name)
+    for model in task.models:
+        plugin = plugins.load("models", model.name)
+        own = plugin.Settings.model_validate(model.settings)
+        sides = plugin.sides(n_features, own) if plugin.gradient else None
+        reason = attack.refuses(Known(0.0, 1.0, task.rows, "natural", model.name, sides=sides))
+        if reason:
             raise PopleakError(
-                f"config: knowledge: attack {one.id!r} of task {task.id} needs shadows with the defence: add aware or informed, or leave it out"
+                f"config: tasks: {task.id}: attack {one.id!r} does not apply to model {model.id!r}: {reason}: give the task its own "
+                f"`attacks` or `models`"
             )
-        if access_of(one).defended and len(task.defences) == 1:
-            raise PopleakError(
-                f"config: tasks: {task.id}: attack {one.id!r} compares a base model with a defended one: add a defence, or leave it out"
-            )
+
+
+def _check_defended(task: SettledTask, one: ResolvedChoice, knowledge: Sequence[str]) -> None:
+    """Raise PopleakError where an attack on defended models has no such models, or no shadows like them."""
+    if not {"aware", "informed"} & set(knowledge):
+        raise PopleakError(
+            f"config: knowledge: attack {one.id!r} of task {task.id} needs shadows with the defence: add aware or informed, or leave it out"
+        )
+    if len(task.defences) == 1:
+        raise PopleakError(
+            f"config: tasks: {task.id}: attack {one.id!r} compares a base model with a defended one: add a defence, or leave it out"
+        )
+
+
+def _check_questions(task: SettledTask) -> None:
+    """Raise PopleakError where no attack of the task can answer one of its questions, or no question has models measured."""
     for worlds in task.worlds:
         question = worlds.question
         if not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):

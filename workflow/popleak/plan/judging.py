@@ -57,6 +57,14 @@ class Asked(NamedTuple):
     answers: list[Step[QueryStep]]
 
 
+class Inside(NamedTuple):
+    """What an attack sees of models beside their answers: of which worlds, the files that hold weights, and what its step reads."""
+
+    worlds: tuple[Played, ...]
+    weights: Weights | None
+    inputs: Mapping[str, Input]
+
+
 class JudgePlan:
     """Adds the steps of one task that judge. `task`: what the plan of the task knows; `draws`: the steps that draw S_0."""
 
@@ -228,28 +236,8 @@ class JudgePlan:
         attack = plugins.load("attacks", chosen.name)
         defences = self.plan.defences
         named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
-        knows = "aware" in self.experiment.knowledge
-        usual = {one.id: self.plan.aware(one) for one in self.task.defences} if knows else {}
-        aware = {one: other for one, other in usual.items() if other is not None and arm_of(other) in arms}
-        worlds: tuple[Played, ...] = ()
-        weights = None
-        read = _read(attack)
-        if "models" in read:
-            used = self._files(cut, arms)
-            worlds = tuple(game.played() for game in cut)
-            held = {
-                role: tuple(Held(arm=name, files=len(files)) for name, files in of.items()) for role, of in used.items()
-            }
-            weights = Weights(model_settings=model.settings, files=held)
-            inputs |= {
-                "data": self.plan.data,
-                **{f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES},
-            }
-        if "draws" in read:
-            worlds = tuple(game.played() for game in cut)
-            wanted = {world for game in cut for world in game.worlds}
-            drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
-            inputs |= {"data": self.plan.data, "draw": [(step, "table") for step in drawn]}
+        aware, read = self._aware(arms), _read(attack)
+        inside = self._inside(read, model, cut, arms)
         settings = AttackStep(
             task=self.task.id,
             question=cut[0].question.name,
@@ -271,8 +259,8 @@ class JudgePlan:
             randomised=tuple(one for one, defence in named.items() if defence.randomised),
             repeats=self._repeats(any(one.randomised for one in named.values())),
             poison=Poison(group=self.task.poison.group, label=self.task.poison.label),
-            worlds=worlds,
-            weights=weights,
+            worlds=inside.worlds,
+            weights=inside.weights,
         )
         seen = 2 * self.task.query_rows * self.plan.form.outputs
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
@@ -282,12 +270,34 @@ class JudgePlan:
             self.experiment.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
         )
         return add(
-            self.steps, self.plan.slug(*names), settings, inputs,
+            self.steps, self.plan.slug(*names), settings, {**inputs, **inside.inputs},
             modules=(f"popleak.stages.{settings.stage}", *_judging(chosen.name, cut[0].question.name)),
             mem_mb=cost.memory(12 * numbers, self.plan.features),
             seconds=count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds,
             mb=2 * self.plan.models * len(defences) * count * 1e-5,
         )  # fmt: skip
+
+    def _aware(self, arms: Mapping[str, Arm]) -> dict[str, ResolvedChoice]:
+        """Return by defence the one with default settings whose shadows an aware adversary has; none if no adversary is aware."""
+        if "aware" not in self.experiment.knowledge:
+            return {}
+        usual = {one.id: self.plan.aware(one) for one in self.task.defences}
+        return {one: other for one, other in usual.items() if other is not None and arm_of(other) in arms}
+
+    def _inside(self, read: set[str], model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm]) -> Inside:
+        """Return what an attack sees beside answers; read: what it is shown, see `_read`."""
+        if not read & {"models", "draws"}:
+            return Inside((), None, {})
+        weights, inputs = None, dict[str, Input](data=self.plan.data)
+        if "models" in read:
+            used = self._files(cut, arms)
+            weights = Weights(model_settings=model.settings, files={role: _held(of) for role, of in used.items()})
+            inputs |= {f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES}
+        if "draws" in read:
+            wanted = {world for game in cut for world in game.worlds}
+            drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
+            inputs["draw"] = [(step, "table") for step in drawn]
+        return Inside(tuple(game.played() for game in cut), weights, inputs)
 
     def _arms_by_id(self) -> dict[str, str]:
         """Return the names of arms by the ids that a reader gave: what was trained and asked has names made of settings."""
@@ -353,6 +363,11 @@ def _judging(attack: str, question: str) -> tuple[str, ...]:
     """Return the modules of the plugins that judge: attack, question and kinds of access."""
     seen = [plugins.modules("access")[name] for name in _accesses(plugins.load("attacks", attack))]
     return plugins.modules("attacks")[attack], plugins.modules("questions")[question], *seen
+
+
+def _held(files: Files) -> tuple[Held, ...]:
+    """Return how many files hold the models of each arm."""
+    return tuple(Held(arm=name, files=len(steps)) for name, steps in files.items())
 
 
 def _all_of(files: Files, output: str) -> list[tuple[Step[ModelsStep], str]]:

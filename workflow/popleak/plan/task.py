@@ -181,12 +181,8 @@ class TaskPlan(TaskContext):
     ) -> list[Step[DefendStep]]:
         shape = self.shapes[model.id]
         each, torch = self.tuning(model, defence)
-        plugin = plugins.load("defences", defence.name)
         found = []
         for cuts, items in self._together(drawn.complement, each):
-            needed = {item.world for item in items}
-            base, public = (_of_worlds(one, needed) for one in (drawn.base, drawn.public))
-            files = [step for step in trained if needed & set(step.settings.worlds)]
             settings = DefendStep(
                 model=model.name, model_settings=model.settings, training=self._training(model),
                 roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
@@ -194,14 +190,22 @@ class TaskPlan(TaskContext):
                 held_out=0.0 if shape else self.experiment.training.validation,
                 directions=tuple((item.world, item.from_world) for item in items),
             )  # fmt: skip
-            inputs: dict[str, Input] = {
-                "data": self.data, "draw": base,
-                "complement": [(cut.step, "table") for cut in cuts if cut.step] if plugin.complement else [],
-                "public": public if plugin.public else [],
-                **{name: [(step, name) for step in files] for name in FILES.values()},
-            }  # fmt: skip
+            inputs = self._defended_from(defence, drawn, cuts, {item.world for item in items}, trained)
             found += self._parts([model.name, defence.name], settings, inputs, (model, defence), items, each, torch)
         return found
+
+    def _defended_from(
+        self, defence: ResolvedChoice, drawn: Draws, cuts: list[Cut], worlds: set[str], trained: list[Step[TrainStep]]
+    ) -> dict[str, Input]:
+        """Return what a step that defends models of these worlds reads; cuts: the draws of the complements."""
+        plugin = plugins.load("defences", defence.name)
+        files = [step for step in trained if worlds & set(step.settings.worlds)]
+        return {
+            "data": self.data, "draw": _of_worlds(drawn.base, worlds),
+            "complement": [(cut.step, "table") for cut in cuts if cut.step] if plugin.complement else [],
+            "public": _of_worlds(drawn.public, worlds) if plugin.public else [],
+            **{name: [(step, name) for step in files] for name in FILES.values()},
+        }  # fmt: skip
 
     def _parts(
         self,

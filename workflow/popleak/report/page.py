@@ -78,10 +78,7 @@ def write(
     store.agree(tables)
     name, main = str(experiment["experiment"]), main_figure(figures)
     kind, placebo = KINDS[main], [name for name in PERMUTED if name in tables]
-    pictures: dict[str, bytes] = {}
-    for figure in [one for one in kind.figures if one in figures] or [main]:
-        for file in [figures[figure], *([figures[figure].with_suffix(".csv")] if kind.figures else [])]:
-            pictures[figure + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
+    pictures = _pictures(main, figures)
     frames = {
         table: store.read(tables[table], stage="tables").to_pandas() for table in (*NEEDED, *kind.needs, *placebo)
     }
@@ -98,6 +95,15 @@ def write(
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
     atomic.write(inner / BLOCK, text.encode())
     renew(folder, page)
+
+
+def _pictures(main: str, figures: Mapping[str, Path]) -> dict[str, bytes]:
+    """Return the files of figures that stand beside a page, by name. Raises PopleakError for one that is damaged."""
+    shown, found = KINDS[main].figures, {}
+    for figure in [one for one in shown if one in figures] or [main]:
+        for file in [figures[figure], *([figures[figure].with_suffix(".csv")] if shown else [])]:
+            found[figure + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
+    return found
 
 
 def renew(folder: Path, page: Path) -> None:

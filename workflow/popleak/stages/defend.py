@@ -180,21 +180,14 @@ def run(
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings.directions:
-            drawn = {"base": draws_of(draw, world, world)}
-            if defence.complement:
-                drawn["complement"] = draws_of(complement, world, other_world)
-            if defence.public:
-                drawn["public"] = draws_of(public, world, world)
+            drawn = drawn_for(defence, world, other_world, draw, complement, public)
             for role in ROLES:
                 found = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
                 keys, rows = found["base"]
                 if role not in settings.roles:
                     write_models(writers[role], empty(keys), no_keys())
                     continue
-                base = matching(read_models(models[role], world=world), keys["seed"])
-                if base is None or not all(np.array_equal(keys["seed"], one["seed"]) for one, _ in found.values()):
-                    named = " and ".join(str(path) for path in (draw[0], *complement[:1], *public[:1]))
-                    raise PopleakError(f"{models[role][0]}: holds models other than {named}: delete it and run again")
+                base = base_of(models[role], world, [one for one, _ in found.values()], draw, complement, public)
                 others = {name: found[name][1] if name in found else rows[:, :0] for name in ("complement", "public")}
                 made_of = there.keys(keys["seed"], rows, *others.values(), base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
@@ -206,6 +199,37 @@ def run(
                 after = Models(keys=keys, state=state, **{name: made[name] for name in train.MADE})
                 write_models(writers[role], after, made_of)
     there.tell()
+
+
+def drawn_for(
+    defence: Defence,
+    world: str,
+    other_world: str,
+    draw: Sequence[Path],
+    complement: Sequence[Path],
+    public: Sequence[Path],
+) -> dict[str, Any]:
+    """Return the draws of models of `world` that a defence is given: S_0, the complement from `other_world` and public rows, if it asks for
+    such."""
+    drawn = {"base": draws_of(draw, world, world)}
+    if defence.complement:
+        drawn["complement"] = draws_of(complement, world, other_world)
+    if defence.public:
+        drawn["public"] = draws_of(public, world, world)
+    return drawn
+
+
+def base_of(
+    models: Sequence[Path], world: str, keys: Sequence[Mapping[str, np.ndarray]], *draws: Sequence[Path]
+) -> Models:
+    """Return the base models of a world that the draws with these keys are for; the first keys are those of S_0. Raises PopleakError unless
+    models and draws belong together."""
+    seeds = keys[0]["seed"]
+    base = matching(read_models(models, world=world), seeds)
+    if base is None or not all(np.array_equal(seeds, one["seed"]) for one in keys):
+        named = " and ".join(str(path) for paths in draws for path in paths[:1])
+        raise PopleakError(f"{models[0]}: holds models other than {named}: delete it and run again")
+    return base
 
 
 def mixing_of(settings: DefendStep, world: str, other_world: str, rows: int, label_rate: float) -> Mixing:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,42 +78,70 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
                 writer.add(drawn(settings, one, records, splits))
 
 
+class Wanted(NamedTuple):
+    """Rows by stratum that every model of a world is drawn: its own draw, the complement if that is what is drawn, and what is left of the
+    own draw beside the `slipped` rows of poison."""
+
+    own: dict[needs.Stratum, int]
+    turned: dict[needs.Stratum, int] | None
+    beside: dict[needs.Stratum, int]
+    slipped: int
+
+    @classmethod
+    def of(cls, settings: ModelDraw, one: Drawn, label_rate: float) -> Wanted:
+        """Return what a model of one world is drawn."""
+
+        def law(world: str, rows: int) -> dict[needs.Stratum, int]:
+            return needs.drawn(World.named(world), rows, settings.mode, label_rate)
+
+        slipped = half_up(one.poison.share * settings.rows) if one.poison else 0
+        turned = law(one.from_world, settings.rows) if settings.purpose == "complement" else None
+        return cls(law(one.world, settings.rows), turned, law(one.world, settings.rows - slipped), slipped)
+
+    def of_pool(self) -> dict[needs.Stratum, int]:
+        """Return the rows that the pool must hold: no row is both in a model's own draw and in its complement."""
+        turned = self.turned
+        return self.own if turned is None else {key: size + turned[key] for key, size in self.own.items()}
+
+
 def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
-    slipped = half_up(one.poison.share * settings.rows) if one.poison else 0
-
-    def law(world: str, rows: int) -> dict[needs.Stratum, int]:
-        return needs.drawn(World.named(world), rows, settings.mode, float(records.y.mean()))
-
-    wanted = law(one.world, settings.rows)
-    turned = law(one.from_world, settings.rows) if settings.purpose == "complement" else None
-    clean_part = law(one.world, settings.rows - slipped)
-    asked = {key: size + (turned[key] if turned else 0) for key, size in wanted.items()}
-    by = " by a model's own draw and a complement that shares none of its rows" if turned else ""
+    wanted = Wanted.of(settings, one, float(records.y.mean()))
+    by = " by a model's own draw and a complement that shares none of its rows" if wanted.turned else ""
     each = _each(settings, splits)
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows = []
-    poison = {number: _poison(settings, one, records, number, pool == 1, slipped) for number, pool in splits.items()}
+    poison = {
+        number: _poison(settings, one, records, number, pool == 1, wanted.slipped) for number, pool in splits.items()
+    }
     taken = np.zeros(len(records.y), dtype=bool)
     for role, pool_code in zip(ROLES, (0, 1), strict=True):
         for number, pool in splits.items():
             # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
-            strata = _strata(asked, records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
+            strata = _strata(wanted.of_pool(), records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
             for index in range(each[role]):
                 seed = _seed(settings, one, role, number, index)
-                rng = generator(seed, "base", clean(one.world))
-                drawn = draw_one(wanted, strata, rng)
-                slip = poison[number]
-                if turned:  # complements stay clean
-                    left, slip = _without(strata, drawn, taken), slip[:0]
-                    drawn = draw_one(turned, left, generator(seed, "complement", clean(one.from_world)))
-                if len(slip):  # in place of rows of the clean draw; the rest, in random order, has the world's ratio
-                    drawn = _first(drawn, clean_part, records)
-                rows.append(rng.permutation(np.concatenate([drawn, slip])) if len(slip) else drawn)
+                drawn, whole = _drawn(wanted, one, seed, strata, poison[number], records, taken)
+                rows.append(whole)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return _table(one, columns, rows)
+
+
+def _drawn(
+    wanted: Wanted, one: Drawn, seed: int, strata: Mapping, poison: np.ndarray, records: Loaded, taken: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one model's clean rows, and all its rows; taken (N,): all False, before and after."""
+    rng = generator(seed, "base", clean(one.world))
+    drawn = draw_one(wanted.own, strata, rng)
+    if wanted.turned:  # complements stay clean
+        left = _without(strata, drawn, taken)
+        drawn = draw_one(wanted.turned, left, generator(seed, "complement", clean(one.from_world)))
+    elif len(poison):  # in place of rows of the clean draw; the rest, in random order, has the world's ratio
+        drawn = _first(drawn, wanted.beside, records)
+        return drawn, rng.permutation(np.concatenate([drawn, poison]))
+    return drawn, drawn
 
 
 def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:

@@ -231,19 +231,25 @@ def check_answers(defence: Defence, settings: Settings) -> None:
         assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "answers must lie in [0, 1]"
         if scores.ndim == 2:
             assert np.allclose(found.sum(-1), 1, atol=1e-4), "answers of more than two classes must sum to 1"
-        again, other = (give(scores=scores, group=group, repeats=repeats, rng=generator("contract", i)) for i in (1, 2))
+        ask = functools.partial(give, scores=scores, group=group, repeats=repeats)
+        again, other = (ask(rng=generator("contract", i)) for i in (1, 2))
         assert np.array_equal(found, again), "answers must come from rng alone"
-        same = np.array_equal(found, other)
-        assert same or defence.randomised, "answers depend on rng: say randomised = True"
-        assert not same or not defence.randomised, "randomised = True, but the answers do not depend on rng"
-        if repeats > 1:
-            assert len({one.tobytes() for one in found}) > 1, "a query that is asked again must be answered afresh"
+        _random_as_declared(defence, found, other)
         swapped = give(scores=scores, group=1 - group, repeats=repeats, rng=generator("contract", 1))
         assert defence.uses_group or np.array_equal(found, swapped), (
             "answers depend on the group: say uses_group = True"
         )
         lost = give(scores=np.full_like(scores, np.nan), group=group, repeats=1, rng=generator("contract", 1))
         assert np.isnan(lost).all(), "what is not a number must stay so: a diverged model must be seen to be one"
+
+
+def _random_as_declared(defence: Defence, found: np.ndarray, other: np.ndarray) -> None:
+    """Answers `found` (repeats, q) differ from `other`, of another seed, and among themselves if and only if the defence is randomised."""
+    same = np.array_equal(found, other)
+    assert same or defence.randomised, "answers depend on rng: say randomised = True"
+    assert not same or not defence.randomised, "randomised = True, but the answers do not depend on rng"
+    if defence.randomised:
+        assert len({one.tobytes() for one in found}) > 1, "a query that is asked again must be answered afresh"
 
 
 DEFENCE_CHECKS = (

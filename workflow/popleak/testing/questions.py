@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -102,22 +103,29 @@ def check_worlds(question: Question, protocol: str, ratios: tuple[float, ...]) -
     for world in (*worlds, *others):
         assert isinstance(world, World) and World.named(world.name) == world, f"{world!r} must be a World"
         assert not world.poison, "the plan adds poison"
-        for mode in MODES:
-            for rows in (10, 33, ROWS):
-                counts = drawn(world, rows, mode, 0.3)
-                assert sum(counts.values()) == rows and min(counts.values()) >= 0, (
-                    f"{world} gives {counts} of {rows} rows"
-                )
+        _in_whole_rows(world)
     kinds = {world.label_rate is None for world in (*worlds, *others)}
     assert len(kinds) == 1, "either all worlds have a label rate of their own, or none"
     assert not (question.groups and False in kinds), "groups = True, but worlds have a label rate of their own"
     if len(worlds) == 2:
-        try:
-            same = question.ratios(protocol, (ratios[0], ratios[0]))
-        except ValueError:
-            return
-        zero, one = question.worlds(protocol, same)
-        assert zero.law == one.law and zero.copy != one.copy, "equal ratios must give two copies of one world"
+        _two_copies(question, protocol, ratios[0])
+
+
+def _in_whole_rows(world: World) -> None:
+    """Draws of any size come out in whole rows."""
+    for mode, rows in itertools.product(MODES, (10, 33, ROWS)):
+        counts = drawn(world, rows, mode, 0.3)
+        assert sum(counts.values()) == rows and min(counts.values()) >= 0, f"{world} gives {counts} of {rows} rows"
+
+
+def _two_copies(question: Question, protocol: str, ratio: float) -> None:
+    """Equal ratios, where they are allowed, are two copies of one world."""
+    try:
+        same = question.ratios(protocol, (ratio, ratio))
+    except ValueError:
+        return
+    zero, one = question.worlds(protocol, same)
+    assert zero.law == one.law and zero.copy != one.copy, "equal ratios must give two copies of one world"
 
 
 def rows_of(question: Question, made: Made) -> dict[str, np.ndarray]:
