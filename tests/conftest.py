@@ -10,6 +10,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
     os.environ[variable] = "1"  # before numpy and torch are imported
 
 
+@pytest.hookimpl(tryfirst=True)  # before the marks are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests that run Snakemake, the longest; tests that share a module's fixture stay in one process."""
     items.sort(key=lambda item: item.get_closest_marker("dag") is None)

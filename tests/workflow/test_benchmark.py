@@ -187,7 +187,7 @@ def test_a_failed_experiment_is_told(tmp_path):
 
 def test_experiment_table(call, monkeypatch, tmp_path, capsys):
     """Two worker processes against one, without the runs: these are in the tests of the workflow."""
-    monkeypatch.setattr(experiment, "execute", lambda folder, cores, files: (24.0 / cores, 20.0))
+    monkeypatch.setattr(experiment, "execute", lambda folder, cores, files, cache: (24.0 / cores, 20.0))
     account = {part: Seconds(2.0, 1.0) for part in ("start", "training", "store", "rest")}
     rows = [{"stage": "train", "step": "a", "part": part, "wall_seconds": spent.wall, "cpu_seconds": spent.cpu}
             for part, spent in account.items()]  # fmt: skip
