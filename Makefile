@@ -16,7 +16,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loa
 test: $(INSTALLED)
 	$(PYTEST)
 
-# without what runs Snakemake and what takes longer than a second or two: while one works on the code
+# without what runs Snakemake, draws figures or checks types: while one works on the code
 test-fast: $(INSTALLED)
 	$(PYTEST) -m "not dag and not slow"
 

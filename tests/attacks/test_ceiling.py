@@ -15,6 +15,8 @@ from popleak.attacks.ceiling import LIMIT, known_accuracy, simulated_rates
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 
+pytestmark = pytest.mark.slow
+
 TINY = np.array([[[3, 2], [4, 1]], [[1, 4], [2, 5]]])
 SMALL = np.array([[[2, 1], [1, 2]], [[1, 3], [2, 1]]])
 FOUR = np.array([[[1400, 600], [900, 600], [500, 500], [300, 200]], [[600, 400], [500, 500], [600, 900], [450, 1050]]])

@@ -16,6 +16,8 @@ from popleak.measures import fairness, leakage
 from popleak.store import parquet as store
 from popleak.store import schema
 
+pytestmark = pytest.mark.slow
+
 GAME = Game(ratio_0=0.1, ratio_1=0.9, rows=0, mode="natural", model="model")
 
 

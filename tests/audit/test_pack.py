@@ -22,6 +22,8 @@ from popleak.core.errors import PopleakError
 from popleak.plan.build import Plan
 from popleak.store import parquet as store
 
+pytestmark = pytest.mark.slow
+
 ATTACKS = [
     "accuracy-gap",
     "loss",

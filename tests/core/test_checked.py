@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 import tiny
 
+pytestmark = pytest.mark.slow
+
 CODE = ("workflow", "tests", "benchmarks")
 TYPED = ("mypy", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pydantic", "torch")
 """Libraries whose own types decide what mypy finds."""

@@ -9,6 +9,8 @@ import pytest
 
 from popleak.core import plugins
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("torch", "numba", "sklearn", "scipy", "scipy.stats", "statsmodels", "matplotlib", "pandas")
 META = """
 import numpy as np

@@ -14,6 +14,8 @@ import tiny
 from popleak.core import plugins, private, provenance
 from popleak.plan import build as plan
 
+pytestmark = pytest.mark.slow
+
 DIGESTS = """
 import json, sys
 sys.path.insert(0, sys.argv[2])

@@ -18,6 +18,8 @@ import tiny
 from popleak.cli import stages
 from popleak.core import trouble
 
+pytestmark = pytest.mark.slow
+
 
 def run(
     *words: object, cwd: Path, limit: tuple[int, int] | None = None, **environment: str

@@ -34,6 +34,8 @@ from popleak.store.populations import draws_of, of_role
 from popleak.store.records import Loaded
 from popleak.store.records import read as read_records
 
+pytestmark = pytest.mark.slow
+
 MODES = ("natural", "label-balanced")
 RATIOS = st.one_of(st.sampled_from([0.0, 0.1, 0.3, 1 / 3, 0.5, 0.7, 1.0]), st.floats(0, 1))
 SHARES = st.one_of(st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.5, 1.0]), st.floats(0, 1))

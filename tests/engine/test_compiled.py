@@ -18,6 +18,8 @@ from popleak.core import private
 from popleak.engine import compiled
 from popleak.engine.layout import ARGUMENTS, Layout, pack_table
 
+pytestmark = pytest.mark.slow
+
 SCORE = """
 import sys
 import numpy as np

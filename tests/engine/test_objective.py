@@ -38,6 +38,8 @@ from popleak.engine.fit import (
 )  # fmt: skip
 from popleak.engine.stacked import Stacked
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["chain", "smooth", "image", "smooth stacked", "image stacked"])
 def kind(request, monkeypatch):

@@ -19,6 +19,8 @@ from popleak.engine.stack import LinearStack, VmapStack, refusal, stack_for
 from popleak.engine.stacked import Stacked
 from small_data import DATA, FEATURES, population, table
 
+pytestmark = pytest.mark.slow
+
 SHORT = Training(epochs=2, batch=50, learning_rate=1e-2)
 odd = pytest.mark.parametrize("model", ODD, ids=lambda model: model.name)
 

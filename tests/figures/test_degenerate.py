@@ -20,6 +20,8 @@ from popleak.stages import figures
 from popleak.tables import claims, leakage, proxies
 from popleak.tables._victims import MEASURES
 
+pytestmark = pytest.mark.slow
+
 TASK, ALL = "synthetic", fake_tables.DEFENCES
 PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5))
 SETTINGS = {

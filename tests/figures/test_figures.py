@@ -21,6 +21,8 @@ from popleak.measures import intervals
 from popleak.stages import figures
 from popleak.store import parquet as store
 
+pytestmark = pytest.mark.slow
+
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
     "sensitivity", "tradeoff",

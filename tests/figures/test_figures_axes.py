@@ -16,6 +16,8 @@ from popleak.report import findings
 from popleak.store.plain import plain
 from popleak.tables import claims
 
+pytestmark = pytest.mark.slow
+
 FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
 AGAINST_HALF = tuple(("ratio", *sorted((tenth / 10, 0.5))) for tenth in (0, 3, 8))
 CURVE = {"tasks": ("adult-sex",), "victims": 6, "full": True, "pairs": (*AGAINST_HALF, ("equal", 0.5, 0.5))}

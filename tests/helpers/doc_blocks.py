@@ -174,7 +174,7 @@ def _snakemake(words: list[str], page: Path) -> None:
 
 
 def _make(words: list[str], page: Path) -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     for word in words:
         assert "=" in word or word in targets, f"{page.name}: make knows no target {word}"
 

@@ -11,6 +11,8 @@ import laws
 from laws import NOISE, Cell
 from popleak.measures import intervals, paired, power
 
+pytestmark = pytest.mark.slow
+
 STRICT = [
     Cell("rate", "beta-binomial", 5, 40, 0.02, 0.7),
     Cell("rate", "beta-binomial", 5, 80, 0.1, 0.9),

@@ -11,6 +11,8 @@ from popleak.core.errors import PopleakError
 from popleak.measures import intervals, paired
 from popleak.measures.paired import Spread
 
+pytestmark = pytest.mark.slow
+
 SPREADS = [(5, 40, 0.25, 0.0), (5, 40, 0.25, 0.03), (10, 20, 0.2, 0.05), (20, 20, 0.25, 0.02), (20, 1, 0.2, 0.08)]
 
 

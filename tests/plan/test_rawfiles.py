@@ -15,6 +15,8 @@ from popleak.plan import build as plan
 from popleak.report import build as report
 from popleak.report import page as results
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = "acs_income_2018_us_100k.parquet"
 ACS = {"dataset": "acs-income", "rows": 60, "query_rows": 30}
 TABLE = {**ACS, "id": "own-table", "options": {"format": "parquet", "file": "mine.parquet"}}

@@ -16,6 +16,8 @@ from popleak.report import attacks, overview, ratios, readme
 from popleak.report import page as results
 from popleak.stages import figures as figure
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def full():

@@ -15,6 +15,8 @@ from popleak.report import build as report
 from popleak.report import findings, sensitivity
 from popleak.stages import figures as figure
 
+pytestmark = pytest.mark.slow
+
 CARD = {
     "title": "Adult <Census>", "source": "https://example.org/adult", "licence": "CC BY 4.0", "identifiers": ("id",
     "name"),

@@ -13,6 +13,8 @@ from popleak.report import page as results
 from popleak.report import readme, sensitivity
 from popleak.stages import figures
 
+pytestmark = pytest.mark.slow
+
 PAIR = {"protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0}
 
 

@@ -20,6 +20,8 @@ from popleak.stages import dataset
 from popleak.store import arrays
 from popleak.store import parquet as store
 
+pytestmark = pytest.mark.slow
+
 TASK = tiny.raw()["tasks"][0]
 SEEN = {**TASK, "attribute_in_features": True}
 

@@ -29,6 +29,8 @@ from popleak.store import parquet as store
 from popleak.store import schema
 from popleak.tables import placebo
 
+pytestmark = pytest.mark.slow
+
 TASK = {"dataset": "synthetic", "rows": 60, "query_rows": 30, "options": {"rows": 800}}
 POPULATION = {"splits": 2, "victims": 16, "shadows": 6}
 

@@ -18,6 +18,8 @@ from popleak.store import answers, records
 from popleak.store import parquet as store
 from popleak.store.populations import read as read_models
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 SIZES = {"rows": 200, "query_rows": 80}
 CNN = [{"name": "cnn", "settings": {"channels": [4]}}]

@@ -22,6 +22,8 @@ from popleak.steps.train import TrainStep
 from popleak.store import parquet as store
 from popleak.store import reuse
 
+pytestmark = pytest.mark.slow
+
 RATIO = [{"protocol": "ratio", "ratios": [0.3, 0.5]}]
 MORE = [*RATIO, {"protocol": "ratio", "ratios": [0.3, 0.7]}]
 POPULATION = tiny.raw()["population"]

@@ -13,6 +13,8 @@ from popleak.report import page
 from popleak.store import schema
 from popleak.tables import _paired, claims
 
+pytestmark = pytest.mark.slow
+
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
 TASKS = {"tasks": ["t"], "controls": {"t": {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {"t": "acs-income"},

@@ -12,6 +12,8 @@ from popleak.measures import leakage as leakage_measures
 from popleak.store import schema
 from popleak.tables import leakage
 
+pytestmark = pytest.mark.slow
+
 GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
 
 

@@ -16,6 +16,8 @@ from popleak.models.base import Model
 from popleak.models.prior import Prior
 from popleak.testing import contracts
 
+pytestmark = pytest.mark.slow
+
 LAW = np.array([[[900, 100], [1500, 500]], [[300, 900], [200, 1100]]])
 
 

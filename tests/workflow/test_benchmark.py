@@ -24,6 +24,8 @@ from popleak.core.accounting import Seconds
 from popleak.core.errors import PopleakError
 from popleak.store import parquet as store
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = tiny.ROOT / "benchmarks"
 TOY = "70x5/8x4/16"  # 70 rows: the last batch of an epoch is smaller
 
