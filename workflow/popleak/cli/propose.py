@@ -108,7 +108,7 @@ def _given(key: str, column: str | None, columns: Collection[str]) -> None:
 def _useless(findings: _meaning.Findings) -> dict[str, str]:
     """Return the columns to drop and why: those that cannot be features, and numbers that look like those of people or cases."""
     numbered = (name for name in findings.kinds.get("own number", ()) if IDENTIFIER.search(name.casefold()))
-    return findings.columns | dict.fromkeys(numbered, "a number of its own in nearly every row")
+    return findings.columns | dict.fromkeys(numbered, "a different number in nearly every row")
 
 
 def _marks(sheet: Sheet) -> list[str]:

@@ -44,7 +44,7 @@ matters to nothing where neither world has mass in its cell, and makes the quant
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -172,8 +172,13 @@ def excess(bound: Bound) -> Excess:
         (bound.adv, bound.rhs_coupling),
         (bound.adv_balanced, bound.rhs_balanced),
     )
-    over = [left - right for left, right in sides]
-    return Excess(*(np.where(np.abs(value) < ROUNDING, 0.0, value) for value in over))
+    return over(sides)
+
+
+def over(sides: Iterable[tuple[np.ndarray, np.ndarray]]) -> Excess:
+    """Return left minus right of the sides of each form, in the order of `Excess`; differences within rounding are 0."""
+    differences = (left - right for left, right in sides)
+    return Excess(*(np.where(np.abs(value) < ROUNDING, 0.0, value) for value in differences))
 
 
 def bootstrap(

@@ -129,8 +129,7 @@ def excess(found: General) -> Excess:
         (found.adv, found.rhs_coupling),
         (found.adv_balanced, found.rhs_balanced),
     )
-    over = [left - right for left, right in sides]
-    return Excess(*(np.where(np.abs(value) < bounds.ROUNDING, 0.0, value) for value in over))
+    return bounds.over(sides)
 
 
 def bootstrap(

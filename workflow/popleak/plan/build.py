@@ -30,7 +30,9 @@ from .rawfiles import AbsentError
 from .steps import ROOT, Input, Step, Steps, add
 from .task import TaskPlan
 
-FIGURE = {kind: f".{kind}" for kind in ("pdf", "png", "csv", "sha256")}
+OPENED = ("pdf", "png", "csv")
+"""The files of a figure that people open, by their endings."""
+FIGURE = {kind: f".{kind}" for kind in (*OPENED, "sha256")}
 REPORT = {kind: f".{kind}" for kind in ("html", "sha256")}
 
 
@@ -106,7 +108,7 @@ class Plan:
             "figures": {
                 f"figures/{name}.{ending}": step.outputs[ending]
                 for name, step in self.figures.items()
-                for ending in ("pdf", "png", "csv")
+                for ending in OPENED
             },
             "report": {"report.html": self.report.outputs["html"]} if self.report else {},
         }

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 KINDS = ("tables", "figures", "report")
 """What is copied together, in one job: each has a stamp of its own."""
-FIGURE_ENDINGS = ("pdf", "png", "csv")
 OLD = 1_000_000_000
 """The date of a stamp that asks for nothing: older than any file of ours."""
 
@@ -109,8 +108,10 @@ def tidy(plan: Plan) -> list[str]:
 
 def _unknown(plan: Plan) -> list[str]:
     """Return the tables and figures in the experiment's folder that this plan does not make: another config of that name did."""
+    from ..plan.build import OPENED
+
     paths = [f"tables/{name}.parquet" for name in TABLES]
-    paths += [f"figures/{name}.{ending}" for name in plugins.names("figures") for ending in FIGURE_ENDINGS]
+    paths += [f"figures/{name}.{ending}" for name in plugins.names("figures") for ending in OPENED]
     known = plan.public()
     return [path for one in paths if (path := f"{plan.folder()}/{one}") not in known and Path(path).is_file()]
 
