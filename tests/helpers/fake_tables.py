@@ -15,6 +15,7 @@ import pyarrow as pa
 
 import fake_many
 import fake_sensitivity
+from popleak.config import papers
 from popleak.measures import leakage as measures
 from popleak.measures.verdicts import Found, against_chance
 from popleak.store import parquet as store
@@ -71,6 +72,7 @@ CLAIMS = {
     "C7": ("The weighted delta falls whenever the label-balanced advantage falls", TASKS, ("holds",) * 4),
     "C8": ("The tightness witness attains its bound", ("witness",), ("holds",)),
 }
+KINDS = {claim.id: claim.kind for claim in papers.load("fair-finetuning").claims}
 
 
 def _rng(*key: object) -> np.random.Generator:
@@ -228,7 +230,8 @@ def tables(
     claims = [
         {"claim": claim, "task": task, "verdict": verdict, "statement": statement,
          "evidence": f"measured on {task}: 0.071",
-         "low": 0.05, "high": 0.09, "n": 400}
+         "low": 0.05, "high": 0.09, "n": 400, "kind": KINDS[claim], "source": "paper", "plain": f"In plain words, on {task}.",
+         "splits": 5, "splits_needed": 40 if verdict == "cannot tell" else None}
         for claim, (statement, where, verdicts) in CLAIMS.items()
         for task, verdict in zip(where, verdicts, strict=True) if task in (*tasks, "witness")
     ]  # fmt: skip

@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from popleak.core import plugins
+from popleak.config import papers
+from popleak.core import plugins, typed
 from popleak.engine.fit import Training
 from popleak.steps.defend import DefendStep
 from popleak.steps.tables.base import TableStep, of_table
 
 
 def table(name: str, settings: Mapping[str, Any] | None = None) -> TableStep:
-    """Return what the job of a table is told, of settings that may be those of several tables."""
-    known = {"table": name, **(settings or {})}
+    """Return what the job of a table is told, of settings that may be those of several tables; what none of the callers varies is as a
+    config leaves it."""
+    usual = {
+        "paper": typed.plain(papers.load("fair-finetuning")),
+        "margin": 0.05,
+        "certificates": {},
+        "literal_share": 0.05,
+    }
+    known = {"table": name, **usual, **(settings or {})}
     kind = of_table(name)
     return kind.of({field.name: known[field.name] for field in fields(kind) if field.name in known})
 

@@ -208,7 +208,9 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
         ("adult-sex", "ratio", 0.3, 0.5, "holds"), ("compas-race", "ratio", 0.3, 0.5, "fails"),
     ]  # fmt: skip
     claims = pd.DataFrame(rows, columns=["task", "protocol", "ratio_0", "ratio_1", "verdict"])
-    claims.assign(claim="C2", model="mlp", defence="fft-rehearsal").to_csv(tables / "claims.csv", index=False)
+    claims.assign(claim="C2", kind="gap-small", model="mlp", defence="fft-rehearsal").to_csv(
+        tables / "claims.csv", index=False
+    )
     line = readme.findings(committed, "r")[2]
     assert (
         line.startswith("**A small accuracy gap does not mean that nothing leaks.**")

@@ -454,3 +454,62 @@ def test_the_reason_is_the_tables():
     )
     assert set(found["verdict"]) == {OPEN}
     assert found["evidence"].str.endswith("; cannot tell: neither is told from chance").all()
+
+
+def certify(accuracy: float, half: float, certificate: float = 0.0, task: str = "t") -> pd.DataFrame:
+    parts = tables()
+    row = (
+        parts["leakage"]
+        .iloc[[0]]
+        .assign(
+            defence="scratch",
+            accuracy=accuracy,
+            accuracy_low=accuracy - half,
+            accuracy_high=accuracy + half,
+            verdict_vs_control=None,
+        )
+    )
+    parts["leakage"] = pd.concat([parts["leakage"], row])
+    parts["models"] = pd.concat(
+        [parts["models"], parts["models"][parts["models"]["defence"] == "none"].assign(defence="scratch")]
+    )
+    told_ = told.table("claims", {**TASKS, "certificates": {"t": {"scratch": certificate}}})
+    found = claims.make(parts=[], tables=parts, settings=told_).to_pandas()
+    return found[found["claim"] == "C9"]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "half", "certificate", "expected"),
+    [
+        (0.5, 0.03, 0.0, HOLDS), (0.52, 0.06, 0.0, OPEN), (0.6, 0.03, 0.0, FAILS), (0.6, 0.03, 0.2, HOLDS),
+        (0.44, 0.02, 0.0, HOLDS),
+    ],
+)  # fmt: skip
+def test_a_certificate_is_held_to_what_adversaries_achieve(accuracy, half, certificate, expected):
+    (row,) = certify(accuracy, half, certificate).to_dict("records")
+    assert row["verdict"] == expected
+    assert (row["splits_needed"] > 5) == (expected == OPEN)
+    assert f"{certificate:g}" in row["statement"] and f"{100 * accuracy:.1f} %" in row["plain"]
+
+
+def test_no_certificate_no_claim():
+    assert "C9" not in set(judge()["claim"])
+
+
+def test_what_is_undecided_says_how_many_splits_would_decide():
+    undecided = judge(gap={"fft-rehearsal": 0.1}, noise=0.05, difference=(-0.05, -0.1, 0.04, "cannot tell"))
+    row = undecided[(undecided["claim"] == "C6")].iloc[0]
+    assert row["splits"] == 5 and row["splits_needed"] > 5
+    assert f"about {row['splits_needed']:.0f} pool splits would decide it, where 5 were run" in row["plain"]
+    told_ = undecided[undecided["verdict"] != OPEN]
+    assert told_["splits_needed"].isna().all() and not told_["plain"].str.contains("would decide").any()
+
+
+def test_every_verdict_is_explained_in_whole_sentences():
+    found = judge()
+    assert (
+        found["plain"].str.fullmatch(r"[A-Z].*\.").all()
+        and not found["plain"].str.contains(r"nan|\{", regex=True).any()
+    )
+    one = judge(noise=0.0)  # what is equal in all splits
+    assert not one["plain"].str.contains("nan").any()

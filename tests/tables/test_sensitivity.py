@@ -28,6 +28,8 @@ SETTINGS = {"arms": dict.fromkeys(TASKS, ARMS), "ratio_modes": {"nat": "natural"
             "balanced": {"nat": "bal"}, "tau": 0.1}  # fmt: skip
 DIFFERENCE = {"nat": (0.2, 0.1, 0.3), "bal": (0.04, -0.06, 0.14)}
 
+KINDS = {"C2": "gap-small", "C5": "eo-falls", "C6": "less-than-control"}
+
 
 def tables() -> dict[str, pd.DataFrame]:
     """Return small tables of two tasks: an arm with the EO term, its control, and `none`, in pure worlds and in equal ones."""
@@ -65,9 +67,9 @@ def tables() -> dict[str, pd.DataFrame]:
                  "p_vs_control": 0.01, "p_vs_control_holm": 0.5, **limits}
             )  # fmt: skip
         if defence == "fair" and game is PURE:
-            claims += [{"claim": name, "task": task, **game, "defence": defence, "verdict": word}
+            claims += [{"claim": name, "kind": KINDS[name], "task": task, **game, "defence": defence, "verdict": word}
                        for name, word in (("C2", "fails"), ("C5", "holds"), ("C6", "no material difference"))]  # fmt: skip
-    claims += [{"claim": "C3", "task": task, "verdict": "fails"} for task in TASKS]
+    claims += [{"claim": "C3", "kind": "literal-bound", "task": task, "verdict": "fails"} for task in TASKS]
     found = {"models": models, "bounds": bounds, "leakage": leakage, "claims": claims}
     frames = {name: pd.DataFrame(rows) for name, rows in found.items()}
     frames["leakage"] = (

@@ -310,6 +310,8 @@ class Experiment(Settings):
     """How work is divided into jobs, and where it runs."""
     figures: tuple[str, ...] = ("leakage", "gap", "bound", "tradeoff", "roc")
     """Figures to draw."""
+    paper: Annotated[str, Field(min_length=1)] = "fair-finetuning"
+    """Whose claims are judged: a paper that comes with the package, or a file of your own that ends in .yaml (docs/claims.md)."""
     tau: float = Field(default=0.1, gt=0, lt=1)
     """The accuracy gap under which the paper calls a model safe; used by verdicts and figures."""
     margin: float = Field(default=MARGIN, gt=0, lt=0.5)

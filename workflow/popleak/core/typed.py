@@ -47,15 +47,15 @@ def plain(value: Any) -> Any:
     return value.resolved() if hasattr(value, "resolved") else value
 
 
-def read(kind: type[T], value: Any, what: str) -> T:
-    """Return JSON values as an instance of the dataclass `kind`. what: what is read, for messages.
+def read(kind: type[T], value: Any, what: str, hint: str = HINT) -> T:
+    """Return JSON values as an instance of the dataclass `kind`. what: what is read, hint: the remedy, both for messages.
 
     Raises PopleakError that names the key.
     """
     try:
         found: T = _object(kind, value, ())
     except _Mismatch as error:
-        raise PopleakError(f"{what} {error.problem}: {HINT}") from None
+        raise PopleakError(f"{what} {error.problem}: {hint}") from None
     return found
 
 
@@ -113,7 +113,7 @@ def _object(kind: type, value: Any, path: tuple[str, ...]) -> Any:
     hints, unset = _hints(kind), _defaults(kind)
     for key in value:
         if key not in hints:
-            named, allowed = ".".join((*path, key)), ", ".join(hints)
+            named, allowed = ".".join((*path, str(key))), ", ".join(hints)
             raise _Mismatch(path, f"have an unknown key {named!r}: allowed here: {allowed or 'none'}")
     for key in hints:
         if key not in value and key not in unset:

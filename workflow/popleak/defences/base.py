@@ -205,6 +205,11 @@ class Defence:
         }
         return [text for text, so in found.items() if so]
 
+    def certificate(self, settings: Any) -> float | None:
+        """Return the advantage in [0, 1] that no adversary exceeds in telling two worlds apart, by a theorem whose conditions the suite
+        meets at these settings; None if there is no such theorem. The claim of kind `certified` holds the measurements to it."""
+        return None
+
     def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models. A model must not depend on those beside it."""
         raise NotImplementedError

@@ -20,6 +20,9 @@ class Scratch(Defence):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the rows that come from the model's own draw S_0."""
 
+    def certificate(self, settings: Scratch.Settings) -> float | None:
+        return 0.0 if settings.rehearsal == 0.5 else None  # docs/method.md, "Why scratch is at chance"
+
     def apply(self, owner: Owner, settings: Scratch.Settings) -> Population:
         return owner.train(mixture(owner, settings.rehearsal))[0]
 

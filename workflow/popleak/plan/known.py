@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..config import papers
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask
 from ..core import plugins
 from ..defences.base import TuneSettings
+from ..steps.papers import Paper
 from ..steps.tables.leakage import Data
 from ..steps.tables.placebo import Copy
 from ..steps.tables.sensitivity import Tuning
@@ -34,6 +36,24 @@ class Known:
     @property
     def seed(self) -> int:
         return self.experiment.seed
+
+    @property
+    def paper(self) -> Paper:
+        return papers.load(self.experiment.paper)
+
+    @property
+    def literal_share(self) -> float:
+        """Share of models that may break the literal bound, as the paper's claim on it says."""
+        shares = [claim.share for claim in self.paper.claims if claim.kind == "literal-bound" and claim.share]
+        return shares[0] if shares else 0.05
+
+    @property
+    def certificates(self) -> Mapping[str, Mapping[str, float]]:
+        """Advantages that a theorem allows, of the defences that have one."""
+        return {
+            task.id: {one.id: bound for one in task.defences if (bound := _certificate(one)) is not None}
+            for task in self.given
+        }
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -130,6 +150,11 @@ def swept(experiment: Experiment, task: ResolvedTask) -> bool:
     """Return whether a task has a fine-tuning defence at more than one setting."""
     kinds = [one.kind for one in tuned(experiment, task).values()]
     return len(set(kinds)) < len(kinds)
+
+
+def _certificate(defence: ResolvedChoice) -> float | None:
+    plugin = plugins.load("defences", defence.name)
+    return plugin.certificate(plugin.Settings(**defence.settings))
 
 
 def _kind(defence: ResolvedChoice) -> str:

@@ -175,7 +175,7 @@ def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
     claims = tables.table("claims")
     if claims is None:
         return []
-    small = claims[(claims["claim"] == "C2") & (claims["verdict"] == HOLDS)]
+    small = claims[(claims["kind"] == "gap-small") & (claims["verdict"] == HOLDS)]
     rows = select.among(best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
     if rows.empty:
         return []

@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
-from ..config import experiment
+from ..config import experiment, papers
 from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
+from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..store import schema
 from .words import cell
 
@@ -21,7 +22,7 @@ NOTE = "<!-- written by `make docs` from the code: edit the code -->"
 
 def pages() -> dict[str, str]:
     """Return the pages' texts by file name."""
-    return {"config.md": _config(), "tables.md": _tables(), "plugins.md": _plugins()}
+    return {"config.md": _config(), "tables.md": _tables(), "plugins.md": _plugins(), "claims.md": _claims()}
 
 
 def write(folder: Path) -> None:
@@ -183,3 +184,58 @@ def _plugins() -> str:
             if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
                 parts.append(_fields(plugin.Settings))
     return "\n\n".join(parts) + "\n"
+
+
+def _claims() -> str:
+    parts = [
+        "# Claims",
+        NOTE,
+        _wrapped(
+            "The claims of a paper are data: one YAML file a paper, in `workflow/popleak/papers`. An experiment names its paper in the key "
+            "`paper`. A file of your own is named by its path, for example `paper: claims/second-paper.yaml`. The public table "
+            "[`claims`](tables.md#claimsparquet) has one verdict for each claim and task, or for each claim, task, pair of worlds and "
+            "defence. It explains each in a paragraph for readers without statistics. Where a verdict is `cannot tell`, it says how many pool "
+            "splits would decide it."
+        ),
+        _wrapped(
+            "A file has a `title`, a `reference` and a list of `claims`. A claim has an `id`, a `kind` (below), a `source` (`paper` or "
+            f"`ours`), a `statement`, and `plain`: texts by part ({', '.join(f'`{one}`' for one in SAID)}). The first two are always needed. The text "
+            "of a verdict is added if there is one. A name in braces, such as `{defence}`, stands for what was found; each kind knows its own "
+            "names. `datasets` limits a claim to some datasets. A mistake is refused in one line before any job starts."
+        ),
+        "\n".join(
+            [
+                "| kind | holds if | needs | names |",
+                "| --- | --- | --- | --- |",
+                *[
+                    f"| `{kind}` | {cell(needs.about)} | {_code(needs.fields) or 'nothing'} | {_code(needs.names)} |"
+                    for kind, needs in KINDS.items()
+                ],
+            ]
+        ),
+    ]
+    for name in papers.names():
+        paper = papers.load(name)
+        parts += [f"## `{name}`", _wrapped(f"{paper.title} ({paper.reference}).")]
+        lines = [
+            f"| {one.id} | {one.source} | `{one.kind}` | {cell(one.statement)} | {_values(one)} |"
+            for one in paper.claims
+        ]
+        parts.append(
+            "\n".join(["| id | source | kind | statement | with |", "| --- | --- | --- | --- | --- |", *lines])
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _code(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{one}`" for one in names)
+
+
+def _values(claim: Claim) -> str:
+    """Return what a claim states beside its texts."""
+    given = {name: getattr(claim, name) for name in ("datasets", *CHOICES)}
+    return cell("; ".join(f"{name} {_plainly(value)}" for name, value in given.items() if value not in ((), None)))
+
+
+def _plainly(value: object) -> str:
+    return ", ".join(f"{one}" for one in value) if isinstance(value, tuple) else f"{value:g}"

@@ -60,7 +60,7 @@ be less than {{ margin }} of accuracy, twice that of advantage. The suite is neu
 </tr></thead>
 <tbody>{% for row in claim.rows %}<tr><td>{{ row.task }}</td><td>
 <span class="badge {{ row.kind }}">{{ row.sign }} {{ row.verdict }}
-</span></td><td>{{ row.evidence }}</td><td class="n">{{ row.interval }}</td><td class="n">{{ row.n }}</td></tr>
+</span></td><td>{% if row.plain %}{{ row.plain }}<br>{% endif %}<small>{{ row.evidence }}</small></td><td class="n">{{ row.interval }}</td><td class="n">{{ row.n }}</td></tr>
 {% endfor %}</tbody></table></div>
 {% else %}<p>No claim was judged.</p>{% endfor %}
 </section>

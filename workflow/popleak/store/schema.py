@@ -454,7 +454,7 @@ PROXIES = (
     Column("high", "double", "95 % interval"),
 )
 CLAIMS = (
-    Column("claim", "string", "C1 to C8, and C2s"),
+    Column("claim", "string", "id of the claim in the file of its paper: C1 to C9, and C2s"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
     Column("verdict", "string", "holds, fails, cannot tell or not applicable; for C6 no material difference too"),
     Column("statement", "string", "the claim in words"),
@@ -466,6 +466,16 @@ CLAIMS = (
     Column("low", "double", "95 % interval of the deciding figure"),
     Column("high", "double", "95 % interval of the deciding figure"),
     Column("n", "int64", "models behind the figure"),
+    Column("kind", "string", "how the claim is judged (docs/claims.md)"),
+    Column("source", "string", "paper: the paper claims it; ours: we add it"),
+    Column("plain", "string", "the verdict in a paragraph for readers without statistics"),
+    Column("splits", "int64", "pool splits behind the figure; null for the witness"),
+    Column(
+        "splits_needed",
+        "int64",
+        "pool splits, each with as many models as now, that would decide the claim with power 0.8 if the figures stay what they are; null "
+        "where the verdict is not `cannot tell`, or where more models alone would not decide it",
+    ),
     Column(
         "model",
         "string",

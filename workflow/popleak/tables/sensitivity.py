@@ -22,8 +22,9 @@ from ..steps.tables.sensitivity import Table
 from ..store import schema
 from ..store.plain import by_group, plain
 from . import as_arrow
+from ._judges.limits import SMALLEST_CELL, literal
 from ._victims import DIVERGED
-from .claims import SMALLEST_CELL, literal, with_status
+from .claims import with_status
 
 GAME = ["task", "model", "protocol", "ratio_0", "ratio_1"]
 CELL = [*GAME, "defence"]
@@ -31,7 +32,8 @@ CHANGE = (-1.0, 1.0)
 NAMED = {"accuracy": "named", "accuracy_low": "named_low", "accuracy_high": "named_high"}
 DIFFERENCE = [f"difference_vs_control{end}" for end in ("", "_low", "_high")]
 OF_LEAKAGE = [*DIFFERENCE, "p_vs_control", "p_vs_control_holm", "verdict_vs_control"]
-CLAIMS = ("C2", "C5", "C6")
+CLAIMS = {"gap-small": "c2", "eo-falls": "c5", "less-than-control": "c6"}
+"""Columns of the verdicts, by kind of claim. Of several claims of a kind the paper's first counts."""
 
 
 def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
@@ -51,7 +53,7 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
             {
                 **dict(zip(CELL, key, strict=True)), "ratio_mode": settings.ratio_modes[task], **dataclasses.asdict(arm),
                 **_means(part, settings.tau), **_lambda(part, arm.eo_weight), **leak.get(key, {}), **judged.get(key, {}),
-                "c3": literal(limits[key])[0].word if key in limits else None,
+                "c3": literal(limits[key], settings.literal_share)[0].word if key in limits else None,
                 "balanced_task": settings.balanced.get(task),
             }
         )  # fmt: skip
@@ -95,10 +97,10 @@ def _leak(leakage: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
 
 def _judged(claims: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
     """Return the words of the claims on one defence and pair of worlds, by cell."""
-    kept = claims[claims["claim"].isin(CLAIMS) & claims["defence"].notna()]
-    wide = kept.pivot(index=CELL, columns="claim", values="verdict").reindex(columns=CLAIMS)
-    wide = wide.astype(object).where(wide.notna(), None).rename(columns=str.lower).reset_index()
-    return _by_cell(wide, [name.lower() for name in CLAIMS])
+    kept = claims[claims["kind"].isin(CLAIMS) & claims["defence"].notna()].drop_duplicates([*CELL, "kind"])
+    wide = kept.pivot(index=CELL, columns="kind", values="verdict").reindex(columns=CLAIMS)
+    wide = wide.astype(object).where(wide.notna(), None).rename(columns=CLAIMS).reset_index()
+    return _by_cell(wide, [*CLAIMS.values()])
 
 
 def _by_cell(frame: pd.DataFrame, columns: list[str]) -> dict[tuple, dict[str, Any]]:

@@ -24,10 +24,11 @@ class Tuning:
 @dataclass(frozen=True, kw_only=True)
 class Table(TableStep):
     """By task: its fine-tuning defences by id, how its ratios are drawn, and the same task with equal label rates, where there is
-    one."""
+    one. literal_share: of models that may break the literal bound."""
 
     reads: ClassVar[tuple[str, ...]] = ("models", "leakage", "bounds", "claims")
     arms: Mapping[str, Mapping[str, Tuning]]
     ratio_modes: Mapping[str, str]
     balanced: Mapping[str, str]
+    literal_share: float
     tau: float

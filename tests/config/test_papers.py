@@ -1,0 +1,86 @@
+"""A paper's claims as a file: what is read, and what is refused in one line."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+import popleak.steps.papers as kinds
+from popleak.config import papers
+from popleak.core.errors import PopleakError
+from popleak.tables._judges import JUDGES
+
+OURS = papers.FOLDER / "fair-finetuning.yaml"
+
+
+def raw() -> dict:
+    return yaml.safe_load(OURS.read_text(encoding="utf-8"))
+
+
+def written(folder, content) -> str:
+    path = folder / "second.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return str(path)
+
+
+def test_the_paper_has_the_claims_of_the_method():
+    paper = papers.load("fair-finetuning")
+    assert [claim.id for claim in paper.claims] == ["C1", "C2", "C2s", "C3", "C4", "C5", "C6", "C7", "C8", "C9"]
+    assert {claim.id for claim in paper.claims if claim.source == "paper"} == {"C1", "C2", "C2s", "C3", "C5", "C8"}
+
+
+def test_every_kind_has_a_judge():
+    assert set(JUDGES) | {"witness"} == set(kinds.KINDS)
+
+
+def test_every_verdict_of_every_claim_has_a_sentence():
+    """A verdict without one would leave a paragraph that measures and concludes nothing."""
+    for claim in papers.load("fair-finetuning").claims:
+        wanted = {"holds", "fails", "cannot tell"} - ({"fails"} if claim.kind == "witness" else set())
+        assert wanted <= set(claim.plain), claim.id
+
+
+def test_a_paper_of_a_users_own(tmp_path):
+    found = raw()
+    found["claims"] = [one for one in found["claims"] if one["id"] == "C2"]
+    found["claims"][0] |= {"id": "gap", "share": 0.9}
+    (claim,) = papers.load(written(tmp_path, found)).claims
+    assert (claim.id, claim.share, claim.kind) == ("gap", 0.9, "gap-small")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "gap-tiny"}, "'gap-tiny'"),
+        ({"limits": 3}, "unknown key 'claims.1.limits'"),
+        ({"share": None}, "claim C2: kind gap-small needs `share`"),
+        ({"share": 1.5}, "claim C2: share must lie between 0 and 1, not 1.5"),
+        ({"forms": ["balanced"]}, "claim C2: kind gap-small does not know `forms`: leave it out"),
+        (
+            {"statement": "{defense} works"},
+            "claim C2: statement: unknown name {defense}: kind gap-small knows defence, ",
+        ),
+        ({"statement": "{defence.__class__} works"}, None),
+        ({"plain": {"asks": "a"}}, "claim C2: plain: `measured` is missing"),
+        ({"plain": {"asks": "a", "measured": "b", "hold": "c"}}, "claim C2: plain: unknown part 'hold'"),
+        ({"id": "C1"}, "claims: two have the id C1"),
+        ({3: 4}, "unknown key 'claims.1.3'"),
+    ],
+)
+def test_mistakes_are_refused_in_one_line(tmp_path, change, said):
+    found = raw()
+    found["claims"][1] |= change
+    name = written(tmp_path, found)
+    if said is None:  # what is no name is text: nothing is looked up in it
+        assert papers.load(name).claims[1].say("statement", {}) == change["statement"]
+        return
+    with pytest.raises(PopleakError) as error:
+        papers.load(name)
+    assert said in str(error.value) and str(error.value).startswith(name) and "\n" not in str(error.value)
+
+
+def test_a_paper_that_is_not_there():
+    with pytest.raises(PopleakError, match="'fair' is none of fair-finetuning"):
+        papers.load("fair")
+    with pytest.raises(PopleakError, match=r"nowhere\.yaml: cannot be read"):
+        papers.load("nowhere.yaml")

@@ -1,0 +1,148 @@
+"""A paper's claims as data: what is claimed, how each claim is judged, and what is said of the outcome.
+
+A file of `popleak/papers` (or a user's own) holds one paper. `config.papers` reads it, the step of the table `claims` carries it, and
+`tables/_judges` has a function for each kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ..core.errors import PopleakError
+
+Kind = Literal[
+    "gap-falls", "gap-small", "gap-small-everywhere", "literal-bound", "proven-bounds", "eo-falls", "less-than-control",
+    "eo-follows", "witness", "certified",
+]  # fmt: skip
+Source = Literal["paper", "ours"]
+SAID = ("asks", "measured", "holds", "fails", "no material difference", "cannot tell", "not applicable")
+"""Parts of a claim's plain text: the question, what was measured, and one sentence for each verdict."""
+IDLE = "There is nothing to compare here, so the claim says nothing."
+NAME = re.compile(r"\{(\w*)\}")
+
+
+class Needs(NamedTuple):
+    """What a claim of one kind must state beside its texts, and the names that its texts may use."""
+
+    about: str
+    fields: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+KINDS: Mapping[str, Needs] = {
+    "gap-falls": Needs(
+        "the mean accuracy gap lies within `before` without a defence and below `limit` after it, in every direction of pure groups",
+        ("defences", "before", "limit"), ("defence", "before", "after"),
+    ),
+    "gap-small": Needs(
+        "the accuracy gap is below tau in more than `share` of the models, each pair of worlds by itself",
+        ("defences", "share"), ("defence", "tau", "tau_points", "game", "share", "share_before"),
+    ),
+    "gap-small-everywhere": Needs(
+        "the mean accuracy gap is below tau in every setting", ("defences",), ("defence", "tau", "tau_points", "gaps"),
+    ),
+    "literal-bound": Needs(
+        "at most `share` of the models break the literal bound beyond the bootstrap's limits, and most keep it",
+        ("share",), ("share", "share_kept"),
+    ),
+    "proven-bounds": Needs(
+        "at most `share` of the models break each of the `forms` of the bound", ("share", "forms"), ("share",),
+    ),
+    "eo-falls": Needs(
+        "the defence lowers Delta_EO below that of the model without a defence, each pair of worlds by itself",
+        ("defences",), ("defence", "game", "changes", "added"),
+    ),
+    "less-than-control": Needs(
+        "the best informed adversary's accuracy is lower than against the defence's control: the verdict of the table `leakage`",
+        ("defences",), ("defence", "control", "game", "accuracy", "chance", "change", "interval", "margin"),
+    ),
+    "eo-follows": Needs(
+        "wherever the label-balanced advantage falls, the weighted sum of the label-wise differences falls",
+        ("defences",), ("fell", "settings"),
+    ),
+    "witness": Needs("the tightness witness attains its bound", (), ("change",)),
+    "certified": Needs(
+        "no adversary exceeds the advantage that a theorem allows, for each defence that has a certificate",
+        (), ("defence", "certificate", "accuracy", "allowed", "margin"),
+    ),
+}  # fmt: skip
+CHOICES = ("defences", "before", "limit", "share", "forms")
+"""Fields that some kinds need and others do not know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim. statement: the public sentence. plain: its explanation for readers without statistics, in the parts of SAID.
+
+    datasets: those that it speaks of; none: all. defences: kinds of defences, `-rehearsal` of one that rehearses.
+    before (low, high), limit: accuracy gaps. share: of models, 0 to 1. forms: columns `<form>_holds` of the table `bounds`.
+    """
+
+    id: str
+    kind: Kind
+    source: Source
+    statement: str
+    plain: Mapping[str, str]
+    datasets: tuple[str, ...] = ()
+    defences: tuple[str, ...] = ()
+    before: tuple[float, float] | None = None
+    limit: float | None = None
+    share: float | None = None
+    forms: tuple[Literal["balanced", "corrected", "coupling"], ...] = ()
+
+    def say(self, part: str, names: Mapping[str, str]) -> str:
+        """Return a part of SAID, or the `statement`, with its names filled in."""
+        text = self.statement if part == "statement" else self.plain.get(part, IDLE if part == "not applicable" else "")
+        return NAME.sub(lambda found: names[found[1]], text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A paper and its claims, in the order in which they are shown."""
+
+    title: str
+    reference: str
+    claims: tuple[Claim, ...]
+
+
+def wrong(paper: Paper) -> Iterator[str]:
+    """Yield what is wrong with a paper's claims, a line each."""
+    if not paper.claims:
+        yield "claims: there is none"
+    ids = [claim.id for claim in paper.claims]
+    for name in dict.fromkeys(one for one in ids if ids.count(one) > 1):
+        yield f"claims: two have the id {name}: give each its own"
+    for claim in paper.claims:
+        yield from (f"claim {claim.id}: {problem}" for problem in _wrong(claim))
+
+
+def _wrong(claim: Claim) -> Iterator[str]:
+    needs = KINDS[claim.kind]
+    for name in CHOICES:
+        given = getattr(claim, name) not in ((), None)
+        if name in needs.fields and not given:
+            yield f"kind {claim.kind} needs `{name}`"
+        if given and name not in needs.fields:
+            yield f"kind {claim.kind} does not know `{name}`: leave it out"
+    if claim.share is not None and not 0 < claim.share < 1:
+        yield f"share must lie between 0 and 1, not {claim.share:g}"
+    if claim.before is not None and not claim.before[0] < claim.before[1]:
+        yield "before must be two numbers, the smaller first"
+    for part in sorted(set(claim.plain) - set(SAID)):
+        yield f"plain: unknown part {part!r}: the parts are {', '.join(SAID)}"
+    for part in [one for one in SAID[:2] if one not in claim.plain]:
+        yield f"plain: `{part}` is missing"
+    for part, text in {"statement": claim.statement, **claim.plain}.items():
+        unknown = [name for name in NAME.findall(text) if name not in needs.names]
+        if unknown:
+            yield f"{part}: unknown name {{{unknown[0]}}}: kind {claim.kind} knows {', '.join(needs.names)}"
+
+
+def check(paper: Paper, what: str) -> Paper:
+    """Return the paper. Raises PopleakError with the first thing that is wrong with it."""
+    for problem in wrong(paper):
+        raise PopleakError(f"{what}: {problem}")
+    return paper

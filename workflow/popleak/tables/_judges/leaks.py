@@ -1,0 +1,144 @@
+"""Judges of what adversaries achieve: against a defence and its control, and against a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...measures import deciding, paired
+from ...measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, LEVEL, LOWER, OPEN, Found, Verdict, lacking
+from ...steps.papers import Claim
+from ...store.plain import by_group
+from .._paired import GAME
+from .._victims import Victims
+from .evidence import Evidence, Outcome, game, percent, points, where
+
+CHANCE = 0.5
+
+
+def less_than_control(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
+    """Judge the best informed adversary against a defence and its no-EO control, same victims: the verdict of the table `leakage`.
+
+    One difference, judged once: the sentences of the report and that table say the same. Twice it is the advantage's. A difference
+    that is shown to be immaterial neither lowers the advantage nor contradicts a claim that gives no size: the word is its own.
+    """
+    best = _best(evidence)
+    for row in best[best["defence"].isin(evidence.of(claim.defences))].to_dict("records"):
+        defence, control = row["defence"], evidence.controls.get(row["defence"])
+        if control is None:
+            continue
+        keys = tuple(row[name] for name in GAME)
+        part = evidence.pairs[where(evidence.pairs, keys) & evidence.pairs["defence"].isin([defence, control])]
+        pair = Victims(part)
+        lost = len(pair.diverged(defence, control))
+        change, low, high = (row[f"difference_vs_control{end}"] for end in ("", "_low", "_high"))
+        found = Found(change, low, high, row["p_vs_control_holm"], row["victims"] - lost, row["splits"], lost)
+        twice = found._replace(value=2 * change, low=2 * low, high=2 * high)
+        word = {LOWER: HOLDS, HIGHER: FAILS}.get(row["verdict_vs_control"], row["verdict_vs_control"])
+        reason, tested = row["reason_vs_control"], ""
+        if word == IDLE:
+            why = "every EO term was vacuous" if pair.idle([defence, control]) else "all is equal to the last bit"
+            reason = f"the models are those of {control}: {why}"
+        elif row["p_vs_control"] == row["p_vs_control"]:
+            tested = f", twice that in advantage: {twice}; {_tests(row, found)}"
+        accuracy = _accuracy(row)
+        names = {
+            "defence": defence, "control": control, "game": game(keys), "accuracy": percent(accuracy.value),
+            "chance": percent(CHANCE), "change": points([change], signed=True), "margin": f"{100 * row['margin']:g}",
+            "interval": f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "unknown",
+        }  # fmt: skip
+        # a reason says that more models alone decide nothing
+        needs = np.nan if isinstance(reason, str) and reason else _needs(row, found, evidence.family)
+        yield Outcome(
+            Verdict(word, reason if isinstance(reason, str) else ""), names,
+            f"share named {accuracy}, minus control {found}{tested}", twice[1:3], part[part["defence"] == defence],
+            (*keys, defence), needs,
+        )  # fmt: skip
+
+
+def certified(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
+    """Judge the best informed adversary against what a theorem allows, in every pair of worlds of a defence together.
+
+    `fails` where the lower end of an interval, corrected (Bonferroni) for the pairs of worlds, is above (1 + certificate) / 2;
+    `holds` where all upper ends are below that by less than the margin.
+    """
+    best = _best(evidence)
+    for defence, certificate in evidence.certificates.items():
+        rows = best[best["defence"] == defence].to_dict("records")
+        if not rows:
+            continue
+        allowed = (1 + certificate) / 2
+        found = [_accuracy(row) for row in rows]
+        verdict = _within(found, allowed, evidence.margin)
+        lines = [
+            f"{game(tuple(row[name] for name in GAME))}: share named {one}"
+            for row, one in zip(rows, found, strict=True)
+        ]
+        highest = max((one.value for one in found if one.value == one.value), default=np.nan)
+        names = {
+            "defence": defence, "certificate": f"{certificate:g}", "accuracy": percent(highest),
+            "allowed": percent(allowed), "margin": f"{100 * evidence.margin:g}",
+        }  # fmt: skip
+        limit = allowed + evidence.margin
+        needs = [deciding.enough(one, -inf, limit) for one in found if not one.high < limit]
+        part = evidence.pairs[evidence.pairs["defence"] == defence]
+        ends = [end for one in found for end in one[1:3]]
+        yield Outcome(verdict, names, lines, ends, part, needs=max(needs, default=np.nan))
+
+
+def _within(found: list[Found], allowed: float, margin: float) -> Verdict:
+    reasons = [reason for one in found if (reason := lacking(one))]
+    if reasons:
+        return Verdict(OPEN, "; ".join(dict.fromkeys(reasons)))
+    normal = NormalDist()
+    wider = normal.inv_cdf(1 - LEVEL / 2 / len(found)) / normal.inv_cdf(1 - LEVEL / 2)
+    if any(one.value - wider * (one.value - one.low) > allowed for one in found):
+        return Verdict(FAILS)
+    return Verdict(HOLDS if all(one.high < allowed + margin for one in found) else OPEN)
+
+
+def _best(evidence: Evidence) -> pd.DataFrame:
+    table = evidence.leakage
+    return by_group(table[(table["adversary"] == "best") & (table["knowledge"] == "informed")])
+
+
+def _accuracy(row: Mapping[str, Any]) -> Found:
+    value, low, high = (row[f"accuracy{end}"] for end in ("", "_low", "_high"))
+    return Found(value, low, high, np.nan, row["victims"], row["splits"])
+
+
+def _needs(row: Mapping[str, Any], found: Found, family: int) -> float:
+    """Return the splits that decide, at the first and hardest of Holm's steps; family: tests among which it corrects."""
+    if not found.splits:
+        return np.nan
+    return deciding.difference(
+        found.value, spread=paired.Spread(row["sd_vs_control"], row["between_vs_control"]), margin=row["margin"],
+        per_split=found.models / found.splits, level=LEVEL / max(family, 1),
+    )  # fmt: skip
+
+
+def _tests(row: Mapping[str, Any], found: Found) -> str:
+    """Say what the tests of a difference in accuracy gave, and what difference this many victims and splits find."""
+    said = (
+        f"test of no difference: p = {row['p_vs_control']:.2g}, Holm-corrected {found.p:.2g}; test of equivalence, margin "
+        f"{row['margin']:g}: p = {row['p_equal_vs_control']:.2g}, Holm-corrected {row['p_equal_vs_control_holm']:.2g}"
+    )
+    least = paired.detectable(
+        victims=found.models, splits=found.splits, spread=paired.Spread(row["sd_vs_control"], row["between_vs_control"])
+    )
+    if least == least:
+        said += (
+            f"; smallest difference found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}"
+        )
+    return said
+
+
+def family(leakage: pd.DataFrame) -> int:
+    """Return how many differences the claim on controls tests in a whole experiment: the family among which Holm corrects."""
+    table = leakage[(leakage["adversary"] == "best") & (leakage["knowledge"] == "informed")]
+    return int(by_group(table)["p_vs_control"].notna().sum())

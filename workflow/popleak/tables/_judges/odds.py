@@ -1,0 +1,85 @@
+"""Judges of Equalized Odds: whether a defence lowers Delta_EO, and whether leakage follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+import numpy as np
+import pandas as pd
+
+from ...measures.verdicts import HOLDS, IDLE, OPEN, Verdict, below, lacking, together
+from ...steps.papers import Claim
+from ...store.plain import by_group
+from .._paired import GAME, TWICE, difference, lower_eo, plug_in
+from .._victims import CONSTANT, Victims
+from .evidence import SETTING, Evidence, Outcome, Part, decided, direction, game, having, needed, points
+
+SEVERAL = "squared differences of rates are of two classes, and this label has more: see delta_eo, delta_eo_floor and delta_eo_crossed in `models`"
+"""Why `eo-falls` is not judged."""
+
+
+def eo_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
+    """Judge Delta_EO after a defence, against none (the claim) and against the control (what the EO term adds)."""
+    for defence in evidence.of(claim.defences):
+        control = evidence.controls.get(defence)
+        for keys, part in having(evidence.pairs, defence, GAME):
+            lines, parts, extra = [], [], []
+            for world, one in part.groupby("world", sort=True):
+                verdict, change = lower_eo(one, defence, "none")
+                line = f"base in world {world}: minus none {change}"
+                pair = Victims(one)
+                if control:
+                    same = pair.idle([defence, control]) or pair.equal(defence, control)
+                    added = "the same models" if same else lower_eo(one, defence, control)[1]
+                    extra.append(0.0 if same else added.value)
+                    line += f", minus the no-EO control {control} {added}"
+                lines.append(f"{line}, plug-in {plug_in(one, defence)} against {plug_in(one, 'none')}")
+                same = change.models > 0 and Victims(one).equal(defence, "none")
+                word = Verdict(IDLE, "the models are those of none") if same else verdict
+                parts.append(Part(word, change, -inf, 0.0))
+            mine = part[part["defence"] == defence]
+            lines.append(
+                f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}, "
+                f"models that give one label to all {(mine['status'] == CONSTANT).mean():.2f}"
+            )
+            verdict, ends = decided([(one.verdict, one.found) for one in parts])
+            if mine["small_cells"].notna().any():
+                verdict, lines = Verdict(IDLE, SEVERAL), lines[-1:]
+            names = {
+                "defence": defence, "game": game(keys), "changes": points((one.found.value for one in parts), signed=True),
+                "added": f", and by {points(extra, signed=True)} points against {control}, which trains on the same rows" if control else "",
+            }  # fmt: skip
+            found = evidence.causal(defence, verdict)
+            needs = needed(parts) if found == verdict else np.nan
+            yield Outcome(found, names, lines, ends, mine, (*keys, defence), needs)
+
+
+def eo_follows(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
+    """Judge whether, whenever the label-balanced advantage falls on one half of the pool, the weighted sum falls on the other."""
+    table = by_group(evidence.bounds)
+    lines, parts, reasons, ends, counted = [], [], [], [], []
+    for defence in evidence.of(claim.defences):
+        for keys, part in having(table, defence, SETTING):
+            counted.append(part[part["defence"] == defence])
+            fell = difference(part, "adv_balanced_measured", defence, "none", TWICE)
+            reasons.append(lacking(fell))
+            if below(fell, 0.0).word != HOLDS:
+                continue
+            delta = difference(part, "weighted_delta", defence, "none")
+            parts.append(Part(below(delta, 0.0), delta, -inf, 0.0))
+            lines.append(f"{defence}, {direction(keys)}: advantage {fell}, weighted delta {delta}")
+            ends += [delta.low, delta.high]
+    if not counted:
+        return
+    lost = [reason for reason in reasons if reason]
+    untold = f"{len(lost)} of {len(reasons)} settings could not be judged"
+    if len(lost) == len(reasons):
+        verdict, lines = Verdict(OPEN, "; ".join(dict.fromkeys(lost))), ["no setting could be judged"]
+    elif parts:
+        verdict, lines = together(part.verdict for part in parts), [*lines, *([untold] if lost else [])]
+    else:
+        verdict = Verdict(OPEN, untold if lost else "")
+        lines = [f"the label-balanced advantage fell in no setting{' that could be judged' if lost else ''}"]
+    names = {"fell": str(len(parts)), "settings": str(len(reasons))}
+    yield Outcome(verdict, names, lines, ends, pd.concat(counted), needs=needed(parts))
