@@ -72,16 +72,28 @@ def of_options(
     task: str, *, ratios: Sequence[float] | None, controls: Mapping[str, str] | None, margin: float | None
 ) -> GameFacts:
     """Return the game of a stranger's models. Raises PopleakError for ratios that are none."""
+    if controls is not None and not isinstance(controls, Mapping):
+        raise PopleakError(f"controls: give by defence the one that it is compared with, not {controls!r}")
     told: dict[str, Any] = {"task": task, "controls": dict(controls or {})}
     if margin is not None:
         told["margin"] = margin
     if ratios is not None:
-        if len(ratios) != 2 or not all(0 <= one <= 1 for one in ratios):
-            raise PopleakError(f"ratios: give two shares of group 1 between 0 and 1, not {' '.join(map(str, ratios))}")
-        low, high = sorted(map(float, ratios))
+        shares = _shares(ratios)
+        low, high = sorted(shares)
         protocol = EQUAL if low == high else PURE if (low, high) == (0.0, 1.0) else RATIO
-        told |= {"ratios": tuple(map(float, ratios)), "protocol": protocol}
+        told |= {"ratios": shares, "protocol": protocol}
     try:
         return GameFacts.model_validate(told)
     except ValidationError as error:
         raise PopleakError(messages.line(error, GameFacts, "").removeprefix("config: ")) from None
+
+
+def _shares(ratios: Any) -> tuple[float, ...]:
+    """Return two shares of group 1. Raises PopleakError for anything else."""
+    try:
+        found = tuple(map(float, ratios))
+    except (TypeError, ValueError):
+        found = ()
+    if len(found) != 2 or not all(0 <= one <= 1 for one in found):
+        raise PopleakError(f"ratios: give two shares of group 1 between 0 and 1, not {ratios!r}")
+    return found

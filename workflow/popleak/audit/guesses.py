@@ -123,7 +123,7 @@ def _scores(table: Table) -> np.ndarray:
     values = table.columns["score"]
     found = np.full(len(values), np.nan)
     for i, value in enumerate(values.tolist()):
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             found[i] = float(value)
         if not np.isfinite(found[i]):
             raise PopleakError(
