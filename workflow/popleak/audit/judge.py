@@ -58,6 +58,10 @@ def judge(
     those of a run (docs/statistics.md). Raises PopleakError, in one line, for whatever is wrong in a table, and for a named attack that needs
     what is not there; one that nobody named is then left out, and `left_out` says why.
     """
+    if guesses is not None and not (
+        isinstance(guesses, Mapping) and all(one and isinstance(one, str) for one in guesses)
+    ):
+        raise PopleakError("guesses: give a mapping from each stranger's name to her table")
     given = {"ratios": ratios, "controls": controls, "margin": margin}
     lock = None if key is None else key_of(tabular.read(key, "key"))
     if guesses and lock is None:
