@@ -142,7 +142,7 @@ def test_shapes_that_do_not_fit_are_refused_by_both_backends_alike(backend):
             predict_rows(build, other, table, rows, backend=backend)
     with pytest.raises(ValueError, match="there is no model to train"):
         fit(build, table, rows[:0], seeds[:0], TRAINING, backend=backend)
-    with pytest.raises(PopleakError, match="0.9 of a model's 3 rows leaves none to train on"):
+    with pytest.raises(PopleakError, match=r"0\.9 of a model's 3 rows leaves none to train on"):
         fit(build, table, rows[:, :3], seeds, TRAINING.model_copy(update={"validation": 0.9}), backend=backend)
     assert predict_rows(build, begin[:0], table, rows[:1], backend=backend).shape == (0, rows.shape[1])
 
