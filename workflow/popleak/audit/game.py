@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -19,6 +19,9 @@ FACTS = "game"
 """Key of the game in the metadata of files that `popleak pack` writes."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class GameFacts(Settings):
     """One pair of worlds, and what the public tables say of it. What nobody knows of models of a stranger has no value."""
 
@@ -27,7 +30,7 @@ class GameFacts(Settings):
     pair: str = "pair"
     """Name of the pair of worlds."""
     protocol: str = PURE
-    ratios: tuple[float, float] = Field(default=(0.0, 1.0))
+    ratios: tuple[Share, Share] = (0.0, 1.0)
     """P(a = 1) in world 0 and in world 1."""
     poison: float = 0.0
     poison_group: int = 1
