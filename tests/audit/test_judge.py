@@ -331,6 +331,71 @@ def test_a_bad_option_is_one_line(files, capsys, words, message):
     assert (status, out, err.count("\n")) == (2, "", 1) and message in err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attacks": "kl"}, r"attacks: give a list of attacks, as in \['kl'\], not 'kl'"),
+        ({"attacks": []}, "attacks: the list is empty"),
+        ({"attacks": [5]}, "attacks: 5: an attack is a name"),
+        ({"attacks": [{"name": "kl", "settings": 5}]}, "attack 'kl': settings must be a mapping"),
+        ({"attacks": [{"name": "kl", "id": "best"}, "meta"]}, "'best' is the name of the best attack"),
+        ({"guesses": "eve.csv"}, "guesses: give a mapping from each stranger's name"),
+        ({"guesses": pd.DataFrame({"model": ["m0"], "guess": [0]}), "key": "k"}, "guesses: give a mapping"),
+        ({"guesses": {"": "eve.csv"}}, "guesses: give a mapping from each stranger's name"),
+        ({"ratios": 5}, "ratios: give two shares"),
+        ({"ratios": ("a", "b")}, "ratios: give two shares"),
+        ({"controls": "fft"}, "controls: give by defence"),
+        ({"controls": {"fft": "none"}}, "controls: no victim has the defence 'fft': choose from none"),
+        ({"controls": {"none": "fft"}}, "controls: no victim has the defence 'fft': choose from none"),
+    ],
+    ids=str,
+)
+def test_a_bad_argument_is_one_line(options, message):
+    with pytest.raises(PopleakError, match=message) as error:
+        judge(*forty.made(), **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda t: [1, 2], "a table is a path"),
+        (lambda t: t.to_numpy(), "a table is a path"),
+        (lambda t: {"role": "victim", "world": 0, "q": 0.5}, r"column 'role' must hold one value a row, .* shape \(\)"),
+        (lambda t: {**t, "q7": np.zeros((40, 2))}, r"column 'q7' must hold one value a row, .* shape \(40, 2\)"),
+        (lambda t: t.iloc[:0], "answers: has no rows"),
+        (change("q7", pd.NA), "row 4, column 'q7': no score"),
+        (lambda t: t.assign(split=t["split"].astype("Int64").where(t.index != 3)), "row 4, column 'split': empty"),
+        (change("world", pd.NA), "row 4, column 'world': empty"),
+        (lambda t: t.assign(world=[[0]] * 40), r"row 1, column 'world': \[0\]: give 0 or 1"),
+        (lambda t: t.assign(world=[np.zeros(2)] * 40), "row 1, column 'world': array"),
+        (lambda t: t.assign(split=[10**400] * 40), "row 1, column 'split': 1000"),
+        (lambda t: t.assign(q7=[10**400] * 40), "row 1, column 'q7': 1000"),
+    ],
+    ids=lambda one: None if callable(one) else one[:40],
+)
+def test_a_bad_frame_is_one_line(edit, message):
+    with pytest.raises(PopleakError, match=message) as error:
+        judge(edit(forty.made()[0]), attacks=["kl"])
+    assert "\n" not in str(error.value)
+
+
+def test_columns_of_nullable_types_are_read():
+    answers, points = forty.made()
+    assert judge(answers.convert_dtypes(), points, attacks=["kl"]).leakage.equals(
+        judge(answers, points, attacks=["kl"]).leakage
+    )
+
+
+def test_victims_that_all_diverged_are_not_taken_for_labels():
+    answers, points = forty.made()
+    victims = answers["role"] == "victim"
+    gone = answers.assign(status=np.where(victims, "diverged", "ok"))
+    gone.loc[victims, [name for name in answers if name.startswith("q")]] = np.nan
+    found = judge(gone, points)
+    assert "kl" not in found.left_out and set(found.leakage["accuracy"]) == {0.5}
+
+
 def test_nothing_to_judge(capsys):
     assert in_process(capsys, "judge")[::2] == (2, "popleak: nothing to judge: give answers, or a key and guesses\n")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -291,6 +292,30 @@ def test_a_damaged_key_is_refused(handed):
     key.write_bytes(bytes(data))
     with pytest.raises(PopleakError, match="damaged"):
         judge(key=key, guesses={"eve": path})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("world", 7, r"row 1, column 'world': 7: give 0 or 1"),
+        ("world", 1, "not the key as `popleak pack` wrote it"),
+        ("model", "v1", "not the key as `popleak pack` wrote it"),
+        ("defence", None, "not the key as `popleak pack` wrote it"),
+        (None, [5, -3], "was packed by another version"),
+    ],
+    ids=str,
+)
+def test_a_sealed_key_that_nobody_packed_is_one_line(handed, column, value, message):
+    _, key, _, path = handed
+    facts, table = store.facts(key), store.read(key).to_pandas()
+    if column is None:
+        facts = {**facts, "game": {**facts["game"], "ratios": value}}
+    else:
+        table[column] = value
+    store.write(key, pa.Table.from_pandas(table, preserve_index=False), facts)
+    with pytest.raises(PopleakError, match=message) as error:
+        judge(key=key, guesses={"eve": path})
+    assert "\n" not in str(error.value)
 
 
 # Which game.

@@ -122,6 +122,17 @@ def test_a_folder_above_that_others_may_write_to_is_not_trusted(tmp_path, monkey
             private._trusted(above / "cache")
 
 
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o077], ids=oct)
+def test_folders_that_are_made_on_the_way_are_trusted_whatever_the_umask(cache, tmp_path, monkeypatch, mask):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    before = os.umask(mask)
+    try:
+        private.write("a", b"machine code")
+    finally:
+        os.umask(before)
+    assert private.read("a") == b"machine code"
+
+
 def test_nothing_is_made_below_a_folder_of_others(cache, monkeypatch):
     monkeypatch.setattr(private, "_trusted", _refuse)
     private.write("a", b"machine code")

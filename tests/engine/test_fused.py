@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tiny
+from popleak.core.errors import PopleakError
 from popleak.core.seeds import derive, generator
 from popleak.engine import fit as engine
 from popleak.engine import tile
@@ -121,6 +122,29 @@ def test_what_the_loops_would_read_beyond_is_refused():
     three = Table.of(DATA.x, DATA.y, DATA.a * 2)
     with pytest.raises(ValueError, match="must be 0 or 1"):
         fit(Chain(SIDES[2]), three, rows, seeds, TRAINING, penalty=Penalty(1.0))
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_shapes_that_do_not_fit_are_refused_by_both_backends_alike(backend):
+    rows, seeds = population()
+    table, build = Table.of(DATA.x, DATA.y, DATA.a), Chain(SIDES[2])
+    begin = initial_weights(build, seeds)
+    wide = np.pad(begin, ((0, 0), (0, 1)))
+    for bad in (rows - 1000, rows + len(DATA.y)):
+        with pytest.raises(ValueError, match="row ids must lie in 0 to"):
+            fit(build, table, bad, seeds, TRAINING, backend=backend)
+        with pytest.raises(ValueError, match="row ids must lie in 0 to"):
+            predict_rows(build, begin, table, bad, backend=backend)
+    for other in (wide, begin[:, 1:]):
+        with pytest.raises(ValueError, match=r"weights of shape .*has [0-9]+$"):
+            fit(build, table, rows, seeds, TRAINING, start=other, backend=backend)
+        with pytest.raises(ValueError, match=r"weights of shape .*has [0-9]+$"):
+            predict_rows(build, other, table, rows, backend=backend)
+    with pytest.raises(ValueError, match="there is no model to train"):
+        fit(build, table, rows[:0], seeds[:0], TRAINING, backend=backend)
+    with pytest.raises(PopleakError, match=r"0\.9 of a model's 3 rows leaves none to train on"):
+        fit(build, table, rows[:, :3], seeds, TRAINING.model_copy(update={"validation": 0.9}), backend=backend)
+    assert predict_rows(build, begin[:0], table, rows[:1], backend=backend).shape == (0, rows.shape[1])
 
 
 @pytest.mark.parametrize("sides", SIDES, ids=str)

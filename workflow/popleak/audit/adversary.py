@@ -42,6 +42,8 @@ class Adversary:
 
     def __init__(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
         self.name, self.plugin = name, plugins.load("attacks", name)
+        if settings is not None and not isinstance(settings, Mapping):
+            raise PopleakError(f"attack {name!r}: settings must be a mapping of names to values, not {settings!r}")
         try:
             self.settings = self.plugin.Settings.model_validate(dict(settings or {}))
         except ValidationError as error:

@@ -49,9 +49,10 @@ class Models(NamedTuple):
         return tuple(sorted(found, key=lambda name: name != NONE))
 
     def access(self, role: str) -> str:
-        """Return what the answers of one role are: labels, if all are 0 or 1, else scores."""
+        """Return what the answers of one role are: labels, if there are some and all are 0 or 1, else scores."""
         scores = self.scores[self.of(role)]
-        return "labels" if np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all() else "scores"
+        given = scores[~np.isnan(scores)]
+        return "labels" if len(given) and np.isin(given, (0.0, 1.0)).all() else "scores"
 
     @property
     def splits(self) -> tuple[int, ...]:
@@ -260,7 +261,7 @@ def _numbers(table: Table, name: str) -> np.ndarray:
     for i in np.flatnonzero(~missing(values)).tolist():
         try:
             found[i] = float(values[i])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise PopleakError(
                 f"{table.place(i, name)}: {values[i]!r} is not a number: columns other than {', '.join(KEYS)} are query points"
             ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -19,6 +19,9 @@ FACTS = "game"
 """Key of the game in the metadata of files that `popleak pack` writes."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class GameFacts(Settings):
     """One pair of worlds, and what the public tables say of it. What nobody knows of models of a stranger has no value."""
 
@@ -27,7 +30,7 @@ class GameFacts(Settings):
     pair: str = "pair"
     """Name of the pair of worlds."""
     protocol: str = PURE
-    ratios: tuple[float, float] = Field(default=(0.0, 1.0))
+    ratios: tuple[Share, Share] = (0.0, 1.0)
     """P(a = 1) in world 0 and in world 1."""
     poison: float = 0.0
     poison_group: int = 1
@@ -72,16 +75,28 @@ def of_options(
     task: str, *, ratios: Sequence[float] | None, controls: Mapping[str, str] | None, margin: float | None
 ) -> GameFacts:
     """Return the game of a stranger's models. Raises PopleakError for ratios that are none."""
+    if controls is not None and not isinstance(controls, Mapping):
+        raise PopleakError(f"controls: give by defence the one that it is compared with, not {controls!r}")
     told: dict[str, Any] = {"task": task, "controls": dict(controls or {})}
     if margin is not None:
         told["margin"] = margin
     if ratios is not None:
-        if len(ratios) != 2 or not all(0 <= one <= 1 for one in ratios):
-            raise PopleakError(f"ratios: give two shares of group 1 between 0 and 1, not {' '.join(map(str, ratios))}")
-        low, high = sorted(map(float, ratios))
+        shares = _shares(ratios)
+        low, high = sorted(shares)
         protocol = EQUAL if low == high else PURE if (low, high) == (0.0, 1.0) else RATIO
-        told |= {"ratios": tuple(map(float, ratios)), "protocol": protocol}
+        told |= {"ratios": shares, "protocol": protocol}
     try:
         return GameFacts.model_validate(told)
     except ValidationError as error:
         raise PopleakError(messages.line(error, GameFacts, "").removeprefix("config: ")) from None
+
+
+def _shares(ratios: Any) -> tuple[float, ...]:
+    """Return two shares of group 1. Raises PopleakError for anything else."""
+    try:
+        found = tuple(map(float, ratios))
+    except (TypeError, ValueError):
+        found = ()
+    if len(found) != 2 or not all(0 <= one <= 1 for one in found):
+        raise PopleakError(f"ratios: give two shares of group 1 between 0 and 1, not {ratios!r}")
+    return found

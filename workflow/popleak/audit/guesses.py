@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -34,8 +35,15 @@ def key_of(table: Table) -> Key:
     facts = of_file(table)
     if facts is None or set(table.columns) != set(KEY_COLUMNS):
         raise PopleakError(f"{table.name}: not a key: `popleak pack` writes one next to the folder that it packs")
-    number = {name: whole(table, name, None) for name in ("split", "world", "model_index")}
+    number = {
+        name: whole(table, name, (0, 1) if name == "world" else None) for name in ("split", "world", "model_index")
+    }
     text = {name: words(table.columns[name]) for name in ("model", "defence", "status")}
+    wrong = [name for name, column in text.items() if any(one is None for one in column.tolist())]
+    worlds = Counter(zip(text["defence"].tolist(), number["split"].tolist(), number["world"].tolist(), strict=True))
+    uneven = any(worlds[defence, split, 1 - world] != count for (defence, split, world), count in worlds.items())
+    if wrong or uneven or len(set(text["model"].tolist())) < table.rows:
+        raise PopleakError(f"{table.name}: not the key as `popleak pack` wrote it: give the file that it wrote")
     return Key(
         text["model"], text["defence"], number["split"], number["world"], number["model_index"],
         text["status"] == STATUS[1], facts,
@@ -123,7 +131,7 @@ def _scores(table: Table) -> np.ndarray:
     values = table.columns["score"]
     found = np.full(len(values), np.nan)
     for i, value in enumerate(values.tolist()):
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             found[i] = float(value)
         if not np.isfinite(found[i]):
             raise PopleakError(

@@ -58,6 +58,10 @@ def judge(
     those of a run (docs/statistics.md). Raises PopleakError, in one line, for whatever is wrong in a table, and for a named attack that needs
     what is not there; one that nobody named is then left out, and `left_out` says why.
     """
+    if guesses is not None and not (
+        isinstance(guesses, Mapping) and all(one and isinstance(one, str) for one in guesses)
+    ):
+        raise PopleakError("guesses: give a mapping from each stranger's name to her table")
     given = {"ratios": ratios, "controls": controls, "margin": margin}
     lock = None if key is None else key_of(tabular.read(key, "key"))
     if guesses and lock is None:
@@ -83,6 +87,7 @@ def _judged(
 ) -> Judgement:
     """Return what our adversaries, and strangers who guessed, make of the answers in `table` to the query points `asked`."""
     facts, models = _facts(table, lock, given), _models(table, lock)
+    _check_controls(facts, models)
     sets, known = points_of(asked, models)
     adversaries = chosen(attacks)
     parts, left_out = _played(adversaries, models, facts, sets, known)
@@ -139,6 +144,14 @@ def _facts(table: tabular.Table, lock: Key | None, given: Mapping[str, Any]) -> 
     if facts is not None:
         return _settled(facts, given, "the packed game")
     return of_options(table.path.stem if table.path else table.name, **given)
+
+
+def _check_controls(facts: GameFacts, models: Models) -> None:
+    """Raise PopleakError for a control of a defence, or a control itself, that no victim has: no difference would be reported."""
+    there = models.defences("victim")
+    for name in (name for pair in facts.controls.items() for name in pair):
+        if name not in there:
+            raise PopleakError(f"controls: no victim has the defence {name!r}: choose from {', '.join(there)}")
 
 
 def _settled(facts: GameFacts, given: Mapping[str, Any], where: str) -> GameFacts:

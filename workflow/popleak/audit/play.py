@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ..core.seeds import derive
 from ..steps.attack import Judging
 from ..steps.games import Pair
 from ..store.answers import Answers, Points
+from ..tables.leakage import BEST
 from ..threat.play import play as judged
 from .adversary import Adversary, accesses
 from .answers import NONE, Models
@@ -33,16 +34,20 @@ class Chosen(NamedTuple):
 def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> list[Chosen]:
     """Return the attacks that are named, or all that see answers but for reference lines.
 
-    attacks: names, `attack(...)`s, or mappings with `name`, `settings` and `id`, as in a config. Raises PopleakError for one that is not known, and for
-    two of one id.
+    attacks: names, `attack(...)`s, or mappings with `name`, `settings` and `id`, as in a config. Raises PopleakError for one that is not known, for
+    two of one id, and where none is named.
     """
     if attacks is None:
         every = [Adversary(name) for name in plugins.names("attacks")]
         able = [one for one in every if accesses(one.plugin)[0].shown_by and not one.plugin.reference]
         return [Chosen(one.name, one, False) for one in able]
+    if isinstance(attacks, (str, Mapping, Adversary)) or not isinstance(attacks, Iterable):
+        raise PopleakError(f"attacks: give a list of attacks, as in ['kl'], not {attacks!r}")
     found: dict[str, Chosen] = {}
     for given in attacks:
         told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
+        if not isinstance(told, (Mapping, Adversary)):
+            raise PopleakError(f"attacks: {given!r}: an attack is a name, `attack(...)`, or a mapping with a name")
         if isinstance(told, Adversary):
             one = Chosen(told.name, told, True)
         else:
@@ -52,7 +57,11 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
             one = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
         if one.id in found:
             raise PopleakError(f"attacks: {one.id!r} appears twice: give one of them another id")
+        if one.id == BEST:
+            raise PopleakError(f"attacks: {BEST!r} is the name of the best attack in the tables: choose another id")
         found[one.id] = one
+    if not found:
+        raise PopleakError("attacks: the list is empty: name an attack, or leave it out for all that the answers allow")
     return list(found.values())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
@@ -18,8 +19,6 @@ from ..store import arrays, seal
 from ..store import parquet as store
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     Source: TypeAlias = str | Path | pd.DataFrame | Mapping[str, Any]
 
 
@@ -51,13 +50,24 @@ def read(source: Source, name: str) -> Table:
     """Return a table. name: what messages call a table that is no file. Raises PopleakError for a file that is none."""
     if isinstance(source, (str, Path)):
         return _file(Path(source))
-    given = {str(key): source[key] for key in source}
+    if not isinstance(source, (pd.DataFrame, Mapping)):
+        raise PopleakError(
+            f"{name}: a table is a path of a .csv or .parquet, a DataFrame or a mapping of arrays, not {type(source).__name__}"
+        )
+    given = {str(key): np.asarray(source[key]) for key in source}
     if len(given) != len(list(source)):
         raise PopleakError(f"{name}: two columns have the same name: rename one")
-    columns = {key: _plain(np.asarray(values)) for key, values in given.items()}
+    for key, values in given.items():
+        if values.ndim != 1:
+            raise PopleakError(
+                f"{name}: column {key!r} must hold one value a row, not an array of shape {values.shape}"
+            )
+    columns = {key: _plain(values) for key, values in given.items()}
     sizes = {len(values) for values in columns.values()}
     if len(sizes) != 1:
-        raise PopleakError(f"{name}: columns must have the same length, and at least one row")
+        raise PopleakError(f"{name}: columns must have the same length, and there must be one")
+    if 0 in sizes:
+        raise PopleakError(f"{name}: has no rows: give a table with rows")
     return Table(name, columns, sizes.pop(), {}, None, 1)
 
 
@@ -112,13 +122,19 @@ def _plain(values: np.ndarray) -> np.ndarray:
     """Return numbers as they are, truth values as 0 and 1, all else as objects."""
     if values.dtype.kind == "b":
         return values.astype(np.int64)
-    return values if values.dtype.kind in "iuf" else np.array(values.tolist(), dtype=object)
+    if values.dtype.kind in "iuf":
+        return values
+    found = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values.tolist()):  # one by one: a value may be a list, which is refused where it is read
+        found[i] = value
+    return found
 
 
 def missing(values: np.ndarray) -> np.ndarray:
     """Return where there is no value (n,) bool."""
     if values.dtype == object:
-        return np.array([value is None or value != value or value == "" for value in values], dtype=bool)
+        blank = np.array([isinstance(value, str) and not value for value in values], dtype=bool)
+        return blank | np.asarray(pd.isna(values), dtype=bool)
     return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
 
 
@@ -130,7 +146,9 @@ def words(values: np.ndarray) -> np.ndarray:
             for value in values.tolist()
         ]
     else:
-        told = [None if value is None or value != value or value == "" else str(value) for value in values.tolist()]
+        told = [
+            None if gone else str(value) for value, gone in zip(values.tolist(), missing(values).tolist(), strict=True)
+        ]
     return np.array(told, dtype=object)
 
 
@@ -151,7 +169,7 @@ def whole(table: Table, name: str, allowed: tuple[int, ...] | None, *, empty: in
             continue
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if not number.is_integer() or abs(number) > 2**53 or (allowed and number not in allowed):
             raise PopleakError(f"{table.place(i, name)}: {value!r}: give {told}")

@@ -72,7 +72,9 @@ def _opened(*, make: bool) -> Iterator[int]:
     if make:
         above = next(parent for parent in path.parents if parent.exists())
         _trusted(above)  # before anything is made there
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in (*reversed(path.relative_to(above).parents), path.relative_to(above)):
+            # each this user's alone: by the umask of many systems the group could write to those above, and none would be trusted
+            (above / one).mkdir(mode=0o700, exist_ok=True)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         if not _own(os.fstat(handle)):

@@ -248,11 +248,12 @@ def fit(
     fine-tuning of one model differ; stack, threads, device, backend: a matter of speed and memory (on a GPU `stack` is what fits);
     objective: row weights, other targets, a mask, clipping and noise, of all K models on all n rows, those among them that validation
     holds out. A learning rate or a number of epochs of one's own is a `training` of one's own.
-    Raises ValueError if shapes disagree, for row ids beyond the table, labels that are not 0..C-1, or for a device that is not there;
+    Raises ValueError if shapes disagree, where there is no model, for row ids beyond the table, labels that are not 0..C-1, or for a device that is not there;
     PopleakError in one line where the backend or the module cannot do what is asked.
     """
     models, classes = len(seeds), form_of(build).classes
-    _check_models(models, rows, start)
+    _check_models(models, rows, start, training)
+    _check_rows(table, rows, *([] if extra is None else [extra]))
     _check_labels(table, classes, penalty)
     objective.check(rows.shape, classes, penalty is not None)
     way = way_of(build, device, threads, backend, objective.wants())
@@ -279,11 +280,25 @@ def fit(
     return Fitted(*(np.concatenate([getattr(part, name) for part in parts]) for name in Fitted.__dataclass_fields__))
 
 
-def _check_models(models: int, rows: np.ndarray, start: np.ndarray | None) -> None:
-    """Raise ValueError unless seeds, rows and weights are of as many models."""
+def _check_models(models: int, rows: np.ndarray, start: np.ndarray | None, training: Training) -> None:
+    """Raise ValueError unless seeds, rows and weights are of as many models, at least one; PopleakError where it has no row to train on."""
     begun = models if start is None else len(start)
     if not len(rows) == begun == models:
         raise ValueError(f"{models} seeds, rows of {len(rows)} models, weights of {begun}")
+    if not models:
+        raise ValueError("there is no model to train")
+    count = rows.shape[1]
+    if count - round(training.validation * count) < 1:
+        raise PopleakError(
+            f"config: training.validation: {training.validation:g} of a model's {count} rows leaves none to train on: lower it, or raise `rows`"
+        )
+
+
+def _check_rows(table: Table, *rows: np.ndarray) -> None:
+    """Raise ValueError for ids of rows that the table has not."""
+    for some in rows:
+        if some.size and (some.min() < 0 or some.max() >= len(table.x)):
+            raise ValueError(f"row ids must lie in 0 to {len(table.x) - 1}, the rows of the table")
 
 
 def _check_labels(table: Table, classes: int, penalty: Penalty | None) -> None:
@@ -323,6 +338,7 @@ def predict_rows(
 ) -> np.ndarray:
     """Return scores (K, v) or (K, v, C) of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on (1, v); see
     `predict`."""
+    _check_rows(table, rows)
     way = way_of(build, device, threads, backend)
     way.ready(table.x.dtype, None)
     return scores(way.logits(table, weights, rows))

@@ -15,7 +15,7 @@ from .architecture import form_of
 from .eo import PenaltyState
 from .losses import Loss
 from .objective import DEFAULT, Objective
-from .single import SingleStack, activations, built, initial, mixes_rows, seeded
+from .single import SingleStack, activations, built, initial, mixes_rows, seeded, trained_and_state
 from .stack import LinearStack, VmapStack, stack_for
 
 SHARE = 0.5
@@ -36,6 +36,7 @@ class Stacked:
             torch.use_deterministic_algorithms(True)
         self.build, self.device, self.form = build, torch.device(device), form_of(build)
         self._tried: set[int] = set()
+        self._numbers: int | None = None
         self._made: LinearStack | VmapStack | SingleStack | None = None
         self._tables: dict[int, torch.Tensor] = {}
 
@@ -115,6 +116,7 @@ class Stacked:
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `Fused.train`. objective: of these models, on the rows that the feed orders."""
         models, features, engine = len(begin), self._features(table), self.engine(table)
+        self._check(begin)
         y, a = (torch.from_numpy(values).to(self.device) for values in (table.y, table.a))
         loss, cells = Loss(y, self.form.classes, objective, features.dtype), 2 * y + a
         weights = torch.tensor(begin, device=self.device)
@@ -160,6 +162,14 @@ class Stacked:
         vacuous = state.vacuous_share().cpu().numpy() if state is not None else np.zeros(models)
         return weights.cpu().numpy(), vacuous
 
+    def _check(self, weights: np.ndarray) -> None:
+        """Raise ValueError unless a model of the module has as many numbers as `weights` (K, P): of more, the first would be read."""
+        if self._numbers is None:
+            parts = trained_and_state(built(self.build))
+            self._numbers = sum(one.numel() for part in parts for one in part)
+        if weights.ndim != 2 or weights.shape[1] != self._numbers:
+            raise ValueError(f"weights of shape {weights.shape}: a model of this module has {self._numbers}")
+
     def _mask(self, objective: Objective, parameters: int, size: int) -> torch.Tensor | None:
         """Return which of the `size` trained numbers move; None: all."""
         if objective.mask is None:
@@ -172,8 +182,9 @@ class Stacked:
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
         """As `Fused.logits`; (K, m, C) for C > 2 classes."""
+        self._check(weights)
         features, parts, at = self._features(table), [], 0
-        while at < len(weights):
+        while at < max(len(weights), 1):  # of no model too: how many classes there are, only the module knows
             engine = self.engine(table)
             alone = engine.most == 1 or self.device.type == "cpu"
             cut = slice(at, at + (1 if alone else stack))
