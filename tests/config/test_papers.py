@@ -51,7 +51,7 @@ def test_a_paper_of_a_users_own(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"kind": "gap-tiny"}, "'gap-tiny'"),
+        ({"kind": "gap-tiny"}, '"gap-tiny" for the key'),
         ({"limits": 3}, "unknown key 'claims.1.limits'"),
         ({"share": None}, "claim C2: kind gap-small needs `share`"),
         ({"share": 1.5}, "claim C2: share must lie between 0 and 1, not 1.5"),
@@ -64,7 +64,7 @@ def test_a_paper_of_a_users_own(tmp_path):
         ({"plain": {"asks": "a"}}, "claim C2: plain: `measured` is missing"),
         ({"plain": {"asks": "a", "measured": "b", "hold": "c"}}, "claim C2: plain: unknown part 'hold'"),
         ({"id": "C1"}, "claims: two have the id C1"),
-        ({3: 4}, "unknown key 'claims.1.3'"),
+        ({3: 4}, "the key '3' is not text"),
     ],
 )
 def test_mistakes_are_refused_in_one_line(tmp_path, change, said):
