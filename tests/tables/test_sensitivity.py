@@ -12,6 +12,7 @@ import pytest
 import tiny
 import told
 from popleak.config import resolve as config
+from popleak.config import twins
 from popleak.core.errors import PopleakError
 from popleak.measures import intervals
 from popleak.store import schema
@@ -256,7 +257,7 @@ def test_a_twin_is_that_of_all_tasks_that_agree_with_it_and_none_of_two():
 def test_every_natural_task_of_the_shipped_experiment_has_its_twin():
     experiment = config.load(config.read(tiny.ROOT / "workflow" / "experiments" / "sensitivity.yaml"))
     names = ("adult-sex", "compas-race", "acs-income-sex", "lsac-race")
-    assert config.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}
+    assert twins.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}
 
 
 def test_what_rehearses_nothing_is_another_kind_to_the_claims():

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedTask, SettledTask
 from ..core import plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..config.resolved import ResolvedChoice, ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..engine.objective import Backend

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..config.resolve import ResolvedTask
+from ..config.resolved import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from . import cost, games, searches

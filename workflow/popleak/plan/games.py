@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..attacks.base import Game as Known
-from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask, access_of
+from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.worlds import World

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..attacks.base import Attack
-from ..config.resolve import ResolvedChoice
+from ..config.resolved import ResolvedChoice
 from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
 from ..core.settings import digest

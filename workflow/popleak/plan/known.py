@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..config import resolve as config
+from ..config import twins
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask
+from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of
 from ..core import plugins
 from ..defences.base import TuneSettings
 from ..steps.tables.leakage import Data
@@ -49,7 +50,7 @@ class Known:
 
     @property
     def balanced(self) -> Mapping[str, str]:
-        return config.balanced(self.given)
+        return twins.balanced(self.given)
 
     @property
     def controls(self) -> Mapping[str, Mapping[str, str]]:
@@ -72,15 +73,11 @@ class Known:
 
     @property
     def white_box(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            task.id: tuple(one.id for one in task.attacks if not config.access_of(one).black_box) for task in self.given
-        }
+        return {task.id: tuple(one.id for one in task.attacks if not access_of(one).black_box) for task in self.given}
 
     @property
     def without_models(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            task.id: tuple(one.id for one in task.attacks if not config.access_of(one).of_model) for task in self.given
-        }
+        return {task.id: tuple(one.id for one in task.attacks if not access_of(one).of_model) for task in self.given}
 
     @property
     def copies(self) -> Mapping[str, Copy]:
@@ -91,14 +88,14 @@ class Known:
 
     @property
     def data(self) -> Mapping[str, Data]:
-        twins = config.unseen(self.given)
+        without_attribute = twins.unseen(self.given)
         return {
             task.id: Data(
                 dataset=task.dataset,
                 attribute=sizes.attribute_name(task),
                 rows=task.rows,
                 attribute_in_features=task.attribute_in_features,
-                twin_task=twins.get(task.id),
+                twin_task=without_attribute.get(task.id),
             )
             for task in self.given
         }

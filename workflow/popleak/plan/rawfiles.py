@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.resolve import ResolvedTask
+from ..config.resolved import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..datasets._fetch import locate

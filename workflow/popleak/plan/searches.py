@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.resolve import ResolvedChoice, SettledTask
+from ..config.resolved import ResolvedChoice, SettledTask
 from ..core.worlds import World, order
 from ..datasets.base import Cells
 from .games import games_of, turned

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from ..config.resolve import ResolvedChoice
+from ..config.resolved import ResolvedChoice
 from ..core import plugins
 from ..core.protocols import ROLES, Role
 from ..core.worlds import World

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
 from . import query, split
+from ._counts import Pool, Said, Worlds, status
 from .train import Engine
 
 DRAWS = 400
@@ -43,105 +44,6 @@ MEASURED = (
     "small_cells",
 )  # fmt: skip
 """Columns of `models` that victims have and shadows do not; null are those that two classes alone, or more than two, have no value of."""
-
-
-class Pool(NamedTuple):
-    """A query pool of m rows, in random order, so that rows taken in turn are random halves.
-
-    rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None where the dataset knows none; weights
-    (m,): those that bring the groups to their shares in the dataset; halved (2, C, 2): how many rows, by half, label and group; unseen
-    (C, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
-    """
-
-    rows: np.ndarray
-    y: np.ndarray
-    a: np.ndarray
-    subgroup: np.ndarray | None
-    weights: np.ndarray
-    halved: np.ndarray
-    unseen: np.ndarray
-    classes: int = 2
-
-    @classmethod
-    def of(cls, rows: np.ndarray, records: Loaded, unseen: np.ndarray) -> Pool:
-        """Return the pool of these rows, in this order; unseen (N,) bool."""
-        y, a, second = records.y[rows], records.a[rows], records.subgroup
-        share, there = records.facts["group_share"], (a == 1).mean()
-        weights = np.where(a == 1, share / there, (1 - share) / (1 - there))
-        several, second = records.classes, None if second is None else second[rows]
-        free = np.bincount(2 * records.y[unseen].astype(int) + records.a[unseen], minlength=2 * several).reshape(-1, 2)
-        halves = bounds_finer.halved(y, a) if several == 2 else classes.halved(y, a, several)
-        return cls(rows, y, a, second, weights, halves, free, several)
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Rows by label and group, (2, 2)."""
-        return self.halved.sum(axis=0)
-
-
-class Said(NamedTuple):
-    """What K victims said of the rows of their pool: all that the columns of `models` and `bounds` are made of.
-
-    keys: columns of `models` that say who they are, each (K,); cells (K, 2, 2, 2, BINS) and groups: the counts of
-    `bounds_finer.score_cells` and, with a second attribute, of `group_cells`; of C > 2 classes cells (K, 2, C, 2, C) alone, those of
-    `classes.confusion`; auc, status (K,).
-    """
-
-    keys: dict[str, np.ndarray]
-    cells: np.ndarray
-    groups: np.ndarray | None
-    auc: np.ndarray
-    status: np.ndarray
-
-    @classmethod
-    def of(cls, keys: dict[str, np.ndarray], scores: np.ndarray, finite: np.ndarray, pool: Pool) -> Said:
-        """Return what K models with scores (K, m), or (K, m, C), said; finite (K,): all of a model's weights are finite."""
-        if pool.classes > 2:
-            unknown = np.full(len(scores), np.nan)
-            return cls(keys, classes.confusion(scores, pool.y, pool.a), None, unknown, status(scores, finite))
-        second = pool.subgroup
-        return cls(
-            keys,
-            bounds_finer.score_cells(scores, pool.y, pool.a),
-            None if second is None else bounds_finer.group_cells(scores, pool.y, pool.a, second)[0],
-            fairness.auc(scores, pool.y, weights=pool.weights),
-            status(scores, finite),
-        )
-
-    @classmethod
-    def together(cls, parts: Sequence[Said]) -> Said:
-        """Return the models of all parts, one part after another."""
-        keys = {name: np.concatenate([part.keys[name] for part in parts]) for name in parts[0].keys}
-        groups = None if parts[0].groups is None else np.concatenate([part.groups for part in parts])
-        cells, auc, status = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("cells", "auc", "status")
-        )
-        return cls(keys, cells, groups, auc, status)
-
-    @property
-    def positives(self) -> np.ndarray:
-        """Rows with hard label 1, by half, label and group: (K, 2, 2, 2)."""
-        return self.cells[..., bounds_finer.UPPER].sum(axis=4)
-
-
-class Worlds:
-    """The two worlds' joint laws P(y, a) (C, 2), from the dataset's own rates, and the natural share of group 1."""
-
-    def __init__(self, worlds: Sequence[World], mode: str, facts: Mapping[str, Any]) -> None:
-        self.share = facts["group_share"]
-        if "group_class_rates" in facts:
-            self.joints = [classes.joint(ratio=world.ratio, rates=facts["group_class_rates"]) for world in worlds]
-            return
-        rates = np.array(facts["group_label_rates"])
-        laws = [world.drawn(mode, facts["label_rate"]) for world in worlds]
-        self.joints = [
-            forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=rate) for ratio, mode, rate in laws
-        ]
-
-    def accuracies(self, positives: np.ndarray) -> np.ndarray:
-        """Return the accuracy (2, K) in each world of models with P(yhat = 1 | y, a) = positives (K, 2, 2)."""
-        right = np.stack([1 - positives[:, 0], positives[:, 1]], 1)
-        return np.stack([np.einsum("ya,kya->k", joint, right) for joint in self.joints])
 
 
 def run(
@@ -260,11 +162,6 @@ def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str,
         found = status(there.scores[mine], there.keys["finite"][mine])
         keys = {name: there.keys[name][mine] for name in names}
         yield {**keys, **{name: np.full(len(found), np.nan) for name in MEASURED}, "status": found}
-
-
-def status(scores: np.ndarray, finite: np.ndarray) -> np.ndarray:
-    """Return 'diverged', 'constant' or 'ok' for each model with scores (K, m) or (K, m, C); finite (K,): of its weights."""
-    return fairness.status(scores, finite) if scores.ndim == 2 else classes.status(scores, finite)
 
 
 def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:
