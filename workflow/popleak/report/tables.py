@@ -27,7 +27,7 @@ def _word(text: object) -> dict[str, Any]:
 
 
 def _said(verdict: object) -> dict[str, Any]:
-    """Return a verdict of the table `leakage`; `below` chance must not be read as safe."""
+    """Return a verdict of the table `leakage`; `below` is marked as reversed so that nobody reads it as safe."""
     return _word(
         "\u2013" if not isinstance(verdict, str) else "below: reversed" if verdict == verdicts.BELOW else verdict
     )
@@ -38,7 +38,7 @@ def _cell(text: str, value: Any) -> dict[str, Any]:
 
 
 def _value(row: Mapping[str, Any], name: str, digits: int = 3) -> dict[str, Any]:
-    """Return a number; with its interval where the row has one."""
+    """Return a number, with its interval if the row has one."""
     value = row[name]
     text = report_words.number(value, digits)
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
@@ -65,7 +65,7 @@ def _key_columns() -> list[dict[str, Any]]:
 
 
 def _table(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the table without those columns that say one thing in every row: model, poison, shadows, asked."""
+    """Return the table without the columns model, poison, shadows and asked if they hold one value in all rows."""
     titles = [column["title"] for column in table["columns"]]
     constant = {
         place for place, title in enumerate(titles)
@@ -107,7 +107,7 @@ LEAKAGE_WORDS = {
 
 
 def _known(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with the plain value where an axis is null, so that rows can be grouped and sorted by it."""
+    """Return the frame with default values for null axes, so that rows can be grouped and sorted by them."""
     frame = frame.assign(poison=frame["poison"].fillna(0.0))
     if "repeats" in frame:
         frame = frame.assign(
@@ -145,7 +145,7 @@ def leakage(frame: pd.DataFrame) -> dict[str, Any]:
         "Holm-corrected within two families of tests: primary, what claim C6 asks (the best informed adversary), and secondary, all other rows. The "
         f"verdicts rest on them: {_margin(frame)}. If neither of two accuracies differs from chance, there is no verdict on their difference. Below chance is reversed, so informative: "
         "inverting such answers makes them right that often. Control: the same defence without the fairness term; not applicable if it gives the "
-        "same models. Victims that diverged answer 0.5 to all and are in no difference. Click on a column's head to sort by it; hover over it "
+        "same models. Diverged victims answer 0.5 to every query and are excluded from differences. Click on a column header to sort by it; hover over it "
         "for its meaning."
     )
     return _table({"id": "leakage", "title": "Leakage", "note": note, "columns": columns, "rows": rows})
@@ -163,7 +163,7 @@ def placebos(frame: pd.DataFrame) -> dict[str, Any]:
         _column("accuracy", about["accuracy"]),
         _column("against chance", about["against_chance"], filtered=True),
         *(_column(name, about[name]) for name in ("lowest", "highest", "sd")),
-        _column("leave out 50 %", about["away_from_chance"]),
+        _column("exclude 50 %", about["away_from_chance"]),
         _column("the task's own", about["task_accuracy"]),
     ]
     rows = []
@@ -180,14 +180,14 @@ def placebos(frame: pd.DataFrame) -> dict[str, Any]:
             ]
         )  # fmt: skip
     note = (
-        "Undefended models with the group column permuted over the table: both worlds are then the same population, and what is read "
-        "beyond 50 % comes from this table's finite pools. In brackets: 95 % intervals. The row `all` sums up a task's permutations."
+        "Undefended models with the group column permuted over the table. Both worlds are then the same population, so any accuracy "
+        "other than 50 % comes from this table's finite pools. In brackets: 95 % intervals. The row `all` summarises a task's permutations."
     )
     return _table({"id": "placebo", "title": "Placebo", "note": note, "columns": columns, "rows": rows})
 
 
 def _margin(frame: pd.DataFrame) -> str:
-    """Say what the verdicts on a difference mean, with the margin of the table's rows."""
+    """Return a sentence on what the verdicts on a difference mean, with the margin of the table's rows."""
     known = frame["margin"].dropna()
     size = f"{findings.points(known.iloc[0])}, the margin" if len(known) else "the margin"
     return f"lower or higher is a difference that is not 0, {verdicts.SAME} one that is shown to be less than {size}"
@@ -218,7 +218,7 @@ def models(frame: pd.DataFrame) -> dict[str, Any]:
     ]
     note = (
         "Means over victims that did not diverge, by the world in which the base model was trained, on all rows of the query pool. "
-        "Delta_EO is never 0: a model without any difference between the groups would read the number next to it."
+        "Delta_EO is never 0: the column next to it shows its expected value for a model without any difference between the groups."
     )
     return _table({"id": "models", "title": "Models", "note": note, "columns": columns, "rows": rows})
 
@@ -243,12 +243,12 @@ def bounds(frame: pd.DataFrame) -> dict[str, Any]:
     ]
     shares = [*(f"{form}_holds" for form in FORMS), "small"]
     cells = []
-    for one in _sorted(rows):
-        found = [_value(one, name) for name in ("delta_eo", "w", "beta", "gap")]
-        found += [_cell(report_words.percent(one[name]), one[name]) for name in shares]
-        cells.append([*_keys(one), *found, _cell(str(one["models"]), one["models"])])
+    for row in _sorted(rows):
+        numbers = [_value(row, name) for name in ("delta_eo", "w", "beta", "gap")]
+        numbers += [_cell(report_words.percent(row[name]), row[name]) for name in shares]
+        cells.append([*_keys(row), *numbers, _cell(str(row["models"]), row["models"])])
     note = (
-        "Share of models for which a bootstrap does not contradict each form of the bound. All forms are about the gap of a "
+        "Share of models for which the bootstrap does not contradict each form of the bound. All forms concern the gap of a "
         "fixed model."
     )
     return _table({"id": "bounds", "title": "Bounds", "note": note, "columns": columns, "rows": cells})

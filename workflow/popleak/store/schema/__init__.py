@@ -53,13 +53,13 @@ TABLES = {
 }  # fmt: skip
 
 MANY = ("estimates", "regression", "confusion")
-"""Tables that are made only where a task has more than two worlds to tell apart (protocol k-ary)."""
+"""Tables that are made only if a task has more than two worlds to tell apart (protocol k-ary)."""
 
 PERMUTED = ("placebo",)
-"""Tables that are made only where a task is run with its group column permuted (`placebo`)."""
+"""Tables that are made only if a task is run with its group column permuted (`placebo`)."""
 
 SWEPT = ("sensitivity",)
-"""Tables that are made only where a task has a fine-tuning defence at more than one setting."""
+"""Tables that are made only if a task has a fine-tuning defence at more than one setting."""
 
 ON_REQUEST = {
     **dict.fromkeys(MANY, "worlds of protocol k-ary"),
@@ -72,19 +72,19 @@ ON_REQUEST = {
 def table(name: str, parts: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return a public table from parts: mappings of column name to an array (K,) or to one value for the whole part.
 
-    Columns that the table does not have are left out; floats that are not a number become null.
+    Columns that the table does not have are dropped. NaN becomes null.
     """
     import numpy as np
     import pyarrow as pa
 
     from ..arrays import arrow
 
-    found = []
+    arrays = []
     for column in TABLES[name]:
         values = []
         for part in parts:
             size = max(len(value) for value in part.values() if isinstance(value, np.ndarray))
             value = part[column.name]
             values.append(value if isinstance(value, np.ndarray) else np.full(size, value))
-        found.append(arrow(np.concatenate(values) if values else [], column.type))
-    return pa.Table.from_arrays(found, names=[column.name for column in TABLES[name]])
+        arrays.append(arrow(np.concatenate(values) if values else [], column.type))
+    return pa.Table.from_arrays(arrays, names=[column.name for column in TABLES[name]])

@@ -7,9 +7,13 @@ from .columns import PAIR, Column
 PROXIES = (
     Column("proxy", "string", "a number that is cheaper to compute than the best informed adversary's advantage"),
     Column("scope", "string", "`all`, or the id of one task"),
-    Column("cells", "int64", "cells: task x model x pair of worlds x defence"),
-    Column("tasks", "int64", "tasks among them"),
-    Column("rank_correlation", "double", "Spearman's, with the best informed adversary's advantage, over the cells"),
+    Column("cells", "int64", "number of cells: task x model x pair of worlds x defence"),
+    Column("tasks", "int64", "number of tasks among them"),
+    Column(
+        "rank_correlation",
+        "double",
+        "Spearman's rank correlation with the best informed adversary's advantage, over the cells",
+    ),
     Column("low", "double", "95 % interval"),
     Column("high", "double", "95 % interval"),
 )
@@ -17,20 +21,20 @@ PROXIES = (
 CLAIMS = (
     Column("claim", "string", "C1 to C8, and C2s"),
     Column("task", "string", "id of the task, or `witness` for the claim that needs no data"),
-    Column("verdict", "string", "holds, fails, cannot tell or not applicable; for C6 no material difference too"),
+    Column("verdict", "string", "holds, fails, cannot tell or not applicable; for C6 also no material difference"),
     Column("statement", "string", "the claim in words"),
     Column(
         "evidence",
         "string",
-        "what was measured, in words, and the reason where the verdict is cannot tell or not applicable for one",
+        "what was measured, in words; if the verdict is cannot tell or not applicable for a known reason, that reason",
     ),
     Column("low", "double", "95 % interval of the deciding figure"),
     Column("high", "double", "95 % interval of the deciding figure"),
-    Column("n", "int64", "models behind the figure"),
+    Column("n", "int64", "number of models behind the figure"),
     Column(
         "model",
         "string",
-        "id of the model; null, as the next four, where the verdict is not on one arm in one pair of worlds",
+        "id of the model; null, as are the next four, unless the verdict is about one arm in one pair of worlds",
     ),
     *PAIR[:3],
     Column("defence", "string", "id of the defence"),

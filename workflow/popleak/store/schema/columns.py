@@ -20,18 +20,20 @@ TASK = (
 
 PAIR = (
     Column(
-        "protocol", "string", "pure, ratio or equal (called null in earlier versions), or a form of another question"
+        "protocol",
+        "string",
+        "pure, ratio or equal (called null in earlier versions), or the protocol of another question",
     ),
-    Column("ratio_0", "double", "P(a = 1) in world 0, or what else worlds of the protocol differ in"),
-    Column("ratio_1", "double", "the same of world 1"),
-    Column("poison", "double", "share of every draw's rows that the adversary slipped in with flipped labels"),
+    Column("ratio_0", "double", "P(a = 1) in world 0, or whatever else distinguishes the worlds of the protocol"),
+    Column("ratio_1", "double", "the same for world 1"),
+    Column("poison", "double", "share of each draw's rows that the adversary inserted with flipped labels"),
 )
 
 DEFENCE = Column("defence", "string", "id of the defence; `none` is the undefended model")
 
 WHO = (
     Column("split", "int64", "pool split"),
-    Column("world", "int64", "world in which the base model was trained, hence FFt's direction"),
+    Column("world", "int64", "world in which the base model was trained; it sets the direction of FFt"),
     Column(
         "model_index",
         "int64",
@@ -44,16 +46,18 @@ ADVERSARY = (
     Column(
         "access",
         "string",
-        "what is seen of the victim: labels, scores, weights, pair (scores of the base model too), rows (of its training), or the name of another access",
+        "what the adversary sees of the victim: labels, scores, weights, pair (the base model's scores too), rows "
+        "(the training rows), or the name of another access",
     ),
     Column(
         "knowledge",
         "string",
-        "unaware (undefended shadows), aware (shadows with the same defence at its default settings; only where those are not the "
-        "victim's), informed (the same defence and settings; undefended victims have no other), any (no shadows used)",
+        "unaware (undefended shadows), aware (shadows with the same defence at its default settings, if the "
+        "victim's settings differ), informed (same defence and settings; the only one for undefended victims), any"
+        " (no shadows used)",
     ),
-    Column("shadow_model", "string", "id of the shadows' architecture; the victim's own unless said otherwise"),
-    Column("repeats", "int64", "how often each query is asked; above 1 only where a defence answers at random"),
+    Column("shadow_model", "string", "id of the shadows' architecture; the victim's own unless stated otherwise"),
+    Column("repeats", "int64", "how many times each query is asked; above 1 only if a defence answers at random"),
 )
 
 WITH_BEST = (
@@ -69,6 +73,6 @@ WITH_BEST = (
 SMALL_CELLS = Column(
     "small_cells",
     "int64",
-    "of labels of more than two classes: (y, a) cells of the pool with fewer than 30 rows, whose labels are left out of `delta_eo`, `gap` and "
-    "the bound; null for two classes",
+    "for more than two classes: number of (y, a) cells of the pool with fewer than 30 rows; their labels are "
+    "excluded from `delta_eo`, `gap` and the bound. Null for two classes",
 )

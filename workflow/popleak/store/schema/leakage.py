@@ -11,7 +11,7 @@ SCORES = (
     *ADVERSARY,
     *WHO,
     Column("score", "double", "evidence for world 1; the threshold is 0"),
-    Column("guess", "int64", "0 or 1; -1 where the adversary abstains, counted as a coin flip"),
+    Column("guess", "int64", "0 or 1; -1 if the adversary abstains, which counts as a coin flip"),
     Column(
         "known_ceiling",
         "double",
@@ -36,22 +36,25 @@ LEAKAGE = (
     Column("auc_low", "double", "95 % interval"),
     Column("auc_high", "double", "95 % interval"),
     Column(
-        "tpr_at_fpr_05", "double", "TPR at FPR 0.05; null, as at 0.01, for `best`, whose scores are of several attacks"
+        "tpr_at_fpr_05",
+        "double",
+        "TPR at FPR 0.05; null for `best`, as at 0.01, because its scores come from several attacks",
     ),
     Column(
         "tpr_at_fpr_01",
         "double",
-        "TPR at FPR 0.01; with fewer than 100 victims of world 0, at no false positive among them",
+        "TPR at FPR 0.01; with fewer than 100 victims of world 0, TPR without a false positive among them",
     ),
     Column(
         "n_leaked",
         "double",
-        "direct samples of training data that are that are worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, reversed ones too",
+        "number of direct samples of training data that would be worth as much. Null unless the worlds are ratio "
+        "worlds; 0 if the accuracy is at most 1/2, reversed adversaries included",
     ),
     Column(
         "detectable_advantage",
         "double",
-        "smallest advantage detected with power 0.8 at level 0.05 by this many victims and splits",
+        "smallest advantage that this many victims and splits detect with power 0.8 at level 0.05",
     ),
     Column("p_vs_none", "double", "p value of the paired difference in accuracy from `none`"),
     Column("p_vs_control", "double", "p value of the paired difference in accuracy from the matched no-EO control"),
@@ -68,16 +71,15 @@ LEAKAGE = (
         "double",
         "accuracy of the best possible adversary: in all rows of undefended victims, where the law of the outputs is known; else null",
     ),
-    Column("n_leaked_low", "double", "95 % interval, from that of the accuracy"),
-    Column(
-        "n_leaked_high", "double", "95 % interval, from that of the accuracy; infinite where the accuracy's reaches 1"
-    ),
-    Column("tpr_at_fpr_05_low", "double", "95 % interval, the threshold estimated too"),
-    Column("tpr_at_fpr_05_high", "double", "95 % interval, the threshold estimated too"),
+    Column("n_leaked_low", "double", "95 % interval, derived from that of the accuracy"),
+    Column("n_leaked_high", "double", "95 % interval, derived from that of the accuracy; infinite if that reaches 1"),
+    Column("tpr_at_fpr_05_low", "double", "95 % interval; it covers the estimation of the threshold"),
+    Column("tpr_at_fpr_05_high", "double", "95 % interval; it covers the estimation of the threshold"),
     Column(
         "tpr_at_fpr_01_low",
         "double",
-        "95 % interval; 0 where so few victims of world 0 set no lower limit (always below 100, mostly below 400)",
+        "95 % interval; 0 if there are too few victims of world 0 for a lower limit (always below 100, mostly "
+        "below 400)",
     ),
     Column("tpr_at_fpr_01_high", "double", "95 % interval"),
     Column("difference_vs_none", "double", "paired difference in accuracy from `none`"),
@@ -86,47 +88,51 @@ LEAKAGE = (
     Column(
         "diverged",
         "int64",
-        "victims that diverged: in the accuracy they answer 0.5 to all; in no difference, nor is a victim whose counterpart diverged. "
-        "0 where the training rows are seen, not the model",
+        "number of victims that diverged. In the accuracy they answer 0.5 to every query; paired differences "
+        "exclude them and their counterparts. 0 if the adversary sees training rows and not the model",
     ),
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; `below` is reversed, so informative: "
-        "inverting such an adversary's answers is right that often",
+        "above, below or cannot tell: on which side of 1/2 the accuracy's 95 % interval lies, if it excludes 1/2. "
+        "`below` is informative: the adversary's inverted answers are right that often",
     ),
     Column(
         "verdict_vs_control",
         "string",
-        "not applicable where the models are the control's own: every EO term was vacuous, or all measures and scores (but of aware shadows) "
-        "are equal to the last bit (no limits, no test); cannot tell where neither accuracy differs from chance; no material difference where "
-        "p_equal_vs_control_holm is below 0.05; lower or higher where p_vs_control_holm is; else cannot tell. The first that applies; null "
-        "where there is no control, and for reference lines",
+        "the first that applies. not applicable: the models are the control's own, because every EO term was "
+        "vacuous or because all measures and scores (other than those of aware shadows) are bit-identical; there "
+        "are then no limits and no test. cannot tell: neither accuracy differs from chance. no material "
+        "difference: p_equal_vs_control_holm is below 0.05. lower or higher: p_vs_control_holm is below 0.05. "
+        "cannot tell: otherwise. Null if there is no control, and for reference lines",
     ),
     Column(
         "verdict_vs_none",
         "string",
-        "the same for the difference from `none`, where only equal bits show that models are the same",
+        "the same for the difference from `none`; here only bit-identical results show that the models are the same",
     ),
     Column("dataset", "string", "the task's dataset"),
-    Column("attribute", "string", "the task's sensitive attribute; for a table of your own its column"),
+    Column("attribute", "string", "the task's sensitive attribute; for a user's own table, its column"),
     Column("rows", "int64", "rows that each model of the task draws"),
-    Column("attribute_in_features", "bool", "whether the task's models see the attribute, as one more feature"),
+    Column("attribute_in_features", "bool", "whether the task's models see the attribute as an additional feature"),
     Column(
         "twin_task",
         "string",
-        "id of the task that differs only in this: its models do not see the attribute; null where they do not here, or there is no such task",
+        "id of the task that differs only in that its models do not see the attribute; null if this task's models "
+        "do not see it, or if there is no such task",
     ),
     Column(
         "margin",
         "double",
-        "smallest difference in accuracy that counts as material: the config's `margin`; twice that in advantage",
+        "smallest difference in accuracy that counts as material: the config's `margin`. In advantage it is twice "
+        "as large",
     ),
     Column(
         "family",
         "string",
-        "primary: `best`, informed, own shadows, asked once, nobody poisoned, worlds that differ, which is what claim C6 asks; secondary: all "
-        "other rows. p values are corrected within each, those against the control and those against `none` apart; null for reference lines",
+        "primary: the rows that claim C6 is about (`best`, informed, shadows of the victim's architecture, each "
+        "query asked once, no poisoning, worlds that differ); secondary: all other rows. p values are corrected "
+        "within each family, separately against the control and against `none`. Null for reference lines",
     ),
     *(
         column

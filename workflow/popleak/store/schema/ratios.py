@@ -12,13 +12,15 @@ ESTIMATES = (
     Column("ratio", "double", "ratio of the world in which the base model was trained"),
     Column("model_index", "int64", "number of the model within task, model, split and world"),
     Column("estimate", "double", "the adversary's estimate of that ratio"),
-    Column("named", "double", "the ratio that it names among the worlds'"),
+    Column("named", "double", "the ratio, among those of the worlds, that the adversary names"),
 )
 
 REGRESSION = (
     *CELL,
     Column(
-        "ratio", "double", "true ratio of the victims in this row; null: all together, each ratio weighing the same"
+        "ratio",
+        "double",
+        "true ratio of the victims in this row; null in the summary row, where all ratios have equal weight",
     ),
     Column("victims", "int64", "victims judged"),
     Column("splits", "int64", "pool splits"),
@@ -30,21 +32,24 @@ REGRESSION = (
             ("bias", "mean of estimate minus true ratio"),
             (
                 "n_leaked",
-                "r (1 - r) / MSE: direct samples that are worth as much; null at 0 and 1 and in the row of all",
+                "r (1 - r) / MSE: number of direct samples that would be worth as much; null at ratios 0 and 1 and in the summary row",
             ),
-            ("accuracy", "share of victims whose ratio was named among all"),
-            ("mutual_information", "bits between true and named ratio, bias-corrected; only in the row of all"),
+            ("accuracy", "share of victims whose ratio was identified among all"),
+            (
+                "mutual_information",
+                "mutual information of true and named ratio in bits, bias-corrected; only in the summary row",
+            ),
         )
         for end in ("", "_low", "_high")
     ),
     Column(
-        "fano_ceiling", "double", "highest accuracy that this much information allows (Fano); only in the row of all"
+        "fano_ceiling", "double", "highest accuracy that this much information allows (Fano); only in the summary row"
     ),
     Column("chance", "double", "1 / number of ratios"),
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; below chance is informative",
+        "above, below or cannot tell: on which side of `chance` the accuracy's 95 % interval lies, if it excludes it; below is informative too",
     ),
 )
 
@@ -52,6 +57,6 @@ CONFUSION = (
     *CELL,
     Column("ratio", "double", "true ratio"),
     Column("named", "double", "named ratio"),
-    Column("victims", "int64", "victims of that ratio so named"),
-    Column("share", "double", "their share among the victims of that ratio"),
+    Column("victims", "int64", "number of victims of the true ratio that were given the named one"),
+    Column("share", "double", "their share among the victims of the true ratio"),
 )
