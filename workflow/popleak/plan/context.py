@@ -1,4 +1,5 @@
-"""What the planners of one task share: the task as it is settled, its records and pools, and what models and draws cost."""
+"""What the planners of one task share: the task with its sizes, its records and pools, and the cost of models and
+draws."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ D = TypeVar("D", bound=DrawStep)
 
 
 class TaskContext:
-    """One task, with the steps of the stages `dataset` and `split` that all else of it reads."""
+    """One task, with its steps of the stages `dataset` and `split`, which all its other steps read."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class TaskContext:
         fetches: dict[str, tuple[str, Any]],
         raw: rawfiles.Raw | None = None,
     ) -> None:
-        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
+        """raw: the raw files, if they are known already; the task's options and sizes are then final."""
         self.form = forms.of_task(task)
         self.features = self.form.features
         forms.check(task, self.form)
@@ -88,8 +89,9 @@ class TaskContext:
         return "cuda" if self.experiment.engine.device == "cuda" else "cpu"
 
     def tuning(self, model: ResolvedChoice, defence: ResolvedChoice) -> tuple[float, bool]:
-        """Return CPU seconds in which one model is defended, and whether by torch: each lambda that `auto` may try is a training of its own, and what a defence
-        asks for that the compiled loops do not hold is trained by torch. Raises PopleakError where it cannot be trained."""
+        """Return the CPU seconds that defending one model takes, and whether torch does it. Each lambda that `auto`
+        may try is a separate training. torch trains whatever the compiled loops do not support. Raises PopleakError
+        if the model cannot be trained."""
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
         try:
             if shape is None:
@@ -110,8 +112,8 @@ class TaskContext:
         return "-".join([name, *which, *parts])
 
     def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
-        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
-        settings are the default ones, and that adversary is the informed one."""
+        """Return the defence at its default settings, which an adversary who knows only its kind would use. Return
+        None if its settings are the default ones; that adversary is then the informed one."""
         usual = plugins.load("defences", defence.name).Settings().resolved()
         if usual == defence.settings:
             return None

@@ -1,4 +1,5 @@
-"""What public tables can ask to know of an experiment: the fields of their classes in `steps.tables` name attributes of `Known`."""
+"""What public tables can learn about an experiment: the fields of their classes in `steps.tables` name attributes of
+`Known`."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from . import searches, sizes
 
 @dataclass(frozen=True)
 class Known:
-    """An experiment and the tasks that are run. What is said of defences and attacks is by the id of the task, then by their own."""
+    """An experiment and the tasks that are run. Facts about defences and attacks are keyed by the id of the task,
+    then by their own."""
 
     experiment: Experiment
     given: Sequence[SettledTask]
@@ -106,8 +108,8 @@ class Known:
 
 
 def tuned(experiment: Experiment, task: ResolvedTask) -> dict[str, Tuning]:
-    """Return the settings of a task's fine-tuning defences by id, those filled in that are left to the training. What rehearses
-    nothing has the share 0, what has no EO term the weight 0."""
+    """Return the settings of a task's fine-tuning defences by id, with those inherited from the training filled in.
+    Without rehearsal the share is 0, and without an EO term the weight is 0."""
     found = {}
     for defence in task.defences:
         if issubclass(plugins.load("defences", defence.name).Settings, TuneSettings):
@@ -130,6 +132,7 @@ def swept(experiment: Experiment, task: ResolvedTask) -> bool:
 
 
 def _kind(defence: ResolvedChoice) -> str:
-    """Return what a defence is by its method: `fft-rehearsal` that rehearses nothing is `fft`, and no claim on rehearsal is of it."""
+    """Return the kind of a defence by its method: `fft-rehearsal` without rehearsal counts as `fft`, and claims about
+    rehearsal do not apply to it."""
     bare = defence.name == "fft-rehearsal" and defence.settings["rehearsal"] == 0
     return "fft" if bare else defence.name

@@ -1,7 +1,8 @@
-"""Before any job: what the validation rows of a defence that searches lambda (`eo_weight: auto`) will be able to show.
+"""Checks before any job whether a defence that searches lambda (`eo_weight: auto`) has enough validation rows.
 
-The search refuses a lambda only where these rows show that Delta_EO exceeds the target (`measures.target`). Few rows show nothing but
-large differences, and the search then takes the first lambda nearly always: a user must know that before the run.
+The search rejects a lambda only if these rows show that Delta_EO exceeds the target (`measures.target`). Few rows
+show large differences only, and the search then almost always takes the first lambda. A user must know that before
+the run.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def searched(defence: ResolvedChoice) -> bool:
 def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[str]:
     """Return a line for each defence that searches with a target below the noise of its validation rows.
 
-    validation: share of a draw that is held out. cells: the dataset's counts; None: they are not known, and groups and labels are taken to be
-    of one size, of which the noise is least.
+    validation: share of a draw that is held out. cells: the dataset's counts; if None, all groups and labels are
+    assumed to be equally large, which gives the least noise.
     """
     if not any(map(searched, task.defences)):
         return []
@@ -60,15 +61,15 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
 
 
 def _last(value: float) -> float:
-    """Return a sort key that puts what is not known, NaN, after all numbers."""
+    """Return a sort key that puts NaN (unknown) after all numbers."""
     return math.inf if math.isnan(value) else value
 
 
 def _rows(task: SettledTask, settings: Mapping[str, Any], validation: float, cells: Cells) -> Iterator[np.ndarray]:
     """Yield the expected validation rows (2, 2) by [y, a], in whole rows, of a defended model in each world and direction.
 
-    They are rows held out of S_0 and of what is fine-tuned on; of the latter only those of the complement are clean, since M_0 saw
-    the rehearsed ones. The EO reference `held-out` takes half of them.
+    They are held out of S_0 and of the fine-tuning rows. Of the latter, only those of the complement are clean, since
+    M_0 was trained on the rehearsed ones. The EO reference `held-out` takes half of them.
     """
     import numpy as np
 
