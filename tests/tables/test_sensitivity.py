@@ -179,7 +179,8 @@ def test_made_only_where_a_defence_has_several_settings():
 
 def test_the_figure_needs_the_table():
     with pytest.raises(
-        PopleakError, match="shows the table `sensitivity`, which only two settings of a fine-tuning defence make"
+        PopleakError,
+        match="shows the table `sensitivity`, which exists only with two settings of a fine-tuning defence",
     ):
         tiny.build(figures=["sensitivity"])
     assert "sensitivity" in tiny.build(figures=["sensitivity"], defences=["none", GRID]).figures

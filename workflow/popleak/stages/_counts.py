@@ -16,9 +16,10 @@ from ..store.records import Loaded
 class Pool(NamedTuple):
     """A query pool of m rows, in random order, so that rows taken in turn are random halves.
 
-    rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None where the dataset knows none; weights
-    (m,): those that bring the groups to their shares in the dataset; halved (2, C, 2): how many rows, by half, label and group; unseen
-    (C, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
+    rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None if the dataset has none;
+    weights (m,): weights that give each group its share in the dataset; halved (2, C, 2): number of rows by half,
+    label and group; unseen (C, 2): number of rows of the table, by label and group, that no victim of this split is
+    trained on. The pool is a random part of these.
     """
 
     rows: np.ndarray
@@ -43,16 +44,17 @@ class Pool(NamedTuple):
 
     @property
     def counts(self) -> np.ndarray:
-        """Rows by label and group, (2, 2)."""
+        """Number of rows by label and group, (2, 2)."""
         return self.halved.sum(axis=0)
 
 
 class Said(NamedTuple):
-    """What K victims said of the rows of their pool: all that the columns of `models` and `bounds` are made of.
+    """The answers of K victims on the rows of their pool, as counts. The columns of `models` and `bounds` are
+    computed from these alone.
 
-    keys: columns of `models` that say who they are, each (K,); cells (K, 2, 2, 2, BINS) and groups: the counts of
-    `bounds_finer.score_cells` and, with a second attribute, of `group_cells`; of C > 2 classes cells (K, 2, C, 2, C) alone, those of
-    `classes.confusion`; auc, status (K,).
+    keys: columns of `models` that identify the victims, each (K,); cells (K, 2, 2, 2, BINS): the counts of
+    `bounds_finer.score_cells`, or for C > 2 classes those of `classes.confusion` (K, 2, C, 2, C); groups: the counts
+    of `group_cells` if there is a second attribute (two classes only); auc, status (K,).
     """
 
     keys: dict[str, np.ndarray]
@@ -63,7 +65,8 @@ class Said(NamedTuple):
 
     @classmethod
     def of(cls, keys: dict[str, np.ndarray], scores: np.ndarray, finite: np.ndarray, pool: Pool) -> Said:
-        """Return what K models with scores (K, m), or (K, m, C), said; finite (K,): all of a model's weights are finite."""
+        """Return the counts of K models with scores (K, m) or (K, m, C). finite (K,): whether all weights of a model
+        are finite."""
         if pool.classes > 2:
             unknown = np.full(len(scores), np.nan)
             return cls(keys, classes.confusion(scores, pool.y, pool.a), None, unknown, status(scores, finite))
@@ -78,7 +81,7 @@ class Said(NamedTuple):
 
     @classmethod
     def together(cls, parts: Sequence[Said]) -> Said:
-        """Return the models of all parts, one part after another."""
+        """Concatenate the models of all parts."""
         keys = {name: np.concatenate([part.keys[name] for part in parts]) for name in parts[0].keys}
         groups = None if parts[0].groups is None else np.concatenate([part.groups for part in parts])
         cells, auc, status = (
@@ -88,7 +91,7 @@ class Said(NamedTuple):
 
     @property
     def positives(self) -> np.ndarray:
-        """Rows with hard label 1, by half, label and group: (K, 2, 2, 2)."""
+        """Number of rows with predicted label 1, by half, label and group: (K, 2, 2, 2)."""
         return self.cells[..., bounds_finer.UPPER].sum(axis=4)
 
 

@@ -1,4 +1,4 @@
-"""Stage `defend`: base models of some worlds -> the same models under one defence, each towards the other world of a pair."""
+"""Stage `defend`: applies one defence to the base models of some worlds, each towards the other world of a pair."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FittingOwner(Owner):
-    """The owners of K models that the engine trains, or a closed form fits."""
+    """The owners of K models that are trained by the engine or fitted in closed form."""
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class FittingOwner(Owner):
         defence: Defence,
         progress: Progress | None = None,
     ) -> None:
-        """draw, complement, public: rows (K, n) or (K, 0), see `defences.base.Owner`; defence: the one that asks."""
+        """draw, complement, public: rows (K, n) or (K, 0), see `defences.base.Owner`; defence: the defence that is
+        applied."""
         self.fitter, self.defence, self.progress = fitter, defence, progress
         self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
         self.classes = fitter.classes
@@ -131,7 +132,7 @@ class FittingOwner(Owner):
         return aside, clean
 
     def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
-        """Return what each model does on its own clean rows of (k, v)."""
+        """Return the counts of each model's answers on its own clean rows of (k, v)."""
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
         # no penalty is asked of a closed form, and nothing is chosen on rates of more than two classes
         if not rows.shape[1] or self.fitter.build is None or self.classes > 2:
@@ -160,8 +161,9 @@ def run(
 ) -> None:
     """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
 
-    draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from; complement: the draws
-    of the directions; public: the public rows of these worlds' models; either none for a defence that trains on none.
+    draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from;
+    complement: the draws of the directions; public: the public rows of these worlds' models. The last two are empty
+    for a defence that does not train on them.
     """
     models: dict[Role, Sequence[Path]] = {"victim": base_victims, "shadow": base_shadows}
     outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
@@ -209,8 +211,8 @@ def drawn_for(
     complement: Sequence[Path],
     public: Sequence[Path],
 ) -> dict[str, Any]:
-    """Return the draws of models of `world` that a defence is given: S_0, the complement from `other_world` and public rows, if it asks for
-    such."""
+    """Return the draws that a defence receives for models of `world`: S_0 and, if it declares them, the complement
+    from `other_world` and public rows."""
     drawn = {"base": draws_of(draw, world, world)}
     if defence.complement:
         drawn["complement"] = draws_of(complement, world, other_world)
@@ -222,8 +224,8 @@ def drawn_for(
 def base_of(
     models: Sequence[Path], world: str, keys: Sequence[Mapping[str, np.ndarray]], *draws: Sequence[Path]
 ) -> Models:
-    """Return the base models of a world that the draws with these keys are for; the first keys are those of S_0. Raises PopleakError unless
-    models and draws belong together."""
+    """Return the base models of a world for the draws with these keys; the first keys are those of S_0. Raises
+    PopleakError unless models and draws belong together."""
     seeds = keys[0]["seed"]
     base = matching(read_models(models, world=world), seeds)
     if base is None or not all(np.array_equal(seeds, one["seed"]) for one in keys):
@@ -233,7 +235,7 @@ def base_of(
 
 
 def mixing_of(settings: DefendStep, world: str, other_world: str, rows: int, label_rate: float) -> Mixing:
-    """Return what the mixtures of models of `world`, turned to `other_world`, are made of; rows: of one draw."""
+    """Return the composition of the mixtures for models of `world` turned to `other_world`; rows: of one draw."""
     own, other, poison = World.named(world), World.named(other_world), settings.poison
     poisoned = (1 - poison.label, poison.group) if own.poison and poison else (1, 1)
     return Mixing.of((own, other), rows, settings.mode, label_rate, half_up(own.poison * rows), poisoned)
@@ -266,7 +268,7 @@ def defended(
 
 
 def finished(defence: Defence, owner: Owner, population: Population, own: Settings) -> np.ndarray:
-    """Return the state (K, S) that a defence keeps with its models. Raises PopleakError where it is no such thing."""
+    """Return the state (K, S) that a defence keeps with its models. Raises PopleakError if it is not of that form."""
     state = np.asarray(defence.finish(owner, population, own), dtype=np.float64)
     if state.ndim != 2 or len(state) != len(owner.seeds) or not state.shape[1] or not np.isfinite(state).all():
         raise PopleakError(
@@ -277,7 +279,8 @@ def finished(defence: Defence, owner: Owner, population: Population, own: Settin
 
 
 def travel(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the L2 distance (K,) of weights `after` (K, P) from `before`, in units of the norm of `before`; NaN where a model diverged."""
+    """Return the L2 distance (K,) of weights `after` (K, P) from `before`, relative to the norm of `before`; NaN for
+    models that diverged."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         before, after = before.astype(np.float64), after.astype(np.float64)
         found = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)

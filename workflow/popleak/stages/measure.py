@@ -1,8 +1,9 @@
-"""Stage `measure`: utility, fairness and bounds of every victim on all rows of its query pool: parts of two public tables.
+"""Stage `measure`: utility, fairness and bounds of every victim, on all rows of its query pool.
 
-The adversary's query points are few because each costs a query; a property of the model need not be measured on so few.
-Each victim is scored once a job, however many games its world plays. What it says is counted by half of the pool, label,
-group and bin of scores, and all that depends on a pair of worlds is made of these counts.
+The results are parts of two public tables. An adversary's query points are few because each costs a query, but a
+property of the model need not be measured on so few. Each victim is scored once in a job, however many games its
+world plays. Its answers are counted by half of the pool, label, group and bin of scores. Everything that depends on a
+pair of worlds is computed from these counts.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ DRAWS = 400
 QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
 KEPT = ("split", "model_index", "seed", "ratio")
 TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", "state"))
-"""What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
+"""Facts on a model in the models' files and in the answers; the table `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed", "fpr_difference_squared", "tpr_difference_squared",
     "small_cells",
 )  # fmt: skip
-"""Columns of `models` that victims have and shadows do not; null are those that two classes alone, or more than two, have no value of."""
+"""Columns of `models` that are null for shadows. Those without a meaning for the number of classes are null for
+victims too."""
 
 
 def run(
@@ -92,7 +94,7 @@ def run(
 
 
 class Scoring:
-    """Victims of a job on the pools of their splits."""
+    """Scores the victims of a job on the pools of their splits."""
 
     def __init__(
         self,
@@ -111,7 +113,8 @@ class Scoring:
         self._known: dict[tuple[str, ...], dict[int, Said]] = {}
 
     def __call__(self, game: Played, b: int, arm: str) -> dict[int, Said]:
-        """Return by split what the victims of world b of a game said in one arm; those of another game are not asked again."""
+        """Return, by split, the counts of the victims of world b of a game in one arm. Victims that were scored for
+        another game are not scored again."""
         world, from_world = game.direction(b, base=self.arms[arm][0].base)
         key = (arm, world, from_world)
         if key not in self._known:
@@ -122,7 +125,7 @@ class Scoring:
         return self._known[key]
 
     def _asked(self, there: Models, number: int, arm: Arm) -> Iterator[Said]:
-        """Yield what one split's victims said, as many at a time as there is room for."""
+        """Yield the counts of one split's victims, as many at a time as fit in memory."""
         pool, mine = self.pools[number], np.flatnonzero(there.keys["split"] == number)
         step = max(1, needs.SCORES // len(pool.rows))
         for at in range(0, len(mine), step):
@@ -147,14 +150,15 @@ def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray
 
 
 def _side(said: Said, b: int) -> Said:
-    """Return the same with the column `world`: models of one world may be world 0 of one game and world 1 of another."""
+    """Return the same with the column `world`. Models of one world may belong to world 0 in one game and to world 1
+    in another."""
     return said._replace(keys={**said.keys, "world": np.full(len(said.auc), b)})
 
 
 def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str, Any]]:
     """Yield by split the columns of shadows: who they are and their status, from their answers to the adversary's queries.
 
-    They are the adversary's tools and released by nobody, so neither their utility nor their fairness is measured.
+    Shadows are the adversary's tools and are never released, so neither their utility nor their fairness is measured.
     """
     names = [*KEPT, *TOLD, "world"]
     for number in splits:
@@ -165,12 +169,14 @@ def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str,
 
 
 def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:
-    """Return the own generator of one file of victims, for the bootstrap or `what` else: pairs of worlds and poisons share no draws."""
+    """Return the random generator of one pair, defence and split, for the bootstrap or another purpose `what`.
+    Different pairs and poisons share no random numbers."""
     return generator(settings.seed, what, settings.task, settings.model_id, pair.pair, defence, split)
 
 
 def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the measures of K models: columns of `models`, each (K,). rng: of what is simulated, with more than two classes."""
+    """Return the measures of K models: columns of `models`, each (K,). rng: for the simulations that more than two
+    classes need."""
     unknown = dict.fromkeys(MEASURED, np.full(len(said.auc), np.nan))
     if pool.classes > 2:
         several = classes.fair(said.cells, pool.halved, share=worlds.share, joints=worlds.joints, rng=rng)
@@ -220,7 +226,7 @@ def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> d
 
 
 def _forms(over: forms.Excess) -> dict[str, np.ndarray]:
-    """Return which forms hold, by the limits (2, K) of left minus right side, and these of the literal form."""
+    """Return which forms hold, from the limits (2, K) of left minus right side, and the limits of the literal form."""
     return {
         **{f"{form}_holds": _holds(getattr(over, form)[0]) for form in over._fields},
         "literal_excess_low": over.literal[0],
@@ -229,7 +235,7 @@ def _forms(over: forms.Excess) -> dict[str, np.ndarray]:
 
 
 def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the same for more than two classes; what is made of scores in bins, or of a second attribute, is null."""
+    """Return the same for more than two classes; columns based on binned scores or on a second attribute are null."""
     found, over = classes.bound(said.cells, pool.halved, worlds.joints, draws=DRAWS, rng=rng)
     unknown = np.full(len(said.auc), np.nan)
     numbers = ("adv_scores", "delta_eo_scores", "rhs_scores", "scores_excess_low")
@@ -244,7 +250,7 @@ def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Gen
 
 
 def _by_scores(said: Said, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return what an adversary gains who sees a record's score, and whether the bound on labels says anything of it."""
+    """Return the advantage of an adversary who sees a record's score, and whether the bound on labels covers it."""
     found = bounds_finer.of_scores(said.cells, *worlds.joints, draws=DRAWS, rng=rng)
     low = found.excess_literal[0]
     return {
@@ -258,7 +264,7 @@ def _by_scores(said: Said, worlds: Worlds, rng: np.random.Generator) -> dict[str
 
 
 def _by_groups(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
-    """Return the bound over intersections with the second attribute; null where the dataset knows none."""
+    """Return the bound over intersections with the second attribute; null if the dataset has none."""
     size = len(said.auc)
     if said.groups is None:
         numbers = ("adv_groups", "delta_eo_groups", "delta_eo_groups_measured", "rhs_groups")
@@ -277,7 +283,8 @@ def _by_groups(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
 
 
 def _holds(low: np.ndarray) -> np.ndarray:
-    """Return True where the lower limit (K,) of left minus right side is not above 0; None where it is not known."""
+    """Return True if the lower limit (K,) of left minus right side is at most 0, False if it is above, None if it is
+    unknown."""
     found = (~(low > 0)).astype(object)
     found[np.isnan(low)] = None
     return found
@@ -291,7 +298,7 @@ def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _halves(rates: np.ndarray, found: forms.Bound) -> dict[str, np.ndarray]:
     """Return the weighted delta on one half of the pool and the advantage, on the other half, of the rule that is best there.
 
-    rates (K, 2, 2, 2) by half. Measured on the same rows the two would be equal by algebra, and the claim that they move
+    rates (K, 2, 2, 2) by half. On the same rows the two would be equal by algebra, and the claim that they move
     together could not fail.
     """
     weight = found.pi * found.w_y

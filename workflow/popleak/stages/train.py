@@ -1,4 +1,4 @@
-"""Stage `train`: base models M_0 of some worlds, victims and shadows in files of their own."""
+"""Stage `train`: trains the base models M_0 of some worlds; victims and shadows have separate files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ..store.records import Loaded
 from ..store.reuse import Shelf, content, no_keys
 
 MADE = ("weights", *FOUND)
-"""What is found out about a model when it is trained or defended, by column."""
+"""What is recorded of a model when it is trained or defended, by column."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """How the engine works: models at once, threads, device, backend. None of these decides a result beyond rounding."""
+    """How the engine works: models at once, threads, device, backend. None of these affects a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
@@ -36,7 +36,8 @@ class Engine:
     backend: Backend = "auto"
 
     def resolved(self) -> str:
-        """Return the device that is used, and the backend where it is forced to another. Raises PopleakError where the one that the config names is not there."""
+        """Return the device that is used, and the backend if the config forces one. Raises PopleakError if the device
+        in the config is not available."""
         try:
             return place_of(self.device, self.backend)
         except ValueError as error:
@@ -45,13 +46,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class How(Engine):
-    """How models are trained. reuse: take those that the store holds; False: train all."""
+    """How models are trained. reuse: whether to copy models that the store holds."""
 
     reuse: bool = True
 
 
 class Fitter:
-    """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
+    """Fits models of one architecture to rows of one dataset, with the engine or in closed form."""
 
     def __init__(self, settings: ModelsStep, records: Loaded, how: How | None = None, size: int | None = None) -> None:
         """size: the number of records without their poisoned twins; None: there are none."""
@@ -100,8 +101,8 @@ class Fitter:
         learning_rate: float | None = None,
         **more: Any,
     ) -> Fitted:
-        """Return models fitted to rows (K, n), by default as the config's `training` says; `more` goes to `engine.fit.fit`, and is
-        nothing to a closed form."""
+        """Return models fitted to rows (K, n), by default with the config's `training`. `more` is passed to
+        `engine.fit.fit`; closed forms ignore it."""
         if not self.model.gradient:
             weights = self.model.fit(y=self.records.y, cell=self.records.cell, rows=rows, settings=self.settings)
             nothing = np.zeros(len(rows))
@@ -133,7 +134,7 @@ def shelf(facts: Mapping[str, Any], settings: ModelsStep, outputs: Mapping[Role,
 
 
 def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
-    """Return the number of the records without the poisoned twins that `known` adds."""
+    """Return the number of records, without the poisoned twins that `known` adds."""
     return len(records.y) // (2 if any(map(poisoned, worlds)) else 1)
 
 
