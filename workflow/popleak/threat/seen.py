@@ -1,4 +1,4 @@
-"""What may be seen in one game of a run: its files, read for the kinds of access."""
+"""What adversaries may see in one game of a run, read from its files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Files:
 
     @property
     def records(self) -> Path:
-        """The records' table. Raises PopleakError where it is not given."""
+        """The table of records. Raises PopleakError if it is not given."""
         if self.data is None:
             raise PopleakError("--data: an adversary who sees weights or rows needs the records: give their table")
         return self.data
@@ -58,7 +58,7 @@ class Files:
 
 
 class Seen(access.Source, Protocol):
-    """What may be seen in one game, wherever it is kept, and what the adversary knows of it."""
+    """What may be seen in one game, from any source, and what the adversary knows of it."""
 
     pair: Pair
 
@@ -118,8 +118,8 @@ class Source:
     def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> stored.Answers:
         """Return what one role's models answered. arm: the id of a defence, or another name among `arms` of the step's settings.
 
-        votes: where a query is asked repeatedly, its score is the share of answers with label 1 and not their mean, so that the label
-        that follows from a shadow's score is the one that a victim shows, which is given most often.
+        votes: the score of a repeated query is the share of answers with label 1, not their mean. So the label that
+        follows from a shadow's score is its most frequent one, which is what a victim shows.
         """
         arm = self.settings.arms[arm]
         return stored.read(self.files.answers(role), pair=self.pair.pair, arm=arm, repeats=repeats, labels=votes)
