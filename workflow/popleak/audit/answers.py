@@ -1,6 +1,7 @@
-"""What models answered and what is known of the query points, as tables: one row a model, and one row a query point.
+"""Tables of models' answers (one row for each model) and of query points (one row for each point).
 
-The columns are in docs/own-models.md. Everything that is wrong in a table is refused here, in one line, before anybody judges.
+The columns are in docs/own-models.md. Every error in a table is reported here, in one line, before anything is
+judged.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ KEYS = ("role", "world", "split", "model", "defence", "status")
 POINT_KEYS = ("point", "split", "y", "a", "origin")
 STATUS = ("ok", "diverged")
 UNKNOWN = -1
-"""World of a victim whose world is not told."""
+"""World of a victim whose world is unknown."""
 
 
 class Models(NamedTuple):
-    """Models that answered, n of them: role, model (its id) and defence are words, world is 0, 1 or UNKNOWN, number the model's
-    within role, split and world, the same under every defence; scores (n, q) in the order of `points`, NaN only where it diverged."""
+    """Models that answered, n of them: role, model (its id) and defence are words, world is 0, 1 or UNKNOWN, number
+    the model's within role, split and world, the same under every defence; scores (n, q) in the order of `points`,
+    NaN only for models that diverged."""
 
     role: np.ndarray
     world: np.ndarray
@@ -49,7 +51,7 @@ class Models(NamedTuple):
         return tuple(sorted(found, key=lambda name: name != NONE))
 
     def access(self, role: str) -> str:
-        """Return what the answers of one role are: labels, if all are 0 or 1, else scores."""
+        """Return the kind of answers of one role: labels if all are 0 or 1, else scores."""
         scores = self.scores[self.of(role)]
         return "labels" if np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all() else "scores"
 
@@ -59,7 +61,7 @@ class Models(NamedTuple):
 
 
 def models_of(table: Table) -> Models:
-    """Return the models in a table of answers. Raises PopleakError for the first thing that is wrong in it."""
+    """Return the models in a table of answers. Raises PopleakError for the first error in it."""
     for name in ("role", "world"):
         if name not in table.columns:
             raise PopleakError(
@@ -87,7 +89,8 @@ def models_of(table: Table) -> Models:
 
 
 def numbered(models: Models, table: Table) -> Models:
-    """Return the models with their numbers; an id under several defences is one draw, in one split and world."""
+    """Return the models with their numbers. An id that appears under several defences is one draw, in one split and
+    world."""
     number, seen = np.zeros(len(models.role), dtype=np.int64), {}
     count: Counter[tuple] = Counter()
     for i, (role, model, split, world) in enumerate(
@@ -106,9 +109,10 @@ def numbered(models: Models, table: Table) -> Models:
 
 
 def check_played(models: Models, name: str) -> None:
-    """Raise PopleakError unless every split's victims come from both worlds in equal number, and shadows, where there are some, from both.
+    """Raise PopleakError unless every split has equally many victims of both worlds and, if it has shadows, shadows
+    of both.
 
-    An adversary who always names one world is right for one half only where the worlds are equally many.
+    Only with equal numbers is an adversary who always names the same world right for exactly one half.
     """
     for defence in models.defences("victim"):
         victims = models.of("victim", defence)
@@ -134,8 +138,8 @@ def check_played(models: Models, name: str) -> None:
 def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], tuple[str, ...]]:
     """Return the query set of each split, and which of y, a and origin are known of it.
 
-    table: one row a query point, or one a split and query point. None: nothing is known. Raises PopleakError for what is wrong in it, and for
-    points that are not those that the models were asked.
+    table: one row for each query point, or for each split and query point; None if nothing is known. Raises
+    PopleakError for errors in it, and if its points differ from those that the models were asked.
     """
     if table is None:
         return dict.fromkeys(models.splits, _blank(len(models.points))), ()
@@ -164,7 +168,8 @@ def _blank(width: int) -> Points:
 
 
 def _known(table: Table) -> tuple[str, ...]:
-    """Return which of y, a and origin a table of query points says. Raises PopleakError if it says none, or something else."""
+    """Return which of y, a and origin a table of query points has. Raises PopleakError if it has none of them, or
+    another column."""
     odd = [name for name in table.columns if name not in POINT_KEYS]
     if odd:
         raise PopleakError(
@@ -177,7 +182,7 @@ def _known(table: Table) -> tuple[str, ...]:
 
 
 def _order(table: Table, rows: np.ndarray, points: tuple[str, ...], split: int | None) -> np.ndarray:
-    """Return where among `rows` each query point is."""
+    """Return the position of each query point among `rows`."""
     where = "" if split is None else f" of split {split}"
     if len(rows) != len(points):
         raise PopleakError(
@@ -200,7 +205,7 @@ def _order(table: Table, rows: np.ndarray, points: tuple[str, ...], split: int |
 
 
 def _words(table: Table, name: str, allowed: tuple[str, ...] | None, default: str | None) -> np.ndarray:
-    """Return a column of words (n,); `default` where there is none, or no such column."""
+    """Return a column of words (n,), with `default` for empty cells or a missing column."""
     if name not in table.columns:
         return np.full(table.rows, default, dtype=object)
     found = words(table.columns[name])
@@ -214,7 +219,7 @@ def _words(table: Table, name: str, allowed: tuple[str, ...] | None, default: st
 
 
 def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
-    """Return the models' ids (n,): those given, or the number of the row."""
+    """Return the models' ids (n,): as given, or the row numbers."""
     if "model" not in table.columns:
         if len(set(defence.tolist())) > 1:
             raise PopleakError(
@@ -252,7 +257,7 @@ def _scores(table: Table, points: tuple[str, ...], diverged: np.ndarray) -> np.n
 
 
 def _numbers(table: Table, name: str) -> np.ndarray:
-    """Return a column (n,) of numbers, NaN where there is none."""
+    """Return a column (n,) of numbers, NaN for empty cells."""
     values = table.columns[name]
     if values.dtype != object:
         return values

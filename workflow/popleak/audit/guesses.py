@@ -1,4 +1,4 @@
-"""A stranger's guesses about packed models, and the key that they are graded by."""
+"""A stranger's guesses about packed models, and the key that grades them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ GUESS_COLUMNS = ("model", "guess", "score")
 
 
 class Key(NamedTuple):
-    """Which world each victim is from: arrays (n,), as in `answers.Models`; facts: the game, with what only the owner may know."""
+    """The world of each victim: arrays (n,), as in `answers.Models`; facts: the game, including what only the owner
+    may know."""
 
     model: np.ndarray
     defence: np.ndarray
@@ -75,7 +76,8 @@ def unlocked(models: Models, key: Key, name: str) -> Models:
 
 
 class Guesses(NamedTuple):
-    """Guesses in the order of the key: guess (n,) 0, 1 or -1, score (n,), higher = more like world 1; name: the stranger's."""
+    """Guesses in the order of the key: guess (n,) 0, 1 or -1; score (n,), higher means more like world 1; name: of
+    the stranger."""
 
     name: str
     guess: np.ndarray
@@ -83,9 +85,10 @@ class Guesses(NamedTuple):
 
 
 def guesses_of(table: Table, key: Key, name: str) -> Guesses:
-    """Return one stranger's guesses. Without a score, a guess stands in for it: 1 for world 1, -1 for world 0, 0 where she abstains.
+    """Return one stranger's guesses. Without scores, the guess is the score: 1 for world 1, -1 for world 0, 0 for an
+    abstention.
 
-    Raises PopleakError unless there is one guess for every victim of the key.
+        Raises PopleakError unless there is one guess for every victim of the key.
     """
     for column in GUESS_COLUMNS[:2]:
         if column not in table.columns:
@@ -133,7 +136,8 @@ def _scores(table: Table) -> np.ndarray:
 
 
 def parts_of(guesses: Guesses, key: Key, shadows: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the guesses as parts of the table `scores`. shadows: the defences of the shadows that the stranger was given."""
+    """Return the guesses as parts of the table `scores`. shadows: the defences of the shadows that the stranger
+    received."""
     facts = key.facts
     common = {
         "task": facts.task, "model": facts.model, "adversary": guesses.name, "access": facts.access or "scores",

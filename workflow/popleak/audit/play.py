@@ -1,4 +1,4 @@
-"""Our attacks on answers in a table: the loop `threat.play`, its victims and shadows read from there."""
+"""Our attacks on a table of answers, with the loop of `threat.play`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .game import GameFacts
 
 
 class Chosen(NamedTuple):
-    """An attack to judge with: its name in the tables, itself, and whether somebody named it."""
+    """An attack to judge with: its name in the tables, the attack, and whether it was named by the caller."""
 
     id: str
     attack: Adversary
@@ -31,10 +31,10 @@ class Chosen(NamedTuple):
 
 
 def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> list[Chosen]:
-    """Return the attacks that are named, or all that see answers but for reference lines.
+    """Return the named attacks, or all attacks that see answers except reference lines.
 
-    attacks: names, `attack(...)`s, or mappings with `name`, `settings` and `id`, as in a config. Raises PopleakError for one that is not known, and for
-    two of one id.
+    attacks: names, `attack(...)`s, or mappings with `name`, `settings` and `id`, as in a config. Raises PopleakError
+    for an unknown attack, and for two with the same id.
     """
     if attacks is None:
         every = [Adversary(name) for name in plugins.names("attacks")]
@@ -63,7 +63,7 @@ class TableSource:
         self.table, self.facts, self.attack_id = models, facts, attack_id
         self.question = plugins.question(facts.protocol)
         self.draw = np.unique(models.model, return_inverse=True)[1]
-        """(n,) a number for each model, the same under every defence: what a seed is in a run."""
+        """(n,) a number for each model, the same under every defence; it takes the place of a run's seed."""
         self.pair = Pair(pair=facts.pair, protocol=facts.protocol, ratios=facts.ratios, poison=facts.poison)
 
     def game(self, attack: Attack) -> Game:
@@ -77,7 +77,8 @@ class TableSource:
         )  # fmt: skip
 
     def seed(self, split: int) -> int:
-        """Return the seed of the attack's own randomness on one split: of a run's models that of the run, where the key is at hand."""
+        """Return the seed of the attack's own randomness on one split. For a run's models with their key it is that
+        of the run."""
         facts = self.facts
         origin = ["judge"] if facts.seed is None else [facts.seed, str(facts.seed_key)]
         return derive(*origin, "attack", self.attack_id, facts.pair, split)
@@ -100,7 +101,8 @@ class TableSource:
 
 
 def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[str]) -> str | None:
-    """Return why an attack cannot be mounted on these answers; None if it can. known: the fields that are known of the query points."""
+    """Return why an attack cannot be mounted on these answers; None if it can. known: the known fields of the query
+    points."""
     if unseen := _unseen(attack, models, facts):
         return unseen
     unknown = [name for name in attack.reads if name not in known]
@@ -112,7 +114,7 @@ def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[st
 
 
 def _unseen(attack: Attack, models: Models, facts: GameFacts) -> str | None:
-    """Return what an attack needs to see of victims or of shadows and does not; None if it sees all."""
+    """Return what an attack needs to see of victims or shadows but cannot; None if it sees everything."""
     access, of_shadows = accesses(attack)
     hidden = [one.name for one in (access, of_shadows) if not one.shown_by]
     if hidden:
@@ -140,7 +142,7 @@ def _unpaired(models: Models) -> str | None:
 def play(
     one: Chosen, models: Models, facts: GameFacts, sets: Mapping[int, Points], known: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return an attack's verdicts as parts of the table `scores`. Raises PopleakError where it cannot be mounted."""
+    """Return an attack's verdicts as parts of the table `scores`. Raises PopleakError if it cannot be mounted."""
     attack = one.attack.plugin
     reason = lacking(attack, models, facts, known)
     parts: list[dict[str, Any]] = []
@@ -159,7 +161,8 @@ def play(
 
 
 def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yield the victims' defences with what an adversary may know of them, by the shadows that there are; those of equal knowledge together."""
+    """Yield the victims' defences with the possible knowledge of them, given the available shadows. Defences of equal
+    knowledge are together."""
     there = set(models.defences("shadow"))
     levels = {}
     for defence in models.defences("victim"):
