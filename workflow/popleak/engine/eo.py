@@ -15,10 +15,10 @@ PENALTIES = ("absolute", "squared", "lagrangian")
 class Penalty:
     """Weight and form of the penalty sum over y of f(mean p(x | y, a=0) - mean p(x | y, a=1)) on soft scores.
 
-    With C > 2 classes p is a vector of C probabilities, and |d| and d^2 below are means over its entries; two classes are the same
-    with one number. y runs over all classes.
+    With C > 2 classes p is a vector of C probabilities, and |d| and d^2 below are means over its entries. With two
+    classes p is one number. y runs over all classes.
 
-    form: `absolute` f = weight * |d|; `squared` f = weight * d^2; `lagrangian` f = multiplier_y * |d|, where the multiplier starts at
+        form: `absolute` f = weight * |d|; `squared` f = weight * d^2; `lagrangian` f = multiplier_y * |d|, where the multiplier starts at
     `weight` and rises by `dual_rate` * (|d| - epsilon) at each step, never below 0.
     """
 

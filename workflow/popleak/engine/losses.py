@@ -1,4 +1,4 @@
-"""Cross-entropy over two classes, which have one logit, or C > 2 classes, which have C: its value, and its slope.
+"""Cross-entropy over two classes (one logit) or C > 2 classes (C logits): its value and its gradient.
 
 Logits and probabilities are (K, m) for two classes, P(y = 1), and (K, m, C) for more.
 """
@@ -55,7 +55,7 @@ class Loss:
             self.weights = _tensor(objective.weights, y.device).to(dtype)
 
     def _coded(self, values: torch.Tensor) -> torch.Tensor:
-        """Return labels as numbers to subtract from probabilities: as they are for two classes, else one column a class."""
+        """Return labels as numbers to subtract from probabilities: unchanged for two classes, else one-hot."""
         import torch
 
         if self.classes > 2 and not values.is_floating_point():
