@@ -207,7 +207,7 @@ def _can_draw(plan: Plan, name: str) -> bool:
         raise PopleakError(
             f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"
         )
-    plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
+    plan.absent.append(f"figure {name}: no remaining task makes the table `{absent[0]}`, which it shows")
     return False
 
 

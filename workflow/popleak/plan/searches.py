@@ -53,7 +53,7 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
             continue
         most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
         found.append(
-            f"{lead}: on so few a model that treats the groups alike and errs once in four has a Delta_EO of {at_best}{noise:.2f} on average, "
+            f"{lead}: on so few, a model that treats the groups alike and is wrong for one row in four has a Delta_EO of {at_best}{noise:.2f} on average, "
             f"above eo_target {aim:g}, and what is rejected with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
             f"training.validation, or use more rows"
         )
