@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def add(commands) -> None:
     parser = commands.add_parser(
         "power",
-        help="before a run: the number of victims that an interval's width, or a difference of two defences, needs; what a number of victims detects",
+        help="before a run: how many victims an interval width or a difference of two defences needs, and what a number of "
+        "victims detects",
     )
     expected = parser.add_mutually_exclusive_group()
     expected.add_argument("--accuracy", type=float, help="expected accuracy of the attack; 0.75 unless given")

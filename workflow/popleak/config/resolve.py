@@ -96,17 +96,17 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
 
 
 def _worlds_once(worlds: tuple[Worlds, ...], where: str) -> None:
-    """Raise PopleakError where the same worlds are there twice."""
+    """Raise PopleakError if the same worlds appear twice."""
     for pair in worlds:
         if worlds.count(pair) > 1:
             raise PopleakError(
-                f"config: {where}: {pair.protocol} {list(pair.ratios or ())} is there {worlds.count(pair)} times: keep one"
+                f"config: {where}: {pair.protocol} {list(pair.ratios or ())} appears {worlds.count(pair)} times: keep one"
             )
 
 
 def _trainable(models: tuple[ResolvedChoice, ...], defences: tuple[ResolvedChoice, ...], path: str) -> None:
-    """Raise PopleakError where two of a task's models, those of the shadows among them, share an id, or where a defence cannot be applied
-    to one."""
+    """Raise PopleakError if two of a task's models (including those of the shadows) share an id, or if a defence
+    cannot be applied to one."""
     for one in models:
         if sum(other.id == one.id and other != one for other in models):
             raise PopleakError(
@@ -128,7 +128,7 @@ def _closed_forms() -> list[str]:
 
 
 def _with_public_rows(experiment: Experiment, defences: tuple[ResolvedChoice, ...], path: str) -> bool:
-    """Return whether a defence needs a public pool. Raises PopleakError where it would leave no rows to ask."""
+    """Return whether a defence needs a public pool. Raises PopleakError if it would leave no rows for the query pool."""
     public = [defence.id for defence in defences if plugins.load("defences", defence.name).public]
     shares = experiment.population
     if public and shares.victim_share + shares.adversary_share + shares.public_share >= 1:
@@ -146,7 +146,8 @@ def _placebo(
     attacks: tuple[ResolvedChoice, ...],
     path: str,
 ) -> int:
-    """Return how many permutations of its group column a task is run with. Raises PopleakError where they could show nothing."""
+    """Return how many permutations of its group column a task is run with. Raises PopleakError if they could show
+    nothing."""
     lacking = (
         "worlds of protocol pure or ratio" if not different(worlds)
         else "an attack that needs no defence" if not alone(attacks)
@@ -202,7 +203,7 @@ def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[Reso
 
 
 def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: str) -> list[ResolvedChoice]:
-    """Return what a choice stands for: itself, or one for each combination of its grid."""
+    """Return the choice itself or, if it has a grid, one choice for each combination."""
     found: list[ResolvedChoice] = []
     for values in grids.combinations(choice, path):
         settings = _settings(plugin.Settings, choice.settings | values, path, values)
@@ -223,14 +224,14 @@ def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: st
 
 
 def effective(settings: Mapping[str, Any], training: Train) -> dict[str, Any]:
-    """Return a defence's settings with those of `training` where one is left to it (None): epochs, learning rate."""
+    """Return a defence's settings; those that are None (epochs, learning rate) are taken from `training`."""
     usual = training.resolved()
     return {key: usual.get(key) if value is None else value for key, value in settings.items()}
 
 
 def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[ResolvedChoice]:
-    """Replace each defence's control, a plugin's name, by the id of the one present that has the same value in all settings that
-    both have, but for those in which the defence says that its control differs."""
+    """Replace the control of each defence, a plugin's name, by the id of the defence of that plugin in the task that
+    has equal values for all shared settings, except those in which the control differs by declaration (`control_at`)."""
     matched = []
     for choice in choices:
         differs = plugins.load("defences", choice.name).control_at if choice.control else {}
@@ -271,7 +272,7 @@ def _settings(model: type[Settings], raw: Mapping[str, Any], path: str, grid: Ma
 
 
 def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[Any], str]) -> Settings:
-    """Return the settings. place: the path, in the config, of the mapping that holds a key."""
+    """Return the validated settings. place: gives the path, in the config, of the mapping that holds a key."""
     try:
         return model.model_validate(dict(raw))
     except ValidationError as error:
@@ -280,7 +281,7 @@ def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[A
 
 
 def _usable(name: str, path: str) -> None:
-    """Raise PopleakError if a plugin's name is no id: a third party's may be any text."""
+    """Raise PopleakError if a plugin's name is not a valid id. Names of third-party plugins may be any text."""
     try:
         _ID.validate_python(name)
     except ValidationError:
@@ -298,7 +299,8 @@ def _unique(path: str, ids: list[str]) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the config. Plugin names are examples and no enumeration, since third parties add their own."""
+    """Return the JSON Schema of the config. Plugin names are examples and not an enumeration, since third parties add
+    their own."""
     document = Experiment.model_json_schema()
     known = {kind: list(plugins.names(kind)) for kind in plugins.KINDS}
     chosen = sorted({name for kind in ("models", "defences", "attacks") for name in known[kind]})

@@ -38,18 +38,19 @@ class ResolvedTask(Settings):
     poison: Poison
     placebo: int = 0
     public_pool: bool = False
-    """Whether the records have a public pool: where a defence trains on public rows, and in that task's placebos."""
+    """Whether the records have a public pool: if a defence trains on public rows, and in the placebos of such a task."""
     permutation: int = 0
-    """Which permutation of the group column this task has, from 1; 0: the column as it is."""
+    """Number of the permutation of the group column, from 1; 0 for the column as it is."""
 
     @property
     def key(self) -> str:
-        """What the seeds of the task's draws are derived from."""
+        """Key from which the seeds of the task's draws are derived."""
         return f"{self.records_key}/placebo-{self.permutation}" if self.permutation else self.records_key
 
     @property
     def records_key(self) -> str:
-        """What the seeds of the records are derived from: a permutation is the table's, however it is then shared out."""
+        """Key from which the seeds of the records are derived. A permutation belongs to the table, however its rows
+        are then divided."""
         return f"{self.dataset}/{self.label}/{self.attribute}"
 
     @property
@@ -63,12 +64,13 @@ class ResolvedTask(Settings):
         return any(plugins.load("defences", defence.name).public for defence in self.defences)
 
     def permuting(self, seed: int) -> dict[str, Any]:
-        """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
+        """Return what determines this task's permutation (`dataset.permuted`) beside the records; seed: the
+        experiment's."""
         return {"seed": seed, "key": self.records_key, "number": self.permutation}
 
     def placebos(self) -> list[Self]:
-        """Return the task with its group column permuted, once for each permutation: undefended, with clean draws, the victim's own
-        architecture of shadows, and the pairs of different worlds."""
+        """Return the task with its group column permuted, once for each permutation. These tasks have no defences, no
+        poison, shadows of the victim's architecture only, and only pairs of different worlds."""
         alike = {
             "worlds": different(self.worlds),
             "defences": tuple(one for one in self.defences if one.name == "none"),
@@ -91,14 +93,14 @@ class SettledTask(ResolvedTask):
 
 
 def different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
-    """Return the pairs of worlds that differ, and in nothing but their groups."""
+    """Return the pairs of different worlds that differ only in their groups."""
     return tuple(
         one for one in worlds if one.question.measured and one.question.groups and len(set(one.ratios or ())) > 1
     )
 
 
 def alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
-    """Return the attacks that an undefended model alone can be put to."""
+    """Return the attacks that need undefended models only."""
     return tuple(one for one in attacks if not access_of(one).defended)
 
 

@@ -9,11 +9,13 @@ from typing import Any
 from .resolved import ResolvedTask
 
 APART = {"id", "placebo"}
-"""In what any two tasks may differ whose own models and attacks are the same: a placebo is judged apart."""
+"""Keys in which twins may always differ. They do not affect the task's own models and attacks, since placebos are
+judged separately."""
 
 
 def unseen(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return for each task with the attribute among the features the id of the one whose undefended models differ in this alone."""
+    """Return, for each task with the attribute among its features, the id of the task whose undefended models differ
+    only in this."""
     return _twins(
         tasks,
         "attribute_in_features",
@@ -23,8 +25,8 @@ def unseen(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
 
 
 def balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return for each task whose label rate moves with the ratio the id of the one that is the same with equal label rates. It may have
-    some of the defences only, each with the settings and the control that it has there."""
+    """Return, for each task whose label rate varies with the ratio, the id of the same task with equal label rates.
+    That task may have only some of the defences, with the same settings and controls."""
     return _twins(tasks, "ratio_mode", ("natural", "label-balanced"), some={"defences"})
 
 
@@ -36,23 +38,24 @@ def _twins(
     apart: AbstractSet[str] = frozenset(),
     some: AbstractSet[str] = frozenset(),
 ) -> dict[str, str]:
-    """Return for each task with the first of the values of `key` the id of the only one with the second that agrees with it in all else.
+    """Return, for each task with the first of `values` under `key`, the id of the only task with the second that
+    agrees in all other keys.
 
-    apart: keys that decide nothing of what is compared; some: keys of which the other's entries need only be among the task's. A task
-    that agrees with several has none: nothing says which is meant.
+    apart: keys that do not affect what is compared; some: keys whose entries in the other task need only be a subset.
+    A task that agrees with several others has no twin, since it is unclear which one is meant.
     """
     alike = [task.model_dump(exclude={key, *APART, *apart, *some}) for task in tasks]
-    found = {}
-    for task, mine in zip(tasks, alike, strict=True):
+    twins = {}
+    for task, fields in zip(tasks, alike, strict=True):
         if getattr(task, key) != values[0]:
             continue
         others = [
             other.id
-            for other, its in zip(tasks, alike, strict=True)
+            for other, other_fields in zip(tasks, alike, strict=True)
             if getattr(other, key) == values[1]
-            and its == mine
+            and other_fields == fields
             and all(one in getattr(task, name) for name in some for one in getattr(other, name))
         ]
         if len(others) == 1:
-            found[task.id] = others[0]
-    return found
+            twins[task.id] = others[0]
+    return twins
