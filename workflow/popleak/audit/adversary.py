@@ -133,8 +133,8 @@ class Answering(TransductiveJudge):
     def _checked(self, outputs: np.ndarray, before: int) -> np.ndarray:
         """Return the answers as the attack sees them; before: dimensions before those of one model."""
         outputs = np.asarray(outputs)
-        own = outputs.shape[before:]
-        if outputs.ndim <= before or (self.shape is not None and own != self.shape):
+        shape_of_one = outputs.shape[before:]
+        if outputs.ndim <= before or (self.shape is not None and shape_of_one != self.shape):
             shape = ", ".join([*(["V"] * before), *map(str, self.shape or ("m",))])
             raise ValueError(f"outputs must be ({shape}{'' if ', ' in shape else ','}), not {outputs.shape}")
         seen: np.ndarray = _seen(outputs, self.access) if before else _seen(outputs[None], self.access)[0]
@@ -150,13 +150,13 @@ def _column(name: str, values: np.ndarray | None, width: int, classes: int = 2) 
     """Return a field of the query set (m,) int8; zeros if it is unknown and not needed."""
     if values is None:
         return np.zeros(width, dtype=np.int8)
-    found = np.asarray(values)
-    if found.shape != (width,):
-        raise ValueError(f"{name} must be ({width},), one for each query point, not {found.shape}")
+    array = np.asarray(values)
+    if array.shape != (width,):
+        raise ValueError(f"{name} must be ({width},), one for each query point, not {array.shape}")
     allowed = (-1, 0, 1) if name == "origin" else range(classes) if name == "y" else (0, 1)
-    if not np.isin(found, list(allowed)).all():
+    if not np.isin(array, list(allowed)).all():
         raise ValueError(f"{name} must hold {' and '.join(map(str, allowed))} only")
-    return found.astype(np.int8)
+    return array.astype(np.int8)
 
 
 def _seen(outputs: np.ndarray, access: Any) -> np.ndarray:

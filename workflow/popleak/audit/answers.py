@@ -42,13 +42,13 @@ class Models(NamedTuple):
 
     def of(self, role: str, defence: str | None = None) -> np.ndarray:
         """Return the positions of one role's models, under one defence or all."""
-        there = self.role == role
-        return np.flatnonzero(there if defence is None else there & (self.defence == defence))
+        of_role = self.role == role
+        return np.flatnonzero(of_role if defence is None else of_role & (self.defence == defence))
 
     def defences(self, role: str) -> tuple[str, ...]:
         """Return the defences of one role's models, `none` first."""
-        found = dict.fromkeys(self.defence[self.of(role)].tolist())
-        return tuple(sorted(found, key=lambda name: name != NONE))
+        names = dict.fromkeys(self.defence[self.of(role)].tolist())
+        return tuple(sorted(names, key=lambda name: name != NONE))
 
     def access(self, role: str) -> str:
         """Return the kind of answers of one role: labels if all are 0 or 1, else scores."""
@@ -84,8 +84,8 @@ def models_of(table: Table) -> Models:
         raise PopleakError(f"{table.name}: has no query points: every column except {', '.join(KEYS)} is one")
     diverged = status == "diverged"
     scores = _scores(table, points, diverged)
-    found = Models(role, world, split, model, np.zeros(table.rows, dtype=np.int64), defence, diverged, scores, points)
-    return numbered(found, table)
+    models = Models(role, world, split, model, np.zeros(table.rows, dtype=np.int64), defence, diverged, scores, points)
+    return numbered(models, table)
 
 
 def numbered(models: Models, table: Table) -> Models:
@@ -117,8 +117,8 @@ def check_played(models: Models, name: str) -> None:
     for defence in models.defences("victim"):
         victims = models.of("victim", defence)
         for split in models.splits:
-            mine = victims[models.split[victims] == split]
-            counts = [int((models.world[mine] == world).sum()) for world in (0, 1)]
+            in_split = victims[models.split[victims] == split]
+            counts = [int((models.world[in_split] == world).sum()) for world in (0, 1)]
             if counts[0] != counts[1]:
                 raise PopleakError(
                     f"{name}: split {split}, defence {defence!r}: {counts[0]} victims of world 0 and {counts[1]} of world 1: give equally many, "
@@ -148,7 +148,7 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
     if "origin" in known:
         column["origin"] = whole(table, "origin", (-1, 0, 1), empty=-1)
     split = whole(table, "split", None) if "split" in table.columns else None
-    found = {}
+    sets = {}
     for number in models.splits:
         rows = np.arange(table.rows) if split is None else np.flatnonzero(split == number)
         rows = rows[_order(table, rows, models.points, None if split is None else number)]
@@ -157,8 +157,8 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
             raise PopleakError(
                 f"{table.name}: split {number}: the query points must come from both worlds: origin 0 and origin 1"
             )
-        found[number] = _blank(len(rows))._replace(**fields)
-    return found, known
+        sets[number] = _blank(len(rows))._replace(**fields)
+    return sets, known
 
 
 def _blank(width: int) -> Points:
@@ -208,14 +208,14 @@ def _words(table: Table, name: str, allowed: tuple[str, ...] | None, default: st
     """Return a column of words (n,), with `default` for empty cells or a missing column."""
     if name not in table.columns:
         return np.full(table.rows, default, dtype=object)
-    found = words(table.columns[name])
-    for i, value in enumerate(found.tolist()):
+    column = words(table.columns[name])
+    for i, value in enumerate(column.tolist()):
         if value is None and default is not None:
-            found[i] = default
+            column[i] = default
         elif value is None or (allowed and value not in allowed):
             told = "empty" if value is None else repr(value)
             raise PopleakError(f"{table.place(i, name)}: {told}: give {' or '.join(allowed or ('a name',))}")
-    return found
+    return column
 
 
 def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
@@ -226,9 +226,9 @@ def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
                 f"{table.name}: has several defences and no column 'model': give the models of one draw the same id"
             )
         return np.array([f"row {i + table.first}" for i in range(table.rows)], dtype=object)
-    found = words(table.columns["model"])
+    ids = words(table.columns["model"])
     seen: dict[tuple[str, str, str], int] = {}
-    for i, key in enumerate(zip(role.tolist(), defence.tolist(), found.tolist(), strict=True)):
+    for i, key in enumerate(zip(role.tolist(), defence.tolist(), ids.tolist(), strict=True)):
         if key[2] is None:
             raise PopleakError(f"{table.place(i, 'model')}: empty: give every model an id, or leave the column out")
         if key in seen:
@@ -237,7 +237,7 @@ def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
                 f"{table.place(i, 'model')}: {key[2]!r} is in {before} already: give one row for each model and defence"
             )
         seen[key] = i
-    return found
+    return ids
 
 
 def _scores(table: Table, points: tuple[str, ...], diverged: np.ndarray) -> np.ndarray:
@@ -261,12 +261,12 @@ def _numbers(table: Table, name: str) -> np.ndarray:
     values = table.columns[name]
     if values.dtype != object:
         return values
-    found = np.full(len(values), np.nan)
+    numbers = np.full(len(values), np.nan)
     for i in np.flatnonzero(~missing(values)).tolist():
         try:
-            found[i] = float(values[i])
+            numbers[i] = float(values[i])
         except (TypeError, ValueError):
             raise PopleakError(
                 f"{table.place(i, name)}: {values[i]!r} is not a number: columns other than {', '.join(KEYS)} are query points"
             ) from None
-    return found
+    return numbers

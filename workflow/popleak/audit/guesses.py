@@ -101,38 +101,38 @@ def guesses_of(table: Table, key: Key, name: str) -> Guesses:
             f"{table.name}: unknown column {odd[0]!r}: guesses have the columns model, guess and, if you like, score"
         )
     place = {one: i for i, one in enumerate(key.model.tolist())}
-    at = np.full(len(place), -1)
+    position = np.full(len(place), -1)
     for i, one in enumerate(words(table.columns["model"]).tolist()):
         if one not in place:
             raise PopleakError(
                 f"{table.place(i, 'model')}: {one!r} is not a victim in the key: use the ids from the packed answers"
             )
-        if at[place[one]] >= 0:
+        if position[place[one]] >= 0:
             raise PopleakError(f"{table.place(i, 'model')}: {one!r} has a guess already: give one row for each victim")
-        at[place[one]] = i
-    lost = np.flatnonzero(at < 0)
+        position[place[one]] = i
+    lost = np.flatnonzero(position < 0)
     if len(lost):
         raise PopleakError(
-            f"{table.name}: {len(lost)} of {len(at)} victims have no guess, {key.model[lost[0]]!r} is the first: guess -1 to abstain"
+            f"{table.name}: {len(lost)} of {len(position)} victims have no guess, {key.model[lost[0]]!r} is the first: guess -1 to abstain"
         )
-    guess = whole(table, "guess", (-1, 0, 1))[at]
+    guess = whole(table, "guess", (-1, 0, 1))[position]
     score = np.where(guess < 0, 0.0, 2.0 * guess - 1.0)
     if "score" in table.columns and not missing(table.columns["score"]).all():
-        score = _scores(table)[at]
+        score = _scores(table)[position]
     return Guesses(name, guess, score)
 
 
 def _scores(table: Table) -> np.ndarray:
     values = table.columns["score"]
-    found = np.full(len(values), np.nan)
+    numbers = np.full(len(values), np.nan)
     for i, value in enumerate(values.tolist()):
         with contextlib.suppress(TypeError, ValueError):
-            found[i] = float(value)
-        if not np.isfinite(found[i]):
+            numbers[i] = float(value)
+        if not np.isfinite(numbers[i]):
             raise PopleakError(
                 f"{table.place(i, 'score')}: {value!r}: give a finite number for every victim, higher for world 1, or no scores"
             )
-    return found
+    return numbers
 
 
 def parts_of(guesses: Guesses, key: Key, shadows: Sequence[str]) -> list[dict[str, Any]]:
@@ -146,13 +146,13 @@ def parts_of(guesses: Guesses, key: Key, shadows: Sequence[str]) -> list[dict[st
     }  # fmt: skip
     parts = []
     for defence in dict.fromkeys(key.defence.tolist()):
-        mine = np.flatnonzero(key.defence == defence)
+        chosen = np.flatnonzero(key.defence == defence)
         informed = defence == NONE or defence in shadows
         parts.append(
             {
                 **common, "defence": defence, "knowledge": "informed" if informed else "unaware",
-                "split": key.split[mine], "world": key.world[mine], "model_index": key.number[mine],
-                "score": guesses.score[mine], "guess": guesses.guess[mine],
+                "split": key.split[chosen], "world": key.world[chosen], "model_index": key.number[chosen],
+                "score": guesses.score[chosen], "guess": guesses.guess[chosen],
             }
         )  # fmt: skip
     return parts

@@ -201,25 +201,25 @@ def _measured(models: Models, facts: GameFacts, sets: Mapping[int, Points], know
     """Return utility and fairness of the victims on the query points, in columns of the table `models`; NaN if
     unknown."""
     victims = models.of("victim")
-    found = {name: np.full(len(models.role), np.nan) for name in (*MEASURES, *UNMEASURED)}
+    columns = {name: np.full(len(models.role), np.nan) for name in (*MEASURES, *UNMEASURED)}
     for split, asked in sets.items():
-        mine = victims[(models.split[victims] == split) & ~models.diverged[victims]]
-        if "y" not in known or not len(mine):
+        in_split = victims[(models.split[victims] == split) & ~models.diverged[victims]]
+        if "y" not in known or not len(in_split):
             continue
-        scores = models.scores[mine]
+        scores = models.scores[in_split]
         right = (scores >= fairness.THRESHOLD) == asked.y
-        found["accuracy"][mine], found["auc"][mine] = right.mean(axis=1), fairness.auc(scores, asked.y)
+        columns["accuracy"][in_split], columns["auc"][in_split] = right.mean(axis=1), fairness.auc(scores, asked.y)
         if "origin" in known:
             zero, one = (right[:, asked.origin == world].mean(axis=1) for world in (0, 1))
-            found["gap"][mine] = zero - one
+            columns["gap"][in_split] = zero - one
         if "a" in known:
             rates = fairness.rates(scores, asked.y, asked.a)
             for name in MEASURES:
                 if name not in ("accuracy", "auc", "gap"):
-                    found[name][mine] = getattr(rates, name)
+                    columns[name][in_split] = getattr(rates, name)
     told = {name: getattr(models, name)[victims] for name in ("role", "defence", "split", "world")}
     status = np.where(models.diverged[victims], *STATUS[::-1])
-    measured = {name: values[victims] for name, values in found.items()}
+    measured = {name: values[victims] for name, values in columns.items()}
     return pd.DataFrame(
         {**_game_columns(facts), **told, "model_index": models.number[victims], "status": status, **measured}
     )

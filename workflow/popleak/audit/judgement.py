@@ -53,11 +53,11 @@ class Judgement:
         optimism. It is the one with the most knowledge. p is NaN: the table `leakage` has none. Raises PopleakError
         for a defence that was not judged.
         """
-        there = self.leakage[(self.leakage["adversary"] == BEST) & (self.leakage["defence"] == defence)]
-        if there.empty:
+        rows = self.leakage[(self.leakage["adversary"] == BEST) & (self.leakage["defence"] == defence)]
+        if rows.empty:
             known = ", ".join(dict.fromkeys(self.leakage["defence"]))
             raise PopleakError(f"defence {defence!r} was not judged: choose from {known}")
-        row = there.iloc[0]
+        row = rows.iloc[0]
         return Estimate(float(row["accuracy"]), float(row["accuracy_low"]), float(row["accuracy_high"]), float("nan"))
 
     def summary(self) -> str:

@@ -88,15 +88,15 @@ def _names(pair: str) -> tuple[str, str]:
 
 def _named(steps: list[Step[AttackStep]], what: str, wanted: str | None, names: Any) -> list[Step[AttackStep]]:
     """Return the steps with this name, or those of the only name."""
-    there = dict.fromkeys(name for step in steps for name in names(step))
-    alike = [name for name in there if wanted is None or wanted in (_names(name) if what == "pair" else (name,))]
+    choices = dict.fromkeys(name for step in steps for name in names(step))
+    alike = [name for name in choices if wanted is None or wanted in (_names(name) if what == "pair" else (name,))]
     if len(alike) != 1:
         missing = (
-            f"which of {len(there)}?"
+            f"which of {len(choices)}?"
             if wanted is None
             else f"{wanted!r} is {'not clear' if alike else 'not in the experiment'}"
         )
-        told = ", ".join(repr(name) for name in there) or "none: no attack judges two worlds here"
+        told = ", ".join(repr(name) for name in choices) or "none: no attack judges two worlds here"
         raise PopleakError(f"--{what}: {missing}: choose from {told}")
     return [step for step in steps if alike[0] in names(step)]
 
@@ -176,10 +176,8 @@ class _Packed:
             "task": settings.task, "model": settings.model_id, "role": "victim", "protocol": pair.protocol,
             "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison, "status": STATUS[1],
         }  # fmt: skip
-        found = store.read(table, stage="tables", where=where)
-        return set(
-            zip(*(found[name].to_pylist() for name in ("defence", "split", "world", "model_index")), strict=True)
-        )
+        rows = store.read(table, stage="tables", where=where)
+        return set(zip(*(rows[name].to_pylist() for name in ("defence", "split", "world", "model_index")), strict=True))
 
     def _victims(self) -> dict[str, np.ndarray]:
         """Return the key's columns on the victims, in the order of the run."""
@@ -211,15 +209,15 @@ class _Packed:
         )
         scores = [shown]
         for defence in self.game.defences:
-            there = self.by["shadow", defence]
-            keys, count = there.keys, len(there.scores)
+            shadows = self.by["shadow", defence]
+            keys, count = shadows.keys, len(shadows.scores)
             worlds.append(keys["world"].astype(object))
             rest["split"].append(keys["split"])
             name = [f"s{s}-{w}-{i}" for s, w, i in zip(keys["split"], keys["world"], keys["model_index"], strict=True)]
             rest["model"].append(_column(name))
             rest["defence"].append(np.full(count, defence, dtype=object))
             rest["status"].append(_column([STATUS[not finite] for finite in keys["finite"]]))
-            scores.append(_answered(there.scores))
+            scores.append(_answered(shadows.scores))
         role = np.repeat(np.array(ROLES, dtype=object), [len(order), sum(map(len, worlds[1:]))])
         columns = {
             "role": role,

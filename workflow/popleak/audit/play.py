@@ -38,22 +38,22 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
     """
     if attacks is None:
         every = [Adversary(name) for name in plugins.names("attacks")]
-        able = [one for one in every if accesses(one.plugin)[0].shown_by and not one.plugin.reference]
-        return [Chosen(one.name, one, False) for one in able]
-    found: dict[str, Chosen] = {}
+        able = [attack for attack in every if accesses(attack.plugin)[0].shown_by and not attack.plugin.reference]
+        return [Chosen(attack.name, attack, False) for attack in able]
+    chosen: dict[str, Chosen] = {}
     for given in attacks:
         told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
         if isinstance(told, Adversary):
-            one = Chosen(told.name, told, True)
+            attack = Chosen(told.name, told, True)
         else:
             odd = sorted(set(told) - {"name", "id", "settings"})
             if odd or "name" not in told:
                 raise PopleakError(f"attacks: {dict(told)}: an attack has a name, and may have an id and settings")
-            one = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
-        if one.id in found:
-            raise PopleakError(f"attacks: {one.id!r} appears twice: give one of them another id")
-        found[one.id] = one
-    return list(found.values())
+            attack = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
+        if attack.id in chosen:
+            raise PopleakError(f"attacks: {attack.id!r} appears twice: give one of them another id")
+        chosen[attack.id] = attack
+    return list(chosen.values())
 
 
 class TableSource:
@@ -86,12 +86,12 @@ class TableSource:
     def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         """Return what one role's models with the defence `arm` answered."""
         models = self.table
-        mine = models.of(role, arm)
+        chosen = models.of(role, arm)
         keys = {
-            "split": models.split[mine], "world": models.world[mine], "model_index": models.number[mine],
-            "finite": ~models.diverged[mine], "seed": self.draw[mine],
+            "split": models.split[chosen], "world": models.world[chosen], "model_index": models.number[chosen],
+            "finite": ~models.diverged[chosen], "seed": self.draw[chosen],
         }  # fmt: skip
-        return Answers(keys, models.scores[mine])
+        return Answers(keys, models.scores[chosen])
 
     def models(self, role: Role, arm: str) -> Answers:
         raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds")
@@ -163,11 +163,11 @@ def play(
 def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield the victims' defences with the possible knowledge of them, given the available shadows. Defences of equal
     knowledge are together."""
-    there = set(models.defences("shadow"))
+    available = set(models.defences("shadow"))
     levels = {}
     for defence in models.defences("victim"):
         arms = {"unaware": NONE, "informed": defence}
-        knowledge = tuple(name for name, arm in arms.items() if arm in there or not attack.shadows)
+        knowledge = tuple(name for name, arm in arms.items() if arm in available or not attack.shadows)
         if knowledge and not (accesses(attack)[0].defended and "informed" not in knowledge):
             levels[defence] = knowledge
     for knowledge, group in groupby(levels, key=levels.__getitem__):

@@ -42,11 +42,11 @@ class Table(NamedTuple):
 
     def digest(self) -> str:
         """Return a digest of the names and values, the same for a file and for the frame that is read from it."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for name, values in self.columns.items():
             told = values.astype(np.float64).tobytes() if values.dtype != object else repr(values.tolist()).encode()
-            found.update(f"{name} {len(told)}\n".encode() + told)
-        return found.hexdigest()[:16]
+            digest.update(f"{name} {len(told)}\n".encode() + told)
+        return digest.hexdigest()[:16]
 
 
 def read(source: Source, name: str) -> Table:
@@ -145,12 +145,12 @@ def whole(table: Table, name: str, allowed: tuple[int, ...] | None, *, empty: in
     """
     values, gone = table.columns[name], missing(table.columns[name])
     told = " or ".join(map(str, allowed)) if allowed else "a whole number"
-    found = np.zeros(len(values), dtype=np.int64)
+    numbers = np.zeros(len(values), dtype=np.int64)
     for i, value in enumerate(values.tolist()):
         if gone[i]:
             if empty is None:
                 raise PopleakError(f"{table.place(i, name)}: empty: give {told}")
-            found[i] = empty
+            numbers[i] = empty
             continue
         try:
             number = float(value)
@@ -158,8 +158,8 @@ def whole(table: Table, name: str, allowed: tuple[int, ...] | None, *, empty: in
             number = float("nan")
         if not number.is_integer() or abs(number) > 2**53 or (allowed and number not in allowed):
             raise PopleakError(f"{table.place(i, name)}: {value!r}: give {told}")
-        found[i] = int(number)
-    return found
+        numbers[i] = int(number)
+    return numbers
 
 
 def _first(error: Exception) -> str:

@@ -200,8 +200,8 @@ def last_layer(build: Build) -> np.ndarray:
     The last layer is the last submodule that directly holds trained parameters.
     """
     if isinstance(build, Chain):
-        own = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
-        return np.arange(sum(own)) >= sum(own[:-1])
+        sizes = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
+        return np.arange(sum(sizes)) >= sum(sizes[:-1])
     from .single import built, trained_and_state
 
     module = built(build)
@@ -268,16 +268,20 @@ def fit(
     for at in range(0, models, stack):
         cut = slice(at, at + stack)
         kept, held = _held_out(rows.shape[1], seeds[cut], training.validation)
-        own, towards = rows[cut], objective.part(cut)
+        model_rows, towards = rows[cut], objective.part(cut)
         feed = Feed(
-            np.take_along_axis(own, kept, 1), seeds[cut], training, None if extra is None else extra[cut], purpose
+            np.take_along_axis(model_rows, kept, 1),
+            seeds[cut],
+            training,
+            None if extra is None else extra[cut],
+            purpose,
         )
         begin = way.initial(seeds[cut]) if start is None else start[cut]
         begin = begin.astype(table.x.dtype, copy=False)
         weights, vacuous = way.train(table, begin, feed, training, penalty, extra_only, towards.at(kept))
         loss = np.full(len(kept), np.nan)
         if held.shape[1]:
-            aside = np.take_along_axis(own, held, 1)
+            aside = np.take_along_axis(model_rows, held, 1)
             loss = cross_entropy(way.logits(table, weights, aside), table.y[aside], towards.at(held))
         parts.append(Fitted(weights, np.isfinite(weights).all(1), vacuous, loss))
         if progress is not None:

@@ -109,17 +109,17 @@ class Fused:
         self._check(table, weights, rows)
         layout = Layout.of(self.sides, SCORED)
         packed = layout.pack(weights.astype(table.x.dtype, copy=False))
-        found = np.empty((len(weights), rows.shape[1]), packed.dtype)
+        logits = np.empty((len(weights), rows.shape[1]), packed.dtype)
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         score = _loaded("score", packed.dtype)
 
         def work(part: int) -> None:
             cut = self._cut(len(packed), part)
-            mine = rows[cut] if len(rows) > 1 else rows
-            score(layout.arena(packed.dtype), layout.shape, table.packed, mine, SCORED, packed[cut], found[cut])
+            thread_rows = rows[cut] if len(rows) > 1 else rows
+            score(layout.arena(packed.dtype), layout.shape, table.packed, thread_rows, SCORED, packed[cut], logits[cut])
 
         self._share(work)
-        return found
+        return logits
 
     def _check(self, table: Any, weights: np.ndarray, *rows: np.ndarray) -> None:
         """Raise ValueError for input that would make the compiled loops, which check no bounds, read beyond an array."""

@@ -84,9 +84,9 @@ class Layout:
         lengths = [_padded(count, ROWS) for count in inputs]
         blocks = [length * out for length, out in zip(lengths, outputs, strict=True)]
         rows, weights, room = _padded(batch, ROWS), sum(blocks), max(blocks)
-        at = itertools.accumulate(blocks, initial=0)
+        offsets = itertools.accumulate(blocks, initial=0)
         starts = itertools.accumulate((rows * length for length in lengths), initial=weights + 2 * room)
-        shape = np.array(list(zip(inputs, outputs, at, starts, lengths, strict=False)), dtype=np.int64)
+        shape = np.array(list(zip(inputs, outputs, offsets, starts, lengths, strict=False)), dtype=np.int64)
         size = int(shape[-1, ACTIVATIONS]) + rows * lengths[-1]
         return cls(tuple(sides), batch, weights, (weights, weights + room), size, shape)
 

@@ -173,18 +173,18 @@ class Stacked:
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
         """As `Fused.logits`; (K, m, C) for C > 2 classes."""
-        features, parts, at = self._features(table), [], 0
-        while at < len(weights):
+        features, parts, start = self._features(table), [], 0
+        while start < len(weights):
             engine = self.engine(table)
             alone = engine.most == 1 or self.device.type == "cpu"
-            cut = slice(at, at + (1 if alone else stack))
+            cut = slice(start, start + (1 if alone else stack))
             block = torch.tensor(weights[cut].copy(), dtype=features.dtype, device=self.device)
             chosen = torch.from_numpy(np.array(rows[cut] if len(rows) > 1 else rows, dtype=np.int64))
             x = features[chosen.to(self.device)].expand(len(block), -1, -1)
             engine.load(block, training=False)
             with seeded(0) if engine.most == 1 else contextlib.nullcontext():
                 parts.append(engine.forward(block, x, keep=False).cpu().numpy())
-            at = cut.stop
+            start = cut.stop
         return np.concatenate(parts)
 
 

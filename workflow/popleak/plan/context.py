@@ -70,10 +70,10 @@ class TaskContext:
         plugin = plugins.load("models", model.name)
         if not plugin.gradient:
             return None
-        own = plugin.Settings.model_validate(model.settings)
+        settings = plugin.Settings.model_validate(model.settings)
         try:
-            sides = plugin.sides(self.features, own, **self.form.keywords(plugin))
-            shaped = plugin.shape(self.features, own) is not None
+            sides = plugin.sides(self.features, settings, **self.form.keywords(plugin))
+            shaped = plugin.shape(self.features, settings) is not None
             return self._shape_of(sides, self.experiment.engine.backend, shaped)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
@@ -117,8 +117,8 @@ class TaskContext:
         usual = plugins.load("defences", defence.name).Settings().resolved()
         if usual == defence.settings:
             return None
-        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
-        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
+        same = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
+        return next(same, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
 
     def _dataset(self) -> Step[DatasetStep]:
         task = self.task

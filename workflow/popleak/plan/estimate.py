@@ -118,14 +118,14 @@ def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
     total = sum(stage.seconds for stage in found)
     once, each = cost.SNAKEMAKE
     jobs = sum(stage.jobs - stage.there for stage in found)
-    own = speed.start * (once + each * jobs) if jobs else speed.start * once
-    return max(total / cores, sum(stage.longest for stage in found)) + own
+    start_up = speed.start * (once + each * jobs) if jobs else speed.start * once
+    return max(total / cores, sum(stage.longest for stage in found)) + start_up
 
 
 def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
     """Return the ids of models and defences that the engine's compiled loops cannot train, by the reason in words and
     the slowdown."""
-    found: dict[tuple[str, float], dict[str, None]] = {}
+    slow: dict[tuple[str, float], dict[str, None]] = {}
     backend = plan.experiment.engine.backend
     for task in plan.tasks:
         form = forms.of_task(task)
@@ -133,29 +133,29 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
             plugin = plugins.load("models", model.name)
             if not plugin.gradient:
                 continue
-            own = plugin.Settings.model_validate(model.settings)
-            sides = plugin.sides(form.features, own, **form.keywords(plugin))
-            shaped = plugin.shape(form.features, own) is not None
+            settings = plugin.Settings.model_validate(model.settings)
+            sides = plugin.sides(form.features, settings, **form.keywords(plugin))
+            shaped = plugin.shape(form.features, settings) is not None
             if (usual := cost.factor(sides, backend, shaped=shaped)) > 1:
                 reason = not_in_numba(sides) or "engine.backend is torch"
-                found.setdefault((reason, usual), {})[model.id] = None
+                slow.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
                 wants = plugins.load("defences", defence.name).wants
                 if (factor := cost.factor(sides, backend, wants, shaped=shaped)) > usual:
                     reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
-                    found.setdefault((reason, factor), {})[defence.id] = None
-    return {key: list(names) for key, names in found.items()}
+                    slow.setdefault((reason, factor), {})[defence.id] = None
+    return {key: list(names) for key, names in slow.items()}
 
 
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     """Return the estimate as lines of text."""
-    found = stages(plan, speed)
-    total = _all(found)
+    estimates = stages(plan, speed)
+    total = _all(estimates)
     text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'re-used':>10}{'CPU':>10}{'disk':>10}"]
-    text += [*(_row(stage) for stage in (*found, total)), *_for_placebos(plan, speed)]
+    text += [*(_row(stage) for stage in (*estimates, total)), *_for_placebos(plan, speed)]
     if total.jobs == total.there:
         return [*text, "all files are there; `snakemake -n` tells whether one of them is out of date"]
-    wall = _duration(wall_seconds(found, cores, speed))
+    wall = _duration(wall_seconds(estimates, cores, speed))
     return [
         *text,
         *_slow(plan),
@@ -190,13 +190,13 @@ def _for_placebos(plan: Plan, speed: Speed) -> list[str]:
 
 def _slow(plan: Plan) -> list[str]:
     """Return what trains slower than it could, or on a device that the times do not describe, a line each."""
-    found = [
+    lines = [
         f"{', '.join(names)}: {reason}, trained one at a time by torch, about {factor:.0f} times slower"
         for (reason, factor), names in slower(plan).items()
     ]
     if plan.experiment.engine.device != "cpu":
-        found.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
-    return found
+        lines.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
+    return lines
 
 
 def _duration(seconds: float) -> str:

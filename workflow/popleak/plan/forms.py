@@ -55,12 +55,12 @@ def check(task: ResolvedTask, form: Form) -> None:
     where = f"config: tasks: {task.id}"
     for model in (*task.models, *task.shadow_models):
         plugin = plugins.load("models", model.name)
-        own = plugin.Settings.model_validate(model.settings)
+        settings = plugin.Settings.model_validate(model.settings)
         try:
             if form.shape is not None:
-                plugin.check(form.features, own, form.classes, form.shape)
+                plugin.check(form.features, settings, form.classes, form.shape)
             elif plugin.classes not in (None, form.classes):
-                plugin.check(form.features, own, form.classes)
+                plugin.check(form.features, settings, form.classes)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"{where}: model {model.id!r}: {error}") from None
     for what, number, remedy in (*_plugins(task, form.classes), *(_binary(task) if form.classes != 2 else ())):

@@ -103,8 +103,8 @@ def _check_models(task: SettledTask, one: ResolvedChoice, n_features: int) -> No
     attack = plugins.load("attacks", one.name)
     for model in task.models:
         plugin = plugins.load("models", model.name)
-        own = plugin.Settings.model_validate(model.settings)
-        sides = plugin.sides(n_features, own) if plugin.gradient else None
+        settings = plugin.Settings.model_validate(model.settings)
+        sides = plugin.sides(n_features, settings) if plugin.gradient else None
         reason = attack.refuses(Known(0.0, 1.0, task.rows, "natural", model.name, sides=sides))
         if reason:
             raise PopleakError(

@@ -172,11 +172,11 @@ class JudgePlan:
     def judge(self, model: ResolvedChoice, asked: Mapping[str, Asked], judged: Judged) -> None:
         """Add the steps that measure and attack a model. asked: the queries of each model that shadows may have, by
         id."""
-        mine = asked[model.id]
-        parts = list(zip(self.cuts, self.points, mine.answers, strict=True))
+        queries = asked[model.id]
+        parts = list(zip(self.cuts, self.points, queries.answers, strict=True))
         for cut, _, answers in parts:
             if "measure" in judged and cut[0].question.measured:
-                judged["measure"].append(self._measure(model, cut, mine.arms, answers))
+                judged["measure"].append(self._measure(model, cut, queries.arms, answers))
         # attack by attack, so that the order of rows in public tables does not depend on the cut
         for chosen in self.task.attacks:
             attack = plugins.load("attacks", chosen.name)
@@ -192,7 +192,7 @@ class JudgePlan:
                         "points": points, "victims": [(answers, "victims")],
                         "shadows": [(asked[shadow.id].answers[i], "shadows")],
                     }  # fmt: skip
-                    judged[question.table].append(self._attack(model, shadow, chosen, cut, mine.arms, inputs))
+                    judged[question.table].append(self._attack(model, shadow, chosen, cut, queries.arms, inputs))
 
     def _measure(
         self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step[QueryStep]

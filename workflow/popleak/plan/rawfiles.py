@@ -49,24 +49,24 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
     fetches: dict[str, tuple[str, Source]] = {}
     content: dict[str, str] = {}
     for source in sources:
-        found = locate(task.dataset, source, data_dir)
-        if found is None and source.url is None:
+        path = locate(task.dataset, source, data_dir)
+        if path is None and source.url is None:
             if plugin.own:
                 raise PopleakError(
                     f"config: tasks: {task.id}: no file {source.file}: give its path, or {plugin.remedy(source)}"
                 )
             raise AbsentError(f"{task.id}: no file {source.file}: {plugin.remedy(source)}")
-        if found is None:
+        if path is None:
             paths.append(f"{ROOT}/data/{task.dataset}/{source.file}")
             fetches[paths[-1]] = (task.dataset, source)
             continue
-        if re.search(r"\{.*\}", str(found)):
+        if re.search(r"\{.*\}", str(path)):
             raise PopleakError(
-                f"config: tasks: {task.id}: {found}: Snakemake reads braces as a wildcard: rename the file, or its folder"
+                f"config: tasks: {task.id}: {path}: Snakemake reads braces as a wildcard: rename the file, or its folder"
             )
         if source.sha256 is None:
-            content[source.file] = _digest(found, task.id)
-        paths.append(str(found))
+            content[source.file] = _digest(path, task.id)
+        paths.append(str(path))
     return Raw(options.resolved(), tuple(source.file for source in sources), tuple(paths), fetches, note, content)
 
 

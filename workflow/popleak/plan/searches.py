@@ -35,7 +35,7 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
         return []
     from ..measures import target
 
-    found, at_best = [], "" if cells else "at best "
+    lines, at_best = [], "" if cells else "at best "
     cells = cells or Cells(((1, 1), (1, 1)), exact=False)
     for defence in filter(searched, task.defences):
         aim = defence.settings["eo_target"]
@@ -47,17 +47,17 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
             continue
         lead = f"{task.id}: defence {defence.id!r} searches lambda (eo_weight: auto) on about {round(counts[0].sum())} validation rows a model"
         if math.isnan(noise):
-            found.append(
+            lines.append(
                 f"{lead}, where no label has rows of both groups, so that no lambda is rejected: give eo_weight a number"
             )
             continue
         most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
-        found.append(
+        lines.append(
             f"{lead}: on so few, a model that treats the groups alike and is wrong for one row in four has a Delta_EO of {at_best}{noise:.2f} on average, "
             f"above eo_target {aim:g}, and what is rejected with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
             f"training.validation, or use more rows"
         )
-    return found
+    return lines
 
 
 def _last(value: float) -> float:

@@ -53,16 +53,16 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[SettledTask, Ce
             problems = plugin.glance(files=files, options=options)
             if problems:
                 raise refusal(options.path, problems)
-        found = counted(experiment, task)
+        cells = counted(experiment, task)
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
-    if auto and not absent and found is None:
+    if auto and not absent and cells is None:
         raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
-    known = provisional(task) if found is None else sized(experiment, task, found)
-    problems = shortages(experiment, known, found) if found is not None else []
-    if problems := problems or unrehearsed(experiment, known, found):
+    known = provisional(task) if cells is None else sized(experiment, task, cells)
+    problems = shortages(experiment, known, cells) if cells is not None else []
+    if problems := problems or unrehearsed(experiment, known, cells):
         raise refusal(where, problems)
-    return known, found
+    return known, cells
 
 
 def _auto(task: ResolvedTask) -> bool:
@@ -220,25 +220,25 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
     """
     if cells is None:
         return ""
-    found = []
+    candidates = []
     draws, shares = draws_of(task, cells), shares_of(experiment, task)
     for world in draws.worlds:
         for stratum, rows in needs.drawn(world, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
                 need = needs.Need("rows", pool, stratum, rows)
-                there = shares[pool] * sum(
+                available = shares[pool] * sum(
                     row[a] for y, row in enumerate(cells.counts) for a in (0, 1) if need.covers(y, a)
                 )
-                if there:
-                    found.append((rows / there, -world.ratio, need, there, world))
-    if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:
+                if available:
+                    candidates.append((rows / available, -world.ratio, need, available, world))
+    if not candidates or max(candidates, key=lambda one: one[0])[0] <= CROWDED:
         return ""
-    share, _, need, there, world = max(found, key=lambda one: one[:2])
+    share, _, need, available, world = max(candidates, key=lambda one: one[:2])
     what = _rows_of(task, need).removeprefix(" of ")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
         f"if P(a = 1) is {world}, a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
-        f"{there:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends strongly on this particular table: lower `rows` to "
+        f"{available:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends strongly on this particular table: lower `rows` to "
         f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or compare it with {judge}"
     )
 
@@ -249,10 +249,10 @@ def short(task: SettledTask, draws: needs.Draws, pools: Sequence[needs.Pools], m
     advice = {"rows": f"lower it to {most[0]} at most", "query_rows": f"lower it to {most[1]} at most"}
     found: dict[str, str] = {}
     for need in (*draws.needs(task.rows), *needs.asked(task.query_rows)):
-        there = min(needs.room(need, one) for one in pools)
-        if need.rows > there and need.key not in found:
+        available = min(needs.room(need, one) for one in pools)
+        if need.rows > available and need.key not in found:
             found[need.key] = (
-                f"{need.key}: {need.rows} rows{_rows_of(task, need)} are asked for{need.by}, and the {need.pool} pool holds {there}: "
+                f"{need.key}: {need.rows} rows{_rows_of(task, need)} are asked for{need.by}, and the {need.pool} pool holds {available}: "
                 f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
             )
     return list(found.values())

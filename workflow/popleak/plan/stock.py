@@ -54,12 +54,12 @@ class Stock:
         held = 0
         for which in step.settings.made:
             poison = step.settings.poison if poisoned(which[0]) else None
-            there = [
+            present = [
                 found.models.get(which, set()) for found, theirs in family if poison is None or theirs.poison == poison
             ]
             if alone:
-                held += len(wanted & set().union(*there))
-            elif wanted in there:
+                held += len(wanted & set().union(*present))
+            elif wanted in present:
                 held += len(wanted)
         return held
 
@@ -81,17 +81,17 @@ class Stock:
     def _family(self, step: Step[ModelsStep], role: Role) -> Iterator[tuple[File, ModelsStep]]:
         """Yield the files of a role that were made in the way this step would make its own, with the settings of
         their jobs."""
-        own, family = Path(step.outputs[FILES[role]]), step.id.split("-")[-2]
-        for path in own.parent.glob(f"*-{family}-*{own.name.removeprefix(step.id)}"):
+        own_file, family = Path(step.outputs[FILES[role]]), step.id.split("-")[-2]
+        for path in own_file.parent.glob(f"*-{family}-*{own_file.name.removeprefix(step.id)}"):
             if path not in self.files:
                 self.files[path] = _read(path)
-            found = self.files[path]
-            if found is None or path.name == own.name:
+            content = self.files[path]
+            if content is None or path.name == own_file.name:
                 continue
-            theirs = alike(found.facts, step.settings, code=step.code, device=place_of(self.device, self.backend))
-            inputs = {_id(name) for name in found.facts.get("inputs", ())}
+            theirs = alike(content.facts, step.settings, code=step.code, device=place_of(self.device, self.backend))
+            inputs = {_id(name) for name in content.facts.get("inputs", ())}
             if theirs is not None and _id(step.inputs["data"][0]) in inputs:
-                yield found, theirs
+                yield content, theirs
 
 
 def _id(path: str) -> str:

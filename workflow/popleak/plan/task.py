@@ -65,12 +65,12 @@ class TaskPlan(TaskContext):
         public = self._draws("public", items, made=self.task.publishing)
         drawn = Draws(base, complement, public)
         judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
-        own = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
+        asked_of = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
-            if model.id not in own:
-                own[model.id] = judging.asked(model, self._arms(model, drawn, ("shadow",)))
+            if model.id not in asked_of:
+                asked_of[model.id] = judging.asked(model, self._arms(model, drawn, ("shadow",)))
         for model in self.task.models:
-            judging.judge(model, own, judged)
+            judging.judge(model, asked_of, judged)
 
     def placebos(self) -> Iterator[TaskPlan]:
         """Yield the plans of the task with its group column permuted. Their pools provide at least what the task's
@@ -113,25 +113,25 @@ class TaskPlan(TaskContext):
         population = self.experiment.population
         found = []
         for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
-            mine = [items[i] for i in cut]
+            members = [items[i] for i in cut]
             if not made:
-                found.append(Cut(mine, None))
+                found.append(Cut(members, None))
                 continue
             settings = ModelDraw(
                 purpose=purpose,
                 seed=self.experiment.seed,
                 key=self.task.key,
                 mode=self.task.ratio_mode,
-                draws=tuple(mine),
+                draws=tuple(members),
                 rows=self.task.rows,
                 victims=population.victims,
                 shadows=population.shadows,
             )
-            name = several([self._named(item) for item in mine])
-            rows = self.models * len(mine) * self.task.rows
+            name = several([self._named(item) for item in members])
+            rows = self.models * len(members) * self.task.rows
             # for a complement the model's own draw is made again
             seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
-            found.append(Cut(mine, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
+            found.append(Cut(members, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
         return found
 
     @staticmethod
@@ -171,8 +171,8 @@ class TaskPlan(TaskContext):
         """Return runs of neighbouring draws that fit one job at `each` seconds for each model, with everything that
         they draw."""
         groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
-        mine = [[cuts[i] for i in group] for group in groups]
-        return [(group, [item for cut in group for item in cut.items]) for group in mine]
+        members = [[cuts[i] for i in group] for group in groups]
+        return [(group, [item for cut in group for item in cut.items]) for group in members]
 
     def _defend(
         self,

@@ -243,10 +243,10 @@ def bounds(frame: pd.DataFrame) -> dict[str, Any]:
     ]
     shares = [*(f"{form}_holds" for form in FORMS), "small"]
     cells = []
-    for row in _sorted(rows):
-        numbers = [_value(row, name) for name in ("delta_eo", "w", "beta", "gap")]
-        numbers += [_cell(report_words.percent(row[name]), row[name]) for name in shares]
-        cells.append([*_keys(row), *numbers, _cell(str(row["models"]), row["models"])])
+    for entry in _sorted(rows):
+        numbers = [_value(entry, name) for name in ("delta_eo", "w", "beta", "gap")]
+        numbers += [_cell(report_words.percent(entry[name]), entry[name]) for name in shares]
+        cells.append([*_keys(entry), *numbers, _cell(str(entry["models"]), entry["models"])])
     note = (
         "Share of models for which the bootstrap does not contradict each form of the bound. All forms concern the gap of a "
         "fixed model."

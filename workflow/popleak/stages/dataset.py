@@ -108,9 +108,9 @@ def permuted(records: Records, *, seed: int, key: str, number: int, classes: int
         alike = first[size == rows_each]
         places = alike[:, None] + np.arange(rows_each)
         a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
-    found = measured(y=records.y, a=a, classes=classes)
+    facts = measured(y=records.y, a=a, classes=classes)
     return dataclasses.replace(
-        records, a=a, facts={**records.facts, **{key: found[key] for key in found if key.endswith("_rates")}}
+        records, a=a, facts={**records.facts, **{key: facts[key] for key in facts if key.endswith("_rates")}}
     )
 
 

@@ -103,10 +103,10 @@ class FittingOwner(Owner):
             **more,
         )
         lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
-        found = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
+        population = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
         if penalty is None:
-            return found, None
-        return found, self._validation(fitted.weights, aside, clean)
+            return population, None
+        return population, self._validation(fitted.weights, aside, clean)
 
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return self.fitter.predict(weights, rows)
@@ -170,13 +170,13 @@ def run(
     worlds = settings.own_worlds
     records = known(data, worlds)
     defence = plugins.load("defences", settings.defence)
-    own = defence.Settings.model_validate(settings.defence_settings)
+    defence_settings = defence.Settings.model_validate(settings.defence_settings)
     inputs = [data, *draw, *complement, *public, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
         stage="defend", step=step, settings=settings.plain(), code=code, inputs=inputs, device=how.resolved()
     )
     fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
-    there = train.shelf(facts, settings, outputs, fitter)
+    stock = train.shelf(facts, settings, outputs, fitter)
     label_rate = float(records.y[: fitter.size].mean())
     names = (*train.MADE, *(["state"] if defence.finishes else []))
     with ExitStack() as files:
@@ -184,23 +184,26 @@ def run(
         for world, other_world in settings.directions:
             drawn = drawn_for(defence, world, other_world, draw, complement, public)
             for role in ROLES:
-                found = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
-                keys, rows = found["base"]
+                role_draws = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
+                keys, rows = role_draws["base"]
                 if role not in settings.roles:
                     write_models(writers[role], empty(keys), no_keys())
                     continue
-                base = base_of(models[role], world, [one for one, _ in found.values()], draw, complement, public)
-                others = {name: found[name][1] if name in found else rows[:, :0] for name in ("complement", "public")}
-                made_of = there.keys(keys["seed"], rows, *others.values(), base.weights)
+                base = base_of(models[role], world, [one for one, _ in role_draws.values()], draw, complement, public)
+                others = {
+                    name: role_draws[name][1] if name in role_draws else rows[:, :0]
+                    for name in ("complement", "public")
+                }
+                made_of = stock.keys(keys["seed"], rows, *others.values(), base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
-                make = functools.partial(defended, defence, own, fitter, base, rows, others, mixing, what)
-                made = there.complete(role, world, other_world, made_of, names, make)
+                make = functools.partial(defended, defence, defence_settings, fitter, base, rows, others, mixing, what)
+                made = stock.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}
                 state = made.get("state", np.empty((len(rows), 0)))
                 after = Models(keys=keys, state=state, **{name: made[name] for name in train.MADE})
                 write_models(writers[role], after, made_of)
-    there.tell()
+    stock.tell()
 
 
 def drawn_for(
@@ -283,5 +286,5 @@ def travel(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     models that diverged."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         before, after = before.astype(np.float64), after.astype(np.float64)
-        found = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
-    return np.where(np.isfinite(found), found, np.nan)
+        distance = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
+    return np.where(np.isfinite(distance), distance, np.nan)

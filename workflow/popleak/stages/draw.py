@@ -47,11 +47,11 @@ def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng:
 def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str, by: str = "") -> dict:
     strata = {key: members(key, records.y, records.a, pool) for key in wanted}
     for (label, group), size in wanted.items():
-        there = len(strata[label, group])
-        if size > there:
+        available = len(strata[label, group])
+        if size > available:
             named = records.facts["groups"][group] + ("" if label is None else f" with label {label}")
             raise PopleakError(
-                f"{where}: {size} rows of group {named} are asked for{by}, but the pool holds {there}: lower the task's `rows` (or `query_rows`), "
+                f"{where}: {size} rows of group {named} are asked for{by}, but the pool holds {available}: lower the task's `rows` (or `query_rows`), "
                 f"or give the pool a larger share"
             )
     return strata
@@ -152,15 +152,15 @@ def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[in
     each = _each(settings, splits)
     for role in ROLES:
         for number, pool in splits.items():
-            there = np.flatnonzero(pool == split.POOLS.index("public"))
-            if len(there) < settings.rows:
+            available = np.flatnonzero(pool == split.POOLS.index("public"))
+            if len(available) < settings.rows:
                 raise PopleakError(
-                    f"{settings.key}, public pool: {settings.rows} rows are asked for, but the pool holds {len(there)}: lower the task's `rows`, "
+                    f"{settings.key}, public pool: {settings.rows} rows are asked for, but the pool holds {len(available)}: lower the task's `rows`, "
                     f"or raise population.public_share"
                 )
             for index in range(each[role]):
                 seed = _seed(settings, one, role, number, index)
-                drawn = generator(seed, "public").choice(there, settings.rows, replace=False)
+                drawn = generator(seed, "public").choice(available, settings.rows, replace=False)
                 rows.append(drawn)
                 for name, value in zip(COLUMNS, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
@@ -215,14 +215,14 @@ def _poison(settings: ModelDraw, one: Drawn, records: Loaded, split: int, pool: 
     if not count or one.poison is None:
         return np.empty(0, dtype=np.int64)
     group, label = one.poison.group, one.poison.label
-    there = members((label, group), records.y, records.a, pool)
-    if count > len(there):
+    candidates = members((label, group), records.y, records.a, pool)
+    if count > len(candidates):
         raise PopleakError(
             f"{settings.key}, adversary pool: poison: {count} rows of group {records.facts['groups'][group]} with label {label} are asked "
-            f"for, and the pool holds {len(there)}: lower the shares"
+            f"for, and the pool holds {len(candidates)}: lower the shares"
         )
     rng = generator(settings.seed, settings.key, "poison", split)
-    return rng.permutation(there)[:count] + len(records.y)
+    return rng.permutation(candidates)[:count] + len(records.y)
 
 
 def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:

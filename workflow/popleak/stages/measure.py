@@ -81,9 +81,9 @@ def run(
                 model_parts.append({**who, "role": "victim", **fair(said, pool, worlds, floor)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
-            there = stored.read(shadows, pair=pair.pair, arm=arm)
+            answers = stored.read(shadows, pair=pair.pair, arm=arm)
             model_parts += [
-                {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(there, scoring.pools)
+                {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(answers, scoring.pools)
             ]
     facts = store.provenance(
         stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, shadows],
@@ -118,30 +118,30 @@ class Scoring:
         world, from_world = game.direction(b, base=self.arms[arm][0].base)
         key = (arm, world, from_world)
         if key not in self._known:
-            there = read_models(self.arms[arm][1], world=world, from_world=from_world)
+            population = read_models(self.arms[arm][1], world=world, from_world=from_world)
             self._known[key] = {
-                number: Said.together(list(self._asked(there, number, self.arms[arm][0]))) for number in self.pools
+                number: Said.together(list(self._asked(population, number, self.arms[arm][0]))) for number in self.pools
             }
         return self._known[key]
 
-    def _asked(self, there: Models, number: int, arm: Arm) -> Iterator[Said]:
+    def _asked(self, population: Models, number: int, arm: Arm) -> Iterator[Said]:
         """Yield the counts of one split's victims, as many at a time as fit in memory."""
-        pool, mine = self.pools[number], np.flatnonzero(there.keys["split"] == number)
+        pool, in_split = self.pools[number], np.flatnonzero(population.keys["split"] == number)
         step = max(1, needs.SCORES // len(pool.rows))
-        for at in range(0, len(mine), step):
-            chosen = mine[at : at + step]
-            keys = {name: there.keys[name][chosen] for name in KEPT} | {
-                name: getattr(there, name)[chosen] for name in TOLD
+        for start in range(0, len(in_split), step):
+            chosen = in_split[start : start + step]
+            keys = {name: population.keys[name][chosen] for name in KEPT} | {
+                name: getattr(population, name)[chosen] for name in TOLD
             }
-            scores = self.asking.scores(there.weights[chosen], pool.rows)
+            scores = self.asking.scores(population.weights[chosen], pool.rows)
             if arm.answers is not None:  # what a user is told, who asks once
                 scores = np.stack(
                     [
                         self.asking.given(arm.answers, seed, one, pool.a, state, 1)[0]
-                        for seed, one, state in zip(keys["seed"], scores, there.state[chosen], strict=True)
+                        for seed, one, state in zip(keys["seed"], scores, population.state[chosen], strict=True)
                     ]
                 )
-            yield Said.of(keys, scores, there.finite[chosen], pool)
+            yield Said.of(keys, scores, population.finite[chosen], pool)
 
 
 def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray:
@@ -155,17 +155,17 @@ def _side(said: Said, b: int) -> Said:
     return said._replace(keys={**said.keys, "world": np.full(len(said.auc), b)})
 
 
-def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str, Any]]:
+def _shadows(answers: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str, Any]]:
     """Yield by split the columns of shadows: who they are and their status, from their answers to the adversary's queries.
 
     Shadows are the adversary's tools and are never released, so neither their utility nor their fairness is measured.
     """
     names = [*KEPT, *TOLD, "world"]
     for number in splits:
-        mine = there.keys["split"] == number
-        found = status(there.scores[mine], there.keys["finite"][mine])
-        keys = {name: there.keys[name][mine] for name in names}
-        yield {**keys, **{name: np.full(len(found), np.nan) for name in MEASURED}, "status": found}
+        in_split = answers.keys["split"] == number
+        statuses = status(answers.scores[in_split], answers.keys["finite"][in_split])
+        keys = {name: answers.keys[name][in_split] for name in names}
+        yield {**keys, **{name: np.full(len(statuses), np.nan) for name in MEASURED}, "status": statuses}
 
 
 def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:
@@ -186,7 +186,7 @@ def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> di
     rates = fairness.rates_of(positives, pool.counts, share=worlds.share)
     accuracy = worlds.accuracies(rates.positives)
     squared = squares.squared_differences(positives, pool.counts, pool.unseen)
-    found = {
+    columns = {
         **rates._asdict(),
         "auc": said.auc,
         "gap": accuracy[0] - accuracy[1],
@@ -195,7 +195,7 @@ def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> di
         "fpr_difference_squared": squared[:, 0],
         "tpr_difference_squared": squared[:, 1],
     }
-    return {**{name: found.get(name, unknown[name]) for name in MEASURED}, "status": said.status}
+    return {**{name: columns.get(name, unknown[name]) for name in MEASURED}, "status": said.status}
 
 
 def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -205,21 +205,21 @@ def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> d
     halves, counts = said.positives, pool.counts
     positives = halves.sum(axis=1)
     rates = _rate(positives, counts)
-    found = forms.terms(rates, *worlds.joints)
+    terms = forms.terms(rates, *worlds.joints)
     over = forms.bootstrap(positives, counts, *worlds.joints, draws=DRAWS, rng=rng)
     size = len(positives)
     sides = (
         "delta_eo", "gap", "rhs_literal", "rhs_corrected", "adv_balanced", "rhs_balanced", "adv", "rhs_coupling",
     )  # fmt: skip
     return {
-        **{name: getattr(found, name) for name in sides},
-        "w": np.full(size, found.w),
-        "beta": np.full(size, found.beta),
+        **{name: getattr(terms, name) for name in sides},
+        "w": np.full(size, terms.w),
+        "beta": np.full(size, terms.beta),
         **_forms(over),
         "smallest_cell": np.full(size, counts.min()),
         "small_cells": np.full(size, np.nan),
-        **_halves(_rate(halves, pool.halved), found),
-        "queries_to_detect": forms.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
+        **_halves(_rate(halves, pool.halved), terms),
+        "queries_to_detect": forms.queries_to_detect(terms.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
         **_by_scores(said, worlds, rng),
         **_by_groups(said, pool, worlds),
     }
@@ -236,12 +236,12 @@ def _forms(over: forms.Excess) -> dict[str, np.ndarray]:
 
 def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return the same for more than two classes; columns based on binned scores or on a second attribute are null."""
-    found, over = classes.bound(said.cells, pool.halved, worlds.joints, draws=DRAWS, rng=rng)
+    several, over = classes.bound(said.cells, pool.halved, worlds.joints, draws=DRAWS, rng=rng)
     unknown = np.full(len(said.auc), np.nan)
     numbers = ("adv_scores", "delta_eo_scores", "rhs_scores", "scores_excess_low")
     nobody = np.full(len(said.auc), None)
     return {
-        **found._asdict(),
+        **several._asdict(),
         **_forms(over),
         **dict.fromkeys(numbers, unknown),
         **dict.fromkeys(("scores_holds", "scores_exceed_literal"), nobody),
@@ -251,13 +251,13 @@ def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Gen
 
 def _by_scores(said: Said, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return the advantage of an adversary who sees a record's score, and whether the bound on labels covers it."""
-    found = bounds_finer.of_scores(said.cells, *worlds.joints, draws=DRAWS, rng=rng)
-    low = found.excess_literal[0]
+    by_scores = bounds_finer.of_scores(said.cells, *worlds.joints, draws=DRAWS, rng=rng)
+    low = by_scores.excess_literal[0]
     return {
-        "adv_scores": found.adv,
-        "delta_eo_scores": found.delta_eo,
-        "rhs_scores": found.rhs,
-        "scores_holds": _holds(found.excess[0]),
+        "adv_scores": by_scores.adv,
+        "delta_eo_scores": by_scores.delta_eo,
+        "rhs_scores": by_scores.rhs,
+        "scores_holds": _holds(by_scores.excess[0]),
         "scores_excess_low": low,
         "scores_exceed_literal": np.where(np.isnan(low), None, low > 0),
     }
@@ -271,23 +271,23 @@ def _by_groups(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
         unknown = {name: np.full(size, None) for name in ("groups_holds", "smallest_group_cell")}
         return {**{name: np.full(size, np.nan) for name in numbers}, **unknown}
     rows = bounds_finer.halved(pool.y, pool.a, pool.subgroup)
-    found = bounds_finer.of_groups(said.groups, rows, *worlds.joints)
+    by_groups = bounds_finer.of_groups(said.groups, rows, *worlds.joints)
     return {
-        "adv_groups": found.adv,
-        "delta_eo_groups": found.delta_eo,
-        "delta_eo_groups_measured": found.delta_eo_measured,
-        "rhs_groups": found.rhs,
-        "groups_holds": _holds(found.excess[0]),
-        "smallest_group_cell": np.full(size, found.smallest),
+        "adv_groups": by_groups.adv,
+        "delta_eo_groups": by_groups.delta_eo,
+        "delta_eo_groups_measured": by_groups.delta_eo_measured,
+        "rhs_groups": by_groups.rhs,
+        "groups_holds": _holds(by_groups.excess[0]),
+        "smallest_group_cell": np.full(size, by_groups.smallest),
     }
 
 
 def _holds(low: np.ndarray) -> np.ndarray:
     """Return True if the lower limit (K,) of left minus right side is at most 0, False if it is above, None if it is
     unknown."""
-    found = (~(low > 0)).astype(object)
-    found[np.isnan(low)] = None
-    return found
+    holds = (~(low > 0)).astype(object)
+    holds[np.isnan(low)] = None
+    return holds
 
 
 def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -33,14 +33,14 @@ def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
 
     Raises PopleakError for a damaged file, before anything is copied.
     """
-    found = []
+    checked = []
     for path in files:
         if path.suffix == ".parquet":
             seal.check(path)
-            found.append(path.read_bytes())
+            checked.append(path.read_bytes())
         else:
-            found.append(seal.check_by(path.with_suffix(".sha256"), path))
-    for data, path in zip(found, outputs, strict=True):
+            checked.append(seal.check_by(path.with_suffix(".sha256"), path))
+    for data, path in zip(checked, outputs, strict=True):
         atomic.write(path, data)
 
 

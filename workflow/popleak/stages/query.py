@@ -72,8 +72,8 @@ def run(
                 for arm, files in with_files(settings.arms[role], models[role]):
                     for b in range(len(game.worlds)):
                         world, from_world = game.direction(b, base=arm.base)
-                        there = read_models(files, world=world, from_world=from_world)
-                        for piece in asking(there, b, game.pair, arm, sets):
+                        population = read_models(files, world=world, from_world=from_world)
+                        for piece in asking(population, b, game.pair, arm, sets):
                             writers[role].add(piece)
                 if not settings.arms[role]:  # shadows of another architecture come without victims
                     writers[role].add(asking.nobody(game.pair, sets))
@@ -82,10 +82,10 @@ def run(
 def with_files(arms: Sequence[Arm], files: Sequence[Path]) -> Iterator[tuple[Arm, Sequence[Path]]]:
     """Yield the arms of one role, each with its share of the role's files. The files are ordered arm by arm; an arm
     has `files` of them."""
-    at = 0
+    start = 0
     for arm in arms:
-        yield arm, files[at : at + arm.files]
-        at += arm.files
+        yield arm, files[start : start + arm.files]
+        start += arm.files
 
 
 class Asking:
@@ -109,8 +109,10 @@ class Asking:
         groups (q,), under a defence that changes the model's answers."""
         defence = plugins.load("defences", arm.defence)
         rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
-        own = defence.Settings.model_validate(arm.settings)
-        return defence.answer(scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=own)
+        defence_settings = defence.Settings.model_validate(arm.settings)
+        return defence.answer(
+            scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=defence_settings
+        )
 
     def __call__(
         self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
@@ -119,9 +121,9 @@ class Asking:
         scores = np.empty((len(there.weights), _width(sets), *_each(self.records)), dtype=np.float32)
         group = np.empty(scores.shape[:2], dtype=np.int8)
         for split, asked in sets.items():
-            mine = there.keys["split"] == split
-            if mine.any():
-                scores[mine], group[mine] = self.scores(there.weights[mine], asked.rows), asked.a
+            in_split = there.keys["split"] == split
+            if in_split.any():
+                scores[in_split], group[in_split] = self.scores(there.weights[in_split], asked.rows), asked.a
         if arm.answers is None:
             yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
             return

@@ -40,7 +40,7 @@ def run(
 
 
 def _card(path: Path) -> dict[str, Any]:
-    found = store.facts(path)
-    if found.get("stage") != "dataset":
+    facts = store.facts(path)
+    if facts.get("stage") != "dataset":
         raise PopleakError(f"{path}: not a file of the stage `dataset`: pass those files to --cards")
-    return {**found["card"], "dataset": found["settings"]["dataset"], **found["facts"]}
+    return {**facts["card"], "dataset": facts["settings"]["dataset"], **facts["facts"]}

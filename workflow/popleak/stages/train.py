@@ -81,12 +81,12 @@ class Fitter:
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return scores (K, m), or (K, m, C), of models `weights` (K, P), each on its own rows (K, m), or all on the same (1, m)."""
         if self.build is None or self.table is None:
-            own = np.broadcast_to(rows, (len(weights), rows.shape[1]))
-            found = [
-                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own[k], settings=self.settings)
+            own_rows = np.broadcast_to(rows, (len(weights), rows.shape[1]))
+            scores = [
+                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own_rows[k], settings=self.settings)
                 for k in range(len(weights))
             ]
-            return np.concatenate(found) if found else np.empty(own.shape, np.float32)
+            return np.concatenate(scores) if scores else np.empty(own_rows.shape, np.float32)
         how = self.how
         return predict_rows(
             self.build, weights, self.table, rows, threads=how.threads, device=how.device, backend=how.backend
@@ -111,8 +111,10 @@ class Fitter:
             raise PopleakError(
                 f"the settings lack the key 'training', which the model {self.model.name!r} needs: {typed.HINT}"
             )
-        own = {"epochs": epochs, "learning_rate": learning_rate}
-        training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
+        overrides = {"epochs": epochs, "learning_rate": learning_rate}
+        training = self.training.model_copy(
+            update={key: value for key, value in overrides.items() if value is not None}
+        )
         how = self.how
         return fit(
             self.build, self.table, rows, seeds, training,
@@ -156,7 +158,7 @@ def run(
     )
     records = known(data, settings.worlds)
     fitter = Fitter(settings, records, how, plain_size(records, settings.worlds))
-    there = shelf(facts, settings, outputs, fitter)
+    stock = shelf(facts, settings, outputs, fitter)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world in settings.worlds:
@@ -167,12 +169,12 @@ def run(
                     nobody = empty(keys)
                     write(writers[role], nobody, no_keys(), validation_loss=nobody.eo_weight)
                     continue
-                made_of = there.keys(keys["seed"], rows)
+                made_of = stock.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
-                found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
-                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: found[name] for name in MADE})
-                write(writers[role], models, made_of, validation_loss=found["validation_loss"])
-    there.tell()
+                columns = stock.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
+                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: columns[name] for name in MADE})
+                write(writers[role], models, made_of, validation_loss=columns["validation_loss"])
+    stock.tell()
 
 
 def base(fitter: Fitter, rows: np.ndarray, seeds: np.ndarray, what: str, part: np.ndarray) -> dict[str, np.ndarray]:

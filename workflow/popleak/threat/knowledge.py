@@ -77,8 +77,8 @@ def levels(attack: Attack, access: Access, settings: Judging, defence: str, repe
     elif defence == NONE:
         yield Shadows(INFORMED.name, NONE, 1)
     else:
-        found = (KNOWLEDGE[name].shadows(settings, access, defence, repeats) for name in settings.knowledge)
-        yield from (one for one in found if one is not None)
+        candidates = (KNOWLEDGE[name].shadows(settings, access, defence, repeats) for name in settings.knowledge)
+        yield from (one for one in candidates if one is not None)
 
 
 def cells(attack: Attack, access: Access, settings: Judging) -> Iterator[tuple[str, int]]:

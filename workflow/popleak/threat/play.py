@@ -107,8 +107,8 @@ class Seeing:
 
 def shown(access: Access, kept: stored.Answers, split: int, points: np.ndarray) -> Shown:
     """Return what is seen of one split's models, asked the query points at the positions `points` (m,)."""
-    mine = np.flatnonzero(kept.keys["split"] == split)
-    return Shown({name: values[mine] for name, values in kept.keys.items()}, access.outputs(kept, mine, points))
+    in_split = np.flatnonzero(kept.keys["split"] == split)
+    return Shown({name: values[in_split] for name, values in kept.keys.items()}, access.outputs(kept, in_split, points))
 
 
 def query_of(points: stored.Points, everywhere: bool = False) -> tuple[np.ndarray, Query]:

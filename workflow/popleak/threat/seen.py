@@ -96,8 +96,8 @@ class Source:
         read = {plugins.load("access", name).reads for name in (attack.access, attack.shadow_access) if name}
         if "models" in read:
             plugin = plugins.load("models", settings.model)
-            own = plugin.Settings.model_validate(self.weights.model_settings)
-            game = game._replace(sides=plugin.sides(records.width(self.files.records), own))
+            model_settings = plugin.Settings.model_validate(self.weights.model_settings)
+            game = game._replace(sides=plugin.sides(records.width(self.files.records), model_settings))
         if "draws" in read:
             there = known(self.files.records, self.worlds.worlds)
             game = game._replace(records=Records(there.x, there.y))
@@ -132,20 +132,20 @@ class Source:
             if held.arm == arm:
                 files = self.files.models(role)[at : at + held.files]
             at += held.files
-        found = []
+        parts = []
         for b in range(len(self.worlds.worlds)):
             world, from_world = self.worlds.direction(b, base=arm == access.NONE)
-            there = populations.read(files, world=world, from_world=from_world)
-            found.append(_of_world(b, there.keys, there.weights, there.finite))
-        return _together(found)
+            population = populations.read(files, world=world, from_world=from_world)
+            parts.append(_of_world(b, population.keys, population.weights, population.finite))
+        return _together(parts)
 
     def draws(self, role: Role) -> stored.Answers:
         """Return the training rows of one role's base models."""
-        found = []
+        parts = []
         for b, world in enumerate(self.worlds.worlds):
             keys, rows = populations.of_role(populations.draws_of(self.files.draw, world, world), role, (0, 1))
-            found.append(_of_world(b, keys, rows, np.ones(len(rows), dtype=bool)))
-        return _together(found)
+            parts.append(_of_world(b, keys, rows, np.ones(len(rows), dtype=bool)))
+        return _together(parts)
 
 
 def _of_world(b: int, keys: dict[str, np.ndarray], kept: np.ndarray, finite: np.ndarray) -> stored.Answers:
