@@ -65,7 +65,7 @@ def unlocked(models: Models, key: Key, name: str) -> Models:
         )
     world, number, model = models.world.copy(), models.number.copy(), models.model.copy()
     world[victims], number[victims] = key.world[mine], key.number[mine]
-    # the same draw has one name again under every defence
+    # the same draw has the same name under every defence
     model[victims] = [
         f"{s} {w} {i}" for s, w, i in zip(key.split[mine], key.world[mine], key.number[mine], strict=True)
     ]

@@ -116,7 +116,7 @@ class Judgement:
             yield "  ".join(text.ljust(size) for text, size in zip(cell, widths, strict=True)).rstrip()
         least = float(self.leakage["detectable_advantage"].min())
         if least == least:
-            yield f"smallest advantage that so many victims and splits detect with power 0.8: {least:.2f}"
+            yield f"smallest advantage that this many victims and splits detect with power 0.8: {least:.2f}"
         else:
             yield "so few victims and splits detect no advantage with power 0.8"
 

@@ -123,7 +123,7 @@ def write(plan: Plan, game: Game, folder: Path, key: Path, *, labels: bool = Fal
             (partial / README).write_text(page, encoding="utf-8")
             _table(key, packed.key(), packed.facts("key"))
     except BaseException:
-        key.unlink(missing_ok=True)  # one is good for nothing without the other
+        key.unlink(missing_ok=True)  # neither is of use without the other
         raise
     return [
         f"{folder}: {len(packed.ids)} victims without their worlds, {packed.shadows} shadows with theirs, {len(packed.width)} query points: "

@@ -120,11 +120,11 @@ def _unseen(attack: Attack, models: Models, facts: GameFacts) -> str | None:
     if hidden:
         return f"sees {hidden[0]}, which no table of answers holds"
     if (facts.access or models.access("victim")) not in access.shown_by:
-        return "sees scores, and the victims' answers are labels"
+        return "sees scores, but the victims' answers are labels"
     if attack.shadows and not models.defences("shadow"):
         return "learns from shadow models, and there are none"
     if attack.shadows and models.access("shadow") not in of_shadows.shown_by:
-        return "learns from shadows' scores, and theirs are labels"
+        return "learns from shadows' scores, but theirs are labels"
     return None
 
 
@@ -135,7 +135,7 @@ def _unpaired(models: Models) -> str | None:
             return f"compares a base model with a defended one, and no {role} has a defence"
         base = set(models.model[models.of(role, NONE)].tolist())
         if not base or not set(models.model[models.of(role)].tolist()) <= base:
-            return f"compares each {role} with the same model without a defence, and not all are there"
+            return f"compares each {role} with the same model without a defence, and some of these are missing"
     return None
 
 

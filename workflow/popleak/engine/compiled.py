@@ -29,7 +29,7 @@ SETTINGS = ".numba_config.yaml"
 """File in the working directory from which numba reads settings, beside the environment's NUMBA_*."""
 _PROTOTYPE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
-)  # holds no lock of Python's
+)  # releases Python's lock
 
 
 class Loop:
@@ -37,7 +37,7 @@ class Loop:
 
     def __init__(self, name: str, number: str, code: bytes) -> None:
         self.name, self.number = name, number
-        # the engine owns the memory in which the code lies
+        # the engine owns the memory of the code
         self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
@@ -103,7 +103,7 @@ def _processor() -> tuple[str, str]:
     """Return the name and the features of this processor, as LLVM calls them."""
     try:
         features = binding.get_host_cpu_features().flatten()
-    except RuntimeError:  # LLVM cannot tell
+    except RuntimeError:  # unknown to LLVM
         features = ""
     return binding.get_host_cpu_name(), features
 

@@ -51,7 +51,7 @@ class PenaltyState:
         member = torch.nn.functional.one_hot(cell, 2 * self.classes).to(p.dtype)
         count = member.sum(1)
         share = member / count.clamp(min=1).unsqueeze(1)
-        # "..." is the entry of the probability vector, where there is one
+        # "..." is the axis of classes, if there is one
         mean = torch.einsum("kb...,kbc->k...c", p, share).unflatten(-1, (self.classes, 2))
         filled = (count.view(-1, self.classes, 2) > 0).all(2)
         self.steps += 1

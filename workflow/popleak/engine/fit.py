@@ -177,7 +177,7 @@ def place_of(device: Device, backend: Backend = "auto") -> str:
 def resolve(device: Device) -> Literal["cpu", "cuda"]:
     """Return the device that `device` means on this machine. Raises ValueError for `cuda` if torch finds no CUDA
     device."""
-    # torch is imported only where it might find one: its import takes longer than many a job
+    # import torch only if there may be a device: the import takes longer than many jobs
     if device == "cpu" or (device == "auto" and sys.platform == "linux" and not Path("/proc/driver/nvidia").exists()):
         return "cpu"
     import torch

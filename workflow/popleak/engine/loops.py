@@ -14,7 +14,7 @@ from numba import njit, types
 from .layout import ACTIVATIONS, LAGRANGIAN, LANES, LENGTH, ROWS, SQUARED, Term
 from .tile import INNER, MASK, PLAIN, RELU, arguments, copy, fetch, product, transpose
 
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning: they show divergence
 
 
 @njit(**INNER)

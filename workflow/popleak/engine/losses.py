@@ -28,7 +28,7 @@ def cross_entropy(logits: np.ndarray, y: np.ndarray, objective: Objective) -> np
     """Return the mean weighted cross-entropy (K,) of logits on labels y (K, m), or on the objective's targets on these rows."""
     logits = logits.astype(np.float64)
     target = y if objective.targets is None else objective.targets
-    with np.errstate(invalid="ignore", over="ignore"):  # a diverged model has no loss: not-a-number
+    with np.errstate(invalid="ignore", over="ignore"):  # the loss of a diverged model is NaN
         if logits.ndim == 2:
             each = np.logaddexp(0, logits) - target * logits
         else:

@@ -132,7 +132,7 @@ def not_in_numba(
         return "it runs on a CPU only"
     if sides is None:
         return "no chain of Linear and ReLU"
-    if sides[-1] > 2:  # two logits are no form of a model, and the loops refuse them by name
+    if sides[-1] > 2:  # a model never has two logits, and the loops refuse them by name
         return "more than two classes"
     if wants:
         return " and ".join(WORDS[name] for name in WORDS if name in wants)

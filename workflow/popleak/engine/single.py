@@ -185,7 +185,7 @@ class SingleStack:
         if self._rowwise and not self._drew:
             try:
                 return self._mapped_gradients(signal)
-            except Exception:  # whatever a stranger's module raises under vmap: the other way is for any
+            except Exception:  # any error of a user's module under vmap: the fallback supports any module
                 self._rowwise = False
         one = torch.zeros_like(signal)
         found = []

@@ -82,7 +82,7 @@ def refusal(module: nn.Module, x: torch.Tensor, form: Form = BINARY) -> str | No
                         return DIFFERS
                 if not torch.allclose(stacked, alone, rtol=AGREE, atol=AGREE):
                     return DIFFERS
-    except Exception as error:  # whatever a stranger's module raises: there is a way for it
+    except Exception as error:  # any error of a user's module: another backend supports it
         return said(error.__cause__ or error)
     return None
 

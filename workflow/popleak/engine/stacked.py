@@ -30,7 +30,7 @@ class Stacked:
     def __init__(self, build: Any, device: str = "cpu") -> None:
         if (
             device != "cpu"
-        ):  # on a CPU all that is used here is deterministic, and asking for it costs a second of imports
+        ):  # on a CPU everything used here is deterministic, and requesting it costs a second of imports
             # without a workspace of fixed size a GPU's matrix products are not the same from run to run
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
@@ -134,7 +134,7 @@ class Stacked:
         if not isinstance(engine, LinearStack):
             self._try(table, weights, feed)
         engine.load(weights, training=True, noise=feed.noise)
-        # what a model alone draws in training (dropout) comes from its own seed
+        # a model that is trained alone draws (dropout) from its own seed
         with seeded(feed.noise[0]) if engine.most == 1 else contextlib.nullcontext():
             for _ in range(training.epochs):
                 order, places, extra = (torch.from_numpy(part).to(self.device) for part in feed.places())

@@ -85,7 +85,7 @@ def _tile(lanes: int):
             mask = builder.icmp_signed("==", form, ir.Constant(index, MASK))
             for m, result in enumerate(results):
                 offset = builder.add(c, builder.mul(row_c, ir.Constant(index, m)))
-                # both comparisons let not-a-number through, so that a diverged model is seen
+                # both comparisons let NaN through, so that a diverged model is noticed
                 negative = builder.fcmp_ordered("<", result, zero)
                 result = builder.select(builder.select(relu, negative, _false(lanes)), zero, result)
                 closed = builder.fcmp_ordered("<=", at(offset, vector), zero)

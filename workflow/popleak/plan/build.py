@@ -140,7 +140,7 @@ def build(experiment: Experiment) -> Plan:
             continue
         one.add(parts)
         before = {step.id for step in plan.all_steps()}
-        for copy in one.placebos():  # judged apart: they are in no table but their own
+        for copy in one.placebos():  # judged separately: they appear only in the table `placebo`
             copy.add({"scores": parts["placebo"]})
         plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
@@ -173,7 +173,7 @@ def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) ->
 def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
     """Add the steps that combine all tasks. given: the tasks' settings, as the report shows them."""
     _add_tables(plan, parts)
-    # what figures and the report call the kinds of access and the questions
+    # figures and the report use the names of the kinds of access and of the questions
     words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
     for name in plan.experiment.figures:
         if _can_draw(plan, name):
@@ -221,7 +221,7 @@ def _add_figure(plan: Plan, name: str, words: Sequence[str]) -> None:
 
 def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
     experiment = plan.experiment
-    # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
+    # how jobs are cut, and where raw files lie, affects no result, so it must not cause a new report
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
     shown["tasks"] = given
     plan.report = add(

@@ -48,7 +48,7 @@ class TaskContext:
         self.experiment, self.steps = experiment, steps
         self.pool_rows = sizes.pool_rows(experiment, task, self.cells)
         population = experiment.population
-        # what decides, beside a world's name, which rows the model of a number has
+        # beside a world's name, this determines the rows of a model with a given number
         self.drawn = [
             experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows
         ]  # fmt: skip
@@ -130,7 +130,7 @@ class TaskContext:
             files=self.raw.names,
             attribute_in_features=task.attribute_in_features,
             seed=None if self.raw.names else self.experiment.seed,
-            # where raw files lie is not part of a result's identity, what is in them is
+            # the content of raw files is part of a result's identity, their location is not
             content=self.raw.content,
             placebo=Placebo(**task.permuting(self.experiment.seed)) if task.permutation else None,
         )

@@ -142,7 +142,7 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
             for defence in task.defences:
                 wants = plugins.load("defences", defence.name).wants
                 if (factor := cost.factor(sides, backend, wants, shaped=shaped)) > usual:
-                    reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
+                    reason = not_in_numba((1, 1), wants) or ""  # for an MLP: the reason is then the defence
                     slow.setdefault((reason, factor), {})[defence.id] = None
     return {key: list(names) for key, names in slow.items()}
 
@@ -154,7 +154,7 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'re-used':>10}{'CPU':>10}{'disk':>10}"]
     text += [*(_row(stage) for stage in (*estimates, total)), *_for_placebos(plan, speed)]
     if total.jobs == total.there:
-        return [*text, "all files are there; `snakemake -n` tells whether one of them is out of date"]
+        return [*text, "all files exist; `snakemake -n` shows whether any of them is out of date"]
     wall = _duration(wall_seconds(estimates, cores, speed))
     return [
         *text,

@@ -40,7 +40,7 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
     for defence in filter(searched, task.defences):
         aim = defence.settings["eo_target"]
         counts = list(_rows(task, defence.settings, validation, cells))
-        # of all that the models of the task start from, the rows that show least
+        # of all starting points of the task's models, the rows with the most noise
         noise = max((target.without_difference(one) for one in counts), key=_last)
         least = max((target.detectable(one, aim) for one in counts), key=_last)
         if noise <= aim:

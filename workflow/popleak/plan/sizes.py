@@ -203,7 +203,7 @@ def _shared(task: ResolvedTask, cells: Cells) -> bool:
 def shortages(experiment: Experiment, task: SettledTask, cells: Cells) -> list[str]:
     """Return a line for each of `rows`, `query_rows` and the poison that the pools cannot provide."""
     shares = shares_of(experiment, task)
-    if _shared(task, cells):  # one pool may hold nearly all: refused is what no cut can give
+    if _shared(task, cells):  # one pool may hold nearly all rows: refuse only what no cut can provide
         shares = dict.fromkeys(shares, 1.0)
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:

@@ -228,7 +228,7 @@ class TaskPlan(TaskContext):
         number = {"victim": population.victims, "shadow": population.splits * population.shadows}
         sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
-        # the size of the public pool decides which rows these are
+        # the size of the public pool determines these rows
         public = [self.experiment.population.public_share] if inputs.get("public") else []
         modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it

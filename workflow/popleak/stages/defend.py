@@ -121,7 +121,7 @@ class FittingOwner(Owner):
         rehearsed rows are rows of S_0, and a defence may give a row twice."""
         tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.validation)
         aside = np.concatenate([self.held_out[part], tuned_out], 1)
-        # no model holds a record beside its poisoned twin (`draw`), so ids tell
+        # no model holds both a record and its poisoned twin (`draw`), so ids suffice
         clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(len(self.fitter.records.y), dtype=bool)
         for k, seen in enumerate(zip(self.base[part], tuned, strict=True)):
             for rows_of in seen:
@@ -134,7 +134,7 @@ class FittingOwner(Owner):
     def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
         """Return the counts of each model's answers on its own clean rows of (k, v)."""
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
-        # no penalty is asked of a closed form, and nothing is chosen on rates of more than two classes
+        # closed forms have no penalty, and nothing is chosen by rates of more than two classes
         if not rows.shape[1] or self.fitter.build is None or self.classes > 2:
             return Validation(positives, counts)
         scores = self.fitter.predict(weights, rows)

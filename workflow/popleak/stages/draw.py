@@ -116,7 +116,7 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
     taken = np.zeros(len(records.y), dtype=bool)
     for role, pool_code in zip(ROLES, (0, 1), strict=True):
         for number, pool in splits.items():
-            # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
+            # a shadow must not hold both a record and its poisoned twin; a victim cannot, since its pool is another one
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
             strata = _strata(wanted.of_pool(), records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)

@@ -134,7 +134,7 @@ class Scoring:
                 name: getattr(population, name)[chosen] for name in TOLD
             }
             scores = self.asking.scores(population.weights[chosen], pool.rows)
-            if arm.answers is not None:  # what a user is told, who asks once
+            if arm.answers is not None:  # the answers that a user gets who asks once
                 scores = np.stack(
                     [
                         self.asking.given(arm.answers, seed, one, pool.a, state, 1)[0]
@@ -302,7 +302,7 @@ def _halves(rates: np.ndarray, found: forms.Bound) -> dict[str, np.ndarray]:
     together could not fail.
     """
     weight = found.pi * found.w_y
-    # a label that weighs nothing may lack a rate
+    # a label of weight 0 may have no rate
     counted = np.where(weight > 0, rates[..., 1] - rates[..., 0], 0)
     return {
         "weighted_delta": np.abs(counted[:, 0]) @ weight,

@@ -81,7 +81,7 @@ def renew(plan: Plan) -> None:
                     f"{stamp}: cannot be written ({error.strerror}): make its folder writable, or run in another one (--directory)"
                 ) from error
             continue
-        # a folder of another user, or one that cannot be written: Snakemake makes the stamp, or copies once too often
+        # a folder of another user, or one that cannot be written: Snakemake then makes the stamp, or copies once more than necessary
         with contextlib.suppress(OSError):
             if not stamp.is_file():
                 atomic.write(stamp, b"")
@@ -93,7 +93,7 @@ def rescue(plan: Plan) -> None:
     copies = plan.public()
     for path, origin in copies.items():
         if Path(origin).is_file() and not _equal(path, origin):
-            with contextlib.suppress(PopleakError, OSError):  # the run has failed already, and says why
+            with contextlib.suppress(PopleakError, OSError):  # the run has failed already and reports the reason
                 run(files=[Path(origin)], outputs=[Path(path)])
 
 

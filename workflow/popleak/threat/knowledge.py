@@ -50,7 +50,7 @@ class Aware(Knowledge):
     def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
         if defence in settings.aware:
             return Shadows(self.name, settings.aware[defence], repeats)
-        # its settings are the default ones: to know the kind is to know all
+        # at default settings, knowing the kind is knowing everything
         return None if INFORMED.name in settings.knowledge else INFORMED.shadows(settings, access, defence, repeats)
 
 
