@@ -235,8 +235,8 @@ def test_check_says_all_problems_of_all_tasks(tmp_path):
         "  group 1 (female): 160 rows, 71.9 % with y = 1",
         "  rows: 40; the pools give 64 at most",
         "  query_rows: 20; the pools give 31 at most",
-        "  look at rows: where P(a = 1) is 1 a draw takes 62 % of the rows of group female in the victim pool (40 of about 64). Above 40 % an "
-        "accuracy depends much on this very table: lower `rows` to 25, or compare it with its 3 placebos",
+        "  look at rows: if P(a = 1) is 1, a draw takes 62 % of the rows of group female in the victim pool (40 of about 64). Above 40 % an "
+        "accuracy depends strongly on this particular table: lower `rows` to 25, or compare it with its 3 placebos",
     ]
 
 

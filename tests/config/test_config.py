@@ -213,7 +213,7 @@ CASES = {
     ),
     "a pair of worlds twice": (
         {"worlds": [{"protocol": "pure"}, {"protocol": "pure", "ratios": [0, 1]}]},
-        r"^config: worlds: pure \[0\.0, 1\.0\] is there 2 times: keep one$",
+        r"^config: worlds: pure \[0\.0, 1\.0\] appears 2 times: keep one$",
     ),
     "an attack called best": (
         {"attacks": [{"name": "kl", "id": "best"}]},

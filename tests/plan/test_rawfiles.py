@@ -165,7 +165,7 @@ def test_a_figure_that_only_that_task_could_fill_is_left_out_too():
     many = {**TABLE, "worlds": ["pure", {"protocol": "k-ary", "ratios": [0, 0.5, 1]}], "attacks": ["kl"]}
     built = tiny.build(tasks=[many, HERE], figures=["leakage", "regression"])
     assert list(built.figures) == ["leakage"]
-    assert built.absent[1:] == ["figure regression: no task that is left makes the table `estimates`, which it shows"]
+    assert built.absent[1:] == ["figure regression: no remaining task makes the table `estimates`, which it shows"]
     assert json.loads(built.report.params)["figures"] == ["leakage"]
     assert len(built.report.inputs["figures"]) == 1
     with pytest.raises(PopleakError, match="only worlds of protocol k-ary make"):

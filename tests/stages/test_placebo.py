@@ -375,8 +375,7 @@ def test_a_draw_that_takes_much_of_a_pool_is_said():
     assert crowded(80) == ""
     said = crowded(100)
     assert (
-        "where P(a = 1) is 1 a draw takes 50 % of the rows of group group 1 in the victim pool (100 of about 200)"
-        in said
+        "if P(a = 1) is 1, a draw takes 50 % of the rows of group group 1 in the victim pool (100 of about 200)" in said
     )
     assert "lower `rows` to 80, or compare it with placebos (`placebo: 3`)" in said
     assert "with its 2 placebos" in crowded(100, placebo=2)
@@ -401,9 +400,9 @@ def test_the_plan_the_check_and_the_report_say_it(tmp_path):
     }
     built = planned(task)
     (line,) = built.notices()
-    assert line.startswith("caution: loans: where P(a = 1) is ")
+    assert line.startswith("caution: loans: if P(a = 1) is ")
     assert built.report.settings.cautions == (line.removeprefix("caution: "),)
-    assert any("look at rows: where P(a = 1)" in said for said in check.run(built.experiment))
+    assert any("look at rows: if P(a = 1)" in said for said in check.run(built.experiment))
     assert planned({**task, "rows": 20}).notices() == []
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedTask, SettledTask
 from ..core import needs
 from ..core.errors import PopleakError
 from ..datasets.base import Cells, Dataset, Records, Source

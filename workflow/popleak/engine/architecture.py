@@ -1,4 +1,4 @@
-"""What the engine is given of a model: how an untrained module is made, and what goes into it and comes out."""
+"""A model as the engine sees it: how an untrained module is built, and the shapes of its input and output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Build = Callable[[], "nn.Module"]
 
 @dataclass(frozen=True)
 class Form:
-    """shape: of one input, None for a row of features; classes: two have one logit, C > 2 have C."""
+    """shape: of one input, None for a row of features; classes: two classes have one logit, C > 2 classes have C."""
 
     shape: tuple[int, ...] | None = None
     classes: int = 2
@@ -29,7 +29,7 @@ class Form:
         return 1 if self.classes == 2 else self.classes
 
     def check(self, features: int) -> None:
-        """Raise PopleakError where records of so many features cannot have this shape."""
+        """Raise PopleakError if records with this many features cannot have this shape."""
         if self.shape is not None and math.prod(self.shape) != features:
             raise PopleakError(
                 f"model: its input is {self.told(features)}, {math.prod(self.shape)} numbers, and a record has {features}: "
@@ -37,7 +37,7 @@ class Form:
             )
 
     def shaped(self, x: torch.Tensor) -> torch.Tensor:
-        """Return rows x (B, d) as the module takes them, (B, *shape)."""
+        """Return rows x (B, d) in the form that the module takes, (B, *shape)."""
         return x if self.shape is None else x.view(len(x), *self.shape)
 
     def told(self, features: int) -> str:
@@ -51,7 +51,8 @@ BINARY = Form()
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of Linear layers with ReLU between them. sides: features, units of each hidden layer, logits (1, or C > 2)."""
+    """A plain MLP: Linear layers with ReLU between them. sides: layer sizes (features, units of each hidden layer,
+    logits: 1, or C > 2)."""
 
     sides: tuple[int, ...]
 
@@ -67,7 +68,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Module:
-    """Any module. make: builds it untrained, and takes no argument; form: what goes in and comes out."""
+    """Any module. make: builds it untrained, without arguments; form: shapes of its input and output."""
 
     make: Build
     form: Form = BINARY
@@ -78,8 +79,8 @@ class Module:
 
 
 def form_of(build: Build) -> Form:
-    """Return what goes into the module that `build` makes and comes out; a plain function makes one from rows of features to one
-    logit."""
+    """Return the input and output shapes of the module that `build` makes. For a plain function these are rows of
+    features and one logit."""
     if isinstance(build, Chain):
         return Form(classes=max(build.sides[-1], 2))
     return build.form if isinstance(build, Module) else BINARY

@@ -1,8 +1,8 @@
-"""Chains of Linear and ReLU, trained one after another in a compiled loop (`loops`) in which a whole step stays in cache.
+"""MLPs with ReLU, trained one after another in a compiled loop (`loops`) in which a whole step stays in cache.
 
-One step of one model is some ten microseconds of arithmetic on a few hundred kilobytes; as library calls over a stack
-of models most of its time goes into calls and memory traffic. Each model is computed alone, so neither its weights nor
-its scores depend on its neighbours by a single bit.
+One step of one model is about ten microseconds of arithmetic on a few hundred kilobytes. With library calls over a
+stack of models, most of the time would go into calls and memory traffic. Each model is computed alone, so no bit of
+its weights or scores depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ SCORED = 256
 
 
 class Fused:
-    """The compiled way of `engine.fit`: sides (features, units of each hidden layer, 1); threads that share the models.
+    """The compiled backend of `engine.fit`. sides: layer sizes (features, units of each hidden layer, 1); threads:
+    share the models.
 
-    build: makes a chain with initial weights of its own; None for torch's default scheme.
+    build: makes an MLP with its own initial weights; None for torch's default scheme.
     """
 
     def __init__(self, sides: tuple[int, ...], threads: int = 1, build: Callable[[], Any] | None = None) -> None:
@@ -41,7 +42,7 @@ class Fused:
             _loaded(name, np.dtype(dtype))
 
     def stack(self, wanted: int, table: Any, training: Any, rows: int, clipped: bool = False) -> int:
-        """Return how many models to hold in memory at once: `wanted`."""
+        """Return the number of models to hold in memory at once: `wanted`."""
         return wanted
 
     def initial(self, seeds: np.ndarray) -> np.ndarray:
@@ -64,10 +65,11 @@ class Fused:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return (weights (K, P), vacuous (K,) share of EO terms) of models that start at `begin` (K, P).
 
-        table, feed, training, penalty: see `engine.fit`. Raises ValueError for an objective, which these loops do not hold.
+        table, feed, training, penalty: see `engine.fit`. Raises ValueError for an objective, which these loops do not
+        support.
         """
         if reason := not_in_numba((*self.sides[:-1], 1), objective.wants()):
-            raise ValueError(f"the compiled loops do not hold {reason}")
+            raise ValueError(f"the compiled loops do not support {reason}")
         models = len(begin)
         self._check(table, begin, feed.rows, *([feed.pool] if feed.extra else []))
         layout = Layout.of(self.sides, feed.batch + feed.extra)
@@ -107,20 +109,20 @@ class Fused:
         self._check(table, weights, rows)
         layout = Layout.of(self.sides, SCORED)
         packed = layout.pack(weights.astype(table.x.dtype, copy=False))
-        found = np.empty((len(weights), rows.shape[1]), packed.dtype)
+        logits = np.empty((len(weights), rows.shape[1]), packed.dtype)
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         score = _loaded("score", packed.dtype)
 
         def work(part: int) -> None:
             cut = self._cut(len(packed), part)
-            mine = rows[cut] if len(rows) > 1 else rows
-            score(layout.arena(packed.dtype), layout.shape, table.packed, mine, SCORED, packed[cut], found[cut])
+            thread_rows = rows[cut] if len(rows) > 1 else rows
+            score(layout.arena(packed.dtype), layout.shape, table.packed, thread_rows, SCORED, packed[cut], logits[cut])
 
         self._share(work)
-        return found
+        return logits
 
     def _check(self, table: Any, weights: np.ndarray, *rows: np.ndarray) -> None:
-        """Raise ValueError for what the compiled loops, which check no bounds, would read beyond."""
+        """Raise ValueError for input that would make the compiled loops, which check no bounds, read beyond an array."""
         parameters = Layout.of(self.sides, 1).parameters()
         if self.sides[-1] != 1 or table.x.shape[1] != self.sides[0]:
             raise ValueError(f"a chain with sides {self.sides} cannot read {table.x.shape[1]} features into one logit")

@@ -1,4 +1,5 @@
-"""Where the compiled loops find one model, one batch and the feature table: flat arrays, sides padded to the tiles."""
+"""Memory layout of one model, one batch and the feature table for the compiled loops: flat arrays, padded to the
+tiles."""
 
 from __future__ import annotations
 
@@ -57,14 +58,14 @@ def _padded(count: int, multiple: int) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one model and one batch lie in a flat array: weights, one layer's gradients, the same layer transposed,
+    """Offsets of one model and one batch in a flat array: weights, one layer's gradients, the same layer transposed,
     activations by layer.
 
-    A layer's weights are stored input by output, its bias as the row of one more input that is always 1. Sides are
-    padded; the padding is 0 and stays 0 through every step, so it changes no result. shape (L + 1, 5): for each layer its
-    inputs (bias among them), padded outputs, the offset of its weights, the offset of its input activations and the length
-    of a row of these; a last line for the logits. weights: how many numbers the weights take; rooms: the offsets of
-    the gradients and of the transposed weights, for one layer at a time.
+    A layer's weights are stored input by output, and its bias as the row of an additional input that is always 1.
+    Layer sizes are padded; the padding is 0 and stays 0 in every step, so it changes no result. shape (L + 1, 5): for
+    each layer its inputs (bias among them), padded outputs, the offset of its weights, the offset of its input
+    activations and the length of a row of these; a last line for the logits. weights: how many numbers the weights
+    take; rooms: the offsets of the gradients and of the transposed weights, for one layer at a time.
     """
 
     sides: tuple[int, ...]
@@ -83,9 +84,9 @@ class Layout:
         lengths = [_padded(count, ROWS) for count in inputs]
         blocks = [length * out for length, out in zip(lengths, outputs, strict=True)]
         rows, weights, room = _padded(batch, ROWS), sum(blocks), max(blocks)
-        at = itertools.accumulate(blocks, initial=0)
+        offsets = itertools.accumulate(blocks, initial=0)
         starts = itertools.accumulate((rows * length for length in lengths), initial=weights + 2 * room)
-        shape = np.array(list(zip(inputs, outputs, at, starts, lengths, strict=False)), dtype=np.int64)
+        shape = np.array(list(zip(inputs, outputs, offsets, starts, lengths, strict=False)), dtype=np.int64)
         size = int(shape[-1, ACTIVATIONS]) + rows * lengths[-1]
         return cls(tuple(sides), batch, weights, (weights, weights + room), size, shape)
 
@@ -130,7 +131,8 @@ class Layout:
 
 
 def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
-    """Return `size` zeros that begin on a cache line, so that what is padded to whole lines lies on no more of them."""
+    """Return `size` zeros that begin on a cache line, so that arrays padded to whole lines do not straddle one more
+    line."""
     raw = np.zeros(size + LINE, dtype)
     skip = (-raw.ctypes.data % LINE) // raw.itemsize
     return raw[skip : skip + size]

@@ -1,7 +1,7 @@
-"""The loops of `fused`, as numba compiles them: a step of one model on a flat array, and what calls it for many.
+"""The loops of `fused` that numba compiles: a step of one model on a flat array, and the loop over many models.
 
-Imported where machine code is made, and nowhere else: `compiled` keeps that code, so that most jobs load neither numba nor
-this module. What is called takes one C pointer, and needs nothing of Python's or numba's at run time.
+This module is imported only when machine code is compiled. `compiled` keeps that code, so most jobs load neither
+numba nor this module. The compiled function takes one C pointer and needs neither Python nor numba at run time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from numba import njit, types
 from .layout import ACTIVATIONS, LAGRANGIAN, LANES, LENGTH, ROWS, SQUARED, Term
 from .tile import INNER, MASK, PLAIN, RELU, arguments, copy, fetch, product, transpose
 
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning: they show divergence
 
 
 @njit(**INNER)
 def _gather(work, shape, table, index, first, count, ahead):
-    """Copy rows index[first : first + count] of the table into the arena; ask for the rows `ahead`, which come next."""
+    """Copy rows index[first : first + count] of the table into the arena, and prefetch the rows `ahead`, which come
+    next."""
     length = shape[0, LENGTH]
     for r in range(count):
         copy(work, shape[0, ACTIVATIONS] + r * length, table, index[first + r] * length, length)
@@ -43,7 +44,8 @@ def _backward(work, shape, rows, count, gradients, transposed, first, second, ra
     """Take one step of Adam along the gradients of sum(signal * logits), where the signals have replaced the logits.
 
     A layer is updated as soon as nothing else needs its weights: they and their gradients are still in the cache.
-    gradients, transposed: offsets of room for one layer; first, second: the moments; rate, root, decay: see `_adam`.
+    gradients, transposed: offsets of buffers for one layer; first, second: the moments; rate, root, decay: see
+    `_adam`.
     """
     last = len(shape) - 2
     for layer in range(last, -1, -1):
@@ -95,9 +97,10 @@ def _cross_entropy(work, at, step, count, main, index, labels):
 
 @njit(**INNER)
 def _equalized_odds(work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes):
-    """Add the slope of the EO term, which sees rows begin to count, to the signal that `_cross_entropy` left.
+    """Add the gradient of the EO term, on rows begin to count, to the signal of `_cross_entropy`.
 
-    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. sums (2, 4), slopes (4,): room by cell of label and group. As `engine.eo.PenaltyState.gradient`.
+    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. sums (2, 4), slopes (4,):
+    buffers, by cell of label and group. As `engine.eo.PenaltyState.gradient`.
     """
     sums[:], slopes[:] = 0, 0
     there = sums[1]
@@ -122,7 +125,8 @@ def _equalized_odds(work, at, step, begin, count, index, cells, term, multiplier
 
 @njit(**INNER)
 def _power(base, exponent):
-    """Return base ** exponent for an exponent of at least 0 by squaring: Python's operator raises, for other exponents."""
+    """Return base ** exponent by squaring, for exponents of at least 0. Python's operator can raise, which a loop
+    must not."""
     if exponent > 0x10000:
         return math.pow(base, float(exponent))
     found = 1.0
@@ -141,8 +145,8 @@ def _epoch(
 ):  # fmt: skip
     """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
 
-    index: room for the rows of a step; form, weight, epsilon, dual_rate: the fields of a `Term`; form is None where there is no EO
-    term, which is then not even compiled.
+    index: buffer for the rows of a step; form, weight, epsilon, dual_rate: the fields of a `Term`; form is None
+    without an EO term, which is then not compiled at all.
     """
     size = weights.shape[1]
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
@@ -194,14 +198,15 @@ def _logits(work, shape, table, index, batch, weights, found):
 
 
 LOOPS = {"score": _logits, "train": _epoch, "train-fair": _epoch}
-"""Functions by the name in `layout.ARGUMENTS`, which says what each is called with."""
+"""Functions by their name in `layout.ARGUMENTS`, which lists their arguments."""
 
 
 def llvm(name: str, number: str, symbol: str) -> str:
     """Return loop `name` for numbers of the dtype `number` as LLVM's optimised text, in which it is the function `symbol`.
 
-    It takes numba's two pointers, to what is returned and to what is raised (neither is used), and one to its arguments as
-    `compiled` lays them out; it returns 0. No loop may hold what can raise: that would be kept as a pickled exception.
+    It takes numba's two pointers, to what is returned and to what is raised (neither is used), and one to its
+    arguments as `compiled` lays them out; it returns 0. No loop may contain code that can raise: numba would store
+    the exception as a pickle.
     """
     loop, given = LOOPS[name], arguments(name, number)
 

@@ -1,5 +1,5 @@
-"""The plan: config -> steps. It starts no job, and of data it reads only a user's own files: their digests, and what `sizes` counts.
-The Snakefile and `popleak plan` ask it.
+"""The plan: config -> steps. It starts no job. The only data it reads are a user's own files: their digests, and what
+`sizes` counts. The Snakefile and `popleak plan` ask it.
 
 A step's id is a readable slug and a digest of its settings, its code and the ids of the steps it reads, so it stands for
 all that its result depends on. What people open, `results/<experiment>/`, are copies of such files under plain names.
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedTask, SettledTask
 from ..core import plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical
@@ -51,13 +51,14 @@ class Plan:
     figures: dict[str, Step[FiguresStep]] = field(default_factory=dict)
     report: Step[ReportStep] | None = None
     chosen: list[str] = field(default_factory=list)
-    """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    """For datasets that can read one of several raw files: which one each task uses and why, a line each."""
     placebos: set[str] = field(default_factory=set)
-    """Ids of the steps that placebos alone need."""
+    """Ids of the steps that only placebos need."""
     absent: list[str] = field(default_factory=list)
-    """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
+    """Tasks and figures that are skipped because a raw file is missing, and how to get it, a line each."""
     cautions: list[str] = field(default_factory=list)
-    """Settings that cannot do what they seem to on so many rows, and tasks whose draws nearly use up a pool, with the remedy, a line each."""
+    """Settings that have no effect on this many rows, and tasks whose draws nearly exhaust a pool, with the remedy, a
+    line each."""
 
     def __getitem__(self, key: tuple[str, str]) -> Step[Any]:
         stage, name = key
@@ -84,8 +85,8 @@ class Plan:
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
     def notices(self) -> list[str]:
-        """Return what a user must know before a run, a line each: what data were chosen and which models see the attribute, what is left
-        out, what to be careful with."""
+        """Return what a user must know before a run, a line each: which data were chosen, which models see the
+        attribute, what is skipped and what needs caution."""
         seen = [
             f"{task.id}: {sizes.attribute_name(task)} is among the features"
             for task in self.tasks
@@ -123,9 +124,9 @@ class Plan:
 
 
 def build(experiment: Experiment) -> Plan:
-    """Return the plan of a validated experiment. Raises PopleakError where the config asks for what cannot be.
+    """Return the plan of a validated experiment. Raises PopleakError if the config asks for something impossible.
 
-    A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
+    A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
     parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": []}
@@ -139,7 +140,7 @@ def build(experiment: Experiment) -> Plan:
             continue
         one.add(parts)
         before = {step.id for step in plan.all_steps()}
-        for copy in one.placebos():  # judged apart: they are in no table but their own
+        for copy in one.placebos():  # judged separately: they appear only in the table `placebo`
             copy.add({"scores": parts["placebo"]})
         plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
@@ -159,7 +160,7 @@ def build(experiment: Experiment) -> Plan:
 
 
 def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
-    """Return whether these tasks make a table: most are always made."""
+    """Return whether these tasks produce a table; most tables are always produced."""
     if table in MANY:
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
@@ -170,9 +171,9 @@ def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) ->
 
 
 def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
-    """Add what is made of all tasks together; given: the tasks' settings, as the report shows them."""
+    """Add the steps that combine all tasks. given: the tasks' settings, as the report shows them."""
     _add_tables(plan, parts)
-    # what figures and the report call the kinds of access and the questions
+    # figures and the report use the names of the kinds of access and of the questions
     words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
     for name in plan.experiment.figures:
         if _can_draw(plan, name):
@@ -197,17 +198,16 @@ def _add_tables(plan: Plan, parts: Judged) -> None:
 
 
 def _can_draw(plan: Plan, name: str) -> bool:
-    """Return whether the tables that a figure shows are made; note it where a left-out task would have made one. Raises PopleakError where
-    no task of the config makes it."""
+    """Return whether the tables that a figure shows are produced. If a skipped task would have produced one, add a
+    notice. Raises PopleakError if no task of the config produces it."""
     absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
     if not absent:
         return True
     if not _makes(absent[0], plan.experiment, config.resolve(plan.experiment)):
         raise PopleakError(
-            f"config: figures: {name!r} shows the table `{absent[0]}`, which only {ON_REQUEST[absent[0]]} make: add such, or leave the "
-            f"figure out"
+            f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"
         )
-    plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
+    plan.absent.append(f"figure {name}: no remaining task makes the table `{absent[0]}`, which it shows")
     return False
 
 
@@ -221,7 +221,7 @@ def _add_figure(plan: Plan, name: str, words: Sequence[str]) -> None:
 
 def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
     experiment = plan.experiment
-    # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
+    # how jobs are cut, and where raw files lie, affects no result, so it must not cause a new report
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
     shown["tasks"] = given
     plan.report = add(

@@ -143,7 +143,7 @@ def _tables() -> str:
         _wrapped(
             f"Parquet files in `results/<experiment>/tables/`; {listed}. Read them with any Parquet reader. The key `popleak` of a file's "
             "metadata holds the digests of its inputs and of the code, and the versions of the libraries it was made with. No word in the "
-            "tables is one that readers of CSV would take for a missing value: what is null here is empty there."
+            "tables can be mistaken for a missing value when they are exported to CSV, where a null becomes an empty field."
         ),
     ]
     for name, columns in schema.TABLES.items():
@@ -180,7 +180,7 @@ def _plugins() -> str:
                 if value:
                     parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
             if kind == "defences" and (said := "; ".join(plugin.declared())):
-                parts.append(f"{said[0].upper()}{said[1:]}.")
+                parts.append(_wrapped(f"{said[0].upper()}{said[1:]}."))
             if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
                 parts.append(_fields(plugin.Settings))
     return "\n\n".join(parts) + "\n"

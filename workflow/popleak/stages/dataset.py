@@ -80,7 +80,7 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
 
 
 def rates(records: Records, classes: int) -> dict[str, Any]:
-    """Return the label rate, over all and by group; of more than two classes the rate of each."""
+    """Return the label rate, overall and by group; for more than two classes, the rate of each class."""
     each = [records.y[records.a == group] for group in (0, 1)]
     if classes == 2:
         return {"label_rate": float(records.y.mean()), "group_label_rates": [float(y.mean()) for y in each]}
@@ -88,11 +88,13 @@ def rates(records: Records, classes: int) -> dict[str, Any]:
 
 
 def permuted(records: Records, *, seed: int, key: str, number: int, classes: int = 2) -> Records:
-    """Return the records with their group column permuted, so that it says nothing of x and y; all else stays with its row.
+    """Return the records with their group column permuted, so that it is independent of x and y. All other columns
+    stay as they are.
 
-    What is permuted are units, of which each is one draw from the population: the groups of a unit's rows go, in a random order, to
-    another unit of as many rows. Where each row is a unit of its own, that is a permutation of the column. Both groups keep their
-    number of rows. seed, key, number: the experiment's seed, the records' key and which permutation it is.
+    Units are permuted, since each is one draw from the population: the groups of a unit's rows move, in a random
+    order, to another unit of as many rows. If each row is its own unit, this is a permutation of the column. Both
+    groups keep their number of rows. seed, key, number: the experiment's seed, the records' key and which permutation
+    it is.
     """
     rng = generator(seed, key, "placebo", number)
     count = len(records.a)
@@ -106,17 +108,18 @@ def permuted(records: Records, *, seed: int, key: str, number: int, classes: int
         alike = first[size == rows_each]
         places = alike[:, None] + np.arange(rows_each)
         a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
-    found = measured(y=records.y, a=a, classes=classes)
+    facts = measured(y=records.y, a=a, classes=classes)
     return dataclasses.replace(
-        records, a=a, facts={**records.facts, **{key: found[key] for key in found if key.endswith("_rates")}}
+        records, a=a, facts={**records.facts, **{key: facts[key] for key in facts if key.endswith("_rates")}}
     )
 
 
 def with_attribute(records: Records, attribute: str, name: str) -> Records:
-    """Return the records of dataset `name` with their group as one more feature, 0 or 1. Raises PopleakError if one has its name."""
+    """Return the records of dataset `name` with their group as an additional feature, 0 or 1. Raises PopleakError if
+    a feature has that name already."""
     if attribute in records.features:
         raise PopleakError(
-            f"dataset {name}: {attribute!r} is a feature already: leave out attribute_in_features, or drop that feature"
+            f"dataset {name}: {attribute!r} is a feature already: remove attribute_in_features, or drop that feature"
         )
     features = (*records.features, attribute)
     return dataclasses.replace(
