@@ -367,7 +367,7 @@ def test_the_figure_reads_placebos_where_there_are_some():
 
 def crowded(rows, **changes):
     experiment = config.load(tiny.raw(tasks=[{**TASK, "rows": rows, **changes}], population=POPULATION))
-    return sizes.crowded(experiment, config.resolve(experiment)[0], Cells(((900, 300), (600, 200)), True))
+    return sizes.crowded(config.resolve(experiment)[0], Cells(((900, 300), (600, 200)), True))
 
 
 def test_a_draw_that_takes_much_of_a_pool_is_said():
@@ -383,9 +383,9 @@ def test_a_draw_that_takes_much_of_a_pool_is_said():
 
 def test_label_balanced_draws_are_counted_by_label():
     experiment = config.load(tiny.raw(tasks=[{**TASK, "rows": 60}], population=POPULATION, ratio_mode="label-balanced"))
-    said = sizes.crowded(experiment, config.resolve(experiment)[0], Cells(((950, 250), (550, 250)), True))
+    said = sizes.crowded(config.resolve(experiment)[0], Cells(((950, 250), (550, 250)), True))
     assert said == ""
-    said = sizes.crowded(experiment, config.resolve(experiment)[0], Cells(((750, 450), (750, 50)), True))
+    said = sizes.crowded(config.resolve(experiment)[0], Cells(((750, 450), (750, 50)), True))
     assert "of group group 1 with label 1" in said
 
 

@@ -86,13 +86,13 @@ def _sizes(
     experiment: Experiment, task: ResolvedTask, cells: Cells, records: Records | None, problems: list[str]
 ) -> Iterator[str]:
     try:
-        sized = sizes.sized(experiment, task, cells)
+        sized = sizes.sized(task, cells)
     except PopleakError as error:
         problems.append(str(error).removeprefix(f"config: tasks: {task.id}: "))
         return
     if records is None:
-        most = sizes.largest(experiment, sized, sizes.draws_of(sized, cells), cells)
-        short = sizes.shortages(experiment, sized, cells)
+        most = sizes.largest(sized, sizes.draws_of(sized, cells), cells)
+        short = sizes.shortages(sized, cells)
     else:
         most, short = _cut(experiment, sized, cells, records)
         for copy in sized.placebos():
@@ -105,14 +105,14 @@ def _sizes(
                 for line in found
                 if line.partition(":")[0] not in known
             ]
-    problems += short + sizes.unrehearsed(experiment, sized, cells)
+    problems += short + sizes.unrehearsed(sized, cells)
     about = "" if cells.exact or records is not None else "about "
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
-    if said := sizes.crowded(experiment, sized, cells):
+    if said := sizes.crowded(sized, cells):
         yield f"look at rows: {said}"
-    for line in searches.cautions(sized, experiment.training.validation, cells):
+    for line in searches.cautions(sized, task.training.validation, cells):
         yield f"look at {line.partition(': ')[2]}"
 
 
@@ -120,11 +120,11 @@ def _cut(
     experiment: Experiment, task: SettledTask, cells: Cells, records: Records
 ) -> tuple[tuple[int, int], list[str]]:
     """Return the most `rows` and `query_rows` that all splits give, and a line for each key whose rows they do not."""
-    population = experiment.population
+    population = task.population
     settings = SplitStep(
         seed=experiment.seed, key=task.key, splits=population.splits,
         victim_share=population.victim_share, adversary_share=population.adversary_share,
-        public_share=sizes.shares_of(experiment, task)["public"],
+        public_share=sizes.shares_of(task)["public"],
     )  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
     draws = sizes.draws_of(task, cells)

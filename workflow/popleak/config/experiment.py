@@ -189,6 +189,10 @@ class Task(Settings):
     """Replaces the experiment's shadow models for this task."""
     poison: Poison | None = None
     """Replaces the experiment's poison for this task."""
+    population: dict[str, Any] = Field(default_factory=dict)
+    """Keys of `population` that have other values for this task, such as fewer models where each is expensive."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Keys of `training` that have other values for this task."""
     placebo: Placebos = "auto"
     """How often the task is run again with its group column permuted over the table, undefended, on its pairs of different worlds: what an
     adversary then reads comes from the table and its pools, not from the groups. `auto`: 3 for a table of your own, else 0."""

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,6 +24,7 @@ from .reading import read as read
 from .resolved import ResolvedChoice, ResolvedTask, access_of, alone, different
 
 _ID = TypeAdapter(Id)
+S = TypeVar("S", bound=Settings)
 
 PLACEBOS = 3
 """Permutations that `placebo: auto` takes for a user's own table."""
@@ -63,6 +64,9 @@ def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
 
 def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     path = f"tasks.{i}"
+    population = _over(experiment.population, task.population, f"{path}.population")
+    training = _over(experiment.training, task.training, f"{path}.training")
+    experiment = experiment.model_copy(update={"population": population, "training": training})
     dataset = _known("datasets", task.dataset, f"{path}.dataset")
     options = _validated(dataset.Settings, task.options, lambda key: f"{path}.options")
     label = _one_of(task.label, dataset.labels, f"{path}.label")
@@ -90,9 +94,18 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         attacks=attacks,
         shadow_models=shadow_models,
         poison=experiment.poison if task.poison is None else task.poison,
+        population=population,
+        training=training,
         placebo=_placebo(task.placebo, dataset, worlds, attacks, f"{path}.placebo"),
         public_pool=_with_public_rows(experiment, defences, path),
     )
+
+
+def _over(usual: S, changed: Mapping[str, Any], path: str) -> S:
+    """Return settings with the values that a task changes. Raises PopleakError that names the task's key."""
+    if not changed:
+        return usual
+    return cast("S", _validated(type(usual), {**usual.model_dump(), **changed}, lambda key: path))
 
 
 def _worlds_once(worlds: tuple[Worlds, ...], where: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from ..core import plugins
 from ..core.settings import Settings
-from .experiment import Poison, RatioMode, Worlds
+from .experiment import Poison, Population, RatioMode, Train, Worlds
 
 
 class ResolvedChoice(Settings):
@@ -36,6 +36,8 @@ class ResolvedTask(Settings):
     attacks: tuple[ResolvedChoice, ...]
     shadow_models: tuple[ResolvedChoice, ...]
     poison: Poison
+    population: Population
+    training: Train
     placebo: int = 0
     public_pool: bool = False
     """Whether the records have a public pool: if a defence trains on public rows, and in the placebos of such a task."""

@@ -144,8 +144,8 @@ def build(experiment: Experiment) -> Plan:
             copy.add({"scores": parts["placebo"]})
         plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
-        plan.cautions += searches.cautions(one.task, experiment.training.validation, one.cells)
-        if crowded := sizes.crowded(experiment, one.task, one.cells):
+        plan.cautions += searches.cautions(one.task, one.task.training.validation, one.cells)
+        if crowded := sizes.crowded(one.task, one.cells):
             plan.cautions.append(f"{task.id}: {crowded}")
         if one.raw.note:
             plan.chosen.append(f"{task.id}: {one.raw.note}")
@@ -159,12 +159,12 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
-def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
+def _makes(table: str, tasks: Sequence[ResolvedTask]) -> bool:
     """Return whether these tasks produce a table; most tables are always produced."""
     if table in MANY:
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
-        return any(swept(experiment, task) for task in tasks)
+        return any(swept(task) for task in tasks)
     if table in PERMUTED:
         return any(task.placebo for task in tasks)
     return True

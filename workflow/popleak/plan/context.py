@@ -46,8 +46,8 @@ class TaskContext:
             self.task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         task = self.task
         self.experiment, self.steps = experiment, steps
-        self.pool_rows = sizes.pool_rows(experiment, task, self.cells)
-        population = experiment.population
+        self.pool_rows = sizes.pool_rows(task, self.cells)
+        population = self.task.population
         # beside a world's name, this determines the rows of a model with a given number
         self.drawn = [
             experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows
@@ -62,7 +62,7 @@ class TaskContext:
         pools = SplitStep(
             seed=experiment.seed, key=task.key, splits=population.splits,
             victim_share=population.victim_share, adversary_share=population.adversary_share,
-            public_share=sizes.shares_of(experiment, task)["public"],
+            public_share=sizes.shares_of(task)["public"],
         )  # fmt: skip
         self.pools = add(steps, self.slug(), pools, {"data": self.data}, modules=("popleak.stages.split",))
 
@@ -79,7 +79,7 @@ class TaskContext:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
     def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto", shaped: bool = False) -> cost.Shape:
-        training = self.experiment.training
+        training = self.task.training
         rows = round(self.task.rows * (1 - training.validation))
         slower = cost.factor(sides, backend, place=self._place, shaped=shaped)
         return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped)

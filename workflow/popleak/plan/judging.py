@@ -95,7 +95,7 @@ class JudgePlan:
             mode=cut[0].question.points_mode or self.task.ratio_mode,
             pairs=tuple(PointsOf(pair=game.key, worlds=self._stood_for(game)) for game in cut),
             query_rows=self.task.query_rows,
-            splits=self.experiment.population.splits,
+            splits=self.task.population.splits,
         )
         return self.plan.draw(self._named(cut), settings)
 
@@ -269,9 +269,7 @@ class JudgePlan:
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
         count = sum(len(game.worlds) for game in cut)
-        calibrations = (
-            self.experiment.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
-        )
+        calibrations = self.task.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
         return add(
             self.steps, self.plan.slug(*names), settings, {**inputs, **inside.inputs},
             modules=(f"popleak.stages.{settings.stage}", *_judging(chosen.name, cut[0].question.name)),
@@ -319,7 +317,7 @@ class JudgePlan:
 
     def _measure_seconds(self, shape: cost.Shape | None, defences: int) -> float:
         """Return the CPU seconds of one pair: victims on all rows of the pool, and reading the shadows' answers."""
-        victims = 2 * self.experiment.population.victims * defences
+        victims = 2 * self.task.population.victims * defences
         shadows = 2 * self.plan.models * defences - victims
         scored = shape.score(self.plan.pool_rows) if shape else 1e-5
         return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
@@ -327,7 +325,7 @@ class JudgePlan:
     def _measure_numbers(self, shape: cost.Shape | None) -> int:
         """Return how many numbers are in memory at once: the scores of one split's victims of a world, or of as many
         as are scored at once, and the shadows' answers."""
-        population = self.experiment.population
+        population = self.task.population
         weights = self.plan.models * (shape.parameters() if shape else 100)
         scored = max(
             self.plan.pool_rows, min(population.victims * self.plan.pool_rows // population.splits, needs.SCORES)
@@ -336,8 +334,8 @@ class JudgePlan:
 
     def _attack_seconds(self, defences: int) -> float:
         """Return the CPU seconds of an average attack on one pair."""
-        calibrations = self.experiment.population.splits * (1 + defences)
-        shadows = 2 * self.experiment.population.shadows
+        calibrations = self.task.population.splits * (1 + defences)
+        shadows = 2 * self.task.population.shadows
         return calibrations * (0.003 + 1e-8 * shadows * 2 * self.task.query_rows) + 2.5e-5 * self.plan.models * defences
 
 

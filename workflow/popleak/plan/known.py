@@ -123,16 +123,16 @@ class Known:
 
     @property
     def arms(self) -> Mapping[str, Mapping[str, Tuning]]:
-        return {task.id: tuned(self.experiment, task) for task in self.given}
+        return {task.id: tuned(task) for task in self.given}
 
 
-def tuned(experiment: Experiment, task: ResolvedTask) -> dict[str, Tuning]:
+def tuned(task: ResolvedTask) -> dict[str, Tuning]:
     """Return the settings of a task's fine-tuning defences by id, with those inherited from the training filled in.
     Without rehearsal the share is 0, and without an EO term the weight is 0."""
     found = {}
     for defence in task.defences:
         if issubclass(plugins.load("defences", defence.name).Settings, TuneSettings):
-            settings = config.effective(defence.settings, experiment.training)
+            settings = config.effective(defence.settings, task.training)
             found[defence.id] = Tuning(
                 kind=defence.name,
                 control=defence.control,
@@ -144,9 +144,9 @@ def tuned(experiment: Experiment, task: ResolvedTask) -> dict[str, Tuning]:
     return found
 
 
-def swept(experiment: Experiment, task: ResolvedTask) -> bool:
+def swept(task: ResolvedTask) -> bool:
     """Return whether a task has a fine-tuning defence at more than one setting."""
-    kinds = [one.kind for one in tuned(experiment, task).values()]
+    kinds = [one.kind for one in tuned(task).values()]
     return len(set(kinds)) < len(kinds)
 
 

@@ -58,9 +58,9 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[SettledTask, Ce
         raise PopleakError(f"{where}: {error}") from error
     if auto and not absent and cells is None:
         raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
-    known = provisional(task) if cells is None else sized(experiment, task, cells)
-    problems = shortages(experiment, known, cells) if cells is not None else []
-    if problems := problems or unrehearsed(experiment, known, cells):
+    known = provisional(task) if cells is None else sized(task, cells)
+    problems = shortages(known, cells) if cells is not None else []
+    if problems := problems or unrehearsed(known, cells):
         raise refusal(where, problems)
     return known, cells
 
@@ -143,9 +143,9 @@ def _rate(cells: Cells) -> float:
     return sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
 
 
-def shares_of(experiment: Experiment, task: ResolvedTask) -> dict[str, float]:
+def shares_of(task: ResolvedTask) -> dict[str, float]:
     """Return the share of the records in each pool."""
-    population = experiment.population
+    population = task.population
     public = population.public_share if task.public_pool else 0.0
     rest = 1 - population.victim_share - population.adversary_share - public
     return {
@@ -153,16 +153,16 @@ def shares_of(experiment: Experiment, task: ResolvedTask) -> dict[str, float]:
     }  # fmt: skip
 
 
-def pool_rows(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> int:
+def pool_rows(task: ResolvedTask, cells: Cells | None) -> int:
     """Return the approximate number of rows of a query pool, all of which the stage `measure` scores."""
     records = cost.RECORDS if cells is None else sum(map(sum, cells.counts))
-    return round(shares_of(experiment, task)["query"] * records)
+    return round(shares_of(task)["query"] * records)
 
 
-def largest(experiment: Experiment, task: ResolvedTask, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
+def largest(task: ResolvedTask, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
     """Return the most rows for each model, and the most query points of each group, that every split's pools can
     provide."""
-    few = needs.held(cells.counts, shares_of(experiment, task), fewest=True)
+    few = needs.held(cells.counts, shares_of(task), fewest=True)
     rows, query_rows = needs.largest_rows(draws, few), needs.largest_query_rows(few)
     return (rows, query_rows) if cells.exact else (_surely(rows), _surely(query_rows))
 
@@ -172,12 +172,12 @@ def _surely(rows: int) -> int:
     return max(int(rows * (1 - SLACK)) - 10, 0)
 
 
-def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTask:
+def sized(task: ResolvedTask, cells: Cells) -> SettledTask:
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
     aside, a complement finds room beside each."""
     draws = draws_of(task, cells)
-    rows, query_rows = largest(experiment, task, draws, cells)
-    single, _ = largest(experiment, task, draws._replace(directions=()), cells)
+    rows, query_rows = largest(task, draws, cells)
+    single, _ = largest(task, draws._replace(directions=()), cells)
     # units go to one pool together, so a pool may hold far less than its share
     usual = {
         "rows": min(needs.USUAL_ROWS, needs.rounded(min(rows, single / 2))),
@@ -200,19 +200,19 @@ def _shared(task: ResolvedTask, cells: Cells) -> bool:
     return not cells.exact and bool(plugins.load("datasets", task.dataset).own)
 
 
-def shortages(experiment: Experiment, task: SettledTask, cells: Cells) -> list[str]:
+def shortages(task: SettledTask, cells: Cells) -> list[str]:
     """Return a line for each of `rows`, `query_rows` and the poison that the pools cannot provide."""
-    shares = shares_of(experiment, task)
+    shares = shares_of(task)
     if _shared(task, cells):  # one pool may hold nearly all rows: refuse only what no cut can provide
         shares = dict.fromkeys(shares, 1.0)
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     draws = draws_of(task, cells)
-    return short(task, draws, [many], largest(experiment, task, draws, cells))
+    return short(task, draws, [many], largest(task, draws, cells))
 
 
-def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> str:
+def crowded(task: SettledTask, cells: Cells | None) -> str:
     """Return a line on the largest share of a pool above CROWDED that a settled task's draws take, with the remedy;
     "" if there is none, or if the records are not counted.
 
@@ -221,7 +221,7 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
     if cells is None:
         return ""
     candidates = []
-    draws, shares = draws_of(task, cells), shares_of(experiment, task)
+    draws, shares = draws_of(task, cells), shares_of(task)
     for world in draws.worlds:
         for stratum, rows in needs.drawn(world, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
@@ -281,11 +281,11 @@ def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
     return found
 
 
-def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) -> list[str]:
+def unrehearsed(task: SettledTask, cells: Cells | None) -> list[str]:
     """Return a line for each defence whose mixture is impossible: it rehearses more of a model's own rows than
     validation leaves, or its strata are not whole numbers of rows. cells: None if they are not counted; then only
     groups are checked."""
-    held = round(experiment.training.validation * task.rows)
+    held = round(task.training.validation * task.rows)
     mode, rate = (task.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
     mixings = [
         needs.Mixing.of(
@@ -293,7 +293,7 @@ def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) 
         )
         for own, other in games.turned(games.games_of(task))
     ]  # fmt: skip
-    population = experiment.population
+    population = task.population
     models = population.victims + population.splits * population.shadows
 
     def failing(share: float) -> float:

@@ -110,7 +110,7 @@ class TaskPlan(TaskContext):
 
                 The run does not depend on which models and defences there are, so that adding one changes no other's steps.
         """
-        population = self.experiment.population
+        population = self.task.population
         found = []
         for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
             members = [items[i] for i in cut]
@@ -160,7 +160,7 @@ class TaskPlan(TaskContext):
 
     def _training(self, model: ResolvedChoice) -> Training | None:
         """Return how a model is trained; None for a closed form."""
-        return Training(**self.experiment.training.resolved()) if self.shapes[model.id] is not None else None
+        return Training(**self.task.training.resolved()) if self.shapes[model.id] is not None else None
 
     def _poison(self, worlds: Sequence[str]) -> Poison | None:
         """Return the group and label of the poisoned rows; None if no world is poisoned."""
@@ -190,7 +190,7 @@ class TaskPlan(TaskContext):
                 model=model.name, model_settings=model.settings, training=self._training(model),
                 roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
                 defence=defence.name, defence_settings=defence.settings, mode=self.task.ratio_mode,
-                held_out=0.0 if shape else self.experiment.training.validation,
+                held_out=0.0 if shape else self.task.training.validation,
                 directions=tuple((item.world, item.from_world) for item in items),
             )  # fmt: skip
             inputs = self._defended_from(defence, drawn, cuts, {item.world for item in items}, trained)
@@ -222,14 +222,14 @@ class TaskPlan(TaskContext):
     ) -> list[Step[M]]:
         """Add a step of `each` seconds for each model, or several parts of it. names, plugged: of the model and the
         defence; torch: whether torch trains."""
-        population = self.experiment.population
+        population = self.task.population
         shape = self.shapes[plugged[0].id]
         weights = shape.parameters() if shape else 100
         number = {"victim": population.victims, "shadow": population.splits * population.shadows}
         sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
         # the size of the public pool determines these rows
-        public = [self.experiment.population.public_share] if inputs.get("public") else []
+        public = [self.task.population.public_share] if inputs.get("public") else []
         modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
         copies = 12 if isinstance(settings, DefendStep) else 4

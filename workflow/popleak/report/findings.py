@@ -53,7 +53,7 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         ("Knowledge", listed(known)),
         *_beyond(leakage),
     ]
-    rows += _how_many(victims, experiment.get("population") or {})
+    rows += _how_many(victims, experiment)
     return [(term, text) for term, text in rows if text]
 
 
@@ -68,22 +68,27 @@ def _beyond(leakage: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _how_many(victims: pd.DataFrame, population: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _how_many(victims: pd.DataFrame, experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how many victims and shadow models there are, as pairs of term and text."""
     rows = []
     if len(victims):
         keys = [*select.FACET, *select.PAIR, "defence", "world"]
         sizes = victims.groupby(keys).size()
         span = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-        splits = victims["split"].nunique()
+        several = sorted(set(victims.groupby("task")["split"].nunique()))
+        splits = count(several[0], "pool split") if len(several) == 1 else f"{several[0]} to {several[-1]} pool splits"
         rows.append(
             (
                 "Victims",
-                f"{span} for each world and defence, over {count(splits, 'pool split')}; each with its own draw",
+                f"{span} for each world and defence, over {splits}; each with its own draw",
             )
         )
-    if population.get("shadows"):
-        rows.append(("Shadow models", f"{population['shadows']} for each world, defence and pool split"))
+    usual = (experiment.get("population") or {}).get("shadows")
+    if usual:
+        tasks = experiment.get("tasks") or [{}]
+        shadows = sorted({(task.get("population") or {}).get("shadows", usual) for task in tasks})
+        span = " to ".join(str(one) for one in dict.fromkeys((shadows[0], shadows[-1])))
+        rows.append(("Shadow models", f"{span} for each world, defence and pool split"))
     return rows
 
 

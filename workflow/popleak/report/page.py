@@ -162,10 +162,11 @@ def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
     table = inner / "leakage.csv"
     if not table.is_file():
         return
-    counted, set_ = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
-    if counted - {set_}:
+    counted, usual = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
+    known = {(task.get("population") or {}).get("splits", usual) for task in experiment["tasks"]}
+    if counted - known:
         raise PopleakError(
-            f"{table}: has {max(counted)} pool splits, but {inner / SETTINGS} says {set_}: results and settings are of different runs"
+            f"{table}: has {max(counted)} pool splits, but {inner / SETTINGS} says {words.listed(map(str, sorted(known)))}: results and settings are of different runs"
         )
 
 
@@ -223,9 +224,19 @@ def _replaced(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a row for all tasks that replace the experiment's settings in the same way."""
     common, found = _replaceable(experiment), dict[str, list[str]]()
     for task in experiment["tasks"]:
-        if said := ". ".join(f"{term}: {text}" for term, text in _replaceable(task) if (term, text) not in common):
+        rows = [row for row in _replaceable(task) if row not in common] + _changed(task)
+        if said := ". ".join(f"{term}: {text}" for term, text in rows):
             found.setdefault(said, []).append(_name(task))
     return [(f"Only {words.listed(names)}", said) for said, names in found.items()]
+
+
+def _changed(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys of the population and the training that a task changes."""
+    return [
+        (key.capitalize(), ", ".join(f"{name} {value}" for name, value in task[key].items()))
+        for key in ("population", "training")
+        if task.get(key)
+    ]
 
 
 def _name(task: Mapping[str, Any]) -> str:
