@@ -184,7 +184,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
 def _add_tables(plan: Plan, parts: Judged) -> None:
     known = Known(plan.experiment, plan.tasks)
     for name in TABLES:
-        if not _makes(name, plan.experiment, plan.tasks):
+        if not _makes(name, plan.tasks):
             continue
         settings = of_table(name).knowing(name, known)
         inputs: dict[str, Input] = {table: plan.tables[table] for table in settings.reads}
@@ -203,7 +203,7 @@ def _can_draw(plan: Plan, name: str) -> bool:
     absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
     if not absent:
         return True
-    if not _makes(absent[0], plan.experiment, config.resolve(plan.experiment)):
+    if not _makes(absent[0], config.resolve(plan.experiment)):
         raise PopleakError(
             f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"
         )
