@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from drawing import drawn
+from drawing import drawn, laid_out
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
@@ -61,7 +61,7 @@ def test_card_and_imports(name):
 @pytest.mark.parametrize("shape", [FOUR, ONE, ODD, FULL], ids=["four", "one", "odd", "full"])
 @pytest.mark.parametrize("name", OURS)
 def test_draws_within_the_page(name, shape):
-    found, plotted = drawn(name, given(name, shape))
+    found, plotted = laid_out(name, given(name, shape))
     width, height = found.get_size_inches()
     assert len(plotted) and width <= 11 and height > 1
     assert set(plotted["scope" if name == "proxies" else "task"]) - {"all"} == set(
@@ -75,7 +75,7 @@ def test_draws_within_the_page(name, shape):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", OURS)
 def test_without_rows_it_says_so(name):
-    found, plotted = drawn(name, fake_tables.empty())
+    found, plotted = laid_out(name, fake_tables.empty())
     assert plotted.empty and len(plotted.columns) > 3
     assert "Nothing to draw" in found.texts[0].get_text()
 
@@ -89,7 +89,7 @@ def test_with_one_defence_and_no_best(name):
     }
     frames["leakage"] = frames["leakage"][frames["leakage"]["adversary"] != "best"]
     frames["sensitivity"] = given(name, ONE)["sensitivity"].iloc[:1].assign(named=np.nan)  # has no row of `none`
-    assert len(drawn(name, frames)[1])
+    assert len(laid_out(name, frames)[1])
 
 
 @pytest.mark.filterwarnings("error")
@@ -99,10 +99,10 @@ def test_diverged_victims_are_counted_not_drawn():
     mine = (models["defence"] == "fft") & (models["protocol"] == "pure") & (models["world"] == 0)
     models.loc[mine, ["gap", "accuracy", "delta_eo", "delta_eo_floor"]] = np.nan
     models.loc[(models["defence"] == "none") & (models["model_index"] == 0), "gap"] = np.inf
-    plotted = drawn("gap", frames)[1].set_index(["world", "defence"])
+    plotted = laid_out("gap", frames)[1].set_index(["world", "defence"])
     assert plotted.at[(0, "fft"), "not_finite"] == plotted.at[(0, "fft"), "victims"] == 40
     assert plotted.at[(0, "none"), "not_finite"] == 5
-    assert len(drawn("tradeoff", frames)[1]) == 6
+    assert len(laid_out("tradeoff", frames)[1]) == 6
 
 
 def test_gap_numbers_are_the_tables():
@@ -214,7 +214,7 @@ def test_forms_without_a_second_attribute_has_no_lane_for_it():
     frames = dict(fake_tables.tables(**ONE))
     none = dict.fromkeys(("adv_groups", "rhs_groups", "groups_holds", "smallest_group_cell"))
     frames["bounds"] = frames["bounds"].assign(**none)
-    found, plotted = drawn("forms", frames)
+    found, plotted = laid_out("forms", frames)
     assert set(plotted.loc[plotted["side"] == "evaluation", "name"]) == {"balanced", "corrected", "coupling", "scores"}
     assert not any("intersections" in text.get_text() for text in found.legends[0].get_texts())
 
