@@ -32,8 +32,8 @@ SHARED = 5
 OVERLAP = 0.5
 """Share of the shorter text's pieces that two texts of one unit have in common at least."""
 ENCODER = (
-    "modules.json", "config.json", "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json",
-    "model.safetensors",
+    "modules.json", "config.json", "config_sentence_transformers.json", "sentence_bert_config.json", "tokenizer.json",
+    "tokenizer_config.json", "1_Pooling/config.json", "model.safetensors",
 )  # fmt: skip
 """The files of a sentence encoder's folder that decide what it answers."""
 MODULES = ("Transformer", "Pooling", "Normalize")

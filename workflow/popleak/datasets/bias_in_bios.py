@@ -224,11 +224,12 @@ class BiasInBios(Dataset):
         empty = np.asarray(plain) == ""
         if empty.any():
             keep = ~empty
-            y, a, plain = y[keep], a[keep], plain.filter(pa.array(keep))
+            y, a = y[keep], a[keep]
+            texts, plain = (column.filter(pa.array(keep)) for column in (texts, plain))
         digest = _texts.digests(plain)
         unit = _texts.units(plain, digest)
         known = _texts.public(unit=unit, digest=digest, stratum=2 * y.astype(np.int64) + a, share=options.public_share)
-        vectors = self._features(plain, known, files, options)
+        vectors = self._features(texts, known, files, options)
         own = ~known
         y, a, unit = y[own], a[own], unit[own]
         classes = len(options.classes)
