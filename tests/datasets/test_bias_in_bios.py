@@ -485,11 +485,12 @@ def real(**options):
     return load(path.parent, **options)
 
 
+@pytest.mark.parametrize("features", ["svd", "hashing"])
 @pytest.mark.parametrize("pronouns", ["kept", "scrubbed"])
-def test_real_extract(pronouns):
+def test_real_extract(pronouns, features):
     linear = pytest.importorskip("sklearn.linear_model")
     metrics = pytest.importorskip("sklearn.metrics")
-    records = real(tables="extract", pronouns=pronouns)
+    records = real(tables="extract", pronouns=pronouns, features=features)
     check_records(records)
     card = PLUGIN.card(PLUGIN.Settings(tables="extract"))
     about = card.attributes["gender"]
@@ -504,11 +505,11 @@ def test_real_extract(pronouns):
     for name, target in (("label", records.y), ("gender", records.a)):
         model = linear.LogisticRegression(max_iter=2000).fit(records.x[train], target[train])
         told[name] = metrics.roc_auc_score(target[~train], model.decision_function(records.x[~train]))
-    assert told["label"] > 0.96
+    assert told["label"] > {"svd": 0.97, "hashing": 0.9}[features]
     if pronouns == "kept":
         assert told["gender"] > 0.99
     else:
-        assert 0.8 < told["gender"] < 0.95, "the professions still tell of it"
+        assert 0.78 < told["gender"] < 0.93, "the professions still tell of it"
 
 
 def test_real_small_draw():
