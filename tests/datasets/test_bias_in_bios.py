@@ -88,6 +88,9 @@ def test_names_and_codes_mean_the_same(table):
         gender=pa.array(["mf"[code] for code in columns["gender"]]).dictionary_encode(),
     )  # fmt: skip
     named = own(folder, professions=FEW)
+    unsigned = pa.array(columns["gender"], type=pa.uint8())
+    biographies.write(folder / "own.parquet", rows=900, professions=FEW, gender=unsigned)
+    assert np.array_equal(own(folder, professions=FEW).a, coded.a)
     for column in ("x", "y", "a", "unit"):
         assert np.array_equal(getattr(coded, column), getattr(named, column)), column
 
@@ -344,6 +347,13 @@ def test_mistakes_name_the_file_and_the_row_and_no_text(table):
     refused(folder, columns, r"column 'hard_text' is of type int64: give texts")
     rewritten(profession=[0] * 900)
     refused(folder, columns, r"own\.parquet: has no text of a profession in options\.professions")
+    rewritten(hard_text=[" "] * 900)
+    refused(folder, columns, r"own\.parquet: has no text that is not empty")
+    spoilt = pa.array([b"\xff\xfe", *(text.encode() for text in texts[1:])]).view(pa.string())
+    rewritten(hard_text=spoilt)
+    refused(folder, columns, r"own\.parquet: column 'hard_text' is not in UTF-8")
+    rewritten(profession=pa.array([2**64 - 1, *columns["profession"][1:]], type=pa.uint64()))
+    refused(folder, columns, r"column 'profession' holds something else in 1 rows, the first is row 1:")
     biographies.write(folder / "own.parquet", rows=900, professions=FEW, text="biography")
     refused(folder, columns, r"own\.parquet: lacks column 'hard_text'")
     pq.write_table(pa.table({"hard_text": texts, "gender": columns["gender"]}), folder / "own.parquet")

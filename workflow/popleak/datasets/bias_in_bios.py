@@ -222,6 +222,10 @@ class BiasInBios(Dataset):
         _tables.check(card=self.card(options), attribute=attribute, file=", ".join(names), y=y, group=a)
         plain = _texts.normal(texts)
         empty = np.asarray(plain) == ""
+        if empty.all():
+            raise PopleakError(
+                f"{', '.join(names)}: has no text that is not empty: give a table with the biographies in it"
+            )
         if empty.any():
             keep = ~empty
             y, a = y[keep], a[keep]
@@ -352,7 +356,12 @@ def _read(path: Path, texts: bool) -> tuple[pa.Table, str]:
         kind = table[text].type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
             raise PopleakError(f"{path}: column {text!r} is of type {kind}: give texts")
-        table = table.set_column(table.column_names.index(text), text, table[text].cast(pa.large_string()))
+        said = table[text].cast(pa.large_string())
+        try:
+            said.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise PopleakError(f"{path}: column {text!r} is not in UTF-8: write the table again") from error
+        table = table.set_column(table.column_names.index(text), text, said)
     return table, text
 
 
@@ -364,7 +373,7 @@ def _codes(values: pa.ChunkedArray, known: Mapping[str, int], *, path: Path, col
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_integer(values.type):
-        found = values.fill_null(-1).to_numpy().astype(np.int64)
+        found = values.cast(pa.int64(), safe=False).fill_null(-1).to_numpy()
         bad = ~np.isin(found, list(known.values()))
     elif (
         pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type)
