@@ -32,8 +32,11 @@ COMPUTES = {
     "pandas": ("numpy",),
     "scikit-learn": ("numpy", "scipy"),
     "scipy": ("numpy",),
+    "sentence_transformers": ("tokenizers", "torch", "transformers"),
     "statsmodels": ("numpy", "pandas", "scipy"),
+    "tokenizers": (),
     "torch": (),
+    "transformers": ("torch",),
 }
 """Libraries whose upgrade may change a number, and those of them that each computes with."""
 CARRIES = ("jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "snakemake", "threadpoolctl", "yaml")
