@@ -65,7 +65,8 @@ def _part(path: Path, remedy: str) -> Faces:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=[*COLUMNS, "pixels"])
+        handle = pq.ParquetFile(path)
+        table = handle.read(columns=[name for name in (*COLUMNS, "pixels") if name in handle.schema_arrow.names])
     except (OSError, pa.ArrowException) as error:
         raise PopleakError(
             f"{path}: not the table of pictures expected ({str(error).splitlines()[0][:80]}): {remedy}"
@@ -115,27 +116,37 @@ def contradictory(faces: Faces) -> np.ndarray:
 def pictures(faces: Faces) -> np.ndarray:
     """Return a number for each picture (N,) int64 that pictures share which are copies or nearly so, however many steps apart.
 
-    All pairs are compared, one and the mirrored other too. See ALIKE; `docs/images.md` says what it was chosen by.
+    See ALIKE; `docs/images.md` says what it was chosen by.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     count = len(faces.age)
-    thumbs = shrunk(faces.pixels, THUMB)
+    i, j, _ = similar(faces.pixels, ALIKE)
+    first, second = np.concatenate([_copies(faces.copies), np.stack([i, j])], axis=1)
+    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def similar(pixels: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pairs i < j (p,) of pictures whose thumbnails correlate at least so much, and the correlation (p,).
+
+    Each pair is compared as it is and with one picture mirrored, and is there twice where both are similar.
+    """
+    thumbs = shrunk(pixels, THUMB)
     one, mirrored = _standard(thumbs), _standard(thumbs[:, :, ::-1])
-    single = one.astype(np.float32)
-    pairs = [_copies(faces.copies)]
+    rough_one = one.astype(np.float32)
+    found = []
     for left in (one, mirrored):
         rough = left.astype(np.float32)
-        for start in range(0, count, BLOCK):
-            close = rough[start : start + BLOCK] @ single[start:].T > ALIKE - SLACK
+        for start in range(0, len(pixels), BLOCK):
+            close = rough[start : start + BLOCK] @ rough_one[start:].T > least - SLACK
             i, j = (place + start for place in np.nonzero(close))
             i, j = i[i < j], j[i < j]
-            near = np.einsum("nk,nk->n", left[i], one[j]) >= ALIKE
-            pairs.append(np.stack([i[near], j[near]]))
-    i, j = np.concatenate(pairs, axis=1)
-    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+            correlation = np.einsum("nk,nk->n", left[i], one[j])
+            found.append([values[correlation >= least] for values in (i, j, correlation)])
+    i, j, correlation = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return i, j, correlation
 
 
 def _standard(thumbs: np.ndarray) -> np.ndarray:
