@@ -455,6 +455,32 @@ def test_the_real_set_from_pictures_to_leakage(tmp_path, monkeypatch):
     assert (scores["adversary"] == "kl").all() and len(scores) == 2 * 4
 
 
+# ---- the benchmark
+
+
+def test_the_benchmark_fills_its_page(tmp_path, monkeypatch):
+    import faces
+
+    toy_faces.write(tmp_path / "UTKFace", 150)
+    prepared(tmp_path / "UTKFace", tmp_path)
+    monkeypatch.setenv("POPLEAK_DATA", str(tmp_path))
+    page = tmp_path / "page.md"
+    marks = [mark.format(name) for name in ("near", "learned") for mark in faces.MARK]
+    page.write_text("before\n" + "\nold\n".join(marks) + "\nafter")
+    for name, value in {
+        "PAGE": page, "ROWS": 40, "TEST": 50, "EDGES": (0.0, 0.5, 1.0),
+        "FEATURES": {"pca": ({"complete": False, "features": "pca", "components": 4}, "mlp", {"widths": (4,)})},
+    }.items():  # fmt: skip
+        monkeypatch.setattr(faces, name, value)
+    faces.work(2)
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter") and all(mark in text for mark in marks)
+    assert "| any two pictures |" in text and "| 0.00 to 0.50 |" in text and "| gender | pca | mlp | " in text
+    monkeypatch.setenv("POPLEAK_DATA", str(tmp_path / "elsewhere"))
+    with pytest.raises(PopleakError, match="popleak prepare utkface"):
+        faces.work(2)
+
+
 # ---- what leaves the store
 
 

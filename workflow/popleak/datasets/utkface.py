@@ -68,7 +68,7 @@ class Options(settings.Settings):
     components: int = Field(default=64, ge=2, le=576)
     """Principal components, for `pca`."""
     source: Literal["auto", "prepared", "parts"] = "auto"
-    """`prepared`: the table that `popleak prepare utkface` makes of the publisher's files; `parts`: the same as two files whose
+    """`prepared`: the table that `popleak prepare utkface FOLDER_OR_ARCHIVE` makes of the publisher's files; `parts`: the same as two files whose
     content is checked. `auto`: what is in the data folder, the prepared table first."""
     complete: bool = True
     """Whether the pictures must be the whole published set. If not, rows and rates are whatever the table holds."""
