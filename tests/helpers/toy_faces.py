@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from popleak.datasets._face_files import BROKEN
+
 SIDE = 64
 
 
@@ -36,3 +38,28 @@ def write(folder: Path, count: int, seed: int = 1) -> list[str]:
         names.append(name(number, int(rng.integers(18, 60)), int(rng.integers(2)), int(rng.integers(5))))
         (folder / names[-1]).write_bytes(jpeg(picture(rng)))
     return names
+
+
+def write_all_kinds(folder: Path) -> Path:
+    """Write 120 pictures, three with a broken name, two of minors, and copies of all kinds; return the folder."""
+    write(folder, 120)
+    rng = np.random.default_rng(2)
+    one = picture(rng)
+    for stem in BROKEN:
+        (folder / f"{stem}.jpg.chip.jpg").write_bytes(jpeg(one))
+    put = {
+        (200, 5, 0, 0): jpeg(picture(rng)),
+        (201, 40, 0, 0): jpeg(one),
+        (202, 41, 0, 0): jpeg(one),  # a copy, byte by byte, whose labels agree with it
+        (203, 42, 0, 0): jpeg(one, quality=60),
+        (204, 43, 1, 1): jpeg(one[:, ::-1], quality=80),
+    }
+    for number, (less, more) in enumerate([((0, 0, 50), (1, 0, 50)), ((0, 0, 50), (0, 2, 50)), ((0, 0, 50), (0, 0, 20)), ((0, 0, 50), (0, 0, 9))]):  # fmt: skip
+        copy = jpeg(picture(rng))
+        for side, (gender, race, age) in enumerate((less, more)):
+            put[300 + 2 * number + side, age, gender, race] = copy
+    for labels, data in put.items():
+        (folder / name(*labels)).write_bytes(data)
+    (folder / "readme.txt").write_text("not a picture")
+    (folder / "._1_1_1_20170109150557335.jpg").write_bytes(b"a file system's note")
+    return folder
