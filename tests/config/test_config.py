@@ -128,7 +128,7 @@ CASES = {
     ),
     "unknown dataset": (
         task(dataset="adlut"),
-        r"^config: tasks\.0\.dataset: 'adlut' is unknown \(did you mean 'adult'\?\): choose from acs-income, adult, .*table$",
+        r"^config: tasks\.0\.dataset: 'adlut' is unknown \(did you mean 'adult'\?\): choose from acs-income, adult, .*table, utkface$",
     ),
     "unknown label": (
         task(label="height"),

@@ -29,6 +29,7 @@ def add(commands) -> None:
     _add_readme(commands)
     _add_data(commands)
     _add_fetch(commands)
+    _add_prepare(commands)
     _add_publish(commands)
     _add_verify(commands)
     _add_prune(commands)
@@ -317,3 +318,26 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from ..datasets.base import Source
 
     fetch(typed.read(Source, typed.loads(arguments.source), "--source: the source's keys"), arguments.output)
+
+
+def _add_prepare(commands) -> None:
+    parser = commands.add_parser(
+        "prepare", help="turn files that you downloaded by hand into the table that a dataset reads: utkface"
+    )
+    parser.add_argument("dataset")
+    parser.add_argument("origin", type=Path, help="the folder or archive that you downloaded")
+    parser.add_argument("--data-dir", type=Path, help="folder of raw data; by default POPLEAK_DATA")
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from ..datasets._fetch import place
+    from ..datasets.base import Source
+
+    folder = arguments.data_dir or os.environ.get("POPLEAK_DATA")
+    if not folder:
+        raise PopleakError("--data-dir: name the folder of raw data, or set POPLEAK_DATA")
+    if arguments.dataset not in plugins.names("datasets"):
+        raise PopleakError(f"no dataset {arguments.dataset!r}: choose from {', '.join(plugins.names('datasets'))}")
+    plugin = plugins.load("datasets", arguments.dataset)
+    print("\n".join(plugin.prepare(arguments.origin, place(plugin.name, Source(""), folder))))

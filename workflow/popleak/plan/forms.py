@@ -45,8 +45,9 @@ def of_task(task: ResolvedTask) -> Form:
         for side in shape:
             numbers *= side
         return Form(classes, shape, numbers)
-    features = (plugin.n_features or cost.FEATURES) + task.attribute_in_features
-    return Form(classes, None if plugin.n_features is None else (features,), features)
+    width = plugin.width(options)
+    features = (width or cost.FEATURES) + task.attribute_in_features
+    return Form(classes, None if width is None else (features,), features)
 
 
 def check(task: ResolvedTask, form: Form) -> None:

@@ -74,7 +74,7 @@ def counted(experiment: Experiment, task: ResolvedTask) -> Cells | None:
     only for `rows: auto`."""
     plugin, options, files = raw_files(experiment, task)
     here = {file: path for file, path in files.items() if path is not None}
-    large = any(Path(path).stat().st_size > LARGE for path in here.values())
+    large = plugin.own and any(Path(path).stat().st_size > LARGE for path in here.values())
     if large and not _auto(task):
         return None
     return cells_of(task, plugin, options, here if len(here) == len(files) else {})
