@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
-    "sensitivity", "tradeoff",
+    "sensitivity", "tradeoff", "control-pairs", "summary",
 )  # fmt: skip
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
