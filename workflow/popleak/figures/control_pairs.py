@@ -46,7 +46,7 @@ class ControlPairs(Figure):
         rows = _rows(frame, shown)
         figure = style.blank(style.PAGE, STEP * len(rows) + 1.3)
         left, right = figure.subplots(1, 2, sharey=True)
-        for y, (label, row) in enumerate(rows):
+        for y, (_, row) in enumerate(rows):
             if row is None:
                 for panel in (left, right):
                     panel.axhspan(y - 0.5, y + 0.5, color=style.BAND, linewidth=0, zorder=0)
