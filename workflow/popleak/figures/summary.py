@@ -11,7 +11,7 @@ from .base import Figure
 MEASURES = ("leakage", "delta_eo", "cost")
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims",
-    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")), "delta_eo_floor", "against_chance", "drawn",
+    *(f"{name}{end}" for name in (*MEASURES, "accuracy") for end in ("", "_low", "_high")), "delta_eo_floor", "against_chance", "drawn",
 )  # fmt: skip
 FIRST = ("none", "fft-rehearsal", "rehearsal", "fft", "finetune", "scratch")
 """Defences that are drawn before others where a page has no room for all."""
@@ -32,14 +32,10 @@ class Summary(Figure):
     tables = ("models", "leakage")
 
     def draw(self, tables, *, tau):
-        models = select.plain(select.of(tables["models"], role="victim"))
-        leakage = select.alive(select.best_informed(tables["leakage"].reset_index(drop=True)))
-        every = select.main_cells(models)[0]
-        if not every:
-            text = "no victims in pure or ratio worlds in the table `models`"
-            return style.missing(text), select.frame_of([], COLUMNS)
-        rows = [row for cell in every for row in _rows(cell.of(models), cell.of(leakage), cell)]
-        frame = select.frame_of(rows, COLUMNS)
+        frame = numbers(tables["models"], tables["leakage"])
+        if frame.empty:
+            return style.missing("no victims in pure or ratio worlds in the table `models`"), frame
+        every = select.main_cells(frame)[0]
         names, shown = _fitting(frame, every, int((style.TALLEST - 1.5) / STEP))
         looks = {name: look for name, look in style.defences(frame["defence"]).items() if name in names}
         frame["drawn"] = select.mark(frame, shown) & frame["defence"].isin(names).to_numpy()
@@ -67,14 +63,24 @@ class Summary(Figure):
         return figure, frame
 
 
+def numbers(models, leakage):
+    """Return leakage, Delta_EO, accuracy and its cost, with intervals: a row a defence in each task's main pair of worlds."""
+    victims = select.plain(select.of(models, role="victim"))
+    judged = select.alive(select.best_informed(leakage.reset_index(drop=True)))
+    cells = select.main_cells(victims)[0]
+    rows = [row for cell in cells for row in _rows(cell.of(victims), cell.of(judged), cell)]
+    return select.frame_of(rows, COLUMNS)
+
+
 def _rows(models, leakage, cell):
     """Yield a cell's numbers, a row a defence."""
     judged = leakage.drop_duplicates("defence").set_index("defence")
     for defence in style.defences(models["defence"]):
         part = select.of(models, defence=defence)
         row: dict[str, Any] = {**cell.keys, "defence": defence, "victims": len(part)}
-        eo = select.mean_over_splits(part["delta_eo"], part["split"], span=(0.0, 1.0))
-        row |= {"delta_eo": eo.mean, "delta_eo_low": eo.low, "delta_eo_high": eo.high}
+        for name in ("delta_eo", "accuracy"):
+            mean = select.mean_over_splits(part[name], part["split"], span=(0.0, 1.0))
+            row |= {name: mean.mean, f"{name}_low": mean.low, f"{name}_high": mean.high}
         cost = _cost(part, select.of(models, defence="none"))
         if defence == "none" and cost.n:
             cost = select.Mean(0.0, float("nan"), float("nan"), cost.n)  # of the models themselves: no estimate

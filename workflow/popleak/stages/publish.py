@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..core import atomic, plugins
 from ..core.errors import PopleakError
+from ..steps.report import PAPER
 from ..store import seal
 from ..store.schema import TABLES
 
@@ -38,7 +39,7 @@ def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
             seal.check(path)
             found.append(path.read_bytes())
         else:
-            found.append(seal.check_by(path.with_suffix(".sha256"), path))
+            found.append(seal.check_by(seal.manifest_of(path), path))
     for data, path in zip(found, outputs, strict=True):
         atomic.write(path, data)
 
@@ -111,6 +112,7 @@ def _unknown(plan: Plan) -> list[str]:
     from ..plan.build import OPENED
 
     paths = [f"tables/{name}.parquet" for name in TABLES]
+    paths += [f"tables/{file}" for file in PAPER]
     paths += [f"figures/{name}.{ending}" for name in plugins.names("figures") for ending in OPENED]
     known = plan.public()
     return [path for one in paths if (path := f"{plan.folder()}/{one}") not in known and Path(path).is_file()]
