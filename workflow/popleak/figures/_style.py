@@ -102,7 +102,8 @@ def _apart(looks: dict[str, Look]) -> dict[str, Look]:
     """Return the looks with another colour for those whose colour one before them has, as long as there is a free one."""
     free = [color for color in PALETTE if color not in {look.color for look in looks.values()}]
     seen: set[str] = set()
-    for name, one in looks.items():
+    for name in sorted(looks, key=lambda name: name != "best"):  # which is black in every figure
+        one = looks[name]
         if one.color in seen and free:
             looks[name] = one = one._replace(color=free.pop(0))
         seen.add(one.color)

@@ -77,7 +77,7 @@ class Confusion(Figure):
 def _titled(place):
     """Return a place in one line, or two where it is long."""
     first, *more = place.title.split("\n")
-    return style.short(f"{first}, {', '.join(more)}", 34)
+    return style.short(f"{first}, {', '.join(more)}", 30)
 
 
 def _place(places, row):

@@ -13,6 +13,7 @@ from ..config import experiment
 from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
+from ..steps.report import PAPER
 from ..store import schema
 from .words import cell
 
@@ -143,6 +144,11 @@ def _tables() -> str:
             f"Parquet files in `results/<experiment>/tables/`; {listed}. Read them with any Parquet reader. The key `popleak` of a file's "
             "metadata holds the digests of its inputs and of the code, and the versions of the libraries it was made with. No word in the "
             "tables is one that readers of CSV would take for a missing value: what is null here is empty there."
+        ),
+        _wrapped(
+            "Beside them lie the report's own tables, rounded as it shows them: "
+            + ", ".join(f"`{name}`" for name in PAPER)
+            + ". The LaTeX files need the package booktabs and nothing else."
         ),
     ]
     for name, columns in schema.TABLES.items():
