@@ -17,14 +17,23 @@ pytestmark = pytest.mark.slow
 NAMES = plugins.names("figures")
 FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
 HALF = {"tasks": ("adult-sex",), "victims": 6, "full": True, "pairs": (("ratio", 0.3, 0.5), ("ratio", 0.5, 0.8))}
+COLUMN = {"tasks": ("adult-sex",), "victims": 8, "pairs": (("pure", 0.0, 1.0),)}
+"""One panel: as wide as a column."""
 ORDERED = ("sensitivity",)
 """Figures whose shades are the steps of one scale, light to dark: no series of their own."""
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_paper_can_show_it(name):
-    frames = fake_tables.tables(**(HALF if name == "ratios" else FULL))
-    found, plotted = drawn(name, frames)
+SHAPES = [
+    *((name, HALF if name == "ratios" else FULL) for name in NAMES),
+    *(
+        (name, COLUMN) for name in NAMES if name not in ("poison", "ratios", "regression", "confusion")
+    ),  # have no rows there
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES)
+def test_a_paper_can_show_it(name, shape):
+    found, plotted = drawn(name, fake_tables.tables(**shape))
     assert len(plotted)
     width, height = found.get_size_inches()
     assert width in (_style.COLUMN, _style.PAGE) and height <= _style.TALLEST

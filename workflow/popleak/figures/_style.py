@@ -229,14 +229,21 @@ def empty_panel(axes: matplotlib.axes.Axes, text: str = "not run") -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=REFERENCE, fontsize=SMALL)
 
 
+def _grow(figure: matplotlib.figure.Figure, by: float) -> None:
+    """Make a figure higher by so many inches, as far as the page goes, so that a long legend or message squeezes no panel."""
+    if by > 0:
+        figure.set_figheight(min(TALLEST, figure.get_figheight() + by))
+
+
 def legend(figure: matplotlib.figure.Figure, handles: Sequence) -> None:
     """Put a legend below all panels, in as many columns as the longest entry allows."""
     if not handles:
         return
     longest = max(len(str(handle.get_label()).replace("$", "").replace("\\", "")) for handle in handles)
-    entry = (3.6 + 0.56 * longest) * SMALL / 72  # inches
+    entry = (3.6 + 0.51 * longest) * SMALL / 72  # inches
     fit = min(max(1, int((figure.get_figwidth() - 0.1) / entry)), len(handles))
     rows = math.ceil(len(handles) / fit)
+    _grow(figure, 0.14 * (rows - 3))
     figure.legend(
         handles=list(handles), loc="outside lower center", ncols=math.ceil(len(handles) / rows), handletextpad=0.4,
         columnspacing=1.0, labelspacing=0.25, handlelength=2.0, borderaxespad=0.1,

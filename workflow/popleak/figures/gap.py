@@ -78,8 +78,11 @@ def _said(parts, looks, tau):
     if not shares:
         return f"Accuracy gap of the victims against tau = {tau:g}"
     more = [sum(share > 0.5 for share in side) for side in zip(*shares, strict=True)]
-    worlds = "the one pair" if len(shares) == 1 else f"{len(shares)} pairs"
-    return f"The gap of most victims is below tau = {tau:g} in {more[0]} of {worlds} of differing worlds before, in {more[1]} after {after}"
+    if len(shares) == 1:
+        return (
+            f"{shares[0][0]:.0%} of the victims have a gap below tau = {tau:g} before, {shares[0][1]:.0%} after {after}"
+        )
+    return f"The gap of most victims is below tau = {tau:g} in {more[0]} of {len(shares)} pairs of differing worlds before, in {more[1]} after {after}"
 
 
 def _reach(plotted, parts, tau):

@@ -44,7 +44,7 @@ class Roc(Figure):
         looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
         every = len(select.cells(frame)[0])
         across = select.columns(every, 3)
-        below = 0.125 * (len(looks) + 1)  # a legend below each panel: the attack differs between panels
+        below = 0.135 * (len(looks) + 1)  # a legend below each panel: the attack differs between panels
         height, rest = 1.8 + below, 0.8
         shown, left_out = select.cells(frame, across * style.fits(height, rest=rest))
         wide = select.columns(len(shown), 3)

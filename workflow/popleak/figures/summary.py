@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import _select as select
 from . import _style as style
 from .base import Figure
@@ -77,7 +75,7 @@ def _rows(models, leakage, cell):
     judged = leakage.drop_duplicates("defence").set_index("defence")
     for defence in style.defences(models["defence"]):
         part = select.of(models, defence=defence)
-        row: dict[str, Any] = {**cell.keys, "defence": defence, "victims": len(part)}
+        row = {**cell.keys, "defence": defence, "victims": len(part)}
         for name in ("delta_eo", "accuracy"):
             mean = select.mean_over_splits(part[name], part["split"], span=(0.0, 1.0))
             row |= {name: mean.mean, f"{name}_low": mean.low, f"{name}_high": mean.high}
