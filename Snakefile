@@ -19,6 +19,7 @@ try:
     from popleak.core.provenance import code_digest
     from popleak.plan import build as popleak_plan
     from popleak.stages import publish as popleak_publish
+    from popleak.steps.report import PAPER
     from popleak.store.schema import TABLES
 except ImportError as error:
     raise WorkflowError(

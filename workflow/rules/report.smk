@@ -1,10 +1,11 @@
-# public tables, figures and data cards -> one page that opens offline, and its digest
+# public tables, figures and data cards -> one page that opens offline, its tables as files for a paper, and their digests
 rule report:
     input:
         unpack(inputs("report")),
     output:
         html=STORE + "/report/{id}.html",
         sha256=STORE + "/report/{id}.sha256",
+        paper=[STORE + "/report/{id}." + file for file in PAPER],
     log:
         LOGS + "/report/{id}.log",
     threads: 1

@@ -20,7 +20,7 @@ from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
 from ..steps.figures import FiguresStep
-from ..steps.report import ReportStep
+from ..steps.report import PAPER, ReportStep
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
@@ -33,7 +33,7 @@ from .task import TaskPlan
 OPENED = ("pdf", "png", "csv")
 """The files of a figure that people open, by their endings."""
 FIGURE = {kind: f".{kind}" for kind in (*OPENED, "sha256")}
-REPORT = {kind: f".{kind}" for kind in ("html", "sha256")}
+REPORT = {kind: f".{kind}" for kind in ("html", "sha256", *PAPER)}
 
 
 @dataclass
@@ -111,7 +111,12 @@ class Plan:
                 for name, step in self.figures.items()
                 for ending in OPENED
             },
-            "report": {"report.html": self.report.outputs["html"]} if self.report else {},
+            "report": {
+                "report.html": self.report.outputs["html"],
+                **{f"tables/{file}": self.report.outputs[file] for file in PAPER},
+            }
+            if self.report
+            else {},
         }
         return {
             f"{self.folder()}/{path}": origin

@@ -12,10 +12,11 @@ from ..core import atomic, plugins
 from ..core.errors import PopleakError
 from ..figures import _select as select
 from ..measures import verdicts
+from ..steps.report import PAPER
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
-from . import findings, placebo, published, sensitivity
+from . import findings, paper, placebo, published, sensitivity
 from . import tables as table_views
 from . import words as report_words
 from .template import PAGE, SCRIPT, STYLE
@@ -46,7 +47,7 @@ def write(
     absent: Sequence[str] = (),
     cautions: Sequence[str] = (),
 ) -> Path:
-    """Write the report to `output`, its digest beside it, and return its path. Equal inputs give equal bytes.
+    """Write the report to `output`, its tables (`PAPER`) and the digests of all beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
     show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
@@ -64,6 +65,12 @@ def write(
         key: value for key, value in experiment.items() if key != "data_dir"
     }  # a folder of one machine decides no result
     name = str(experiment.get("experiment") or "default")
+    long = {
+        "leakage": table_views.leakage(frames["leakage"]),
+        **({"placebo": table_views.placebos(frames["placebo"])} if "placebo" in frames else {}),
+        "models": table_views.models(frames["models"]),
+        "bounds": table_views.bounds(frames["bounds"]),
+    }
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
     text = page.render(
         name=name,
@@ -83,19 +90,16 @@ def write(
         claims=_claims(frames["claims"]),
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
         figures=[_figure(figure, path) for figure, path in figures],
-        tables=[
-            table_views.leakage(frames["leakage"]),
-            *([table_views.placebos(frames["placebo"])] if "placebo" in frames else []),
-            table_views.models(frames["models"]),
-            table_views.bounds(frames["bounds"]),
-        ],
+        tables=[*long.values()],
         cards=[_card(card) for card in cards],
         settings=json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
     )
     output = Path(output)
-    atomic.write(output, text.encode())
-    seal.write_manifest(output.with_suffix(".sha256"), [output])
+    written = [output, *(output.with_name(f"{output.stem}.{file}") for file in PAPER)]
+    for path, content in zip(written, (text, *paper.files(frames, long).values()), strict=True):
+        atomic.write(path, content.encode())
+    seal.write_manifest(output.with_suffix(".sha256"), written)
     return output
 
 

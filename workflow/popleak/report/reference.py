@@ -14,6 +14,7 @@ from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
+from ..steps.report import PAPER
 from ..store import schema
 from .words import cell
 
@@ -144,6 +145,11 @@ def _tables() -> str:
             f"Parquet files in `results/<experiment>/tables/`; {listed}. Read them with any Parquet reader. The key `popleak` of a file's "
             "metadata holds the digests of its inputs and of the code, and the versions of the libraries it was made with. No word in the "
             "tables can be mistaken for a missing value when they are exported to CSV, where a null becomes an empty field."
+        ),
+        _wrapped(
+            "Beside them lie the report's own tables, rounded as it shows them: "
+            + ", ".join(f"`{name}`" for name in PAPER)
+            + ". The LaTeX files need the package booktabs and nothing else."
         ),
     ]
     for name, columns in schema.TABLES.items():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..core import atomic, plugins
 from ..core.errors import PopleakError
+from ..steps.report import PAPER
 from ..store import seal
 from ..store.schema import TABLES
 
@@ -39,7 +40,7 @@ def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
             seal.check(path)
             checked.append(path.read_bytes())
         else:
-            checked.append(seal.check_by(path.with_suffix(".sha256"), path))
+            checked.append(seal.check_by(seal.manifest_of(path), path))
     for data, path in zip(checked, outputs, strict=True):
         atomic.write(path, data)
 
@@ -114,6 +115,7 @@ def _unknown(plan: Plan) -> list[str]:
     from ..plan.build import OPENED
 
     paths = [f"tables/{name}.parquet" for name in TABLES]
+    paths += [f"tables/{file}" for file in PAPER]
     paths += [f"figures/{name}.{ending}" for name in plugins.names("figures") for ending in OPENED]
     known = plan.public()
     return [path for one in paths if (path := f"{plan.folder()}/{one}") not in known and Path(path).is_file()]
