@@ -92,7 +92,7 @@ def _summary(rows):
     bits, ceiling = row["mutual_information"], row["fano_ceiling"]
     said = [f"{bits:.2f} bits"] if bits == bits else []
     said += [f"Fano ceiling {ceiling:.2f}"] if ceiling == ceiling else []
-    chance = ", reversed: below chance" if row["against_chance"] == BELOW else "; chance"
+    chance = ", below chance" if row["against_chance"] == BELOW else "; chance"
     return f"accuracy {_share(rows)}{chance} {row['chance']:.2f}\n{'; '.join(said)}"
 
 

@@ -19,10 +19,11 @@ from ..core.protocols import EQUAL
 from ..figures import _select as select
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, SAME
 from . import overview, sensitivity
+from .findings import FROM_START
 from .words import count, listed, percent
 
 MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
-WITH, WITHOUT, FROM_START = "fft-rehearsal", "fft", "scratch"
+WITH, WITHOUT = "fft-rehearsal", "fft"
 KEYS = ["task", "model", *select.PAIR, "defence"]
 ALT = "Share of models whose training population the best informed adversary names, by task and defence, with 95 % intervals"
 

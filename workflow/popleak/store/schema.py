@@ -195,7 +195,7 @@ LEAKAGE = (
     Column(
         "n_leaked",
         "double",
-        "direct samples of training data that are that are worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, reversed ones too",
+        "direct samples of training data that are that are worth as much; ratio worlds only, else null; 0 at accuracies to 1/2, those below chance too",
     ),
     Column(
         "detectable_advantage",
@@ -241,8 +241,8 @@ LEAKAGE = (
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; `below` is reversed, so informative: "
-        "inverting such an adversary's answers is right that often",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out 1/2; of single rows 2.5 % are `below` by "
+        "chance alone; where more are, inverting such answers makes them right that often",
     ),
     Column(
         "verdict_vs_control",
@@ -434,7 +434,7 @@ REGRESSION = (
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; below chance is informative",
+        "above, below or cannot tell: whether the accuracy's 95 % interval leaves out `chance`; 2.5 % of rows are below by chance alone",
     ),
 )
 CONFUSION = (
