@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
@@ -167,7 +167,7 @@ def _surely(rows: int) -> int:
 
 def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTask:
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
-    aside, a complement finds room beside each."""
+    aside, a complement finds room beside each; and no more than CROWDED of a pool."""
     draws = draws_of(task, cells)
     rows, query_rows = largest(experiment, task, draws, cells)
     single, _ = largest(experiment, task, draws._replace(directions=()), cells)
@@ -185,7 +185,10 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTa
                 f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
                 f"divide into pools: use a larger table or other groups"
             )
-    return _settle(task, usual["rows"], usual["query_rows"])
+    found = _settle(task, usual["rows"], usual["query_rows"])
+    while task.rows == "auto" and found.rows > needs.LEAST and (most := _most_crowded(experiment, found, cells)):
+        found = found.model_copy(update={"rows": min(most.safe, found.rows - 1)})
+    return found
 
 
 def _shared(task: ResolvedTask, cells: Cells) -> bool:
@@ -205,14 +208,19 @@ def shortages(experiment: Experiment, task: SettledTask, cells: Cells) -> list[s
     return short(task, draws, [many], largest(experiment, task, draws, cells))
 
 
-def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> str:
-    """Return where the draws of a settled task take more than CROWDED of a pool, the most of them, and what to do; "" where none does, or
-    the records are not counted.
+class _Crowd(NamedTuple):
+    """Where a task's draws take the largest share of a pool: the share, of whom, the rows that are there, the world, and the `rows` at which it
+    would be CROWDED."""
 
-    The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
-    """
-    if cells is None:
-        return ""
+    share: float
+    need: needs.Need
+    there: float
+    world: World
+    safe: int
+
+
+def _most_crowded(experiment: Experiment, task: SettledTask, cells: Cells) -> _Crowd | None:
+    """Return where draws take the largest share of a pool; None if that is not more than CROWDED."""
     found = []
     draws, shares = draws_of(task, cells), shares_of(experiment, task)
     for world in draws.worlds:
@@ -225,14 +233,27 @@ def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> s
                 if there:
                     found.append((rows / there, -world.ratio, need, there, world))
     if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:
-        return ""
+        return None
     share, _, need, there, world = max(found, key=lambda one: one[:2])
+    return _Crowd(share, need, there, world, max(needs.rounded(task.rows * CROWDED / share), needs.LEAST))
+
+
+def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> str:
+    """Return where the draws of a settled task take more than CROWDED of a pool, the most of them, and what to do; "" where none does, or
+    the records are not counted.
+
+    The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
+    """
+    most = None if cells is None else _most_crowded(experiment, task, cells)
+    if most is None:
+        return ""
+    share, need, there, world, safe = most
     what = _rows_of(task, need).removeprefix(" of ")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
         f"where P(a = 1) is {world} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
         f"{there:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends much on this very table: lower `rows` to "
-        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or compare it with {judge}"
+        f"{safe}, or compare it with {judge}"
     )
 
 
