@@ -124,5 +124,15 @@ def closing(plan: Plan) -> str:
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         removed = f"; removed because it was of another config: {', '.join(sorted(gone))}" if gone else ""
-        return f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"
+        lines = [f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"]
+        to_fetch = [(path, source) for path, (_, source) in plan.fetches.items() if not Path(path).is_file()]
+        if to_fetch:
+            from ..datasets._fetch import at
+
+            lines.append(
+                f"popleak: {len(to_fetch)} of the raw files could not be downloaded yet. Without a network, put them into the data folder "
+                f"and repeat the command, or give the config `tasks` without those that need them:"
+            )
+            lines += [f"popleak:   {at(source, path)}" for path, source in to_fetch]
+        return "\n".join(lines)
     return f"popleak: done. Report: {folder}/report.html   Figures: {folder}/figures/   Tables: {folder}/tables/"
