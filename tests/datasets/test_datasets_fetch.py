@@ -199,7 +199,7 @@ def test_member_of_an_archive(publisher, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
     absent = Source("g.csv", publisher.url, digest(BODY), "zz")
     message = refused("no member zz", lambda: fetch(absent, tmp_path / "g.csv"), tmp_path)
-        assert "put its member zz at <data_dir>/" in message and f"or at {tmp_path / 'g.csv'}" in message
+    assert "put its member zz at <data_dir>/" in message and f"or at {tmp_path / 'g.csv'}" in message
 
 
 def test_damaged_archives(publisher, tmp_path):

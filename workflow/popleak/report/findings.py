@@ -310,15 +310,17 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     ]
 
 
+def constant_shares(models: pd.DataFrame) -> pd.Series:
+    """Return the share of victims that give all records one label, by task, model, pair of worlds and defence."""
+    victims = select.differ(select.plain(select.of(models, role="victim")))
+    keys = [victims[name] for name in (*select.FACET, *select.PAIR, "defence")]
+    shares: pd.Series = (victims["status"] == "constant").groupby(keys).mean().rename("constant")
+    return shares
+
+
 def _constant(models: pd.DataFrame, several: bool) -> list[str]:
     """Say which victims often give all records one label: their Delta_EO is 0, which is not fairness."""
-    victims = select.plain(select.of(models, role="victim"))
-    victims = select.differ(victims)
-    shares = (
-        (victims["status"] == "constant")
-        .groupby([victims[name] for name in (*select.FACET, *select.PAIR, "defence")])
-        .mean()
-    )
+    shares = constant_shares(models)
     shares = shares[shares >= MANY].sort_values(ascending=False, kind="stable")
     if shares.empty:
         return []
