@@ -86,6 +86,16 @@ def renew(plan: Plan) -> None:
             os.utime(stamp, (OLD, OLD))
 
 
+def replaced(plan: Plan) -> list[str]:
+    """Return a line if the experiment's folder holds files of another config or of earlier code, which a run of this plan will replace."""
+    if not (old := stale(plan)):
+        return []
+    return [
+        f"{plan.folder()} holds {len(old)} files of another config or of earlier code, which this run replaces: to keep both, give this "
+        "config another name (`experiment`)"
+    ]
+
+
 def rescue(plan: Plan) -> None:
     """After a run in which a job failed: copy what is finished, so that one figure's failure does not hold back the others."""
     copies = plan.public()
