@@ -21,8 +21,6 @@ FEW_SPLITS = 5
 MOST_NAMED = 3
 ONE_SIDE = 0.025
 """Share of 95 % intervals that lie wholly below the truth."""
-
-
 FROM_START = "scratch"
 """The defence of which a theorem says that no adversary is better than chance (docs/method.md)."""
 MANY, MOST_CONSTANT = 0.1, 6
@@ -257,8 +255,7 @@ def _below_chance(leakage: pd.DataFrame) -> list[str]:
     right that often. Of a defence whose models leave nothing to name no cell is evidence."""
     rows = select.plain(leakage)
     rows = select.differ(rows[rows["accuracy"].notna()])
-    nothing = rows["defence"] == FROM_START
-    exempt, rows = rows[nothing], rows[~nothing]
+    exempt, rows = select.of(rows, defence=FROM_START), rows[rows["defence"] != FROM_START]
     under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
     lines = []
     if len(under):
@@ -268,7 +265,7 @@ def _below_chance(leakage: pd.DataFrame) -> list[str]:
             f"{facet_name(row, several)}, {select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
             for row in under.iloc[:MOST_NAMED].to_dict("records")
         ]
-        more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
+        named += [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
         means = (
             "so many would be unlikely by chance alone. So the answers are informative: inverted, they would be right as often as they are wrong"
             if beyond_chance(len(under), len(rows), ONE_SIDE)
@@ -277,7 +274,7 @@ def _below_chance(leakage: pd.DataFrame) -> list[str]:
         lines.append(
             f"Below chance: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval is below "
             f"chance; by chance alone it would be in about {ONE_SIDE * len(rows):.1f}. If the cells were independent, {means}. "
-            f"The cells are {listed([*named, *more])}."
+            f"The cells are {listed(named)}."
         )
     if many := int((exempt["against_chance"] == BELOW).sum()):
         lines.append(
