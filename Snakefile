@@ -98,7 +98,7 @@ include: "workflow/rules/page.smk"
 
 onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
-    for line in PLAN.notices():
+    for line in [*popleak_publish.replaced(PLAN), *PLAN.notices()]:
         print(f"popleak: {line}", file=sys.stderr)
 
 

@@ -136,6 +136,19 @@ def test_touched_after_a_changed_config(both, seed):
         assert "\ntrain " in said and "publish_report " in said
 
 
+def test_it_is_said_that_a_folder_holds_another_configs_results(both):
+    """They were once overwritten without a word."""
+    folder, _, _ = both
+    (folder / "three.yaml").write_text("seed: 3\n")
+    (folder / "five.yaml").write_text("seed: 5\n")
+    assert "another config" not in popleak(folder, "plan", *HERE, "three.yaml")
+    said = popleak(folder, "plan", *HERE, "five.yaml")
+    assert (
+        "results/small holds " in said
+        and "which this run replaces: to keep both, give this config another name" in said
+    )
+
+
 def test_changed_by_hand(both):
     """A published file that was edited or damaged is copied anew; the file in the store is what counts."""
     folder, _, three = both

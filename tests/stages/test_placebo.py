@@ -406,6 +406,23 @@ def test_the_plan_the_check_and_the_report_say_it(tmp_path):
     assert planned({**task, "rows": 20}).notices() == []
 
 
+def test_a_table_is_remarked_on_once_and_not_by_each_placebo(tmp_path, capsys):
+    path = own_tables.put(tmp_path, own_tables.people(600))
+    task = {
+        "dataset": "table",
+        "id": "loans",
+        "rows": 20,
+        "query_rows": 20,
+        "placebo": 2,
+        "options": {"path": str(path), **own_tables.LOANS},
+    }
+    steps = planned(task).steps["dataset"].values()
+    assert len(steps) == 3
+    for step in steps:
+        tiny.run_stage(step, tmp_path)
+    assert capsys.readouterr().err.count("separator ','") == 1
+
+
 # The benchmark.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -269,7 +270,10 @@ def test_a_page_without_markers_is_refused(tables, tmp_path):
 def test_block_of_the_page_is_the_committed_one():
     text = (tiny.ROOT / report.PAGE).read_text(encoding="utf-8")
     inside = text.split(report.BEGIN)[1].split(report.END)[0].strip()
-    assert inside == (tiny.ROOT / report.FOLDER / "block.md").read_text(encoding="utf-8").strip()
+    kept = (tiny.ROOT / report.FOLDER / "block.md").read_text(encoding="utf-8").strip()
+    pictures = re.findall(r"\]\((\w+\.png)\)", kept)
+    assert len(pictures) == 2 and all((tiny.ROOT / report.FOLDER / name).is_file() for name in pictures)
+    assert inside == re.sub(r"\]\((\w+\.png)\)", r"](results/benchmarks/\1)", kept)
 
 
 def test_census(call, tmp_path):

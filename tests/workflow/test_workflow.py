@@ -160,7 +160,7 @@ def test_real_data_can_be_planned_from_a_clean_clone(fresh, name):
     words = ("--cores", "1", "--configfile", f"workflow/experiments/{name}.yaml")
     assert dry(fresh, *words)["fetch"] == 5
     said = snakemake(fresh, "--dry-run", "--workflow-profile", "none", *words)
-    assert "output: results/data/acs-income/2018/csv_pca.zip\n" in said
+    assert "output: results/data/acs_income/2018/csv_pca.zip\n" in said
 
 
 # The run.

@@ -113,7 +113,10 @@ def _models(table: tabular.Table, lock: Key | None) -> Models:
     if lock is not None:
         models = unlocked(models, lock, table.name)
     elif (models.world[models.of("victim")] == UNKNOWN).any():
-        raise PopleakError(f"{table.name}: victims without a world: give it in the column 'world', or the owner's key")
+        raise PopleakError(
+            f"{table.name}: victims without a world: give it in the column 'world', or the owner's key; who has neither sends the owner "
+            "guesses (the page beside a packed table says how)"
+        )
     check_played(models, table.name)
     return models
 

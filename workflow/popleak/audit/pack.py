@@ -36,6 +36,19 @@ from .guesses import GUESS_COLUMNS, KEY_COLUMNS
 
 ANSWERS, POINTS, GUESSES, README = "answers", "points", "guesses.csv", "README.md"
 
+EXAMPLE = """import pandas as pd
+
+answers, guesses = pd.READER("ANSWERS"), pd.read_csv("guesses.csv")
+points = [name for name in answers if name[0] == "q" and name[1:].isdigit()]
+victims, shadows = (answers[answers["role"] == role].fillna({name: 0.5 for name in points}) for role in ("victim", "shadow"))
+mean = shadows.groupby(["split", "world"])[points].mean()
+away = [((victims[points] - mean.xs(world, level="world").loc[victims["split"]].values) ** 2).sum(axis=1) for world in (0, 1)]
+found = dict(zip(victims["model"], (away[1] < away[0]).astype(int)))
+guesses["guess"] = guesses["model"].map(found)
+guesses.to_csv("guesses.csv", index=False)
+"""
+"""The nearer mean of the shadows' answers: shown to whoever is given a packed table."""
+
 
 class Game(NamedTuple):
     """One game of a finished run: the attack step whose files hold it, the pair of worlds, and the defences that are packed."""
@@ -273,6 +286,13 @@ Task: `{game.task}`. Defences: {defences} (`{NONE}` is a model without one).
 - `{GUESSES}`: to be filled in, one row a victim: `guess` is 0, 1, or -1 where you abstain, which counts one half. `score` may stay empty; if you give it, higher means world 1.
 
 Judge every victim by itself: a rule that ranks or counts victims uses what no adversary has who meets one model. Send the filled-in `{GUESSES}` back to the owner, who holds the key.
+
+A simple attack, which fills in `{GUESSES}` (Python with pandas, run in this folder):
+
+```python
+{EXAMPLE.replace("ANSWERS", answers).replace("READER", "read_csv" if answers.endswith(".csv") else "read_parquet")}```
+
+popleak's own attacks (`popleak judge`) grade what they find, so they run where the key is: without it `judge` refuses this table.
 """
 
 

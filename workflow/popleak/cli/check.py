@@ -17,9 +17,12 @@ from ..core.errors import PopleakError
 from ..datasets.base import Cells, Dataset, Records, Source
 from ..plan import build as plan
 from ..plan import searches, sizes
+from ..report.words import count
 from ..stages import dataset, split
 from ..steps.split import SplitStep
 
+DOUBT = "look at "
+"""How a line begins that names no problem, but something a person should decide."""
 LIKELY = 3.0
 """Standard deviations within which a model's own rows are said to run short: some of thousands of models will."""
 
@@ -27,10 +30,13 @@ LIKELY = 3.0
 def run(experiment: Experiment) -> Iterator[str]:
     """Yield lines on each task. Raises PopleakError at the end, with all problems of all tasks."""
     problems: list[str] = []
+    doubts = 0
     for task in config.resolve(experiment):
         yield f"{task.id}: {task.dataset}"
         found: list[str] = []
-        yield from (f"  {line}" for line in _task(experiment, task, found))
+        for line in _task(experiment, task, found):
+            doubts += line.startswith(DOUBT)
+            yield f"  {line}"
         problems += [f"tasks: {task.id}: {one}" for one in found]
     if not problems:
         try:
@@ -38,9 +44,8 @@ def run(experiment: Experiment) -> Iterator[str]:
         except PopleakError as error:
             problems.append(str(error))
     if problems:
-        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-        raise PopleakError("\n  ".join([f"check: {count}:", *problems]))
-    yield "no problem"
+        raise PopleakError("\n  ".join([f"check: {count(len(problems), 'problem')}:", *problems]))
+    yield f"no problem, {count(doubts, 'thing')} to look at" if doubts else "no problem"
 
 
 def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> Iterator[str]:
@@ -58,7 +63,8 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
         if plugin.examines and not absent:
             findings, records = plugin.examine(files=files, options=options)
             problems += findings.problems
-            yield from [*findings.notes, *map("look at {}".format, findings.hints)]
+            yield f"features: {', '.join(findings.features)}"
+            yield from [*findings.notes, *map(f"{DOUBT}{{}}".format, findings.hints)]
         if records is not None:
             cells = Cells.of(records.y, records.a, exact=records.unit is None)
         elif not problems:
@@ -111,9 +117,9 @@ def _sizes(
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
     if said := sizes.crowded(sized, cells):
-        yield f"look at rows: {said}"
+        yield f"{DOUBT}rows: {said}"
     for line in searches.cautions(sized, task.training.validation, cells):
-        yield f"look at {line.partition(': ')[2]}"
+        yield f"{DOUBT}{line.partition(': ')[2]}"
 
 
 def _cut(

@@ -126,12 +126,13 @@ def _add_plan(commands) -> None:
 def _plan(arguments: argparse.Namespace) -> None:
     from ..plan import build as plan
     from ..plan import estimate
+    from ..stages import publish
 
     whole = plan.build(experiment_of(arguments.configfile))
     print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
-    print("".join(f"{line}\n" for line in whole.notices()), end="")
+    print("".join(f"{line}\n" for line in [*publish.replaced(whole), *whole.notices()]), end="")
 
 
 def _add_schema(commands) -> None:

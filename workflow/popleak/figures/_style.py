@@ -353,12 +353,12 @@ def ring_keys(rows) -> list:
         return []
     return [
         Line2D([], [], color=BLACK, marker="o", markersize=7, markerfacecolor="none", markeredgewidth=0.9, linestyle="none",
-               label="below chance: reversed")
+               label="below chance")
     ]  # fmt: skip
 
 
 RINGED = (
-    "Ringed: the interval lies below chance; such answers are reversed, so informative, since turned round they are right that often. "
+    "Ringed: the interval lies below chance, as 2.5 % of intervals do by chance alone; the findings say whether so many do. "
     "Where all victims of a defence diverged there is no point."
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..config.resolved import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..datasets._fetch import locate
+from ..datasets._fetch import locate, place
 from ..datasets.base import Source
 from ..store import seal
 from .steps import ROOT
@@ -57,7 +57,8 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
                 )
             raise AbsentError(f"{task.id}: no file {source.file}: {plugin.remedy(source)}")
         if path is None:
-            paths.append(f"{ROOT}/data/{task.dataset}/{source.file}")
+            old = Path(ROOT, "data", task.dataset, source.file)  # as earlier versions spelt it
+            paths.append(str(old if old.is_file() else place(task.dataset, source, f"{ROOT}/data")))
             fetches[paths[-1]] = (task.dataset, source)
             continue
         if re.search(r"\{.*\}", str(path)):

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
@@ -174,7 +174,7 @@ def _surely(rows: int) -> int:
 
 def sized(task: ResolvedTask, cells: Cells) -> SettledTask:
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
-    aside, a complement finds room beside each."""
+    aside, a complement finds room beside each; and no more than CROWDED of a pool."""
     draws = draws_of(task, cells)
     rows, query_rows = largest(task, draws, cells)
     single, _ = largest(task, draws._replace(directions=()), cells)
@@ -192,7 +192,10 @@ def sized(task: ResolvedTask, cells: Cells) -> SettledTask:
                 f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
                 f"divide into pools: use a larger table or other groups"
             )
-    return _settle(task, usual["rows"], usual["query_rows"])
+    found = _settle(task, usual["rows"], usual["query_rows"])
+    while task.rows == "auto" and found.rows > needs.LEAST and (most := _most_crowded(found, cells)):
+        found = found.model_copy(update={"rows": min(most.safe, found.rows - 1)})
+    return found
 
 
 def _shared(task: ResolvedTask, cells: Cells) -> bool:
@@ -212,14 +215,19 @@ def shortages(task: SettledTask, cells: Cells) -> list[str]:
     return short(task, draws, [many], largest(task, draws, cells))
 
 
-def crowded(task: SettledTask, cells: Cells | None) -> str:
-    """Return a line on the largest share of a pool above CROWDED that a settled task's draws take, with the remedy;
-    "" if there is none, or if the records are not counted.
+class _Crowd(NamedTuple):
+    """Where a task's draws take the largest share of a pool: the share, of whom, the rows that are available, the world, and
+    the `rows` at which it would be CROWDED."""
 
-    The larger that share, the further chance differences between the pools move an accuracy away from 50 %.
-    """
-    if cells is None:
-        return ""
+    share: float
+    need: needs.Need
+    available: float
+    world: World
+    safe: int
+
+
+def _most_crowded(task: SettledTask, cells: Cells) -> _Crowd | None:
+    """Return where draws take the largest share of a pool; None if that is not more than CROWDED."""
     candidates = []
     draws, shares = draws_of(task, cells), shares_of(task)
     for world in draws.worlds:
@@ -232,14 +240,27 @@ def crowded(task: SettledTask, cells: Cells | None) -> str:
                 if available:
                     candidates.append((rows / available, -world.ratio, need, available, world))
     if not candidates or max(candidates, key=lambda one: one[0])[0] <= CROWDED:
-        return ""
+        return None
     share, _, need, available, world = max(candidates, key=lambda one: one[:2])
+    return _Crowd(share, need, available, world, max(needs.rounded(task.rows * CROWDED / share), needs.LEAST))
+
+
+def crowded(task: SettledTask, cells: Cells | None) -> str:
+    """Return a line on the largest share of a pool above CROWDED that a settled task's draws take, with the remedy;
+    "" if there is none, or if the records are not counted.
+
+    The larger that share, the further chance differences between the pools move an accuracy away from 50 %.
+    """
+    most = None if cells is None else _most_crowded(task, cells)
+    if most is None:
+        return ""
+    share, need, available, world, safe = most
     what = _rows_of(task, need).removeprefix(" of ")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
         f"if P(a = 1) is {world}, a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
         f"{available:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends strongly on this particular table: lower `rows` to "
-        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or compare it with {judge}"
+        f"{safe}, or compare it with {judge}"
     )
 
 

@@ -90,6 +90,9 @@ def write(
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
         frames[table].to_csv(inner / f"{table}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    if main == "leakage":
+        shares = findings.constant_shares(frames["models"])
+        shares.to_csv(inner / f"{readme.CONSTANT}.csv", float_format="%.6g", lineterminator="\n")
     for picture, content in pictures.items():
         atomic.write(inner / picture, content)
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
@@ -152,9 +155,18 @@ def text(inner: Path) -> str:
         *(part for name in figures for part in _figure(inner.name, name)),
         "## Data",
         "\n".join(f"- [{path.name}]({inner.name}/{path.name})" for path in sorted(inner.glob("*.csv"))),
-        "The columns are explained in [tables](../tables.md). A CSV that is named after a figure holds the numbers that the figure plots.",
+        "The columns are explained in [tables](../tables.md). A CSV that is named after a figure holds the numbers that the figure plots"
+        + (
+            "; `constant.csv` holds the share of victims that give all records one label."
+            if _has_shares(inner)
+            else "."
+        ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _has_shares(inner: Path) -> bool:
+    return (inner / f"{readme.CONSTANT}.csv").is_file()
 
 
 def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:

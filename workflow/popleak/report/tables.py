@@ -27,10 +27,8 @@ def _word(text: object) -> dict[str, Any]:
 
 
 def _said(verdict: object) -> dict[str, Any]:
-    """Return a verdict of the table `leakage`; `below` is marked as reversed so that nobody reads it as safe."""
-    return _word(
-        "\u2013" if not isinstance(verdict, str) else "below: reversed" if verdict == verdicts.BELOW else verdict
-    )
+    """Return a verdict of the table `leakage`."""
+    return _word(verdict if isinstance(verdict, str) else "\u2013")
 
 
 def _cell(text: str, value: Any) -> dict[str, Any]:
@@ -143,8 +141,9 @@ def leakage(frame: pd.DataFrame) -> dict[str, Any]:
         "A row for each task, pair of worlds, defence, adversary and knowledge (and for each poisoned share, architecture of the shadows "
         "and number of answers to a query, if these vary). In brackets: 95 % intervals. p values are "
         "Holm-corrected within two families of tests: primary, what claim C6 asks (the best informed adversary), and secondary, all other rows. The "
-        f"verdicts rest on them: {_margin(frame)}. If neither of two accuracies differs from chance, there is no verdict on their difference. Below chance is reversed, so informative: "
-        "inverting such answers makes them right that often. Control: the same defence without the fairness term; not applicable if it gives the "
+        f"verdicts rest on them: {_margin(frame)}. If neither of two accuracies differs from chance, there is no verdict on their difference. Below chance is not safe if "
+        "more cells are than chance alone would put there (see the findings): inverted, such answers would be right that often. "
+        "Control: the same defence without the fairness term; not applicable if it gives the "
         "same models. Diverged victims answer 0.5 to every query and are excluded from differences. Click on a column header to sort by it; hover over it "
         "for its meaning."
     )

@@ -1,6 +1,6 @@
 """The report's page. A module, not a template file, so that the code digest covers it.
 
-The page is one file and works offline: it loads nothing from outside, and only the glossary of the checkout is linked. Without scripts
+The page is one file and works offline: it loads nothing from outside and links nothing outside, so it can be sent to anyone. Without scripts
 every table is shown in full.
 """
 
@@ -16,8 +16,7 @@ PAGE = """<!doctype html>
 <header>
 <p class="kicker">popleak report &middot; experiment <code>{{ name }}</code></p>
 <h1>{{ title }}</h1>
-<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor
-%}<a href="../../docs/glossary.md">Glossary</a></nav>
+<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
 </header>
 <main>
 <section id="findings">

@@ -89,6 +89,16 @@ def renew(plan: Plan) -> None:
             os.utime(stamp, (OLD, OLD))
 
 
+def replaced(plan: Plan) -> list[str]:
+    """Return a line if the experiment's folder holds files of another config or of earlier code, which a run of this plan will replace."""
+    if not (old := stale(plan)):
+        return []
+    return [
+        f"{plan.folder()} holds {len(old)} files of another config or of earlier code, which this run replaces: to keep both, give this "
+        "config another name (`experiment`)"
+    ]
+
+
 def rescue(plan: Plan) -> None:
     """After a run in which a job failed: copy what is finished, so that one figure's failure does not hold back the others."""
     copies = plan.public()
@@ -129,5 +139,15 @@ def closing(plan: Plan) -> str:
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         removed = f"; removed because it was of another config: {', '.join(sorted(gone))}" if gone else ""
-        return f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"
+        lines = [f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"]
+        to_fetch = [(path, source) for path, (_, source) in plan.fetches.items() if not Path(path).is_file()]
+        if to_fetch:
+            from ..datasets._fetch import at
+
+            lines.append(
+                f"popleak: {len(to_fetch)} of the raw files could not be downloaded yet. Without a network, put them into the data folder "
+                f"and repeat the command, or give the config `tasks` without those that need them:"
+            )
+            lines += [f"popleak:   {at(source, path)}" for path, source in to_fetch]
+        return "\n".join(lines)
     return f"popleak: done. Report: {folder}/report.html   Figures: {folder}/figures/   Tables: {folder}/tables/"

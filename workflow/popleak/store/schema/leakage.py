@@ -49,7 +49,7 @@ LEAKAGE = (
         "n_leaked",
         "double",
         "number of direct samples of training data that would be worth as much. Null unless the worlds are ratio "
-        "worlds; 0 if the accuracy is at most 1/2, reversed adversaries included",
+        "worlds; 0 if the accuracy is at most 1/2, even if it is below chance",
     ),
     Column(
         "detectable_advantage",
@@ -95,7 +95,7 @@ LEAKAGE = (
         "against_chance",
         "string",
         "above, below or cannot tell: on which side of 1/2 the accuracy's 95 % interval lies, if it excludes 1/2. "
-        "`below` is informative: the adversary's inverted answers are right that often",
+        "2.5 % of rows are `below` by chance alone. If more are, the inverted answers are right that often",
     ),
     Column(
         "verdict_vs_control",

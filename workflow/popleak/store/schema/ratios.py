@@ -49,7 +49,7 @@ REGRESSION = (
     Column(
         "against_chance",
         "string",
-        "above, below or cannot tell: on which side of `chance` the accuracy's 95 % interval lies, if it excludes it; below is informative too",
+        "above, below or cannot tell: on which side of `chance` the accuracy's 95 % interval lies, if it excludes it. 2.5 % of rows are below by chance alone",
     ),
 )
 
