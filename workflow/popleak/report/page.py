@@ -175,7 +175,7 @@ def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
     if not table.is_file():
         return
     counted, usual = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
-    known = {(task.get("population") or {}).get("splits", usual) for task in experiment["tasks"]}
+    known = {(task.get("population") or {}).get("splits", usual) for task in experiment.get("tasks") or [{}]}
     if counted - known:
         raise PopleakError(
             f"{table}: has {max(counted)} pool splits, but {inner / SETTINGS} says {words.listed(map(str, sorted(known)))}: results and settings are of different runs"
