@@ -22,7 +22,7 @@ from ..core import private
 from .layout import ARGUMENTS
 
 SYMBOL = "popleak_loop"
-SOURCES = ("compiled", "eo", "layout", "loops", "tile")
+SOURCES = ("architecture", "compiled", "eo", "imageloops", "imagery", "layout", "loops", "patches", "tile")
 """Modules of this folder whose text decides the machine code."""
 SETTINGS = ".numba_config.yaml"
 """Where numba looks for settings, in the working directory, beside the environment's NUMBA_*."""

@@ -120,18 +120,22 @@ DEFAULT = Objective()
 
 
 def not_in_numba(
-    sides: Sequence[int] | None, wants: Collection[str] = (), place: Literal["cpu", "cuda"] = "cpu"
+    sides: Sequence[int] | None,
+    wants: Collection[str] = (),
+    place: Literal["cpu", "cuda"] = "cpu",
+    convolutions: bool = False,
 ) -> str | None:
     """Return in a few words why the compiled loops cannot train such models; None if they can.
 
-    sides: of a chain of Linear and ReLU, None for another module; wants: as `Objective.wants` names them. The plan asks this before
+    sides: of a chain of Linear and ReLU, None for another module; wants: as `Objective.wants` names them; convolutions: whether it is a
+    `ConvNet`. The plan asks this before
     any job, and `fit` for what it is given, so both choose alike.
     """
     if place != "cpu":
         return "it runs on a CPU only"
-    if sides is None:
+    if sides is None and not convolutions:
         return "no chain of Linear and ReLU"
-    if sides[-1] > 2:  # two logits are no form of a model, and the loops refuse them by name
+    if sides is not None and sides[-1] > 2:  # two logits are no form of a model, and the loops refuse them by name
         return "more than two classes"
     if wants:
         return " and ".join(WORDS[name] for name in WORDS if name in wants)
@@ -143,6 +147,7 @@ def chosen(
     sides: Sequence[int] | None,
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
+    convolutions: bool = False,
 ) -> Literal["numba", "torch"]:
     """Return the backend that trains such models under the config's `engine.backend`.
 
@@ -150,7 +155,7 @@ def chosen(
     """
     if backend not in BACKENDS:
         raise ValueError(f"engine.backend: {backend!r} is unknown: choose from {', '.join(BACKENDS)}")
-    reason = not_in_numba(sides, wants, place)
+    reason = not_in_numba(sides, wants, place, convolutions)
     if backend == "numba" and reason is not None:
         raise ValueError(f"engine.backend: numba cannot train this model ({reason}): set it to auto")
     return "torch" if backend == "torch" or reason is not None else "numba"

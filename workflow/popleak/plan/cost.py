@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..engine.architecture import ConvNet
 from ..engine.objective import Backend, chosen
 
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "query": 0.35, "measure": 0.35,
@@ -24,14 +25,19 @@ SNAKEMAKE = 2.0, 0.18
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 """CPU seconds of the compiled loops for a step, for each weight in it, for a row, and for a multiply-add: least squares over 13
 shapes, most of them within a fifth of what is measured."""
+CONVOLVE = 1.6
+"""How many times as long as a multiply-add of a linear layer one of a convolution takes in the compiled loops: 1.2 times for images of 24 x 24
+and 48 x 48, twice for 12 x 12 and few channels."""
 CHAIN = 8.0
 """How many times as long a chain of Linear and ReLU takes through torch, one at a time on a CPU: 4 to 10 times, fewer the larger it is."""
 OTHER = 20.0
 """How many times as long a module takes that is no chain of Linear and ReLU and is trained alone: 16 to 30 times, fewer the
 more rows a step has, for small networks with another activation, a normalisation or dropout."""
+CONVNET = 7.0
+"""How many times as long the model cnn takes through torch: 5 to 8 times for images of 24 x 24 and 48 x 48, 25 times for 12 x 12."""
 SHAPED = 200.0
-"""How many times as long a module takes whose input has a shape: 170 to 230 times for the model cnn on 12 x 12 images, and up to 600 with
-32 rows a step. Larger images and more channels take longer."""
+"""How many times as long another module takes whose input has a shape as a small chain in the compiled loops: 170 to 230 times for the model cnn
+on 12 x 12 images, and up to 600 with 32 rows a step. Larger images and more channels take longer."""
 CLIPPED_CHAIN, CLIPPED = 2.0, 7.0
 """How many times as long torch takes with per-example clipping, for a chain and for another module: 1.6 to 2.2 times, and 6.5 for a small
 network with layer norm."""
@@ -45,7 +51,7 @@ FEATURES = 60
 class Shape:
     """What a model is trained on: rows, rows a step, epochs; sides (features, units of the hidden layers, 1) or None for
     another module than a chain; slower: how many times as long it takes as in the compiled loops (`factor`); shaped: whether its
-    input has a shape."""
+    input has a shape; net: the convolution net that it is."""
 
     rows: int
     batch: int
@@ -53,31 +59,43 @@ class Shape:
     sides: tuple[int, ...] | None
     slower: float = 1.0
     shaped: bool = False
+    net: ConvNet | None = None
 
     def seconds(self, epochs: int | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
-        layers = self._layers()
-        multiplies = 3 * sum(layers) - layers[0]
+        layers, works = self._layers(), self._multiplies()
+        multiplies = 3 * sum(works) - works[0]
         steps = -(-self.rows // min(self.batch, self.rows))
         each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
         return each * (self.epochs if epochs is None else epochs) * self.slower
 
     def score(self, points: int) -> float:
         """Return CPU seconds in which one model answers `points` queries."""
-        each = ROW / 2 + MULTIPLY * sum(self._layers())
+        each = ROW / 2 + MULTIPLY * sum(self._multiplies())
         return points * each * self.slower
 
     def parameters(self) -> int:
         """Return the number of weights of one model."""
-        return sum(self._layers()) + sum(self._counted[1:])
+        return sum((into + 1) * out for into, out in self._counted)
 
     @property
-    def _counted(self) -> tuple[int, ...]:
-        return self.sides or (FEATURES, 32, 16, 1)
+    def _counted(self) -> list[tuple[int, int]]:
+        """Of each layer the numbers that a unit is given, and its units."""
+        if self.net is not None:
+            return self.net.layers
+        return list(itertools.pairwise(self.sides or (FEATURES, 32, 16, 1)))
 
     def _layers(self) -> list[int]:
         """Return the weights of each layer, without its biases."""
-        return [into * out for into, out in itertools.pairwise(self._counted)]
+        return [into * out for into, out in self._counted]
+
+    def _multiplies(self) -> list[float]:
+        """Return the multiply-adds of each layer for a row, in those of a linear layer."""
+        if self.net is None:
+            return [*map(float, self._layers())]
+        *blocks, last = self._layers()
+        places = (height * width for _, height, width in self.net.sizes)
+        return [*(CONVOLVE * weights * place for weights, place in zip(blocks, places, strict=False)), float(last)]
 
 
 def factor(
@@ -86,15 +104,18 @@ def factor(
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
     shaped: bool = False,
+    net: ConvNet | None = None,
 ) -> float:
     """Return how many times as long training takes as in the compiled loops: 1 where they do it.
 
-    wants: what is asked of the training, as `engine.objective.Objective.wants` names it; shaped: its input has a shape. On a GPU the times are told as those of a
-    CPU. Raises ValueError as `engine.objective.chosen`.
+    wants: what is asked of the training, as `engine.objective.Objective.wants` names it; shaped: its input has a shape; net: the convolution net that
+    it is. On a GPU the times are told as those of a CPU. Raises ValueError as `engine.objective.chosen`.
     """
-    if chosen(backend, sides, wants, place if backend == "numba" else "cpu") == "numba":
+    if chosen(backend, sides, wants, place if backend == "numba" else "cpu", net is not None) == "numba":
         return 1.0
-    plain, clipped = (SHAPED if shaped else OTHER, CLIPPED) if sides is None else (CHAIN, CLIPPED_CHAIN)
+    plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
+    if net is not None:
+        plain = CONVNET
     return plain * (clipped if "clip" in wants else 1)
 
 
