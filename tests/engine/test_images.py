@@ -216,3 +216,28 @@ def test_slow_models_of_images_are_told_by_the_plan(tmp_path, monkeypatch):
     assert estimate.slower(plans[1])["engine.backend is torch", cost.CONVNET] == ["plain"]
     seconds = [sum(step.seconds for step in plan.all_steps() if step.stage == "train") for plan in plans]
     assert seconds[1] > seconds[0]
+
+
+NARROW = """
+import llvmlite.binding as binding
+features = {**binding.get_host_cpu_features(), "avx512f": False}
+binding.get_host_cpu_features = lambda: type("Features", (dict,), {"flatten": lambda self: ""})(features)
+import numpy as np
+from popleak.engine.fit import ConvNet, Table, Training, fit
+rng = np.random.default_rng(0)
+table = Table.of(rng.normal(size=(90, 3 * 11 * 14)), rng.integers(0, 2, 90), rng.integers(0, 2, 90))
+rows, training = np.arange(90)[None], Training(epochs=2, batch=40, learning_rate=2e-3, validation=0.0)
+found = [fit(ConvNet((3, 11, 14), (5, 13)), table, rows, np.arange(1), training, backend=one).weights for one in ("numba", "torch")]
+from popleak.engine import patches
+print(patches.VECTOR, np.abs(found[0] - found[1]).max() < 1e-5)
+"""
+
+
+def test_a_processor_with_narrower_vectors_computes_the_same(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(tiny.ROOT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", NARROW], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["8", "True"], done.stderr

@@ -76,11 +76,19 @@ class ConvNet:
     """Blocks of a 3 x 3 convolution with padding 1, ReLU and 2 x 2 max pooling, then one linear layer.
 
     shape: of an image, (channels, height, width); channels: of each block; classes: two have one logit, C > 2 have C.
+    Raises PopleakError in one line for images of which pooling leaves nothing.
     """
 
     shape: tuple[int, int, int]
     channels: tuple[int, ...]
     classes: int = 2
+
+    def __post_init__(self) -> None:
+        least = POOL ** len(self.channels)
+        if min(self.shape[1:]) < least:
+            raise PopleakError(
+                f"model: {len(self.channels)} blocks need images of {least} x {least} or more: give fewer `channels`"
+            )
 
     @property
     def form(self) -> Form:

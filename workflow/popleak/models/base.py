@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 class Model:
     """Base of models that return P(y = 1 | x), or for C > 2 classes P(y | x).
 
-    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest), or `build` (any module;
-    it is trained alone and scores in eval mode, see `engine.single`), and beside it `channels` where the module is a convolution net that
-    the engine trains as fast. What it takes is a row of features, unless `shape` says
+    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest), `channels` (a convolution net, which
+    it trains as well) or `build` (any module; it is trained alone and scores in eval mode, see `engine.single`). What it takes is a row of features, unless `shape` says
     otherwise. A closed-form model (`gradient = False`) implements `fit` and `predict` on arrays, and only `none` and `scratch`
     apply to it.
     """
@@ -56,8 +55,10 @@ class Model:
     def build(self, n_features: int, settings: Any, classes: int = 2) -> torch.nn.Module:
         """Return a module from (batch, n_features), or (batch, *shape), to (batch, 1) logits; (batch, C) for C > 2 classes."""
         sides = self.sides(n_features, settings, **({} if classes == 2 else {"classes": classes}))
+        if sides is None and (net := self.net(n_features, settings, classes)) is not None:
+            return net()
         if sides is None:
-            raise NotImplementedError("a gradient model implements `sides` or `build`")
+            raise NotImplementedError("a gradient model implements `sides`, `channels` or `build`")
         from ..engine.architecture import Chain
 
         return Chain(sides)()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from ..core.errors import PopleakError
 from ..core.settings import Settings
 from ..engine.architecture import PATCH, POOL, ConvNet
 from .base import Model
@@ -45,11 +44,7 @@ class CNN(Model):
         self, n_features: int, settings: CNN.Settings, classes: int = 2, given: tuple[int, ...] | None = None
     ) -> None:
         super().check(n_features, settings, classes, given)
-        least = POOL ** len(settings.channels)
-        if min(self.shape(n_features, settings)[1:]) < least:
-            raise PopleakError(
-                f"model {self.name}: {len(settings.channels)} blocks need images of {least} x {least} or more: give fewer `channels`"
-            )
+        ConvNet(self.shape(n_features, settings), settings.channels)  # refuses images that are too small
 
     def build(self, n_features: int, settings: CNN.Settings, classes: int = 2) -> torch.nn.Module:
         net = ConvNet(self.shape(n_features, settings), settings.channels, classes)
