@@ -20,7 +20,7 @@ from ..core import accounting
 from ..core.seeds import derive
 from .architecture import ConvNet
 from .compiled import Loop, loop
-from .imagery import Imagery
+from .imagery import GROUP, Imagery
 from .layout import Layout, Term
 from .objective import DEFAULT, Objective, not_in_numba
 
@@ -39,6 +39,8 @@ class Fused:
 
     form = ""
     """What the names of the loops end in."""
+    scored = SCORED
+    """Rows scored at a time."""
 
     def layout(self, batch: int) -> Any:
         """Return where a model and a batch lie."""
@@ -132,7 +134,7 @@ class Fused:
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return logits (K, m), or (K, m, C), of models `weights` (K, P) on rows (K, m), or on the same rows (1, m) for all."""
         self._check(table, weights, rows)
-        layout, outputs = self.layout(SCORED), self.sides[-1]
+        layout, outputs = self.layout(self.scored), self.sides[-1]
         chain = getattr(layout, "head", layout)
         packed = layout.pack(weights.astype(table.x.dtype, copy=False))
         found = np.empty((len(weights), rows.shape[1] * outputs), packed.dtype)
@@ -143,7 +145,7 @@ class Fused:
             cut = self._cut(len(packed), part)
             mine = rows[cut] if len(rows) > 1 else rows
             score(
-                layout.arena(packed.dtype), chain.shape, table.packed, mine, SCORED, packed[cut], found[cut],
+                layout.arena(packed.dtype), chain.shape, table.packed, mine, self.scored, packed[cut], found[cut],
                 *self._more(layout, None),
             )  # fmt: skip
 
@@ -188,6 +190,8 @@ class FusedImages(Fused):
     """As `Fused`, for a convolution net with one logit or C."""
 
     form = "-images"
+    # a group stays in cache through all blocks, and groups share nothing
+    scored = 2 * GROUP
 
     def __init__(self, net: ConvNet, threads: int = 1) -> None:
         super().__init__(net.sides, threads)
