@@ -103,7 +103,7 @@ def test_scores_and_initial_weights_are_torchs(net):
     data, seeds = table(net, np.float32), np.array([0, 2**32 + 1, derive(1, "x")])
     assert np.array_equal(way_of(net).initial(seeds), Stacked(net).initial(seeds))
     weights = initial_weights(net, seeds) * 2
-    assert N > 2 * FusedImages.scored and N % GROUP
+    assert 2 * FusedImages.scored < N and N % GROUP
     found = [predict(net, weights, data.x, backend=backend) for backend in ("numba", "torch")]
     assert found[0].shape == ((3, N) if net.classes == 2 else (3, N, net.classes))
     assert np.abs(found[0] - found[1]).max() < 1e-6
