@@ -33,8 +33,8 @@ CHAIN = 8.0
 OTHER = 20.0
 """How many times as long a module takes that is no chain of Linear and ReLU and is trained alone: 16 to 30 times, fewer the
 more rows a step has, for small networks with another activation, a normalisation or dropout."""
-CONVNET = 7.0
-"""How many times as long the model cnn takes through torch: 5 to 8 times for images of 24 x 24 and 48 x 48, 25 times for 12 x 12."""
+CONVNET = 8.0
+"""How many times as long the model cnn takes through torch: 9 times for images of 24 x 24, 7 times for 48 x 48, 43 times for 12 x 12."""
 SHAPED = 200.0
 """How many times as long another module takes whose input has a shape as a small chain in the compiled loops: 170 to 230 times for the model cnn
 on 12 x 12 images, and up to 600 with 32 rows a step. Larger images and more channels take longer."""
