@@ -28,6 +28,7 @@ bench: $(INSTALLED)
 	@# JAX is compared with where it can be had; the benchmark says so where it cannot
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/storage.py
 	$(BIN)/python benchmarks/experiment.py

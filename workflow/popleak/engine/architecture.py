@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 Build = Callable[[], "nn.Module"]
+
+PATCH = 3
+"""Height and width of what a convolution sees."""
+POOL = 2
+"""Each block of a `ConvNet` halves height and width."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,60 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class ConvNet:
+    """Blocks of a 3 x 3 convolution with padding 1, ReLU and 2 x 2 max pooling, then one linear layer.
+
+    shape: of an image, (channels, height, width); channels: of each block; classes: two have one logit, C > 2 have C.
+    Raises PopleakError in one line for images of which pooling leaves nothing.
+    """
+
+    shape: tuple[int, int, int]
+    channels: tuple[int, ...]
+    classes: int = 2
+
+    def __post_init__(self) -> None:
+        least = POOL ** len(self.channels)
+        if min(self.shape[1:]) < least:
+            raise PopleakError(
+                f"model: {len(self.channels)} blocks need images of {least} x {least} or more: give fewer `channels`"
+            )
+
+    @property
+    def form(self) -> Form:
+        """What goes in and comes out."""
+        return Form(self.shape, self.classes)
+
+    @property
+    def sizes(self) -> list[tuple[int, int, int]]:
+        """Channels, height and width of what goes into each block, and of what comes out of the last one."""
+        found, (_, height, width) = [self.shape], self.shape
+        for out in self.channels:
+            height, width = height // POOL, width // POOL
+            found.append((out, height, width))
+        return found
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Numbers that the linear layer is given, and logits."""
+        return math.prod(self.sizes[-1]), self.form.outputs
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """Of each layer the numbers that one of its units is given, without the bias, and its units: channels of a convolution."""
+        given = (self.shape[0], *self.channels)
+        return [*((PATCH**2 * into, out) for into, out in itertools.pairwise(given)), self.sides]
+
+    def __call__(self) -> nn.Module:
+        """Return the net as a torch module."""
+        from torch import nn
+
+        layers: list[nn.Module] = []
+        for into, out in itertools.pairwise((self.shape[0], *self.channels)):
+            layers += [nn.Conv2d(into, out, PATCH, padding=PATCH // 2), nn.ReLU(), nn.MaxPool2d(POOL)]
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(*self.sides))
+
+
+@dataclass(frozen=True)
 class Module:
     """Any module. make: builds it untrained, without arguments; form: shapes of its input and output."""
 
@@ -83,4 +143,4 @@ def form_of(build: Build) -> Form:
     features and one logit."""
     if isinstance(build, Chain):
         return Form(classes=max(build.sides[-1], 2))
-    return build.form if isinstance(build, Module) else BINARY
+    return build.form if isinstance(build, (ConvNet, Module)) else BINARY

@@ -3,9 +3,9 @@
 Randomness belongs to the model: initial weights, the rows held out for validation and the order of batches come from
 the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut into jobs.
 
-Two backends compute the same thing. `Fused` (numba) trains plain MLPs with ReLU and one logit on the CPU, with
-cross-entropy and the EO term, and needs no torch. `Stacked` (torch) trains any module with any objective and number
-of classes, also on a GPU. It is the reference that the first must match.
+Two backends compute the same thing. `Fused` (numba) trains plain MLPs with ReLU and one logit, and convolution nets
+(`ConvNet`), on the CPU, with cross-entropy and the EO term, and needs no torch. `Stacked` (torch) trains any module with
+any objective and number of classes, also on a GPU. It is the reference that the first must match.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..core import accounting
 from ..core.errors import PopleakError
 from ..core.seeds import derive, generator
 from ..core.settings import Settings
-from .architecture import Build, Chain, Form, Module, form_of
+from .architecture import Build, Chain, ConvNet, Form, Module, form_of
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .eo import Penalty
 
 __all__ = [
-    "Backend", "Build", "Chain", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
+    "Backend", "Build", "Chain", "ConvNet", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
     "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "last_layer", "not_in_numba", "place_of", "predict",
     "predict_rows", "resolve", "way_of",
 ]  # fmt: skip
@@ -130,6 +130,8 @@ def sides_of(build: Build) -> tuple[int, ...] | None:
     """Return the layer sizes of the MLP that `build` makes; None for any other module."""
     if isinstance(build, Chain):
         return build.sides
+    if isinstance(build, ConvNet):
+        return None
     from .single import built
     from .stack import sides_of
 
@@ -139,8 +141,8 @@ def sides_of(build: Build) -> tuple[int, ...] | None:
 def way_of(
     build: Build, device: Device = "cpu", threads: int = 1, backend: Backend = "auto", wants: Sequence[str] = ()
 ) -> Any:
-    """Return the backend that trains and scores what `build` makes: `Fused` for an MLP with one logit on the CPU,
-    else `Stacked`.
+    """Return the backend that trains and scores what `build` makes: `Fused` for an MLP with one logit or a `ConvNet`
+    on the CPU, else `Stacked`.
 
     wants: what the objective needs, as named by `Objective.wants`; the compiled loops support none of it. An MLP that
     was not made by `Chain` keeps the initial weights that it is built with. Raises ValueError for `cuda` if there is
@@ -150,12 +152,15 @@ def way_of(
     with accounting.part("start"):
         sides = sides_of(build) if place == "cpu" and backend != "torch" else None
         try:
-            used = chosen(backend, sides, wants, place)
+            used = chosen(backend, sides, wants, place, isinstance(build, ConvNet))
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
-        if sides is not None and used == "numba":
-            from .fused import Fused
+        if used == "numba":
+            from .fused import Fused, FusedImages
 
+            if isinstance(build, ConvNet):
+                return FusedImages(build, threads)
+            assert sides is not None
             return Fused(sides, threads, None if isinstance(build, Chain) else build)
         from .stacked import Stacked
 

@@ -121,18 +121,21 @@ DEFAULT = Objective()
 
 
 def not_in_numba(
-    sides: Sequence[int] | None, wants: Collection[str] = (), place: Literal["cpu", "cuda"] = "cpu"
+    sides: Sequence[int] | None,
+    wants: Collection[str] = (),
+    place: Literal["cpu", "cuda"] = "cpu",
+    convolutions: bool = False,
 ) -> str | None:
     """Return in a few words why the compiled loops cannot train such models, or None if they can.
 
-    sides: layer sizes of an MLP, None for any other module; wants: as named by `Objective.wants`. Both the plan and
-    `fit` call this, so they make the same choice.
+    sides: layer sizes of an MLP, None for any other module; wants: as named by `Objective.wants`; convolutions:
+    whether it is a `ConvNet`. Both the plan and `fit` call this, so they make the same choice.
     """
     if place != "cpu":
         return "it runs on a CPU only"
-    if sides is None:
+    if sides is None and not convolutions:
         return "no chain of Linear and ReLU"
-    if sides[-1] > 2:  # a model never has two logits, and the loops refuse them by name
+    if sides is not None and sides[-1] > 2:  # a model never has two logits, and the loops refuse them by name
         return "more than two classes"
     if wants:
         return " and ".join(WORDS[name] for name in WORDS if name in wants)
@@ -144,6 +147,7 @@ def chosen(
     sides: Sequence[int] | None,
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
+    convolutions: bool = False,
 ) -> Literal["numba", "torch"]:
     """Return the backend that trains such models under the config's `engine.backend`.
 
@@ -151,7 +155,7 @@ def chosen(
     """
     if backend not in BACKENDS:
         raise ValueError(f"engine.backend: {backend!r} is unknown: choose from {', '.join(BACKENDS)}")
-    reason = not_in_numba(sides, wants, place)
+    reason = not_in_numba(sides, wants, place, convolutions)
     if backend == "numba" and reason is not None:
         raise ValueError(f"engine.backend: numba cannot train this model ({reason}): set it to auto")
     return "torch" if backend == "torch" or reason is not None else "numba"

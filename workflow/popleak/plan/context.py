@@ -12,6 +12,7 @@ from ..config.experiment import Experiment
 from ..config.resolved import ResolvedChoice, ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..engine.architecture import ConvNet
 from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
@@ -74,15 +75,22 @@ class TaskContext:
         try:
             sides = plugin.sides(self.features, settings, **self.form.keywords(plugin))
             shaped = plugin.shape(self.features, settings) is not None
-            return self._shape_of(sides, self.experiment.engine.backend, shaped)
+            net = plugin.net(self.features, settings, self.form.classes)
+            return self._shape_of(sides, self.experiment.engine.backend, shaped, net)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
-    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto", shaped: bool = False) -> cost.Shape:
+    def _shape_of(
+        self,
+        sides: tuple[int, ...] | None,
+        backend: Backend = "auto",
+        shaped: bool = False,
+        net: ConvNet | None = None,
+    ) -> cost.Shape:
         training = self.task.training
         rows = round(self.task.rows * (1 - training.validation))
-        slower = cost.factor(sides, backend, place=self._place, shaped=shaped)
-        return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped)
+        slower = cost.factor(sides, backend, place=self._place, shaped=shaped, net=net)
+        return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped, net)
 
     @property
     def _place(self) -> Literal["cpu", "cuda"]:
@@ -96,7 +104,9 @@ class TaskContext:
         try:
             if shape is None:
                 return 1e-4, False
-            slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped)
+            slower = cost.factor(
+                shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped, shape.net
+            )
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"

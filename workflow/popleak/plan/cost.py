@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..engine.architecture import ConvNet
 from ..engine.objective import Backend, chosen
 
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "query": 0.35, "measure": 0.35,
@@ -25,14 +26,19 @@ SNAKEMAKE = 2.0, 0.18
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 """CPU seconds of the compiled loops for each step, weight in a step, row and multiply-add. They are a least-squares
 fit to 13 shapes; most measured times are within a fifth of it."""
+CONVOLVE = 1.6
+"""Time of a multiply-add of a convolution relative to one of a linear layer in the compiled loops: 1.2 for images of
+24 x 24 and 48 x 48, 2 for 12 x 12 and few channels."""
 CHAIN = 8.0
 """Slowdown of torch against the compiled loops for an MLP with ReLU, one model at a time on a CPU: 4 to 10 times,
 less for larger networks."""
 OTHER = 20.0
 """Slowdown for any other module that is trained alone: 16 to 30 times for small networks with another activation, a
 normalisation or dropout, less for larger batches."""
+CONVNET = 8.0
+"""Slowdown of torch for the model cnn: 9 times for images of 24 x 24, 7 times for 48 x 48, 43 times for 12 x 12."""
 SHAPED = 200.0
-"""Slowdown for a module with shaped input: 170 to 230 times for the model cnn on 12 x 12 images, and up to 600 times
+"""Slowdown for any other module with shaped input: 170 to 230 times for the model cnn on 12 x 12 images, and up to 600 times
 with batches of 32 rows. Larger images and more channels take longer."""
 CLIPPED_CHAIN, CLIPPED = 2.0, 7.0
 """Further slowdown of torch with per-example clipping, for an MLP and for another module: 1.6 to 2.2 times, and 6.5
@@ -47,7 +53,7 @@ FEATURES = 60
 class Shape:
     """What a model is trained on: rows, batch size and epochs. sides: layer sizes (features, hidden units, 1) of an
     MLP, None for any other module; slower: slowdown against the compiled loops (`factor`); shaped: whether its input
-    has a shape."""
+    has a shape; net: the convolution net that it is, if it is one."""
 
     rows: int
     batch: int
@@ -55,31 +61,43 @@ class Shape:
     sides: tuple[int, ...] | None
     slower: float = 1.0
     shaped: bool = False
+    net: ConvNet | None = None
 
     def seconds(self, epochs: int | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
-        layers = self._layers()
-        multiplies = 3 * sum(layers) - layers[0]
+        layers, works = self._layers(), self._multiplies()
+        multiplies = 3 * sum(works) - works[0]
         steps = -(-self.rows // min(self.batch, self.rows))
         each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
         return each * (self.epochs if epochs is None else epochs) * self.slower
 
     def score(self, points: int) -> float:
         """Return the CPU seconds that one model takes to answer `points` queries."""
-        each = ROW / 2 + MULTIPLY * sum(self._layers())
+        each = ROW / 2 + MULTIPLY * sum(self._multiplies())
         return points * each * self.slower
 
     def parameters(self) -> int:
         """Return the number of weights of one model."""
-        return sum(self._layers()) + sum(self._counted[1:])
+        return sum((into + 1) * out for into, out in self._counted)
 
     @property
-    def _counted(self) -> tuple[int, ...]:
-        return self.sides or (FEATURES, 32, 16, 1)
+    def _counted(self) -> list[tuple[int, int]]:
+        """Of each layer the numbers that a unit is given, and its units."""
+        if self.net is not None:
+            return self.net.layers
+        return list(itertools.pairwise(self.sides or (FEATURES, 32, 16, 1)))
 
     def _layers(self) -> list[int]:
         """Return the weights of each layer, without its biases."""
-        return [into * out for into, out in itertools.pairwise(self._counted)]
+        return [into * out for into, out in self._counted]
+
+    def _multiplies(self) -> list[float]:
+        """Return the multiply-adds of each layer for a row, in those of a linear layer."""
+        if self.net is None:
+            return [*map(float, self._layers())]
+        *blocks, last = self._layers()
+        places = (height * width for _, height, width in self.net.sizes)
+        return [*(CONVOLVE * weights * place for weights, place in zip(blocks, places, strict=False)), float(last)]
 
 
 def factor(
@@ -88,15 +106,19 @@ def factor(
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
     shaped: bool = False,
+    net: ConvNet | None = None,
 ) -> float:
     """Return the slowdown of training against the compiled loops; 1 if they do it.
 
     wants: what the training needs, as named by `engine.objective.Objective.wants`; shaped: whether the input has a
-    shape. Times for a GPU are given as for a CPU. Raises ValueError as `engine.objective.chosen`.
+    shape; net: the convolution net that it is, if it is one. Times for a GPU are given as for a CPU. Raises ValueError as
+    `engine.objective.chosen`.
     """
-    if chosen(backend, sides, wants, place if backend == "numba" else "cpu") == "numba":
+    if chosen(backend, sides, wants, place if backend == "numba" else "cpu", net is not None) == "numba":
         return 1.0
-    plain, clipped = (SHAPED if shaped else OTHER, CLIPPED) if sides is None else (CHAIN, CLIPPED_CHAIN)
+    plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
+    if net is not None:
+        plain = CONVNET
     return plain * (clipped if "clip" in wants else 1)
 
 

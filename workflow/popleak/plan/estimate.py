@@ -136,13 +136,14 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
             settings = plugin.Settings.model_validate(model.settings)
             sides = plugin.sides(form.features, settings, **form.keywords(plugin))
             shaped = plugin.shape(form.features, settings) is not None
-            if (usual := cost.factor(sides, backend, shaped=shaped)) > 1:
-                reason = not_in_numba(sides) or "engine.backend is torch"
+            net = plugin.net(form.features, settings, form.classes)
+            if (usual := cost.factor(sides, backend, shaped=shaped, net=net)) > 1:
+                reason = not_in_numba(sides, convolutions=net is not None) or "engine.backend is torch"
                 slow.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
                 wants = plugins.load("defences", defence.name).wants
-                if (factor := cost.factor(sides, backend, wants, shaped=shaped)) > usual:
-                    reason = not_in_numba((1, 1), wants) or ""  # for an MLP: the reason is then the defence
+                if (factor := cost.factor(sides, backend, wants, shaped=shaped, net=net)) > usual:
+                    reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
                     slow.setdefault((reason, factor), {})[defence.id] = None
     return {key: list(names) for key, names in slow.items()}
 
