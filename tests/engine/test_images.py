@@ -174,7 +174,7 @@ def test_each_net_finds_its_backend():
     with pytest.raises(PopleakError, match="no chain of Linear and ReLU"):
         way_of(normal, backend="numba")
     aim = Objective(weights=np.ones(DRAWN.shape))
-    with pytest.raises(ValueError, match="do not hold row weights"):
+    with pytest.raises(ValueError, match="do not support row weights"):
         Fused.train(FusedImages(plain), None, np.zeros((1, 1)), None, None, None, False, aim)
 
 
