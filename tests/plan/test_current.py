@@ -251,7 +251,8 @@ def test_no_folder_holds_two_configs_side_by_side(both):
     )
     assert "results/small/tables/sensitivity.parquet" in said
     note.unlink()  # nobody's but the user's
-    assert results(folder) == {path: digest for path, digest in one.items() if path.endswith(".parquet")}
+    left = results(folder)  # a file that is equal under both configs is of this one too
+    assert left.items() <= one.items() and {path for path in one if path.endswith(".parquet")} <= left.keys()
     run(folder)
     assert results(folder) == one
     page = next(

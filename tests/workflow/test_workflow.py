@@ -237,8 +237,8 @@ def test_two_thousand_flips_are_all_refused(finished, tmp_path):
             if path.suffix == ".parquet":
                 store.read(damaged)
             else:
-                shutil.copy(path.with_suffix(".sha256"), damaged.parent)
-                seal.check_by(damaged.with_suffix(".sha256"), damaged)
+                shutil.copy(seal.manifest_of(path), damaged.parent)
+                seal.check_by(seal.manifest_of(damaged), damaged)
         assert str(damaged) in str(error.value) and "run again" in str(error.value) and "\n" not in str(error.value)
         refused += 1
     assert refused == 2000
