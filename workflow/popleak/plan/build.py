@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..config import papers
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolve import ResolvedTask, SettledTask
@@ -227,7 +228,9 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
     plan.report = add(
         plan.steps, experiment.experiment,
         ReportStep(
-            experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions)
+            experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions),
+            paper=papers.load(experiment.paper),
+            downloads=tuple(path.removeprefix(f"{plan.folder()}/") for kind in ("tables", "figures") for path in plan.public(kind)),
         ),
         {
             **plan.tables,

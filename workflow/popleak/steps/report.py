@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .base import Plain, StepSettings
+from .papers import Paper
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportStep(StepSettings):
     """The config as it is shown, the figures in the order of `--figures`, and a line for each thing left out and each to be careful
-    with."""
+    with. paper: whose claims are judged. downloads: files that are published beside the page, by their paths from there."""
 
     stage: ClassVar[str] = "report"
     experiment: Plain
     figures: tuple[str, ...]
     absent: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    paper: Paper | None = None
+    downloads: tuple[str, ...] = ()
