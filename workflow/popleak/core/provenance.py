@@ -17,6 +17,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -234,3 +235,21 @@ def code_digest(*modules: str) -> str:
     counted = [name for name in imports(*modules) if name not in UNCOUNTED]
     text = "".join(f"{name}={_parsed(name)[0]};" for name in counted)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def commit() -> str | None:
+    """Return the last commit that changed this package, and whether files of it differ from that; None where git does not keep it."""
+    place = Path(__file__).parents[1]
+
+    def git(*words: str) -> str:
+        found = subprocess.run(
+            ["git", "-C", str(place), *words], capture_output=True, text=True, check=False, timeout=60
+        )
+        return found.stdout.strip() if found.returncode == 0 else ""
+
+    try:
+        last = git("log", "-1", "--format=%H", "--", ".")
+        changed = git("status", "--porcelain", "--", ".") if last else ""
+    except (OSError, subprocess.SubprocessError):  # no git, or one that hangs
+        return None
+    return f"{last}, with changes that are not committed" if changed else last or None

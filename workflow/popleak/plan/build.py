@@ -230,6 +230,7 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
         ReportStep(
             experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions),
             paper=papers.load(experiment.paper),
+            controls=Known(experiment, plan.tasks).controls,
             downloads=tuple(path.removeprefix(f"{plan.folder()}/") for kind in ("tables", "figures") for path in plan.public(kind)),
         ),
         {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .base import Plain, StepSettings
@@ -12,7 +13,7 @@ from .papers import Paper
 @dataclass(frozen=True, kw_only=True)
 class ReportStep(StepSettings):
     """The config as it is shown, the figures in the order of `--figures`, and a line for each thing left out and each to be careful
-    with. paper: whose claims are judged. downloads: files that are published beside the page, by their paths from there."""
+    with. paper: whose claims are judged. controls: of each defence, by task. downloads: files that are published beside the page, by their paths from there."""
 
     stage: ClassVar[str] = "report"
     experiment: Plain
@@ -20,4 +21,5 @@ class ReportStep(StepSettings):
     absent: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     paper: Paper | None = None
+    controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     downloads: tuple[str, ...] = ()
