@@ -3,7 +3,12 @@ rule report:
     input:
         unpack(inputs("report")),
     output:
-        html=STORE + "/report/{id}.html",
+        html=report(
+            STORE + "/report/{id}.html",
+            caption="../report/caption.rst",
+            category="Report",
+            labels={"page": "report", "format": "HTML"},
+        ),
         sha256=STORE + "/report/{id}.sha256",
     log:
         LOGS + "/report/{id}.log",
@@ -13,6 +18,7 @@ rule report:
         runtime=runtime("report"),
     params:
         settings=settings("report"),
+        caption=captions.PAGE,
         code=code("report"),
         files=flags,
     shell:

@@ -17,7 +17,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -237,9 +236,10 @@ def code_digest(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def commit() -> str | None:
-    """Return the last commit that changed this package, and whether files of it differ from that; None where git does not keep it."""
-    place = Path(__file__).parents[1]
+def commit(place: Path = Path(__file__).parents[1]) -> str | None:
+    """Return the last commit that changed a folder of a checkout, by default this package's, and whether files in it differ from that; None
+    where git does not keep it."""
+    import subprocess
 
     def git(*words: str) -> str:
         found = subprocess.run(

@@ -29,6 +29,11 @@ BADGES = {
     IDLE: ("unknown", "\u2013", "same models"), OPEN: ("unknown", "?", OPEN),
 }  # fmt: skip
 """By verdict: the badge's look, its sign and its words."""
+CHANGES = {
+    LOWER: "lower", HIGHER: "higher", SAME: "not materially different", OPEN: "undecided",
+    IDLE: "unchanged, as the models are the same,",
+}  # fmt: skip
+"""What is said of leakage, by verdict."""
 
 
 def answer(
@@ -205,16 +210,18 @@ def _term(verdicts: Sequence[str]) -> str:
         return "The fairness term changes no model here." if verdicts else ""
     lower, higher = known.count(LOWER), known.count(HIGHER)
     if lower == len(known):
-        return "The fairness term itself has part in it."
+        return "The fairness term itself lowers it further than its control does."
     if lower and higher:
-        return "What the fairness term adds depends on the data: it protects in some tasks and harms in others."
+        return (
+            "What the fairness term adds depends on the data: it lowers leakage in some tasks and raises it in others."
+        )
     if lower:
-        return "The fairness term itself protects in some tasks, and is not shown to in others."
+        return "The fairness term itself lowers leakage in some tasks, and is not shown to in others."
     if higher:
-        return "But the fairness term itself protects nowhere, and harms in some tasks."
+        return "The fairness term itself lowers leakage in no task, and raises it in some."
     if known.count(SAME) == len(known):
-        return "But the fairness term itself makes no difference that matters."
-    return "Whether the fairness term itself protects, the data cannot tell."
+        return "The fairness term itself makes no difference that matters."
+    return "Whether the fairness term itself lowers it, the data cannot tell."
 
 
 def _span(values: Iterable[float], said: Any) -> str:
@@ -237,12 +244,11 @@ def _parts(name: str, statistic: str, rows: Sequence[Mapping[str, Any]], several
 
 
 def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
-    words = {LOWER: "lower", HIGHER: "higher", SAME: "not materially different", OPEN: "undecided"}
-    said = _counts(rows, "against_none", words, several)
+    said = _counts(rows, "against_none", CHANGES, several)
     after = _span((row["after"]["value"] for row in rows), percent)
     above, below = (sum(row["after"]["side"] == side for row in rows) for side in (ABOVE, BELOW))
     before = [row["before"]["value"] for row in rows if row["before"]]
-    from_ = f" It named {_span(before, percent)} without a defence." if before else ""
+    without = f"; without a defence, of {_span(before, percent)}" if before else ""
     left = (
         f" Leakage is left, above the 50 % of guessing, in {above} of {findings.cases(len(rows), several)}."
         if above
@@ -250,7 +256,7 @@ def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     )
     worse = f" In {below} it is below 50 %." if below else ""
     compared = f"Compared with no defence, leakage is {said}. " if said else ""
-    return f"{compared}The best informed adversary still names the training population of {after} of the models.{from_}{left}{worse}"
+    return f"{compared}The best informed adversary names the training population of {after} of the models{without}.{left}{worse}"
 
 
 def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
@@ -269,17 +275,11 @@ def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: boo
     sure = sum(row["ahead"]["low"] > 0 for row in ahead)
     gains = _span((row["ahead"]["value"] for row in ahead), lambda value: f"{100 * value:.0f}")
     means = _span((row["statistic"]["value"] for row in ahead), percent)
-    beyond = (
-        f", and more than chance explains in {sure} of {len(ahead)}"
-        if any(row["ahead"]["low"] == row["ahead"]["low"] for row in ahead)
-        else ""
-    )
-    return (
-        f"{said} It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}. "
-        f"So a small accuracy gap does not show that a model gives nothing away."
-        if sure == len(ahead)
-        else f"{said} It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}."
-    )
+    known = any(row["ahead"]["low"] == row["ahead"]["low"] for row in ahead)
+    beyond = f", and more than chance explains in {sure} of {len(ahead)}" if known else ""
+    blind = sure == len(ahead) and not any(row["statistic"]["side"] == ABOVE for row in ahead)
+    lesson = " So a small accuracy gap does not show that a model gives nothing away." if blind else ""
+    return f"{said} It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}.{lesson}"
 
 
 def _cause(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
@@ -287,14 +287,7 @@ def _cause(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     if not judged:
         return ""
     control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "its control"
-    words = {
-        LOWER: "lower",
-        HIGHER: "higher",
-        SAME: "not materially different",
-        OPEN: "undecided",
-        IDLE: "from the same models",
-    }
-    said = _counts(judged, "verdict", words, several)
+    said = _counts(judged, "verdict", CHANGES, several)
     changed = [row["change"]["value"] for row in judged if row["change"] and row["verdict"] != IDLE]
     size = f" The term changes the share by {_span(changed, _points)}." if changed else ""
     drop = [row["before"]["value"] - row["beside"]["value"] for row in judged if row["before"] and row["beside"]]
@@ -315,20 +308,13 @@ def _worlds(rows: Sequence[Mapping[str, Any]]) -> str:
 def _others(name: str, main: pd.DataFrame, several: bool) -> tuple[str, str]:
     """Return what is to be said of the other fair defences, in the same pairs of worlds."""
     said = []
-    words = {
-        LOWER: "lower",
-        HIGHER: "higher",
-        SAME: "not materially different",
-        OPEN: "undecided",
-        IDLE: "from the same models",
-    }
     judged = main[main["verdict_vs_control"].notna() & (main["defence"] != name)]
     for other, part in judged.groupby("defence", sort=False):
         rows = [
             {"title": facet_name(row, several), "verdict": row["verdict_vs_control"], "after": row["accuracy"]}
             for row in part.to_dict("records")
         ]
-        counts = _counts(rows, "verdict", words, several)
+        counts = _counts(rows, "verdict", CHANGES, several)
         after = _span((row["after"] for row in rows), percent)
         said.append(f"Compared with its control, leakage under {other} is {counts}; {after} of its models are named.")
     return "And other fair defences?", " ".join(said)
