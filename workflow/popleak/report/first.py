@@ -53,9 +53,9 @@ def answer(
     best = select.differ(best[best["accuracy"].notna()])
     main = findings.main_rows(best)
     name = None if swept or main.empty else findings.focus(main["defence"])
-    chosen = select.of(main, defence=name).sort_values([*select.FACET], kind="stable") if name else main.iloc[:0]
-    if chosen.empty:
+    if name is None:
         return None
+    chosen = select.of(main, defence=name).sort_values([*select.FACET], kind="stable")
     several = best["model"].nunique() > 1
     every = select.informed(select.plain(leakage.reset_index(drop=True)))
     rows = [
@@ -172,7 +172,7 @@ def _right(scores: str | Path, where: Mapping[str, Any]) -> pd.DataFrame:
 def _counts(rows: Iterable[Mapping[str, Any]], key: str, words: Mapping[str, str], several: bool) -> str:
     """Return `lower in 2 of 4 tasks (a and b), higher in 1 (c)`."""
     rows = list(rows)
-    said = []
+    said: list[str] = []
     for word, text in words.items():
         mine = [row["title"] for row in rows if row[key] == word]
         if not mine:

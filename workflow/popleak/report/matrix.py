@@ -52,7 +52,7 @@ def claims(frame: pd.DataFrame, paper: Paper | None = None, figures: Collection[
         taken = {one["anchor"] for one in found}
         anchor = _anchor(str(name), taken)
         statements = list(dict.fromkeys(part["statement"]))
-        by_task = []
+        by_task: list[dict[str, Any]] = []
         for task in [one for one in (*tasks, WITNESS) if (part["task"] == one).any()]:
             rows = part[part["task"] == task].to_dict("records")
             outcomes = [_outcome(row, several, len(statements) > 1) for row in rows]
