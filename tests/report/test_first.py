@@ -140,20 +140,25 @@ def test_every_cell_is_the_tables_verdict_and_leads_to_its_task():
     frame = armed()
     claims = matrix.claims(frame)
     found = matrix.overview(claims)
-    places = {by["anchor"]: (claim["id"], by["task"]) for claim in claims for by in claim["tasks"]}
+    places = {
+        out["anchor"]: (claim["id"], by["task"], out["arm"])
+        for claim in claims
+        for by in claim["tasks"]
+        for out in by["outcomes"]
+    }
     cells = 0
     for row in found["rows"]:
         for task, cell in zip(found["tasks"], row["cells"], strict=True):
             if cell is None:
                 continue
             cells += 1
-            assert places[cell["anchor"]] == (row["id"], task)
+            assert places[cell["anchor"]] == (row["id"], task, row["arm"])
             mine = frame[(frame["claim"] == row["id"]) & (frame["task"] == task)]
             if row["arm"]:
                 mine = mine[mine["defence"] == row["arm"].split(",")[0]]
             assert [cell["verdict"]] == list(mine["verdict"])
     assert cells == len(frame) - 1 and found["rows"][-1]["whole"]["verdict"] == verdicts.HOLDS
-    assert len(places) == sum(len(claim["tasks"]) for claim in claims)
+    assert len(places) == len(frame)
 
 
 def test_names_that_differ_in_signs_alone_have_places_of_their_own():
@@ -175,10 +180,21 @@ def test_the_page_holds_question_glossary_and_what_is_not_reproduced(tmp_path):
     assert "utkface: no file" in text.split('id="absent"')[1]
     assert "c0de" in text.split('id="provenance"')[1]
     needed = tables["claims"]["splits_needed"].notna().sum()
-    assert needed and text.count("pool splits would decide it") == needed
+    assert needed and text.count('data-v="40">40') == needed
 
 
 def test_a_page_without_a_paper_asks_no_question(tmp_path):
     tables = fake_tables.tables(tasks=("adult-sex",), victims=4)
     text = a_report.write(tmp_path, tables, paper=None, controls=None, downloads=()).read_text(encoding="utf-8")
     assert "What was found" in text and "download" not in text and "Nothing is named" in text
+
+
+def test_a_row_of_the_answer_leads_to_the_verdict_on_its_arm(tmp_path):
+    tables = dict(fake_tables.tables())
+    tables["claims"] = armed()
+    text = a_report.write(tmp_path, tables).read_text(encoding="utf-8")
+    links = re.findall(r'<a class="badge \w+" href="#([^"]+)">', text.split('id="answer"')[1].split("</section>")[0])
+    assert len(links) == 4
+    for link in links:
+        outcome = text.split(f'id="{link}"')[1].split("</div>")[0]
+        assert "fft-rehearsal, pure: 0 vs 1" in outcome

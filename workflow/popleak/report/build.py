@@ -188,9 +188,15 @@ def _answer(
         swept="sensitivity" in frames,
     )
     kinds = {claim.id for claim in paper.claims if claim.kind == "less-than-control"} if paper else set()
-    places = {by["task"]: by["anchor"] for claim in claims if claim["id"] in kinds for by in claim["tasks"]}
+    places = {
+        (by["task"], out["arm"]): out["anchor"]
+        for claim in claims
+        if claim["id"] in kinds
+        for by in claim["tasks"]
+        for out in by["outcomes"]
+    }
     for row in found["rows"] if found else ():
-        row["anchor"] = places.get(row["task"], "")
+        row["anchor"] = places.get((row["task"], row["arm"]), "")
     return found
 
 

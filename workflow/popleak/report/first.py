@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.protocols import PURE
 from ..figures import _select as select
@@ -96,6 +97,13 @@ def _row(
     return {
         **keys,
         "title": facet_name(row, several),
+        "arm": ", ".join(
+            [
+                row["defence"],
+                select.Pair(*(row[key] for key in select.PAIR)).label,
+                *([row["model"]] if several else []),
+            ]
+        ),
         "pair": select.Pair(*(row[key] for key in select.PAIR)).label,
         "control": control or "",
         "before": _one(select.of(main, **keys, defence="none")),
@@ -108,6 +116,7 @@ def _row(
         "badge": {"kind": kind, "sign": sign, "text": said} if verdict else None,
         "change": _difference(change, low, high) if change == change else None,
         "p": row["p_vs_control_holm"],
+        "p_said": _p(row["p_vs_control_holm"]) if verdict != IDLE else "",
         "against_none": row["verdict_vs_none"] if isinstance(row["verdict_vs_none"], str) else None,
         "victims": int(row["victims"]),
         "splits": int(row["splits"]),
@@ -134,6 +143,10 @@ def _difference(value: float, low: float, high: float) -> dict[str, Any]:
         "value": value, "text": _points(value), "low": low, "high": high,
         "interval": f"{_points(low, '')} to {_points(high, '')}" if low == low else "",
     }  # fmt: skip
+
+
+def _p(value: float) -> str:
+    return "" if value != value else "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _points(value: float, unit: str = " points") -> str:
@@ -268,7 +281,12 @@ def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: boo
         return ""
     ranked = sorted(won.items(), key=lambda one: -one[1])
     named = listed(f"{one} in {many}" for one, many in ranked)
-    said = f"Against the best informed one, which knows the defence and trains its own models with it. The attack that names most: {named} of {findings.cases(len(rows), several)}."
+    plugin = plugins.find("attacks", ranked[0][0])
+    about = f" ({ranked[0][0]}: {plugin.summary})" if plugin else ""
+    said = (
+        f"Against the best informed one, which knows the defence and trains its own models with it. The attack that names most is {named} of "
+        f"{findings.cases(len(rows), several)}{about}."
+    )
     ahead = [row for row in rows if row["ahead"] and row["winner"] != statistic]
     if not ahead:
         return said
@@ -286,7 +304,7 @@ def _cause(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     judged = [row for row in rows if row["verdict"] is not None]
     if not judged:
         return ""
-    control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "its control"
+    control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "of the same settings"
     said = _counts(judged, "verdict", CHANGES, several)
     changed = [row["change"]["value"] for row in judged if row["change"] and row["verdict"] != IDLE]
     size = f" The term changes the share by {_span(changed, _points)}." if changed else ""
@@ -294,7 +312,7 @@ def _cause(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     mixing = (
         f" The rows alone, without the term, change it by {_span([-one for one in drop], _points)}." if drop else ""
     )
-    return f"{control} trains on the same rows without the fairness term. Compared with it, leakage under {name} is {said}.{size}{mixing}"
+    return f"The control, {control}, trains on the same rows without the fairness term. Compared with it, leakage under {name} is {said}.{size}{mixing}"
 
 
 def _worlds(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -338,4 +356,4 @@ def _sure(rows: Sequence[Mapping[str, Any]]) -> str:
     )
     known = [row["p"] for row in rows if row["p"] == row["p"] and row["verdict"] in (LOWER, HIGHER)]
     largest = f" The least certain verdict of lower or higher has p = {max(known):.1g}." if known else ""
-    return f"{said}{width}{largest} This holds for other draws from the same tables, in the worlds named below, and not for every population."
+    return f"{said}{width}{largest} This holds for other draws from the same tables, in the worlds named above, and not for every population."

@@ -55,8 +55,11 @@ def claims(frame: pd.DataFrame, paper: Paper | None = None, figures: Collection[
         by_task: list[dict[str, Any]] = []
         for task in [one for one in (*tasks, WITNESS) if (part["task"] == one).any()]:
             rows = part[part["task"] == task].to_dict("records")
-            outcomes = [_outcome(row, several, len(statements) > 1) for row in rows]
             place = _anchor(f"{anchor}-{task}", {one["anchor"] for one in by_task})
+            outcomes = [
+                {**_outcome(row, several, len(statements) > 1), "anchor": f"{place}.{number}"}
+                for number, row in enumerate(rows, 1)
+            ]
             by_task.append({"task": task, "anchor": place, "outcomes": outcomes})
         names, table = SHOWN.get(str(part["kind"].iloc[0]), ((), ""))
         there = [one for one in names if one in figures]
@@ -91,7 +94,7 @@ def overview(claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for by in claim["tasks"]:
                 for outcome in by["outcomes"]:
                     if outcome["arm"] == arm["arm"]:
-                        cells[by["task"]] = {**outcome, "anchor": by["anchor"]}
+                        cells[by["task"]] = outcome
             rows.append(
                 {
                     "id": claim["id"],
@@ -167,9 +170,6 @@ def _outcome(row: Mapping[str, Any], several: bool, varied: bool) -> dict[str, A
         "n": _whole(row["n"]),
         "splits": splits,
         "needed": needed,
-        "would": f"About {needed:,} pool splits would decide it if the figures stay what they are; there are {splits:,}."
-        if needed is not None and splits is not None
-        else "",
     }
 
 

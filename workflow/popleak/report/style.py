@@ -52,7 +52,7 @@ a.badge { text-decoration: none; } a.badge:hover { text-decoration: underline; }
 .outcome { margin: .5rem 0 .9rem; padding-left: .8rem; border-left: 3px solid var(--line); }
 .outcome p { margin: .15rem 0; } .outcome .about { color: var(--soft); font-size: .9rem; }
 .lines { margin: .3rem 0; padding-left: 1.2rem; }
-:target { scroll-margin-top: .5rem; } h4:target, h3:target { background: var(--warn); }
+:target { scroll-margin-top: .5rem; } h4:target, h3:target, .outcome:target { background: var(--warn); }
 figure { margin: 1.2rem 0 1.6rem; } figure img { display: block; max-width: 100%; height: auto; background: #fff; padding: .4rem; }
 .zoom { all: unset; box-sizing: border-box; display: block; max-width: 100%; cursor: zoom-in; }
 .zoom:focus-visible { outline: 3px solid var(--link); }

@@ -53,7 +53,7 @@ paper.title }} ({{ paper.reference }}){% endif %}</p>
 {% if answer %}
 <p class="headline">{{ answer.headline }}</p>
 {{ box('The answer by task') }}<table class="answers">
-<caption><span>Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. The control trains on the same rows without the fairness term.</span></caption>
+<caption><span>Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. The control trains on the same rows without the fairness term; p values are corrected after Holm.</span></caption>
 <thead><tr><th scope="col">task, worlds</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: best informed adversary</th>
 {% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}: the paper's statistic, {{ answer.statistic }}</th><th scope="col" class="n">best attack minus {{ answer.statistic }}</th>{% endif %}
 {% if answer.controls %}<th scope="col" class="n">control: {{ answer.controls }}</th>{% endif %}
@@ -62,7 +62,7 @@ paper.title }} ({{ paper.reference }}){% endif %}</p>
 <td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.winner %}<br><small>by {{ row.winner }}</small>{% endif %}</td>
 {% if answer.statistic %}<td class="n">{{ share(row.statistic) }}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
 {% if answer.controls %}<td class="n">{{ share(row.beside) }}</td>{% endif %}
-<td class="n">{{ change(row.change) }}</td>
+<td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td>
 <td>{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}</td></tr>
 {% endfor %}</tbody></table></div>
 <p class="note">{{ answer.worlds }}</p>
@@ -136,10 +136,10 @@ accuracy, twice that of advantage.</p>
 <ul class="lines">{% for arm in claim.arms %}<li>{% if arm.arm %}{{ arm.arm }}: {% endif %}<strong>{{ arm.line }}</strong></li>{% endfor %}</ul>
 {% for by in claim.tasks %}
 <h4 id="{{ by.anchor }}">{{ by.task }}</h4>
-{% for out in by.outcomes %}<div class="outcome">
+{% for out in by.outcomes %}<div class="outcome" id="{{ out.anchor }}">
 <p><span class="badge {{ out.kind }}">{{ out.sign }} {{ out.verdict }}</span>{% if out.arm %} {{ out.arm }}{% endif %}</p>
 {% if out.statement %}<p class="about">{{ out.statement }}</p>{% endif %}
-{% if out.plain %}<p>{{ out.plain }}</p>{% endif %}{% if out.would %}<p>{{ out.would }}</p>{% endif %}
+{% if out.plain %}<p>{{ out.plain }}</p>{% endif %}
 <p><small>Evidence: {{ out.evidence }}</small></p>
 </div>
 {% endfor %}{% endfor %}
