@@ -110,6 +110,18 @@ def test_the_winner_is_no_white_box_and_no_reference():
     assert stronger <= set(full["adversary"]) and row["winner"] not in stronger
 
 
+def test_best_is_not_called_an_attack_that_named_more_or_fewer():
+    leakage = judged("lower")
+    assert answer(leakage)["rows"][0]["won"] == "by meta"
+    mine = (leakage["adversary"] == "best") & (leakage["defence"] == "fft-rehearsal")
+    leakage.loc[mine, "accuracy"] -= 0.03
+    strongest = leakage[
+        (leakage["adversary"] == "meta") & (leakage["defence"] == "fft-rehearsal") & (leakage["protocol"] == "pure")
+    ]
+    accuracy = strongest.set_index("knowledge")["accuracy"]["informed"]
+    assert answer(leakage)["rows"][0]["won"] == f"meta: {100 * accuracy:.1f}\u00a0%"
+
+
 def armed():
     """Return a table `claims` with two arms of C6, one claim on whole tasks and the witness."""
     frame = fake_tables.tables()["claims"]

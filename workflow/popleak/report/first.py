@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import plugins
-from ..core.errors import PopleakError
 from ..core.protocols import PURE
 from ..figures import _select as select
 from ..measures import intervals
@@ -59,8 +58,9 @@ def answer(
     chosen = select.of(main, defence=name).sort_values([*select.FACET], kind="stable")
     several = best["model"].nunique() > 1
     every = select.informed(select.plain(leakage.reset_index(drop=True)))
+    answers = _answers(scores, name) if scores is not None and statistic else None
     rows = [
-        _row(row, main, every, statistic, (controls or {}).get(row["task"], {}).get(name), scores, several)
+        _row(row, main, every, statistic, (controls or {}).get(row["task"], {}).get(name), answers, several)
         for row in chosen.to_dict("records")
     ]
     return {
@@ -80,7 +80,7 @@ def _row(
     every: pd.DataFrame,
     statistic: str,
     control: str | None,
-    scores: str | Path | None,
+    answers: pd.DataFrame | None,
     several: bool,
 ) -> dict[str, Any]:
     """Return what is known of one task under the defence."""
@@ -90,7 +90,7 @@ def _row(
     attacks = attacks[attacks["accuracy"].notna()].sort_values("accuracy", ascending=False, kind="stable")
     winner = attacks.iloc[0].to_dict() if len(attacks) else None
     own = attacks[attacks["adversary"] == statistic].to_dict("records")
-    ahead = _ahead(scores, {**keys, "defence": row["defence"]}, winner, own[0]) if winner and own else None
+    ahead = _ahead(answers, keys, winner, own[0]) if winner and own else None
     verdict = row["verdict_vs_control"] if isinstance(row["verdict_vs_control"], str) else None
     kind, sign, said = BADGES.get(verdict or OPEN, BADGES[OPEN])
     change, low, high = (row[f"difference_vs_control{end}"] for end in ("", "_low", "_high"))
@@ -110,6 +110,7 @@ def _row(
         "after": _share(row),
         "beside": _one(select.of(main, **keys, defence=control)) if control else None,
         "winner": winner["adversary"] if winner else "",
+        "won": _won(row, winner),
         "statistic": _share(own[0]) if own else None,
         "ahead": ahead,
         "verdict": verdict,
@@ -121,6 +122,14 @@ def _row(
         "victims": int(row["victims"]),
         "splits": int(row["splits"]),
     }
+
+
+def _won(row: Mapping[str, Any], winner: Mapping[str, Any] | None) -> str:
+    """Name the attack that did best on these victims; with its accuracy where that of `best`, chosen on other pool splits, is another."""
+    if winner is None:
+        return ""
+    same = abs(winner["accuracy"] - row["accuracy"]) < 5e-4
+    return f"by {winner['adversary']}" if same else f"{winner['adversary']}: {percent(winner['accuracy'])}"
 
 
 def _one(rows: pd.DataFrame) -> dict[str, Any] | None:
@@ -154,16 +163,18 @@ def _points(value: float, unit: str = " points") -> str:
 
 
 def _ahead(
-    scores: str | Path | None, where: Mapping[str, Any], winner: Mapping[str, Any], own: Mapping[str, Any]
+    answers: pd.DataFrame | None, where: Mapping[str, Any], winner: Mapping[str, Any], own: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return by how much one adversary beats another on the same victims, with an interval clustered by pool split where the victims'
     scores are at hand."""
     value = winner["accuracy"] - own["accuracy"]
     nan = float("nan")
-    if scores is None or winner["adversary"] == own["adversary"]:
+    if answers is None or winner["adversary"] == own["adversary"]:
         return _difference(value, nan, nan)
+    there = select.of(answers, **where)
     first, second = (
-        _right(scores, {**where, **{key: one[key] for key in ("adversary", "knowledge")}}) for one in (winner, own)
+        select.of(there, adversary=one["adversary"], knowledge=one["knowledge"])[[*VICTIM, "right"]]
+        for one in (winner, own)
     )
     both = first.merge(second, on=VICTIM, suffixes=("_first", "_second"), validate="1:1")
     found = intervals.mean(
@@ -172,14 +183,13 @@ def _ahead(
     return _difference(found.value, found.low, found.high) if len(both) else _difference(value, nan, nan)
 
 
-def _right(scores: str | Path, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Return each victim of a plain game, and whether it was named rightly; an abstention counts one half."""
-    columns = [*VICTIM, "guess", "model", "shadow_model", "poison", "repeats"]
-    frame = select.plain(store.read(scores, columns=columns, where=where).to_pandas())
+def _answers(scores: str | Path, defence: str) -> pd.DataFrame:
+    """Return the adversaries' answers on victims under one defence, of plain games; an abstention is half right."""
+    axes = ["shadow_model", "poison", "repeats"]
+    columns = [*select.FACET, *select.PAIR, "adversary", "knowledge", *axes, *VICTIM, "guess"]
+    frame = select.plain(store.read(scores, columns=columns, where={"defence": defence}).to_pandas())
     right = (frame["guess"] == frame["world"]).astype(float).where(frame["guess"] >= 0, 0.5)
-    if frame.duplicated(VICTIM).any():
-        raise PopleakError(f"{scores}: several answers for one victim, of {where['adversary']} on {where['task']}")
-    return frame[VICTIM].assign(right=right)
+    return frame.drop(columns=[*axes, "guess"]).assign(right=right)
 
 
 def _counts(rows: Iterable[Mapping[str, Any]], key: str, words: Mapping[str, str], several: bool) -> str:

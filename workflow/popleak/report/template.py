@@ -59,7 +59,7 @@ paper.title }} ({{ paper.reference }}){% endif %}</p>
 {% if answer.controls %}<th scope="col" class="n">control: {{ answer.controls }}</th>{% endif %}
 <th scope="col" class="n">{{ answer.defence }} minus control</th><th scope="col">leakage than its control</th></tr></thead>
 <tbody>{% for row in answer.rows %}<tr><th scope="row">{{ row.title }}<br><small>{{ row.pair }}</small></th>
-<td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.winner %}<br><small>by {{ row.winner }}</small>{% endif %}</td>
+<td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.won %}<br><small>{{ row.won }}</small>{% endif %}</td>
 {% if answer.statistic %}<td class="n">{{ share(row.statistic) }}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
 {% if answer.controls %}<td class="n">{{ share(row.beside) }}</td>{% endif %}
 <td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td>
