@@ -28,6 +28,7 @@ bench: $(INSTALLED)
 	@# JAX is compared with where it can be had; the benchmark says so where it cannot
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/storage.py
 	$(BIN)/python benchmarks/experiment.py
@@ -43,7 +44,7 @@ $(INSTALLED): pyproject.toml envs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "popleak needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@# some systems ship venv without its own pip
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
-	@echo "installing into $(VENV): about a minute"
+	@echo "installing into $(VENV): about two minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[test]'
 	@touch $@
 

@@ -20,6 +20,7 @@ try:
     from popleak.plan import build as popleak_plan
     from popleak.report import captions
     from popleak.stages import publish as popleak_publish
+    from popleak.steps.report import PAPER
     from popleak.store.schema import TABLES
 except ImportError as error:
     raise WorkflowError(
@@ -98,7 +99,7 @@ include: "workflow/rules/page.smk"
 
 onstart:
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
-    for line in PLAN.notices():
+    for line in [*popleak_publish.replaced(PLAN), *PLAN.notices()]:
         print(f"popleak: {line}", file=sys.stderr)
 
 

@@ -10,7 +10,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from popleak.core.seeds import generator
-from popleak.engine.fit import Build, Table, Training, hold_out, initial_weights
+from popleak.engine.fit import Build, Feed, Table, Training, form_of, hold_out, initial_weights
+from popleak.engine.single import built
+from popleak.engine.stack import VmapStack
+from popleak.engine.stacked import Stacked
 
 
 class Order:
@@ -27,9 +30,9 @@ class Order:
 
 
 def start(build: Build, table: Table, rows: np.ndarray, seed: int) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """Return one untrained model and its rows x (n, d), y (n,), as the engine starts the model of `seed`."""
+    """Return one untrained model and its rows x (n, d), or (n, *shape), and y (n,), as the engine starts the model of `seed`."""
     mine = hold_out(rows[None], np.array([seed]), 0.0)[0][0]
-    x, y = torch.from_numpy(table.x[mine]), torch.from_numpy(table.y[mine])
+    x, y = form_of(build).shaped(torch.from_numpy(table.x[mine])), torch.from_numpy(table.y[mine])
     model = build().to(x.dtype)
     put(model, torch.from_numpy(initial_weights(build, np.array([seed]))[0]))
     return model, x, y.to(x.dtype)
@@ -80,3 +83,18 @@ def careful(build: Build, table: Table, rows: np.ndarray, training: Training) ->
                 update(model, optimizer, x.index_select(0, index), y.index_select(0, index))
         weights.append(flat(model))
     return np.stack(weights)
+
+
+class SideBySide(Stacked):
+    """The engine's way through torch with many models at once (`torch.func.vmap`), as on a GPU."""
+
+    def engine(self, table: Table) -> VmapStack:
+        return VmapStack(built(self.build), self.form)
+
+
+def vmap(build: Build, table: Table, rows: np.ndarray, training: Training) -> np.ndarray:
+    """Return weights (models, P), trained side by side through `torch.func.vmap`."""
+    seeds = np.arange(len(rows))
+    feed = Feed(hold_out(rows, seeds, 0.0)[0], seeds, training, None, "base")
+    begin = initial_weights(build, seeds, table.x.dtype)
+    return SideBySide(build).train(table, begin, feed, training, None, False)[0]

@@ -7,6 +7,7 @@ copied into docs/results/benchmarks, so that a page and its numbers are committe
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -160,8 +161,9 @@ PARTS = {
 }  # fmt: skip
 
 
-def block(tables: Path) -> str:
-    """Return the block in Markdown from the tables in the folder `tables`; a part that was not run says so."""
+def block(tables: Path, beside: str = "") -> str:
+    """Return the block in Markdown from the tables in the folder `tables`; a part that was not run says so. beside: how the page links to
+    the folder of the figures."""
     text = ""
     for name, (title, make) in PARTS.items():
         path = tables / f"{name}.parquet"
@@ -174,7 +176,7 @@ def block(tables: Path) -> str:
         text += f"{facts['processor']}, {facts['cores']} cores; {versions}.\n\n"
         text += f"{make(store.read(path, stage='benchmark').to_pandas(), facts)}\n"
         if name in figure.FIGURES:
-            text += f"![{title}](results/benchmarks/{name}.png)\n\n"
+            text += f"![{title}]({beside}{name}.png)\n\n"
     return text
 
 
@@ -185,6 +187,7 @@ def write(tables: Path, page: Path, folder: Path) -> None:
     """
     whole = readme.around(page, BEGIN, END)
     found = block(tables)
+    beside = Path(os.path.relpath(folder, page.parent)).as_posix()
     folder.mkdir(parents=True, exist_ok=True)
     for path in figure.draw(tables):
         shutil.copyfile(path, folder / path.name)
@@ -195,7 +198,7 @@ def write(tables: Path, page: Path, folder: Path) -> None:
                 frame["widths"] = ["x".join(map(str, widths)) for widths in frame["widths"]]
             frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
     (folder / "block.md").write_text(found, encoding="utf-8")
-    readme.put(page, whole, found)
+    readme.put(page, whole, block(tables, f"{beside}/"))
 
 
 def main() -> int:

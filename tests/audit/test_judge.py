@@ -189,7 +189,7 @@ def test_labels_are_judged_by_attacks_on_labels():
     hard.loc[victims, asked] = (hard.loc[victims, asked] >= 0.5).astype(float)
     found = judge(hard, points)
     assert set(found.leakage["access"]) == {"labels", "any"}
-    assert found.left_out["kl"] == "sees scores, and the victims' answers are labels"
+    assert found.left_out["kl"] == "sees scores, but the victims' answers are labels"
     assert "kl-label" in set(found.leakage["adversary"]), "its shadows still show scores"
     hard[asked] = (hard[asked] >= 0.5).astype(float)
     assert "theirs are labels" in judge(hard, points).left_out["kl-label"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -264,6 +265,18 @@ def test_the_template_holds_every_victim(handed):
     assert {row["model"] for row in rows} == set(guesses["model"]) and {row["guess"] for row in rows} == {""}
     with pytest.raises(PopleakError, match="column 'guess': empty"):
         judge(key=key, guesses={"eve": out / "guesses.csv"})
+
+
+def test_the_lines_on_the_page_fill_in_guesses_that_are_graded(handed, monkeypatch):
+    """The one who is given the folder needs nothing else to answer."""
+    out, key, _, _ = handed
+    (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(out)
+    exec(code, {})
+    guesses = pd.read_csv("guesses.csv")
+    assert set(guesses["guess"]) == {0, 1}
+    found = judge(key=key, guesses={"mean": out / "guesses.csv"}).leakage
+    assert (found[found["adversary"] == "mean"]["accuracy"] > 0.5).any(), "the worlds are far apart"
 
 
 # Keys.

@@ -103,9 +103,9 @@ def test_a_draw_and_a_disjoint_complement_are_asked_of_one_pool(tmp_path):
     most = next(int(line.split()[-3]) for line in lines if "rows: 90" in line)
     lines, problems = said(experiment(task(path, rows=most), worlds=worlds))
     assert not problems
-    # half of the 128 that one draw can have: 64 female rows are in a pool, and a draw at 0.5 takes half of them
+    # of the 64 female rows in a pool a draw at 0.5 takes half its rows: 25 of them, 39 %
     chosen = plan.build(experiment(task(path, rows="auto"), worlds=worlds))
-    assert {step.settings.rows for step in chosen.steps["draw"].values() if step.settings.purpose != "query"} == {64}
+    assert {step.settings.rows for step in chosen.steps["draw"].values() if step.settings.purpose != "query"} == {50}
     for stage in ("dataset", "split", "draw"):
         for step in chosen.steps[stage].values():
             tiny.run_stage(step, tmp_path)
@@ -156,13 +156,13 @@ def test_rehearsal_against_validation_is_arithmetic(tmp_path):
 
 
 def test_rows_auto(tmp_path):
-    """Half of what the smallest pool gives a model, so that draws differ, and a number that the step bears."""
+    """Half of what the smallest pool gives a model and at most 40 % of a group in it, and a number that the step bears."""
     path = put(tmp_path, people(1000))
     built = plan.build(experiment(task(path, rows="auto", query_rows="auto")))
     drawn = {step.settings.rows for step in built.steps["draw"].values() if step.settings.purpose != "query"}
     asked = {step.settings.query_rows for step in built.steps["draw"].values() if step.settings.purpose == "query"}
-    assert (drawn, asked) == ({79}, {79})
-    same = plan.build(experiment(task(path, rows=79, query_rows=79)))
+    assert (drawn, asked) == ({64}, {79})
+    same = plan.build(experiment(task(path, rows=64, query_rows=79)))
     assert same.steps["draw"].keys() == built.steps["draw"].keys()
     put(tmp_path, people(2000))
     assert plan.build(experiment(task(path, rows="auto"))).steps["draw"].keys() != built.steps["draw"].keys()
@@ -173,6 +173,29 @@ def test_rows_auto(tmp_path):
     assert {getattr(step.settings, "rows", 2000) for step in adult.steps["draw"].values()} == {2000}
     with pytest.raises(PopleakError, match="synthetic-group: rows: auto needs a dataset that states its rows"):
         plan.build(experiment({"dataset": "synthetic", "rows": "auto"}))
+
+
+@pytest.mark.parametrize("count", [300, 601, 1000])
+@pytest.mark.parametrize("ratios", [[0, 1], [0.3, 0.5]])
+def test_rows_auto_is_never_what_check_warns_of(tmp_path, count, ratios):
+    """It once chose 49 % of a pool, and said in the next line to lower that."""
+    own = task(put(tmp_path, people(count)), rows="auto", query_rows="auto")
+    lines, problems = said(experiment(own, worlds=[{"protocol": "ratio", "ratios": ratios}]))
+    assert not problems and not [line for line in lines if "look at rows" in line]
+    chosen = next(int(line.split()[1]) for line in lines if line.strip().startswith("rows:"))
+    above = {**own, "rows": int(chosen * 1.15) + 1}
+    lines, _ = said(experiment(above, worlds=[{"protocol": "ratio", "ratios": ratios}]))
+    assert any("look at rows" in line for line in lines), "and it is not far below"
+
+
+def test_check_names_the_features_and_counts_what_to_look_at(tmp_path):
+    path = put(tmp_path, people(1000, Code=lambda i: 100 + i % 9, zip_code=lambda i: 1000 + i % 9))
+    lines, problems = said(experiment(task(path)))
+    assert not problems
+    assert "  features: age, job, Code, zip_code" in lines
+    assert sum(line.startswith("  look at") for line in lines) == 2 and lines[-1] == "no problem, 2 things to look at"
+    lines, _ = said(experiment(task(path, options={"drop": ["Code", "zip_code"]})))
+    assert lines[-1] == "no problem"
 
 
 def test_rows_auto_of_an_absent_table_names_the_file():
@@ -230,13 +253,14 @@ def test_check_says_all_problems_of_all_tasks(tmp_path):
     ):
         assert part in line
     assert lines[lines.index("good: table") + 1 :] == [
+        "  features: age, job",
         "  separator ',', encoding 'utf-8'",
         "  group 0 (male): 240 rows, 71.2 % with y = 1",
         "  group 1 (female): 160 rows, 71.9 % with y = 1",
         "  rows: 40; the pools give 64 at most",
         "  query_rows: 20; the pools give 31 at most",
-        "  look at rows: where P(a = 1) is 1 a draw takes 62 % of the rows of group female in the victim pool (40 of about 64). Above 40 % an "
-        "accuracy depends much on this very table: lower `rows` to 25, or compare it with its 3 placebos",
+        "  look at rows: if P(a = 1) is 1, a draw takes 62 % of the rows of group female in the victim pool (40 of about 64). Above 40 % an "
+        "accuracy depends strongly on this particular table: lower `rows` to 25, or compare it with its 3 placebos",
     ]
 
 
@@ -322,7 +346,7 @@ def test_init_proposes_a_config_that_passes_check(tmp_path, capsys, monkeypatch)
         "categorical": ["zip_code"], "drop": ["customer", "joined"],
     }  # fmt: skip
     assert stages.main(["check", "--configfile", "my-loans.yaml"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "no problem"
+    assert capsys.readouterr().out.splitlines()[-1] == "no problem, 1 thing to look at"
     before = (tmp_path / "my-loans.yaml").read_text()
     assert stages.main(["init", "My loans.csv", "--label", "income", "--group", "age"]) == 2
     assert "my-loans.yaml: exists already" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_plan():
     *lines, last = run("plan", "--configfile", "workflow/experiments/smoke.yaml", "--cores", "3").splitlines()
     lines = [line.split() for line in lines]
     assert lines[0] == ["stage", "jobs", "there", "models", "re-used", "CPU", "disk"]
-    assert (last.startswith("about ") and " on 3 cores " in last) or last.startswith("all files are there")
+    assert (last.startswith("about ") and " on 3 cores " in last) or last.startswith("all files exist")
     assert lines[-1][0] == "all"
     found = {words[0]: words[1] for words in lines[1:-1]}
     assert found == {

@@ -128,7 +128,7 @@ CASES = {
     ),
     "unknown dataset": (
         task(dataset="adlut"),
-        r"^config: tasks\.0\.dataset: 'adlut' is unknown \(did you mean 'adult'\?\): choose from acs-income, adult, .*table$",
+        r"^config: tasks\.0\.dataset: 'adlut' is unknown \(did you mean 'adult'\?\): choose from acs-income, adult, .*table, utkface$",
     ),
     "unknown label": (
         task(label="height"),
@@ -213,7 +213,7 @@ CASES = {
     ),
     "a pair of worlds twice": (
         {"worlds": [{"protocol": "pure"}, {"protocol": "pure", "ratios": [0, 1]}]},
-        r"^config: worlds: pure \[0\.0, 1\.0\] is there 2 times: keep one$",
+        r"^config: worlds: pure \[0\.0, 1\.0\] appears 2 times: keep one$",
     ),
     "an attack called best": (
         {"attacks": [{"name": "kl", "id": "best"}]},
@@ -532,3 +532,33 @@ def test_access_leaves_out_attacks_that_need_more():
     assert [attack.id for attack in tasks[0].attacks] == ["loss"]
     with pytest.raises(PopleakError, match=r"^config: access: .* leaves no attack"):
         config.load(tiny.raw(attacks=["kl"], access=["labels"]))
+
+
+def test_a_task_changes_keys_of_the_population_and_the_training():
+    """What it does not name stays the experiment's; its plan, its draws and its defences' controls follow."""
+    tasks = [{"dataset": "synthetic", "id": "usual"}, {"dataset": "synthetic", "id": "few", "population": {"splits": 2, "victims": 6}, "training": {"epochs": 3}}]  # fmt: skip
+    raw = {
+        "tasks": tasks,
+        "population": {"splits": 3, "victims": 9, "shadows": 5},
+        "training": {"epochs": 7, "batch": 64},
+    }
+    usual, few = config.resolve(config.load(raw))
+    assert (usual.population.splits, usual.training.epochs) == (3, 7)
+    assert (few.population.splits, few.population.victims, few.population.shadows) == (2, 6, 5)
+    assert (few.training.epochs, few.training.batch) == (3, 64)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"population": {"victims": 7}}, "tasks.0.population: victims (7) must be a multiple of splits (3): 6 or 9"),
+        ({"population": {"victim": 6}}, "tasks.0.population.victim"),
+        ({"training": {"epochs": 0}}, "tasks.0.training.epochs"),
+        ({"training": {"validation": 0}, "defences": ["none", "finetune", {"name": "fft", "settings": {"eo_weight": "auto"}}]}, "training.validation is 0"),
+    ],
+)  # fmt: skip
+def test_what_a_task_changes_is_checked(task, said):
+    raw = {"tasks": [{"dataset": "synthetic", **task}], "population": {"splits": 3, "victims": 9}}
+    with pytest.raises(PopleakError) as error:
+        config.load(raw)
+    assert said in str(error.value)

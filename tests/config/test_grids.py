@@ -8,6 +8,7 @@ import pytest
 
 import tiny
 from popleak.config import resolve as config
+from popleak.config.resolved import ResolvedChoice
 from popleak.core.errors import PopleakError
 
 
@@ -23,7 +24,7 @@ def fair(**grid) -> dict:
     return {"name": "fft-rehearsal", "grid": grid}
 
 
-def resolved(*defences, **changes) -> dict[str, config.ResolvedChoice]:
+def resolved(*defences, **changes) -> dict[str, ResolvedChoice]:
     task = config.resolve(config.load(tiny.raw(defences=["none", *defences], **changes)))[0]
     return {defence.id: defence for defence in task.defences[1:]}
 

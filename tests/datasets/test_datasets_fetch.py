@@ -128,7 +128,7 @@ def test_cut_connection(publisher, tmp_path):
         message = refused("connection cut", lambda s=source: fetch(s, tmp_path / "f.csv"), tmp_path)
         assert f"1000 of {len(BODY)} bytes" in message
         assert publisher.url in message
-        assert f"put it at {tmp_path / 'f.csv'}" in message
+        assert f"or at {tmp_path / 'f.csv'}" in message
 
 
 def test_a_further_attempt_after_a_cut(publisher, tmp_path):
@@ -172,7 +172,17 @@ def test_no_network(tmp_path):
         message = refused("refused", lambda: fetch(Source("f.csv", url), tmp_path / "f.csv", retries=1), tmp_path)
     assert "f.csv: cannot be fetched" in message
     assert url in message
-    assert f"get it by hand and put it at {tmp_path / 'f.csv'}, or give the config `tasks` without" in message
+    assert "get it by hand and put it at <data_dir>/" in message and "POPLEAK_DATA" in message
+    assert f", or at {tmp_path / 'f.csv'}, or give the config `tasks` without" in message
+
+
+@pytest.mark.parametrize("folder", ["acs_income", "acs-income"])
+def test_both_spellings_of_a_datasets_folder_are_read(tmp_path, folder):
+    (path := tmp_path / folder / "2018" / "f.zip").parent.mkdir(parents=True)
+    path.write_bytes(BODY)
+    assert _fetch.locate("acs-income", Source("2018/f.zip", "https://example.org"), tmp_path) == path
+    told = _fetch.at(Source("2018/f.zip", None), "results/data/acs_income/2018/f.zip")
+    assert told.startswith("<data_dir>/acs_income/2018/f.zip (")
 
 
 def test_only_https_unless_told(publisher, tmp_path):
@@ -189,7 +199,7 @@ def test_member_of_an_archive(publisher, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
     absent = Source("g.csv", publisher.url, digest(BODY), "zz")
     message = refused("no member zz", lambda: fetch(absent, tmp_path / "g.csv"), tmp_path)
-    assert f"put its member zz at {tmp_path / 'g.csv'}" in message
+    assert "put its member zz at <data_dir>/" in message and f"or at {tmp_path / 'g.csv'}" in message
 
 
 def test_damaged_archives(publisher, tmp_path):

@@ -338,7 +338,7 @@ def test_a_mark_that_occurs_nowhere_is_named(tmp_path):
         ({"jobcode": lambda i: i % 4}, "'jobcode': its 4 whole numbers look like codes"),
         ({"place": lambda i: f"0{i % 4 + 1}"}, "'place': its 4 whole numbers look like codes"),
         ({"branch7": lambda i: (101, 205, 310)[i % 3]}, "'branch7': its 3 whole numbers look like codes"),
-        ({"account": lambda i: 3 * i + i % 2}, "'account': has a different number in nearly every row"),
+        ({"weight": lambda i: 3 * i + i % 2}, "'weight': has a different number in nearly every row"),
         ({"born": lambda i: 19800101 + i % 28}, "'born': numbers such as 19800101 look like dates"),
         (
             {"income": lambda i: 999999999 if i == 7 else i % 40},

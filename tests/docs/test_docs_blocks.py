@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import doc_blocks
+from popleak.cli import stages
 
 BLOCKS = [block for page in doc_blocks.PAGES for block in doc_blocks.blocks(page)]
 SPANS = sorted({(page, span) for page in doc_blocks.PAGES for span in doc_blocks.spans(page)})
@@ -34,6 +35,17 @@ def test_every_block_runs(page, folder):
     for block in BLOCKS:
         if block.page == page:
             doc_blocks.run(block, names, folder)
+
+
+def test_the_tables_that_the_page_on_own_models_makes_are_judged(folder, capsys):
+    """Its first command once named files that nobody had."""
+    page = next(page for page in doc_blocks.PAGES if page.name == "own-models.md")
+    for block in BLOCKS:
+        if block.page == page and block.language == "python":
+            doc_blocks.run(block, {"__name__": "docs"}, folder)
+    capsys.readouterr()
+    assert stages.main(["judge", "answers.csv", "--points", "points.csv", "--attacks", "kl"]) == 0
+    assert "above" in capsys.readouterr().out
 
 
 def test_there_are_blocks_of_every_kind():

@@ -84,7 +84,7 @@ def test_the_compiled_loops_refuse_an_objective():
     chain, aim = made("chain", 2), Objective(weights=np.ones(DRAWN.shape))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "way_of", lambda build, *_: Fused(build.sides))
-        with pytest.raises(ValueError, match="do not hold row weights"):
+        with pytest.raises(ValueError, match="do not support row weights"):
             fit(chain, table("chain", 2), DRAWN, SEEDS, TRAINING, objective=aim)
 
 

@@ -235,5 +235,5 @@ def test_clip_and_the_penalty_are_refused_together():
 
 def test_labels_beyond_the_classes_are_refused():
     for kind in ("chain", "smooth"):
-        with pytest.raises(ValueError, match="labels must lie in 0 to 1: the model tells 2 classes apart"):
+        with pytest.raises(ValueError, match="labels must lie in 0 to 1: the model has 2 classes"):
             fit(made(kind, 2), table(kind, 4), DRAWN, SEEDS, TRAINING)

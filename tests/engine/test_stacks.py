@@ -210,9 +210,9 @@ def test_the_convolution_net_of_the_suite_stacked_as_one_at_a_time(monkeypatch, 
     if stacked:
         through_vmap(monkeypatch, 2)
     data = table("image", classes, dtype)
-    fitted = fit(make, data, DRAWN, SEEDS, TRAINING, penalty=Penalty(1.5), stack=2)
+    fitted = fit(make, data, DRAWN, SEEDS, TRAINING, penalty=Penalty(1.5), stack=2, backend="torch")
     assert largest(make, data, fitted, None, eo_weight=1.5) < TOLERANCE[dtype]
-    scores = predict(make, fitted.weights, data.x[:20])
+    scores = predict(make, fitted.weights, data.x[:20], backend="torch")
     assert scores.shape == ((len(SEEDS), 20) if classes == 2 else (len(SEEDS), 20, 4))
 
 

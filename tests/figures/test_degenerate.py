@@ -152,12 +152,13 @@ def test_a_page_cannot_contradict_itself(seed):
             f"{counts['no material difference']} and undecided in {1 - sum(counts.values())} of 1" in said
         )
     under = table[table["against_chance"] == "below"]
-    assert len(under), "a generator without a reversed adversary shows nothing"
-    reverse = [line for line in lines if line.startswith("Reversed")]
-    assert f"in {len(under)} of {len(table)} cells" in reverse[0]
+    assert len(under), "a generator without an adversary below chance shows nothing"
+    counted = [line for line in lines if line.startswith("Below chance:")]
+    others = table["defence"] != "scratch"  # which is counted by itself
+    assert f"in {int(others[under.index].sum())} of {int(others.sum())} cells" in counted[0]
     assert ((table["accuracy_high"] < 0.5) == (table["against_chance"] == "below")).all()
     for row, line in itertools.product(best[best["protocol"] == "pure"].to_dict("records"), lines):
         if row["defence"] == "fft-rehearsal" and line.startswith("Under fft-rehearsal"):
-            assert ("reversed" in line) == (row["against_chance"] == "below")
+            assert ("below chance)" in line) == (row["against_chance"] == "below")
     marked = [cell for row in findings.matrix(table)["rows"] for cell in row["cells"] if cell and cell["marks"]]
     assert len(marked) == (best["against_chance"] == "below").sum()

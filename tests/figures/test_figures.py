@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import fake_tables
-from drawing import drawn
+from drawing import drawn, laid_out
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
-    "sensitivity", "tradeoff",
+    "sensitivity", "tradeoff", "control-pairs", "summary",
 )  # fmt: skip
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
@@ -61,7 +61,7 @@ def test_card_and_imports(name):
 @pytest.mark.parametrize("shape", [FOUR, ONE, ODD, FULL], ids=["four", "one", "odd", "full"])
 @pytest.mark.parametrize("name", OURS)
 def test_draws_within_the_page(name, shape):
-    found, plotted = drawn(name, given(name, shape))
+    found, plotted = laid_out(name, given(name, shape))
     width, height = found.get_size_inches()
     assert len(plotted) and width <= 11 and height > 1
     assert set(plotted["scope" if name == "proxies" else "task"]) - {"all"} == set(
@@ -75,7 +75,7 @@ def test_draws_within_the_page(name, shape):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", OURS)
 def test_without_rows_it_says_so(name):
-    found, plotted = drawn(name, fake_tables.empty())
+    found, plotted = laid_out(name, fake_tables.empty())
     assert plotted.empty and len(plotted.columns) > 3
     assert "Nothing to draw" in found.texts[0].get_text()
 
@@ -89,7 +89,7 @@ def test_with_one_defence_and_no_best(name):
     }
     frames["leakage"] = frames["leakage"][frames["leakage"]["adversary"] != "best"]
     frames["sensitivity"] = given(name, ONE)["sensitivity"].iloc[:1].assign(named=np.nan)  # has no row of `none`
-    assert len(drawn(name, frames)[1])
+    assert len(laid_out(name, frames)[1]) or name == "control-pairs"  # without a fair defence there is no pair
 
 
 @pytest.mark.filterwarnings("error")
@@ -99,10 +99,10 @@ def test_diverged_victims_are_counted_not_drawn():
     mine = (models["defence"] == "fft") & (models["protocol"] == "pure") & (models["world"] == 0)
     models.loc[mine, ["gap", "accuracy", "delta_eo", "delta_eo_floor"]] = np.nan
     models.loc[(models["defence"] == "none") & (models["model_index"] == 0), "gap"] = np.inf
-    plotted = drawn("gap", frames)[1].set_index(["world", "defence"])
+    plotted = laid_out("gap", frames)[1].query("protocol == 'pure'").set_index(["world", "defence"])
     assert plotted.at[(0, "fft"), "not_finite"] == plotted.at[(0, "fft"), "victims"] == 40
     assert plotted.at[(0, "none"), "not_finite"] == 5
-    assert len(drawn("tradeoff", frames)[1]) == 6
+    assert len(laid_out("tradeoff", frames)[1]) == 6
 
 
 def test_gap_numbers_are_the_tables():
@@ -111,10 +111,63 @@ def test_gap_numbers_are_the_tables():
     models = frames["models"]
     for row in plotted.to_dict("records"):
         values = select.of(models, **{key: row[key] for key in ("task", "protocol", "world", "defence")})["gap"]
-        assert row["protocol"] == "pure" and row["victims"] == len(values) == 40
+        assert row["drawn"] and row["victims"] == len(values) == 40
         assert row["within_tau"] == pytest.approx((values.abs() < 0.1).mean()) and row["median"] == pytest.approx(
             values.median()
         )
+
+
+def test_gap_shows_every_pair_of_worlds():
+    found, plotted = drawn("gap", fake_tables.tables(**ONE))
+    assert set(plotted["protocol"]) == {"pure", "ratio", "equal"}
+    assert sum("vs" in axes.get_title() for axes in found.axes) == 3
+
+
+def test_summary_numbers_are_the_tables():
+    frames = fake_tables.tables(**FOUR)
+    best = select.of(frames["leakage"], adversary="best", knowledge="informed", protocol="pure").set_index(
+        ["task", "defence"]
+    )
+    pure = select.of(frames["models"], protocol="pure").groupby(["task", "defence"])[["delta_eo", "accuracy"]].mean()
+    plotted = drawn("summary", frames)[1]
+    assert len(plotted) == 4 * 6 and plotted["drawn"].all()
+    for row in plotted.to_dict("records"):
+        key = row["task"], row["defence"]
+        assert row["leakage"] == best.at[key, "accuracy"] and row["delta_eo"] == pytest.approx(pure.at[key, "delta_eo"])
+        cost = 100 * (pure.at[key, "accuracy"] - pure.at[(row["task"], "none"), "accuracy"])
+        assert row["cost"] == pytest.approx(cost, abs=1e-9)
+
+
+def test_summary_leaves_out_defences_before_tasks_and_says_so():
+    """Sixteen tasks of six defences have no room: the usual defences stay."""
+    frames = dict(fake_tables.tables(**ONE))
+    for table in ("models", "leakage"):
+        frames[table] = pd.concat([frames[table].assign(task=f"t{i:02}") for i in range(16)], ignore_index=True)
+    found, plotted = drawn("summary", frames)
+    assert found.get_size_inches()[1] <= _style.TALLEST and len(plotted) == 16 * 6
+    assert set(plotted.loc[plotted["drawn"], "defence"]) == {"none", "fft-rehearsal", "rehearsal"}
+    many = {name: pd.concat([frame.assign(task=f"{frame['task'].iloc[0]}-{i}") for i in range(2)]) if name in ("models", "leakage")
+            else frame for name, frame in frames.items()}  # fmt: skip
+    assert len(drawn("summary", many)[1])
+
+
+def test_control_pairs_show_the_sign_and_the_verdict():
+    frames = dict(fake_tables.tables(**ONE))
+    table = frames["leakage"] = frames["leakage"].copy()
+    fair = (
+        table["defence"].isin(["fft", "fft-rehearsal"])
+        & (table["adversary"] == "best")
+        & (table["knowledge"] == "informed")
+    )
+    table.loc[~fair, ["difference_vs_control", "verdict_vs_control"]] = [np.nan, None]
+    table.loc[fair & (table["defence"] == "fft"), ["difference_vs_control", "verdict_vs_control"]] = [0.07, "higher"]
+    table.loc[fair & (table["defence"] != "fft"), ["difference_vs_control", "verdict_vs_control"]] = [-0.08, "lower"]
+    found, plotted = drawn("control-pairs", frames)
+    assert len(plotted) == 2 * 2, "two fair defences in two pairs of worlds that differ"
+    np.testing.assert_allclose(plotted["accuracy"] - plotted["control_accuracy"], plotted["difference"])
+    assert "lowers leakage in 2 and raises it in 2 of 4" in found.get_suptitle().replace("\n", " ")
+    markers = {line.get_marker() for line in found.axes[0].get_lines()}
+    assert {"<", ">", "o"} <= markers
 
 
 def test_leakage_numbers_are_the_tables():
@@ -214,7 +267,7 @@ def test_forms_without_a_second_attribute_has_no_lane_for_it():
     frames = dict(fake_tables.tables(**ONE))
     none = dict.fromkeys(("adv_groups", "rhs_groups", "groups_holds", "smallest_group_cell"))
     frames["bounds"] = frames["bounds"].assign(**none)
-    found, plotted = drawn("forms", frames)
+    found, plotted = laid_out("forms", frames)
     assert set(plotted.loc[plotted["side"] == "evaluation", "name"]) == {"balanced", "corrected", "coupling", "scores"}
     assert not any("intersections" in text.get_text() for text in found.legends[0].get_texts())
 

@@ -8,7 +8,7 @@ import pytest
 
 import fake_tables
 import told
-from drawing import drawn
+from drawing import drawn, laid_out
 from popleak.figures import _select as select
 from popleak.figures import _style, ratios
 from popleak.measures.leakage import n_leaked
@@ -110,11 +110,11 @@ def test_roc_takes_answers_alone():
     assert set(plotted.loc[plotted["adversary"] == "data", "defence"]) == {"none"}
 
 
-def test_attacks_shows_every_row_of_the_main_pair():
+def test_attacks_has_every_row_of_worlds_that_differ():
     frames = fake_tables.tables(**FULL)
     plotted = drawn("attacks", frames)[1]
-    table = frames["leakage"].query("protocol == 'pure' and poison == 0")
-    assert len(plotted) == len(table)
+    table = frames["leakage"].query("ratio_0 != ratio_1 and poison == 0")
+    assert len(plotted) == len(table) > len(table.query("protocol == 'pure'"))
     assert set(plotted["group"]) == {
         "labels", "scores", "best of these", "weights", "pair", "rows", "other shadows", "asked again",
     }  # fmt: skip
@@ -142,7 +142,7 @@ def test_ratios_draws_the_curve_and_marks_the_infinite(columns):
     table.loc[mine, ["accuracy", "n_leaked", "n_leaked_high"]] = [1.0, np.inf, np.inf]
     if columns == "without":
         frames["leakage"] = table.drop(columns=["n_leaked_low", "n_leaked_high"])
-    found, plotted = drawn("ratios", frames)
+    found, plotted = laid_out("ratios", frames)
     undefended = plotted[plotted["defence"] == "none"]
     assert sorted(set(plotted["ratio"])) == [0, 0.3, 0.5, 0.8]
     assert set(undefended["adversary"]) == {"threshold", "kl", "meta", "best", "data"}
@@ -189,5 +189,5 @@ def test_many_worlds_without_intervals_or_errors(name):
     frames = dict(fake_tables.tables(**FULL))
     table = frames["regression"].copy()
     table.loc[:, [column for column in table if column.endswith(("_low", "_high"))]] = np.nan
-    assert len(drawn(name, dict(frames, regression=table))[1])
-    assert len(drawn(name, dict(frames, regression=table.iloc[:0]))[1])
+    assert len(laid_out(name, dict(frames, regression=table))[1])
+    assert len(laid_out(name, dict(frames, regression=table.iloc[:0]))[1])

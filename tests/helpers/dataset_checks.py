@@ -9,7 +9,7 @@ import numpy as np
 from popleak.datasets.base import Records
 
 TABLE = {"path": "t.csv", "label": "y", "positive": 1, "negative": "rest", "attribute": "g", "groups": ["u", "v"]}
-EXAMPLES = {"acs-income": {"format": "parquet"}, "table": TABLE}
+EXAMPLES = {"acs-income": {"format": "parquet"}, "bias-in-bios": {"tables": "extract"}, "table": TABLE}
 REAL = ("acs-income", "adult", "compas", "german", "lsac")
 
 

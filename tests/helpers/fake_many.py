@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 import pandas as pd
 
+import joining
+
 RATIOS = tuple(tenth / 10 for tenth in range(11))
 NOISE = {"kl": 0.09, "meta": 0.06, "weights": 0.07, "data": 0.012}
 ACCESS = {"weights": "weights", "data": "rows"}
@@ -14,8 +16,8 @@ DEFENCES = {"none": 1.0, "fft-rehearsal": 2.2}
 PROXIES = {"delta_eo": 0.5, "|gap|": 0.35, "threshold advantage": 0.85, "shadow accuracy": 0.7}
 
 
-def tables(tasks, models, splits, victims, ratios=RATIOS) -> dict[str, list[pd.DataFrame]]:
-    """Return parts of the tables by name."""
+def tables(tasks, models, splits, victims, ratios=RATIOS) -> dict[str, pd.DataFrame]:
+    """Return the tables by name."""
     out = {name: [] for name in ("estimates", "regression", "confusion")}
     for task in tasks:
         for model in models:
@@ -32,11 +34,10 @@ def tables(tasks, models, splits, victims, ratios=RATIOS) -> dict[str, list[pd.D
                         found = _estimates(
                             cell, ratios, noise * blur * (2.0 if known == "unaware" else 1.0), splits, victims
                         )
-                        out["estimates"].append(found.assign(**cell))
-                        out["regression"].append(_regression(found, ratios).assign(**cell))
-                        out["confusion"].append(_confusion(found, ratios).assign(**cell))
-    out["proxies"] = [_proxies(tasks)]
-    return out
+                        out["estimates"].append(found | cell)
+                        out["regression"].append(_regression(found, ratios) | cell)
+                        out["confusion"].append(_confusion(found, ratios) | cell)
+    return {name: joining.join(parts) for name, parts in out.items()} | {"proxies": _proxies(tasks)}
 
 
 def _knowledge(adversary, defence):
@@ -45,21 +46,22 @@ def _knowledge(adversary, defence):
 
 def _estimates(cell, ratios, noise, splits, victims):
     rng = np.random.default_rng(zlib.crc32(repr(sorted(cell.items())).encode()))
-    index = pd.MultiIndex.from_product([range(splits), ratios, range(victims)], names=["split", "ratio", "model_index"])
-    frame = index.to_frame(index=False)
-    frame["estimate"] = (0.05 + 0.9 * frame["ratio"] + rng.normal(0, noise, len(frame))).clip(0, 1)
     worlds = np.array(ratios)
-    frame["named"] = worlds[np.abs(frame["estimate"].to_numpy()[:, None] - worlds).argmin(axis=1)]
+    found = np.meshgrid(np.arange(splits), worlds, np.arange(victims), indexing="ij")
+    frame = dict(zip(("split", "ratio", "model_index"), (axis.ravel() for axis in found), strict=True))
+    frame["estimate"] = (0.05 + 0.9 * frame["ratio"] + rng.normal(0, noise, found[0].size)).clip(0, 1)
+    frame["named"] = worlds[np.abs(frame["estimate"][:, None] - worlds).argmin(axis=1)]
     return frame
 
 
 def _regression(frame, ratios):
     rows = []
-    for ratio, part in [*frame.groupby("ratio"), (np.nan, frame)]:
+    for ratio in (*ratios, np.nan):
+        part = {name: values[frame["ratio"] == ratio] if ratio == ratio else values for name, values in frame.items()}
         error = part["estimate"] - part["ratio"]
         mse, alone = float((error**2).mean()), ratio == ratio
         row = {
-            "ratio": ratio, "victims": len(part), "splits": part["split"].nunique(), "mae": float(error.abs().mean()),
+            "ratio": ratio, "victims": len(error), "splits": len(np.unique(part["split"])), "mae": float(np.abs(error).mean()),
             "mse": mse, "bias": float(error.mean()), "accuracy": float((part["named"] == part["ratio"]).mean()),
             "n_leaked": ratio * (1 - ratio) / mse if alone and 0 < ratio < 1 else np.nan,
             "mutual_information": np.nan if alone else 1.7,
@@ -68,14 +70,15 @@ def _regression(frame, ratios):
             row |= {f"{name}_low": 0.8 * row[name], f"{name}_high": 1.25 * row[name]}
         row["accuracy_high"] = min(1.0, row["accuracy_high"])
         rows.append(row | {"fano_ceiling": np.nan if alone else 0.62, "chance": 1 / len(ratios)})
-    return pd.DataFrame(rows)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _confusion(frame, ratios):
-    counts = pd.crosstab(frame["ratio"], frame["named"]).reindex(index=list(ratios), columns=list(ratios), fill_value=0)
-    long = counts.stack().rename("victims").reset_index()
-    long["share"] = long["victims"] / long.groupby("ratio")["victims"].transform("sum")
-    return long
+    worlds, size = np.array(ratios), len(ratios)
+    ratio, named = (np.searchsorted(worlds, frame[name]) for name in ("ratio", "named"))
+    counts = np.bincount(ratio * size + named, minlength=size * size)
+    share = counts / np.repeat(counts.reshape(size, size).sum(axis=1), size)
+    return {"ratio": np.repeat(worlds, size), "named": np.tile(worlds, size), "victims": counts, "share": share}
 
 
 def _proxies(tasks):

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 import fake_many
 import fake_sensitivity
+import joining
 from popleak.config import papers
 from popleak.measures import leakage as measures
 from popleak.measures.verdicts import Found, against_chance
@@ -79,18 +80,18 @@ def _rng(*key: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(key).encode()))
 
 
-def _who(splits: int, victims: int) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product([range(splits), (0, 1), range(victims)], names=["split", "world", "model_index"])
-    return index.to_frame(index=False)
+def _who(splits: int, victims: int) -> dict[str, np.ndarray]:
+    found = np.meshgrid(np.arange(splits), np.arange(2), np.arange(victims), indexing="ij")
+    return dict(zip(("split", "world", "model_index"), (axis.ravel() for axis in found), strict=True))
 
 
 def _width(pair: tuple) -> float:
     return abs(pair[2] - pair[1])
 
 
-def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
+def _models(task, model, pair, defence, splits, victims) -> dict:
     frame = _who(splits, victims)
-    rng, n = _rng("models", task, model, pair, defence), len(frame)
+    rng, n = _rng("models", task, model, pair, defence), len(frame["world"])
     shift = _rng("task", task).normal(0, 0.02, 3)
     sign = np.where(frame["world"] == 0, 1, -1)
     frame["gap"] = sign * (GAP.get(defence, 0.04) + shift[0]) * (0.2 + 0.8 * _width(pair)) + rng.normal(0, 0.022, n)
@@ -106,7 +107,7 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
     frame["tpr_g0"], frame["tpr_g1"] = 0.6, 0.6 - frame["delta_eo"]
     frame["fpr_g0"], frame["fpr_g1"] = 0.1, 0.1 + frame["delta_eo"] / 2
     frame["delta_eo_sum"], frame["dp_difference"] = 1.5 * frame["delta_eo"], frame["delta_eo"]
-    frame["role"], frame["status"], frame["seed"] = "victim", "ok", range(n)
+    frame["role"], frame["status"], frame["seed"] = "victim", "ok", np.arange(n)
     frame["ratio"] = np.where(frame["world"] == 0, pair[1], pair[2])
     frame["eo_weight"] = 1.0 if defence.startswith("fft") else 0.0
     frame["eo_vacuous"] = float(defence == "fft" and pair[0] == "pure")
@@ -115,7 +116,7 @@ def _models(task, model, pair, defence, splits, victims) -> pd.DataFrame:
     return frame
 
 
-def _scores(task, model, pair, defence, adversary, knowledge, splits, victims) -> pd.DataFrame:
+def _scores(task, model, pair, defence, adversary, knowledge, splits, victims) -> dict:
     frame = _who(splits, victims)
     rng = _rng("scores", task, model, pair, defence, adversary.replace("best", "meta"), knowledge)
     strength = MORE.get(adversary, ("", (), 1.0))[2] * _width(pair) ** 0.8
@@ -125,20 +126,21 @@ def _scores(task, model, pair, defence, adversary, knowledge, splits, victims) -
     frame["score"] = rng.normal((frame["world"] - 0.5) * strength, 1.0)
     frame["guess"] = (frame["score"] > 0).astype(int)
     if adversary == "accuracy-gap":
-        frame.loc[frame["score"].abs() < 0.3, "guess"] = -1
+        frame["guess"][np.abs(frame["score"]) < 0.3] = -1
     return frame
 
 
-def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
+def _leakage(scores: dict, pair: tuple, access: str) -> dict:
+    splits = len(np.unique(scores["split"]))
     right = np.where(scores["guess"] < 0, 0.5, scores["guess"] == scores["world"])
     n, accuracy = len(right), float(np.mean(right))
     leaked = [measures.n_leaked(w, *pair[1:]) if pair[0] == "ratio" else np.nan for w in (accuracy, 0.0, 1.0)]
     leaked[1:] = [max(0.0, 0.6 * leaked[0]), 1.6 * leaked[0]] if np.isfinite(leaked[0]) else [3.0, leaked[0]]
     half = 2.2 * np.sqrt(max(accuracy * (1 - accuracy), 0.5 / n) / n)
-    one, zero = (scores.loc[scores["world"] == world, "score"].to_numpy() for world in (1, 0))
+    one, zero = (scores["score"][scores["world"] == world] for world in (1, 0))
     auc = float(np.mean(one[:, None] > zero))
     return {
-        "access": access, "victims": n, "splits": scores["split"].nunique(), "accuracy": accuracy, "auc": auc,
+        "access": access, "victims": n, "splits": splits, "accuracy": accuracy, "auc": auc,
         "accuracy_low": max(0.0, accuracy - half), "accuracy_high": min(1.0, accuracy + half),
         "advantage": 2 * accuracy - 1,
         "advantage_low": max(-1.0, 2 * (accuracy - half) - 1), "advantage_high": min(1.0, 2 * (accuracy + half) - 1),
@@ -150,13 +152,13 @@ def _leakage(scores: pd.DataFrame, pair: tuple, access: str) -> dict:
         "abstained": float(np.mean(scores["guess"] < 0)), "diverged": 0, "verdict_vs_control": "cannot tell",
         "verdict_vs_none": "lower", "margin": 0.05, "family": "secondary", "p_equal_vs_control": 0.2, "p_equal_vs_control_holm": 0.6,
         "reason_vs_control": None, "sd_vs_control": 0.5, "between_vs_control": 0.02, "p_equal_vs_none": 1.0, "p_equal_vs_none_holm": 1.0,
-        "reason_vs_none": None, "sd_vs_none": 0.5, "between_vs_none": 0.02, "against_chance": against_chance(Found(accuracy, accuracy - half, accuracy + half, np.nan, n, scores["split"].nunique()), 0.5),
+        "reason_vs_none": None, "sd_vs_none": 0.5, "between_vs_none": 0.02, "against_chance": against_chance(Found(accuracy, accuracy - half, accuracy + half, np.nan, n, splits), 0.5),
     }  # fmt: skip
 
 
-def _bounds(models: pd.DataFrame, pair: tuple) -> pd.DataFrame:
-    frame = models[["split", "world", "model_index", "delta_eo"]].copy()
-    frame["w"], frame["beta"], frame["gap"] = _width(pair), 0.03, models["gap"].abs()
+def _bounds(models: dict, pair: tuple) -> dict:
+    frame = {name: models[name] for name in ("split", "world", "model_index", "delta_eo")}
+    frame["w"], frame["beta"], frame["gap"] = _width(pair), 0.03, np.abs(models["gap"])
     frame["rhs_literal"] = frame["delta_eo"] * frame["w"]
     frame["rhs_corrected"] = frame["rhs_literal"] + 0.05
     frame["adv_balanced"], frame["rhs_balanced"] = 0.7 * frame["rhs_literal"], frame["rhs_literal"]
@@ -186,7 +188,7 @@ def tables(
 
     Copy a table before a change."""
     known = MORE if full else ADVERSARIES
-    out: dict[str, list] = {name: [] for name in schema.TABLES}
+    out: dict[str, list[dict]] = {name: [] for name in ("models", "bounds", "scores", "leakage")}
     for task in tasks:
         for model in models:
             for pair in pairs:
@@ -204,8 +206,8 @@ def tables(
                         "twin_task": None,
                     }
                     found = _models(task, model, pair, defence, splits, victims)
-                    out["models"].append(found.assign(**fixed))
-                    out["bounds"].append(_bounds(found, pair).assign(**fixed))
+                    out["models"].append(found | fixed)
+                    out["bounds"].append(_bounds(found, pair) | fixed)
                     for adversary in (*known, *extra):
                         access, knowledge, _ = known.get(adversary, ("scores", ("unaware", "informed"), 1.0))
                         if adversary in ("data", "pair") and (adversary == "data") != (defence == "none"):
@@ -221,12 +223,13 @@ def tables(
                                     row["family"] = "primary"
                                 elif adversary == "data":
                                     row["family"] = None
-                                out["leakage"].append(pd.DataFrame([row]))
-                                out["scores"].append(judged.assign(**who))
+                                out["leakage"].append(row)
+                                out["scores"].append(judged | who)
                     if full and pair[0] != "equal":
                         for share in SHARES[1:]:
-                            out["models"].append(found.assign(**fixed | {"poison": share}, accuracy=0.5, gap=0.9))
-                            out["bounds"].append(_bounds(found, pair).assign(**fixed | {"poison": share}, gap=0.9))
+                            axes = {"poison": share, "gap": 0.9}
+                            out["models"].append(found | fixed | axes | {"accuracy": 0.5})
+                            out["bounds"].append(_bounds(found, pair) | fixed | axes)
     claims = [
         {"claim": claim, "task": task, "verdict": verdict, "statement": statement,
          "evidence": f"measured on {task}: 0.071",
@@ -235,11 +238,11 @@ def tables(
         for claim, (statement, where, verdicts) in CLAIMS.items()
         for task, verdict in zip(where, verdicts, strict=True) if task in (*tasks, "witness")
     ]  # fmt: skip
-    out["claims"] = [pd.DataFrame(claims)]
-    out |= fake_many.tables(tasks, models, splits, victims)
-    out["placebo"] = [_placebo(pd.concat(out["leakage"], ignore_index=True))]
-    out["sensitivity"] = [fake_sensitivity.table(tasks, models, pairs, victims)]
-    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in out.items()}
+    joined = {name: joining.join(out[name]) for name in ("models", "bounds", "scores")}
+    joined |= {"claims": pd.DataFrame(claims), "leakage": pd.DataFrame(out["leakage"])}
+    joined |= fake_many.tables(tasks, models, splits, victims)
+    joined["placebo"] = _placebo(joined["leakage"])
+    joined["sensitivity"] = fake_sensitivity.table(tasks, models, pairs, victims)
     return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
 
 
@@ -288,7 +291,7 @@ def _weaker(scores, axes):
     """Change verdicts a little by axis, so that a mixed-up cell shows."""
     lean = 12 * axes["poison"] + (axes["repeats"] > 1) - (axes["shadow_model"] == "logistic")
     score = scores["score"] + 0.4 * lean * (scores["world"] - 0.5)
-    return scores.assign(score=score, guess=np.where(scores["guess"] < 0, -1, score > 0)) if lean else scores
+    return scores | {"score": score, "guess": np.where(scores["guess"] < 0, -1, score > 0)} if lean else scores
 
 
 def empty() -> dict[str, pd.DataFrame]:

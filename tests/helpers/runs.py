@@ -22,11 +22,7 @@ def copy(folder: Path) -> Path:
 
 def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = None) -> str:
     """Run Snakemake in a copy, its package first on the path; return stdout and stderr."""
-    environment = os.environ | {
-        "PYTHONPATH": str(folder / "workflow"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "XDG_CACHE_HOME": str(folder / ".cache"),
-    }
+    environment = os.environ | {"PYTHONPATH": str(folder / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("POPLEAK_DATA", None)
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *words],

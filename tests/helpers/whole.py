@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shlex
+from pathlib import Path
+
+import runs
 from popleak.cli import stages
 from popleak.plan.build import Plan
 from popleak.plan.steps import Step
@@ -10,6 +16,7 @@ STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "at
 OPTIONS = {"table": "output", "html": "output"}
 BASE = {"victims": "base-victims", "shadows": "base-shadows"}
 """Of the stage `defend`, whose inputs are named as its outputs are."""
+MACHINE = ("--threads", "--stack", "--device", "--backend")
 
 
 def run(plan: Plan, *tables: str) -> None:
@@ -21,8 +28,21 @@ def run(plan: Plan, *tables: str) -> None:
         make(plan.tables[name])
 
 
+def run_all(plan: Plan, folder: Path) -> None:
+    """Make all tables of a plan, its figures and its report, below `folder`."""
+    with contextlib.chdir(folder):
+        run(plan, *plan.tables)
+        for step in (*plan.figures.values(), plan.report):
+            make(step)
+
+
 def make(step: Step) -> None:
     """Run one step."""
+    assert stages.main(words(step)) == 0, step.id
+
+
+def words(step: Step) -> list[str]:
+    """Return the command of one step, without what a rule adds on the machine: threads, device, stack."""
     words = [step.stage, "--step", step.id, "--settings", step.params, "--code", step.code]
     for name, paths in step.inputs.items():
         option = BASE.get(name, name) if step.stage == "defend" else name
@@ -33,4 +53,28 @@ def make(step: Step) -> None:
         if name == "sha256":
             continue
         words += [f"--{OPTIONS.get(name, name)}", path]
-    assert stages.main(words) == 0, step.id
+    return words
+
+
+def check_rules(plan: Plan, folder: Path, *config: str) -> None:
+    """Raise AssertionError unless Snakemake, in a copy in which nothing is made, would run the command of every step of a plan."""
+    said = runs.snakemake(folder, "--dry-run", "--printshellcmds", "--workflow-profile", "none", "all", *config)
+    lines = re.findall(r"python -m popleak (\w+ --step .*) 2>&1 \| tee ", said)
+    shown = [_options(shlex.split(line)) for line in lines]
+    stages = [step for steps in plan.steps.values() for step in steps.values()]
+    steps = [*stages, *plan.tables.values(), *plan.figures.values(), plan.report]
+    wanted = {step.id: _options(words(step)) for step in steps}
+    assert {found["--step"][0]: found for found in shown} == wanted and len(shown) == len(wanted)
+
+
+def _options(words: list[str]) -> dict[str, list[str]]:
+    """Return the values of each option of a command, but for what the machine decides; that of no name is the stage."""
+    found: dict[str, list[str]] = {"": []}
+    option = ""
+    for word in words:
+        if word.startswith("--"):
+            option = word
+        found.setdefault(option, [])
+        if word != option:
+            found[option].append(word)
+    return {name: values for name, values in found.items() if values and name not in MACHINE}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
@@ -277,6 +278,14 @@ def test_how_many_negatives_bound_the_threshold(fpr, enough):
         least, most = roc._limits(rate, size, 1.0, 0.95)
         assert stats.binom.cdf(least, size, rate) <= 0.025 < stats.binom.cdf(least + 1, size, rate)
         assert stats.binom.sf(most, size, rate) <= 0.025 < stats.binom.sf(most - 1, size, rate)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_holm_is_statsmodels_to_the_last_bit(count):
+    """With equal p values among them, and large ones, which are cut at 1."""
+    p = np.random.default_rng(count).choice([0.0, 0.001, 0.004, 0.01, 0.02, 0.3, 1.0], count)
+    p[::3] = np.random.default_rng(count + 1).random(len(p[::3])) / 50
+    np.testing.assert_array_equal(intervals.holm(p), multipletests(p, method="holm")[1])
 
 
 def test_holm_skips_what_was_not_tested():

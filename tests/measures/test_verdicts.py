@@ -129,7 +129,7 @@ def test_chance():
         assert against_chance(found(0.0, 0.2, **few), 0.5) == against_chance(found(0.8, 1.0, **few), 0.5) == OPEN
     row = {"against_chance": "below", "diverged": 3, "victims": 8}
     assert marks(row) == [
-        "reversed: significantly below chance, so informative",
+        "below chance",
         "3 of 8 victims diverged and answer 0.5 to all",
     ]
     assert marks({"against_chance": "above", "diverged": 0, "victims": 8}) == []

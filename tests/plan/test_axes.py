@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import tiny
+import whole
 from popleak.attacks.base import Game, Query
 from popleak.config import resolve as config
 from popleak.core import plugins
@@ -20,7 +21,7 @@ from popleak.store.populations import draws_of, matching, of_role
 from popleak.store.populations import read as read_models
 from popleak.threat import seen
 from popleak.threat.play import query_of
-from runs import copy, snakemake
+from runs import copy
 
 pytestmark = pytest.mark.dag
 SPLITS, VICTIMS, SHADOWS, ROWS, SHARE = 2, 4, 4, 200, 0.05
@@ -41,11 +42,10 @@ class Ran:
     """The finished run: its folder and its plan."""
 
     def __init__(self, folder) -> None:
-        (folder / "axes.yaml").write_text(yaml.safe_dump(CONFIG))
-        snakemake(folder, "--cores", "2", "all", "--configfile", "axes.yaml")
         self.folder = folder
         raw = config.merge(config.read(tiny.ROOT / "config.yaml"), CONFIG)
         self.plan = plan.build(config.load(raw))
+        whole.run_all(self.plan, folder)
 
     def step(self, stage: str, **wanted) -> plan.Step:
         """Return the one step of a stage whose settings have these values."""
@@ -78,12 +78,18 @@ class Ran:
         return plugins.load("access", access).read(source, role, arm, repeats, votes)
 
     def table(self, name: str) -> pd.DataFrame:
-        return store.read(self.folder / "results" / "axes" / "tables" / f"{name}.parquet").to_pandas()
+        return store.read(self.folder / self.plan.tables[name].outputs["table"]).to_pandas()
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return Ran(copy(tmp_path_factory.mktemp("axes")))
+    return Ran(tmp_path_factory.mktemp("axes"))
+
+
+def test_snakemake_runs_the_same_commands(ran, tmp_path):
+    folder = copy(tmp_path)
+    (folder / "axes.yaml").write_text(yaml.safe_dump(CONFIG))
+    whole.check_rules(ran.plan, folder, "--configfile", "axes.yaml")
 
 
 # Poison.

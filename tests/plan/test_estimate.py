@@ -91,7 +91,7 @@ def test_lines(here):
         for path in step.outputs.values():
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).touch()
-    assert estimate.lines(plan, SPEED, 2)[-1].startswith("all files are there")
+    assert estimate.lines(plan, SPEED, 2)[-1].startswith("all files exist")
 
 
 def test_models_that_are_trained_one_at_a_time_are_named(here, monkeypatch):

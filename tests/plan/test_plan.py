@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import tiny
+from popleak.config import papers
 from popleak.config import resolve as config
 from popleak.config.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
 from popleak.core.errors import PopleakError
@@ -280,6 +281,8 @@ FLIPS = {
     "access": ({"access": ["labels"]}, JUDGED),
     "tasks.shadow_models": (in_task(shadow_models=["logistic"]), {"train", "defend", "query", *FROM_ATTACK}),
     "tasks.poison": (in_task(poison={"shares": [0, 0.1]}), FROM_DRAW),
+    "tasks.population": (in_task(population={"shadows": 4}), FROM_DRAW),
+    "tasks.training": (in_task(training={"epochs": 3}), FROM_TRAIN),
     "tasks.placebo": (
         in_task(placebo=1), {"dataset", "split", "draw", "train", "query", "attack", "tables placebo", "figures leakage", "report"},
     ),
@@ -309,6 +312,8 @@ FLIPS = {
     "engine.device": ({"engine": {"device": "auto"}}, set()),
     "engine.backend": ({"engine": {"backend": "torch"}}, set()),
     "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
+    # judged on what is there, and nothing else: see below
+    "paper": (None, {"tables claims", "report"}),
     "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
     "margin": ({"margin": 0.1}, JUDGED - {"tables scores"}),
 }  # fmt: skip
@@ -345,6 +350,19 @@ def test_flip_label(tmp_path):
         for label in ("one", "two")
     )
     assert parts(rerun(old, new)) == FLIPS["tasks.label"][1] | {"tables placebo"}  # which an own table has
+
+
+def test_flip_paper(tmp_path):
+    """Another claim, or another word of one, judges anew and does nothing else. The same claims in another file are the same."""
+    source = papers.FOLDER / "fair-finetuning.yaml"
+    same, other = tmp_path / "same.yaml", tmp_path / "other.yaml"
+    same.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    other.write_text(source.read_text(encoding="utf-8").replace("share: 0.5", "share: 0.9"), encoding="utf-8")
+    old, copied, new = (
+        plan.build(config.load({**BASE, "paper": paper})) for paper in ("fair-finetuning", str(same), str(other))
+    )
+    assert parts(rerun(old, copied)) == {"report"}  # whose settings name the file
+    assert parts(rerun(old, new)) == FLIPS["paper"][1]
 
 
 def test_flips_touch_only_their_own():

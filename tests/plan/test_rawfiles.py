@@ -14,6 +14,7 @@ from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
 from popleak.report import build as report
 from popleak.report import page as results
+from popleak.stages import publish
 
 pytestmark = pytest.mark.slow
 
@@ -47,12 +48,28 @@ def dataset_step(built: plan.Plan) -> plan.Step:
 # Which data a task has.
 
 
+def test_a_failed_run_names_the_files_to_fetch_and_the_data_folder(tmp_path):
+    built = tiny.build(tasks=[ACS])
+    said = publish.closing(built).splitlines()
+    assert said[0].startswith("popleak: missing")
+    assert (
+        said[-1].startswith("popleak:   <data_dir>/acs_income/2018/csv_pca.zip (data_dir: ")
+        and "POPLEAK_DATA" in said[-1]
+    )
+    old = tmp_path / "results/data/acs-income/2018/csv_pca.zip"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"fetched by an earlier version")
+    built = tiny.build(tasks=[ACS])
+    assert list(built.fetches) == [str(old.relative_to(tmp_path))]
+    assert len(publish.closing(built).splitlines()) == 1, "nothing is left to fetch"
+
+
 @pytest.mark.parametrize("name", ["tables", "ratios"])
 def test_shipped_experiments_can_be_planned_without_any_file(name):
     for words in (("plan",), ("data",)):
         done = tiny.command("popleak", *words, "--configfile", f"workflow/experiments/{name}.yaml")
         assert done.returncode == 0, done.stderr
-        assert "results/data/acs-income/2018/csv_pca.zip" in done.stdout
+        assert "results/data/acs_income/2018/csv_pca.zip" in done.stdout
         assert (
             "\ndata: acs-income-sex: ACS Income 2018, person files of CA, since acs_income_2018_us_100k" in done.stdout
         )
@@ -65,7 +82,7 @@ def test_the_sample_is_taken_where_it_is_and_the_step_says_so(folder):
     assert dataset_step(person).settings.options["format"] == "person"
     assert dataset_step(sample).id != dataset_step(person).id
     assert sample.fetches == {}
-    assert list(person.fetches) == ["results/data/acs-income/2018/csv_pca.zip"]
+    assert list(person.fetches) == ["results/data/acs_income/2018/csv_pca.zip"]
     assert sample.chosen == [
         f"acs-income-sex: ACS Income 2018, 100k sample without RELP, since {SAMPLE} is here; for the person files: format: person"
     ]
@@ -165,7 +182,7 @@ def test_a_figure_that_only_that_task_could_fill_is_left_out_too():
     many = {**TABLE, "worlds": ["pure", {"protocol": "k-ary", "ratios": [0, 0.5, 1]}], "attacks": ["kl"]}
     built = tiny.build(tasks=[many, HERE], figures=["leakage", "regression"])
     assert list(built.figures) == ["leakage"]
-    assert built.absent[1:] == ["figure regression: no task that is left makes the table `estimates`, which it shows"]
+    assert built.absent[1:] == ["figure regression: no remaining task makes the table `estimates`, which it shows"]
     assert json.loads(built.report.params)["figures"] == ["leakage"]
     assert len(built.report.inputs["figures"]) == 1
     with pytest.raises(PopleakError, match="only worlds of protocol k-ary make"):

@@ -12,7 +12,7 @@ import pytest
 
 import fake_tables
 from popleak.core.errors import PopleakError
-from popleak.report import attacks, overview, ratios, readme
+from popleak.report import attacks, findings, overview, ratios, readme
 from popleak.report import page as results
 from popleak.stages import figures as figure
 
@@ -214,11 +214,37 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
     line = readme.findings(committed, "r")[2]
     assert (
         line.startswith("**A small accuracy gap does not mean that nothing leaks.**")
-        and "in 3 settings; in 2 of them" in line
+        and "in 3 of 4 settings; in 2 of them" in line
     )
     assert (
         "above chance (only in pure: 0 vs 1): " in line and "on adult-sex and " in line and "on compas-race (" in line
     )
+
+    # a setting in which models tell nothing apart has no gap to speak of
+    shares = claims.assign(model="mlp", defence="fft-rehearsal", constant=[0.2, 0.5, 0.9, 0.99])
+    shares[[*readme.KEYS, "constant"]].to_csv(tables / "constant.csv", index=False)
+    line = readme.findings(committed, "r")[2]
+    assert "in 2 of 4 settings (not counting 1 in which most models give all records one label); in 2 of them" in line
+
+
+def test_settings_in_which_the_term_never_acts_are_counted_beside_the_others(committed):
+    """All settings of a line add up to what a setting is: tasks, pairs of worlds, defences."""
+    path = committed / "tables" / "leakage.csv"
+    frame = pd.read_csv(path)
+    frame.loc[(frame["defence"] == "fft") & (frame["protocol"] == "pure"), "verdict_vs_control"] = "not applicable"
+    frame.loc[frame["defence"].eq("fft-rehearsal"), "verdict_vs_control"] = "lower"
+    frame.to_csv(path, index=False)
+    line = readme.findings(committed, "r")[1]
+    of, more = map(int, re.search(r"in \d+ of (\d+) settings.*?; in (\d+) more the term never acts", line).groups())
+    assert more == 2 and of + more == 2 * 2 * 2
+
+
+def test_the_shares_of_constant_victims_are_committed(full):
+    shares = findings.constant_shares(full["models"])
+    victims = full["models"].query("role == 'victim' and poison == 0 and protocol != 'equal'")
+    key = (victims["task"].iloc[0], victims["model"].iloc[0], "pure", 0.0, 1.0, "none")
+    mine = victims.query("task == @key[0] and protocol == 'pure' and defence == 'none'")
+    assert shares[key] == (mine["status"] == "constant").mean() and list(shares.index.names) == readme.KEYS
 
 
 def test_settings_that_a_task_replaces_have_a_row():

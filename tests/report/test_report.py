@@ -13,6 +13,7 @@ import fake_tables
 from a_report import EXPERIMENT, FIGURES, SMALL
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
+from popleak.measures import verdicts
 from popleak.report import build as report
 from popleak.report import findings, sensitivity
 from popleak.store.schema import TABLES
@@ -184,15 +185,37 @@ def test_few_cells_below_chance_are_what_chance_gives(many, informative):
     one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
     cells = one.loc[one.index.repeat(108)].reset_index(drop=True).assign(against_chance="cannot tell")
     cells.loc[: many - 1, ["accuracy", "against_chance"]] = (0.2, "below")
-    (said,) = findings._reversed(cells)
+    (said,) = findings._below_chance(cells)
     assert f"in {many} of 108 cells" in said and "by chance alone it would be in about 2.7" in said
     assert ("So the answers are informative" in said) == informative
+    assert all("informative" not in mark for row in cells.to_dict("records") for mark in verdicts.marks(row))
+
+
+def test_cells_below_chance_are_no_evidence_under_a_defence_that_leaves_nothing_to_name():
+    one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
+    cells = one.loc[one.index.repeat(40)].reset_index(drop=True).assign(against_chance="below", accuracy=0.2)
+    (said,) = findings._below_chance(cells.assign(defence="scratch"))
+    assert said.startswith("Below chance under scratch: 40 of 40 cells") and "informative" not in said
+    both = cells.assign(defence=["scratch"] * 39 + ["none"])
+    assert "in 1 of 1 cell " in findings._below_chance(both)[0], "scratch's cells do not swell the count of the others"
+
+
+def test_no_other_sentence_calls_a_cell_informative(tmp_path):
+    """One page once said of one cell both that it is informative and that nothing shows so."""
+    frames = fake_tables.tables(**SMALL)
+    frames["leakage"]["against_chance"] = "cannot tell"
+    frames["leakage"].loc[frames["leakage"].index[0], "against_chance"] = "below"
+    assert "So the answers are informative" not in (text := Page(written(tmp_path, frames)).text)
+    assert not re.findall(r"(?<!evidence that the answers are )informative", text.replace("uninformative", ""))
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path):
     frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
     assert written(tmp_path / "a", frames) == written(tmp_path / "b", frames)
-    assert sorted(path.name for path in (tmp_path / "a" / "out").iterdir()) == ["report.html", "report.sha256"]
+    assert sorted(path.name for path in (tmp_path / "a" / "out").iterdir()) == [
+        "report.bounds.csv", "report.html", "report.leakage.csv", "report.models.csv", "report.sha256", "report.summary.csv",
+        "report.summary.tex", "report.verdicts.csv", "report.verdicts.tex",
+    ]  # fmt: skip
 
 
 def test_escapes_what_a_user_wrote(tmp_path):

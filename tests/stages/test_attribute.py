@@ -64,7 +64,7 @@ def test_a_feature_of_that_name_is_refused():
     from popleak.datasets import synthetic
 
     records = synthetic.draw(options=synthetic.Options(rows=100), seed=1)
-    with pytest.raises(PopleakError, match=r"^dataset own: '.+' is a feature already: leave out attribute_in_features"):
+    with pytest.raises(PopleakError, match=r"^dataset own: '.+' is a feature already: remove attribute_in_features"):
         dataset.with_attribute(records, records.features[0], "own")
 
 

@@ -367,7 +367,7 @@ def test_the_figure_reads_placebos_where_there_are_some():
 
 def crowded(rows, **changes):
     experiment = config.load(tiny.raw(tasks=[{**TASK, "rows": rows, **changes}], population=POPULATION))
-    return sizes.crowded(experiment, config.resolve(experiment)[0], Cells(((900, 300), (600, 200)), True))
+    return sizes.crowded(config.resolve(experiment)[0], Cells(((900, 300), (600, 200)), True))
 
 
 def test_a_draw_that_takes_much_of_a_pool_is_said():
@@ -375,8 +375,7 @@ def test_a_draw_that_takes_much_of_a_pool_is_said():
     assert crowded(80) == ""
     said = crowded(100)
     assert (
-        "where P(a = 1) is 1 a draw takes 50 % of the rows of group group 1 in the victim pool (100 of about 200)"
-        in said
+        "if P(a = 1) is 1, a draw takes 50 % of the rows of group group 1 in the victim pool (100 of about 200)" in said
     )
     assert "lower `rows` to 80, or compare it with placebos (`placebo: 3`)" in said
     assert "with its 2 placebos" in crowded(100, placebo=2)
@@ -384,9 +383,9 @@ def test_a_draw_that_takes_much_of_a_pool_is_said():
 
 def test_label_balanced_draws_are_counted_by_label():
     experiment = config.load(tiny.raw(tasks=[{**TASK, "rows": 60}], population=POPULATION, ratio_mode="label-balanced"))
-    said = sizes.crowded(experiment, config.resolve(experiment)[0], Cells(((950, 250), (550, 250)), True))
+    said = sizes.crowded(config.resolve(experiment)[0], Cells(((950, 250), (550, 250)), True))
     assert said == ""
-    said = sizes.crowded(experiment, config.resolve(experiment)[0], Cells(((750, 450), (750, 50)), True))
+    said = sizes.crowded(config.resolve(experiment)[0], Cells(((750, 450), (750, 50)), True))
     assert "of group group 1 with label 1" in said
 
 
@@ -401,10 +400,27 @@ def test_the_plan_the_check_and_the_report_say_it(tmp_path):
     }
     built = planned(task)
     (line,) = built.notices()
-    assert line.startswith("caution: loans: where P(a = 1) is ")
+    assert line.startswith("caution: loans: if P(a = 1) is ")
     assert built.report.settings.cautions == (line.removeprefix("caution: "),)
-    assert any("look at rows: where P(a = 1)" in said for said in check.run(built.experiment))
+    assert any("look at rows: if P(a = 1)" in said for said in check.run(built.experiment))
     assert planned({**task, "rows": 20}).notices() == []
+
+
+def test_a_table_is_remarked_on_once_and_not_by_each_placebo(tmp_path, capsys):
+    path = own_tables.put(tmp_path, own_tables.people(600))
+    task = {
+        "dataset": "table",
+        "id": "loans",
+        "rows": 20,
+        "query_rows": 20,
+        "placebo": 2,
+        "options": {"path": str(path), **own_tables.LOANS},
+    }
+    steps = planned(task).steps["dataset"].values()
+    assert len(steps) == 3
+    for step in steps:
+        tiny.run_stage(step, tmp_path)
+    assert capsys.readouterr().err.count("separator ','") == 1
 
 
 # The benchmark.

@@ -12,6 +12,7 @@ import pytest
 import tiny
 import told
 from popleak.config import resolve as config
+from popleak.config import twins
 from popleak.core.errors import PopleakError
 from popleak.measures import intervals
 from popleak.store import schema
@@ -180,7 +181,8 @@ def test_made_only_where_a_defence_has_several_settings():
 
 def test_the_figure_needs_the_table():
     with pytest.raises(
-        PopleakError, match="shows the table `sensitivity`, which only two settings of a fine-tuning defence make"
+        PopleakError,
+        match="shows the table `sensitivity`, which exists only with two settings of a fine-tuning defence",
     ):
         tiny.build(figures=["sensitivity"])
     assert "sensitivity" in tiny.build(figures=["sensitivity"], defences=["none", GRID]).figures
@@ -258,7 +260,7 @@ def test_a_twin_is_that_of_all_tasks_that_agree_with_it_and_none_of_two():
 def test_every_natural_task_of_the_shipped_experiment_has_its_twin():
     experiment = config.load(config.read(tiny.ROOT / "workflow" / "experiments" / "sensitivity.yaml"))
     names = ("adult-sex", "compas-race", "acs-income-sex", "lsac-race")
-    assert config.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}
+    assert twins.balanced(config.resolve(experiment)) == {name: f"{name}-balanced" for name in names}
 
 
 def test_what_rehearses_nothing_is_another_kind_to_the_claims():

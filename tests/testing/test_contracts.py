@@ -104,6 +104,59 @@ def test_a_model_of_images():
         Pictures().architecture(7, Pictures.Settings())
 
 
+class Blocks(Model):
+    """Convolution nets by their channels, and nothing more."""
+
+    name, summary, classes = "blocks", "blocks of convolution and pooling", None
+
+    def shape(self, n_features, settings):
+        return (1, 12, n_features // 12)
+
+    def channels(self, n_features, settings):
+        return (3, 2)
+
+
+class Average(Blocks):
+    """Tells channels, and pools otherwise."""
+
+    channels = Blocks.channels
+
+    def build(self, n_features, settings, classes=2):
+        from torch import nn
+
+        module = super().build(n_features, settings, classes)
+        module[2] = nn.AvgPool2d(2)
+        return module
+
+
+class Zero(Blocks):
+    """Tells channels, and starts elsewhere."""
+
+    channels = Blocks.channels
+
+    def build(self, n_features, settings, classes=2):
+        from torch import nn
+
+        module = super().build(n_features, settings, classes)
+        nn.init.zeros_(module[0].weight)
+        return module
+
+
+class Flat(Blocks):
+    def shape(self, n_features, settings):
+        return None
+
+
+def test_a_model_of_channels():
+    contracts.check_model(Blocks(), features=144)
+    with pytest.raises(AssertionError, match="`build` does not make the net that `channels` and `shape` tell of"):
+        contracts.check_gradient(Average(), Average.Settings(), 144)
+    with pytest.raises(AssertionError, match="`build` has initial weights of its own: then leave out `channels`"):
+        contracts.check_gradient(Zero(), Zero.Settings(), 144)
+    with pytest.raises(PopleakError, match=r"model blocks: `channels` are of images: let `shape` return"):
+        Flat().architecture(144, Flat.Settings())
+
+
 def test_classes_that_a_model_does_not_tell_apart_are_refused():
     with pytest.raises(PopleakError, match="model smooth-two: it tells 2 classes apart, and the label has 4: choose"):
         Two().architecture(7, Two.Settings(), 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ import census
 import common
 import experiment
 import growth
+import images
 import report
 import startup
 import storage
@@ -269,7 +271,10 @@ def test_a_page_without_markers_is_refused(tables, tmp_path):
 def test_block_of_the_page_is_the_committed_one():
     text = (tiny.ROOT / report.PAGE).read_text(encoding="utf-8")
     inside = text.split(report.BEGIN)[1].split(report.END)[0].strip()
-    assert inside == (tiny.ROOT / report.FOLDER / "block.md").read_text(encoding="utf-8").strip()
+    kept = (tiny.ROOT / report.FOLDER / "block.md").read_text(encoding="utf-8").strip()
+    pictures = re.findall(r"\]\((\w+\.png)\)", kept)
+    assert len(pictures) == 2 and all((tiny.ROOT / report.FOLDER / name).is_file() for name in pictures)
+    assert inside == re.sub(r"\]\((\w+\.png)\)", r"](results/benchmarks/\1)", kept)
 
 
 def test_census(call, tmp_path):
@@ -302,3 +307,24 @@ def test_startup_has_a_line_for_each_start(call, capfd, monkeypatch):
     lines = out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["Python", "loops kept", "loops compiled"]
     assert all(line.endswith("CPU s") for line in lines)
+
+
+def test_images(call, tmp_path, monkeypatch):
+    """All ways train the same convolution nets, and the table says what each costs."""
+    task = images.Task(images.ConvNet((2, 6, 5), (3, 2)), 40, 16)
+    monkeypatch.setattr(images, "TASKS", (task,))
+    monkeypatch.setattr(images, "MODELS", dict.fromkeys(images.WAYS, 2))
+    path = tmp_path / "images.csv"
+    call(images, "--repeats", 1, "--epochs", 2, "--output", path)
+    frame = pd.read_csv(path).set_index("way")
+    assert tuple(frame.index) == images.present()
+    assert frame["difference_double"].max() < 1e-12 and frame["difference_single"].max() < 1e-5
+    assert (frame[["cpu_ms", "wall_ms", "first_round_cpu_seconds", "gflops"]] > 0).all(axis=None)
+    # 2 for each multiply-add of a row: one layer of 18 x 3 weights at 30 places, one of 27 x 2 at 6, one of 2 weights
+    assert task.flop() == 2 * 40 * (2 * 54 * 30 + 3 * 54 * 6 + 3 * 2)
+
+
+def test_the_page_of_the_images_is_of_the_committed_table():
+    text = (tiny.ROOT / images.PAGE).read_text(encoding="utf-8")
+    inside = text.split(images.BEGIN)[1].split(images.END)[0].strip()
+    assert inside == images.block(pd.read_csv(tiny.ROOT / images.OUTPUT, keep_default_na=False)).strip()

@@ -163,7 +163,7 @@ def test_real_data_can_be_planned_from_a_clean_clone(fresh, name):
     words = ("--cores", "1", "--configfile", f"workflow/experiments/{name}.yaml")
     assert dry(fresh, *words)["fetch"] == 5
     said = snakemake(fresh, "--dry-run", "--workflow-profile", "none", *words)
-    assert "output: results/data/acs-income/2018/csv_pca.zip\n" in said
+    assert "output: results/data/acs_income/2018/csv_pca.zip\n" in said
 
 
 # The run.
@@ -196,9 +196,10 @@ def test_snakemakes_own_report_holds_every_figure_and_table(finished, tmp_path):
             (labels, caption) = re.search(
                 rf'"labels": (\{{"{kind}": "{name}"[^}}]*\}}), "size": "[^"]*", "caption": "((?:[^"\\]|\\.)*)"', page
             ).groups()
-            assert '"format"' in labels
+            assert labels.endswith(('"PNG"}', '"Parquet"}'))
             expected = plugins.load("figures", name).summary if kind == "figure" else f"Public table {name}"
             assert expected.lower() in html.unescape(caption).lower() and "system-message" not in caption
+    assert '"labels": {"table": "summary", "format": "tex"}' in page
     for category in ("Figures", "Tables", "Report"):
         assert f'"{category}"' in page
 

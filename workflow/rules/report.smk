@@ -1,4 +1,4 @@
-# public tables, figures and data cards -> one page that opens offline, and its digest
+# public tables, figures and data cards -> one page that opens offline, its tables as files for a paper, and their digests
 rule report:
     input:
         unpack(inputs("report")),
@@ -10,6 +10,16 @@ rule report:
             labels={"page": "report", "format": "HTML"},
         ),
         sha256=STORE + "/report/{id}.sha256",
+        paper=[
+            report(
+                STORE + "/report/{id}." + file,
+                caption="../report/paper.rst",
+                category="Tables",
+                subcategory=file.split(".")[0],
+                labels={"table": file.split(".")[0], "format": file.split(".")[1]},
+            )
+            for file in PAPER
+        ],
     log:
         LOGS + "/report/{id}.log",
     threads: 1

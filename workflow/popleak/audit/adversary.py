@@ -14,13 +14,13 @@ from ..core import plugins
 from ..core.errors import PopleakError
 
 UNKNOWN_GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=0, mode="natural", model="")
-"""What is assumed where nothing is said of the worlds: one group against the other."""
+"""The default worlds: one group against the other."""
 
 
 def list_attacks() -> dict[str, str]:
     """Return the names of all attacks, each with its one-line summary.
 
-    Plugins of other installed packages (entry point group `popleak.attacks`) are among them.
+    Plugins of other installed packages (entry point group `popleak.attacks`) are included.
     """
     return {name: plugins.load("attacks", name).summary for name in plugins.names("attacks")}
 
@@ -65,15 +65,16 @@ class Adversary:
     ) -> Judge:
         """Return a judge fitted to the answers of shadow models; it never sees a victim.
 
-        shadows_0, shadows_1: (S0, m) and (S1, m) answers of shadow models trained in world 0 and in world 1 to the same m query
-        points: scores P(y = 1 | x) in [0, 1], or hard labels 0 and 1. An attack that sees labels alone (`plugin.access`) takes a
-        score of at least 0.5 for the label 1. Of C > 2 classes (S0, m, C) and (S1, m, C): P(y | x), or one-hot labels, of which the label is
-        the largest. y, a, origin: (m,) label, group and world of origin of the query points; an attack needs
-        those in `plugin.reads`. game: what is known of the worlds; only attacks that say so in their docstring use it.
+                shadows_0, shadows_1: (S0, m) and (S1, m) answers of shadow models trained in world 0 and in world 1 to the
+        same m query points: scores P(y = 1 | x) in [0, 1], or hard labels 0 and 1. An attack that sees labels only
+        (`plugin.access`) reads a score of at least 0.5 as label 1. For C > 2 classes: (S0, m, C) and (S1, m, C), P(y
+        | x) or one-hot labels; the label is the class with the largest value. y, a, origin: (m,) label, group and
+        world of origin of the query points; an attack needs those listed in `plugin.reads`. game: what is known of
+        the worlds; only attacks whose docstring says so use it.
 
-        Of the judge, `score(outputs)` is the evidence for world 1 in ONE victim's answers (m,) or (m, C), 0 being the threshold, and
-        `guess(score)` the world, 0 or 1, or -1 where the attack abstains.
-        Raises PopleakError where the attack needs what is not given, ValueError for arrays that do not fit.
+        The judge's `score(outputs)` is the evidence for world 1 in ONE victim's answers (m,) or (m, C), with
+        threshold 0. `guess(score)` is the world, 0 or 1, or -1 if the attack abstains. Raises PopleakError if
+        something that the attack needs is missing, and ValueError if the shapes of arrays do not match.
         """
         given = {"y": y, "a": a, "origin": origin}
         shadows = [np.asarray(one) for one in (shadows_0, shadows_1)]
@@ -88,7 +89,8 @@ class Adversary:
         return Answering(judge, self.plugin, shadows[0].shape[1:])
 
     def _check(self, shadows: Sequence[np.ndarray], given: Mapping[str, np.ndarray | None]) -> int:
-        """Return how many classes the answers of both worlds' shadows have; raise as `calibrate` says unless the attack can learn from them."""
+        """Return the number of classes in the answers of both worlds' shadows. Raises as `calibrate` if the attack
+        cannot learn from them."""
         lacking = [name for name in self.plugin.reads if given[name] is None]
         if lacking:
             raise PopleakError(
@@ -109,7 +111,7 @@ class Adversary:
 
 
 class Answering(TransductiveJudge):
-    """A judge that checks what it is given, and reads scores as labels where the attack sees labels alone."""
+    """A judge that checks its input, and reads scores as labels if the attack sees labels only."""
 
     def __init__(self, judge: Judge, attack: Attack, shape: tuple[int, ...]) -> None:
         self.judge, self.attack = judge, attack
@@ -133,8 +135,8 @@ class Answering(TransductiveJudge):
     def _checked(self, outputs: np.ndarray, before: int) -> np.ndarray:
         """Return the answers as the attack sees them; before: dimensions before those of one model."""
         outputs = np.asarray(outputs)
-        own = outputs.shape[before:]
-        if outputs.ndim <= before or (self.shape is not None and own != self.shape):
+        shape_of_one = outputs.shape[before:]
+        if outputs.ndim <= before or (self.shape is not None and shape_of_one != self.shape):
             shape = ", ".join([*(["V"] * before), *map(str, self.shape or ("m",))])
             raise ValueError(f"outputs must be ({shape}{'' if ', ' in shape else ','}), not {outputs.shape}")
         seen: np.ndarray = _seen(outputs, self.access) if before else _seen(outputs[None], self.access)[0]
@@ -147,16 +149,16 @@ def accesses(attack: Attack) -> tuple[Any, Any]:
 
 
 def _column(name: str, values: np.ndarray | None, width: int, classes: int = 2) -> np.ndarray:
-    """Return a field of the query set (m,) int8; zeros where it is unknown and nobody reads it."""
+    """Return a field of the query set (m,) int8; zeros if it is unknown and not needed."""
     if values is None:
         return np.zeros(width, dtype=np.int8)
-    found = np.asarray(values)
-    if found.shape != (width,):
-        raise ValueError(f"{name} must be ({width},), one for each query point, not {found.shape}")
+    array = np.asarray(values)
+    if array.shape != (width,):
+        raise ValueError(f"{name} must be ({width},), one for each query point, not {array.shape}")
     allowed = (-1, 0, 1) if name == "origin" else range(classes) if name == "y" else (0, 1)
-    if not np.isin(found, list(allowed)).all():
+    if not np.isin(array, list(allowed)).all():
         raise ValueError(f"{name} must hold {' and '.join(map(str, allowed))} only")
-    return found.astype(np.int8)
+    return array.astype(np.int8)
 
 
 def _seen(outputs: np.ndarray, access: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""What models answered and what is known of the query points, as tables: one row a model, and one row a query point.
+"""Tables of models' answers (one row for each model) and of query points (one row for each point).
 
-The columns are in docs/own-models.md. Everything that is wrong in a table is refused here, in one line, before anybody judges.
+The columns are in docs/own-models.md. Every error in a table is reported here, in one line, before anything is
+judged.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ KEYS = ("role", "world", "split", "model", "defence", "status")
 POINT_KEYS = ("point", "split", "y", "a", "origin")
 STATUS = ("ok", "diverged")
 UNKNOWN = -1
-"""World of a victim whose world is not told."""
+"""World of a victim whose world is unknown."""
 
 
 class Models(NamedTuple):
-    """Models that answered, n of them: role, model (its id) and defence are words, world is 0, 1 or UNKNOWN, number the model's
-    within role, split and world, the same under every defence; scores (n, q) in the order of `points`, NaN only where it diverged."""
+    """Models that answered, n of them: role, model (its id) and defence are words, world is 0, 1 or UNKNOWN, number
+    the model's within role, split and world, the same under every defence; scores (n, q) in the order of `points`,
+    NaN only for models that diverged."""
 
     role: np.ndarray
     world: np.ndarray
@@ -40,16 +42,16 @@ class Models(NamedTuple):
 
     def of(self, role: str, defence: str | None = None) -> np.ndarray:
         """Return the positions of one role's models, under one defence or all."""
-        there = self.role == role
-        return np.flatnonzero(there if defence is None else there & (self.defence == defence))
+        of_role = self.role == role
+        return np.flatnonzero(of_role if defence is None else of_role & (self.defence == defence))
 
     def defences(self, role: str) -> tuple[str, ...]:
         """Return the defences of one role's models, `none` first."""
-        found = dict.fromkeys(self.defence[self.of(role)].tolist())
-        return tuple(sorted(found, key=lambda name: name != NONE))
+        names = dict.fromkeys(self.defence[self.of(role)].tolist())
+        return tuple(sorted(names, key=lambda name: name != NONE))
 
     def access(self, role: str) -> str:
-        """Return what the answers of one role are: labels, if there are some and all are 0 or 1, else scores."""
+        """Return the kind of answers of one role: labels if there are some and all are 0 or 1, else scores."""
         scores = self.scores[self.of(role)]
         given = scores[~np.isnan(scores)]
         return "labels" if len(given) and np.isin(given, (0.0, 1.0)).all() else "scores"
@@ -60,7 +62,7 @@ class Models(NamedTuple):
 
 
 def models_of(table: Table) -> Models:
-    """Return the models in a table of answers. Raises PopleakError for the first thing that is wrong in it."""
+    """Return the models in a table of answers. Raises PopleakError for the first error in it."""
     for name in ("role", "world"):
         if name not in table.columns:
             raise PopleakError(
@@ -83,12 +85,13 @@ def models_of(table: Table) -> Models:
         raise PopleakError(f"{table.name}: has no query points: every column except {', '.join(KEYS)} is one")
     diverged = status == "diverged"
     scores = _scores(table, points, diverged)
-    found = Models(role, world, split, model, np.zeros(table.rows, dtype=np.int64), defence, diverged, scores, points)
-    return numbered(found, table)
+    models = Models(role, world, split, model, np.zeros(table.rows, dtype=np.int64), defence, diverged, scores, points)
+    return numbered(models, table)
 
 
 def numbered(models: Models, table: Table) -> Models:
-    """Return the models with their numbers; an id under several defences is one draw, in one split and world."""
+    """Return the models with their numbers. An id that appears under several defences is one draw, in one split and
+    world."""
     number, seen = np.zeros(len(models.role), dtype=np.int64), {}
     count: Counter[tuple] = Counter()
     for i, (role, model, split, world) in enumerate(
@@ -107,15 +110,16 @@ def numbered(models: Models, table: Table) -> Models:
 
 
 def check_played(models: Models, name: str) -> None:
-    """Raise PopleakError unless every split's victims come from both worlds in equal number, and shadows, where there are some, from both.
+    """Raise PopleakError unless every split has equally many victims of both worlds and, if it has shadows, shadows
+    of both.
 
-    An adversary who always names one world is right for one half only where the worlds are equally many.
+    Only with equal numbers is an adversary who always names the same world right for exactly one half.
     """
     for defence in models.defences("victim"):
         victims = models.of("victim", defence)
         for split in models.splits:
-            mine = victims[models.split[victims] == split]
-            counts = [int((models.world[mine] == world).sum()) for world in (0, 1)]
+            in_split = victims[models.split[victims] == split]
+            counts = [int((models.world[in_split] == world).sum()) for world in (0, 1)]
             if counts[0] != counts[1]:
                 raise PopleakError(
                     f"{name}: split {split}, defence {defence!r}: {counts[0]} victims of world 0 and {counts[1]} of world 1: give equally many, "
@@ -135,8 +139,8 @@ def check_played(models: Models, name: str) -> None:
 def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], tuple[str, ...]]:
     """Return the query set of each split, and which of y, a and origin are known of it.
 
-    table: one row a query point, or one a split and query point. None: nothing is known. Raises PopleakError for what is wrong in it, and for
-    points that are not those that the models were asked.
+    table: one row for each query point, or for each split and query point; None if nothing is known. Raises
+    PopleakError for errors in it, and if its points differ from those that the models were asked.
     """
     if table is None:
         return dict.fromkeys(models.splits, _blank(len(models.points))), ()
@@ -145,7 +149,7 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
     if "origin" in known:
         column["origin"] = whole(table, "origin", (-1, 0, 1), empty=-1)
     split = whole(table, "split", None) if "split" in table.columns else None
-    found = {}
+    sets = {}
     for number in models.splits:
         rows = np.arange(table.rows) if split is None else np.flatnonzero(split == number)
         rows = rows[_order(table, rows, models.points, None if split is None else number)]
@@ -154,8 +158,8 @@ def points_of(table: Table | None, models: Models) -> tuple[dict[int, Points], t
             raise PopleakError(
                 f"{table.name}: split {number}: the query points must come from both worlds: origin 0 and origin 1"
             )
-        found[number] = _blank(len(rows))._replace(**fields)
-    return found, known
+        sets[number] = _blank(len(rows))._replace(**fields)
+    return sets, known
 
 
 def _blank(width: int) -> Points:
@@ -165,7 +169,8 @@ def _blank(width: int) -> Points:
 
 
 def _known(table: Table) -> tuple[str, ...]:
-    """Return which of y, a and origin a table of query points says. Raises PopleakError if it says none, or something else."""
+    """Return which of y, a and origin a table of query points has. Raises PopleakError if it has none of them, or
+    another column."""
     odd = [name for name in table.columns if name not in POINT_KEYS]
     if odd:
         raise PopleakError(
@@ -178,7 +183,7 @@ def _known(table: Table) -> tuple[str, ...]:
 
 
 def _order(table: Table, rows: np.ndarray, points: tuple[str, ...], split: int | None) -> np.ndarray:
-    """Return where among `rows` each query point is."""
+    """Return the position of each query point among `rows`."""
     where = "" if split is None else f" of split {split}"
     if len(rows) != len(points):
         raise PopleakError(
@@ -201,30 +206,30 @@ def _order(table: Table, rows: np.ndarray, points: tuple[str, ...], split: int |
 
 
 def _words(table: Table, name: str, allowed: tuple[str, ...] | None, default: str | None) -> np.ndarray:
-    """Return a column of words (n,); `default` where there is none, or no such column."""
+    """Return a column of words (n,), with `default` for empty cells or a missing column."""
     if name not in table.columns:
         return np.full(table.rows, default, dtype=object)
-    found = words(table.columns[name])
-    for i, value in enumerate(found.tolist()):
+    column = words(table.columns[name])
+    for i, value in enumerate(column.tolist()):
         if value is None and default is not None:
-            found[i] = default
+            column[i] = default
         elif value is None or (allowed and value not in allowed):
             told = "empty" if value is None else repr(value)
             raise PopleakError(f"{table.place(i, name)}: {told}: give {' or '.join(allowed or ('a name',))}")
-    return found
+    return column
 
 
 def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
-    """Return the models' ids (n,): those given, or the number of the row."""
+    """Return the models' ids (n,): as given, or the row numbers."""
     if "model" not in table.columns:
         if len(set(defence.tolist())) > 1:
             raise PopleakError(
                 f"{table.name}: has several defences and no column 'model': give the models of one draw the same id"
             )
         return np.array([f"row {i + table.first}" for i in range(table.rows)], dtype=object)
-    found = words(table.columns["model"])
+    ids = words(table.columns["model"])
     seen: dict[tuple[str, str, str], int] = {}
-    for i, key in enumerate(zip(role.tolist(), defence.tolist(), found.tolist(), strict=True)):
+    for i, key in enumerate(zip(role.tolist(), defence.tolist(), ids.tolist(), strict=True)):
         if key[2] is None:
             raise PopleakError(f"{table.place(i, 'model')}: empty: give every model an id, or leave the column out")
         if key in seen:
@@ -233,7 +238,7 @@ def _ids(table: Table, role: np.ndarray, defence: np.ndarray) -> np.ndarray:
                 f"{table.place(i, 'model')}: {key[2]!r} is in {before} already: give one row for each model and defence"
             )
         seen[key] = i
-    return found
+    return ids
 
 
 def _scores(table: Table, points: tuple[str, ...], diverged: np.ndarray) -> np.ndarray:
@@ -253,16 +258,16 @@ def _scores(table: Table, points: tuple[str, ...], diverged: np.ndarray) -> np.n
 
 
 def _numbers(table: Table, name: str) -> np.ndarray:
-    """Return a column (n,) of numbers, NaN where there is none."""
+    """Return a column (n,) of numbers, NaN for empty cells."""
     values = table.columns[name]
     if values.dtype != object:
         return values
-    found = np.full(len(values), np.nan)
+    numbers = np.full(len(values), np.nan)
     for i in np.flatnonzero(~missing(values)).tolist():
         try:
-            found[i] = float(values[i])
+            numbers[i] = float(values[i])
         except (TypeError, ValueError, OverflowError):
             raise PopleakError(
                 f"{table.place(i, name)}: {values[i]!r} is not a number: columns other than {', '.join(KEYS)} are query points"
             ) from None
-    return found
+    return numbers

@@ -1,4 +1,4 @@
-"""What is known of the game that models are judged in: its worlds, and what the tables call things."""
+"""What is known of the game in which models are judged: its worlds, and the names used in the tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class GameFacts(Settings):
-    """One pair of worlds, and what the public tables say of it. What nobody knows of models of a stranger has no value."""
+    """One pair of worlds, with the facts that the public tables need. Facts unknown for models trained elsewhere have
+    no value."""
 
     task: str = "answers"
     model: str = "model"
@@ -40,28 +41,28 @@ class GameFacts(Settings):
     mode: str = "natural"
     label_rate: float | None = None
     controls: dict[str, str] = Field(default_factory=dict)
-    """By defence its control: the same without the term that is tested."""
+    """The control of each defence: the same without the term that is tested."""
     searched: tuple[str, ...] = ()
     """Defences whose lambda was searched for each model."""
     margin: float = Field(default=MARGIN, gt=0, lt=1)
     """Smallest difference in accuracy that counts as material."""
     data: Data | None = None
-    """What the table `leakage` says of the task's data."""
+    """Facts on the task's data for the table `leakage`."""
     access: str | None = None
-    """What victims show, labels or scores; None: as their answers are."""
+    """What victims reveal, labels or scores; None: derived from their answers."""
     shadows: tuple[str, ...] | None = None
-    """Defences of the shadows that were handed out; None: those of the answers at hand."""
+    """Defences of the shadows that were handed out; None: those in the table of answers."""
     seed: int | None = None
-    """The experiment's seed, in a key alone."""
+    """The experiment's seed; only in a key."""
     seed_key: str | None = None
 
 
 SECRET = {"seed", "seed_key"}
-"""What only the key may say: who knows the seed may find out which id is which model."""
+"""Fields that only the key may hold: with the seed, one could find out which id is which model."""
 
 
 def of_file(table: Table) -> GameFacts | None:
-    """Return what a file of `popleak pack` says of its game; None for any other."""
+    """Return the game described in a file of `popleak pack`; None for any other file."""
     told = table.facts.get(FACTS) if isinstance(table.facts, Mapping) else None
     if told is None:
         return None
@@ -74,7 +75,7 @@ def of_file(table: Table) -> GameFacts | None:
 def of_options(
     task: str, *, ratios: Sequence[float] | None, controls: Mapping[str, str] | None, margin: float | None
 ) -> GameFacts:
-    """Return the game of a stranger's models. Raises PopleakError for ratios that are none."""
+    """Return the game of models trained elsewhere. Raises PopleakError for invalid ratios or controls."""
     if controls is not None and not isinstance(controls, Mapping):
         raise PopleakError(f"controls: give by defence the one that it is compared with, not {controls!r}")
     told: dict[str, Any] = {"task": task, "controls": dict(controls or {})}

@@ -1,4 +1,4 @@
-"""A stranger's guesses about packed models, and the key that they are graded by."""
+"""A stranger's guesses about packed models, and the key that grades them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ GUESS_COLUMNS = ("model", "guess", "score")
 
 
 class Key(NamedTuple):
-    """Which world each victim is from: arrays (n,), as in `answers.Models`; facts: the game, with what only the owner may know."""
+    """The world of each victim: arrays (n,), as in `answers.Models`; facts: the game, including what only the owner
+    may know."""
 
     model: np.ndarray
     defence: np.ndarray
@@ -72,7 +73,7 @@ def unlocked(models: Models, key: Key, name: str) -> Models:
         )
     world, number, model = models.world.copy(), models.number.copy(), models.model.copy()
     world[victims], number[victims] = key.world[mine], key.number[mine]
-    # the same draw has one name again under every defence
+    # the same draw has the same name under every defence
     model[victims] = [
         f"{s} {w} {i}" for s, w, i in zip(key.split[mine], key.world[mine], key.number[mine], strict=True)
     ]
@@ -83,7 +84,8 @@ def unlocked(models: Models, key: Key, name: str) -> Models:
 
 
 class Guesses(NamedTuple):
-    """Guesses in the order of the key: guess (n,) 0, 1 or -1, score (n,), higher = more like world 1; name: the stranger's."""
+    """Guesses in the order of the key: guess (n,) 0, 1 or -1; score (n,), higher means more like world 1; name: of
+    the stranger."""
 
     name: str
     guess: np.ndarray
@@ -91,9 +93,10 @@ class Guesses(NamedTuple):
 
 
 def guesses_of(table: Table, key: Key, name: str) -> Guesses:
-    """Return one stranger's guesses. Without a score, a guess stands in for it: 1 for world 1, -1 for world 0, 0 where she abstains.
+    """Return one stranger's guesses. Without scores, the guess is the score: 1 for world 1, -1 for world 0, 0 for an
+    abstention.
 
-    Raises PopleakError unless there is one guess for every victim of the key.
+        Raises PopleakError unless there is one guess for every victim of the key.
     """
     for column in GUESS_COLUMNS[:2]:
         if column not in table.columns:
@@ -106,42 +109,43 @@ def guesses_of(table: Table, key: Key, name: str) -> Guesses:
             f"{table.name}: unknown column {odd[0]!r}: guesses have the columns model, guess and, if you like, score"
         )
     place = {one: i for i, one in enumerate(key.model.tolist())}
-    at = np.full(len(place), -1)
+    position = np.full(len(place), -1)
     for i, one in enumerate(words(table.columns["model"]).tolist()):
         if one not in place:
             raise PopleakError(
                 f"{table.place(i, 'model')}: {one!r} is not a victim in the key: use the ids from the packed answers"
             )
-        if at[place[one]] >= 0:
+        if position[place[one]] >= 0:
             raise PopleakError(f"{table.place(i, 'model')}: {one!r} has a guess already: give one row for each victim")
-        at[place[one]] = i
-    lost = np.flatnonzero(at < 0)
+        position[place[one]] = i
+    lost = np.flatnonzero(position < 0)
     if len(lost):
         raise PopleakError(
-            f"{table.name}: {len(lost)} of {len(at)} victims have no guess, {key.model[lost[0]]!r} is the first: guess -1 to abstain"
+            f"{table.name}: {len(lost)} of {len(position)} victims have no guess, {key.model[lost[0]]!r} is the first: guess -1 to abstain"
         )
-    guess = whole(table, "guess", (-1, 0, 1))[at]
+    guess = whole(table, "guess", (-1, 0, 1))[position]
     score = np.where(guess < 0, 0.0, 2.0 * guess - 1.0)
     if "score" in table.columns and not missing(table.columns["score"]).all():
-        score = _scores(table)[at]
+        score = _scores(table)[position]
     return Guesses(name, guess, score)
 
 
 def _scores(table: Table) -> np.ndarray:
     values = table.columns["score"]
-    found = np.full(len(values), np.nan)
+    numbers = np.full(len(values), np.nan)
     for i, value in enumerate(values.tolist()):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
-            found[i] = float(value)
-        if not np.isfinite(found[i]):
+            numbers[i] = float(value)
+        if not np.isfinite(numbers[i]):
             raise PopleakError(
                 f"{table.place(i, 'score')}: {value!r}: give a finite number for every victim, higher for world 1, or no scores"
             )
-    return found
+    return numbers
 
 
 def parts_of(guesses: Guesses, key: Key, shadows: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the guesses as parts of the table `scores`. shadows: the defences of the shadows that the stranger was given."""
+    """Return the guesses as parts of the table `scores`. shadows: the defences of the shadows that the stranger
+    received."""
     facts = key.facts
     common = {
         "task": facts.task, "model": facts.model, "adversary": guesses.name, "access": facts.access or "scores",
@@ -150,13 +154,13 @@ def parts_of(guesses: Guesses, key: Key, shadows: Sequence[str]) -> list[dict[st
     }  # fmt: skip
     parts = []
     for defence in dict.fromkeys(key.defence.tolist()):
-        mine = np.flatnonzero(key.defence == defence)
+        chosen = np.flatnonzero(key.defence == defence)
         informed = defence == NONE or defence in shadows
         parts.append(
             {
                 **common, "defence": defence, "knowledge": "informed" if informed else "unaware",
-                "split": key.split[mine], "world": key.world[mine], "model_index": key.number[mine],
-                "score": guesses.score[mine], "guess": guesses.guess[mine],
+                "split": key.split[chosen], "world": key.world[chosen], "model_index": key.number[chosen],
+                "score": guesses.score[chosen], "guess": guesses.guess[chosen],
             }
         )  # fmt: skip
     return parts

@@ -1,4 +1,4 @@
-"""The front door: answers of anybody's models in, verdicts of all our adversaries out, with intervals; nothing is trained."""
+"""Judge models by their answers: the verdicts of all attacks, with intervals. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .tabular import Source
 
 UNMEASURED = ("eo_weight", "eo_vacuous")
-"""What no table of answers says of a defence's training."""
+"""Facts on a defence's training that no table of answers holds."""
 ONE_SPLIT = "all models belong to one pool split: intervals are about that split only, and there is no verdict (docs/statistics.md)"
 
 
@@ -46,17 +46,20 @@ def judge(
 ) -> Judgement:
     """Judge models by their answers: which of two worlds was each trained in?
 
-    answers: one row a model (path of a .csv or .parquet, a DataFrame, or a mapping of arrays): `role` (victim, shadow), `world` (0, 1), `split` (a
-    whole number), if you like `model` (its id), `defence` and `status` (ok, diverged); every other column is a query point and holds scores
-    P(y = 1 | x) in [0, 1], or labels. points: one row a query point: `y`, `a`, `origin` (the world whose distribution it was drawn from), if
-    you like `point` (the column's name) and `split`. attacks: names, `attack(...)`s or mappings (name, id, settings); by default all that these
-    answers allow. ratios: P(a = 1) in world 0 and 1, for `n_leaked`. controls: by defence the one that it is compared with, beside
-    `none`. margin: smallest difference in accuracy that counts. key, guesses: of models packed by `popleak pack`, the
-    owner's key and strangers' guesses by name (columns `model`, `guess`, `score`).
+        answers: one row for each model (path of a .csv or .parquet, a DataFrame, or a mapping of arrays). Its columns are
+    `role` (victim, shadow), `world` (0, 1), `split` (a whole number) and optionally `model` (its id), `defence` and
+    `status` (ok, diverged). Every other column is a query point and holds scores P(y = 1 | x) in [0, 1], or labels.
+    points: one row for each query point, with `y`, `a`, `origin` (the world whose distribution it was drawn from) and
+    optionally `point` (the column's name) and `split`. attacks: names, results of `attack(...)` or mappings (name,
+    id, settings); by default all that these answers allow. ratios: P(a = 1) in worlds 0 and 1, for `n_leaked`.
+    controls: for each defence the one that it is compared with, beside `none`. margin: smallest difference in
+    accuracy that counts as material. key, guesses: for models packed by `popleak pack`, the owner's key, and
+    strangers' guesses by name (columns `model`, `guess`, `score`).
 
-    Every attack is calibrated on the shadows of a split and judges that split's victims one by one; what is said of them, and the intervals, are
-    those of a run (docs/statistics.md). Raises PopleakError, in one line, for whatever is wrong in a table, and for a named attack that needs
-    what is not there; one that nobody named is then left out, and `left_out` says why.
+    Every attack is calibrated on the shadows of a split and judges that split's victims one by one. Measures and
+    intervals are those of a run (docs/statistics.md). Raises PopleakError, in one line, for an error in a table, and
+    for a named attack that lacks what it needs. An attack that was not named is then skipped, and `left_out` says
+    why.
     """
     if guesses is not None and not (
         isinstance(guesses, Mapping) and all(one and isinstance(one, str) for one in guesses)
@@ -85,7 +88,8 @@ def _judged(
     guesses: Mapping[str, Source] | None,
     given: Mapping[str, Any],
 ) -> Judgement:
-    """Return what our adversaries, and strangers who guessed, make of the answers in `table` to the query points `asked`."""
+    """Return the verdicts of our attacks, and of strangers who guessed, on the answers in `table` to the query points
+    `asked`."""
     facts, models = _facts(table, lock, given), _models(table, lock)
     _check_controls(facts, models)
     sets, known = points_of(asked, models)
@@ -103,18 +107,22 @@ def _judged(
 
 
 def _models(table: tabular.Table, lock: Key | None) -> Models:
-    """Return the models with their worlds, of a packed game from the key. Raises PopleakError where a world is not told."""
+    """Return the models with their worlds, which for a packed game are in the key. Raises PopleakError if a world is
+    unknown."""
     models = models_of(table)
     if lock is not None:
         models = unlocked(models, lock, table.name)
     elif (models.world[models.of("victim")] == UNKNOWN).any():
-        raise PopleakError(f"{table.name}: victims without a world: give it in the column 'world', or the owner's key")
+        raise PopleakError(
+            f"{table.name}: victims without a world: give it in the column 'world', or the owner's key; who has neither sends the owner "
+            "guesses (the page beside a packed table says how)"
+        )
     check_played(models, table.name)
     return models
 
 
 def _about(models: Models, facts: GameFacts) -> str:
-    """Return in words how many models answered what."""
+    """Return a sentence on how many models answered how many query points."""
     victims, shadows = (len(np.unique(models.model[models.of(role)])) for role in ("victim", "shadow"))
     return (
         f"{victims} victims and {shadows} shadows in {len(models.splits)} pool splits, {len(models.points)} query points from "
@@ -123,7 +131,7 @@ def _about(models: Models, facts: GameFacts) -> str:
 
 
 def _graded(lock: Key, guesses: Mapping[str, Source], given: Mapping[str, Any]) -> Judgement:
-    """Return what strangers' guesses amount to, without a look at any answers."""
+    """Grade strangers' guesses, without any answers."""
     facts = _settled(lock.facts, given, "the key")
     inputs: list[tabular.Table] = []
     parts = _strangers(guesses, lock, facts.shadows or (), [], inputs)
@@ -139,7 +147,7 @@ def _graded(lock: Key, guesses: Mapping[str, Source], given: Mapping[str, Any]) 
 
 
 def _facts(table: tabular.Table, lock: Key | None, given: Mapping[str, Any]) -> GameFacts:
-    """Return the game: as the key or the file says, or as the caller does of models of her own."""
+    """Return the game: from the key or the file or, for the caller's own models, from the arguments."""
     facts = lock.facts if lock is not None else of_file(table)
     if facts is not None:
         return _settled(facts, given, "the packed game")
@@ -164,7 +172,7 @@ def _settled(facts: GameFacts, given: Mapping[str, Any], where: str) -> GameFact
 def _played(
     attacks: Sequence[Chosen], models: Models, facts: GameFacts, sets: Mapping[int, Points], known: Sequence[str]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Return the verdicts of all attacks, and why some that nobody named have none."""
+    """Return the verdicts of all attacks, and the reasons for those that were skipped."""
     parts: list[dict[str, Any]] = []
     left_out = {}
     for one in attacks:
@@ -206,27 +214,28 @@ def _game_columns(facts: GameFacts) -> dict[str, Any]:
 
 
 def _measured(models: Models, facts: GameFacts, sets: Mapping[int, Points], known: Sequence[str]) -> pd.DataFrame:
-    """Return utility and fairness of the victims on the query points, in columns of the table `models`; NaN what is not known."""
+    """Return utility and fairness of the victims on the query points, in columns of the table `models`; NaN if
+    unknown."""
     victims = models.of("victim")
-    found = {name: np.full(len(models.role), np.nan) for name in (*MEASURES, *UNMEASURED)}
+    columns = {name: np.full(len(models.role), np.nan) for name in (*MEASURES, *UNMEASURED)}
     for split, asked in sets.items():
-        mine = victims[(models.split[victims] == split) & ~models.diverged[victims]]
-        if "y" not in known or not len(mine):
+        in_split = victims[(models.split[victims] == split) & ~models.diverged[victims]]
+        if "y" not in known or not len(in_split):
             continue
-        scores = models.scores[mine]
+        scores = models.scores[in_split]
         right = (scores >= fairness.THRESHOLD) == asked.y
-        found["accuracy"][mine], found["auc"][mine] = right.mean(axis=1), fairness.auc(scores, asked.y)
+        columns["accuracy"][in_split], columns["auc"][in_split] = right.mean(axis=1), fairness.auc(scores, asked.y)
         if "origin" in known:
             zero, one = (right[:, asked.origin == world].mean(axis=1) for world in (0, 1))
-            found["gap"][mine] = zero - one
+            columns["gap"][in_split] = zero - one
         if "a" in known:
             rates = fairness.rates(scores, asked.y, asked.a)
             for name in MEASURES:
                 if name not in ("accuracy", "auc", "gap"):
-                    found[name][mine] = getattr(rates, name)
+                    columns[name][in_split] = getattr(rates, name)
     told = {name: getattr(models, name)[victims] for name in ("role", "defence", "split", "world")}
     status = np.where(models.diverged[victims], *STATUS[::-1])
-    measured = {name: values[victims] for name, values in found.items()}
+    measured = {name: values[victims] for name, values in columns.items()}
     return pd.DataFrame(
         {**_game_columns(facts), **told, "model_index": models.number[victims], "status": status, **measured}
     )
@@ -235,7 +244,7 @@ def _measured(models: Models, facts: GameFacts, sets: Mapping[int, Points], know
 def _tables(
     parts: list[dict[str, Any]], models: pd.DataFrame, facts: GameFacts, references: Sequence[str]
 ) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
-    """Return the tables `scores` and `leakage`, made as in a run, and the models."""
+    """Return the tables `scores` and `leakage`, computed as in a run, and the models."""
     scores, task = schema.table("scores", parts), facts.task
     white_box = {part["adversary"] for part in parts if not plugins.load("access", part["access"]).black_box}
     settings = Table(
@@ -248,5 +257,5 @@ def _tables(
 
 
 def _said(facts: GameFacts, inputs: Sequence[tabular.Table]) -> dict[str, Any]:
-    """Return what the tables' metadata say of what was judged."""
+    """Return the facts on what was judged for the tables' metadata."""
     return {"game": facts.model_dump(mode="json", exclude=SECRET), "content": [one.digest() for one in inputs]}

@@ -1,4 +1,4 @@
-"""What a judgement says: public tables, a summary in words, and the files that hold them."""
+"""The result of `judge`: public tables, a summary in words, and files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TABLES = ("scores", "leakage")
 class Judgement:
     """Verdicts on models, as `judge` returns them.
 
-    scores, leakage: DataFrames with the columns of the public tables (docs/tables.md): a row a verdict, and a row an adversary and
-    defence with intervals. models: utility and fairness of the victims on the query points, NaN what is not known. left_out: by
-    attack why it was left out. cautions: what to be careful with.
+    scores, leakage: DataFrames with the columns of the public tables (docs/tables.md): one row for each verdict, and
+    one for each adversary and defence, with intervals. models: utility and fairness of the victims on the query
+    points, NaN if unknown. left_out: the reason for each attack that was skipped. cautions: warnings.
     """
 
     def __init__(
@@ -46,20 +46,23 @@ class Judgement:
         self.left_out, self.cautions = dict(left_out), list(cautions)
 
     def risk(self, defence: str = "none") -> Estimate:
-        """Return how often the best adversary names the world: value, low, high (95 %, clustered by pool split) and p against 1/2.
+        """Return how often the best adversary names the right world: value, low, high (95 %, clustered by pool split)
+        and p against 1/2.
 
-        The best adversary of each half of the splits is chosen on the other half, so that choosing adds no optimism; the one that
-        knows most is taken. p is NaN: the table `leakage` has none. Raises PopleakError for a defence that was not judged.
+        The best adversary for each half of the splits is chosen on the other half, so that the choice adds no
+        optimism. It is the one with the most knowledge. p is NaN: the table `leakage` has none. Raises PopleakError
+        for a defence that was not judged.
         """
-        there = self.leakage[(self.leakage["adversary"] == BEST) & (self.leakage["defence"] == defence)]
-        if there.empty:
+        rows = self.leakage[(self.leakage["adversary"] == BEST) & (self.leakage["defence"] == defence)]
+        if rows.empty:
             known = ", ".join(dict.fromkeys(self.leakage["defence"]))
             raise PopleakError(f"defence {defence!r} was not judged: choose from {known}")
-        row = there.iloc[0]
+        row = rows.iloc[0]
         return Estimate(float(row["accuracy"]), float(row["accuracy_low"]), float(row["accuracy_high"]), float("nan"))
 
     def summary(self) -> str:
-        """Return the verdicts in words: a line an adversary and defence, then differences between defences, and what was left out."""
+        """Return the verdicts in words: a line for each adversary and defence, then differences between defences, and
+        skipped attacks."""
         return "\n".join([self._about, *self._table(), *self._differences(), *self._utility(), *self._remarks()])
 
     __str__ = summary
@@ -96,7 +99,7 @@ class Judgement:
         return [name for name in dict.fromkeys(self.leakage["adversary"]) if name != BEST]
 
     def _rows(self) -> pd.DataFrame:
-        """Return the rows that are shown: `best` says nothing new of one adversary."""
+        """Return the rows that are shown; with a single adversary `best` adds nothing."""
         alone = len(self._adversaries()) == 1
         return self.leakage[self.leakage["adversary"] != BEST] if alone else self.leakage
 
@@ -113,7 +116,7 @@ class Judgement:
             yield "  ".join(text.ljust(size) for text, size in zip(cell, widths, strict=True)).rstrip()
         least = float(self.leakage["detectable_advantage"].min())
         if least == least:
-            yield f"smallest advantage that so many victims and splits detect with power 0.8: {least:.2f}"
+            yield f"smallest advantage that this many victims and splits detect with power 0.8: {least:.2f}"
         else:
             yield "so few victims and splits detect no advantage with power 0.8"
 
@@ -145,7 +148,7 @@ class Judgement:
 
 
 def _estimate(row: Mapping[Any, Any], name: str) -> verdicts.Found:
-    """Return an estimate in a row of `leakage`, as words for it want one."""
+    """Return an estimate in a row of `leakage`, in the form that sentences need."""
     return verdicts.Found(row[name], row[f"{name}_low"], row[f"{name}_high"], 0, 1, 0)
 
 

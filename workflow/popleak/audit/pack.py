@@ -1,8 +1,9 @@
-"""A finished run's models, packed for a stranger to attack: victims' answers without their worlds, shadows with theirs, and a key.
+"""Pack a finished run's models for a stranger to attack: answers of victims without their worlds, shadows with
+theirs, and a key.
 
-What is handed out says nothing of the experiment's seed, of steps or of their digests: who knows the seed, the config and the data could train
-the same models again and look the worlds up. The ids of victims come from the operating system's randomness, as nothing else here
-does, since a small seed could be tried out; the grade does not depend on them.
+The folder does not contain the experiment's seed, nor steps or their digests: with the seed, the config and the data,
+one could train the same models again and look the worlds up. The ids of victims come from the operating system's
+randomness, unlike anything else here, since a small seed could be guessed. The grade does not depend on them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,19 @@ from .guesses import GUESS_COLUMNS, KEY_COLUMNS
 
 ANSWERS, POINTS, GUESSES, README = "answers", "points", "guesses.csv", "README.md"
 
+EXAMPLE = """import pandas as pd
+
+answers, guesses = pd.READER("ANSWERS"), pd.read_csv("guesses.csv")
+points = [name for name in answers if name[0] == "q" and name[1:].isdigit()]
+victims, shadows = (answers[answers["role"] == role].fillna({name: 0.5 for name in points}) for role in ("victim", "shadow"))
+mean = shadows.groupby(["split", "world"])[points].mean()
+away = [((victims[points] - mean.xs(world, level="world").loc[victims["split"]].values) ** 2).sum(axis=1) for world in (0, 1)]
+found = dict(zip(victims["model"], (away[1] < away[0]).astype(int)))
+guesses["guess"] = guesses["model"].map(found)
+guesses.to_csv("guesses.csv", index=False)
+"""
+"""The nearer mean of the shadows' answers: shown to whoever is given a packed table."""
+
 
 class Game(NamedTuple):
     """One game of a finished run: the attack step whose files hold it, the pair of worlds, and the defences that are packed."""
@@ -56,9 +70,10 @@ def find(
     pair: str | None = None,
     defences: Sequence[str] = (),
 ) -> Game:
-    """Return the game that is meant. Each of task, model and pair may be left out where there is only one.
+    """Return the selected game. task, model and pair may each be omitted if there is only one.
 
-    pair: two ratios, as in "0.0 1.0", with the protocol before them where that is not clear. Raises PopleakError with the names that there are.
+    pair: two ratios, as in "0.0 1.0", preceded by the protocol if they are ambiguous. Raises PopleakError that lists
+    the known names.
     """
     steps = _named(_own_attacks(plan), "task", task, lambda step: [step.settings.task])
     steps = _named(steps, "model", model, lambda step: [step.settings.model_id])
@@ -85,16 +100,16 @@ def _names(pair: str) -> tuple[str, str]:
 
 
 def _named(steps: list[Step[AttackStep]], what: str, wanted: str | None, names: Any) -> list[Step[AttackStep]]:
-    """Return the steps of what is named so, or of the only one."""
-    there = dict.fromkeys(name for step in steps for name in names(step))
-    alike = [name for name in there if wanted is None or wanted in (_names(name) if what == "pair" else (name,))]
+    """Return the steps with this name, or those of the only name."""
+    choices = dict.fromkeys(name for step in steps for name in names(step))
+    alike = [name for name in choices if wanted is None or wanted in (_names(name) if what == "pair" else (name,))]
     if len(alike) != 1:
         missing = (
-            f"which of {len(there)}?"
+            f"which of {len(choices)}?"
             if wanted is None
             else f"{wanted!r} is {'not clear' if alike else 'not in the experiment'}"
         )
-        told = ", ".join(repr(name) for name in there) or "none: no attack judges two worlds here"
+        told = ", ".join(repr(name) for name in choices) or "none: no attack judges two worlds here"
         raise PopleakError(f"--{what}: {missing}: choose from {told}")
     return [step for step in steps if alike[0] in names(step)]
 
@@ -102,8 +117,8 @@ def _named(steps: list[Step[AttackStep]], what: str, wanted: str | None, names: 
 def write(plan: Plan, game: Game, folder: Path, key: Path, *, labels: bool = False, text: bool = False) -> list[str]:
     """Write the folder for the stranger and the owner's key; return what was written, a line each.
 
-    labels: of victims only the hard labels are handed out; text: CSV in place of Parquet. Folder and key appear whole, or not at all. Raises
-    PopleakError where one of them exists, or the run is not finished.
+    labels: hand out only the hard labels of victims; text: write CSV and not Parquet. Folder and key are written as a
+    whole or not at all. Raises PopleakError if one of them exists, or if the run is not finished.
     """
     for path in (folder, key):
         if path.exists():
@@ -121,7 +136,7 @@ def write(plan: Plan, game: Game, folder: Path, key: Path, *, labels: bool = Fal
             (partial / README).write_text(page, encoding="utf-8")
             _table(key, packed.key(), packed.facts("key"))
     except BaseException:
-        key.unlink(missing_ok=True)  # one is good for nothing without the other
+        key.unlink(missing_ok=True)  # neither is of use without the other
         raise
     return [
         f"{folder}: {len(packed.ids)} victims without their worlds, {packed.shadows} shadows with theirs, {len(packed.width)} query points: "
@@ -174,13 +189,11 @@ class _Packed:
             "task": settings.task, "model": settings.model_id, "role": "victim", "protocol": pair.protocol,
             "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1], "poison": pair.poison, "status": STATUS[1],
         }  # fmt: skip
-        found = store.read(table, stage="tables", where=where)
-        return set(
-            zip(*(found[name].to_pylist() for name in ("defence", "split", "world", "model_index")), strict=True)
-        )
+        rows = store.read(table, stage="tables", where=where)
+        return set(zip(*(rows[name].to_pylist() for name in ("defence", "split", "world", "model_index")), strict=True))
 
     def _victims(self) -> dict[str, np.ndarray]:
-        """Return what the key says of the victims, in the order of the run."""
+        """Return the key's columns on the victims, in the order of the run."""
         parts = []
         for defence in self.game.defences:
             keys = self.by["victim", defence].keys
@@ -209,15 +222,15 @@ class _Packed:
         )
         scores = [shown]
         for defence in self.game.defences:
-            there = self.by["shadow", defence]
-            keys, count = there.keys, len(there.scores)
+            shadows = self.by["shadow", defence]
+            keys, count = shadows.keys, len(shadows.scores)
             worlds.append(keys["world"].astype(object))
             rest["split"].append(keys["split"])
             name = [f"s{s}-{w}-{i}" for s, w, i in zip(keys["split"], keys["world"], keys["model_index"], strict=True)]
             rest["model"].append(_column(name))
             rest["defence"].append(np.full(count, defence, dtype=object))
             rest["status"].append(_column([STATUS[not finite] for finite in keys["finite"]]))
-            scores.append(_answered(there.scores))
+            scores.append(_answered(shadows.scores))
         role = np.repeat(np.array(ROLES, dtype=object), [len(order), sum(map(len, worlds[1:]))])
         columns = {
             "role": role,
@@ -228,7 +241,8 @@ class _Packed:
         return {**columns, **{name: whole[:, i] for i, name in enumerate(self.width)}}
 
     def points(self) -> dict[str, np.ndarray]:
-        """Return label, group and world of origin of every query point, split by split: of the data nothing else is handed out."""
+        """Return label, group and world of origin of every query point, split by split. Nothing else of the data is
+        handed out."""
         split = np.repeat(list(self.sets), len(self.width))
         fields = {
             name: np.concatenate([getattr(one, name) for one in self.sets.values()]) for name in ("y", "a", "origin")
@@ -236,7 +250,7 @@ class _Packed:
         return {"split": split, "point": np.array(self.width * len(self.sets), dtype=object), **fields}
 
     def facts(self, name: str) -> dict[str, Any]:
-        """Return the metadata of one file: the game, and in the key alone the seed and where the models came from."""
+        """Return the metadata of one file: the game and, in the key only, the seed and the origin of the models."""
         secret = name == "key"
         code = code_digest("popleak.audit.pack")
         game: dict[str, Any] = {FACTS: self._game().model_dump(mode="json", exclude=set() if secret else SECRET)}
@@ -258,7 +272,7 @@ class _Packed:
         )  # fmt: skip
 
     def readme(self, answers: str, points: str) -> str:
-        """Return the page that tells a stranger the game."""
+        """Return the page that explains the game to a stranger."""
         game, defences = self._game(), ", ".join(f"`{name}`" for name in self.game.defences)
         told = "hard labels (1.0 or 0.0)" if self.labels else "scores P(y = 1 | x)"
         return f"""# Which world was each model trained in?
@@ -272,11 +286,18 @@ Task: `{game.task}`. Defences: {defences} (`{NONE}` is a model without one).
 - `{GUESSES}`: to be filled in, one row a victim: `guess` is 0, 1, or -1 where you abstain, which counts one half. `score` may stay empty; if you give it, higher means world 1.
 
 Judge every victim by itself: a rule that ranks or counts victims uses what no adversary has who meets one model. Send the filled-in `{GUESSES}` back to the owner, who holds the key.
+
+A simple attack, which fills in `{GUESSES}` (Python with pandas, run in this folder):
+
+```python
+{EXAMPLE.replace("ANSWERS", answers).replace("READER", "read_csv" if answers.endswith(".csv") else "read_parquet")}```
+
+popleak's own attacks (`popleak judge`) grade what they find, so they run where the key is: without it `judge` refuses this table.
 """
 
 
 def _answered(scores: np.ndarray) -> np.ndarray:
-    """Return scores as an adversary reads them: 0.5 where a model that diverged gave none."""
+    """Return scores as an adversary reads them: 0.5 for every answer of a model that diverged."""
     return np.nan_to_num(scores, nan=0.5, posinf=1.0, neginf=0.0)
 
 
@@ -286,7 +307,8 @@ def _column(values: Sequence[Any]) -> np.ndarray:
 
 
 def _table(path: Path, columns: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    """Write a table, by its ending as CSV, in which every number is read back as it was, or as sealed Parquet."""
+    """Write a table as CSV or as sealed Parquet, depending on the file's suffix. Numbers in CSV are read back
+    exactly."""
     made = {}
     for name, values in columns.items():
         empty = values.dtype == object and all(value is None for value in values)
@@ -303,7 +325,7 @@ def _table(path: Path, columns: Mapping[str, np.ndarray], facts: Mapping[str, An
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """Give a folder beside `folder` that takes its place when the block ends; not at all if the block raises."""
+    """Yield a temporary folder beside `folder` that replaces it when the block ends, unless the block raises."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:

@@ -1,4 +1,4 @@
-"""Our attacks on answers in a table: the loop `threat.play`, its victims and shadows read from there."""
+"""Our attacks on a table of answers, with the loop of `threat.play`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .game import GameFacts
 
 
 class Chosen(NamedTuple):
-    """An attack to judge with: its name in the tables, itself, and whether somebody named it."""
+    """An attack to judge with: its name in the tables, the attack, and whether it was named by the caller."""
 
     id: str
     attack: Adversary
@@ -32,37 +32,37 @@ class Chosen(NamedTuple):
 
 
 def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> list[Chosen]:
-    """Return the attacks that are named, or all that see answers but for reference lines.
+    """Return the named attacks, or all attacks that see answers except reference lines.
 
-    attacks: names, `attack(...)`s, or mappings with `name`, `settings` and `id`, as in a config. Raises PopleakError for one that is not known, for
-    two of one id, and where none is named.
+    attacks: names, `attack(...)`s, or mappings with `name`, `settings` and `id`, as in a config. Raises PopleakError
+    for an unknown attack, for two with the same id, and for an empty list.
     """
     if attacks is None:
         every = [Adversary(name) for name in plugins.names("attacks")]
-        able = [one for one in every if accesses(one.plugin)[0].shown_by and not one.plugin.reference]
-        return [Chosen(one.name, one, False) for one in able]
+        able = [attack for attack in every if accesses(attack.plugin)[0].shown_by and not attack.plugin.reference]
+        return [Chosen(attack.name, attack, False) for attack in able]
     if isinstance(attacks, (str, Mapping, Adversary)) or not isinstance(attacks, Iterable):
         raise PopleakError(f"attacks: give a list of attacks, as in ['kl'], not {attacks!r}")
-    found: dict[str, Chosen] = {}
+    chosen: dict[str, Chosen] = {}
     for given in attacks:
         told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
         if not isinstance(told, (Mapping, Adversary)):
             raise PopleakError(f"attacks: {given!r}: an attack is a name, `attack(...)`, or a mapping with a name")
         if isinstance(told, Adversary):
-            one = Chosen(told.name, told, True)
+            attack = Chosen(told.name, told, True)
         else:
             odd = sorted(set(told) - {"name", "id", "settings"})
             if odd or "name" not in told:
                 raise PopleakError(f"attacks: {dict(told)}: an attack has a name, and may have an id and settings")
-            one = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
-        if one.id in found:
-            raise PopleakError(f"attacks: {one.id!r} appears twice: give one of them another id")
-        if one.id == BEST:
+            attack = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
+        if attack.id in chosen:
+            raise PopleakError(f"attacks: {attack.id!r} appears twice: give one of them another id")
+        if attack.id == BEST:
             raise PopleakError(f"attacks: {BEST!r} is the name of the best attack in the tables: choose another id")
-        found[one.id] = one
-    if not found:
+        chosen[attack.id] = attack
+    if not chosen:
         raise PopleakError("attacks: the list is empty: name an attack, or leave it out for all that the answers allow")
-    return list(found.values())
+    return list(chosen.values())
 
 
 class TableSource:
@@ -72,7 +72,7 @@ class TableSource:
         self.table, self.facts, self.attack_id = models, facts, attack_id
         self.question = plugins.question(facts.protocol)
         self.draw = np.unique(models.model, return_inverse=True)[1]
-        """(n,) a number for each model, the same under every defence: what a seed is in a run."""
+        """(n,) a number for each model, the same under every defence; it takes the place of a run's seed."""
         self.pair = Pair(pair=facts.pair, protocol=facts.protocol, ratios=facts.ratios, poison=facts.poison)
 
     def game(self, attack: Attack) -> Game:
@@ -86,7 +86,8 @@ class TableSource:
         )  # fmt: skip
 
     def seed(self, split: int) -> int:
-        """Return the seed of the attack's own randomness on one split: of a run's models that of the run, where the key is at hand."""
+        """Return the seed of the attack's own randomness on one split. For a run's models with their key it is that
+        of the run."""
         facts = self.facts
         origin = ["judge"] if facts.seed is None else [facts.seed, str(facts.seed_key)]
         return derive(*origin, "attack", self.attack_id, facts.pair, split)
@@ -94,12 +95,12 @@ class TableSource:
     def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         """Return what one role's models with the defence `arm` answered."""
         models = self.table
-        mine = models.of(role, arm)
+        chosen = models.of(role, arm)
         keys = {
-            "split": models.split[mine], "world": models.world[mine], "model_index": models.number[mine],
-            "finite": ~models.diverged[mine], "seed": self.draw[mine],
+            "split": models.split[chosen], "world": models.world[chosen], "model_index": models.number[chosen],
+            "finite": ~models.diverged[chosen], "seed": self.draw[chosen],
         }  # fmt: skip
-        return Answers(keys, models.scores[mine])
+        return Answers(keys, models.scores[chosen])
 
     def models(self, role: Role, arm: str) -> Answers:
         raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds")
@@ -109,7 +110,8 @@ class TableSource:
 
 
 def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[str]) -> str | None:
-    """Return why an attack cannot be mounted on these answers; None if it can. known: the fields that are known of the query points."""
+    """Return why an attack cannot be mounted on these answers; None if it can. known: the known fields of the query
+    points."""
     if unseen := _unseen(attack, models, facts):
         return unseen
     unknown = [name for name in attack.reads if name not in known]
@@ -121,17 +123,17 @@ def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[st
 
 
 def _unseen(attack: Attack, models: Models, facts: GameFacts) -> str | None:
-    """Return what an attack needs to see of victims or of shadows and does not; None if it sees all."""
+    """Return what an attack needs to see of victims or shadows but cannot; None if it sees everything."""
     access, of_shadows = accesses(attack)
     hidden = [one.name for one in (access, of_shadows) if not one.shown_by]
     if hidden:
         return f"sees {hidden[0]}, which no table of answers holds"
     if (facts.access or models.access("victim")) not in access.shown_by:
-        return "sees scores, and the victims' answers are labels"
+        return "sees scores, but the victims' answers are labels"
     if attack.shadows and not models.defences("shadow"):
         return "learns from shadow models, and there are none"
     if attack.shadows and models.access("shadow") not in of_shadows.shown_by:
-        return "learns from shadows' scores, and theirs are labels"
+        return "learns from shadows' scores, but theirs are labels"
     return None
 
 
@@ -142,14 +144,14 @@ def _unpaired(models: Models) -> str | None:
             return f"compares a base model with a defended one, and no {role} has a defence"
         base = set(models.model[models.of(role, NONE)].tolist())
         if not base or not set(models.model[models.of(role)].tolist()) <= base:
-            return f"compares each {role} with the same model without a defence, and not all are there"
+            return f"compares each {role} with the same model without a defence, and some of these are missing"
     return None
 
 
 def play(
     one: Chosen, models: Models, facts: GameFacts, sets: Mapping[int, Points], known: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return an attack's verdicts as parts of the table `scores`. Raises PopleakError where it cannot be mounted."""
+    """Return an attack's verdicts as parts of the table `scores`. Raises PopleakError if it cannot be mounted."""
     attack = one.attack.plugin
     reason = lacking(attack, models, facts, known)
     parts: list[dict[str, Any]] = []
@@ -168,12 +170,13 @@ def play(
 
 
 def _by_knowledge(attack: Attack, models: Models) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yield the victims' defences with what an adversary may know of them, by the shadows that there are; those of equal knowledge together."""
-    there = set(models.defences("shadow"))
+    """Yield the victims' defences with the possible knowledge of them, given the available shadows. Defences of equal
+    knowledge are together."""
+    available = set(models.defences("shadow"))
     levels = {}
     for defence in models.defences("victim"):
         arms = {"unaware": NONE, "informed": defence}
-        knowledge = tuple(name for name, arm in arms.items() if arm in there or not attack.shadows)
+        knowledge = tuple(name for name, arm in arms.items() if arm in available or not attack.shadows)
         if knowledge and not (accesses(attack)[0].defended and "informed" not in knowledge):
             levels[defence] = knowledge
     for knowledge, group in groupby(levels, key=levels.__getitem__):

@@ -1,4 +1,5 @@
-"""Small tables from anywhere: CSV, Parquet (ours, whose seal is checked, or a stranger's), a frame or a mapping of arrays."""
+"""Small tables from any source: CSV, Parquet (ours, whose seal is checked, or any other), a DataFrame or a mapping of
+arrays."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 
 class Table(NamedTuple):
-    """columns: arrays (n,) by name: numbers, or words as objects, None or NaN where there is none; rows: n; facts: what is in the
-    metadata of a file of ours, else empty; path: the file, if it is one; first: the number of the first row in messages."""
+    """columns: arrays (n,) by name, of numbers or of words as objects; None or NaN for missing values. rows: n;
+    facts: metadata of a file of ours, else empty; path: the file, if there is one; first: number of the first row in
+    messages."""
 
     name: str
     columns: dict[str, np.ndarray]
@@ -34,20 +36,21 @@ class Table(NamedTuple):
     first: int
 
     def place(self, row: int, column: str) -> str:
-        """Return where a value is, for a message."""
+        """Return the location of a value, for a message."""
         return f"{self.name}: {'line' if self.first == 2 else 'row'} {row + self.first}, column {column!r}"
 
     def digest(self) -> str:
         """Return a digest of the names and values, the same for a file and for the frame that is read from it."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for name, values in self.columns.items():
             told = values.astype(np.float64).tobytes() if values.dtype != object else repr(values.tolist()).encode()
-            found.update(f"{name} {len(told)}\n".encode() + told)
-        return found.hexdigest()[:16]
+            digest.update(f"{name} {len(told)}\n".encode() + told)
+        return digest.hexdigest()[:16]
 
 
 def read(source: Source, name: str) -> Table:
-    """Return a table. name: what messages call a table that is no file. Raises PopleakError for a file that is none."""
+    """Return a table. name: for messages on a table that is not a file. Raises PopleakError for a file that is not a
+    table."""
     if isinstance(source, (str, Path)):
         return _file(Path(source))
     if not isinstance(source, (pd.DataFrame, Mapping)):
@@ -98,7 +101,7 @@ def _csv(path: Path) -> tuple[pa.Table, Mapping[str, Any]]:
 
 
 def _parquet(path: Path) -> tuple[pa.Table, Mapping[str, Any]]:
-    """Return the table and what its metadata say. Raises PopleakError for a file of ours that is damaged."""
+    """Return the table and its metadata. Raises PopleakError if a file of ours is damaged."""
     handle, facts = pq.ParquetFile(path), {}
     if store.KEY in (handle.schema_arrow.metadata or {}):
         seal.check(path)
@@ -119,7 +122,7 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _plain(values: np.ndarray) -> np.ndarray:
-    """Return numbers as they are, truth values as 0 and 1, all else as objects."""
+    """Return numbers as they are, booleans as 0 and 1, anything else as objects."""
     if values.dtype.kind == "b":
         return values.astype(np.int64)
     if values.dtype.kind in "iuf":
@@ -131,7 +134,7 @@ def _plain(values: np.ndarray) -> np.ndarray:
 
 
 def missing(values: np.ndarray) -> np.ndarray:
-    """Return where there is no value (n,) bool."""
+    """Return which values are missing, (n,) bool."""
     if values.dtype == object:
         blank = np.array([isinstance(value, str) and not value for value in values], dtype=bool)
         return blank | np.asarray(pd.isna(values), dtype=bool)
@@ -139,7 +142,7 @@ def missing(values: np.ndarray) -> np.ndarray:
 
 
 def words(values: np.ndarray) -> np.ndarray:
-    """Return values as words (n,), whole numbers without a point; None where there is none."""
+    """Return values as words (n,), whole numbers without a decimal point; None for missing values."""
     if values.dtype.kind == "f":
         told = [
             None if value != value else str(int(value)) if value.is_integer() else str(value)
@@ -155,17 +158,17 @@ def words(values: np.ndarray) -> np.ndarray:
 def whole(table: Table, name: str, allowed: tuple[int, ...] | None, *, empty: int | None = None) -> np.ndarray:
     """Return a column of whole numbers (n,) int64.
 
-    allowed: the numbers that may stand there, any for None; empty: what stands for no value, which is refused for None.
-    Raises PopleakError that names the first value that is none of them.
+    allowed: the allowed numbers, None for any; empty: replacement for a missing value, None to refuse it. Raises
+    PopleakError that names the first value that is not allowed.
     """
     values, gone = table.columns[name], missing(table.columns[name])
     told = " or ".join(map(str, allowed)) if allowed else "a whole number"
-    found = np.zeros(len(values), dtype=np.int64)
+    numbers = np.zeros(len(values), dtype=np.int64)
     for i, value in enumerate(values.tolist()):
         if gone[i]:
             if empty is None:
                 raise PopleakError(f"{table.place(i, name)}: empty: give {told}")
-            found[i] = empty
+            numbers[i] = empty
             continue
         try:
             number = float(value)
@@ -173,8 +176,8 @@ def whole(table: Table, name: str, allowed: tuple[int, ...] | None, *, empty: in
             number = float("nan")
         if not number.is_integer() or abs(number) > 2**53 or (allowed and number not in allowed):
             raise PopleakError(f"{table.place(i, name)}: {value!r}: give {told}")
-        found[i] = int(number)
-    return found
+        numbers[i] = int(number)
+    return numbers
 
 
 def _first(error: Exception) -> str:

@@ -11,15 +11,18 @@ import numpy as np
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedTask, SettledTask
 from ..core import needs
 from ..core.errors import PopleakError
 from ..datasets.base import Cells, Dataset, Records, Source
 from ..plan import build as plan
 from ..plan import searches, sizes
+from ..report.words import count
 from ..stages import dataset, split
 from ..steps.split import SplitStep
 
+DOUBT = "look at "
+"""How a line begins that names no problem, but something a person should decide."""
 LIKELY = 3.0
 """Standard deviations within which a model's own rows are said to run short: some of thousands of models will."""
 
@@ -27,10 +30,13 @@ LIKELY = 3.0
 def run(experiment: Experiment) -> Iterator[str]:
     """Yield lines on each task. Raises PopleakError at the end, with all problems of all tasks."""
     problems: list[str] = []
+    doubts = 0
     for task in config.resolve(experiment):
         yield f"{task.id}: {task.dataset}"
         found: list[str] = []
-        yield from (f"  {line}" for line in _task(experiment, task, found))
+        for line in _task(experiment, task, found):
+            doubts += line.startswith(DOUBT)
+            yield f"  {line}"
         problems += [f"tasks: {task.id}: {one}" for one in found]
     if not problems:
         try:
@@ -38,9 +44,8 @@ def run(experiment: Experiment) -> Iterator[str]:
         except PopleakError as error:
             problems.append(str(error))
     if problems:
-        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-        raise PopleakError("\n  ".join([f"check: {count}:", *problems]))
-    yield "no problem"
+        raise PopleakError("\n  ".join([f"check: {count(len(problems), 'problem')}:", *problems]))
+    yield f"no problem, {count(doubts, 'thing')} to look at" if doubts else "no problem"
 
 
 def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> Iterator[str]:
@@ -58,7 +63,8 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
         if plugin.examines and not absent:
             findings, records = plugin.examine(files=files, options=options)
             problems += findings.problems
-            yield from [*findings.notes, *map("look at {}".format, findings.hints)]
+            yield f"features: {', '.join(findings.features)}"
+            yield from [*findings.notes, *map(f"{DOUBT}{{}}".format, findings.hints)]
         if records is not None:
             cells = Cells.of(records.y, records.a, exact=records.unit is None)
         elif not problems:
@@ -86,13 +92,13 @@ def _sizes(
     experiment: Experiment, task: ResolvedTask, cells: Cells, records: Records | None, problems: list[str]
 ) -> Iterator[str]:
     try:
-        sized = sizes.sized(experiment, task, cells)
+        sized = sizes.sized(task, cells)
     except PopleakError as error:
         problems.append(str(error).removeprefix(f"config: tasks: {task.id}: "))
         return
     if records is None:
-        most = sizes.largest(experiment, sized, sizes.draws_of(sized, cells), cells)
-        short = sizes.shortages(experiment, sized, cells)
+        most = sizes.largest(sized, sizes.draws_of(sized, cells), cells)
+        short = sizes.shortages(sized, cells)
     else:
         most, short = _cut(experiment, sized, cells, records)
         for copy in sized.placebos():
@@ -105,26 +111,26 @@ def _sizes(
                 for line in found
                 if line.partition(":")[0] not in known
             ]
-    problems += short + sizes.unrehearsed(experiment, sized, cells)
+    problems += short + sizes.unrehearsed(sized, cells)
     about = "" if cells.exact or records is not None else "about "
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
-    if said := sizes.crowded(experiment, sized, cells):
-        yield f"look at rows: {said}"
-    for line in searches.cautions(sized, experiment.training.validation, cells):
-        yield f"look at {line.partition(': ')[2]}"
+    if said := sizes.crowded(sized, cells):
+        yield f"{DOUBT}rows: {said}"
+    for line in searches.cautions(sized, task.training.validation, cells):
+        yield f"{DOUBT}{line.partition(': ')[2]}"
 
 
 def _cut(
     experiment: Experiment, task: SettledTask, cells: Cells, records: Records
 ) -> tuple[tuple[int, int], list[str]]:
     """Return the most `rows` and `query_rows` that all splits give, and a line for each key whose rows they do not."""
-    population = experiment.population
+    population = task.population
     settings = SplitStep(
         seed=experiment.seed, key=task.key, splits=population.splits,
         victim_share=population.victim_share, adversary_share=population.adversary_share,
-        public_share=sizes.shares_of(experiment, task)["public"],
+        public_share=sizes.shares_of(task)["public"],
     )  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
     draws = sizes.draws_of(task, cells)

@@ -38,9 +38,6 @@ POSITIVE = (
 )  # fmt: skip
 MARKS = ("?", "-", "--", ".", "*")
 """Values that mean a missing one wherever they stand alone."""
-IDENTIFIER = re.compile(
-    r"(^|[^a-z])(id|ids|nr|no|num|number|key|account|customer|client|case|person|people|ssn|serial)([^a-z]|$)|id$"
-)
 MANY = 10
 """A column of more numbers than this is cut, and not grouped by value."""
 
@@ -86,7 +83,7 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
     options |= {"missing": marks} if marks else {}
     options |= {"negative": y.second} if isinstance(y.second, list) else {}
     findings = _examined(options, table)
-    drop = _useless(findings)
+    drop = findings.columns
     codes = [name for name in findings.kinds.get("codes", ()) if len(values[name].texts) <= _features.MOST_CATEGORIES]
     free = [name for name in values if name not in (label, group, *drop)]
     if not free:
@@ -103,12 +100,6 @@ def _given(key: str, column: str | None, columns: Collection[str]) -> None:
     """Raise PopleakError where a column that the command line names is not there."""
     if column is not None and column not in columns:
         raise PopleakError(f"--{key}: column {column!r} is not in the table: choose from {', '.join(columns)}")
-
-
-def _useless(findings: _meaning.Findings) -> dict[str, str]:
-    """Return the columns to drop and why: those that cannot be features, and numbers that look like those of people or cases."""
-    numbered = (name for name in findings.kinds.get("own number", ()) if IDENTIFIER.search(name.casefold()))
-    return findings.columns | dict.fromkeys(numbered, "a different number in nearly every row")
 
 
 def _marks(sheet: Sheet) -> list[str]:

@@ -1,7 +1,8 @@
-"""The command line: one subcommand a stage, so that what a rule runs, a person can run. Commands on the whole: `tools`.
+"""The command line: one subcommand for each stage, so that a person can run what a rule runs. Other commands are in
+`tools`.
 
-A stage's options are the parameters of its module's `run` (`options`). Heavy imports happen after the thread counts are
-set, and of the stages only the one that is asked for is imported: torch and BLAS read the counts once, on import.
+A stage's options are the parameters of its module's `run` (`options`). Heavy imports happen after the thread counts
+are set, because torch and BLAS read them once, on import. Only the requested stage is imported.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status: 0, or 2 after a line that says what is wrong and the remedy."""
+    """Run one command and return the exit status: 0, or 2 after a line that states the problem and the remedy."""
     words = list(sys.argv[1:] if argv is None else argv)
     stage = words[0] if words and words[0] in STAGES else None
     arguments = argparse.Namespace()
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser(stage: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser of all commands, with the options of one stage: those of others are not known without their imports."""
+    """Return the parser of all commands, with the options of one stage. Those of other stages are unknown unless they
+    are imported."""
     found = argparse.ArgumentParser(
         prog="popleak", description="What a released model gives away about its training population."
     )
@@ -101,8 +103,8 @@ COMMON = ("settings", "step", "code", "threads")
 def options(run: Callable[..., Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the options that the parameters of a stage's `run` make, with the arguments of `add_argument`.
 
-    A path is one file, a sequence of paths several; one with a default may be left out. A mapping of paths takes public
-    tables, each by an option of its name. The fields of a dataclass are options of their own, by the same rules.
+    A path is one file, a sequence of paths several files. A parameter with a default is optional. A mapping of paths
+    takes public tables, each with an option of its name. The fields of a dataclass become options by the same rules.
     """
     for name, kind, default in _parameters(run):
         if name in COMMON:
@@ -124,7 +126,8 @@ def options(run: Callable[..., Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def called(run: Callable[..., Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of a stage's `run` from those of the command line. Raises PopleakError for settings that are not its."""
+    """Return the arguments of a stage's `run` from those of the command line. Raises PopleakError for settings that
+    do not belong to the stage."""
     found = {}
     for name, kind, _ in _parameters(run):
         if name == "settings":
@@ -139,7 +142,7 @@ def called(run: Callable[..., Any], arguments: argparse.Namespace) -> dict[str, 
 
 
 def _is_group(kind: Any) -> bool:
-    """Return whether a parameter is a dataclass, each of whose fields is an option."""
+    """Return whether a parameter is a dataclass, whose fields are options."""
     return dataclasses.is_dataclass(kind)
 
 

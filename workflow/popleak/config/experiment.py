@@ -189,6 +189,10 @@ class Task(Settings):
     """Replaces the experiment's shadow models for this task."""
     poison: Poison | None = None
     """Replaces the experiment's poison for this task."""
+    population: dict[str, Any] = Field(default_factory=dict)
+    """Keys of `population` that have other values for this task, such as fewer models where each is expensive."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Keys of `training` that have other values for this task."""
     placebo: Placebos = "auto"
     """How often the task is run again with its group column permuted over the table, undefended, on its pairs of different worlds: what an
     adversary then reads comes from the table and its pools, not from the groups. `auto`: 3 for a table of your own, else 0."""
@@ -251,7 +255,8 @@ class Engine(Settings):
     """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds in another order:
     weights agree with a CPU's to 1e-4 after a few epochs (a test checks this where there is a GPU)."""
     backend: Literal["auto", "numba", "torch"] = "auto"
-    """What trains and scores. `numba`: compiled loops, for chains of Linear and ReLU with two classes on a CPU; any other model is refused.
+    """What trains and scores. `numba`: compiled loops, for chains of Linear and ReLU with two classes and plain
+    convolution nets, on a CPU; any other model is refused.
     `torch`: any model, on a CPU one at a time and several times slower. `auto`: numba if it can, else torch. Both
     compute the same up to rounding."""
     reuse: bool = True

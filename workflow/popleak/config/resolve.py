@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,114 +17,18 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.settings import Settings
 from . import grids
-from .experiment import Choice, Experiment, Id, Poison, RatioMode, Task, Train, Worlds
+from .experiment import Choice, Experiment, Id, Task, Train, Worlds
 from .messages import line, near, real
 from .reading import merge as merge
 from .reading import read as read
+from .resolved import ResolvedChoice, ResolvedTask, access_of, alone, different
 
 _ID = TypeAdapter(Id)
+S = TypeVar("S", bound=Settings)
 
 PLACEBOS = 3
 """Permutations that `placebo: auto` takes for a user's own table."""
 RESERVED = ("store", "logs", "data", "benchmarks")
-
-
-class ResolvedChoice(Settings):
-    """A plugin with all its settings filled in."""
-
-    id: str
-    name: str
-    settings: dict[str, Any]
-    control: str | None = None
-
-
-class ResolvedTask(Settings):
-    """A task with every default filled in and every name checked."""
-
-    id: str
-    dataset: str
-    label: str
-    attribute: str
-    attribute_in_features: bool
-    options: dict[str, Any]
-    rows: int | Literal["auto"]
-    query_rows: int | Literal["auto"]
-    models: tuple[ResolvedChoice, ...]
-    worlds: tuple[Worlds, ...]
-    ratio_mode: RatioMode
-    defences: tuple[ResolvedChoice, ...]
-    attacks: tuple[ResolvedChoice, ...]
-    shadow_models: tuple[ResolvedChoice, ...]
-    poison: Poison
-    placebo: int = 0
-    public_pool: bool = False
-    """Whether the records have a public pool: where a defence trains on public rows, and in that task's placebos."""
-    permutation: int = 0
-    """Which permutation of the group column this task has, from 1; 0: the column as it is."""
-
-    @property
-    def key(self) -> str:
-        """What the seeds of the task's draws are derived from."""
-        return f"{self.records_key}/placebo-{self.permutation}" if self.permutation else self.records_key
-
-    @property
-    def records_key(self) -> str:
-        """What the seeds of the records are derived from: a permutation is the table's, however it is then shared out."""
-        return f"{self.dataset}/{self.label}/{self.attribute}"
-
-    @property
-    def complemented(self) -> bool:
-        """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
-        return any(plugins.load("defences", defence.name).complement for defence in self.defences)
-
-    @property
-    def publishing(self) -> bool:
-        """Whether a defence trains on public rows, so that each model draws some."""
-        return any(plugins.load("defences", defence.name).public for defence in self.defences)
-
-    def permuting(self, seed: int) -> dict[str, Any]:
-        """Return what decides this task's permutation (`dataset.permuted`) beside the records; seed: the experiment's."""
-        return {"seed": seed, "key": self.records_key, "number": self.permutation}
-
-    def placebos(self) -> list[Self]:
-        """Return the task with its group column permuted, once for each permutation: undefended, with clean draws, the victim's own
-        architecture of shadows, and the pairs of different worlds."""
-        alike = {
-            "worlds": _different(self.worlds),
-            "defences": tuple(one for one in self.defences if one.name == "none"),
-            "attacks": _alone(self.attacks),
-            "shadow_models": (),
-            "poison": Poison(group=self.poison.group, label=self.poison.label),
-            "placebo": 0,
-        }
-        return [
-            self.model_copy(update={**alike, "id": f"{self.id}-placebo-{i}", "permutation": i})
-            for i in range(1, self.placebo + 1)
-        ]
-
-
-class SettledTask(ResolvedTask):
-    """A task whose sizes are numbers."""
-
-    rows: int
-    query_rows: int
-
-
-def _different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
-    """Return the pairs of worlds that differ, and in nothing but their groups."""
-    return tuple(
-        one for one in worlds if one.question.measured and one.question.groups and len(set(one.ratios or ())) > 1
-    )
-
-
-def _alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
-    """Return the attacks that an undefended model alone can be put to."""
-    return tuple(one for one in attacks if not access_of(one).defended)
-
-
-def access_of(attack: ResolvedChoice) -> Any:
-    """Return the access that an attack has to victims."""
-    return plugins.load("access", plugins.load("attacks", attack.name).access)
 
 
 def load(raw: Mapping[str, Any]) -> Experiment:
@@ -161,6 +64,9 @@ def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
 
 def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     path = f"tasks.{i}"
+    population = _over(experiment.population, task.population, f"{path}.population")
+    training = _over(experiment.training, task.training, f"{path}.training")
+    experiment = experiment.model_copy(update={"population": population, "training": training})
     dataset = _known("datasets", task.dataset, f"{path}.dataset")
     options = _validated(dataset.Settings, task.options, lambda key: f"{path}.options")
     label = _one_of(task.label, dataset.labels, f"{path}.label")
@@ -188,23 +94,32 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         attacks=attacks,
         shadow_models=shadow_models,
         poison=experiment.poison if task.poison is None else task.poison,
+        population=population,
+        training=training,
         placebo=_placebo(task.placebo, dataset, worlds, attacks, f"{path}.placebo"),
         public_pool=_with_public_rows(experiment, defences, path),
     )
 
 
+def _over(usual: S, changed: Mapping[str, Any], path: str) -> S:
+    """Return settings with the values that a task changes. Raises PopleakError that names the task's key."""
+    if not changed:
+        return usual
+    return cast("S", _validated(type(usual), {**usual.model_dump(), **changed}, lambda key: path))
+
+
 def _worlds_once(worlds: tuple[Worlds, ...], where: str) -> None:
-    """Raise PopleakError where the same worlds are there twice."""
+    """Raise PopleakError if the same worlds appear twice."""
     for pair in worlds:
         if worlds.count(pair) > 1:
             raise PopleakError(
-                f"config: {where}: {pair.protocol} {list(pair.ratios or ())} is there {worlds.count(pair)} times: keep one"
+                f"config: {where}: {pair.protocol} {list(pair.ratios or ())} appears {worlds.count(pair)} times: keep one"
             )
 
 
 def _trainable(models: tuple[ResolvedChoice, ...], defences: tuple[ResolvedChoice, ...], path: str) -> None:
-    """Raise PopleakError where two of a task's models, those of the shadows among them, share an id, or where a defence cannot be applied
-    to one."""
+    """Raise PopleakError if two of a task's models (including those of the shadows) share an id, or if a defence
+    cannot be applied to one."""
     for one in models:
         if sum(other.id == one.id and other != one for other in models):
             raise PopleakError(
@@ -226,7 +141,7 @@ def _closed_forms() -> list[str]:
 
 
 def _with_public_rows(experiment: Experiment, defences: tuple[ResolvedChoice, ...], path: str) -> bool:
-    """Return whether a defence needs a public pool. Raises PopleakError where it would leave no rows to ask."""
+    """Return whether a defence needs a public pool. Raises PopleakError if it would leave no rows for the query pool."""
     public = [defence.id for defence in defences if plugins.load("defences", defence.name).public]
     shares = experiment.population
     if public and shares.victim_share + shares.adversary_share + shares.public_share >= 1:
@@ -244,10 +159,11 @@ def _placebo(
     attacks: tuple[ResolvedChoice, ...],
     path: str,
 ) -> int:
-    """Return how many permutations of its group column a task is run with. Raises PopleakError where they could show nothing."""
+    """Return how many permutations of its group column a task is run with. Raises PopleakError if they could show
+    nothing."""
     lacking = (
-        "worlds of protocol pure or ratio" if not _different(worlds)
-        else "an attack that needs no defence" if not _alone(attacks)
+        "worlds of protocol pure or ratio" if not different(worlds)
+        else "an attack that needs no defence" if not alone(attacks)
         else ""
     )  # fmt: skip
     if asked == "auto":
@@ -261,56 +177,6 @@ def _placebo(
 
 def _task_id(name: str, ending: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[: 40 - len(ending)].strip("-") + ending
-
-
-APART = {"id", "placebo"}
-"""In what any two tasks may differ whose own models and attacks are the same: a placebo is judged apart."""
-
-
-def unseen(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return for each task with the attribute among the features the id of the one whose undefended models differ in this alone."""
-    return _twins(
-        tasks,
-        "attribute_in_features",
-        (True, False),
-        apart={"worlds", "defences", "attacks", "shadow_models", "poison"},
-    )
-
-
-def balanced(tasks: Sequence[ResolvedTask]) -> dict[str, str]:
-    """Return for each task whose label rate moves with the ratio the id of the one that is the same with equal label rates. It may have
-    some of the defences only, each with the settings and the control that it has there."""
-    return _twins(tasks, "ratio_mode", ("natural", "label-balanced"), some={"defences"})
-
-
-def _twins(
-    tasks: Sequence[ResolvedTask],
-    key: str,
-    values: tuple[Any, Any],
-    *,
-    apart: AbstractSet[str] = frozenset(),
-    some: AbstractSet[str] = frozenset(),
-) -> dict[str, str]:
-    """Return for each task with the first of the values of `key` the id of the only one with the second that agrees with it in all else.
-
-    apart: keys that decide nothing of what is compared; some: keys of which the other's entries need only be among the task's. A task
-    that agrees with several has none: nothing says which is meant.
-    """
-    alike = [task.model_dump(exclude={key, *APART, *apart, *some}) for task in tasks]
-    found = {}
-    for task, mine in zip(tasks, alike, strict=True):
-        if getattr(task, key) != values[0]:
-            continue
-        others = [
-            other.id
-            for other, its in zip(tasks, alike, strict=True)
-            if getattr(other, key) == values[1]
-            and its == mine
-            and all(one in getattr(task, name) for name in some for one in getattr(other, name))
-        ]
-        if len(others) == 1:
-            found[task.id] = others[0]
-    return found
 
 
 def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
@@ -350,7 +216,7 @@ def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[Reso
 
 
 def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: str) -> list[ResolvedChoice]:
-    """Return what a choice stands for: itself, or one for each combination of its grid."""
+    """Return the choice itself or, if it has a grid, one choice for each combination."""
     found: list[ResolvedChoice] = []
     for values in grids.combinations(choice, path):
         settings = _settings(plugin.Settings, choice.settings | values, path, values)
@@ -371,14 +237,14 @@ def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: st
 
 
 def effective(settings: Mapping[str, Any], training: Train) -> dict[str, Any]:
-    """Return a defence's settings with those of `training` where one is left to it (None): epochs, learning rate."""
+    """Return a defence's settings; those that are None (epochs, learning rate) are taken from `training`."""
     usual = training.resolved()
     return {key: usual.get(key) if value is None else value for key, value in settings.items()}
 
 
 def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[ResolvedChoice]:
-    """Replace each defence's control, a plugin's name, by the id of the one present that has the same value in all settings that
-    both have, but for those in which the defence says that its control differs."""
+    """Replace the control of each defence, a plugin's name, by the id of the defence of that plugin in the task that
+    has equal values for all shared settings, except those in which the control differs by declaration (`control_at`)."""
     matched = []
     for choice in choices:
         differs = plugins.load("defences", choice.name).control_at if choice.control else {}
@@ -419,7 +285,7 @@ def _settings(model: type[Settings], raw: Mapping[str, Any], path: str, grid: Ma
 
 
 def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[Any], str]) -> Settings:
-    """Return the settings. place: the path, in the config, of the mapping that holds a key."""
+    """Return the validated settings. place: gives the path, in the config, of the mapping that holds a key."""
     try:
         return model.model_validate(dict(raw))
     except ValidationError as error:
@@ -428,7 +294,7 @@ def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[A
 
 
 def _usable(name: str, path: str) -> None:
-    """Raise PopleakError if a plugin's name is no id: a third party's may be any text."""
+    """Raise PopleakError if a plugin's name is not a valid id. Names of third-party plugins may be any text."""
     try:
         _ID.validate_python(name)
     except ValidationError:
@@ -446,7 +312,8 @@ def _unique(path: str, ids: list[str]) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the config. Plugin names are examples and no enumeration, since third parties add their own."""
+    """Return the JSON Schema of the config. Plugin names are examples and not an enumeration, since third parties add
+    their own."""
     document = Experiment.model_json_schema()
     known = {kind: list(plugins.names(kind)) for kind in plugins.KINDS}
     chosen = sorted({name for kind in ("models", "defences", "attacks") for name in known[kind]})

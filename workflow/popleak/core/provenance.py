@@ -30,12 +30,19 @@ COMPUTES = {
     "numba": ("llvmlite", "numpy"),
     "numpy": (),
     "pandas": ("numpy",),
+    "pillow": (),
+    "scikit-image": ("numpy", "scipy"),
     "scikit-learn": ("numpy", "scipy"),
     "scipy": ("numpy",),
+    "sentence_transformers": ("tokenizers", "torch", "transformers"),
     "statsmodels": ("numpy", "pandas", "scipy"),
+    "tokenizers": (),
     "torch": (),
+    "transformers": ("torch",),
 }
 """Libraries whose upgrade may change a number, and those of them that each computes with."""
+USUAL = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+"""Under which name a package of another name is installed."""
 CARRIES = ("jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "snakemake", "threadpoolctl", "yaml")
 """Packages that are imported and carry numbers as they are."""
 
@@ -220,8 +227,9 @@ def _version(distribution: str) -> str:
 @functools.cache
 def _distribution(package: str) -> str:
     """Return the name under which a top-level package is installed; its own where that is not known."""
-    if package == "sklearn" or package in COMPUTES:  # the usual ones, without a look at all that is installed
-        return "scikit-learn" if package == "sklearn" else package
+    name = USUAL.get(package, package)
+    if name in COMPUTES:  # the usual ones, without a look at all that is installed
+        return name
     return next(iter(importlib.metadata.packages_distributions().get(package, [package])))
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import _identifiers
 from ._meaning import Findings, Values, same, text, variants
 from ._numbers import DATE, MISSING_WORDS, Numbers
 from ._sheet import Column
@@ -57,10 +58,12 @@ def features(
     numbers: Mapping[str, Numbers | None],
     *,
     codes: Collection[str],
+    keep: Collection[str] = (),
     rows: Rows,
     findings: Findings,
 ) -> Features:
-    """Return the features. values, numbers: the columns as text and, where they may be numbers, as numbers."""
+    """Return the features. values, numbers: the columns as text and, where they may be numbers, as numbers; codes, keep: what the options
+    of these names list."""
     found = Features({}, [], [])
     for name, column in columns.items():
         mine = values[name]
@@ -78,7 +81,19 @@ def features(
             _number(found, mine, mine.numbers, columns, rows, findings)
         elif read is None or not _mostly(mine, read, findings):
             _category(found, mine, present, rows, findings)
+        if len(present) and name not in keep and name not in findings.columns:
+            _identifier(mine, present, findings)
     return found
+
+
+def _identifier(values: Values, present: np.ndarray, findings: Findings) -> None:
+    """Refuse a column that looks like a direct identifier, which no model should see unless somebody says so."""
+    why = _identifiers.seen(
+        values.name, [values.texts[i] for i in np.unique(present)],
+        rows=len(present), number=values.numbers is not None, own=values.name in findings.kinds.get("own number", ()),
+    )  # fmt: skip
+    if why:
+        findings.refuse(values.name, why, "name it in options.drop, or in options.keep if it is to be a feature")
 
 
 def _no_number(kind: str, values: Values, read: Numbers | None) -> tuple[str, str] | None:

@@ -21,6 +21,7 @@ from .base import Source
 
 CHUNK = 1 << 20
 AGENT = f"popleak/{__version__} (reproducible benchmark; Python-urllib)"
+DATA_DIR = "data_dir: the config key of that name, or else the environment variable POPLEAK_DATA"
 WITHOUT = ", or give the config `tasks` without those that need it"
 WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -38,15 +39,23 @@ def place(dataset: str, source: Source, data_dir: str | Path) -> Path:
     return Path(data_dir) / dataset.replace("-", "_") / source.file
 
 
+def at(source: Source, destination: str | Path) -> str:
+    """Return where a person should put the raw file that `fetch` was to write to `destination`."""
+    folder = Path(destination).parents[len(Path(source.file).parts) - 1].name
+    return f"<data_dir>/{folder}/{source.file} ({DATA_DIR})"
+
+
 def locate(dataset: str, source: Source, data_dir: str | Path | None) -> Path | None:
     """Return the path of the raw file at its `place`, or None if it is not there (or there is no `data_dir`).
 
+    A folder with the dataset's own spelling (`acs-income`) will do too.
     For a file that no publisher serves (`source.url` is None: a user's own table), `source.file` may also be an
     absolute path or one relative to the working directory.
     """
-    path = None if data_dir is None else place(dataset, source, data_dir)
-    if path is not None and path.is_file():
-        return path
+    if data_dir is not None:
+        for path in (place(dataset, source, data_dir), Path(data_dir) / dataset / source.file):
+            if path.is_file():
+                return path
     if source.url is None and Path(source.file).is_file():
         return Path(source.file)
     return None
@@ -79,9 +88,12 @@ def fetch(
     Raises PopleakError, in one line: the file, the URL, the reason, and where to put the file by hand.
     """
     destination = Path(destination)
-    by_hand = f"get it by hand and put it at {destination}{WITHOUT}"
-    if source.member is not None:
-        by_hand = f"get the archive by hand and put its member {source.member} at {destination}{WITHOUT}"
+    what = (
+        "get it by hand and put it"
+        if source.member is None
+        else f"get the archive by hand and put its member {source.member}"
+    )
+    by_hand = f"{what} at {at(source, destination)}, or at {destination}{WITHOUT}"
     if source.url is None:
         raise PopleakError(f"{source.file}: no publisher's address is known: put the file at {destination}")
     if urllib.parse.urlsplit(source.url).scheme not in schemes:

@@ -28,14 +28,15 @@ COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 @dataclass
 class Findings:
     """What was found in a table: `problems` that must be mended, `hints` to think of, `notes` on what was recognised and
-    joined, each one line; `facts` for the card; `columns` that are no features, and why; `kinds` of hints, and the columns
-    that they are about."""
+    joined, each one line; `facts` for the card; `columns` that are no features, and why; `features`, the columns that are; `kinds`
+    of hints, and the columns that they are about."""
 
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
+    features: list[str] = field(default_factory=list)
     kinds: dict[str, list[str]] = field(default_factory=dict)
 
     def refuse(self, column: str, reason: str, remedy: str) -> None:

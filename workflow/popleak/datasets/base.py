@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ..core.errors import PopleakError
 from ..core.settings import NoSettings
 from ..core.settings import Settings as AnySettings
 
@@ -147,6 +148,20 @@ class Dataset:
         """Return the card."""
         raise NotImplementedError
 
+    def card_of(self, label: str, options: Any) -> Card:
+        """Return the card for one of several labels; by default `card`, which is that of the first."""
+        return self.card(options)
+
+    def prepare(self, origin: Path, folder: Path) -> list[str]:
+        """Turn what a user downloaded by hand into a raw file that `sources` names, in `folder`; return lines to print.
+
+        For publishers whose files are not tables, or are too many for their digests to be taken on each parse of the Snakefile.
+        Raises PopleakError naming the file and the remedy.
+        """
+        raise PopleakError(
+            f"dataset {self.name}: its files are read as they are: run `popleak data` to see where they belong"
+        )
+
     def classes(self, options: Any) -> tuple[str, ...]:
         """Return the names of the label's classes 0..C-1."""
         return ("0", "1")
@@ -155,6 +170,10 @@ class Dataset:
         """Return the shape of one record, (channels, height, width) of an image say; None for a row of features. `Records.x` and the
         stored table hold rows of numbers all the same, and a model that declares a shape is given it."""
         return None
+
+    def width(self, options: Any) -> int | None:
+        """Return how many numbers a record has, for estimates of cost; None where only loading can tell."""
+        return self.n_features
 
     def attribute(self, name: str, options: Any) -> tuple[str, Attribute]:
         """Return an attribute's own name and what the card says of it; where the options name it, a config's name for it is free."""
@@ -168,7 +187,7 @@ class Dataset:
 
     def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Any) -> Cells | None:
         """Return the counts of the records, for plans alone; by default the card's, None where it does not state them."""
-        known = self.card(options).attributes.get(attribute)
+        known = self.card_of(label, options).attributes.get(attribute)
         if known is None or known.rows is None or known.rates is None:
             return None
         ones = [round(rows * rate) for rows, rate in zip(known.rows, known.rates, strict=True)]

@@ -44,6 +44,9 @@ class Options(settings.Settings):
     drop: tuple[str, ...] = ()
     """Columns never to be read: names, numbers of cases or people, free text, anything that gives the label away. A column without
     a name in the header is never read either."""
+    keep: tuple[str, ...] = ()
+    """Columns that look like direct identifiers (by their name, or as their values look) and are to be features all the same. Such a
+    column is refused until it is listed here or in `drop`."""
     unit: str | None = None
     """Column that is equal in rows of one person (or household): such rows stay together. It is not a feature."""
     categorical: tuple[str, ...] = ()
@@ -180,8 +183,9 @@ def _columns(options: Options, columns: Sequence[str], unnamed: bool) -> list[st
         used.setdefault(column, key)
     free = [column for column in columns if column not in used]
     problems += [
-        f"options.categorical: {column!r} is not a feature: choose from {', '.join(free)}"
-        for column in options.categorical
+        f"options.{key}: {column!r} is not a feature: choose from {', '.join(free)}"
+        for key, listed in (("keep", options.keep), ("categorical", options.categorical))
+        for column in listed
         if column not in free
     ]
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
@@ -272,7 +276,10 @@ def _features_of(
     others = (options.label, options.attribute, options.unit, *options.drop)
     columns = {name: column for name, column in all_columns.items() if name not in others}
     values = {name: _meaning.valued(name, column, numbers.get(name)) for name, column in columns.items()}
-    found = _features.features(columns, values, numbers, codes=options.categorical, rows=rows, findings=findings)
+    found = _features.features(
+        columns, values, numbers, codes=options.categorical, keep=options.keep, rows=rows, findings=findings
+    )
+    findings.features = [name for name in columns if name in found.columns]
     told = [
         note
         for name in found.numeric

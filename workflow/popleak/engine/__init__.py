@@ -1,1 +1,1 @@
-"""The stacked engine: K small models of one architecture trained at once, each as if it were alone."""
+"""The stacked engine: trains K small models of one architecture at once, each as if it were alone."""

@@ -1,7 +1,8 @@
-"""What the engine is given of a model: how an untrained module is made, and what goes into it and comes out."""
+"""A model as the engine sees it: how an untrained module is built, and the shapes of its input and output."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 
 Build = Callable[[], "nn.Module"]
 
+PATCH = 3
+"""Height and width of what a convolution sees."""
+POOL = 2
+"""Each block of a `ConvNet` halves height and width."""
+
 
 @dataclass(frozen=True)
 class Form:
-    """shape: of one input, None for a row of features; classes: two have one logit, C > 2 have C."""
+    """shape: of one input, None for a row of features; classes: two classes have one logit, C > 2 classes have C."""
 
     shape: tuple[int, ...] | None = None
     classes: int = 2
@@ -29,7 +35,7 @@ class Form:
         return 1 if self.classes == 2 else self.classes
 
     def check(self, features: int) -> None:
-        """Raise PopleakError where records of so many features cannot have this shape."""
+        """Raise PopleakError if records with this many features cannot have this shape."""
         if self.shape is not None and math.prod(self.shape) != features:
             raise PopleakError(
                 f"model: its input is {self.told(features)}, {math.prod(self.shape)} numbers, and a record has {features}: "
@@ -37,7 +43,7 @@ class Form:
             )
 
     def shaped(self, x: torch.Tensor) -> torch.Tensor:
-        """Return rows x (B, d) as the module takes them, (B, *shape)."""
+        """Return rows x (B, d) in the form that the module takes, (B, *shape)."""
         return x if self.shape is None else x.view(len(x), *self.shape)
 
     def told(self, features: int) -> str:
@@ -51,7 +57,8 @@ BINARY = Form()
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of Linear layers with ReLU between them. sides: features, units of each hidden layer, logits (1, or C > 2)."""
+    """A plain MLP: Linear layers with ReLU between them. sides: layer sizes (features, units of each hidden layer,
+    logits: 1, or C > 2)."""
 
     sides: tuple[int, ...]
 
@@ -66,8 +73,62 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class ConvNet:
+    """Blocks of a 3 x 3 convolution with padding 1, ReLU and 2 x 2 max pooling, then one linear layer.
+
+    shape: of an image, (channels, height, width); channels: of each block; classes: two have one logit, C > 2 have C.
+    Raises PopleakError in one line for images of which pooling leaves nothing.
+    """
+
+    shape: tuple[int, int, int]
+    channels: tuple[int, ...]
+    classes: int = 2
+
+    def __post_init__(self) -> None:
+        least = POOL ** len(self.channels)
+        if min(self.shape[1:]) < least:
+            raise PopleakError(
+                f"model: {len(self.channels)} blocks need images of {least} x {least} or more: give fewer `channels`"
+            )
+
+    @property
+    def form(self) -> Form:
+        """What goes in and comes out."""
+        return Form(self.shape, self.classes)
+
+    @property
+    def sizes(self) -> list[tuple[int, int, int]]:
+        """Channels, height and width of what goes into each block, and of what comes out of the last one."""
+        found, (_, height, width) = [self.shape], self.shape
+        for out in self.channels:
+            height, width = height // POOL, width // POOL
+            found.append((out, height, width))
+        return found
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Numbers that the linear layer is given, and logits."""
+        return math.prod(self.sizes[-1]), self.form.outputs
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """Of each layer the numbers that one of its units is given, without the bias, and its units: channels of a convolution."""
+        given = (self.shape[0], *self.channels)
+        return [*((PATCH**2 * into, out) for into, out in itertools.pairwise(given)), self.sides]
+
+    def __call__(self) -> nn.Module:
+        """Return the net as a torch module."""
+        from torch import nn
+
+        layers: list[nn.Module] = []
+        for into, out in itertools.pairwise((self.shape[0], *self.channels)):
+            layers += [nn.Conv2d(into, out, PATCH, padding=PATCH // 2), nn.ReLU(), nn.MaxPool2d(POOL)]
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(*self.sides))
+
+
+@dataclass(frozen=True)
 class Module:
-    """Any module. make: builds it untrained, and takes no argument; form: what goes in and comes out."""
+    """Any module. make: builds it untrained, without arguments; form: shapes of its input and output."""
 
     make: Build
     form: Form = BINARY
@@ -78,8 +139,8 @@ class Module:
 
 
 def form_of(build: Build) -> Form:
-    """Return what goes into the module that `build` makes and comes out; a plain function makes one from rows of features to one
-    logit."""
+    """Return the input and output shapes of the module that `build` makes. For a plain function these are rows of
+    features and one logit."""
     if isinstance(build, Chain):
         return Form(classes=max(build.sides[-1], 2))
-    return build.form if isinstance(build, Module) else BINARY
+    return build.form if isinstance(build, (ConvNet, Module)) else BINARY

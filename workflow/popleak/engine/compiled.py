@@ -1,8 +1,9 @@
-"""The loops of `fused` as machine code: made by numba once, kept in the user's own cache, and called without numba.
+"""The loops of `fused` as machine code: compiled once by numba, kept in the user's own cache, and called without
+numba.
 
-Kept is an object file as LLVM emits it: machine code and tables of symbols, nothing that Python would have to unpickle. Its
-name is a digest of all that decides its bytes, so that other sources, another numba or another processor find no file.
-Whose files are trusted is in `core.private`.
+The cache holds object files as LLVM emits them: machine code and symbol tables, and nothing that Python would have to
+unpickle. A file's name is a digest of everything that determines its bytes, so other sources, another numba or
+another processor find no file. `core.private` decides whose files are trusted.
 """
 
 from __future__ import annotations
@@ -22,28 +23,29 @@ from ..core import private
 from .layout import ARGUMENTS
 
 SYMBOL = "popleak_loop"
-SOURCES = ("compiled", "eo", "layout", "loops", "tile")
-"""Modules of this folder whose text decides the machine code."""
+SOURCES = ("architecture", "compiled", "eo", "imageloops", "imagery", "layout", "loops", "patches", "tile")
+"""Modules of this folder whose text determines the machine code."""
 SETTINGS = ".numba_config.yaml"
-"""Where numba looks for settings, in the working directory, beside the environment's NUMBA_*."""
+"""File in the working directory from which numba reads settings, beside the environment's NUMBA_*."""
 _PROTOTYPE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
-)  # holds no lock of Python's
+)  # releases Python's lock
 
 
 class Loop:
-    """A loop that can be called with what `layout.ARGUMENTS` lists: arrays in C order, and numbers."""
+    """A loop that can be called with the arguments in `layout.ARGUMENTS`: arrays in C order, and numbers."""
 
     def __init__(self, name: str, number: str, code: bytes) -> None:
         self.name, self.number = name, number
-        # the engine owns the memory in which the code lies
+        # the engine owns the memory of the code
         self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         self._call = _PROTOTYPE(self._engine.get_function_address(SYMBOL))
 
     def __call__(self, *arguments: np.ndarray | float) -> None:
-        """Run it. Raises ValueError for an array of another type, shape or order than the code was made for."""
+        """Run the loop. Raises ValueError for an array of another type, shape or order than the code was compiled
+        for."""
         words: list[int] = []
         for given, (kind, axes) in zip(arguments, ARGUMENTS[self.name], strict=True):
             if not axes:
@@ -62,7 +64,8 @@ class Loop:
 
 @functools.cache
 def loop(name: str, number: str) -> Loop:
-    """Return loop `name` of `layout.ARGUMENTS` for numbers of the dtype `number`, from the cache or made and kept there."""
+    """Return loop `name` of `layout.ARGUMENTS` for numbers of the dtype `number`. It is read from the cache, or
+    compiled and stored there."""
     kept = f"{name}-{number}-{key(name, number)}.o"
     code = private.read(kept)
     if code is None:
@@ -79,7 +82,7 @@ def make(name: str, number: str) -> bytes:
 
 
 def key(name: str, number: str) -> str:
-    """Return a digest of all that decides the machine code of a loop."""
+    """Return a digest of everything that determines the machine code of a loop."""
     parts = [name, number, *facts()]
     parts += sorted(f"{key}={value}" for key, value in os.environ.items() if key.startswith("NUMBA_"))
     if Path(SETTINGS).is_file():
@@ -89,7 +92,7 @@ def key(name: str, number: str) -> str:
 
 @functools.cache
 def facts() -> tuple[str, ...]:
-    """Return the sources, the versions and the processor that machine code is made from, by and for."""
+    """Return the sources, versions and processor that machine code depends on."""
     sources = (Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in SOURCES)
     versions = (importlib.metadata.version(name) for name in ("numba", "llvmlite", "numpy"))
     return *sources, *versions, sys.version, binding.get_process_triple(), *_processor()
@@ -100,14 +103,14 @@ def _processor() -> tuple[str, str]:
     """Return the name and the features of this processor, as LLVM calls them."""
     try:
         features = binding.get_host_cpu_features().flatten()
-    except RuntimeError:  # LLVM cannot tell
+    except RuntimeError:  # unknown to LLVM
         features = ""
     return binding.get_host_cpu_name(), features
 
 
 @functools.cache
 def _machine() -> binding.TargetMachine:
-    """Return LLVM's code generator for this processor, set up as numba's own is."""
+    """Return LLVM's code generator for this processor, configured like numba's own."""
     if binding.llvm_version_info < (20,):  # later ones start by themselves, and say so
         binding.initialize()
     binding.initialize_native_target()

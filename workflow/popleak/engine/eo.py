@@ -15,10 +15,10 @@ PENALTIES = ("absolute", "squared", "lagrangian")
 class Penalty:
     """Weight and form of the penalty sum over y of f(mean p(x | y, a=0) - mean p(x | y, a=1)) on soft scores.
 
-    With C > 2 classes p is a vector of C probabilities, and |d| and d^2 below are means over its entries; two classes are the same
-    with one number. y runs over all classes.
+    With C > 2 classes p is a vector of C probabilities, and |d| and d^2 below are means over its entries. With two
+    classes p is one number. y runs over all classes.
 
-    form: `absolute` f = weight * |d|; `squared` f = weight * d^2; `lagrangian` f = multiplier_y * |d|, where the multiplier starts at
+        form: `absolute` f = weight * |d|; `squared` f = weight * d^2; `lagrangian` f = multiplier_y * |d|, where the multiplier starts at
     `weight` and rises by `dual_rate` * (|d| - epsilon) at each step, never below 0.
     """
 
@@ -51,7 +51,7 @@ class PenaltyState:
         member = torch.nn.functional.one_hot(cell, 2 * self.classes).to(p.dtype)
         count = member.sum(1)
         share = member / count.clamp(min=1).unsqueeze(1)
-        # "..." is the entry of the probability vector, where there is one
+        # "..." is the axis of classes, if there is one
         mean = torch.einsum("kb...,kbc->k...c", p, share).unflatten(-1, (self.classes, 2))
         filled = (count.view(-1, self.classes, 2) > 0).all(2)
         self.steps += 1

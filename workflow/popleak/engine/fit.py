@@ -1,11 +1,11 @@
 """Train K models at once, each on its own rows in its own order, as if it were alone.
 
 Randomness belongs to the model: initial weights, the rows held out for validation and the order of batches come from
-the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut.
+the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut into jobs.
 
-Two backends compute the same thing. `Fused` (numba) takes chains of Linear and ReLU with one logit on the CPU, with cross-entropy and the
-EO term, and needs no torch; `Stacked` (torch) takes any module, objective and number of classes, and a GPU, and is the
-reference that the first must equal.
+Two backends compute the same thing. `Fused` (numba) trains plain MLPs with ReLU and one logit, and convolution nets
+(`ConvNet`), on the CPU, with cross-entropy and the EO term, and needs no torch. `Stacked` (torch) trains any module with
+any objective and number of classes, also on a GPU. It is the reference that the first must match.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..core import accounting
 from ..core.errors import PopleakError
 from ..core.seeds import derive, generator
 from ..core.settings import Settings
-from .architecture import Build, Chain, Form, Module, form_of
+from .architecture import Build, Chain, ConvNet, Form, Module, form_of
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .eo import Penalty
 
 __all__ = [
-    "Backend", "Build", "Chain", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
+    "Backend", "Build", "Chain", "ConvNet", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
     "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "last_layer", "not_in_numba", "place_of", "predict",
     "predict_rows", "resolve", "way_of",
 ]  # fmt: skip
@@ -65,7 +65,7 @@ class Table:
 
     @functools.cached_property
     def packed(self) -> np.ndarray:
-        """The features as the compiled loops read them."""
+        """The features in the layout of the compiled loops."""
         from .layout import pack_table
 
         return pack_table(self.x)
@@ -85,8 +85,8 @@ class Fitted:
 class Feed:
     """The batches of K models: each epoch an order of each model's rows (K, n), and the extra rows of each step.
 
-    batch, extra: rows of a step (the last step of an epoch may have fewer of the first); steps: steps of an epoch;
-    noise: seeds of what a model's module draws at random; seeds, purpose: name the streams that these and others come from.
+    batch, extra: rows in a step (the last step of an epoch may have fewer of the former); steps: steps in an epoch;
+    noise: seeds for what a model's module draws at random; seeds, purpose: name the random streams.
     """
 
     def __init__(
@@ -105,7 +105,8 @@ class Feed:
         return self._shuffled(self.rows), self._picked()
 
     def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `epoch`, which it stands for, with the places (K, n) int64 of these rows among their model's own between the two."""
+        """As `epoch`, but also return, in second place, the positions (K, n) int64 of these rows among their model's
+        own."""
         places = self._shuffled(np.broadcast_to(np.arange(self.rows.shape[1]), self.rows.shape))
         return np.take_along_axis(self.rows, places, 1).astype(np.int64), places, self._picked()
 
@@ -126,9 +127,11 @@ class Feed:
 
 
 def sides_of(build: Build) -> tuple[int, ...] | None:
-    """Return the sides of the chain that `build` makes; None for another module."""
+    """Return the layer sizes of the MLP that `build` makes; None for any other module."""
     if isinstance(build, Chain):
         return build.sides
+    if isinstance(build, ConvNet):
+        return None
     from .single import built
     from .stack import sides_of
 
@@ -138,22 +141,26 @@ def sides_of(build: Build) -> tuple[int, ...] | None:
 def way_of(
     build: Build, device: Device = "cpu", threads: int = 1, backend: Backend = "auto", wants: Sequence[str] = ()
 ) -> Any:
-    """Return the way to train and score what `build` makes: `Fused` for a chain with one logit on the CPU, else `Stacked`.
+    """Return the backend that trains and scores what `build` makes: `Fused` for an MLP with one logit or a `ConvNet`
+    on the CPU, else `Stacked`.
 
-    wants: what the objective asks for, as `Objective.wants` names it: the compiled loops hold none of that. A module that is a
-    chain, but not made by `Chain`, keeps the initial weights that it is built with.
-    Raises ValueError for `cuda` where there is none, and PopleakError where `backend` cannot do it.
+    wants: what the objective needs, as named by `Objective.wants`; the compiled loops support none of it. An MLP that
+    was not made by `Chain` keeps the initial weights that it is built with. Raises ValueError for `cuda` if there is
+    no CUDA device, and PopleakError if `backend` cannot train the model.
     """
     place = resolve(device)
     with accounting.part("start"):
         sides = sides_of(build) if place == "cpu" and backend != "torch" else None
         try:
-            used = chosen(backend, sides, wants, place)
+            used = chosen(backend, sides, wants, place, isinstance(build, ConvNet))
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
-        if sides is not None and used == "numba":
-            from .fused import Fused
+        if used == "numba":
+            from .fused import Fused, FusedImages
 
+            if isinstance(build, ConvNet):
+                return FusedImages(build, threads)
+            assert sides is not None
             return Fused(sides, threads, None if isinstance(build, Chain) else build)
         from .stacked import Stacked
 
@@ -161,18 +168,21 @@ def way_of(
 
 
 def alone(device: Device) -> bool:
-    """Return whether each model is computed alone, so that its bits depend on no other: on a CPU, whatever it is."""
+    """Return whether each model is computed alone, so that its bits depend on no other model. This is so for every
+    model on a CPU."""
     return resolve(device) == "cpu"
 
 
 def place_of(device: Device, backend: Backend = "auto") -> str:
-    """Return where and how models are computed, in a word or two: what the bits of weights may depend on. Raises as `resolve`."""
+    """Return where and how models are computed, in a word or two. The bits of weights may depend on it. Raises as
+    `resolve`."""
     return resolve(device) + (" torch" if backend == "torch" else "")
 
 
 def resolve(device: Device) -> Literal["cpu", "cuda"]:
-    """Return the device that `device` stands for here. Raises ValueError for `cuda` where torch finds none."""
-    # torch is imported only where it might find one: its import takes longer than many a job
+    """Return the device that `device` means on this machine. Raises ValueError for `cuda` if torch finds no CUDA
+    device."""
+    # import torch only if there may be a device: the import takes longer than many jobs
     if device == "cpu" or (device == "auto" and sys.platform == "linux" and not Path("/proc/driver/nvidia").exists()):
         return "cpu"
     import torch
@@ -190,13 +200,13 @@ def initial_weights(build: Build, seeds: np.ndarray, dtype: Any = np.float32) ->
 
 
 def last_layer(build: Build) -> np.ndarray:
-    """Return for each of a model's stored numbers (P,) whether it belongs to the last layer, as `Objective.mask` takes it.
+    """Return which of a model's stored numbers (P,) belong to the last layer, in the form of `Objective.mask`.
 
-    The last layer is the last submodule that has trained parameters of its own.
+    The last layer is the last submodule that directly holds trained parameters.
     """
     if isinstance(build, Chain):
-        own = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
-        return np.arange(sum(own)) >= sum(own[:-1])
+        sizes = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
+        return np.arange(sum(sizes)) >= sum(sizes[:-1])
     from .single import built, trained_and_state
 
     module = built(build)
@@ -245,11 +255,12 @@ def fit(
     seeds (K,): the models' own seeds; start (K, P): weights to go on from, else initial weights from the seeds;
     penalty: the EO term; extra (K, e): rows that enter the EO term but not the cross-entropy, `batch` of them a step;
     extra_only: the EO term sees the extra rows alone; purpose: names the stream of batch orders, so that training and
-    fine-tuning of one model differ; stack, threads, device, backend: a matter of speed and memory (on a GPU `stack` is what fits);
-    objective: row weights, other targets, a mask, clipping and noise, of all K models on all n rows, those among them that validation
-    holds out. A learning rate or a number of epochs of one's own is a `training` of one's own.
-    Raises ValueError if shapes disagree, where there is no model, for row ids beyond the table, labels that are not 0..C-1, or for a device that is not there;
-    PopleakError in one line where the backend or the module cannot do what is asked.
+    fine-tuning of one model differ; stack, threads, device, backend: affect speed and memory only (on a GPU `stack`
+    is as many models as fit); objective: row weights, other targets, a mask, clipping and noise, for all K models on
+    all n rows, including those that are held out for validation. For another learning rate or number of epochs, pass
+    another `training`. Raises ValueError if shapes disagree, if there is no model, for row ids outside the table, labels outside 0..C-1, or
+    a device that does not exist. Raises PopleakError in one line if the backend or the module cannot do what is
+    required.
     """
     models, classes = len(seeds), form_of(build).classes
     _check_models(models, rows, start, training)
@@ -263,16 +274,20 @@ def fit(
     for at in range(0, models, stack):
         cut = slice(at, at + stack)
         kept, held = _held_out(rows.shape[1], seeds[cut], training.validation)
-        own, towards = rows[cut], objective.part(cut)
+        model_rows, towards = rows[cut], objective.part(cut)
         feed = Feed(
-            np.take_along_axis(own, kept, 1), seeds[cut], training, None if extra is None else extra[cut], purpose
+            np.take_along_axis(model_rows, kept, 1),
+            seeds[cut],
+            training,
+            None if extra is None else extra[cut],
+            purpose,
         )
         begin = way.initial(seeds[cut]) if start is None else start[cut]
         begin = begin.astype(table.x.dtype, copy=False)
         weights, vacuous = way.train(table, begin, feed, training, penalty, extra_only, towards.at(kept))
         loss = np.full(len(kept), np.nan)
         if held.shape[1]:
-            aside = np.take_along_axis(own, held, 1)
+            aside = np.take_along_axis(model_rows, held, 1)
             loss = cross_entropy(way.logits(table, weights, aside), table.y[aside], towards.at(held))
         parts.append(Fitted(weights, np.isfinite(weights).all(1), vacuous, loss))
         if progress is not None:
@@ -281,10 +296,11 @@ def fit(
 
 
 def _check_models(models: int, rows: np.ndarray, start: np.ndarray | None, training: Training) -> None:
-    """Raise ValueError unless seeds, rows and weights are of as many models, at least one; PopleakError where it has no row to train on."""
+    """Raise ValueError unless seeds, rows and weights are for the same number of models, at least one. Raise
+    PopleakError if a model has no row to train on."""
     begun = models if start is None else len(start)
     if not len(rows) == begun == models:
-        raise ValueError(f"{models} seeds, rows of {len(rows)} models, weights of {begun}")
+        raise ValueError(f"{models} seeds, rows of {len(rows)} models and weights of {begun} must agree")
     if not models:
         raise ValueError("there is no model to train")
     count = rows.shape[1]
@@ -295,16 +311,16 @@ def _check_models(models: int, rows: np.ndarray, start: np.ndarray | None, train
 
 
 def _check_rows(table: Table, *rows: np.ndarray) -> None:
-    """Raise ValueError for ids of rows that the table has not."""
+    """Raise ValueError for row ids outside the table."""
     for some in rows:
         if some.size and (some.min() < 0 or some.max() >= len(table.x)):
             raise ValueError(f"row ids must lie in 0 to {len(table.x) - 1}, the rows of the table")
 
 
 def _check_labels(table: Table, classes: int, penalty: Penalty | None) -> None:
-    """Raise ValueError for labels that the model does not tell apart, and for groups that the EO term does not."""
+    """Raise ValueError for labels that the model does not have, and for groups that the EO term does not support."""
     if table.y.size and (table.y.min() < 0 or table.y.max() >= classes):
-        raise ValueError(f"labels must lie in 0 to {classes - 1}: the model tells {classes} classes apart")
+        raise ValueError(f"labels must lie in 0 to {classes - 1}: the model has {classes} classes")
     if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
         raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
 
@@ -336,8 +352,8 @@ def predict_rows(
     device: Device = "cpu",
     backend: Backend = "auto",
 ) -> np.ndarray:
-    """Return scores (K, v) or (K, v, C) of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on (1, v); see
-    `predict`."""
+    """Return scores (K, v) or (K, v, C) of models `weights` (K, P), each on its own rows (K, v) of `table`, or all on
+    the same rows (1, v); see `predict`."""
     _check_rows(table, rows)
     way = way_of(build, device, threads, backend)
     way.ready(table.x.dtype, None)
@@ -345,7 +361,7 @@ def predict_rows(
 
 
 class Progress:
-    """Lines of progress with an estimate of the time left, at most one in ten seconds, to stderr."""
+    """Progress lines on stderr with an estimate of the remaining time, at most one every ten seconds."""
 
     def __init__(self, what: str, total: int, every: float = 10.0) -> None:
         self.what, self.total, self.every = what, total, every

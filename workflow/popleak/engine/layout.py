@@ -1,4 +1,5 @@
-"""Where the compiled loops find one model, one batch and the feature table: flat arrays, sides padded to the tiles."""
+"""Memory layout of one model, one batch and the feature table for the compiled loops: flat arrays, padded to the
+tiles."""
 
 from __future__ import annotations
 
@@ -26,10 +27,16 @@ _EPOCH = (
     ("i", 0), ("d", 0), ("d", 0), ("i", 1),
 )  # fmt: skip
 _TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
+_FAIR = (*_TERM, ("i", 0), ("d", 2), ("i", 2), ("d", 2), ("n", 1))
+_SCORE = (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2))
+_IMAGES = ("i", 2), ("i", 1), ("i", 0), ("i", 0), ("n", 2)
 ARGUMENTS = {
-    "score": (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2)),
+    "score": _SCORE,
     "train": _EPOCH,
-    "train-fair": (*_EPOCH, *_TERM, ("i", 0), ("d", 2), ("i", 2), ("d", 2), ("n", 1)),
+    "train-fair": (*_EPOCH, *_FAIR),
+    "score-images": (*_SCORE, ("i", 2), ("i", 1), ("i", 0)),
+    "train-images": (*_EPOCH, *_IMAGES),
+    "train-images-fair": (*_EPOCH, *_FAIR, *_IMAGES),
 }
 """Arguments of each compiled loop: (kind, number of axes; 0 for a number that is no array). Kinds: "n", the models' own
 precision; "i", int64; "d", float64. An array is passed as its address and the length of each axis."""
@@ -57,14 +64,15 @@ def _padded(count: int, multiple: int) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one model and one batch lie in a flat array: weights, one layer's gradients, the same layer transposed,
+    """Offsets of one model and one batch in a flat array: weights, one layer's gradients, the same layer transposed,
     activations by layer.
 
-    A layer's weights are stored input by output, its bias as the row of one more input that is always 1. Sides are
-    padded; the padding is 0 and stays 0 through every step, so it changes no result. shape (L + 1, 5): for each layer its
-    inputs (bias among them), padded outputs, the offset of its weights, the offset of its input activations and the length
-    of a row of these; a last line for the logits. weights: how many numbers the weights take; rooms: the offsets of
-    the gradients and of the transposed weights, for one layer at a time.
+    A layer's weights are stored input by output, and its bias as the row of an additional input that is always 1.
+    Layer sizes are padded; the padding is 0 and stays 0 in every step, so it changes no result. shape (L + 1, 5): for
+    each layer its inputs (bias among them), padded outputs, the offset of its weights, the offset of its input
+    activations and the length of a row of these; a last line for the logits. weights: how many numbers the weights
+    take; rooms: the offsets of the gradients and of the transposed weights, for one layer at a time.
+    before: how many numbers lie in front of all that.
     """
 
     sides: tuple[int, ...]
@@ -73,21 +81,22 @@ class Layout:
     rooms: tuple[int, int]
     size: int
     shape: np.ndarray
+    before: int = 0
 
     @classmethod
     @functools.lru_cache(maxsize=64)
-    def of(cls, sides: tuple[int, ...], batch: int) -> Layout:
+    def of(cls, sides: tuple[int, ...], batch: int, before: int = 0) -> Layout:
         """Return the layout of the chain with `sides` (features, units of each hidden layer, 1) and batches of `batch`."""
         inputs = [sides[0] + 1, *(_padded(side, LANES) + 1 for side in sides[1:])]
         outputs = [*(_padded(side, LANES) for side in sides[1:]), 0]
         lengths = [_padded(count, ROWS) for count in inputs]
         blocks = [length * out for length, out in zip(lengths, outputs, strict=True)]
         rows, weights, room = _padded(batch, ROWS), sum(blocks), max(blocks)
-        at = itertools.accumulate(blocks, initial=0)
-        starts = itertools.accumulate((rows * length for length in lengths), initial=weights + 2 * room)
+        at, end = itertools.accumulate(blocks, initial=before), before + weights
+        starts = itertools.accumulate((rows * length for length in lengths), initial=end + 2 * room)
         shape = np.array(list(zip(inputs, outputs, at, starts, lengths, strict=False)), dtype=np.int64)
         size = int(shape[-1, ACTIVATIONS]) + rows * lengths[-1]
-        return cls(tuple(sides), batch, weights, (weights, weights + room), size, shape)
+        return cls(tuple(sides), batch, weights, (end, end + room), size, shape, before)
 
     def _layers(self, flat: np.ndarray, packed: np.ndarray):
         """Yield per layer (weight (K, out, in), bias (K, out)) as views of `flat` (K, P), and the same of `packed`."""
@@ -95,6 +104,7 @@ class Layout:
         for (into, out), (count, padded, start, _, length) in zip(
             itertools.pairwise(self.sides), self.shape, strict=False
         ):
+            start -= self.before
             block = packed[:, start : start + length * padded].reshape(-1, length, padded)
             weight = flat[:, at : at + out * into].reshape(-1, out, into)
             bias = flat[:, at + out * into : at + out * into + out]
@@ -124,13 +134,18 @@ class Layout:
     def arena(self, dtype: np.dtype) -> np.ndarray:
         """Return the flat array (`size`,) of one thread, with the constant inputs set."""
         work = _zeros(self.size, dtype)
+        self.fill(work)
+        return work
+
+    def fill(self, work: np.ndarray) -> None:
+        """Set the constant inputs in a flat array."""
         for count, _, _, start, length in self.shape[1:]:
             work[start : start + length * _padded(self.batch, ROWS)].reshape(-1, length)[:, count - 1] = 1
-        return work
 
 
 def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
-    """Return `size` zeros that begin on a cache line, so that what is padded to whole lines lies on no more of them."""
+    """Return `size` zeros that begin on a cache line, so that arrays padded to whole lines do not straddle one more
+    line."""
     raw = np.zeros(size + LINE, dtype)
     skip = (-raw.ctypes.data % LINE) // raw.itemsize
     return raw[skip : skip + size]

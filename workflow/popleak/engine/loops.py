@@ -1,7 +1,7 @@
-"""The loops of `fused`, as numba compiles them: a step of one model on a flat array, and what calls it for many.
+"""The loops of `fused` that numba compiles: a step of one model on a flat array, and the loop over many models.
 
-Imported where machine code is made, and nowhere else: `compiled` keeps that code, so that most jobs load neither numba nor
-this module. What is called takes one C pointer, and needs nothing of Python's or numba's at run time.
+This module is imported only when machine code is compiled. `compiled` keeps that code, so most jobs load neither
+numba nor this module. The compiled function takes one C pointer and needs neither Python nor numba at run time.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import math
 import numpy as np
 from numba import njit, types
 
-from .layout import ACTIVATIONS, LAGRANGIAN, LANES, LENGTH, ROWS, SQUARED, Term
+from .imageloops import learn, look
+from .imagery import GROUP
+from .layout import ACTIVATIONS, ARGUMENTS, LAGRANGIAN, LANES, LENGTH, ROWS, SQUARED, Term
 from .tile import INNER, MASK, PLAIN, RELU, arguments, copy, fetch, product, transpose
 
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # not-a-number and infinity keep their meaning: they show divergence
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning: they show divergence
 
 
 @njit(**INNER)
 def _gather(work, shape, table, index, first, count, ahead):
-    """Copy rows index[first : first + count] of the table into the arena; ask for the rows `ahead`, which come next."""
+    """Copy rows index[first : first + count] of the table into the arena, and prefetch the rows `ahead`, which come
+    next."""
     length = shape[0, LENGTH]
     for r in range(count):
         copy(work, shape[0, ACTIVATIONS] + r * length, table, index[first + r] * length, length)
@@ -39,11 +42,13 @@ def _forward(work, shape, rows):
 
 
 @njit(**INNER)
-def _backward(work, shape, rows, count, gradients, transposed, first, second, rate, root, decay):
+def _backward(work, shape, rows, count, outcomes, through, gradients, transposed, first, second, rate, root, decay):
     """Take one step of Adam along the gradients of sum(signal * logits), where the signals have replaced the logits.
 
     A layer is updated as soon as nothing else needs its weights: they and their gradients are still in the cache.
-    gradients, transposed: offsets of room for one layer; first, second: the moments; rate, root, decay: see `_adam`.
+    outcomes: logits of a row; through: whether the derivatives with respect to the first layer's input replace it;
+    gradients, transposed: offsets of buffers for one layer; first, second: the moments; rate, root, decay: see
+    `_adam`.
     """
     last = len(shape) - 2
     for layer in range(last, -1, -1):
@@ -52,9 +57,9 @@ def _backward(work, shape, rows, count, gradients, transposed, first, second, ra
         g, row_g = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
         # the transpose of the activations is read in place: one step along the sum is one row
         product(work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients, outputs, np.int64(PLAIN))
-        if layer:
-            depth = 1 if layer == last else outputs  # of the padded logits only the first is more than 0
-            units = inputs - 1
+        if layer or through:
+            depth = outcomes if layer == last else outputs  # the padded logits are no derivatives
+            units = inputs - 1 if layer else row_a
             for j in range(0, outputs, LANES):
                 for i in range(0, units, LANES):
                     transpose(work, transposed + j * units + i, units, weights + i * outputs + j, outputs)
@@ -95,9 +100,10 @@ def _cross_entropy(work, at, step, count, main, index, labels):
 
 @njit(**INNER)
 def _equalized_odds(work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes):
-    """Add the slope of the EO term, which sees rows begin to count, to the signal that `_cross_entropy` left.
+    """Add the gradient of the EO term, on rows begin to count, to the signal of `_cross_entropy`.
 
-    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. sums (2, 4), slopes (4,): room by cell of label and group. As `engine.eo.PenaltyState.gradient`.
+    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. sums (2, 4), slopes (4,):
+    buffers, by cell of label and group. As `engine.eo.PenaltyState.gradient`.
     """
     sums[:], slopes[:] = 0, 0
     there = sums[1]
@@ -122,7 +128,8 @@ def _equalized_odds(work, at, step, begin, count, index, cells, term, multiplier
 
 @njit(**INNER)
 def _power(base, exponent):
-    """Return base ** exponent for an exponent of at least 0 by squaring: Python's operator raises, for other exponents."""
+    """Return base ** exponent by squaring, for exponents of at least 0. Python's operator can raise, which a loop
+    must not."""
     if exponent > 0x10000:
         return math.pow(base, float(exponent))
     found = 1.0
@@ -135,14 +142,70 @@ def _power(base, exponent):
 
 
 @njit(**INNER)
+def _softmax(work, at, step, count, main, index, labels, chances):
+    """As `_cross_entropy`, for logits of more than two classes; the probabilities are kept in chances (rows, C)."""
+    one = work.dtype.type(1)
+    share, classes = one / work.dtype.type(main), chances.shape[1]
+    for r in range(count):
+        place = at + r * step
+        top, total = work[place], work.dtype.type(0)
+        for c in range(1, classes):
+            top = max(top, work[place + c])
+        for c in range(classes):
+            chances[r, c] = np.exp(work[place + c] - top)
+            total += chances[r, c]
+        for c in range(classes):
+            chances[r, c] /= total
+            work[place + c] = chances[r, c] * share if r < main else work.dtype.type(0)
+        if r < main:
+            work[place + labels[index[r]]] -= share
+
+
+@njit(**INNER)
+def _equalized_odds_of_many(
+    work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes, chances
+):
+    """As `_equalized_odds`, for C > 2 classes: multipliers (C,); room: sums (2 C, C + 1), slopes (2 C * C,)."""
+    sums[:], slopes[:] = 0, 0
+    classes = chances.shape[1]
+    for r in range(begin, count):
+        cell = cells[index[r]]
+        for c in range(classes):
+            sums[cell, c] += chances[r, c]
+        sums[cell, classes] += 1
+    for y in range(classes):
+        zero, one = sums[2 * y, classes], sums[2 * y + 1, classes]
+        if zero == 0 or one == 0:
+            vacuous[0] += 1
+            continue
+        size = 0.0
+        for c in range(classes):
+            difference = sums[2 * y, c] / zero - sums[2 * y + 1, c] / one
+            slope = 2 * term.weight * difference if term.form == SQUARED else multipliers[y] * np.sign(difference)
+            slope /= classes
+            size += abs(difference) / classes
+            slopes[2 * y * classes + c], slopes[(2 * y + 1) * classes + c] = slope / zero, -slope / one
+        if term.form == LAGRANGIAN:
+            multipliers[y] = max(multipliers[y] + term.dual_rate * (size - term.epsilon), 0.0)
+    for r in range(begin, count):
+        own, mean = cells[index[r]] * classes, work.dtype.type(0)
+        for c in range(classes):
+            mean += slopes[own + c] * chances[r, c]
+        for c in range(classes):
+            work[at + r * step + c] += chances[r, c] * (slopes[own + c] - mean)
+
+
+@njit(**INNER)
 def _epoch(
     work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
-    index, form=None, weight=0.0, epsilon=0.0, dual_rate=0.0, extra_only=0, multipliers=None, vacuous=None, sums=None, slopes=None,
+    index, fair, pictures,
 ):  # fmt: skip
     """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
 
-    index: room for the rows of a step; form, weight, epsilon, dual_rate: the fields of a `Term`; form is None where there is no EO
-    term, which is then not even compiled.
+    index: buffer for the rows of a step; fair: of the EO term, the fields of a `Term`, whether it sees the extra rows
+    alone, multipliers, vacuous and a buffer; pictures: of a convolution net, its `Imagery.blocks`, `rooms`, `gradients`
+    and `own`, and a buffer for probabilities (rows, logits). Either is None if there is no such thing, and is then not
+    compiled at all.
     """
     size = weights.shape[1]
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
@@ -158,55 +221,128 @@ def _epoch(
             for r in range(extra.shape[2]):
                 index[main + r] = extra[k, taken - steps, r]
             rows = (count + ROWS - 1) // ROWS * ROWS
-            _gather(work, shape, table, index, np.int64(0), count, order[k, start + batch : start + 2 * batch])
+            ahead = order[k, start + batch : start + 2 * batch]
+            outcomes = 1
+            if pictures is not None:
+                rows, outcomes = (count + GROUP - 1) // GROUP * GROUP, pictures[4].shape[1]
+                look(work, shape, pictures[0], pictures[1], table, index, np.int64(0), count, ahead)
+            else:
+                _gather(work, shape, table, index, np.int64(0), count, ahead)
             _forward(work, shape, rows)
-            _cross_entropy(work, at, step, count, main, index, labels)
-            if form is not None:
-                term = Term(form, weight, epsilon, dual_rate)
-                begin = main if extra_only else 0
-                _equalized_odds(
-                    work, at, step, begin, count, index, cells, term, multipliers[k], vacuous[k], sums, slopes
-                )
-            for r in range(count):
-                work[at + r * step + 1] = 0  # it was a padded logit's place
+            if pictures is not None and outcomes > 1:
+                _softmax(work, at, step, count, main, index, labels, pictures[4])
+            else:
+                _cross_entropy(work, at, step, count, main, index, labels)
+            if fair is not None:
+                term = Term(fair[0], fair[1], fair[2], fair[3])
+                begin, own, empty = main if fair[4] else 0, fair[5][k], fair[6][k]
+                if pictures is not None and outcomes > 1:
+                    _equalized_odds_of_many(
+                        work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8], pictures[4]
+                    )
+                else:
+                    _equalized_odds(work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8])
+            if outcomes == 1:
+                for r in range(count):
+                    work[at + r * step + 1] = 0  # it was a padded logit's place
             taken += 1
+            # the corrections of Adam's moments
+            scale, root = rate / (1 - _power(0.9, taken)), (1 - _power(0.999, taken)) ** 0.5
+            if pictures is not None:
+                for r in range(count, rows):  # images that are not there
+                    work[at + r * step : at + r * step + outcomes] = 0
             _backward(
-                work, shape, rows, count, gradients, transposed, first[k], second[k], rate / (1 - _power(0.9, taken)),
-                (1 - _power(0.999, taken)) ** 0.5, decay,
+                work, shape, rows, count, outcomes, pictures is not None, gradients, transposed, first[k], second[k], scale, root,
+                decay,
             )  # fmt: skip
+            if pictures is not None:
+                slopes, own = pictures[2], pictures[3]
+                learn(work, shape, pictures[0], pictures[1], rows // GROUP, slopes)
+                _adam(work[:own], work[slopes : slopes + own], first[k, :own], second[k, :own], scale, root, decay)
         copy(weights[k], 0, work, 0, size)
 
 
 @njit(**INNER)
-def _logits(work, shape, table, index, batch, weights, found):
-    """Fill found (K, m) with the logits of packed weights (K, size) on rows index (K or 1, m) of the table."""
+def _logits(work, shape, table, index, batch, weights, found, pictures):
+    """Fill found (K, m * C) with the C logits of packed weights (K, size) on rows index (K or 1, m) of the table.
+
+    pictures: of a convolution net, its `Imagery.blocks` and `rooms`, and C; else None, and C = 1.
+    """
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
+    outcomes = 1
+    if pictures is not None:
+        outcomes = pictures[2]
     for k in range(len(weights)):
         copy(work, 0, weights[k], 0, weights.shape[1])
         rows = index[k if len(index) > 1 else 0]
         for part in range((len(rows) + batch - 1) // batch):
             start = part * batch
             count = min(batch, len(rows) - start)
-            _gather(work, shape, table, rows, start, count, rows[start + batch : start + 2 * batch])
+            ahead = rows[start + batch : start + 2 * batch]
+            if pictures is not None:
+                look(work, shape, pictures[0], pictures[1], table, rows, start, count, ahead)
+            else:
+                _gather(work, shape, table, rows, start, count, ahead)
             _forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
             for r in range(count):
-                found[k, start + r] = work[at + r * step]
+                for c in range(outcomes):
+                    found[k, (start + r) * outcomes + c] = work[at + r * step + c]
 
 
-LOOPS = {"score": _logits, "train": _epoch, "train-fair": _epoch}
-"""Functions by the name in `layout.ARGUMENTS`, which says what each is called with."""
+# how the numbers and arrays that a loop is called with become its arguments; numba adds tuples, and knows no stars in them
+@njit(**INNER)
+def _score(given):
+    return given + (None,)  # noqa: RUF005
+
+
+@njit(**INNER)
+def _score_images(given):
+    return given[:SCORE] + (given[SCORE:],)  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train(given):
+    return given + (None, None)  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_fair(given):
+    return given[:EPOCH] + (given[EPOCH:], None)  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_images(given):
+    return given[:EPOCH] + (None, given[EPOCH:])  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_images_fair(given):
+    return given[:EPOCH] + (given[EPOCH:FAIR], given[FAIR:])  # noqa: RUF005
+
+
+EPOCH, FAIR, SCORE = (len(ARGUMENTS[name]) for name in ("train", "train-fair", "score"))
+LOOPS = {
+    "score": (_logits, _score),
+    "train": (_epoch, _train),
+    "train-fair": (_epoch, _train_fair),
+    "score-images": (_logits, _score_images),
+    "train-images": (_epoch, _train_images),
+    "train-images-fair": (_epoch, _train_images_fair),
+}
+"""Functions by the name in `layout.ARGUMENTS`, which says what each is called with, and how that becomes its arguments."""
 
 
 def llvm(name: str, number: str, symbol: str) -> str:
     """Return loop `name` for numbers of the dtype `number` as LLVM's optimised text, in which it is the function `symbol`.
 
-    It takes numba's two pointers, to what is returned and to what is raised (neither is used), and one to its arguments as
-    `compiled` lays them out; it returns 0. No loop may hold what can raise: that would be kept as a pickled exception.
+    It takes numba's two pointers, to what is returned and to what is raised (neither is used), and one to its
+    arguments as `compiled` lays them out; it returns 0. No loop may contain code that can raise: numba would store
+    the exception as a pickle.
     """
-    loop, given = LOOPS[name], arguments(name, number)
+    (loop, arranged), given = LOOPS[name], arguments(name, number)
 
     def call(block):
-        loop(*given(block))
+        loop(*arranged(given(block)))
 
     signature = (types.CPointer(types.int64),)
     compiled = njit(signature, **INNER)(call)

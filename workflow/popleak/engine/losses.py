@@ -1,4 +1,4 @@
-"""Cross-entropy over two classes, which have one logit, or C > 2 classes, which have C: its value, and its slope.
+"""Cross-entropy over two classes (one logit) or C > 2 classes (C logits): its value and its gradient.
 
 Logits and probabilities are (K, m) for two classes, P(y = 1), and (K, m, C) for more.
 """
@@ -28,7 +28,7 @@ def cross_entropy(logits: np.ndarray, y: np.ndarray, objective: Objective) -> np
     """Return the mean weighted cross-entropy (K,) of logits on labels y (K, m), or on the objective's targets on these rows."""
     logits = logits.astype(np.float64)
     target = y if objective.targets is None else objective.targets
-    with np.errstate(invalid="ignore", over="ignore"):  # a diverged model has no loss: not-a-number
+    with np.errstate(invalid="ignore", over="ignore"):  # the loss of a diverged model is NaN
         if logits.ndim == 2:
             each = np.logaddexp(0, logits) - target * logits
         else:
@@ -55,7 +55,7 @@ class Loss:
             self.weights = _tensor(objective.weights, y.device).to(dtype)
 
     def _coded(self, values: torch.Tensor) -> torch.Tensor:
-        """Return labels as numbers to subtract from probabilities: as they are for two classes, else one column a class."""
+        """Return labels as numbers to subtract from probabilities: unchanged for two classes, else one-hot."""
         import torch
 
         if self.classes > 2 and not values.is_floating_point():

@@ -1,8 +1,8 @@
-"""Dropout that is drawn from a model's own seed where many models are computed at once.
+"""Dropout from each model's own seed, when many models are computed at once.
 
-torch draws for a whole stack from one stream, so that a model's numbers would depend on its neighbours and on how many fit
-into memory. Here each number is a hash of the model's seed, the step, which dropout of the module it is, and the
-element: alike on any device and in any stack.
+torch draws for a whole stack from one stream, so that a model's numbers would depend on its neighbours and on how
+many fit into memory. Here each number is a hash of the model's seed, the step, the number of the dropout in the
+module, and the element. It is the same on any device and in any stack.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ WORD = 0xFFFFFFFF
 
 
 def _mixed(word: torch.Tensor) -> torch.Tensor:
-    """Return 32-bit words in int64, stirred by the finaliser of MurmurHash3 (Appleby)."""
+    """Return 32-bit words in int64, mixed by the finaliser of MurmurHash3 (Appleby)."""
     word = ((word ^ (word >> 16)) * 0x85EBCA6B) & WORD
     word = ((word ^ (word >> 13)) * 0xC2B2AE35) & WORD
     return word ^ (word >> 16)
 
 
 class OwnDropout(TorchFunctionMode):
-    """Within it `torch.nn.functional.dropout`, and so `nn.Dropout`, draws from `seed` at `step`; nothing else that is random is touched.
+    """Context in which `torch.nn.functional.dropout`, and so `nn.Dropout`, draws from `seed` at `step`. No other
+    randomness is affected.
 
-    seed: int64 scalar tensor, which `torch.func.vmap` may map over; row: the place in the batch of the one row that is computed, 0 for a
-    whole batch. A row's draws are the same alone as in its batch, as long as rows come first in the tensor.
+    seed: int64 scalar tensor, which `torch.func.vmap` may map over; row: position in the batch of the single row that
+    is computed, 0 for a whole batch. A row's draws are the same alone as in its batch, as long as rows come first in
+    the tensor.
     """
 
     def __init__(self, seed: torch.Tensor, step: int, row: torch.Tensor | int = 0) -> None:

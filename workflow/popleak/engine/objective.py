@@ -1,4 +1,4 @@
-"""What models are trained towards besides their records' labels, and which backend can do it."""
+"""The training objective, and which backend supports it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ WORDS = {
     "mask": "a mask of trained weights",
     "clip": "per-example clipping",
 }
-"""What an `Objective` may ask for, in words."""
+"""What an `Objective` may need, in words."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What K models are trained towards; without arguments: cross-entropy on the records' labels, every weight trained.
+    """The training objective of K models. The default is cross-entropy on the records' labels, with every weight
+    trained.
 
-    The loss of a batch is the mean over its rows of weight * cross-entropy(prediction, target). The Equalized Odds term
+        The loss of a batch is the mean over its rows of weight * cross-entropy(prediction, target). The Equalized Odds term
     beside it always sees the records' own labels and groups.
 
-    Parameters
+        Parameters
     ----------
     targets
         What each model is to predict on each of its rows, in place of the records' labels: integers (K, n) in 0..C-1;
@@ -51,11 +52,11 @@ class Objective:
     noise: float = 0.0
 
     def wants(self) -> tuple[str, ...]:
-        """Return the names of what this asks for beyond cross-entropy on the records' labels."""
+        """Return the names of what this needs beyond cross-entropy on the records' labels."""
         return tuple(name for name in WORDS if getattr(self, name) is not None)
 
     def check(self, rows: tuple[int, int], classes: int, penalty: bool) -> None:
-        """Raise ValueError unless this fits K models of n rows, rows = (K, n), and so many classes."""
+        """Raise ValueError unless this fits K models of n rows, rows = (K, n), and this number of classes."""
         if self.targets is not None:
             _check_targets(self.targets, rows, classes)
         if self.weights is not None:
@@ -65,7 +66,7 @@ class Objective:
         self._check_clip(penalty)
 
     def _check_clip(self, penalty: bool) -> None:
-        """Raise ValueError unless clipping and noise go together, and with a penalty or without."""
+        """Raise ValueError unless clipping, noise and the penalty can be combined."""
         if self.clip is not None and not (np.isfinite(self.clip) and self.clip > 0):
             raise ValueError(f"clip must be above 0, not {self.clip}")
         if not (np.isfinite(self.noise) and self.noise >= 0):
@@ -120,18 +121,21 @@ DEFAULT = Objective()
 
 
 def not_in_numba(
-    sides: Sequence[int] | None, wants: Collection[str] = (), place: Literal["cpu", "cuda"] = "cpu"
+    sides: Sequence[int] | None,
+    wants: Collection[str] = (),
+    place: Literal["cpu", "cuda"] = "cpu",
+    convolutions: bool = False,
 ) -> str | None:
-    """Return in a few words why the compiled loops cannot train such models; None if they can.
+    """Return in a few words why the compiled loops cannot train such models, or None if they can.
 
-    sides: of a chain of Linear and ReLU, None for another module; wants: as `Objective.wants` names them. The plan asks this before
-    any job, and `fit` for what it is given, so both choose alike.
+    sides: layer sizes of an MLP, None for any other module; wants: as named by `Objective.wants`; convolutions:
+    whether it is a `ConvNet`. Both the plan and `fit` call this, so they make the same choice.
     """
     if place != "cpu":
         return "it runs on a CPU only"
-    if sides is None:
+    if sides is None and not convolutions:
         return "no chain of Linear and ReLU"
-    if sides[-1] > 2:  # two logits are no form of a model, and the loops refuse them by name
+    if sides is not None and sides[-1] > 2:  # a model never has two logits, and the loops refuse them by name
         return "more than two classes"
     if wants:
         return " and ".join(WORDS[name] for name in WORDS if name in wants)
@@ -143,14 +147,15 @@ def chosen(
     sides: Sequence[int] | None,
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
+    convolutions: bool = False,
 ) -> Literal["numba", "torch"]:
     """Return the backend that trains such models under the config's `engine.backend`.
 
-    Raises ValueError, naming the key and the remedy, where `numba` is asked for and cannot.
+    Raises ValueError that names the key and the remedy if `numba` is required and cannot train the model.
     """
     if backend not in BACKENDS:
         raise ValueError(f"engine.backend: {backend!r} is unknown: choose from {', '.join(BACKENDS)}")
-    reason = not_in_numba(sides, wants, place)
+    reason = not_in_numba(sides, wants, place, convolutions)
     if backend == "numba" and reason is not None:
         raise ValueError(f"engine.backend: numba cannot train this model ({reason}): set it to auto")
     return "torch" if backend == "torch" or reason is not None else "numba"

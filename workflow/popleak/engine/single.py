@@ -1,8 +1,8 @@
-"""One model at a time through its own torch module: the way for any module, on a CPU and where `torch.func.vmap` fails.
+"""One model at a time through its own torch module. It supports any module, on a CPU and if `torch.func.vmap` fails.
 
 A module may draw at random in training (dropout), keep a state beside its weights (the running means of batch norm),
-and do what cannot be stacked (recurrent layers, changes in place, branches on values). A model is alone in its module
-and with its random stream, so its bits depend on no neighbour and no stack.
+and do what cannot be stacked (recurrent layers, in-place changes, branches on values). Each model has its own module
+and random stream, so its bits do not depend on neighbours or stacks.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from .architecture import BINARY, Form
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw from torch's generators as after `torch.manual_seed(seed)`; leave them as they were."""
+    """Context in which torch's generators draw as after `torch.manual_seed(seed)`. Their state is restored at the
+    end."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
         torch.manual_seed(seed)
         yield
 
 
 def built(build: Callable[[], nn.Module]) -> nn.Module:
-    """Return what `build` makes, with the same draws each time: constants that are no weights are alike in all."""
+    """Return what `build` makes, with the same random numbers each time, so that constants that are not weights are
+    equal in all models."""
     with seeded(0):
         return build()
 
@@ -58,7 +60,8 @@ def initial(build: Callable[[], nn.Module], seeds: np.ndarray) -> np.ndarray:
 
 
 def mixes_rows(module: nn.Module) -> str | None:
-    """Return the name of a layer of `module` whose output for one row depends on the other rows of the batch in training; None without."""
+    """Return the name of a layer of `module` whose output for a row depends on the other rows of the batch in
+    training, or None."""
     return next(
         (type(one).__name__ for one in module.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)), None
     )
@@ -78,7 +81,7 @@ def activations(module: nn.Module, x: torch.Tensor, form: Form) -> int:
 
 
 def passed(kept: torch.Tensor | None) -> torch.Tensor:
-    """Return what the last forward pass kept. Raises RuntimeError where it kept nothing."""
+    """Return what the last forward pass kept. Raises RuntimeError if it kept nothing."""
     if kept is None:
         raise RuntimeError("no forward pass was kept to go back through")
     return kept
@@ -106,7 +109,7 @@ class SingleStack:
         self._logits: torch.Tensor | None = None
         self._x: torch.Tensor | None = None
         self.watched = False
-        """Whether to see if the module draws at random, as `clipped` needs to know."""
+        """Whether to check that the module draws at random, which `clipped` must know."""
         self._drew, self._rowwise = False, True
 
     def load(self, weights: torch.Tensor, *, training: bool, noise: Sequence[int] = ()) -> None:
@@ -177,12 +180,12 @@ class SingleStack:
         into[0] = clip_factors(rows, clip, mask) @ rows
 
     def _row_gradients(self, signal: torch.Tensor) -> torch.Tensor:
-        """Return each row's gradient (B, size): all at once where the module can be mapped over rows and has drawn nothing at random, which a
-        second pass would draw anew; else one by one through the pass that was made."""
+        """Return each row's gradient (B, size): all at once if the module can be mapped over rows and has drawn
+        nothing at random (a second pass would draw again), else row by row through the existing pass."""
         if self._rowwise and not self._drew:
             try:
                 return self._mapped_gradients(signal)
-            except Exception:  # whatever a stranger's module raises under vmap: the other way is for any
+            except Exception:  # any error of a user's module under vmap: the fallback supports any module
                 self._rowwise = False
         one = torch.zeros_like(signal)
         found = []
@@ -207,7 +210,8 @@ class SingleStack:
 
 
 def clip_factors(rows: torch.Tensor, clip: float, mask: torch.Tensor | None) -> torch.Tensor:
-    """Return the factor of each row's gradient (..., B, size) that scales it down to norm `clip`, 1 where it is no longer."""
+    """Return the factor that scales each row's gradient (..., B, size) down to norm `clip`; 1 if its norm is not
+    larger."""
     norms = (rows if mask is None else rows * mask).norm(dim=-1)
     return factors_of(norms, clip)
 

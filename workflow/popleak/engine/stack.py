@@ -1,8 +1,8 @@
 """K models of one architecture as one block of weights (K, P), with forward and backward passes.
 
-Three implementations of one interface. `LinearStack`, for chains of Linear and ReLU: batched matrix products with a
-hand-written backward pass straight into one gradient block. `VmapStack`, for modules that `torch.func.vmap` takes: on a
-GPU, where one model at a time would leave most of it idle. `SingleStack` (`single.py`), for any module: one model.
+There are three implementations of one interface. `LinearStack` is for MLPs with ReLU: batched matrix products with a
+hand-written backward pass into one gradient block. `VmapStack` is for modules that `torch.func.vmap` supports, on a
+GPU, which one model at a time would leave mostly idle. `SingleStack` (`single.py`) is for one model with any module.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from .single import (
 )
 
 AGREE = 1e-3
-"""Largest difference of logits on a few rows, beside 1 and the logit, between a stacked module and one alone."""
+"""Largest allowed difference between the logits of a stacked module and of a single one on a few rows, relative to 1
+plus the logit."""
 
 
 def stack_for(
@@ -39,7 +40,8 @@ def stack_for(
 ) -> LinearStack | VmapStack | SingleStack:
     """Return the stack for `module` on `device` (cpu, cuda); x (B, d): a few rows to try it on, there.
 
-    On a CPU a model that is no chain is trained alone: in a stack its bits would depend on how many are beside it.
+    On a CPU a model that is not a plain MLP is trained alone. In a stack its bits would depend on the number of
+    models.
     """
     if LinearStack.fits(module, form.outputs):
         return LinearStack(module)
@@ -53,7 +55,8 @@ def stack_for(
 
 
 def refusal(module: nn.Module, x: torch.Tensor, form: Form = BINARY) -> str | None:
-    """Return in one line why `module` cannot be trained through `torch.func.vmap` on rows x (B, d); None if it can."""
+    """Return in one line why `module` cannot be trained through `torch.func.vmap` on rows x (B, d), or None if it
+    can."""
     trained, state = trained_and_state(module)
     if state:
         return "it has buffers or frozen parameters"
@@ -79,7 +82,7 @@ def refusal(module: nn.Module, x: torch.Tensor, form: Form = BINARY) -> str | No
                         return DIFFERS
                 if not torch.allclose(stacked, alone, rtol=AGREE, atol=AGREE):
                     return DIFFERS
-    except Exception as error:  # whatever a stranger's module raises: there is a way for it
+    except Exception as error:  # any error of a user's module: another backend supports it
         return said(error.__cause__ or error)
     return None
 
@@ -88,7 +91,8 @@ DIFFERS = "stacked it does not compute what it computes alone"
 
 
 def sides_of(module: nn.Module, outputs: int = 1) -> tuple[int, ...] | None:
-    """Return the sides (features, units of each hidden layer, logits) of a chain that `LinearStack` fits; None for others."""
+    """Return the layer sizes (features, units of each hidden layer, logits) of an MLP that `LinearStack` supports, or
+    None."""
     if not LinearStack.fits(module, outputs):
         return None
     linear = linear_of(module)
@@ -96,7 +100,7 @@ def sides_of(module: nn.Module, outputs: int = 1) -> tuple[int, ...] | None:
 
 
 def linear_of(chain: nn.Sequential) -> list[nn.Linear]:
-    """Return the Linear layers of a chain in order."""
+    """Return the Linear layers of an MLP in order."""
     return [layer for layer in chain if isinstance(layer, nn.Linear)]
 
 
@@ -109,7 +113,8 @@ def _alternates(module: nn.Module) -> TypeGuard[nn.Sequential]:
 
 
 def _bare(chain: nn.Sequential) -> bool:
-    """Return whether the chain's own passes see all there is: no hook, no frozen layer, none that stands twice, no buffer."""
+    """Return whether hand-written passes compute all that the module does: it has no hook, no frozen layer, no
+    repeated layer and no buffer."""
     names = [f"{i}.{name}" for i in range(0, len(chain), 2) for name in ("weight", "bias")]
     plain = [name for name, one in chain.named_parameters() if one.requires_grad] == names
     hooked = any(_hooked(one) for one in chain.modules()) or any(_hooked(one) for one in chain.parameters())
@@ -117,7 +122,7 @@ def _bare(chain: nn.Sequential) -> bool:
 
 
 def _hooked(one: nn.Module | nn.Parameter) -> bool:
-    """Return whether a module or parameter has a hook, or a forward pass of its own."""
+    """Return whether a module or parameter has a hook, or overrides its forward pass."""
     kinds = (
         "_forward_hooks",
         "_forward_pre_hooks",
@@ -162,14 +167,14 @@ class LinearStack:
 
     @property
     def size(self) -> int:
-        """Numbers of one model that training moves: all P of them."""
+        """Number of weights of one model that training changes: all P."""
         return sum(out * (into + 1) for out, into in self.shapes)
 
     def load(self, weights: torch.Tensor, *, training: bool, noise: Sequence[int] = ()) -> None:
-        """Nothing: the passes read the weights that they are given, and draw nothing."""
+        """Do nothing: the passes read the given weights and draw nothing at random."""
 
     def save(self, weights: torch.Tensor) -> None:
-        """Nothing: a chain has no state."""
+        """Do nothing: an MLP has no state."""
 
     def forward(self, weights: torch.Tensor, x: torch.Tensor, *, keep: bool = True) -> torch.Tensor:
         """Return logits (K, B), or (K, B, C), of models `weights` (K, P) on x (K, B, d); `keep` stores what `backward` needs."""
@@ -192,7 +197,8 @@ class LinearStack:
             torch.sum(grad, 1, out=grad_bias)
 
     def _layers(self, weights: torch.Tensor, grad_logits: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield from the last layer on each layer's place and the derivatives (K, B, out) by what it puts out."""
+        """Yield, from the last layer backwards, each layer's position and the derivatives (K, B, out) with respect to
+        its output."""
         views = self._views(weights)
         grad = grad_logits.unsqueeze(2) if grad_logits.ndim == 2 else grad_logits
         for i in range(len(views) - 1, -1, -1):
@@ -229,8 +235,8 @@ class LinearStack:
 
 
 class VmapStack:
-    """Stack of a module without state, through `torch.func.vmap` and autograd. Dropout draws from each model's own seed (`OwnDropout`);
-    a module that draws otherwise is refused by vmap."""
+    """Stack of a module without state, through `torch.func.vmap` and autograd. Dropout draws from each model's own
+    seed (`OwnDropout`); vmap refuses a module that draws in any other way."""
 
     most = None
     per_row = True
@@ -252,7 +258,7 @@ class VmapStack:
         self._step = 0
 
     def save(self, weights: torch.Tensor) -> None:
-        """Nothing: the module has no state."""
+        """Do nothing: the module has no state."""
 
     def parameters(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return one model's weights (P,) by name."""
@@ -305,7 +311,8 @@ class VmapStack:
         mask: torch.Tensor | None,
         into: torch.Tensor,
     ) -> None:
-        """As `SingleStack.clipped`: the pass is made again for each row by itself, with what the row drew in its batch."""
+        """As `SingleStack.clipped`. The pass is repeated for each row alone, with the random numbers that the row
+        drew in its batch."""
 
         def weighted(flat: torch.Tensor, x: torch.Tensor, slope: torch.Tensor, seed: torch.Tensor, row: torch.Tensor):
             return (self._call(flat, x[None], seed, row) * slope).sum()

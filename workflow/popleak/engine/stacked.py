@@ -1,4 +1,4 @@
-"""The way through torch, for any module and for a GPU: K models as one block of weights in all steps at once, or alone."""
+"""The torch backend, for any module and for a GPU: K models as one block of weights, or one model at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .stack import LinearStack, VmapStack, stack_for
 SHARE = 0.5
 """Share of a GPU's free memory that one stack of models may fill."""
 TRIED = 8
-"""Rows on which a module is tried."""
+"""Number of rows on which a module is tried."""
 
 
 class Stacked:
@@ -30,7 +30,7 @@ class Stacked:
     def __init__(self, build: Any, device: str = "cpu") -> None:
         if (
             device != "cpu"
-        ):  # on a CPU all that is used here is deterministic, and asking for it costs a second of imports
+        ):  # on a CPU everything used here is deterministic, and requesting it costs a second of imports
             # without a workspace of fixed size a GPU's matrix products are not the same from run to run
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
@@ -41,11 +41,11 @@ class Stacked:
         self._tables: dict[int, torch.Tensor] = {}
 
     def ready(self, dtype: np.dtype, fair: bool | None) -> None:
-        """Nothing: torch comes compiled."""
+        """Do nothing: torch needs no compilation."""
 
     def engine(self, table: Any) -> LinearStack | VmapStack | SingleStack:
-        """Return the stack for the module, on the features of `table`; for a model alone a module of its own each time, so
-        that nothing that a module keeps to itself goes from one model to the next."""
+        """Return the stack for the module, on the features of `table`. A model that is trained alone gets a new
+        module each time, so that no hidden state of a module passes from one model to the next."""
         if self._made is None:
             self.form.check(table.x.shape[1])
             rows = self._features(table)[:TRIED]
@@ -55,8 +55,9 @@ class Stacked:
         return self._made
 
     def stack(self, wanted: int, table: Any, training: Any, rows: int, clipped: bool = False) -> int:
-        """Return how many models of `rows` rows to train at once: 1 on a CPU, where a model's bits are to depend on no other, or for a module
-        that is trained alone; else as many as fit on a GPU. clipped: whether each row has a gradient of its own."""
+        """Return how many models of `rows` rows to train at once. This is 1 on a CPU, where a model's bits must not
+        depend on others, and for a module that is trained alone; else as many as fit on the GPU. clipped: whether
+        each row has its own gradient."""
         engine = self.engine(table)
         if engine.most is not None or self.device.type == "cpu":
             return 1
@@ -70,7 +71,7 @@ class Stacked:
         return max(1, int(room))
 
     def _activations(self, engine: LinearStack | VmapStack, table: Any) -> int:
-        """Return how many numbers a row leaves for the backward pass."""
+        """Return how many numbers each row keeps for the backward pass."""
         features = table.x.shape[1]
         if isinstance(engine, LinearStack):
             return features + engine.size // max(features, 1)
@@ -87,7 +88,7 @@ class Stacked:
         return self._tables[id(table)]
 
     def _try(self, table: Any, begin: torch.Tensor, feed: Any) -> None:
-        """Raise PopleakError in one line where a module fails on a step of the sizes that `feed` has."""
+        """Raise PopleakError in one line if a module fails on a step with the batch sizes of `feed`."""
         last = feed.rows.shape[1] - (feed.steps - 1) * feed.batch
         for size in {feed.batch + feed.extra, last + feed.extra} - self._tried:
             self._tried.add(size)
@@ -101,7 +102,7 @@ class Stacked:
                 if size >= feed.batch:
                     raise
                 raise PopleakError(
-                    f"{error}: so few are left for an epoch's last step: change training.batch"
+                    f"{error}: this is the size of an epoch's last step: change training.batch"
                 ) from error
 
     def train(
@@ -135,7 +136,7 @@ class Stacked:
         if not isinstance(engine, LinearStack):
             self._try(table, weights, feed)
         engine.load(weights, training=True, noise=feed.noise)
-        # what a model alone draws in training (dropout) comes from its own seed
+        # a model that is trained alone draws (dropout) from its own seed
         with seeded(feed.noise[0]) if engine.most == 1 else contextlib.nullcontext():
             for _ in range(training.epochs):
                 order, places, extra = (torch.from_numpy(part).to(self.device) for part in feed.places())
@@ -171,7 +172,7 @@ class Stacked:
             raise ValueError(f"weights of shape {weights.shape}: a model of this module has {self._numbers}")
 
     def _mask(self, objective: Objective, parameters: int, size: int) -> torch.Tensor | None:
-        """Return which of the `size` trained numbers move; None: all."""
+        """Return which of the `size` trained numbers change; None for all."""
         if objective.mask is None:
             return None
         if objective.mask.shape != (parameters,):
@@ -183,18 +184,18 @@ class Stacked:
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
         """As `Fused.logits`; (K, m, C) for C > 2 classes."""
         self._check(weights)
-        features, parts, at = self._features(table), [], 0
-        while at < max(len(weights), 1):  # of no model too: how many classes there are, only the module knows
+        features, parts, start = self._features(table), [], 0
+        while start < max(len(weights), 1):  # without a model too: only the module knows how many classes there are
             engine = self.engine(table)
             alone = engine.most == 1 or self.device.type == "cpu"
-            cut = slice(at, at + (1 if alone else stack))
+            cut = slice(start, start + (1 if alone else stack))
             block = torch.tensor(weights[cut].copy(), dtype=features.dtype, device=self.device)
             chosen = torch.from_numpy(np.array(rows[cut] if len(rows) > 1 else rows, dtype=np.int64))
             x = features[chosen.to(self.device)].expand(len(block), -1, -1)
             engine.load(block, training=False)
             with seeded(0) if engine.most == 1 else contextlib.nullcontext():
                 parts.append(engine.forward(block, x, keep=False).cpu().numpy())
-            at = cut.stop
+            start = cut.stop
         return np.concatenate(parts)
 
 

@@ -1,8 +1,8 @@
 """Small matrix products for compiled loops: register tiles written in LLVM's vector types, through numba.
 
-Library products (BLAS) cost microseconds a call and are tuned for sides of hundreds; the layers here are 8 to 100 wide.
-A tile keeps 8 rows of the result in vector registers over the whole sum, so each number is written once. Every
-element is summed over k in the same order in any tile, so the choice of tile changes no bit.
+Library products (BLAS) cost microseconds a call and are tuned for hundreds of rows and columns; the layers here are 8
+to 100 wide. A tile keeps 8 rows of the result in vector registers over the whole sum, so each number is written once.
+Every element is summed over k in the same order in any tile, so the choice of tile changes no bit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ MIDDLE, WIDE = (16, 32) if llvmlite.binding.get_host_cpu_features().get("avx512f
 only 8 x 8. The wider the tile, the fewer loads for each multiplication."""
 
 PLAIN, RELU, MASK = 0, 1, 2
-"""Forms of a product. What happens to a sum before it is stored: nothing; max(0, sum); sum where the old value is positive, else 0."""
+"""Forms of a product, by what is done to a sum before it is stored. PLAIN: nothing; RELU: max(0, sum); MASK: the sum
+if the old value is positive, else 0."""
 
 
 def _tile(lanes: int):
@@ -84,7 +85,7 @@ def _tile(lanes: int):
             mask = builder.icmp_signed("==", form, ir.Constant(index, MASK))
             for m, result in enumerate(results):
                 offset = builder.add(c, builder.mul(row_c, ir.Constant(index, m)))
-                # both comparisons let not-a-number through, so that a diverged model is seen
+                # both comparisons let NaN through, so that a diverged model is noticed
                 negative = builder.fcmp_ordered("<", result, zero)
                 result = builder.select(builder.select(relu, negative, _false(lanes)), zero, result)
                 closed = builder.fcmp_ordered("<=", at(offset, vector), zero)
@@ -187,7 +188,7 @@ def _choice(lanes) -> ir.Constant:
 
 @intrinsic
 def fetch(typingctx, source, start, count):
-    """Ask for `count` numbers of the flat array `source` from `start` on to be read into the cache; do not wait for them."""
+    """Prefetch `count` numbers of the flat array `source` from `start` on into the cache, without waiting."""
     signature = types.void(source, types.intp, types.intp)
 
     def generate(context, builder, signature, args):
@@ -207,9 +208,10 @@ def fetch(typingctx, source, start, count):
 
 
 def arguments(name: str, number: str):
-    """Return an intrinsic that reads the arguments of loop `name` from where a pointer to int64 points: a tuple.
+    """Return an intrinsic that reads the arguments of loop `name` through a pointer to int64, as a tuple.
 
-    Each word is a number, or of an array first its address and then the length of each axis, as `layout.ARGUMENTS` says.
+    A number takes one word. An array takes its address and then the length of each axis, as listed in
+    `layout.ARGUMENTS`.
     """
     kinds = {"n": getattr(types, number), "i": types.int64, "d": types.float64}
     wanted = [types.Array(kinds[kind], axes, "C") if axes else kinds[kind] for kind, axes in ARGUMENTS[name]]

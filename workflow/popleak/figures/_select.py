@@ -60,7 +60,7 @@ def facets(frame: pd.DataFrame) -> list[Facet]:
 
 
 def wrapped(name: str) -> str:
-    return textwrap.fill(name, 24)  # a panel's title must not reach into its neighbour
+    return textwrap.fill(name, 22)  # a panel's title must not reach into its neighbour
 
 
 def pairs(frame: pd.DataFrame) -> list[Pair]:
@@ -97,31 +97,58 @@ def main_pairs(frame: pd.DataFrame) -> dict[tuple[str, str], Pair]:
     return {(task, model): pairs(of(frame, task=task, model=model))[0] for task, model in found}
 
 
-class Row(NamedTuple):
-    """One row of a grid of panels: its label and its cells with their titles."""
+class Cell(NamedTuple):
+    """One panel: a task and model, a pair of worlds, and the panel's title."""
 
-    label: str
-    cells: list[tuple[Facet, Pair, str]]
+    facet: Facet
+    pair: Pair
+    title: str
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """Return the columns that name the cell, with their values."""
+        return {"task": self.facet.task, "model": self.facet.model, **self.pair._asdict()}
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the cell's rows."""
+        return of(frame, **self.keys)
 
 
-def grid(frame: pd.DataFrame, most: int = 4) -> list[Row]:
-    """Lay out a panel for each facet and pair: a column a task, a row a pair; with one task the pairs go side by side.
+def cells(frame: pd.DataFrame, most: int | None = None) -> tuple[list[Cell], int]:
+    """Return the tasks and pairs of worlds of which `frame` has rows, one panel each, and how many of them are left out.
 
-    More than `most` columns wrap into further blocks of rows.
+    Each task's widest pair comes before any second one, so that of more than `most` those left out are the narrow ones;
+    equal worlds go first of all.
     """
-    tasks, worlds = facets(frame), pairs(frame)
-    several = len(tasks) > 1
-    wide = columns(len(tasks if several else worlds), most)
-    if not several:
-        return [Row(tasks[0].title, [(tasks[0], pair, pair.label) for pair in row]) for row in _cut(worlds, wide)]
-    return [
-        Row(pair.label, [(facet, pair, facet.title if pair == worlds[0] else "") for facet in row])
-        for row in _cut(tasks, wide)
-        for pair in worlds
+    found = []
+    for facet in facets(frame):
+        for place, pair in enumerate(pairs(of(frame, task=facet.task, model=facet.model))):
+            found.append((pair.ratio_0 == pair.ratio_1, place, Cell(facet, pair, f"{facet.title}\n{pair.label}")))
+    found.sort(key=lambda one: one[:2])
+    kept = [cell for *_, cell in found[:most]]
+    return kept, len(found) - len(kept)
+
+
+def main_cells(frame: pd.DataFrame, most: int | None = None) -> tuple[list[Cell], int]:
+    """Return a cell for each task and model, of its main pair, and how many of them are left out; see `main_pairs`."""
+    chosen = main_pairs(frame)
+    found = [
+        Cell(facet, pair, f"{facet.title}\n{pair.label}")
+        for facet in facets(frame)
+        if (pair := chosen.get((facet.task, facet.model)))
     ]
+    return found[:most], max(0, len(found) - (len(found) if most is None else most))
 
 
-def _cut(items: list[T], wide: int) -> list[list[T]]:
+def mark(frame: pd.DataFrame, shown: Iterable[Cell]) -> np.ndarray:
+    """Return which rows of `frame` are of the cells that are shown."""
+    import numpy as np
+
+    keys = {tuple(cell.keys.values()) for cell in shown}
+    return np.array([key in keys for key in frame[[*FACET, *PAIR]].itertuples(index=False, name=None)], dtype=bool)
+
+
+def cut(items: list[T], wide: int) -> list[list[T]]:
     """Return the items in rows of `wide`."""
     return [items[i : i + wide] for i in range(0, len(items), wide)]
 

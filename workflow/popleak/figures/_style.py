@@ -1,6 +1,8 @@
 """One look for all figures: Okabe-Ito colours with a marker, a dash pattern each, so that grey reads as well.
 
-Figures are built without pyplot: no global state, no window, the same bytes wherever they are drawn.
+A figure is as wide as a column (3.3 inches) or as both (7 inches), and no higher than a page, so that a paper shows it
+at its own size: no letter is then below 7 points. Figures are built without pyplot: no global state, no window, the
+same bytes wherever they are drawn.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -28,8 +31,15 @@ REFERENCE = "#555555"
 DATA, DATA_BAND = "#8C510A", "#F1DFC6"
 PLACEBO = "#D5CDEA"
 CHANCE, DATA_LINE = (0, (4, 2)), (0, (7, 1.5, 1.5, 1.5))
-PNG_DPI = 150
+PNG_DPI = 200
+COLUMN, PAGE, TALLEST = 3.3, 7.0, 9.4
+"""Inches: the widths that a figure may have, and the height that none may exceed."""
+SMALL, TEXT = 7.0, 7.5
+"""Points: of the smallest letters, and of most."""
+MOST = 7
+"""Lines or kinds of markers that one panel may have."""
 
+PALETTE = (BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE, GREY)
 _CYCLE = (GREY, BLUE, PURPLE, GREEN, ORANGE, SKY, VERMILLION)
 _MARKERS = (">", "p", "<", "h", "8", "d", "H", "X")
 _DASHES = ((5, 1.5), (1, 1), (6, 1.5, 1, 1.5), (3, 1), (8, 2), (3, 1, 1, 1, 1, 1), (2, 2))
@@ -85,7 +95,25 @@ def _looks(names: Iterable[str], known: Mapping[str, Look]) -> dict[str, Look]:
     looks = {name: look for name, look in known.items() if name in given}
     for i, name in enumerate(sorted(given - set(known))):
         looks[name] = look(i)
+    return _apart(looks)
+
+
+def _apart(looks: dict[str, Look]) -> dict[str, Look]:
+    """Return the looks with another colour for those whose colour one before them has, as long as there is a free one."""
+    free = [color for color in PALETTE if color not in {look.color for look in looks.values()}]
+    seen: set[str] = set()
+    for name in sorted(looks, key=lambda name: name != "best"):  # which is black in every figure
+        one = looks[name]
+        if one.color in seen and free:
+            looks[name] = one = one._replace(color=free.pop(0))
+        seen.add(one.color)
     return looks
+
+
+def few(names: Iterable[str], first: Sequence[str], most: int = MOST) -> list[str]:
+    """Return at most so many of `names`: those in `first` before others, each in the order given."""
+    names = list(names)
+    return [*(name for name in first if name in names), *(name for name in names if name not in first)][:most]
 
 
 def look(place: int) -> Look:
@@ -123,14 +151,21 @@ def style() -> Iterator[None]:
         mpl.rcParams.update(
             {
                 "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
-                "font.size": 9,
-                "axes.titlesize": 9.5,
+                "font.size": TEXT,
+                "axes.titlesize": TEXT,
                 "axes.titleweight": "bold",
-                "axes.labelsize": 9,
-                "xtick.labelsize": 8,
-                "ytick.labelsize": 8.5,
-                "legend.fontsize": 8.5,
+                "axes.titlepad": 4,
+                "axes.labelsize": TEXT,
+                "axes.labelpad": 2,
+                "xtick.labelsize": SMALL,
+                "ytick.labelsize": SMALL,
+                "xtick.major.size": 2.5,
+                "ytick.major.size": 2.5,
+                "legend.fontsize": SMALL,
                 "legend.frameon": False,
+                "hatch.linewidth": 0.6,
+                "figure.constrained_layout.h_pad": 0.03,
+                "figure.constrained_layout.w_pad": 0.03,
                 "axes.spines.top": False,
                 "axes.spines.right": False,
                 "axes.linewidth": 0.7,
@@ -146,22 +181,43 @@ def style() -> Iterator[None]:
         yield
 
 
-def panel_width(count: int) -> float:
-    """Return a panel's width in inches for `count` columns; all fit a page of 11 inches."""
-    return {1: 4.4, 2: 3.5, 3: 2.9}.get(count, 2.35)
-
-
 def blank(width: float, height: float) -> matplotlib.figure.Figure:
     """Return an empty figure of this size in inches whose layout keeps labels and legends apart."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, min(height, TALLEST)), layout="constrained")
+
+
+def width(columns: int) -> float:
+    """Return a figure's width in inches for so many panels side by side: a column for one, else a page."""
+    return COLUMN if columns == 1 else PAGE
+
+
+def fits(height: float, *, rest: float, most: int | None = None) -> int:
+    """Return how many rows of panels of this height fit a page, `rest` inches being taken by title and legend; at least 1."""
+    found = max(1, int((TALLEST - rest) / height))
+    return found if most is None else min(found, most)
+
+
+def message(figure: matplotlib.figure.Figure, text: str, *, left_out: int = 0) -> None:
+    """Put the figure's one message above all panels; left_out: panels that the page has no room for, which is said too."""
+    if left_out:
+        text += f" ({left_out} more panel{'s' * (left_out > 1)}: see the figure's numbers)"
+    most = int(figure.get_figwidth() * 72 / (0.63 * 8.5))
+    figure.suptitle(
+        textwrap.fill(text, most, break_on_hyphens=False),
+        x=0.01,
+        ha="left",
+        fontsize=8.5,
+        fontweight="bold",
+        linespacing=1.1,
+    )
 
 
 def missing(text: str) -> matplotlib.figure.Figure:
     """Return a figure that says what there is nothing of."""
-    figure = blank(6.5, 1.6)
-    figure.text(0.5, 0.5, f"Nothing to draw: {text}", ha="center", va="center", color=REFERENCE, wrap=True, fontsize=10)
+    figure = blank(PAGE, 1.2)
+    figure.text(0.5, 0.5, f"Nothing to draw: {text}", ha="center", va="center", color=REFERENCE, wrap=True)
     return figure
 
 
@@ -170,16 +226,28 @@ UNKNOWN = "no known values: all diverged"
 
 def empty_panel(axes: matplotlib.axes.Axes, text: str = "not run") -> None:
     """Say within a panel that its cell of the grid has no rows."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=REFERENCE)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=REFERENCE, fontsize=SMALL)
 
 
-def legend(figure: matplotlib.figure.Figure, handles: Sequence, *, entry: float = 1.55) -> None:
-    """Put a legend below all panels; `entry` is the width of one entry in inches."""
-    fit = max(1, int((figure.get_figwidth() - 0.3) / entry))
+def _grow(figure: matplotlib.figure.Figure, by: float) -> None:
+    """Make a figure higher by so many inches, as far as the page goes, so that a long legend or message squeezes no panel."""
+    if by > 0:
+        figure.set_figheight(min(TALLEST, figure.get_figheight() + by))
+
+
+def legend(figure: matplotlib.figure.Figure, handles: Sequence) -> None:
+    """Put a legend below all panels, in as many columns as the longest entry allows."""
+    if not handles:
+        return
+    longest = max(len(str(handle.get_label()).replace("$", "").replace("\\", "")) for handle in handles)
+    entry = (3.6 + 0.51 * longest) * SMALL / 72  # inches
+    fit = min(max(1, int((figure.get_figwidth() - 0.1) / entry)), len(handles))
     rows = math.ceil(len(handles) / fit)
+    _grow(figure, 0.14 * (rows - 3))
     figure.legend(
-        handles=list(handles), loc="outside lower center", ncols=math.ceil(len(handles) / rows), handletextpad=0.5
-    )
+        handles=list(handles), loc="outside lower center", ncols=math.ceil(len(handles) / rows), handletextpad=0.4,
+        columnspacing=1.0, labelspacing=0.25, handlelength=2.0, borderaxespad=0.1,
+    )  # fmt: skip
 
 
 def short(name: str, most: int = 16) -> str:
@@ -273,7 +341,7 @@ def rings(axes: matplotlib.axes.Axes, x, y, rows) -> None:
     """Ring the points (x, y) of those rows of the table `leakage` that are significantly below chance."""
     under = (rows["against_chance"] == BELOW).to_numpy()
     if under.any():  # an empty line outside the clip would upset the layout
-        axes.plot(np.asarray(x)[under], np.asarray(y)[under], linestyle="none", marker="o", markersize=8.5,
+        axes.plot(np.asarray(x)[under], np.asarray(y)[under], linestyle="none", marker="o", markersize=7,
                   markerfacecolor="none", markeredgecolor=BLACK, markeredgewidth=0.9, clip_on=False, zorder=5)  # fmt: skip
 
 
@@ -284,13 +352,13 @@ def ring_keys(rows) -> list:
     if not (rows["against_chance"] == BELOW).any():
         return []
     return [
-        Line2D([], [], color=BLACK, marker="o", markersize=8.5, markerfacecolor="none", markeredgewidth=0.9, linestyle="none",
-               label="below chance: reversed")
+        Line2D([], [], color=BLACK, marker="o", markersize=7, markerfacecolor="none", markeredgewidth=0.9, linestyle="none",
+               label="below chance")
     ]  # fmt: skip
 
 
 RINGED = (
-    "Ringed: the interval lies below chance; such answers are reversed, so informative, since turned round they are right that often. "
+    "Ringed: the interval lies below chance, as 2.5 % of intervals do by chance alone; the findings say whether so many do. "
     "Where all victims of a defence diverged there is no point."
 )
 
@@ -307,7 +375,7 @@ def key(look: Look, label: str, *, filled: bool = True, line: bool = False):
 
     return Line2D(
         [], [], color=look.color, marker=look.marker, linestyle=look.line if line else "none", label=label,
-        markerfacecolor=look.color if filled else "white", markersize=5.5 * look.size,
+        markerfacecolor=look.color if filled else "white", markersize=4.5 * look.size,
     )  # fmt: skip
 
 

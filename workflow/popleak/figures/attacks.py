@@ -8,80 +8,110 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "group", "adversary", "access", "shadow_model", "repeats",
-    "defence", "knowledge", "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged",
+    "defence", "knowledge", "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged", "drawn",
 )  # fmt: skip
-GROUPS = {
-    "labels": style.BLUE, "scores": style.GREEN, "best of these": style.BLACK, "weights": style.VERMILLION,
-    "pair": style.PURPLE, "other shadows": style.ORANGE, "asked again": style.SKY,
-}  # fmt: skip
-KNOWLEDGE = {"unaware": "none", "aware": "left", "informed": "full", "any": "full"}
-MOST = 7
+GROUPS = ("labels", "scores", "weights", "pair", "other shadows", "asked again", "best of these")
+"""Blocks of rows, from the top."""
+ASIDE = ("threshold", "kl", "meta", "best")
+"""Attacks that are drawn with other shadows and asked again."""
+KNOWLEDGE = ("unaware", "aware", "informed", "any")
+FIRST = ("none", "rehearsal", "fft-rehearsal", "finetune", "fft")
+"""Defences that are drawn before others."""
 
 
 class Attacks(Figure):
     name = "attacks"
-    summary = "every attack by access, defence and knowledge; other shadows and repeated queries"
+    summary = "every attack by access and defence; the best by knowledge; other shadows and repeated queries"
     caption = (
-        "Share of victims whose training world is named: a row an attack, grouped by what it sees of a victim "
-        "(labels; scores; weights: white box; pair: scores of the base model too), a column a defence, a block a "
-        "task, in pure worlds where they were run, else the widest pair of ratios. Marker: what is known of the "
-        "defence: hollow, nothing (undefended shadows); half filled, the kind of defence but not its settings "
-        "(shadows with the defaults); filled, both, or no shadows are used. Where no half-filled marker is drawn, "
-        "the defence runs at its default settings and aware is informed. Groups below: shadows of another "
-        "architecture than the victim's; each query asked several times (defences that answer at random). An "
+        "Share of victims whose training world is named: a panel a task and pair of worlds, a row an attack, the marker tells the "
+        "defence (at most seven). Blocks of rows, from the top, by what an attack sees of a victim: labels; scores; weights (white box); "
+        "pair (scores of the base model too); then shadows of another architecture than the victim's, and each query asked several times "
+        "(defences that answer at random), for some attacks alone. In these blocks the defence is known in full (informed), or no shadows are used. Last block: the "
+        "best of those that see answers alone, by what is known of the defence: nothing (unaware: undefended shadows), its kind "
+        "but not its settings (aware), both (informed). An "
         "attack marked (transductive) scales its scores over all victims and breaks the game's rule; it is shown "
         "to compare with published numbers. Bars: 95 % intervals, clustered by pool split. Dashed: chance; brown "
         "with a band: what the training rows themselves give away (rows of undefended victims); solid: the known "
-        "ceiling, where there is one. " + style.RINGED
+        "ceiling, where there is one. The figure's numbers hold all attacks with every knowledge; a column says what is drawn. "
+        + style.RINGED
     )
     tables = ("leakage",)
 
     def draw(self, tables, *, tau):
         import pandas as pd
 
-        every = _labelled(tables["leakage"].reset_index(drop=True))
-        chosen = select.main_pairs(every)
-        parts = [
-            select.of_pair(select.of(every, task=task, model=model), pair) for (task, model), pair in chosen.items()
-        ]
-        every = pd.concat(parts) if parts else every.iloc[:0]
+        every = _labelled(select.differ(tables["leakage"].reset_index(drop=True)))
         judged = select.attacks(every)
         frame = select.alive(judged)
         if frame.empty:
             text = "no attacks in pure or ratio worlds in the table `leakage`, on victims that did not diverge"
             return style.missing(text), select.frame_of([], COLUMNS)
-        facets, names = select.facets(frame), list(style.defences(judged["defence"]))
-        wide = select.columns(len(names), MOST)
-        blocks = [(facet, names[i : i + wide]) for facet in facets for i in range(0, len(names), wide)]
-        lines = {facet: _order(select.of(frame, task=facet.task, model=facet.model)) for facet in facets}
-        heights = [0.19 * len(lines[facet]) + 0.2 for facet, _ in blocks]
-        width = {1: 4.0, 2: 3.0, 3: 2.5, 4: 2.0}.get(wide, 9.0 / wide)
-        figure = style.blank(2.0 + wide * width, sum(heights) + 0.75 * len(blocks) + 0.9)
-        axes = figure.subplots(len(blocks), wide, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})
-        for r, (facet, block) in enumerate(blocks):
-            pair = chosen[facet.task, facet.model]
-            given = select.data_line(select.plain(every), facet, pair)
-            for c in range(wide):
-                panel = axes[r, c]
-                if c >= len(block):
-                    panel.set_axis_off()
-                    continue
-                mine = select.of(frame, task=facet.task, model=facet.model, defence=block[c])
-                gone = len(select.of(judged, task=facet.task, model=facet.model, defence=block[c])) > 0
-                _panel(panel, mine, lines[facet], given, named=c == 0, empty="all diverged" if gone else "not run")
-                panel.set_title(block[c], fontweight="normal")
+        names = list(style.defences(judged["defence"]))
+        looks = style.defences(style.few(names, FIRST))
+        drawn = frame[_drawn(frame, looks)]
+        cells = select.cells(drawn)[0]
+        across = select.columns(len(cells))
+        # a row of panels names its lines once, on the left: those of all its panels
+        height, rest = STEP * len(_order(drawn)) + 0.45, 1.3
+        shown, left_out = select.cells(drawn, across * style.fits(height, rest=rest))
+        # panels with as many lines side by side: no row of panels is half empty
+        shown.sort(key=lambda cell: -len(_order(cell.of(drawn))))
+        wide = select.columns(len(shown))
+        rows = select.cut(shown, wide)
+        lines = [_order(pd.concat([cell.of(drawn) for cell in row])) for row in rows]
+        heights = [STEP * len(one) + 0.05 for one in lines]
+        figure = style.blank(style.width(wide), sum(heights) + 0.45 * len(rows) + rest)
+        axes = figure.subplots(len(rows), wide, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})
+        for panel in axes.flat[len(shown) :]:
+            panel.set_axis_off()
+        for i, (cell, panel) in enumerate(zip(shown, axes.flat, strict=False)):
+            given = select.data_line(select.plain(every), cell.facet, cell.pair)
+            _panel(panel, cell.of(drawn), looks, lines[i // wide], given, named=i % wide == 0)
+            panel.set_title(cell.title)
+            if i + wide >= len(shown):
+                panel.set_xlabel("share named correctly")
                 panel.tick_params(labelbottom=True)
-            title = f"{facet.title}\n{pair.label}"
-            axes[r, 0].annotate(title, (0, 1), xycoords="axes fraction", xytext=(-8, 6), textcoords="offset points",
-                                ha="right", va="bottom", fontweight="bold", fontsize=9)  # fmt: skip
-        axes[-1, 0].set_xlabel("share named correctly", loc="left")
-        low = min(0.4, float(frame[["accuracy", "accuracy_low"]].min().min()))
+        low = min(0.4, float(drawn[["accuracy", "accuracy_low"]].min().min()))
         axes[0, 0].set_xlim(max(-0.02, low - 0.03), 1.03)
-        style.legend(figure, _keys(frame, len(select.data(every)) > 0), entry=1.9)
+        axes[0, 0].set_xticks([0.5, 0.75, 1], ["0.5", "0.75", "1"])
+        style.message(figure, _said(drawn), left_out=left_out)
+        style.legend(figure, _keys(drawn, looks, len(select.data(every)) > 0))
         order = {name: i for i, name in enumerate(names)}
-        plotted = pd.concat([frame, select.data(every)])[list(COLUMNS)]
+        given = select.data(every)
+        frame = frame.assign(drawn=frame.index.isin(drawn.index) & select.mark(frame, shown))
+        plotted = pd.concat([frame, given.assign(drawn=select.mark(given, shown))])[list(COLUMNS)]
         plotted = plotted.sort_values("defence", key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(["task", "model"], kind="stable").reset_index(drop=True)
+
+
+STEP = 0.14
+"""Height of a row in inches."""
+
+
+def _drawn(frame, looks):
+    """Return which rows to draw: informed attacks, and `best` with every knowledge, under the defences that have a look."""
+    kept = frame["knowledge"].isin(["informed", "any"]) | (frame["group"] == "best of these")
+    # undefended shadows are informed ones for undefended victims
+    kept |= frame.index.isin(select.informed(frame).index)
+    side = frame["group"].isin(["other shadows", "asked again"])
+    own = (frame["shadow_model"] == frame["model"]) | (frame["repeats"] == 1)
+    return kept & frame["defence"].isin(list(looks)) & (~side | (own & frame["adversary"].isin(ASIDE)))
+
+
+def _said(drawn):
+    """Return the message: in how many cells an attack that sees more than answers does better than the best that does not."""
+    keys = [*select.FACET, *select.PAIR, "defence"]
+    more = drawn[drawn["group"].isin(["weights", "pair"])].groupby(keys)["accuracy_low"].max()
+    best = select.informed(drawn[drawn["group"] == "best of these"])
+    best = best.set_index(keys)["accuracy_high"]
+    both = [(more[key], best[key]) for key in more.index if key in best.index]
+    if not both:
+        return "Share of victims whose training world is named, by attack and defence"
+    clear = sum(low > high for low, high in both)
+    return (
+        f"Attacks that see weights or the base model beat the best on answers alone, their intervals apart, in {clear} of {len(both)} cases "
+        "of a defence and two worlds"
+    )
 
 
 def _labelled(leakage):
@@ -91,6 +121,7 @@ def _labelled(leakage):
     frame = frame[frame["accuracy"].notna()]
     repeats = frame["repeats"].fillna(1).astype(int)
     shadows = frame["shadow_model"].where(frame["shadow_model"].notna(), frame["model"])
+    best = frame["access"].eq("any")
     return frame.assign(
         repeats=repeats, shadow_model=shadows,
         group=[
@@ -99,27 +130,35 @@ def _labelled(leakage):
             for asked, shadow, model, access in zip(repeats, shadows, frame["model"], frame["access"], strict=True)
         ],
         line=[
-            style.said(name)
+            (knowledge if group and knowledge != "any" else style.said(name))
             + (f", {shadow} shadows" if shadow != model else "")
             + (f", {asked} times" if asked > 1 else "")
-            for name, shadow, model, asked in zip(frame["adversary"], shadows, frame["model"], repeats, strict=True)
+            for name, shadow, model, asked, group, knowledge in zip(
+                frame["adversary"], shadows, frame["model"], repeats, best & (repeats == 1) & (shadows == frame["model"]), frame["knowledge"],
+                strict=True,
+            )
         ],
     )  # fmt: skip
 
 
 def _order(mine):
-    """Return the lines (group, label) of a block, group by group, attacks in the order of all figures."""
+    """Return the lines (group, label) of a row of panels, group by group, attacks in the order of all figures."""
     rank = {name: i for i, name in enumerate(style.adversaries(mine["adversary"]))}
-    groups = {name: i for i, name in enumerate(GROUPS)}
     found = mine.drop_duplicates(["group", "line"])
     keys = [
-        (groups.get(group, len(groups)), rank[name], line, group)
-        for group, name, line in zip(found["group"], found["adversary"], found["line"], strict=True)
+        (_place(GROUPS, group), rank[name], _place(KNOWLEDGE, knowledge) if name == "best" else 0, line, group)
+        for group, name, knowledge, line in zip(
+            found["group"], found["adversary"], found["knowledge"], found["line"], strict=True
+        )
     ]
     return [(group, line) for *_, line, group in sorted(keys)]
 
 
-def _panel(panel, mine, lines, given, *, named, empty):
+def _place(names, name):
+    return names.index(name) if name in names else len(names)
+
+
+def _panel(panel, mine, looks, lines, given, *, named):
     style.chance(panel)
     style.data_line(panel, given)
     edges = [i for i in range(1, len(lines)) if lines[i][0] != lines[i - 1][0]]
@@ -128,53 +167,36 @@ def _panel(panel, mine, lines, given, *, named, empty):
     for i in range(0, len(lines), 2):
         panel.axhspan(i - 0.5, i + 0.5, color=style.BAND, alpha=0.6, linewidth=0, zorder=0)
     panel.set_ylim(len(lines) - 0.5, -0.5)
-    style.label_rows(panel, [line for _, line in lines], shown=named)
-    panel.tick_params(axis="y", labelsize=7.5)
-    panel.set_xticks([0.5, 0.75, 1], ["0.5", "0.75", "1"])
+    # the last block is named by its first line
+    first = next((i for i, (group, _) in enumerate(lines) if group == "best of these"), None)
+    labels = [
+        f"best, {line}" if first is not None and i >= first and line in KNOWLEDGE else line
+        for i, (_, line) in enumerate(lines)
+    ]
+    style.label_rows(panel, [style.short(label, 27) for label in labels], shown=named)
     known = mine["known_ceiling"].dropna()
     if len(known):
         panel.axvline(known.max(), color=style.BLACK, linewidth=1.8, zorder=1.6)
     if mine.empty:
-        style.empty_panel(panel, empty)
-    several = len(set(mine["knowledge"]) - {"any"}) > 1
+        style.empty_panel(panel)
     place = {line: i for i, line in enumerate(lines)}
-    for knowledge, part in mine.groupby("knowledge", sort=True):
-        shift = {"unaware": -0.27, "informed": 0.27}.get(knowledge, 0.0) if several else 0.0
-        for group, rows in part.groupby("group", sort=True):
-            color = GROUPS.get(group, style.GREY)
-            y = [place[group, line] + shift for line in rows["line"]]
-            style.rings(panel, rows["accuracy"], y, rows)
-            panel.errorbar(
-                rows["accuracy"], y,
-                xerr=style.spread(rows, "accuracy"), color=color, linestyle="none", marker="o", markersize=4,
-                fillstyle=KNOWLEDGE.get(knowledge, "full"), markerfacecoloralt="white", elinewidth=0.8,
-                markeredgewidth=0.8, zorder=3,
-            )  # fmt: skip
+    for i, (name, look) in enumerate(looks.items()):
+        rows = mine[mine["defence"] == name]
+        y = [place[key] + 0.7 * ((i + 0.5) / len(looks) - 0.5) for key in zip(rows["group"], rows["line"], strict=True)]
+        style.rings(panel, rows["accuracy"], y, rows)
+        panel.errorbar(
+            rows["accuracy"], y, xerr=style.spread(rows, "accuracy"), color=look.color, linestyle="none", marker=look.marker,
+            markersize=3.2 * look.size, elinewidth=0.7, zorder=3,
+        )  # fmt: skip
 
 
-def _keys(frame, data):
-    from matplotlib.lines import Line2D
-
-    said = {
-        "unaware": "unaware", "aware": "aware (default settings)", "informed": "informed",
-        "any": "needs no shadows",
-    }  # fmt: skip
-    if (frame["knowledge"] == "informed").any() and (frame["knowledge"] == "any").any():
-        said |= {"informed": "informed, or no shadows"}
-        del said["any"]
-    handles = [
-        Line2D([], [], color=style.REFERENCE, marker="o", linestyle="none", fillstyle=KNOWLEDGE[name],
-               markerfacecoloralt="white", label=label)
-        for name, label in said.items() if (frame["knowledge"] == name).any()
-    ]  # fmt: skip
-    handles += style.ring_keys(frame)
-    present = set(frame["group"])
-    handles += [
-        Line2D([], [], color=color, marker="o", linestyle="-", linewidth=0.8, label=style.said_access(name))
-        for name, color in GROUPS.items()
-        if name in present
+def _keys(frame, looks, data):
+    handles = [style.key(look, name) for name, look in looks.items() if (frame["defence"] == name).any()]
+    return [
+        *handles,
+        *style.ring_keys(frame),
+        *style.line_keys(data=data, ceiling=frame["known_ceiling"].notna().any()),
     ]
-    return handles + style.line_keys(data=data, ceiling=frame["known_ceiling"].notna().any())
 
 
 PLUGIN = Attacks()

@@ -9,23 +9,25 @@ from .base import Figure
 COLUMNS = (
     "side", "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "world", "models",
     "delta_eo_w", "delta_eo_w_low", "delta_eo_w_high", "value", "value_low", "value_high", "literal_holds",
-    "against_chance", "floor_w",
+    "against_chance", "floor_w", "drawn",
 )  # fmt: skip
+FIRST = ("none", "rehearsal", "fft-rehearsal", "finetune", "fft")
+"""Defences that are drawn before others."""
 
 
 class Bound(Figure):
     name = "bound"
     summary = "Delta_EO * W against the evaluation-side gap, which it bounds, and against training-side leakage"
     caption = (
-        "Left of each pair of panels, evaluation side: mean |accuracy gap| of the victims against their mean "
+        "Upper panels, evaluation side: mean |accuracy gap| of the victims against their mean "
         "Delta_EO * W, by defence and direction (filled: base in world 0, hollow: world 1); on the line the two are "
-        "equal, and below it the literal bound gap <= Delta_EO * W holds for the means. In brackets: the share of "
+        "equal, and below it the literal bound gap <= Delta_EO * W holds for the means. Above: the share of "
         "single models for which a bootstrap does not contradict it. Where the worlds' label rates differ the "
-        "literal form may fail and only the corrected one must hold. Right, training side, same x axis: advantage "
+        "literal form may fail and only the corrected one must hold. Lower panels, training side, same x axis: advantage "
         "of the best informed adversary at naming the training world. The line is repeated there to show that it is "
         "no bound: no bound in Delta_EO exists on this side. All rows of the query pool. "
         + style.BY_CHANCE
-        + "Bars: 95 % intervals, left t over pool splits, right "
+        + "Bars: 95 % intervals, above t over pool splits, below "
         "clustered by pool split. Pure worlds (W = 1) where they were run, else the widest pair of ratios. "
         + style.RINGED
     )
@@ -36,37 +38,45 @@ class Bound(Figure):
         chosen = select.main_pairs(bounds)
         if not chosen:
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
-        facets = [facet for facet in select.facets(bounds) if (facet.task, facet.model) in chosen]
+        cells = select.main_cells(bounds)[0]
+        shown, left_out = select.main_cells(bounds, select.columns(len(cells)) * style.fits(3.3, rest=1.4))
         bounds = _with_floors(bounds, select.plain(select.of(tables["models"], role="victim")))
-        left = [row for facet in facets for row in _evaluation(bounds, facet, chosen[facet.task, facet.model])]
-        right = [row for facet in facets for row in _training(bounds, leakage, facet, chosen[facet.task, facet.model])]
+        left = [row for cell in cells for row in _evaluation(bounds, cell.facet, cell.pair)]
+        right = [row for cell in cells for row in _training(bounds, leakage, cell.facet, cell.pair)]
         frame = select.frame_of(left + right, COLUMNS)
-        looks = style.defences(frame["defence"])
-        figure, cells = _grid(len(facets))
-        evaluation, training = frame[frame["side"] == "evaluation"], frame[frame["side"] == "training"]
+        looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
+        frame["drawn"] = select.mark(frame, shown) & frame["defence"].isin(list(looks)).to_numpy()
+        drawn = frame[frame["drawn"].astype(bool)]
+        evaluation, training = drawn[drawn["side"] == "evaluation"], drawn[drawn["side"] == "training"]
         reach, ceiling, floor = _ends(evaluation, training)
-        several = len({facet.model for facet in facets}) > 1
-        for facet, panels in zip(facets, cells, strict=True):
-            pair = chosen[facet.task, facet.model]
-            _evaluation_panel(panels[0], _mine(evaluation, facet), looks, reach, ceiling)
-            _training_panel(panels[1], _mine(training, facet), looks, reach, floor)
-            said = _held(select.of_pair(_mine(bounds, facet), pair))
-            title = ", ".join(facet[:2]) if several else facet.task
-            panels[0].set_title(f"{title} ({pair.label})\nevaluation side ({said})", loc="left")
-            panels[1].set_title("\ntraining side: no bound", loc="left")
-        style.legend(figure, _keys(looks, frame) + style.ring_keys(training))
+        wide = select.columns(len(shown))
+        rows = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), rows * 3.3 + 1.4)
+        axes = figure.subplots(2 * rows, wide, squeeze=False, sharex=True)
+        for i in range(rows * wide):
+            upper, lower = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
+            if i >= len(shown):
+                upper.set_axis_off()
+                lower.set_axis_off()
+                continue
+            mine = shown[i].of(drawn)
+            _evaluation_panel(upper, select.of(mine, side="evaluation"), looks, reach, ceiling, first=i % wide == 0)
+            _training_panel(lower, select.of(mine, side="training"), looks, reach, floor, first=i % wide == 0)
+            upper.set_title(f"{shown[i].title}\n{_held(shown[i].of(bounds))}")
+        style.message(figure, _said(evaluation, training), left_out=left_out)
+        style.legend(figure, _keys(looks, drawn) + style.ring_keys(training))
         return figure, frame
 
 
-def _grid(count):
-    """Return a figure and its panels (count, 2), of each facet one for the evaluation side and one for the training side."""
-    wide = 1 if count < 3 else 2
-    deep = -(-count // wide)
-    figure = style.blank(wide * 5.4 if wide > 1 else 7.4, deep * 2.75 + 0.8)
-    cells = figure.subplots(deep, 2 * wide, squeeze=False, sharex=True).reshape(-1, 2)
-    for panel in cells[count:].flat:
-        panel.set_axis_off()
-    return figure, cells[:count]
+def _said(evaluation, training):
+    """Return the message: where the measured gap is below the bound, and where the training side is above it."""
+    known = evaluation[evaluation["value"].notna() & evaluation["delta_eo_w"].notna()]
+    judged = training[training["value"].notna() & training["delta_eo_w"].notna()]
+    kept, above = (known["value"] <= known["delta_eo_w"]).sum(), (judged["value"] > judged["delta_eo_w"]).sum()
+    return (
+        f"Delta_EO W bounds the mean accuracy gap in {kept} of {len(known)} cases; leakage of the training data lies above it in {above} "
+        f"of {len(judged)}"
+    )
 
 
 def _with_floors(bounds, models):
@@ -87,7 +97,7 @@ def _ends(evaluation, training):
 def _held(rows):
     """Return in words in which share of the models the literal form is not contradicted."""
     held = rows["literal_holds"].astype(float).mean()
-    return "all diverged" if held != held else f"{held:.0%} hold"
+    return "all diverged" if held != held else f"{held:.0%} of models hold"
 
 
 def _mine(frame, facet):
@@ -146,12 +156,12 @@ def _points(panel, frame, looks):
             error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
         panel.errorbar(
             row["delta_eo_w"], row["value"], **error, color=look.color, marker=look.marker, elinewidth=0.8,
-            markersize=5.5 * look.size,
+            markersize=4 * look.size,
             markerfacecolor="white" if row["world"] == 1 else look.color, markeredgewidth=1, zorder=3,
         )  # fmt: skip
 
 
-def _evaluation_panel(panel, mine, looks, reach, ceiling):
+def _evaluation_panel(panel, mine, looks, reach, ceiling, *, first):
     top = max(reach, ceiling)
     panel.fill_between([0, top], [0, top], [top, top], color=style.BAND, linewidth=0, zorder=0)
     panel.plot([0, top], [0, top], color=style.BLACK, linewidth=1.1, zorder=1)
@@ -159,11 +169,14 @@ def _evaluation_panel(panel, mine, looks, reach, ceiling):
     _points(panel, mine, looks)
     if mine["value"].isna().all():
         style.empty_panel(panel, style.UNKNOWN)
-    panel.set(xlim=(0, reach), ylim=(0, ceiling), xlabel="mean $\\Delta_{EO} \\times W$", ylabel="mean |accuracy gap|")
-    panel.tick_params(labelbottom=True)
+    panel.set(
+        xlim=(-0.04 * reach, reach), ylim=(-0.04 * ceiling, ceiling), ylabel="mean |accuracy gap|" if first else ""
+    )
+    panel.tick_params(labelbottom=False, labelleft=first)
+    panel.locator_params(nbins=4)
 
 
-def _training_panel(panel, mine, looks, reach, floor):
+def _training_panel(panel, mine, looks, reach, floor, *, first):
     panel.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
     panel.plot([0, reach], [0, reach], color=style.BLACK, linewidth=1.1, zorder=1)
     style.by_chance(panel, mine["floor_w"])
@@ -173,9 +186,10 @@ def _training_panel(panel, mine, looks, reach, floor):
         style.empty_panel(panel, "no adversary `best`")
     elif mine["delta_eo_w"].isna().all():
         style.empty_panel(panel, style.UNKNOWN)
-    panel.set(xlim=(0, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean $\\Delta_{EO} \\times W$")
-    panel.set_ylabel("best informed advantage")
-    panel.tick_params(labelbottom=True)
+    panel.set(xlim=(-0.04 * reach, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean $\\Delta_{EO} \\times W$")
+    panel.set_ylabel("best informed advantage" if first else "")
+    panel.tick_params(labelbottom=True, labelleft=first)
+    panel.locator_params(axis="x", nbins=4)
 
 
 def _keys(looks, frame):

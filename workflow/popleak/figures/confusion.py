@@ -8,9 +8,7 @@ from . import _select as select
 from . import _style as style
 from .base import Figure
 
-COLUMNS = (*many.CELL, "ratio", "named", "victims", "share")
-MOST = 24
-"""Panels; of more, those of undefended victims alone."""
+COLUMNS = (*many.CELL, "ratio", "named", "victims", "share", "drawn")
 
 
 class Confusion(Figure):
@@ -18,12 +16,13 @@ class Confusion(Figure):
     summary = "confusion matrices of attacks that name one ratio among many, by task, defence and attack"
     caption = (
         "Share of the victims of each true ratio (rows, each summing to 100 %) for which the attack names each "
-        "ratio (columns); informed shadows. Numbers: per cent, left out below 0.5. Frames: right answers. Above "
-        "each matrix: share of victims whose ratio is named, with its 95 % interval (clustered by pool split); "
+        "ratio (columns); informed shadows. A panel a task and defence, for the attack that names most ratios rightly there; "
+        "numbers: per cent, left out below 0.5. Frames: right answers. Above "
+        "each matrix: the attack; share of victims whose ratio is named, with its 95 % interval (clustered by pool split); "
         "chance is 1 / number of ratios; the bias-corrected mutual information between true and named ratio, in "
-        "bits, and the highest accuracy that so much information allows (Fano's inequality). Rows of panels: task "
-        "and defence, with what the training rows of undefended victims themselves give away, where that was run. "
-        "With more than 24 panels those of defended victims are left out."
+        "bits, and the highest accuracy that so much information allows (Fano's inequality); what the training rows of undefended victims "
+        "themselves give away, where that was run. Where a page has no room for all panels, those of undefended victims come first. The figure's "
+        "numbers hold every attack."
     )
     tables = ("confusion", "regression")
 
@@ -32,49 +31,86 @@ class Confusion(Figure):
         frame = select.attacks(every)
         if frame.empty:
             return style.missing("no games of many worlds in the table `confusion`"), select.frame_of([], COLUMNS)
-        keys = [*many.CELL[:4], "adversary"]
-        if len(frame[keys].drop_duplicates()) > MOST and (frame["defence"] == "none").any():
-            frame = select.of(frame, defence="none")
-        places, looks = many.places(frame), style.adversaries(frame["adversary"])
         overall = errors[errors["ratio"].isna()]
-        blocks = [(place, names) for place in places for names in _rows_of(many.at(frame, place), looks)]
-        wide = max(len(names) for _, names in blocks)
+        looks = style.adversaries(frame["adversary"])
+        places = many.places(frame)
+        places.sort(key=lambda place: place.defence != "none")  # stable: by task within
         count = max(len(many.worlds(place)) for place in places)
-        side = min(3.1, max(2.4, 0.27 * count + 0.2))
-        figure = style.blank(1.0 + wide * (side + 0.15), len(blocks) * (side + 0.85))
-        axes = figure.subplots(len(blocks), wide, squeeze=False)
-        for r, (place, names) in enumerate(blocks):
-            for panel in axes[r, len(names) :]:
-                panel.set_axis_off()
-            for c, name in enumerate(names):
-                mine = select.of(many.at(frame, place), adversary=name)
-                summary = select.of(many.at(overall, place), adversary=name)
-                _matrix(axes[r, c], mine, many.worlds(place))
-                access = mine["access"].iloc[0]
-                axes[r, c].set_title(f"{style.said(name, access)}\n", loc="left", pad=13)
-                axes[r, c].text(0, 1.015, _summary(summary), transform=axes[r, c].transAxes, fontsize=7.5, va="bottom",
-                                linespacing=1.25)  # fmt: skip
-                axes[r, c].set_xlabel("named ratio")
-            axes[r, 0].set_ylabel("true ratio")
-            axes[r, 0].annotate(
-                f"{place.title}{_note(overall, place)}", (0, 0.5), xycoords="axes fraction", xytext=(-36, 0), rotation=90, ha="right",
-                textcoords="offset points", va="center", fontweight="bold", multialignment="center",
-            )  # fmt: skip
+        wide = select.columns(len(places), 3 if count > 5 else 4)
+        side = (style.PAGE - 0.5) / max(2, wide) - 0.35
+        height, rest = side + 0.8, 0.6
+        shown = places[: wide * style.fits(height, rest=rest)]
+        rows = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), rows * height + rest)
+        axes = figure.subplots(rows, wide, squeeze=False)
+        for panel in axes.flat[len(shown) :]:
+            panel.set_axis_off()
+        drawn = {place: _strongest(many.at(frame, place), many.at(overall, place), looks) for place in shown}
+        for i, ((place, name), panel) in enumerate(zip(drawn.items(), axes.flat, strict=False)):
+            mine = select.of(many.at(frame, place), adversary=name)
+            summary = select.of(many.at(overall, place), adversary=name)
+            _matrix(panel, mine, many.worlds(place))
+            access, note = mine["access"].iloc[0], _note(overall, place)
+            told = f"{style.said(name, access)}: {_summary(summary)}{note}"
+            panel.set_title(_titled(place), loc="left", pad=7 + 8.6 * (1 + told.count("\n")))
+            text = panel.text(
+                0, 1.03, told, transform=panel.transAxes, fontsize=style.SMALL, va="bottom", linespacing=1.15
+            )
+            text.set_in_layout(False)  # a long line must not squeeze the panels
+            if i + wide >= len(shown):
+                panel.set_xlabel("named ratio")
+            if i % wide == 0:
+                panel.set_ylabel("true ratio")
+        style.message(figure, _said(overall, drawn), left_out=len(places) - len(shown))
         order = {name: i for i, name in enumerate(looks)}
-        plotted = frame[list(COLUMNS)].sort_values("adversary", key=lambda column: column.map(order), kind="stable")
+        chosen = [
+            drawn.get(key) == name
+            for key, name in zip(
+                (_place(places, row) for row in frame.to_dict("records")), frame["adversary"], strict=True
+            )
+        ]
+        plotted = frame.assign(drawn=chosen)[list(COLUMNS)]
+        plotted = plotted.sort_values("adversary", key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(list(COLUMNS[:4]), kind="stable").reset_index(drop=True)
 
 
-def _rows_of(frame, looks):
-    """Return the names of the attacks in `frame`, three to a row of panels."""
-    names = [name for name in looks if (frame["adversary"] == name).any()]
-    return [names[i : i + 3] for i in range(0, len(names), 3)]
+def _titled(place):
+    """Return a place in one line, or two where it is long."""
+    first, *more = place.title.split("\n")
+    return style.short(f"{first}, {', '.join(more)}", 30)
+
+
+def _place(places, row):
+    """Return the place of a row."""
+    return next(place for place in places if all(getattr(place, name) == row[name] for name in many.CELL[:4]))
+
+
+def _strongest(mine, overall, looks):
+    """Return the name of the attack of the highest accuracy; where none is known, the first in the order of all figures."""
+    known = overall[overall["adversary"].isin(set(mine["adversary"])) & overall["accuracy"].notna()]
+    if len(known):
+        return str(known.loc[known["accuracy"].idxmax(), "adversary"])
+    return next(name for name in looks if (mine["adversary"] == name).any())
+
+
+def _said(overall, drawn):
+    """Return the message: how many times better than chance the ratio is named, at worst and at best."""
+    found = [
+        float(row["accuracy"]) / float(row["chance"])
+        for place, name in drawn.items()
+        for row in select.of(many.at(overall, place), adversary=name).to_dict("records")
+        if row["accuracy"] == row["accuracy"]
+    ]
+    if not found:
+        return "Which ratio the strongest attack names for victims of each ratio"
+    span = f"{min(found):.1f}" if len(found) == 1 else f"{min(found):.1f} to {max(found):.1f}"
+    return f"The strongest attack names the ratio itself {span} times as often as chance"
 
 
 def _note(overall, place):
     """Return what the training rows of undefended victims give away, where it is known."""
     given = select.data(many.at(overall, place._replace(defence="none")))
-    return f"\n(rows: {_share(given)})" if len(given) and given["accuracy"].notna().any() else ""
+    return f"\nrows: {_share(given)}" if len(given) and given["accuracy"].notna().any() else ""
 
 
 def _share(rows):
@@ -90,10 +126,10 @@ def _summary(rows):
         return ""
     row = rows.iloc[0]
     bits, ceiling = row["mutual_information"], row["fano_ceiling"]
-    said = [f"{bits:.2f} bits"] if bits == bits else []
-    said += [f"Fano ceiling {ceiling:.2f}"] if ceiling == ceiling else []
-    chance = ", reversed: below chance" if row["against_chance"] == BELOW else "; chance"
-    return f"accuracy {_share(rows)}{chance} {row['chance']:.2f}\n{'; '.join(said)}"
+    said = [f"below chance {row['chance']:.2f}" if row["against_chance"] == BELOW else f"chance {row['chance']:.2f}"]
+    said += [f"{bits:.2f} bits"] if bits == bits else []
+    said += [f"Fano {ceiling:.2f}"] if ceiling == ceiling else []
+    return f"accuracy {_share(rows)}\n{'; '.join(said)}"
 
 
 def _matrix(panel, mine, worlds):
@@ -106,16 +142,16 @@ def _matrix(panel, mine, worlds):
     for ratio, named, share in zip(mine["ratio"], mine["named"], mine["share"], strict=True):
         shares[place[round(ratio, 9)], place[round(named, 9)]] = share
     panel.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="equal", interpolation="nearest")
-    size = 7.5 if len(worlds) <= 8 else 6.5
     for i in range(len(worlds)):
         panel.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=style.VERMILLION, linewidth=0.9))
         for j in range(len(worlds)):
             if shares[i, j] >= 0.005:
-                panel.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=size,
+                panel.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=style.SMALL,
                            color="white" if shares[i, j] > 0.55 else "black")  # fmt: skip
     labels = [f"{ratio:g}" for ratio in worlds]
-    panel.set_xticks(range(len(worlds)), labels, fontsize=7)
-    panel.set_yticks(range(len(worlds)), labels, fontsize=7)
+    some = slice(None, None, 1 if len(worlds) <= 6 else 2)  # no room for more beside each other
+    panel.set_xticks(range(len(worlds))[some], labels[some])
+    panel.set_yticks(range(len(worlds))[some], labels[some])
     panel.tick_params(length=0)
     panel.spines[["top", "right"]].set_visible(True)
 

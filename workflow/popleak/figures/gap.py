@@ -1,4 +1,4 @@
-"""The accuracy gap between the worlds' records, before and after fine-tuning, against the paper's threshold."""
+"""The accuracy gap between the worlds' records, before and after a defence, against the paper's threshold."""
 
 from __future__ import annotations
 
@@ -8,64 +8,81 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "world", "defence", "victims", "not_finite", "within_tau",
-    "q05", "q25", "median", "q75", "q95",
+    "q05", "q25", "median", "q75", "q95", "drawn",
 )  # fmt: skip
 
 
 class Gap(Figure):
     name = "gap"
-    summary = "accuracy gap of the victims by defence and direction, against the threshold tau"
+    summary = "accuracy gap of the victims before and after each defence, against the threshold tau"
     caption = (
-        "Accuracy on world-0 records minus accuracy on world-1 records, both from all rows of the query pool, one dot a victim, by defence. Upper panels: "
-        "base model trained in world 0; lower panels: in world 1; the defence's complementary data come from the "
-        "other world. Bar: median; box: middle half; whiskers: 5 % to 95 % of the victims. Shaded: +-tau, the "
-        "paper's threshold. Right: share of victims within it. Pure worlds where they were run, else the widest "
-        "pair of ratios. A small gap is a statement on effect size, not on what an adversary can find."
+        "Accuracy on world-0 records minus accuracy on world-1 records, both from all rows of the query pool, before (first "
+        "row) and after each defence; a panel a task and pair of worlds. Upper, filled box of a row: base model trained in world 0; "
+        "lower, hollow box: in world 1; the defence's complementary data come from the other world. Line in a box: median; "
+        "box: middle half of the victims; whiskers: 5 % to 95 %. Shaded: +-tau, the paper's threshold. Right: share of "
+        "victims of both directions within it. A small gap is a statement on effect size, not on what an adversary can find."
     )
     tables = ("models",)
 
     def draw(self, tables, *, tau):
         frame = select.plain(select.of(tables["models"], role="victim"))
-        chosen = select.main_pairs(frame)
-        if not chosen:
-            text = "no victims in pure or ratio worlds in the table `models`"
-            return style.missing(text), select.frame_of([], COLUMNS)
-        facets = [facet for facet in select.facets(frame) if (facet.task, facet.model) in chosen]
-        parts = {facet: _cell(frame, facet, chosen[facet.task, facet.model]) for facet in facets}
-        looks = style.defences(name for part in parts.values() for name in part["defence"])
-        figure, cells, wide = _grid(len(facets), len(looks))
-        plotted = []
-        for i, (facet, upright) in enumerate(zip(facets, cells, strict=True)):
-            pair = chosen[facet.task, facet.model]
-            for world, panel in enumerate(upright):
-                mine = select.of(parts[facet], world=world)
-                where = {"task": facet.task, "model": facet.model, **pair._asdict(), "world": world}
-                plotted += [where | row for row in _panel(panel, mine, looks, tau)]
-                style.label_rows(panel, list(looks), shown=i % wide == 0)
-            upright[0].set_title(f"{facet.title}\n{pair.label}")
-            upright[1].set_xlabel("accuracy gap")
-            upright[1].tick_params(labelbottom=True)
+        if not len(frame):
+            return style.missing("no victims in the table `models`"), select.frame_of([], COLUMNS)
+        looks = style.defences(frame["defence"])
+        every = select.cells(frame)[0]
+        height, rest = 0.25 * len(looks) + 0.5, 1.3
+        shown, left_out = select.cells(frame, select.columns(len(every)) * style.fits(height, rest=rest))
+        wide = select.columns(len(shown))
+        rows = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), rows * height + rest)
+        axes = figure.subplots(rows, wide, squeeze=False, sharex=True)
+        for panel in axes.flat[len(shown) :]:
+            panel.set_axis_off()
+        parts = {cell: cell.of(frame) for cell in every}
+        numbers = {cell: list(_numbers(parts[cell], looks, tau)) for cell in every}
+        for i, (cell, panel) in enumerate(zip(shown, axes.flat, strict=False)):
+            _panel(panel, numbers[cell], looks, tau)
+            style.label_rows(panel, list(looks), shown=i % wide == 0)
+            panel.set_title(cell.title)
+            if i + wide >= len(shown):
+                panel.set_xlabel("accuracy gap")
+                panel.tick_params(labelbottom=True)
+        plotted = [cell.keys | row | {"drawn": cell in shown} for cell in every for row in numbers[cell]]
         reach = _reach(plotted, parts.values(), tau)
-        cells[0][0].set_xlim(-reach, reach)
-        style.legend(figure, _keys(tau), entry=2.0)
+        axes[0, 0].set_xlim(-reach, reach)
+        axes[0, 0].locator_params(axis="x", nbins=3)
+        style.message(figure, _said(parts, looks, tau), left_out=left_out)
+        style.legend(figure, _keys(tau))
         return figure, select.frame_of(plotted, COLUMNS)
 
 
-def _grid(count, rows):
-    """Return a figure, of each facet the panels of world 0 and world 1, one above the other, and how many facets stand side by side.
+def _within(part, tau):
+    """Return the share of the victims of `part` that did not diverge whose gap is below tau; None of none."""
+    import numpy as np
 
-    rows: defences a panel."""
-    wide = select.columns(count)
-    deep, height = -(-count // wide), max(1.1, 0.36 * rows + 0.2)
-    figure = style.blank(1.2 + wide * style.panel_width(wide), 2 * deep * (height + 0.4) + 0.4)
-    axes = figure.subplots(2 * deep, wide, squeeze=False, sharex=True)
-    for row, panel in enumerate(axes[:, 0]):
-        panel.set_ylabel(f"base in world {row % 2}", fontweight="bold")
-    cells = [axes[2 * row : 2 * row + 2, column] for row in range(deep) for column in range(wide)]
-    for upright in cells[count:]:
-        for panel in upright:
-            panel.set_axis_off()
-    return figure, cells[:count], wide
+    values = part["gap"].to_numpy(dtype=float)
+    values = values[np.isfinite(values)]
+    return float(np.mean(np.abs(values) < tau)) if len(values) else None
+
+
+def _said(parts, looks, tau):
+    """Return the message: how many victims are within tau before and after the last defence that is paired with a control."""
+    after = next((name for name in ("fft-rehearsal", "fft", *looks) if name in looks and name != "none"), None)
+    shares = [
+        (before, then)
+        for cell, part in parts.items()
+        if cell.pair.ratio_0 != cell.pair.ratio_1
+        and (before := _within(select.of(part, defence="none"), tau)) is not None
+        and (then := _within(select.of(part, defence=after), tau)) is not None
+    ]
+    if not shares:
+        return f"Accuracy gap of the victims against tau = {tau:g}"
+    more = [sum(share > 0.5 for share in side) for side in zip(*shares, strict=True)]
+    if len(shares) == 1:
+        return (
+            f"{shares[0][0]:.0%} of the victims have a gap below tau = {tau:g} before, {shares[0][1]:.0%} after {after}"
+        )
+    return f"The gap of most victims is below tau = {tau:g} in {more[0]} of {len(shares)} pairs of differing worlds before, in {more[1]} after {after}"
 
 
 def _reach(plotted, parts, tau):
@@ -76,71 +93,75 @@ def _reach(plotted, parts, tau):
     return min(1.05 * max(usual, every), 2 * usual)
 
 
-def _cell(frame, facet, pair):
-    return select.of(select.of_pair(frame, pair), task=facet.task, model=facet.model)
-
-
-def _panel(panel, mine, looks, tau):
-    """Draw one panel and return its numbers, a row a defence."""
+def _numbers(mine, looks, tau):
+    """Yield the numbers of a panel: a row a defence and direction."""
     import numpy as np
 
+    for name in looks:
+        for world in (0, 1):
+            part = select.of(mine, defence=name, world=world)
+            values = part["gap"].to_numpy(dtype=float)
+            finite = values[np.isfinite(values)]
+            if not len(values):
+                continue
+            quantiles = np.quantile(finite, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(finite) else np.full(5, np.nan)
+            share = _within(part, tau)
+            yield {
+                "world": world, "defence": name, "victims": len(values), "not_finite": len(values) - len(finite),
+                "within_tau": float("nan") if share is None else share,
+                **dict(zip(COLUMNS[-6:-1], map(float, quantiles), strict=True)),
+            }  # fmt: skip
+
+
+def _panel(panel, rows, looks, tau):
+    """Draw one panel from its numbers."""
     style.bands(panel, len(looks))
     panel.axvspan(-tau, tau, facecolor=style.SKY, alpha=0.28, linewidth=0, zorder=1)
     for edge in (-tau, tau):
-        panel.axvline(edge, color=style.REFERENCE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
-    panel.axvline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
-    rows = []
-    for y, (name, look) in enumerate(looks.items()):
-        values = select.of(mine, defence=name)["gap"].to_numpy(dtype=float)
-        finite = np.sort(values[np.isfinite(values)])
-        if not len(values):
-            continue
-        share = float(np.mean(np.abs(finite) < tau)) if len(finite) else float("nan")
-        quantiles = np.quantile(finite, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(finite) else np.full(5, np.nan)
-        rows.append(
-            {
-                "defence": name, "victims": len(values), "not_finite": len(values) - len(finite), "within_tau": share,
-                **dict(zip(COLUMNS[-5:], map(float, quantiles), strict=True)),
-            }
-        )  # fmt: skip
-        text = f"{share:.0%}" if len(finite) else "diverged"
-        panel.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
-                       va="center", fontsize=8)  # fmt: skip
-        if len(finite):
-            _distribution(panel, y, finite, quantiles, look)
+        panel.axvline(edge, color=style.REFERENCE, linewidth=0.8, linestyle=style.CHANCE, zorder=1)
+    panel.axvline(0, color=style.REFERENCE, linewidth=0.5, zorder=1)
+    if "none" in looks and len(looks) > 1:
+        panel.axhline(0.5, color=style.BLACK, linewidth=0.7, zorder=1)
     if not rows:
         style.empty_panel(panel)
-    return rows
+    for y, (name, look) in enumerate(looks.items()):
+        mine = [row for row in rows if row["defence"] == name]
+        finite = [row["victims"] - row["not_finite"] for row in mine]
+        if sum(finite):
+            within = sum(n * row["within_tau"] for n, row in zip(finite, mine, strict=True) if n) / sum(finite)
+            text = f"{within:.0%}"
+        else:
+            text = "div." if mine else ""
+        panel.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points",
+                       va="center", fontsize=style.SMALL)  # fmt: skip
+        for row in mine:
+            if row["median"] == row["median"]:
+                _box(panel, y + (0.2 if row["world"] else -0.2), row, look)
 
 
-def _distribution(panel, y, finite, quantiles, look):
-    import numpy as np
+def _box(panel, y, row, look):
+    """Draw one direction's quantiles around the height y: filled for world 0, hollow for world 1."""
     from matplotlib.patches import Rectangle
 
-    # the golden ratio's multiples spread the dots evenly: no random numbers, so the same picture each time
-    spread = (np.arange(len(finite)) * 0.6180339887 % 1 - 0.5) * 0.6
-    panel.plot(finite, y + spread, linestyle="none", marker=".", markersize=2, color=look.color, alpha=0.45,
-               markeredgewidth=0, rasterized=len(finite) > 500, zorder=2)  # fmt: skip
-    q05, q25, q50, q75, q95 = quantiles
-    panel.hlines(y, q05, q95, color=style.BLACK, linewidth=0.8, zorder=3)
-    corner, width = (q25, y - 0.24), q75 - q25
-    fill = "white" if look.line == "-" else look.color
-    panel.add_patch(Rectangle(corner, width, 0.48, facecolor=fill, alpha=0.45, linewidth=0, zorder=3))
-    panel.add_patch(Rectangle(corner, width, 0.48, facecolor="none", edgecolor=style.BLACK, linewidth=0.8, zorder=4))
-    panel.vlines(q50, y - 0.3, y + 0.3, color=style.BLACK, linewidth=2, zorder=5)
+    face = "white" if row["world"] else style.GREY if look.line == "-" else look.color
+    panel.hlines(y, row["q05"], row["q95"], color=style.BLACK, linewidth=0.7, zorder=3)
+    corner, width = (row["q25"], y - 0.14), row["q75"] - row["q25"]
+    panel.add_patch(Rectangle(corner, width, 0.28, facecolor=face, edgecolor=style.BLACK, linewidth=0.6, zorder=4))
+    panel.vlines(row["median"], y - 0.18, y + 0.18, color=style.BLACK, linewidth=1.5, zorder=5)
 
 
 def _keys(tau):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    box = {"edgecolor": style.BLACK, "linewidth": 0.6}
     return [
-        Line2D([], [], color=style.REFERENCE, marker=".", markersize=4, linestyle="none", label="one victim"),
+        Patch(facecolor=style.GREY, **box, label="base in world 0: middle half, 5 to 95 %"),
+        Patch(facecolor="white", **box, label="base in world 1"),
         Line2D(
-            [], [], color=style.BLACK, marker="|", markersize=9, markeredgewidth=2, linestyle="none", label="median"
+            [], [], color=style.BLACK, marker="|", markersize=7, markeredgewidth=1.5, linestyle="none", label="median"
         ),
-        Patch(facecolor="white", edgecolor=style.BLACK, linewidth=0.8, label="middle half; 5 to 95 %"),
-        Patch(facecolor=style.SKY, alpha=0.28, label=f"within tau = {tau:g}; right: share"),
+        Patch(facecolor=style.SKY, alpha=0.28, label=f"within tau = {tau:g}; right: share of victims"),
     ]
 
 

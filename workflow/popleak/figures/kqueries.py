@@ -8,7 +8,7 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims", "k",
-    "bound", "bound_low", "bound_high", "power", "power_low", "power_high",
+    "bound", "bound_low", "bound_high", "power", "power_low", "power_high", "drawn",
 )  # fmt: skip
 FEW = ("none", "rehearsal", "fft-rehearsal")
 SMALL_GAP = 0.04
@@ -36,33 +36,51 @@ class KQueries(Figure):
         chosen = select.main_pairs(bounds)
         if not chosen:
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
-        facets = [facet for facet in select.facets(bounds) if (facet.task, facet.model) in chosen]
         looks = _few(bounds["defence"])
-        wide = select.columns(len(facets))
-        blocks = [facets[i : i + wide] for i in range(0, len(facets), wide)]
-        figure = style.blank(0.6 + wide * style.panel_width(wide), len(blocks) * 4.3 + 0.6)
-        axes = figure.subplots(2 * len(blocks), wide, squeeze=False, sharex=True, sharey=True)
-        plotted = []
-        for b, block in enumerate(blocks):
-            for c in range(wide):
-                upper, lower = axes[2 * b, c], axes[2 * b + 1, c]
-                if c >= len(block):
-                    upper.set_axis_off()
-                    lower.set_axis_off()
-                    continue
-                facet, pair = block[c], chosen[block[c].task, block[c].model]
-                mine = select.of(select.of_pair(bounds, pair), task=facet.task, model=facet.model)
-                for defence, look in looks.items():
-                    curve = _curve(select.of(mine, defence=defence))
-                    who = {"task": facet.task, "model": facet.model, **pair._asdict(), "defence": defence}
-                    plotted += [who | row for row in curve]
-                    _line(upper, curve, "bound", look)
-                    _line(lower, curve, "power", look)
-                _frame(upper, lower, first=c == 0)
-                _marks(lower, tau)
-                upper.set_title(f"{facet.title}\n{pair.label}")
-        style.legend(figure, _keys(looks), entry=1.9)
+        every = select.main_cells(bounds)[0]
+        height, rest = 3.2, 1.2
+        shown, left_out = select.main_cells(bounds, select.columns(len(every)) * style.fits(height, rest=rest))
+        wide = select.columns(len(shown))
+        rows = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), rows * height + rest)
+        axes = figure.subplots(2 * rows, wide, squeeze=False, sharex=True, sharey=True)
+        plotted, ends = [], {}
+        for i in range(max(rows * wide, len(every))):
+            panels = (axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]) if i < rows * wide else ()
+            if i >= len(every):
+                for panel in panels:
+                    panel.set_axis_off()
+                continue
+            cell = every[i]
+            mine = cell.of(bounds)
+            for defence, look in looks.items():
+                curve = _curve(select.of(mine, defence=defence))
+                plotted += [{**cell.keys, "defence": defence, **row, "drawn": cell in shown} for row in curve]
+                ends[cell, defence] = curve
+                for panel, name in zip(panels, ("bound", "power"), strict=False):
+                    _line(panel, curve, name, look)
+            if panels:
+                _frame(*panels, first=i % wide == 0)
+                _marks(panels[1], tau)
+                panels[0].set_title(cell.title)
+        style.message(figure, _said(ends), left_out=left_out)
+        style.legend(figure, _keys(looks))
         return figure, select.frame_of(plotted, COLUMNS)
+
+
+def _said(curves):
+    """Return the message: how many queries from each world find the mean gap, before and after the last defence shown."""
+    found = {}
+    for (_, defence), curve in curves.items():
+        at = next((row["k"] for row in curve if row["power"] >= 0.8), None)
+        if curve:
+            found.setdefault(defence, []).append(at)
+    said = [
+        f"{sum(at is not None and at <= 1000 for at in ends)} of {len(ends)} tasks under {name}" if name != "none"
+        else f"{sum(at is not None and at <= 1000 for at in ends)} of {len(ends)} tasks without a defence"
+        for name, ends in found.items()
+    ]  # fmt: skip
+    return f"1,000 queries from each world find the gap in {', '.join(said)}" if said else "Queries that find a gap"
 
 
 def _few(names):
@@ -109,7 +127,7 @@ def _line(panel, curve, name, look):
         panel.plot(k, edge, color=look.color, linestyle=look.line, linewidth=0.5, zorder=2)
     panel.plot(
         k, [row[name] for row in curve], color=look.color, linestyle=look.line, marker=look.marker,
-        markevery=(4, 16), markersize=4.5 * look.size, zorder=3,
+        markevery=(4, 16), markersize=3.5 * look.size, zorder=3,
     )  # fmt: skip
 
 
@@ -119,6 +137,8 @@ def _frame(upper, lower, *, first):
     lower.axhline(0.05, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     upper.set_xlabel("k records of one world")
     lower.set_xlabel("k queries from each world")
+    upper.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", ""])
+    upper.minorticks_off()
     upper.tick_params(labelbottom=True)
     lower.tick_params(labelbottom=True)
     if first:
@@ -132,10 +152,10 @@ def _marks(panel, tau):
 
     for gap, side in sorted({tau: "right", SMALL_GAP: "center"}.items(), reverse=True):
         queries = float(bounds.queries_to_detect(gap, accuracy=ACCURACY))
-        panel.plot(queries, 0.8, marker="*", markersize=9, color=style.BLACK, linestyle="none", zorder=5, clip_on=False)
+        panel.plot(queries, 0.8, marker="*", markersize=7, color=style.BLACK, linestyle="none", zorder=5, clip_on=False)
         panel.annotate(
             f"gap {gap:g}:\n{_rounded(queries)}", (queries, 0.8), xytext=(-4 if side == "right" else 0, 5),
-            textcoords="offset points", ha=side, va="bottom", fontsize=7.5, linespacing=0.95, zorder=5,
+            textcoords="offset points", ha=side, va="bottom", fontsize=style.SMALL, linespacing=0.95, zorder=5,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
         )  # fmt: skip
 
@@ -150,7 +170,7 @@ def _keys(looks):
 
     return [
         *(style.key(look, name, line=True) for name, look in looks.items()),
-        Line2D([], [], color=style.BLACK, marker="*", markersize=9, linestyle="none", label="a gap of this size"),
+        Line2D([], [], color=style.BLACK, marker="*", markersize=7, linestyle="none", label="a gap of this size"),
         Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), label="power 0.8"),
         Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (1, 2)), label="level 0.05"),
     ]

@@ -9,9 +9,13 @@ from .base import Figure
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "access", "knowledge", "victims",
     "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged", "placebo_lowest",
-    "placebo_highest",
+    "placebo_highest", "drawn",
 )  # fmt: skip
-PLACEBO = list(COLUMNS[-2:])
+PLACEBO = list(COLUMNS[-3:-1])
+FIRST = ("best", "accuracy-gap", "threshold", "kl", "meta", "ceiling")
+"""Adversaries that are drawn before others: of each access, and the paper's own."""
+MOST = 6
+"""Adversaries a panel: as many as the eye tells apart; the table and the figure `attacks` have all."""
 
 
 class Leakage(Figure):
@@ -26,6 +30,7 @@ class Leakage(Figure):
         "training rows themselves give away; short and solid, the best accuracy that any adversary can have, "
         "where the law of the outputs is known. Violet bar beside undefended models: from the least to the greatest accuracy of "
         "`best` where the group column was permuted (placebo), so that there is nothing to read. `best` is for each half of the pool splits the attack that did best on the other half. "
+        "At most six adversaries are drawn, unaware shadows for `best` alone; the figure's numbers hold all, with a column that says which are drawn. "
         "Adversaries see answers alone (labels or scores), asked once; those that see more, know of the defence "
         "by name only (aware) or use other shadows are in the figure `attacks`. " + style.RINGED
     )
@@ -37,45 +42,69 @@ class Leakage(Figure):
 
         every = _with_placebos(select.plain(tables["leakage"].reset_index(drop=True)), tables.get("placebo"))
         every = every[every["accuracy"].notna()]
-        names_of = _shown(every)
-        frame = select.alive(names_of)
+        judged = _shown(every)
+        frame = select.alive(judged)
         if frame.empty:
             return style.missing(
                 "the table `leakage` has no rows of plain games, of victims that did not diverge"
             ), select.frame_of([], COLUMNS)
-        rows = select.grid(frame)
-        looks = style.adversaries(frame["adversary"])
-        wide = max(len(row.cells) for row in rows)
-        names = [_names(names_of, row) for row in rows]
-        step = max(0.28, 0.075 * len(looks))
-        heights = [max(0.9, step * len(row) + 0.2) for row in names]
-        figure = style.blank(1.2 + wide * style.panel_width(wide), sum(heights) + 0.45 * len(rows) + 0.9)
-        axes = figure.subplots(len(rows), wide, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})
-        for r, row in enumerate(rows):
-            for panel in axes[r, len(row.cells) :]:
-                panel.set_axis_off()
-            for c, (facet, pair, title) in enumerate(row.cells):
-                panel = axes[r, c]
-                cell = select.of(select.of_pair(frame, pair), task=facet.task, model=facet.model)
-                _panel(panel, cell, names[r], looks)
-                _diverged(
-                    panel, select.of(select.of_pair(names_of, pair), task=facet.task, model=facet.model), cell, names[r]
-                )
-                if len(cell):
-                    style.data_line(panel, select.data_line(every, facet, pair))
-                style.label_rows(panel, names[r], shown=c == 0)
-                panel.set_title(title)
-                if r + 1 == len(rows) or any(title for *_, title in rows[r + 1].cells):
-                    panel.set_xlabel("share named correctly")
-                    panel.tick_params(labelbottom=True)
-            axes[r, 0].set_ylabel(row.label.replace(": ", ":\n"), fontweight="bold")
-        low = min(0.4, float(frame[["accuracy", "accuracy_low", PLACEBO[0]]].min().min()))
+        names = list(style.defences(judged["defence"]))
+        height, rest = max(0.7, 0.36 * len(names)) + 0.45, 1.5
+        count = len(select.cells(frame)[0])
+        shown, left_out = select.cells(frame, select.columns(count) * style.fits(height, rest=rest))
+        looks = _looks(frame)
+        drawn = frame[_drawn(frame, looks) & select.mark(frame, shown)]
+        wide = select.columns(len(shown))
+        rows = select.cut(shown, wide)
+        figure = style.blank(style.width(wide), len(rows) * height + rest)
+        axes = figure.subplots(len(rows), wide, squeeze=False, sharex=True)
+        for panel in axes.flat[len(shown) :]:
+            panel.set_axis_off()
+        for i, (cell, panel) in enumerate(zip(shown, axes.flat, strict=False)):
+            _panel(panel, cell.of(drawn), names, looks)
+            _diverged(panel, cell.of(judged), cell.of(frame), names)
+            if len(cell.of(drawn)):
+                style.data_line(panel, select.data_line(every, cell.facet, cell.pair))
+            style.label_rows(panel, names, shown=i % wide == 0)
+            panel.set_title(cell.title)
+            if i + wide >= len(shown):
+                panel.set_xlabel("share named correctly")
+                panel.tick_params(labelbottom=True)
+        low = min(0.4, float(drawn[["accuracy", "accuracy_low", PLACEBO[0]]].min().min()))
         axes[0, 0].set_xlim(max(-0.02, low - 0.03), 1.02)
-        style.legend(figure, _keys(frame, looks, data=len(select.data(every)) > 0))
-        order = {name: i for i, name in enumerate(looks)}
-        frame = pd.concat([frame, select.data(every)])
+        axes[0, 0].set_xticks([0.5, 0.75, 1], ["0.5", "0.75", "1"])
+        style.message(figure, _said(drawn), left_out=left_out)
+        style.legend(figure, _keys(drawn, looks, data=len(select.data(every)) > 0))
+        order = {name: i for i, name in enumerate(style.adversaries(frame["adversary"]))}
+        frame = frame.assign(drawn=frame.index.isin(drawn.index))
+        given = select.data(every)
+        frame = pd.concat([frame, given.assign(drawn=select.mark(given, shown))])
         plotted = frame[list(COLUMNS)].sort_values(["adversary"], key=lambda column: column.map(order), kind="stable")
         return figure, plotted.sort_values(list(COLUMNS[:6]), kind="stable").reset_index(drop=True)
+
+
+def _looks(frame):
+    """Return the looks of the adversaries that have room in a panel; `best` last."""
+    names = style.few(style.adversaries(frame["adversary"]), FIRST, MOST)
+    return style.adversaries(names)
+
+
+def _drawn(frame, looks):
+    """Return which rows to draw: chosen adversaries, and with undefended shadows `best` alone."""
+    return frame["adversary"].isin(list(looks)) & ((frame["knowledge"] != "unaware") | (frame["adversary"] == "best"))
+
+
+def _said(drawn):
+    """Return the figure's message: how often the best informed adversary is right, and where its answers tell nothing."""
+    best = select.informed(select.differ(drawn[drawn["adversary"] == "best"]))
+    known = best[best["accuracy_low"].notna()]
+    if known.empty:
+        return "Share of victims whose training world is named, by defence and adversary"
+    above = int((known["accuracy_low"] > 0.5).sum())
+    return (
+        f"The best informed adversary names the training world more often than chance in {above} of {len(known)} "
+        "cases of a defence and two worlds that differ"
+    )
 
 
 def _with_placebos(frame, placebos):
@@ -87,15 +116,6 @@ def _with_placebos(frame, placebos):
         columns=dict(zip(("lowest", "highest"), PLACEBO, strict=True))
     )
     return frame.merge(every[[*keys, *PLACEBO]].assign(defence="none"), on=[*keys, "defence"], how="left")
-
-
-def _names(frame, row):
-    """Return the defences to list in a row of panels."""
-    keys = {(facet.task, facet.model, *pair) for facet, pair, _ in row.cells}
-    columns = [*select.FACET, *select.PAIR, "defence"]
-    return list(
-        style.defences(values[-1] for values in frame[columns].itertuples(index=False) if tuple(values[:5]) in keys)
-    )
 
 
 def _panel(panel, cell, names, looks):
@@ -116,8 +136,8 @@ def _panel(panel, cell, names, looks):
             panel.errorbar(
                 part["accuracy"], y, xerr=style.spread(part, "accuracy"), color=look.color, marker=look.marker,
                 linestyle="none",
-                elinewidth=0.9,
-                markersize=3.8 * look.size, markeredgewidth=0.8, zorder=3,
+                elinewidth=0.8,
+                markersize=3.2 * look.size, markeredgewidth=0.7, zorder=3,
                 markerfacecolor="white" if hollow else look.color,
             )  # fmt: skip
             style.rings(panel, part["accuracy"], y, part)
@@ -130,7 +150,7 @@ def _diverged(panel, every, cell, names):
     """Say beside a defence without points that all its victims diverged."""
     for name in set(every["defence"]) - set(cell["defence"]):
         panel.annotate("all diverged", (1, names.index(name)), xycoords=("axes fraction", "data"), xytext=(-3, 0),
-                       textcoords="offset points", ha="right", va="center", fontsize=7.5, color=style.REFERENCE)  # fmt: skip
+                       textcoords="offset points", ha="right", va="center", fontsize=style.SMALL, color=style.REFERENCE)  # fmt: skip
 
 
 def _shown(frame):

@@ -8,8 +8,12 @@ from .base import Figure
 
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "poison", "adversary", "access", "knowledge",
-    "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance",
+    "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "drawn",
 )  # fmt: skip
+
+
+FIRST = ("snap", "snap-label", "meta", "kl", "best", "threshold", "weights")
+"""Attacks that are drawn before others; at most seven are."""
 
 
 class Poisoning(Figure):
@@ -18,7 +22,7 @@ class Poisoning(Figure):
     caption = (
         "Share of victims whose training world is named, by the share of every draw's rows that the adversary "
         "slipped in with flipped labels (0: none), for the attacks run on poisoned victims; informed shadows, "
-        "poisoned alike. A column a task, in pure worlds where they were run, else the widest pair of ratios (one "
+        "poisoned alike; at most seven attacks are drawn, the figure's numbers hold all. A column a task, in pure worlds where they were run, else the widest pair of ratios (one "
         "task: a column a pair); a row a defence. Bars: 95 % intervals, clustered by pool split; attacks stand a "
         "little aside of the share so that they can be told apart. Dashed: chance; brown with a band: what the "
         "training rows of undefended victims themselves give away; solid black without markers: the known "
@@ -33,40 +37,56 @@ class Poisoning(Figure):
         frame = select.attacks(every)
         if frame.empty:
             return style.missing("no poisoned victims in the table `leakage`"), select.frame_of([], COLUMNS)
-        cells = _cells(frame)
-        wanted = {(facet.task, facet.model, *pair) for facet, pair, _ in cells}
-        keys = [*select.FACET, *select.PAIR]
-        every = select.among(every, keys, wanted)
-        frame, given = select.attacks(every), select.of(select.data(every), defence="none")
-        names, looks = list(style.defences(frame["defence"])), style.adversaries(frame["adversary"])
+        every_name = list(style.defences(frame["defence"]))
+        looks = style.adversaries(style.few(style.adversaries(frame["adversary"]), FIRST))
+        names = [name for name in every_name if name in style.few(every_name, ("none",), 5)]
+        count = len(_cells(frame)[0])
+        height, rest = 1.35 * len(names) + 0.4, 1.5
+        cells, left_out = _cells(frame, select.columns(count) * style.fits(height, rest=rest))
         wide = select.columns(len(cells))
-        rows = [(cells[i : i + wide], name) for i in range(0, len(cells), wide) for name in names]
-        width = {1: 4.6, 2: 3.8, 3: 3.1}.get(wide, 2.45)
-        figure = style.blank(0.9 + wide * width, 1.75 * len(rows) + 0.5 * len(rows) / len(names) + 0.9)
+        rows = [(block, name) for block in select.cut(cells, wide) for name in names]
+        figure = style.blank(style.width(wide), 1.35 * len(rows) + 0.4 * len(rows) / len(names) + rest)
         axes = figure.subplots(len(rows), wide, squeeze=False, sharex=True, sharey=True)
+        every = every[select.mark(every, _cells(frame)[0])]
+        frame, given = select.attacks(every), select.of(select.data(every), defence="none")
         for r, (block, name) in enumerate(rows):
             for panel in axes[r, len(block) :]:
                 panel.set_axis_off()
-            for c, (facet, pair, title) in enumerate(block):
+            for c, cell in enumerate(block):
                 panel = axes[r, c]
-                lines = select.of_pair(select.of(given, task=facet.task, model=facet.model), pair)
-                mine = select.of_pair(select.of(frame, task=facet.task, model=facet.model, defence=name), pair)
-                _panel(panel, mine, lines, looks, sorted(set(frame["poison"])))
+                mine = cell.of(select.of(frame, defence=name))
+                _panel(panel, mine, cell.of(given), looks, sorted(set(frame["poison"])))
                 if name == names[0]:
-                    panel.set_title(title)
+                    panel.set_title(cell.title)
                 if name == names[-1]:
                     panel.set_xlabel("poisoned share")
                     panel.tick_params(labelbottom=True)
             axes[r, 0].set_ylabel(name, fontweight="bold")
         _axes(axes[0, 0], frame)
-        figure.supylabel("share named correctly", fontsize=9)
+        figure.supylabel("share named correctly", fontsize=style.TEXT)
+        style.message(figure, _said(frame), left_out=left_out)
         access = dict(zip(frame["adversary"], frame["access"], strict=True))
         handles = [style.key(look, style.said(name, access[name]), line=True) for name, look in looks.items()]
         handles += style.ring_keys(frame)
         handles += style.line_keys(data=len(given) > 0, ceiling=frame["known_ceiling"].notna().any())
         style.legend(figure, handles)
-        plotted = pd.concat([frame, given])[list(COLUMNS)]
+        frame = frame.assign(
+            drawn=select.mark(frame, cells) & frame["adversary"].isin(list(looks)) & frame["defence"].isin(names)
+        )
+        plotted = pd.concat([frame, given.assign(drawn=select.mark(given, cells))])[list(COLUMNS)]
         return figure, plotted.sort_values(list(COLUMNS[:8]), kind="stable").reset_index(drop=True)
+
+
+def _said(frame):
+    """Return the message: in how many cases the largest share of poison lets an attack do better than none, the intervals apart."""
+    keys = [*select.FACET, *select.PAIR, "defence", "adversary"]
+    low, high = (frame[frame["poison"] == share].set_index(keys) for share in (0.0, frame["poison"].max()))
+    both = [key for key in high.index if key in low.index]
+    gained = sum(high.at[key, "accuracy_low"] > low.at[key, "accuracy_high"] for key in both)
+    return (
+        f"Flipping the labels of {100 * frame['poison'].max():g} % of the rows helps an attack, its intervals apart, in {gained} of {len(both)} "
+        "cases of an attack, defence and two worlds"
+    )
 
 
 def _rows(leakage):
@@ -83,15 +103,9 @@ def _rows(leakage):
     return frame.loc[shown.index.union(given.index)]
 
 
-def _cells(frame):
-    """Return a cell (facet, pair, title) a column: each task's main pair; with one task all its pairs."""
-    facets = select.facets(frame)
-    if len(facets) == 1:
-        return [(facets[0], pair, f"{facets[0].title}\n{pair.label}") for pair in select.pairs(frame)]
-    chosen = select.main_pairs(frame)
-    return [
-        (facet, pair, f"{facet.title}\n{pair.label}") for facet in facets for pair in [chosen[facet.task, facet.model]]
-    ]
+def _cells(frame, most=None):
+    """Return the cells to draw, and how many are left out: each task's main pair; with one task all its pairs."""
+    return (select.cells if len(select.facets(frame)) == 1 else select.main_cells)(frame, most)
 
 
 def _panel(panel, mine, given, looks, shares):
@@ -117,7 +131,7 @@ def _panel(panel, mine, given, looks, shares):
         panel.errorbar(
             x, rows["accuracy"],
             yerr=style.spread(rows, "accuracy"), color=look.color, marker=look.marker, linestyle=look.line, linewidth=1,
-            elinewidth=0.8, markersize=4.2 * look.size, zorder=3,
+            elinewidth=0.7, markersize=3.2 * look.size, zorder=3,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from . import _select as select
 from . import _style as style
 from .base import Figure
 
-COLUMNS = ("proxy", "scope", "cells", "tasks", "rank_correlation", "low", "high")
+COLUMNS = ("proxy", "scope", "cells", "tasks", "rank_correlation", "low", "high", "drawn")
 
 
 class Proxies(Figure):
@@ -16,7 +16,7 @@ class Proxies(Figure):
         "Spearman's rank correlation between each proxy, a number that is cheaper to come by than a full attack, "
         "and the best informed adversary's advantage, over the cells task x model x pair of worlds x defence. "
         "Large filled markers: all cells; small hollow ones: those of one task. Bars: 95 % intervals; few cells "
-        "give wide ones. Right: number of cells. On the dashed line a proxy ranks no better than chance; at 1 it "
+        "give wide ones; tasks beyond the sixth are in the figure's numbers alone. Right: number of cells, of all tasks. On the dashed line a proxy ranks no better than chance; at 1 it "
         "ranks the cells as the attack does. Proxies are sorted by their correlation over all cells."
     )
     tables = ("proxies",)
@@ -27,11 +27,13 @@ class Proxies(Figure):
         if frame.empty:
             return style.missing("the table `proxies` has no rows"), select.frame_of([], COLUMNS)
         frame = _sorted(frame)
-        tasks = [scope for scope in dict.fromkeys(sorted(frame["scope"])) if scope != "all"]
+        tasks = [scope for scope in dict.fromkeys(sorted(frame["scope"])) if scope != "all"][: style.MOST - 1]
+        every, frame = frame, frame[frame["scope"].isin(["all", *tasks])]
         groups = [(name, part) for name, part in frame.groupby("proxy", sort=False)]
         lines = max(len(part) for _, part in groups)
         looks = _looks(tasks)
-        figure = style.blank(7.2, (0.15 * lines + 0.2) * len(groups) + 0.26 * -(-(len(looks) + 1) // 4) + 0.9)
+        step = min(0.115 * lines + 0.1, (style.TALLEST - 1.5) / len(groups))
+        figure = style.blank(style.PAGE, step * len(groups) + 1.5)
         panel = figure.subplots()
         style.bands(panel, len(groups))
         panel.axvline(0, color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
@@ -41,11 +43,26 @@ class Proxies(Figure):
         low = min(-0.1, float(frame[["rank_correlation", "low"]].min().min()) - 0.05)
         panel.set_xlim(max(-1.05, low), 1.05)
         panel.set_xlabel("rank correlation with the best informed advantage")
-        panel.set_title("cells", loc="right", fontsize=8, fontweight="normal")
-        handles = [style.key(look, "all tasks" if scope == "all" else select.wrapped(scope), filled=scope == "all")
+        panel.set_title("cells", loc="right", fontsize=style.SMALL, fontweight="normal")
+        handles = [style.key(look, "all tasks" if scope == "all" else style.short(scope, 24), filled=scope == "all")
                    for scope, look in looks.items() if (frame["scope"] == scope).any()]  # fmt: skip
-        style.legend(figure, [*handles, *style.line_keys(chance="no relation")], entry=1.7)
-        return figure, frame[list(COLUMNS)].reset_index(drop=True)
+        style.message(figure, _said(frame))
+        style.legend(figure, [*handles, *style.line_keys(chance="no relation")])
+        every = every.assign(drawn=every["scope"].isin(["all", *tasks]))
+        return figure, every[list(COLUMNS)].reset_index(drop=True)
+
+
+def _said(frame):
+    """Return the message: which proxy ranks best over all cells, and how well."""
+    over_all = select.of(frame, scope="all")
+    if over_all.empty:
+        return "How well cheap proxies rank leakage"
+    first = over_all.iloc[0]
+    sure = int((over_all["low"] > 0).sum())
+    return (
+        f"{first['proxy']} ranks leakage best (rank correlation {first['rank_correlation']:.2f}); {sure} of {len(over_all)} proxies rank better "
+        "than chance"
+    )
 
 
 def _sorted(frame):
@@ -70,11 +87,12 @@ def _group(panel, place, part, looks):
         every = row["scope"] == "all"
         panel.errorbar(
             row["rank_correlation"], y, xerr=error if known else None, color=look.color, marker=look.marker,
-            markersize=4.4 * look.size, markerfacecolor=look.color if every else "white", markeredgewidth=0.9,
+            markersize=3.6 * look.size, markerfacecolor=look.color if every else "white", markeredgewidth=0.9,
             elinewidth=1.6 if every else 0.8, zorder=3,
         )  # fmt: skip
-        panel.annotate(f"{int(row['cells'])}", (1, y), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
-                       textcoords="offset points", fontsize=6.5)  # fmt: skip
+        if every or len(part) < 4:  # several numbers in a row have no room; those of tasks are in the figure's numbers
+            panel.annotate(f"{int(row['cells'])}", (1, y), xycoords=("axes fraction", "data"), xytext=(3, 0), va="center",
+                           textcoords="offset points", fontsize=style.SMALL)  # fmt: skip
 
 
 PLUGIN = Proxies()

@@ -56,13 +56,13 @@ class Ratios(Figure):
             text = "no pairs of worlds with one at 0.5 in the table `leakage`"
             return style.missing(text), select.frame_of([], COLUMNS)
         own, beside = _apart(shown)
-        facets = select.facets(own)
+        every = select.facets(own)
+        height, rest = 3.7, 1.6
+        facets = every[: select.columns(len(every), 3) * style.fits(height, rest=rest)]
         wide = select.columns(len(facets), 3)
-        deep = -(-len(facets) // wide)
-        width = {1: 5.6, 2: 4.6}.get(wide, 3.5)
-        figure = style.blank(0.6 + wide * width, deep * 5.3 + 1.0)
-        heights = [3, 2.3] * deep
-        axes = figure.subplots(2 * deep, wide, squeeze=False, gridspec_kw={"height_ratios": heights})
+        deep = len(select.cut(facets, wide))
+        figure = style.blank(style.width(wide), deep * height + rest)
+        axes = figure.subplots(2 * deep, wide, squeeze=False, gridspec_kw={"height_ratios": [3, 2.4] * deep})
         low = min(0.45, float(shown[["accuracy", "accuracy_low"]].min().min()) - 0.02)
         for i in range(deep * wide):
             upper, lower = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
@@ -80,18 +80,37 @@ class Ratios(Figure):
             upper.set_ylim(max(-0.02, low), 1.03)
             for panel in (upper, lower):
                 panel.set(xlim=(-0.04, 1.04))
-                panel.set_xticks([0, 0.2, 0.4, 0.5, 0.6, 0.8, 1], ["0", "0.2", "0.4", "", "0.6", "0.8", "1"])
+                panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
             lower.set_xlabel("ratio r, told from 0.5")
             if i % wide == 0:
                 upper.set_ylabel("share named correctly")
-                lower.set_ylabel("$n_{leaked}$")
+                lower.set_ylabel("$n_{leaked}$: rows sampled\ndirectly that tell as much")
         data = len(select.of(select.data(frame), defence="none")) > 0
-        style.legend(figure, _keys(own, beside, data), entry=1.9)
+        style.message(figure, _said(own), left_out=len(every) - len(facets))
+        style.legend(figure, _keys(own, beside, data))
         import pandas as pd
 
         plotted = pd.concat([shown, select.of(select.data(frame), defence="none")])[list(COLUMNS)]
         order = ["task", "model", "defence", "adversary", "ratio"]
         return figure, plotted.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def _said(own):
+    """Return the message: how many direct samples the best attack is worth, over the inner ratios, beside the published curve."""
+    found = []
+    undefended = select.of(own, defence="none")
+    name = "best" if (undefended["adversary"] == "best").any() else None
+    for _, part in undefended[undefended["adversary"] == name].groupby(select.FACET):
+        inner = means(dict(zip(part["ratio"], part["n_leaked"], strict=True))).inner
+        found += [inner] if inner == inner else []
+    published = means(leaked()).inner
+    if not found:
+        return f"How attacks grow with the ratio, beside the published curve (50,000 rows; mean n_leaked {published:.1f} over the inner ratios)"
+    span = f"{min(found):.1f}" if len(found) == 1 else f"{min(found):.1f} to {max(found):.1f}"
+    return (
+        f"What undefended models give away is worth {span} direct samples over the inner ratios, by task; {published:.1f} in the curve "
+        "published for models of 50,000 rows"
+    )
 
 
 def _shown(attacks):
@@ -159,7 +178,7 @@ def _lines(mine, beside):
 
 def _published(panel, values):
     panel.plot(
-        list(values), list(values.values()), color=style.GREY, linestyle=":", linewidth=1, marker="o", markersize=5.5,
+        list(values), list(values.values()), color=style.GREY, linestyle=":", linewidth=1, marker="o", markersize=4.5,
         markerfacecolor="none", markeredgewidth=1, zorder=2,
     )  # fmt: skip
 
@@ -180,7 +199,7 @@ def _accuracy(panel, mine, given, lines):
     for look, hollow, _, _, rows in lines:
         panel.errorbar(
             rows["x"], rows["accuracy"], yerr=style.spread(rows, "accuracy"), color=look.color, marker=look.marker,
-            linestyle=look.line, linewidth=1, elinewidth=0.8, markersize=4.5 * look.size, markeredgewidth=0.9,
+            linestyle=look.line, linewidth=1, elinewidth=0.8, markersize=3.4 * look.size, markeredgewidth=0.9,
             markerfacecolor="white" if hollow else look.color, zorder=3,
         )  # fmt: skip
         style.rings(panel, rows["x"], rows["accuracy"], rows)
@@ -204,12 +223,12 @@ def _leaked(panel, lines):
         error = style.spread(inside.assign(n_leaked_high=high), "n_leaked")
         panel.errorbar(
             inside["x"], inside["n_leaked"], yerr=error, color=look.color, marker=look.marker, linestyle=look.line,
-            linewidth=1, elinewidth=0.8, markersize=4.5 * look.size, markeredgewidth=0.9,
+            linewidth=1, elinewidth=0.8, markersize=3.4 * look.size, markeredgewidth=0.9,
             markerfacecolor="white" if hollow else look.color, zorder=3,
         )  # fmt: skip
         if over.any():  # an empty line outside the clip would upset the layout
             panel.plot(rows.loc[over, "x"], np.full(int(over.sum()), top), color=look.color, marker="^",
-                       linestyle="none", markersize=7, markerfacecolor="white" if hollow else look.color,
+                       linestyle="none", markersize=5, markerfacecolor="white" if hollow else look.color,
                        clip_on=False, zorder=4)  # fmt: skip
         if len(rows):
             said.append(_meant(name, dict(zip(rows["ratio"], rows["n_leaked"], strict=True))))
@@ -220,7 +239,7 @@ def _leaked(panel, lines):
     panel.minorticks_off()
     panel.set_ylim(0, top)
     said[0] = f"inner r, all r: {said[0]}"
-    panel.set_title(_wrapped(said), fontsize=7.5, fontweight="normal", loc="left", pad=9)
+    panel.set_title(_wrapped(said), fontsize=style.SMALL, fontweight="normal", loc="left", pad=7, linespacing=1.1)
 
 
 def _meant(name, by_ratio):
@@ -230,7 +249,7 @@ def _meant(name, by_ratio):
     return f"{style.short(name)} {both}" + (f" ({found.infinite} infinite)" if found.infinite else "")
 
 
-def _wrapped(items, most=56):
+def _wrapped(items, most=34):
     lines = [[]]
     for item in items:
         if lines[-1] and len("; ".join([*lines[-1], item])) > most:
@@ -246,8 +265,8 @@ def _keys(own, beside, data):
     handles = []
     for look, hollow, _, label, _ in _lines(own, beside):
         handles.append(style.key(look, label, filled=not hollow, line=True))
-    handles.append(Line2D([], [], color=style.GREY, linestyle=":", marker="o", markerfacecolor="none", markersize=5.5,
-                          label="published (Census)"))  # fmt: skip
+    handles.append(Line2D([], [], color=style.GREY, linestyle=":", marker="o", markerfacecolor="none", markersize=4.5,
+                          label="published: Census, 50,000 rows"))  # fmt: skip
     handles += style.ring_keys(pd.concat([own, beside]))
     handles += style.line_keys(data=data, ceiling=own["known_ceiling"].notna().any())
     handles.append(Line2D([], [], color=style.REFERENCE, marker="^", linestyle="none", label="infinite or beyond"))

@@ -13,6 +13,8 @@ COLUMNS = (
     *many.CELL, "ratio", "victims", "q05", "q25", "median", "q75", "q95", "mae", "mae_low", "mae_high",
     "n_leaked", "n_leaked_low", "n_leaked_high",
 )  # fmt: skip
+FIRST = ("best", "kl", "meta", "threshold", "accuracy-gap", "loss")
+"""Attacks that are drawn before others; at most seven are."""
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -38,13 +40,14 @@ class Regression(Figure):
             return style.missing("no games of many worlds in the table `estimates`"), select.frame_of([], COLUMNS)
         frame = _numbers(estimates, errors)
         places = many.places(attacks)
-        looks = style.adversaries(attacks["adversary"])
+        looks = style.adversaries(style.few(style.adversaries(attacks["adversary"]), FIRST))
+        places.sort(key=lambda place: place.defence != "none")  # stable: by task within
+        height, rest = 4.0, 1.1
+        every, places = len(places), places[: select.columns(len(places)) * style.fits(height, rest=rest)]
         wide = select.columns(len(places))
-        deep = -(-len(places) // wide)
-        width = {1: 5.6, 2: 4.2, 3: 3.3}.get(wide, 2.55)
-        figure = style.blank(0.5 + wide * width, deep * (0.85 * width + 3.6) + 0.7)
-        heights = [0.85 * width, 1.3, 1.3] * deep
-        axes = figure.subplots(3 * deep, wide, squeeze=False, gridspec_kw={"height_ratios": heights})
+        deep = len(select.cut(places, wide))
+        figure = style.blank(style.width(wide), deep * height + rest)
+        axes = figure.subplots(3 * deep, wide, squeeze=False, gridspec_kw={"height_ratios": [1.7, 1, 1] * deep})
         shown = select.attacks(frame)
         top = 1.05 * float(shown[["mae", "mae_high"]].max().max())
         leaked = shown["n_leaked_high"].where(shown["n_leaked_high"] < float("inf"), shown["n_leaked"])
@@ -67,15 +70,28 @@ class Regression(Figure):
             panels[2].set_xlabel("true ratio")
             for panel in panels:
                 panel.set_xlim(-0.06, 1.06)
-                panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+                panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+                panel.tick_params(labelleft=i % wide == 0)
             if i % wide == 0:
                 for panel, label in zip(panels, ("estimated ratio", "mean abs. error", "$n_{leaked}$"), strict=True):
                     panel.set_ylabel(label)
         access = dict(zip(attacks["adversary"], attacks["access"], strict=True))
         handles = [style.key(look, style.said(name, access[name]), line=True) for name, look in looks.items()]
         figure_keys = style.line_keys(data=len(select.data(frame)) > 0, chance="always the mean ratio")
-        style.legend(figure, [*handles, *figure_keys], entry=2.0)
+        style.message(figure, _said(shown), left_out=every - len(places))
+        style.legend(figure, [*handles, *figure_keys])
         return figure, frame
+
+
+def _said(shown):
+    """Return the message: what an estimate of the ratio is worth in direct samples, at best, by task."""
+    known = shown[(shown["defence"] == "none") & shown["n_leaked"].notna() & (shown["n_leaked"] < float("inf"))]
+    if known.empty:
+        return "How well attacks estimate the ratio of the training data"
+    by_attack = known.groupby([*select.FACET, "ratios", "adversary"])["n_leaked"].median()
+    best = by_attack.groupby(level=[0, 1, 2]).max()
+    span = f"{best.min():.1f}" if len(best) == 1 else f"{best.min():.1f} to {best.max():.1f}"
+    return f"The best attack's estimate of the ratio is worth {span} rows sampled directly (median over ratios, undefended models)"
 
 
 def _numbers(estimates, errors):
@@ -114,9 +130,9 @@ def _estimates(panel, mine, looks):
     panel.plot([0, 1], [0, 1], color=style.REFERENCE, linewidth=0.9, zorder=1)
     for look, rows, x in _aside(mine, looks):
         panel.vlines(x, rows["q05"], rows["q95"], color=look.color, linewidth=0.7, zorder=2)
-        panel.vlines(x, rows["q25"], rows["q75"], color=look.color, linewidth=2.2, zorder=2)
+        panel.vlines(x, rows["q25"], rows["q75"], color=look.color, linewidth=1.6, zorder=2)
         panel.plot(x, rows["median"], color=look.color, marker=look.marker, linestyle="none", zorder=3,
-                   markersize=3.4 * look.size, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
+                   markersize=2.8 * look.size, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
     panel.set_ylim(-0.06, 1.06)
 
 
@@ -126,7 +142,7 @@ def _lines(panel, mine, looks, column):
         known = rows[column].notna() & (rows[column] < float("inf"))
         rows, x = rows[known], x[known]
         panel.errorbar(x, rows[column], yerr=style.spread(rows, column), color=look.color, marker=look.marker,
-                       linewidth=0.9, linestyle=look.line, markersize=3.4 * look.size, elinewidth=0.8,
+                       linewidth=0.9, linestyle=look.line, markersize=2.8 * look.size, elinewidth=0.8,
                        zorder=3)  # fmt: skip
 
 

@@ -7,20 +7,25 @@ from . import _style as style
 from .base import Figure
 
 COLUMNS = ("task", "model", "protocol", "ratio_0", "ratio_1", "defence", "adversary", "knowledge", "auc", "fpr", "tpr")
+FIRST = ("none", "rehearsal", "fft-rehearsal", "finetune", "fft")
+"""Defences that are drawn before others."""
 MARKS = (0.05, 0.25, 0.5)
+LEAST = 0.004
+"""Where both axes start unless the victims allow a lower rate."""
 
 
 class Roc(Figure):
     name = "roc"
     summary = "ROC curve of the adversary with the highest AUC, by defence"
     caption = (
-        "ROC curves at naming world 1, one a defence, of the attack with the highest informed AUC in the leakage "
+        "ROC curves at naming world 1, both axes logarithmic, since an adversary who must seldom err is judged at their left end; one a defence, of the attack with the highest informed AUC in the leakage "
         "table, among those that see a victim's answers alone (`best` left out; attacks that need no shadows "
         "count as informed). The attack is chosen on the victims shown, so the curve is an upper view. Scores are "
         "pooled over pool splits on the judges' own scales, whose threshold is 0 in every split; the AUC in words "
         "is the leakage table's, a mean over splits, and the pooled curve's own area can differ from it. Markers: "
-        "largest TPR at an FPR of at most 5 % (dotted line), 25 % and 50 %, as in the table: on the curve or, where "
-        "it rises between two thresholds, below it. Lines to compare with, each where it is known: dashed, "
+        "largest TPR at an FPR of at most 5 %, 25 % and 50 %, as in the table: on the curve or, where "
+        "it rises between two thresholds, below it. Dotted, with the shaded part left of it: the lowest FPR above 0 that the number of victims of "
+        "world 0 allows, 1 / n; what a curve does left of it is not measured, and a TPR at an FPR of 0 is drawn there. At most seven defences. Lines to compare with, each where it is known: dashed, "
         "chance; brown, what the training rows themselves give away (undefended victims); solid black, as far as "
         "accuracy may reach where the law of the outputs is known: TPR - FPR = 2 ceiling - 1, above which no "
         "attack lies but by chance."
@@ -36,32 +41,43 @@ class Roc(Figure):
             return style.missing("no scores of an informed adversary"), select.frame_of([], COLUMNS)
         frame = _long(curves)
         rows_given = _given_the_rows(scores, leakage, {_cell(curve) for curve in curves})
-        rows = select.grid(frame)
-        looks = style.defences(frame["defence"])
-        wide = max(len(row.cells) for row in rows)
-        width = min(3.4, style.panel_width(wide) + 0.25)
-        heights = [width, 0.15 * (len(looks) + 1)] * len(
-            rows
-        )  # a legend below each panel: the attack differs between panels
-        figure = style.blank(0.3 + wide * width, sum(heights) + 0.45 * len(rows))
-        axes = figure.subplots(2 * len(rows), wide, squeeze=False, gridspec_kw={"height_ratios": heights})
-        for blank in axes[1::2].flat:
-            blank.set_axis_off()
-        for r, row in enumerate(rows):
-            for panel in axes[2 * r, len(row.cells) :]:
-                panel.set_axis_off()
-            for c, (facet, pair, _) in enumerate(row.cells):
-                panel, key = axes[2 * r, c], (facet.task, facet.model, *pair)
-                mine = {curve["defence"]: curve for curve in curves if _cell(curve) == key}
-                lines = [curve for curve in rows_given if _cell(curve) == key]
-                known = _ceiling(leakage, facet, pair)
-                _panel(panel, mine, looks, lines, known)
-                _legend(axes[2 * r + 1, c], mine, looks)
-                panel.set_title(f"{facet.title}\n{pair.label}")
-            axes[2 * r, 0].set_ylabel("true positive rate")
+        looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
+        every = len(select.cells(frame)[0])
+        across = select.columns(every, 3)
+        below = 0.135 * (len(looks) + 1)  # a legend below each panel: the attack differs between panels
+        height, rest = 1.8 + below, 0.8
+        shown, left_out = select.cells(frame, across * style.fits(height, rest=rest))
+        wide = select.columns(len(shown), 3)
+        rows = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), rows * height + rest)
+        ratios = [height - 0.5 - below, below] * rows
+        axes = figure.subplots(2 * rows, wide, squeeze=False, gridspec_kw={"height_ratios": ratios})
+        for panel in (*axes[1::2].flat, *axes[::2].ravel()[len(shown) :]):
+            panel.set_axis_off()
+        for i, cell in enumerate(shown):
+            panel, legend = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
+            key = tuple(cell.keys.values())
+            mine = {curve["defence"]: curve for curve in curves if _cell(curve) == key}
+            lines = [curve for curve in rows_given if _cell(curve) == key]
+            known = _ceiling(leakage, cell.facet, cell.pair)
+            _panel(panel, mine, looks, lines, known, first=i % wide == 0)
+            _legend(legend, mine, looks)
+            panel.set_title(cell.title)
         known = _ceiling(leakage).notna().any()
-        style.legend(figure, style.line_keys(data=bool(rows_given), ceiling=known), entry=2.0)
-        return figure, pd.concat([frame, _long(rows_given)], ignore_index=True) if rows_given else frame
+        style.message(figure, _said(curves), left_out=left_out)
+        style.legend(figure, [*style.line_keys(data=bool(rows_given), ceiling=known), _least_key()])
+        frame = pd.concat([frame, _long(rows_given)], ignore_index=True) if rows_given else frame
+        return figure, frame
+
+
+def _said(curves):
+    """Return the message: at how many of the curves the adversary is right far more often than wrong where it seldom errs."""
+    apart = [curve for curve in curves if curve["ratio_0"] != curve["ratio_1"]]
+    strong = sum(curve["marks"][0] > 2 * MARKS[0] for curve in apart)
+    return (
+        f"At a false positive rate of 5 % the strongest attack is right more than twice as often as chance in {strong} of {len(apart)} "
+        "cases of a defence and two worlds that differ"
+    )
 
 
 def _cell(curve):
@@ -97,7 +113,8 @@ def _curves(scores, strongest):
             fpr, tpr = roc_curve(score=score, world=world)
             # the leakage table's own figure: no interpolation, and corners left out of the curve count as well
             marks = [tpr_at_fpr(score, world, fpr=mark) for mark in MARKS]
-            yield {**dict(zip([*keys, "auc"], values, strict=True)), "fpr": fpr, "tpr": tpr, "marks": marks}
+            found = {"fpr": fpr, "tpr": tpr, "marks": marks, "least": 1 / int((world == 0).sum())}
+            yield {**dict(zip([*keys, "auc"], values, strict=True)), **found}
 
 
 def roc_curve(*, score, world):
@@ -131,29 +148,69 @@ def _ceiling(leakage, facet=None, pair=None):
     return rows["known_ceiling"]
 
 
-def _panel(panel, mine, looks, lines, known):
-    panel.plot([0, 1], [0, 1], color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
+def _panel(panel, mine, looks, lines, known, *, first):
+    import numpy as np
+
+    least = max((curve["least"] for curve in mine.values()), default=LEAST)
+    start = min(LEAST, least / 1.6)
+    along = np.geomspace(start, 1, 60)
+    panel.plot(along, along, color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
     for curve in lines:
-        panel.plot(curve["fpr"], curve["tpr"], color=style.DATA, linewidth=1.3, linestyle=style.DATA_LINE, zorder=1.5)
+        panel.plot(*_steps(curve, start), color=style.DATA, linewidth=1.3, linestyle=style.DATA_LINE, zorder=1.5)
     if len(known):
         up = 2 * float(known.max()) - 1
-        panel.plot([0, 1 - up], [up, 1], color=style.BLACK, linewidth=1.8, zorder=1.6)
-    panel.axvline(MARKS[0], color=style.REFERENCE, linewidth=0.9, linestyle=":", zorder=1)
-    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="false positive rate")
-    panel.set_xticks([MARKS[0], 0.25, 0.5, 0.75, 1], ["5 %", "0.25", "0.5", "0.75", "1"])
+        panel.plot(along, np.minimum(1, along + up), color=style.BLACK, linewidth=1.8, zorder=1.6)
+    panel.axvspan(start, least, color=style.BAND, linewidth=0, zorder=0)
+    panel.axvline(least, color=style.REFERENCE, linewidth=0.9, linestyle=":", zorder=1)
+    panel.set(xscale="log", yscale="log", xlim=(start, 1.05), ylim=(start, 1.12), xlabel="false positive rate")
+    ticks = [tick for tick in (0.001, 0.01, 0.1, 1) if tick > start]
+    panel.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+    panel.set_yticks(ticks, [f"{100 * tick:g} %" for tick in ticks] if first else [""] * len(ticks))
+    panel.minorticks_off()
+    if first:
+        panel.set_ylabel("true positive rate")
     if not mine:
         style.empty_panel(panel)
     for name, look in looks.items():
         if name in mine:
             curve = mine[name]
-            panel.plot(curve["fpr"], curve["tpr"], color=look.color, linestyle=look.line, linewidth=1.4, zorder=2)
-            for x, y, size in zip(MARKS, curve["marks"], (5.5, 3.5, 3.5), strict=True):
-                panel.plot([x], [y], color=look.color, marker=look.marker, markersize=size * look.size, zorder=3)
+            panel.plot(*_steps(curve, start), color=look.color, linestyle=look.line, linewidth=1.2, zorder=2)
+            for x, y, size in zip(MARKS, curve["marks"], (4.5, 3, 3), strict=True):
+                if y > 0:
+                    panel.plot([x], [y], color=look.color, marker=look.marker, markersize=size * look.size, zorder=3)
+
+
+def _steps(curve, start):
+    """Return a curve for logarithmic axes: a rate of 0 is drawn at the lowest that the victims allow, or below the axis."""
+    import numpy as np
+
+    # between two corners a straight line is bent on these axes: more points of it
+    along = np.unique(np.concatenate([curve["fpr"], np.geomspace(start, 1, 120)]))
+    x, first = curve["fpr"], curve["least"]
+    top = {}
+    for fpr, tpr in zip(x, curve["tpr"], strict=True):
+        top[float(fpr)] = max(top.get(float(fpr), 0.0), float(tpr))
+    keys = np.array(sorted(top))
+    values = np.interp(along, keys, [top[key] for key in keys])
+    keep = along >= first * (1 - 1e-9)
+    x, y = along[keep], values[keep]
+    if top.get(0.0, 0.0) > 0:
+        x, y = np.append(first, x), np.append(top[0.0], y)
+    return x, np.maximum(y, start / 10)
+
+
+def _least_key():
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], color=style.REFERENCE, linewidth=0.9, linestyle=":", label="lowest FPR that the victims allow"
+    )
 
 
 def _legend(below, mine, looks):
     labels = {
-        name: f"{style.short(name)}: {style.short(mine[name]['adversary'])} {mine[name]['auc']:.2f}" for name in mine
+        name: f"{style.short(name, 14)}: {style.short(mine[name]['adversary'], 12)} {mine[name]['auc']:.2f}"
+        for name in mine
     }
     handles = [
         style.key(look, labels[name], line=True)
@@ -161,9 +218,9 @@ def _legend(below, mine, looks):
     ]  # fmt: skip
     if handles:
         found = below.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(-0.1, 1), fontsize=7.5, handlelength=2.8,
-            labelspacing=0.25,
-            borderaxespad=0, title="defence: attack, AUC", title_fontsize=7.5, alignment="left",
+            handles=handles, loc="upper left", bbox_to_anchor=(-0.12, 1), fontsize=style.SMALL, handlelength=2.0,
+            labelspacing=0.15, handletextpad=0.4,
+            borderaxespad=0, title="defence: attack, AUC", title_fontsize=style.SMALL, alignment="left",
         )  # fmt: skip
         found.set_in_layout(False)  # a long label must not squeeze the panels
 

@@ -7,7 +7,7 @@ from . import _style as style
 from .base import Figure
 
 MEASURES = {
-    "named": "best informed adversary:\nshare named",
+    "named": "best informed\nadversary: share named",
     "delta_eo_crossed": "$\\Delta_{EO}$",
     "model_accuracy": "accuracy",
 }
@@ -46,21 +46,23 @@ class Sensitivity(Figure):
             return style.missing("no fine-tuning defence at several settings in the table `sensitivity`"), frame.iloc[
                 :0
             ]
-        facets = select.facets(frame)
-        wide = select.columns(len(facets))
-        deep = -(-len(facets) // wide)
-        figure = style.blank(1.0 + wide * style.panel_width(wide), deep * 6.2 + 0.9)
+        height, rest = 4.2, 1.3
+        every = select.cells(frame)[0]
+        shown, left_out = select.cells(frame, select.columns(len(every)) * style.fits(height, rest=rest))
+        wide = select.columns(len(shown))
+        deep = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), deep * height + rest)
         axes = figure.subplots(3 * deep, wide, squeeze=False)
         looks = Looks(frame)
         for place in range(deep * wide):
             block, column = divmod(place, wide)
             panels = axes[3 * block : 3 * block + 3, column]
-            if place >= len(facets):
+            if place >= len(shown):
                 for panel in panels:
                     panel.set_axis_off()
                 continue
-            facet = facets[place]
-            mine = select.of(frame, task=facet.task, model=facet.model)
+            cell = shown[place]
+            mine = cell.of(frame)
             for panel, name in zip(panels, MEASURES, strict=True):
                 _points(panel, mine, name, looks)
                 if panel is not panels[0]:
@@ -68,17 +70,34 @@ class Sensitivity(Figure):
                 if column == 0:
                     panel.set_ylabel(MEASURES[name])
             style.chance(panels[0], across=False)
-            panels[0].set(title=f"{facet.title}\n{chosen[facet.task, facet.model].label}")
+            panels[0].set(title=cell.title)
             panels[0].set_ylim(min(0.45, panels[0].get_ylim()[0]), 1.03)
             panels[0].set_xlim(left=0)
-            panels[0].locator_params(axis="x", nbins=4)
+            panels[0].locator_params(axis="x", nbins=3)
             for panel in panels[:2]:
-                panel.tick_params(labelbottom=False)
+                panel.tick_params(labelbottom=False, labelleft=column == 0)
             panels[2].set_xlabel("travel of the weights")
         for row in range(2):
             _level(axes[row::3].ravel())
+        style.message(figure, _said(frame), left_out=left_out)
         style.legend(figure, [*looks.keys(), *style.line_keys()])
         return figure, frame
+
+
+def _said(frame):
+    """Return the message: how leakage goes with the way that the weights travel, by task."""
+    found = []
+    for _, part in frame.groupby(select.FACET):
+        part = part[part["travel"].notna() & part["named"].notna()]
+        if len(part) > 2 and part["named"].nunique() > 1 and part["travel"].nunique() > 1:
+            found.append(float(part["travel"].rank().corr(part["named"].rank())))
+    if not found:
+        return "Leakage, Delta_EO and accuracy against how far fine-tuning takes the weights"
+    down = sum(value < 0 for value in found)
+    return (
+        f"The further fine-tuning takes the weights, the less often the world is named in {down} of {len(found)} tasks "
+        f"(rank correlation {min(found):.2f} to {max(found):.2f})"
+    )
 
 
 class Looks:
@@ -115,7 +134,7 @@ class Looks:
         from matplotlib.lines import Line2D
 
         def key(label: str, **look):
-            return Line2D([], [], linestyle="none", markersize=6, label=label, **look)
+            return Line2D([], [], linestyle="none", markersize=4.5, label=label, **look)
 
         found = []
         if self.bare:
@@ -141,7 +160,7 @@ def _points(panel, mine, name, looks) -> None:
     for i, row in enumerate(known.sort_values("eo_weight", ascending=False, kind="stable").to_dict("records")):
         low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
         error = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
-        panel.errorbar(row["travel"], row[name], yerr=error, markersize=5, elinewidth=0.7, zorder=3 + i / 1000,
+        panel.errorbar(row["travel"], row[name], yerr=error, markersize=3.6, elinewidth=0.7, zorder=3 + i / 1000,
                        linestyle="none", **looks.of(row))  # fmt: skip
 
 

@@ -9,8 +9,10 @@ from .base import Figure
 MEASURES = ("accuracy", "delta_eo", "advantage")
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims",
-    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")), "delta_eo_floor", "against_chance",
+    *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")), "delta_eo_floor", "against_chance", "drawn",
 )  # fmt: skip
+FIRST = ("none", "rehearsal", "fft-rehearsal", "finetune", "fft", "scratch")
+"""Defences that are drawn before others; at most seven are."""
 
 
 class Tradeoff(Figure):
@@ -34,40 +36,55 @@ class Tradeoff(Figure):
         if not chosen:
             text = "no victims in pure or ratio worlds in the table `models`"
             return style.missing(text), select.frame_of([], COLUMNS)
-        facets = [facet for facet in select.facets(models) if (facet.task, facet.model) in chosen]
-        rows = [row for facet in facets for row in _rows(models, leakage, facet, chosen[facet.task, facet.model])]
+        every = select.main_cells(models)[0]
+        height, rest = 3.6, 1.2
+        shown, left_out = select.main_cells(models, select.columns(len(every)) * style.fits(height, rest=rest))
+        rows = [row for cell in every for row in _rows(models, leakage, cell.facet, cell.pair)]
         frame = select.frame_of(rows, COLUMNS)
-        looks = style.defences(frame["defence"])
-        wide = select.columns(len(facets))
-        deep = -(-len(facets) // wide)
-        figure = style.blank(0.8 + wide * style.panel_width(wide), deep * 5.1 + 0.7)
+        looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
+        frame["drawn"] = select.mark(frame, shown) & frame["defence"].isin(list(looks)).to_numpy()
+        drawn = frame[frame["drawn"].astype(bool)]
+        wide = select.columns(len(shown))
+        deep = len(select.cut(shown, wide))
+        figure = style.blank(style.width(wide), deep * height + rest)
         axes = figure.subplots(2 * deep, wide, squeeze=False, sharex=False)
-        top = 1.1 * max(0.05, float(frame[["delta_eo", "delta_eo_high"]].max().max()))
-        floor = float(frame["advantage_low"].min()) if frame["advantage_low"].notna().any() else 0.0
+        top = 1.1 * max(0.05, float(drawn[["delta_eo", "delta_eo_high"]].max().max()))
+        floor = float(drawn["advantage_low"].min()) if drawn["advantage_low"].notna().any() else 0.0
         for i in range(deep * wide):
             upper, lower = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
-            if i >= len(facets):
+            if i >= len(shown):
                 upper.set_axis_off()
                 lower.set_axis_off()
                 continue
-            facet, pair = facets[i], chosen[facets[i].task, facets[i].model]
-            mine = select.of(frame, task=facet.task, model=facet.model)
+            mine = shown[i].of(drawn)
             for panel, name in ((upper, "delta_eo"), (lower, "advantage")):
                 _points(panel, mine, name, looks)
             style.by_chance(upper, mine["delta_eo_floor"], across=True)
             style.rings(lower, mine["accuracy"], mine["advantage"], mine)
-            lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+            lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=style.CHANCE, zorder=1)
             lower.sharex(upper)
             upper.margins(x=0.12)
-            upper.set(title=f"{facet.title}\n{pair.label}", ylim=(0, top))
+            upper.set(title=shown[i].title, ylim=(0, top))
             lower.set(xlabel="accuracy", ylim=(max(-1.05, min(-0.08, floor - 0.04)), 1.05))
-            upper.tick_params(labelbottom=False)
-            upper.locator_params(axis="x", nbins=4)
+            upper.tick_params(labelbottom=False, labelleft=i % wide == 0)
+            lower.tick_params(labelleft=i % wide == 0)
+            upper.locator_params(axis="x", nbins=3)
             if i % wide == 0:
                 upper.set_ylabel("$\\Delta_{EO}$")
                 lower.set_ylabel("best informed advantage")
-        style.legend(figure, _keys(looks) + style.ring_keys(frame))
+        style.message(figure, _said(drawn), left_out=left_out)
+        style.legend(figure, _keys(looks) + style.ring_keys(drawn))
         return figure, frame
+
+
+def _said(drawn):
+    """Return the message: on how many tasks the defence of the lowest Delta_EO is also the one of the lowest leakage."""
+    both = drawn[(drawn["defence"] != "none") & drawn["advantage"].notna() & drawn["delta_eo"].notna()]
+    parts = [part for _, part in both.groupby(select.FACET) if len(part) > 1]
+    if not parts:
+        return "Accuracy, Delta_EO and leakage of each defence"
+    same = sum(part["delta_eo"].idxmin() == part["advantage"].idxmin() for part in parts)
+    return f"The defence of the lowest Delta_EO leaks least in {same} of {len(parts)} tasks"
 
 
 def _rows(models, leakage, facet, pair):
@@ -99,7 +116,7 @@ def _points(panel, mine, name, looks):
             low, high = row[column] - row[f"{column}_low"], row[f"{column}_high"] - row[column]
             error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
         panel.errorbar(row["accuracy"], row[name], **error, color=look.color, marker=look.marker,
-                       markersize=6 * look.size, elinewidth=0.9, zorder=3)  # fmt: skip
+                       markersize=4.2 * look.size, elinewidth=0.8, zorder=3)  # fmt: skip
 
 
 def _keys(looks):

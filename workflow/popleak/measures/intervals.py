@@ -239,10 +239,9 @@ def holm(p: np.ndarray) -> np.ndarray:
     p = np.asarray(p, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
     tested = ~np.isnan(p)
-    if tested.any():
-        from statsmodels.stats.multitest import multipletests  # slow to import, and needed here alone
-
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    # statsmodels' `multipletests` gives the same, and collects all garbage of the process each time: up to 0.3 s
+    order = np.flatnonzero(tested)[np.argsort(p[tested])]
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(order.size, 0, -1)), 1.0)
     return adjusted
 
 

@@ -25,7 +25,9 @@ LEAST_MODELS = 4
 UNTOLD = "neither is told from chance"
 SEARCHED = "lambda was searched for each model"
 """Why such models are no basis for a verdict on what the EO term does: how strong it was depends on how each model came out."""
-REVERSED = "reversed: significantly below chance, so informative"
+UNDER = "below chance"
+"""What is said of one such accuracy. Of many cells some lie there by chance alone, so whether the answers are informative is a statement about
+all cells: `report/findings.py` makes it."""
 
 
 class Found(NamedTuple):
@@ -142,8 +144,8 @@ def against_chance(found: Found, chance: float) -> str | None:
 
 
 def marks(row: Mapping[str, Any]) -> list[str]:
-    """Return what must be said beside an accuracy of the table `leakage`, lest it be read wrongly: reversed, diverged victims."""
-    found = [REVERSED] if row["against_chance"] == BELOW else []
+    """Return what must be said beside an accuracy of the table `leakage`, lest it be read wrongly: below chance, diverged victims."""
+    found = [UNDER] if row["against_chance"] == BELOW else []
     lost = row["diverged"]
     if lost is not None and lost > 0:  # a null is not
         found.append(f"{int(lost)} of {int(row['victims'])} victims diverged and answer 0.5 to all")

@@ -14,14 +14,14 @@ from ..core.settings import Settings as AnySettings
 if TYPE_CHECKING:
     import torch
 
-    from ..engine.architecture import Chain, Module
+    from ..engine.architecture import Chain, ConvNet, Module
 
 
 class Model:
     """Base of models that return P(y = 1 | x), or for C > 2 classes P(y | x).
 
-    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest) or `build` (any module;
-    it is trained alone and scores in eval mode, see `engine.single`). What it takes is a row of features, unless `shape` says
+    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest), `channels` (a convolution net, which
+    it trains as well) or `build` (any module; it is trained alone and scores in eval mode, see `engine.single`). What it takes is a row of features, unless `shape` says
     otherwise. A closed-form model (`gradient = False`) implements `fit` and `predict` on arrays, and only `none` and `scratch`
     apply to it.
     """
@@ -47,11 +47,18 @@ class Model:
         """
         return None
 
+    def channels(self, n_features: int, settings: Any) -> tuple[int, ...] | None:
+        """Return the channels of each block of a convolution net as `engine.architecture.ConvNet` describes it, on images of `shape`; None for
+        another module."""
+        return None
+
     def build(self, n_features: int, settings: Any, classes: int = 2) -> torch.nn.Module:
         """Return a module from (batch, n_features), or (batch, *shape), to (batch, 1) logits; (batch, C) for C > 2 classes."""
         sides = self.sides(n_features, settings, **({} if classes == 2 else {"classes": classes}))
+        if sides is None and (net := self.net(n_features, settings, classes)) is not None:
+            return net()
         if sides is None:
-            raise NotImplementedError("a gradient model implements `sides` or `build`")
+            raise NotImplementedError("a gradient model implements `sides`, `channels` or `build`")
         from ..engine.architecture import Chain
 
         return Chain(sides)()
@@ -77,8 +84,9 @@ class Model:
             )
         Form(shape, classes).check(n_features)
 
-    def architecture(self, n_features: int, settings: Any, classes: int = 2) -> Chain | Module:
-        """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, for any other module its form.
+    def architecture(self, n_features: int, settings: Any, classes: int = 2) -> Chain | ConvNet | Module:
+        """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, for a convolution net its channels,
+        for any other module its form.
 
         Raises PopleakError as `check`.
         """
@@ -86,15 +94,31 @@ class Model:
 
         self.check(n_features, settings, classes)
         more = {} if classes == 2 or self.classes is not None else {"classes": classes}
-        order = [
-            next(i for i, one in enumerate(type(self).__mro__) if name in vars(one)) for name in ("build", "sides")
-        ]
         # a subclass that builds a module of its own does not mean the sides that it inherits
-        sides = self.sides(n_features, settings, **more) if order[0] >= order[1] else None
+        sides = self.sides(n_features, settings, **more) if self._defined("sides") <= self._defined("build") else None
         if sides is not None:
             return Chain(sides)
+        if (net := self.net(n_features, settings, classes)) is not None:
+            return net
         form = Form(self.shape(n_features, settings), classes)
         return Module(functools.partial(self.build, n_features, settings, **more), form)
+
+    def net(self, n_features: int, settings: Any, classes: int = 2) -> ConvNet | None:
+        """Return the convolution net that `channels` and `shape` tell of; None for another module."""
+        from ..engine.architecture import ConvNet
+
+        channels, shape = self.channels(n_features, settings), self.shape(n_features, settings)
+        if channels is None or self._defined("channels") > self._defined("build"):
+            return None
+        if shape is None or len(shape) != 3:
+            raise PopleakError(
+                f"model {self.name}: `channels` are of images: let `shape` return (channels, height, width)"
+            )
+        return ConvNet((shape[0], shape[1], shape[2]), tuple(channels), classes)
+
+    def _defined(self, method: str) -> int:
+        """Return how many classes up the method is defined."""
+        return next(i for i, one in enumerate(type(self).__mro__) if method in vars(one))
 
     def fit(self, *, y: np.ndarray, cell: np.ndarray | None, rows: np.ndarray, settings: Any) -> np.ndarray:
         """Return the weights (K, P) float32 of K models fitted to `rows` (K, n) of labels `y` (N,) and cells (N,)."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from ..core.errors import PopleakError
 from ..core.settings import Settings
+from ..engine.architecture import PATCH, POOL, ConvNet
 from .base import Model
 
 if TYPE_CHECKING:
     import torch
 
-POOL = 2
-"""Each block halves height and width."""
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -34,34 +33,34 @@ class CNN(Model):
         batch_norm: bool = False
         """Whether each convolution is followed by batch normalisation."""
 
-    def shape(self, n_features: int, settings: CNN.Settings) -> tuple[int, ...]:
+    def shape(self, n_features: int, settings: CNN.Settings) -> tuple[int, int, int]:
         side = math.isqrt(n_features)
         return settings.image or (1, side, side)
+
+    def channels(self, n_features: int, settings: CNN.Settings) -> tuple[int, ...] | None:
+        return None if settings.batch_norm else settings.channels
 
     def check(
         self, n_features: int, settings: CNN.Settings, classes: int = 2, given: tuple[int, ...] | None = None
     ) -> None:
         super().check(n_features, settings, classes, given)
-        least = POOL ** len(settings.channels)
-        if min(self.shape(n_features, settings)[1:]) < least:
-            raise PopleakError(
-                f"model {self.name}: {len(settings.channels)} blocks need images of {least} x {least} or more: give fewer `channels`"
-            )
+        ConvNet(self.shape(n_features, settings), settings.channels)  # refuses images that are too small
 
     def build(self, n_features: int, settings: CNN.Settings, classes: int = 2) -> torch.nn.Module:
+        net = ConvNet(self.shape(n_features, settings), settings.channels, classes)
+        if not settings.batch_norm:
+            return net()
         from torch import nn
 
-        into, height, width = self.shape(n_features, settings)
         layers: list[nn.Module] = []
-        for out in settings.channels:
+        for into, out in itertools.pairwise((net.shape[0], *net.channels)):
             layers += [
-                nn.Conv2d(into, out, 3, padding=1, bias=not settings.batch_norm),
-                *([nn.BatchNorm2d(out)] if settings.batch_norm else []),
+                nn.Conv2d(into, out, PATCH, padding=PATCH // 2, bias=False),
+                nn.BatchNorm2d(out),
                 nn.ReLU(),
                 nn.MaxPool2d(POOL),
             ]
-            into, height, width = out, height // POOL, width // POOL
-        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(into * height * width, 1 if classes == 2 else classes))
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(*net.sides))
 
 
 PLUGIN = CNN()

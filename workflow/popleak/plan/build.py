@@ -1,5 +1,5 @@
-"""The plan: config -> steps. It starts no job, and of data it reads only a user's own files: their digests, and what `sizes` counts.
-The Snakefile and `popleak plan` ask it.
+"""The plan: config -> steps. It starts no job. The only data it reads are a user's own files: their digests, and what
+`sizes` counts. The Snakefile and `popleak plan` ask it.
 
 A step's id is a readable slug and a digest of its settings, its code and the ids of the steps it reads, so it stands for
 all that its result depends on. What people open, `results/<experiment>/`, are copies of such files under plain names.
@@ -15,13 +15,13 @@ from typing import Any
 from ..config import papers
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedTask, SettledTask
 from ..core import plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
 from ..steps.figures import FiguresStep
-from ..steps.report import ReportStep
+from ..steps.report import PAPER, ReportStep
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
@@ -34,7 +34,7 @@ from .task import TaskPlan
 OPENED = ("pdf", "png", "csv")
 """The files of a figure that people open, by their endings."""
 FIGURE = {kind: f".{kind}" for kind in (*OPENED, "sha256")}
-REPORT = {kind: f".{kind}" for kind in ("html", "sha256")}
+REPORT = {kind: f".{kind}" for kind in ("html", "sha256", *PAPER)}
 
 
 @dataclass
@@ -52,13 +52,14 @@ class Plan:
     figures: dict[str, Step[FiguresStep]] = field(default_factory=dict)
     report: Step[ReportStep] | None = None
     chosen: list[str] = field(default_factory=list)
-    """Which raw files a task has where its dataset could take one of several, and why, a line each."""
+    """For datasets that can read one of several raw files: which one each task uses and why, a line each."""
     placebos: set[str] = field(default_factory=set)
-    """Ids of the steps that placebos alone need."""
+    """Ids of the steps that only placebos need."""
     absent: list[str] = field(default_factory=list)
-    """Tasks and figures that are left out since a raw file is not here, and how to get it, a line each."""
+    """Tasks and figures that are skipped because a raw file is missing, and how to get it, a line each."""
     cautions: list[str] = field(default_factory=list)
-    """Settings that cannot do what they seem to on so many rows, and tasks whose draws nearly use up a pool, with the remedy, a line each."""
+    """Settings that have no effect on this many rows, and tasks whose draws nearly exhaust a pool, with the remedy, a
+    line each."""
 
     def __getitem__(self, key: tuple[str, str]) -> Step[Any]:
         stage, name = key
@@ -85,8 +86,8 @@ class Plan:
         return f"experiment {self.experiment.experiment!r}: {len(self.tasks)} tasks, {models:,} models to train, {jobs} steps in all"
 
     def notices(self) -> list[str]:
-        """Return what a user must know before a run, a line each: what data were chosen and which models see the attribute, what is left
-        out, what to be careful with."""
+        """Return what a user must know before a run, a line each: which data were chosen, which models see the
+        attribute, what is skipped and what needs caution."""
         seen = [
             f"{task.id}: {sizes.attribute_name(task)} is among the features"
             for task in self.tasks
@@ -111,7 +112,12 @@ class Plan:
                 for name, step in self.figures.items()
                 for ending in OPENED
             },
-            "report": {"report.html": self.report.outputs["html"]} if self.report else {},
+            "report": {
+                "report.html": self.report.outputs["html"],
+                **{f"tables/{file}": self.report.outputs[file] for file in PAPER},
+            }
+            if self.report
+            else {},
         }
         return {
             f"{self.folder()}/{path}": origin
@@ -124,9 +130,9 @@ class Plan:
 
 
 def build(experiment: Experiment) -> Plan:
-    """Return the plan of a validated experiment. Raises PopleakError where the config asks for what cannot be.
+    """Return the plan of a validated experiment. Raises PopleakError if the config asks for something impossible.
 
-    A task whose raw file is neither here nor served by a publisher is left out, unless it is the only one.
+    A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
     parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": []}
@@ -140,12 +146,12 @@ def build(experiment: Experiment) -> Plan:
             continue
         one.add(parts)
         before = {step.id for step in plan.all_steps()}
-        for copy in one.placebos():  # judged apart: they are in no table but their own
+        for copy in one.placebos():  # judged separately: they appear only in the table `placebo`
             copy.add({"scores": parts["placebo"]})
         plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
-        plan.cautions += searches.cautions(one.task, experiment.training.validation, one.cells)
-        if crowded := sizes.crowded(experiment, one.task, one.cells):
+        plan.cautions += searches.cautions(one.task, one.task.training.validation, one.cells)
+        if crowded := sizes.crowded(one.task, one.cells):
             plan.cautions.append(f"{task.id}: {crowded}")
         if one.raw.note:
             plan.chosen.append(f"{task.id}: {one.raw.note}")
@@ -159,21 +165,21 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
-def _makes(table: str, experiment: Experiment, tasks: Sequence[ResolvedTask]) -> bool:
-    """Return whether these tasks make a table: most are always made."""
+def _makes(table: str, tasks: Sequence[ResolvedTask]) -> bool:
+    """Return whether these tasks produce a table; most tables are always produced."""
     if table in MANY:
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
-        return any(swept(experiment, task) for task in tasks)
+        return any(swept(task) for task in tasks)
     if table in PERMUTED:
         return any(task.placebo for task in tasks)
     return True
 
 
 def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
-    """Add what is made of all tasks together; given: the tasks' settings, as the report shows them."""
+    """Add the steps that combine all tasks. given: the tasks' settings, as the report shows them."""
     _add_tables(plan, parts)
-    # what figures and the report call the kinds of access and the questions
+    # figures and the report use the names of the kinds of access and of the questions
     words = [module for kind in ("access", "questions") for module in plugins.modules(kind).values()]
     for name in plan.experiment.figures:
         if _can_draw(plan, name):
@@ -184,7 +190,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
 def _add_tables(plan: Plan, parts: Judged) -> None:
     known = Known(plan.experiment, plan.tasks)
     for name in TABLES:
-        if not _makes(name, plan.experiment, plan.tasks):
+        if not _makes(name, plan.tasks):
             continue
         settings = of_table(name).knowing(name, known)
         inputs: dict[str, Input] = {table: plan.tables[table] for table in settings.reads}
@@ -198,17 +204,16 @@ def _add_tables(plan: Plan, parts: Judged) -> None:
 
 
 def _can_draw(plan: Plan, name: str) -> bool:
-    """Return whether the tables that a figure shows are made; note it where a left-out task would have made one. Raises PopleakError where
-    no task of the config makes it."""
+    """Return whether the tables that a figure shows are produced. If a skipped task would have produced one, add a
+    notice. Raises PopleakError if no task of the config produces it."""
     absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
     if not absent:
         return True
-    if not _makes(absent[0], plan.experiment, config.resolve(plan.experiment)):
+    if not _makes(absent[0], config.resolve(plan.experiment)):
         raise PopleakError(
-            f"config: figures: {name!r} shows the table `{absent[0]}`, which only {ON_REQUEST[absent[0]]} make: add such, or leave the "
-            f"figure out"
+            f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"
         )
-    plan.absent.append(f"figure {name}: no task that is left makes the table `{absent[0]}`, which it shows")
+    plan.absent.append(f"figure {name}: no remaining task makes the table `{absent[0]}`, which it shows")
     return False
 
 
@@ -220,9 +225,15 @@ def _add_figure(plan: Plan, name: str, words: Sequence[str]) -> None:
     )  # fmt: skip
 
 
+def _beside(plan: Plan) -> list[str]:
+    """Return the files that are published with the report, by their paths from there."""
+    paths = [path.removeprefix(f"{plan.folder()}/") for kind in ("tables", "figures") for path in plan.public(kind)]
+    return [*paths, *(f"tables/{file}" for file in PAPER)]
+
+
 def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
     experiment = plan.experiment
-    # what is cut how, and where raw files lie, decides no result: a change of it must not make the report anew
+    # how jobs are cut, and where raw files lie, affects no result, so it must not cause a new report
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
     shown["tasks"] = given
     plan.report = add(
@@ -231,7 +242,7 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
             experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions),
             paper=papers.load(experiment.paper),
             controls=Known(experiment, plan.tasks).controls,
-            downloads=tuple(path.removeprefix(f"{plan.folder()}/") for kind in ("tables", "figures") for path in plan.public(kind)),
+            downloads=tuple(_beside(plan)),
         ),
         {
             **plan.tables,

@@ -1,4 +1,5 @@
-"""What the planners of one task share: the task as it is settled, its records and pools, and what models and draws cost."""
+"""What the planners of one task share: the task with its sizes, its records and pools, and the cost of models and
+draws."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ from typing import Any, Literal, TypeVar
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedChoice, ResolvedTask
+from ..config.resolved import ResolvedChoice, ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..engine.architecture import ConvNet
 from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
@@ -22,7 +24,7 @@ D = TypeVar("D", bound=DrawStep)
 
 
 class TaskContext:
-    """One task, with the steps of the stages `dataset` and `split` that all else of it reads."""
+    """One task, with its steps of the stages `dataset` and `split`, which all its other steps read."""
 
     def __init__(
         self,
@@ -32,7 +34,7 @@ class TaskContext:
         fetches: dict[str, tuple[str, Any]],
         raw: rawfiles.Raw | None = None,
     ) -> None:
-        """raw: the raw files where they are known, of a task whose options and sizes are settled."""
+        """raw: the raw files, if they are known already; the task's options and sizes are then final."""
         self.form = forms.of_task(task)
         self.features = self.form.features
         forms.check(task, self.form)
@@ -45,9 +47,9 @@ class TaskContext:
             self.task, self.cells = sizes.settled(experiment, task.model_copy(update={"options": self.raw.options}))
         task = self.task
         self.experiment, self.steps = experiment, steps
-        self.pool_rows = sizes.pool_rows(experiment, task, self.cells)
-        population = experiment.population
-        # what decides, beside a world's name, which rows the model of a number has
+        self.pool_rows = sizes.pool_rows(task, self.cells)
+        population = self.task.population
+        # beside a world's name, this determines the rows of a model with a given number
         self.drawn = [
             experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows
         ]  # fmt: skip
@@ -61,7 +63,7 @@ class TaskContext:
         pools = SplitStep(
             seed=experiment.seed, key=task.key, splits=population.splits,
             victim_share=population.victim_share, adversary_share=population.adversary_share,
-            public_share=sizes.shares_of(experiment, task)["public"],
+            public_share=sizes.shares_of(task)["public"],
         )  # fmt: skip
         self.pools = add(steps, self.slug(), pools, {"data": self.data}, modules=("popleak.stages.split",))
 
@@ -69,32 +71,42 @@ class TaskContext:
         plugin = plugins.load("models", model.name)
         if not plugin.gradient:
             return None
-        own = plugin.Settings.model_validate(model.settings)
+        settings = plugin.Settings.model_validate(model.settings)
         try:
-            sides = plugin.sides(self.features, own, **self.form.keywords(plugin))
-            shaped = plugin.shape(self.features, own) is not None
-            return self._shape_of(sides, self.experiment.engine.backend, shaped)
+            sides = plugin.sides(self.features, settings, **self.form.keywords(plugin))
+            shaped = plugin.shape(self.features, settings) is not None
+            net = plugin.net(self.features, settings, self.form.classes)
+            return self._shape_of(sides, self.experiment.engine.backend, shaped, net)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
-    def _shape_of(self, sides: tuple[int, ...] | None, backend: Backend = "auto", shaped: bool = False) -> cost.Shape:
-        training = self.experiment.training
+    def _shape_of(
+        self,
+        sides: tuple[int, ...] | None,
+        backend: Backend = "auto",
+        shaped: bool = False,
+        net: ConvNet | None = None,
+    ) -> cost.Shape:
+        training = self.task.training
         rows = round(self.task.rows * (1 - training.validation))
-        slower = cost.factor(sides, backend, place=self._place, shaped=shaped)
-        return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped)
+        slower = cost.factor(sides, backend, place=self._place, shaped=shaped, net=net)
+        return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped, net)
 
     @property
     def _place(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.experiment.engine.device == "cuda" else "cpu"
 
     def tuning(self, model: ResolvedChoice, defence: ResolvedChoice) -> tuple[float, bool]:
-        """Return CPU seconds in which one model is defended, and whether by torch: each lambda that `auto` may try is a training of its own, and what a defence
-        asks for that the compiled loops do not hold is trained by torch. Raises PopleakError where it cannot be trained."""
+        """Return the CPU seconds that defending one model takes, and whether torch does it. Each lambda that `auto`
+        may try is a separate training. torch trains whatever the compiled loops do not support. Raises PopleakError
+        if the model cannot be trained."""
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
         try:
             if shape is None:
                 return 1e-4, False
-            slower = cost.factor(shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped)
+            slower = cost.factor(
+                shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped, shape.net
+            )
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
@@ -110,13 +122,13 @@ class TaskContext:
         return "-".join([name, *which, *parts])
 
     def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
-        """Return the defence at its default settings, as an adversary who knows only its kind would have it; None where the
-        settings are the default ones, and that adversary is the informed one."""
+        """Return the defence at its default settings, which an adversary who knows only its kind would use. Return
+        None if its settings are the default ones; that adversary is then the informed one."""
         usual = plugins.load("defences", defence.name).Settings().resolved()
         if usual == defence.settings:
             return None
-        there = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
-        return next(there, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
+        same = (one for one in self.task.defences if one.name == defence.name and one.settings == usual)
+        return next(same, ResolvedChoice(id=f"{defence.name}_as_usual", name=defence.name, settings=usual))
 
     def _dataset(self) -> Step[DatasetStep]:
         task = self.task
@@ -128,7 +140,7 @@ class TaskContext:
             files=self.raw.names,
             attribute_in_features=task.attribute_in_features,
             seed=None if self.raw.names else self.experiment.seed,
-            # where raw files lie is not part of a result's identity, what is in them is
+            # the content of raw files is part of a result's identity, their location is not
             content=self.raw.content,
             placebo=Placebo(**task.permuting(self.experiment.seed)) if task.permutation else None,
         )

@@ -1,7 +1,7 @@
-"""What a step costs, estimated before it runs: CPU seconds of a reference core, megabytes in memory and on disk.
+"""Cost of a step, estimated before it runs: CPU seconds on a reference core, and megabytes in memory and on disk.
 
-The plan cuts work into jobs with these numbers, so they are constants: the same config is cut the same way everywhere.
-`popleak plan` measures how fast this machine is beside the reference and scales them.
+The plan cuts work into jobs with these numbers, so they are constants, and the same config is cut the same way
+everywhere. `popleak plan` measures how fast this machine is relative to the reference, and scales them.
 """
 
 from __future__ import annotations
@@ -11,41 +11,49 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..engine.architecture import ConvNet
 from ..engine.objective import Backend, chosen
 
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "query": 0.35, "measure": 0.35,
          "attack": 0.25, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
-"""CPU seconds of a job before its work: Python, imports, and for the engine its loops, found in the user's cache."""
+"""CPU seconds of a job before its work starts: Python, imports and, for the engine, loading the compiled loops from
+the user's cache."""
 TORCH = 0.9
-"""CPU seconds of the import of torch, in a job that trains by it."""
+"""CPU seconds that importing torch takes, in a job that trains with it."""
 SNAKEMAKE = 2.0, 0.18
 """CPU seconds of Snakemake itself: once, and for each job with the shell around it."""
 
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
-"""CPU seconds of the compiled loops for a step, for each weight in it, for a row, and for a multiply-add: least squares over 13
-shapes, most of them within a fifth of what is measured."""
+"""CPU seconds of the compiled loops for each step, weight in a step, row and multiply-add. They are a least-squares
+fit to 13 shapes; most measured times are within a fifth of it."""
+CONVOLVE = 1.6
+"""Time of a multiply-add of a convolution relative to one of a linear layer in the compiled loops: 1.2 for images of
+24 x 24 and 48 x 48, 2 for 12 x 12 and few channels."""
 CHAIN = 8.0
-"""How many times as long a chain of Linear and ReLU takes through torch, one at a time on a CPU: 4 to 10 times, fewer the larger it is."""
+"""Slowdown of torch against the compiled loops for an MLP with ReLU, one model at a time on a CPU: 4 to 10 times,
+less for larger networks."""
 OTHER = 20.0
-"""How many times as long a module takes that is no chain of Linear and ReLU and is trained alone: 16 to 30 times, fewer the
-more rows a step has, for small networks with another activation, a normalisation or dropout."""
+"""Slowdown for any other module that is trained alone: 16 to 30 times for small networks with another activation, a
+normalisation or dropout, less for larger batches."""
+CONVNET = 8.0
+"""Slowdown of torch for the model cnn: 9 times for images of 24 x 24, 7 times for 48 x 48, 43 times for 12 x 12."""
 SHAPED = 200.0
-"""How many times as long a module takes whose input has a shape: 170 to 230 times for the model cnn on 12 x 12 images, and up to 600 with
-32 rows a step. Larger images and more channels take longer."""
+"""Slowdown for any other module with shaped input: 170 to 230 times for the model cnn on 12 x 12 images, and up to 600 times
+with batches of 32 rows. Larger images and more channels take longer."""
 CLIPPED_CHAIN, CLIPPED = 2.0, 7.0
-"""How many times as long torch takes with per-example clipping, for a chain and for another module: 1.6 to 2.2 times, and 6.5 for a small
-network with layer norm."""
+"""Further slowdown of torch with per-example clipping, for an MLP and for another module: 1.6 to 2.2 times, and 6.5
+times for a small network with layer norm."""
 RECORDS = 1_000_000
-"""Records of a dataset whose size the plan does not know: what memory is asked for."""
+"""Number of records assumed for a dataset of unknown size, to request memory."""
 FEATURES = 60
-"""Features of a dataset that does not say how many it has."""
+"""Number of features assumed for a dataset that does not state it."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a model is trained on: rows, rows a step, epochs; sides (features, units of the hidden layers, 1) or None for
-    another module than a chain; slower: how many times as long it takes as in the compiled loops (`factor`); shaped: whether its
-    input has a shape."""
+    """What a model is trained on: rows, batch size and epochs. sides: layer sizes (features, hidden units, 1) of an
+    MLP, None for any other module; slower: slowdown against the compiled loops (`factor`); shaped: whether its input
+    has a shape; net: the convolution net that it is, if it is one."""
 
     rows: int
     batch: int
@@ -53,31 +61,43 @@ class Shape:
     sides: tuple[int, ...] | None
     slower: float = 1.0
     shaped: bool = False
+    net: ConvNet | None = None
 
     def seconds(self, epochs: int | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
-        layers = self._layers()
-        multiplies = 3 * sum(layers) - layers[0]
+        layers, works = self._layers(), self._multiplies()
+        multiplies = 3 * sum(works) - works[0]
         steps = -(-self.rows // min(self.batch, self.rows))
         each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
         return each * (self.epochs if epochs is None else epochs) * self.slower
 
     def score(self, points: int) -> float:
-        """Return CPU seconds in which one model answers `points` queries."""
-        each = ROW / 2 + MULTIPLY * sum(self._layers())
+        """Return the CPU seconds that one model takes to answer `points` queries."""
+        each = ROW / 2 + MULTIPLY * sum(self._multiplies())
         return points * each * self.slower
 
     def parameters(self) -> int:
         """Return the number of weights of one model."""
-        return sum(self._layers()) + sum(self._counted[1:])
+        return sum((into + 1) * out for into, out in self._counted)
 
     @property
-    def _counted(self) -> tuple[int, ...]:
-        return self.sides or (FEATURES, 32, 16, 1)
+    def _counted(self) -> list[tuple[int, int]]:
+        """Of each layer the numbers that a unit is given, and its units."""
+        if self.net is not None:
+            return self.net.layers
+        return list(itertools.pairwise(self.sides or (FEATURES, 32, 16, 1)))
 
     def _layers(self) -> list[int]:
         """Return the weights of each layer, without its biases."""
-        return [into * out for into, out in itertools.pairwise(self._counted)]
+        return [into * out for into, out in self._counted]
+
+    def _multiplies(self) -> list[float]:
+        """Return the multiply-adds of each layer for a row, in those of a linear layer."""
+        if self.net is None:
+            return [*map(float, self._layers())]
+        *blocks, last = self._layers()
+        places = (height * width for _, height, width in self.net.sizes)
+        return [*(CONVOLVE * weights * place for weights, place in zip(blocks, places, strict=False)), float(last)]
 
 
 def factor(
@@ -86,26 +106,32 @@ def factor(
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
     shaped: bool = False,
+    net: ConvNet | None = None,
 ) -> float:
-    """Return how many times as long training takes as in the compiled loops: 1 where they do it.
+    """Return the slowdown of training against the compiled loops; 1 if they do it.
 
-    wants: what is asked of the training, as `engine.objective.Objective.wants` names it; shaped: its input has a shape. On a GPU the times are told as those of a
-    CPU. Raises ValueError as `engine.objective.chosen`.
+    wants: what the training needs, as named by `engine.objective.Objective.wants`; shaped: whether the input has a
+    shape; net: the convolution net that it is, if it is one. Times for a GPU are given as for a CPU. Raises ValueError as
+    `engine.objective.chosen`.
     """
-    if chosen(backend, sides, wants, place if backend == "numba" else "cpu") == "numba":
+    if chosen(backend, sides, wants, place if backend == "numba" else "cpu", net is not None) == "numba":
         return 1.0
-    plain, clipped = (SHAPED if shaped else OTHER, CLIPPED) if sides is None else (CHAIN, CLIPPED_CHAIN)
+    plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
+    if net is not None:
+        plain = CONVNET
     return plain * (clipped if "clip" in wants else 1)
 
 
 def memory(numbers: float, features: int, copies: int = 4) -> int:
-    """Return megabytes to ask for: libraries, a table of RECORDS records three times (as read, as the engine's table, and
-    padded), and `copies` of the `numbers` that are in memory at once, those of one world or pair however many a job holds."""
+    """Return the megabytes of memory to request. They cover the libraries, three copies of a table of RECORDS records
+    (as read, as the engine's table, and padded), and `copies` of the `numbers` in memory at once. A job holds the
+    numbers of one world or pair at a time."""
     return round(600 + 3 * RECORDS * features * 4e-6 + copies * numbers * 4e-6)
 
 
 def bundles(seconds: Sequence[float], limit: float) -> list[list[int]]:
-    """Cut positions 0, 1, ... into runs of neighbours that cost at most `limit` together, or one that costs more alone."""
+    """Cut positions 0, 1, ... into runs of neighbours that cost at most `limit` together. A position that costs more
+    is a run of its own."""
     cut: list[list[int]] = []
     spent = 0.0
     for position, cost in enumerate(seconds):

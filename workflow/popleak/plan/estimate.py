@@ -1,7 +1,7 @@
-"""What a run still has to do, and what it will cost on this machine: CPU time, wall time, disk.
+"""What remains to be done in a run, and what it costs on this machine: CPU time, wall time and disk.
 
-The costs of steps are those of a reference core (`cost`). The start of a job, and a second or two of the engine's own work,
-tell how this machine compares to it.
+The costs of steps are those of a reference core (`cost`). Starting a job, and a second or two of the engine's work,
+show how this machine compares with it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 ENGINE = ("train", "defend", "query", "measure")
 """Stages whose work is done by the engine."""
 REFERENCE_START = 0.22
-"""CPU seconds in which Python starts and imports a stage on the reference core."""
+"""CPU seconds that Python takes to start and import a stage on the reference core."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How many times as long as the reference core this machine takes: for imports and other Python, and for training."""
+    """How much slower this machine is than the reference core: for imports and other Python code, and for training."""
 
     start: float
     engine: float
@@ -61,7 +61,7 @@ def calibrate() -> Speed:
 
 
 def _start() -> float:
-    """Return the CPU seconds of a Python that imports a stage and ends."""
+    """Return the CPU seconds of a Python process that only imports a stage."""
     before = os.times()
     subprocess.run([sys.executable, "-c", "import popleak.stages.attack"], check=True)
     after = os.times()
@@ -70,8 +70,8 @@ def _start() -> float:
 
 @dataclass(frozen=True)
 class Stage:
-    """One line of the estimate: jobs, jobs whose files are there, models to train, models to copy from other files of the store,
-    CPU seconds and megabytes to come."""
+    """One line of the estimate: jobs, finished jobs, models to train, models to copy from other files of the store,
+    remaining CPU seconds and megabytes."""
 
     name: str
     jobs: int
@@ -84,7 +84,7 @@ class Stage:
 
 
 def is_there(step: Step[Any]) -> bool:
-    """Return whether all files of a step are there (Snakemake may still find them out of date)."""
+    """Return whether all files of a step exist. Snakemake may still consider them out of date."""
     return all(Path(path).exists() for path in step.outputs.values())
 
 
@@ -113,19 +113,19 @@ def _stage(name: str, steps: list[Step[Any]], speed: Speed, stock: Stock) -> Sta
 
 
 def wall_seconds(found: list[Stage], cores: int, speed: Speed) -> float:
-    """Return wall seconds on `cores` cores: all work shared out, or where that is longer the longest job of each stage
-    in turn, and Snakemake itself."""
+    """Return the wall seconds on `cores` cores: all work shared equally or, if that takes longer, the longest job of
+    each stage one after another; plus Snakemake itself."""
     total = sum(stage.seconds for stage in found)
     once, each = cost.SNAKEMAKE
     jobs = sum(stage.jobs - stage.there for stage in found)
-    own = speed.start * (once + each * jobs) if jobs else speed.start * once
-    return max(total / cores, sum(stage.longest for stage in found)) + own
+    start_up = speed.start * (once + each * jobs) if jobs else speed.start * once
+    return max(total / cores, sum(stage.longest for stage in found)) + start_up
 
 
 def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
-    """Return the ids of models that the engine's compiled loops do not train, and of defences that ask for more of a model's training than
-    they hold, by the reason in words and how many times as long they take."""
-    found: dict[tuple[str, float], dict[str, None]] = {}
+    """Return the ids of models and defences that the engine's compiled loops cannot train, by the reason in words and
+    the slowdown."""
+    slow: dict[tuple[str, float], dict[str, None]] = {}
     backend = plan.experiment.engine.backend
     for task in plan.tasks:
         form = forms.of_task(task)
@@ -133,29 +133,30 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
             plugin = plugins.load("models", model.name)
             if not plugin.gradient:
                 continue
-            own = plugin.Settings.model_validate(model.settings)
-            sides = plugin.sides(form.features, own, **form.keywords(plugin))
-            shaped = plugin.shape(form.features, own) is not None
-            if (usual := cost.factor(sides, backend, shaped=shaped)) > 1:
-                reason = not_in_numba(sides) or "engine.backend is torch"
-                found.setdefault((reason, usual), {})[model.id] = None
+            settings = plugin.Settings.model_validate(model.settings)
+            sides = plugin.sides(form.features, settings, **form.keywords(plugin))
+            shaped = plugin.shape(form.features, settings) is not None
+            net = plugin.net(form.features, settings, form.classes)
+            if (usual := cost.factor(sides, backend, shaped=shaped, net=net)) > 1:
+                reason = not_in_numba(sides, convolutions=net is not None) or "engine.backend is torch"
+                slow.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
                 wants = plugins.load("defences", defence.name).wants
-                if (factor := cost.factor(sides, backend, wants, shaped=shaped)) > usual:
+                if (factor := cost.factor(sides, backend, wants, shaped=shaped, net=net)) > usual:
                     reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
-                    found.setdefault((reason, factor), {})[defence.id] = None
-    return {key: list(names) for key, names in found.items()}
+                    slow.setdefault((reason, factor), {})[defence.id] = None
+    return {key: list(names) for key, names in slow.items()}
 
 
 def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     """Return the estimate as lines of text."""
-    found = stages(plan, speed)
-    total = _all(found)
+    estimates = stages(plan, speed)
+    total = _all(estimates)
     text = [f"{'stage':<9}{'jobs':>6}{'there':>7}{'models':>10}{'re-used':>10}{'CPU':>10}{'disk':>10}"]
-    text += [*(_row(stage) for stage in (*found, total)), *_for_placebos(plan, speed)]
+    text += [*(_row(stage) for stage in (*estimates, total)), *_for_placebos(plan, speed)]
     if total.jobs == total.there:
-        return [*text, "all files are there; `snakemake -n` tells whether one of them is out of date"]
-    wall = _duration(wall_seconds(found, cores, speed))
+        return [*text, "all files exist; `snakemake -n` shows whether any of them is out of date"]
+    wall = _duration(wall_seconds(estimates, cores, speed))
     return [
         *text,
         *_slow(plan),
@@ -179,7 +180,7 @@ def _row(stage: Stage) -> str:
 
 
 def _for_placebos(plan: Plan, speed: Speed) -> list[str]:
-    """Return in a line which share of the work placebos alone need, if they need any."""
+    """Return a line with the share of the work that only placebos need, if there is any."""
     extra = [step for step in plan.all_steps() if step.id in plan.placebos and not is_there(step)]
     if not extra:
         return []
@@ -189,14 +190,14 @@ def _for_placebos(plan: Plan, speed: Speed) -> list[str]:
 
 
 def _slow(plan: Plan) -> list[str]:
-    """Return what is trained slower than it could be, or on another device than the times are of, a line each."""
-    found = [
+    """Return what trains slower than it could, or on a device that the times do not describe, a line each."""
+    lines = [
         f"{', '.join(names)}: {reason}, trained one at a time by torch, about {factor:.0f} times slower"
         for (reason, factor), names in slower(plan).items()
     ]
     if plan.experiment.engine.device != "cpu":
-        found.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
-    return found
+        lines.append(f"engine.device is {plan.experiment.engine.device}; the times are those of a CPU")
+    return lines
 
 
 def _duration(seconds: float) -> str:

@@ -1,18 +1,19 @@
-"""What a task's records look like, their label's classes and their shape, and whether all that the task names can do with them."""
+"""Form of a task's records (classes of the label, and shape), and whether the task's plugins and settings support it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..config.resolve import ResolvedTask
+from ..config.resolved import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from . import cost, games, searches
 
 
 class Form(NamedTuple):
-    """classes: C; shape: of a record, (d,) for a row of d features, None where nobody says how many; features: d, or a guess."""
+    """classes: C; shape: of a record, (d,) for a row of d features, None if d is not stated; features: d, or an
+    assumed number."""
 
     classes: int
     shape: tuple[int, ...] | None
@@ -24,12 +25,13 @@ class Form(NamedTuple):
         return 1 if self.classes == 2 else self.classes
 
     def keywords(self, plugin: object) -> dict[str, int]:
-        """Return what a model's `sides` and `build` are told of the classes, beside features and settings."""
+        """Return the arguments on classes for a model's `sides` and `build`, beside features and settings."""
         return {"classes": self.classes} if self.classes > 2 and getattr(plugin, "classes", 2) is None else {}
 
 
 def of_task(task: ResolvedTask) -> Form:
-    """Return the form of a task's records. Raises PopleakError where the attribute is to be a column of records that have none."""
+    """Return the form of a task's records. Raises PopleakError if the attribute is to be added as a column to records
+    that have no columns."""
     plugin = plugins.load("datasets", task.dataset)
     options = plugin.Settings.model_validate(task.options)
     classes, shape = len(plugin.classes(options)), plugin.shape(options)
@@ -43,21 +45,23 @@ def of_task(task: ResolvedTask) -> Form:
         for side in shape:
             numbers *= side
         return Form(classes, shape, numbers)
-    features = (plugin.n_features or cost.FEATURES) + task.attribute_in_features
-    return Form(classes, None if plugin.n_features is None else (features,), features)
+    width = plugin.width(options)
+    features = (width or cost.FEATURES) + task.attribute_in_features
+    return Form(classes, None if width is None else (features,), features)
 
 
 def check(task: ResolvedTask, form: Form) -> None:
-    """Raise PopleakError in one line, naming the task, where a model, defence, attack or setting cannot do with such records."""
+    """Raise PopleakError in one line that names the task if a model, defence, attack or setting does not support such
+    records."""
     where = f"config: tasks: {task.id}"
     for model in (*task.models, *task.shadow_models):
         plugin = plugins.load("models", model.name)
-        own = plugin.Settings.model_validate(model.settings)
+        settings = plugin.Settings.model_validate(model.settings)
         try:
             if form.shape is not None:
-                plugin.check(form.features, own, form.classes, form.shape)
+                plugin.check(form.features, settings, form.classes, form.shape)
             elif plugin.classes not in (None, form.classes):
-                plugin.check(form.features, own, form.classes)
+                plugin.check(form.features, settings, form.classes)
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"{where}: model {model.id!r}: {error}") from None
     for what, number, remedy in (*_plugins(task, form.classes), *(_binary(task) if form.classes != 2 else ())):
@@ -68,7 +72,8 @@ def check(task: ResolvedTask, form: Form) -> None:
 
 
 def _plugins(task: ResolvedTask, classes: int) -> Iterator[tuple[str, int, str]]:
-    """Yield the attacks and defences of the task that cannot do with so many classes, the number they are for, and the remedy."""
+    """Yield the attacks and defences of the task that do not support this many classes, the number that they support,
+    and the remedy."""
     for kind, chosen in (("attack", task.attacks), ("defence", task.defences)):
         for one in chosen:
             number = plugins.load(f"{kind}s", one.name).classes

@@ -1,4 +1,5 @@
-"""The games that one task's adversaries play: a question in two worlds or more, clean or poisoned; and which attacks can play them."""
+"""The games of one task's adversaries (a question in two or more worlds, clean or poisoned), and which attacks can
+play them."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..attacks.base import Game as Known
-from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask, access_of
+from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.worlds import World
@@ -15,7 +16,7 @@ from ..steps.games import Pair, Played
 
 
 class Game(NamedTuple):
-    """A question's worlds, and what these differ in, a number for each."""
+    """The worlds of a question, and the number in which each differs from the others."""
 
     question: Question
     protocol: str
@@ -25,7 +26,7 @@ class Game(NamedTuple):
 
     @classmethod
     def of(cls, protocol: str, ratios: Sequence[float], poison: float = 0.0) -> Game:
-        """Return the game. Raises PopleakError for a protocol of no question."""
+        """Return the game. Raises PopleakError if no question has this protocol."""
         question: Question = plugins.question(protocol)
         worlds = (world._replace(poison=poison) for world in question.worlds(protocol, ratios))
         return cls(question, protocol, tuple(ratios), tuple(world.name for world in worlds), poison)
@@ -54,41 +55,42 @@ class Game(NamedTuple):
         return [(name, self.question.towards(self.laws, b).name) for b, name in enumerate(self.worlds)]
 
     def described(self) -> Pair:
-        """Return what those who judge are told of it."""
+        """Return its description for the stages that judge."""
         return Pair(pair=self.key, protocol=self.protocol, ratios=self.ratios, poison=self.poison)
 
     def played(self) -> Played:
-        """Return what those who read models are told of it."""
+        """Return its description for the stages that read models."""
         return Played(pair=self.key, worlds=self.worlds, towards=tuple(other for _, other in self.directions))
 
 
 def slug_of(world: str) -> str:
-    """Return a world's name as it stands in ids: 0.5#0 is 0p5, its second copy 0.5#1 is 0p5b."""
+    """Return a world's name for use in ids: 0.5#0 becomes 0p5, and its second copy 0.5#1 becomes 0p5b."""
     return world.replace("#0", "").replace("#1", "b").replace(".", "p").replace("!", "-poison-")
 
 
 def several(names: Sequence[str]) -> str:
-    """Return the name of one thing, or of the first and how many more there are."""
+    """Return the only name, or the first one and the number of others."""
     return names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more"
 
 
 def games_of(task: ResolvedTask) -> list[Game]:
-    """Return a task's games: its worlds, once for each share of poison."""
+    """Return a task's games: its worlds, for each share of poison."""
     return [Game.of(one.protocol, one.ratios or (), share) for share in task.poison.shares for one in task.worlds]
 
 
 def directions(games: Sequence[Game]) -> list[tuple[str, str]]:
-    """Return each world with the world that a defence of its models turns to, once: two games may hold the same two worlds."""
+    """Return each world with the world that a defence turns its models to, without duplicates: two games may share
+    both worlds."""
     return list(dict.fromkeys(one for game in games for one in game.directions))
 
 
 def turned(games: Sequence[Game]) -> list[tuple[World, World]]:
-    """Return the worlds of `directions`; of them the first says how much poison is in S_0."""
+    """Return the starting worlds of `directions`; they determine how much poison is in S_0."""
     return [(World.named(own), World.named(other)) for own, other in directions(games)]
 
 
 def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
-    """Raise PopleakError in one line where an attack cannot be mounted on what there is."""
+    """Raise PopleakError in one line if an attack lacks what it needs."""
     for one in task.attacks:
         _check_models(task, one, n_features)
         if access_of(one).defended:
@@ -97,12 +99,12 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
 
 
 def _check_models(task: SettledTask, one: ResolvedChoice, n_features: int) -> None:
-    """Raise PopleakError where an attack refuses one of the task's models."""
+    """Raise PopleakError if an attack does not apply to one of the task's models."""
     attack = plugins.load("attacks", one.name)
     for model in task.models:
         plugin = plugins.load("models", model.name)
-        own = plugin.Settings.model_validate(model.settings)
-        sides = plugin.sides(n_features, own) if plugin.gradient else None
+        settings = plugin.Settings.model_validate(model.settings)
+        sides = plugin.sides(n_features, settings) if plugin.gradient else None
         reason = attack.refuses(Known(0.0, 1.0, task.rows, "natural", model.name, sides=sides))
         if reason:
             raise PopleakError(
@@ -112,7 +114,7 @@ def _check_models(task: SettledTask, one: ResolvedChoice, n_features: int) -> No
 
 
 def _check_defended(task: SettledTask, one: ResolvedChoice, knowledge: Sequence[str]) -> None:
-    """Raise PopleakError where an attack on defended models has no such models, or no shadows like them."""
+    """Raise PopleakError if an attack on defended models has no such models, or no shadows with the same defence."""
     if not {"aware", "informed"} & set(knowledge):
         raise PopleakError(
             f"config: knowledge: attack {one.id!r} of task {task.id} needs shadows with the defence: add aware or informed, or leave it out"
@@ -124,7 +126,8 @@ def _check_defended(task: SettledTask, one: ResolvedChoice, knowledge: Sequence[
 
 
 def _check_questions(task: SettledTask) -> None:
-    """Raise PopleakError where no attack of the task can answer one of its questions, or no question has models measured."""
+    """Raise PopleakError if no attack of the task can answer one of its questions, or if no question has its models
+    measured."""
     for worlds in task.worlds:
         question = worlds.question
         if not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):

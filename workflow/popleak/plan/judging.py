@@ -1,4 +1,4 @@
-"""The steps that judge one task's models: what is asked of them, how they are measured, and who attacks them."""
+"""The steps that judge one task's models: the stages query, measure and attack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..attacks.base import Attack
-from ..config.resolve import ResolvedChoice
+from ..config.resolved import ResolvedChoice
 from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
 from ..core.settings import digest
@@ -28,13 +28,13 @@ FILES: dict[Role, str] = {"victim": "victims", "shadow": "shadows"}
 """The name of a role's output file, by role."""
 USUAL_DEFENCES = 6
 DEAREST_ATTACK = 4
-"""How many times as long as the mean attack the dearest takes."""
+"""Cost of the most expensive attack, relative to the mean."""
 
 
 Files = Mapping[str, Sequence[Step[ModelsStep]]]
 """The steps that hold models, by arm."""
 Judged = dict[str, list[Step[Any]]]
-"""The steps whose files are put together in public tables, by `measure`, the table of a question's rows, and `placebo`."""
+"""The steps whose files are combined into public tables, by `measure`, the table of a question's rows, and `placebo`."""
 
 
 class Arm(NamedTuple):
@@ -46,19 +46,20 @@ class Arm(NamedTuple):
 
 
 def arm_of(defence: ResolvedChoice) -> str:
-    """Return the name under which a defence's models are asked: a renamed `id` must not train or ask them again."""
+    """Return the name under which a defence's models are queried. It does not depend on `id`, so renaming a defence
+    trains and queries nothing again."""
     return "none" if defence.name == "none" else f"{defence.name}#{digest(defence.settings, 8)}"
 
 
 class Asked(NamedTuple):
-    """A model's arms by name, and for each cut of games the step that asks them."""
+    """A model's arms by name, and the step that queries them for each cut of games."""
 
     arms: Mapping[str, Arm]
     answers: list[Step[QueryStep]]
 
 
 class Inside(NamedTuple):
-    """What an attack sees of models beside their answers: of which worlds, the files that hold weights, and what its step reads."""
+    """What an attack sees of models beside their answers: the worlds, the files of weights, and what its step reads."""
 
     worlds: tuple[Played, ...]
     weights: Weights | None
@@ -66,7 +67,7 @@ class Inside(NamedTuple):
 
 
 class JudgePlan:
-    """Adds the steps of one task that judge. `task`: what the plan of the task knows; `draws`: the steps that draw S_0."""
+    """Adds the steps that judge one task's models. `task`: the context of the task; `draws`: the steps that draw S_0."""
 
     def __init__(self, task: TaskContext, draws: Sequence[Step[ModelDraw]]) -> None:
         self.plan, self.draws = task, draws
@@ -75,7 +76,8 @@ class JudgePlan:
         self.points = [self._points(cut) for cut in self.cuts]
 
     def _cuts(self, games: Sequence[Game], limit: float) -> Iterator[list[Game]]:
-        """Yield the games that share jobs, question by question: pairs of worlds until a job is full, and each game of more worlds."""
+        """Yield the games that share a job, question by question. Pairs of worlds fill a job; a game of more worlds
+        has one of its own."""
         for question in sorted(
             {game.question.name: game.question for game in games}.values(), key=lambda one: not one.measured
         ):
@@ -93,13 +95,13 @@ class JudgePlan:
             mode=cut[0].question.points_mode or self.task.ratio_mode,
             pairs=tuple(PointsOf(pair=game.key, worlds=self._stood_for(game)) for game in cut),
             query_rows=self.task.query_rows,
-            splits=self.experiment.population.splits,
+            splits=self.task.population.splits,
         )
         return self.plan.draw(self._named(cut), settings)
 
     @staticmethod
     def _stood_for(game: Game) -> tuple[str, str]:
-        """Return the laws that query points stand for: poison and copies are of models' rows alone."""
+        """Return the distributions that query points represent. Poison and copies concern only the rows of models."""
         zero, one = game.question.points(game.laws)
         return zero.law.name, one.law.name
 
@@ -108,7 +110,7 @@ class JudgePlan:
         return several([game.slug for game in cut])
 
     def asked(self, model: ResolvedChoice, arms: Mapping[str, Arm]) -> Asked:
-        """Add the steps in which a model's populations answer, one for each cut of games."""
+        """Add the steps that query a model's populations, one for each cut of games."""
         return Asked(arms, [self._query(model, arms, *one) for one in zip(self.cuts, self.points, strict=True)])
 
     def _query(
@@ -136,7 +138,7 @@ class JudgePlan:
 
     @staticmethod
     def _answering(arms: Mapping[str, Arm], files: Files) -> tuple[Told, ...]:
-        """Return what a step is told of the arms that it asks, and how many files of each it is given."""
+        """Return the description of the arms that a step queries, with the number of files of each."""
 
         def answering(one: ResolvedChoice) -> Answering | None:
             plugin = plugins.load("defences", one.name)
@@ -151,11 +153,11 @@ class JudgePlan:
         )
 
     def _repeats(self, random: bool) -> tuple[int, ...]:
-        """Return how often each query is asked; random: whether a defence answers at random."""
+        """Return how many times each query is asked; random: whether a defence answers at random."""
         return tuple(sorted(self.experiment.repeats)) if random else (1,)
 
     def _files(self, cut: list[Game], arms: Mapping[str, Arm]) -> dict[Role, Files]:
-        """Return by role and arm the steps that hold models of the games' worlds."""
+        """Return the steps that hold models of the games' worlds, by role and arm."""
         worlds = {world for game in cut for world in game.worlds}
         directions = {one for game in cut for one in game.directions}
         return {
@@ -168,12 +170,13 @@ class JudgePlan:
         }
 
     def judge(self, model: ResolvedChoice, asked: Mapping[str, Asked], judged: Judged) -> None:
-        """Add the steps that measure and attack a model. asked: by id, of all models that shadows may have."""
-        mine = asked[model.id]
-        parts = list(zip(self.cuts, self.points, mine.answers, strict=True))
+        """Add the steps that measure and attack a model. asked: the queries of each model that shadows may have, by
+        id."""
+        queries = asked[model.id]
+        parts = list(zip(self.cuts, self.points, queries.answers, strict=True))
         for cut, _, answers in parts:
             if "measure" in judged and cut[0].question.measured:
-                judged["measure"].append(self._measure(model, cut, mine.arms, answers))
+                judged["measure"].append(self._measure(model, cut, queries.arms, answers))
         # attack by attack, so that the order of rows in public tables does not depend on the cut
         for chosen in self.task.attacks:
             attack = plugins.load("attacks", chosen.name)
@@ -189,7 +192,7 @@ class JudgePlan:
                         "points": points, "victims": [(answers, "victims")],
                         "shadows": [(asked[shadow.id].answers[i], "shadows")],
                     }  # fmt: skip
-                    judged[question.table].append(self._attack(model, shadow, chosen, cut, mine.arms, inputs))
+                    judged[question.table].append(self._attack(model, shadow, chosen, cut, queries.arms, inputs))
 
     def _measure(
         self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step[QueryStep]
@@ -232,7 +235,7 @@ class JudgePlan:
         arms: Mapping[str, Arm],
         inputs: dict[str, Input],
     ) -> Step[AttackStep]:
-        """Add one attack's step: on a victim model, with shadows of one architecture."""
+        """Add the step of one attack on a victim model, with shadows of one architecture."""
         attack = plugins.load("attacks", chosen.name)
         defences = self.plan.defences
         named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
@@ -266,9 +269,7 @@ class JudgePlan:
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
         count = sum(len(game.worlds) for game in cut)
-        calibrations = (
-            self.experiment.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
-        )
+        calibrations = self.task.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
         return add(
             self.steps, self.plan.slug(*names), settings, {**inputs, **inside.inputs},
             modules=(f"popleak.stages.{settings.stage}", *_judging(chosen.name, cut[0].question.name)),
@@ -278,7 +279,8 @@ class JudgePlan:
         )  # fmt: skip
 
     def _aware(self, arms: Mapping[str, Arm]) -> dict[str, ResolvedChoice]:
-        """Return by defence the one with default settings whose shadows an aware adversary has; none if no adversary is aware."""
+        """Return, for each defence, the one at default settings whose shadows an aware adversary uses; empty if no
+        adversary is aware."""
         if "aware" not in self.experiment.knowledge:
             return {}
         usual = {one.id: self.plan.aware(one) for one in self.task.defences}
@@ -300,12 +302,12 @@ class JudgePlan:
         return Inside(tuple(game.played() for game in cut), weights, inputs)
 
     def _arms_by_id(self) -> dict[str, str]:
-        """Return the names of arms by the ids that a reader gave: what was trained and asked has names made of settings."""
+        """Return the names of arms by the ids in the config. What was trained and queried is named by its settings."""
         return {defence.id: arm_of(defence) for defence in self.task.defences}
 
     def _usual_pair(self) -> float:
-        """Return CPU seconds of the dearest judging job for one pair with a usual model and usual defences: pairs share jobs
-        by it, whatever models, defences and attacks there are."""
+        """Return the CPU seconds of the most expensive judging job for one pair, for a typical model and typical
+        defences. It decides which pairs share a job, whatever models, defences and attacks there are."""
         query = self._query_seconds(self.plan.usual, USUAL_DEFENCES)
         measure = self._measure_seconds(self.plan.usual, USUAL_DEFENCES)
         return max(query, measure, DEAREST_ATTACK * self._attack_seconds(USUAL_DEFENCES))
@@ -314,16 +316,16 @@ class JudgePlan:
         return 2 * self.plan.models * defences * (shape.score(2 * self.task.query_rows) if shape else 1e-5)
 
     def _measure_seconds(self, shape: cost.Shape | None, defences: int) -> float:
-        """Return CPU seconds of one pair: victims on all rows of the pool, and a look at the shadows' answers."""
-        victims = 2 * self.experiment.population.victims * defences
+        """Return the CPU seconds of one pair: victims on all rows of the pool, and reading the shadows' answers."""
+        victims = 2 * self.task.population.victims * defences
         shadows = 2 * self.plan.models * defences - victims
         scored = shape.score(self.plan.pool_rows) if shape else 1e-5
         return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
 
     def _measure_numbers(self, shape: cost.Shape | None) -> int:
-        """Return the numbers in memory at once: one split's victims of a world, or as many as are scored at once, and the shadows'
-        answers."""
-        population = self.experiment.population
+        """Return how many numbers are in memory at once: the scores of one split's victims of a world, or of as many
+        as are scored at once, and the shadows' answers."""
+        population = self.task.population
         weights = self.plan.models * (shape.parameters() if shape else 100)
         scored = max(
             self.plan.pool_rows, min(population.victims * self.plan.pool_rows // population.splits, needs.SCORES)
@@ -331,9 +333,9 @@ class JudgePlan:
         return 3 * scored + weights + 4 * population.splits * population.shadows * 2 * self.task.query_rows
 
     def _attack_seconds(self, defences: int) -> float:
-        """Return CPU seconds of the mean attack for one pair."""
-        calibrations = self.experiment.population.splits * (1 + defences)
-        shadows = 2 * self.experiment.population.shadows
+        """Return the CPU seconds of an average attack on one pair."""
+        calibrations = self.task.population.splits * (1 + defences)
+        shadows = 2 * self.task.population.shadows
         return calibrations * (0.003 + 1e-8 * shadows * 2 * self.task.query_rows) + 2.5e-5 * self.plan.models * defences
 
 
@@ -345,13 +347,14 @@ def _holds(step: Step[ModelsStep], worlds: set[str], directions: set[Direction])
 
 
 def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:
-    """Return the modules of the plugins that answer: the model's, and those of defences that change what models say."""
+    """Return the modules of the plugins that answer queries: the model's, and those of defences that change its
+    answers."""
     names = {arm.defence.name for arm in arms.values() if plugins.load("defences", arm.defence.name).answers}
     return plugins.modules("models")[model.name], *sorted(plugins.modules("defences")[name] for name in names)
 
 
 def _read(attack: Attack) -> set[str]:
-    """Return what of victims and shadows an attack is shown: answers, models, draws."""
+    """Return what an attack sees of victims and shadows: answers, models or draws."""
     return {plugins.load("access", name).reads for name in _accesses(attack)}
 
 

@@ -1,14 +1,15 @@
-"""What public tables can ask to know of an experiment: the fields of their classes in `steps.tables` name attributes of `Known`."""
+"""What public tables can learn about an experiment: the fields of their classes in `steps.tables` name attributes of
+`Known`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..config import papers
+from ..config import papers, twins
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedChoice, ResolvedTask, SettledTask
+from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of
 from ..core import plugins
 from ..defences.base import TuneSettings
 from ..steps.papers import Paper
@@ -20,7 +21,8 @@ from . import searches, sizes
 
 @dataclass(frozen=True)
 class Known:
-    """An experiment and the tasks that are run. What is said of defences and attacks is by the id of the task, then by their own."""
+    """An experiment and the tasks that are run. Facts about defences and attacks are keyed by the id of the task,
+    then by their own."""
 
     experiment: Experiment
     given: Sequence[SettledTask]
@@ -69,7 +71,7 @@ class Known:
 
     @property
     def balanced(self) -> Mapping[str, str]:
-        return config.balanced(self.given)
+        return twins.balanced(self.given)
 
     @property
     def controls(self) -> Mapping[str, Mapping[str, str]]:
@@ -92,15 +94,11 @@ class Known:
 
     @property
     def white_box(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            task.id: tuple(one.id for one in task.attacks if not config.access_of(one).black_box) for task in self.given
-        }
+        return {task.id: tuple(one.id for one in task.attacks if not access_of(one).black_box) for task in self.given}
 
     @property
     def without_models(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            task.id: tuple(one.id for one in task.attacks if not config.access_of(one).of_model) for task in self.given
-        }
+        return {task.id: tuple(one.id for one in task.attacks if not access_of(one).of_model) for task in self.given}
 
     @property
     def copies(self) -> Mapping[str, Copy]:
@@ -111,30 +109,30 @@ class Known:
 
     @property
     def data(self) -> Mapping[str, Data]:
-        twins = config.unseen(self.given)
+        without_attribute = twins.unseen(self.given)
         return {
             task.id: Data(
                 dataset=task.dataset,
                 attribute=sizes.attribute_name(task),
                 rows=task.rows,
                 attribute_in_features=task.attribute_in_features,
-                twin_task=twins.get(task.id),
+                twin_task=without_attribute.get(task.id),
             )
             for task in self.given
         }
 
     @property
     def arms(self) -> Mapping[str, Mapping[str, Tuning]]:
-        return {task.id: tuned(self.experiment, task) for task in self.given}
+        return {task.id: tuned(task) for task in self.given}
 
 
-def tuned(experiment: Experiment, task: ResolvedTask) -> dict[str, Tuning]:
-    """Return the settings of a task's fine-tuning defences by id, those filled in that are left to the training. What rehearses
-    nothing has the share 0, what has no EO term the weight 0."""
+def tuned(task: ResolvedTask) -> dict[str, Tuning]:
+    """Return the settings of a task's fine-tuning defences by id, with those inherited from the training filled in.
+    Without rehearsal the share is 0, and without an EO term the weight is 0."""
     found = {}
     for defence in task.defences:
         if issubclass(plugins.load("defences", defence.name).Settings, TuneSettings):
-            settings = config.effective(defence.settings, experiment.training)
+            settings = config.effective(defence.settings, task.training)
             found[defence.id] = Tuning(
                 kind=defence.name,
                 control=defence.control,
@@ -146,18 +144,20 @@ def tuned(experiment: Experiment, task: ResolvedTask) -> dict[str, Tuning]:
     return found
 
 
-def swept(experiment: Experiment, task: ResolvedTask) -> bool:
+def swept(task: ResolvedTask) -> bool:
     """Return whether a task has a fine-tuning defence at more than one setting."""
-    kinds = [one.kind for one in tuned(experiment, task).values()]
+    kinds = [one.kind for one in tuned(task).values()]
     return len(set(kinds)) < len(kinds)
 
 
 def _certificate(defence: ResolvedChoice) -> float | None:
     plugin = plugins.load("defences", defence.name)
-    return plugin.certificate(plugin.Settings(**defence.settings))
+    bound: float | None = plugin.certificate(plugin.Settings(**defence.settings))
+    return bound
 
 
 def _kind(defence: ResolvedChoice) -> str:
-    """Return what a defence is by its method: `fft-rehearsal` that rehearses nothing is `fft`, and no claim on rehearsal is of it."""
+    """Return the kind of a defence by its method: `fft-rehearsal` without rehearsal counts as `fft`, and claims about
+    rehearsal do not apply to it."""
     bare = defence.name == "fft-rehearsal" and defence.settings["rehearsal"] == 0
     return "fft" if bare else defence.name

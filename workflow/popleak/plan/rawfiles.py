@@ -1,4 +1,4 @@
-"""A task's raw files: which its options mean, where they lie, and which are to be fetched. Part of the plan."""
+"""A task's raw files: which ones its options select, where they are, and which must be downloaded. Part of the plan."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.resolve import ResolvedTask
+from ..config.resolved import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..datasets._fetch import locate
+from ..datasets._fetch import locate, place
 from ..datasets.base import Source
 from ..store import seal
 from .steps import ROOT
 
 
 class AbsentError(PopleakError):
-    """A raw file that is not here and that no publisher serves. The other tasks can be run without it."""
+    """A raw file that is missing and that no publisher serves. Other tasks can run without it."""
 
 
 @dataclass(frozen=True)
 class Raw:
     """The raw files of one task.
 
-    options: the dataset's, with nothing left open; names, paths: of the files; fetches: (dataset, source) by the path
-    of each file to fetch; note: what the dataset chose among several files and why, or ""; content: the SHA-256 by name of
-    each file whose digest is not pinned in the code: a user's own may be another one tomorrow, with any date.
+    options: those of the dataset, all resolved; names, paths: of the files; fetches: (dataset, source) by the path of
+    each file to download; note: which of several files the dataset chose and why, or ""; content: SHA-256 by name of
+    each file whose digest is not pinned in the code, since a user's own file may change at any time without a new
+    date.
     """
 
     options: dict[str, Any]
@@ -38,8 +39,8 @@ class Raw:
 
 
 def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
-    """Return the task's raw files. Raises PopleakError for a file of the user's own that is not there, AbsentError for
-    another one that is neither there nor served."""
+    """Return the task's raw files. Raises PopleakError if a user's own file is missing, and AbsentError if another
+    file is missing and cannot be downloaded."""
     plugin = plugins.load("datasets", task.dataset)
     given = plugin.Settings.model_validate(task.options)
     options, note = plugin.settle(given, lambda source: locate(task.dataset, source, data_dir) is not None)
@@ -48,24 +49,25 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
     fetches: dict[str, tuple[str, Source]] = {}
     content: dict[str, str] = {}
     for source in sources:
-        found = locate(task.dataset, source, data_dir)
-        if found is None and source.url is None:
+        path = locate(task.dataset, source, data_dir)
+        if path is None and source.url is None:
             if plugin.own:
                 raise PopleakError(
                     f"config: tasks: {task.id}: no file {source.file}: give its path, or {plugin.remedy(source)}"
                 )
             raise AbsentError(f"{task.id}: no file {source.file}: {plugin.remedy(source)}")
-        if found is None:
-            paths.append(f"{ROOT}/data/{task.dataset}/{source.file}")
+        if path is None:
+            old = Path(ROOT, "data", task.dataset, source.file)  # as earlier versions spelt it
+            paths.append(str(old if old.is_file() else place(task.dataset, source, f"{ROOT}/data")))
             fetches[paths[-1]] = (task.dataset, source)
             continue
-        if re.search(r"\{.*\}", str(found)):
+        if re.search(r"\{.*\}", str(path)):
             raise PopleakError(
-                f"config: tasks: {task.id}: {found}: Snakemake reads braces as a wildcard: rename the file, or its folder"
+                f"config: tasks: {task.id}: {path}: Snakemake reads braces as a wildcard: rename the file, or its folder"
             )
         if source.sha256 is None:
-            content[source.file] = _digest(found, task.id)
-        paths.append(str(found))
+            content[source.file] = _digest(path, task.id)
+        paths.append(str(path))
     return Raw(options.resolved(), tuple(source.file for source in sources), tuple(paths), fetches, note, content)
 
 
@@ -74,5 +76,5 @@ def _digest(path: Path, task: str) -> str:
         return seal.file_digest(path)
     except OSError as error:
         raise PopleakError(
-            f"config: tasks: {task}: {path}: cannot be read ({error.strerror}): check its rights"
+            f"config: tasks: {task}: {path}: cannot be read ({error.strerror}): check its permissions"
         ) from error

@@ -1,7 +1,8 @@
-"""Before any job: what the validation rows of a defence that searches lambda (`eo_weight: auto`) will be able to show.
+"""Checks before any job whether a defence that searches lambda (`eo_weight: auto`) has enough validation rows.
 
-The search refuses a lambda only where these rows show that Delta_EO exceeds the target (`measures.target`). Few rows show nothing but
-large differences, and the search then takes the first lambda nearly always: a user must know that before the run.
+The search rejects a lambda only if these rows show that Delta_EO exceeds the target (`measures.target`). Few rows
+show large differences only, and the search then almost always takes the first lambda. A user must know that before
+the run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.resolve import ResolvedChoice, SettledTask
+from ..config.resolved import ResolvedChoice, SettledTask
 from ..core.worlds import World, order
 from ..datasets.base import Cells
 from .games import games_of, turned
@@ -27,48 +28,48 @@ def searched(defence: ResolvedChoice) -> bool:
 def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[str]:
     """Return a line for each defence that searches with a target below the noise of its validation rows.
 
-    validation: share of a draw that is held out. cells: the dataset's counts; None: they are not known, and groups and labels are taken to be
-    of one size, of which the noise is least.
+    validation: share of a draw that is held out. cells: the dataset's counts; if None, all groups and labels are
+    assumed to be equally large, which gives the least noise.
     """
     if not any(map(searched, task.defences)):
         return []
     from ..measures import target
 
-    found, at_best = [], "" if cells else "at best "
+    lines, at_best = [], "" if cells else "at best "
     cells = cells or Cells(((1, 1), (1, 1)), exact=False)
     for defence in filter(searched, task.defences):
         aim = defence.settings["eo_target"]
         counts = list(_rows(task, defence.settings, validation, cells))
-        # of all that the models of the task start from, the rows that show least
+        # of all starting points of the task's models, the rows with the most noise
         noise = max((target.without_difference(one) for one in counts), key=_last)
         least = max((target.detectable(one, aim) for one in counts), key=_last)
         if noise <= aim:
             continue
         lead = f"{task.id}: defence {defence.id!r} searches lambda (eo_weight: auto) on about {round(counts[0].sum())} validation rows a model"
         if math.isnan(noise):
-            found.append(
+            lines.append(
                 f"{lead}, where no label has rows of both groups, so that no lambda is rejected: give eo_weight a number"
             )
             continue
         most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
-        found.append(
-            f"{lead}: on so few a model that treats the groups alike and errs once in four has a Delta_EO of {at_best}{noise:.2f} on average, "
+        lines.append(
+            f"{lead}: on so few, a model that treats the groups alike and is wrong for one row in four has a Delta_EO of {at_best}{noise:.2f} on average, "
             f"above eo_target {aim:g}, and what is rejected with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
             f"training.validation, or use more rows"
         )
-    return found
+    return lines
 
 
 def _last(value: float) -> float:
-    """Return a sort key that puts what is not known, NaN, after all numbers."""
+    """Return a sort key that puts NaN (unknown) after all numbers."""
     return math.inf if math.isnan(value) else value
 
 
 def _rows(task: SettledTask, settings: Mapping[str, Any], validation: float, cells: Cells) -> Iterator[np.ndarray]:
     """Yield the expected validation rows (2, 2) by [y, a], in whole rows, of a defended model in each world and direction.
 
-    They are rows held out of S_0 and of what is fine-tuned on; of the latter only those of the complement are clean, since M_0 saw
-    the rehearsed ones. The EO reference `held-out` takes half of them.
+    They are held out of S_0 and of the fine-tuning rows. Of the latter, only those of the complement are clean, since
+    M_0 was trained on the rehearsed ones. The EO reference `held-out` takes half of them.
     """
     import numpy as np
 

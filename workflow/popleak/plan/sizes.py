@@ -1,7 +1,8 @@
-"""A task's sizes before any job: `rows: auto` chosen, and refused what its pools or a model's own rows cannot give.
+"""A task's sizes, before any job: chooses `rows: auto`, and refuses sizes that the pools or a model's own rows cannot
+provide.
 
-Counts come from the dataset's card or, for a user's own table, from its columns of label and attribute. What is certain to
-fail is refused here, with the task's id; the stage `draw` sees to the rest.
+Counts come from the dataset's card or, for a user's own table, from its columns of label and attribute. Sizes that
+are certain to fail are refused here, with the task's id. The stage `draw` checks the rest.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolve import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedTask, SettledTask
 from ..core import needs, plugins
 from ..core.errors import PopleakError, refusal
 from ..core.worlds import World, order
@@ -22,22 +23,26 @@ from ..datasets.base import Attribute, Cells
 from . import cost, games
 
 LARGE = 30_000_000
-"""Bytes of an own table beyond which the plan counts its rows for `auto` alone: Snakemake parses the Snakefile in every
-cluster job."""
+"""Size in bytes above which the plan counts the rows of a user's own table only for `auto`, since Snakemake parses
+the Snakefile in every cluster job."""
 CROWDED = 0.4
-"""Share of a pool's rows of a group that draws may take without a word. Where the groups differ in nothing, accuracies have a standard
-deviation of 3 to 5 points at a share of 0.1, 5 to 6 at 0.3, 7 to 10 at 0.5 and 10 to 13 at 0.95 (`benchmarks/placebo_coverage.py`): this lies
-between those that are not far from a sample's own and those that are."""
+"""Share of a pool's rows of a group that draws may take without a warning. If the groups do not differ at all,
+accuracies have a standard deviation of 3 to 5 points at a share of 0.1, 5 to 6 at 0.3, 7 to 10 at 0.5 and 10 to 13 at
+0.95 (`benchmarks/placebo_coverage.py`). This value separates deviations that are close to sampling noise from those
+that are far above it."""
 RISK = 0.01
-"""Models that may be expected to be left with too few rows to rehearse; the job that holds such a model ends with an error."""
+"""Largest accepted expected number of models with too few rows to rehearse. A job with such a model ends with an
+error."""
 SLACK = 0.05
-"""How far below a pool's share its rows may fall where counts are not exact: a share of them, and ten rows."""
+"""How far a pool may fall below its share of the rows if counts are not exact: a share of them, and ten rows."""
 
 
 def settled(experiment: Experiment, task: ResolvedTask) -> tuple[SettledTask, Cells | None]:
-    """Return the task with its `rows` and `query_rows` as numbers, and its counts where they are known before it is loaded.
+    """Return the task with its `rows` and `query_rows` as numbers, and its counts if they are known before it is
+    loaded.
 
-    Where a raw file is absent, which the plan says itself, nothing is refused. Raises PopleakError naming the task.
+    If a raw file is missing, which the plan reports elsewhere, nothing is refused. Raises PopleakError that names the
+    task.
     """
     where = f"config: tasks: {task.id}"
     auto = _auto(task)
@@ -48,16 +53,16 @@ def settled(experiment: Experiment, task: ResolvedTask) -> tuple[SettledTask, Ce
             problems = plugin.glance(files=files, options=options)
             if problems:
                 raise refusal(options.path, problems)
-        found = counted(experiment, task)
+        cells = counted(experiment, task)
     except PopleakError as error:
         raise PopleakError(f"{where}: {error}") from error
-    if auto and not absent and found is None:
+    if auto and not absent and cells is None:
         raise PopleakError(f"{where}: rows: auto needs a dataset that states its rows: give a number")
-    known = provisional(task) if found is None else sized(experiment, task, found)
-    problems = shortages(experiment, known, found) if found is not None else []
-    if problems := problems or unrehearsed(experiment, known, found):
+    known = provisional(task) if cells is None else sized(task, cells)
+    problems = shortages(known, cells) if cells is not None else []
+    if problems := problems or unrehearsed(known, cells):
         raise refusal(where, problems)
-    return known, found
+    return known, cells
 
 
 def _auto(task: ResolvedTask) -> bool:
@@ -65,17 +70,18 @@ def _auto(task: ResolvedTask) -> bool:
 
 
 def counted(experiment: Experiment, task: ResolvedTask) -> Cells | None:
-    """Return how many records a task has, as far as a plan may ask: of a large own table only for `rows: auto`; None where it is not known."""
+    """Return the number of records of a task, or None if it is not known. A large table of a user's own is counted
+    only for `rows: auto`."""
     plugin, options, files = raw_files(experiment, task)
     here = {file: path for file, path in files.items() if path is not None}
-    large = any(Path(path).stat().st_size > LARGE for path in here.values())
+    large = plugin.own and any(Path(path).stat().st_size > LARGE for path in here.values())
     if large and not _auto(task):
         return None
     return cells_of(task, plugin, options, here if len(here) == len(files) else {})
 
 
 def provisional(task: ResolvedTask) -> SettledTask:
-    """Return the task with usual numbers for `auto`, as long as nothing is counted."""
+    """Return the task with default numbers for `auto`, if records cannot be counted."""
     return _settle(task, needs.USUAL_ROWS, needs.USUAL_QUERY_ROWS)
 
 
@@ -87,7 +93,7 @@ def _settle(task: ResolvedTask, rows: int, query_rows: int) -> SettledTask:
 
 
 def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dict[str, Path | None]]:
-    """Return the dataset's plugin, its options, and its raw files by name, None where one is not here."""
+    """Return the dataset's plugin, its options, and its raw files by name; None for a missing file."""
     from ..datasets._fetch import locate
 
     plugin, folder = plugins.load("datasets", task.dataset), config.data_dir(experiment)
@@ -97,7 +103,7 @@ def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dic
 
 
 def cells_of(task: ResolvedTask, plugin: Any, options: Any, files: Mapping[str, Path]) -> Cells | None:
-    """Return the counts of a task's records; of one file in one state they are counted once a process."""
+    """Return the counts of a task's records. A file is counted once in a process unless it changes."""
     state = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files.values())
     if plugin.sources(options) and not files and plugin.card(options).rows is None:
         return None
@@ -114,7 +120,7 @@ def _cells(
 
 
 def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
-    """Return what decides how many rows the task's draws take."""
+    """Return what determines how many rows the task's draws take."""
     played = games.games_of(task)
     laws = {world.law for game in played for world in game.laws}
     turned: set[tuple[World, World]] = set()
@@ -137,9 +143,9 @@ def _rate(cells: Cells) -> float:
     return sum(cells.counts[1]) / max(sum(map(sum, cells.counts)), 1)
 
 
-def shares_of(experiment: Experiment, task: ResolvedTask) -> dict[str, float]:
+def shares_of(task: ResolvedTask) -> dict[str, float]:
     """Return the share of the records in each pool."""
-    population = experiment.population
+    population = task.population
     public = population.public_share if task.public_pool else 0.0
     rest = 1 - population.victim_share - population.adversary_share - public
     return {
@@ -147,30 +153,31 @@ def shares_of(experiment: Experiment, task: ResolvedTask) -> dict[str, float]:
     }  # fmt: skip
 
 
-def pool_rows(experiment: Experiment, task: ResolvedTask, cells: Cells | None) -> int:
-    """Return about how many rows a query pool has: what the stage `measure` scores costs that much."""
+def pool_rows(task: ResolvedTask, cells: Cells | None) -> int:
+    """Return the approximate number of rows of a query pool, all of which the stage `measure` scores."""
     records = cost.RECORDS if cells is None else sum(map(sum, cells.counts))
-    return round(shares_of(experiment, task)["query"] * records)
+    return round(shares_of(task)["query"] * records)
 
 
-def largest(experiment: Experiment, task: ResolvedTask, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
-    """Return the most rows a model, and the most query points of a group, that every split's pools can give."""
-    few = needs.held(cells.counts, shares_of(experiment, task), fewest=True)
+def largest(task: ResolvedTask, draws: needs.Draws, cells: Cells) -> tuple[int, int]:
+    """Return the most rows for each model, and the most query points of each group, that every split's pools can
+    provide."""
+    few = needs.held(cells.counts, shares_of(task), fewest=True)
     rows, query_rows = needs.largest_rows(draws, few), needs.largest_query_rows(few)
     return (rows, query_rows) if cells.exact else (_surely(rows), _surely(query_rows))
 
 
 def _surely(rows: int) -> int:
-    """Return how many of about `rows` rows there are at least."""
+    """Return a lower limit for a number of rows that is about `rows`."""
     return max(int(rows * (1 - SLACK)) - 10, 0)
 
 
-def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTask:
+def sized(task: ResolvedTask, cells: Cells) -> SettledTask:
     """Return the task with `auto` replaced: half of the most rows of one draw, so that two models' draws differ and, rounding
-    aside, a complement finds room beside each."""
+    aside, a complement finds room beside each; and no more than CROWDED of a pool."""
     draws = draws_of(task, cells)
-    rows, query_rows = largest(experiment, task, draws, cells)
-    single, _ = largest(experiment, task, draws._replace(directions=()), cells)
+    rows, query_rows = largest(task, draws, cells)
+    single, _ = largest(task, draws._replace(directions=()), cells)
     # units go to one pool together, so a pool may hold far less than its share
     usual = {
         "rows": min(needs.USUAL_ROWS, needs.rounded(min(rows, single / 2))),
@@ -185,7 +192,10 @@ def sized(experiment: Experiment, task: ResolvedTask, cells: Cells) -> SettledTa
                 f"config: tasks: {task.id}: {key}: auto: a group has {min(map(sum, zip(*cells.counts, strict=True)))} rows, too few to "
                 f"divide into pools: use a larger table or other groups"
             )
-    return _settle(task, usual["rows"], usual["query_rows"])
+    found = _settle(task, usual["rows"], usual["query_rows"])
+    while task.rows == "auto" and found.rows > needs.LEAST and (most := _most_crowded(found, cells)):
+        found = found.model_copy(update={"rows": min(most.safe, found.rows - 1)})
+    return found
 
 
 def _shared(task: ResolvedTask, cells: Cells) -> bool:
@@ -193,65 +203,84 @@ def _shared(task: ResolvedTask, cells: Cells) -> bool:
     return not cells.exact and bool(plugins.load("datasets", task.dataset).own)
 
 
-def shortages(experiment: Experiment, task: SettledTask, cells: Cells) -> list[str]:
-    """Return a line for each of `rows`, `query_rows` and the poison that no split's pools can give."""
-    shares = shares_of(experiment, task)
-    if _shared(task, cells):  # one pool may hold nearly all: refused is what no cut can give
+def shortages(task: SettledTask, cells: Cells) -> list[str]:
+    """Return a line for each of `rows`, `query_rows` and the poison that the pools cannot provide."""
+    shares = shares_of(task)
+    if _shared(task, cells):  # one pool may hold nearly all rows: refuse only what no cut can provide
         shares = dict.fromkeys(shares, 1.0)
     many = needs.held(cells.counts, shares, fewest=False)
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     draws = draws_of(task, cells)
-    return short(task, draws, [many], largest(experiment, task, draws, cells))
+    return short(task, draws, [many], largest(task, draws, cells))
 
 
-def crowded(experiment: Experiment, task: SettledTask, cells: Cells | None) -> str:
-    """Return where the draws of a settled task take more than CROWDED of a pool, the most of them, and what to do; "" where none does, or
-    the records are not counted.
+class _Crowd(NamedTuple):
+    """Where a task's draws take the largest share of a pool: the share, of whom, the rows that are available, the world, and
+    the `rows` at which it would be CROWDED."""
 
-    The larger that share, the farther the pools' own accidents carry an accuracy from 50 %.
-    """
-    if cells is None:
-        return ""
-    found = []
-    draws, shares = draws_of(task, cells), shares_of(experiment, task)
+    share: float
+    need: needs.Need
+    available: float
+    world: World
+    safe: int
+
+
+def _most_crowded(task: SettledTask, cells: Cells) -> _Crowd | None:
+    """Return where draws take the largest share of a pool; None if that is not more than CROWDED."""
+    candidates = []
+    draws, shares = draws_of(task, cells), shares_of(task)
     for world in draws.worlds:
         for stratum, rows in needs.drawn(world, task.rows, draws.mode, draws.label_rate).items():
             for pool in ("victim", "adversary"):
                 need = needs.Need("rows", pool, stratum, rows)
-                there = shares[pool] * sum(
+                available = shares[pool] * sum(
                     row[a] for y, row in enumerate(cells.counts) for a in (0, 1) if need.covers(y, a)
                 )
-                if there:
-                    found.append((rows / there, -world.ratio, need, there, world))
-    if not found or max(found, key=lambda one: one[0])[0] <= CROWDED:
+                if available:
+                    candidates.append((rows / available, -world.ratio, need, available, world))
+    if not candidates or max(candidates, key=lambda one: one[0])[0] <= CROWDED:
+        return None
+    share, _, need, available, world = max(candidates, key=lambda one: one[:2])
+    return _Crowd(share, need, available, world, max(needs.rounded(task.rows * CROWDED / share), needs.LEAST))
+
+
+def crowded(task: SettledTask, cells: Cells | None) -> str:
+    """Return a line on the largest share of a pool above CROWDED that a settled task's draws take, with the remedy;
+    "" if there is none, or if the records are not counted.
+
+    The larger that share, the further chance differences between the pools move an accuracy away from 50 %.
+    """
+    most = None if cells is None else _most_crowded(task, cells)
+    if most is None:
         return ""
-    share, _, need, there, world = max(found, key=lambda one: one[:2])
+    share, need, available, world, safe = most
     what = _rows_of(task, need).removeprefix(" of ")
     judge = f"its {task.placebo} placebos" if task.placebo else f"placebos (`placebo: {config.PLACEBOS}`)"
     return (
-        f"where P(a = 1) is {world} a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
-        f"{there:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends much on this very table: lower `rows` to "
-        f"{max(needs.rounded(task.rows * CROWDED / share), needs.LEAST)}, or compare it with {judge}"
+        f"if P(a = 1) is {world}, a draw takes {100 * share:.0f} % of the rows of {what} in the {need.pool} pool ({need.rows} of about "
+        f"{available:.0f}). Above {100 * CROWDED:.0f} % an accuracy depends strongly on this particular table: lower `rows` to "
+        f"{safe}, or compare it with {judge}"
     )
 
 
 def short(task: SettledTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
-    """Return a line for each key that asks for more rows than one of the splits' pools holds; most: what all of them give."""
+    """Return a line for each key that needs more rows than a pool of some split holds. most: what all pools can
+    provide."""
     advice = {"rows": f"lower it to {most[0]} at most", "query_rows": f"lower it to {most[1]} at most"}
     found: dict[str, str] = {}
     for need in (*draws.needs(task.rows), *needs.asked(task.query_rows)):
-        there = min(needs.room(need, one) for one in pools)
-        if need.rows > there and need.key not in found:
+        available = min(needs.room(need, one) for one in pools)
+        if need.rows > available and need.key not in found:
             found[need.key] = (
-                f"{need.key}: {need.rows} rows{_rows_of(task, need)} are asked for{need.by}, and the {need.pool} pool holds {there}: "
+                f"{need.key}: {need.rows} rows{_rows_of(task, need)} are asked for{need.by}, and the {need.pool} pool holds {available}: "
                 f"{advice.get(need.key, 'lower them')}, or give the pool a larger share (population)"
             )
     return list(found.values())
 
 
 def _rows_of(task: ResolvedTask, need: needs.Need) -> str:
-    """Return of whom a need's rows are, as it stands behind "rows"; "" where anybody's will do."""
+    """Return the group and label of a need's rows in words, to follow "rows"; "" if any rows will do."""
     label, group = need.stratum
     if group is None:
         return ""
@@ -263,7 +292,7 @@ def group_names(task: ResolvedTask) -> tuple[str, str]:
 
 
 def attribute_name(task: ResolvedTask) -> str:
-    """Return the name of the task's attribute, for a table of your own its column."""
+    """Return the name of the task's attribute; for a user's own table, the column."""
     return _attribute(task)[0]
 
 
@@ -273,10 +302,11 @@ def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
     return found
 
 
-def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) -> list[str]:
-    """Return a line for each defence whose mixture cannot be made: it rehearses more of a model's own rows than validation leaves,
-    or its strata do not come out in whole rows. cells: None where they are not counted; groups alone are then looked at."""
-    held = round(experiment.training.validation * task.rows)
+def unrehearsed(task: SettledTask, cells: Cells | None) -> list[str]:
+    """Return a line for each defence whose mixture is impossible: it rehearses more of a model's own rows than
+    validation leaves, or its strata are not whole numbers of rows. cells: None if they are not counted; then only
+    groups are checked."""
+    held = round(task.training.validation * task.rows)
     mode, rate = (task.ratio_mode, _rate(cells)) if cells is not None else ("natural", 0.0)
     mixings = [
         needs.Mixing.of(
@@ -284,7 +314,7 @@ def unrehearsed(experiment: Experiment, task: SettledTask, cells: Cells | None) 
         )
         for own, other in games.turned(games.games_of(task))
     ]  # fmt: skip
-    population = experiment.population
+    population = task.population
     models = population.victims + population.splits * population.shadows
 
     def failing(share: float) -> float:
@@ -321,8 +351,9 @@ def _failing(mixing: needs.Mixing, rehearsal: float, held: int) -> float:
 
 
 def too_few(own: int, rows: int, held: int, wanted: int) -> float:
-    """Return the probability that fewer than `wanted` of a draw's `own` rows of a stratum are left when `held` of its `rows` rows are held out at
-    random: the upper tail of the hypergeometric law. Not scipy's, which the Snakefile would load in every cluster job."""
+    """Return the probability that fewer than `wanted` of a draw's `own` rows of a stratum are left when `held` of its
+    `rows` rows are held out at random: the upper tail of the hypergeometric distribution. scipy is not used, because
+    the Snakefile would load it in every cluster job."""
     spread = math.sqrt(held * own / rows * (1 - own / rows))
     if own - held * own / rows - 20 * spread > wanted:
         return 0.0

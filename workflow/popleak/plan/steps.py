@@ -1,4 +1,4 @@
-"""Steps: one job each, named by what they do and by a digest of all that their result depends on."""
+"""Steps. A step is one job; its id says what it does and contains a digest of everything that its result depends on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ S_co = TypeVar("S_co", bound=StepSettings, covariant=True)
 
 ROOT = "results"
 MOST_JOBS = 10_000
-"""Jobs of one stage; Snakemake takes minutes to lay out more."""
+"""Largest number of jobs of one stage. With more, Snakemake needs minutes to build its graph."""
 MOST_MB = 4_000_000
-"""Megabytes of memory that a job may ask for: no machine has more."""
+"""Largest memory, in megabytes, that a job may request. No machine has more."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Step(Generic[S_co]):
 
     @property
     def runtime(self) -> int:
-        """Minutes for a cluster's limit: far above what is expected, since it is no estimate."""
+        """Time limit for a cluster in minutes: far above the expected time, since it is not an estimate."""
         return max(30, round(self.seconds / 60 * 10))
 
 
@@ -65,7 +65,7 @@ TABLE = {"table": ".parquet"}
 
 
 def sane(jobs: int, slug: str, mem_mb: float) -> None:
-    """Raise PopleakError where a stage has more jobs, or a job asks for more memory, than any machine can bear."""
+    """Raise PopleakError if a stage has more jobs, or a job requests more memory, than any machine supports."""
     if jobs > MOST_JOBS:
         raise PopleakError(
             f"config: {slug}: more than {MOST_JOBS:,} jobs of one stage: raise engine.job_seconds, or ask for fewer victims, shadows or epochs"
@@ -87,12 +87,12 @@ def add(
     family: Sequence[Any] | None = None,
     **more: Any,
 ) -> Step[S]:
-    """Add a step, or return the one that is there: two tasks or experiments that need the same step share it.
+    """Add a step, or return the existing one. Tasks that need the same step share it.
 
-    inputs: by name, a step (its only output) or a list of (step, output name); outputs: endings of file names, by output
-    name. The code is part of the id and so of the files' names: what other code made never bears the name of what this
-    code makes, whatever Snakemake remembers or is told to look at. family: what steps have in common that may hold the same
-    models (`reuse`); the id is then slug-family-digest.
+    inputs: by name, a step (its only output) or a list of (step, output name); outputs: endings of file names, by
+    output name. The code is part of the id, and so of the files' names. Files of other code never have the name of
+    files of this code, whatever Snakemake remembers or is told to look at. family: common to all steps that may hold
+    the same models (`reuse`); the id is then slug-family-digest.
     """
     stage = settings.stage
     paths: dict[str, tuple[str, ...]] = {}

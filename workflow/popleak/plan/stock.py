@@ -1,7 +1,8 @@
-"""Which of the models that a plan asks for are in the store already, in files of other steps: what `popleak plan` tells.
+"""Which models of a plan are in the store already, in files of other steps; `popleak plan` shows their number.
 
-A job knows by keys (`reuse`), which need rows; this goes by what the plan knows of them. It counts no model that a job
-would not find, unless a file is damaged, or an input of a step is made anew by changed code and comes out otherwise.
+A job finds models by keys (`reuse`), which need rows; this module uses only what the plan knows. It counts no model
+that a job would not find, unless a file is damaged, or changed code makes an input of a step again with another
+content.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Model = tuple[int, int]
 
 
 class File(NamedTuple):
-    """What a file holds: the facts in its metadata, and by (world, from_world) its models."""
+    """Content of a file: the facts in its metadata, and its models by (world, from_world)."""
 
     facts: dict[str, Any]
     models: dict[Direction, set[Model]]
@@ -43,7 +44,7 @@ class Stock:
         self.files: dict[Path, File | None] = {}
 
     def count(self, step: Step[Any]) -> int:
-        """Return how many of a step's models a run would copy from other files; of stages that train none, 0."""
+        """Return how many of a step's models a run would copy from other files; 0 for stages that train none."""
         if not self.use or not isinstance(step.settings, ModelsStep):
             return 0
         return sum(self._held(step, role) for role in step.settings.roles)
@@ -53,12 +54,12 @@ class Stock:
         held = 0
         for which in step.settings.made:
             poison = step.settings.poison if poisoned(which[0]) else None
-            there = [
+            present = [
                 found.models.get(which, set()) for found, theirs in family if poison is None or theirs.poison == poison
             ]
             if alone:
-                held += len(wanted & set().union(*there))
-            elif wanted in there:
+                held += len(wanted & set().union(*present))
+            elif wanted in present:
                 held += len(wanted)
         return held
 
@@ -73,31 +74,33 @@ class Stock:
         return set(models[len(models) * i // count : len(models) * (i + 1) // count])
 
     def _alone(self, step: Step[ModelsStep]) -> bool:
-        """Return whether models are computed one by one; others are copied a world at a time or not at all."""
+        """Return whether models are computed one by one. Otherwise the models of a world are copied together or not
+        at all."""
         return alone(self.device) or not plugins.load("models", step.settings.model).gradient
 
     def _family(self, step: Step[ModelsStep], role: Role) -> Iterator[tuple[File, ModelsStep]]:
-        """Yield the files of a role that were made as this step would make its own, and what their jobs were told."""
-        own, family = Path(step.outputs[FILES[role]]), step.id.split("-")[-2]
-        for path in own.parent.glob(f"*-{family}-*{own.name.removeprefix(step.id)}"):
+        """Yield the files of a role that were made in the way this step would make its own, with the settings of
+        their jobs."""
+        own_file, family = Path(step.outputs[FILES[role]]), step.id.split("-")[-2]
+        for path in own_file.parent.glob(f"*-{family}-*{own_file.name.removeprefix(step.id)}"):
             if path not in self.files:
                 self.files[path] = _read(path)
-            found = self.files[path]
-            if found is None or path.name == own.name:
+            content = self.files[path]
+            if content is None or path.name == own_file.name:
                 continue
-            theirs = alike(found.facts, step.settings, code=step.code, device=place_of(self.device, self.backend))
-            inputs = {_id(name) for name in found.facts.get("inputs", ())}
+            theirs = alike(content.facts, step.settings, code=step.code, device=place_of(self.device, self.backend))
+            inputs = {_id(name) for name in content.facts.get("inputs", ())}
             if theirs is not None and _id(step.inputs["data"][0]) in inputs:
-                yield found, theirs
+                yield content, theirs
 
 
 def _id(path: str) -> str:
-    """Return the id of the step that a file's path or name tells."""
+    """Return the id of the step in a file's path or name."""
     return Path(path).name.split(".")[0]
 
 
 def _read(path: Path) -> File | None:
-    """Return what a file holds, None if it is damaged."""
+    """Return the content of a file, or None if it is damaged."""
     names = ["world", "from_world", "split", "model_index"]
     found = glance(path, names)
     if found is None or found[0].get("step") != _id(str(path)):

@@ -1,8 +1,8 @@
 """The steps of one task: how its worlds, defences and games are cut into jobs.
 
-What a user adds, drops or recomputes alone (a defence, an attack, a model) has jobs of its own. Worlds and games share a job
-until it is full (`engine.job_seconds`), and a world that alone costs more is cut into parts. What judges the models is
-planned in `judging`.
+What a user may add, drop or recompute separately (a defence, an attack, a model) has its own jobs. Worlds and games
+share a job until it is full (`engine.job_seconds`). A world that costs more is cut into parts. The judging of models
+is planned in `judging`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from ..config.resolve import ResolvedChoice
+from ..config.resolved import ResolvedChoice
 from ..core import plugins
 from ..core.protocols import ROLES, Role
 from ..core.worlds import World
@@ -31,15 +31,15 @@ M = TypeVar("M", bound=ModelsStep)
 
 
 class Cut(NamedTuple):
-    """Draws that share a job: what they are (one a world or direction), and the step that makes them; None where no defence of
-    the task trains on them."""
+    """Draws that share a job: the worlds or directions, and the step that makes them; None if no defence of the task
+    trains on them."""
 
     items: list[Drawn]
     step: Step[ModelDraw] | None
 
 
 class Draws(NamedTuple):
-    """What models are drawn: S_0 by world, complements by direction, and public rows by world."""
+    """The draws of models: S_0 by world, complements by direction, and public rows by world."""
 
     base: list[Cut]
     complement: list[Cut]
@@ -55,8 +55,8 @@ class TaskPlan(TaskContext):
     """Adds one task's steps."""
 
     def add(self, judged: Judged) -> None:
-        """Add all steps; append those that make parts of public tables to `judged`, by stage. Where `judged` has no list for the
-        stage `measure`, the models are not measured."""
+        """Add all steps; append those that make parts of public tables to `judged`, by stage. If `judged` has no list
+        for the stage `measure`, the models are not measured."""
         worlds = dict.fromkeys(world for game in self.games for world in game.worlds)
         items = [self._item(world, world) for world in worlds]
         base = self._draws("base", items)
@@ -65,21 +65,22 @@ class TaskPlan(TaskContext):
         public = self._draws("public", items, made=self.task.publishing)
         drawn = Draws(base, complement, public)
         judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
-        own = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
+        asked_of = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
-            if model.id not in own:
-                own[model.id] = judging.asked(model, self._arms(model, drawn, ("shadow",)))
+            if model.id not in asked_of:
+                asked_of[model.id] = judging.asked(model, self._arms(model, drawn, ("shadow",)))
         for model in self.task.models:
-            judging.judge(model, own, judged)
+            judging.judge(model, asked_of, judged)
 
     def placebos(self) -> Iterator[TaskPlan]:
-        """Yield the plans of the task with its group column permuted. Their pools give what the task's give: groups keep their rows, and
-        their label rates, which label-balanced draws need alike, come nearer to each other."""
+        """Yield the plans of the task with its group column permuted. Their pools provide at least what the task's
+        provide: groups keep their number of rows, and their label rates, which label-balanced draws need to be
+        similar, become more similar."""
         for task in self.task.placebos():
             yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
 
     def _item(self, world: str, other: str) -> Drawn:
-        """Return what a draw needs to know: rows of `other` for models of `world`."""
+        """Return the settings of a draw: rows of `other` for models of `world`."""
         poison, share = self.task.poison, World.named(world).poison
         slipped = Slipped(share=share, group=poison.group, label=poison.label) if share else None
         return Drawn(world=world, from_world=other, poison=slipped)
@@ -104,32 +105,33 @@ class TaskPlan(TaskContext):
     def _draws(
         self, purpose: Literal["base", "complement", "public"], items: list[Drawn], *, made: bool = True
     ) -> list[Cut]:
-        """Return the draws of `items` in runs that fill a job with the training of a usual model; made: whether steps make them.
+        """Return the draws of `items` in runs that fill a job when a typical model is trained on them; made: whether
+        steps make them.
 
-        The run does not depend on which models and defences there are, so that adding one changes no other's steps.
+                The run does not depend on which models and defences there are, so that adding one changes no other's steps.
         """
-        population = self.experiment.population
+        population = self.task.population
         found = []
         for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
-            mine = [items[i] for i in cut]
+            members = [items[i] for i in cut]
             if not made:
-                found.append(Cut(mine, None))
+                found.append(Cut(members, None))
                 continue
             settings = ModelDraw(
                 purpose=purpose,
                 seed=self.experiment.seed,
                 key=self.task.key,
                 mode=self.task.ratio_mode,
-                draws=tuple(mine),
+                draws=tuple(members),
                 rows=self.task.rows,
                 victims=population.victims,
                 shadows=population.shadows,
             )
-            name = several([self._named(item) for item in mine])
-            rows = self.models * len(mine) * self.task.rows
+            name = several([self._named(item) for item in members])
+            rows = self.models * len(members) * self.task.rows
             # for a complement the model's own draw is made again
             seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
-            found.append(Cut(mine, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
+            found.append(Cut(members, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
         return found
 
     @staticmethod
@@ -157,19 +159,20 @@ class TaskPlan(TaskContext):
         return found
 
     def _training(self, model: ResolvedChoice) -> Training | None:
-        """Return how a model is trained, None of a closed form."""
-        return Training(**self.experiment.training.resolved()) if self.shapes[model.id] is not None else None
+        """Return how a model is trained; None for a closed form."""
+        return Training(**self.task.training.resolved()) if self.shapes[model.id] is not None else None
 
     def _poison(self, worlds: Sequence[str]) -> Poison | None:
-        """Return whose rows are slipped in, None where no world is poisoned."""
+        """Return the group and label of the poisoned rows; None if no world is poisoned."""
         poison = self.task.poison
         return Poison(group=poison.group, label=poison.label) if any("!" in world for world in worlds) else None
 
     def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[Drawn]]]:
-        """Return neighbouring draws that one job takes at `each` seconds a model, with all that they draw."""
+        """Return runs of neighbouring draws that fit one job at `each` seconds for each model, with everything that
+        they draw."""
         groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
-        mine = [[cuts[i] for i in group] for group in groups]
-        return [(group, [item for cut in group for item in cut.items]) for group in mine]
+        members = [[cuts[i] for i in group] for group in groups]
+        return [(group, [item for cut in group for item in cut.items]) for group in members]
 
     def _defend(
         self,
@@ -187,7 +190,7 @@ class TaskPlan(TaskContext):
                 model=model.name, model_settings=model.settings, training=self._training(model),
                 roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
                 defence=defence.name, defence_settings=defence.settings, mode=self.task.ratio_mode,
-                held_out=0.0 if shape else self.experiment.training.validation,
+                held_out=0.0 if shape else self.task.training.validation,
                 directions=tuple((item.world, item.from_world) for item in items),
             )  # fmt: skip
             inputs = self._defended_from(defence, drawn, cuts, {item.world for item in items}, trained)
@@ -197,7 +200,7 @@ class TaskPlan(TaskContext):
     def _defended_from(
         self, defence: ResolvedChoice, drawn: Draws, cuts: list[Cut], worlds: set[str], trained: list[Step[TrainStep]]
     ) -> dict[str, Input]:
-        """Return what a step that defends models of these worlds reads; cuts: the draws of the complements."""
+        """Return the inputs of a step that defends models of these worlds; cuts: the draws of the complements."""
         plugin = plugins.load("defences", defence.name)
         files = [step for step in trained if worlds & set(step.settings.worlds)]
         return {
@@ -217,16 +220,16 @@ class TaskPlan(TaskContext):
         each: float,
         torch: bool,
     ) -> list[Step[M]]:
-        """Add a step of `each` seconds a model, or several parts of it. names, plugged: of the model, and the defence; torch: whether torch
-        trains."""
-        population = self.experiment.population
+        """Add a step of `each` seconds for each model, or several parts of it. names, plugged: of the model and the
+        defence; torch: whether torch trains."""
+        population = self.task.population
         shape = self.shapes[plugged[0].id]
         weights = shape.parameters() if shape else 100
         number = {"victim": population.victims, "shadow": population.splits * population.shadows}
         sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
-        # the size of the public pool decides which rows these are
-        public = [self.experiment.population.public_share] if inputs.get("public") else []
+        # the size of the public pool determines these rows
+        public = [self.task.population.public_share] if inputs.get("public") else []
         modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
         copies = 12 if isinstance(settings, DefendStep) else 4

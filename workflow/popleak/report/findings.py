@@ -21,8 +21,8 @@ FEW_SPLITS = 5
 MOST_NAMED = 3
 ONE_SIDE = 0.025
 """Share of 95 % intervals that lie wholly below the truth."""
-
-
+FROM_START = "scratch"
+"""The defence of which a theorem says that no adversary is better than chance (docs/method.md)."""
 MANY, MOST_CONSTANT = 0.1, 6
 """The share of victims that give all records one label from which a cell is named, and how many cells a sentence names."""
 NO_FAIRNESS = "Delta_EO is 0, which says nothing about fairness"
@@ -53,7 +53,7 @@ def asked(experiment: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         ("Knowledge", listed(known)),
         *_beyond(leakage),
     ]
-    rows += _how_many(victims, experiment.get("population") or {})
+    rows += _how_many(victims, experiment)
     return [(term, text) for term, text in rows if text]
 
 
@@ -68,22 +68,27 @@ def _beyond(leakage: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _how_many(victims: pd.DataFrame, population: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _how_many(victims: pd.DataFrame, experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how many victims and shadow models there are, as pairs of term and text."""
     rows = []
     if len(victims):
         keys = [*select.FACET, *select.PAIR, "defence", "world"]
         sizes = victims.groupby(keys).size()
         span = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-        splits = victims["split"].nunique()
+        several = sorted(set(victims.groupby("task")["split"].nunique()))
+        splits = count(several[0], "pool split") if len(several) == 1 else f"{several[0]} to {several[-1]} pool splits"
         rows.append(
             (
                 "Victims",
-                f"{span} for each world and defence, over {count(splits, 'pool split')}; each with its own draw",
+                f"{span} for each world and defence, over {splits}; each with its own draw",
             )
         )
-    if population.get("shadows"):
-        rows.append(("Shadow models", f"{population['shadows']} for each world, defence and pool split"))
+    usual = (experiment.get("population") or {}).get("shadows")
+    if usual:
+        tasks = experiment.get("tasks") or [{}]
+        shadows = sorted({(task.get("population") or {}).get("shadows", usual) for task in tasks})
+        span = " to ".join(str(one) for one in dict.fromkeys((shadows[0], shadows[-1])))
+        rows.append(("Shadow models", f"{span} for each world, defence and pool split"))
     return rows
 
 
@@ -183,7 +188,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
             f"{cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
-    lines += _reversed(tables["leakage"].reset_index(drop=True))
+    lines += _below_chance(tables["leakage"].reset_index(drop=True))
     lines += _fairness(tables["models"], name, tau)
     lines += [] if swept else _constant(tables["models"], several)
     lines += _bounds(tables["bounds"])
@@ -250,30 +255,38 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
     return lines
 
 
-def _reversed(leakage: pd.DataFrame) -> list[str]:
-    """Say where an adversary is worse than chance: inverting its answers would make them right that often."""
+def _below_chance(leakage: pd.DataFrame) -> list[str]:
+    """Say how many cells of an adversary are below chance, and whether these are more than chance alone gives; then inverted answers would be
+    right that often. Of a defence whose models leave nothing to name no cell is evidence."""
     rows = select.plain(leakage)
     rows = select.differ(rows[rows["accuracy"].notna()])
+    exempt, rows = select.of(rows, defence=FROM_START), rows[rows["defence"] != FROM_START]
     under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
-    if under.empty:
-        return []
-    several = rows["model"].nunique() > 1
-    named = [
-        f"{row['knowledge'] + ' ' if row['knowledge'] != 'any' else ''}{adversary_name(row['adversary'])} against {row['defence']} on {facet_name(row, several)}, "
-        f"{select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
-        for row in under.iloc[:MOST_NAMED].to_dict("records")
-    ]
-    more = [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
-    means = (
-        "so many would be unlikely by chance alone. So the answers are informative: inverted, they would be right as often as they are wrong"
-        if beyond_chance(len(under), len(rows), ONE_SIDE)
-        else "so many would be no surprise by chance alone. So this is no evidence that the answers are informative"
-    )
-    return [
-        f"Reversed: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval is below "
-        f"chance; by chance alone it would be in about {ONE_SIDE * len(rows):.1f}. If the cells were independent, {means}. "
-        f"The cells are {listed([*named, *more])}."
-    ]
+    lines = []
+    if len(under):
+        several = rows["model"].nunique() > 1
+        named = [
+            f"{row['knowledge'] + ' ' if row['knowledge'] != 'any' else ''}{adversary_name(row['adversary'])} against {row['defence']} on "
+            f"{facet_name(row, several)}, {select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
+            for row in under.iloc[:MOST_NAMED].to_dict("records")
+        ]
+        named += [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
+        means = (
+            "so many would be unlikely by chance alone. So the answers are informative: inverted, they would be right as often as they are wrong"
+            if beyond_chance(len(under), len(rows), ONE_SIDE)
+            else "so many would be no surprise by chance alone. So this is no evidence that the answers are informative"
+        )
+        lines.append(
+            f"Below chance: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval is below "
+            f"chance; by chance alone it would be in about {ONE_SIDE * len(rows):.1f}. If the cells were independent, {means}. "
+            f"The cells are {listed(named)}."
+        )
+    if many := int((exempt["against_chance"] == BELOW).sum()):
+        lines.append(
+            f"Below chance under {FROM_START}: {many} of {count(len(exempt), 'cell')}; by chance alone about {ONE_SIDE * len(exempt):.1f}. "
+            f"They are no evidence: models that are trained on the mixture from the start leave nothing to name."
+        )
+    return lines
 
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
@@ -299,15 +312,17 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     ]
 
 
+def constant_shares(models: pd.DataFrame) -> pd.Series:
+    """Return the share of victims that give all records one label, by task, model, pair of worlds and defence."""
+    victims = select.differ(select.plain(select.of(models, role="victim")))
+    keys = [victims[name] for name in (*select.FACET, *select.PAIR, "defence")]
+    shares: pd.Series = (victims["status"] == "constant").groupby(keys).mean().rename("constant")
+    return shares
+
+
 def _constant(models: pd.DataFrame, several: bool) -> list[str]:
     """Say which victims often give all records one label: their Delta_EO is 0, which is not fairness."""
-    victims = select.plain(select.of(models, role="victim"))
-    victims = select.differ(victims)
-    shares = (
-        (victims["status"] == "constant")
-        .groupby([victims[name] for name in (*select.FACET, *select.PAIR, "defence")])
-        .mean()
-    )
+    shares = constant_shares(models)
     shares = shares[shares >= MANY].sort_values(ascending=False, kind="stable")
     if shares.empty:
         return []

@@ -31,7 +31,7 @@ SHOWN = {
 }  # fmt: skip
 DIGEST = "Numbers"
 """Key of the PNG's text that holds the SHA-256 of the plotted numbers."""
-WIDTH, HEIGHT = 8.8, 2.6
+WIDTH, HEIGHT = style.PAGE, 2.1
 
 
 def points(leakage: pd.DataFrame) -> pd.DataFrame:
@@ -94,13 +94,11 @@ def draw(points: pd.DataFrame) -> matplotlib.figure.Figure:
             part = select.of_pair(mine, pair)
             rows = [names.index(name) for name in part["defence"]]
             panel.errorbar(part["accuracy"], rows, xerr=style.spread(part, "accuracy"), color=look.color, marker=look.marker, linestyle="none",
-                           elinewidth=1.1, markersize=5.5, zorder=3)  # fmt: skip
+                           elinewidth=0.9, markersize=4, zorder=3)  # fmt: skip
         style.label_rows(panel, [SHOWN[name] for name in names], shown=panel is panels[0])
         panel.set_title(facet.title)
         panel.set_xticks([0.5, 0.75, 1.0], ["50 %", "75 %", "100 %"])
     panels[0].set_xlim(min(0.42, float(points["accuracy_low"].min()) - 0.02), 1.03)
-    figure.suptitle(
-        "Share of models whose training population the best informed adversary names", fontsize=10, fontweight="bold"
-    )
+    style.message(figure, "Share of models whose training population the best informed adversary names")
     style.legend(figure, [style.key(look, pair.label) for pair, look in looks.items()] + style.line_keys())
     return figure

@@ -90,6 +90,9 @@ def write(
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
         frames[table].to_csv(inner / f"{table}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    if main == "leakage":
+        shares = findings.constant_shares(frames["models"])
+        shares.to_csv(inner / f"{readme.CONSTANT}.csv", float_format="%.6g", lineterminator="\n")
     for picture, content in pictures.items():
         atomic.write(inner / picture, content)
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
@@ -152,9 +155,18 @@ def text(inner: Path) -> str:
         *(part for name in figures for part in _figure(inner.name, name)),
         "## Data",
         "\n".join(f"- [{path.name}]({inner.name}/{path.name})" for path in sorted(inner.glob("*.csv"))),
-        "The columns are explained in [tables](../tables.md). A CSV that is named after a figure holds the numbers that the figure plots.",
+        "The columns are explained in [tables](../tables.md). A CSV that is named after a figure holds the numbers that the figure plots"
+        + (
+            "; `constant.csv` holds the share of victims that give all records one label."
+            if _has_shares(inner)
+            else "."
+        ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _has_shares(inner: Path) -> bool:
+    return (inner / f"{readme.CONSTANT}.csv").is_file()
 
 
 def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
@@ -162,10 +174,11 @@ def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
     table = inner / "leakage.csv"
     if not table.is_file():
         return
-    counted, set_ = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
-    if counted - {set_}:
+    counted, usual = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
+    known = {(task.get("population") or {}).get("splits", usual) for task in experiment.get("tasks") or [{}]}
+    if counted - known:
         raise PopleakError(
-            f"{table}: has {max(counted)} pool splits, but {inner / SETTINGS} says {set_}: results and settings are of different runs"
+            f"{table}: has {max(counted)} pool splits, but {inner / SETTINGS} says {words.listed(map(str, sorted(known)))}: results and settings are of different runs"
         )
 
 
@@ -223,9 +236,19 @@ def _replaced(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a row for all tasks that replace the experiment's settings in the same way."""
     common, found = _replaceable(experiment), dict[str, list[str]]()
     for task in experiment["tasks"]:
-        if said := ". ".join(f"{term}: {text}" for term, text in _replaceable(task) if (term, text) not in common):
+        rows = [row for row in _replaceable(task) if row not in common] + _changed(task)
+        if said := ". ".join(f"{term}: {text}" for term, text in rows):
             found.setdefault(said, []).append(_name(task))
     return [(f"Only {words.listed(names)}", said) for said, names in found.items()]
+
+
+def _changed(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys of the population and the training that a task changes."""
+    return [
+        (key.capitalize(), ", ".join(f"{name} {value}" for name, value in task[key].items()))
+        for key in ("population", "training")
+        if task.get(key)
+    ]
 
 
 def _name(task: Mapping[str, Any]) -> str:

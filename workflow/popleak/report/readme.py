@@ -19,10 +19,13 @@ from ..core.protocols import EQUAL
 from ..figures import _select as select
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, SAME
 from . import overview, sensitivity
+from .findings import FROM_START
 from .words import count, listed, percent
 
 MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
-WITH, WITHOUT, FROM_START = "fft-rehearsal", "fft", "scratch"
+WITH, WITHOUT = "fft-rehearsal", "fft"
+CONSTANT = "constant"
+"""The committed table of the share of victims that give all records one label."""
 KEYS = ["task", "model", *select.PAIR, "defence"]
 ALT = "Share of models whose training population the best informed adversary names, by task and defence, with 95 % intervals"
 
@@ -135,11 +138,8 @@ def _undefended(best: pd.DataFrame, tables: Source) -> list[str]:
 
 def _against_control(best: pd.DataFrame, tables: Source, swept: Source) -> list[str]:
     """Say how often the fairness term lowers or raises leakage, against controls that train on the same rows without it."""
-    rows = best[
-        best["defence"].isin([WITH, WITHOUT])
-        & best["verdict_vs_control"].notna()
-        & (best["verdict_vs_control"] != IDLE)
-    ]
+    judged = best[best["defence"].isin([WITH, WITHOUT]) & best["verdict_vs_control"].notna()]
+    rows = judged[judged["verdict_vs_control"] != IDLE]
     if rows.empty:
         return []
     lower, higher, same = (rows[rows["verdict_vs_control"] == word] for word in (LOWER, HIGHER, SAME))
@@ -154,20 +154,34 @@ def _against_control(best: pd.DataFrame, tables: Source, swept: Source) -> list[
     said = (
         f"**{head}.** Against controls that train on the same rows without it, fair fine-tuning lowers the share of models named in "
         f"{_share(lower, rows)}, raises it in {len(higher)}{only(higher)}, makes no material difference in {len(same)}, and {undecided} "
-        f"{'is' if undecided == 1 else 'are'} undecided {_from(tables, rows)}"
+        f"{'is' if undecided == 1 else 'are'} undecided{_idle(judged)} {_from(tables, judged)}"
     )
     grid = swept.table("sensitivity")
     if grid is not None:
         grid = sensitivity.fair(sensitivity.own(grid))
-        grid = grid[
-            ~grid["eo_chosen"].astype(bool) & grid["verdict_vs_control"].notna() & (grid["verdict_vs_control"] != IDLE)
-        ]
+        tried = grid[~grid["eo_chosen"].astype(bool) & grid["verdict_vs_control"].notna()]
+        grid = tried[tried["verdict_vs_control"] != IDLE]
         lower, higher = (grid[grid["verdict_vs_control"] == word] for word in (LOWER, HIGHER))
         said += (
             f"; over epochs, step sizes, rehearsal shares and lambdas it lowers it in {_share(lower, grid)} and raises it in "
-            f"{len(higher)}{only(higher)} {_from(swept, grid)}"
+            f"{len(higher)}{only(higher)}{_idle(tried)} {_from(swept, tried)}"
         )
     return [f"{said}."]
+
+
+def _idle(judged: pd.DataFrame) -> str:
+    """Return in how many settings the fairness term never acts, which no count of verdicts holds; "" if it acts in all."""
+    many = int((judged["verdict_vs_control"] == IDLE).sum())
+    return f"; in {many} more the term never acts, so that the models are the control's own" if many else ""
+
+
+def _degenerate(rows: pd.DataFrame, tables: Source) -> pd.Series:
+    """Return whether most victims of these settings give all records one label, so that what their accuracies show is the label rates."""
+    shares = tables.table(CONSTANT)
+    if shares is None:
+        return pd.Series(False, index=rows.index)
+    many = set(shares[shares["constant"] > 0.5][KEYS].itertuples(index=False, name=None))
+    return pd.Series([row in many for row in rows[KEYS].itertuples(index=False, name=None)], index=rows.index)
 
 
 def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
@@ -177,8 +191,11 @@ def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
         return []
     small = claims[(claims["kind"] == "gap-small") & (claims["verdict"] == HOLDS)]
     rows = select.among(best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
+    degenerate = _degenerate(rows, tables)
+    asked, left_out, rows = select.of(best, defence=WITH), int(degenerate.sum()), rows[~degenerate]
     if rows.empty:
         return []
+    besides = f" (not counting {left_out} in which most models give all records one label)" if left_out else ""
     above = rows[rows["against_chance"] == ABOVE]
     head = (
         "A small accuracy gap does not mean that nothing leaks"
@@ -193,8 +210,8 @@ def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
     )
     return [
         f"**{head}.** After fair fine-tuning with rehearsal the accuracy gap is below {tables.setting('tau'):g} in the majority of models in "
-        f"{count(len(rows), 'setting')}; in {len(above)} of them the adversary is above chance{only(above)}{f': {named}' if named else ''} "
-        f"{_from(tables, rows)}."
+        f"{len(rows)} of {count(len(asked), 'setting')}{besides}; in {len(above)} of them the adversary is above chance{only(above)}{f': {named}' if named else ''} "
+        f"{_from(tables, asked)}."
     ]
 
 

@@ -14,6 +14,7 @@ from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
+from ..steps.report import PAPER
 from ..store import schema
 from .terms import TERMS
 from .words import cell
@@ -150,7 +151,12 @@ def _tables() -> str:
         _wrapped(
             f"Parquet files in `results/<experiment>/tables/`; {listed}. Read them with any Parquet reader. The key `popleak` of a file's "
             "metadata holds the digests of its inputs and of the code, and the versions of the libraries it was made with. No word in the "
-            "tables is one that readers of CSV would take for a missing value: what is null here is empty there."
+            "tables can be mistaken for a missing value when they are exported to CSV, where a null becomes an empty field."
+        ),
+        _wrapped(
+            "Beside them lie the report's own tables, rounded as it shows them: "
+            + ", ".join(f"`{name}`" for name in PAPER)
+            + ". The LaTeX files need the package booktabs and nothing else."
         ),
     ]
     for name, columns in schema.TABLES.items():
@@ -187,7 +193,7 @@ def _plugins() -> str:
                 if value:
                     parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
             if kind == "defences" and (said := "; ".join(plugin.declared())):
-                parts.append(f"{said[0].upper()}{said[1:]}.")
+                parts.append(_wrapped(f"{said[0].upper()}{said[1:]}."))
             if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
                 parts.append(_fields(plugin.Settings))
     return "\n\n".join(parts) + "\n"

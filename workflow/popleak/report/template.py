@@ -110,7 +110,7 @@ endfor %}{% endif %}</tr>
 {% if matrix %}
 {{ box('Leakage by task and defence') }}<table class="matrix">
 <caption><span>Share of victims whose training world the best informed adversary names. Chance is 50 %. Small: 95 % interval, clustered by pool split:
-for another draw of splits and victims from the same table, not from the population that the table comes from.</span></caption>
+for another draw of splits and victims from the same table, not from the population that the table comes from. {{ files('tables', 'summary') }}</span></caption>
 <thead><tr><th scope="col">task</th><th scope="col">worlds</th>{% for name in matrix.defences %}<th scope="col" class="n">{{ name }}</th>{% endfor
 %}</tr></thead>
 <tbody>{% for row in matrix.rows %}<tr><th scope="row">{{ row.task }}</th><td>{{ row.pair }}</td>
@@ -154,7 +154,7 @@ scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th s
 '&ndash;'|safe if out[key] is none else out[key] }}</td>{% endfor %}</tr>
 {% endfor %}{% endfor %}</tbody></table></div>
 {% else %}<p>No claim was judged.</p>{% endfor %}
-{{ files('tables', 'claims') }}
+<p>{{ files('tables', 'claims') }} {{ files('tables', 'verdicts') }}</p>
 </section>
 
 {% for part in parts %}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,13 +33,15 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
     for name, digest in settings.content.items():
         if seal.file_digest(paths[name]) != digest:
             raise PopleakError(f"{paths[name]}: changed since this run was planned: repeat the command")
-    records = plugin.load(
-        files=paths,
-        label=settings.label,
-        attribute=settings.attribute,
-        options=options,
-        seed=settings.seed or 0,
-    )
+    # what is to be said of a table the task's own job says, and no placebo of it again
+    with contextlib.nullcontext() if settings.placebo is None else contextlib.redirect_stderr(io.StringIO()):
+        records = plugin.load(
+            files=paths,
+            label=settings.label,
+            attribute=settings.attribute,
+            options=options,
+            seed=settings.seed or 0,
+        )
     names, shape = plugin.classes(options), plugin.shape(options)
     if settings.placebo is not None:
         records = permuted(records, **dataclasses.asdict(settings.placebo), classes=len(names))
@@ -69,7 +73,7 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
             features=list(records.features),
             groups=list(records.groups),
             facts=dict(records.facts),
-            card=dataclasses.asdict(plugin.card(options)),
+            card=dataclasses.asdict(plugin.card_of(settings.label, options)),
             rows=count,
             classes=list(names),
             shape=None if shape is None else list(shape),
@@ -80,7 +84,7 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
 
 
 def rates(records: Records, classes: int) -> dict[str, Any]:
-    """Return the label rate, over all and by group; of more than two classes the rate of each."""
+    """Return the label rate, overall and by group; for more than two classes, the rate of each class."""
     each = [records.y[records.a == group] for group in (0, 1)]
     if classes == 2:
         return {"label_rate": float(records.y.mean()), "group_label_rates": [float(y.mean()) for y in each]}
@@ -88,11 +92,13 @@ def rates(records: Records, classes: int) -> dict[str, Any]:
 
 
 def permuted(records: Records, *, seed: int, key: str, number: int, classes: int = 2) -> Records:
-    """Return the records with their group column permuted, so that it says nothing of x and y; all else stays with its row.
+    """Return the records with their group column permuted, so that it is independent of x and y. All other columns
+    stay as they are.
 
-    What is permuted are units, of which each is one draw from the population: the groups of a unit's rows go, in a random order, to
-    another unit of as many rows. Where each row is a unit of its own, that is a permutation of the column. Both groups keep their
-    number of rows. seed, key, number: the experiment's seed, the records' key and which permutation it is.
+    Units are permuted, since each is one draw from the population: the groups of a unit's rows move, in a random
+    order, to another unit of as many rows. If each row is its own unit, this is a permutation of the column. Both
+    groups keep their number of rows. seed, key, number: the experiment's seed, the records' key and which permutation
+    it is.
     """
     rng = generator(seed, key, "placebo", number)
     count = len(records.a)
@@ -106,17 +112,18 @@ def permuted(records: Records, *, seed: int, key: str, number: int, classes: int
         alike = first[size == rows_each]
         places = alike[:, None] + np.arange(rows_each)
         a[rows[places]] = records.a[shuffled[places[rng.permutation(len(alike))]]]
-    found = measured(y=records.y, a=a, classes=classes)
+    facts = measured(y=records.y, a=a, classes=classes)
     return dataclasses.replace(
-        records, a=a, facts={**records.facts, **{key: found[key] for key in found if key.endswith("_rates")}}
+        records, a=a, facts={**records.facts, **{key: facts[key] for key in facts if key.endswith("_rates")}}
     )
 
 
 def with_attribute(records: Records, attribute: str, name: str) -> Records:
-    """Return the records of dataset `name` with their group as one more feature, 0 or 1. Raises PopleakError if one has its name."""
+    """Return the records of dataset `name` with their group as an additional feature, 0 or 1. Raises PopleakError if
+    a feature has that name already."""
     if attribute in records.features:
         raise PopleakError(
-            f"dataset {name}: {attribute!r} is a feature already: leave out attribute_in_features, or drop that feature"
+            f"dataset {name}: {attribute!r} is a feature already: remove attribute_in_features, or drop that feature"
         )
     features = (*records.features, attribute)
     return dataclasses.replace(

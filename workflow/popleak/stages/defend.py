@@ -1,4 +1,4 @@
-"""Stage `defend`: base models of some worlds -> the same models under one defence, each towards the other world of a pair."""
+"""Stage `defend`: applies one defence to the base models of some worlds, each towards the other world of a pair."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FittingOwner(Owner):
-    """The owners of K models that the engine trains, or a closed form fits."""
+    """The owners of K models that are trained by the engine or fitted in closed form."""
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class FittingOwner(Owner):
         defence: Defence,
         progress: Progress | None = None,
     ) -> None:
-        """draw, complement, public: rows (K, n) or (K, 0), see `defences.base.Owner`; defence: the one that asks."""
+        """draw, complement, public: rows (K, n) or (K, 0), see `defences.base.Owner`; defence: the defence that is
+        applied."""
         self.fitter, self.defence, self.progress = fitter, defence, progress
         self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
         self.classes = fitter.classes
@@ -102,10 +103,10 @@ class FittingOwner(Owner):
             **more,
         )
         lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
-        found = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
+        population = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
         if penalty is None:
-            return found, None
-        return found, self._validation(fitted.weights, aside, clean)
+            return population, None
+        return population, self._validation(fitted.weights, aside, clean)
 
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return self.fitter.predict(weights, rows)
@@ -120,7 +121,7 @@ class FittingOwner(Owner):
         rehearsed rows are rows of S_0, and a defence may give a row twice."""
         tuned, tuned_out = hold_out(rows, self.seeds[part], self.fitter.validation)
         aside = np.concatenate([self.held_out[part], tuned_out], 1)
-        # no model holds a record beside its poisoned twin (`draw`), so ids tell
+        # no model holds both a record and its poisoned twin (`draw`), so ids suffice
         clean, trained = np.empty(aside.shape, dtype=bool), np.zeros(len(self.fitter.records.y), dtype=bool)
         for k, seen in enumerate(zip(self.base[part], tuned, strict=True)):
             for rows_of in seen:
@@ -131,9 +132,9 @@ class FittingOwner(Owner):
         return aside, clean
 
     def _validation(self, weights: np.ndarray, rows: np.ndarray, clean: np.ndarray) -> Validation:
-        """Return what each model does on its own clean rows of (k, v)."""
+        """Return the counts of each model's answers on its own clean rows of (k, v)."""
         positives, counts = np.zeros((len(rows), 2, 2)), np.zeros((len(rows), 2, 2), np.int64)
-        # no penalty is asked of a closed form, and nothing is chosen on rates of more than two classes
+        # closed forms have no penalty, and nothing is chosen by rates of more than two classes
         if not rows.shape[1] or self.fitter.build is None or self.classes > 2:
             return Validation(positives, counts)
         scores = self.fitter.predict(weights, rows)
@@ -160,21 +161,22 @@ def run(
 ) -> None:
     """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
 
-    draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from; complement: the draws
-    of the directions; public: the public rows of these worlds' models; either none for a defence that trains on none.
+    draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from;
+    complement: the draws of the directions; public: the public rows of these worlds' models. The last two are empty
+    for a defence that does not train on them.
     """
     models: dict[Role, Sequence[Path]] = {"victim": base_victims, "shadow": base_shadows}
     outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
     worlds = settings.own_worlds
     records = known(data, worlds)
     defence = plugins.load("defences", settings.defence)
-    own = defence.Settings.model_validate(settings.defence_settings)
+    defence_settings = defence.Settings.model_validate(settings.defence_settings)
     inputs = [data, *draw, *complement, *public, *(path for role in ROLES for path in models[role])]
     facts = store.provenance(
         stage="defend", step=step, settings=settings.plain(), code=code, inputs=inputs, device=how.resolved()
     )
     fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
-    there = train.shelf(facts, settings, outputs, fitter)
+    stock = train.shelf(facts, settings, outputs, fitter)
     label_rate = float(records.y[: fitter.size].mean())
     names = (*train.MADE, *(["state"] if defence.finishes else []))
     with ExitStack() as files:
@@ -182,23 +184,26 @@ def run(
         for world, other_world in settings.directions:
             drawn = drawn_for(defence, world, other_world, draw, complement, public)
             for role in ROLES:
-                found = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
-                keys, rows = found["base"]
+                role_draws = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
+                keys, rows = role_draws["base"]
                 if role not in settings.roles:
                     write_models(writers[role], empty(keys), no_keys())
                     continue
-                base = base_of(models[role], world, [one for one, _ in found.values()], draw, complement, public)
-                others = {name: found[name][1] if name in found else rows[:, :0] for name in ("complement", "public")}
-                made_of = there.keys(keys["seed"], rows, *others.values(), base.weights)
+                base = base_of(models[role], world, [one for one, _ in role_draws.values()], draw, complement, public)
+                others = {
+                    name: role_draws[name][1] if name in role_draws else rows[:, :0]
+                    for name in ("complement", "public")
+                }
+                made_of = stock.keys(keys["seed"], rows, *others.values(), base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
-                make = functools.partial(defended, defence, own, fitter, base, rows, others, mixing, what)
-                made = there.complete(role, world, other_world, made_of, names, make)
+                make = functools.partial(defended, defence, defence_settings, fitter, base, rows, others, mixing, what)
+                made = stock.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}
                 state = made.get("state", np.empty((len(rows), 0)))
                 after = Models(keys=keys, state=state, **{name: made[name] for name in train.MADE})
                 write_models(writers[role], after, made_of)
-    there.tell()
+    stock.tell()
 
 
 def drawn_for(
@@ -209,8 +214,8 @@ def drawn_for(
     complement: Sequence[Path],
     public: Sequence[Path],
 ) -> dict[str, Any]:
-    """Return the draws of models of `world` that a defence is given: S_0, the complement from `other_world` and public rows, if it asks for
-    such."""
+    """Return the draws that a defence receives for models of `world`: S_0 and, if it declares them, the complement
+    from `other_world` and public rows."""
     drawn = {"base": draws_of(draw, world, world)}
     if defence.complement:
         drawn["complement"] = draws_of(complement, world, other_world)
@@ -222,8 +227,8 @@ def drawn_for(
 def base_of(
     models: Sequence[Path], world: str, keys: Sequence[Mapping[str, np.ndarray]], *draws: Sequence[Path]
 ) -> Models:
-    """Return the base models of a world that the draws with these keys are for; the first keys are those of S_0. Raises PopleakError unless
-    models and draws belong together."""
+    """Return the base models of a world for the draws with these keys; the first keys are those of S_0. Raises
+    PopleakError unless models and draws belong together."""
     seeds = keys[0]["seed"]
     base = matching(read_models(models, world=world), seeds)
     if base is None or not all(np.array_equal(seeds, one["seed"]) for one in keys):
@@ -233,7 +238,7 @@ def base_of(
 
 
 def mixing_of(settings: DefendStep, world: str, other_world: str, rows: int, label_rate: float) -> Mixing:
-    """Return what the mixtures of models of `world`, turned to `other_world`, are made of; rows: of one draw."""
+    """Return the composition of the mixtures for models of `world` turned to `other_world`; rows: of one draw."""
     own, other, poison = World.named(world), World.named(other_world), settings.poison
     poisoned = (1 - poison.label, poison.group) if own.poison and poison else (1, 1)
     return Mixing.of((own, other), rows, settings.mode, label_rate, half_up(own.poison * rows), poisoned)
@@ -266,7 +271,7 @@ def defended(
 
 
 def finished(defence: Defence, owner: Owner, population: Population, own: Settings) -> np.ndarray:
-    """Return the state (K, S) that a defence keeps with its models. Raises PopleakError where it is no such thing."""
+    """Return the state (K, S) that a defence keeps with its models. Raises PopleakError if it is not of that form."""
     state = np.asarray(defence.finish(owner, population, own), dtype=np.float64)
     if state.ndim != 2 or len(state) != len(owner.seeds) or not state.shape[1] or not np.isfinite(state).all():
         raise PopleakError(
@@ -277,8 +282,9 @@ def finished(defence: Defence, owner: Owner, population: Population, own: Settin
 
 
 def travel(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the L2 distance (K,) of weights `after` (K, P) from `before`, in units of the norm of `before`; NaN where a model diverged."""
+    """Return the L2 distance (K,) of weights `after` (K, P) from `before`, relative to the norm of `before`; NaN for
+    models that diverged."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         before, after = before.astype(np.float64), after.astype(np.float64)
-        found = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
-    return np.where(np.isfinite(found), found, np.nan)
+        distance = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
+    return np.where(np.isfinite(distance), distance, np.nan)

@@ -1,9 +1,9 @@
 """Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
 
-Four purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models, drawn from the
-other world of a pair, out of the rows that are not in the model's own S_0; that is drawn again, from its seed. `public`: rows of
-the public pool for the same models, whatever their world. `query`: the query set of each pool split, and for each pair which of
-its points stand for which world.
+There are four purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models,
+drawn from the other world of a pair, from the rows that are not in the model's own S_0 (which is drawn again from its
+seed). `public`: rows of the public pool for the same models, whatever their world. `query`: the query set of each
+pool split and, for each pair, the world that each point represents.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def draw_one(wanted: Mapping[tuple[int | None, int], int], strata: Mapping, rng:
 def _strata(wanted: Mapping, records: Loaded, pool: np.ndarray, where: str, by: str = "") -> dict:
     strata = {key: members(key, records.y, records.a, pool) for key in wanted}
     for (label, group), size in wanted.items():
-        there = len(strata[label, group])
-        if size > there:
+        available = len(strata[label, group])
+        if size > available:
             named = records.facts["groups"][group] + ("" if label is None else f" with label {label}")
             raise PopleakError(
-                f"{where}: {size} rows of group {named} are asked for{by}, but the pool holds {there}: lower the task's `rows` (or `query_rows`), "
+                f"{where}: {size} rows of group {named} are asked for{by}, but the pool holds {available}: lower the task's `rows` (or `query_rows`), "
                 f"or give the pool a larger share"
             )
     return strata
@@ -79,8 +79,8 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
 
 
 class Wanted(NamedTuple):
-    """Rows by stratum that every model of a world is drawn: its own draw, the complement if that is what is drawn, and what is left of the
-    own draw beside the `slipped` rows of poison."""
+    """Number of rows by stratum for every model of a world: its own draw, the complement if that is drawn, and the
+    part of its own draw that is not replaced by the `slipped` poisoned rows."""
 
     own: dict[needs.Stratum, int]
     turned: dict[needs.Stratum, int] | None
@@ -116,7 +116,7 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
     taken = np.zeros(len(records.y), dtype=bool)
     for role, pool_code in zip(ROLES, (0, 1), strict=True):
         for number, pool in splits.items():
-            # a shadow must not hold a record beside its poisoned twin: no victim can, whose pool is another
+            # a shadow must not hold both a record and its poisoned twin; a victim cannot, since its pool is another one
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
             strata = _strata(wanted.of_pool(), records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
@@ -145,21 +145,22 @@ def _drawn(
 
 
 def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
-    """Return public rows for each model of a world: any of the pool's, whatever their group and label, drawn without replacement."""
+    """Return public rows for each model of a world, drawn without replacement from the whole pool, whatever their
+    group and label."""
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows = []
     each = _each(settings, splits)
     for role in ROLES:
         for number, pool in splits.items():
-            there = np.flatnonzero(pool == split.POOLS.index("public"))
-            if len(there) < settings.rows:
+            available = np.flatnonzero(pool == split.POOLS.index("public"))
+            if len(available) < settings.rows:
                 raise PopleakError(
-                    f"{settings.key}, public pool: {settings.rows} rows are asked for, but the pool holds {len(there)}: lower the task's `rows`, "
+                    f"{settings.key}, public pool: {settings.rows} rows are asked for, but the pool holds {len(available)}: lower the task's `rows`, "
                     f"or raise population.public_share"
                 )
             for index in range(each[role]):
                 seed = _seed(settings, one, role, number, index)
-                drawn = generator(seed, "public").choice(there, settings.rows, replace=False)
+                drawn = generator(seed, "public").choice(available, settings.rows, replace=False)
                 rows.append(drawn)
                 for name, value in zip(COLUMNS, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
@@ -167,7 +168,7 @@ def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[in
 
 
 COLUMNS = ("role", "split", "model_index", "seed", "ratio")
-"""What is told of each model beside its worlds and rows."""
+"""What is stored of each model beside its worlds and rows."""
 
 
 def _each(settings: ModelDraw, splits: Mapping[int, np.ndarray]) -> dict[Role, int]:
@@ -176,7 +177,8 @@ def _each(settings: ModelDraw, splits: Mapping[int, np.ndarray]) -> dict[Role, i
 
 
 def _seed(settings: ModelDraw, one: Drawn, role: Role, split: int, index: int) -> int:
-    """Return a model's seed. It is the base model's, whatever the purpose: draw, defence and control of one model are paired."""
+    """Return a model's seed. It is that of the base model for every purpose, so draw, defence and control of one
+    model are paired."""
     return derive(settings.seed, settings.key, "model", role, split, clean(one.world), index)
 
 
@@ -205,21 +207,22 @@ def _first(drawn: np.ndarray, wanted: Mapping[tuple[int | None, int], int], reco
 
 
 def _poison(settings: ModelDraw, one: Drawn, records: Loaded, split: int, pool: np.ndarray, count: int) -> np.ndarray:
-    """Return the `count` rows that one split's adversary slips into every draw, numbered as the records' poisoned twins.
+    """Return the `count` rows that one split's adversary inserts into every draw, numbered as the records' poisoned
+    twins.
 
-    They come from its own pool, and those of a smaller share are among those of a larger one.
+    They come from the adversary's own pool. Those of a smaller share are a subset of those of a larger one.
     """
     if not count or one.poison is None:
         return np.empty(0, dtype=np.int64)
     group, label = one.poison.group, one.poison.label
-    there = members((label, group), records.y, records.a, pool)
-    if count > len(there):
+    candidates = members((label, group), records.y, records.a, pool)
+    if count > len(candidates):
         raise PopleakError(
             f"{settings.key}, adversary pool: poison: {count} rows of group {records.facts['groups'][group]} with label {label} are asked "
-            f"for, and the pool holds {len(there)}: lower the shares"
+            f"for, and the pool holds {len(candidates)}: lower the shares"
         )
     rng = generator(settings.seed, settings.key, "poison", split)
-    return rng.permutation(there)[:count] + len(records.y)
+    return rng.permutation(candidates)[:count] + len(records.y)
 
 
 def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
@@ -255,9 +258,9 @@ def _query(settings: QueryDraw, one: PointsOf, records: Loaded, splits: Mapping[
 
 
 def origins(y: np.ndarray, a: np.ndarray, worlds: tuple[World, World], mode: str, label_rate: float) -> np.ndarray:
-    """Return for each point (m,) the world it stands for: 0, 1, or -1 for neither.
+    """Return the world that each point (m,) represents: 0, 1, or -1 for neither.
 
-    The two worlds' sets are disjoint, equally large, and as large as the points allow at exact rates; points are taken in the order
+        The two worlds' sets are disjoint, equally large, and as large as the points allow at exact rates; points are taken in the order
     given, which is random.
     """
     mode_counts = [lambda size, world=world: needs.drawn(world, size, mode, label_rate) for world in worlds]

@@ -18,7 +18,7 @@ PNG_METADATA = {"Software": None}
 
 
 def run(*, settings: FiguresStep, tables: Mapping[str, Path], stem: Path, step: str, code: str) -> None:
-    """Draw the figure that the settings name: see `draw`."""
+    """Draw the figure named in the settings; see `draw`."""
     draw(name=settings.figure, tables=tables, stem=stem, tau=settings.tau)
 
 
@@ -26,7 +26,7 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
     """Draw the figure `name` from `tables` (paths by table name), with the experiment's `tau`; return the paths of <stem>.pdf, .png and .csv.
 
     Their digests are written to <stem>.sha256. Equal tables give equal bytes. Raises PopleakError if a table that the
-    figure reads is not given or damaged, and if the tables are not of one run.
+    figure reads is missing or damaged, or if the tables are not from one run.
     """
     plugin = plugins.load("figures", name)
     absent = [table for table in plugin.tables if table not in tables]

@@ -1,15 +1,16 @@
-"""Stage `measure`: utility, fairness and bounds of every victim on all rows of its query pool: parts of two public tables.
+"""Stage `measure`: utility, fairness and bounds of every victim, on all rows of its query pool.
 
-The adversary's query points are few because each costs a query; a property of the model need not be measured on so few.
-Each victim is scored once a job, however many games its world plays. What it says is counted by half of the pool, label,
-group and bin of scores, and all that depends on a pair of worlds is made of these counts.
+The results are parts of two public tables. An adversary's query points are few because each costs a query, but a
+property of the model need not be measured on so few. Each victim is scored once in a job, however many games its
+world plays. Its answers are counted by half of the pool, label, group and bin of scores. Everything that depends on a
+pair of worlds is computed from these counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
 from . import query, split
+from ._counts import Pool, Said, Worlds, status
 from .train import Engine
 
 DRAWS = 400
@@ -36,112 +38,14 @@ DRAWS = 400
 QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
 KEPT = ("split", "model_index", "seed", "ratio")
 TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", "state"))
-"""What the models' files, and the answers, say of a model: `models` shows those that it has columns for."""
+"""Facts on a model in the models' files and in the answers; the table `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed", "fpr_difference_squared", "tpr_difference_squared",
     "small_cells",
 )  # fmt: skip
-"""Columns of `models` that victims have and shadows do not; null are those that two classes alone, or more than two, have no value of."""
-
-
-class Pool(NamedTuple):
-    """A query pool of m rows, in random order, so that rows taken in turn are random halves.
-
-    rows, y, a (m,): row ids, labels, groups; subgroup (m,): the second attribute, or None where the dataset knows none; weights
-    (m,): those that bring the groups to their shares in the dataset; halved (2, C, 2): how many rows, by half, label and group; unseen
-    (C, 2): by label and group, the table's rows that no victim of this split is trained on, of which the pool is a random part.
-    """
-
-    rows: np.ndarray
-    y: np.ndarray
-    a: np.ndarray
-    subgroup: np.ndarray | None
-    weights: np.ndarray
-    halved: np.ndarray
-    unseen: np.ndarray
-    classes: int = 2
-
-    @classmethod
-    def of(cls, rows: np.ndarray, records: Loaded, unseen: np.ndarray) -> Pool:
-        """Return the pool of these rows, in this order; unseen (N,) bool."""
-        y, a, second = records.y[rows], records.a[rows], records.subgroup
-        share, there = records.facts["group_share"], (a == 1).mean()
-        weights = np.where(a == 1, share / there, (1 - share) / (1 - there))
-        several, second = records.classes, None if second is None else second[rows]
-        free = np.bincount(2 * records.y[unseen].astype(int) + records.a[unseen], minlength=2 * several).reshape(-1, 2)
-        halves = bounds_finer.halved(y, a) if several == 2 else classes.halved(y, a, several)
-        return cls(rows, y, a, second, weights, halves, free, several)
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Rows by label and group, (2, 2)."""
-        return self.halved.sum(axis=0)
-
-
-class Said(NamedTuple):
-    """What K victims said of the rows of their pool: all that the columns of `models` and `bounds` are made of.
-
-    keys: columns of `models` that say who they are, each (K,); cells (K, 2, 2, 2, BINS) and groups: the counts of
-    `bounds_finer.score_cells` and, with a second attribute, of `group_cells`; of C > 2 classes cells (K, 2, C, 2, C) alone, those of
-    `classes.confusion`; auc, status (K,).
-    """
-
-    keys: dict[str, np.ndarray]
-    cells: np.ndarray
-    groups: np.ndarray | None
-    auc: np.ndarray
-    status: np.ndarray
-
-    @classmethod
-    def of(cls, keys: dict[str, np.ndarray], scores: np.ndarray, finite: np.ndarray, pool: Pool) -> Said:
-        """Return what K models with scores (K, m), or (K, m, C), said; finite (K,): all of a model's weights are finite."""
-        if pool.classes > 2:
-            unknown = np.full(len(scores), np.nan)
-            return cls(keys, classes.confusion(scores, pool.y, pool.a), None, unknown, status(scores, finite))
-        second = pool.subgroup
-        return cls(
-            keys,
-            bounds_finer.score_cells(scores, pool.y, pool.a),
-            None if second is None else bounds_finer.group_cells(scores, pool.y, pool.a, second)[0],
-            fairness.auc(scores, pool.y, weights=pool.weights),
-            status(scores, finite),
-        )
-
-    @classmethod
-    def together(cls, parts: Sequence[Said]) -> Said:
-        """Return the models of all parts, one part after another."""
-        keys = {name: np.concatenate([part.keys[name] for part in parts]) for name in parts[0].keys}
-        groups = None if parts[0].groups is None else np.concatenate([part.groups for part in parts])
-        cells, auc, status = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("cells", "auc", "status")
-        )
-        return cls(keys, cells, groups, auc, status)
-
-    @property
-    def positives(self) -> np.ndarray:
-        """Rows with hard label 1, by half, label and group: (K, 2, 2, 2)."""
-        return self.cells[..., bounds_finer.UPPER].sum(axis=4)
-
-
-class Worlds:
-    """The two worlds' joint laws P(y, a) (C, 2), from the dataset's own rates, and the natural share of group 1."""
-
-    def __init__(self, worlds: Sequence[World], mode: str, facts: Mapping[str, Any]) -> None:
-        self.share = facts["group_share"]
-        if "group_class_rates" in facts:
-            self.joints = [classes.joint(ratio=world.ratio, rates=facts["group_class_rates"]) for world in worlds]
-            return
-        rates = np.array(facts["group_label_rates"])
-        laws = [world.drawn(mode, facts["label_rate"]) for world in worlds]
-        self.joints = [
-            forms.world_cells(ratio=ratio, mode=mode, rates=rates, label_rate=rate) for ratio, mode, rate in laws
-        ]
-
-    def accuracies(self, positives: np.ndarray) -> np.ndarray:
-        """Return the accuracy (2, K) in each world of models with P(yhat = 1 | y, a) = positives (K, 2, 2)."""
-        right = np.stack([1 - positives[:, 0], positives[:, 1]], 1)
-        return np.stack([np.einsum("ya,kya->k", joint, right) for joint in self.joints])
+"""Columns of `models` that are null for shadows. Those without a meaning for the number of classes are null for
+victims too."""
 
 
 def run(
@@ -177,9 +81,9 @@ def run(
                 model_parts.append({**who, "role": "victim", **fair(said, pool, worlds, floor)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
-            there = stored.read(shadows, pair=pair.pair, arm=arm)
+            answers = stored.read(shadows, pair=pair.pair, arm=arm)
             model_parts += [
-                {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(there, scoring.pools)
+                {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(answers, scoring.pools)
             ]
     facts = store.provenance(
         stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, shadows],
@@ -190,7 +94,7 @@ def run(
 
 
 class Scoring:
-    """Victims of a job on the pools of their splits."""
+    """Scores the victims of a job on the pools of their splits."""
 
     def __init__(
         self,
@@ -209,34 +113,35 @@ class Scoring:
         self._known: dict[tuple[str, ...], dict[int, Said]] = {}
 
     def __call__(self, game: Played, b: int, arm: str) -> dict[int, Said]:
-        """Return by split what the victims of world b of a game said in one arm; those of another game are not asked again."""
+        """Return, by split, the counts of the victims of world b of a game in one arm. Victims that were scored for
+        another game are not scored again."""
         world, from_world = game.direction(b, base=self.arms[arm][0].base)
         key = (arm, world, from_world)
         if key not in self._known:
-            there = read_models(self.arms[arm][1], world=world, from_world=from_world)
+            population = read_models(self.arms[arm][1], world=world, from_world=from_world)
             self._known[key] = {
-                number: Said.together(list(self._asked(there, number, self.arms[arm][0]))) for number in self.pools
+                number: Said.together(list(self._asked(population, number, self.arms[arm][0]))) for number in self.pools
             }
         return self._known[key]
 
-    def _asked(self, there: Models, number: int, arm: Arm) -> Iterator[Said]:
-        """Yield what one split's victims said, as many at a time as there is room for."""
-        pool, mine = self.pools[number], np.flatnonzero(there.keys["split"] == number)
+    def _asked(self, population: Models, number: int, arm: Arm) -> Iterator[Said]:
+        """Yield the counts of one split's victims, as many at a time as fit in memory."""
+        pool, in_split = self.pools[number], np.flatnonzero(population.keys["split"] == number)
         step = max(1, needs.SCORES // len(pool.rows))
-        for at in range(0, len(mine), step):
-            chosen = mine[at : at + step]
-            keys = {name: there.keys[name][chosen] for name in KEPT} | {
-                name: getattr(there, name)[chosen] for name in TOLD
+        for start in range(0, len(in_split), step):
+            chosen = in_split[start : start + step]
+            keys = {name: population.keys[name][chosen] for name in KEPT} | {
+                name: getattr(population, name)[chosen] for name in TOLD
             }
-            scores = self.asking.scores(there.weights[chosen], pool.rows)
-            if arm.answers is not None:  # what a user is told, who asks once
+            scores = self.asking.scores(population.weights[chosen], pool.rows)
+            if arm.answers is not None:  # the answers that a user gets who asks once
                 scores = np.stack(
                     [
                         self.asking.given(arm.answers, seed, one, pool.a, state, 1)[0]
-                        for seed, one, state in zip(keys["seed"], scores, there.state[chosen], strict=True)
+                        for seed, one, state in zip(keys["seed"], scores, population.state[chosen], strict=True)
                     ]
                 )
-            yield Said.of(keys, scores, there.finite[chosen], pool)
+            yield Said.of(keys, scores, population.finite[chosen], pool)
 
 
 def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray:
@@ -245,35 +150,33 @@ def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray
 
 
 def _side(said: Said, b: int) -> Said:
-    """Return the same with the column `world`: models of one world may be world 0 of one game and world 1 of another."""
+    """Return the same with the column `world`. Models of one world may belong to world 0 in one game and to world 1
+    in another."""
     return said._replace(keys={**said.keys, "world": np.full(len(said.auc), b)})
 
 
-def _shadows(there: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str, Any]]:
+def _shadows(answers: stored.Answers, splits: Iterable[int]) -> Iterator[dict[str, Any]]:
     """Yield by split the columns of shadows: who they are and their status, from their answers to the adversary's queries.
 
-    They are the adversary's tools and released by nobody, so neither their utility nor their fairness is measured.
+    Shadows are the adversary's tools and are never released, so neither their utility nor their fairness is measured.
     """
     names = [*KEPT, *TOLD, "world"]
     for number in splits:
-        mine = there.keys["split"] == number
-        found = status(there.scores[mine], there.keys["finite"][mine])
-        keys = {name: there.keys[name][mine] for name in names}
-        yield {**keys, **{name: np.full(len(found), np.nan) for name in MEASURED}, "status": found}
-
-
-def status(scores: np.ndarray, finite: np.ndarray) -> np.ndarray:
-    """Return 'diverged', 'constant' or 'ok' for each model with scores (K, m) or (K, m, C); finite (K,): of its weights."""
-    return fairness.status(scores, finite) if scores.ndim == 2 else classes.status(scores, finite)
+        in_split = answers.keys["split"] == number
+        statuses = status(answers.scores[in_split], answers.keys["finite"][in_split])
+        keys = {name: answers.keys[name][in_split] for name in names}
+        yield {**keys, **{name: np.full(len(statuses), np.nan) for name in MEASURED}, "status": statuses}
 
 
 def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:
-    """Return the own generator of one file of victims, for the bootstrap or `what` else: pairs of worlds and poisons share no draws."""
+    """Return the random generator of one pair, defence and split, for the bootstrap or another purpose `what`.
+    Different pairs and poisons share no random numbers."""
     return generator(settings.seed, what, settings.task, settings.model_id, pair.pair, defence, split)
 
 
 def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the measures of K models: columns of `models`, each (K,). rng: of what is simulated, with more than two classes."""
+    """Return the measures of K models: columns of `models`, each (K,). rng: for the simulations that more than two
+    classes need."""
     unknown = dict.fromkeys(MEASURED, np.full(len(said.auc), np.nan))
     if pool.classes > 2:
         several = classes.fair(said.cells, pool.halved, share=worlds.share, joints=worlds.joints, rng=rng)
@@ -283,7 +186,7 @@ def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> di
     rates = fairness.rates_of(positives, pool.counts, share=worlds.share)
     accuracy = worlds.accuracies(rates.positives)
     squared = squares.squared_differences(positives, pool.counts, pool.unseen)
-    found = {
+    columns = {
         **rates._asdict(),
         "auc": said.auc,
         "gap": accuracy[0] - accuracy[1],
@@ -292,7 +195,7 @@ def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> di
         "fpr_difference_squared": squared[:, 0],
         "tpr_difference_squared": squared[:, 1],
     }
-    return {**{name: found.get(name, unknown[name]) for name in MEASURED}, "status": said.status}
+    return {**{name: columns.get(name, unknown[name]) for name in MEASURED}, "status": said.status}
 
 
 def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -302,28 +205,28 @@ def bound(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> d
     halves, counts = said.positives, pool.counts
     positives = halves.sum(axis=1)
     rates = _rate(positives, counts)
-    found = forms.terms(rates, *worlds.joints)
+    terms = forms.terms(rates, *worlds.joints)
     over = forms.bootstrap(positives, counts, *worlds.joints, draws=DRAWS, rng=rng)
     size = len(positives)
     sides = (
         "delta_eo", "gap", "rhs_literal", "rhs_corrected", "adv_balanced", "rhs_balanced", "adv", "rhs_coupling",
     )  # fmt: skip
     return {
-        **{name: getattr(found, name) for name in sides},
-        "w": np.full(size, found.w),
-        "beta": np.full(size, found.beta),
+        **{name: getattr(terms, name) for name in sides},
+        "w": np.full(size, terms.w),
+        "beta": np.full(size, terms.beta),
         **_forms(over),
         "smallest_cell": np.full(size, counts.min()),
         "small_cells": np.full(size, np.nan),
-        **_halves(_rate(halves, pool.halved), found),
-        "queries_to_detect": forms.queries_to_detect(found.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
+        **_halves(_rate(halves, pool.halved), terms),
+        "queries_to_detect": forms.queries_to_detect(terms.gap, accuracy=worlds.accuracies(rates).mean(axis=0)),
         **_by_scores(said, worlds, rng),
         **_by_groups(said, pool, worlds),
     }
 
 
 def _forms(over: forms.Excess) -> dict[str, np.ndarray]:
-    """Return which forms hold, by the limits (2, K) of left minus right side, and these of the literal form."""
+    """Return which forms hold, from the limits (2, K) of left minus right side, and the limits of the literal form."""
     return {
         **{f"{form}_holds": _holds(getattr(over, form)[0]) for form in over._fields},
         "literal_excess_low": over.literal[0],
@@ -332,13 +235,13 @@ def _forms(over: forms.Excess) -> dict[str, np.ndarray]:
 
 
 def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the same for more than two classes; what is made of scores in bins, or of a second attribute, is null."""
-    found, over = classes.bound(said.cells, pool.halved, worlds.joints, draws=DRAWS, rng=rng)
+    """Return the same for more than two classes; columns based on binned scores or on a second attribute are null."""
+    several, over = classes.bound(said.cells, pool.halved, worlds.joints, draws=DRAWS, rng=rng)
     unknown = np.full(len(said.auc), np.nan)
     numbers = ("adv_scores", "delta_eo_scores", "rhs_scores", "scores_excess_low")
     nobody = np.full(len(said.auc), None)
     return {
-        **found._asdict(),
+        **several._asdict(),
         **_forms(over),
         **dict.fromkeys(numbers, unknown),
         **dict.fromkeys(("scores_holds", "scores_exceed_literal"), nobody),
@@ -347,43 +250,44 @@ def _bound_of_classes(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Gen
 
 
 def _by_scores(said: Said, worlds: Worlds, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return what an adversary gains who sees a record's score, and whether the bound on labels says anything of it."""
-    found = bounds_finer.of_scores(said.cells, *worlds.joints, draws=DRAWS, rng=rng)
-    low = found.excess_literal[0]
+    """Return the advantage of an adversary who sees a record's score, and whether the bound on labels covers it."""
+    by_scores = bounds_finer.of_scores(said.cells, *worlds.joints, draws=DRAWS, rng=rng)
+    low = by_scores.excess_literal[0]
     return {
-        "adv_scores": found.adv,
-        "delta_eo_scores": found.delta_eo,
-        "rhs_scores": found.rhs,
-        "scores_holds": _holds(found.excess[0]),
+        "adv_scores": by_scores.adv,
+        "delta_eo_scores": by_scores.delta_eo,
+        "rhs_scores": by_scores.rhs,
+        "scores_holds": _holds(by_scores.excess[0]),
         "scores_excess_low": low,
         "scores_exceed_literal": np.where(np.isnan(low), None, low > 0),
     }
 
 
 def _by_groups(said: Said, pool: Pool, worlds: Worlds) -> dict[str, np.ndarray]:
-    """Return the bound over intersections with the second attribute; null where the dataset knows none."""
+    """Return the bound over intersections with the second attribute; null if the dataset has none."""
     size = len(said.auc)
     if said.groups is None:
         numbers = ("adv_groups", "delta_eo_groups", "delta_eo_groups_measured", "rhs_groups")
         unknown = {name: np.full(size, None) for name in ("groups_holds", "smallest_group_cell")}
         return {**{name: np.full(size, np.nan) for name in numbers}, **unknown}
     rows = bounds_finer.halved(pool.y, pool.a, pool.subgroup)
-    found = bounds_finer.of_groups(said.groups, rows, *worlds.joints)
+    by_groups = bounds_finer.of_groups(said.groups, rows, *worlds.joints)
     return {
-        "adv_groups": found.adv,
-        "delta_eo_groups": found.delta_eo,
-        "delta_eo_groups_measured": found.delta_eo_measured,
-        "rhs_groups": found.rhs,
-        "groups_holds": _holds(found.excess[0]),
-        "smallest_group_cell": np.full(size, found.smallest),
+        "adv_groups": by_groups.adv,
+        "delta_eo_groups": by_groups.delta_eo,
+        "delta_eo_groups_measured": by_groups.delta_eo_measured,
+        "rhs_groups": by_groups.rhs,
+        "groups_holds": _holds(by_groups.excess[0]),
+        "smallest_group_cell": np.full(size, by_groups.smallest),
     }
 
 
 def _holds(low: np.ndarray) -> np.ndarray:
-    """Return True where the lower limit (K,) of left minus right side is not above 0; None where it is not known."""
-    found = (~(low > 0)).astype(object)
-    found[np.isnan(low)] = None
-    return found
+    """Return True if the lower limit (K,) of left minus right side is at most 0, False if it is above, None if it is
+    unknown."""
+    holds = (~(low > 0)).astype(object)
+    holds[np.isnan(low)] = None
+    return holds
 
 
 def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -394,11 +298,11 @@ def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _halves(rates: np.ndarray, found: forms.Bound) -> dict[str, np.ndarray]:
     """Return the weighted delta on one half of the pool and the advantage, on the other half, of the rule that is best there.
 
-    rates (K, 2, 2, 2) by half. Measured on the same rows the two would be equal by algebra, and the claim that they move
+    rates (K, 2, 2, 2) by half. On the same rows the two would be equal by algebra, and the claim that they move
     together could not fail.
     """
     weight = found.pi * found.w_y
-    # a label that weighs nothing may lack a rate
+    # a label of weight 0 may have no rate
     counted = np.where(weight > 0, rates[..., 1] - rates[..., 0], 0)
     return {
         "weighted_delta": np.abs(counted[:, 0]) @ weight,

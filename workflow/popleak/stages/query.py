@@ -29,7 +29,7 @@ NONE = "none"
 
 
 class Asked(Protocol):
-    """What is told of models of one architecture."""
+    """What is stored of models of one architecture."""
 
     @property
     def model(self) -> str: ...
@@ -72,23 +72,25 @@ def run(
                 for arm, files in with_files(settings.arms[role], models[role]):
                     for b in range(len(game.worlds)):
                         world, from_world = game.direction(b, base=arm.base)
-                        there = read_models(files, world=world, from_world=from_world)
-                        for piece in asking(there, b, game.pair, arm, sets):
+                        population = read_models(files, world=world, from_world=from_world)
+                        for piece in asking(population, b, game.pair, arm, sets):
                             writers[role].add(piece)
                 if not settings.arms[role]:  # shadows of another architecture come without victims
                     writers[role].add(asking.nobody(game.pair, sets))
 
 
 def with_files(arms: Sequence[Arm], files: Sequence[Path]) -> Iterator[tuple[Arm, Sequence[Path]]]:
-    """Yield the arms of one role, each with its own of the role's files: `files` of them, one arm after another."""
-    at = 0
+    """Yield the arms of one role, each with its share of the role's files. The files are ordered arm by arm; an arm
+    has `files` of them."""
+    start = 0
     for arm in arms:
-        yield arm, files[at : at + arm.files]
-        at += arm.files
+        yield arm, files[start : start + arm.files]
+        start += arm.files
 
 
 class Asking:
-    """Asks models of one architecture. repeats: how often each query is asked of those that answer at random."""
+    """Queries models of one architecture. repeats: how many times each query is asked, for models that answer at
+    random."""
 
     def __init__(self, settings: Asked, records: Loaded, how: Engine, repeats: Sequence[int] = (1,)) -> None:
         self.model = plugins.load("models", settings.model)
@@ -103,12 +105,14 @@ class Asking:
     def given(
         arm: Answering, seed: int, scores: np.ndarray, group: np.ndarray, state: np.ndarray, repeats: int
     ) -> np.ndarray:
-        """Return what a model with these scores (q,), state (S,) and seed answers (repeats, q) to points of these groups (q,) under a
-        defence that changes what models say."""
+        """Return the answers (repeats, q) of a model with these scores (q,), state (S,) and seed to points of these
+        groups (q,), under a defence that changes the model's answers."""
         defence = plugins.load("defences", arm.defence)
         rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
-        own = defence.Settings.model_validate(arm.settings)
-        return defence.answer(scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=own)
+        defence_settings = defence.Settings.model_validate(arm.settings)
+        return defence.answer(
+            scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=defence_settings
+        )
 
     def __call__(
         self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
@@ -117,9 +121,9 @@ class Asking:
         scores = np.empty((len(there.weights), _width(sets), *_each(self.records)), dtype=np.float32)
         group = np.empty(scores.shape[:2], dtype=np.int8)
         for split, asked in sets.items():
-            mine = there.keys["split"] == split
-            if mine.any():
-                scores[mine], group[mine] = self.scores(there.weights[mine], asked.rows), asked.a
+            in_split = there.keys["split"] == split
+            if in_split.any():
+                scores[in_split], group[in_split] = self.scores(there.weights[in_split], asked.rows), asked.a
         if arm.answers is None:
             yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
             return
@@ -133,15 +137,15 @@ class Asking:
                 yield _columns(there, world, pair, arm.arm, repeats, "labels", share)
 
     def nobody(self, pair: str, sets: Mapping[int, Points]) -> dict[str, Any]:
-        """Return the columns of no answers."""
+        """Return the columns of an empty table of answers."""
         keys = {name: np.empty(0, np.int64) for name in KEPT} | {"ratio": np.empty(0)}
         scores = np.empty((0, _width(sets), *_each(self.records)), np.float32)
         return _columns(empty(keys), 0, pair, NONE, 1, "scores", scores)
 
 
 def votes(given: np.ndarray) -> np.ndarray:
-    """Return the share (q,) of a model's answers (repeats, q) with label 1, or (q, C) with each label; of labels given as often the first
-    answer decides, so that a tie leans to none."""
+    """Return the share (q,) of a model's answers (repeats, q) with label 1, or (q, C) with each label; the first
+    answer breaks ties, so that they favour no label."""
     if given.ndim == 3:
         each = np.arange(given.shape[2]) == given.argmax(axis=2)[..., None]
         share = each.mean(axis=0, dtype=np.float32)
@@ -159,7 +163,7 @@ def _width(sets: Mapping[int, Points]) -> int:
 
 
 def _each(records: Loaded) -> tuple[int, ...]:
-    """Return the shape of what a model answers to one query: nothing for one number, (C,) for C > 2 classes."""
+    """Return the shape of a model's answer to one query: () for one number, (C,) for C > 2 classes."""
     return (records.classes,) if records.classes > 2 else ()
 
 

@@ -1,4 +1,4 @@
-"""Stage `report`: public tables, figures and the cards of datasets -> one page."""
+"""Stage `report`: combines public tables, figures and the cards of datasets into one page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(
 ) -> None:
     """Write the page. figures: PNGs, in the order of the settings; cards: files of the stage `dataset`.
 
-    Raises PopleakError for a table that is missing, and where tables are not of one run.
+    Raises PopleakError if a table is missing, or if the tables are not from one run.
     """
     build.write(
         experiment=settings.experiment,
@@ -56,7 +56,7 @@ def _made(step: str, code: str) -> dict[str, str]:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    found = store.facts(path)
-    if found.get("stage") != "dataset":
-        raise PopleakError(f"{path}: not a table of the stage dataset, which --cards needs")
-    return {**found["card"], "dataset": found["settings"]["dataset"], **found["facts"]}
+    facts = store.facts(path)
+    if facts.get("stage") != "dataset":
+        raise PopleakError(f"{path}: not a file of the stage `dataset`: pass those files to --cards")
+    return {**facts["card"], "dataset": facts["settings"]["dataset"], **facts["facts"]}

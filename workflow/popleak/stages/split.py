@@ -29,9 +29,9 @@ def assign(
 ) -> np.ndarray:
     """Return the pool (N,) int8 of each row: 0 victim, 1 adversary, 2 query, 3 public.
 
-    y, a, unit (N,); shares: of the victim and the adversary pool; public: of the public pool, which comes out of the query pool and leaves
-    the other two as they are without it. Units are cut within strata; a unit's stratum is the
-    set of (y, a) cells of its rows with their counts, which for a unit of one row is its (y, a) cell.
+    y, a, unit (N,); shares: of the victim and the adversary pool; public: of the public pool, which is taken from the
+    query pool and does not change the other two. Units are cut within strata; a unit's stratum is the set of (y, a)
+    cells of its rows with their counts, which for a unit of one row is its (y, a) cell.
     """
     _, index = np.unique(unit, return_inverse=True)
     counts = np.zeros((index.max() + 1, 2 * max(int(y.max(initial=0)) + 1, 2)), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Stage `tables`: parts of the stages before -> one public table, made by the module of its name."""
+"""Stage `tables`: makes one public table from parts of earlier stages, with the module of its name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def run(
     step: str,
     code: str,
 ) -> None:
-    """Write one public table. parts: files to put together; tables: public tables that this one is made of.
+    """Write one public table. parts: files to combine; tables: public tables that this one is computed from.
 
-    Raises PopleakError if those tables are not of one run.
+    Raises PopleakError if those tables are not from one run.
     """
     store.agree(tables)
     inputs = {name: store.read(path, stage="tables").to_pandas() for name, path in tables.items()}

@@ -1,4 +1,4 @@
-"""Stage `train`: base models M_0 of some worlds, victims and shadows in files of their own."""
+"""Stage `train`: trains the base models M_0 of some worlds; victims and shadows have separate files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ..store.records import Loaded
 from ..store.reuse import Shelf, content, no_keys
 
 MADE = ("weights", *FOUND)
-"""What is found out about a model when it is trained or defended, by column."""
+"""What is recorded of a model when it is trained or defended, by column."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """How the engine works: models at once, threads, device, backend. None of these decides a result beyond rounding."""
+    """How the engine works: models at once, threads, device, backend. None of these affects a result beyond rounding."""
 
     stack: int = 32
     threads: int = 1
@@ -36,7 +36,8 @@ class Engine:
     backend: Backend = "auto"
 
     def resolved(self) -> str:
-        """Return the device that is used, and the backend where it is forced to another. Raises PopleakError where the one that the config names is not there."""
+        """Return the device that is used, and the backend if the config forces one. Raises PopleakError if the device
+        in the config is not available."""
         try:
             return place_of(self.device, self.backend)
         except ValueError as error:
@@ -45,13 +46,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class How(Engine):
-    """How models are trained. reuse: take those that the store holds; False: train all."""
+    """How models are trained. reuse: whether to copy models that the store holds."""
 
     reuse: bool = True
 
 
 class Fitter:
-    """Fits models of one architecture to rows of one dataset: by the engine, or in closed form."""
+    """Fits models of one architecture to rows of one dataset, with the engine or in closed form."""
 
     def __init__(self, settings: ModelsStep, records: Loaded, how: How | None = None, size: int | None = None) -> None:
         """size: the number of records without their poisoned twins; None: there are none."""
@@ -80,12 +81,12 @@ class Fitter:
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return scores (K, m), or (K, m, C), of models `weights` (K, P), each on its own rows (K, m), or all on the same (1, m)."""
         if self.build is None or self.table is None:
-            own = np.broadcast_to(rows, (len(weights), rows.shape[1]))
-            found = [
-                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own[k], settings=self.settings)
+            own_rows = np.broadcast_to(rows, (len(weights), rows.shape[1]))
+            scores = [
+                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own_rows[k], settings=self.settings)
                 for k in range(len(weights))
             ]
-            return np.concatenate(found) if found else np.empty(own.shape, np.float32)
+            return np.concatenate(scores) if scores else np.empty(own_rows.shape, np.float32)
         how = self.how
         return predict_rows(
             self.build, weights, self.table, rows, threads=how.threads, device=how.device, backend=how.backend
@@ -100,8 +101,8 @@ class Fitter:
         learning_rate: float | None = None,
         **more: Any,
     ) -> Fitted:
-        """Return models fitted to rows (K, n), by default as the config's `training` says; `more` goes to `engine.fit.fit`, and is
-        nothing to a closed form."""
+        """Return models fitted to rows (K, n), by default with the config's `training`. `more` is passed to
+        `engine.fit.fit`; closed forms ignore it."""
         if not self.model.gradient:
             weights = self.model.fit(y=self.records.y, cell=self.records.cell, rows=rows, settings=self.settings)
             nothing = np.zeros(len(rows))
@@ -110,8 +111,10 @@ class Fitter:
             raise PopleakError(
                 f"the settings lack the key 'training', which the model {self.model.name!r} needs: {typed.HINT}"
             )
-        own = {"epochs": epochs, "learning_rate": learning_rate}
-        training = self.training.model_copy(update={key: value for key, value in own.items() if value is not None})
+        overrides = {"epochs": epochs, "learning_rate": learning_rate}
+        training = self.training.model_copy(
+            update={key: value for key, value in overrides.items() if value is not None}
+        )
         how = self.how
         return fit(
             self.build, self.table, rows, seeds, training,
@@ -133,7 +136,7 @@ def shelf(facts: Mapping[str, Any], settings: ModelsStep, outputs: Mapping[Role,
 
 
 def plain_size(records: Loaded, worlds: Sequence[str]) -> int:
-    """Return the number of the records without the poisoned twins that `known` adds."""
+    """Return the number of records, without the poisoned twins that `known` adds."""
     return len(records.y) // (2 if any(map(poisoned, worlds)) else 1)
 
 
@@ -155,7 +158,7 @@ def run(
     )
     records = known(data, settings.worlds)
     fitter = Fitter(settings, records, how, plain_size(records, settings.worlds))
-    there = shelf(facts, settings, outputs, fitter)
+    stock = shelf(facts, settings, outputs, fitter)
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world in settings.worlds:
@@ -166,12 +169,12 @@ def run(
                     nobody = empty(keys)
                     write(writers[role], nobody, no_keys(), validation_loss=nobody.eo_weight)
                     continue
-                made_of = there.keys(keys["seed"], rows)
+                made_of = stock.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
-                found = there.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
-                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: found[name] for name in MADE})
-                write(writers[role], models, made_of, validation_loss=found["validation_loss"])
-    there.tell()
+                columns = stock.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
+                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: columns[name] for name in MADE})
+                write(writers[role], models, made_of, validation_loss=columns["validation_loss"])
+    stock.tell()
 
 
 def base(fitter: Fitter, rows: np.ndarray, seeds: np.ndarray, what: str, part: np.ndarray) -> dict[str, np.ndarray]:

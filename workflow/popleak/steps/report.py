@@ -9,6 +9,10 @@ from typing import ClassVar
 from .base import Plain, StepSettings
 from .papers import Paper
 
+PAPER = ("summary.csv", "summary.tex", "verdicts.csv", "verdicts.tex", "leakage.csv", "models.csv", "bounds.csv")
+"""The report's tables as files for a paper, published beside the Parquet files. Leakage, models and bounds have hundreds of rows, which no
+page holds, so that they are CSV alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportStep(StepSettings):

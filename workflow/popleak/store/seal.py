@@ -104,6 +104,13 @@ def write_manifest(path: str | Path, files: Iterable[str | Path]) -> None:
     atomic.write(path, "".join(f"{file_digest(file)}  {Path(file).name}\n" for file in files).encode())
 
 
+def manifest_of(path: str | Path) -> Path:
+    """Return the manifest of a file of a figure or of the report, `x.png` or `x.summary.tex`: `x.sha256`, beside it."""
+    path = Path(path)
+    own = path.with_suffix(".sha256")
+    return own if own.is_file() or not path.with_suffix("").suffix else path.with_suffix("").with_suffix(".sha256")
+
+
 def check_by(manifest: str | Path, path: str | Path) -> bytes:
     """Return the bytes of `path`. Raises PopleakError if the manifest beside it has another digest for them, or none."""
     try:

@@ -20,11 +20,11 @@ class Victims:
 
     def __init__(self, models: pd.DataFrame) -> None:
         self.by = {name: part.set_index(VICTIM).sort_index() for name, part in models.groupby("defence", sort=False)}
+        self._diverged = {name: frozenset(part.index[part["status"] == DIVERGED]) for name, part in self.by.items()}
 
     def diverged(self, *defences: str | None) -> list[tuple]:
         """Return the victims (split, world, model_index) that diverged under any of these defences."""
-        there = [self.by[name] for name in defences if name in self.by]
-        return sorted({key for part in there for key in part.index[part["status"] == DIVERGED]})
+        return sorted(frozenset().union(*(self._diverged[name] for name in defences if name in self._diverged)))
 
     def equal(self, defence: str, other: str) -> bool:
         """Return whether every measure of every victim is the same under both, to the last bit; False if none is known."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from ..engine.architecture import Form
+    from ..engine.architecture import ConvNet, Form
 
 FEATURES = 7
 """Features of the made-up records, unless the check is told of others."""
@@ -84,6 +84,8 @@ def check_module(model: Model, settings: Settings, features: int, classes: int) 
         check_alone(build, features, form)
     else:
         check_chain(module, build, sides)
+    if (net := model.net(features, settings, classes)) is not None:
+        check_net(module, build, net)
     torch.manual_seed(0)
     module.train()(x.clone()).sum().backward()
     for name, one in module.named_parameters():
@@ -119,6 +121,18 @@ def check_chain(module: nn.Module, build: Callable[[], nn.Module], sides: tuple[
     built, usual = (initial_weights(one, np.arange(3)) for one in (own, Chain(sides)))
     assert np.array_equal(built, usual), (
         "`build` has initial weights of its own: then leave out `sides`, which stands for torch's defaults"
+    )
+
+
+def check_net(module: nn.Module, build: Callable[[], nn.Module], net: ConvNet) -> None:
+    """`build` makes the convolution net that `channels` and `shape` tell of, with torch's own initial weights."""
+    from ..engine.architecture import Module
+    from ..engine.fit import initial_weights
+
+    assert str(module) == str(net()), "`build` does not make the net that `channels` and `shape` tell of"
+    built, usual = (initial_weights(one, np.arange(3)) for one in (Module(build, net.form), net))
+    assert np.array_equal(built, usual), (
+        "`build` has initial weights of its own: then leave out `channels`, which stand for torch's defaults"
     )
 
 

@@ -10,11 +10,12 @@ from ..steps.attack import Judging
 from .access.base import NONE, Access
 
 ANY = "any"
-"""Of attacks that learn from no shadows: knowledge of the defence is all one."""
+"""Knowledge of attacks that learn from no shadows and so do not use what they know of the defence."""
 
 
 class Shadows(NamedTuple):
-    """The knowledge's name in the tables, and whose answers it learns from: the arm, and how often each query was asked."""
+    """The name of the knowledge in the tables, and whose answers the attack learns from: the arm, and how many times
+    each query was asked."""
 
     knowledge: str
     arm: str
@@ -27,8 +28,8 @@ class Knowledge:
     name: str
 
     def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
-        """Return the shadows of who knows so much of `defence`, whose victims are asked each query `repeats` times; None where these
-        are there under another name, or not at all."""
+        """Return the shadows of an adversary with this knowledge of `defence`, whose victims are asked each query
+        `repeats` times. Return None if another knowledge has the same shadows, or if there are none."""
         raise NotImplementedError
 
 
@@ -49,7 +50,7 @@ class Aware(Knowledge):
     def shadows(self, settings: Judging, access: Access, defence: str, repeats: int) -> Shadows | None:
         if defence in settings.aware:
             return Shadows(self.name, settings.aware[defence], repeats)
-        # its settings are the default ones: to know the kind is to know all
+        # at default settings, knowing the kind is knowing everything
         return None if INFORMED.name in settings.knowledge else INFORMED.shadows(settings, access, defence, repeats)
 
 
@@ -67,7 +68,7 @@ KNOWLEDGE: dict[str, Knowledge] = {one.name: one for one in (Unaware(), Aware(),
 
 
 def levels(attack: Attack, access: Access, settings: Judging, defence: str, repeats: int) -> Iterator[Shadows]:
-    """Yield the shadows of each knowledge that differs: one for attacks without shadows, and for undefended victims.
+    """Yield the shadows of each distinct knowledge. Attacks without shadows have one, as have undefended victims.
 
     access: to the victims.
     """
@@ -76,12 +77,12 @@ def levels(attack: Attack, access: Access, settings: Judging, defence: str, repe
     elif defence == NONE:
         yield Shadows(INFORMED.name, NONE, 1)
     else:
-        found = (KNOWLEDGE[name].shadows(settings, access, defence, repeats) for name in settings.knowledge)
-        yield from (one for one in found if one is not None)
+        candidates = (KNOWLEDGE[name].shadows(settings, access, defence, repeats) for name in settings.knowledge)
+        yield from (one for one in candidates if one is not None)
 
 
 def cells(attack: Attack, access: Access, settings: Judging) -> Iterator[tuple[str, int]]:
-    """Yield the defences that the attack speaks of, once for each number of repeats that matters."""
+    """Yield the defences that the attack judges, once for each relevant number of repeats."""
     for defence in settings.defences:
         if (attack.undefended_only and defence != NONE) or (access.defended and defence == NONE):
             continue

@@ -21,7 +21,7 @@ from .knowledge import Shadows, cells, levels
 from .seen import Files, Seen, Source
 
 Part = dict[str, Any]
-"""Rows of a public table: by column an array, or one value for all of them."""
+"""Rows of a public table: for each column an array, or one value for all rows."""
 
 
 def run(*, settings: AttackStep, files: Files, output: Path, step: str, code: str) -> None:
@@ -91,7 +91,8 @@ class Seeing:
         return self.access.read(self.source, "victim", defence, repeats, False)
 
     def shadows(self, known: Shadows) -> stored.Answers | None:
-        """Return what is kept of the shadows, of undefended ones read once; None for an attack that learns from none."""
+        """Return the stored data of the shadows; undefended ones are read once. None for an attack that learns from
+        no shadows."""
         if not self.attack.shadows:
             return None
         if known.arm != NONE:
@@ -106,12 +107,13 @@ class Seeing:
 
 def shown(access: Access, kept: stored.Answers, split: int, points: np.ndarray) -> Shown:
     """Return what is seen of one split's models, asked the query points at the positions `points` (m,)."""
-    mine = np.flatnonzero(kept.keys["split"] == split)
-    return Shown({name: values[mine] for name, values in kept.keys.items()}, access.outputs(kept, mine, points))
+    in_split = np.flatnonzero(kept.keys["split"] == split)
+    return Shown({name: values[in_split] for name, values in kept.keys.items()}, access.outputs(kept, in_split, points))
 
 
 def query_of(points: stored.Points, everywhere: bool = False) -> tuple[np.ndarray, Query]:
-    """Return the positions of the points that the adversary asks, those drawn from one of the worlds or all, and the query."""
+    """Return the positions of the points that the adversary asks (those drawn from one of the worlds, or all), and
+    the query set."""
     used = np.flatnonzero((points.origin >= 0) | everywhere)
     cell = None if points.cell is None else points.cell[used]
     return used, Query(points.y[used], points.a[used], points.origin[used], cell)

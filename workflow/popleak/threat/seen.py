@@ -1,4 +1,4 @@
-"""What may be seen in one game of a run: its files, read for the kinds of access."""
+"""What adversaries may see in one game of a run, read from its files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Files:
 
     @property
     def records(self) -> Path:
-        """The records' table. Raises PopleakError where it is not given."""
+        """The table of records. Raises PopleakError if it is not given."""
         if self.data is None:
             raise PopleakError("--data: an adversary who sees weights or rows needs the records: give their table")
         return self.data
@@ -58,7 +58,7 @@ class Files:
 
 
 class Seen(access.Source, Protocol):
-    """What may be seen in one game, wherever it is kept, and what the adversary knows of it."""
+    """What may be seen in one game, from any source, and what the adversary knows of it."""
 
     pair: Pair
 
@@ -96,8 +96,8 @@ class Source:
         read = {plugins.load("access", name).reads for name in (attack.access, attack.shadow_access) if name}
         if "models" in read:
             plugin = plugins.load("models", settings.model)
-            own = plugin.Settings.model_validate(self.weights.model_settings)
-            game = game._replace(sides=plugin.sides(records.width(self.files.records), own))
+            model_settings = plugin.Settings.model_validate(self.weights.model_settings)
+            game = game._replace(sides=plugin.sides(records.width(self.files.records), model_settings))
         if "draws" in read:
             there = known(self.files.records, self.worlds.worlds)
             game = game._replace(records=Records(there.x, there.y))
@@ -118,8 +118,8 @@ class Source:
     def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> stored.Answers:
         """Return what one role's models answered. arm: the id of a defence, or another name among `arms` of the step's settings.
 
-        votes: where a query is asked repeatedly, its score is the share of answers with label 1 and not their mean, so that the label
-        that follows from a shadow's score is the one that a victim shows, which is given most often.
+        votes: the score of a repeated query is the share of answers with label 1, not their mean. So the label that
+        follows from a shadow's score is its most frequent one, which is what a victim shows.
         """
         arm = self.settings.arms[arm]
         return stored.read(self.files.answers(role), pair=self.pair.pair, arm=arm, repeats=repeats, labels=votes)
@@ -132,20 +132,20 @@ class Source:
             if held.arm == arm:
                 files = self.files.models(role)[at : at + held.files]
             at += held.files
-        found = []
+        parts = []
         for b in range(len(self.worlds.worlds)):
             world, from_world = self.worlds.direction(b, base=arm == access.NONE)
-            there = populations.read(files, world=world, from_world=from_world)
-            found.append(_of_world(b, there.keys, there.weights, there.finite))
-        return _together(found)
+            population = populations.read(files, world=world, from_world=from_world)
+            parts.append(_of_world(b, population.keys, population.weights, population.finite))
+        return _together(parts)
 
     def draws(self, role: Role) -> stored.Answers:
         """Return the training rows of one role's base models."""
-        found = []
+        parts = []
         for b, world in enumerate(self.worlds.worlds):
             keys, rows = populations.of_role(populations.draws_of(self.files.draw, world, world), role, (0, 1))
-            found.append(_of_world(b, keys, rows, np.ones(len(rows), dtype=bool)))
-        return _together(found)
+            parts.append(_of_world(b, keys, rows, np.ones(len(rows), dtype=bool)))
+        return _together(parts)
 
 
 def _of_world(b: int, keys: dict[str, np.ndarray], kept: np.ndarray, finite: np.ndarray) -> stored.Answers:

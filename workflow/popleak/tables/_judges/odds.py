@@ -31,9 +31,9 @@ def eo_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
                 pair = Victims(one)
                 if control:
                     same = pair.idle([defence, control]) or pair.equal(defence, control)
-                    added = "the same models" if same else lower_eo(one, defence, control)[1]
-                    extra.append(0.0 if same else added.value)
-                    line += f", minus the no-EO control {control} {added}"
+                    added = None if same else lower_eo(one, defence, control)[1]
+                    extra.append(added.value if added else 0.0)
+                    line += f", minus the no-EO control {control} {added or 'the same models'}"
                 lines.append(f"{line}, plug-in {plug_in(one, defence)} against {plug_in(one, 'none')}")
                 same = change.models > 0 and Victims(one).equal(defence, "none")
                 word = Verdict(IDLE, "the models are those of none") if same else verdict

@@ -1,7 +1,7 @@
-"""The access contract: what is read of a model, and what of it the adversary sees.
+"""The access contract: what is read of a model, and which part of it the adversary sees.
 
-An attack names its access (`attacks.base.Attack.access`); of its own shadows it may see more (`shadow_access`). `outputs` of one model,
-which `calibrate` and `score` get, are what `Access.outputs` returns a row of.
+An attack names its access (`attacks.base.Attack.access`). It may see more of its own shadows (`shadow_access`).
+`outputs` of one model, which `calibrate` and `score` get, are what `Access.outputs` returns a row of.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ NONE = "none"
 class Source(Protocol):
     """Where models of one game are kept: a run's files (`threat.seen`), or a table of answers (`audit.play`).
 
-    Each method returns a row a model; keys (columns, each (K,)): split, world, model_index, finite, and of answers the model's seed.
+    Each method returns one row for each model; keys (columns, each (K,)): split, world, model_index, finite, and of
+    answers the model's seed.
     """
 
     def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
@@ -42,40 +43,42 @@ class Access:
     name: ClassVar[str]
     summary: ClassVar[str]
     mark: ClassVar[str] = ""
-    """What figures write beside an adversary who sees more than answers ("white box")."""
+    """Label in figures for an adversary who sees more than answers ("white box")."""
     words: ClassVar[str] = ""
-    """What the report calls what is seen; "": the name."""
+    """Word for what is seen in the report; "" for the plugin's name."""
     place: ClassVar[int] = 100
-    """Where it stands in lists: the less it shows, the earlier."""
+    """Position in lists, from the least revealing access to the most."""
     reads: ClassVar[Literal["answers", "models", "draws"]]
-    """What of a run it is made of. Answers are there of shadows of any architecture; models and draws only of shadows like the victim."""
+    """Which files of a run it needs. Answers exist for shadows of any architecture, models and draws only for shadows
+    of the victim's architecture."""
     black_box: ClassVar[bool] = False
-    """True: no more is seen than a user of the model is told, so that an attack is a candidate for `best`."""
+    """Whether the adversary sees no more than a user of the model, so that an attack is a candidate for `best`."""
     of_model: ClassVar[bool] = True
-    """False: nothing of the model is seen, so that it does not matter whether it diverged."""
+    """False if nothing of the model is seen, so that it does not matter whether it diverged."""
     defended: ClassVar[bool] = False
-    """True: there is nothing to see of an undefended model, victim or shadow."""
+    """Whether this access exists only for defended models, victims or shadows."""
     votes: ClassVar[bool] = False
-    """True: of answers to a query that is asked repeatedly the label counts that is given most often, and not the mean score."""
+    """Whether a repeated query counts by its most frequent label, and not by its mean score."""
     shown_by: ClassVar[tuple[str, ...]] = ()
-    """What a table of answers must hold for this access to be made of it: `scores`, or `labels` too; nothing: no such table will do."""
+    """What a table of answers must hold to provide this access: `scores`, or `labels` too. Empty if no such table can
+    provide it."""
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
-        """Return what is kept of one role's models in one arm, a row a model, in the field `scores`."""
+        """Return the stored data of one role's models in one arm, one row for each model, in the field `scores`."""
         raise NotImplementedError
 
     def outputs(self, kept: Answers, chosen: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Return what the adversary sees of the chosen models (K,), a row each, where it asks the query points at the positions
-        `points` (m,). What is no number must not remain, and `kept` must stay as it is."""
+        """Return what the adversary sees of the chosen models (K,), one row each, if it asks the query points at the
+        positions `points` (m,). The result must not contain NaN, and `kept` must not be changed."""
         raise NotImplementedError
 
 
 class OfAnswers(Access):
-    """Access to answers: set `of`, what is seen of scores."""
+    """Access to answers. Set `of`, which part of the scores is seen."""
 
     reads = "answers"
     sets: ClassVar[int] = 1
-    """How many scores of each query point stand in a row, all points of the first set before those of the second."""
+    """Number of scores for each query point in a row; all points of the first set precede those of the second."""
     shown_by: ClassVar[tuple[str, ...]] = ("scores",)
 
     def of(self, scores: np.ndarray) -> np.ndarray:
@@ -87,8 +90,8 @@ class OfAnswers(Access):
         return source.answers(role, arm, repeats, votes or self.votes)
 
     def outputs(self, kept: Answers, chosen: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Return (K, sets * m), or (K, sets * m, C), float64. A diverged model answers not-a-number; the adversary reads that as 0.5, or
-        1 / C for each of C classes, the answer that says nothing."""
+        """Return (K, sets * m), or (K, sets * m, C), float64. A diverged model answers NaN. The adversary reads that
+        as 0.5, or as 1 / C for each of C classes: the uninformative answer."""
         seen: np.ndarray = kept.scores[chosen]
         asked = seen.shape[1] // self.sets
         if not np.array_equal(points, np.arange(asked)):  # most query sets are asked whole

@@ -25,10 +25,10 @@ class Pair(OfAnswers):
     defended = True
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
-        own, base = source.answers(role, arm, repeats, votes=False), source.answers(role, NONE, 1, votes=False)
+        defended, base = source.answers(role, arm, repeats, votes=False), source.answers(role, NONE, 1, votes=False)
         order = np.argsort(base.keys["seed"])
-        place = order[np.searchsorted(base.keys["seed"], own.keys["seed"], sorter=order)]
-        return own._replace(scores=np.concatenate([base.scores[place], own.scores], axis=1))
+        place = order[np.searchsorted(base.keys["seed"], defended.keys["seed"], sorter=order)]
+        return defended._replace(scores=np.concatenate([base.scores[place], defended.scores], axis=1))
 
 
 PLUGIN = Pair()

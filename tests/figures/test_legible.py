@@ -1,0 +1,73 @@
+"""Figures at the size at which a paper shows them: letters, overlaps, how much a panel holds, colours in grey."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+import fake_tables
+import legible
+from drawing import drawn
+from popleak.core import plugins
+from popleak.figures import _style
+
+pytestmark = pytest.mark.slow
+
+NAMES = plugins.names("figures")
+FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
+HALF = {"tasks": ("adult-sex",), "victims": 6, "full": True, "pairs": (("ratio", 0.3, 0.5), ("ratio", 0.5, 0.8))}
+COLUMN = {"tasks": ("adult-sex",), "victims": 8, "pairs": (("pure", 0.0, 1.0),)}
+"""One panel: as wide as a column."""
+ORDERED = ("sensitivity",)
+"""Figures whose shades are the steps of one scale, light to dark: no series of their own."""
+
+
+SHAPES = [
+    *((name, HALF if name == "ratios" else FULL) for name in NAMES),
+    *(
+        (name, COLUMN) for name in NAMES if name not in ("poison", "ratios", "regression", "confusion")
+    ),  # have no rows there
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES)
+def test_a_paper_can_show_it(name, shape):
+    found, plotted = drawn(name, fake_tables.tables(**shape))
+    assert len(plotted)
+    width, height = found.get_size_inches()
+    assert width in (_style.COLUMN, _style.PAGE) and height <= _style.TALLEST
+    assert max(width, height) * _style.PNG_DPI <= 1900
+    with _style.style():
+        assert min(text.get_fontsize() for text in legible.texts(found)) >= _style.SMALL
+        assert not legible.overlaps(found)
+        assert not legible.clipped(found)
+    assert found.get_suptitle(), "no message"
+    for axes in found.axes:
+        if name not in ORDERED:
+            colours = {look[-1] for look in legible.looks(axes)}
+            assert len(colours) <= _style.MOST + 1, "more series than the eye tells apart"
+            assert not legible.alike(axes), "two series are one in grey"
+
+
+def test_the_measure_finds_what_it_is_for():
+    """Letters on letters, a label over the edge, and two greys are found."""
+    with _style.style():
+        figure = _style.blank(3.3, 2)
+        axes = figure.subplots()
+        axes.text(0.5, 0.5, "one text"), axes.text(0.52, 0.5, "another")
+        axes.text(0.9, 0.2, "a text that runs over the edge of the figure")
+        axes.plot([0, 1, 2], [0, 1, 0], marker="o", color="#D55E00")
+        axes.plot([0, 1, 2], [1, 0, 1], marker="o", color="#C86A10")
+        figure.draw_without_rendering()
+        assert ("one text", "another") in legible.overlaps(figure)
+        assert "a text that runs over the edge of the figure" in legible.clipped(figure)
+        assert legible.alike(axes)
+
+
+def test_adversaries_that_share_a_panel_share_no_colour():
+    names = fake_tables.POISONED[:-1]
+    for few in itertools.combinations(_style.ADVERSARIES, 4):
+        looks = _style.adversaries(few)
+        assert len({look.color for look in looks.values()}) == 4
+    assert len(_style.adversaries(names)) == len(names)

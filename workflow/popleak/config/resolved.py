@@ -1,0 +1,111 @@
+"""The resolved tasks of an experiment: every default filled in and every name checked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from ..core import plugins
+from ..core.settings import Settings
+from .experiment import Poison, Population, RatioMode, Train, Worlds
+
+
+class ResolvedChoice(Settings):
+    """A plugin with all its settings filled in."""
+
+    id: str
+    name: str
+    settings: dict[str, Any]
+    control: str | None = None
+
+
+class ResolvedTask(Settings):
+    """A task with every default filled in and every name checked."""
+
+    id: str
+    dataset: str
+    label: str
+    attribute: str
+    attribute_in_features: bool
+    options: dict[str, Any]
+    rows: int | Literal["auto"]
+    query_rows: int | Literal["auto"]
+    models: tuple[ResolvedChoice, ...]
+    worlds: tuple[Worlds, ...]
+    ratio_mode: RatioMode
+    defences: tuple[ResolvedChoice, ...]
+    attacks: tuple[ResolvedChoice, ...]
+    shadow_models: tuple[ResolvedChoice, ...]
+    poison: Poison
+    population: Population
+    training: Train
+    placebo: int = 0
+    public_pool: bool = False
+    """Whether the records have a public pool: if a defence trains on public rows, and in the placebos of such a task."""
+    permutation: int = 0
+    """Number of the permutation of the group column, from 1; 0 for the column as it is."""
+
+    @property
+    def key(self) -> str:
+        """Key from which the seeds of the task's draws are derived."""
+        return f"{self.records_key}/placebo-{self.permutation}" if self.permutation else self.records_key
+
+    @property
+    def records_key(self) -> str:
+        """Key from which the seeds of the records are derived. A permutation belongs to the table, however its rows
+        are then divided."""
+        return f"{self.dataset}/{self.label}/{self.attribute}"
+
+    @property
+    def complemented(self) -> bool:
+        """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
+        return any(plugins.load("defences", defence.name).complement for defence in self.defences)
+
+    @property
+    def publishing(self) -> bool:
+        """Whether a defence trains on public rows, so that each model draws some."""
+        return any(plugins.load("defences", defence.name).public for defence in self.defences)
+
+    def permuting(self, seed: int) -> dict[str, Any]:
+        """Return what determines this task's permutation (`dataset.permuted`) beside the records; seed: the
+        experiment's."""
+        return {"seed": seed, "key": self.records_key, "number": self.permutation}
+
+    def placebos(self) -> list[Self]:
+        """Return the task with its group column permuted, once for each permutation. These tasks have no defences, no
+        poison, shadows of the victim's architecture only, and only pairs of different worlds."""
+        alike = {
+            "worlds": different(self.worlds),
+            "defences": tuple(one for one in self.defences if one.name == "none"),
+            "attacks": alone(self.attacks),
+            "shadow_models": (),
+            "poison": Poison(group=self.poison.group, label=self.poison.label),
+            "placebo": 0,
+        }
+        return [
+            self.model_copy(update={**alike, "id": f"{self.id}-placebo-{i}", "permutation": i})
+            for i in range(1, self.placebo + 1)
+        ]
+
+
+class SettledTask(ResolvedTask):
+    """A task whose sizes are numbers."""
+
+    rows: int
+    query_rows: int
+
+
+def different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
+    """Return the pairs of different worlds that differ only in their groups."""
+    return tuple(
+        one for one in worlds if one.question.measured and one.question.groups and len(set(one.ratios or ())) > 1
+    )
+
+
+def alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
+    """Return the attacks that need undefended models only."""
+    return tuple(one for one in attacks if not access_of(one).defended)
+
+
+def access_of(attack: ResolvedChoice) -> Any:
+    """Return the access that an attack has to victims."""
+    return plugins.load("access", plugins.load("attacks", attack.name).access)

@@ -1,0 +1,223 @@
+"""UTKFace: small grey pictures of faces. Is the person a woman, or older than 30?
+
+Age, gender and race are in the names of the published files. They were guessed by a model and checked by strangers; nobody asked
+the people. See `docs/images.md` for how to get the files, and for what is done with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from ..core import settings
+from ..core.errors import PopleakError
+from . import _faces, _tables
+from .base import Attribute, Card, Cells, Dataset, Records, Source
+
+PAGE = "https://susanqq.github.io/UTKFace/"
+PREPARED = Source("utkface_grey48.parquet")
+PARTS = (
+    Source(
+        "utkface_grey48_part1of2.parquet", sha256="b223033632f380b6e39ed3c81fcf3eebdd6985eaf234f43ca5cd944ae5fe1a5f"
+    ),
+    Source(
+        "utkface_grey48_part2of2.parquet", sha256="621d663b97deeaffdc7d31e7014401b6b0ecf0a02d78dbe291dd1393d89405db"
+    ),
+)
+GENDER, OLDER = "gender", "age-over-30"
+GROUPS = {
+    "race": ("White", "Non-White"),
+    "white-black": ("White", "Black"),
+    GENDER: ("Male", "Female"),
+}
+LABELS = {
+    GENDER: "gender: Female against Male",
+    OLDER: f"age-over-30: older than {_faces.OLDER} years",
+}
+GUESSED = "a model's guess, checked by strangers; nobody asked the people"
+RECORDED = {
+    "race": f"{GUESSED}; Black, Asian, Indian and other joined",
+    "white-black": f"{GUESSED}; Asian, Indian and other left out",
+    GENDER: f"{GUESSED}; two values are all that the set knows",
+}
+# of the whole published set, as it is loaded: checked each time
+ROWS = 19200
+GROUP_ROWS = {"race": (8130, 11070), "white-black": (8130, 4204), GENDER: (10198, 9002)}
+LABEL_RATES = {GENDER: 0.4689, OLDER: 0.5692}
+GROUP_RATES = {
+    (GENDER, "race"): (0.4467, 0.4851),
+    (GENDER, "white-black"): (0.4467, 0.4860),
+    (OLDER, "race"): (0.7038, 0.4704),
+    (OLDER, "white-black"): (0.7038, 0.5136),
+    (OLDER, GENDER): (0.6640, 0.4619),
+}
+
+
+class Options(settings.Settings):
+    """Which pictures, and as what."""
+
+    side: Literal[24, 48] = 24
+    """Height and width of a picture, in pixels; those of 24 are means of four pixels of those of 48."""
+    features: Literal["pixels", "pca", "hog"] = "pixels"
+    """`pixels`: pictures, for the model cnn; `pca`: their principal components; `hog`: histograms of oriented gradients, which need
+    scikit-image. The last two are rows of features for any model, and cheaper to train on."""
+    components: int = Field(default=64, ge=2, le=576)
+    """Principal components, for `pca`."""
+    source: Literal["auto", "prepared", "parts"] = "auto"
+    """`prepared`: the table that `popleak prepare utkface FOLDER_OR_ARCHIVE` makes of the publisher's files; `parts`: the same as two files whose
+    content is checked. `auto`: what is in the data folder, the prepared table first."""
+    complete: bool = True
+    """Whether the pictures must be the whole published set. If not, rows and rates are whatever the table holds."""
+
+    def unused(self) -> set[str]:
+        return set() if self.features == "pca" else {"components"}
+
+
+class UTKFace(Dataset):
+    """Adults among the aligned and cropped faces, without the pictures whose copies contradict them."""
+
+    name = "utkface"
+    summary = "UTKFace: gender or age above 30 from small grey pictures of faces, adults only"
+    labels = (GENDER, OLDER)
+    attributes = ("race", "white-black", GENDER)
+    n_features = 576
+    Settings = Options
+
+    def sources(self, options: Options) -> tuple[Source, ...]:
+        """Return the files. `auto` that is not settled stands for the prepared table."""
+        return PARTS if options.source == "parts" else (PREPARED,)
+
+    def settle(self, options: Options, here: Callable[[Source], bool]) -> tuple[Options, str]:
+        if options.source != "auto":
+            return options, ""
+        parts = not here(PREPARED) and all(map(here, PARTS))
+        chosen = options.model_copy(update={"source": "parts" if parts else "prepared"})
+        return chosen, f"UTKFace from {' and '.join(source.file for source in self.sources(chosen))}"
+
+    def remedy(self, source: Source) -> str:
+        if source in PARTS:
+            return super().remedy(source)
+        return (
+            f"get the aligned and cropped faces from {PAGE} (non-commercial research only), and run "
+            "`popleak prepare utkface FOLDER_OR_ARCHIVE`"
+        )
+
+    def prepare(self, origin: Path, folder: Path) -> list[str]:
+        from . import _face_files
+
+        return _face_files.convert(origin, folder / PREPARED.file)
+
+    def card(self, options: Options) -> Card:
+        return self.card_of(self.labels[0], options)
+
+    def card_of(self, label: str, options: Options) -> Card:
+        whole = options.complete
+        return Card(
+            title=f"UTKFace, adults, {options.side} x {options.side} grey"
+            + ("" if options.features == "pixels" else f", as features ({options.features})")
+            + ("" if whole else ", a part of the published set"),
+            source=PAGE,
+            licence="non-commercial research only, no redistribution, as stated by the publisher: read it there before use; the "
+            "copyright is the photographers'",
+            citation="Zhang, Z., Song, Y. and Qi, H. (2017). Age Progression/Regression by Conditional Adversarial Autoencoder. CVPR",
+            label=LABELS[label],
+            attributes={
+                name: Attribute(
+                    groups, RECORDED[name], GROUP_ROWS[name] if whole else None, GROUP_RATES.get((label, name)) if whole else None
+                )
+                for name, groups in GROUPS.items()
+            },
+            identifiers=("name",),
+            rows=ROWS if whole else None,
+            label_rate=LABEL_RATES[label] if whole else None,
+            notes=(
+                f"people labelled as under {_faces.ADULT} are left out, as are three files whose names lack a label",
+                "byte-identical files that differ in gender, race or age above 30, or of which one is labelled a minor, are left out",
+                "pictures that are copies or nearly so stay in one pool; different pictures of one person may not, since nobody says "
+                "who is on them",
+                "no picture and no file name appears in a table, figure or report",
+            ),
+        )  # fmt: skip
+
+    def shape(self, options: Options) -> tuple[int, ...] | None:
+        return (1, options.side, options.side) if options.features == "pixels" else None
+
+    def width(self, options: Options) -> int:
+        if options.features == "pca":
+            return options.components
+        return _faces.N_GRADIENTS if options.features == "hog" else options.side**2
+
+    def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options) -> Cells | None:
+        """Return the counts. Raises PopleakError, so that the plan does, for an attribute that is the label and for features that
+        need what is not installed."""
+        _chosen(label, attribute)
+        if options.features == "hog" and (said := _faces.no_gradients()):
+            raise PopleakError(f"utkface: {said}")
+        return super().cells(files=files, label=label, attribute=attribute, options=options)
+
+    def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
+        _tables.choose(dataset=self, label=label, attribute=attribute)
+        _chosen(label, attribute)
+        sources = self.sources(options)
+        paths = [_tables.given(files=files, file=source.file) for source in sources]
+        everyone = _faces.read(paths, f"delete it, and {self.remedy(sources[0])}")
+        faces = everyone.at(~_faces.contradictory(everyone))
+        y = (faces.gender == 1 if label == GENDER else faces.age > _faces.OLDER).astype(np.int8)
+        group = _group(faces, attribute)
+        card, file = self.card_of(label, options), " + ".join(source.file for source in sources)
+        _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
+        unit = _faces.pictures(faces)
+        keep = group >= 0
+        kept, y, a, unit = faces.at(keep), y[keep], group[keep].astype(np.int8), unit[keep]
+        x, names = _faces.features(_faces.shrunk(kept.pixels, options.side), options.features, options.components)
+        second, values = _second(kept, label, attribute)
+        sizes = np.bincount(unit)
+        facts = {
+            "rows_in_neither_group": int((~keep).sum()),
+            "rows_with_contradictory_copies": len(everyone.age) - len(faces.age),
+            "groups_of_near_copies": int((sizes > 1).sum()),
+            "rows_in_groups_of_near_copies": int(sizes[sizes > 1].sum()),
+            "largest_group_of_near_copies": int(sizes.max()),
+            "second_attribute": second,
+            "subgroups": np.unique(values).tolist(),
+        }
+        return Records(
+            x=x,
+            y=y,
+            a=a,
+            features=names,
+            groups=GROUPS[attribute],
+            unit=unit,
+            facts={**_tables.measured(y=y, a=a), **facts},
+            subgroup=np.unique(values, return_inverse=True)[1].astype(np.int8),
+        )
+
+
+def _chosen(label: str, attribute: str) -> None:
+    if label == attribute:
+        raise PopleakError(f"utkface: attribute {attribute!r} is the label: choose another, or label: {OLDER}")
+
+
+def _group(faces: _faces.Faces, attribute: str) -> np.ndarray:
+    """Return 0, 1, or -1 for neither group (N,)."""
+    if attribute == GENDER:
+        return faces.gender
+    if attribute == "race":
+        return (faces.race > 0).astype(np.int64)
+    return np.where(faces.race < 2, faces.race, -1)
+
+
+def _second(faces: _faces.Faces, label: str, attribute: str) -> tuple[str, np.ndarray]:
+    """Return a second attribute, which is neither label nor attribute, and its value for each row (N,)."""
+    if label == GENDER:
+        return OLDER, np.where(faces.age > _faces.OLDER, f"above {_faces.OLDER}", f"up to {_faces.OLDER}")
+    if attribute == GENDER:
+        return "race", np.where(faces.race == 0, *GROUPS["race"])
+    return GENDER, np.where(faces.gender == 0, *GROUPS[GENDER])
+
+
+PLUGIN = UTKFace()

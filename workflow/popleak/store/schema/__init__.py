@@ -1,0 +1,90 @@
+"""The public tables: names, types and meaning of their columns. Columns may be added, never renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .bounds import BOUNDS
+from .claims import CLAIMS, PROXIES
+from .columns import ADVERSARY, DEFENCE, PAIR, SMALL_CELLS, TASK, WHO, WITH_BEST, Column
+from .leakage import LEAKAGE, SCORES
+from .models import MODELS
+from .placebo import PLACEBO
+from .ratios import CELL, CONFUSION, ESTIMATES, REGRESSION
+from .sensitivity import SENSITIVITY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = (
+    "ADVERSARY",
+    "BOUNDS",
+    "CELL",
+    "CLAIMS",
+    "CONFUSION",
+    "DEFENCE",
+    "ESTIMATES",
+    "LEAKAGE",
+    "MANY",
+    "MODELS",
+    "ON_REQUEST",
+    "PAIR",
+    "PERMUTED",
+    "PLACEBO",
+    "PROXIES",
+    "REGRESSION",
+    "SCORES",
+    "SENSITIVITY",
+    "SMALL_CELLS",
+    "SWEPT",
+    "TABLES",
+    "TASK",
+    "WHO",
+    "WITH_BEST",
+    "Column",
+    "table",
+)
+
+TABLES = {
+    "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
+    "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
+    "sensitivity": SENSITIVITY,
+}  # fmt: skip
+
+MANY = ("estimates", "regression", "confusion")
+"""Tables that are made only if a task has more than two worlds to tell apart (protocol k-ary)."""
+
+PERMUTED = ("placebo",)
+"""Tables that are made only if a task is run with its group column permuted (`placebo`)."""
+
+SWEPT = ("sensitivity",)
+"""Tables that are made only if a task has a fine-tuning defence at more than one setting."""
+
+ON_REQUEST = {
+    **dict.fromkeys(MANY, "worlds of protocol k-ary"),
+    **dict.fromkeys(PERMUTED, "placebos"),
+    **dict.fromkeys(SWEPT, "two settings of a fine-tuning defence"),
+}
+"""Tables that not every experiment has, and what a task must have for them."""
+
+
+def table(name: str, parts: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return a public table from parts: mappings of column name to an array (K,) or to one value for the whole part.
+
+    Columns that the table does not have are dropped. NaN becomes null.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from ..arrays import arrow
+
+    arrays = []
+    for column in TABLES[name]:
+        values = []
+        for part in parts:
+            size = max(len(value) for value in part.values() if isinstance(value, np.ndarray))
+            value = part[column.name]
+            values.append(value if isinstance(value, np.ndarray) else np.full(size, value))
+        arrays.append(arrow(np.concatenate(values) if values else [], column.type))
+    return pa.Table.from_arrays(arrays, names=[column.name for column in TABLES[name]])
