@@ -18,6 +18,7 @@ try:
     from popleak.core.errors import PopleakError
     from popleak.core.provenance import code_digest
     from popleak.plan import build as popleak_plan
+    from popleak.report import captions
     from popleak.stages import publish as popleak_publish
     from popleak.steps.report import PAPER
     from popleak.store.schema import TABLES

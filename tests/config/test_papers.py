@@ -84,3 +84,16 @@ def test_a_paper_that_is_not_there():
         papers.load("fair")
     with pytest.raises(PopleakError, match=r"nowhere\.yaml: cannot be read"):
         papers.load("nowhere.yaml")
+
+
+def test_a_statistic_that_is_no_attack_is_refused(tmp_path):
+    with pytest.raises(PopleakError, match="statistic: no attack 'accuracy_gap': `popleak list attacks` names them"):
+        papers.load(written(tmp_path, raw() | {"statistic": "accuracy_gap"}))
+
+
+def test_what_the_report_alone_shows_judges_no_claim_anew():
+    paper = papers.load("fair-finetuning")
+    judged = paper.judged()
+    assert paper.question and paper.absent and all(claim.short for claim in paper.claims)
+    assert (judged.question, judged.statistic, judged.absent) == ("", "", ()) and judged.judged() == judged
+    assert [claim.statement for claim in judged.claims] == [claim.statement for claim in paper.claims]

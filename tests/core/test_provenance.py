@@ -285,3 +285,27 @@ def test_what_was_found_in_modules_is_kept_and_no_other_version_believed(tmp_pat
     ):
         private.write(provenance.KEPT, json.dumps(other).encode())
         assert recalled(tmp_path) == found
+
+
+def test_the_commit_is_that_of_the_folder_and_says_what_is_not_committed(tmp_path):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        return subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert provenance.commit(tmp_path) is None  # no checkout
+    inner = tmp_path / "package"
+    inner.mkdir()
+    git("init", "-q")
+    assert provenance.commit(inner) is None  # a checkout of something else, as around a virtual environment
+    (inner / "a.py").write_text("1\n")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    first = git("rev-parse", "HEAD")
+    (tmp_path / "notes.md").write_text("a\n")
+    git("add", "-A")
+    git("commit", "-qm", "two")
+    assert provenance.commit(inner) == first
+    (inner / "a.py").write_text("2\n")
+    assert provenance.commit(inner) == f"{first}, with changes that are not committed"

@@ -9,15 +9,15 @@ import re
 import pytest
 
 import fake_tables
-from popleak.report import build, paper
+from popleak.report import paper, tables
 from popleak.stages import publish
 from popleak.steps.report import PAPER
 from popleak.store import seal
 
 
 def made(frames):
-    long = {"leakage": build._leakage(frames["leakage"]), "models": build._models(frames["models"])}
-    return paper.files(frames, long | {"bounds": build._bounds(frames["bounds"])})
+    long = {"leakage": tables.leakage(frames["leakage"]), "models": tables.models(frames["models"])}
+    return paper.files(frames, long | {"bounds": tables.bounds(frames["bounds"])})
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import os
 import random
 import re
@@ -10,12 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import experiment
 import tiny
+from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.store import parquet as store
 from popleak.store import seal
@@ -178,6 +181,27 @@ def test_smoke_makes_all_of_it_in_a_minute(finished):
     assert (results / "report.html").stat().st_size > 10_000
     assert "popleak: done. Report: results/smoke/report.html" in said
     assert not list((folder / "results").rglob("*.partial"))
+
+
+def test_snakemakes_own_report_holds_every_figure_and_table(finished, tmp_path):
+    """`snakemake --report`: each with a caption, a category and labels."""
+    folder, archive = finished[0], tmp_path / "all.zip"
+    snakemake(folder, *SMOKE, "--report", str(archive))
+    with zipfile.ZipFile(archive) as whole:
+        held = {name.rpartition("/")[2].split("-")[0] for name in whole.namelist() if "/data/raw/" in name}
+        page = whole.read("all/report.html").decode()
+    assert held == {*TABLES, "leakage", "gap", "smoke"}
+    for kind, names in (("figure", ("leakage", "gap")), ("table", TABLES)):
+        for name in names:
+            (labels, caption) = re.search(
+                rf'"labels": (\{{"{kind}": "{name}"[^}}]*\}}), "size": "[^"]*", "caption": "((?:[^"\\]|\\.)*)"', page
+            ).groups()
+            assert labels.endswith(('"PNG"}', '"Parquet"}'))
+            expected = plugins.load("figures", name).summary if kind == "figure" else f"Public table {name}"
+            assert expected.lower() in html.unescape(caption).lower() and "system-message" not in caption
+    assert '"labels": {"table": "summary", "format": "tex"}' in page
+    for category in ("Figures", "Tables", "Report"):
+        assert f'"{category}"' in page
 
 
 def test_no_path_of_the_machine_is_kept(finished):

@@ -4,7 +4,13 @@ rule figures:
         unpack(inputs("figures")),
     output:
         pdf=STORE + "/figures/{id}.pdf",
-        png=STORE + "/figures/{id}.png",
+        png=report(
+            STORE + "/figures/{id}.png",
+            caption="../report/caption.rst",
+            category="Figures",
+            subcategory=lambda wildcards: step("figures", wildcards).settings.figure,
+            labels=lambda wildcards: {"figure": step("figures", wildcards).settings.figure, "format": "PNG"},
+        ),
         csv=STORE + "/figures/{id}.csv",
         sha256=STORE + "/figures/{id}.sha256",
     log:
@@ -15,6 +21,7 @@ rule figures:
         runtime=runtime("figures"),
     params:
         settings=settings("figures"),
+        caption=lambda wildcards: captions.figure(step("figures", wildcards).settings.figure),
         code=code("figures"),
         files=flags,
         stem=STORE + "/figures/{id}",

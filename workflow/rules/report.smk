@@ -3,9 +3,23 @@ rule report:
     input:
         unpack(inputs("report")),
     output:
-        html=STORE + "/report/{id}.html",
+        html=report(
+            STORE + "/report/{id}.html",
+            caption="../report/caption.rst",
+            category="Report",
+            labels={"page": "report", "format": "HTML"},
+        ),
         sha256=STORE + "/report/{id}.sha256",
-        paper=[STORE + "/report/{id}." + file for file in PAPER],
+        paper=[
+            report(
+                STORE + "/report/{id}." + file,
+                caption="../report/paper.rst",
+                category="Tables",
+                subcategory=file.split(".")[0],
+                labels={"table": file.split(".")[0], "format": file.split(".")[1]},
+            )
+            for file in PAPER
+        ],
     log:
         LOGS + "/report/{id}.log",
     threads: 1
@@ -14,6 +28,7 @@ rule report:
         runtime=runtime("report"),
     params:
         settings=settings("report"),
+        caption=captions.PAGE,
         code=code("report"),
         files=flags,
     shell:

@@ -3,7 +3,13 @@ rule tables:
     input:
         unpack(inputs("tables")),
     output:
-        table=STORE + "/tables/{id}.parquet",
+        table=report(
+            STORE + "/tables/{id}.parquet",
+            caption="../report/caption.rst",
+            category="Tables",
+            subcategory=lambda wildcards: step("tables", wildcards).settings.table,
+            labels=lambda wildcards: {"table": step("tables", wildcards).settings.table, "format": "Parquet"},
+        ),
     log:
         LOGS + "/tables/{id}.log",
     benchmark:
@@ -14,6 +20,7 @@ rule tables:
         runtime=runtime("tables"),
     params:
         settings=settings("tables"),
+        caption=lambda wildcards: captions.table(step("tables", wildcards).settings.table),
         code=code("tables"),
         files=flags,
     shell:

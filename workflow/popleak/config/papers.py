@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from ..core import typed
+from ..core import plugins, typed
 from ..core.errors import PopleakError
 from ..steps import papers
 from ..steps.papers import Paper
@@ -42,4 +42,7 @@ def load(name: str) -> Paper:
 @functools.lru_cache(maxsize=8)
 def _load(path: Path, changed: int) -> Paper:
     raw = reading.read(path)
-    return papers.check(typed.read(Paper, raw, f"{path}: the claims", HINT), str(path))
+    paper = papers.check(typed.read(Paper, raw, f"{path}: the claims", HINT), str(path))
+    if paper.statistic and plugins.find("attacks", paper.statistic) is None:
+        raise PopleakError(f"{path}: statistic: no attack {paper.statistic!r}: `popleak list attacks` names them")
+    return paper

@@ -242,3 +242,22 @@ def code_digest(*modules: str) -> str:
     counted = [name for name in imports(*modules) if name not in UNCOUNTED]
     text = "".join(f"{name}={_parsed(name)[0]};" for name in counted)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def commit(place: Path = Path(__file__).parents[1]) -> str | None:
+    """Return the last commit that changed a folder of a checkout, by default this package's, and whether files in it differ from that; None
+    where git does not keep it."""
+    import subprocess
+
+    def git(*words: str) -> str:
+        found = subprocess.run(
+            ["git", "-C", str(place), *words], capture_output=True, text=True, check=False, timeout=60
+        )
+        return found.stdout.strip() if found.returncode == 0 else ""
+
+    try:
+        last = git("log", "-1", "--format=%H", "--", ".")
+        changed = git("status", "--porcelain", "--", ".") if last else ""
+    except (OSError, subprocess.SubprocessError):  # no git, or one that hangs
+        return None
+    return f"{last}, with changes that are not committed" if changed else last or None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..config import papers
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolved import ResolvedTask, SettledTask
@@ -224,6 +225,12 @@ def _add_figure(plan: Plan, name: str, words: Sequence[str]) -> None:
     )  # fmt: skip
 
 
+def _beside(plan: Plan) -> list[str]:
+    """Return the files that are published with the report, by their paths from there."""
+    paths = [path.removeprefix(f"{plan.folder()}/") for kind in ("tables", "figures") for path in plan.public(kind)]
+    return [*paths, *(f"tables/{file}" for file in PAPER)]
+
+
 def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
     experiment = plan.experiment
     # how jobs are cut, and where raw files lie, affects no result, so it must not cause a new report
@@ -232,7 +239,10 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
     plan.report = add(
         plan.steps, experiment.experiment,
         ReportStep(
-            experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions)
+            experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions),
+            paper=papers.load(experiment.paper),
+            controls=Known(experiment, plan.tasks).controls,
+            downloads=tuple(_beside(plan)),
         ),
         {
             **plan.tables,

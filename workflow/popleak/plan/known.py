@@ -41,7 +41,7 @@ class Known:
 
     @property
     def paper(self) -> Paper:
-        return papers.load(self.experiment.paper)
+        return papers.load(self.experiment.paper).judged()
 
     @property
     def literal_share(self) -> float:

@@ -12,28 +12,29 @@ from ..core import atomic, plugins
 from ..core.errors import PopleakError
 from ..figures import _select as select
 from ..measures import verdicts
+from ..steps.papers import Paper
 from ..steps.report import PAPER
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
-from . import findings, paper, placebo, published, sensitivity
+from . import findings, first, matrix, parts, placebo, published, sensitivity
+from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
-from .template import PAGE, SCRIPT, STYLE
+from .script import SCRIPT
+from .style import STYLE
+from .template import PAGE
+from .terms import TERMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED = ("models", "leakage", "bounds", "claims")
 SECTIONS = (
-    ("findings", "Findings"), ("asked", "Question"), ("verdicts", "Verdicts"), ("figures", "Figures"),
-    ("tables", "Tables"),
-    ("data", "Data"), ("settings", "Settings"),
+    ("answer", "Answer"), ("method", "Method"), ("verdicts", "Verdicts"), ("findings", "Findings"), ("claims", "Claims"),
+    *((place, title) for place, title, *_ in parts.SECTIONS), ("data", "Datasets"), ("absent", "Not reproduced"),
+    ("settings", "Settings"), ("provenance", "Provenance"), ("glossary", "Glossary"),
 )  # fmt: skip
-BADGES = {
-    verdicts.HOLDS: ("holds", "\u2713"), verdicts.FAILS: ("fails", "\u2717"), verdicts.SAME: ("same", "\u2248"),
-    verdicts.IDLE: ("unknown", "\u2013"),
-}  # fmt: skip
 
 
 def write(
@@ -46,12 +47,18 @@ def write(
     output: str | Path,
     absent: Sequence[str] = (),
     cautions: Sequence[str] = (),
+    paper: Paper | None = None,
+    controls: Mapping[str, Mapping[str, str]] | None = None,
+    downloads: Sequence[str] = (),
+    made: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the report to `output`, its tables (`PAPER`) and the digests of all beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
     show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
-    left out since a raw file is not there, cautions: settings that cannot do what they seem to, and tasks whose draws nearly use up a pool, a line each. Raises PopleakError for a table or figure that is missing or
+    left out since a raw file is not there, cautions: settings that cannot do what they seem to, and tasks whose draws nearly use up a pool, a line each;
+    paper: whose claims are judged; controls: by task, the control of each defence; downloads: files that are published beside the page, by
+    their paths from there; made: what made the page, shown as it is. Raises PopleakError for a table or figure that is missing or
     damaged, and for tables that are not of one run.
     """
     import jinja2
@@ -72,12 +79,16 @@ def write(
         "bounds": table_views.bounds(frames["bounds"]),
     }
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
+    pictures = {figure: _figure(figure, path) for figure, path in figures}
+    claims = matrix.claims(frames["claims"], paper, pictures)
     text = page.render(
         name=name,
         title=str(experiment.get("title") or f"What models give away about their training population: {name}"),
         style=_ours(STYLE),
         script=_ours(SCRIPT),
         sections=SECTIONS,
+        paper=paper,
+        answer=_answer(frames, tables, paper, controls, claims),
         findings=_found(frames, float(experiment.get("tau", 0.1))),
         warnings=[
             *_noted("Left out", absent),
@@ -87,17 +98,26 @@ def write(
         ],
         matrix=findings.matrix(frames["leakage"]),
         asked=findings.asked(experiment, frames),
-        claims=_claims(frames["claims"]),
+        overview=matrix.overview(claims),
+        claims=claims,
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
-        figures=[_figure(figure, path) for figure, path in figures],
-        tables=[*long.values()],
+        pictures=pictures,
+        parts=parts.sections([*long.values()], pictures, {claim["figure"] for claim in claims}),
+        downloads=parts.downloads(downloads),
         cards=[_card(card) for card in cards],
+        absent=[
+            *((one.what, one.why) for one in (paper.absent if paper else ())),
+            *(("Left out of this run", one) for one in absent),
+        ],
         settings=json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
+        made=list((made or {}).items()),
+        sources=[_source(table, path) for table, path in tables.items()],
+        terms=[(term, report_words.rich(meaning)) for term, meaning in TERMS],
     )
     output = Path(output)
     written = [output, *(output.with_name(f"{output.stem}.{file}") for file in PAPER)]
-    for path, content in zip(written, (text, *paper.files(frames, long).values()), strict=True):
+    for path, content in zip(written, (text, *paper_files.files(frames, long).values()), strict=True):
         atomic.write(path, content.encode())
     seal.write_manifest(output.with_suffix(".sha256"), written)
     return output
@@ -155,17 +175,38 @@ def _order(verdict: str) -> tuple[int, str]:
     return (known.index(verdict) if verdict in known else len(known), verdict)
 
 
-def _claims(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    found = []
-    for (claim, statement), part in claims.groupby(["claim", "statement"], sort=False):
-        rows = []
-        for row in part.sort_values("task", kind="stable").to_dict("records"):
-            kind, sign = BADGES.get(row["verdict"], ("unknown", "?"))
-            count = "" if row["n"] != row["n"] or row["n"] is None else int(row["n"])
-            span = report_words.interval(row["low"], row["high"])
-            rows.append({**row, "kind": kind, "sign": sign, "n": count, "interval": span})
-        found.append({"id": claim, "statement": statement, "rows": rows})
+def _answer(
+    frames: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, str | Path],
+    paper: Paper | None,
+    controls: Mapping[str, Mapping[str, str]] | None,
+    claims: Sequence[Mapping[str, Any]],
+) -> dict[str, Any] | None:
+    """Return what the first screen says, with links to the claims on controls."""
+    found = first.answer(
+        frames["leakage"],
+        statistic=paper.statistic if paper else "",
+        controls=controls,
+        scores=tables.get("scores"),
+        swept="sensitivity" in frames,
+    )
+    kinds = {claim.id for claim in paper.claims if claim.kind == "less-than-control"} if paper else set()
+    places = {
+        (by["task"], out["arm"]): out["anchor"]
+        for claim in claims
+        if claim["id"] in kinds
+        for by in claim["tasks"]
+        for out in by["outcomes"]
+    }
+    for row in found["rows"] if found else ():
+        row["anchor"] = places.get((row["task"], row["arm"]), "")
     return found
+
+
+def _source(table: str, path: str | Path) -> dict[str, str]:
+    """Return which step made a table, with which code."""
+    facts = store.facts(path)
+    return {"table": table, "step": str(facts.get("step", "unknown")), "code": str(facts.get("code", "unknown"))}
 
 
 def _card(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def focus(names: Iterable[str]) -> str | None:
     return next((name for name in ("fft-rehearsal", "fft") if name in present), present[0] if present else None)
 
 
-def _main_rows(frame: pd.DataFrame) -> pd.DataFrame:
+def main_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each task's main pair of worlds."""
     import pandas as pd
 
@@ -167,7 +167,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
     singled out."""
     best = select.best_informed(tables["leakage"].reset_index(drop=True))
     best = best[best["accuracy"].notna()]
-    main = _main_rows(best).sort_values([*select.FACET], kind="stable")
+    main = main_rows(best).sort_values([*select.FACET], kind="stable")
     name, several = None if swept else focus(defences(main["defence"])), best["model"].nunique() > 1
     lines = []
     undefended = select.of(main, defence="none")
@@ -185,7 +185,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
         said = _each(chosen, "accuracy", several)
         lines.append(
             f"Under {name} it is right this often: {said}. The 95 % interval is above chance in {above} of "
-            f"{_cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
+            f"{cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
     lines += _below_chance(tables["leakage"].reset_index(drop=True))
@@ -196,14 +196,14 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
     return lines
 
 
-def _cases(many: int, several: bool) -> str:
+def cases(many: int, several: bool) -> str:
     """Return how many tasks, or where there are several models how many pairs of a task and a model."""
     return f"{count(many, 'case')} of a task and a model" if several else count(many, "task")
 
 
 def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
     """Say what the training rows themselves give away: a model can hardly give away more."""
-    rows = _main_rows(select.of(select.data(select.plain(leakage)), defence="none"))
+    rows = main_rows(select.of(select.data(select.plain(leakage)), defence="none"))
     rows = rows[rows["accuracy"].notna()]
     if rows.empty:
         return []
@@ -239,17 +239,17 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
         lines.append(
             f"Compared with its matched control without the fairness term, {name} changes that share by {said}. After Holm's "
             f"correction it is lower in {lower}, higher in {higher}, not materially different (by less than "
-            f"{points(tested['margin'].iloc[0])}) in {same} and undecided in {untold} of {_cases(len(tested), several)}"
+            f"{points(tested['margin'].iloc[0])}) in {same} and undecided in {untold} of {cases(len(tested), several)}"
             f"{''.join(reasons)}."
         )
     if len(idle):
         lines.append(
-            f"In {len(idle)} of {_cases(len(judged), several)} the models of {name} are identical to those of its matched control without the fairness "
+            f"In {len(idle)} of {cases(len(judged), several)} the models of {name} are identical to those of its matched control without the fairness "
             f"term, so there is no difference to test: {listed(facet_name(row, several) for row in idle.to_dict('records'))}."
         )
     if unknown:
         lines.append(
-            f"In {unknown} of {_cases(len(judged), several)} {name} cannot be compared with its matched control, because no pair of victims is "
+            f"In {unknown} of {cases(len(judged), several)} {name} cannot be compared with its matched control, because no pair of victims is "
             f"left in which neither diverged."
         )
     return lines
@@ -290,7 +290,7 @@ def _below_chance(leakage: pd.DataFrame) -> list[str]:
 
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
-    victims = _main_rows(select.plain(select.of(models, role="victim")))
+    victims = main_rows(select.plain(select.of(models, role="victim")))
     shares, fairness, lost = {}, {}, []
     for defence in [one for one in ("none", name) if one]:
         part = select.of(victims, defence=defence)

@@ -16,6 +16,7 @@ from ..core.settings import Settings
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
+from .terms import TERMS
 from .words import cell
 
 NOTE = "<!-- written by `make docs` from the code: edit the code -->"
@@ -23,7 +24,13 @@ NOTE = "<!-- written by `make docs` from the code: edit the code -->"
 
 def pages() -> dict[str, str]:
     """Return the pages' texts by file name."""
-    return {"config.md": _config(), "tables.md": _tables(), "plugins.md": _plugins(), "claims.md": _claims()}
+    return {
+        "config.md": _config(),
+        "tables.md": _tables(),
+        "plugins.md": _plugins(),
+        "claims.md": _claims(),
+        "glossary.md": _glossary(),
+    }
 
 
 def write(folder: Path) -> None:
@@ -192,6 +199,12 @@ def _plugins() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _glossary() -> str:
+    rows = [f"| **{term}** | {cell(meaning)} |" for term, meaning in TERMS]
+    said = "The terms of configs, tables and reports. [Method](method.md) has the definitions in full."
+    return "\n\n".join(["# Glossary", NOTE, said, "\n".join(["| term | meaning |", "| --- | --- |", *rows])]) + "\n"
+
+
 def _claims() -> str:
     parts = [
         "# Claims",
@@ -204,7 +217,9 @@ def _claims() -> str:
             "splits would decide it."
         ),
         _wrapped(
-            "A file has a `title`, a `reference` and a list of `claims`. A claim has an `id`, a `kind` (below), a `source` (`paper` or "
+            "A file has a `title`, a `reference` and a list of `claims`. For the report's first screen and its overview it may also have a "
+            "`question`, a `statistic` (the attack that decides as the paper does), a list `absent` of what cannot be reproduced (`what`, "
+            "`why`), and in each claim a `short` name. A claim has an `id`, a `kind` (below), a `source` (`paper` or "
             f"`ours`), a `statement`, and `plain`: texts by part ({', '.join(f'`{one}`' for one in SAID)}). The first two are always needed. The text "
             "of a verdict is added if there is one. A name in braces, such as `{defence}`, stands for what was found; each kind knows its own "
             "names. `datasets` limits a claim to some datasets. A mistake is refused in one line before any job starts."

@@ -1,11 +1,38 @@
 """The report's page. A module, not a template file, so that the code digest covers it.
 
-The page is one file and works offline: it loads nothing from outside and links nothing outside, so it can be sent to anyone. Without scripts
-every table is shown in full.
+The page is one file and works offline: it loads nothing from outside. It links to the tables and figures that are published beside it.
+Without scripts every table is shown in full. Its look is in `style`, its behaviour in `script`.
 """
 
 PAGE = """<!doctype html>
 <html lang="en">
+{%- macro share(one) %}{% if one %}<strong>{{ one.text }}</strong><br><small>{{ one.interval }}{%
+for mark in one.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>{% else %}&ndash;{% endif %}{% endmacro %}
+{%- macro change(one) %}{% if one %}<strong>{{ one.text }}</strong><br><small>{{ one.interval }}</small>{% else %}&ndash;{% endif %}{% endmacro %}
+{%- macro box(label, more='') %}<div class="scroll{{ more }}" role="region" tabindex="0" aria-label="{{ label }}">{% endmacro %}
+{%- macro files(kind, name) %}{% set there = downloads[kind + '/' + name] %}{% if there %}<span class="hint note">Files: {% for path, ending
+in there %}<a href="{{ path }}" download>{{ ending }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.</span>{% endif %}{% endmacro %}
+{%- macro picture(figure) %}
+<figure id="figure-{{ figure.name }}">
+<img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.summary }}">
+<figcaption><strong>{{ figure.name }}.</strong> {{ figure.caption }} {{ files('figures', figure.name) }}</figcaption>
+</figure>{% endmacro %}
+{%- macro data(table) %}
+<h3 id="table-{{ table.id }}">{{ table.title }}</h3>
+<p class="note">{{ table.note }}</p>
+<details><summary>What the columns mean</summary><dl>{% for column in table.columns if column.about %}<dt>{{ column.title }}</dt><dd>{{
+column.about }}</dd>{% endfor %}</dl></details>
+<div class="filters" data-for="{{ table.id }}"></div>
+{{ box('Table: ' + table.title, ' tall wide') }}<table class="data" id="{{ table.id }}">
+<caption><span>{{ table.title }}, {{ table.rows|length }} rows. {{ files('tables', table.id) }}</span></caption>
+<thead><tr>{% for column in table.columns %}<th scope="col"{% if column.filter %} data-filter="{{ column.start }}"{% else %}
+class="n"{% endif %}
+ title="{{ column.about }}">{{ column.title }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.sort is not none %} class="n" data-v="{{
+cell.sort }}"{% endif %}
+>{{ cell.text }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endmacro %}
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -13,86 +40,135 @@ PAGE = """<!doctype html>
 <style>{{ style }}</style>
 </head>
 <body>
+<a class="skip" href="#answer">Skip to the answer</a>
 <header>
-<p class="kicker">popleak report &middot; experiment <code>{{ name }}</code></p>
+<p class="kicker">popleak report &middot; experiment <code>{{ name }}</code>{% if paper and paper.reference %} &middot; claims of {{
+paper.title }} ({{ paper.reference }}){% endif %}</p>
 <h1>{{ title }}</h1>
-<nav>{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
+<nav aria-label="Sections">{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
 </header>
 <main>
-<section id="findings">
-<h2>What was found</h2>
-{% for line in warnings %}<p class="warning" role="note"><strong>Warning.</strong> {{ line }}</p>
-{% endfor %}
-<ul class="findings">{% for line in findings %}<li>{{ line }}</li>
-{% else %}<li>The tables hold no leakage of the adversary <code>best</code>, so there is nothing to sum up.</li>{%
-endfor %}</ul>
-{% if matrix %}
-<h3>Share of victims whose training world the best informed adversary names</h3>
-<div class="scroll"><table class="matrix">
-<thead><tr><th>task</th><th>worlds</th>{% for name in matrix.defences %}<th class="n">{{ name }}</th>{% endfor
-%}</tr></thead>
-<tbody>{% for row in matrix.rows %}<tr><th>{{ row.task }}</th><td>{{ row.pair }}</td>
-{% for cell in row.cells %}<td class="n">{% if cell %}<strong>{{ cell.value }}</strong><br>
-<small>{{ cell.interval }}{% for mark in cell.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>
-{% else %}&ndash;{% endif %}</td>{% endfor %}</tr>
+<section id="answer" class="answer">
+<h2>{{ paper.question if paper and paper.question else 'What was found' }}</h2>
+{% if answer %}
+<p class="headline">{{ answer.headline }}</p>
+{{ box('The answer by task') }}<table class="answers">
+<caption><span>Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. The control trains on the same rows without the fairness term; p values are corrected after Holm.</span></caption>
+<thead><tr><th scope="col">task, worlds</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: best informed adversary</th>
+{% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}: the paper's statistic, {{ answer.statistic }}</th><th scope="col" class="n">best attack minus {{ answer.statistic }}</th>{% endif %}
+{% if answer.controls %}<th scope="col" class="n">control: {{ answer.controls }}</th>{% endif %}
+<th scope="col" class="n">{{ answer.defence }} minus control</th><th scope="col">leakage than its control</th></tr></thead>
+<tbody>{% for row in answer.rows %}<tr><th scope="row">{{ row.title }}<br><small>{{ row.pair }}</small></th>
+<td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.won %}<br><small>{{ row.won }}</small>{% endif %}</td>
+{% if answer.statistic %}<td class="n">{{ share(row.statistic) }}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
+{% if answer.controls %}<td class="n">{{ share(row.beside) }}</td>{% endif %}
+<td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td>
+<td>{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}</td></tr>
 {% endfor %}</tbody></table></div>
-<p class="note">Chance is 50 %. Small: 95 % interval, clustered by pool split: for another draw of splits and victims from the same
-table, not from the population that the table comes from.</p>
+<p class="note">{{ answer.worlds }}</p>
+<dl class="parts">{% for term, text in answer.parts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
+{% if warnings %}<p class="note">Read with <a href="#warnings">{{ warnings|length }} warning{{ 's' if warnings|length > 1 }}</a>.</p>{% endif %}
+{% elif findings %}
+<p class="headline">No single defence stands for the answer here: see the <a href="#findings">findings</a>.</p>
+{% else %}
+<p>The tables hold no leakage of the adversary <code>best</code>, so there is nothing to sum up.</p>
 {% endif %}
 </section>
 
-<section id="asked">
-<h2>What was asked</h2>
+<section id="method">
+<h2>Method in short</h2>
+<p>Two populations, called worlds, differ only in the share of one group. A model is trained on rows of one of them, by itself or with a
+defence. An adversary who sees the model's answers names the world. It has rows of its own, and it practises on models that it trained
+itself in both worlds; the informed one trains them with the defence, too. What counts is how many of many such models it names rightly.
+Guessing gives 50 %.</p>
+<p>Each fair defence has a control that trains on the same rows, from the same start and in the same order, without the fairness term. What
+the control achieves as well is an effect of the rows, and only the rest is due to fairness. All is repeated over random divisions of the data, and intervals
+and tests take these divisions as the units.</p>
 <dl>{% for term, text in asked %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 </section>
 
 <section id="verdicts">
-<h2>Verdicts</h2>
-<p class="note">A claim holds, fails, or the data cannot tell; if it compares models that are the same it is not
-applicable. Intervals are not corrected for their number; C6 rests on the Holm-corrected tests of the leakage table, so its
-interval may exclude 0 although the data cannot tell. Where C6 says that there is no material difference, the difference is shown to
-be less than {{ margin }} of accuracy, twice that of advantage. The suite is neutral: a claim that fails is a result.</p>
+<h2>Verdicts at a glance</h2>
+{% if overview.rows %}
+<p class="note">A claim holds, fails, or the data cannot tell; if it compares models that are the same it is not applicable. Each verdict
+links to its paragraph. The suite is neutral: a claim that fails is a result.</p>
+{{ box('Claims by tasks') }}<table class="matrix">
+<caption><span>Claims by tasks. Where a claim is judged for each defence and pair of worlds, each has a row.</span></caption>
+<thead><tr><th scope="col">claim</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in overview.rows %}<tr><th scope="row"><a href="#{{ row.anchor }}">{{ row.id }}</a> {{ row.short }}{% if row.arm %}<br><small>{{ row.arm }}</small>{% endif %}</th>
+<td>{{ row.line }}</td>{% if row.whole %}<td colspan="{{ overview.tasks|length or 1 }}"><a class="badge {{ row.whole.kind }}" href="#{{ row.whole.anchor }}">{{ row.whole.sign }} {{
+row.whole.verdict }}</a></td>{% else %}{% for cell in row.cells %}<td>{% if cell %}<a class="badge {{ cell.kind }}" href="#{{ cell.anchor }}">{{ cell.sign }} {{ cell.verdict }}</a>{% else %}<span title="not judged">&ndash;</span>{% endif %}</td>{%
+endfor %}{% endif %}</tr>
+{% endfor %}</tbody></table></div>
+{% else %}<p>No claim was judged.</p>{% endif %}
+</section>
+
+<section id="findings">
+<h2>Findings in numbers</h2>
+<ul class="findings">{% for line in findings %}<li>{{ line }}</li>
+{% else %}<li>Nothing.</li>{% endfor %}</ul>
+{% if matrix %}
+{{ box('Leakage by task and defence') }}<table class="matrix">
+<caption><span>Share of victims whose training world the best informed adversary names. Chance is 50 %. Small: 95 % interval, clustered by pool split:
+for another draw of splits and victims from the same table, not from the population that the table comes from. {{ files('tables', 'summary') }}</span></caption>
+<thead><tr><th scope="col">task</th><th scope="col">worlds</th>{% for name in matrix.defences %}<th scope="col" class="n">{{ name }}</th>{% endfor
+%}</tr></thead>
+<tbody>{% for row in matrix.rows %}<tr><th scope="row">{{ row.task }}</th><td>{{ row.pair }}</td>
+{% for cell in row.cells %}<td class="n">{% if cell %}<strong>{{ cell.value }}</strong><br>
+<small>{{ cell.interval }}{% for mark in cell.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>
+{% else %}&ndash;{% endif %}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endif %}
+{% if warnings %}<h3 id="warnings">What to be careful with</h3>
+{% for line in warnings %}<p class="warning" role="note"><strong>Warning.</strong> {{ line }}</p>
+{% endfor %}{% endif %}
+</section>
+
+<section id="claims">
+<h2>Claims</h2>
+<p class="note">Intervals are not corrected for their number; C6 rests on the Holm-corrected tests of the leakage table, so its
+interval may exclude 0 although the data cannot tell. Where there is no material difference, the difference is shown to be less than {{ margin }} of
+accuracy, twice that of advantage.</p>
 {% for claim in claims %}
-<h3 class="claim"><code>{{ claim.id }}</code> {{ claim.statement }}</h3>
-<div class="scroll"><table class="verdicts">
-<thead><tr><th>task</th><th>verdict</th><th>evidence</th><th class="n">95 % interval</th><th class="n">models</th>
-</tr></thead>
-<tbody>{% for row in claim.rows %}<tr><td>{{ row.task }}</td><td>
-<span class="badge {{ row.kind }}">{{ row.sign }} {{ row.verdict }}
-</span></td><td>{% if row.plain %}{{ row.plain }}<br>{% endif %}<small>{{ row.evidence }}</small></td><td class="n">{{ row.interval }}</td><td class="n">{{ row.n }}</td></tr>
-{% endfor %}</tbody></table></div>
+<h3 class="claim" id="{{ claim.anchor }}"><code>{{ claim.id }}</code> {{ claim.short or claim.statement }} <span class="origin">{{
+'claimed by the paper' if claim.source == 'paper' else 'added by us' }}</span></h3>
+{% if claim.short and claim.statement %}<p>{{ claim.statement }}</p>{% endif %}
+<ul class="lines">{% for arm in claim.arms %}<li>{% if arm.arm %}{{ arm.arm }}: {% endif %}<strong>{{ arm.line }}</strong></li>{% endfor %}</ul>
+{% for by in claim.tasks %}
+<h4 id="{{ by.anchor }}">{{ by.task }}</h4>
+{% for out in by.outcomes %}<div class="outcome" id="{{ out.anchor }}">
+<p><span class="badge {{ out.kind }}">{{ out.sign }} {{ out.verdict }}</span>{% if out.arm %} {{ out.arm }}{% endif %}</p>
+{% if out.statement %}<p class="about">{{ out.statement }}</p>{% endif %}
+{% if out.plain %}<p>{{ out.plain }}</p>{% endif %}
+<p><small>Evidence: {{ out.evidence }}</small></p>
+</div>
+{% endfor %}{% endfor %}
+{% if claim.figure %}{{ picture(pictures[claim.figure]) }}{% endif %}
+{{ box('Figures of ' + claim.id) }}<table class="data" id="table-of-{{ claim.anchor }}">
+<caption><span>{{ claim.id }} in figures.{% if claim.figures %} Drawn in {% for one in claim.figures %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.{% endif %}{%
+if claim.table %} Numbers: table <a href="#table-{{ claim.table }}">{{ claim.table }}</a>.{% endif %}</span></caption>
+<thead><tr><th scope="col">task</th>{% for column in claim.columns %}<th scope="col">{{ column }}</th>{% endfor %}<th scope="col">verdict</th><th scope="col" class="n">95 % interval</th><th
+scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th scope="col" class="n">would decide it</th></tr></thead>
+<tbody>{% for by in claim.tasks %}{% for out in by.outcomes %}<tr><td>{{ by.task }}</td>{% for column in claim.columns %}<td>{{ out[column] }}</td>{% endfor %}<td>{{ out.verdict
+}}</td><td class="n" data-v="{{ out.low }}">{{ out.interval }}</td>{% for key in ('n', 'splits', 'needed') %}<td class="n" data-v="{{ '' if out[key] is none else out[key] }}">{{
+'&ndash;'|safe if out[key] is none else out[key] }}</td>{% endfor %}</tr>
+{% endfor %}{% endfor %}</tbody></table></div>
 {% else %}<p>No claim was judged.</p>{% endfor %}
+<p>{{ files('tables', 'claims') }} {{ files('tables', 'verdicts') }}</p>
 </section>
 
-<section id="figures">
-<h2>Figures</h2>
-{% for figure in figures %}
-<figure id="figure-{{ figure.name }}">
-<img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.summary }}">
-<figcaption><strong>{{ figure.name }}.</strong> {{ figure.caption }}</figcaption>
-</figure>
-{% else %}<p>No figure was asked for.</p>{% endfor %}
-</section>
-
-<section id="tables">
-<h2>Tables</h2>
-{% for table in tables %}
-<h3 id="table-{{ table.id }}">{{ table.title }}</h3>
-<p class="note">{{ table.note }}</p>
-<div class="filters" data-for="{{ table.id }}"></div>
-<div class="scroll tall"><table class="data" id="{{ table.id }}">
-<thead><tr>{% for column in table.columns %}<th{% if column.filter %} data-filter="{{ column.start }}"{% else %}
-class="n"{% endif %}
- title="{{ column.about }}">{{ column.title }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.sort is not none %} class="n" data-v="{{
-cell.sort }}"{% endif %}
->{{ cell.text }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table></div>
+{% for part in parts %}
+<section id="{{ part.id }}">
+<h2>{{ part.title }}</h2>
+<p>{{ part.text }}</p>
+{% if part.shown %}<p class="note">Drawn above: {% for one in part.shown %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.</p>{% endif %}
+{% for figure in part.figures %}{{ picture(figure) }}
+{% endfor %}{% for table in part.tables %}{{ data(table) }}
+{% endfor %}</section>
 {% endfor %}
-</section>
 
 <section id="data">
-<h2>Data</h2>
+<h2>Datasets</h2>
 {% for card in cards %}
 <details{% if cards|length < 3 %} open{% endif %}><summary>{{ card.title }}</summary>
 <dl>{% for term, text in card.facts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
@@ -100,102 +176,41 @@ cell.sort }}"{% endif %}
 {% else %}<p>No data card was given.</p>{% endfor %}
 </section>
 
+<section id="absent">
+<h2>What could not be reproduced</h2>
+<dl>{% for what, why in absent %}<dt>{{ what }}</dt><dd>{{ why }}</dd>{% endfor %}</dl>
+{% if not absent %}<p>Nothing is named: neither by the file of the paper nor by this run.</p>{% endif %}
+</section>
+
 <section id="settings">
-<h2>Settings, versions, and how to run it again</h2>
+<h2>Settings, and how to run it again</h2>
 <p>Save the settings below as <code>settings.json</code> in a checkout of popleak and run</p>
-<pre>snakemake --cores all --configfile settings.json</pre>
+<pre tabindex="0">snakemake --cores all --configfile settings.json</pre>
 <p class="note">A data folder of your own goes into <code>data_dir</code> or the environment variable
 <code>POPLEAK_DATA</code>; it is not
 part of the settings shown.</p>
-<details><summary>Settings, all defaults filled in</summary><pre id="config">{{ settings }}</pre></details>
-<dl>{% for term, text in versions %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
+<details><summary>Settings, all defaults filled in</summary><pre id="config" tabindex="0">{{ settings }}</pre></details>
+</section>
+
+<section id="provenance">
+<h2>Provenance</h2>
+<dl>{% for term, text in made %}<dt>{{ term }}</dt><dd><code>{{ text }}</code></dd>{% endfor %}</dl>
+{{ box('Steps behind the tables') }}<table>
+<caption><span>The tables that this page is made of. The name of a step ends in a digest of its settings, its code and all that it reads.</span></caption>
+<thead><tr><th scope="col">table</th><th scope="col">step</th><th scope="col">code digest</th><th scope="col">files</th></tr></thead>
+<tbody>{% for one in sources %}<tr><th scope="row">{{ one.table }}</th><td><code>{{ one.step }}</code></td><td><code>{{ one.code }}</code></td><td>{{ files('tables', one.table) or '' }}</td></tr>
+{% endfor %}</tbody></table></div>
+<details><summary>Versions of libraries</summary><dl>{% for term, text in versions %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl></details>
+{% if downloads %}<p class="note hint">Links to files work where this page lies in the folder of its experiment, beside <code>tables</code> and <code>figures</code>.</p>{% endif %}
+</section>
+
+<section id="glossary">
+<h2>Glossary</h2>
+<dl class="terms">{% for term, meaning in terms %}<dt>{{ term }}</dt><dd>{{ meaning }}</dd>{% endfor %}</dl>
 </section>
 </main>
+<dialog aria-label="Enlarged figure"><button type="button">Close</button><div class="box"><img alt=""></div></dialog>
 <script>{{ script }}</script>
 </body>
 </html>
-"""
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --band: #f6f8fa;
-  --holds: #0072b2; --fails: #b34700; --same: #00725a; --unknown: #57606a; --warn: #fff4d6; }
-@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4ae; --line: #3a424b; --paper:
-  #14181d;
-  --band: #1d232a; --warn: #4a3a10; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1160px; padding: 1.2rem 1.5rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-h1 { margin: 0 0 .4rem; font-size: 1.75rem; line-height: 1.2; }
-h2 { margin: 2.2rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); font-size: 1.3rem; }
-h3 { margin: 1.3rem 0 .4rem; font-size: 1.02rem; }
-nav a { margin-right: .9rem; color: inherit; }
-.kicker, .note, figcaption, small { color: var(--soft); }
-.kicker { margin: 0 0 .3rem; } .note { margin: .3rem 0 .6rem; font-size: .9rem; }
-.findings { padding-left: 1.2rem; } .findings li { margin: .35rem 0; max-width: 100ch; }
-.warning { padding: .5rem .8rem; border-left: 4px solid #e69f00; background: var(--warn); }
-.scroll { overflow-x: auto; } .tall { max-height: 34rem; overflow-y: auto; border: 1px solid var(--line); }
-table { border-collapse: collapse; font-size: .88rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-thead th { background: var(--band); white-space: nowrap; } tbody th { font-weight: 600; }
-.n { text-align: right; white-space: nowrap; } .data td { white-space: nowrap; }
-.tall thead th { position: sticky; top: 0; } .sortable { cursor: pointer; }
-[aria-sort=ascending]::after { content: " \\2191"; } [aria-sort=descending]::after { content: " \\2193"; }
-.filters { display: flex; flex-wrap: wrap; gap: .4rem 1rem; margin: .4rem 0; font-size: .88rem; }
-.filters select { font: inherit; } .verdicts td:first-child { width: 11rem; } .verdicts td:nth-child(2) { width:
-  8.5rem; }
-.badge { display: inline-block; padding: 0 .55rem; border-radius: .7rem; color: #fff; font-weight: 600; white-space:
-  nowrap; }
-.holds { background: var(--holds); } .fails { background: var(--fails); } .same { background: var(--same); }
-.unknown { background: var(--unknown); }
-.mark { display: inline-block; max-width: 11rem; white-space: normal; color: var(--fails); } .claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
-figure { margin: 1.2rem 0 2rem; } figure img { display: block; max-width: 100%; height: auto; background: #fff;
-padding: .4rem; }
-figcaption { margin-top: .4rem; font-size: .9rem; max-width: 110ch; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: .5rem 0; }
-dt { font-weight: 600; } dd { margin: 0; white-space: pre-line; overflow-wrap: anywhere; }
-pre { padding: .6rem .8rem; background: var(--band); overflow-x: auto; font-size: .85rem; } summary { cursor: pointer; }
-details { margin: .5rem 0; }
-@media print { body { max-width: none; padding: 0; font-size: 11px; } nav, .filters { display: none; }
-  .tall { max-height: none; overflow: visible; border: 0; } .scroll { overflow: visible; } figure, tr { break-inside:
-  avoid; }
-  .badge { border: 1px solid #000; color: #000; background: none; } table { font-size: 8.5px; } th, td { padding:
-.15rem .3rem; } }
-"""
-
-SCRIPT = """
-"use strict";
-for (const table of document.querySelectorAll("table.data")) {
-  const body = table.tBodies[0], rows = [...body.rows], heads = [...table.tHead.rows[0].cells], chosen = new Map();
-  const bar = document.querySelector(`.filters[data-for="${table.id}"]`), count = document.createElement("span");
-  const show = () => {
-    let shown = 0;
-    for (const row of rows) {
-      row.hidden = [...chosen].some(([i, value]) => value && row.cells[i].textContent !== value);
-      shown += !row.hidden;
-    }
-    count.textContent = `${shown} of ${rows.length} rows`;
-  };
-  heads.forEach((head, i) => {
-    head.classList.add("sortable");
-    head.addEventListener("click", () => {
-      const up = head.getAttribute("aria-sort") !== "ascending", sign = up ? 1 : -1;
-      heads.forEach(other => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const key = row => row.cells[i].dataset.v ?? row.cells[i].textContent;
-      const order = (a, b) => "v" in a.cells[i].dataset || "v" in b.cells[i].dataset
-        ? (key(a) === "") - (key(b) === "") || sign * (key(a) - key(b)) : sign * key(a).localeCompare(key(b));
-      body.append(...rows.sort(order));
-    });
-    const values = [...new Set(rows.map(row => row.cells[i].textContent))];
-    if (!("filter" in head.dataset) || values.length < 2) return;
-    const label = document.createElement("label"), select = document.createElement("select");
-    label.append(head.textContent + " ", select);
-    for (const value of ["", ...values]) select.add(new Option(value || "all", value));
-    select.addEventListener("change", () => { chosen.set(i, select.value); show(); });
-    if (values.includes(head.dataset.filter)) { select.value = head.dataset.filter; chosen.set(i, select.value); }
-    bar.append(label);
-  });
-  bar.append(count);
-  show();
-}
 """

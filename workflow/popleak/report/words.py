@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -65,3 +66,11 @@ def away_from_half(rows: pd.DataFrame) -> tuple[int, str]:
     """Return how many of these accuracies' 95 % intervals leave out 50 %, and how many would on average by chance alone."""
     outside = (rows["accuracy_low"] > 0.5) | (rows["accuracy_high"] < 0.5)
     return int(outside.sum()), f"{LEVEL * len(rows):.2g}"
+
+
+def rich(text: str) -> Any:
+    """Return text with Markdown's `code` and *emphasis* as HTML, all else escaped."""
+    from markupsafe import Markup, escape
+
+    whole = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", whole))

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..core import trouble
 from ..core.errors import PopleakError
+from ..core.provenance import commit
 from ..report import build
 from ..steps.report import ReportStep
 from ..store import parquet as store
@@ -35,8 +37,22 @@ def run(
         cautions=settings.cautions,
         cards=[_card(path) for path in cards],
         versions=store.facts(tables["models"])["versions"] if "models" in tables else {},
+        paper=settings.paper,
+        controls=settings.controls,
+        downloads=settings.downloads,
+        made=_made(step, code),
         output=output,
     )
+
+
+def _made(step: str, code: str) -> dict[str, str]:
+    """Return what made the page. The commit is not in the step's id: the digest of the code decides what is current."""
+    return {
+        "Step of this page": step,
+        "Code digest of this page": code,
+        "popleak": __version__,
+        "Last commit of the package": commit() or "unknown: the package is not part of a checkout of git",
+    }
 
 
 def _card(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from ..core.errors import PopleakError
@@ -76,6 +76,7 @@ CHOICES = ("defences", "before", "limit", "share", "forms")
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """One claim. statement: the public sentence. plain: its explanation for readers without statistics, in the parts of SAID.
+    short: a few words that stand for it in the report's overview.
 
     datasets: those that it speaks of; none: all. defences: kinds of defences, `-rehearsal` of one that rehearses.
     before (low, high), limit: accuracy gaps. share: of models, 0 to 1. forms: columns `<form>_holds` of the table `bounds`.
@@ -92,6 +93,7 @@ class Claim:
     limit: float | None = None
     share: float | None = None
     forms: tuple[Literal["balanced", "corrected", "coupling"], ...] = ()
+    short: str = ""
 
     def say(self, part: str, names: Mapping[str, str]) -> str:
         """Return a part of SAID, or the `statement`, with its names filled in."""
@@ -100,12 +102,32 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absent:
+    """A part of a paper that is not reproduced, and why not."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A paper and its claims, in the order in which they are shown."""
+    """A paper and its claims, in the order in which they are shown.
+
+    question: what the paper asks, answered on the report's first screen. statistic: name of the attack that decides as the paper does, with
+    which other adversaries are compared there. absent: what cannot be reproduced.
+    """
 
     title: str
     reference: str
     claims: tuple[Claim, ...]
+    question: str = ""
+    statistic: str = ""
+    absent: tuple[Absent, ...] = ()
+
+    def judged(self) -> Paper:
+        """Return the paper without what the report alone shows, so that an edit of it judges no claim anew."""
+        claims = tuple(replace(claim, short="") for claim in self.claims)
+        return Paper(title=self.title, reference=self.reference, claims=claims)
 
 
 def wrong(paper: Paper) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .base import Plain, StepSettings
+from .papers import Paper
 
 PAPER = ("summary.csv", "summary.tex", "verdicts.csv", "verdicts.tex", "leakage.csv", "models.csv", "bounds.csv")
 """The report's tables as files for a paper, published beside the Parquet files. Leakage, models and bounds have hundreds of rows, which no
@@ -15,10 +17,13 @@ page holds, so that they are CSV alone."""
 @dataclass(frozen=True, kw_only=True)
 class ReportStep(StepSettings):
     """The config as it is shown, the figures in the order of `--figures`, and a line for each thing left out and each to be careful
-    with."""
+    with. paper: whose claims are judged. controls: of each defence, by task. downloads: files that are published beside the page, by their paths from there."""
 
     stage: ClassVar[str] = "report"
     experiment: Plain
     figures: tuple[str, ...]
     absent: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    paper: Paper | None = None
+    controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    downloads: tuple[str, ...] = ()

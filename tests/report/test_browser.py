@@ -1,0 +1,173 @@
+"""The report in a browser: headless Chromium, driven through Playwright. Skipped where there is no Chromium (Debian: `apt install chromium`)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+
+import pytest
+
+import a_report
+import fake_tables
+
+CHROMIUM = os.environ.get("POPLEAK_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium was found: apt install chromium, or set POPLEAK_CHROMIUM"),
+]
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    frames = fake_tables.tables(**a_report.SMALL)
+    return a_report.write(tmp_path_factory.mktemp("browser"), frames, figures=a_report.FIGURES)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser, report):
+    """Open the report; what went wrong, and what it asked for outside itself, fails the test at its end."""
+    contexts, wrong = [], []
+
+    def open_(viewport=WIDE, **options):
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request", lambda one: wrong.append(one.url) if not one.url.startswith(("data:", report.as_uri())) else None
+        )
+        page.goto(report.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def texts(page, table, column):
+    """Return the texts of a column's cells in the rows that are shown."""
+    return page.eval_on_selector(
+        f"#{table}",
+        """(table, title) => {
+            const i = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === title);
+            return [...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[i].textContent);
+        }""",
+        column,
+    )
+
+
+def test_every_figure_loads_and_the_page_is_small(opened, report):
+    page = opened()
+    widths = page.eval_on_selector_all("figure img", "images => images.map(image => image.naturalWidth)")
+    assert len(widths) == len(a_report.FIGURES) and min(widths) > 300
+    assert report.stat().st_size < 15e6
+
+
+def test_a_table_is_sorted_by_keyboard(opened):
+    page = opened()
+    button = page.locator("#models th button", has_text=re.compile("^accuracy$"))
+    button.focus()
+    page.keyboard.press("Enter")
+    head = button.locator("xpath=..")
+    assert head.get_attribute("aria-sort") == "ascending" and head.get_attribute("scope") == "col"
+    up = [float(text) for text in texts(page, "models", "accuracy")]
+    assert up == sorted(up) and len(set(up)) > 3
+    page.keyboard.press("Space")
+    assert head.get_attribute("aria-sort") == "descending"
+    down = [float(text) for text in texts(page, "models", "accuracy")]
+    assert down == sorted(up, reverse=True)
+    assert page.locator("#models th[aria-sort]").count() == 1
+
+
+def test_filters_hide_rows_and_count_them(opened):
+    page = opened()
+    assert set(texts(page, "leakage", "adversary")) == {"best"}  # as the page starts
+    page.locator(".filters[data-for=leakage] label", has_text="adversary").locator("select").select_option("kl")
+    page.locator(".filters[data-for=leakage] label", has_text="defence").locator("select").select_option("fft")
+    assert set(texts(page, "leakage", "adversary")) == {"kl"} and set(texts(page, "leakage", "defence")) == {"fft"}
+    shown = len(texts(page, "leakage", "adversary"))
+    assert page.locator(".filters[data-for=leakage] [role=status]").text_content().startswith(f"{shown} of ")
+
+
+def test_a_figure_is_enlarged_by_keyboard_and_by_click(opened):
+    page = opened()
+    button = page.locator("#figure-gap button.zoom")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("dialog").is_visible()
+    sources = [page.locator(one).get_attribute("src") for one in ("dialog img", "#figure-gap img")]
+    assert sources[0] == sources[1]
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+    assert page.evaluate("document.activeElement.closest('figure')?.id") == "figure-gap"
+    button.click()
+    page.locator("dialog button").click()
+    assert not page.locator("dialog").is_visible()
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (NARROW, "light")])
+def test_no_serious_finding_of_axe(opened, viewport, scheme):
+    """Axe checks the contrast of texts by WCAG AA, too."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened(viewport, color_scheme=scheme)
+    found = axe.Axe().run(page).response
+    serious = [
+        (one["id"], [node["html"][:120] for node in one["nodes"]][:3])
+        for one in found["violations"]
+        if one["impact"] in SERIOUS
+    ]
+    assert not serious
+    passed = {one["id"] for one in found["passes"]}
+    assert {"color-contrast", "scrollable-region-focusable", "image-alt", "select-name"} <= passed
+
+
+def test_nothing_sticks_out_on_a_phone(opened):
+    page = opened(NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    wide = page.eval_on_selector_all(
+        ".scroll", "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth).length"
+    )
+    assert wide > 0  # tables scroll inside their box
+
+
+def test_dark_where_the_reader_wants_it(opened):
+    def light(page):
+        return sum(map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]))
+
+    assert light(opened(color_scheme="light")) > 700 and light(opened(color_scheme="dark")) < 120
+
+
+def test_it_prints_with_what_is_folded(opened):
+    page = opened(color_scheme="dark")
+    folded = "document.getElementById('config').checkVisibility()"
+    assert not page.evaluate(folded)
+    page.emulate_media(media="print")
+    assert page.evaluate(folded)
+    assert not page.locator(".filters").first.is_visible() and not page.locator("nav").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    printed = page.pdf(prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF") and printed.count(b"/Type /Page\n") > 5
+
+
+def test_without_scripts_all_rows_are_shown(opened):
+    page = opened(java_script_enabled=False)
+    rows = page.locator("#leakage tbody tr")
+    assert rows.count() == len(fake_tables.tables(**a_report.SMALL)["leakage"])
+    assert rows.last.is_visible() and page.locator("#figure-gap img").is_visible()

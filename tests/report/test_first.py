@@ -1,0 +1,212 @@
+"""The report's first screen, and its claims by tasks."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import a_report
+import fake_tables
+from popleak.config import papers
+from popleak.measures import intervals, verdicts
+from popleak.report import first, matrix
+from popleak.report.terms import TERMS
+
+pytestmark = pytest.mark.slow
+TASKS = ("acs-sex", "adult-sex", "compas-race")
+
+
+def judged(*words):
+    """Return a table `leakage` of as many tasks, with these verdicts on rehearsal FFt and its control."""
+    tables = fake_tables.tables(tasks=TASKS[: len(words)])
+    leakage = tables["leakage"].copy()
+    for task, word in zip(TASKS, words, strict=False):
+        mine = (leakage["task"] == task) & (leakage["defence"] == "fft-rehearsal") & (leakage["adversary"] == "best")
+        leakage.loc[mine, "verdict_vs_control"] = word
+    return leakage
+
+
+def answer(leakage, **more):
+    controls = dict.fromkeys(TASKS, a_report.CONTROLS)
+    return first.answer(leakage, **{"statistic": "accuracy-gap", "controls": controls} | more)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("lower",) * 3, "The fairness term itself lowers it further than its control does."),
+        (("lower", "higher", "cannot tell"), "depends on the data"),
+        (("lower", "cannot tell", "no material difference"), "lowers leakage in some tasks, and is not shown to"),
+        (("higher", "cannot tell", "cannot tell"), "lowers leakage in no task, and raises it in some"),
+        (("no material difference",) * 3, "makes no difference that matters"),
+        (("no material difference", "cannot tell"), "the data cannot tell"),
+        (("not applicable",) * 2, "changes no model here"),
+        (("lower", "not applicable"), "further than its control does"),
+    ],
+)
+def test_the_headline_follows_from_the_verdicts(words, said):
+    headline = answer(judged(*words))["headline"]
+    assert headline.startswith("Yes, compared with no defence.") and said in headline
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("lower", "higher"), "In part, compared with no defence."),
+        (("cannot tell", "cannot tell"), "The data cannot tell whether it does"),
+        (("higher", "cannot tell"), "No, not even"),
+    ],
+)
+def test_the_headline_says_first_what_the_defence_does(words, said):
+    leakage = judged("cannot tell", "cannot tell")
+    for task, word in zip(TASKS, words, strict=False):
+        leakage.loc[leakage["task"] == task, "verdict_vs_none"] = word
+    assert answer(leakage)["headline"].startswith(said)
+
+
+def test_the_rows_are_the_tables_numbers(tmp_path):
+    tables = fake_tables.tables(tasks=TASKS)
+    paths = fake_tables.write(tmp_path, {name: tables[name] for name in ("scores",)})
+    found = answer(tables["leakage"], scores=paths["scores"])
+    leakage, scores = tables["leakage"], tables["scores"]
+    assert [row["title"] for row in found["rows"]] == sorted(TASKS)
+    for row in found["rows"]:
+        there = leakage[(leakage["task"] == row["title"]) & (leakage["protocol"] == "pure")]
+        best = there[(there["adversary"] == "best") & (there["knowledge"] == "informed")].set_index("defence")[
+            "accuracy"
+        ]
+        assert row["before"]["value"] == best["none"] and row["after"]["value"] == best["fft-rehearsal"]
+        assert row["beside"]["value"] == best["rehearsal"] and row["control"] == "rehearsal"
+        mine = scores[
+            (scores["task"] == row["title"]) & (scores["protocol"] == "pure") & (scores["defence"] == "fft-rehearsal")
+        ]
+        right = {}
+        for name, knowledge in ((row["winner"], "informed"), ("accuracy-gap", "any")):
+            part = mine[(mine["adversary"] == name) & (mine["knowledge"] == knowledge)]
+            part = part.sort_values(["split", "world", "model_index"])
+            right[name] = np.where(part["guess"] < 0, 0.5, part["guess"] == part["world"])
+        assert all(right[row["winner"]].mean() >= accuracy for accuracy in (right["accuracy-gap"].mean(), 0.5))
+        expected = intervals.mean(right[row["winner"]] - right["accuracy-gap"], part["split"].to_numpy(), span=(-1, 1))
+        np.testing.assert_allclose([row["ahead"][name] for name in ("value", "low", "high")], expected[:3])
+
+
+def test_what_it_cannot_say_it_leaves_out():
+    leakage = judged("lower", "lower")
+    assert answer(leakage, swept=True) is None
+    assert answer(leakage.iloc[:0]) is None
+    assert answer(leakage[leakage["defence"] == "none"]) is None
+    without = answer(leakage, statistic="", controls={})
+    assert without["statistic"] == "" and without["controls"] == ""
+    assert all(row["ahead"] is None and row["beside"] is None for row in without["rows"])
+
+
+def test_the_winner_is_no_white_box_and_no_reference():
+    full = fake_tables.tables(tasks=TASKS[:1], full=True)["leakage"]
+    (row,) = answer(full)["rows"]
+    stronger = {"weights", "pair", "data", "kl-transductive"}
+    assert stronger <= set(full["adversary"]) and row["winner"] not in stronger
+
+
+def test_best_is_not_called_an_attack_that_named_more_or_fewer():
+    leakage = judged("lower")
+    assert answer(leakage)["rows"][0]["won"] == "by meta"
+    mine = (leakage["adversary"] == "best") & (leakage["defence"] == "fft-rehearsal")
+    leakage.loc[mine, "accuracy"] -= 0.03
+    strongest = leakage[
+        (leakage["adversary"] == "meta") & (leakage["defence"] == "fft-rehearsal") & (leakage["protocol"] == "pure")
+    ]
+    accuracy = strongest.set_index("knowledge")["accuracy"]["informed"]
+    assert answer(leakage)["rows"][0]["won"] == f"meta: {100 * accuracy:.1f}\u00a0%"
+
+
+def armed():
+    """Return a table `claims` with two arms of C6, one claim on whole tasks and the witness."""
+    frame = fake_tables.tables()["claims"]
+    frame = frame[frame["claim"].isin(["C2", "C6", "C8"])]
+    six = frame[frame["claim"] == "C6"]
+    arms = [
+        six.assign(defence=name, model="mlp", protocol="pure", ratio_0=0.0, ratio_1=1.0, statement=f"{name} lowers it")
+        for name in ("fft", "fft-rehearsal")
+    ]
+    arms[0]["verdict"] = "holds"
+    return pd.concat([frame[frame["claim"] == "C2"], *arms, frame[frame["claim"] == "C8"]], ignore_index=True)
+
+
+def test_every_arm_has_a_line_over_tasks():
+    claims = matrix.claims(armed(), papers.load("fair-finetuning"), ["leakage", "gap"])
+    lines = {(claim["id"], arm["arm"]): arm["line"] for claim in claims for arm in claim["arms"]}
+    assert lines == {
+        ("C2", ""): "holds in 3 of 4 tasks, fails in 1",
+        ("C6", "fft, pure: 0 vs 1"): "holds in 4 of 4 tasks",
+        ("C6", "fft-rehearsal, pure: 0 vs 1"): "fails in 1 of 4 tasks, no material difference in 1, cannot tell in 2",
+        ("C8", ""): "holds (it needs no data)",
+    }
+    assert claims[0]["short"] == "gap small in most models"
+    assert [claim["figure"] for claim in claims] == ["gap", "leakage", ""]
+
+
+def test_every_cell_is_the_tables_verdict_and_leads_to_its_task():
+    frame = armed()
+    claims = matrix.claims(frame)
+    found = matrix.overview(claims)
+    places = {
+        out["anchor"]: (claim["id"], by["task"], out["arm"])
+        for claim in claims
+        for by in claim["tasks"]
+        for out in by["outcomes"]
+    }
+    cells = 0
+    for row in found["rows"]:
+        for task, cell in zip(found["tasks"], row["cells"], strict=True):
+            if cell is None:
+                continue
+            cells += 1
+            assert places[cell["anchor"]] == (row["id"], task, row["arm"])
+            mine = frame[(frame["claim"] == row["id"]) & (frame["task"] == task)]
+            if row["arm"]:
+                mine = mine[mine["defence"] == row["arm"].split(",")[0]]
+            assert [cell["verdict"]] == list(mine["verdict"])
+    assert cells == len(frame) - 1 and found["rows"][-1]["whole"]["verdict"] == verdicts.HOLDS
+    assert len(places) == len(frame)
+
+
+def test_names_that_differ_in_signs_alone_have_places_of_their_own():
+    frame = armed().replace({"task": {"acs-sex": "a b", "adult-sex": "a/b"}})
+    (claim, *_) = matrix.claims(frame)
+    places = [by["anchor"] for by in claim["tasks"]]
+    assert len(set(places)) == len(places) and all(re.fullmatch(r"[\w-]+", place) for place in places)
+
+
+def test_the_page_holds_question_glossary_and_what_is_not_reproduced(tmp_path):
+    paper = papers.load("fair-finetuning")
+    tables = fake_tables.tables(tasks=("acs-sex",), victims=4)
+    text = a_report.write(tmp_path, tables, absent=["utkface: no file"]).read_text(encoding="utf-8")
+    assert (
+        text.index(paper.question) < text.index('id="method"') < text.index('id="claims"') < text.index('id="absent"')
+    )
+    assert all(f"<dt>{term}</dt>".replace("'", "&#39;") in text for term, _ in TERMS)
+    assert paper.absent and all(one.what.replace("'", "&#39;") in text for one in paper.absent)
+    assert "utkface: no file" in text.split('id="absent"')[1]
+    assert "c0de" in text.split('id="provenance"')[1]
+    needed = tables["claims"]["splits_needed"].notna().sum()
+    assert needed and text.count('data-v="40">40') == needed
+
+
+def test_a_page_without_a_paper_asks_no_question(tmp_path):
+    tables = fake_tables.tables(tasks=("adult-sex",), victims=4)
+    text = a_report.write(tmp_path, tables, paper=None, controls=None, downloads=()).read_text(encoding="utf-8")
+    assert "What was found" in text and "download" not in text and "Nothing is named" in text
+
+
+def test_a_row_of_the_answer_leads_to_the_verdict_on_its_arm(tmp_path):
+    tables = dict(fake_tables.tables())
+    tables["claims"] = armed()
+    text = a_report.write(tmp_path, tables).read_text(encoding="utf-8")
+    links = re.findall(r'<a class="badge \w+" href="#([^"]+)">', text.split('id="answer"')[1].split("</section>")[0])
+    assert len(links) == 4
+    for link in links:
+        outcome = text.split(f'id="{link}"')[1].split("</div>")[0]
+        assert "fft-rehearsal, pure: 0 vs 1" in outcome

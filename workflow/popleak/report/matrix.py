@@ -1,0 +1,181 @@
+"""The claims of the report: an overview of claims by tasks, and each claim with what was found, from the table `claims` alone.
+
+A claim is judged once for a task, or once for each model, pair of worlds and defence of a task: its arms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..figures import _select as select
+from ..measures import verdicts
+from ..steps.papers import Paper
+from .words import count, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BADGES = {
+    verdicts.HOLDS: ("holds", "\u2713"), verdicts.FAILS: ("fails", "\u2717"), verdicts.SAME: ("same", "\u2248"),
+    verdicts.IDLE: ("unknown", "\u2013"),
+}  # fmt: skip
+UNKNOWN = ("unknown", "?")
+WITNESS = "witness"
+ARM = ["model", *select.PAIR, "defence"]
+SHOWN: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "gap-falls": (("gap",), "models"),
+    "gap-small": (("gap",), "models"),
+    "gap-small-everywhere": (("gap",), "models"),
+    "literal-bound": (("bound",), "bounds"),
+    "proven-bounds": (("bound", "forms"), "bounds"),
+    "eo-falls": (("tradeoff",), "models"),
+    "less-than-control": (("control-pairs", "leakage"), "leakage"),
+    "eo-follows": (("forms", "tradeoff"), "bounds"),
+    "certified": (("summary", "leakage"), "leakage"),
+}
+"""By kind of claim: the figures that show what it is about, the most telling first, and the table of the numbers."""
+
+
+def claims(frame: pd.DataFrame, paper: Paper | None = None, figures: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Return each claim, ready to show, in the order of the table. paper: with the claims' short names; figures: those of the report.
+
+    A figure is shown with the first claim that it is about, and named with the others.
+    """
+    short = {claim.id: claim.short for claim in paper.claims} if paper else {}
+    tasks = _tasks(frame)
+    several = frame["model"].nunique() > 1
+    found: list[dict[str, Any]] = []
+    placed: set[str] = set()
+    for name, part in frame.groupby("claim", sort=False):
+        taken = {one["anchor"] for one in found}
+        anchor = _anchor(str(name), taken)
+        statements = list(dict.fromkeys(part["statement"]))
+        by_task: list[dict[str, Any]] = []
+        for task in [one for one in (*tasks, WITNESS) if (part["task"] == one).any()]:
+            rows = part[part["task"] == task].to_dict("records")
+            place = _anchor(f"{anchor}-{task}", {one["anchor"] for one in by_task})
+            outcomes = [
+                {**_outcome(row, several, len(statements) > 1), "anchor": f"{place}.{number}"}
+                for number, row in enumerate(rows, 1)
+            ]
+            by_task.append({"task": task, "anchor": place, "outcomes": outcomes})
+        names, table = SHOWN.get(str(part["kind"].iloc[0]), ((), ""))
+        there = [one for one in names if one in figures]
+        found.append(
+            {
+                "id": name,
+                "short": short.get(str(name), ""),
+                "anchor": anchor,
+                "source": part["source"].iloc[0],
+                "statement": statements[0] if len(statements) == 1 else "",
+                "tasks": by_task,
+                "arms": [_line(arm, rows) for arm, rows in _arms(part, several)],
+                "figure": next((one for one in there if one not in placed), ""),
+                "figures": there,
+                "table": table,
+                "columns": [
+                    one for one in ("worlds", "defence") if any(out[one] for by in by_task for out in by["outcomes"])
+                ],
+            }
+        )
+        placed |= {found[-1]["figure"]}
+    return found
+
+
+def overview(claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the matrix of claims by tasks: a row for each arm of a claim, a cell for each task that links to its paragraph."""
+    tasks = list(dict.fromkeys(by["task"] for claim in claims for by in claim["tasks"] if by["task"] != WITNESS))
+    rows = []
+    for claim in claims:
+        for arm in claim["arms"]:
+            cells: dict[str, dict[str, Any]] = {}
+            for by in claim["tasks"]:
+                for outcome in by["outcomes"]:
+                    if outcome["arm"] == arm["arm"]:
+                        cells[by["task"]] = outcome
+            rows.append(
+                {
+                    "id": claim["id"],
+                    "short": claim["short"] or claim["statement"],
+                    "anchor": claim["anchor"],
+                    "arm": arm["arm"],
+                    "line": arm["line"],
+                    "whole": cells.get(WITNESS),
+                    "cells": [cells.get(task) for task in tasks],
+                }
+            )
+    return {"tasks": tasks, "rows": rows}
+
+
+def _tasks(frame: pd.DataFrame) -> list[str]:
+    return sorted(set(frame["task"]) - {WITNESS})
+
+
+def _anchor(text: str, taken: set[str]) -> str:
+    """Return the text as an id of the page that is not taken."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", f"claim-{text.removeprefix('claim-')}")
+    found, number = plain, 2
+    while found in taken:
+        found, number = f"{plain}-{number}", number + 1
+    return found
+
+
+def _arm(row: Mapping[str, Any], several: bool) -> str:
+    """Return which arm a row is about: defence, worlds and, where there are several, the model; empty for a whole task."""
+    words = [row["defence"], _worlds(row), row["model"] if several else None]
+    return ", ".join(word for word in words if isinstance(word, str) and word)
+
+
+def _worlds(row: Mapping[str, Any]) -> str:
+    return select.Pair(*(row[name] for name in select.PAIR)).label if isinstance(row["protocol"], str) else ""
+
+
+def _arms(part: pd.DataFrame, several: bool) -> list[tuple[str, list[dict[str, Any]]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in part.to_dict("records"):
+        found.setdefault(_arm(row, several), []).append(row)
+    return list(found.items())
+
+
+def _line(arm: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the verdict over tasks in words: `holds in 2 of 4 tasks, fails in 1, cannot tell in 1`."""
+    if [row["task"] for row in rows] == [WITNESS]:
+        return {"arm": arm, "line": f"{rows[0]['verdict']} (it needs no data)"}
+    counts = {word: sum(row["verdict"] == word for row in rows) for word in verdicts.WORDS}
+    said = [f"{word} in {many}" for word, many in counts.items() if many]
+    if said:
+        said[0] += f" of {count(len(rows), 'task')}"
+    return {"arm": arm, "line": ", ".join(said)}
+
+
+def _outcome(row: Mapping[str, Any], several: bool, varied: bool) -> dict[str, Any]:
+    """Return one verdict with what it rests on. varied: the claim's statements differ, so that each outcome shows its own."""
+    kind, sign = BADGES.get(row["verdict"], UNKNOWN)
+    needed = _whole(row["splits_needed"])
+    splits = _whole(row["splits"])
+    return {
+        "arm": _arm(row, several),
+        "worlds": _worlds(row),
+        "defence": row["defence"] if isinstance(row["defence"], str) else "",
+        "kind": kind,
+        "sign": sign,
+        "verdict": row["verdict"],
+        "statement": row["statement"] if varied else "",
+        "plain": row["plain"] if isinstance(row["plain"], str) else "",
+        "evidence": row["evidence"] if isinstance(row["evidence"], str) else "",
+        "interval": interval(row["low"], row["high"]),
+        "low": _sort(row["low"]),
+        "n": _whole(row["n"]),
+        "splits": splits,
+        "needed": needed,
+    }
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None or value != value else int(value)
+
+
+def _sort(value: Any) -> str:
+    return "" if value is None or value != value else f"{float(value):.10g}"
