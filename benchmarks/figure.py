@@ -69,7 +69,7 @@ def training_figure(frame: pd.DataFrame) -> matplotlib.figure.Figure:
                        textcoords="offset points", ha="right", fontsize=7.5, color=style.REFERENCE)  # fmt: skip
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0, labelleft=False)
-    style.legend(figure, [style.key(LOOKS[way], LABELS[way]) for way in SHOWN if way in set(one["way"])], entry=2.2)
+    style.legend(figure, [style.key(LOOKS[way], LABELS[way]) for way in SHOWN if way in set(one["way"])])
     return figure
 
 
@@ -118,7 +118,7 @@ def growth_figure(frame: pd.DataFrame) -> matplotlib.figure.Figure:
     panels[0, 0].set_ylabel("CPU seconds, all models")
     panels[1, 0].set_ylabel("peak memory, MB")
     panels[1, 0].set_ylim(bottom=0)
-    style.legend(figure, [style.key(LOOKS[way], LABELS[way], line=True) for way in ways], entry=2.4)
+    style.legend(figure, [style.key(LOOKS[way], LABELS[way], line=True) for way in ways])
     return figure
 
 
