@@ -233,7 +233,9 @@ def test_two_thousand_flips_are_all_refused(finished, tmp_path):
     """One flipped bit in a file of each kind that a run leaves: none is read with other values, each refusal is one line."""
     folder, rng = finished[0] / "results", random.Random(0)
     files = [path for path in sorted((folder / "store").rglob("*")) if path.is_file() and path.suffix != ".sha256"]
-    files += sorted((folder / "smoke" / "tables").iterdir())
+    files += sorted(
+        (folder / "smoke" / "tables").glob("*.parquet")
+    )  # the other copies are checked by the store's manifest
     stages = {path.parent.name for path in files}
     assert {
         "dataset",
