@@ -50,7 +50,7 @@ def words(step: Step) -> list[str]:
     if step.stage == "figures":
         words += ["--stem", step.outputs["pdf"].removesuffix(".pdf")]
     for name, path in step.outputs.items() if step.stage != "figures" else ():
-        if name == "sha256":
+        if name == "sha256" or (step.stage == "report" and name != "html"):  # what lies beside its one named file
             continue
         words += [f"--{OPTIONS.get(name, name)}", path]
     return words
