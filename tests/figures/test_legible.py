@@ -8,7 +8,7 @@ import pytest
 
 import fake_tables
 import legible
-from drawing import drawn
+from drawing import laid_out
 from popleak.core import plugins
 from popleak.figures import _style
 
@@ -33,7 +33,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("name", "shape"), SHAPES)
 def test_a_paper_can_show_it(name, shape):
-    found, plotted = drawn(name, fake_tables.tables(**shape))
+    found, plotted = laid_out(name, fake_tables.tables(**shape))
     assert len(plotted)
     width, height = found.get_size_inches()
     assert width in (_style.COLUMN, _style.PAGE) and height <= _style.TALLEST

@@ -185,7 +185,7 @@ def test_a_figure_that_only_that_task_could_fill_is_left_out_too():
     assert built.absent[1:] == ["figure regression: no remaining task makes the table `estimates`, which it shows"]
     assert json.loads(built.report.params)["figures"] == ["leakage"]
     assert len(built.report.inputs["figures"]) == 1
-    with pytest.raises(PopleakError, match="only worlds of protocol k-ary make"):
+    with pytest.raises(PopleakError, match="exists only with worlds of protocol k-ary"):
         tiny.build(tasks=[TABLE, HERE], figures=["leakage", "regression"])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..core import atomic, plugins
 from ..core.errors import PopleakError
@@ -11,6 +13,9 @@ from ..figures._style import PNG_DPI, style
 from ..steps.figures import FiguresStep
 from ..store import parquet as store
 from ..store import seal
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 # a date or a version in a file would make equal figures differ
 PDF_METADATA = {"CreationDate": None, "Producer": None, "Creator": None}
@@ -40,11 +45,17 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
     with style():
         figure, plotted = plugin.draw(frames, tau=tau)
         figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
-        with atomic.replacing(pdf) as path:
-            figure.savefig(path, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA)
-        with atomic.replacing(png) as path:
-            figure.savefig(path, format="png", dpi=PNG_DPI, metadata=PNG_METADATA)
+        # through memory: on a full disk matplotlib's writer of PDF fails in a way that hides the cause
+        atomic.write(pdf, _file(figure, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
+        atomic.write(png, _file(figure, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))
     with atomic.replacing(csv) as path:
         plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), (pdf, png, csv))
     return pdf, png, csv
+
+
+def _file(figure: matplotlib.figure.Figure, **options: Any) -> bytes:
+    """Return a figure as the bytes of a file."""
+    file = io.BytesIO()
+    figure.savefig(file, **options)
+    return file.getvalue()
