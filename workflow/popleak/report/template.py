@@ -170,7 +170,10 @@ scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th s
 <section id="data">
 <h2>Datasets</h2>
 {% for card in cards %}
-<details{% if cards|length < 3 %} open{% endif %}><summary>{{ card.title }}</summary>
+<h3>{{ card.title }}</h3>
+<dl>{% for term, text in card.first %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
+{% if card.variants %}<p>{{ card.variants }}</p>{% endif %}
+<details><summary>Data card of {{ card.title }}</summary>
 <dl>{% for term, text in card.facts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 </details>
 {% else %}<p>No data card was given.</p>{% endfor %}
