@@ -189,6 +189,7 @@ def _answer(
         statistic=paper.statistic if paper else "",
         controls=controls,
         scores=tables.get("scores"),
+        models=frames["models"],
         swept="sensitivity" in frames,
     )
     kinds = {claim.id for claim in paper.claims if claim.kind == "less-than-control"} if paper else set()
