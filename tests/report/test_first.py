@@ -13,7 +13,9 @@ import fake_tables
 from popleak.config import papers
 from popleak.measures import intervals, verdicts
 from popleak.report import first, matrix
+from popleak.report.price import KEYS
 from popleak.report.terms import TERMS
+from popleak.steps.papers import KINDS
 
 pytestmark = pytest.mark.slow
 TASKS = ("acs-sex", "adult-sex", "compas-race")
@@ -241,6 +243,41 @@ def test_every_cell_is_the_tables_verdict_and_leads_to_its_task():
             assert [cell["verdict"]] == list(mine["verdict"])
     assert cells == len(frame) - 1 and found["rows"][-1]["whole"]["verdict"] == verdicts.HOLDS
     assert len(places) == len(frame)
+
+
+def test_the_witness_has_a_place_of_its_own_and_claims_say_whose_they_are(tmp_path):
+    tables = fake_tables.tables() | {"claims": armed()}
+    paper = papers.load("fair-finetuning")
+    sources = {claim.id: claim.source for claim in paper.claims}
+    tables["claims"]["source"] = tables["claims"]["claim"].map(sources)
+    text = a_report.write(tmp_path, tables).read_text(encoding="utf-8")
+    body = text.split('id="verdicts"')[1].split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.sub("<[^>]*>", "|", row) for row in body.split("</tr>")[:-1]]
+    cells = [re.findall(r"<td.*?</td>", row, re.S) for row in body.split("</tr>")[:-1]]
+    assert len(rows) == 4 and "Of no task" in rows[-1] and "holds" in cells[-1][1] and 'colspan="4"' in cells[-1][2]
+    assert all(len(row) == 2 + 4 for row in cells[:-1])
+    assert [re.sub("<[^>]*>", "", row[0]) for row in cells] == ["paper", "ours", "ours", "paper"]
+
+
+def test_every_kind_names_the_unit_of_its_interval(tmp_path):
+    assert set(matrix.UNITS) == set(KINDS)
+    text = a_report.write(tmp_path, fake_tables.tables(tasks=("acs-sex",), victims=4)).read_text(encoding="utf-8")
+    assert "95 % interval (change in advantage, twice that in accuracy)" in text
+    assert text.count("95 % interval (") == text.count('class="data" id="table-of-')
+
+
+def test_a_verdict_that_useless_models_bought_says_so():
+    frame = armed()
+    six = frame[(frame["claim"] == "C6") & (frame["defence"] == "fft")].iloc[:1]
+    paid = {tuple(six[name].iloc[0] for name in KEYS): ["all of these models give every record one label"]}
+    found = [
+        (claim["id"], out["price"])
+        for claim in matrix.claims(frame, prices=paid)
+        for by in claim["tasks"]
+        for out in by["outcomes"]
+        if out["price"]
+    ]
+    assert found == [("C6", ["all of these models give every record one label"])]
 
 
 def test_names_that_differ_in_signs_alone_have_places_of_their_own():

@@ -18,7 +18,8 @@ from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
 from . import cards as data_cards
-from . import findings, first, matrix, parts, placebo, published, sensitivity
+from . import cautions as data_cautions
+from . import findings, first, matrix, parts, placebo, price, published, sensitivity
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -81,7 +82,7 @@ def write(
     }
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
     pictures = {figure: _figure(figure, path) for figure, path in figures}
-    claims = matrix.claims(frames["claims"], paper, pictures)
+    claims = matrix.claims(frames["claims"], paper, pictures, price.prices(frames["models"]))
     text = page.render(
         name=name,
         title=str(experiment.get("title") or f"What models give away about their training population: {name}"),
@@ -95,7 +96,7 @@ def write(
             *_noted("Left out", absent),
             *_noted("Caution", cautions),
             *placebo.warnings(frames),
-            *findings.warnings(frames),
+            *data_cautions.warnings(frames),
         ],
         matrix=findings.matrix(frames["leakage"]),
         asked=findings.asked(experiment, frames),

@@ -30,7 +30,7 @@ nav { font-size: .9rem; }
 table { border-collapse: collapse; font-size: .88rem; width: 100%; font-variant-numeric: tabular-nums; }
 .caption { margin: .6rem 0 .2rem; font-size: .88rem; max-width: 110ch; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; } th small { font-weight: 400; }
-.matrix tbody th { min-width: 10rem; } .matrix td:nth-child(2) { min-width: 8rem; }
+.matrix tbody th { min-width: 10rem; } .matrix td:nth-child(3) { min-width: 8rem; } td.note { font-size: .88rem; }
 th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { background: var(--band); } .data thead th { white-space: nowrap; } tbody th { font-weight: 600; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; } .data td { white-space: nowrap; }

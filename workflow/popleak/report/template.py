@@ -93,11 +93,12 @@ and tests take these divisions as the units.</p>
 {% if overview.rows %}
 <p class="note">A claim holds, fails, or the data cannot tell; if it compares models that are the same it is not applicable. Each verdict
 links to its paragraph. The suite is neutral: a claim that fails is a result.</p>
-{% call tabled('Claims by tasks', 'matrix') %}Claims by tasks. Where a claim is judged for each defence and pair of worlds, each has a row.{% endcall %}
-<thead><tr><th scope="col">claim</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
+{% call tabled('Claims by tasks', 'matrix') %}Claims by tasks. Where a claim is judged for each defence and pair of worlds, each has a row. Whose: claimed by the paper, or added by us.{% endcall %}
+<thead><tr><th scope="col">claim</th><th scope="col">whose</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in overview.rows %}<tr><th scope="row"><a href="#{{ row.anchor }}">{{ row.id }}</a> {{ row.short }}{% if row.arm %}<br><small>{{ row.arm }}</small>{% endif %}</th>
-<td>{{ row.line }}</td>{% if row.whole %}<td colspan="{{ overview.tasks|length or 1 }}"><a class="badge {{ row.whole.kind }}" href="#{{ row.whole.anchor }}">{{ row.whole.sign }} {{
-row.whole.verdict }}</a></td>{% else %}{% for cell in row.cells %}<td>{% if cell %}<a class="badge {{ cell.kind }}" href="#{{ cell.anchor }}">{{ cell.sign }} {{ cell.verdict }}</a>{% else %}<span title="not judged">&ndash;</span>{% endif %}</td>{%
+<td>{{ 'paper' if row.source == 'paper' else 'ours' }}</td>
+{% if row.whole %}<td><a class="badge {{ row.whole.kind }}" href="#{{ row.whole.anchor }}">{{ row.whole.sign }} {{
+row.whole.verdict }}</a></td>{% if overview.tasks %}<td class="note" colspan="{{ overview.tasks|length }}">Of no task: it needs no data.</td>{% endif %}{% else %}<td>{{ row.line }}</td>{% for cell in row.cells %}<td>{% if cell %}<a class="badge {{ cell.kind }}" href="#{{ cell.anchor }}">{{ cell.sign }} {{ cell.verdict }}</a>{{ paid(cell.price) }}{% else %}<span title="not judged">&ndash;</span>{% endif %}</td>{%
 endfor %}{% endif %}</tr>
 {% endfor %}</tbody></table></div>
 {% else %}<p>No claim was judged.</p>{% endif %}
@@ -125,8 +126,8 @@ for another draw of splits and victims from the same table, not from the populat
 
 <section id="claims">
 <h2>Claims</h2>
-<p class="note">Intervals are not corrected for their number; C6 rests on the Holm-corrected tests of the leakage table, so its
-interval may exclude 0 although the data cannot tell. Where there is no material difference, the difference is shown to be less than {{ margin }} of
+<p class="note">Intervals are not corrected for their number. C6 rests on tests that are corrected after Holm, so its interval may leave out 0
+although the data cannot tell. Where there is no material difference, the difference is shown to be less than {{ margin }} of
 accuracy, twice that of advantage.</p>
 {% for claim in claims %}
 <h3 class="claim" id="{{ claim.anchor }}"><code>{{ claim.id }}</code> {{ claim.short or claim.statement }} <span class="origin">{{
@@ -136,7 +137,7 @@ accuracy, twice that of advantage.</p>
 {% for by in claim.tasks %}
 <h4 id="{{ by.anchor }}">{{ by.task }}</h4>
 {% for out in by.outcomes %}<div class="outcome" id="{{ out.anchor }}">
-<p><span class="badge {{ out.kind }}">{{ out.sign }} {{ out.verdict }}</span>{% if out.arm %} {{ out.arm }}{% endif %}</p>
+<p><span class="badge {{ out.kind }}">{{ out.sign }} {{ out.verdict }}</span>{% if out.arm %} {{ out.arm }}{% endif %}{{ paid(out.price) }}</p>
 {% if out.statement %}<p class="about">{{ out.statement }}</p>{% endif %}
 {% if out.plain %}<p>{{ out.plain }}</p>{% endif %}
 <p><small>Evidence: {{ out.evidence }}</small></p>
@@ -145,7 +146,7 @@ accuracy, twice that of advantage.</p>
 {% if claim.figure %}{{ picture(pictures[claim.figure]) }}{% endif %}
 {% call tabled('Figures of ' + claim.id, 'data', id='table-of-' + claim.anchor) %}{{ claim.id }} in figures.{% if claim.figures %} Drawn in {% for one in claim.figures %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.{% endif %}{%
 if claim.table %} Numbers: table <a href="#table-{{ claim.table }}">{{ claim.table }}</a>.{% endif %}{% endcall %}
-<thead><tr><th scope="col">task</th>{% for column in claim.columns %}<th scope="col">{{ column }}</th>{% endfor %}<th scope="col">verdict</th><th scope="col" class="n">95 % interval</th><th
+<thead><tr><th scope="col">task</th>{% for column in claim.columns %}<th scope="col">{{ column }}</th>{% endfor %}<th scope="col">verdict</th><th scope="col" class="n">95 % interval{% if claim.unit %} ({{ claim.unit }}){% endif %}</th><th
 scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th scope="col" class="n">would decide it</th></tr></thead>
 <tbody>{% for by in claim.tasks %}{% for out in by.outcomes %}<tr><td>{{ by.task }}</td>{% for column in claim.columns %}<td>{{ out[column] }}</td>{% endfor %}<td>{{ out.verdict
 }}</td><td class="n" data-v="{{ out.low }}">{{ out.interval }}</td>{% for key in ('n', 'splits', 'needed') %}<td class="n" data-v="{{ '' if out[key] is none else out[key] }}">{{

@@ -48,17 +48,21 @@ class Row(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A verdict on one figure, the figure, and the values between which the figure had to fall for a word (-inf, +inf: open)."""
+    """A verdict on one figure, the figure, and the values between which the figure had to fall for a word (-inf, +inf: open). splits: those
+    that would decide it, where they do not follow from this."""
 
     verdict: Verdict
     found: Found
     low: float
     high: float
+    splits: float | None = None
 
     @property
     def needs(self) -> float:
         """Return the splits with which this figure would be decided; NaN if it is, or if no number is known."""
-        return enough(self.found, self.low, self.high) if self.verdict.word == OPEN else np.nan
+        if self.verdict.word != OPEN:
+            return np.nan
+        return enough(self.found, self.low, self.high) if self.splits is None else self.splits
 
 
 def needed(parts: Iterable[Part]) -> float:
@@ -101,18 +105,21 @@ def told(claim: Claim, verdict: Verdict, names: Mapping[str, str], splits: int, 
     """Return a paragraph for readers without statistics: the question, what was measured, the verdict, and what would decide it."""
     said = [claim.say(part, names) for part in ("asks", *(() if verdict.word == IDLE else ("measured",)), verdict.word)]
     if verdict.word == OPEN:
-        said.append(remedy(splits, needs))
+        said.append(remedy(splits, needs, verdict.reason))
     return " ".join(one for one in said if one)
 
 
-def remedy(splits: int, needs: float) -> str:
-    """Return the sentence that says how many pool splits would decide a claim."""
+def remedy(splits: int, needs: float, reason: str = "") -> str:
+    """Return the sentence that says how many pool splits would decide a claim, or what stands in the way; reason: of the verdict."""
     if splits < 2:
         return (
             "All models come from one pool split, which cannot show how much the result depends on it: run at least 2."
         )
     if needs != needs:
-        return "More models of this kind would not decide it for certain."
+        way = (
+            reason or "the figures lie so close to a limit that no number of pool splits one could run would decide it"
+        )
+        return f"What stands in the way: {way}. More models of this kind would not change that."
     return (
         f"With as many models in each, about {needs:,.0f} pool splits would decide it, where {splits} were run, if the "
         "figures stay what they are."
