@@ -80,11 +80,11 @@ def test_the_headline_says_where_the_other_form_differs():
     leakage.loc[cells(leakage, "fft") & (leakage["task"] == "acs-sex"), "verdict_vs_none"] = "no material difference"
     said = answer(leakage)["headline"]
     assert (
-        "With fft, in part (leakage is lower in 1 of 2 tasks (adult-sex), not materially different in 1 (acs-sex))."
+        "With fft, in part: leakage is lower in 1 of 2 tasks (adult-sex), not materially different in 1 (acs-sex)."
         in said
     )
     leakage.loc[cells(leakage, "fft"), "verdict_vs_control"] = "not applicable"
-    assert "(acs-sex)); there the term changes no model." in answer(leakage)["headline"]
+    assert "With fft, whose term changes no model here, in part: leakage" in answer(leakage)["headline"]
 
 
 def part(found, asked):
@@ -99,8 +99,10 @@ def test_the_other_worlds_are_told_of():
     (pair,) = {
         f"ratio: {row.ratio_0:g} vs {row.ratio_1:g}" for row in leakage[leakage["protocol"] == "ratio"].itertuples()
     }
-    assert said.startswith(f"{pair}: compared with no defence, leakage under fft-rehearsal is higher in 2 of 2 tasks")
-    assert "compared with its control, leakage under fft-rehearsal is undecided in 2 of 2 tasks" in said
+    assert said.startswith(
+        f"In worlds of {pair}, leakage under fft-rehearsal is, compared with no defence, higher in 2 of 2 tasks"
+    )
+    assert "; compared with its control, undecided in 2 of 2 tasks" in said
     informed = leakage[cells(leakage, "fft-rehearsal", "ratio") & (leakage["knowledge"] == "informed")]["accuracy"]
     assert all(f"{100 * end:.1f}\u00a0%" in said for end in (informed.min(), informed.max()))
     assert part(answer(leakage[leakage["protocol"] == "pure"]), "And between other worlds?") is None

@@ -78,10 +78,10 @@ def _others_than_none(name: str, mine: Sequence[str], main: pd.DataFrame, severa
         rows = [
             {"title": facet_name(row, several), "verdict": row["verdict_vs_none"]} for row in part.to_dict("records")
         ]
-        idle = "; there the term changes no model" if set(part["verdict_vs_control"]) == {IDLE} else ""
+        idle = ", whose term changes no model here" if set(part["verdict_vs_control"]) == {IDLE} else ""
         word = _word(verdicts)
-        said = "" if word == "yes" else f" (leakage is {_counts(rows, 'verdict', CHANGES, several)})"
-        yield f"With {other}, {word}{said}{idle}."
+        said = "" if word == "yes" else f": leakage is {_counts(rows, 'verdict', CHANGES, several)}"
+        yield f"With {other}{idle}, {word}{said}."
 
 
 def _term(name: str, verdicts: Sequence[str]) -> str:
@@ -220,7 +220,7 @@ def _price(rows: Sequence[Mapping[str, Any]]) -> str:
         )
     said = "; ".join(paid)
     useless = any("one label" in line for row in rows for line in row["price"])
-    lesson = " A model that gives one answer gives little away, and is of no use." if useless else ""
+    lesson = " A model that gives every record one label treats both groups alike, and is of no use." if useless else ""
     return f"{said[0].upper()}{said[1:]}.{lesson}"
 
 
@@ -231,18 +231,18 @@ def _elsewhere(name: str, best: pd.DataFrame, main: pd.DataFrame, several: bool)
     for pair in select.pairs(best):
         there = select.of_pair(best, pair)
         keep = [key not in shown for key in there[[*select.FACET, *select.PAIR]].itertuples(index=False, name=None)]
-        there = there[keep]
+        there = there[keep].sort_values([*select.FACET], kind="stable")
         mine, raw = select.of(there, defence=name), select.of(there, defence="none")
         if mine.empty:
             continue
         rows = [{"title": facet_name(row, several), **row} for row in mine.to_dict("records")]
         than = [
-            f"compared with {what}, leakage under {name} is {_counts(known, key, CHANGES, several)}"
+            f"compared with {what}, {_counts(known, key, CHANGES, several)}"
             for key, what in (("verdict_vs_none", "no defence"), ("verdict_vs_control", "its control"))
             if (known := [row for row in rows if isinstance(row[key], str)])
         ]
         without = f"; without a defence, of {_span(raw['accuracy'], percent)}" if len(raw) else ""
-        said += [f"{pair.label}: {'; '.join(than)}."] if than else []
+        said += [f"In worlds of {pair.label}, leakage under {name} is, {'; '.join(than)}."] if than else []
         said.append(
             f"There that adversary names the population of {_span(mine['accuracy'], percent)} of the models{without}."
         )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...measures import intervals
 from ...measures.deciding import enough
-from ...measures.verdicts import IDLE, OPEN, SEARCHED, Found, Verdict, together
+from ...measures.verdicts import IDLE, OPEN, SEARCHED, UNTOLD, Found, Verdict, together
 from ...steps.papers import Claim
 from ...store.plain import by_group
 from .._paired import GAME
@@ -20,8 +20,12 @@ from .._victims import DIVERGED
 SETTING = [*GAME, "world"]
 RATE = (0.0, 1.0)
 """What is possible of a rate or a |gap|."""
-MOST_SPLITS = 10_000
-"""More pool splits than anyone trains: beyond them no number is given."""
+NEAR = "the figures lie so close to a limit that no number of pool splits one could run would tell on which side"
+WAYS = {
+    UNTOLD: "neither accuracy is told from guessing, so that there is no leakage of which one might have less",
+    SEARCHED: "lambda was searched for each model, so that what the term does depends on how the model came out",
+}
+"""Why a claim stays undecided, in plain words, by the verdict's reason."""
 
 
 class Row(NamedTuple):
@@ -116,10 +120,7 @@ def remedy(splits: int, needs: float, reason: str = "") -> str:
             "All models come from one pool split, which cannot show how much the result depends on it: run at least 2."
         )
     if needs != needs:
-        way = (
-            reason or "the figures lie so close to a limit that no number of pool splits one could run would decide it"
-        )
-        return f"What stands in the way: {way}. More models of this kind would not change that."
+        return f"What stands in the way: {WAYS.get(reason, reason or NEAR)}. More models of this kind would not decide it for certain."
     return (
         f"With as many models in each, about {needs:,.0f} pool splits would decide it, where {splits} were run, if the "
         "figures stay what they are."

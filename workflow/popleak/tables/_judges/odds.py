@@ -90,7 +90,7 @@ def _price(lost: list[str], constant: float, verdict: Verdict) -> str:
     said = " and ".join(lost)
     useless = constant > MOSTLY and verdict.word == HOLDS
     how = " They became equal by giving one answer, which says nothing about fairness." if useless else ""
-    return f" But {said}.{how}"
+    return f" {'But' if verdict.word == HOLDS else 'Besides,'} {said}.{how}"
 
 
 def eo_follows(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
