@@ -147,6 +147,18 @@ def test_nothing_sticks_out_on_a_phone(opened):
     assert wide > 0  # tables scroll inside their box
 
 
+def test_captions_and_verdicts_are_read_on_a_phone_without_scrolling(opened):
+    page = opened(NARROW)
+    sides = page.eval_on_selector_all(
+        ".caption", "all => all.map(one => [one.getBoundingClientRect().left, one.getBoundingClientRect().right])"
+    )
+    assert len(sides) == page.locator(".scroll table").count()
+    assert all(left >= 0 and right <= NARROW["width"] for left, right in sides)
+    assert not page.locator(".scroll .caption").count(), "a caption scrolls with its table"
+    badges = page.eval_on_selector_all(".answers .badge", "all => all.map(one => one.getBoundingClientRect().right)")
+    assert badges and max(badges) <= NARROW["width"]
+
+
 def test_dark_where_the_reader_wants_it(opened):
     def light(page):
         return sum(map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]))

@@ -13,7 +13,9 @@ import fake_tables
 from popleak.config import papers
 from popleak.measures import intervals, verdicts
 from popleak.report import first, matrix
+from popleak.report.price import KEYS
 from popleak.report.terms import TERMS
+from popleak.steps.papers import KINDS
 
 pytestmark = pytest.mark.slow
 TASKS = ("acs-sex", "adult-sex", "compas-race")
@@ -49,15 +51,15 @@ def answer(leakage, **more):
 )
 def test_the_headline_follows_from_the_verdicts(words, said):
     headline = answer(judged(*words))["headline"]
-    assert headline.startswith("Yes, compared with no defence.") and said in headline
+    assert headline.startswith("With fft-rehearsal, yes, compared with no defence.") and said in headline
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("lower", "higher"), "In part, compared with no defence."),
-        (("cannot tell", "cannot tell"), "The data cannot tell whether it does"),
-        (("higher", "cannot tell"), "No, not even"),
+        (("lower", "higher"), "With fft-rehearsal, in part, compared with no defence."),
+        (("cannot tell", "cannot tell"), "With fft-rehearsal, the data cannot tell, compared with no defence."),
+        (("higher", "cannot tell"), "With fft-rehearsal, no, not even compared with no defence."),
     ],
 )
 def test_the_headline_says_first_what_the_defence_does(words, said):
@@ -65,6 +67,78 @@ def test_the_headline_says_first_what_the_defence_does(words, said):
     for task, word in zip(TASKS, words, strict=False):
         leakage.loc[leakage["task"] == task, "verdict_vs_none"] = word
     assert answer(leakage)["headline"].startswith(said)
+
+
+def cells(leakage, defence, protocol="pure"):
+    """Return which rows are of `best` under a defence, in worlds of one protocol."""
+    return leakage["defence"].eq(defence) & leakage["adversary"].eq("best") & leakage["protocol"].eq(protocol)
+
+
+def test_the_headline_says_where_the_other_form_differs():
+    leakage = judged("lower", "lower")
+    assert "With fft," not in answer(leakage)["headline"], "both lower it everywhere"
+    leakage.loc[cells(leakage, "fft") & (leakage["task"] == "acs-sex"), "verdict_vs_none"] = "no material difference"
+    said = answer(leakage)["headline"]
+    assert (
+        "With fft, in part: leakage is lower in 1 of 2 tasks (adult-sex), not materially different in 1 (acs-sex)."
+        in said
+    )
+    leakage.loc[cells(leakage, "fft"), "verdict_vs_control"] = "not applicable"
+    assert "With fft, whose term changes no model here, in part: leakage" in answer(leakage)["headline"]
+
+
+def part(found, asked):
+    return dict(found["parts"]).get(asked)
+
+
+def test_the_other_worlds_are_told_of():
+    leakage = judged("lower", "higher")
+    leakage.loc[cells(leakage, "fft-rehearsal", "ratio"), "verdict_vs_control"] = "cannot tell"
+    leakage.loc[cells(leakage, "fft-rehearsal", "ratio"), "verdict_vs_none"] = "higher"
+    said = part(answer(leakage), "And between other worlds?")
+    (pair,) = {
+        f"ratio: {row.ratio_0:g} vs {row.ratio_1:g}" for row in leakage[leakage["protocol"] == "ratio"].itertuples()
+    }
+    assert said.startswith(
+        f"In worlds of {pair}, leakage under fft-rehearsal is, compared with no defence, higher in 2 of 2 tasks"
+    )
+    assert "; compared with its control, undecided in 2 of 2 tasks" in said
+    informed = leakage[cells(leakage, "fft-rehearsal", "ratio") & (leakage["knowledge"] == "informed")]["accuracy"]
+    assert all(f"{100 * end:.1f}\u00a0%" in said for end in (informed.min(), informed.max()))
+    assert part(answer(leakage[leakage["protocol"] == "pure"]), "And between other worlds?") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "control", "fair", "said"),
+    [
+        (0.9, 0.6, 0.55, "Mostly the rows: the rows alone lower it by 30.0 points; the term removes some on acs-sex (\u22125.0 points)."),
+        (0.9, 0.85, 0.55, "Mostly the term: the rows alone lower it by 5.0 points; the term removes some on acs-sex (\u221230.0 points)."),
+        (0.6, 0.8, 0.85, "Mostly the rows: the rows alone change it by +20.0 points; the term adds leakage on acs-sex (+5.0 points)."),
+    ],
+)  # fmt: skip
+def test_rows_or_term_in_one_sentence(raw, control, fair, said):
+    leakage = judged("lower" if fair < control else "higher")
+    for defence, accuracy in (("none", raw), ("rehearsal", control), ("fft-rehearsal", fair)):
+        leakage.loc[cells(leakage, defence), "accuracy"] = accuracy
+    leakage.loc[cells(leakage, "fft-rehearsal"), "difference_vs_control"] = fair - control
+    assert part(answer(leakage), "Is it the fairness term, or the mixing of rows?").startswith(said)
+
+
+def test_what_the_models_pay_is_said_beside_the_verdict(tmp_path):
+    leakage, models = judged("lower", "lower"), fake_tables.tables(tasks=TASKS[:2])["models"].copy()
+    asked = "At what price?"
+    assert part(answer(leakage), asked) is None
+    assert part(answer(leakage, models=models), asked).startswith("Nowhere do more than 50 % ")
+    mine = (models["task"] == "adult-sex") & (models["defence"] == "fft-rehearsal") & (models["protocol"] == "pure")
+    models.loc[models.index[mine][: int(0.93 * mine.sum())], "status"] = "constant"
+    models.loc[mine, "accuracy"] -= 0.1
+    found = answer(leakage, models=models)
+    first_, second = (row["price"] for row in found["rows"])
+    assert first_ == [] and second[0] == "93 % of these models give every record one label"
+    assert second[1].startswith("accuracy falls by 1")
+    assert part(found, asked).startswith("On adult-sex 93 % of these models give every record one label and accuracy")
+    text = a_report.write(tmp_path, fake_tables.tables(tasks=TASKS[:2]) | {"models": models}).read_text("utf-8")
+    assert "93 % of these models" in text.split('<table class="answers">')[1].split("</table>")[0]
 
 
 def test_the_rows_are_the_tables_numbers(tmp_path):
@@ -171,6 +245,41 @@ def test_every_cell_is_the_tables_verdict_and_leads_to_its_task():
             assert [cell["verdict"]] == list(mine["verdict"])
     assert cells == len(frame) - 1 and found["rows"][-1]["whole"]["verdict"] == verdicts.HOLDS
     assert len(places) == len(frame)
+
+
+def test_the_witness_has_a_place_of_its_own_and_claims_say_whose_they_are(tmp_path):
+    tables = fake_tables.tables() | {"claims": armed()}
+    paper = papers.load("fair-finetuning")
+    sources = {claim.id: claim.source for claim in paper.claims}
+    tables["claims"]["source"] = tables["claims"]["claim"].map(sources)
+    text = a_report.write(tmp_path, tables).read_text(encoding="utf-8")
+    body = text.split('id="verdicts"')[1].split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.sub("<[^>]*>", "|", row) for row in body.split("</tr>")[:-1]]
+    cells = [re.findall(r"<td.*?</td>", row, re.S) for row in body.split("</tr>")[:-1]]
+    assert len(rows) == 4 and "Of no task" in rows[-1] and "holds" in cells[-1][1] and 'colspan="4"' in cells[-1][2]
+    assert all(len(row) == 2 + 4 for row in cells[:-1])
+    assert [re.sub("<[^>]*>", "", row[0]) for row in cells] == ["paper", "ours", "ours", "paper"]
+
+
+def test_every_kind_names_the_unit_of_its_interval(tmp_path):
+    assert set(matrix.UNITS) == set(KINDS)
+    text = a_report.write(tmp_path, fake_tables.tables(tasks=("acs-sex",), victims=4)).read_text(encoding="utf-8")
+    assert "95 % interval (change in advantage, twice that in accuracy)" in text
+    assert text.count("95 % interval (") == text.count('class="data" id="table-of-')
+
+
+def test_a_verdict_that_useless_models_bought_says_so():
+    frame = armed()
+    six = frame[(frame["claim"] == "C6") & (frame["defence"] == "fft")].iloc[:1]
+    paid = {tuple(six[name].iloc[0] for name in KEYS): ["all of these models give every record one label"]}
+    found = [
+        (claim["id"], out["price"])
+        for claim in matrix.claims(frame, prices=paid)
+        for by in claim["tasks"]
+        for out in by["outcomes"]
+        if out["price"]
+    ]
+    assert found == [("C6", ["all of these models give every record one label"])]
 
 
 def test_names_that_differ_in_signs_alone_have_places_of_their_own():

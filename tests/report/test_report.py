@@ -15,7 +15,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
 from popleak.report import build as report
-from popleak.report import findings, sensitivity
+from popleak.report import cautions, findings, sensitivity
 from popleak.store.schema import TABLES
 
 pytestmark = pytest.mark.slow
@@ -236,15 +236,30 @@ def test_warns_of_diverged_constant_and_vacuous_models(tmp_path):
     models.loc[models.index[:3], "status"] = "diverged"
     models.loc[models.index[-1], "status"] = "constant"
     text = Page(written(tmp_path, frames)).text
-    assert re.search(r"Warning. 3 models of \d+ diverged \(.*?\): adult-sex under none", text)
-    assert re.search(r"Warning. 1 model of \d+ constant", text) and "fairness term was 0 in most steps" in text
+    assert re.search(
+        r"Warning. 3 of [\d,]+ models have a weight or score that is not finite: adult-sex under none", text
+    )
+    assert (
+        re.search(r"Warning. 1 of [\d,]+ models give all records one label", text)
+        and "fairness term was 0 in most steps" in text
+    )
 
 
 def test_few_splits_and_small_cells_are_said():
     frames = dict(fake_tables.tables(tasks=("adult-sex",), victims=4, splits=2))
     frames["bounds"] = frames["bounds"].assign(smallest_cell=7)
-    said = " ".join(findings.warnings(frames))
-    assert "Fewer than 5 pool splits" in said and "fewer than 30 rows" in said
+    said = " ".join(cautions.warnings(frames))
+    assert "fewer than 5 pool splits" in said and "fewer than 30 records" in said
+
+
+def test_large_numbers_are_grouped():
+    frames = dict(fake_tables.tables(tasks=("adult-sex",)))
+    frames["models"] = frames["models"].assign(status="constant")
+    (line,) = [one for one in cautions.warnings(frames) if "one label" in one]
+    assert line.startswith(
+        f"{len(frames['models']):,} of {len(frames['models']):,} models give all records one label: "
+    )
+    assert "," in line.split(" of ")[0]
 
 
 def test_without_rows(tmp_path):

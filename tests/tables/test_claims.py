@@ -360,6 +360,99 @@ def test_delta_eo_is_judged_by_squares_and_shown_beside_what_chance_reads():
     np.testing.assert_allclose(found[["low", "high"]], [[-0.1, -0.1], [-0.17, -0.17]], atol=1e-3)
 
 
+def changed(parts, defence, world, *, eo=None, **columns):
+    """Change the victims of one defence that start from one world. eo: their Delta_EO, all alike but for little noise."""
+    models = parts["models"].reset_index(drop=True)
+    mine = (models["defence"] == defence) & (models["world"] == world)
+    if eo is not None:
+        apart = spread(eo, 1e-3, int(mine.sum()), 9)
+        columns |= {name: apart * np.abs(apart) / share for name, share in zip(_paired.SQUARES, (1, 9), strict=True)}
+    for name, value in columns.items():
+        models.loc[mine, name] = value
+    return {**parts, "models": models}
+
+
+def five(parts):
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
+    return found[found["claim"] == "C5"].iloc[0]
+
+
+def test_two_starting_populations_that_disagree_are_decided():
+    """More splits cannot settle what is settled: one population's models become less fair, and the claim fails."""
+    row = five(changed(tables(noise=1e-3), "fft", 0, eo=0.3))
+    assert row["verdict"] == FAILS and np.isnan(row["splits_needed"])
+    assert (
+        "Models that start from world 0 become less fair; models that start from world 1 become fairer." in row["plain"]
+    )
+    assert "The claim fails if the models of either starting population become less fair" in row["plain"]
+
+
+def test_one_starting_population_that_changes_too_little_is_named():
+    parts = tables(noise=1e-3)
+    models = parts["models"].reset_index(drop=True)
+    mine, raw = (models[(models["defence"] == name) & (models["world"] == 1)] for name in ("fft", "none"))
+    wobble = spread(0.0, 2e-3, len(raw), 3)
+    for name in _paired.SQUARES:
+        models.loc[mine.index, name] = raw[name].to_numpy() + wobble - wobble.mean() - 1e-4
+    row = five({**parts, "models": models})
+    assert row["verdict"] == OPEN and row["splits_needed"] > 5
+    assert (
+        "start from world 0 become fairer; models that start from world 1 change by too little to be told"
+        in row["plain"]
+    )
+    assert "pool splits would decide it" in row["plain"]
+
+
+def test_two_measures_that_point_apart_are_settled_by_no_number_of_splits():
+    parts = tables(noise=1e-4)
+    fair, noise = parts["models"]["defence"] == "fft", spread(0.0, 1e-4, len(parts["models"]), 1)
+    parts["models"]["fpr_difference_squared"] = np.where(fair, 0.035, 0.04) + noise
+    parts["models"]["tpr_difference_squared"] = np.where(fair, 0.03, 0.0)
+    row = five(parts)
+    assert row["verdict"] == OPEN and np.isnan(row["splits_needed"])
+    assert (
+        "The models of both starting populations become fairer by one of two measures and less fair by the other."
+        in row["plain"]
+    )
+    assert f"What stands in the way: {_paired.APART}. More models" in row["plain"]
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_models_that_became_equal_by_one_answer_are_called_so(constant):
+    parts = tables()
+    for world in (0, 1):
+        accuracy = parts["models"].loc[parts["models"]["defence"] == "none", "accuracy"].mean() - 0.2
+        parts = changed(parts, "fft", world, accuracy=accuracy, status="constant" if constant else "ok")
+    row = five(parts)
+    assert row["verdict"] == HOLDS and "accuracy falls by 20.0 points." in row["plain"]
+    said = "But all of these models give every record one label and accuracy falls by" in row["plain"]
+    assert said == constant == ("They became equal by giving one answer" in row["plain"])
+
+
+def test_what_lies_outside_the_papers_figures_is_named():
+    row = judge(gap={"none": 0.3}).set_index("claim").loc["C1"]
+    assert (
+        "the gap before, of models that start from world 0, is 30.0 points, where the paper has 10 to 20"
+        in row["plain"]
+    )
+    assert "the gap after" not in row["plain"]
+    row = judge(gap={"fft-rehearsal": 0.06}).set_index("claim").loc["C1"]
+    assert (
+        "the gap after, of models that start from world 1, is 6.0 points, where the paper has below 4" in row["plain"]
+    )
+
+
+def test_an_interval_without_0_that_decides_nothing_says_why():
+    row = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"].iloc[0]
+    assert (
+        "The interval leaves out 0, but the difference is not significant after correction for 2 comparisons (p = 0.02)."
+        in row["plain"]
+    )
+    assert "+1.2 to +8.8 points of accuracy" in row["plain"]
+    row = judge(difference=(0.05, -0.012, 0.088, OPEN)).set_index("claim").loc["C6"].iloc[0]
+    assert "leaves out 0" not in row["plain"]
+
+
 def test_the_larger_label_and_both_must_agree_on_delta_eo():
     """One label falls and the other rises to just below it: the largest difference fell, the sum of squares rose."""
     parts = tables(noise=1e-4)
@@ -454,6 +547,12 @@ def test_the_reason_is_the_tables():
     )
     assert set(found["verdict"]) == {OPEN}
     assert found["evidence"].str.endswith("; cannot tell: neither is told from chance").all()
+    assert found["splits_needed"].isna().all()
+    assert (
+        found["plain"]
+        .str.contains("What stands in the way: neither accuracy is told from guessing, so that", regex=False)
+        .all()
+    )
 
 
 def certify(accuracy: float, half: float, certificate: float = 0.0, task: str = "t") -> pd.DataFrame:

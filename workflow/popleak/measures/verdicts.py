@@ -22,6 +22,8 @@ LEAST_SPLITS = 2
 """One split says nothing of how splits differ: its intervals cover 72 % where 40 gaps of a split are correlated by 0.3 (docs/statistics.md)."""
 LEAST_MODELS = 4
 """Fewest whose mean was simulated (docs/statistics.md)."""
+MOSTLY, COSTLY = 0.5, 0.03
+"""The share of models that give all records one label, and the fall in accuracy, above which the price of a defence is told beside it."""
 UNTOLD = "neither is told from chance"
 SEARCHED = "lambda was searched for each model"
 """Why such models are no basis for a verdict on what the EO term does: how strong it was depends on how each model came out."""
@@ -149,6 +151,20 @@ def marks(row: Mapping[str, Any]) -> list[str]:
     lost = row["diverged"]
     if lost is not None and lost > 0:  # a null is not
         found.append(f"{int(lost)} of {int(row['victims'])} victims diverged and answer 0.5 to all")
+    return found
+
+
+def price(constant: float, fall: float) -> list[str]:
+    """Return what must be said beside a defence for its price, lest models that became useless pass for fair or private ones.
+
+    constant: share of its models that give all records one label; fall: of mean accuracy, against the models without a defence. NaN: unknown.
+    """
+    found = []
+    if constant > MOSTLY:
+        share = "all" if constant == 1.0 else f"{min(round(100 * constant), 99)} %"
+        found.append(f"{share} of these models give every record one label")
+    if fall > COSTLY:
+        found.append(f"accuracy falls by {100 * fall:.1f} points")
     return found
 
 

@@ -17,7 +17,9 @@ from ..steps.report import PAPER
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
-from . import findings, first, matrix, parts, placebo, published, sensitivity
+from . import cards as data_cards
+from . import cautions as data_cautions
+from . import findings, first, matrix, parts, placebo, price, published, sensitivity
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -55,7 +57,7 @@ def write(
     """Write the report to `output`, its tables (`PAPER`) and the digests of all beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
-    show, its digest beside it; cards: one mapping a dataset, the fields of `Card`; versions: by package; absent: what was
+    show, its digest beside it; cards: one mapping a file of the stage `dataset`, the fields of `Card` and `cards.MADE`; versions: by package; absent: what was
     left out since a raw file is not there, cautions: settings that cannot do what they seem to, and tasks whose draws nearly use up a pool, a line each;
     paper: whose claims are judged; controls: by task, the control of each defence; downloads: files that are published beside the page, by
     their paths from there; made: what made the page, shown as it is. Raises PopleakError for a table or figure that is missing or
@@ -80,7 +82,7 @@ def write(
     }
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
     pictures = {figure: _figure(figure, path) for figure, path in figures}
-    claims = matrix.claims(frames["claims"], paper, pictures)
+    claims = matrix.claims(frames["claims"], paper, pictures, price.prices(frames["models"]))
     text = page.render(
         name=name,
         title=str(experiment.get("title") or f"What models give away about their training population: {name}"),
@@ -94,7 +96,7 @@ def write(
             *_noted("Left out", absent),
             *_noted("Caution", cautions),
             *placebo.warnings(frames),
-            *findings.warnings(frames),
+            *data_cautions.warnings(frames),
         ],
         matrix=findings.matrix(frames["leakage"]),
         asked=findings.asked(experiment, frames),
@@ -104,7 +106,7 @@ def write(
         pictures=pictures,
         parts=parts.sections([*long.values()], pictures, {claim["figure"] for claim in claims}),
         downloads=parts.downloads(downloads),
-        cards=[_card(card) for card in cards],
+        cards=data_cards.entries(cards),
         absent=[
             *((one.what, one.why) for one in (paper.absent if paper else ())),
             *(("Left out of this run", one) for one in absent),
@@ -188,6 +190,7 @@ def _answer(
         statistic=paper.statistic if paper else "",
         controls=controls,
         scores=tables.get("scores"),
+        models=frames["models"],
         swept="sensitivity" in frames,
     )
     kinds = {claim.id for claim in paper.claims if claim.kind == "less-than-control"} if paper else set()
@@ -207,31 +210,3 @@ def _source(table: str, path: str | Path) -> dict[str, str]:
     """Return which step made a table, with which code."""
     facts = store.facts(path)
     return {"table": table, "step": str(facts.get("step", "unknown")), "code": str(facts.get("code", "unknown"))}
-
-
-def _card(card: Mapping[str, Any]) -> dict[str, Any]:
-    title = card.get("title") or card.get("name") or "dataset"
-    facts = [(str(key).replace("_", " "), _plain(value)) for key, value in card.items() if key != "title"]
-    return {"title": str(title), "facts": [(term, text) for term, text in facts if text]}
-
-
-def _plain(value: Any) -> str:
-    """Return a card's value as text: mappings and lists with a line each."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return "\n".join(f"{key}: {_inline(one)}" for key, one in value.items())
-    if isinstance(value, (list, tuple)):
-        lines = [_inline(one) for one in value]
-        return ("\n" if max(map(len, lines), default=0) > 24 else ", ").join(lines)
-    return str(value)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(
-            f"{str(key).replace('_', ' ')}: {_inline(one)}" for key, one in value.items() if one is not None
-        )
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_inline(one) for one in value)
-    return str(value)

@@ -1,4 +1,4 @@
-"""The report's sentences, computed from the public tables: what was asked, what was found, and what to be careful with."""
+"""The report's sentences, computed from the public tables: what was asked, and what was found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALL_CELL = 30
-FEW_SPLITS = 5
 MOST_NAMED = 3
 ONE_SIDE = 0.025
 """Share of 95 % intervals that lie wholly below the truth."""
@@ -364,36 +363,6 @@ def _equal(leakage: pd.DataFrame) -> list[str]:
         f"Check: if the two worlds are the same, {outside} of {count(len(equal), 'interval')} (95 %) exclude 50 %; about {expected} would "
         f"do so by chance alone."
     ]
-
-
-def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return what a reader must be careful with."""
-    models, bounds = tables["models"], select.plain(tables["bounds"])
-    lines = []
-    for status, text in (
-        ("diverged", "a weight or score is not finite"),
-        ("constant", "they give all records one label"),
-    ):
-        bad = models[models["status"] == status]
-        if len(bad):
-            cells = sorted({f"{task} under {name}" for task, name in zip(bad["task"], bad["defence"], strict=True)})
-            where = listed(cells if len(cells) < 7 else [*cells[:6], f"{len(cells) - 6} more"])
-            lines.append(f"{count(len(bad), 'model')} of {len(models)} {status} ({text}): {where}.")
-    vacuous = models[(models["eo_weight"] > 0) & (models["eo_vacuous"] > 0.5)]
-    if len(vacuous):
-        where = listed(defences(vacuous["defence"]))
-        lines.append(
-            f"In {count(len(vacuous), 'model')} the fairness term was 0 in most steps, because its data held one group only: "
-            f"{where}."
-        )
-    small = int((bounds["smallest_cell"] < SMALL_CELL).sum()) if len(bounds) else 0
-    if small:
-        lines.append(
-            f"{count(small, 'row')} of the bounds table rest on a label-by-group cell of fewer than {SMALL_CELL} rows."
-        )
-    if len(tables["leakage"]) and tables["leakage"]["splits"].min() < FEW_SPLITS:
-        lines.append(f"Fewer than {FEW_SPLITS} pool splits: the intervals, which are clustered by split, say little.")
-    return lines
 
 
 def ranks(name: str) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..figures import _select as select
 from ..measures import verdicts
 from ..steps.papers import Paper
+from .price import KEYS
 from .words import count, interval
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ BADGES = {
 UNKNOWN = ("unknown", "?")
 WITNESS = "witness"
 ARM = ["model", *select.PAIR, "defence"]
+PAID = ("gap-small", "eo-falls", "less-than-control")
+"""Kinds of claims beside whose verdicts stands what the defence costs: models that became useless are equal and silent."""
+UNITS = {
+    "gap-falls": "mean accuracy gap", "gap-small": "share of models", "gap-small-everywhere": "mean accuracy gap",
+    "literal-bound": "share of models", "proven-bounds": "share of models", "eo-falls": "change in Delta_EO",
+    "less-than-control": "change in advantage, twice that in accuracy", "eo-follows": "change in the weighted sum",
+    "witness": "advantage minus D W", "certified": "share of models named",
+}  # fmt: skip
+"""What a claim's interval is of, by kind."""
 SHOWN: Mapping[str, tuple[tuple[str, ...], str]] = {
     "gap-falls": (("gap",), "models"),
     "gap-small": (("gap",), "models"),
@@ -38,8 +48,14 @@ SHOWN: Mapping[str, tuple[tuple[str, ...], str]] = {
 """By kind of claim: the figures that show what it is about, the most telling first, and the table of the numbers."""
 
 
-def claims(frame: pd.DataFrame, paper: Paper | None = None, figures: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return each claim, ready to show, in the order of the table. paper: with the claims' short names; figures: those of the report.
+def claims(
+    frame: pd.DataFrame,
+    paper: Paper | None = None,
+    figures: Collection[str] = (),
+    prices: Mapping[tuple, Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return each claim, ready to show, in the order of the table. paper: with the claims' short names; figures: those of the report;
+    prices: what the models pay, of `price.prices`.
 
     A figure is shown with the first claim that it is about, and named with the others.
     """
@@ -57,7 +73,11 @@ def claims(frame: pd.DataFrame, paper: Paper | None = None, figures: Collection[
             rows = part[part["task"] == task].to_dict("records")
             place = _anchor(f"{anchor}-{task}", {one["anchor"] for one in by_task})
             outcomes = [
-                {**_outcome(row, several, len(statements) > 1), "anchor": f"{place}.{number}"}
+                {
+                    **_outcome(row, several, len(statements) > 1),
+                    "anchor": f"{place}.{number}",
+                    "price": _price(row, prices or {}),
+                }
                 for number, row in enumerate(rows, 1)
             ]
             by_task.append({"task": task, "anchor": place, "outcomes": outcomes})
@@ -69,6 +89,7 @@ def claims(frame: pd.DataFrame, paper: Paper | None = None, figures: Collection[
                 "short": short.get(str(name), ""),
                 "anchor": anchor,
                 "source": part["source"].iloc[0],
+                "unit": UNITS.get(str(part["kind"].iloc[0]), ""),
                 "statement": statements[0] if len(statements) == 1 else "",
                 "tasks": by_task,
                 "arms": [_line(arm, rows) for arm, rows in _arms(part, several)],
@@ -100,6 +121,7 @@ def overview(claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                     "id": claim["id"],
                     "short": claim["short"] or claim["statement"],
                     "anchor": claim["anchor"],
+                    "source": claim["source"],
                     "arm": arm["arm"],
                     "line": arm["line"],
                     "whole": cells.get(WITNESS),
@@ -171,6 +193,11 @@ def _outcome(row: Mapping[str, Any], several: bool, varied: bool) -> dict[str, A
         "splits": splits,
         "needed": needed,
     }
+
+
+def _price(row: Mapping[str, Any], prices: Mapping[tuple, Sequence[str]]) -> Sequence[str]:
+    """Return what the models of a verdict pay, where it is a verdict that they can buy."""
+    return prices.get(tuple(row[name] for name in KEYS), ()) if row["kind"] in PAID else ()
 
 
 def _whole(value: Any) -> int | None:

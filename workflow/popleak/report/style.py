@@ -17,7 +17,7 @@ h3 { margin: 1.6rem 0 .4rem; font-size: 1.08rem; } h4 { margin: 1rem 0 .3rem; fo
 p { margin: .5rem 0; max-width: 100ch; }
 nav a { margin-right: .8rem; white-space: nowrap; }
 .skip { position: absolute; left: -100vw; } .skip:focus { position: static; }
-.kicker, .note, figcaption, caption, small { color: var(--soft); }
+.kicker, .note, figcaption, .caption, small { color: var(--soft); }
 .kicker { margin: 0 0 .3rem; } .note { margin: .3rem 0 .6rem; font-size: .9rem; }
 .answer h2 { border: 0; margin: .8rem 0 .2rem; padding: 0; font-size: 1.1rem; color: var(--soft); font-weight: 600; }
 .headline { font-size: 1.2rem; font-weight: 600; line-height: 1.35; margin: .2rem 0 .6rem; max-width: 80ch; }
@@ -26,11 +26,11 @@ nav a { margin-right: .8rem; white-space: nowrap; }
 nav { font-size: .9rem; }
 .findings { padding-left: 1.2rem; } .findings li { margin: .35rem 0; max-width: 100ch; }
 .warning { padding: .5rem .8rem; border-left: 4px solid #e69f00; background: var(--warn); }
-.scroll { overflow-x: auto; } .tall { max-height: 34rem; overflow-y: auto; border: 1px solid var(--line); }
+.scroll { overflow-x: auto; position: relative; } .tall { max-height: 34rem; overflow-y: auto; border: 1px solid var(--line); }
 table { border-collapse: collapse; font-size: .88rem; width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .2rem 0; font-size: .88rem; }
-caption span { display: inline-block; position: sticky; left: 0; max-width: min(100%, calc(100vw - 2rem)); } th small { font-weight: 400; }
-.matrix tbody th { min-width: 10rem; } .matrix td:nth-child(2) { min-width: 8rem; }
+.caption { margin: .6rem 0 .2rem; font-size: .88rem; max-width: 110ch; }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; } th small { font-weight: 400; }
+.matrix tbody th { min-width: 10rem; } .matrix td:nth-child(3) { min-width: 8rem; } td.note { font-size: .88rem; }
 th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { background: var(--band); } .data thead th { white-space: nowrap; } tbody th { font-weight: 600; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; } .data td { white-space: nowrap; }

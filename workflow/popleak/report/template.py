@@ -9,7 +9,10 @@ PAGE = """<!doctype html>
 {%- macro share(one) %}{% if one %}<strong>{{ one.text }}</strong><br><small>{{ one.interval }}{%
 for mark in one.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>{% else %}&ndash;{% endif %}{% endmacro %}
 {%- macro change(one) %}{% if one %}<strong>{{ one.text }}</strong><br><small>{{ one.interval }}</small>{% else %}&ndash;{% endif %}{% endmacro %}
-{%- macro box(label, more='') %}<div class="scroll{{ more }}" role="region" tabindex="0" aria-label="{{ label }}">{% endmacro %}
+{%- macro tabled(label, kind='', id='', more='') %}<p class="caption">{{ caller() }}</p>
+<div class="scroll{{ more }}" role="region" tabindex="0" aria-label="{{ label }}"><table{% if kind %} class="{{ kind }}"{% endif %}{% if id %} id="{{ id }}"{% endif %}>
+<caption>{{ label }}</caption>{% endmacro %}
+{%- macro paid(lines) %}{% for line in lines or () %}<br><small class="mark">{{ line }}</small>{% endfor %}{% endmacro %}
 {%- macro files(kind, name) %}{% set there = downloads[kind + '/' + name] %}{% if there %}<span class="hint note">Files: {% for path, ending
 in there %}<a href="{{ path }}" download>{{ ending }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.</span>{% endif %}{% endmacro %}
 {%- macro picture(figure) %}
@@ -23,8 +26,7 @@ in there %}<a href="{{ path }}" download>{{ ending }}</a>{% if not loop.last %},
 <details><summary>What the columns mean</summary><dl>{% for column in table.columns if column.about %}<dt>{{ column.title }}</dt><dd>{{
 column.about }}</dd>{% endfor %}</dl></details>
 <div class="filters" data-for="{{ table.id }}"></div>
-{{ box('Table: ' + table.title, ' tall wide') }}<table class="data" id="{{ table.id }}">
-<caption><span>{{ table.title }}, {{ table.rows|length }} rows. {{ files('tables', table.id) }}</span></caption>
+{% call tabled('Table: ' + table.title, 'data', id=table.id, more=' tall wide') %}{{ table.title }}, {{ table.rows|length }} rows. {{ files('tables', table.id) }}{% endcall %}
 <thead><tr>{% for column in table.columns %}<th scope="col"{% if column.filter %} data-filter="{{ column.start }}"{% else %}
 class="n"{% endif %}
  title="{{ column.about }}">{{ column.title }}</th>{% endfor %}</tr></thead>
@@ -52,18 +54,17 @@ paper.title }} ({{ paper.reference }}){% endif %}</p>
 <h2>{{ paper.question if paper and paper.question else 'What was found' }}</h2>
 {% if answer %}
 <p class="headline">{{ answer.headline }}</p>
-{{ box('The answer by task') }}<table class="answers">
-<caption><span>Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. The control trains on the same rows without the fairness term; p values are corrected after Holm.</span></caption>
-<thead><tr><th scope="col">task, worlds</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: best informed adversary</th>
+{% call tabled('The answer by task', 'answers') %}Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. The best informed adversary is {{ answer.strongest }}. The control trains on the same rows without the fairness term; p values are corrected after Holm.{% endcall %}
+<thead><tr><th scope="col">task, worlds</th><th scope="col">{{ answer.defence }} beside its control: leakage is</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: best informed adversary</th>
 {% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}: the paper's statistic, {{ answer.statistic }}</th><th scope="col" class="n">best attack minus {{ answer.statistic }}</th>{% endif %}
 {% if answer.controls %}<th scope="col" class="n">control: {{ answer.controls }}</th>{% endif %}
-<th scope="col" class="n">{{ answer.defence }} minus control</th><th scope="col">leakage than its control</th></tr></thead>
+<th scope="col" class="n">{{ answer.defence }} minus control</th></tr></thead>
 <tbody>{% for row in answer.rows %}<tr><th scope="row">{{ row.title }}<br><small>{{ row.pair }}</small></th>
+<td>{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}{{ paid(row.price) }}</td>
 <td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.won %}<br><small>{{ row.won }}</small>{% endif %}</td>
 {% if answer.statistic %}<td class="n">{{ share(row.statistic) }}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
 {% if answer.controls %}<td class="n">{{ share(row.beside) }}</td>{% endif %}
-<td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td>
-<td>{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}</td></tr>
+<td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td></tr>
 {% endfor %}</tbody></table></div>
 <p class="note">{{ answer.worlds }}</p>
 <dl class="parts">{% for term, text in answer.parts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
@@ -92,12 +93,12 @@ and tests take these divisions as the units.</p>
 {% if overview.rows %}
 <p class="note">A claim holds, fails, or the data cannot tell; if it compares models that are the same it is not applicable. Each verdict
 links to its paragraph. The suite is neutral: a claim that fails is a result.</p>
-{{ box('Claims by tasks') }}<table class="matrix">
-<caption><span>Claims by tasks. Where a claim is judged for each defence and pair of worlds, each has a row.</span></caption>
-<thead><tr><th scope="col">claim</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
+{% call tabled('Claims by tasks', 'matrix') %}Claims by tasks. Where a claim is judged for each defence and pair of worlds, each has a row. Whose: claimed by the paper, or added by us.{% endcall %}
+<thead><tr><th scope="col">claim</th><th scope="col">whose</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in overview.rows %}<tr><th scope="row"><a href="#{{ row.anchor }}">{{ row.id }}</a> {{ row.short }}{% if row.arm %}<br><small>{{ row.arm }}</small>{% endif %}</th>
-<td>{{ row.line }}</td>{% if row.whole %}<td colspan="{{ overview.tasks|length or 1 }}"><a class="badge {{ row.whole.kind }}" href="#{{ row.whole.anchor }}">{{ row.whole.sign }} {{
-row.whole.verdict }}</a></td>{% else %}{% for cell in row.cells %}<td>{% if cell %}<a class="badge {{ cell.kind }}" href="#{{ cell.anchor }}">{{ cell.sign }} {{ cell.verdict }}</a>{% else %}<span title="not judged">&ndash;</span>{% endif %}</td>{%
+<td>{{ 'paper' if row.source == 'paper' else 'ours' }}</td>
+{% if row.whole %}<td><a class="badge {{ row.whole.kind }}" href="#{{ row.whole.anchor }}">{{ row.whole.sign }} {{
+row.whole.verdict }}</a></td>{% if overview.tasks %}<td class="note" colspan="{{ overview.tasks|length }}">Of no task: it needs no data.</td>{% endif %}{% else %}<td>{{ row.line }}</td>{% for cell in row.cells %}<td>{% if cell %}<a class="badge {{ cell.kind }}" href="#{{ cell.anchor }}">{{ cell.sign }} {{ cell.verdict }}</a>{{ paid(cell.price) }}{% else %}<span title="not judged">&ndash;</span>{% endif %}</td>{%
 endfor %}{% endif %}</tr>
 {% endfor %}</tbody></table></div>
 {% else %}<p>No claim was judged.</p>{% endif %}
@@ -108,9 +109,8 @@ endfor %}{% endif %}</tr>
 <ul class="findings">{% for line in findings %}<li>{{ line }}</li>
 {% else %}<li>Nothing.</li>{% endfor %}</ul>
 {% if matrix %}
-{{ box('Leakage by task and defence') }}<table class="matrix">
-<caption><span>Share of victims whose training world the best informed adversary names. Chance is 50 %. Small: 95 % interval, clustered by pool split:
-for another draw of splits and victims from the same table, not from the population that the table comes from. {{ files('tables', 'summary') }}</span></caption>
+{% call tabled('Leakage by task and defence', 'matrix') %}Share of victims whose training world the best informed adversary names. Chance is 50 %. Small: 95 % interval, clustered by pool split:
+for another draw of splits and victims from the same table, not from the population that the table comes from. {{ files('tables', 'summary') }}{% endcall %}
 <thead><tr><th scope="col">task</th><th scope="col">worlds</th>{% for name in matrix.defences %}<th scope="col" class="n">{{ name }}</th>{% endfor
 %}</tr></thead>
 <tbody>{% for row in matrix.rows %}<tr><th scope="row">{{ row.task }}</th><td>{{ row.pair }}</td>
@@ -126,8 +126,8 @@ for another draw of splits and victims from the same table, not from the populat
 
 <section id="claims">
 <h2>Claims</h2>
-<p class="note">Intervals are not corrected for their number; C6 rests on the Holm-corrected tests of the leakage table, so its
-interval may exclude 0 although the data cannot tell. Where there is no material difference, the difference is shown to be less than {{ margin }} of
+<p class="note">Intervals are not corrected for their number. C6 rests on tests that are corrected after Holm, so its interval may leave out 0
+although the data cannot tell. Where there is no material difference, the difference is shown to be less than {{ margin }} of
 accuracy, twice that of advantage.</p>
 {% for claim in claims %}
 <h3 class="claim" id="{{ claim.anchor }}"><code>{{ claim.id }}</code> {{ claim.short or claim.statement }} <span class="origin">{{
@@ -137,17 +137,16 @@ accuracy, twice that of advantage.</p>
 {% for by in claim.tasks %}
 <h4 id="{{ by.anchor }}">{{ by.task }}</h4>
 {% for out in by.outcomes %}<div class="outcome" id="{{ out.anchor }}">
-<p><span class="badge {{ out.kind }}">{{ out.sign }} {{ out.verdict }}</span>{% if out.arm %} {{ out.arm }}{% endif %}</p>
+<p><span class="badge {{ out.kind }}">{{ out.sign }} {{ out.verdict }}</span>{% if out.arm %} {{ out.arm }}{% endif %}{{ paid(out.price) }}</p>
 {% if out.statement %}<p class="about">{{ out.statement }}</p>{% endif %}
 {% if out.plain %}<p>{{ out.plain }}</p>{% endif %}
 <p><small>Evidence: {{ out.evidence }}</small></p>
 </div>
 {% endfor %}{% endfor %}
 {% if claim.figure %}{{ picture(pictures[claim.figure]) }}{% endif %}
-{{ box('Figures of ' + claim.id) }}<table class="data" id="table-of-{{ claim.anchor }}">
-<caption><span>{{ claim.id }} in figures.{% if claim.figures %} Drawn in {% for one in claim.figures %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.{% endif %}{%
-if claim.table %} Numbers: table <a href="#table-{{ claim.table }}">{{ claim.table }}</a>.{% endif %}</span></caption>
-<thead><tr><th scope="col">task</th>{% for column in claim.columns %}<th scope="col">{{ column }}</th>{% endfor %}<th scope="col">verdict</th><th scope="col" class="n">95 % interval</th><th
+{% call tabled('Figures of ' + claim.id, 'data', id='table-of-' + claim.anchor) %}{{ claim.id }} in figures.{% if claim.figures %} Drawn in {% for one in claim.figures %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.{% endif %}{%
+if claim.table %} Numbers: table <a href="#table-{{ claim.table }}">{{ claim.table }}</a>.{% endif %}{% endcall %}
+<thead><tr><th scope="col">task</th>{% for column in claim.columns %}<th scope="col">{{ column }}</th>{% endfor %}<th scope="col">verdict</th><th scope="col" class="n">95 % interval{% if claim.unit %} ({{ claim.unit }}){% endif %}</th><th
 scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th scope="col" class="n">would decide it</th></tr></thead>
 <tbody>{% for by in claim.tasks %}{% for out in by.outcomes %}<tr><td>{{ by.task }}</td>{% for column in claim.columns %}<td>{{ out[column] }}</td>{% endfor %}<td>{{ out.verdict
 }}</td><td class="n" data-v="{{ out.low }}">{{ out.interval }}</td>{% for key in ('n', 'splits', 'needed') %}<td class="n" data-v="{{ '' if out[key] is none else out[key] }}">{{
@@ -170,7 +169,10 @@ scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th s
 <section id="data">
 <h2>Datasets</h2>
 {% for card in cards %}
-<details{% if cards|length < 3 %} open{% endif %}><summary>{{ card.title }}</summary>
+<h3>{{ card.title }}</h3>
+<dl>{% for term, text in card.first %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
+{% if card.variants %}<p>{{ card.variants }}</p>{% endif %}
+<details><summary>Data card of {{ card.title }}</summary>
 <dl>{% for term, text in card.facts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 </details>
 {% else %}<p>No data card was given.</p>{% endfor %}
@@ -195,8 +197,7 @@ part of the settings shown.</p>
 <section id="provenance">
 <h2>Provenance</h2>
 <dl>{% for term, text in made %}<dt>{{ term }}</dt><dd><code>{{ text }}</code></dd>{% endfor %}</dl>
-{{ box('Steps behind the tables') }}<table>
-<caption><span>The tables that this page is made of. The name of a step ends in a digest of its settings, its code and all that it reads.</span></caption>
+{% call tabled('Steps behind the tables', '') %}The tables that this page is made of. The name of a step ends in a digest of its settings, its code and all that it reads.{% endcall %}
 <thead><tr><th scope="col">table</th><th scope="col">step</th><th scope="col">code digest</th><th scope="col">files</th></tr></thead>
 <tbody>{% for one in sources %}<tr><th scope="row">{{ one.table }}</th><td><code>{{ one.step }}</code></td><td><code>{{ one.code }}</code></td><td>{{ files('tables', one.table) or '' }}</td></tr>
 {% endfor %}</tbody></table></div>

@@ -17,6 +17,11 @@ def percent(value: float, digits: int = 1) -> str:
     return "\u2013" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}\u00a0%"
 
 
+def points(value: float, unit: str = " points") -> str:
+    """Return a difference of two shares in points, with its sign."""
+    return f"{100 * value:+.1f}{unit}".replace("-", "\u2212")
+
+
 def number(value: Any, digits: int = 3) -> str:
     """Return a number as text, with a dash for none."""
     if value is None or value != value:

@@ -11,6 +11,7 @@ from ..core import trouble
 from ..core.errors import PopleakError
 from ..core.provenance import commit
 from ..report import build
+from ..report.cards import MADE
 from ..steps.report import ReportStep
 from ..store import parquet as store
 
@@ -59,4 +60,6 @@ def _card(path: Path) -> dict[str, Any]:
     facts = store.facts(path)
     if facts.get("stage") != "dataset":
         raise PopleakError(f"{path}: not a file of the stage `dataset`: pass those files to --cards")
-    return {**facts["card"], "dataset": facts["settings"]["dataset"], **facts["facts"]}
+    settings = facts["settings"]
+    made = {name: settings.get(name) for name in ("dataset", *MADE)}
+    return {**facts["card"], **facts["facts"], **made}

@@ -35,7 +35,7 @@ class Needs(NamedTuple):
 KINDS: Mapping[str, Needs] = {
     "gap-falls": Needs(
         "the mean accuracy gap lies within `before` without a defence and below `limit` after it, in every direction of pure groups",
-        ("defences", "before", "limit"), ("defence", "before", "after"),
+        ("defences", "before", "limit"), ("defence", "before", "after", "outside"),
     ),
     "gap-small": Needs(
         "the accuracy gap is below tau in more than `share` of the models, each pair of worlds by itself",
@@ -53,11 +53,11 @@ KINDS: Mapping[str, Needs] = {
     ),
     "eo-falls": Needs(
         "the defence lowers Delta_EO below that of the model without a defence, each pair of worlds by itself",
-        ("defences",), ("defence", "game", "changes", "added"),
+        ("defences",), ("defence", "game", "changes", "added", "directions", "price"),
     ),
     "less-than-control": Needs(
         "the best informed adversary's accuracy is lower than against the defence's control: the verdict of the table `leakage`",
-        ("defences",), ("defence", "control", "game", "accuracy", "chance", "change", "interval", "margin"),
+        ("defences",), ("defence", "control", "game", "accuracy", "chance", "change", "interval", "margin", "open"),
     ),
     "eo-follows": Needs(
         "wherever the label-balanced advantage falls, the weighted sum of the label-wise differences falls",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..measures import intervals
+from ..measures.deciding import enough
 from ..measures.verdicts import OPEN, Found, Verdict, below, lacking
 from ._victims import DIVERGED
 from ._victims import VICTIM as MODEL
@@ -31,12 +32,23 @@ def difference(part: pd.DataFrame, column: str, defence: str, other: str, span: 
     return Found(*found, models=len(change), splits=split.nunique(), diverged=int(lost.sum()))
 
 
-def lower_eo(part: pd.DataFrame, defence: str, other: str) -> tuple[Verdict, Found]:
+APART = "the label that differs most and both labels together changed in opposite directions"
+
+
+class Change(NamedTuple):
+    """Whether Delta_EO falls, by how much, and the pool splits that would decide it (NaN if decided, or if no number is known)."""
+
+    verdict: Verdict
+    found: Found
+    needs: float
+
+
+def lower_eo(part: pd.DataFrame, defence: str, other: str) -> Change:
     """Return whether a defence lowers Delta_EO below another's, on the same victims, and the change of its root mean square.
 
     Squares are compared, for their means have no bias however noisy the rates of either are: of the label where the groups lie
     farther apart under each defence, which is what Delta_EO takes, and of both labels together, since to choose the larger of
-    two favours noise. A verdict is what both say. With a and b the roots of two mean squares, the change a - b is (a^2 - b^2) / (a + b),
+    two favours noise. A verdict is what both say; if they point in opposite directions, no number of splits makes them agree. With a and b the roots of two mean squares, the change a - b is (a^2 - b^2) / (a + b),
     so the interval is that of the squares over a + b.
     """
     values = {name: _squares(part, name) for name in (defence, other)}
@@ -48,13 +60,18 @@ def lower_eo(part: pd.DataFrame, defence: str, other: str) -> tuple[Verdict, Fou
         difference(wide, name, defence, other, span) for name, span in (("larger", TWICE), ("both", (-4.0, 4.0)))
     ]
     verdicts = [below(one, 0.0) for one in changes]
-    verdict = verdicts[0] if verdicts[0].word == verdicts[1].word else Verdict(OPEN)
-    change = changes[0]
+    change, reason = changes[0], lacking(changes[0])
+    apart = not reason and changes[0].value * changes[1].value < 0
+    verdict = (
+        verdicts[0] if verdicts[0].word == verdicts[1].word and not apart else Verdict(OPEN, APART if apart else "")
+    )
     if not scale > 0:
-        reason = lacking(change) or NOTHING
-        return Verdict(OPEN, reason), change._replace(low=np.nan, high=np.nan)
+        unknown = change._replace(low=np.nan, high=np.nan)
+        return Change(Verdict(OPEN, reason or NOTHING), unknown, enough(unknown, -np.inf, 0.0))
+    open_ = [enough(one, -np.inf, 0.0) for one, word in zip(changes, verdicts, strict=True) if word.word == OPEN]
+    needs = float(np.max(open_)) if open_ and not apart else np.nan
     limits = {end: min(max(getattr(change, end) / scale, -1.0), 1.0) for end in ("value", "low", "high")}
-    return verdict, change._replace(**limits)
+    return Change(verdict, change._replace(**limits), needs)
 
 
 class _Squares(NamedTuple):

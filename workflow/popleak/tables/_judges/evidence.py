@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...measures import intervals
 from ...measures.deciding import enough
-from ...measures.verdicts import IDLE, OPEN, SEARCHED, Found, Verdict, together
+from ...measures.verdicts import IDLE, OPEN, SEARCHED, UNTOLD, Found, Verdict, together
 from ...steps.papers import Claim
 from ...store.plain import by_group
 from .._paired import GAME
@@ -20,8 +20,12 @@ from .._victims import DIVERGED
 SETTING = [*GAME, "world"]
 RATE = (0.0, 1.0)
 """What is possible of a rate or a |gap|."""
-MOST_SPLITS = 10_000
-"""More pool splits than anyone trains: beyond them no number is given."""
+NEAR = "the figures lie so close to a limit that no number of pool splits one could run would tell on which side"
+WAYS = {
+    UNTOLD: "neither accuracy is told from guessing, so that there is no leakage of which one might have less",
+    SEARCHED: "lambda was searched for each model, so that what the term does depends on how the model came out",
+}
+"""Why a claim stays undecided, in plain words, by the verdict's reason."""
 
 
 class Row(NamedTuple):
@@ -48,17 +52,21 @@ class Row(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A verdict on one figure, the figure, and the values between which the figure had to fall for a word (-inf, +inf: open)."""
+    """A verdict on one figure, the figure, and the values between which the figure had to fall for a word (-inf, +inf: open). splits: those
+    that would decide it, where they do not follow from this."""
 
     verdict: Verdict
     found: Found
     low: float
     high: float
+    splits: float | None = None
 
     @property
     def needs(self) -> float:
         """Return the splits with which this figure would be decided; NaN if it is, or if no number is known."""
-        return enough(self.found, self.low, self.high) if self.verdict.word == OPEN else np.nan
+        if self.verdict.word != OPEN:
+            return np.nan
+        return enough(self.found, self.low, self.high) if self.splits is None else self.splits
 
 
 def needed(parts: Iterable[Part]) -> float:
@@ -101,18 +109,18 @@ def told(claim: Claim, verdict: Verdict, names: Mapping[str, str], splits: int, 
     """Return a paragraph for readers without statistics: the question, what was measured, the verdict, and what would decide it."""
     said = [claim.say(part, names) for part in ("asks", *(() if verdict.word == IDLE else ("measured",)), verdict.word)]
     if verdict.word == OPEN:
-        said.append(remedy(splits, needs))
+        said.append(remedy(splits, needs, verdict.reason))
     return " ".join(one for one in said if one)
 
 
-def remedy(splits: int, needs: float) -> str:
-    """Return the sentence that says how many pool splits would decide a claim."""
+def remedy(splits: int, needs: float, reason: str = "") -> str:
+    """Return the sentence that says how many pool splits would decide a claim, or what stands in the way; reason: of the verdict."""
     if splits < 2:
         return (
             "All models come from one pool split, which cannot show how much the result depends on it: run at least 2."
         )
     if needs != needs:
-        return "More models of this kind would not decide it for certain."
+        return f"What stands in the way: {WAYS.get(reason, reason or NEAR)}. More models of this kind would not decide it for certain."
     return (
         f"With as many models in each, about {needs:,.0f} pool splits would decide it, where {splits} were run, if the "
         "figures stay what they are."

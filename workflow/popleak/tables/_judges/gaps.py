@@ -8,7 +8,7 @@ from math import inf
 import pandas as pd
 
 from ...core.protocols import PURE
-from ...measures.verdicts import Found, below, within
+from ...measures.verdicts import FAILS, Found, below, within
 from ...steps.papers import Claim
 from .._paired import GAME
 from .evidence import (
@@ -34,7 +34,7 @@ def gap_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
     least, most = claim.before or (0.0, 1.0)
     limit = claim.limit or 0.0
     for defence in evidence.of(claim.defences):
-        lines, parts = [], []
+        lines, parts, outside = [], [], []
         counted = pure[pure["defence"].isin(["none", defence])]
         for keys, part in counted.groupby(SETTING, sort=False):
             before, after = (part[part["defence"] == name] for name in ("none", defence))
@@ -43,12 +43,18 @@ def gap_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
                 Part(within(first, least, most), first, least, most),
                 Part(below(second, limit), second, -inf, limit),
             ]
+            for figure, when, wanted in (
+                (parts[-2], "before", f"{100 * least:g} to {100 * most:g}"), (parts[-1], "after", f"below {100 * limit:g}"),
+            ):  # fmt: skip
+                if figure.verdict.word == FAILS:
+                    told = f"the gap {when}, of models that start from world {keys[-1]}, is {points([figure.found.value])} points"
+                    outside.append(f"{told}, where the paper has {wanted}")
             lines.append(f"{direction(keys)}: mean |gap| {first} before, {second} after")
         if lines:
             verdict, ends = decided([(part.verdict, part.found) for part in parts])
             names = {
                 "defence": defence, "before": points(part.found.value for part in parts[::2]),
-                "after": points(part.found.value for part in parts[1::2]),
+                "after": points(part.found.value for part in parts[1::2]), "outside": "; ".join(outside),
             }  # fmt: skip
             yield Outcome(verdict, names, lines, ends, counted, needs=needed(parts))
 

@@ -52,6 +52,7 @@ def less_than_control(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
             "chance": percent(CHANCE), "change": points([change], signed=True), "margin": f"{100 * row['margin']:g}",
             "interval": f"{100 * low:+.1f} to {100 * high:+.1f}" if low == low else "unknown",
         }  # fmt: skip
+        names["open"] = _although(word, reason, low, high, found.p, evidence.family)
         # a reason says that more models alone decide nothing
         needs = np.nan if isinstance(reason, str) and reason else _needs(row, found, evidence.family)
         yield Outcome(
@@ -59,6 +60,16 @@ def less_than_control(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
             f"share named {accuracy}, minus control {found}{tested}", twice[1:3], part[part["defence"] == defence],
             (*keys, defence), needs,
         )  # fmt: skip
+
+
+def _although(word: str, reason: str | None, low: float, high: float, p: float, family: int) -> str:
+    """Return why nothing is decided although the interval leaves out 0, to follow the verdict; else nothing."""
+    if word != OPEN or (isinstance(reason, str) and reason) or not (low > 0 or high < 0):
+        return ""
+    return (
+        f" The interval leaves out 0, but the difference is not significant after correction for {family:,} "
+        f"comparison{'s' if family != 1 else ''} (p = {p:.2g})."
+    )
 
 
 def certified(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:

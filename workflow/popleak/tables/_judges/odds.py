@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 
 import numpy as np
 import pandas as pd
 
-from ...measures.verdicts import HOLDS, IDLE, OPEN, Verdict, below, lacking, together
+from ...measures.verdicts import FAILS, HOLDS, IDLE, MOSTLY, OPEN, Verdict, below, lacking, price, together
 from ...steps.papers import Claim
 from ...store.plain import by_group
-from .._paired import GAME, TWICE, difference, lower_eo, plug_in
+from .._paired import APART, GAME, TWICE, difference, lower_eo, plug_in
 from .._victims import CONSTANT, Victims
 from .evidence import SETTING, Evidence, Outcome, Part, decided, direction, game, having, needed, points
 
@@ -24,20 +24,21 @@ def eo_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
     for defence in evidence.of(claim.defences):
         control = evidence.controls.get(defence)
         for keys, part in having(evidence.pairs, defence, GAME):
-            lines, parts, extra = [], [], []
+            lines, parts, extra, told = [], [], [], {}
             for world, one in part.groupby("world", sort=True):
-                verdict, change = lower_eo(one, defence, "none")
+                verdict, change, splits = lower_eo(one, defence, "none")
                 line = f"base in world {world}: minus none {change}"
                 pair = Victims(one)
                 if control:
                     same = pair.idle([defence, control]) or pair.equal(defence, control)
-                    added = None if same else lower_eo(one, defence, control)[1]
+                    added = None if same else lower_eo(one, defence, control).found
                     extra.append(added.value if added else 0.0)
                     line += f", minus the no-EO control {control} {added or 'the same models'}"
                 lines.append(f"{line}, plug-in {plug_in(one, defence)} against {plug_in(one, 'none')}")
                 same = change.models > 0 and Victims(one).equal(defence, "none")
                 word = Verdict(IDLE, "the models are those of none") if same else verdict
-                parts.append(Part(word, change, -inf, 0.0))
+                parts.append(Part(word, change, -inf, 0.0, splits))
+                told[world] = parts[-1]
             mine = part[part["defence"] == defence]
             lines.append(
                 f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}, "
@@ -46,13 +47,50 @@ def eo_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
             verdict, ends = decided([(one.verdict, one.found) for one in parts])
             if mine["small_cells"].notna().any():
                 verdict, lines = Verdict(IDLE, SEVERAL), lines[-1:]
+            found = evidence.causal(defence, verdict)
+            constant = float((mine["status"] == CONSTANT).mean())
+            lost = price(constant, -difference(part, "accuracy", defence, "none").value)
             names = {
+                "directions": _directions(told), "price": _price(lost, constant, found),
                 "defence": defence, "game": game(keys), "changes": points((one.found.value for one in parts), signed=True),
                 "added": f", and by {points(extra, signed=True)} points against {control}, which trains on the same rows" if control else "",
             }  # fmt: skip
-            found = evidence.causal(defence, verdict)
             needs = needed(parts) if found == verdict else np.nan
             yield Outcome(found, names, lines, ends, mine, (*keys, defence), needs)
+
+
+def _directions(parts: Mapping[int, Part]) -> str:
+    """Return what became of the models of each starting population, in a sentence."""
+    said = {world: _became(part) for world, part in parts.items()}
+    if len(set(said.values())) == 1 and len(said) > 1:
+        return f"The models of both starting populations {next(iter(said.values()))}."
+    return "; ".join(f"models that start from world {world} {one}" for world, one in said.items()).capitalize() + "."
+
+
+def _became(part: Part) -> str:
+    verdict, found = part.verdict, part.found
+    if verdict.reason == APART:
+        return "become fairer by one of two measures and less fair by the other"
+    if verdict.word == OPEN and verdict.reason:
+        return f"cannot be judged ({verdict.reason})"
+    if verdict.word == OPEN and (found.low > 0 or found.high < 0):
+        return (
+            f"become {'less fair' if found.low > 0 else 'fairer'} by one of two measures, which the other does not show"
+        )
+    return {
+        HOLDS: "become fairer", FAILS: "become less fair", OPEN: "change by too little to be told from no change",
+        IDLE: "stay what they are without the defence",
+    }[verdict.word]  # fmt: skip
+
+
+def _price(lost: list[str], constant: float, verdict: Verdict) -> str:
+    """Return a sentence on what the models pay, where they pay much, to follow the verdict; else nothing."""
+    if not lost:
+        return ""
+    said = " and ".join(lost)
+    useless = constant > MOSTLY and verdict.word == HOLDS
+    how = " They became equal by giving one answer, which says nothing about fairness." if useless else ""
+    return f" {'But' if verdict.word == HOLDS else 'Besides,'} {said}.{how}"
 
 
 def eo_follows(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:

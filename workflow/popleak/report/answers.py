@@ -1,0 +1,292 @@
+"""The sentences of the report's first screen, by rule from the rows of its table (`first`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..core import plugins
+from ..core.protocols import PURE
+from ..figures import _select as select
+from ..measures.verdicts import ABOVE, BELOW, COSTLY, HIGHER, IDLE, LEVEL, LOWER, MOSTLY, OPEN, SAME
+from . import findings
+from .words import count, facet_name, listed, percent, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRONGEST = "the strongest adversary that knows the defence"
+CHANGES = {
+    LOWER: "lower", HIGHER: "higher", SAME: "not materially different", OPEN: "undecided",
+    IDLE: "unchanged, as the models are the same,",
+}  # fmt: skip
+"""What is said of leakage, by verdict."""
+ADDS = {
+    HIGHER: "adds leakage on", LOWER: "removes some on", SAME: "makes no material difference on", OPEN: "is undecided on",
+    IDLE: "changes no model on",
+}  # fmt: skip
+"""What is said of the fairness term, by verdict."""
+
+
+def _counts(rows: Iterable[Mapping[str, Any]], key: str, words: Mapping[str, str], several: bool) -> str:
+    """Return `lower in 2 of 4 tasks (a and b), higher in 1 (c)`."""
+    rows = list(rows)
+    said: list[str] = []
+    for word, text in words.items():
+        mine = [row["title"] for row in rows if row[key] == word]
+        if not mine:
+            continue
+        of = f" of {findings.cases(len(rows), several)}" if not said else ""
+        names = f" ({listed(mine)})" if len(rows) > 1 and len(mine) <= findings.MOST_CONSTANT else ""
+        said.append(f"{text} in {len(mine)}{of}{names}")
+    return ", ".join(said)
+
+
+def headline(name: str, rows: Sequence[Mapping[str, Any]], main: pd.DataFrame, several: bool) -> str:
+    """Return the answer in a few sentences: compared with no defence, under the defence and under the other fair ones where theirs
+    differs, and what the fairness term has to do with it."""
+    against_none = [row["against_none"] for row in rows if row["against_none"] is not None]
+    judged = [row["verdict"] for row in rows if row["verdict"] is not None]
+    said = [_than_none(name, against_none), *_others_than_none(name, against_none, main, several), _term(name, judged)]
+    return " ".join(one for one in said if one) or f"Nothing is known of what {name} changes."
+
+
+def _word(verdicts: Sequence[str]) -> str:
+    lower = verdicts.count(LOWER)
+    if lower == len(verdicts):
+        return "yes"
+    if lower:
+        return "in part"
+    return "the data cannot tell" if set(verdicts) <= {OPEN, IDLE} else "no"
+
+
+def _than_none(name: str, verdicts: Sequence[str]) -> str:
+    """Return whether leakage is lower than without a defence."""
+    if not verdicts:
+        return ""
+    word = _word(verdicts)
+    return f"With {name}, {'no, not even' if word == 'no' else f'{word},'} compared with no defence."
+
+
+def _others_than_none(name: str, mine: Sequence[str], main: pd.DataFrame, several: bool) -> Iterator[str]:
+    """Yield the same of each other fair defence of which it is another."""
+    fair = main[main["verdict_vs_control"].notna() & main["verdict_vs_none"].notna() & (main["defence"] != name)]
+    for other, part in fair.groupby("defence", sort=False):
+        verdicts = list(part["verdict_vs_none"])
+        if mine and sorted(verdicts) == sorted(mine):
+            continue
+        rows = [
+            {"title": facet_name(row, several), "verdict": row["verdict_vs_none"]} for row in part.to_dict("records")
+        ]
+        idle = ", whose term changes no model here" if set(part["verdict_vs_control"]) == {IDLE} else ""
+        word = _word(verdicts)
+        said = "" if word == "yes" else f": leakage is {_counts(rows, 'verdict', CHANGES, several)}"
+        yield f"With {other}{idle}, {word}{said}."
+
+
+def _term(name: str, verdicts: Sequence[str]) -> str:
+    known = [word for word in verdicts if word != IDLE]
+    if not known:
+        return f"The fairness term of {name} changes no model here." if verdicts else ""
+    lower, higher = known.count(LOWER), known.count(HIGHER)
+    if lower == len(known):
+        return "The fairness term itself lowers it further than its control does."
+    if lower and higher:
+        return (
+            "What the fairness term adds depends on the data: it lowers leakage in some tasks and raises it in others."
+        )
+    if lower:
+        return "The fairness term itself lowers leakage in some tasks, and is not shown to in others."
+    if higher:
+        return "The fairness term itself lowers leakage in no task, and raises it in some."
+    if known.count(SAME) == len(known):
+        return "The fairness term itself makes no difference that matters."
+    return "Whether the fairness term itself lowers it, the data cannot tell."
+
+
+def _span(values: Iterable[float], said: Any) -> str:
+    values = list(values)
+    ends = list(dict.fromkeys(said(one) for one in (min(values), max(values))))
+    unit = " points"
+    if len(ends) > 1 and ends[0].endswith(unit):
+        ends[0] = ends[0].removesuffix(unit)
+    return " to ".join(ends)
+
+
+def parts(
+    name: str, statistic: str, rows: Sequence[Mapping[str, Any]], best: pd.DataFrame, several: bool
+) -> list[tuple[str, str]]:
+    """Return the answer in parts, as pairs of a question and its answer. best: the rows of `best` with informed shadows."""
+    main = findings.main_rows(best)
+    found = [
+        (f"Does {name} lower leakage?", _lowers(name, rows, several)),
+        ("Against which adversary?", _adversaries(statistic, rows, several)),
+        ("Is it the fairness term, or the mixing of rows?", _cause(name, rows)),
+        ("At what price?", _price(rows)),
+        ("And between other worlds?", _elsewhere(name, best, main, several)),
+        ("And other fair defences?", _others(name, main, several)),
+        ("How sure is this?", _sure(rows)),
+    ]
+    return [(asked, said) for asked, said in found if said]
+
+
+def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
+    said = _counts(rows, "against_none", CHANGES, several)
+    after = _span((row["after"]["value"] for row in rows), percent)
+    above, below = (sum(row["after"]["side"] == side for row in rows) for side in (ABOVE, BELOW))
+    before = [row["before"]["value"] for row in rows if row["before"]]
+    without = f"; without a defence, of {_span(before, percent)}" if before else ""
+    left = (
+        f" Leakage is left, above the 50 % of guessing, in {above} of {findings.cases(len(rows), several)}."
+        if above
+        else ""
+    )
+    worse = f" In {below} it is below 50 %." if below else ""
+    compared = f"Compared with no defence, leakage is {said}. " if said else ""
+    return f"{compared}{STRONGEST.capitalize()} names the training population of {after} of the models{without}.{left}{worse}"
+
+
+def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
+    won: dict[str, int] = {}
+    for row in rows:
+        if row["winner"]:
+            won[row["winner"]] = won.get(row["winner"], 0) + 1
+    if not won:
+        return ""
+    ranked = sorted(won.items(), key=lambda one: -one[1])
+    named = listed(f"{one} in {many}" for one, many in ranked)
+    plugin = plugins.find("attacks", ranked[0][0])
+    about = f" ({ranked[0][0]}: {plugin.summary})" if plugin else ""
+    said = (
+        f"Against {STRONGEST}: it trains its own models with it. The attack that names most is {named} of "
+        f"{findings.cases(len(rows), several)}{about}."
+    )
+    ahead = [row for row in rows if row["ahead"] and row["winner"] != statistic]
+    if not ahead:
+        return said
+    sure = sum(row["ahead"]["low"] > 0 for row in ahead)
+    gains = _span((row["ahead"]["value"] for row in ahead), lambda value: f"{100 * value:.0f}")
+    means = _span((row["statistic"]["value"] for row in ahead), percent)
+    known = any(row["ahead"]["low"] == row["ahead"]["low"] for row in ahead)
+    beyond = f", and more than chance explains in {sure} of {len(ahead)}" if known else ""
+    blind = sure == len(ahead) and not any(row["statistic"]["side"] == ABOVE for row in ahead)
+    lesson = " So a small accuracy gap does not show that a model gives nothing away." if blind else ""
+    return f"{said} It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}.{lesson}"
+
+
+def _cause(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    judged = [row for row in rows if row["verdict"] is not None]
+    if not judged:
+        return ""
+    control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "of the same settings"
+    term = [
+        f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'task')}"
+        for word, text in ADDS.items()
+        if (mine := [_sized(row) for row in judged if row["verdict"] == word])
+    ]
+    known = [row for row in judged if row["before"] and row["beside"]]
+    drops = [row["before"]["value"] - row["beside"]["value"] for row in known]
+    if not drops:
+        return f"The term {', '.join(term)}. The control, {control}, trains on the same rows without it."
+    sizes = [0.0 if row["verdict"] == IDLE or not row["change"] else abs(row["change"]["value"]) for row in known]
+    rows_first = [abs(drop) > size for drop, size in zip(drops, sizes, strict=True)]
+    which = "Mostly the rows" if all(rows_first) else "Both" if any(rows_first) else "Mostly the term"
+    if min(drops) >= 0:
+        span = _span(drops, lambda value: f"{100 * value:.1f} points")
+        moved = f"lower it by {span}"
+    else:
+        moved = f"change it by {_span([-one for one in drops], points)}"
+    return (
+        f"{which}: the rows alone {moved}; the term {', '.join(term)}. The rows alone are the control, {control}, which trains on the "
+        f"same rows without the fairness term."
+    )
+
+
+def _sized(row: Mapping[str, Any]) -> str:
+    """Return a task's name with what the fairness term changes there."""
+    known = row["change"] and row["verdict"] != IDLE
+    return f"{row['title']} ({row['change']['text']})" if known else row["title"]
+
+
+def _price(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say where the models pay much; empty where that is not known."""
+    if any(row["price"] is None for row in rows):
+        return ""
+    paid = [f"on {row['title']} {' and '.join(row['price'])}" for row in rows if row["price"]]
+    if not paid:
+        return (
+            f"Nowhere do more than {100 * MOSTLY:.0f} % of these models give every record one label, and nowhere does mean accuracy fall by more "
+            f"than {100 * COSTLY:g} points."
+        )
+    said = "; ".join(paid)
+    useless = any("one label" in line for row in rows for line in row["price"])
+    lesson = " A model that gives every record one label treats both groups alike, and is of no use." if useless else ""
+    return f"{said[0].upper()}{said[1:]}.{lesson}"
+
+
+def _elsewhere(name: str, best: pd.DataFrame, main: pd.DataFrame, several: bool) -> str:
+    """Return what is found in the pairs of worlds that the table does not show, a sentence or two each."""
+    shown = set(main[[*select.FACET, *select.PAIR]].itertuples(index=False, name=None))
+    said = []
+    for pair in select.pairs(best):
+        there = select.of_pair(best, pair)
+        keep = [key not in shown for key in there[[*select.FACET, *select.PAIR]].itertuples(index=False, name=None)]
+        there = there[keep].sort_values([*select.FACET], kind="stable")
+        mine, raw = select.of(there, defence=name), select.of(there, defence="none")
+        if mine.empty:
+            continue
+        rows = [{"title": facet_name(row, several), **row} for row in mine.to_dict("records")]
+        than = [
+            f"compared with {what}, {_counts(known, key, CHANGES, several)}"
+            for key, what in (("verdict_vs_none", "no defence"), ("verdict_vs_control", "its control"))
+            if (known := [row for row in rows if isinstance(row[key], str)])
+        ]
+        without = f"; without a defence, of {_span(raw['accuracy'], percent)}" if len(raw) else ""
+        said += [f"In worlds of {pair.label}, leakage under {name} is, {'; '.join(than)}."] if than else []
+        said.append(
+            f"There that adversary names the population of {_span(mine['accuracy'], percent)} of the models{without}."
+        )
+    return " ".join(said)
+
+
+def worlds(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say what the names of worlds mean, for those that are shown."""
+    said = "The worlds give the share of group 1 among the rows that a model is trained on."
+    if any(row["protocol"] == PURE for row in rows):
+        said += " Pure: 0 vs 1 means one group only: which of the two it was is to be named."
+    return said
+
+
+def _others(name: str, main: pd.DataFrame, several: bool) -> str:
+    """Return what is to be said of the other fair defences, in the same pairs of worlds."""
+    said = []
+    judged = main[main["verdict_vs_control"].notna() & (main["defence"] != name)]
+    for other, part in judged.groupby("defence", sort=False):
+        rows = [
+            {"title": facet_name(row, several), "verdict": row["verdict_vs_control"]} for row in part.to_dict("records")
+        ]
+        counts = _counts(rows, "verdict", CHANGES, several)
+        after = _span(part["accuracy"], percent)
+        said.append(f"Compared with its control, leakage under {other} is {counts}; {after} of its models are named.")
+    return " ".join(said)
+
+
+def _sure(rows: Sequence[Mapping[str, Any]]) -> str:
+    victims, splits = (_span((row[key] for row in rows), lambda value: f"{value:,}") for key in ("victims", "splits"))
+    said = (
+        f"{victims} models a task and defence, from {count(splits, 'random division')} of the data. A verdict needs p < {LEVEL:g} after "
+        f"Holm's correction for all such comparisons."
+    )
+    halves = [
+        (row["change"]["high"] - row["change"]["low"]) / 2
+        for row in rows
+        if row["change"] and row["change"]["low"] == row["change"]["low"] and row["verdict"] != IDLE
+    ]
+    width = (
+        f" The differences from the control are known to \u00b1{_span(halves, lambda value: f'{100 * value:.1f}')} points."
+        if halves
+        else ""
+    )
+    known = [row["p"] for row in rows if row["p"] == row["p"] and row["verdict"] in (LOWER, HIGHER)]
+    largest = f" The least certain verdict of lower or higher has p = {max(known):.1g}." if known else ""
+    return f"{said}{width}{largest} This holds for other draws from the same tables, in the worlds named here, and not for every population."

@@ -1,0 +1,89 @@
+"""The report's section on data: one entry a dataset, whatever number of files the stage `dataset` made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .words import count
+
+FIRST = ("source", "licence")
+"""Fields that are shown without a click."""
+MADE = ("attribute", "attribute_in_features", "options", "placebo")
+"""Fields that say how the records of one file were made of the dataset."""
+
+
+def entries(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return an entry for each title: its first facts, the files made of it (`variants`, a sentence) and the card.
+
+    A fact in which the files differ is given for each of them.
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for card in cards:
+        groups.setdefault(str(card.get("title") or card.get("name") or "dataset"), []).append(card)
+    return [_entry(title, mine) for title, mine in groups.items()]
+
+
+def _entry(title: str, cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    named: dict[str, list[Mapping[str, Any]]] = {}
+    differ = _options(cards)
+    for card in cards:
+        named.setdefault(_variant(card, differ), []).append(card)
+    variants = [f"{name}{_times(mine)}" for name, mine in named.items() if name]
+    facts: dict[str, str] = {}
+    for key in dict.fromkeys(key for card in cards for key in card if key not in ("title", *MADE)):
+        texts = {name: _plain(mine[0].get(key)) for name, mine in named.items()}
+        known = {name: text for name, text in texts.items() if text}
+        alike = len(set(texts.values())) == 1 or len(texts) == 1
+        text = next(iter(texts.values())) if alike else "\n".join(f"{name}: {text}" for name, text in known.items())
+        if text:
+            facts[key] = text
+    return {
+        "title": title,
+        "first": [(key, facts[key]) for key in FIRST if key in facts],
+        "variants": f"{count(len(variants), 'variant')}: {'; '.join(variants)}." if len(variants) > 1 else "",
+        "facts": [(key.replace("_", " "), text) for key, text in facts.items() if key not in FIRST],
+    }
+
+
+def _options(cards: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the options that are not the same for all cards."""
+    every = [card.get("options") or {} for card in cards]
+    keys = dict.fromkeys(key for options in every for key in options)
+    return [key for key in keys if any(options.get(key) != every[0].get(key) for options in every)]
+
+
+def _variant(card: Mapping[str, Any], differ: Sequence[str]) -> str:
+    """Return how one file was made of its dataset, in words."""
+    options = card.get("options") or {}
+    said = [str(card.get("attribute") or "")]
+    said += ["which is a feature too"] if card.get("attribute_in_features") else []
+    said += [f"{key.replace('_', ' ')} {_inline(options.get(key))}" for key in differ]
+    said += ["with the group column shuffled"] if card.get("placebo") else []
+    return ", ".join(one for one in said if one)
+
+
+def _times(cards: Sequence[Mapping[str, Any]]) -> str:
+    return f" ({count(len(cards), 'placebo')})" if cards[0].get("placebo") else ""
+
+
+def _plain(value: Any) -> str:
+    """Return a card's value as text: mappings and lists with a line each."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_inline(one)}" for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        lines = [_inline(one) for one in value]
+        return ("\n" if max(map(len, lines), default=0) > 24 else ", ").join(lines)
+    return str(value)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(
+            f"{str(key).replace('_', ' ')}: {_inline(one)}" for key, one in value.items() if one is not None
+        )
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_inline(one) for one in value)
+    return str(value)
