@@ -44,7 +44,7 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
     pdf, png, csv = (stem.with_name(f"{stem.name}.{end}") for end in ("pdf", "png", "csv"))
     with style():
         figure, plotted = plugin.draw(frames, tau=tau)
-        figure.draw_without_rendering()  # the layout settles in two passes: tick labels change with a panel's size
+        _settle(figure)
         # through memory: on a full disk matplotlib's writer of PDF fails in a way that hides the cause
         atomic.write(pdf, _file(figure, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
         atomic.write(png, _file(figure, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))
@@ -52,6 +52,20 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
         plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), (pdf, png, csv))
     return pdf, png, csv
+
+
+def _settle(figure: matplotlib.figure.Figure) -> None:
+    """Lay a figure out, once for all its files.
+
+    It takes two passes, because tick labels change with a panel's size. The solver's last bits differ from one figure
+    to the next, so places are rounded: otherwise a pixel may differ between equal figures.
+    """
+    for _ in range(2):
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        place = axes.get_position(original=True)
+        axes.set_position([round(float(end), 6) for end in place.bounds], which="original")
 
 
 def _file(figure: matplotlib.figure.Figure, **options: Any) -> bytes:
