@@ -64,8 +64,8 @@ def _settle(figure: matplotlib.figure.Figure) -> None:
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        place = axes.get_position(original=True)
-        axes.set_position([round(float(end), 6) for end in place.bounds], which="original")
+        left, bottom, width, height = (round(float(end), 6) for end in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height), which="original")
 
 
 def _file(figure: matplotlib.figure.Figure, **options: Any) -> bytes:
