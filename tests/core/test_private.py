@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -182,3 +183,22 @@ def test_the_oldest_files_go(cache, monkeypatch):
         private.write(f"{i}", b"code")
         os.utime(cache / f"{i}", (i, i))
     assert {path.name for path in cache.iterdir()} == {"2", "3", "4"}
+
+
+def test_a_file_that_another_process_removes_is_no_reason_to_fail(cache, monkeypatch):
+    """Between the list of the files and a look at each of them: those that are left are kept."""
+    for name in "ab":
+        private.write(name, b"code")
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def racing(place):
+        with scandir(place) as found:
+            entries = list(found)
+        (cache / "a").unlink(missing_ok=True)
+        yield entries
+
+    monkeypatch.setattr(private.os, "scandir", racing)
+    private.write("c", b"more")
+    monkeypatch.undo()
+    assert {path.name for path in cache.iterdir()} == {"b", "c"}

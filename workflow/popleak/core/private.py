@@ -101,6 +101,12 @@ def _trusted(path: Path) -> None:
 
 
 def _tidy(place: int) -> None:
-    written = {entry.name: entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(place)}
+    """Remove the oldest files. Another process may remove some of them at the same time."""
+    written = {}
+    with os.scandir(place) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                written[entry.name] = entry.stat(follow_symlinks=False).st_mtime
     for name in sorted(written, key=written.__getitem__)[:-KEPT]:
-        os.unlink(name, dir_fd=place)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=place)
