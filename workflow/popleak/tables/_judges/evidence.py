@@ -107,9 +107,13 @@ class Outcome:
 
 def told(claim: Claim, verdict: Verdict, names: Mapping[str, str], splits: int, needs: float) -> str:
     """Return a paragraph for readers without statistics: the question, what was measured, the verdict, and what would decide it."""
+    said = explained(claim, verdict, names)
+    return f"{said} {remedy(splits, needs, verdict.reason)}" if verdict.word == OPEN else said
+
+
+def explained(claim: Claim, verdict: Verdict, names: Mapping[str, str]) -> str:
+    """Return the question, what was measured, and the verdict, in plain words."""
     said = [claim.say(part, names) for part in ("asks", *(() if verdict.word == IDLE else ("measured",)), verdict.word)]
-    if verdict.word == OPEN:
-        said.append(remedy(splits, needs, verdict.reason))
     return " ".join(one for one in said if one)
 
 

@@ -14,7 +14,7 @@ from ...measures.verdicts import HOLDS, OPEN, Found, Verdict, below, together
 from ...steps.papers import Claim
 from ...store.plain import by_group
 from .._paired import CHANGE
-from .evidence import Evidence, Outcome, Part, Row, needed, percent, points, share, told
+from .evidence import Evidence, Outcome, Part, Row, explained, needed, percent, points, share
 
 SMALLEST_CELL = 30
 """Rows of `bounds` with a smaller (y, a) cell are left out."""
@@ -81,15 +81,9 @@ def witness(claim: Claim, seed: int, records: int = 20_000) -> Row:
     met = over.low <= 0 <= over.high and inside >= len(found) - 2
     line = f"advantage minus D W over D = 0.1 ... 0.9: {over}; D W lies in {inside} of {len(found)} intervals, the widest {widest:.3f}"
     verdict, names = Verdict(HOLDS if met else OPEN), {"change": points([over.value], signed=True)}
-    # no pool split is drawn here: 2 keeps the remedy for too few of them away
-    plain = (
-        told(claim, verdict, names, 2, np.nan)
-        if met
-        else " ".join(claim.say(one, names) for one in ("asks", "measured", OPEN))
-    )
     return Row(
         claim.id, "witness", verdict.word, claim.say("statement", names), line, over.low, over.high, len(found) * records,
-        claim.kind, claim.source, plain,
+        claim.kind, claim.source, explained(claim, verdict, names),
     )  # fmt: skip
 
 
