@@ -208,9 +208,8 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
         ("adult-sex", "ratio", 0.3, 0.5, "holds"), ("compas-race", "ratio", 0.3, 0.5, "fails"),
     ]  # fmt: skip
     claims = pd.DataFrame(rows, columns=["task", "protocol", "ratio_0", "ratio_1", "verdict"])
-    claims.assign(claim="C2", kind="gap-small", model="mlp", defence="fft-rehearsal").to_csv(
-        tables / "claims.csv", index=False
-    )
+    told = claims.assign(claim="C2", kind="gap-small", model="mlp", defence="fft-rehearsal")
+    told.reindex(columns=fake_tables.names("claims")).to_csv(tables / "claims.csv", index=False)
     line = readme.findings(committed, "r")[2]
     assert (
         line.startswith("**A small accuracy gap does not mean that nothing leaks.**")
@@ -225,6 +224,43 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
     shares[[*readme.KEYS, "constant"]].to_csv(tables / "constant.csv", index=False)
     line = readme.findings(committed, "r")[2]
     assert "in 2 of 4 settings (not counting 1 in which most models give all records one label); in 2 of them" in line
+
+
+@pytest.mark.parametrize(
+    ("of", "allowed", "said"),
+    [
+        ("fft", 0.5, "**Where a theorem says that nothing can be named, something is.** "),
+        ("none", 0.5, "**Where a theorem says that nothing can be named, something is.** "),
+        ("fft", 0.6, None),
+    ],
+)
+def test_the_theorem_is_told_of_the_defences_that_have_a_certificate(committed, of, allowed, said):
+    tables = committed / "tables"
+    leakage, claims = pd.read_csv(tables / "leakage.csv"), pd.read_csv(tables / "claims.csv")
+    leakage.loc[(leakage["defence"] == of) & (leakage["protocol"] == "pure"), "against_chance"] = "above"
+    leakage.loc[(leakage["defence"] == of) & (leakage["protocol"] == "ratio"), "against_chance"] = "cannot tell"
+    leakage.to_csv(tables / "leakage.csv", index=False)
+    rows = [
+        {"claim": "C9", "kind": "certified", "task": task, "defence": of, "allowed": allowed}
+        for task in set(leakage["task"])
+    ]
+    pd.concat([claims, pd.DataFrame(rows)]).to_csv(tables / "claims.csv", index=False)
+    lines = [line for line in readme.findings(committed, "r") if "theorem" in line]
+    if said is None:
+        assert not lines
+    else:
+        assert len(lines) == 1 and lines[0].startswith(said)
+        assert f"above chance in 2 of 4 settings (only in pure: 0 vs 1) of {of}; by the [theorem]" in lines[0]
+
+
+def test_results_of_an_earlier_version_are_refused_by_name(committed):
+    """They once stopped the assembly with a KeyError."""
+    path = committed / "tables" / "claims.csv"
+    pd.read_csv(path).drop(columns="kind").to_csv(path, index=False)
+    with pytest.raises(
+        PopleakError, match=r"claims\.csv: lacks the column 'kind', so an earlier version .* run `snakemake "
+    ):
+        readme.findings(committed, "r")
 
 
 def test_settings_in_which_the_term_never_acts_are_counted_beside_the_others(committed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,7 +16,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
 from popleak.report import build as report
-from popleak.report import cautions, findings, sensitivity
+from popleak.report import cautions, chance, findings, sensitivity
 from popleak.store.schema import TABLES
 
 pytestmark = pytest.mark.slow
@@ -179,13 +180,20 @@ def test_the_report_of_a_sweep_counts_settings(tmp_path):
     assert "Under fft-rehearsal it is right" not in text
 
 
+NO_CLAIMS = pd.DataFrame({"kind": ["witness"], "task": ["witness"], "defence": [None], "allowed": [np.nan]})
+
+
+def certified(task, defence, allowed):
+    return pd.DataFrame({"kind": ["certified"], "task": [task], "defence": [defence], "allowed": [allowed]})
+
+
 @pytest.mark.parametrize(("many", "informative"), [(1, False), (30, True)])
 def test_few_cells_below_chance_are_what_chance_gives(many, informative):
     """One of 108 cells below chance was once called informative; 2.7 are expected."""
     one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
     cells = one.loc[one.index.repeat(108)].reset_index(drop=True).assign(against_chance="cannot tell")
     cells.loc[: many - 1, ["accuracy", "against_chance"]] = (0.2, "below")
-    (said,) = findings._below_chance(cells)
+    (said,) = chance.below(cells, NO_CLAIMS)
     assert f"in {many} of 108 cells" in said and "by chance alone it would be in about 2.7" in said
     assert ("So the answers are informative" in said) == informative
     assert all("informative" not in mark for row in cells.to_dict("records") for mark in verdicts.marks(row))
@@ -194,10 +202,23 @@ def test_few_cells_below_chance_are_what_chance_gives(many, informative):
 def test_cells_below_chance_are_no_evidence_under_a_defence_that_leaves_nothing_to_name():
     one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
     cells = one.loc[one.index.repeat(40)].reset_index(drop=True).assign(against_chance="below", accuracy=0.2)
-    (said,) = findings._below_chance(cells.assign(defence="scratch"))
-    assert said.startswith("Below chance under scratch: 40 of 40 cells") and "informative" not in said
-    both = cells.assign(defence=["scratch"] * 39 + ["none"])
-    assert "in 1 of 1 cell " in findings._below_chance(both)[0], "scratch's cells do not swell the count of the others"
+    claims = certified(cells["task"].iloc[0], "started-anew", 0.5)
+    (said,) = chance.below(cells.assign(defence="started-anew"), claims)
+    assert said.startswith("Below chance under started-anew: 40 of 40 cells") and "informative" not in said
+    both = cells.assign(defence=["started-anew"] * 39 + ["none"])
+    assert "in 1 of 1 cell " in chance.below(both, claims)[0], "they do not swell the count of the others"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "access", "task"), [(0.6, "scores", None), (0.5, "pair", None), (0.5, "scores", "another")]
+)
+def test_only_a_theorem_that_covers_a_cell_takes_it_out_of_the_count(allowed, access, task):
+    """The id `scratch` once did, whatever its settings: a share of rehearsal for which no theorem is known, or a base model beside it."""
+    one = fake_tables.tables(**SMALL)["leakage"].query("protocol == 'pure'").iloc[:1]
+    cells = one.loc[one.index.repeat(40)].reset_index(drop=True)
+    cells = cells.assign(against_chance="below", accuracy=0.2, defence="scratch", access=access)
+    (said,) = chance.below(cells, certified(task or cells["task"].iloc[0], "scratch", allowed))
+    assert "in 40 of 40 cells" in said and "So the answers are informative" in said
 
 
 def test_no_other_sentence_calls_a_cell_informative(tmp_path):

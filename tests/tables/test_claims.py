@@ -588,6 +588,7 @@ def test_a_certificate_is_held_to_what_adversaries_achieve(accuracy, half, certi
     (row,) = certify(accuracy, half, certificate).to_dict("records")
     assert row["verdict"] == expected
     assert (row["splits_needed"] > 5) == (expected == OPEN)
+    assert row["defence"] == "scratch" and row["allowed"] == (1 + certificate) / 2
     assert f"{certificate:g}" in row["statement"] and f"{100 * accuracy:.1f} %" in row["plain"]
 
 

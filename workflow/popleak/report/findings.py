@@ -10,18 +10,13 @@ from ..figures import _select as select
 from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from ..figures._style import said as adversary_name
 from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, SEARCHED, UNTOLD, marks
-from . import placebo
-from .words import away_from_half, beyond_chance, count, facet_name, listed, percent
+from . import chance, placebo
+from .words import away_from_half, count, facet_name, listed, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SMALL_CELL = 30
-MOST_NAMED = 3
-ONE_SIDE = 0.025
-"""Share of 95 % intervals that lie wholly below the truth."""
-FROM_START = "scratch"
-"""The defence of which a theorem says that no adversary is better than chance (docs/method.md)."""
 MANY, MOST_CONSTANT = 0.1, 6
 """The share of victims that give all records one label from which a cell is named, and how many cells a sentence names."""
 NO_FAIRNESS = "Delta_EO is 0, which says nothing about fairness"
@@ -187,7 +182,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
             f"{cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
-    lines += _below_chance(tables["leakage"].reset_index(drop=True))
+    lines += chance.below(tables["leakage"].reset_index(drop=True), tables["claims"])
     lines += _fairness(tables["models"], name, tau)
     lines += [] if swept else _constant(tables["models"], several)
     lines += _bounds(tables["bounds"])
@@ -250,40 +245,6 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
         lines.append(
             f"In {unknown} of {cases(len(judged), several)} {name} cannot be compared with its matched control, because no pair of victims is "
             f"left in which neither diverged."
-        )
-    return lines
-
-
-def _below_chance(leakage: pd.DataFrame) -> list[str]:
-    """Say how many cells of an adversary are below chance, and whether these are more than chance alone gives; then inverted answers would be
-    right that often. Of a defence whose models leave nothing to name no cell is evidence."""
-    rows = select.plain(leakage)
-    rows = select.differ(rows[rows["accuracy"].notna()])
-    exempt, rows = select.of(rows, defence=FROM_START), rows[rows["defence"] != FROM_START]
-    under = rows[rows["against_chance"] == BELOW].sort_values("accuracy", kind="stable")
-    lines = []
-    if len(under):
-        several = rows["model"].nunique() > 1
-        named = [
-            f"{row['knowledge'] + ' ' if row['knowledge'] != 'any' else ''}{adversary_name(row['adversary'])} against {row['defence']} on "
-            f"{facet_name(row, several)}, {select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label} ({percent(row['accuracy'])})"
-            for row in under.iloc[:MOST_NAMED].to_dict("records")
-        ]
-        named += [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
-        means = (
-            "so many would be unlikely by chance alone. So the answers are informative: inverted, they would be right as often as they are wrong"
-            if beyond_chance(len(under), len(rows), ONE_SIDE)
-            else "so many would be no surprise by chance alone. So this is no evidence that the answers are informative"
-        )
-        lines.append(
-            f"Below chance: in {len(under)} of {count(len(rows), 'cell')} of an adversary, defence and pair of worlds the 95 % interval is below "
-            f"chance; by chance alone it would be in about {ONE_SIDE * len(rows):.1f}. If the cells were independent, {means}. "
-            f"The cells are {listed(named)}."
-        )
-    if many := int((exempt["against_chance"] == BELOW).sum()):
-        lines.append(
-            f"Below chance under {FROM_START}: {many} of {count(len(exempt), 'cell')}; by chance alone about {ONE_SIDE * len(exempt):.1f}. "
-            f"They are no evidence: models that are trained on the mixture from the start leave nothing to name."
         )
     return lines
 

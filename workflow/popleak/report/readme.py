@@ -17,9 +17,11 @@ from ..core import atomic
 from ..core.errors import PopleakError
 from ..core.protocols import EQUAL
 from ..figures import _select as select
+from ..figures._style import defences
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, SAME
+from ..store.schema import TABLES
 from . import overview, sensitivity
-from .findings import FROM_START
+from .chance import at_chance
 from .words import count, listed, percent
 
 MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
@@ -37,9 +39,21 @@ class Source(NamedTuple):
     link: str
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """Return a committed CSV; None where the experiment has not been run or keeps no such table."""
+        """Return a committed CSV; None where the experiment has not been run or keeps no such table.
+
+        Raises PopleakError for a public table that lacks a column, since an earlier version wrote it.
+        """
         path = self.folder / f"{name}.csv"
-        return pd.read_csv(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        table = pd.read_csv(path)
+        lacking = [column.name for column in TABLES.get(name, ()) if column.name not in table]
+        if lacking:
+            raise PopleakError(
+                f"{path}: lacks the column {lacking[0]!r}, so an earlier version of popleak wrote it: run `snakemake --cores all "
+                f"--configfile {self.folder / 'experiment.json'} page`"
+            )
+        return table
 
     def setting(self, key: str):
         """Return a setting of the run."""
@@ -88,7 +102,7 @@ def findings(folder: Path, relative: str) -> list[str]:
             *_undefended(best, tables),
             *_against_control(best, tables, swept),
             *_small_gap(best, tables),
-            *_from_start(best, tables),
+            *_certified(best, tables),
         ]
     return [*lines, *_base_too(attacks)]
 
@@ -215,19 +229,23 @@ def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
     ]
 
 
-def _from_start(best: pd.DataFrame, tables: Source) -> list[str]:
-    rows = select.of(best, defence=FROM_START)
+def _certified(best: pd.DataFrame, tables: Source) -> list[str]:
+    """Say whether anything is named under the defences of which a theorem says that nothing can be (claim C9)."""
+    claims = tables.table("claims")
+    if claims is None:
+        return []
+    rows = best[at_chance(best, claims)]
     if rows.empty:
         return []
     above = rows[rows["against_chance"] == ABOVE]
     head = (
-        "Training on the mixture from the start leaves nothing to name"
+        "Where a theorem says that nothing can be named, nothing is"
         if above.empty
-        else "Training on the mixture from the start leaks"
+        else "Where a theorem says that nothing can be named, something is"
     )
     return [
-        f"**{head}.** The adversary is above chance in {_share(above, rows)}; a [theorem](docs/method.md#why-scratch-is-at-chance) says that no "
-        f"adversary can be {_from(tables, rows)}."
+        f"**{head}.** The adversary is above chance in {_share(above, rows)} of {listed(defences(rows['defence']))}; by the "
+        f"[theorem](docs/method.md#claims) no adversary can be {_from(tables, rows)}."
     ]
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..figures import _select as select
 from ..measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, SAME, WORDS
-from .findings import MANY, NO_FAIRNESS, ONE_SIDE
+from .chance import ONE_SIDE
+from .findings import MANY, NO_FAIRNESS
 from .words import beyond_chance, count, interval, listed, percent
 
 if TYPE_CHECKING:

@@ -44,8 +44,13 @@ CLAIMS = (
     Column(
         "model",
         "string",
-        "id of the model; null, as are the next four, unless the verdict is about one arm in one pair of worlds",
+        "id of the model; null, as are the next three, unless the verdict is about one arm in one pair of worlds",
     ),
     *PAIR[:3],
-    Column("defence", "string", "id of the defence"),
+    Column("defence", "string", "id of the defence, where the verdict is about one"),
+    Column(
+        "allowed",
+        "double",
+        "share of models that the certificate of the defence lets any adversary name; null unless `kind` is `certified`",
+    ),
 )

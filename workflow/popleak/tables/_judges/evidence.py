@@ -29,7 +29,7 @@ WAYS = {
 
 
 class Row(NamedTuple):
-    """One verdict; the fields are the public columns. The last five say of what, where that is one arm in one pair of worlds."""
+    """One verdict; the fields are the public columns. The five from `model` on say of what, where that is one arm in one pair of worlds."""
 
     claim: str
     task: str
@@ -49,6 +49,7 @@ class Row(NamedTuple):
     ratio_0: float = np.nan
     ratio_1: float = np.nan
     defence: str | None = None
+    allowed: float = np.nan
 
 
 class Part(NamedTuple):
@@ -78,7 +79,8 @@ def needed(parts: Iterable[Part]) -> float:
 @dataclass(frozen=True)
 class Outcome:
     """What a judge found on a claim. names: for the claim's texts. ends: limits of the deciding figures; part: the victims behind
-    them, the diverged ones too. needs: pool splits that would decide; arm: GAME and the defence, where the claim is of one."""
+    them, the diverged ones too. needs: pool splits that would decide; arm: GAME and the defence, where the claim is of one; allowed: the
+    accuracy that a certificate allows."""
 
     verdict: Verdict
     names: Mapping[str, str]
@@ -87,6 +89,7 @@ class Outcome:
     part: pd.DataFrame
     arm: tuple = ()
     needs: float = np.nan
+    allowed: float = np.nan
 
     def row(self, claim: Claim, task: str) -> Row:
         """Return the row of the table `claims`."""
@@ -102,7 +105,7 @@ class Outcome:
         return Row(
             claim.id, task, verdict.word, claim.say("statement", self.names), evidence, min(known), max(known), len(kept),
             claim.kind, claim.source, told(claim, verdict, self.names, splits, needs), float(splits), needs, *self.arm,
-        )  # fmt: skip
+        )._replace(allowed=self.allowed)  # fmt: skip
 
 
 def told(claim: Claim, verdict: Verdict, names: Mapping[str, str], splits: int, needs: float) -> str:

@@ -99,7 +99,8 @@ def certified(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
         needs = [deciding.enough(one, -inf, limit) for one in found if not one.high < limit]
         part = evidence.pairs[evidence.pairs["defence"] == defence]
         ends = [end for one in found for end in one[1:3]]
-        yield Outcome(verdict, names, lines, ends, part, needs=max(needs, default=np.nan))
+        arm = (None, None, np.nan, np.nan, defence)
+        yield Outcome(verdict, names, lines, ends, part, arm, max(needs, default=np.nan), allowed)
 
 
 def _within(found: list[Found], allowed: float, margin: float) -> Verdict:
