@@ -13,6 +13,7 @@ import pytest
 
 import census
 import common
+import edits
 import experiment
 import growth
 import images
@@ -328,3 +329,14 @@ def test_the_page_of_the_images_is_of_the_committed_table():
     text = (tiny.ROOT / images.PAGE).read_text(encoding="utf-8")
     inside = text.split(images.BEGIN)[1].split(images.END)[0].strip()
     assert inside == images.block(pd.read_csv(tiny.ROOT / images.OUTPUT, keep_default_na=False)).strip()
+
+
+def test_an_edit_re_runs_what_depends_on_it(monkeypatch):
+    monkeypatch.setattr(edits, "EDITS", {"a figure": "figures/gap.py", "an attack": "attacks/loss.py"})
+    first, figure, attack = edits.rows(tiny.ROOT / "workflow" / "experiments" / "smoke.yaml")
+    assert first["jobs"] == sum(first[stage] for stage in edits.STAGES) and first["models"] > 0
+    assert figure["figures"] == figure["report"] == 1 and figure["jobs"] == 2
+    assert 0 < attack["attack"] < first["attack"] and attack["tables"] > 0 and attack["report"] == 1
+    assert not any(attack[stage] for stage in edits.STAGES[: edits.STAGES.index("attack")])
+    with pytest.raises(PopleakError, match=r"cannot be planned: .*no-such"):
+        list(edits.rows(tiny.ROOT / "no-such.yaml"))
