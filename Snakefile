@@ -20,7 +20,7 @@ try:
     from popleak.plan import build as popleak_plan
     from popleak.report import captions
     from popleak.stages import publish as popleak_publish
-    from popleak.steps.report import PAPER
+    from popleak.steps.report import papers_of
     from popleak.store.schema import TABLES
 except ImportError as error:
     raise WorkflowError(

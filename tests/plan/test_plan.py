@@ -15,7 +15,7 @@ from popleak.config import resolve as config
 from popleak.config.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
 from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
-from popleak.steps.report import PAPER
+from popleak.steps.report import papers_of
 
 STORE = plan.STAGES[: plan.STAGES.index("tables")]
 PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies")
@@ -460,7 +460,8 @@ def test_a_missing_table_is_named():
 def test_no_figures():
     built = tiny.build(figures=[])
     assert built.figures == {}
-    assert len(built.targets()) == 7 + len(PAPER)
+    assert len(built.targets()) == 7 + len(papers_of(built.tables))
+    assert papers_of([*built.tables, "placebo"]) == (*papers_of(built.tables), "placebo.csv", "placebo.tex")
 
 
 def test_the_old_word_for_equal_worlds_makes_the_same_steps():

@@ -16,8 +16,8 @@ from popleak.store import seal
 
 
 def made(frames):
-    long = {"leakage": tables.leakage(frames["leakage"]), "models": tables.models(frames["models"])}
-    return paper.files(frames, long | {"bounds": tables.bounds(frames["bounds"])})
+    makers = {"leakage": tables.leakage, "models": tables.models, "bounds": tables.bounds, "placebo": tables.placebos}
+    return paper.files(frames, {name: make(frames[name]) for name, make in makers.items() if name in frames})
 
 
 @pytest.mark.slow
@@ -39,6 +39,29 @@ def test_every_file_has_the_reports_numbers():
     body = [line for line in found["summary.tex"].splitlines() if line.endswith("\\\\")]
     assert len(body) == 1 + len(shown) and {line.count(" & ") for line in body} == {6}
     assert found["summary.tex"].count("\\addlinespace") == 1, "between the tasks, and nowhere else"
+    assert not any(file.startswith("placebo") for file in made({k: v for k, v in frames.items() if k != "placebo"}))
+
+
+def rows_of(text):
+    return [line for line in text.splitlines() if line.endswith("\\\\")]
+
+
+@pytest.mark.slow
+def test_long_tables_are_as_narrow_as_a_page_and_run_over_pages():
+    frames = fake_tables.tables(victims=4, full=True)
+    found = made(frames)
+    best = frames["leakage"].query("adversary == 'best' and knowledge == 'informed'")
+    head, *body = rows_of(found["leakage.tex"])
+    assert len(body) == len(best) > paper.PAGE and "adversary" not in head and "than control" in head
+    assert found["leakage.tex"].count("longtable}") == 3 and found["leakage.tex"].count("\\bottomrule") == 1
+    values = sorted(f"{value:.3f}" for value in best["accuracy"])
+    titles = [title.strip(" \\") for title in head.split(" & ")]
+    assert sorted(line.split(" & ")[titles.index("accuracy")].split(" [")[0] for line in body) == values
+    every = frames["placebo"]["permutation"].isna().sum()
+    assert len(rows_of(found["placebo.tex"])) == 1 + every
+    for file in [file for file in found if file.endswith(".tex")]:
+        widths = {line.count(" & ") for line in rows_of(found[file])}
+        assert len(widths) == 1 and widths < set(range(18)), file
 
 
 def test_verdicts_of_one_cell_are_counted_where_they_differ():

@@ -18,7 +18,7 @@ rule report:
                 subcategory=file.split(".")[0],
                 labels={"table": file.split(".")[0], "format": file.split(".")[1]},
             )
-            for file in PAPER
+            for file in papers_of(PLAN.tables)
         ],
     log:
         LOGS + "/report/{id}.log",

@@ -21,7 +21,7 @@ from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
 from ..steps.figures import FiguresStep
-from ..steps.report import PAPER, ReportStep
+from ..steps.report import ReportStep, papers_of
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
@@ -34,7 +34,6 @@ from .task import TaskPlan
 OPENED = ("pdf", "png", "csv")
 """The files of a figure that people open, by their endings."""
 FIGURE = {kind: f".{kind}" for kind in (*OPENED, "sha256")}
-REPORT = {kind: f".{kind}" for kind in ("html", "sha256", *PAPER)}
 
 
 @dataclass
@@ -114,7 +113,7 @@ class Plan:
             },
             "report": {
                 "report.html": self.report.outputs["html"],
-                **{f"tables/{file}": self.report.outputs[file] for file in PAPER},
+                **{f"tables/{file}": self.report.outputs[file] for file in papers_of(self.tables)},
             }
             if self.report
             else {},
@@ -228,7 +227,7 @@ def _add_figure(plan: Plan, name: str, words: Sequence[str]) -> None:
 def _beside(plan: Plan) -> list[str]:
     """Return the files that are published with the report, by their paths from there."""
     paths = [path.removeprefix(f"{plan.folder()}/") for kind in ("tables", "figures") for path in plan.public(kind)]
-    return [*paths, *(f"tables/{file}" for file in PAPER)]
+    return [*paths, *(f"tables/{file}" for file in papers_of(plan.tables))]
 
 
 def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
@@ -249,6 +248,6 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
             "figures": [(step, "png") for step in plan.figures.values()],
             "cards": [(step, "table") for step in plan.steps["dataset"].values() if step.id not in plan.placebos],
         },
-        outputs=REPORT,
+        outputs={kind: f".{kind}" for kind in ("html", "sha256", *papers_of(plan.tables))},
         modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures), *words), mem_mb=3000,
     )  # fmt: skip

@@ -13,7 +13,6 @@ from ..core.errors import PopleakError
 from ..figures import _select as select
 from ..measures import verdicts
 from ..steps.papers import Paper
-from ..steps.report import PAPER
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
@@ -54,7 +53,7 @@ def write(
     downloads: Sequence[str] = (),
     made: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write the report to `output`, its tables (`PAPER`) and the digests of all beside it, and return its path. Equal inputs give equal bytes.
+    """Write the report to `output`, its tables (`paper.files`) and the digests of all beside it, and return its path. Equal inputs give equal bytes.
 
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
     show, its digest beside it; cards: one mapping a file of the stage `dataset`, the fields of `Card` and `cards.MADE`; versions: by package; absent: what was
@@ -118,10 +117,13 @@ def write(
         terms=[(term, report_words.rich(meaning)) for term, meaning in TERMS],
     )
     output = Path(output)
-    written = [output, *(output.with_name(f"{output.stem}.{file}") for file in PAPER)]
-    for path, content in zip(written, (text, *paper_files.files(frames, long).values()), strict=True):
+    written = {output: text}
+    written |= {
+        output.with_name(f"{output.stem}.{file}"): content for file, content in paper_files.files(frames, long).items()
+    }
+    for path, content in written.items():
         atomic.write(path, content.encode())
-    seal.write_manifest(output.with_suffix(".sha256"), written)
+    seal.write_manifest(output.with_suffix(".sha256"), [*written])
     return output
 
 

@@ -1,4 +1,4 @@
-"""The report's tables as files for a paper: CSV of each, and LaTeX of those that fit a page."""
+"""The report's tables as files for a paper: CSV of each, and LaTeX of the rows and columns that a paper shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..figures import _select as select
 from ..figures import summary as overview
 from ..measures import verdicts
-from ..steps.report import PAPER
+from ..steps.report import papers_of
 from . import words
 
 if TYPE_CHECKING:
@@ -27,20 +27,51 @@ ESCAPES = {
 ABOUT = {
     "summary": "Best informed accuracy, Delta_EO, accuracy of the models and its cost in points, with 95 % intervals, by task and defence.",
     "verdicts": "Verdicts on each claim, by task.",
+    "leakage": "Share of models whose world the best informed adversary names, and verdicts, by task, pair of worlds and defence.",
+    "models": "Means of the victims that did not diverge, by task, pair of worlds, defence and world.",
+    "bounds": "Share of models for which the bootstrap does not contradict each form of the bound.",
+    "placebo": "Accuracy against undefended models with the group column permuted: all permutations of a task.",
 }
+KEPT: Mapping[str, Mapping[str, str]] = {
+    "leakage": {"adversary": "best", "knowledge": "informed"},
+    "placebo": {"permutation": "all"},
+}
+"""The rows that LaTeX keeps of a long table, by the texts of columns, which it then leaves out."""
+DROPPED = {
+    "leakage": (
+        "access", "advantage", "AUC", "TPR at 5 %", "TPR at 1 %", "p equal to control", "p equal to none", "n leaked", "detectable",
+        "abstained", "ceiling", "diverged", "tests",
+    ),
+    "placebo": ("against chance",),
+}  # fmt: skip
+"""Further columns that it leaves out: with them the table would be wider than a page."""
+PAGE = 45
+"""Rows that a page holds; a longer table runs over pages."""
 
 
 def files(frames: Mapping[str, pd.DataFrame], shown: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the text of each of `steps.report.PAPER`. shown: the report's long tables by id, with columns and rows of texts."""
+    """Return the text of each of `steps.report.papers_of`. shown: the report's long tables by id, with columns and rows of texts."""
     tables = {"summary": _summary(frames), "verdicts": _verdicts(frames["claims"])}
-    for name in ("leakage", "models", "bounds"):
-        titles = [column["title"] for column in shown[name]["columns"]]
-        tables[name] = (titles, [[one["text"] for one in row] for row in shown[name]["rows"]])
+    for name, table in shown.items():
+        titles = [column["title"] for column in table["columns"]]
+        tables[name] = (titles, [[one["text"] for one in row] for row in table["rows"]])
     found = {}
-    for file in PAPER:
+    for file in papers_of(shown):
         name, _, ending = file.partition(".")
-        found[file] = as_csv(*tables[name]) if ending == "csv" else as_latex(*tables[name], about=ABOUT[name])
+        found[file] = (
+            as_csv(*tables[name]) if ending == "csv" else as_latex(*_narrow(name, *tables[name]), about=ABOUT[name])
+        )
     return found
+
+
+def _narrow(
+    name: str, titles: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return the titles and rows of a table that a page is wide enough for (`KEPT`, `DROPPED`)."""
+    wanted = {titles.index(title): text for title, text in KEPT.get(name, {}).items()}
+    rows = [row for row in rows if all(row[place] == text for place, text in wanted.items())]
+    places = [place for place, title in enumerate(titles) if place not in wanted and title not in DROPPED.get(name, ())]
+    return [titles[place] for place in places], [[row[place] for place in places] for row in rows]
 
 
 def as_csv(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -53,14 +84,17 @@ def as_csv(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def as_latex(titles: Sequence[str], rows: Sequence[Sequence[str]], *, about: str) -> str:
-    """Return a table as LaTeX with the rules of booktabs; a first cell like the one above it is left blank.
+    """Return a table as LaTeX with the rules of booktabs; a first cell like the one above it is left blank. A table of more than `PAGE` rows
+    runs over pages, each with the titles.
 
     Every text is escaped, so that a task's name cannot break the table or run a command.
     """
     kinds = "".join("r" if _numeric([row[i] for row in rows]) else "l" for i in range(len(titles)))
+    long = len(rows) > PAGE
     lines = [
-        f"% {about} Needs \\usepackage{{booktabs}}.", f"\\begin{{tabular}}{{{kinds}}}", "\\toprule",
-        f"{' & '.join(map(escaped, titles))} \\\\", "\\midrule",
+        f"% {about} Needs \\usepackage{{booktabs{',longtable' if long else ''}}}.",
+        f"\\begin{{{'longtable' if long else 'tabular'}}}{{{kinds}}}", "\\toprule", f"{' & '.join(map(escaped, titles))} \\\\", "\\midrule",
+        *(["\\endhead", "\\bottomrule", "\\endfoot"] if long else []),
     ]  # fmt: skip
     before = None
     for row in rows:
@@ -69,7 +103,7 @@ def as_latex(titles: Sequence[str], rows: Sequence[Sequence[str]], *, about: str
             lines.append("\\addlinespace")
         lines.append(f"{' & '.join(map(escaped, [first, *row[1:]]))} \\\\")
         before = row[0]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+    return "\n".join([*lines, *(["\\end{longtable}"] if long else ["\\bottomrule", "\\end{tabular}"]), ""])
 
 
 def escaped(text: str) -> str:

@@ -156,7 +156,8 @@ def _tables() -> str:
         _wrapped(
             "Beside them lie the report's own tables, rounded as it shows them: "
             + ", ".join(f"`{name}`" for name in PAPER)
-            + ". The LaTeX files need the package booktabs and nothing else."
+            + ". Those of `placebo` are there only if it is. The LaTeX files need the packages booktabs and longtable. `leakage.tex` has the best informed "
+            "adversary alone and `placebo.tex` the summaries of the permutations; all rows are in the CSV files."
         ),
     ]
     for name, columns in schema.TABLES.items():

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .base import Plain, StepSettings
 from .papers import Paper
 
-PAPER = ("summary.csv", "summary.tex", "verdicts.csv", "verdicts.tex", "leakage.csv", "models.csv", "bounds.csv")
-"""The report's tables as files for a paper, published beside the Parquet files. Leakage, models and bounds have hundreds of rows, which no
-page holds, so that they are CSV alone."""
+PAPER = tuple(
+    f"{table}.{ending}"
+    for table in ("summary", "verdicts", "leakage", "models", "bounds", "placebo")
+    for ending in ("csv", "tex")
+)
+"""The report's tables as files for a paper, published beside the Parquet files."""
+
+
+def papers_of(tables: Collection[str]) -> tuple[str, ...]:
+    """Return those of `PAPER` that a run with these public tables has."""
+    return tuple(file for file in PAPER if not file.startswith("placebo.") or "placebo" in tables)
 
 
 @dataclass(frozen=True, kw_only=True)
