@@ -267,9 +267,14 @@ def test_warns_of_diverged_constant_and_vacuous_models(tmp_path):
 
 def test_few_splits_and_small_cells_are_said():
     frames = dict(fake_tables.tables(tasks=("adult-sex",), victims=4, splits=2))
-    frames["bounds"] = frames["bounds"].assign(smallest_cell=7)
+    frames["bounds"] = frames["bounds"].assign(smallest_cell=30)
+    frames["bounds"].loc[frames["bounds"].index[:3], "smallest_cell"] = [7, 29, 12]
     said = " ".join(cautions.warnings(frames))
-    assert "fewer than 5 pool splits" in said and "fewer than 30 records" in said
+    assert "fewer than 5 pool splits" in said
+    assert (
+        f"fewer than 30 records of some label to measure on: adult-sex (3 of {len(frames['bounds']):,} models, as few as 7)."
+        in said
+    )
 
 
 def test_large_numbers_are_grouped():

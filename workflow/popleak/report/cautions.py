@@ -36,14 +36,26 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             f"In {count(f'{len(vacuous):,}', 'model')} of {where} the fairness term was 0 in most steps, because the rows that it saw were of one "
             f"group only. There the defence does nothing for fairness."
         )
-    small = int((bounds["smallest_cell"] < SMALL_CELL).sum()) if len(bounds) else 0
-    if small:
-        lines.append(
-            f"For {small:,} of {count(f'{len(bounds):,}', 'model')} some group has fewer than {SMALL_CELL} records of some label to measure on, so that "
-            f"their bounds are imprecise."
-        )
+    lines += _small_cells(bounds)
     if len(tables["leakage"]) and tables["leakage"]["splits"].min() < FEW_SPLITS:
         lines.append(
             f"There are fewer than {FEW_SPLITS} pool splits, so that the intervals, which treat each split as a unit, say little."
         )
     return lines
+
+
+def _small_cells(bounds: pd.DataFrame) -> list[str]:
+    """Say on which tasks a group has few records of a label, and what can be said there all the same."""
+    small = bounds[bounds["smallest_cell"] < SMALL_CELL]
+    if small.empty:
+        return []
+    total = bounds["task"].value_counts()
+    where = [
+        f"{task} ({len(part):,} of {count(f'{total[task]:,}', 'model')}, as few as {part['smallest_cell'].min():.0f})"
+        for task, part in small.groupby("task")
+    ]
+    return [
+        f"Some group has fewer than {SMALL_CELL} records of some label to measure on: {listed(where)}. There a model's gap, Delta_EO and bounds are "
+        f"imprecise, the claims on bounds leave these models out, and Delta_EO lies far above 0 by chance alone. How often an adversary names "
+        f"the population can be said all the same: its precision comes from the number of models."
+    ]
