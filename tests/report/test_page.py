@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,9 @@ def test_the_table_of_many_ratios_gives_each_adversary():
     assert ratios.table(frames["regression"].iloc[:0]) == ""
 
 
-@pytest.mark.parametrize(("main", "figures"), [("attacks", ("attacks", "poison")), ("ratios", ("ratios",))])
+@pytest.mark.parametrize(("main", "figures"), [
+    ("attacks", ("attacks", "poison")), ("ratios", ("ratios",)), ("leakage", ("leakage", "summary")),
+])  # fmt: skip
 def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
     tables = fake_tables.write(tmp_path / "tables", full)
     drawn = {name: figure.draw(name=name, tables=tables, tau=0.1, stem=tmp_path / name)[1] for name in figures}
@@ -131,14 +134,20 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
     experiment = {
         "experiment": main,
         "tasks": [{"dataset": "adult", "attribute": "sex", "rows": 2000}],
+        "population": {"splits": int(full["leakage"]["splits"].iloc[0]), "victims": 40, "shadows": 10},
         "data_dir": "/home/me",
     }
     results.write(experiment=experiment, tables=needed, cards=[], figures=drawn, folder=folder, page=page)
     there = sorted(path.name for path in (folder / main).iterdir())
-    assert there == sorted(
-        ["block.md", "experiment.json", *(f"{name}.{end}" for name in figures for end in ("csv", "png"))]
-    )
-    assert (folder / main / f"{main}.csv").read_bytes() == (tmp_path / f"{main}.csv").read_bytes()
+    tables_there = {f"{name}.csv" for name in (*results.KINDS[main].kept, *(["constant"] if main == "leakage" else []))}
+    pictures = {f"{name}.{end}" for name in figures for end in ("csv", "png")}
+    assert there == sorted({"block.md", "experiment.json", *tables_there, *pictures})
+    plotted = [name for name in figures if f"{name}.csv" not in tables_there]
+    assert plotted
+    for name in plotted:
+        assert (folder / main / f"{name}.csv").read_bytes() == (tmp_path / f"{name}.csv").read_bytes()
+    if main == "leakage":  # the table, whose rows the figure plots, and not the figure's own CSV
+        assert len(pd.read_csv(folder / main / "leakage.csv")) == len(full["leakage"])
     text = (folder / f"{main}.md").read_text(encoding="utf-8")
     assert text.index(f"({main}/{main}.png)") == min(text.index(f"({main}/{name}.png)") for name in figures), (
         "the main figure first"
@@ -251,6 +260,24 @@ def test_the_theorem_is_told_of_the_defences_that_have_a_certificate(committed, 
     else:
         assert len(lines) == 1 and lines[0].startswith(said)
         assert f"above chance in 2 of 4 settings (only in pure: 0 vs 1) of {of}; by the [theorem]" in lines[0]
+
+
+def test_the_verdicts_of_the_papers_experiment_are_counted(committed, full):
+    inner, readme_ = committed / "paper", committed.parents[1] / "README.md"
+    shutil.copytree(committed / "tables", inner)
+    settings = json.loads((inner / "experiment.json").read_text(encoding="utf-8"))
+    (inner / "experiment.json").write_text(json.dumps({**settings, "paper": "fair-finetuning"}), encoding="utf-8")
+    results.renew(committed, readme_)
+    text = readme_.read_text(encoding="utf-8")
+    head, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
+    words = head.strip("| ").split(" | ")[2:]
+    assert set(words) == set(full["claims"]["verdict"])
+    for row, (claim, part) in zip(rows, full["claims"].groupby("claim", sort=False), strict=True):
+        name, of, *cells = row.removeprefix("| ").removesuffix(" |").split(" | ")
+        assert name.startswith(f"{claim} ") and len(name) > len(claim) + 5 and of == "the paper"
+        assert [int(cell or 0) for cell in cells] == [int((part["verdict"] == word).sum()) for word in words]
+    tasks = full["claims"].query("task != 'witness'")["task"].nunique()
+    assert f"([paper](docs/results/paper.md): {tasks} tasks; " in text
 
 
 def test_results_of_an_earlier_version_are_refused_by_name(committed):

@@ -30,7 +30,8 @@ NOTE = "<!-- written by the rule `page`: edit nothing here -->"
 
 class Kind(NamedTuple):
     """What a page is about: the public tables that it needs beside NEEDED, those that are committed beside it as CSV, and the figures that
-    are, with what they plot, as far as the experiment draws them. No figures: the main figure alone, as PNG."""
+    are, with what they plot, as far as the experiment draws them. No figures: the main figure alone, as PNG. A figure of the name of a table
+    that is kept stands there as PNG too, since the table holds what it plots."""
 
     needs: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ KINDS = {
     "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
     "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
-    "leakage": Kind(kept=("claims", "leakage")),
+    "leakage": Kind(kept=("claims", "leakage"), figures=("leakage", "summary", "control-pairs")),
 }
 """By the main figure of the experiment, the first of these that it draws."""
 
@@ -102,9 +103,10 @@ def write(
 
 def _pictures(main: str, figures: Mapping[str, Path]) -> dict[str, bytes]:
     """Return the files of figures that stand beside a page, by name. Raises PopleakError for one that is damaged."""
-    shown, found = KINDS[main].figures, {}
-    for figure in [one for one in shown if one in figures] or [main]:
-        for file in [figures[figure], *([figures[figure].with_suffix(".csv")] if shown else [])]:
+    kind, found = KINDS[main], {}
+    for figure in [one for one in kind.figures if one in figures] or [main]:
+        plotted = kind.figures and figure not in kind.kept
+        for file in [figures[figure], *([figures[figure].with_suffix(".csv")] if plotted else [])]:
             found[figure + file.suffix] = seal.check_by(file.with_suffix(".sha256"), file)
     return found
 

@@ -17,15 +17,18 @@ from ..core import atomic
 from ..core.errors import PopleakError
 from ..core.protocols import EQUAL
 from ..figures import _select as select
+from ..figures import summary
 from ..figures._style import defences
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, SAME
 from ..store.schema import TABLES
-from . import overview, sensitivity
+from . import overview, sensitivity, tally
 from .chance import at_chance
 from .words import count, listed, percent
 
 MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
 WITH, WITHOUT = "fft-rehearsal", "fft"
+PAPER = "paper"
+"""The experiment that answers the paper."""
 CONSTANT = "constant"
 """The committed table of the share of victims that give all records one label."""
 KEYS = ["task", "model", *select.PAIR, "defence"]
@@ -81,10 +84,21 @@ def block(folder: Path, *, root: Path) -> str:
     is."""
     relative = Path(os.path.relpath(folder, root)).as_posix()
     parts = [f"![{ALT}]({relative}/{overview.NAME}.png)"] if (folder / f"{overview.NAME}.csv").is_file() else []
+    parts += _paper(Source(folder / PAPER, f"[{PAPER}]({relative}/{PAPER}.md)"), f"{relative}/{PAPER}")
     parts.append("\n".join(f"- {line}" for line in findings(folder, relative)))
     names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
     parts.append(f"All results: {listed(f'[{name}]({relative}/{name}.md)' for name in names)}." if names else "")
     return "\n\n".join(part for part in parts if part) + "\n\n"
+
+
+def _paper(source: Source, place: str) -> list[str]:
+    """Return the summary figure of the paper's experiment and the table of its verdicts, if its results are committed. place: its folder as
+    the README links to it."""
+    claims = source.table("claims")
+    if claims is None:
+        return []
+    picture = [f"![{summary.PLUGIN.summary}]({place}/summary.png)"] if (source.folder / "summary.png").is_file() else []
+    return [*picture, tally.table(claims, source.setting("paper"), source.link)]
 
 
 def findings(folder: Path, relative: str) -> list[str]:
