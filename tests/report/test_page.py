@@ -141,7 +141,9 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
     there = sorted(path.name for path in (folder / main).iterdir())
     tables_there = {f"{name}.csv" for name in (*results.KINDS[main].kept, *(["constant"] if main == "leakage" else []))}
     pictures = {f"{name}.{end}" for name in figures for end in ("csv", "png")}
-    assert there == sorted({"block.md", "experiment.json", *tables_there, *pictures})
+    assert there == sorted({"block.md", "experiment.json", "tables.sha256", *tables_there, *pictures})
+    sums = (folder / main / "tables.sha256").read_text(encoding="utf-8").splitlines()
+    assert sums == [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}.parquet" for name, path in needed.items()]
     plotted = [name for name in figures if f"{name}.csv" not in tables_there]
     assert plotted
     for name in plotted:
@@ -152,6 +154,7 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
     assert text.index(f"({main}/{main}.png)") == min(text.index(f"({main}/{name}.png)") for name in figures), (
         "the main figure first"
     )
+    assert f"[tables.sha256]({main}/tables.sha256)" in text
     assert "| Tasks | adult-sex (2,000 rows a model) |" in text and "/home/me" not in text
     if main == "attacks":
         assert "- **A defended model beside its base model" in page.read_text(encoding="utf-8")

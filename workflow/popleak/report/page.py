@@ -24,7 +24,7 @@ from . import attacks, findings, overview, ratios, readme, sensitivity, words
 from . import placebo as report_placebo
 
 NEEDED = ("models", "leakage", "bounds", "claims")
-SETTINGS, BLOCK = "experiment.json", "block.md"
+SETTINGS, BLOCK, SUMS = "experiment.json", "block.md", "tables.sha256"
 NOTE = "<!-- written by the rule `page`: edit nothing here -->"
 
 
@@ -96,6 +96,8 @@ def write(
         shares.to_csv(inner / f"{readme.CONSTANT}.csv", float_format="%.6g", lineterminator="\n")
     for picture, content in pictures.items():
         atomic.write(inner / picture, content)
+    sums = [f"{seal.file_digest(path)}  {table}.parquet" for table, path in tables.items()]
+    atomic.write(inner / SUMS, ("\n".join(sums) + "\n").encode())
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
     atomic.write(inner / BLOCK, text.encode())
     renew(folder, page)
@@ -163,8 +165,10 @@ def text(inner: Path) -> str:
             if _has_shares(inner)
             else "."
         ),
+        f"[{SUMS}]({inner.name}/{SUMS}) has the SHA-256 of the run's public tables, which are too large for this repository. Whoever has the tables "
+        f"checks them in their folder with `sha256sum --check`." if (inner / SUMS).is_file() else "",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _has_shares(inner: Path) -> bool:
