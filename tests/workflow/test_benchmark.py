@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import census
 import common
@@ -20,6 +22,7 @@ import images
 import report
 import startup
 import storage
+import ties
 import tiny
 import training
 import ways
@@ -340,3 +343,21 @@ def test_an_edit_re_runs_what_depends_on_it(monkeypatch):
     assert not any(attack[stage] for stage in edits.STAGES[: edits.STAGES.index("attack")])
     with pytest.raises(PopleakError, match=r"cannot be planned: .*no-such"):
         list(edits.rows(tiny.ROOT / "no-such.yaml"))
+
+
+def test_a_decision_of_pooling_is_told_apart_from_rounding(monkeypatch):
+    """A tie that one precision breaks otherwise changes a gradient; with the decision told nothing is left of it."""
+    shape = (1, 2, 2)
+    net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(1, 1))
+    x, y = torch.tensor([[1.0, 1.0 + 1e-9, 0.5, -1.0]], dtype=torch.float64), torch.ones(1)
+    logits, decided = ties.scored(net.float(), x.float(), shape, None)
+    free, other = ties.scored(copy.deepcopy(net).double(), x, shape, None)
+    assert [int((one != two).sum()) for one, two in zip(decided, other, strict=True)] == [0, 1]
+    assert logits.shape == free.shape == (1,)
+    told, same = ties.gradient(copy.deepcopy(net).double(), x, y, shape, decided)
+    assert all((one == two).all() for one, two in zip(decided, same, strict=True)) and told.dtype == torch.float64
+    rows = list(ties.steps(images.Task(images.ConvNet((1, 6, 6), (2,)), 32, 16), 1, 1))
+    assert rows == [], "roundings alone are far below what is told"
+    monkeypatch.setattr(ties, "LEAST", 0.0)
+    (first, second) = ties.steps(images.Task(images.ConvNet((1, 6, 6), (2,)), 32, 16), 1, 1)
+    assert (first["step"], second["step"], first["steps"]) == (1, 2, 2) and first["apart"] < 1e-6 < first["size"]
