@@ -61,10 +61,7 @@ def judge(
     for a named attack that lacks what it needs. An attack that was not named is then skipped, and `left_out` says
     why.
     """
-    if guesses is not None and not (
-        isinstance(guesses, Mapping) and all(one and isinstance(one, str) for one in guesses)
-    ):
-        raise PopleakError("guesses: give a mapping from each stranger's name to her table")
+    _check_guesses(guesses)
     given = {"ratios": ratios, "controls": controls, "margin": margin}
     lock = None if key is None else key_of(tabular.read(key, "key"))
     if guesses and lock is None:
@@ -78,6 +75,13 @@ def judge(
     if not guesses or lock is None or points is not None or attacks is not None:
         raise PopleakError("nothing to judge: give answers, or a key and guesses")
     return _graded(lock, guesses, given)
+
+
+def _check_guesses(guesses: object) -> None:
+    """Raise PopleakError for guesses that do not come by name."""
+    named = isinstance(guesses, Mapping) and all(one and isinstance(one, str) for one in guesses)
+    if guesses is not None and not named:
+        raise PopleakError("guesses: give a mapping from each stranger's name to her table")
 
 
 def _judged(

@@ -38,23 +38,12 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
     for an unknown attack, for two with the same id, and for an empty list.
     """
     if attacks is None:
-        every = [Adversary(name) for name in plugins.names("attacks")]
-        able = [attack for attack in every if accesses(attack.plugin)[0].shown_by and not attack.plugin.reference]
-        return [Chosen(attack.name, attack, False) for attack in able]
+        return _all_able()
     if isinstance(attacks, (str, Mapping, Adversary)) or not isinstance(attacks, Iterable):
         raise PopleakError(f"attacks: give a list of attacks, as in ['kl'], not {attacks!r}")
     chosen: dict[str, Chosen] = {}
     for given in attacks:
-        told: Mapping[str, Any] | Adversary = {"name": given} if isinstance(given, str) else given
-        if not isinstance(told, (Mapping, Adversary)):
-            raise PopleakError(f"attacks: {given!r}: an attack is a name, `attack(...)`, or a mapping with a name")
-        if isinstance(told, Adversary):
-            attack = Chosen(told.name, told, True)
-        else:
-            odd = sorted(set(told) - {"name", "id", "settings"})
-            if odd or "name" not in told:
-                raise PopleakError(f"attacks: {dict(told)}: an attack has a name, and may have an id and settings")
-            attack = Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
+        attack = _given(given)
         if attack.id in chosen:
             raise PopleakError(f"attacks: {attack.id!r} appears twice: give one of them another id")
         if attack.id == BEST:
@@ -63,6 +52,25 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
     if not chosen:
         raise PopleakError("attacks: the list is empty: name an attack, or leave it out for all that the answers allow")
     return list(chosen.values())
+
+
+def _all_able() -> list[Chosen]:
+    """Return all attacks that see answers except reference lines."""
+    every = [Adversary(name) for name in plugins.names("attacks")]
+    able = [attack for attack in every if accesses(attack.plugin)[0].shown_by and not attack.plugin.reference]
+    return [Chosen(attack.name, attack, False) for attack in able]
+
+
+def _given(given: str | Mapping[str, Any] | Adversary) -> Chosen:
+    """Return an attack as the caller named it."""
+    if isinstance(given, Adversary):
+        return Chosen(given.name, given, True)
+    told: object = {"name": given} if isinstance(given, str) else given
+    if not isinstance(told, Mapping):
+        raise PopleakError(f"attacks: {given!r}: an attack is a name, `attack(...)`, or a mapping with a name")
+    if "name" not in told or set(told) - {"name", "id", "settings"}:
+        raise PopleakError(f"attacks: {dict(told)}: an attack has a name, and may have an id and settings")
+    return Chosen(str(told.get("id", told["name"])), Adversary(told["name"], told.get("settings")), True)
 
 
 class TableSource:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..core.errors import PopleakError
 from . import _encode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SIDE = 48
 """Height and width of a picture in the table, in pixels."""
@@ -61,32 +64,51 @@ def read(paths: Sequence[Path], remedy: str) -> Faces:
 
 
 def _part(path: Path, remedy: str) -> Faces:
+    table = _table(path, remedy)
+    age, gender, race, copies = (_labels(table, name, path, remedy) for name in COLUMNS)
+    return Faces(age, gender, race, copies, _pixels(table, path, remedy))
+
+
+def _table(path: Path, remedy: str) -> pa.Table:
+    """Return the columns that are needed, none of which has an empty field."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    wanted = (*COLUMNS, "pixels")
     try:
         handle = pq.ParquetFile(path)
-        table = handle.read(columns=[name for name in (*COLUMNS, "pixels") if name in handle.schema_arrow.names])
+        table = handle.read(columns=[name for name in wanted if name in handle.schema_arrow.names])
     except (OSError, pa.ArrowException) as error:
         raise PopleakError(
             f"{path}: not the table of pictures expected ({str(error).splitlines()[0][:80]}): {remedy}"
         ) from error
-    lacking = [name for name in (*COLUMNS, "pixels") if name not in table.column_names or table[name].null_count]
+    lacking = [name for name in wanted if name not in table.column_names or table[name].null_count]
     if lacking:
         raise PopleakError(f"{path}: column {lacking[0]!r} is not there, or has empty fields: {remedy}")
-    found = {}
-    for name, (least, most) in COLUMNS.items():
-        column = table[name]
-        values = column.to_numpy().astype(np.int64) if pa.types.is_integer(column.type) else np.array([least - 1])
-        if len(values) and not (least <= values.min() and values.max() <= most):
-            raise PopleakError(f"{path}: column {name!r} must hold whole numbers from {least} to {most}: {remedy}")
-        found[name] = values
+    return table
+
+
+def _labels(table: pa.Table, name: str, path: Path, remedy: str) -> np.ndarray:
+    """Return a column of whole numbers (N,) int64 that all lie where COLUMNS says."""
+    import pyarrow as pa
+
+    least, most = COLUMNS[name]
+    column = table[name]
+    values = column.to_numpy().astype(np.int64) if pa.types.is_integer(column.type) else np.array([least - 1])
+    if len(values) and not (least <= values.min() and values.max() <= most):
+        raise PopleakError(f"{path}: column {name!r} must hold whole numbers from {least} to {most}: {remedy}")
+    return values
+
+
+def _pixels(table: pa.Table, path: Path, remedy: str) -> np.ndarray:
+    """Return the pictures (N, SIDE, SIDE) uint8."""
+    import pyarrow as pa
+
     kind = table.schema.field("pixels").type
     if not pa.types.is_fixed_size_binary(kind) or kind.byte_width != SIDE * SIDE:
         raise PopleakError(f"{path}: column 'pixels' must hold {SIDE} x {SIDE} bytes a row: {remedy}")
     chunks = [_bytes(chunk, kind.byte_width) for chunk in table["pixels"].chunks]
-    pixels = np.concatenate([np.empty(0, np.uint8), *chunks]).reshape(-1, SIDE, SIDE)
-    return Faces(found["age"], found["gender"], found["race"], found["dup_group"], pixels)
+    return np.concatenate([np.empty(0, np.uint8), *chunks]).reshape(-1, SIDE, SIDE)
 
 
 def _bytes(chunk, width: int) -> np.ndarray:

@@ -73,6 +73,8 @@ REACHED = frozenset(
 NUMBERS = frozenset(
     ["ssn", "passport", "iban", "nhs", "nino", "uuid", "guid", "uid", "taxid", "dni", "nif", "cpf", "aadhaar"]
 )
+A_NAME, AN_ID, A_NUMBER = frozenset(["name", "names"]), frozenset(["id", "ids"]), frozenset(["number", "nr", "no"])
+"""Words that name or number whatever the words beside them say."""
 PEOPLE = frozenset(
     [
         "person",
@@ -120,18 +122,26 @@ CAPITALISED = re.compile(r"[^\W\d_a-z][\w'’.-]*,?( [^\W\d_a-z][\w'’.-]*){1,3
 
 def named(column: str) -> str:
     """Return what a column's name says that it holds, if that names people; else ""."""
-    plain = unicodedata.normalize("NFKD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)).casefold()
-    words = re.findall(r"[a-z]+", "".join(sign for sign in plain if not unicodedata.combining(sign)))
-    whole, there = "".join(words), set(words)
-    others = there - {"name", "names", "id", "ids", "number", "nr", "no"}
-    if whole in NAMES or there & NAMES or (there & {"name", "names"} and others <= PEOPLE):
+    words = _words(column)
+    there = set(words)
+    forms = {"".join(words), *words}
+    # what is left says whose name or number it is
+    others = there - A_NAME - AN_ID - A_NUMBER
+    of_people = others <= PEOPLE
+    numbered = there & AN_ID or (there & A_NUMBER and others - {"people"})  # a number of people is a count
+    if forms & NAMES or (there & A_NAME and of_people):
         return "people's names"
-    if there & REACHED or whole in REACHED:
+    if forms & REACHED:
         return "people's addresses"
-    numbered = others <= PEOPLE and (there & {"id", "ids"} or (others - {"people"} and there & {"number", "nr", "no"}))
-    if there & NUMBERS or whole in NUMBERS or numbered:
+    if forms & NUMBERS or (numbered and of_people):
         return "numbers of people"
     return ""
+
+
+def _words(column: str) -> list[str]:
+    """Return the words of a column's name in plain letters: `Prénom`, `first_name` and `firstName` have one, two and two."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)).casefold()
+    return re.findall(r"[a-z]+", "".join(sign for sign in plain if not unicodedata.combining(sign)))
 
 
 def valued(texts: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from . import _select as select
 from . import _style as style
 from .base import Figure
@@ -159,21 +161,11 @@ def _place(names, name):
 
 
 def _panel(panel, mine, looks, lines, given, *, named):
+    """Draw one panel; given: what the training rows tell; named: it names its rows."""
     style.chance(panel)
     style.data_line(panel, given)
-    edges = [i for i in range(1, len(lines)) if lines[i][0] != lines[i - 1][0]]
-    for edge in edges:
-        panel.axhline(edge - 0.5, color=style.REFERENCE, linewidth=0.6, zorder=1)
-    for i in range(0, len(lines), 2):
-        panel.axhspan(i - 0.5, i + 0.5, color=style.BAND, alpha=0.6, linewidth=0, zorder=0)
-    panel.set_ylim(len(lines) - 0.5, -0.5)
-    # the last block is named by its first line
-    first = next((i for i, (group, _) in enumerate(lines) if group == "best of these"), None)
-    labels = [
-        f"best, {line}" if first is not None and i >= first and line in KNOWLEDGE else line
-        for i, (_, line) in enumerate(lines)
-    ]
-    style.label_rows(panel, [style.short(label, 27) for label in labels], shown=named)
+    _blocks(panel, [group for group, _ in lines])
+    style.label_rows(panel, [style.short(label, 27) for label in _row_names(lines)], shown=named)
     known = mine["known_ceiling"].dropna()
     if len(known):
         panel.axvline(known.max(), color=style.BLACK, linewidth=1.8, zorder=1.6)
@@ -188,6 +180,23 @@ def _panel(panel, mine, looks, lines, given, *, named):
             rows["accuracy"], y, xerr=style.spread(rows, "accuracy"), color=look.color, linestyle="none", marker=look.marker,
             markersize=3.2 * look.size, elinewidth=0.7, zorder=3,
         )  # fmt: skip
+
+
+def _blocks(panel, groups):
+    """Draw a line between blocks of rows, and shade every other row. groups: of each row."""
+    for i, (above, below) in enumerate(itertools.pairwise(groups)):
+        if above != below:
+            panel.axhline(i + 0.5, color=style.REFERENCE, linewidth=0.6, zorder=1)
+    for i in range(0, len(groups), 2):
+        panel.axhspan(i - 0.5, i + 0.5, color=style.BAND, alpha=0.6, linewidth=0, zorder=0)
+    panel.set_ylim(len(groups) - 0.5, -0.5)
+
+
+def _row_names(lines):
+    """Return the names of the rows; the last block, of `best`, has what is known of the defence."""
+    groups = [group for group, _ in lines]
+    first = groups.index("best of these") if "best of these" in groups else len(lines)
+    return [f"best, {line}" if i >= first and line in KNOWLEDGE else line for i, (_, line) in enumerate(lines)]
 
 
 def _keys(frame, looks, data):

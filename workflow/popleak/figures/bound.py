@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _select as select
+from . import _stacked as stacked
 from . import _style as style
 from .base import Figure
 
@@ -39,33 +40,24 @@ class Bound(Figure):
         if not chosen:
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
         cells = select.main_cells(bounds)[0]
-        shown, left_out = select.main_cells(bounds, select.columns(len(cells)) * style.fits(3.3, rest=1.4))
+        grid = stacked.grid(cells, 2, height=3.3, rest=1.4, sharex=True)
         bounds = _with_floors(bounds, select.plain(select.of(tables["models"], role="victim")))
         left = [row for cell in cells for row in _evaluation(bounds, cell.facet, cell.pair)]
         right = [row for cell in cells for row in _training(bounds, leakage, cell.facet, cell.pair)]
         frame = select.frame_of(left + right, COLUMNS)
         looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
-        frame["drawn"] = select.mark(frame, shown) & frame["defence"].isin(list(looks)).to_numpy()
+        frame["drawn"] = select.mark(frame, grid.shown) & frame["defence"].isin(list(looks)).to_numpy()
         drawn = frame[frame["drawn"].astype(bool)]
         evaluation, training = drawn[drawn["side"] == "evaluation"], drawn[drawn["side"] == "training"]
         reach, ceiling, floor = _ends(evaluation, training)
-        wide = select.columns(len(shown))
-        rows = len(select.cut(shown, wide))
-        figure = style.blank(style.width(wide), rows * 3.3 + 1.4)
-        axes = figure.subplots(2 * rows, wide, squeeze=False, sharex=True)
-        for i in range(rows * wide):
-            upper, lower = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
-            if i >= len(shown):
-                upper.set_axis_off()
-                lower.set_axis_off()
-                continue
-            mine = shown[i].of(drawn)
-            _evaluation_panel(upper, select.of(mine, side="evaluation"), looks, reach, ceiling, first=i % wide == 0)
-            _training_panel(lower, select.of(mine, side="training"), looks, reach, floor, first=i % wide == 0)
-            upper.set_title(f"{shown[i].title}\n{_held(shown[i].of(bounds))}")
-        style.message(figure, _said(evaluation, training), left_out=left_out)
-        style.legend(figure, _keys(looks, drawn) + style.ring_keys(training))
-        return figure, frame
+        for cell, (upper, lower), first, _ in grid.stacks:
+            mine = cell.of(drawn)
+            _evaluation_panel(upper, select.of(mine, side="evaluation"), looks, reach, ceiling, first=first)
+            _training_panel(lower, select.of(mine, side="training"), looks, reach, floor, first=first)
+            upper.set_title(f"{cell.title}\n{_held(cell.of(bounds))}")
+        style.message(grid.figure, _said(evaluation, training), left_out=grid.left_out)
+        style.legend(grid.figure, _keys(looks, drawn) + style.ring_keys(training))
+        return grid.figure, frame
 
 
 def _said(evaluation, training):

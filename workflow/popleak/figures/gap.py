@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _select as select
+from . import _stacked as stacked
 from . import _style as style
 from .base import Figure
 
@@ -30,30 +31,25 @@ class Gap(Figure):
             return style.missing("no victims in the table `models`"), select.frame_of([], COLUMNS)
         looks = style.defences(frame["defence"])
         every = select.cells(frame)[0]
-        height, rest = 0.25 * len(looks) + 0.5, 1.3
-        shown, left_out = select.cells(frame, select.columns(len(every)) * style.fits(height, rest=rest))
-        wide = select.columns(len(shown))
-        rows = len(select.cut(shown, wide))
-        figure = style.blank(style.width(wide), rows * height + rest)
-        axes = figure.subplots(rows, wide, squeeze=False, sharex=True)
-        for panel in axes.flat[len(shown) :]:
-            panel.set_axis_off()
+        grid = stacked.grid(every, 1, height=0.25 * len(looks) + 0.5, rest=1.3, sharex=True)
         parts = {cell: cell.of(frame) for cell in every}
         numbers = {cell: list(_numbers(parts[cell], looks, tau)) for cell in every}
-        for i, (cell, panel) in enumerate(zip(shown, axes.flat, strict=False)):
+        for cell, (panel,), first, last in grid.stacks:
             _panel(panel, numbers[cell], looks, tau)
-            style.label_rows(panel, list(looks), shown=i % wide == 0)
+            style.label_rows(panel, list(looks), shown=first)
             panel.set_title(cell.title)
-            if i + wide >= len(shown):
+            if last:
                 panel.set_xlabel("accuracy gap")
                 panel.tick_params(labelbottom=True)
+        shown = set(grid.shown)
         plotted = [cell.keys | row | {"drawn": cell in shown} for cell in every for row in numbers[cell]]
         reach = _reach(plotted, parts.values(), tau)
-        axes[0, 0].set_xlim(-reach, reach)
-        axes[0, 0].locator_params(axis="x", nbins=3)
-        style.message(figure, _said(parts, looks, tau), left_out=left_out)
-        style.legend(figure, _keys(tau))
-        return figure, select.frame_of(plotted, COLUMNS)
+        corner = grid.stacks[0].panels[0]
+        corner.set_xlim(-reach, reach)
+        corner.locator_params(axis="x", nbins=3)
+        style.message(grid.figure, _said(parts, looks, tau), left_out=grid.left_out)
+        style.legend(grid.figure, _keys(tau))
+        return grid.figure, select.frame_of(plotted, COLUMNS)
 
 
 def _within(part, tau):
@@ -126,17 +122,19 @@ def _panel(panel, rows, looks, tau):
         style.empty_panel(panel)
     for y, (name, look) in enumerate(looks.items()):
         mine = [row for row in rows if row["defence"] == name]
-        finite = [row["victims"] - row["not_finite"] for row in mine]
-        if sum(finite):
-            within = sum(n * row["within_tau"] for n, row in zip(finite, mine, strict=True) if n) / sum(finite)
-            text = f"{within:.0%}"
-        else:
-            text = "div." if mine else ""
-        panel.annotate(text, (1.0, y), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points",
+        panel.annotate(_share(mine), (1.0, y), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points",
                        va="center", fontsize=style.SMALL)  # fmt: skip
         for row in mine:
             if row["median"] == row["median"]:
                 _box(panel, y + (0.2 if row["world"] else -0.2), row, look)
+
+
+def _share(rows):
+    """Return in words the share of the victims of both directions within tau."""
+    finite = [row["victims"] - row["not_finite"] for row in rows]
+    if not sum(finite):
+        return "div." if rows else ""
+    return f"{sum(n * row['within_tau'] for n, row in zip(finite, rows, strict=True) if n) / sum(finite):.0%}"
 
 
 def _box(panel, y, row, look):

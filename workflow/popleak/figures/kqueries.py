@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _select as select
+from . import _stacked as stacked
 from . import _style as style
 from .base import Figure
 
@@ -38,34 +39,25 @@ class KQueries(Figure):
             return style.missing("no rows of pure or ratio worlds in the table `bounds`"), select.frame_of([], COLUMNS)
         looks = _few(bounds["defence"])
         every = select.main_cells(bounds)[0]
-        height, rest = 3.2, 1.2
-        shown, left_out = select.main_cells(bounds, select.columns(len(every)) * style.fits(height, rest=rest))
-        wide = select.columns(len(shown))
-        rows = len(select.cut(shown, wide))
-        figure = style.blank(style.width(wide), rows * height + rest)
-        axes = figure.subplots(2 * rows, wide, squeeze=False, sharex=True, sharey=True)
-        plotted, ends = [], {}
-        for i in range(max(rows * wide, len(every))):
-            panels = (axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]) if i < rows * wide else ()
-            if i >= len(every):
-                for panel in panels:
-                    panel.set_axis_off()
-                continue
-            cell = every[i]
-            mine = cell.of(bounds)
-            for defence, look in looks.items():
-                curve = _curve(select.of(mine, defence=defence))
-                plotted += [{**cell.keys, "defence": defence, **row, "drawn": cell in shown} for row in curve]
-                ends[cell, defence] = curve
-                for panel, name in zip(panels, ("bound", "power"), strict=False):
-                    _line(panel, curve, name, look)
-            if panels:
-                _frame(*panels, first=i % wide == 0)
-                _marks(panels[1], tau)
-                panels[0].set_title(cell.title)
-        style.message(figure, _said(ends), left_out=left_out)
-        style.legend(figure, _keys(looks))
-        return figure, select.frame_of(plotted, COLUMNS)
+        grid = stacked.grid(every, 2, height=3.2, rest=1.2, sharex=True, sharey=True)
+        parts = {cell: cell.of(bounds) for cell in every}
+        curves = {(cell, name): _curve(select.of(parts[cell], defence=name)) for cell in every for name in looks}
+        for stack in grid.stacks:
+            for name, look in looks.items():
+                for panel, what in zip(stack.panels, ("bound", "power"), strict=True):
+                    _line(panel, curves[stack.cell, name], what, look)
+            _frame(*stack.panels, first=stack.first)
+            _marks(stack.panels[1], tau)
+            stack.panels[0].set_title(stack.cell.title)
+        style.message(grid.figure, _said(curves), left_out=grid.left_out)
+        style.legend(grid.figure, _keys(looks))
+        shown = set(grid.shown)
+        plotted = [
+            {**cell.keys, "defence": name, **row, "drawn": cell in shown}
+            for (cell, name), curve in curves.items()
+            for row in curve
+        ]
+        return grid.figure, select.frame_of(plotted, COLUMNS)
 
 
 def _said(curves):

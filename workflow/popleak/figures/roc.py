@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _select as select
+from . import _stacked as stacked
 from . import _style as style
 from .base import Figure
 
@@ -42,32 +43,23 @@ class Roc(Figure):
         frame = _long(curves)
         rows_given = _given_the_rows(scores, leakage, {_cell(curve) for curve in curves})
         looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
-        every = len(select.cells(frame)[0])
-        across = select.columns(every, 3)
         below = 0.135 * (len(looks) + 1)  # a legend below each panel: the attack differs between panels
-        height, rest = 1.8 + below, 0.8
-        shown, left_out = select.cells(frame, across * style.fits(height, rest=rest))
-        wide = select.columns(len(shown), 3)
-        rows = len(select.cut(shown, wide))
-        figure = style.blank(style.width(wide), rows * height + rest)
-        ratios = [height - 0.5 - below, below] * rows
-        axes = figure.subplots(2 * rows, wide, squeeze=False, gridspec_kw={"height_ratios": ratios})
-        for panel in (*axes[1::2].flat, *axes[::2].ravel()[len(shown) :]):
-            panel.set_axis_off()
-        for i, cell in enumerate(shown):
-            panel, legend = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
+        height = 1.8 + below
+        ratios = (height - 0.5 - below, below)
+        grid = stacked.grid(select.cells(frame)[0], 2, height=height, rest=0.8, most=3, ratios=ratios)
+        for cell, (panel, legend), first, _ in grid.stacks:
+            legend.set_axis_off()
             key = tuple(cell.keys.values())
             mine = {curve["defence"]: curve for curve in curves if _cell(curve) == key}
             lines = [curve for curve in rows_given if _cell(curve) == key]
-            known = _ceiling(leakage, cell.facet, cell.pair)
-            _panel(panel, mine, looks, lines, known, first=i % wide == 0)
+            _panel(panel, mine, looks, lines, _ceiling(leakage, cell.facet, cell.pair), first=first)
             _legend(legend, mine, looks)
             panel.set_title(cell.title)
         known = _ceiling(leakage).notna().any()
-        style.message(figure, _said(curves), left_out=left_out)
-        style.legend(figure, [*style.line_keys(data=bool(rows_given), ceiling=known), _least_key()])
+        style.message(grid.figure, _said(curves), left_out=grid.left_out)
+        style.legend(grid.figure, [*style.line_keys(data=bool(rows_given), ceiling=known), _least_key()])
         frame = pd.concat([frame, _long(rows_given)], ignore_index=True) if rows_given else frame
-        return figure, frame
+        return grid.figure, frame
 
 
 def _said(curves):
@@ -149,10 +141,31 @@ def _ceiling(leakage, facet=None, pair=None):
 
 
 def _panel(panel, mine, looks, lines, known, *, first):
-    import numpy as np
-
+    """Draw one panel; mine: a curve by defence; lines: those of the training rows; known: ceilings; first: it names its axes."""
     least = max((curve["least"] for curve in mine.values()), default=LEAST)
     start = min(LEAST, least / 1.6)
+    _compared(panel, lines, known, start)
+    panel.axvspan(start, least, color=style.BAND, linewidth=0, zorder=0)
+    panel.axvline(least, color=style.REFERENCE, linewidth=0.9, linestyle=":", zorder=1)
+    panel.set(xscale="log", yscale="log", xlim=(start, 1.05), ylim=(start, 1.12), xlabel="false positive rate")
+    ticks = [tick for tick in (0.001, 0.01, 0.1, 1) if tick > start]
+    percent = [f"{100 * tick:g} %" for tick in ticks]
+    panel.set_xticks(ticks, percent)
+    panel.set_yticks(ticks, percent if first else [""] * len(ticks))
+    panel.minorticks_off()
+    if first:
+        panel.set_ylabel("true positive rate")
+    if not mine:
+        style.empty_panel(panel)
+    for name in looks:
+        if name in mine:
+            _curve(panel, mine[name], looks[name], start)
+
+
+def _compared(panel, lines, known, start):
+    """Draw the lines to compare with: chance, what the training rows themselves tell, and the known ceiling."""
+    import numpy as np
+
     along = np.geomspace(start, 1, 60)
     panel.plot(along, along, color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
     for curve in lines:
@@ -160,24 +173,14 @@ def _panel(panel, mine, looks, lines, known, *, first):
     if len(known):
         up = 2 * float(known.max()) - 1
         panel.plot(along, np.minimum(1, along + up), color=style.BLACK, linewidth=1.8, zorder=1.6)
-    panel.axvspan(start, least, color=style.BAND, linewidth=0, zorder=0)
-    panel.axvline(least, color=style.REFERENCE, linewidth=0.9, linestyle=":", zorder=1)
-    panel.set(xscale="log", yscale="log", xlim=(start, 1.05), ylim=(start, 1.12), xlabel="false positive rate")
-    ticks = [tick for tick in (0.001, 0.01, 0.1, 1) if tick > start]
-    panel.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
-    panel.set_yticks(ticks, [f"{100 * tick:g} %" for tick in ticks] if first else [""] * len(ticks))
-    panel.minorticks_off()
-    if first:
-        panel.set_ylabel("true positive rate")
-    if not mine:
-        style.empty_panel(panel)
-    for name, look in looks.items():
-        if name in mine:
-            curve = mine[name]
-            panel.plot(*_steps(curve, start), color=look.color, linestyle=look.line, linewidth=1.2, zorder=2)
-            for x, y, size in zip(MARKS, curve["marks"], (4.5, 3, 3), strict=True):
-                if y > 0:
-                    panel.plot([x], [y], color=look.color, marker=look.marker, markersize=size * look.size, zorder=3)
+
+
+def _curve(panel, curve, look, start):
+    """Draw a defence's curve with its marks."""
+    panel.plot(*_steps(curve, start), color=look.color, linestyle=look.line, linewidth=1.2, zorder=2)
+    for x, y, size in zip(MARKS, curve["marks"], (4.5, 3, 3), strict=True):
+        if y > 0:
+            panel.plot([x], [y], color=look.color, marker=look.marker, markersize=size * look.size, zorder=3)
 
 
 def _steps(curve, start):

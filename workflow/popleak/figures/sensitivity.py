@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _select as select
+from . import _stacked as stacked
 from . import _style as style
 from .base import Figure
 
@@ -46,42 +47,34 @@ class Sensitivity(Figure):
             return style.missing("no fine-tuning defence at several settings in the table `sensitivity`"), frame.iloc[
                 :0
             ]
-        height, rest = 4.2, 1.3
-        every = select.cells(frame)[0]
-        shown, left_out = select.cells(frame, select.columns(len(every)) * style.fits(height, rest=rest))
-        wide = select.columns(len(shown))
-        deep = len(select.cut(shown, wide))
-        figure = style.blank(style.width(wide), deep * height + rest)
-        axes = figure.subplots(3 * deep, wide, squeeze=False)
+        grid = stacked.grid(select.cells(frame)[0], len(MEASURES), height=4.2, rest=1.3)
         looks = Looks(frame)
-        for place in range(deep * wide):
-            block, column = divmod(place, wide)
-            panels = axes[3 * block : 3 * block + 3, column]
-            if place >= len(shown):
-                for panel in panels:
-                    panel.set_axis_off()
-                continue
-            cell = shown[place]
-            mine = cell.of(frame)
-            for panel, name in zip(panels, MEASURES, strict=True):
-                _points(panel, mine, name, looks)
-                if panel is not panels[0]:
-                    panel.sharex(panels[0])
-                if column == 0:
-                    panel.set_ylabel(MEASURES[name])
-            style.chance(panels[0], across=False)
-            panels[0].set(title=cell.title)
-            panels[0].set_ylim(min(0.45, panels[0].get_ylim()[0]), 1.03)
-            panels[0].set_xlim(left=0)
-            panels[0].locator_params(axis="x", nbins=3)
-            for panel in panels[:2]:
-                panel.tick_params(labelbottom=False, labelleft=column == 0)
-            panels[2].set_xlabel("travel of the weights")
+        for stack in grid.stacks:
+            _stack(stack, stack.cell.of(frame), looks)
         for row in range(2):
-            _level(axes[row::3].ravel())
-        style.message(figure, _said(frame), left_out=left_out)
-        style.legend(figure, [*looks.keys(), *style.line_keys()])
-        return figure, frame
+            _level([stack.panels[row] for stack in grid.stacks])
+        style.message(grid.figure, _said(frame), left_out=grid.left_out)
+        style.legend(grid.figure, [*looks.keys(), *style.line_keys()])
+        return grid.figure, frame
+
+
+def _stack(stack, mine, looks) -> None:
+    """Draw a cell's panels, one a measure, from its numbers."""
+    top, *below = stack.panels
+    for panel, (name, label) in zip(stack.panels, MEASURES.items(), strict=True):
+        _points(panel, mine, name, looks)
+        if stack.first:
+            panel.set_ylabel(label)
+    for panel in below:
+        panel.sharex(top)
+    style.chance(top, across=False)
+    top.set(title=stack.cell.title)
+    top.set_ylim(min(0.45, top.get_ylim()[0]), 1.03)
+    top.set_xlim(left=0)
+    top.locator_params(axis="x", nbins=3)
+    for panel in stack.panels[:-1]:
+        panel.tick_params(labelbottom=False, labelleft=stack.first)
+    stack.panels[-1].set_xlabel("travel of the weights")
 
 
 def _said(frame):
@@ -166,9 +159,8 @@ def _points(panel, mine, name, looks) -> None:
 
 def _level(panels) -> None:
     """Give panels of one measure the same scale."""
-    shown = [panel for panel in panels if panel.axison]
-    low, high = min(panel.get_ylim()[0] for panel in shown), max(panel.get_ylim()[1] for panel in shown)
-    for panel in shown:
+    low, high = min(panel.get_ylim()[0] for panel in panels), max(panel.get_ylim()[1] for panel in panels)
+    for panel in panels:
         panel.set_ylim(low, high)
 
 

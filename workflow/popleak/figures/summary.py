@@ -41,13 +41,10 @@ class Summary(Figure):
         figure = style.blank(style.PAGE, STEP * len(lines) + 1.5)
         panels = figure.subplots(1, 3, sharey=True)
         for y, (_, row) in enumerate(lines):
-            for panel, name in zip(panels, MEASURES, strict=True):
-                if row is None:
-                    panel.axhspan(y - 0.5, y + 0.5, color=style.BAND, linewidth=0, zorder=0)
-                else:
-                    _point(panel, y, row, name, looks[row["defence"]])
-            if row is not None and row["delta_eo_floor"] == row["delta_eo_floor"]:
-                panels[1].vlines(row["delta_eo_floor"], y - 0.42, y + 0.42, color=style.GREY, linewidth=1.6, zorder=2)
+            if row is None:
+                _heading(panels, y)
+            else:
+                _points(panels, y, row, looks[row["defence"]])
         _axes(panels, lines)
         drawn = frame[frame["drawn"].astype(bool)]
         place = {tuple(row[name] for name in COLUMNS[:6]): y for y, (_, row) in enumerate(lines) if row}
@@ -116,6 +113,20 @@ def _lines(frame, shown):
         lines.append((f"{style.short(cell.facet.task, 24)}{model} ({cell.pair.label})", None))
         lines += [(row["defence"], row) for row in cell.of(frame).to_dict("records") if row["drawn"]]
     return lines
+
+
+def _heading(panels, y):
+    for panel in panels:
+        panel.axhspan(y - 0.5, y + 0.5, color=style.BAND, linewidth=0, zorder=0)
+
+
+def _points(panels, y, row, look):
+    """Draw a defence's measures at the height y, and what Delta_EO would be by chance."""
+    for panel, name in zip(panels, MEASURES, strict=True):
+        _point(panel, y, row, name, look)
+    floor = row["delta_eo_floor"]
+    if floor == floor:
+        panels[MEASURES.index("delta_eo")].vlines(floor, y - 0.42, y + 0.42, color=style.GREY, linewidth=1.6, zorder=2)
 
 
 def _point(panel, y, row, name, look):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _select as select
+from . import _stacked as stacked
 from . import _style as style
 from .base import Figure
 
@@ -37,44 +38,39 @@ class Tradeoff(Figure):
             text = "no victims in pure or ratio worlds in the table `models`"
             return style.missing(text), select.frame_of([], COLUMNS)
         every = select.main_cells(models)[0]
-        height, rest = 3.6, 1.2
-        shown, left_out = select.main_cells(models, select.columns(len(every)) * style.fits(height, rest=rest))
+        grid = stacked.grid(every, 2, height=3.6, rest=1.2)
         rows = [row for cell in every for row in _rows(models, leakage, cell.facet, cell.pair)]
         frame = select.frame_of(rows, COLUMNS)
         looks = style.defences(style.few(style.defences(frame["defence"]), FIRST))
-        frame["drawn"] = select.mark(frame, shown) & frame["defence"].isin(list(looks)).to_numpy()
+        frame["drawn"] = select.mark(frame, grid.shown) & frame["defence"].isin(list(looks)).to_numpy()
         drawn = frame[frame["drawn"].astype(bool)]
-        wide = select.columns(len(shown))
-        deep = len(select.cut(shown, wide))
-        figure = style.blank(style.width(wide), deep * height + rest)
-        axes = figure.subplots(2 * deep, wide, squeeze=False, sharex=False)
         top = 1.1 * max(0.05, float(drawn[["delta_eo", "delta_eo_high"]].max().max()))
         floor = float(drawn["advantage_low"].min()) if drawn["advantage_low"].notna().any() else 0.0
-        for i in range(deep * wide):
-            upper, lower = axes[2 * (i // wide), i % wide], axes[2 * (i // wide) + 1, i % wide]
-            if i >= len(shown):
-                upper.set_axis_off()
-                lower.set_axis_off()
-                continue
-            mine = shown[i].of(drawn)
-            for panel, name in ((upper, "delta_eo"), (lower, "advantage")):
-                _points(panel, mine, name, looks)
-            style.by_chance(upper, mine["delta_eo_floor"], across=True)
-            style.rings(lower, mine["accuracy"], mine["advantage"], mine)
-            lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=style.CHANCE, zorder=1)
-            lower.sharex(upper)
-            upper.margins(x=0.12)
-            upper.set(title=shown[i].title, ylim=(0, top))
-            lower.set(xlabel="accuracy", ylim=(max(-1.05, min(-0.08, floor - 0.04)), 1.05))
-            upper.tick_params(labelbottom=False, labelleft=i % wide == 0)
-            lower.tick_params(labelleft=i % wide == 0)
-            upper.locator_params(axis="x", nbins=3)
-            if i % wide == 0:
-                upper.set_ylabel("$\\Delta_{EO}$")
-                lower.set_ylabel("best informed advantage")
-        style.message(figure, _said(drawn), left_out=left_out)
-        style.legend(figure, _keys(looks) + style.ring_keys(drawn))
-        return figure, frame
+        for stack in grid.stacks:
+            _stack(stack, stack.cell.of(drawn), looks, top, max(-1.05, min(-0.08, floor - 0.04)))
+        style.message(grid.figure, _said(drawn), left_out=grid.left_out)
+        style.legend(grid.figure, _keys(looks) + style.ring_keys(drawn))
+        return grid.figure, frame
+
+
+def _stack(stack, mine, looks, top, floor):
+    """Draw a cell's two panels from its numbers; top: where Delta_EO ends, floor: where the advantage starts."""
+    upper, lower = stack.panels
+    for panel, name in ((upper, "delta_eo"), (lower, "advantage")):
+        _points(panel, mine, name, looks)
+    style.by_chance(upper, mine["delta_eo_floor"], across=True)
+    style.rings(lower, mine["accuracy"], mine["advantage"], mine)
+    lower.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=style.CHANCE, zorder=1)
+    lower.sharex(upper)
+    upper.margins(x=0.12)
+    upper.set(title=stack.cell.title, ylim=(0, top))
+    lower.set(xlabel="accuracy", ylim=(floor, 1.05))
+    upper.tick_params(labelbottom=False, labelleft=stack.first)
+    lower.tick_params(labelleft=stack.first)
+    upper.locator_params(axis="x", nbins=3)
+    if stack.first:
+        upper.set_ylabel("$\\Delta_{EO}$")
+        lower.set_ylabel("best informed advantage")
 
 
 def _said(drawn):

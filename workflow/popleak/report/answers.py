@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ def parts(
     found = [
         (f"Does {name} lower leakage?", _lowers(name, rows, several)),
         ("Against which adversary?", _adversaries(statistic, rows, several)),
-        ("Is it the fairness term, or the mixing of rows?", _cause(name, rows)),
+        ("Is it the fairness term, or the mixing of rows?", _cause(rows)),
         ("At what price?", _price(rows)),
         ("And between other worlds?", _elsewhere(name, best, main, several)),
         ("And other fair defences?", _others(name, main, several)),
@@ -147,65 +148,83 @@ def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
 
 
 def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
-    won: dict[str, int] = {}
-    for row in rows:
-        if row["winner"]:
-            won[row["winner"]] = won.get(row["winner"], 0) + 1
+    """Return which attacks name most, and how much more than the paper's statistic."""
+    won = Counter(row["winner"] for row in rows if row["winner"]).most_common()
     if not won:
         return ""
-    ranked = sorted(won.items(), key=lambda one: -one[1])
-    named = listed(f"{one} in {many}" for one, many in ranked)
-    plugin = plugins.find("attacks", ranked[0][0])
-    about = f" ({ranked[0][0]}: {plugin.summary})" if plugin else ""
+    named = listed(f"{one} in {many}" for one, many in won)
+    first = won[0][0]
+    plugin = plugins.find("attacks", first)
+    about = f" ({first}: {plugin.summary})" if plugin else ""
     said = (
         f"Against {STRONGEST}: it trains its own models with it. The attack that names most is {named} of "
         f"{findings.cases(len(rows), several)}{about}."
     )
     ahead = [row for row in rows if row["ahead"] and row["winner"] != statistic]
-    if not ahead:
-        return said
-    sure = sum(row["ahead"]["low"] > 0 for row in ahead)
+    return f"{said} {_beyond(statistic, ahead)}" if ahead else said
+
+
+def _beyond(statistic: str, ahead: Sequence[Mapping[str, Any]]) -> str:
+    """Return how much more than the paper's statistic the best attack names in these tasks, and how sure that is."""
     gains = _span((row["ahead"]["value"] for row in ahead), lambda value: f"{100 * value:.0f}")
     means = _span((row["statistic"]["value"] for row in ahead), percent)
-    known = any(row["ahead"]["low"] == row["ahead"]["low"] for row in ahead)
+    lows = [row["ahead"]["low"] for row in ahead]
+    sure = sum(low > 0 for low in lows)
+    known = any(low == low for low in lows)
     beyond = f", and more than chance explains in {sure} of {len(ahead)}" if known else ""
     blind = sure == len(ahead) and not any(row["statistic"]["side"] == ABOVE for row in ahead)
     lesson = " So a small accuracy gap does not show that a model gives nothing away." if blind else ""
-    return f"{said} It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}.{lesson}"
+    return f"It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}.{lesson}"
 
 
-def _cause(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _cause(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the fairness term does, and what the control does, which trains on the same rows without it."""
     judged = [row for row in rows if row["verdict"] is not None]
     if not judged:
         return ""
     control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "of the same settings"
-    term = [
-        f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'task')}"
-        for word, text in ADDS.items()
-        if (mine := [_sized(row) for row in judged if row["verdict"] == word])
-    ]
+    term = ", ".join(_by_term(judged))
     known = [row for row in judged if row["before"] and row["beside"]]
-    drops = [row["before"]["value"] - row["beside"]["value"] for row in known]
-    if not drops:
-        return f"The term {', '.join(term)}. The control, {control}, trains on the same rows without it."
-    sizes = [0.0 if row["verdict"] == IDLE or not row["change"] else abs(row["change"]["value"]) for row in known]
-    rows_first = [abs(drop) > size for drop, size in zip(drops, sizes, strict=True)]
-    which = "Mostly the rows" if all(rows_first) else "Both" if any(rows_first) else "Mostly the term"
-    if min(drops) >= 0:
-        span = _span(drops, lambda value: f"{100 * value:.1f} points")
-        moved = f"lower it by {span}"
-    else:
-        moved = f"change it by {_span([-one for one in drops], points)}"
+    if not known:
+        return f"The term {term}. The control, {control}, trains on the same rows without it."
     return (
-        f"{which}: the rows alone {moved}; the term {', '.join(term)}. The rows alone are the control, {control}, which trains on the "
+        f"{_by_rows(known)}; the term {term}. The rows alone are the control, {control}, which trains on the "
         f"same rows without the fairness term."
     )
 
 
+def _by_term(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what the fairness term does, and in which tasks, for each verdict that there is."""
+    for word, text in ADDS.items():
+        mine = [_sized(row) for row in judged if row["verdict"] == word]
+        if mine:
+            yield f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'task')}"
+
+
+def _by_rows(known: Sequence[Mapping[str, Any]]) -> str:
+    """Return how far the rows alone change leakage, and whether that is more than the term does. known: rows of tasks whose
+    accuracy is known without a defence and under the control."""
+    drops = [row["before"]["value"] - row["beside"]["value"] for row in known]
+    changes = [_change(row) for row in known]
+    sizes = [abs(change["value"]) if change else 0.0 for change in changes]
+    rows_first = [abs(drop) > size for drop, size in zip(drops, sizes, strict=True)]
+    which = "Mostly the rows" if all(rows_first) else "Both" if any(rows_first) else "Mostly the term"
+    if min(drops) >= 0:
+        moved = f"lower it by {_span(drops, lambda value: f'{100 * value:.1f} points')}"
+    else:
+        moved = f"change it by {_span([-one for one in drops], points)}"
+    return f"{which}: the rows alone {moved}"
+
+
 def _sized(row: Mapping[str, Any]) -> str:
     """Return a task's name with what the fairness term changes there."""
-    known = row["change"] and row["verdict"] != IDLE
-    return f"{row['title']} ({row['change']['text']})" if known else row["title"]
+    change = _change(row)
+    return f"{row['title']} ({change['text']})" if change else row["title"]
+
+
+def _change(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the fairness term changes in a task; None where that is unknown, or where no model changes."""
+    return None if row["verdict"] == IDLE else row["change"]
 
 
 def _price(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -277,11 +296,8 @@ def _sure(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{victims} models a task and defence, from {count(splits, 'random division')} of the data. A verdict needs p < {LEVEL:g} after "
         f"Holm's correction for all such comparisons."
     )
-    halves = [
-        (row["change"]["high"] - row["change"]["low"]) / 2
-        for row in rows
-        if row["change"] and row["change"]["low"] == row["change"]["low"] and row["verdict"] != IDLE
-    ]
+    changes = [change for row in rows if (change := _change(row))]
+    halves = [(change["high"] - change["low"]) / 2 for change in changes if change["low"] == change["low"]]
     width = (
         f" The differences from the control are known to \u00b1{_span(halves, lambda value: f'{100 * value:.1f}')} points."
         if halves

@@ -64,21 +64,9 @@ def write(
     """
     import jinja2
 
-    missing = [name for name in NEEDED if name not in tables]
-    if missing:
-        raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
-    store.agree(tables)
-    frames = {name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *PERMUTED, *SWEPT) if name in tables}
-    shown = {
-        key: value for key, value in experiment.items() if key != "data_dir"
-    }  # a folder of one machine decides no result
+    frames = _frames(tables)
+    long = _long(frames)
     name = str(experiment.get("experiment") or "default")
-    long = {
-        "leakage": table_views.leakage(frames["leakage"]),
-        **({"placebo": table_views.placebos(frames["placebo"])} if "placebo" in frames else {}),
-        "models": table_views.models(frames["models"]),
-        "bounds": table_views.bounds(frames["bounds"]),
-    }
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
     pictures = {figure: _figure(figure, path) for figure, path in figures}
     claims = matrix.claims(frames["claims"], paper, pictures, price.prices(frames["models"]))
@@ -106,21 +94,53 @@ def write(
         parts=parts.sections([*long.values()], pictures, {claim["figure"] for claim in claims}),
         downloads=parts.downloads(downloads),
         cards=data_cards.entries(cards),
-        absent=[
-            *((one.what, one.why) for one in (paper.absent if paper else ())),
-            *(("Left out of this run", one) for one in absent),
-        ],
-        settings=json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False),
+        absent=_absent(paper, absent),
+        settings=_config(experiment),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
         made=list((made or {}).items()),
         sources=[_source(table, path) for table, path in tables.items()],
         terms=[(term, report_words.rich(meaning)) for term, meaning in TERMS],
     )
-    output = Path(output)
-    written = {output: text}
-    written |= {
-        output.with_name(f"{output.stem}.{file}"): content for file, content in paper_files.files(frames, long).items()
+    return _save(Path(output), text, paper_files.files(frames, long))
+
+
+def _frames(tables: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
+    """Return the tables that the page is made of, by name."""
+    missing = [name for name in NEEDED if name not in tables]
+    if missing:
+        raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
+    store.agree(tables)
+    return {name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *PERMUTED, *SWEPT) if name in tables}
+
+
+def _long(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
+    """Return the tables that are shown row by row, by name."""
+    placebos = {"placebo": table_views.placebos(frames["placebo"])} if "placebo" in frames else {}
+    return {
+        "leakage": table_views.leakage(frames["leakage"]),
+        **placebos,
+        "models": table_views.models(frames["models"]),
+        "bounds": table_views.bounds(frames["bounds"]),
     }
+
+
+def _config(experiment: Mapping[str, Any]) -> str:
+    """Return the config as it is shown."""
+    # a folder of one machine decides no result
+    shown = {key: value for key, value in experiment.items() if key != "data_dir"}
+    return json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False)
+
+
+def _absent(paper: Paper | None, left_out: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is not reproduced, and why: parts of the paper, and what this run left out."""
+    of_paper = [(one.what, one.why) for one in paper.absent] if paper else []
+    return [*of_paper, *(("Left out of this run", one) for one in left_out)]
+
+
+def _save(output: Path, page: str, files: Mapping[str, str]) -> Path:
+    """Write the page, its tables (`paper.files`) beside it and the digests of all; return the page's path."""
+    written = {output: page}
+    written |= {output.with_name(f"{output.stem}.{file}"): content for file, content in files.items()}
     for path, content in written.items():
         atomic.write(path, content.encode())
     seal.write_manifest(output.with_suffix(".sha256"), [*written])

@@ -30,20 +30,27 @@ def _entry(title: str, cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for card in cards:
         named.setdefault(_variant(card, differ), []).append(card)
     variants = [f"{name}{_times(mine)}" for name, mine in named.items() if name]
-    facts: dict[str, str] = {}
-    for key in dict.fromkeys(key for card in cards for key in card if key not in ("title", *MADE)):
-        texts = {name: _plain(mine[0].get(key)) for name, mine in named.items()}
-        known = {name: text for name, text in texts.items() if text}
-        alike = len(set(texts.values())) == 1 or len(texts) == 1
-        text = next(iter(texts.values())) if alike else "\n".join(f"{name}: {text}" for name, text in known.items())
-        if text:
-            facts[key] = text
+    facts = _facts(cards, named)
     return {
         "title": title,
         "first": [(key, facts[key]) for key in FIRST if key in facts],
         "variants": f"{count(len(variants), 'variant')}: {'; '.join(variants)}." if len(variants) > 1 else "",
         "facts": [(key.replace("_", " "), text) for key, text in facts.items() if key not in FIRST],
     }
+
+
+def _facts(cards: Sequence[Mapping[str, Any]], named: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+    """Return the facts that are known, in the order of the cards' fields. named: the cards by variant."""
+    keys = dict.fromkeys(key for card in cards for key in card if key not in ("title", *MADE))
+    facts = {key: _fact({name: _plain(mine[0].get(key)) for name, mine in named.items()}) for key in keys}
+    return {key: text for key, text in facts.items() if text}
+
+
+def _fact(texts: Mapping[str, str]) -> str:
+    """Return a fact, given for each variant, once where it is the same for all, else with a line for each that knows it."""
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "\n".join(f"{name}: {text}" for name, text in texts.items() if text)
 
 
 def _options(cards: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..figures import _select as select
 from ..measures import intervals
 from ..measures.verdicts import HIGHER, IDLE, LOWER, OPEN, SAME, marks
 from ..store import parquet as store
 from . import answers, findings
+from .matrix import arm_name
 from .price import KEYS, prices
 from .words import facet_name, listed, percent, points
 
@@ -47,19 +48,20 @@ def answer(
     best = select.best_informed(leakage.reset_index(drop=True))
     best = select.differ(best[best["accuracy"].notna()])
     main = findings.main_rows(best)
-    name = None if swept or main.empty else findings.focus(main["defence"])
+    name = _spoken_of(main, swept)
     if name is None:
         return None
     chosen = select.of(main, defence=name).sort_values([*select.FACET], kind="stable")
     several = best["model"].nunique() > 1
-    every = select.informed(select.plain(leakage.reset_index(drop=True)))
-    judged = _answers(scores, name) if scores is not None and statistic else None
-    paid = None if models is None else prices(models)
-    rows = [
-        _row(row, main, every, statistic, (controls or {}).get(row["task"], {}).get(name), judged, several)
-        | {"price": None if paid is None else paid.get(tuple(row[key] for key in KEYS), [])}
-        for row in chosen.to_dict("records")
-    ]
+    beside = _Beside(
+        main=main,
+        every=select.informed(select.plain(leakage.reset_index(drop=True))),
+        statistic=statistic,
+        controls=controls or {},
+        judged=_answers(scores, name) if scores is not None and statistic else None,
+        prices=None if models is None else prices(models),
+    )
+    rows = [_row(row, beside, several) for row in chosen.to_dict("records")]
     return {
         "defence": name,
         "statistic": statistic if any(row["statistic"] for row in rows) else "",
@@ -72,54 +74,84 @@ def answer(
     }
 
 
-def _row(
-    row: Mapping[str, Any],
-    main: pd.DataFrame,
-    every: pd.DataFrame,
-    statistic: str,
-    control: str | None,
-    judged: pd.DataFrame | None,
-    several: bool,
-) -> dict[str, Any]:
+def _spoken_of(main: pd.DataFrame, swept: bool) -> str | None:
+    """Return the defence that the answer is about; None where there is none, or where none is singled out."""
+    return None if swept or main.empty else findings.focus(main["defence"])
+
+
+class _Beside(NamedTuple):
+    """What a task's row under the defence is compared with.
+
+    main: rows of `best`, in each task's main pair of worlds, under every defence; every: those of all adversaries that know the defence;
+    statistic: the paper's attack; controls: of each defence, by task; judged: the adversaries' answers under the defence, None where they are not at hand;
+    prices: what the models pay, None where that is unknown.
+    """
+
+    main: pd.DataFrame
+    every: pd.DataFrame
+    statistic: str
+    controls: Mapping[str, Mapping[str, str]]
+    judged: pd.DataFrame | None
+    prices: Mapping[tuple, list[str]] | None
+
+
+def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, Any]:
     """Return what is known of one task under the defence."""
     keys = {key: row[key] for key in (*select.FACET, *select.PAIR)}
-    there = select.of(every, **keys, defence=row["defence"])
-    attacks = select.black_box(there[~there["adversary"].isin(["best", *select.REFERENCES])])
-    attacks = attacks[attacks["accuracy"].notna()].sort_values("accuracy", ascending=False, kind="stable")
-    winner = attacks.iloc[0].to_dict() if len(attacks) else None
-    own = attacks[attacks["adversary"] == statistic].to_dict("records")
-    ahead = _ahead(judged, keys, winner, own[0]) if winner and own else None
-    verdict = row["verdict_vs_control"] if isinstance(row["verdict_vs_control"], str) else None
-    kind, sign, said = BADGES.get(verdict or OPEN, BADGES[OPEN])
-    change, low, high = (row[f"difference_vs_control{end}"] for end in ("", "_low", "_high"))
+    control = beside.controls.get(row["task"], {}).get(row["defence"])
     return {
         **keys,
         "title": facet_name(row, several),
-        "arm": ", ".join(
-            [
-                row["defence"],
-                select.Pair(*(row[key] for key in select.PAIR)).label,
-                *([row["model"]] if several else []),
-            ]
-        ),
+        "arm": arm_name(row, several),
         "pair": select.Pair(*(row[key] for key in select.PAIR)).label,
         "control": control or "",
-        "before": _one(select.of(main, **keys, defence="none")),
+        "before": _one(select.of(beside.main, **keys, defence="none")),
         "after": _share(row),
-        "beside": _one(select.of(main, **keys, defence=control)) if control else None,
+        "beside": _one(select.of(beside.main, **keys, defence=control)) if control else None,
+        **_attacks(row, keys, beside),
+        **_against_control(row),
+        "against_none": _verdict(row, "none"),
+        "victims": int(row["victims"]),
+        "splits": int(row["splits"]),
+        "price": None if beside.prices is None else beside.prices.get(tuple(row[key] for key in KEYS), []),
+    }
+
+
+def _attacks(row: Mapping[str, Any], keys: Mapping[str, Any], beside: _Beside) -> dict[str, Any]:
+    """Return which single attack does best in a task under the defence, and how far it is ahead of the paper's statistic."""
+    there = select.of(beside.every, **keys, defence=row["defence"])
+    attacks = select.black_box(there[~there["adversary"].isin(["best", *select.REFERENCES])])
+    attacks = attacks[attacks["accuracy"].notna()].sort_values("accuracy", ascending=False, kind="stable")
+    ranked = attacks.to_dict("records")
+    winner = ranked[0] if ranked else None
+    own = next((one for one in ranked if one["adversary"] == beside.statistic), None)
+    return {
         "winner": winner["adversary"] if winner else "",
         "won": _won(row, winner),
-        "statistic": _share(own[0]) if own else None,
-        "ahead": ahead,
+        "statistic": _share(own) if own else None,
+        "ahead": _ahead(beside.judged, keys, winner, own) if winner and own else None,
+    }
+
+
+def _against_control(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether leakage differs from that under the control, and by how much."""
+    verdict = _verdict(row, "control")
+    kind, sign, said = BADGES.get(verdict or OPEN, BADGES[OPEN])
+    change, low, high = (row[f"difference_vs_control{end}"] for end in ("", "_low", "_high"))
+    p = row["p_vs_control_holm"]
+    return {
         "verdict": verdict,
         "badge": {"kind": kind, "sign": sign, "text": said} if verdict else None,
         "change": _difference(change, low, high) if change == change else None,
-        "p": row["p_vs_control_holm"],
-        "p_said": _p(row["p_vs_control_holm"]) if verdict != IDLE else "",
-        "against_none": row["verdict_vs_none"] if isinstance(row["verdict_vs_none"], str) else None,
-        "victims": int(row["victims"]),
-        "splits": int(row["splits"]),
+        "p": p,
+        "p_said": "" if verdict == IDLE else _p(p),
     }
+
+
+def _verdict(row: Mapping[str, Any], other: str) -> str | None:
+    """Return the verdict on the comparison with no defence (`none`) or with the `control`; None where there is none."""
+    found = row[f"verdict_vs_{other}"]
+    return found if isinstance(found, str) else None
 
 
 def _won(row: Mapping[str, Any], winner: Mapping[str, Any] | None) -> str:

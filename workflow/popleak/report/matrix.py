@@ -60,49 +60,55 @@ def claims(
     A figure is shown with the first claim that it is about, and named with the others.
     """
     short = {claim.id: claim.short for claim in paper.claims} if paper else {}
-    tasks = _tasks(frame)
     several = frame["model"].nunique() > 1
     found: list[dict[str, Any]] = []
     placed: set[str] = set()
     for name, part in frame.groupby("claim", sort=False):
-        taken = {one["anchor"] for one in found}
-        anchor = _anchor(str(name), taken)
-        statements = list(dict.fromkeys(part["statement"]))
-        by_task: list[dict[str, Any]] = []
-        for task in [one for one in (*tasks, WITNESS) if (part["task"] == one).any()]:
-            rows = part[part["task"] == task].to_dict("records")
-            place = _anchor(f"{anchor}-{task}", {one["anchor"] for one in by_task})
-            outcomes = [
-                {
-                    **_outcome(row, several, len(statements) > 1),
-                    "anchor": f"{place}.{number}",
-                    "price": _price(row, prices or {}),
-                }
-                for number, row in enumerate(rows, 1)
-            ]
-            by_task.append({"task": task, "anchor": place, "outcomes": outcomes})
-        names, table = SHOWN.get(str(part["kind"].iloc[0]), ((), ""))
-        there = [one for one in names if one in figures]
+        anchor = _anchor(str(name), {one["anchor"] for one in found})
+        kind = str(part["kind"].iloc[0])
+        shown = _shown(kind, figures, placed)
+        placed.add(shown["figure"])
         found.append(
             {
                 "id": name,
                 "short": short.get(str(name), ""),
                 "anchor": anchor,
                 "source": part["source"].iloc[0],
-                "unit": UNITS.get(str(part["kind"].iloc[0]), ""),
-                "statement": statements[0] if len(statements) == 1 else "",
-                "tasks": by_task,
-                "arms": [_line(arm, rows) for arm, rows in _arms(part, several)],
-                "figure": next((one for one in there if one not in placed), ""),
-                "figures": there,
-                "table": table,
-                "columns": [
-                    one for one in ("worlds", "defence") if any(out[one] for by in by_task for out in by["outcomes"])
-                ],
+                "unit": UNITS.get(kind, ""),
+                **_judged(part, anchor, several, prices or {}),
+                **shown,
             }
         )
-        placed |= {found[-1]["figure"]}
     return found
+
+
+def _shown(kind: str, figures: Collection[str], placed: Collection[str]) -> dict[str, Any]:
+    """Return what shows a claim of this kind: the figures, the one to show with it, and the table. placed: figures that stand elsewhere."""
+    names, table = SHOWN.get(kind, ((), ""))
+    there = [one for one in names if one in figures]
+    return {"figure": next((one for one in there if one not in placed), ""), "figures": there, "table": table}
+
+
+def _judged(part: pd.DataFrame, anchor: str, several: bool, prices: Mapping[tuple, Sequence[str]]) -> dict[str, Any]:
+    """Return what was found on a claim, by task and by arm; part: its rows. A statement that all outcomes share is given once."""
+    statements = list(dict.fromkeys(part["statement"]))
+    varied = len(statements) > 1
+    tasks: list[dict[str, Any]] = []
+    for task in sorted(set(part["task"]), key=lambda name: (name == WITNESS, name)):
+        place = _anchor(f"{anchor}-{task}", {one["anchor"] for one in tasks})
+        rows = part[part["task"] == task].to_dict("records")
+        outcomes = [
+            {**_outcome(row, several, varied), "anchor": f"{place}.{number}", "price": _price(row, prices)}
+            for number, row in enumerate(rows, 1)
+        ]
+        tasks.append({"task": task, "anchor": place, "outcomes": outcomes})
+    every = [outcome for by in tasks for outcome in by["outcomes"]]
+    return {
+        "statement": "" if varied else statements[0],
+        "tasks": tasks,
+        "arms": [_line(arm, rows) for arm, rows in _arms(part, several)],
+        "columns": [name for name in ("worlds", "defence") if any(outcome[name] for outcome in every)],
+    }
 
 
 def overview(claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,10 +137,6 @@ def overview(claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"tasks": tasks, "rows": rows}
 
 
-def _tasks(frame: pd.DataFrame) -> list[str]:
-    return sorted(set(frame["task"]) - {WITNESS})
-
-
 def _anchor(text: str, taken: set[str]) -> str:
     """Return the text as an id of the page that is not taken."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", f"claim-{text.removeprefix('claim-')}")
@@ -144,7 +146,7 @@ def _anchor(text: str, taken: set[str]) -> str:
     return found
 
 
-def _arm(row: Mapping[str, Any], several: bool) -> str:
+def arm_name(row: Mapping[str, Any], several: bool) -> str:
     """Return which arm a row is about: defence, worlds and, where there are several, the model; empty for a whole task."""
     words = [row["defence"], _worlds(row), row["model"] if several else None]
     return ", ".join(word for word in words if isinstance(word, str) and word)
@@ -157,7 +159,7 @@ def _worlds(row: Mapping[str, Any]) -> str:
 def _arms(part: pd.DataFrame, several: bool) -> list[tuple[str, list[dict[str, Any]]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in part.to_dict("records"):
-        found.setdefault(_arm(row, several), []).append(row)
+        found.setdefault(arm_name(row, several), []).append(row)
     return list(found.items())
 
 
@@ -178,7 +180,7 @@ def _outcome(row: Mapping[str, Any], several: bool, varied: bool) -> dict[str, A
     needed = _whole(row["splits_needed"])
     splits = _whole(row["splits"])
     return {
-        "arm": _arm(row, several),
+        "arm": arm_name(row, several),
         "worlds": _worlds(row),
         "defence": row["defence"] if isinstance(row["defence"], str) else "",
         "kind": kind,

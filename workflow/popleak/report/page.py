@@ -166,7 +166,9 @@ def text(inner: Path) -> str:
             else "."
         ),
         f"[{SUMS}]({inner.name}/{SUMS}) has the SHA-256 of the run's public tables, which are too large for this repository. Whoever has the tables "
-        f"checks them in their folder with `sha256sum --check`." if (inner / SUMS).is_file() else "",
+        f"checks them in their folder with `sha256sum --check`."
+        if (inner / SUMS).is_file()
+        else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

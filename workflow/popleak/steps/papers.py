@@ -143,16 +143,28 @@ def wrong(paper: Paper) -> Iterator[str]:
 
 def _wrong(claim: Claim) -> Iterator[str]:
     needs = KINDS[claim.kind]
+    yield from _wrong_fields(claim, needs)
+    yield from _wrong_numbers(claim)
+    yield from _wrong_texts(claim, needs)
+
+
+def _wrong_fields(claim: Claim, needs: Needs) -> Iterator[str]:
     for name in CHOICES:
         given = getattr(claim, name) not in ((), None)
         if name in needs.fields and not given:
             yield f"kind {claim.kind} needs `{name}`"
         if given and name not in needs.fields:
             yield f"kind {claim.kind} does not know `{name}`: leave it out"
+
+
+def _wrong_numbers(claim: Claim) -> Iterator[str]:
     if claim.share is not None and not 0 < claim.share < 1:
         yield f"share must lie between 0 and 1, not {claim.share:g}"
     if claim.before is not None and not claim.before[0] < claim.before[1]:
         yield "before must be two numbers, the smaller first"
+
+
+def _wrong_texts(claim: Claim, needs: Needs) -> Iterator[str]:
     for part in sorted(set(claim.plain) - set(SAID)):
         yield f"plain: unknown part {part!r}: the parts are {', '.join(SAID)}"
     for part in [one for one in SAID[:2] if one not in claim.plain]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -51,27 +52,30 @@ def lower_eo(part: pd.DataFrame, defence: str, other: str) -> Change:
     two favours noise. A verdict is what both say; if they point in opposite directions, no number of splits makes them agree. With a and b the roots of two mean squares, the change a - b is (a^2 - b^2) / (a + b),
     so the interval is that of the squares over a + b.
     """
-    values = {name: _squares(part, name) for name in (defence, other)}
-    scale = sum(max(one.mean, 0.0) ** 0.5 for one in values.values())
-    wide = part.assign(both=part[list(SQUARES)].sum(axis=1, min_count=1), larger=np.nan)  # a label may be unknown
-    for name, one in values.items():
-        wide["larger"] = wide["larger"].where(part["defence"] != name, part[one.label])
-    changes = [
-        difference(wide, name, defence, other, span) for name, span in (("larger", TWICE), ("both", (-4.0, 4.0)))
-    ]
-    verdicts = [below(one, 0.0) for one in changes]
-    change, reason = changes[0], lacking(changes[0])
-    apart = not reason and changes[0].value * changes[1].value < 0
-    verdict = (
-        verdicts[0] if verdicts[0].word == verdicts[1].word and not apart else Verdict(OPEN, APART if apart else "")
-    )
+    squares = {name: _squares(part, name) for name in (defence, other)}
+    larger, both = _changes(part, squares)
+    verdicts, reason = [below(one, 0.0) for one in (larger, both)], lacking(larger)
+    scale = sum(max(one.mean, 0.0) ** 0.5 for one in squares.values())
     if not scale > 0:
-        unknown = change._replace(low=np.nan, high=np.nan)
+        unknown = larger._replace(low=np.nan, high=np.nan)
         return Change(Verdict(OPEN, reason or NOTHING), unknown, enough(unknown, -np.inf, 0.0))
-    open_ = [enough(one, -np.inf, 0.0) for one, word in zip(changes, verdicts, strict=True) if word.word == OPEN]
-    needs = float(np.max(open_)) if open_ and not apart else np.nan
-    limits = {end: min(max(getattr(change, end) / scale, -1.0), 1.0) for end in ("value", "low", "high")}
-    return Change(verdict, change._replace(**limits), needs)
+    limits = {end: min(max(getattr(larger, end) / scale, -1.0), 1.0) for end in ("value", "low", "high")}
+    change = larger._replace(**limits)
+    if not reason and larger.value * both.value < 0:
+        return Change(Verdict(OPEN, APART), change, np.nan)
+    verdict = verdicts[0] if verdicts[0].word == verdicts[1].word else Verdict(OPEN, "")
+    open_ = [enough(one, -np.inf, 0.0) for one, word in zip((larger, both), verdicts, strict=True) if word.word == OPEN]
+    return Change(verdict, change, float(np.max(open_)) if open_ else np.nan)
+
+
+def _changes(part: pd.DataFrame, squares: Mapping[str, _Squares]) -> tuple[Found, Found]:
+    """Return the mean paired difference of the squares between two defences: of the label where the groups lie farther apart under
+    each of them, and of both labels together. squares: by defence."""
+    wide = part.assign(both=part[list(SQUARES)].sum(axis=1, min_count=1), larger=np.nan)  # a label may be unknown
+    for name, one in squares.items():
+        wide["larger"] = wide["larger"].where(part["defence"] != name, part[one.label])
+    defence, other = squares
+    return difference(wide, "larger", defence, other, TWICE), difference(wide, "both", defence, other, (-4.0, 4.0))
 
 
 class _Squares(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,41 +23,59 @@ SEVERAL = "squared differences of rates are of two classes, and this label has m
 def eo_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
     """Judge Delta_EO after a defence, against none (the claim) and against the control (what the EO term adds)."""
     for defence in evidence.of(claim.defences):
-        control = evidence.controls.get(defence)
         for keys, part in having(evidence.pairs, defence, GAME):
-            lines, parts, extra, told = [], [], [], {}
-            for world, one in part.groupby("world", sort=True):
-                verdict, change, splits = lower_eo(one, defence, "none")
-                line = f"base in world {world}: minus none {change}"
-                pair = Victims(one)
-                if control:
-                    same = pair.idle([defence, control]) or pair.equal(defence, control)
-                    added = None if same else lower_eo(one, defence, control).found
-                    extra.append(added.value if added else 0.0)
-                    line += f", minus the no-EO control {control} {added or 'the same models'}"
-                lines.append(f"{line}, plug-in {plug_in(one, defence)} against {plug_in(one, 'none')}")
-                same = change.models > 0 and Victims(one).equal(defence, "none")
-                word = Verdict(IDLE, "the models are those of none") if same else verdict
-                parts.append(Part(word, change, -inf, 0.0, splits))
-                told[world] = parts[-1]
-            mine = part[part["defence"] == defence]
-            lines.append(
-                f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}, "
-                f"models that give one label to all {(mine['status'] == CONSTANT).mean():.2f}"
-            )
-            verdict, ends = decided([(one.verdict, one.found) for one in parts])
-            if mine["small_cells"].notna().any():
-                verdict, lines = Verdict(IDLE, SEVERAL), lines[-1:]
-            found = evidence.causal(defence, verdict)
-            constant = float((mine["status"] == CONSTANT).mean())
-            lost = price(constant, -difference(part, "accuracy", defence, "none").value)
-            names = {
-                "directions": _directions(told), "price": _price(lost, constant, found),
-                "defence": defence, "game": game(keys), "changes": points((one.found.value for one in parts), signed=True),
-                "added": f", and by {points(extra, signed=True)} points against {control}, which trains on the same rows" if control else "",
-            }  # fmt: skip
-            needs = needed(parts) if found == verdict else np.nan
-            yield Outcome(found, names, lines, ends, mine, (*keys, defence), needs)
+            yield _falls(evidence, defence, keys, part)
+
+
+def _falls(evidence: Evidence, defence: str, keys: tuple, part: pd.DataFrame) -> Outcome:
+    """Judge Delta_EO after one defence in one pair of worlds; keys: of GAME, part: its victims."""
+    control = evidence.controls.get(defence)
+    starts = {world: _start(one, defence, control) for world, one in part.groupby("world", sort=True)}
+    parts = {world: start.part for world, start in starts.items()}
+    mine = part[part["defence"] == defence]
+    constant = float((mine["status"] == CONSTANT).mean())
+    lines = [f"base in world {world}: {start.line}" for world, start in starts.items()]
+    lines.append(
+        f"median lambda {mine['eo_weight'].median():g}, vacuous EO terms {mine['eo_vacuous'].mean():.2f}, "
+        f"models that give one label to all {constant:.2f}"
+    )
+    verdict, ends = decided([(one.verdict, one.found) for one in parts.values()])
+    if mine["small_cells"].notna().any():
+        verdict, lines = Verdict(IDLE, SEVERAL), lines[-1:]
+    found = evidence.causal(defence, verdict)
+    lost = price(constant, -difference(part, "accuracy", defence, "none").value)
+    added = points((start.added for start in starts.values()), signed=True)
+    names = {
+        "directions": _directions(parts), "price": _price(lost, constant, found),
+        "defence": defence, "game": game(keys), "changes": points((one.found.value for one in parts.values()), signed=True),
+        "added": f", and by {added} points against {control}, which trains on the same rows" if control else "",
+    }  # fmt: skip
+    needs = needed(parts.values()) if found == verdict else np.nan
+    return Outcome(found, names, lines, ends, mine, (*keys, defence), needs)
+
+
+class _Start(NamedTuple):
+    """The models that start from one world: what the claim is judged by, what the EO term adds (0.0 where it changes no model or
+    there is no control), and both in words."""
+
+    part: Part
+    added: float
+    line: str
+
+
+def _start(victims: pd.DataFrame, defence: str, control: str | None) -> _Start:
+    """Compare Delta_EO of one world's victims under a defence with none and with its control."""
+    verdict, change, splits = lower_eo(victims, defence, "none")
+    line, added = f"minus none {change}", None
+    pair = Victims(victims)
+    if control:
+        same = pair.idle([defence, control]) or pair.equal(defence, control)
+        added = None if same else lower_eo(victims, defence, control).found
+        line += f", minus the no-EO control {control} {added or 'the same models'}"
+    line += f", plug-in {plug_in(victims, defence)} against {plug_in(victims, 'none')}"
+    if change.models > 0 and pair.equal(defence, "none"):
+        verdict = Verdict(IDLE, "the models are those of none")
+    return _Start(Part(verdict, change, -inf, 0.0, splits), added.value if added else 0.0, line)
 
 
 def _directions(parts: Mapping[int, Part]) -> str:
