@@ -1,4 +1,4 @@
-"""A Python that starts warm: `python -m MODULE` in a fork of a process that has imported what Snakemake and the jobs import.
+"""A Python that starts warm: `python -m MODULE` or `python -c CODE` in a fork of a process that has imported what Snakemake and the jobs import.
 
 Most of the time of a small run is the start of some twenty processes. `python()` is a program of that name; what it runs finds it
 as `sys.executable`, so the jobs that a run starts are forks too. The package itself is imported anew in each, from its
@@ -31,10 +31,10 @@ IMPORTED = (
 )  # fmt: skip
 """What nearly all of them import. The larger the process, the longer takes a fork."""
 STUB = """#!/bin/bash
-# what is not `-m MODULE` starts as ever
-if [ "$1" != -m ]; then exec {real} "$@"; fi
+# all else starts as ever
+if [ "$1" != -m ] && [ "$1" != -c ]; then exec {real} "$@"; fi
 mkdir {folder}/$$ && mkfifo {folder}/$$/status || exit 1
-printf '%s\\0' "$PWD" "${{@:2}}" > {folder}/$$/words
+printf '%s\\0' "$PWD" "$@" > {folder}/$$/words
 env -0 > {folder}/$$/environment
 echo $$ > {folder}/asked
 read -r status < {folder}/$$/status
@@ -101,8 +101,8 @@ def serve(folder: Path) -> Path | None:
 
 
 def become(place: Path, executable: str) -> None:
-    """Run a module as `python -m` does, with the folder, environment and output of the process that asked for it."""
-    cwd, module, *words = (place / "words").read_text().split("\0")[:-1]
+    """Run a module as `python -m` does, or code as `python -c` does, with the folder, environment and output of the process that asked for it."""
+    cwd, option, what, *words = (place / "words").read_text().split("\0")[:-1]
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number in (1, 2):
         os.dup2(os.open(f"/proc/{place.name}/fd/{number}", os.O_WRONLY | os.O_APPEND), number)
@@ -112,9 +112,12 @@ def become(place: Path, executable: str) -> None:
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [cwd, *filter(None, paths)]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
-    sys.executable, sys.argv = executable, [module, *words]
+    sys.executable, sys.argv = executable, [what if option == "-m" else option, *words]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if option == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
