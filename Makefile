@@ -10,8 +10,9 @@ INSTALLED := $(VENV)/.installed
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
 
-# a process a core, each with one thread
-PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+# a process a core, each with one thread; a file's tests stay in one, so that what they share is made once. The order is
+# that of tests/conftest.py
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test: $(INSTALLED)
 	$(PYTEST)

@@ -346,6 +346,7 @@ def test_neither_names_nor_pixels_leave_the_records(tmp_path):
     import yaml
 
     import runs
+    import warm
 
     folder = runs.copy(tmp_path)
     names = toy_faces.write(tmp_path / "UTKFace", 500)
@@ -356,9 +357,8 @@ def test_neither_names_nor_pixels_leave_the_records(tmp_path):
     )  # fmt: skip
     (folder / "faces.yaml").write_text(yaml.safe_dump(raw))
     runs.snakemake(folder, "--cores", "1", "--configfile", "faces.yaml")
-    packed = tiny.command(
-        "popleak", "pack", "packed", "--configfile", "faces.yaml", "--key", "key.parquet", cwd=folder, path=folder / "workflow"
-    )  # fmt: skip
+    words = ("popleak", "pack", "packed", "--configfile", "faces.yaml", "--key", "key.parquet")
+    packed = tiny.command(*words, cwd=folder, path=folder / "workflow", python=warm.python())
     assert packed.returncode == 0, packed.stderr
     pixels = _faces.shrunk(_faces.read([path], "").pixels, 24).reshape(-1, 576)
     scaled = ((pixels - 121) / 59).astype(np.float32)

@@ -233,11 +233,12 @@ print(patches.VECTOR, np.abs(found[0] - found[1]).max() < 1e-5)
 """
 
 
-def test_a_processor_with_narrower_vectors_computes_the_same(tmp_path):
+def test_a_processor_with_narrower_vectors_computes_the_same():
+    """Its loops have files of their own among those of the user: the features of the processor are in a file's name."""
     import os
     import subprocess
     import sys
 
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(tiny.ROOT / "workflow")}
+    environment = os.environ | {"PYTHONPATH": str(tiny.ROOT / "workflow")}
     done = subprocess.run([sys.executable, "-c", NARROW], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["8", "True"], done.stderr

@@ -31,6 +31,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("name", "shape"), SHAPES)
 def test_a_paper_can_show_it(name, shape):
     found, plotted = laid_out(name, fake_tables.tables(**shape))
@@ -38,10 +39,14 @@ def test_a_paper_can_show_it(name, shape):
     width, height = found.get_size_inches()
     assert width in (_style.COLUMN, _style.PAGE) and height <= _style.TALLEST
     assert max(width, height) * _style.PNG_DPI <= 1900
+    assert set(plotted["scope" if name == "proxies" else "task"]) - {"all"} == set(shape["tasks"])
     with _style.style():
+        inside = found.get_tightbbox()
+        assert inside.x0 > -0.02 and inside.x1 < width + 0.02, "a label is clipped"
         assert min(text.get_fontsize() for text in legible.texts(found)) >= _style.SMALL
-        assert not legible.overlaps(found)
-        assert not legible.clipped(found)
+        boxes = legible.boxes(found)
+    assert not legible.overlaps(boxes, found.dpi)
+    assert not legible.clipped(boxes, width * found.dpi, height * found.dpi)
     assert found.get_suptitle(), "no message"
     for axes in found.axes:
         if name not in ORDERED:
@@ -60,9 +65,10 @@ def test_the_measure_finds_what_it_is_for():
         axes.plot([0, 1, 2], [0, 1, 0], marker="o", color="#D55E00")
         axes.plot([0, 1, 2], [1, 0, 1], marker="o", color="#C86A10")
         figure.draw_without_rendering()
-        assert ("one text", "another") in legible.overlaps(figure)
-        assert "a text that runs over the edge of the figure" in legible.clipped(figure)
-        assert legible.alike(axes)
+        boxes = legible.boxes(figure)
+    assert ("one text", "another") in legible.overlaps(boxes, figure.dpi)
+    assert "a text that runs over the edge of the figure" in legible.clipped(boxes, 3.3 * figure.dpi, 2 * figure.dpi)
+    assert legible.alike(axes)
 
 
 def test_adversaries_that_share_a_panel_share_no_colour():

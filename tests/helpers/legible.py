@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 TICKS = 1.5
 """Points: by so much two boxes may reach into each other, since a box is higher than its letters."""
@@ -38,11 +39,15 @@ def _in_legend(text) -> bool:
     return legend is not None and text in [*legend.get_texts(), legend.get_title()]
 
 
-def overlaps(figure) -> list[tuple[str, str]]:
-    """Return the pairs of texts whose boxes overlap. Call it within the style of the figures, after a draw."""
+def boxes(figure) -> list[tuple[str, Bbox]]:
+    """Return the texts that are drawn, and their boxes in pixels. Call it within the style of the figures, after a draw."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
-    slack = TICKS * figure.dpi / 72
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
+
+
+def overlaps(boxes: list[tuple[str, Bbox]], dpi: float) -> list[tuple[str, str]]:
+    """Return the pairs of texts whose boxes overlap."""
+    slack = TICKS * dpi / 72
     return [
         (one, other)
         for (one, a), (other, b) in itertools.combinations(boxes, 2)
@@ -50,12 +55,9 @@ def overlaps(figure) -> list[tuple[str, str]]:
     ]
 
 
-def clipped(figure) -> list[str]:
-    """Return the texts that reach over the figure's edge."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    width, height = figure.get_size_inches() * figure.dpi
-    found = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
-    return [name for name, box in found if box.x0 < -2 or box.y0 < -2 or box.x1 > width + 2 or box.y1 > height + 2]
+def clipped(boxes: list[tuple[str, Bbox]], width: float, height: float) -> list[str]:
+    """Return the texts that reach over the edge of a figure of this size in pixels."""
+    return [name for name, box in boxes if box.x0 < -2 or box.y0 < -2 or box.x1 > width + 2 or box.y1 > height + 2]
 
 
 def lightness(color) -> float:

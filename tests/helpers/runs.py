@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import tiny
+import warm
 
 
 def copy(folder: Path) -> Path:
@@ -20,12 +21,12 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = None) -> str:
-    """Run Snakemake in a copy, its package first on the path; return stdout and stderr."""
+def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = None, cold: bool = False) -> str:
+    """Run Snakemake in a copy, its package first on the path; return stdout and stderr. `cold`: start Python as a user does."""
     environment = os.environ | {"PYTHONPATH": str(folder / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("POPLEAK_DATA", None)
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *words],
+        [sys.executable if cold else warm.python(), "-m", "snakemake", *words],
         cwd=cwd or folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     said = done.stdout + done.stderr

@@ -65,13 +65,13 @@ def run_stage(step: plan.Step, folder: Path) -> Path:
     return output
 
 
-def command(*words: str, cwd: Path = ROOT, path: Path = ROOT / "workflow") -> subprocess.CompletedProcess:
+def command(
+    *words: str, cwd: Path = ROOT, path: Path = ROOT / "workflow", python: str = sys.executable
+) -> subprocess.CompletedProcess:
     """Run `python -m` with these words, the package taken from the folder `path`."""
     environment = os.environ | {"PYTHONPATH": str(path), "PYTHONWARNINGS": "default"}
     environment.pop("POPLEAK_DATA", None)
-    return subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([python, "-m", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def module(widths: tuple[int, ...] = (8, 4), features: int = 13):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tiny
+import warm
 from runs import copy, snakemake
 
 pytestmark = pytest.mark.dag
@@ -165,7 +166,7 @@ def test_changed_by_hand(both):
 
 
 def popleak(folder: Path, *words: str, status: int = 0) -> str:
-    done = tiny.command("popleak", *words, cwd=folder, path=folder / "workflow")
+    done = tiny.command("popleak", *words, cwd=folder, path=folder / "workflow", python=warm.python())
     assert done.returncode == status, done.stderr
     return done.stdout + done.stderr
 

@@ -17,7 +17,6 @@ CHROMIUM = os.environ.get("POPLEAK_CHROMIUM") or next(
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium was found: apt install chromium, or set POPLEAK_CHROMIUM"),
 ]
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

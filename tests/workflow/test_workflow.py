@@ -18,6 +18,7 @@ import pytest
 
 import experiment
 import tiny
+import warm
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.store import parquet as store
@@ -66,10 +67,11 @@ def fresh(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A copy in which the smoke experiment was run on two cores, with what Snakemake said and the seconds it took."""
+    """A copy in which the smoke experiment was run on two cores, every process of it started by Python itself, with what
+    Snakemake said and the seconds it took."""
     folder = copy(tmp_path_factory.mktemp("finished"))
     begin = time.monotonic()
-    said = snakemake(folder, "--cores", "2", *SMOKE)
+    said = snakemake(folder, "--cores", "2", *SMOKE, cold=True)
     return folder, said, time.monotonic() - begin
 
 
@@ -133,10 +135,12 @@ def test_a_bad_overlay_is_one_line(fresh, tmp_path):
     ],
 )  # fmt: skip
 def test_what_snakemake_would_misread_is_refused(fresh, tmp_path, text, message):
-    """In an overlay, and in config.yaml itself."""
     (tmp_path / "bad.yaml").write_text(text)
     said = snakemake(fresh, "--dry-run", "--configfile", str(tmp_path / "bad.yaml"), status=1)
     assert message in said and "Traceback" not in said
+
+
+def test_the_usual_config_is_read_as_strictly_as_an_overlay(fresh):
     usual = (fresh / "config.yaml").read_text()
     (fresh / "config.yaml").write_text(f"{usual}\ntau: 0.2\ntau: 0.3\n")
     said = snakemake(fresh, "--dry-run", status=1)
@@ -419,7 +423,8 @@ def test_more_victims_train_the_new_ones_alone(finished, tmp_path):
 
 def planned(folder: Path, *overlays: str) -> list[str]:
     """Return what `popleak plan` says in a copy."""
-    done = tiny.command("popleak", "plan", "--configfile", *overlays, cwd=folder, path=folder / "workflow")
+    words = ("popleak", "plan", "--configfile", *overlays)
+    done = tiny.command(*words, cwd=folder, path=folder / "workflow", python=warm.python())
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
