@@ -234,7 +234,7 @@ def test_the_page_is_on_the_settings(tmp_path):
         and "| C2 |" not in text
     )
     inner = sorted(path.name for path in (folder / "sweep").iterdir())
-    assert inner == ["block.md", "experiment.json", "sensitivity.csv", "sensitivity.png"]
+    assert inner == ["block.md", "experiment.json", "sensitivity.csv", "sensitivity.png", "tables.sha256"]
     assert len(pd.read_csv(folder / "sweep" / "sensitivity.csv")) == len(frames["sensitivity"])
     assert (
         page.read_text(encoding="utf-8") == f"first\n{begin}\nAll results: [sweep](results/sweep.md).\n\n{end}\nlast\n"
