@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pydantic
 import pytest
+import yaml
 
 from dataset_checks import EXAMPLES, REAL, check_records
 from popleak.core import plugins
@@ -23,6 +24,7 @@ from popleak.datasets.acs_income import Options as AcsOptions
 from popleak.datasets.base import Records
 
 DATA = os.environ.get("POPLEAK_DATA")
+EXPERIMENTS = Path(__file__).parents[2] / "workflow" / "experiments"
 
 
 # ---- made-up census files
@@ -399,3 +401,41 @@ def test_real_adult_files_must_be_unchanged(tmp_path):
             _fetch.verify(files[source.file], source)
     with pytest.raises(PopleakError, match=r"adult\.data \+ adult\.test: rows: expected 48842, found 48840"):
         plugin.load(files=files, label="income", attribute="sex", options=None, seed=0)
+
+
+# ---- the experiment acs-pairings
+
+REGIONS = {
+    "Northeast": "CT ME MA NH RI VT NJ NY PA",
+    "Midwest": "IL IN MI OH WI IA KS MN MO NE ND SD",
+    "South": "DE DC FL GA MD NC SC VA WV AL KY MS TN AR LA OK TX",
+    "West": "AZ CO ID MT NV NM UT WY AK CA HI OR WA",
+}
+"""The regions of the Census Bureau."""
+
+
+def test_the_places_of_the_pairings_follow_their_rule():
+    """All single states, else regions, in which two fifths of two fifths of the smaller group are the rows of a model."""
+    pd = pytest.importorskip("pandas")
+    path = EXPERIMENTS / "acs-pairings.yaml"
+    tasks = yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"]
+    (rows,) = {task["rows"] for task in tasks}
+    source = AcsOptions(format="parquet").file
+    if DATA is None or not (Path(DATA) / "acs_income" / source).is_file():
+        pytest.skip("POPLEAK_DATA does not point to a folder with the files")
+    frame = pd.read_parquet(Path(DATA) / "acs_income" / source)
+    assert [task["attribute"] for task in tasks if "options" not in task] == list(GROUPS)
+    for name, groups in GROUPS.items():
+        group = pd.Series(groups.of(frame))
+        known = frame[group >= 0]
+        enough = lambda part, group=group: np.bincount(group[part.index], minlength=2).min() * 4 / 25 >= rows  # noqa: E731
+        assert enough(known)
+        if name not in ("sex", "race"):
+            continue
+        single = [(state,) for state, code in FIPS.items() if enough(known[known["ST"] == code])]
+        regions = [tuple(region.split()) for region in REGIONS.values()]
+        assert sorted(one for region in regions for one in region) == sorted(FIPS.keys() - {"PR"})
+        joined = [region for region in regions if enough(known[known["ST"].isin([FIPS[state] for state in region])])]
+        wanted = single or joined
+        given = [task["options"]["states"] for task in tasks if task["attribute"] == name and "options" in task]
+        assert sorted(map(sorted, given)) == sorted(map(sorted, wanted))

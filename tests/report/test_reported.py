@@ -80,7 +80,7 @@ def test_the_nearest_comes_first():
     """Sex is 3 points below the range, age 1, race 12 above it: from old alone, age is in it."""
     (one,) = found(SEX, RACE, AGE)
     assert one.claim == "C1"
-    assert [row[0] for row in one.rows] == ["age", "sex", "race"]
+    assert [row[0].text for row in one.rows] == ["age", "sex", "race"]
     first, way, after, same, open_ = one.sentences
     assert first.startswith(
         "Nearest to the gap that the paper reports (C1, read as 10 to 20 points) comes, under these settings, age: before"
@@ -105,12 +105,15 @@ def test_the_nearest_comes_first():
 
 def test_rows_have_each_direction_and_name_the_groups():
     (one,) = found(SEX, AGE)
-    rows = {row[0]: dict(zip(reported.HEAD, row, strict=True)) for row in one.rows}
+    texts = [[cell.text for cell in row] for row in one.rows]
+    rows = {row[0]: dict(zip(reported.HEAD, row, strict=True)) for row in texts}
     assert rows["age"]["world 0, world 1"] == "young, old"
     assert rows["sex"]["world 0, world 1"] == "world 0, world 1", "not known"
-    assert one.rows[0][5] == "young; old" and one.rows[1][5] == "world 1; world 1"
-    assert [cell.split()[0] for cell in one.rows[0][2:5]] == ["8.0", "10.0", "9.0"]
-    assert [cell.split()[0] for cell in one.rows[0][6:]] == ["5.0", "1.0", "3.0"]
+    assert texts[0][5] == "young; old" and texts[1][5] == "world 1; world 1"
+    assert [text.split()[0] for text in texts[0][2:5]] == ["8.0", "10.0", "9.0"]
+    assert [text.split()[0] for text in texts[0][6:]] == ["5.0", "1.0", "3.0"]
+    assert [cell.sort is None for cell in one.rows[0]] == [place in (0, 1, 5) for place in range(9)]
+    assert np.allclose([float(cell.sort) for cell in one.rows[0][2:5]], [0.08, 0.1, 0.09])
 
 
 def test_the_figures_are_those_that_the_claim_is_judged_by():
@@ -118,7 +121,7 @@ def test_the_figures_are_those_that_the_claim_is_judged_by():
     evidence = Evidence("age", "acs-income", AGE, None, None, {"fft-rehearsal": ["fft-rehearsal"]}, {}, (), 0.1)
     (outcome,) = gaps.gap_falls(CLAIM, evidence)
     judged = [re.findall(r"(\d\.\d{3}) \[(\d\.\d{3}), (\d\.\d{3})\]", line) for line in outcome.lines]
-    said = [[float(number) for number in re.findall(r"[\d.]+", one.rows[0][place])] for place in (2, 6, 3, 7)]
+    said = [[float(number) for number in re.findall(r"[\d.]+", one.rows[0][place].text)] for place in (2, 6, 3, 7)]
     wanted = [[100 * float(number) for number in numbers] for direction in judged for numbers in direction]
     assert np.allclose(said, wanted, atol=0.1001)
 
@@ -129,7 +132,7 @@ def test_within_the_range_the_middle_decides():
         victims("b", (0.16, -0.16), (0.0, 0.0)),
         victims("c", (0.18, -0.18), (0.0, 0.0)),
     )
-    assert [row[0] for row in one.rows] == ["b", "c", "a"]
+    assert [row[0].text for row in one.rows] == ["b", "c", "a"]
     assert "its whole interval is in that range." in one.sentences[0]
     assert "in the range in 3 of 3 settings" in one.sentences[0]
     assert "trained on world 1: under the 4 points that the paper reports, in both directions." in one.sentences[2]
@@ -138,13 +141,13 @@ def test_within_the_range_the_middle_decides():
 
 def test_settings_that_are_not_told_apart_are_named():
     (one,) = found(AGE, victims("sex", (0.0805, -0.1), (0.0, 0.0)), RACE)
-    assert [row[0] for row in one.rows][:2] == ["sex", "age"]
+    assert [row[0].text for row in one.rows][:2] == ["sex", "age"]
     assert "The intervals of age overlap with it." in one.sentences[0]
 
 
 def test_each_model_is_a_setting():
     (one,) = found(SEX, AGE, AGE.assign(model="logistic"))
-    assert sorted(row[0] for row in one.rows) == ["age (logistic)", "age (mlp)", "sex (mlp)"]
+    assert sorted(row[0].text for row in one.rows) == ["age (logistic)", "age (mlp)", "sex (mlp)"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_nothing_is_said_where_nothing_is_compared(parts, kinds, paper: Paper | 
 def test_models_that_diverged_leave_no_gap():
     lost = AGE.assign(gap=np.nan, status="diverged")
     (one,) = found(SEX, lost)
-    assert one.rows[-1][0] == "age" and one.rows[-1][2] == "\u2013" and "of 1 setting." in one.sentences[0]
+    assert one.rows[-1][0].text == "age" and one.rows[-1][2] == ("\u2013", "") and "of 1 setting." in one.sentences[0]
     (one,) = found(lost, lost.assign(task="sex"))
     assert one.sentences == ["No model is left whose gap is known."]
 

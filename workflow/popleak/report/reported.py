@@ -54,18 +54,25 @@ class Setting(NamedTuple):
         return first, second
 
 
+class Cell(NamedTuple):
+    """A cell of the table: its text and, of a number, what it is sorted by."""
+
+    text: str
+    sort: str | None = None
+
+
 class Reported(NamedTuple):
     """What is said of one claim and one defence, and the table beside it."""
 
     claim: str
     title: str
     sentences: list[str]
-    rows: list[list[str]]
+    rows: list[list[Cell]]
 
     @property
     def markdown(self) -> str:
         """Return the table in Markdown, with its title above it."""
-        lines = [HEAD, ["---"] * len(HEAD), *([cell(text) for text in row] for row in self.rows)]
+        lines = [HEAD, ["---"] * len(HEAD), *([cell(one.text) for one in row] for row in self.rows)]
         return "\n".join([f"{self.title}.", "", *(f"| {' | '.join(line)} |" for line in lines)]) + "\n"
 
 
@@ -246,8 +253,10 @@ def _points(one: Found) -> str:
     return f"{100 * one.value:.1f}{ends}"
 
 
-def _row(setting: Setting) -> list[str]:
+def _row(setting: Setting) -> list[Cell]:
     higher = "; ".join("\u2013" if world is None else setting.worlds[world] for world in setting.higher)
-    return [
-        setting.name, ", ".join(setting.worlds), *map(_points, setting.before), higher, *map(_points, setting.after),
-    ]  # fmt: skip
+    before, after = (
+        [Cell(_points(one), "" if isnan(one.value) else f"{one.value:.10g}") for one in gaps]
+        for gaps in (setting.before, setting.after)
+    )
+    return [Cell(setting.name), Cell(", ".join(setting.worlds)), *before, Cell(higher), *after]

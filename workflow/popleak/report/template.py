@@ -149,7 +149,7 @@ accuracy, twice that of advantage.</p>
 {% endfor %}
 {% call tabled('Reported and measured gaps', 'data') %}{{ beside.title }}.{% endcall %}
 <thead><tr>{% for text in reported_head %}<th scope="col">{{ text }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in beside.rows %}<tr>{% for text in row %}<td>{{ text }}</td>{% endfor %}</tr>
+<tbody>{% for row in beside.rows %}<tr>{% for one in row %}<td{% if one.sort is not none %} class="n" data-v="{{ one.sort }}"{% endif %}>{{ one.text }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endfor %}
 {% if claim.figure %}{{ picture(pictures[claim.figure]) }}{% endif %}
