@@ -81,7 +81,7 @@ def test_the_nearest_comes_first():
     (one,) = found(SEX, RACE, AGE)
     assert one.claim == "C1"
     assert [row[0].text for row in one.rows] == ["age", "sex", "race"]
-    first, way, after, same, open_ = one.sentences
+    first, inside, way, after, same, open_ = one.sentences
     assert first.startswith(
         "Nearest to the gap that the paper reports (C1, read as 10 to 20 points) comes, under these settings, age: before"
     )
@@ -90,8 +90,13 @@ def test_the_nearest_comes_first():
         first,
     )
     assert "its whole interval is outside that range. No other setting's interval overlaps with it." in first
-    assert first.endswith("The whole interval is in the range in 0 of 3 settings.")
-    assert "nearest comes age with models trained on old: 10.0 (" in way
+    assert inside.startswith(
+        "The whole interval of the gap before, over both directions, is in the range in 0 of 3 settings; in 0 of these"
+    )
+    assert re.search(
+        r"nearest comes age with models trained on old: 10\.0 \([^)]+\) points before and 1\.0 \([^)]+\) after\.", way
+    )
+    assert "is in the range in 0 of 6 directions; in 0 of these" in way, "10.0 is at its very end"
     # 5 points from young are above 4, although 1 point from old is not
     assert "trained on old: not under the 4 points that the paper reports. " in after
     assert after.endswith(
@@ -134,15 +139,16 @@ def test_within_the_range_the_middle_decides():
     )
     assert [row[0].text for row in one.rows] == ["b", "c", "a"]
     assert "its whole interval is in that range." in one.sentences[0]
-    assert "in the range in 3 of 3 settings" in one.sentences[0]
-    assert "trained on world 1: under the 4 points that the paper reports, in both directions." in one.sentences[2]
-    assert len(one.sentences) == 4, "no group is the easier one"
+    assert "in the range in 3 of 3 settings; in 3 of these the gap after is also under 4 points" in one.sentences[1]
+    assert "trained on world 1: under the 4 points that the paper reports, in both directions." in one.sentences[3]
+    assert "in the range in 6 of 6 directions; in 6 of these the gap after is also under 4 points." in one.sentences[2]
+    assert len(one.sentences) == 5, "no group is the easier one"
 
 
 def test_settings_that_are_not_told_apart_are_named():
     (one,) = found(AGE, victims("sex", (0.0805, -0.1), (0.0, 0.0)), RACE)
     assert [row[0].text for row in one.rows][:2] == ["sex", "age"]
-    assert "The intervals of age overlap with it." in one.sentences[0]
+    assert "The interval of age overlaps with it." in one.sentences[0]
 
 
 def test_each_model_is_a_setting():
@@ -168,7 +174,7 @@ def test_nothing_is_said_where_nothing_is_compared(parts, kinds, paper: Paper | 
 def test_models_that_diverged_leave_no_gap():
     lost = AGE.assign(gap=np.nan, status="diverged")
     (one,) = found(SEX, lost)
-    assert one.rows[-1][0].text == "age" and one.rows[-1][2] == ("\u2013", "") and "of 1 setting." in one.sentences[0]
+    assert one.rows[-1][0].text == "age" and one.rows[-1][2] == ("\u2013", "") and "of 1 setting;" in one.sentences[1]
     (one,) = found(lost, lost.assign(task="sex"))
     assert one.sentences == ["No model is left whose gap is known."]
 

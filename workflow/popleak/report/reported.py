@@ -191,23 +191,22 @@ def _sentences(claim: Claim, defence: str, ranked: Sequence[Setting], away: Any)
     both, place = best.before[2], verdicts.within(best.before[2], low, high)
     near = [one.name for one in ranked[1:] if one.before[2].low <= both.high and one.before[2].high >= both.low]
     span = f"{100 * low:g} to {100 * high:g} points"
-    one_way = min(
-        ((setting, world) for setting in ranked for world in (0, 1) if not isnan(setting.before[world].value)),
-        key=lambda pair: away(pair[0].before[pair[1]]),
-    )
-    inside = sum(verdicts.within(one.before[2], low, high).word == HOLDS for one in ranked)
+    ways = [(setting, way) for setting in ranked for way in (0, 1) if not isnan(setting.before[way].value)]
+    where, world = min(ways, key=lambda pair: away(pair[0].before[pair[1]]))
+    ways = [(one, way) for one, way in ways if verdicts.within(one.before[way], low, high).word == HOLDS]
+    inside = [one for one in ranked if verdicts.within(one.before[2], low, high).word == HOLDS]
     lines = [
         f"Nearest to the gap that the paper reports ({claim.id}, read as {span}) comes, under these settings, {best.name}: before {defence} the "
         f"gap is {_points(both)} points over both directions, {_points(best.before[0])} in models trained on {best.worlds[0]} and "
         f"{_points(best.before[1])} in models trained on {best.worlds[1]}; {POSITION[place.word]}. "
-        + (
-            f"The intervals of {listed(near)} overlap with it."
-            if near
-            else "No other setting's interval overlaps with it."
-        )
-        + f" The whole interval is in the range in {inside} of {count(len(ranked), 'setting')}.",
-        f"If the paper's figure is of one direction, nearest comes {one_way[0].name} with models trained on {one_way[0].worlds[one_way[1]]}: "
-        f"{_points(one_way[0].before[one_way[1]])} points.",
+        + (_overlap(near) if near else "No other setting's interval overlaps with it."),
+        f"The whole interval of the gap before, over both directions, is in the range in {len(inside)} of {count(len(ranked), 'setting')}; in "
+        f"{sum(_judged(one, limit) == HOLDS for one in inside)} of these the gap after is also under {100 * limit:g} points in both directions, as "
+        f"the paper reports.",
+        f"If the paper's figure is of one direction, nearest comes {where.name} with models trained on {where.worlds[world]}: "
+        f"{_points(where.before[world])} points before and {_points(where.after[world])} after. The whole interval before is in the range in "
+        f"{len(ways)} of {count(2 * len(ranked), 'direction')}; in {sum(verdicts.below(one.after[way], limit).word == HOLDS for one, way in ways)} "
+        f"of these the gap after is also under {100 * limit:g} points.",
         f"After {defence} the gap of {best.name} is {_points(best.after[0])} points where the base model was trained on {best.worlds[0]} and "
         f"{_points(best.after[1])} where it was trained on {best.worlds[1]}: {_under(best, limit)}. {_counted(ranked, limit)}",
     ]
@@ -223,6 +222,10 @@ def _sentences(claim: Claim, defence: str, ranked: Sequence[Setting], away: Any)
         "pairing fits the figure here, not which one the paper used."
     )
     return lines
+
+
+def _overlap(names: Sequence[str]) -> str:
+    return f"The interval{'s' if len(names) > 1 else ''} of {listed(names)} overlap{'' if len(names) > 1 else 's'} with it."
 
 
 def _judged(setting: Setting, limit: float) -> str:
