@@ -112,13 +112,13 @@ def test_rows_have_each_direction_and_name_the_groups():
     (one,) = found(SEX, AGE)
     texts = [[cell.text for cell in row] for row in one.rows]
     rows = {row[0]: dict(zip(reported.HEAD, row, strict=True)) for row in texts}
-    assert rows["age"]["world 0, world 1"] == "young, old"
-    assert rows["sex"]["world 0, world 1"] == "world 0, world 1", "not known"
-    assert texts[0][5] == "young; old" and texts[1][5] == "world 1; world 1"
-    assert [text.split()[0] for text in texts[0][2:5]] == ["8.0", "10.0", "9.0"]
-    assert [text.split()[0] for text in texts[0][6:]] == ["5.0", "1.0", "3.0"]
-    assert [cell.sort is None for cell in one.rows[0]] == [place in (0, 1, 5) for place in range(9)]
-    assert np.allclose([float(cell.sort) for cell in one.rows[0][2:5]], [0.08, 0.1, 0.09])
+    assert rows["age"]["world 0; world 1"] == "young; old"
+    assert rows["sex"]["world 0; world 1"] == "world 0; world 1", "not known"
+    assert texts[0][7] == "young; old" and texts[1][7] == "world 1; world 1"
+    assert [text.split()[0] for text in texts[0][1:4]] == ["8.0", "10.0", "9.0"]
+    assert [text.split()[0] for text in texts[0][4:6]] == ["5.0", "1.0"]
+    assert [cell.sort is None for cell in one.rows[0]] == [place in (0, 6, 7) for place in range(8)]
+    assert np.allclose([float(cell.sort) for cell in one.rows[0][1:4]], [0.08, 0.1, 0.09])
 
 
 def test_the_figures_are_those_that_the_claim_is_judged_by():
@@ -126,7 +126,7 @@ def test_the_figures_are_those_that_the_claim_is_judged_by():
     evidence = Evidence("age", "acs-income", AGE, None, None, {"fft-rehearsal": ["fft-rehearsal"]}, {}, (), 0.1)
     (outcome,) = gaps.gap_falls(CLAIM, evidence)
     judged = [re.findall(r"(\d\.\d{3}) \[(\d\.\d{3}), (\d\.\d{3})\]", line) for line in outcome.lines]
-    said = [[float(number) for number in re.findall(r"[\d.]+", one.rows[0][place].text)] for place in (2, 6, 3, 7)]
+    said = [[float(number) for number in re.findall(r"[\d.]+", one.rows[0][place].text)] for place in (1, 4, 2, 5)]
     wanted = [[100 * float(number) for number in numbers] for direction in judged for numbers in direction]
     assert np.allclose(said, wanted, atol=0.1001)
 
@@ -174,7 +174,7 @@ def test_nothing_is_said_where_nothing_is_compared(parts, kinds, paper: Paper | 
 def test_models_that_diverged_leave_no_gap():
     lost = AGE.assign(gap=np.nan, status="diverged")
     (one,) = found(SEX, lost)
-    assert one.rows[-1][0].text == "age" and one.rows[-1][2] == ("\u2013", "") and "of 1 setting;" in one.sentences[1]
+    assert one.rows[-1][0].text == "age" and one.rows[-1][1] == ("\u2013", "") and "of 1 setting;" in one.sentences[1]
     (one,) = found(lost, lost.assign(task="sex"))
     assert one.sentences == ["No model is left whose gap is known."]
 

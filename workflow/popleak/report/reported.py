@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 KIND = "gap-falls"
 SIGNED = (-1.0, 1.0)
 HEAD = (
-    "task", "world 0, world 1", "gap before, from world 0", "from world 1", "both", "more accurate on, from world 0; from world 1",
-    "gap after, from world 0", "from world 1", "both",
+    "task", "before, world 0", "before, world 1", "before, both", "after, world 0", "after, world 1", "world 0; world 1",
+    "before, more accurate on",
 )  # fmt: skip
-TITLE = "Accuracy gap before and after {defence} in points, with 95 % intervals; the setting that comes nearest to the reported range first"
+TITLE = (
+    "Accuracy gap in points before and after {defence}, by the world that a model starts from, with 95 % intervals; the setting that comes nearest "
+    "to the reported range first. Last: on which records models from world 0, and those from world 1, are more accurate"
+)
 POSITION = {
     HOLDS: "its whole interval is in that range",
     OPEN: "its interval is only partly in that range",
@@ -36,13 +39,13 @@ POSITION = {
 
 
 class Setting(NamedTuple):
-    """The gaps of one task, model and defence: before, after, each from world 0, from world 1 and from both. worlds: names of world 0 and
-    world 1. signed: before, by direction, the accuracy on records of world 0 minus that on records of world 1."""
+    """The gaps of one task, model and defence: after, of models that start from world 0 and from world 1; before, also of both. worlds: names
+    of world 0 and world 1. signed: before, by direction, the accuracy on records of world 0 minus that on records of world 1."""
 
     name: str
     worlds: tuple[str, str]
     before: tuple[Found, Found, Found]
-    after: tuple[Found, Found, Found]
+    after: tuple[Found, Found]
     signed: tuple[Found, Found]
 
     @property
@@ -149,13 +152,13 @@ def _worlds(about: pd.DataFrame, task: str, groups: Mapping[tuple[str, str], Seq
 
 
 def _setting(name: str, part: pd.DataFrame, defence: str, worlds: tuple[str, str]) -> Setting:
-    def gaps(which: str) -> tuple[Found, Found, Found]:
-        mine = part[part["defence"] == which]
-        first, second = (evidence.mean(one, one["gap"].abs()) for one in _directions(mine))
-        return first, second, evidence.mean(mine, mine["gap"].abs())
-
-    first, second = (_signed(one) for one in _directions(part[part["defence"] == "none"]))
-    return Setting(name, worlds, gaps("none"), gaps(defence), (first, second))
+    before, after = (part[part["defence"] == one] for one in ("none", defence))
+    (from_0, from_1), (then_0, then_1) = (
+        [evidence.mean(one, one["gap"].abs()) for one in _directions(arm)] for arm in (before, after)
+    )
+    both = evidence.mean(before, before["gap"].abs())
+    first, second = (_signed(one) for one in _directions(before))
+    return Setting(name, worlds, (from_0, from_1, both), (then_0, then_1), (first, second))
 
 
 def _directions(part: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -230,7 +233,7 @@ def _overlap(names: Sequence[str]) -> str:
 
 def _judged(setting: Setting, limit: float) -> str:
     """Return the verdict on whether the gap after is under the limit in both directions."""
-    return verdicts.together(verdicts.below(one, limit) for one in setting.after[:2]).word
+    return verdicts.together(verdicts.below(one, limit) for one in setting.after).word
 
 
 def _under(setting: Setting, limit: float) -> str:
@@ -257,9 +260,8 @@ def _points(one: Found) -> str:
 
 
 def _row(setting: Setting) -> list[Cell]:
+    numbers = [
+        Cell(_points(one), "" if isnan(one.value) else f"{one.value:.10g}") for one in (*setting.before, *setting.after)
+    ]
     higher = "; ".join("\u2013" if world is None else setting.worlds[world] for world in setting.higher)
-    before, after = (
-        [Cell(_points(one), "" if isnan(one.value) else f"{one.value:.10g}") for one in gaps]
-        for gaps in (setting.before, setting.after)
-    )
-    return [Cell(setting.name), Cell(", ".join(setting.worlds)), *before, Cell(higher), *after]
+    return [Cell(setting.name), *numbers, Cell("; ".join(setting.worlds)), Cell(higher)]
