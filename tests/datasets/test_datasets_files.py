@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 import zipfile
@@ -10,16 +12,19 @@ from pathlib import Path
 import numpy as np
 import pydantic
 import pytest
+import yaml
 
 from dataset_checks import EXAMPLES, REAL, check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch
-from popleak.datasets.acs_income import FIPS, OCCUPATIONS
+from popleak.datasets._acs_groups import GROUPS
+from popleak.datasets.acs_income import FIPS, KNOWN, OCCUPATIONS
 from popleak.datasets.acs_income import Options as AcsOptions
 from popleak.datasets.base import Records
 
 DATA = os.environ.get("POPLEAK_DATA")
+EXPERIMENTS = Path(__file__).parents[2] / "workflow" / "experiments"
 
 
 # ---- made-up census files
@@ -110,6 +115,60 @@ def test_person_states_and_years(tmp_path):
     assert any(name.startswith("SEX") for name in race.features)
 
 
+# of each attribute: its column, and which codes make group 0 and group 1, written out
+PEOPLE = {
+    "age": ("AGEP", lambda code: code < 40, lambda code: code >= 40),
+    "marital": ("MAR", lambda code: code == 1, lambda code: code == 5),
+    "education": ("SCHL", lambda code: code >= 21, lambda code: code < 21),
+    "birthplace": ("POBP", lambda code: code <= 56, lambda code: code > 56),
+    "employer": ("COW", lambda code: code.isin([1, 2]), lambda code: code.isin([3, 4, 5])),
+}
+
+
+@pytest.mark.parametrize("attribute", PEOPLE)
+def test_groups_of_people(tmp_path, attribute):
+    pick = lambda seed, *values: np.random.default_rng(seed).choice(np.array(values, dtype=float), 3000)  # noqa: E731
+    values = {
+        "COW": pick(1, 1, 2, 3, 4, 5, 6, 7, 8, np.nan),
+        "MAR": pick(2, 1, 2, 3, 4, 5),
+        "POBP": pick(3, 1, 56, 60, 72, 554),
+    }
+    frame = person_file(
+        tmp_path / "a.zip", state="AL", **values, AGEP=pick(4, 16, 17, 39, 40, 99), SCHL=pick(5, 1, 20, 21, 24)
+    )
+    records = load_person({"2018/csv_pal.zip": tmp_path / "a.zip"}, states=["AL"], attribute=attribute)
+    check_records(records)
+    kept = frame[(frame["AGEP"] > 16) & (frame["PINCP"] > 100) & (frame["WKHP"] > 0) & (frame["PWGTP"] >= 1)]
+    column, *rules = PEOPLE[attribute]
+    member = [rule(kept[column]) for rule in rules]
+    either = kept[member[0] | member[1]]
+    assert records.facts["rows_in_neither_group"] == len(kept) - len(either)
+    assert np.array_equal(records.a, member[1][either.index])
+    assert np.array_equal(records.y, either["PINCP"] > 50000)
+    features = {feature.split("=")[0] for feature in records.features}
+    assert features == {"AGEP", "WKHP", "SCHL", "COW", "MAR", "OCCP", "POBP", "SEX", "RAC1P", "RELP"} - {column}
+    assert records.facts["second_attribute"] == "sex"
+    assert (len(either) < len(kept)) == (attribute in ("marital", "employer"))
+
+
+def test_a_missing_code_is_in_no_group():
+    pd = pytest.importorskip("pandas")
+    for groups in GROUPS.values():
+        assert groups.of(pd.DataFrame({groups.column: [-1]})).tolist() == [-1]
+
+
+def test_groups_share_no_code_and_lie_within_the_survey():
+    for groups in GROUPS.values():
+        first, second = map(set, groups.codes)
+        assert not first & second
+        assert first | second <= set(KNOWN[groups.column])
+    # where nobody is left out, every code that may occur among people above 16 has a group
+    for name in ("age", "education", "birthplace"):
+        assert {code for codes in GROUPS[name].codes for code in codes} == set(KNOWN[GROUPS[name].column]) - (
+            set(range(17)) if name == "age" else set()
+        )
+
+
 def test_person_source_is_the_bureau():
     plugin = plugins.load("datasets", "acs-income")
     (source,) = plugin.sources(AcsOptions(format="person"))
@@ -198,6 +257,11 @@ EXPECTED = {
     ("lsac", "sex"): ((11675, 9123), ("89.90", "87.79"), "88.97", 20798),
     ("acs-income", "sex"): ((51967, 48033), ("44.24", "28.73"), "36.79", 100000),
     ("acs-income", "race"): ((78091, 8812), ("38.98", "24.51"), None, 86903),
+    ("acs-income", "age"): ((42868, 57132), ("24.09", "46.32"), "36.79", 100000),
+    ("acs-income", "marital"): ((54670, 30824), ("47.37", "18.31"), None, 85494),
+    ("acs-income", "education"): ((35895, 64105), ("59.74", "23.94"), "36.79", 100000),
+    ("acs-income", "birthplace"): ((83678, 16322), ("37.57", "32.78"), "36.79", 100000),
+    ("acs-income", "employer"): ((73962, 15076), ("34.85", "46.18"), None, 89038),
 }
 # features that would give the attribute itself away
 CARRIERS = {
@@ -212,6 +276,11 @@ CARRIERS = {
     ("lsac", "sex"): ("male",),
     ("acs-income", "sex"): ("SEX",),
     ("acs-income", "race"): ("RAC1P",),
+    ("acs-income", "age"): ("AGEP",),
+    ("acs-income", "marital"): ("MAR",),
+    ("acs-income", "education"): ("SCHL",),
+    ("acs-income", "birthplace"): ("POBP",),
+    ("acs-income", "employer"): ("COW",),
 }
 ALLOWED = {
     "adult": "age education-num capital-gain capital-loss hours-per-week workclass marital-status occupation "
@@ -238,7 +307,8 @@ SECOND = {
     ("lsac", "race"): {"Male": 11675, "Female": 9123},
     ("lsac", "sex"): {"White": 17491, "Non-White": 3307},
     ("acs-income", "sex"): {"White": 78091, "Black": 8812, "other": 13097},
-    ("acs-income", "race"): {"Male": None, "Female": None},
+    **{("acs-income", one): {"Male": None, "Female": None} for one in ("race", "marital", "employer")},
+    **{("acs-income", one): {"Male": 51967, "Female": 48033} for one in ("age", "education", "birthplace")},
 }
 """Rows by value of the second attribute, as the other task's card has them; None where rows were left out."""
 
@@ -273,6 +343,26 @@ def test_every_real_task_is_expected():
     assert set(EXPECTED) == {
         (name, attribute) for name in REAL for attribute in plugins.load("datasets", name).attributes
     }
+
+
+# of all arrays, the features and the facts, as they were before other attributes came beside these two
+DIGESTS = {
+    ("sex", None): "7bc69b5b23c5da222235e88a27db192664446095fe93a08dece87eea2206fca7",
+    ("race", None): "693dbfc3ad2e8d63de199344037a491ae4957c03a265cc4679540984f77cccfb",
+    ("sex", ("CA", "TX")): "e989c4072806c6ccf6d1cf56051df8cea5195e4f99353a23c433edd0571e8ae9",
+    ("race", ("CA", "TX")): "adb27230ce436f426acd57b71cc66e9c26383a6d1f317f784397a5e7ac7dee1d",
+}
+
+
+@pytest.mark.parametrize(("attribute", "states"), DIGESTS)
+def test_committed_results_are_of_these_records(attribute, states):
+    """docs/results has ACS Income by sex and race: their records may not change."""
+    records = real(name="acs-income", attribute=attribute, format="parquet", states=states)
+    digest = hashlib.sha256()
+    for values in (records.x, records.y, records.a, records.subgroup):
+        digest.update(str((values.dtype, values.shape)).encode() + values.tobytes())
+    digest.update(json.dumps([records.features, records.groups, dict(records.facts)], sort_keys=True).encode())
+    assert digest.hexdigest() == DIGESTS[attribute, states]
 
 
 def test_real_california():
@@ -311,3 +401,41 @@ def test_real_adult_files_must_be_unchanged(tmp_path):
             _fetch.verify(files[source.file], source)
     with pytest.raises(PopleakError, match=r"adult\.data \+ adult\.test: rows: expected 48842, found 48840"):
         plugin.load(files=files, label="income", attribute="sex", options=None, seed=0)
+
+
+# ---- the experiment acs-pairings
+
+REGIONS = {
+    "Northeast": "CT ME MA NH RI VT NJ NY PA",
+    "Midwest": "IL IN MI OH WI IA KS MN MO NE ND SD",
+    "South": "DE DC FL GA MD NC SC VA WV AL KY MS TN AR LA OK TX",
+    "West": "AZ CO ID MT NV NM UT WY AK CA HI OR WA",
+}
+"""The regions of the Census Bureau."""
+
+
+def test_the_places_of_the_pairings_follow_their_rule():
+    """All single states, else regions, in which two fifths of two fifths of the smaller group are the rows of a model."""
+    pd = pytest.importorskip("pandas")
+    path = EXPERIMENTS / "acs-pairings.yaml"
+    tasks = yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"]
+    (rows,) = {task["rows"] for task in tasks}
+    source = AcsOptions(format="parquet").file
+    if DATA is None or not (Path(DATA) / "acs_income" / source).is_file():
+        pytest.skip("POPLEAK_DATA does not point to a folder with the files")
+    frame = pd.read_parquet(Path(DATA) / "acs_income" / source)
+    assert [task["attribute"] for task in tasks if "options" not in task] == list(GROUPS)
+    for name, groups in GROUPS.items():
+        group = pd.Series(groups.of(frame))
+        known = frame[group >= 0]
+        enough = lambda part, group=group: np.bincount(group[part.index], minlength=2).min() * 4 / 25 >= rows  # noqa: E731
+        assert enough(known)
+        if name not in ("sex", "race"):
+            continue
+        single = [(state,) for state, code in FIPS.items() if enough(known[known["ST"] == code])]
+        regions = [tuple(region.split()) for region in REGIONS.values()]
+        assert sorted(one for region in regions for one in region) == sorted(FIPS.keys() - {"PR"})
+        joined = [region for region in regions if enough(known[known["ST"].isin([FIPS[state] for state in region])])]
+        wanted = single or joined
+        given = [task["options"]["states"] for task in tasks if task["attribute"] == name and "options" in task]
+        assert sorted(map(sorted, given)) == sorted(map(sorted, wanted))

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 
+import pandas as pd
 import pytest
 
 import a_report
@@ -26,7 +27,12 @@ SERIOUS = ("serious", "critical")
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     frames = fake_tables.tables(**a_report.SMALL)
-    return a_report.write(tmp_path_factory.mktemp("browser"), frames, figures=a_report.FIGURES)
+    tasks = a_report.SMALL["tasks"]
+    judged = frames["claims"][frames["claims"]["claim"] == "C2s"].assign(claim="C1", kind="gap-falls")
+    assert sorted(judged["task"]) == sorted(tasks)  # on more than one, so that its table stands beside it
+    frames["claims"] = pd.concat([judged, frames["claims"]], ignore_index=True)
+    kinds = {task: {"none": "none", "fft-rehearsal": "fft-rehearsal"} for task in tasks}
+    return a_report.write(tmp_path_factory.mktemp("browser"), frames, figures=a_report.FIGURES, kinds=kinds)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +99,18 @@ def test_a_table_is_sorted_by_keyboard(opened):
     down = [float(text) for text in texts(page, "models", "accuracy")]
     assert down == sorted(up, reverse=True)
     assert page.locator("#models th[aria-sort]").count() == 1
+
+
+def test_gaps_beside_the_reported_one_are_sorted_as_numbers(opened):
+    page = opened()
+    table = page.locator("table.data", has_text="Reported and measured gaps")
+    button = table.locator("th button", has_text="before, both")
+    button.click()
+    shown = [float(text.split()[0]) for text in table.locator("tbody td:nth-child(4)").all_text_contents()]
+    assert len(shown) == 2 and shown == sorted(shown)
+    button.click()
+    again = [float(text.split()[0]) for text in table.locator("tbody td:nth-child(4)").all_text_contents()]
+    assert again == shown[::-1] and shown[0] != shown[1]
 
 
 def test_filters_hide_rows_and_count_them(opened):

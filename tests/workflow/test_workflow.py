@@ -104,6 +104,11 @@ def test_default_target_is_the_whole_experiment(fresh):
     }  # fmt: skip
 
 
+def test_a_page_of_results_is_made_on_request(fresh):
+    """The claims of a paper have braces, which Snakemake takes for wildcards where they stand in a rule."""
+    assert dry(fresh, "page", "--cores", "1")["page"] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

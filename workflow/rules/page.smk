@@ -19,7 +19,8 @@ rule page:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=PLAN.report.params,
+        # a function, since Snakemake takes the braces in a text for wildcards, and the claims of a paper have some
+        settings=lambda wildcards: PLAN.report.params,
         code=code_digest("popleak.report.page"),
         tables=lambda wildcards, input: " ".join(f"--{name} {input.get(name)}" for name in PAGE_TABLES),
     shell:

@@ -193,6 +193,8 @@ def _page(arguments: argparse.Namespace) -> None:
         page=arguments.readme,
         absent=settings.absent,
         cautions=settings.cautions,
+        paper=settings.paper,
+        kinds=settings.kinds,
     )
 
 

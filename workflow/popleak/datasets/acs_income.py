@@ -19,7 +19,9 @@ from pydantic import Field, field_validator
 from ..core import settings
 from ..core.errors import PopleakError
 from . import _codes, _tables
-from .base import Attribute, Card, Dataset, Records, Source
+from ._acs_groups import GROUPS, LAST_STATE
+from ._acs_groups import SAMPLE as COUNTED
+from .base import Card, Dataset, Records, Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,9 +55,7 @@ OCCUPATIONS = (
     (50, "office"), (60, "farming"), (62, "construction"), (68, "extraction"), (70, "repair"), (77, "production"),
     (90, "transport"), (98, "military"), (99, "none"),
 )  # fmt: skip
-LAST_STATE = 56  # POBP: up to here the 50 states and DC (0 where they are not told apart), above it abroad
 FEATURES = ("AGEP", "WKHP", "SCHL", "COW", "MAR", "OCCP", "POBP", "SEX", "RAC1P")
-CARRIER = {"sex": "SEX", "race": "RAC1P"}
 SAMPLE = "acs_income_2018_us_100k.parquet"
 SAMPLE_DIGEST = "ae9a40c09b407df56add597251a7c5f5d9b61e0d552f81d593eaf8d5d7b86053"
 YEAR = 2018
@@ -108,13 +108,13 @@ class Options(settings.Settings):
 
 
 class AcsIncome(Dataset):
-    """Working people above 16 with an income above 100 dollars; for `race`, those who are White or Black alone."""
+    """Working people above 16 with an income above 100 dollars, those in neither group of the attribute left out."""
 
     # the folder of the raw files and the name in a config
     name = "acs-income"
     summary = "ACS Income: income above 50,000 dollars, US survey, any states, 2014 on"
     labels = ("income",)
-    attributes = ("sex", "race")
+    attributes = tuple(GROUPS)
     n_features = 51
     Settings = Options
 
@@ -159,16 +159,7 @@ class AcsIncome(Dataset):
             citation="Ding, F., Hardt, M., Miller, J. and Schmidt, L. (2021). Retiring Adult: New Datasets for Fair "
             "Machine Learning. NeurIPS; US Census Bureau, American Community Survey, Public Use Microdata Sample",
             label="income: more than 50,000 dollars in the past twelve months",
-            attributes={
-                "sex": Attribute(
-                    ("Male", "Female"), "by the survey, as the household's respondent reported", **known.get("sex", {})
-                ),
-                "race": Attribute(
-                    ("White", "Black"),
-                    "by the survey, as the household's respondent reported; RAC1P 1 and 2, others left out",
-                    **known.get("race", {}),
-                ),
-            },
+            attributes={name: groups.attribute(**known.get(name, {})) for name, groups in GROUPS.items()},
             rows=known.get("rows"),
             label_rate=known.get("label_rate"),
             notes=(
@@ -184,30 +175,26 @@ class AcsIncome(Dataset):
         frame = _read(files=files, sources=self.sources(options), options=options)
         file = ", ".join(source.file for source in self.sources(options))
         y = frame.pop("LABEL").to_numpy(dtype=np.int8)
-        code = frame[CARRIER[attribute]].to_numpy()
-        group = np.full(len(frame), -1, dtype=np.int8)
-        group[code == 1] = 0
-        group[code == 2] = 1
+        group = GROUPS[attribute].of(frame)
         card = self.card(options)
         _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
         if not ((group == 0).any() and (group == 1).any()):
             raise PopleakError(f"{file}: a group of {attribute} has no rows: name other states in options.states")
         other = "race" if attribute == "sex" else "sex"
-        names = np.array(["other", *card.attributes[other].groups])
-        value = frame[CARRIER[other]].to_numpy()
-        second = names[np.where((value == 1) | (value == 2), value, 0)]
+        second = GROUPS[other].named(frame)
         frame["OCCP"] = _occupation(frame["OCCP"].to_numpy())
         born = frame["POBP"].to_numpy()
         frame["POBP"] = np.where(born < 0, "missing", np.where(born <= LAST_STATE, "us", "abroad"))
         relationship = next((column for column in RELATIONSHIP if column in frame), None)
-        features = [*FEATURES, *([relationship] if relationship else [])]
+        carrier = GROUPS[attribute].column
+        features = [name for name in (*FEATURES, *([relationship] if relationship else [])) if name != carrier]
         return _tables.records(
             frame=frame,
             y=y,
             group=group,
-            groups=card.attributes[attribute].groups,
-            numeric=NUMERIC,
-            categorical=[name for name in features if name not in (*NUMERIC, CARRIER[attribute])],
+            groups=GROUPS[attribute].names,
+            numeric=[name for name in features if name in NUMERIC],
+            categorical=[name for name in features if name not in NUMERIC],
             facts={"relationship": relationship or "absent"},
             second=(other, second),
         )
@@ -230,12 +217,7 @@ def _places(states: tuple[str, ...]) -> str:
 def _known_numbers(options: Options) -> dict[str, Any]:
     """Return the card's rows and rates for the selections for which they were published or counted."""
     if options.sample and options.states is None:
-        return {
-            "rows": 100000,
-            "label_rate": 0.3679,
-            "sex": {"rows": (51967, 48033), "rates": (0.4424, 0.2873)},
-            "race": {"rows": (78091, 8812), "rates": (0.3898, 0.2451)},
-        }
+        return {"rows": 100000, "label_rate": 0.3679, **COUNTED}
     if not options.ready and options.year == 2018 and options.person_states() == ("CA",):
         return {"rows": 195665, "label_rate": 0.4106}
     return {}

@@ -240,7 +240,7 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
         ReportStep(
             experiment=shown, figures=tuple(plan.figures), absent=tuple(plan.absent), cautions=tuple(plan.cautions),
             paper=papers.load(experiment.paper),
-            controls=Known(experiment, plan.tasks).controls,
+            controls=Known(experiment, plan.tasks).controls, kinds=Known(experiment, plan.tasks).kinds,
             downloads=tuple(_beside(plan)),
         ),
         {

@@ -18,7 +18,7 @@ from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
 from . import cards as data_cards
 from . import cautions as data_cautions
-from . import findings, first, matrix, parts, placebo, price, published, sensitivity
+from . import findings, first, matrix, parts, placebo, price, published, reported, sensitivity
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -50,6 +50,7 @@ def write(
     cautions: Sequence[str] = (),
     paper: Paper | None = None,
     controls: Mapping[str, Mapping[str, str]] | None = None,
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
     downloads: Sequence[str] = (),
     made: Mapping[str, str] | None = None,
 ) -> Path:
@@ -58,7 +59,7 @@ def write(
     experiment: the resolved config; tables: paths by table name; figures: (name, path of the PNG), in the order to
     show, its digest beside it; cards: one mapping a file of the stage `dataset`, the fields of `Card` and `cards.MADE`; versions: by package; absent: what was
     left out since a raw file is not there, cautions: settings that cannot do what they seem to, and tasks whose draws nearly use up a pool, a line each;
-    paper: whose claims are judged; controls: by task, the control of each defence; downloads: files that are published beside the page, by
+    paper: whose claims are judged; controls, kinds: by task, the control and the kind of each defence; downloads: files that are published beside the page, by
     their paths from there; made: what made the page, shown as it is. Raises PopleakError for a table or figure that is missing or
     damaged, and for tables that are not of one run.
     """
@@ -88,6 +89,8 @@ def write(
         matrix=findings.matrix(frames["leakage"]),
         asked=findings.asked(experiment, frames),
         overview=matrix.overview(claims),
+        reported=reported.found(frames, paper, kinds or {}, reported.groups_of(cards)),
+        reported_head=reported.HEAD,
         claims=claims,
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
         pictures=pictures,

@@ -249,6 +249,12 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
     return lines
 
 
+def gaps(models: pd.DataFrame, *, tau: float) -> list[str]:
+    """Return the sentences on accuracy gaps and on models that give all records one label, of an experiment that is about these alone."""
+    name = focus(defences(select.of(models, role="victim")["defence"]))
+    return [*_fairness(models, name, tau), *_constant(models, models["model"].nunique() > 1)]
+
+
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     victims = main_rows(select.plain(select.of(models, role="victim")))
     shares, fairness, lost = {}, {}, []

@@ -17,10 +17,11 @@ import pandas as pd
 from ..core import atomic, plugins
 from ..core.errors import PopleakError
 from ..figures import _select as select
+from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, overview, ratios, readme, sensitivity, words
+from . import attacks, findings, overview, ratios, readme, reported, sensitivity, words
 from . import placebo as report_placebo
 
 NEEDED = ("models", "leakage", "bounds", "claims")
@@ -43,6 +44,7 @@ KINDS = {
     "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
     "leakage": Kind(kept=("claims", "leakage"), figures=("leakage", "summary", "control-pairs")),
+    "gap": Kind(kept=("claims",), figures=("gap",)),
 }
 """By the main figure of the experiment, the first of these that it draws."""
 
@@ -66,13 +68,15 @@ def write(
     page: Path,
     absent: Sequence[str] = (),
     cautions: Sequence[str] = (),
+    paper: Paper | None = None,
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write an experiment's files into `folder`/NAME, its page `folder`/NAME.md, and the findings of all experiments into `page`.
 
     experiment: the resolved config; tables: NEEDED, what the page's kind needs, and `placebo` where it was made; cards: the files of the
     stage `dataset`; figures: the PNG of each figure by name, with its digest and the plotted numbers (.csv) beside it; folder: docs/results;
     page: the README; absent: what the experiment left out because a raw file is missing; cautions: settings that cannot have the effect they
-    seem to have, and draws that take much of a pool. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged,
+    seem to have, and draws that take much of a pool; paper: whose claims were judged; kinds: of each defence, by task. Raises PopleakError if the README lacks the markers, if a table or a figure is damaged,
     and if the tables come from different runs; nothing is written then.
     """
     readme.around(page, *readme.MARKERS)
@@ -83,9 +87,12 @@ def write(
     frames = {
         table: store.read(tables[table], stage="tables").to_pandas() for table in (*NEEDED, *kind.needs, *placebo)
     }
-    data = [*dict.fromkeys(store.facts(path)["card"]["title"] for path in cards)]
+    facts = [store.facts(path) for path in cards]
+    data = [*dict.fromkeys(one["card"]["title"] for one in facts)]
+    groups = reported.groups_of([{**one["settings"], **one["card"]} for one in facts])
+    beside = reported.found(frames, paper, kinds or {}, groups)
     tau = float(experiment.get("tau", 0.1))
-    text = block(main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions)
+    text = block(main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions, beside=beside)
     settings = {key: value for key, value in experiment.items() if key != "data_dir"}
     inner = folder / name
     inner.mkdir(parents=True, exist_ok=True)
@@ -297,9 +304,10 @@ def block(
     data: Sequence[str],
     absent: Sequence[str],
     cautions: Sequence[str],
+    beside: Sequence[reported.Reported] = (),
 ) -> str:
     """Return in Markdown what an experiment with the main figure `main` shows: sentences, the data behind them, and a table of the verdicts
-    by claim and task, or of what the experiment is about."""
+    by claim and task, or of what the experiment is about; beside: what is said of a figure that the paper reports, with its table."""
     leakage = frames["leakage"]
     if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
         said, shown = sensitivity.sentences(frames["sensitivity"]), ""
@@ -307,8 +315,11 @@ def block(
         said, shown = attacks.findings(leakage, frames["scores"]), attacks.table(leakage)
     elif main == "ratios":
         said, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
+    elif main == "gap":  # of adversaries there is none but the gap
+        said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]))
     else:
         said, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"])
+    said = [*(sentence for one in beside for sentence in one.sentences), *said]
     said += [
         f"Data: {'; '.join(data)}.",
         *(f"Left out: {line}." for line in absent),
@@ -316,7 +327,11 @@ def block(
         *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
     ]
     sentences = "\n".join(f"- {sentence}" for sentence in said)
-    return f"{sentences}\n\n{shown}".rstrip() + "\n"
+    return "\n\n".join([sentences, *(one.markdown.strip() for one in beside), shown]).rstrip() + "\n"
+
+
+def _of_gaps(claims: pd.DataFrame) -> pd.DataFrame:
+    return claims[claims["kind"].str.startswith("gap-")]
 
 
 def verdicts(claims: pd.DataFrame) -> str:

@@ -143,6 +143,15 @@ accuracy, twice that of advantage.</p>
 <p><small>Evidence: {{ out.evidence }}</small></p>
 </div>
 {% endfor %}{% endfor %}
+{% for beside in reported if beside.claim == claim.id %}
+<h4>Beside the reported figure</h4>
+{% for line in beside.sentences %}<p>{{ line }}</p>
+{% endfor %}
+{% call tabled('Reported and measured gaps', 'data') %}{{ beside.title }}.{% endcall %}
+<thead><tr>{% for text in reported_head %}<th scope="col">{{ text }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in beside.rows %}<tr>{% for one in row %}<td{% if one.sort is not none %} class="n" data-v="{{ one.sort }}"{% endif %}>{{ one.text }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endfor %}
 {% if claim.figure %}{{ picture(pictures[claim.figure]) }}{% endif %}
 {% call tabled('Figures of ' + claim.id, 'data', id='table-of-' + claim.anchor) %}{{ claim.id }} in figures.{% if claim.figures %} Drawn in {% for one in claim.figures %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.{% endif %}{%
 if claim.table %} Numbers: table <a href="#table-{{ claim.table }}">{{ claim.table }}</a>.{% endif %}{% endcall %}

@@ -40,6 +40,7 @@ def run(
         versions=store.facts(tables["models"])["versions"] if "models" in tables else {},
         paper=settings.paper,
         controls=settings.controls,
+        kinds=settings.kinds,
         downloads=settings.downloads,
         made=_made(step, code),
         output=output,

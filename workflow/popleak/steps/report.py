@@ -25,7 +25,7 @@ def papers_of(tables: Collection[str]) -> tuple[str, ...]:
 @dataclass(frozen=True, kw_only=True)
 class ReportStep(StepSettings):
     """The config as it is shown, the figures in the order of `--figures`, and a line for each thing left out and each to be careful
-    with. paper: whose claims are judged. controls: of each defence, by task. downloads: files that are published beside the page, by their paths from there."""
+    with. paper: whose claims are judged. controls, kinds: of each defence, by task. downloads: files that are published beside the page, by their paths from there."""
 
     stage: ClassVar[str] = "report"
     experiment: Plain
@@ -34,4 +34,5 @@ class ReportStep(StepSettings):
     cautions: tuple[str, ...] = ()
     paper: Paper | None = None
     controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     downloads: tuple[str, ...] = ()
