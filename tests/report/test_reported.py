@@ -230,6 +230,7 @@ def test_a_page_on_gaps(judged, tmp_path):
         "experiment.json",
         "gap.csv",
         "gap.png",
+        "tables.sha256",
     ]
     text = (folder / "pairs.md").read_text(encoding="utf-8")
     assert "- Nearest to the gap that the paper reports (C1" in text and f"| {' | '.join(reported.HEAD)} |" in text
