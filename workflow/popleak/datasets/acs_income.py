@@ -182,12 +182,9 @@ class AcsIncome(Dataset):
             raise PopleakError(f"{file}: a group of {attribute} has no rows: name other states in options.states")
         other = "race" if attribute == "sex" else "sex"
         second = GROUPS[other].named(frame)
-        frame["OCCP"] = _occupation(frame["OCCP"].to_numpy())
-        born = frame["POBP"].to_numpy()
-        frame["POBP"] = np.where(born < 0, "missing", np.where(born <= LAST_STATE, "us", "abroad"))
-        relationship = next((column for column in RELATIONSHIP if column in frame), None)
-        carrier = GROUPS[attribute].column
-        features = [name for name in (*FEATURES, *([relationship] if relationship else [])) if name != carrier]
+        _join(frame)
+        relationship = [column for column in RELATIONSHIP if column in frame][:1]
+        features = [name for name in (*FEATURES, *relationship) if name != GROUPS[attribute].column]
         return _tables.records(
             frame=frame,
             y=y,
@@ -195,9 +192,16 @@ class AcsIncome(Dataset):
             groups=GROUPS[attribute].names,
             numeric=[name for name in features if name in NUMERIC],
             categorical=[name for name in features if name not in NUMERIC],
-            facts={"relationship": relationship or "absent"},
+            facts={"relationship": relationship[0] if relationship else "absent"},
             second=(other, second),
         )
+
+
+def _join(frame: pd.DataFrame) -> None:
+    """Join occupations into major groups, and birthplaces into US and abroad."""
+    frame["OCCP"] = _occupation(frame["OCCP"].to_numpy())
+    born = frame["POBP"].to_numpy()
+    frame["POBP"] = np.where(born < 0, "missing", np.where(born <= LAST_STATE, "us", "abroad"))
 
 
 def _title(options: Options) -> str:

@@ -196,6 +196,27 @@ def _equalized_odds_of_many(
 
 
 @njit(**INNER)
+def _objective(work, at, step, count, main, index, labels, cells, k, outcomes, fair, pictures):
+    """Turn the logits of a step into the derivatives of its objective: the cross-entropy of its `main` rows, and the EO term of model k.
+
+    fair, pictures: as in `_epoch`.
+    """
+    if pictures is not None and outcomes > 1:
+        _softmax(work, at, step, count, main, index, labels, pictures[4])
+    else:
+        _cross_entropy(work, at, step, count, main, index, labels)
+    if fair is not None:
+        term = Term(fair[0], fair[1], fair[2], fair[3])
+        begin, own, empty = main if fair[4] else 0, fair[5][k], fair[6][k]
+        if pictures is not None and outcomes > 1:
+            _equalized_odds_of_many(
+                work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8], pictures[4]
+            )
+        else:
+            _equalized_odds(work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8])
+
+
+@njit(**INNER)
 def _epoch(
     work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
     index, fair, pictures,
@@ -229,19 +250,7 @@ def _epoch(
             else:
                 _gather(work, shape, table, index, np.int64(0), count, ahead)
             _forward(work, shape, rows)
-            if pictures is not None and outcomes > 1:
-                _softmax(work, at, step, count, main, index, labels, pictures[4])
-            else:
-                _cross_entropy(work, at, step, count, main, index, labels)
-            if fair is not None:
-                term = Term(fair[0], fair[1], fair[2], fair[3])
-                begin, own, empty = main if fair[4] else 0, fair[5][k], fair[6][k]
-                if pictures is not None and outcomes > 1:
-                    _equalized_odds_of_many(
-                        work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8], pictures[4]
-                    )
-                else:
-                    _equalized_odds(work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8])
+            _objective(work, at, step, count, main, index, labels, cells, k, outcomes, fair, pictures)
             if outcomes == 1:
                 for r in range(count):
                     work[at + r * step + 1] = 0  # it was a padded logit's place

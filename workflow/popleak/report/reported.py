@@ -6,7 +6,7 @@ mean |gap| of its models in one direction (models that start from one world), or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KIND = "gap-falls"
 SIGNED = (-1.0, 1.0)
+Away = Callable[[Found], tuple[float, float]]
 HEAD = (
     "task", "before, world 0", "before, world 1", "before, both", "after, world 0", "after, world 1", "world 0; world 1",
     "before, more accurate on",
@@ -186,45 +187,64 @@ def _entry(claim: Claim, defence: str, settings: Sequence[Setting]) -> Reported:
     return Reported(claim.id, title, said, [_row(setting) for setting in ranked])
 
 
-def _sentences(claim: Claim, defence: str, ranked: Sequence[Setting], away: Any) -> list[str]:
+def _sentences(claim: Claim, defence: str, ranked: Sequence[Setting], away: Away) -> list[str]:
     """Return what is said of the settings, the nearest of which is the first."""
-    low, high = claim.before or (0.0, 1.0)
-    limit = claim.limit or 0.0
-    best = ranked[0]
-    both, place = best.before[2], verdicts.within(best.before[2], low, high)
-    near = [one.name for one in ranked[1:] if one.before[2].low <= both.high and one.before[2].high >= both.low]
-    span = f"{100 * low:g} to {100 * high:g} points"
-    ways = [(setting, way) for setting in ranked for way in (0, 1) if not isnan(setting.before[way].value)]
-    where, world = min(ways, key=lambda pair: away(pair[0].before[pair[1]]))
-    ways = [(one, way) for one, way in ways if verdicts.within(one.before[way], low, high).word == HOLDS]
-    inside = [one for one in ranked if verdicts.within(one.before[2], low, high).word == HOLDS]
-    lines = [
-        f"Nearest to the gap that the paper reports ({claim.id}, read as {span}) comes, under these settings, {best.name}: before {defence} the "
-        f"gap is {_points(both)} points over both directions, {_points(best.before[0])} in models trained on {best.worlds[0]} and "
-        f"{_points(best.before[1])} in models trained on {best.worlds[1]}; {POSITION[place.word]}. "
-        + (_overlap(near) if near else "No other setting's interval overlaps with it."),
-        f"The whole interval of the gap before, over both directions, is in the range in {len(inside)} of {count(len(ranked), 'setting')}; in "
-        f"{sum(_judged(one, limit) == HOLDS for one in inside)} of these the gap after is also under {100 * limit:g} points in both directions, as "
-        f"the paper reports.",
-        f"If the paper's figure is of one direction, nearest comes {where.name} with models trained on {where.worlds[world]}: "
-        f"{_points(where.before[world])} points before and {_points(where.after[world])} after. The whole interval before is in the range in "
-        f"{len(ways)} of {count(2 * len(ranked), 'direction')}; in {sum(verdicts.below(one.after[way], limit).word == HOLDS for one, way in ways)} "
-        f"of these the gap after is also under {100 * limit:g} points.",
+    best, limit = ranked[0], claim.limit or 0.0
+    return [
+        *_of_both(claim, defence, ranked),
+        _of_one(claim, ranked, away),
         f"After {defence} the gap of {best.name} is {_points(best.after[0])} points where the base model was trained on {best.worlds[0]} and "
         f"{_points(best.after[1])} where it was trained on {best.worlds[1]}: {_under(best, limit)}. {_counted(ranked, limit)}",
+        *_same_group(ranked),
+        "The paper does not say whether its figure is a mean over directions or that of one, and its settings are not public. So this says which "
+        "pairing fits the figure here, not which one the paper used.",
     ]
+
+
+def _of_both(claim: Claim, defence: str, ranked: Sequence[Setting]) -> Iterator[str]:
+    """Yield which setting is nearest over both directions, and how many are in the reported range."""
+    low, high = claim.before or (0.0, 1.0)
+    best, limit = ranked[0], claim.limit or 0.0
+    both, place = best.before[2], verdicts.within(best.before[2], low, high)
+    near = [one.name for one in ranked[1:] if one.before[2].low <= both.high and one.before[2].high >= both.low]
+    yield (
+        f"Nearest to the gap that the paper reports ({claim.id}, read as {100 * low:g} to {100 * high:g} points) comes, under these settings, "
+        f"{best.name}: before {defence} the gap is {_points(both)} points over both directions, {_points(best.before[0])} in models trained on "
+        f"{best.worlds[0]} and {_points(best.before[1])} in models trained on {best.worlds[1]}; {POSITION[place.word]}. "
+        + (_overlap(near) if near else "No other setting's interval overlaps with it.")
+    )
+    inside = [one for one in ranked if verdicts.within(one.before[2], low, high).word == HOLDS]
+    yield (
+        f"The whole interval of the gap before, over both directions, is in the range in {len(inside)} of {count(len(ranked), 'setting')}; in "
+        f"{sum(_judged(one, limit) == HOLDS for one in inside)} of these the gap after is also under {100 * limit:g} points in both directions, as "
+        f"the paper reports."
+    )
+
+
+def _of_one(claim: Claim, ranked: Sequence[Setting], away: Away) -> str:
+    """Return which setting is nearest in one direction, and how many directions are in the reported range."""
+    low, high = claim.before or (0.0, 1.0)
+    limit = claim.limit or 0.0
+    ways = [(setting, way) for setting in ranked for way in (0, 1) if not isnan(setting.before[way].value)]
+    where, world = min(ways, key=lambda pair: away(pair[0].before[pair[1]]))
+    inside = [(one, way) for one, way in ways if verdicts.within(one.before[way], low, high).word == HOLDS]
+    return (
+        f"If the paper's figure is of one direction, nearest comes {where.name} with models trained on {where.worlds[world]}: "
+        f"{_points(where.before[world])} points before and {_points(where.after[world])} after. The whole interval before is in the range in "
+        f"{len(inside)} of {count(2 * len(ranked), 'direction')}; in {sum(verdicts.below(one.after[way], limit).word == HOLDS for one, way in inside)} "
+        f"of these the gap after is also under {100 * limit:g} points."
+    )
+
+
+def _same_group(ranked: Sequence[Setting]) -> Iterator[str]:
+    """Yield in how many settings models of both directions are more accurate on one and the same group, if in any."""
     same = [one for one in ranked if one.higher[0] is not None and one.higher[0] == one.higher[1]]
     if same:
-        lines.append(
+        yield (
             f"In {len(same)} of {count(len(ranked), 'setting')} models of both directions are more accurate on the same group before the "
-            f"defence{' (the nearest setting is one of them)' if best in same else ''}. There the gap is also that this group's label is easier to "
-            f"predict, whatever a model was trained on."
+            f"defence{' (the nearest setting is one of them)' if ranked[0] in same else ''}. There the gap is also that this group's label is easier "
+            f"to predict, whatever a model was trained on."
         )
-    lines.append(
-        "The paper does not say whether its figure is a mean over directions or that of one, and its settings are not public. So this says which "
-        "pairing fits the figure here, not which one the paper used."
-    )
-    return lines
 
 
 def _overlap(names: Sequence[str]) -> str:
