@@ -99,7 +99,7 @@ table = store.read({str(tmp_path / "x.parquet")!r}, where={{"world": "b", "k": 1
 assert arrays.matrix(table["w"]).shape == (1, 2)
 assert [arrays.numpy(table[name])[0] for name in ("world", "k", "ok")] == ["b", 1, True]
 schema.table("claims", [{{"claim": "C1", "task": "t", "verdict": "v", "statement": "s", "evidence": "e", "low": np.array([0.5]),
-                         "high": np.nan, "n": 3, "kind": "witness", "source": "ours", "plain": "p", "splits": 2, "splits_needed": None, "model": None, "protocol": None, "ratio_0": np.nan, "ratio_1": np.nan, "defence": None}}])
+                         "high": np.nan, "n": 3, "kind": "witness", "source": "ours", "plain": "p", "splits": 2, "splits_needed": None, "model": None, "protocol": None, "ratio_0": np.nan, "ratio_1": np.nan, "defence": None, "allowed": np.nan}}])
 print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
