@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..config import papers
 from ..measures import verdicts
+from .matrix import WITNESS
 from .words import cell, count
 
 if TYPE_CHECKING:
     import pandas as pd
-
-WITNESS = "witness"
 
 
 def table(claims: pd.DataFrame, paper: str, source: str) -> str:
