@@ -98,7 +98,7 @@ def test_everything_is_made(name, tmp_path):
     )
     for said in (text, block):
         assert not re.search(r"\bnan\b", said), re.search(r".{40}\bnan\b.{40}", said)
-    wanted = {"C1", "C2", "C2s", "C3", "C4", "C5", "C6", "C7", "C8"}
+    wanted = {"C1", "C2", "C2s", "C3", "C4", "C5", "C6", "C7", "C8", "C9"}
     assert set(frames["claims"]["claim"]) == wanted, "no claim is lost"
 
 
