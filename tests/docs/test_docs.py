@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 import pandas as pd
@@ -13,7 +12,7 @@ from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
-from popleak.report import overview, page, published, readme, reference
+from popleak.report import page, published, readme, reference
 from popleak.store import schema
 
 ROOT = tiny.ROOT
@@ -83,12 +82,6 @@ def test_the_readmes_findings_follow_from_the_committed_results():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.split(begin)[1].split(end)[0] == f"\n{readme.block(RESULTS, root=ROOT)}"
     assert len(text.splitlines()) <= 120 and "docs/glossary.md" in text
-
-
-def test_the_readmes_figure_shows_the_committed_numbers():
-    numbers = overview.csv(overview.points(pd.read_csv(RESULTS / "tables" / "leakage.csv")))
-    assert (RESULTS / "overview.csv").read_text(encoding="utf-8") == numbers
-    assert overview.digest_of(RESULTS / "overview.png") == hashlib.sha256(numbers.encode()).hexdigest()
 
 
 def test_verdicts_on_the_page_are_those_of_the_table():

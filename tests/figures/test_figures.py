@@ -137,19 +137,34 @@ def test_summary_numbers_are_the_tables():
         assert row["leakage"] == best.at[key, "accuracy"] and row["delta_eo"] == pytest.approx(pure.at[key, "delta_eo"])
         cost = 100 * (pure.at[key, "accuracy"] - pure.at[(row["task"], "none"), "accuracy"])
         assert row["cost"] == pytest.approx(cost, abs=1e-9)
+        change = pure.at[key, "delta_eo"] - pure.at[(row["task"], "none"), "delta_eo"]
+        assert row["delta_eo_change"] == pytest.approx(change, abs=1e-9)
 
 
 def test_summary_leaves_out_defences_before_tasks_and_says_so():
-    """Sixteen tasks of six defences have no room: the usual defences stay."""
+    """Thirty tasks of six defences have no room: the usual defences stay; of sixty not all have a row."""
     frames = dict(fake_tables.tables(**ONE))
     for table in ("models", "leakage"):
-        frames[table] = pd.concat([frames[table].assign(task=f"t{i:02}") for i in range(16)], ignore_index=True)
+        frames[table] = pd.concat([frames[table].assign(task=f"t{i:02}") for i in range(30)], ignore_index=True)
     found, plotted = drawn("summary", frames)
-    assert found.get_size_inches()[1] <= _style.TALLEST and len(plotted) == 16 * 6
+    assert found.get_size_inches()[1] <= _style.TALLEST and len(plotted) == 30 * 6
     assert set(plotted.loc[plotted["drawn"], "defence"]) == {"none", "fft-rehearsal", "rehearsal"}
-    many = {name: pd.concat([frame.assign(task=f"{frame['task'].iloc[0]}-{i}") for i in range(2)]) if name in ("models", "leakage")
+    many = {name: pd.concat([frame, frame.assign(task=frame["task"] + "b")], ignore_index=True) if name in ("models", "leakage")
             else frame for name, frame in frames.items()}  # fmt: skip
-    assert len(drawn("summary", many)[1])
+    found, plotted = drawn("summary", many)
+    assert 30 < plotted.loc[plotted["drawn"], "task"].nunique() < 60 and "more not drawn" in found.get_suptitle()
+
+
+def test_the_message_of_the_summary_counts_intervals_alone():
+    """A mean that falls by less than its interval tells is not said to fall."""
+    frames = dict(fake_tables.tables(**FOUR))
+    models = frames["models"] = frames["models"].copy()
+    fair = (models["defence"] == "fft-rehearsal").to_numpy()
+    models["delta_eo"] = 0.5
+    models.loc[fair, "delta_eo"] = 0.49 + 0.4 * np.resize([1.0, -1.0], fair.sum())
+    assert "mean Delta_EO falls in 0 and rises in 0" in drawn("summary", frames)[0].get_suptitle().replace("\n", " ")
+    models.loc[fair, "delta_eo"] = 0.49 + 0.0001 * np.resize([1.0, -1.0], fair.sum())
+    assert "mean Delta_EO falls in 4 and rises in 0" in drawn("summary", frames)[0].get_suptitle().replace("\n", " ")
 
 
 def test_control_pairs_show_the_sign_and_the_verdict():
@@ -169,6 +184,12 @@ def test_control_pairs_show_the_sign_and_the_verdict():
     assert "lowers leakage in 2 and raises it in 2 of 4" in found.get_suptitle().replace("\n", " ")
     markers = {line.get_marker() for line in found.axes[0].get_lines()}
     assert {"<", ">", "o"} <= markers
+    table.loc[fair & (table["defence"] == "fft"), "verdict_vs_control"] = "not applicable"
+    found, plotted = drawn("control-pairs", frames)
+    labels = [label.get_text() for label in found.axes[0].get_yticklabels()]
+    assert len(labels) == 2 and all(plotted["task"].iloc[0] in label for label in labels), "a row a task"
+    assert set(plotted.loc[plotted["drawn"], "defence"]) == {"fft-rehearsal"}
+    assert "in 2 more the term never acts" in found.get_suptitle().replace("\n", " ")
 
 
 def test_leakage_numbers_are_the_tables():

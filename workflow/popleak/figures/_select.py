@@ -114,6 +114,13 @@ class Cell(NamedTuple):
         return of(frame, **self.keys)
 
 
+def row_label(cell: Cell, frame: pd.DataFrame, *, pair: bool) -> str:
+    """Return how a row names its cell in a figure of `frame`: the task, the model if there are several, and the `pair` if it is to say so."""
+    model = f", {cell.facet.model}" if frame["model"].nunique() > 1 else ""
+    task = cell.facet.task if len(cell.facet.task) <= 24 else f"{cell.facet.task[:23]}\u2026"
+    return f"{task}{model} ({cell.pair.label})" if pair else f"{task}{model}"
+
+
 def cells(frame: pd.DataFrame, most: int | None = None) -> tuple[list[Cell], int]:
     """Return the tasks and pairs of worlds of which `frame` has rows, one panel each, and how many of them are left out.
 

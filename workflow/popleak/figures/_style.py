@@ -29,7 +29,7 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
 BAND = "#EFEFEF"
 REFERENCE = "#555555"
 DATA, DATA_BAND = "#8C510A", "#F1DFC6"
-PLACEBO = "#D5CDEA"
+PLACEBO = "#A08CD8"
 CHANCE, DATA_LINE = (0, (4, 2)), (0, (7, 1.5, 1.5, 1.5))
 PNG_DPI = 200
 COLUMN, PAGE, TALLEST = 3.3, 7.0, 9.4
@@ -200,9 +200,11 @@ def fits(height: float, *, rest: float, most: int | None = None) -> int:
 
 
 def message(figure: matplotlib.figure.Figure, text: str, *, left_out: int = 0) -> None:
-    """Put the figure's one message above all panels; left_out: panels that the page has no room for, which is said too."""
+    """Put the figure's one message above all panels; left_out: panels or rows that the page has no room for, which is
+    said too."""
     if left_out:
-        text += f" ({left_out} more panel{'s' * (left_out > 1)}: see the figure's numbers)"
+        more = f"{left_out} more not drawn: see the figure's numbers)"
+        text = f"{text[:-1]}; {more}" if text.endswith(")") else f"{text} ({more}"
     most = int(figure.get_figwidth() * 72 / (0.63 * 8.5))
     figure.suptitle(
         textwrap.fill(text, most, break_on_hyphens=False),
@@ -314,8 +316,8 @@ def data_line(axes: matplotlib.axes.Axes, line: Sequence[float] | None, *, acros
 
 
 def placebo(axes: matplotlib.axes.Axes, row: int, low: float, high: float) -> None:
-    """Draw beside a row what placebos read, from the least to the greatest accuracy."""
-    axes.barh(row, high - low, left=low, height=0.92, color=PLACEBO, linewidth=0, zorder=0.6)
+    """Draw beside a row what placebos read, from the least to the greatest accuracy: with an edge, since one placebo has no width."""
+    axes.barh(row, high - low, left=low, height=0.9, facecolor=PLACEBO, edgecolor=PLACEBO, linewidth=1.8, zorder=1.1)
 
 
 def line_keys(

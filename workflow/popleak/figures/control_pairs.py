@@ -11,28 +11,28 @@ COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "victims", "accuracy", "accuracy_low", "accuracy_high",
     "control_accuracy", "difference", "difference_low", "difference_high", "margin", "verdict", "drawn",
 )  # fmt: skip
-LOWER, HIGHER = "lower", "higher"
+IDLE, LOWER, HIGHER = verdicts.IDLE, verdicts.LOWER, verdicts.HIGHER
 LOOKS = {
     LOWER: style.Look(style.BLUE, "<", size=1.2),
     HIGHER: style.Look(style.VERMILLION, ">", size=1.2),
     verdicts.SAME: style.Look(style.BLACK, "s"),
-    "cannot tell": style.Look(style.GREY, "D"),
-    "not applicable": style.Look(style.GREY, "x"),
+    verdicts.OPEN: style.Look(style.GREY, "D"),
+    IDLE: style.Look(style.GREY, "x"),
 }
 """By verdict: a marker that points to where the fair defence lies."""
-STEP = 0.17
+STEP, REST = 0.17, 1.3
 
 
 class ControlPairs(Figure):
     name = "control-pairs"
     summary = "accuracy of the best informed adversary under each fair defence and under its no-EO control, and their difference"
     caption = (
-        "A row a fair defence, below its task and pair of worlds. Left: share of victims whose training world the best informed adversary names, "
+        "A row a fair defence, below its task and pair of worlds, or a row a task if one defence is drawn. Left: share of victims whose training world the best informed adversary names, "
         "under the control (hollow circle), which trains on the same rows without the fairness (EO) term, joined to that under the fair "
         "defence (marker). Right: fair defence minus control, with its 95 % interval, clustered by pool split; left of 0 the fairness term lowers "
         "leakage, right of 0 it raises it. Shaded: differences that do not matter (the experiment's margin). The marker "
-        "tells the verdict after Holm's correction, as in the table `leakage`; where the fair defence is its control (its EO term is vacuous), "
-        "none applies. Equal worlds are left out."
+        "tells the verdict after Holm's correction, as in the table `leakage`. Not drawn, if there are others: defences that are their control, "
+        "since their EO term is vacuous, so that no verdict applies. Equal worlds are left out."
     )
     tables = ("leakage",)
 
@@ -40,11 +40,12 @@ class ControlPairs(Figure):
         frame = _pairs(tables["leakage"].reset_index(drop=True))
         if frame.empty:
             return style.missing("no fair defence with a control in the table `leakage`"), select.frame_of([], COLUMNS)
-        most = int((style.TALLEST - 1.6) / STEP)
-        shown, left_out = _fitting(frame, most)
-        frame["drawn"] = select.mark(frame, shown)
-        rows = _rows(frame, shown)
-        figure = style.blank(style.PAGE, STEP * len(rows) + 1.3)
+        tested = frame[frame["verdict"] != IDLE]
+        drawn = tested if len(tested) else frame
+        shown, left_out = _fitting(drawn, int((style.TALLEST - REST) / STEP))
+        frame["drawn"] = select.mark(frame, shown) & frame.index.isin(drawn.index)
+        rows = _rows(drawn, shown)
+        figure = style.blank(style.PAGE, STEP * len(rows) + REST)
         left, right = figure.subplots(1, 2, sharey=True)
         for y, (_, row) in enumerate(rows):
             if row is None:
@@ -58,6 +59,7 @@ class ControlPairs(Figure):
             label.set_fontweight("bold" if row is None else "normal")
         for panel in (left, right):
             panel.tick_params(axis="y", length=0)
+            panel.grid(axis="y", color=style.BAND, linewidth=0.8)
         style.chance(left)
         right.axvline(0, color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1)
         margin = float(frame["margin"].max())
@@ -65,8 +67,8 @@ class ControlPairs(Figure):
             right.axvspan(-margin, margin, facecolor="#DDDDDD", alpha=0.8, linewidth=0, zorder=0.5)
         left.set_xlabel("share named correctly")
         right.set_xlabel("fair minus control")
-        style.message(figure, _said(frame), left_out=left_out)
-        style.legend(figure, _keys(frame, margin))
+        style.message(figure, _said(drawn, idle=len(frame) - len(drawn)), left_out=left_out)
+        style.legend(figure, _keys(drawn, margin))
         return figure, frame[list(COLUMNS)]
 
 
@@ -84,11 +86,10 @@ def _pairs(leakage):
 
 
 def _fitting(frame, most):
-    """Return the cells whose rows, a heading each, fit into `most` rows, in the order to show, and how many do not."""
-    every = select.cells(frame)[0]
-    kept, used = [], 0
+    """Return the cells whose rows fit into `most`, in the order to show, and how many do not."""
+    every, kept, used = select.cells(frame)[0], [], 0
     for cell in every:
-        used += 1 + len(cell.of(frame))
+        used += len(_rows(frame, [cell]))
         if used <= most or not kept:
             kept.append(cell)
     kept.sort(key=lambda cell: (cell.pair.rank, cell.facet))
@@ -96,18 +97,17 @@ def _fitting(frame, most):
 
 
 def _rows(frame, shown):
-    """Return (label, row) of each line: headings have no row."""
-    several = len(set(frame["model"])) > 1
-    lines = []
+    """Return (label, row) of each line. With one defence its rows bear the tasks; else those of a task follow a heading, which has no row."""
+    alone, lines = frame["defence"].nunique() == 1, []
     for cell in shown:
-        model = f", {cell.facet.model}" if several else ""
-        lines.append((f"{style.short(cell.facet.task, 24)}{model} ({cell.pair.label})", None))
-        lines += [(row["defence"], row) for row in cell.of(frame).to_dict("records")]
+        head = select.row_label(cell, frame, pair=True)
+        rows = cell.of(frame).to_dict("records")
+        lines += [(head, row) for row in rows] if alone else [(head, None), *((row["defence"], row) for row in rows)]
     return lines
 
 
 def _pair(left, right, y, row):
-    look = LOOKS.get(row["verdict"], LOOKS["cannot tell"])
+    look = LOOKS.get(row["verdict"], LOOKS[verdicts.OPEN])
     point = {"color": look.color, "marker": look.marker, "markersize": 4.2 * look.size, "linestyle": "none"}
     if look.marker != "x":
         point["markerfacecolor"] = look.color if look.color != style.GREY else "white"
@@ -120,16 +120,17 @@ def _pair(left, right, y, row):
     right.errorbar(row["difference"], y, xerr=error, elinewidth=0.9, zorder=3, **point)
 
 
-def _said(frame):
-    """Return the message: how often the fairness term lowers and raises leakage."""
-    tested = frame[frame["verdict"] != "not applicable"]
-    counts = tested["verdict"].value_counts()
-    lower, higher, same = (int(counts.get(word, 0)) for word in (LOWER, HIGHER, verdicts.SAME))
-    if tested.empty:
+def _said(drawn, *, idle):
+    """Return the message: how often the fairness term lowers and raises leakage. idle: comparisons in which it never acts."""
+    if (drawn["verdict"] == IDLE).all():
         return "No fair defence differs from its control"
+    counts = drawn["verdict"].value_counts()
+    lower, higher, same = (int(counts.get(word, 0)) for word in (LOWER, HIGHER, verdicts.SAME))
+    of = f" of {drawn['defence'].iloc[0]}" if drawn["defence"].nunique() == 1 else ""
+    never = f"; in {idle} more the term never acts" if idle else ""
     return (
-        f"The fairness term lowers leakage in {lower} and raises it in {higher} of {len(tested)} comparisons with a control on the same rows "
-        f"({same} not materially different, the others undecided)"
+        f"The fairness term{of} lowers leakage in {lower} and raises it in {higher} of {len(drawn)} comparisons with a control on the same rows "
+        f"({same} not materially different, {len(drawn) - lower - higher - same} undecided{never})"
     )
 
 

@@ -11,7 +11,7 @@ from ..core.protocols import PURE
 from ..figures import _select as select
 from ..measures.verdicts import ABOVE, BELOW, COSTLY, HIGHER, IDLE, LEVEL, LOWER, MOSTLY, OPEN, SAME
 from . import findings
-from .words import count, facet_name, listed, percent, points
+from .words import capital, count, facet_name, listed, percent, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +240,7 @@ def _price(rows: Sequence[Mapping[str, Any]]) -> str:
     said = "; ".join(paid)
     useless = any("one label" in line for row in rows for line in row["price"])
     lesson = " A model that gives every record one label treats both groups alike, and is of no use." if useless else ""
-    return f"{said[0].upper()}{said[1:]}.{lesson}"
+    return f"{capital(said)}.{lesson}"
 
 
 def _elsewhere(name: str, best: pd.DataFrame, main: pd.DataFrame, several: bool) -> str:

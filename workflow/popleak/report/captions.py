@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core import plugins
 from ..store import schema
+from .words import capital
 
 PAGE = (
     "The report of the experiment: one page with the answer, verdicts, findings, figures, tables, data, settings and provenance. It needs "
@@ -24,7 +25,7 @@ def table(name: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{capital(text)}."
 
 
 def _text(text: str) -> str:

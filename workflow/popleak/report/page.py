@@ -21,7 +21,7 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, overview, ratios, readme, reported, sensitivity, words
+from . import attacks, findings, ratios, readme, reported, sensitivity, words
 from . import placebo as report_placebo
 
 NEEDED = ("models", "leakage", "bounds", "claims")
@@ -128,7 +128,6 @@ def renew(folder: Path, page: Path) -> None:
     whole, found = readme.around(page, *readme.MARKERS), pages(folder)
     for path, content in found.items():
         atomic.write(path, content.encode())
-    overview.write(folder)
     readme.put(page, whole, readme.block(folder, root=page.parent))
 
 
@@ -199,7 +198,7 @@ def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
 
 def _figure(folder: str, name: str) -> list[str]:
     plugin = plugins.load("figures", name)
-    alternative = f"{plugin.summary[0].upper()}{plugin.summary[1:]}"
+    alternative = words.capital(plugin.summary)
     return [f"![{alternative}]({folder}/{name}.png)", f"**{name}.** {plugin.caption}"]
 
 

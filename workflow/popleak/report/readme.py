@@ -1,6 +1,6 @@
 """The README's findings: a line each, made by rules from the results that are committed in docs/results.
 
-A setting is a task, two worlds and a defence. A statement is a finding if it holds on more than one task, and with more than one pair of
+A setting is a task, a model, two worlds and a defence. A statement is a finding if it holds on more than one task, and with more than one pair of
 worlds or defence; otherwise the line says where it holds.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,20 +20,19 @@ from ..core.protocols import EQUAL
 from ..figures import _select as select
 from ..figures import summary
 from ..figures._style import defences
-from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, SAME
+from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, OPEN, SAME
 from ..store.schema import TABLES
-from . import overview, sensitivity, tally
+from . import sensitivity, tally, words
 from .chance import at_chance
 from .words import count, listed, percent
 
 MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
 WITH, WITHOUT = "fft-rehearsal", "fft"
-PAPER = "paper"
-"""The experiment that answers the paper."""
+PAPER, WIDER = "paper", "tables"
+"""The experiments of which the findings are, in the order to name them: the paper's own, and that with several pairs of worlds."""
 CONSTANT = "constant"
 """The committed table of the share of victims that give all records one label."""
 KEYS = ["task", "model", *select.PAIR, "defence"]
-ALT = "Share of models whose training population the best informed adversary names, by task and defence, with 95 % intervals"
 
 
 class Source(NamedTuple):
@@ -80,11 +80,10 @@ def put(page: Path, whole: tuple[str, str], block: str) -> None:
 
 
 def block(folder: Path, *, root: Path) -> str:
-    """Return the README's block: the figure, a line for each finding, and links to the pages. folder: docs/results; root: where the README
-    is."""
+    """Return the README's block: the paper's figure and verdicts, a line for each finding, and links to the pages. folder: docs/results;
+    root: where the README is."""
     relative = Path(os.path.relpath(folder, root)).as_posix()
-    parts = [f"![{ALT}]({relative}/{overview.NAME}.png)"] if (folder / f"{overview.NAME}.csv").is_file() else []
-    parts += _paper(Source(folder / PAPER, f"[{PAPER}]({relative}/{PAPER}.md)"), f"{relative}/{PAPER}")
+    parts = _paper(Source(folder / PAPER, f"[{PAPER}]({relative}/{PAPER}.md)"), f"{relative}/{PAPER}")
     parts.append("\n".join(f"- {line}" for line in findings(folder, relative)))
     names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
     parts.append(f"All results: {listed(f'[{name}]({relative}/{name}.md)' for name in names)}." if names else "")
@@ -97,45 +96,68 @@ def _paper(source: Source, place: str) -> list[str]:
     claims = source.table("claims")
     if claims is None:
         return []
-    picture = [f"![{summary.PLUGIN.summary}]({place}/summary.png)"] if (source.folder / "summary.png").is_file() else []
+    alt = words.capital(summary.PLUGIN.summary)
+    picture = [f"![{alt}]({place}/summary.png)"] if (source.folder / "summary.png").is_file() else []
     return [*picture, tally.table(claims, source.setting("paper"), source.link)]
+
+
+class Found(NamedTuple):
+    """What an experiment found: its source, and the rows of the best informed adversary in worlds that differ."""
+
+    source: Source
+    best: pd.DataFrame
+
+    def with_rows(self, rows: pd.DataFrame) -> Found:
+        return Found(self.source, rows)
 
 
 def findings(folder: Path, relative: str) -> list[str]:
     """Return the lines, each only where the results behind it are committed. relative: the folder as the README links to it."""
-    tables, swept, attacks = (
-        Source(folder / name, f"[{name}]({relative}/{name}.md)")
-        for name in (overview.EXPERIMENT, "sensitivity", "attacks")
+    paper, tables, swept, attacks = (
+        Source(folder / name, f"[{name}]({relative}/{name}.md)") for name in (PAPER, WIDER, "sensitivity", "attacks")
     )
-    lines = []
-    leakage = tables.table("leakage")
-    if leakage is not None:
-        best = select.best_informed(leakage)
-        best = best[(best["protocol"] != EQUAL) & best["accuracy"].notna()]
-        lines += [
-            *_undefended(best, tables),
-            *_against_control(best, tables, swept),
-            *_small_gap(best, tables),
-            *_certified(best, tables),
-        ]
-    return [*lines, *_base_too(attacks)]
+    found = []
+    for source in (paper, tables):
+        leakage = source.table("leakage")
+        if leakage is not None:
+            best = select.best_informed(leakage)
+            found.append(Found(source, best[(best["protocol"] != EQUAL) & best["accuracy"].notna()]))
+    return [
+        *_undefended(found),
+        *_against_control(found, swept),
+        *_small_gap(found),
+        *_certified(found),
+        *_base_too(attacks),
+    ]
 
 
-def only(rows: pd.DataFrame) -> str:
-    """Return where the statement holds that these rows support, unless that is a finding: ` (only on compas-race)`."""
-    if rows.empty:
-        return ""
-    pairs = select.pairs(rows)
-    tasks, settings = sorted(set(rows["task"])), rows[[*select.PAIR, "defence"]].drop_duplicates()
+def _all(found: Iterable[Found]) -> pd.DataFrame:
+    """Return the rows of several experiments together."""
+    return pd.concat([one.best for one in found], ignore_index=True)
+
+
+def _clauses(clauses: Sequence[tuple[Found, str]]) -> str:
+    """Return what each experiment found, with its source."""
+    return "; ".join(f"{said} {_from(one.source, one.best)}" for one, said in clauses)
+
+
+def only(rows: pd.DataFrame, whole: pd.DataFrame) -> str:
+    """Return where the statement holds that these rows of `whole` support, unless that is a finding or all there is: ` (only on compas-race)`."""
+    places, all_places = _places(rows), _places(whole)
+    said = [place for place in places if place not in all_places]
+    return f" (only {' and '.join(said)})" if said else ""
+
+
+def _places(rows: pd.DataFrame) -> list[str]:
+    """Return the one task, and the one pair of worlds if model and defence are one too, that rows are of; nothing for what is several."""
+    tasks, settings = sorted(set(rows["task"])), rows[[*select.PAIR, "model", "defence"]].drop_duplicates()
     places = [f"on {tasks[0]}"] if len(tasks) == 1 else []
-    if len(settings) == 1:
-        places.append(f"in {pairs[0].label}")
-    return f" (only {' and '.join(places)})" if places else ""
+    return [*places, f"in {select.pairs(rows)[0].label}"] if len(settings) == 1 else places
 
 
 def _share(part: pd.DataFrame, whole: pd.DataFrame) -> str:
     """Return `5 of 8 settings`, and where if these are too few for a finding."""
-    return f"{len(part)} of {count(len(whole), 'setting')}{only(part)}"
+    return f"{len(part)} of {count(len(whole), 'setting')}{only(part, whole)}"
 
 
 def _span(rows: pd.DataFrame) -> str:
@@ -145,62 +167,80 @@ def _span(rows: pd.DataFrame) -> str:
 
 def _from(source: Source, rows: pd.DataFrame) -> str:
     """Return the source of a line: the page, and over how much it counts."""
-    tasks, pairs = rows["task"].nunique(), len(select.pairs(rows))
-    return f"({source.link}: {count(tasks, 'task')}, {count(pairs, 'pair')} of worlds)"
+    tasks, pairs = rows["task"].nunique(), select.pairs(rows)
+    worlds = pairs[0].label if len(pairs) == 1 else f"{len(pairs)} pairs of worlds"
+    return f"({source.link}: {count(tasks, 'task')}, {worlds})"
 
 
-def _undefended(best: pd.DataFrame, tables: Source) -> list[str]:
-    rows = select.of(best, defence="none")
-    if rows.empty:
+def _undefended(found: Sequence[Found]) -> list[str]:
+    kept = [one.with_rows(select.of(one.best, defence="none")) for one in found]
+    kept = [one for one in kept if len(one.best)]
+    if not kept:
         return []
-    above = rows[rows["against_chance"] == ABOVE]
-    spans = listed(f"{_span(select.of_pair(rows, pair))} ({pair.label})" for pair in select.pairs(rows))
+    above = _all(kept)["against_chance"] == ABOVE
     head = (
-        "Undefended models give their training population away" if len(above) else "Undefended models give nothing away"
+        "Undefended models give their training population away"
+        if above.any()
+        else "Undefended models give nothing away"
     )
-    return [
-        f"**{head}.** The best informed adversary is above chance in {_share(above, rows)}; it names the training world of {spans} of models "
-        f"{_from(tables, rows)}."
-    ]
+    clauses = []
+    for one in kept:
+        rows, pairs = one.best, select.pairs(one.best)
+        spans = listed(
+            _span(select.of_pair(rows, pair)) + (f" ({pair.label})" if len(pairs) > 1 else "") for pair in pairs
+        )
+        clauses.append((one, f"in {_share(rows[rows['against_chance'] == ABOVE], rows)}, and names {spans} of models"))
+    return [f"**{head}.** The best informed adversary is above chance {_clauses(clauses)}."]
 
 
-def _against_control(best: pd.DataFrame, tables: Source, swept: Source) -> list[str]:
+def _against_control(found: Sequence[Found], swept: Source) -> list[str]:
     """Say how often the fairness term lowers or raises leakage, against controls that train on the same rows without it."""
-    judged = best[best["defence"].isin([WITH, WITHOUT]) & best["verdict_vs_control"].notna()]
-    rows = judged[judged["verdict_vs_control"] != IDLE]
-    if rows.empty:
+    kept = [
+        one.with_rows(one.best[one.best["defence"].isin([WITH, WITHOUT]) & one.best["verdict_vs_control"].notna()])
+        for one in found
+    ]
+    kept = [one for one in kept if (one.best["verdict_vs_control"] != IDLE).any()]
+    if not kept:
         return []
-    lower, higher, same = (rows[rows["verdict_vs_control"] == word] for word in (LOWER, HIGHER, SAME))
-    less, more = (bool(len(part)) and not only(part) for part in (lower, higher))
+    every = _all(kept)
+    less, more = (_is_finding(every[every["verdict_vs_control"] == word]) for word in (LOWER, HIGHER))
     head = {
         (True, False): "The fairness term protects",
         (True, True): "The fairness term protects in some settings and adds leakage in others",
         (False, True): "The fairness term is not shown to protect, and can add leakage",
         (False, False): "The fairness term is not shown to protect",
     }[less, more]
-    undecided = len(rows) - len(lower) - len(higher) - len(same)
     said = (
-        f"**{head}.** Against controls that train on the same rows without it, fair fine-tuning lowers the share of models named in "
-        f"{_share(lower, rows)}, raises it in {len(higher)}{only(higher)}, makes no material difference in {len(same)}, and {undecided} "
-        f"{'is' if undecided == 1 else 'are'} undecided{_idle(judged)} {_from(tables, judged)}"
+        f"**{head}.** Against controls that train on the same rows without it, the share of models that fair fine-tuning leaves named is "
+        f"{_clauses([(one, _counts(one.best)) for one in kept])}"
     )
     grid = swept.table("sensitivity")
     if grid is not None:
         grid = sensitivity.fair(sensitivity.own(grid))
         tried = grid[~grid["eo_chosen"].astype(bool) & grid["verdict_vs_control"].notna()]
-        grid = tried[tried["verdict_vs_control"] != IDLE]
-        lower, higher = (grid[grid["verdict_vs_control"] == word] for word in (LOWER, HIGHER))
-        said += (
-            f"; over epochs, step sizes, rehearsal shares and lambdas it lowers it in {_share(lower, grid)} and raises it in "
-            f"{len(higher)}{only(higher)}{_idle(tried)} {_from(swept, tried)}"
-        )
+        said += f"; over epochs, step sizes, rehearsal shares and lambdas {_counts(tried)} {_from(swept, tried)}"
     return [f"{said}."]
+
+
+def _is_finding(rows: pd.DataFrame) -> bool:
+    """Return whether rows are of more than one task, and of more than one pair of worlds, model or defence."""
+    return bool(len(rows)) and not _places(rows)
+
+
+def _counts(judged: pd.DataFrame) -> str:
+    """Return how often each verdict against the control is among these settings."""
+    rows = judged[judged["verdict_vs_control"] != IDLE]
+    kinds = {LOWER: "lower", HIGHER: "higher", SAME: "not materially different", OPEN: "undecided"}
+    parts = {said: rows[rows["verdict_vs_control"] == word] for word, said in kinds.items()}
+    places = {said: only(parts[said], rows) for said in (kinds[LOWER], kinds[HIGHER])}
+    counted = [f"{said} in {len(part)}{places.get(said, '')}" for said, part in parts.items() if len(part)]
+    return f"{listed(counted)} of {count(len(rows), 'setting')}{_idle(judged)}"
 
 
 def _idle(judged: pd.DataFrame) -> str:
     """Return in how many settings the fairness term never acts, which no count of verdicts holds; "" if it acts in all."""
     many = int((judged["verdict_vs_control"] == IDLE).sum())
-    return f"; in {many} more the term never acts, so that the models are the control's own" if many else ""
+    return f" (in {many} more the term never acts)" if many else ""
 
 
 def _degenerate(rows: pd.DataFrame, tables: Source) -> pd.Series:
@@ -212,54 +252,65 @@ def _degenerate(rows: pd.DataFrame, tables: Source) -> pd.Series:
     return pd.Series([row in many for row in rows[KEYS].itertuples(index=False, name=None)], index=rows.index)
 
 
-def _small_gap(best: pd.DataFrame, tables: Source) -> list[str]:
+def _small_gap(found: Sequence[Found]) -> list[str]:
     """Say whether the adversary does better than chance where the accuracy gap is small in the majority of models (claim C2)."""
-    claims = tables.table("claims")
-    if claims is None:
+    clauses, shown, left_out = [], [], 0
+    for one in found:
+        claims = one.source.table("claims")
+        if claims is None:
+            continue
+        small = claims[(claims["kind"] == "gap-small") & (claims["verdict"] == HOLDS)]
+        rows = select.among(one.best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
+        degenerate = _degenerate(rows, one.source)
+        asked, rows = select.of(one.best, defence=WITH), rows[~degenerate]
+        left_out += int(degenerate.sum())
+        if len(rows):
+            above = rows[rows["against_chance"] == ABOVE]
+            names = f", which names {_span(above)} of models" if len(above) else ""
+            clauses.append(
+                (
+                    one.with_rows(asked),
+                    f"in {_share(rows, asked)}, in {len(above)} of these with an adversary above chance{only(above, rows)}{names}",
+                )
+            )
+            shown.append(above)
+    if not clauses:
         return []
-    small = claims[(claims["kind"] == "gap-small") & (claims["verdict"] == HOLDS)]
-    rows = select.among(best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
-    degenerate = _degenerate(rows, tables)
-    asked, left_out, rows = select.of(best, defence=WITH), int(degenerate.sum()), rows[~degenerate]
-    if rows.empty:
-        return []
-    besides = f" (not counting {left_out} in which most models give all records one label)" if left_out else ""
-    above = rows[rows["against_chance"] == ABOVE]
     head = (
         "A small accuracy gap does not mean that nothing leaks"
-        if len(above)
+        if any(len(above) for above in shown)
         else "Where the accuracy gap is small, nothing is named"
     )
-    several = len(above) and len(select.pairs(above)) > 1
-    named = listed(
-        f"{percent(row.accuracy)} on {row.task}"
-        + (f" ({select.Pair(row.protocol, row.ratio_0, row.ratio_1).label})" if several else "")
-        for row in above.itertuples()
+    tau = found[0].source.setting("tau")
+    besides = (
+        f"; not counted: {count(left_out, 'setting')} in which most models give all records one label"
+        if left_out
+        else ""
     )
     return [
-        f"**{head}.** After fair fine-tuning with rehearsal the accuracy gap is below {tables.setting('tau'):g} in the majority of models in "
-        f"{len(rows)} of {count(len(asked), 'setting')}{besides}; in {len(above)} of them the adversary is above chance{only(above)}{f': {named}' if named else ''} "
-        f"{_from(tables, asked)}."
+        f"**{head}.** After fair fine-tuning with rehearsal the accuracy gap is below {tau:g} in the majority of models {_clauses(clauses)}{besides}."
     ]
 
 
-def _certified(best: pd.DataFrame, tables: Source) -> list[str]:
+def _certified(found: Sequence[Found]) -> list[str]:
     """Say whether anything is named under the defences of which a theorem says that nothing can be (claim C9)."""
-    claims = tables.table("claims")
-    if claims is None:
+    kept = []
+    for one in found:
+        claims = one.source.table("claims")
+        rows = one.best[at_chance(one.best, claims)] if claims is not None else one.best[:0]
+        kept += [one.with_rows(rows)] if len(rows) else []
+    if not kept:
         return []
-    rows = best[at_chance(best, claims)]
-    if rows.empty:
-        return []
-    above = rows[rows["against_chance"] == ABOVE]
+    every = _all(kept)
     head = (
-        "Where a theorem says that nothing can be named, nothing is"
-        if above.empty
-        else "Where a theorem says that nothing can be named, something is"
+        "Where a theorem says that nothing can be named, something is"
+        if (every["against_chance"] == ABOVE).any()
+        else "Where a theorem says that nothing can be named, nothing is"
     )
+    clauses = [(one, f"in {_share(one.best[one.best['against_chance'] == ABOVE], one.best)}") for one in kept]
     return [
-        f"**{head}.** The adversary is above chance in {_share(above, rows)} of {listed(defences(rows['defence']))}; by the "
-        f"[theorem](docs/method.md#claims) no adversary can be {_from(tables, rows)}."
+        f"**{head}.** By the [theorem](docs/method.md#claims) no adversary can be above chance under {listed(defences(every['defence']))}; the "
+        f"best informed one is {_clauses(clauses)}."
     ]
 
 
@@ -275,7 +326,7 @@ def _base_too(attacks: Source) -> list[str]:
     if both.empty or alone.empty:
         return []
     above = both[both["against_chance"] == ABOVE]
-    tells = not only(above) and len(above) == len(both)
+    tells = _is_finding(above) and len(above) == len(both)
     head = (
         "A defended model beside its base model gives the population away"
         if tells

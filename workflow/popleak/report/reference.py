@@ -17,7 +17,7 @@ from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
 from .terms import TERMS
-from .words import cell
+from .words import capital, cell
 
 NOTE = "<!-- written by `make docs` from the code: edit the code -->"
 
@@ -180,7 +180,7 @@ def _plugins() -> str:
         parts.append(f"## {kind.capitalize()}")
         for name in plugins.names(kind):
             plugin = plugins.load(kind, name)
-            parts.append(f"### {name}\n\n{_wrapped(f'{plugin.summary[0].upper()}{plugin.summary[1:]}.')}")
+            parts.append(f"### {name}\n\n{_wrapped(f'{capital(plugin.summary)}.')}")
             facts = {
                 "access": "Access",
                 "shadow_access": "Access to shadows",
@@ -194,7 +194,7 @@ def _plugins() -> str:
                 if value:
                     parts.append(f"{label}: {value if isinstance(value, str) else ', '.join(value)}.")
             if kind == "defences" and (said := "; ".join(plugin.declared())):
-                parts.append(_wrapped(f"{said[0].upper()}{said[1:]}."))
+                parts.append(_wrapped(f"{capital(said)}."))
             if hasattr(plugin, "Settings") and plugin.Settings.model_fields:
                 parts.append(_fields(plugin.Settings))
     return "\n\n".join(parts) + "\n"

@@ -44,6 +44,11 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def capital(text: str) -> str:
+    """Return text with its first letter as a capital, and all others as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def count(many: int | str, one: str) -> str:
     return f"{many} {one}" if str(many) == "1" else f"{many} {one}s"
 
