@@ -114,6 +114,9 @@ def test_without_a_difference_the_plug_in_reads_its_floor():
     assert found.delta_eo.mean() == pytest.approx(found.delta_eo_floor.mean(), rel=0.03)
     assert abs(found.delta_eo_crossed.mean()) < 4 * found.delta_eo_crossed.std() / np.sqrt(800)
     assert found.delta_eo_floor.mean() > 0.05
+    sides, _ = classes.bound(cells, rows, joints, draws=2, rng=np.random.default_rng(0))
+    for side in (sides.weighted_delta, sides.adv_balanced_measured):
+        assert abs(side.mean()) < 4 * side.std() / np.sqrt(800)
 
 
 def test_labels_with_a_small_cell_are_left_out_and_counted():

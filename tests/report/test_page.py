@@ -13,7 +13,7 @@ import pytest
 
 import fake_tables
 from popleak.core.errors import PopleakError
-from popleak.report import attacks, findings, ratios, readme
+from popleak.report import attacks, findings, ratios, readme, tally
 from popleak.report import page as results
 from popleak.stages import figures as figure
 
@@ -282,12 +282,40 @@ def test_the_verdicts_of_the_papers_experiment_are_counted(committed, full):
     head, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
     words = head.strip("| ").split(" | ")[2:]
     assert set(words) == set(full["claims"]["verdict"])
-    for row, (claim, part) in zip(rows, full["claims"].groupby("claim", sort=False), strict=True):
+    claims = full["claims"].assign(arm=[one if isinstance(one, str) else "" for one in full["claims"]["defence"]])
+    several = claims.groupby("claim")["defence"].transform("nunique") > 1
+    claims["arm"] = claims["arm"].where(several, "")
+    for row, ((claim, arm), part) in zip(rows, claims.groupby(["claim", "arm"], sort=False), strict=True):
         name, of, *cells = row.removeprefix("| ").removesuffix(" |").split(" | ")
         assert name.startswith(f"{claim} ") and len(name) > len(claim) + 5 and of == "the paper"
+        assert name.endswith(f": {arm}" if arm else "")
         assert [int(cell or 0) for cell in cells] == [int((part["verdict"] == word).sum()) for word in words]
     tasks = full["claims"].query("task != 'witness'")["task"].nunique()
     assert f"([paper](docs/results/paper.md): {tasks} tasks; " in text
+
+
+def test_the_tally_says_where_the_term_never_acts_and_where_models_are_useless():
+    rows = [
+        {"claim": claim, "kind": kind, "defence": defence, "verdict": "not applicable" if (claim, defence) == ("C6", "fft") else "holds",
+         "task": task, "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "source": "ours"}
+        for claim, kind in (("C2", "gap-small"), ("C6", "less-than-control"), ("C7", "eo-follows"))
+        for defence in ("fft", "fft-rehearsal") for task in ("a", "b")
+    ]  # fmt: skip
+    claims = pd.DataFrame(rows)
+    constant = {("a", "mlp", "pure", 0.0, 1.0, "fft"), ("a", "mlp", "pure", 0.0, 1.0, "fft-rehearsal")}
+    table, said = tally.table(claims, "fair-finetuning", "here", constant).rsplit("\n\n", 1)
+    assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == [
+        f"| {claim}{short}: {defence}"
+        for claim, short in (
+            ("C2", " gap small in most models"),
+            ("C6", " leaks less than its control"),
+            ("C7", " leakage falls only with unfairness"),
+        )
+        for defence in ("fft", "fft-rehearsal")
+    ]
+    assert "The fairness term of fft never acts here" in said
+    assert "all records one label: C2 2 and C6 1." in said, "no verdict of C7 can be bought"
+    assert "one label" not in tally.table(claims, "fair-finetuning", "here")
 
 
 def test_results_of_an_earlier_version_are_refused_by_name(committed):

@@ -121,7 +121,11 @@ def test_findings_are_the_tables_numbers():
     best = leakage[
         (leakage["adversary"] == "best") & (leakage["knowledge"] == "informed") & (leakage["protocol"] == "pure")
     ]
-    assert lines.pop(1).startswith("Placebo: with the group column permuted")
+    placebos = lines.pop(1)
+    rows = frames["placebo"].query("adversary == 'best' and protocol == 'pure' and permutation.notna()")
+    away = int((rows["against_chance"] != "cannot tell").sum())
+    assert placebos.startswith("Placebo: with the group column permuted")
+    assert f"In {away} of {len(rows)} the 95 % interval excludes 50 %" in placebos
     for line, defence in zip(lines, ("none", "fft-rehearsal"), strict=False):
         for row in best[best["defence"] == defence].to_dict("records"):
             assert f"{100 * row['accuracy']:.1f}\u00a0% on {row['task']}" in line

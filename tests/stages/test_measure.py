@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -212,3 +214,18 @@ def test_a_diverged_victim_has_a_status_and_nothing_else():
         assert np.isnan(found[name][0]) and np.isfinite(found[name][2]), name
     assert pool.counts.sum() == 400 and np.abs(pool.halved[0] - pool.halved[1]).max() <= 1
     assert pool.weights.mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("rates_near", [0.05, 0.5])
+def test_the_two_sides_of_the_claim_on_leakage_have_the_same_bias(rates_near):
+    """A sum of magnitudes on one half was too large by the noise of its own rates, more so near 1/2: a true fall then looked like a rise."""
+    rng, rows = np.random.default_rng(1), 60
+    true = np.array([[rates_near, rates_near + 0.01], [rates_near, rates_near + 0.02]])  # [label, group]
+    drawn = rng.binomial(rows, true, (20_000, 2, 2, 2)) / rows  # [model, half, label, group]
+    terms = SimpleNamespace(pi=np.array([0.5, 0.5]), w_y=np.array([1.0, 1.0]))
+    found = measure._halves(drawn, terms)
+    delta, advantage = found["weighted_delta"], found["adv_balanced_measured"]
+    assert delta.mean() == pytest.approx(
+        advantage.mean(), abs=4 * np.hypot(delta.std(), advantage.std()) / np.sqrt(len(drawn))
+    )
+    assert -0.001 < delta.mean() < 0.015, "noise adds nothing to the true 0.015"

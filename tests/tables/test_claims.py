@@ -8,8 +8,8 @@ import pytest
 
 import told
 from popleak.core.errors import PopleakError
-from popleak.measures import paired, squares, verdicts
-from popleak.report import page
+from popleak.measures import deciding, paired, squares, verdicts
+from popleak.report import matrix, page
 from popleak.store import schema
 from popleak.tables import _paired, claims
 
@@ -172,6 +172,26 @@ def test_two_variants_of_a_defence_keep_their_own_verdicts():
         page.verdicts(pd.concat([found, found]))
 
 
+def test_the_page_marks_verdicts_of_useless_models_and_says_what_intervals_are_of():
+    found = judge()
+    found.loc[found["claim"] == "C1", "statement"] = "a | b\nc"
+    fair = found[(found["claim"] == "C6") & (found["defence"] == "fft-rehearsal")].iloc[0]
+    shown = page.verdicts(found, {tuple(fair[matrix.KEYS])}).splitlines()
+    rows = {line.split(" | ")[1]: line for line in shown if line.startswith("| C")}
+    marked = {text for text, line in rows.items() if page.MARK in line}
+    assert marked == {
+        one
+        for one in rows
+        if "fft-rehearsal" in one and found.loc[found["statement"] == one, "kind"].iloc[0] in matrix.PAID
+    }
+    assert shown[-1].endswith(f"{page.MARK}: most of these models give all records one label.")
+    assert page.MARK not in page.verdicts(found)
+    assert f"| {fair['statement']} | change in advantage, twice that in accuracy |" in "\n".join(shown)
+    assert all(
+        line.count(" | ") == shown[0].count(" | ") for line in shown[:-2] if "a \\|" not in line
+    ) and "| a \\| b c |" in "\n".join(shown)
+
+
 def test_tau_is_the_configs():
     assert verdict(judge(gap={"fft-rehearsal": 0.12}), "C2s") == [FAILS]
     found = judge({"tau": 0.2}, gap={"fft-rehearsal": 0.12})
@@ -306,7 +326,7 @@ def test_limits_are_possible():
     for name in ("delta_eo", *_paired.SQUARES):
         parts["models"][name] = parts["models"][name].clip(-0.5, 1)
     parts["bounds"] = parts["bounds"].assign(
-        adv_balanced_measured=parts["bounds"]["adv_balanced_measured"].clip(-1, 1), weighted_delta=parts["bounds"]["weighted_delta"].clip(0, 1)
+        adv_balanced_measured=parts["bounds"]["adv_balanced_measured"].clip(-1, 1), weighted_delta=parts["bounds"]["weighted_delta"].clip(-1, 1)
     )  # fmt: skip
     few = {
         name: parts[name][(parts[name]["split"] < 2) & (parts[name]["model_index"] < 2)]
@@ -512,6 +532,8 @@ def test_reasons_are_given():
         .all()
     )
     assert found.loc["C6", ["low", "high"]].isna().all(axis=None)
+    assert found.loc["C5", "plain"].str.contains("the fairness term never acts on these models").all()
+    assert not judge().set_index("claim").loc["C5", "plain"].str.contains("never acts").any()
     found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
     assert (
         found["evidence"]
@@ -588,6 +610,8 @@ def test_a_certificate_is_held_to_what_adversaries_achieve(accuracy, half, certi
     (row,) = certify(accuracy, half, certificate).to_dict("records")
     assert row["verdict"] == expected
     assert (row["splits_needed"] > 5) == (expected == OPEN)
+    if expected == OPEN:  # as many as narrow the half width from 0.06 to the margin of 0.05 around what is allowed
+        assert row["splits_needed"] == np.ceil(5 * deciding.SCALE * (half / 0.05) ** 2)
     assert row["defence"] == "scratch" and row["allowed"] == (1 + certificate) / 2
     assert f"{certificate:g}" in row["statement"] and f"{100 * accuracy:.1f} %" in row["plain"]
 

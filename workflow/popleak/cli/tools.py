@@ -48,7 +48,7 @@ def _add_list(commands) -> None:
 
 def _list(arguments: argparse.Namespace) -> None:
     if arguments.what == "experiments":
-        rows = [(path.stem, _title(path)) for path in experiment_files()]
+        rows = [_described(path) for path in experiment_files()]
     else:
         rows = [(name, plugins.load(arguments.what, name).summary) for name in plugins.names(arguments.what)]
     width = max((len(name) for name, _ in rows), default=0)
@@ -65,16 +65,20 @@ def experiment_files() -> list[Path]:
     return found
 
 
-def _title(path: Path) -> str:
+def _described(path: Path) -> tuple[str, str]:
+    """Return an experiment's name, and its title with its file."""
     from ..config import resolve as config
 
-    return f"{config.read(path).get('title', '')}  ({path})"
+    raw = config.read(path)
+    return str(raw.get("experiment", path.stem)), f"{raw.get('title', '')}  ({path})"
 
 
 def experiment_of(configfiles: Sequence[Path]):
     """Return the validated experiment of config.yaml with overlays over it, as `snakemake --configfile` merges them."""
     from ..config import resolve as config
 
+    if not Path("config.yaml").is_file():
+        raise PopleakError(f"no config.yaml in {Path.cwd()}: run this in the root of the checkout")
     raw = config.read("config.yaml")
     for path in configfiles:
         raw = config.merge(raw, config.read(path))

@@ -197,7 +197,7 @@ def bound(
         np.where(kept[:, None, None], cells.sum(axis=1), np.nan), *worlds, draws=draws, rng=rng
     )
     weight, apart = found.pi * found.w_y, np.where(kept[:, None], _apart(cells, rows), 0.0)
-    signed = np.sign(apart[:, 0]) * apart[:, 1]
+    signed = np.sign(apart[:, ::-1]) * apart  # signs from the other half, else noise would count as a difference
     accuracy = _accuracies(cells, rows, joints)
     return Sides(
         delta_eo=found.delta_eo,
@@ -210,8 +210,8 @@ def bound(
         rhs_balanced=found.rhs_balanced,
         adv=found.adv,
         rhs_coupling=found.rhs_coupling,
-        weighted_delta=0.5 * np.abs(apart[:, 0]).sum(axis=2) @ weight,
-        adv_balanced_measured=0.5 * signed.sum(axis=2) @ weight,
+        weighted_delta=0.5 * signed[:, 0].sum(axis=2) @ weight,
+        adv_balanced_measured=0.5 * signed[:, 1].sum(axis=2) @ weight,
         queries_to_detect=np.asarray(queries_to_detect(found.gap, accuracy=accuracy.mean(axis=0))),
         smallest_cell=np.full(size, small[1]),
         small_cells=np.full(size, small[0]),

@@ -9,7 +9,7 @@ from ..core import plugins
 from ..figures import _select as select
 from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from ..figures._style import said as adversary_name
-from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, OPEN, SAME, SEARCHED, UNTOLD, marks
+from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, MOSTLY, OPEN, SAME, SEARCHED, UNTOLD, marks
 from . import chance, placebo
 from .words import away_from_half, count, facet_name, listed, percent
 
@@ -257,13 +257,15 @@ def gaps(models: pd.DataFrame, *, tau: float) -> list[str]:
 
 def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     victims = main_rows(select.plain(select.of(models, role="victim")))
-    shares, fairness, lost = {}, {}, []
+    shares, fairness, lost, several = {}, {}, [], False
     for defence in [one for one in ("none", name) if one]:
         part = select.of(victims, defence=defence)
         kept, gone = part[part["gap"].notna()], int((part["status"] == "diverged").sum())
         if len(kept):
-            shares[defence] = float((kept["gap"].abs() < tau).mean())
-            fairness[defence] = float(kept["delta_eo"].mean()), float(kept["delta_eo_floor"].mean())
+            small = kept.assign(gap=(kept["gap"].abs() < tau).astype(float))
+            by_case = small.groupby(select.FACET)[["gap", "delta_eo", "delta_eo_floor"]].mean()
+            shares[defence], *fairness[defence] = by_case.mean().tolist()
+            several = several or len(by_case) > 1
         if gone:
             lost.append(f"{gone} of {len(part)} under {defence}")
     left_out = f" Victims that diverged are left out: {listed(lost)}." if lost else ""
@@ -273,7 +275,7 @@ def _fairness(models: pd.DataFrame, name: str | None, tau: float) -> list[str]:
     rates = listed(f"{value:.3f} under {defence}" for defence, (value, _) in fairness.items())
     floors = listed(f"{floor:.3f} under {defence}" for defence, (_, floor) in fairness.items())
     return [
-        f"The accuracy gap between the records of the two worlds is below {tau:g} for {gaps}. Mean Delta_EO is {rates}; by chance alone, "
+        f"{'On average over tasks and models, the' if several else 'The'} accuracy gap between the records of the two worlds is below {tau:g} for {gaps}. Mean Delta_EO is {rates}; by chance alone, "
         f"models without any difference between the groups would read {floors}.{left_out}"
     ]
 
@@ -284,6 +286,11 @@ def constant_shares(models: pd.DataFrame) -> pd.Series:
     keys = [victims[name] for name in (*select.FACET, *select.PAIR, "defence")]
     shares: pd.Series = (victims["status"] == "constant").groupby(keys).mean().rename("constant")
     return shares
+
+
+def mostly_constant(shares: pd.Series) -> set[tuple]:
+    """Return the keys of `constant_shares` under which most models give all records one label."""
+    return set(shares[shares > MOSTLY].index)
 
 
 def _constant(models: pd.DataFrame, several: bool) -> list[str]:

@@ -29,8 +29,9 @@ PAID = ("gap-small", "eo-falls", "less-than-control")
 """Kinds of claims beside whose verdicts stands what the defence costs: models that became useless are equal and silent."""
 UNITS = {
     "gap-falls": "mean accuracy gap", "gap-small": "share of models", "gap-small-everywhere": "mean accuracy gap",
-    "literal-bound": "share of models", "proven-bounds": "share of models", "eo-falls": "change in Delta_EO",
-    "less-than-control": "change in advantage, twice that in accuracy", "eo-follows": "change in the weighted sum",
+    "literal-bound": "share of models", "proven-bounds": "share of models",
+    "eo-falls": "change in Delta_EO, of the starting population that decides",
+    "less-than-control": "change in advantage, twice that in accuracy", "eo-follows": "change in the two sums",
     "witness": "advantage minus D W", "certified": "share of models named",
 }  # fmt: skip
 """What a claim's interval is of, by kind."""
@@ -46,6 +47,13 @@ SHOWN: Mapping[str, tuple[tuple[str, ...], str]] = {
     "certified": (("summary", "leakage"), "leakage"),
 }
 """By kind of claim: the figures that show what it is about, the most telling first, and the table of the numbers."""
+
+
+def useless(claims: pd.DataFrame, constant: Collection[tuple]) -> pd.Series:
+    """Return of each row of the table `claims` whether it is a verdict that models can buy by giving all records one label, and most of its
+    models do so. constant: KEYS of such settings."""
+    keys = claims[KEYS].itertuples(index=False, name=None)
+    return claims["kind"].isin(PAID) & claims["claim"].notna().where([key in constant for key in keys], False)
 
 
 def claims(

@@ -8,7 +8,7 @@ so that it can be made again without the run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +21,16 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, ratios, readme, reported, sensitivity, words
+from . import attacks, findings, matrix, ratios, readme, reported, sensitivity, words
 from . import placebo as report_placebo
 
 NEEDED = ("models", "leakage", "bounds", "claims")
 SETTINGS, BLOCK, SUMS = "experiment.json", "block.md", "tables.sha256"
+MARK = "\u2020"
+INTERVALS = (
+    "Each cell gives the verdict and the 95 % interval of the figure that decides it. Intervals are not corrected for several tests; verdicts on "
+    "a comparison with the control are (Holm). The column `plain` of claims.csv explains each verdict in words."
+)
 NOTE = "<!-- written by the rule `page`: edit nothing here -->"
 
 
@@ -154,7 +159,8 @@ def text(inner: Path) -> str:
         f"# {title}",
         NOTE,
         f"The experiment `{inner.name}`. The [glossary](../glossary.md) explains the terms, [method](../method.md) what is measured, and "
-        f"[statistics](../statistics.md) the intervals. To run it again with the settings of this page:",
+        f"[statistics](../statistics.md) the intervals. To run it again with the settings of this page, and with exactly its "
+        f"[data](README.md#which-data-these-are-and-how-to-get-them), in the root of the checkout:",
         f"    snakemake --cores all --configfile docs/results/{inner.name}/{SETTINGS}",
         "## Settings",
         "\n".join(["| setting | value |", "| --- | --- |", *rows]),
@@ -209,7 +215,7 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     population, training = experiment.get("population") or {}, experiment.get("training") or {}
     rows = [
-        ("Tasks", "; ".join(_task(task) for task in experiment["tasks"])),
+        ("Tasks asked for", "; ".join(_task(task) for task in experiment["tasks"])),
         *_replaceable(experiment),
         ("Knowledge of the adversary", words.listed(experiment.get("knowledge") or [])),
         ("Answers to a query", words.listed(map(str, experiment.get("repeats") or [])) if experiment.get("repeats") != [1] else ""),
@@ -307,7 +313,7 @@ def block(
 ) -> str:
     """Return in Markdown what an experiment with the main figure `main` shows: sentences, the data behind them, and a table of the verdicts
     by claim and task, or of what the experiment is about; beside: what is said of a figure that the paper reports, with its table."""
-    leakage = frames["leakage"]
+    leakage, constant = frames["leakage"], findings.mostly_constant(findings.constant_shares(frames["models"]))
     if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
         said, shown = sensitivity.sentences(frames["sensitivity"]), ""
     elif main == "attacks":
@@ -315,9 +321,9 @@ def block(
     elif main == "ratios":
         said, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
     elif main == "gap":  # of adversaries there is none but the gap
-        said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]))
+        said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
     else:
-        said, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"])
+        said, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"], constant)
     said = [*(sentence for one in beside for sentence in one.sentences), *said]
     said += [
         f"Data: {'; '.join(data)}.",
@@ -333,9 +339,10 @@ def _of_gaps(claims: pd.DataFrame) -> pd.DataFrame:
     return claims[claims["kind"].str.startswith("gap-")]
 
 
-def verdicts(claims: pd.DataFrame) -> str:
-    """Return a table of verdicts: a row a claim, a column a task; each cell with its 95 % interval.
+def verdicts(claims: pd.DataFrame, constant: Collection[tuple] = ()) -> str:
+    """Return a table of verdicts: a row a claim, a column a task; each cell with the 95 % interval of what decides.
 
+    constant: KEYS of the settings in which most models give all records one label; a verdict on one of them bears a mark.
     Raises PopleakError if a claim has two verdicts on one task: a cell would hide one of them.
     """
     twice = claims[claims.duplicated(["claim", "statement", "task"])]
@@ -345,8 +352,14 @@ def verdicts(claims: pd.DataFrame) -> str:
             f"the table `claims` has two verdicts of {first['claim']} on task {first['task']!r} with one statement: {first['statement']!r}"
         )
     tasks = list(dict.fromkeys(claims["task"]))
-    lines = ["| | claim | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
-    for (claim, statement), rows in claims.groupby(["claim", "statement"], sort=False):
-        cells = {row.task: f"{row.verdict} {words.interval(row.low, row.high)}" for row in rows.itertuples()}
-        lines.append(f"| {claim} | {statement} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
-    return "\n".join(lines) + "\n"
+    lines = ["| | claim | interval of | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 3) + "|"]
+    useless = matrix.useless(claims, constant)
+    for (claim, statement, kind), rows in claims.groupby(["claim", "statement", "kind"], sort=False):
+        cells = {
+            row.task: f"{row.verdict}{MARK if useless[row.Index] else ''} {words.interval(row.low, row.high)}"
+            for row in rows.itertuples()
+        }
+        told = " | ".join(words.cell(one) for one in (claim, statement, matrix.UNITS.get(kind, "")))
+        lines.append(f"| {told} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
+    marked = f" {MARK}: most of these models give all records one label." if useless.any() else ""
+    return "\n".join([*lines, "", f"{INTERVALS}{marked}"]) + "\n"

@@ -66,9 +66,12 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if not found:
         return []
     worlds = listed(dict.fromkeys(one.pair.label for one in found))
+    away, of = sum(_away(one.main) for one in found), sum(len(one.main) for one in found)
+    more = ", more than chance explains" if beyond_chance(away, of, OUTSIDE) else ""
     return [
         f"Placebo: with the group column permuted over the table, so that the groups do not differ, the same adversary names this share "
-        f"({worlds}), which is what the pools of the table alone give away: {'; '.join(map(_said, found))}."
+        f"({worlds}), which is what the pools of the table alone give away: {'; '.join(map(_said, found))}. In {away} of {of} "
+        f"the 95 % interval excludes 50 %{more}; by chance alone about {OUTSIDE * of:.1f} would."
     ]
 
 
@@ -85,6 +88,11 @@ def _said(one: Placebos) -> str:
     return f"on {one.name} {shown}{own}{', which is no farther from 50 %' if one.within else ''}"
 
 
+def _away(rows: pd.DataFrame) -> int:
+    """Return of how many placebos the interval excludes 50 %."""
+    return int(rows["against_chance"].isin([ABOVE, BELOW]).sum())
+
+
 def _value(row: Mapping[str, Any]) -> str:
     limits = (f"{100 * row[f'accuracy_{end}']:.0f}" for end in ("low", "high"))
     return f"{percent(row['accuracy'])} [{', '.join(limits)}]"
@@ -94,7 +102,7 @@ def warnings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Return a line for each task whose placebos' intervals exclude 50 % more often than chance allows."""
     lines = []
     for one in _placebos(tables):
-        away = int(one.every["against_chance"].isin([ABOVE, BELOW]).sum())
+        away = _away(one.every)
         if beyond_chance(away, len(one.every), OUTSIDE):
             own, farthest = "", _farthest(one.every)
             if one.within is not None:

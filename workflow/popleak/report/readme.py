@@ -24,6 +24,7 @@ from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, OPEN, SAME
 from ..store.schema import TABLES
 from . import sensitivity, tally, words
 from .chance import at_chance
+from .findings import mostly_constant
 from .words import count, listed, percent
 
 MARKERS = ("<!-- findings: begin, written by `popleak readme` -->", "<!-- findings: end -->")
@@ -98,7 +99,7 @@ def _paper(source: Source, place: str) -> list[str]:
         return []
     alt = words.capital(summary.PLUGIN.summary)
     picture = [f"![{alt}]({place}/summary.png)"] if (source.folder / "summary.png").is_file() else []
-    return [*picture, tally.table(claims, source.setting("paper"), source.link)]
+    return [*picture, tally.table(claims, source.setting("paper"), source.link, _constant(source))]
 
 
 class Found(NamedTuple):
@@ -243,13 +244,10 @@ def _idle(judged: pd.DataFrame) -> str:
     return f" (in {many} more the term never acts)" if many else ""
 
 
-def _degenerate(rows: pd.DataFrame, tables: Source) -> pd.Series:
-    """Return whether most victims of these settings give all records one label, so that what their accuracies show is the label rates."""
-    shares = tables.table(CONSTANT)
-    if shares is None:
-        return pd.Series(False, index=rows.index)
-    many = set(shares[shares["constant"] > 0.5][KEYS].itertuples(index=False, name=None))
-    return pd.Series([row in many for row in rows[KEYS].itertuples(index=False, name=None)], index=rows.index)
+def _constant(source: Source) -> set[tuple]:
+    """Return KEYS of the settings in which most victims give all records one label, so that what their accuracies show is the label rates."""
+    shares = source.table(CONSTANT)
+    return set() if shares is None else mostly_constant(shares.set_index(KEYS)["constant"])
 
 
 def _small_gap(found: Sequence[Found]) -> list[str]:
@@ -261,7 +259,8 @@ def _small_gap(found: Sequence[Found]) -> list[str]:
             continue
         small = claims[(claims["kind"] == "gap-small") & (claims["verdict"] == HOLDS)]
         rows = select.among(one.best, KEYS, set(small[KEYS].itertuples(index=False, name=None)))
-        degenerate = _degenerate(rows, one.source)
+        constant = _constant(one.source)
+        degenerate = rows[KEYS].apply(tuple, axis=1).isin(constant) if len(rows) else rows["task"].notna()
         asked, rows = select.of(one.best, defence=WITH), rows[~degenerate]
         left_out += int(degenerate.sum())
         if len(rows):

@@ -296,15 +296,16 @@ def _rate(positives: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _halves(rates: np.ndarray, found: forms.Bound) -> dict[str, np.ndarray]:
-    """Return the weighted delta on one half of the pool and the advantage, on the other half, of the rule that is best there.
+    """Return the weighted delta on one half of the pool and the advantage on the other.
 
-    rates (K, 2, 2, 2) by half. On the same rows the two would be equal by algebra, and the claim that they move
-    together could not fail.
+    rates (K, 2, 2, 2) by half. On the same rows the two would be equal by algebra, and the claim that they move together could not fail.
+    Which group has the higher rate is for each half chosen on the other: a magnitude of the half's own rates would be too large by their
+    noise, the more so the nearer they are to 1/2, and would fall and rise with it.
     """
     weight = found.pi * found.w_y
     # a label of weight 0 may have no rate
     counted = np.where(weight > 0, rates[..., 1] - rates[..., 0], 0)
     return {
-        "weighted_delta": np.abs(counted[:, 0]) @ weight,
+        "weighted_delta": (np.sign(counted[:, 1]) * counted[:, 0]) @ weight,
         "adv_balanced_measured": (np.sign(counted[:, 0]) * counted[:, 1]) @ weight,
     }

@@ -36,11 +36,15 @@ BOUNDS = (
     *PAIR,
     Column("literal_excess_low", "double", "lower 95 % limit of gap - rhs_literal (bootstrap, bias-corrected)"),
     Column("literal_excess_high", "double", "upper limit; at most 0 if equal label rates make the form a theorem"),
-    Column("weighted_delta", "double", "sum_y pi_y W_y delta_y, on one half of the pool"),
+    Column(
+        "weighted_delta",
+        "double",
+        "sum_y pi_y W_y delta_y on one half of the pool, signed: negative if the other half shows the opposite",
+    ),
     Column(
         "adv_balanced_measured",
         "double",
-        "label-balanced advantage of the rule that is best on that half, measured on the other",
+        "label-balanced advantage, on the other half, of the rule that is best on that half",
     ),
     Column(
         "queries_to_detect",

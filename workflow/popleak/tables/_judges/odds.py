@@ -18,6 +18,8 @@ from .evidence import SETTING, Evidence, Outcome, Part, decided, direction, game
 
 SEVERAL = "squared differences of rates are of two classes, and this label has more: see delta_eo, delta_eo_floor and delta_eo_crossed in `models`"
 """Why `eo-falls` is not judged."""
+NEVER = "; the fairness term never acts on these models, which would need both groups, so this is what training on other rows does alone"
+"""What the fairness term adds, where it is vacuous for all models."""
 
 
 def eo_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
@@ -45,10 +47,12 @@ def _falls(evidence: Evidence, defence: str, keys: tuple, part: pd.DataFrame) ->
     found = evidence.causal(defence, verdict)
     lost = price(constant, -difference(part, "accuracy", defence, "none").value)
     added = points((start.added for start in starts.values()), signed=True)
+    idle = bool(len(mine)) and bool((mine["eo_vacuous"] == 1).all())
+    beside = f", and by {added} points against {control}, which trains on the same rows" if control else ""
     names = {
         "directions": _directions(parts), "price": _price(lost, constant, found),
         "defence": defence, "game": game(keys), "changes": points((one.found.value for one in parts.values()), signed=True),
-        "added": f", and by {added} points against {control}, which trains on the same rows" if control else "",
+        "added": NEVER if idle else beside,
     }  # fmt: skip
     needs = needed(parts.values()) if found == verdict else np.nan
     return Outcome(found, names, lines, ends, mine, (*keys, defence), needs)
@@ -113,7 +117,11 @@ def _price(lost: list[str], constant: float, verdict: Verdict) -> str:
 
 
 def eo_follows(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
-    """Judge whether, whenever the label-balanced advantage falls on one half of the pool, the weighted sum falls on the other."""
+    """Judge whether, whenever the label-balanced advantage falls on one half of the pool, the weighted sum falls on the other.
+
+    In the population they are one number, so this asks whether a fall is seen again on other records. Both are signed by the half that they are
+    not measured on, so neither has a bias that the other lacks.
+    """
     table = by_group(evidence.bounds)
     lines, parts, reasons, ends, counted = [], [], [], [], []
     for defence in evidence.of(claim.defences):
@@ -123,7 +131,7 @@ def eo_follows(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
             reasons.append(lacking(fell))
             if below(fell, 0.0).word != HOLDS:
                 continue
-            delta = difference(part, "weighted_delta", defence, "none")
+            delta = difference(part, "weighted_delta", defence, "none", TWICE)
             parts.append(Part(below(delta, 0.0), delta, -inf, 0.0))
             lines.append(f"{defence}, {direction(keys)}: advantage {fell}, weighted delta {delta}")
             ends += [delta.low, delta.high]
