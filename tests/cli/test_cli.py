@@ -48,7 +48,7 @@ def test_list_experiments(capsys, monkeypatch):
     status, out, _ = in_process(capsys, "list", "experiments")
     assert status == 0
     names = [line.split()[0] for line in out.splitlines()]
-    assert names[0] == "config"
+    assert names[0] == "default"
     assert {"smoke", "tables"} <= set(names)
     assert all(len(line.split("(")[0].split(maxsplit=1)) == 2 for line in out.splitlines()), "each has a title"
 

@@ -155,7 +155,7 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
         "the main figure first"
     )
     assert f"[tables.sha256]({main}/tables.sha256)" in text
-    assert "| Tasks | adult-sex (2,000 rows a model) |" in text and "/home/me" not in text
+    assert "| Tasks asked for | adult-sex (2,000 rows a model) |" in text and "/home/me" not in text
     if main == "attacks":
         assert "- **A defended model beside its base model" in page.read_text(encoding="utf-8")
 
@@ -358,7 +358,7 @@ def test_settings_that_a_task_replaces_have_a_row():
     assert said["Models"] == "mlp" and said["Label rates"] == "natural"
     assert said["Only a and b"] == "Label rates: label-balanced. Models: prior"
     assert (
-        said["Tasks"]
+        said["Tasks asked for"]
         == "adult-sex (2,000 rows a model, sex among the features); a (500 rows a model); b (300 rows a model, 5 placebos)"
     )
     assert [term for term in said if term.startswith("Only")] == ["Only a and b"]
