@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import plugins
 from ..core.protocols import PURE
@@ -16,7 +16,6 @@ from .words import capital, count, facet_name, listed, percent, points
 if TYPE_CHECKING:
     import pandas as pd
 
-STRONGEST = "the strongest adversary that knows the defence"
 CHANGES = {
     LOWER: "lower", HIGHER: "higher", SAME: "not materially different", OPEN: "undecided",
     IDLE: "unchanged, as the models are the same,",
@@ -27,6 +26,33 @@ ADDS = {
     IDLE: "changes no model on",
 }  # fmt: skip
 """What is said of the fairness term, by verdict."""
+
+
+class Adversary(NamedTuple):
+    """Whom the numbers are of. short: as a column is named; said: in a sentence; about: a sentence for the table; informed: whether it
+    knows the defence; sole: whether there is no other."""
+
+    short: str
+    said: str
+    about: str
+    informed: bool
+    sole: bool
+
+
+def adversary(rows: Sequence[Mapping[str, Any]]) -> Adversary:
+    """Return whom these rows speak of: the best of several, informed or not, or the only one that was run."""
+    informed = all(row["informed"] for row in rows)
+    names = list(dict.fromkeys(name for row in rows for name in row["adversaries"]))
+    if len(names) == 1:
+        said = f"the only adversary that was run, {names[0]},"
+        return Adversary(names[0], said, f"{names[0]} is the only adversary that was run.", informed, True)
+    short, said = (
+        ("best informed adversary", "the strongest adversary that knows the defence")
+        if informed
+        else ("best adversary", "the strongest adversary that was run")
+    )
+    chosen = "chosen on other models than those that it is judged on"
+    return Adversary(short, said, f"The {short} is {said}, {chosen}.", informed, False)
 
 
 def _counts(rows: Iterable[Mapping[str, Any]], key: str, words: Mapping[str, str], several: bool) -> str:
@@ -133,6 +159,7 @@ def parts(
 
 def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     said = _counts(rows, "against_none", CHANGES, several)
+    who = adversary(rows).said
     after = _span((row["after"]["value"] for row in rows), percent)
     above, below = (sum(row["after"]["side"] == side for row in rows) for side in (ABOVE, BELOW))
     before = [row["before"]["value"] for row in rows if row["before"]]
@@ -144,37 +171,67 @@ def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     )
     worse = f" In {below} it is below 50 %." if below else ""
     compared = f"Compared with no defence, leakage is {said}. " if said else ""
-    return f"{compared}{STRONGEST.capitalize()} names the training population of {after} of the models{without}.{left}{worse}"
+    return f"{compared}{capital(who)} names the training population of {after} of the models{without}.{left}{worse}"
 
 
 def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
-    """Return which attacks name most, and how much more than the paper's statistic."""
-    won = Counter(row["winner"] for row in rows if row["winner"]).most_common()
+    """Return which attacks name most, how much more `best` of them names than the paper's statistic, and what of that is due to its
+    abstaining."""
+    won = Counter(row["adversaries"][0] for row in rows if row["adversaries"]).most_common()
     if not won:
         return ""
-    named = listed(f"{one} in {many}" for one, many in won)
-    first = won[0][0]
+    first, who = won[0][0], adversary(rows)
     plugin = plugins.find("attacks", first)
     about = f" ({first}: {plugin.summary})" if plugin else ""
-    said = (
-        f"Against {STRONGEST}: it trains its own models with it. The attack that names most is {named} of "
-        f"{findings.cases(len(rows), several)}{about}."
-    )
-    ahead = [row for row in rows if row["ahead"] and row["winner"] != statistic]
-    return f"{said} {_beyond(statistic, ahead)}" if ahead else said
+    if who.sole:
+        said = [f"Only one was run: {first}{about}." + who.informed * " It trains its own models with the defence."]
+    else:
+        trains = ": it trains its own models with it" if who.informed else ""
+        named = listed(f"{one} in {many}" for one, many in won)
+        said = [
+            f"Against {who.said}{trains}. The attack that names most is {named} of {findings.cases(len(rows), several)}{about}."
+        ]
+    ahead = [row for row in rows if row["ahead"]]
+    own = ahead or [row for row in rows if who.sole and row["statistic"]]
+    said += [*([_beyond(statistic, ahead)] if ahead else []), *([_without_abstaining(own)] if own else [])]
+    return " ".join(one for one in said if one)
 
 
 def _beyond(statistic: str, ahead: Sequence[Mapping[str, Any]]) -> str:
-    """Return how much more than the paper's statistic the best attack names in these tasks, and how sure that is."""
-    gains = _span((row["ahead"]["value"] for row in ahead), lambda value: f"{100 * value:.0f}")
+    """Return how much more than the paper's statistic the adversary names in these tasks, and how sure that is."""
     means = _span((row["statistic"]["value"] for row in ahead), percent)
-    lows = [row["ahead"]["low"] for row in ahead]
-    sure = sum(low > 0 for low in lows)
-    known = any(low == low for low in lows)
-    beyond = f", and more than chance explains in {sure} of {len(ahead)}" if known else ""
-    blind = sure == len(ahead) and not any(row["statistic"]["side"] == ABOVE for row in ahead)
+    gains, above = _gains([row["ahead"] for row in ahead])
+    sure = f"; the 95 % interval of this difference lies above 0 in {above}" if above else ""
+    told = any(row["statistic"]["side"] == ABOVE for row in ahead)
+    blind = not told and all(row["ahead"]["low"] > 0 for row in ahead)
     lesson = " So a small accuracy gap does not show that a model gives nothing away." if blind else ""
-    return f"It names {gains} points more than the paper's own statistic ({statistic}), which names {means}{beyond}.{lesson}"
+    return f"That adversary names {gains} points more than the paper's own statistic ({statistic}), which names {means}{sure}.{lesson}"
+
+
+def _gains(ahead: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return the span of these differences, in points, and in how many of those with an interval it lies above 0."""
+    span = _span((one["value"] for one in ahead), lambda value: points(value, "").lstrip("+"))
+    known = [one["low"] > 0 for one in ahead if one["low"] == one["low"]]
+    return span, f"{sum(known)} of {len(known)}" if known else ""
+
+
+def _without_abstaining(own: Sequence[Mapping[str, Any]]) -> str:
+    """Return how often the paper's statistic abstains, what it would name if it did not, and what is then left of the difference. own:
+    rows of tasks in which it was run."""
+    if not any(row["statistic"]["abstained"] > 0 for row in own):
+        return ""
+    shares = _span((row["statistic"]["abstained"] for row in own), lambda value: percent(value, 0))
+    said = f"The statistic abstains on {shares} of the models, and each of these counts as half right."
+    if not any(row["sign"] for row in own):
+        return said
+    same = [row["sign"] or {"value": row["statistic"]["value"], "ahead": row["ahead"]} for row in own]
+    value = _span((one["value"] for one in same), percent)
+    said = f"{said} By the sign of its score, without abstaining, it would name {value}"
+    if not all(row["ahead"] for row in own):
+        return f"{said}."
+    gains, above = _gains([one["ahead"] for one in same])
+    sure = f", with an interval above 0 in {above}" if above else ""
+    return f"{said}: the adversary names {gains} points more than that{sure}."
 
 
 def _cause(rows: Sequence[Mapping[str, Any]]) -> str:

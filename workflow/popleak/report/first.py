@@ -2,17 +2,21 @@
 
 One defence is spoken of (`findings.focus`), in each task's main pair of worlds: how often the best informed adversary names the training
 world without a defence, under the defence and under its control, which trains on the same rows without the fairness term; and how much more
-often it does than the paper's own statistic.
+often it does than the paper's own statistic, and than the sign of that statistic's score, which never abstains. The adversary is `best` of
+the table `leakage`, chosen on other pool splits than it is judged on: no number here is of an attack that was chosen on the same victims.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from ..figures import _select as select
 from ..measures import intervals
+from ..measures import leakage as measures
 from ..measures.verdicts import HIGHER, IDLE, LOWER, OPEN, SAME, marks
 from ..store import parquet as store
 from . import answers, findings
@@ -23,7 +27,11 @@ from .words import facet_name, listed, percent, points
 if TYPE_CHECKING:
     import pandas as pd
 
-VICTIM = ["split", "world", "model_index"]
+    from ..tables.leakage import Cell
+
+NAN = float("nan")
+ROUNDING = 1e-9
+"""Accuracies nearer to each other than this are one."""
 BADGES = {
     LOWER: ("holds", "\u2193", "lower"), HIGHER: ("fails", "\u2191", "higher"), SAME: ("same", "\u2248", SAME),
     IDLE: ("unknown", "\u2013", "same models"), OPEN: ("unknown", "?", OPEN),
@@ -62,12 +70,14 @@ def answer(
         prices=None if models is None else prices(models),
     )
     rows = [_row(row, beside, several) for row in chosen.to_dict("records")]
+    adversary = answers.adversary(rows)
     return {
         "defence": name,
-        "statistic": statistic if any(row["statistic"] for row in rows) else "",
+        "statistic": statistic if any(row["ahead"] for row in rows) else "",
         "controls": listed(dict.fromkeys(row["control"] for row in rows if row["control"])),
         "worlds": answers.worlds(rows),
-        "strongest": answers.STRONGEST,
+        "adversary": adversary.short,
+        "about": adversary.about,
         "headline": answers.headline(name, rows, main, several),
         "parts": answers.parts(name, statistic, rows, best, several),
         "rows": rows,
@@ -118,18 +128,24 @@ def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, An
 
 
 def _attacks(row: Mapping[str, Any], keys: Mapping[str, Any], beside: _Beside) -> dict[str, Any]:
-    """Return which single attack does best in a task under the defence, and how far it is ahead of the paper's statistic."""
+    """Return the candidates for `best` in a task under the defence, the one that names most first, and how far `best` is ahead of the
+    paper's statistic. row: that of `best`."""
     there = select.of(beside.every, **keys, defence=row["defence"])
     attacks = select.black_box(there[~there["adversary"].isin(["best", *select.REFERENCES])])
     attacks = attacks[attacks["accuracy"].notna()].sort_values("accuracy", ascending=False, kind="stable")
     ranked = attacks.to_dict("records")
-    winner = ranked[0] if ranked else None
+    names = [*dict.fromkeys(one["adversary"] for one in ranked)]
     own = next((one for one in ranked if one["adversary"] == beside.statistic), None)
+    both = _cells(beside.judged, keys, row, own, names) if own else None
+    sign = _by_sign(*both) if both else None
     return {
-        "winner": winner["adversary"] if winner else "",
-        "won": _won(row, winner),
-        "statistic": _share(own) if own else None,
-        "ahead": _ahead(beside.judged, keys, winner, own) if winner and own else None,
+        "adversaries": names,
+        "informed": row["knowledge"] == "informed",
+        "won": _won(row, ranked),
+        "statistic": _share(own) | {"abstained": own["abstained"]} if own else None,
+        "ahead": _ahead(row["accuracy"] - own["accuracy"], both) if own and len(names) > 1 else None,
+        "sign": sign,
+        "abstains": _abstains(own["abstained"], sign) if own else "",
     }
 
 
@@ -154,12 +170,12 @@ def _verdict(row: Mapping[str, Any], other: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _won(row: Mapping[str, Any], winner: Mapping[str, Any] | None) -> str:
-    """Name the attack that did best on these victims; with its accuracy where that of `best`, chosen on other pool splits, is another."""
-    if winner is None:
+def _won(row: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> str:
+    """Name the attack that names most of these victims, where there are several; without its share, which that choice flatters."""
+    if len(ranked) < 2:
         return ""
-    same = abs(winner["accuracy"] - row["accuracy"]) < 5e-4
-    return f"by {winner['adversary']}" if same else f"{winner['adversary']}: {percent(winner['accuracy'])}"
+    same = abs(ranked[0]["accuracy"] - row["accuracy"]) < 5e-4
+    return f"by {ranked[0]['adversary']}" if same else f"{ranked[0]['adversary']} names most"
 
 
 def _one(rows: pd.DataFrame) -> dict[str, Any] | None:
@@ -188,31 +204,67 @@ def _p(value: float) -> str:
     return "" if value != value else "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
-def _ahead(
-    judged: pd.DataFrame | None, where: Mapping[str, Any], winner: Mapping[str, Any], own: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return by how much one adversary beats another on the same victims, with an interval clustered by pool split where the victims'
-    scores are at hand."""
-    value = winner["accuracy"] - own["accuracy"]
-    nan = float("nan")
-    if judged is None or winner["adversary"] == own["adversary"]:
-        return _difference(value, nan, nan)
+def _cells(
+    judged: pd.DataFrame | None,
+    where: Mapping[str, Any],
+    best: Mapping[str, Any],
+    own: Mapping[str, Any],
+    names: Sequence[str],
+) -> tuple[Cell, Cell] | None:
+    """Return the verdicts of `best` and of the paper's statistic on the same victims; None where the victims' scores are not at hand.
+
+    best, own: their rows in the table `leakage`; names: the candidates. Each half of the pool splits is judged by the candidate that did
+    best on the other half: the choice of the table itself.
+    """
+    from ..steps.tables._adversaries import Adversaries
+    from ..tables import leakage
+
+    if judged is None:
+        return None
     there = select.of(judged, **where)
-    first, second = (
-        select.of(there, adversary=one["adversary"], knowledge=one["knowledge"])[[*VICTIM, "right"]]
-        for one in (winner, own)
-    )
-    both = first.merge(second, on=VICTIM, suffixes=("_first", "_second"), validate="1:1")
-    found = intervals.mean(
-        (both["right_first"] - both["right_second"]).to_numpy(dtype=float), both["split"].to_numpy(), span=(-1.0, 1.0)
-    )
-    return _difference(found.value, found.low, found.high) if len(both) else _difference(value, nan, nan)
+    there = there[there["adversary"].isin(names) & there["knowledge"].isin([best["knowledge"], "any"])]
+    everyone = Adversaries(table="leakage", references={}, white_box={})  # `names` has neither
+    found = next((cells for _, _, cells in leakage.games(there, everyone)), {})
+    first, second = (found.get((one["defence"], *(one[name] for name in leakage.ADVERSARY))) for one in (best, own))
+    # where the table had other candidates, there is no interval of its number here
+    if first is None or second is None or abs(first.correct.mean() - best["accuracy"]) > ROUNDING:
+        return None
+    return first, second
+
+
+def _ahead(value: float, both: tuple[Cell, Cell] | None) -> dict[str, Any]:
+    """Return by how much `best` is ahead of the paper's statistic, with its interval where their verdicts are at hand."""
+    return _difference(value, NAN, NAN) if both is None else _beyond(both[0], both[1].correct)
+
+
+def _beyond(best: Cell, correct: np.ndarray) -> dict[str, Any]:
+    """Return by how much `best` is ahead of these verdicts (n,) on the same victims, clustered by pool split, with the inflation of
+    whatever is said of `best`."""
+    found = intervals.paired_test(best.correct, correct, best.split, inflation=measures.CHOSEN)
+    return _difference(found.value, found.low, found.high)
+
+
+def _by_sign(best: Cell, own: Cell) -> dict[str, Any] | None:
+    """Return what a statistic would name without abstaining, and how far `best` is ahead of that; None if it abstains at a score of 0
+    alone. By the contract of attacks (`attacks.base.Judge`) a score's sign is the world that it speaks for."""
+    guess = np.where(own.score == 0, measures.ABSTAINED, own.score > 0)
+    if np.array_equal(guess, own.guess):
+        return None
+    correct = measures.correctness(guess, own.world)
+    value = float(correct.mean())
+    return {"value": value, "text": percent(value), "ahead": _beyond(best, correct)}
+
+
+def _abstains(share: float, sign: Mapping[str, Any] | None) -> str:
+    """Say how often a statistic abstains, and what it would name otherwise; empty where it never does."""
+    if not share > 0:
+        return ""
+    return f"abstains on {percent(share, 0)}{'; by sign ' + sign['text'] if sign else ''}"
 
 
 def _answers(scores: str | Path, defence: str) -> pd.DataFrame:
-    """Return the adversaries' answers on victims under one defence, of plain games; an abstention is half right."""
-    axes = ["shadow_model", "poison", "repeats"]
-    columns = [*select.FACET, *select.PAIR, "adversary", "knowledge", *axes, *VICTIM, "guess"]
+    """Return the adversaries' answers on victims under one defence, of plain games."""
+    keys = [*select.FACET, *select.PAIR, "poison", "adversary", "access", "knowledge", "shadow_model", "repeats"]
+    columns = [*keys, "split", "world", "model_index", "score", "guess"]
     frame = select.plain(store.read(scores, columns=columns, where={"defence": defence}).to_pandas())
-    right = (frame["guess"] == frame["world"]).astype(float).where(frame["guess"] >= 0, 0.5)
-    return frame.drop(columns=[*axes, "guess"]).assign(right=right)
+    return frame.assign(defence=defence)

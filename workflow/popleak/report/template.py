@@ -54,15 +54,15 @@ paper.title }} ({{ paper.reference }}){% endif %}</p>
 <h2>{{ paper.question if paper and paper.question else 'What was found' }}</h2>
 {% if answer %}
 <p class="headline">{{ answer.headline }}</p>
-{% call tabled('The answer by task', 'answers') %}Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. The best informed adversary is {{ answer.strongest }}. The control trains on the same rows without the fairness term; p values are corrected after Holm.{% endcall %}
-<thead><tr><th scope="col">task, worlds</th><th scope="col">{{ answer.defence }} beside its control: leakage is</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: best informed adversary</th>
-{% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}: the paper's statistic, {{ answer.statistic }}</th><th scope="col" class="n">best attack minus {{ answer.statistic }}</th>{% endif %}
+{% call tabled('The answer by task', 'answers') %}Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. {{ answer.about }} The control trains on the same rows without the fairness term; p values are corrected after Holm.{% endcall %}
+<thead><tr><th scope="col">task, worlds</th><th scope="col">{{ answer.defence }} beside its control: leakage is</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: {{ answer.adversary }}</th>
+{% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}: the paper's statistic, {{ answer.statistic }}</th><th scope="col" class="n">{{ answer.adversary }} minus {{ answer.statistic }}</th>{% endif %}
 {% if answer.controls %}<th scope="col" class="n">control: {{ answer.controls }}</th>{% endif %}
 <th scope="col" class="n">{{ answer.defence }} minus control</th></tr></thead>
 <tbody>{% for row in answer.rows %}<tr><th scope="row">{{ row.title }}<br><small>{{ row.pair }}</small></th>
 <td>{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}{{ paid(row.price) }}</td>
 <td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.won %}<br><small>{{ row.won }}</small>{% endif %}</td>
-{% if answer.statistic %}<td class="n">{{ share(row.statistic) }}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
+{% if answer.statistic %}<td class="n">{{ share(row.statistic) }}{% if row.abstains %}<br><small>{{ row.abstains }}</small>{% endif %}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
 {% if answer.controls %}<td class="n">{{ share(row.beside) }}</td>{% endif %}
 <td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td></tr>
 {% endfor %}</tbody></table></div>
