@@ -28,7 +28,7 @@ ARM = ["model", *select.PAIR, "defence"]
 PAID = ("gap-small", "eo-falls", "less-than-control")
 """Kinds of claims beside whose verdicts stands what the defence costs: models that became useless are equal and silent."""
 UNITS = {
-    "gap-falls": "mean accuracy gap", "gap-small": "share of models", "gap-small-everywhere": "mean accuracy gap",
+    "gap-falls": "mean accuracy gap, before or after, where it decides", "gap-small": "share of models", "gap-small-everywhere": "mean accuracy gap",
     "literal-bound": "share of models", "proven-bounds": "share of models",
     "eo-falls": "change in Delta_EO, of the starting population that decides",
     "less-than-control": "change in advantage, twice that in accuracy", "eo-follows": "change in the two sums",

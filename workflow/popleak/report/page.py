@@ -362,4 +362,5 @@ def verdicts(claims: pd.DataFrame, constant: Collection[tuple] = ()) -> str:
         told = " | ".join(words.cell(one) for one in (claim, statement, matrix.UNITS.get(kind, "")))
         lines.append(f"| {told} | " + " | ".join(cells.get(task, "") for task in tasks) + " |")
     marked = f" {MARK}: most of these models give all records one label." if useless.any() else ""
-    return "\n".join([*lines, "", f"{INTERVALS}{marked}"]) + "\n"
+    free = f" `{matrix.WITNESS}`: claims that need no data." if matrix.WITNESS in tasks else ""
+    return "\n".join([*lines, "", f"{INTERVALS}{free}{marked}"]) + "\n"
