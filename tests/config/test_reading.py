@@ -22,6 +22,10 @@ BAD = {
     ),
     "UTF-16": ("seed: 1\n".encode("utf-16"), r"line 1: not UTF-8"),
     "a NUL": (b"seed: 1\x00\n", r"not valid YAML: unacceptable character"),
+    "a NUL in a text": ('title: "a\\0b"', r"title: holds the character '\\x00', which no file can hold: take it out$"),
+    "a NUL in a list": ('tasks: [{options: {path: "\\0"}}]', r"tasks\.0\.options\.path: holds the character '\\x00'"),
+    "a NUL in a key": ('tasks: [{"a\\0": 1}]', r"tasks\.0: holds the character '\\x00'"),
+    "half a character": ('{"title": "\\ud800"}', r"title: holds the character '\\ud800', which no file can hold"),
     "deep lists": ("tasks: " + "[" * 5000 + "]" * 5000, r"nested more than 50 levels deep"),
     "deep mappings": ("title: " + "{a: " * 60 + "1" + "}" * 60, r"line 1: nested more than 50 levels deep"),
     "deep JSON": (json.dumps({"tasks": []}).replace("[]", "[" * 9000 + "]" * 9000), r"nested more than 50 levels deep"),
@@ -73,6 +77,13 @@ def test_refused_in_one_line(tmp_path, name):
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value) and len(str(error.value)) < 300
     with pytest.raises(PopleakError, match=message):
         reading.check([tiny.ROOT / "config.yaml", path])
+
+
+@pytest.mark.parametrize("key", ["paper", "data_dir", "title"])
+@pytest.mark.parametrize("bad", ["a\0b.yaml", "\udcff.yaml"])
+def test_what_the_command_line_gives_is_looked_at_too(key, bad):
+    with pytest.raises(PopleakError, match=f"^config: {key}: holds the character '.*', which no file can hold"):
+        config.load(tiny.raw(**{key: bad}))
 
 
 def test_a_folder_and_a_file_that_is_not_there(tmp_path):

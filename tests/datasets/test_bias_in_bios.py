@@ -370,7 +370,34 @@ def test_too_few_public_texts_are_said_with_the_remedy(table):
         r"options\.dimensions: 500 components are more than \d+ public texts give: lower it to \d+ at most",
         dimensions=500,
     )
-    refused(folder, columns, "differ in any feature|more than", public_share=0.0001, dimensions=4)
+    refused(
+        folder, columns, r"options\.public_share: of 900 different texts, no profession and gender has enough",
+        public_share=0.0001, dimensions=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("texts", "features", "said"),
+    [
+        (["A nurse of note in the town"], "svd", r"own\.parquet: all texts say the same: give a table of different biographies"),
+        (["A nurse of note in the town"], "hashing", r"own\.parquet: all texts say the same"),
+        (["... !!!"], "hashing", r"own\.parquet: all texts say the same"),
+        (["one of these", "one of those", "and a third"], "svd", r"options\.public_share: of 3 different texts, no profession"),
+        (["one of these", "one of those", "and a third"], "hashing", r"options\.public_share: of 3 different texts"),
+        (["." * (1 + number) for number in range(900)], "svd", r"options\.features: svd finds too few words that two of"),
+        (["." * (1 + number) for number in range(900)], "hashing", r"options\.public_share: the public texts do not differ"),
+        ([f"word{number}" for number in range(900)], "svd", r"options\.features: svd finds too few words that two of"),
+        (["alpha beta gamma " * (1 + number) for number in range(900)], "svd", "the public texts do not differ in any feature"),
+        (["alpha beta gamma " * (1 + number) for number in range(900)], "hashing", "the public texts do not differ in any"),
+    ],
+)  # fmt: skip
+def test_texts_that_do_not_differ_are_one_line_without_a_warning(table, recwarn, texts, features, said):
+    folder, _ = table
+    spread = [texts[number % len(texts)] for number in range(900)]
+    biographies.write(folder / "own.parquet", rows=900, professions=FEW, hard_text=spread)
+    with pytest.raises(PopleakError, match=said) as caught:
+        own(folder, professions=FEW, features=features, dimensions=2)
+    assert "\n" not in str(caught.value) and not recwarn.list
 
 
 def test_a_published_table_with_other_rows_is_refused(published):

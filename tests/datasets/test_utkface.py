@@ -19,6 +19,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _faces, utkface
 from popleak.datasets._fetch import locate
+from popleak.datasets.base import Cells
 from popleak.plan import build as plan
 from popleak.store import parquet as store
 
@@ -217,7 +218,7 @@ def test_no_gradients_says_what_is_missing(monkeypatch):
 
 def test_a_part_of_the_set_does_not_pass_for_all_of_it(origin, tmp_path):
     path = prepared(origin, tmp_path)
-    with pytest.raises(PopleakError, match="rows: expected 19200, found 124"):
+    with pytest.raises(PopleakError, match=r"rows: expected 19200, found 124: .*, or give the option complete: false"):
         PLUGIN.load(files={FILE: path}, label="gender", attribute="race", options=PLUGIN.Settings(source="prepared"), seed=0)  # fmt: skip
     assert PLUGIN.card(PLUGIN.Settings(complete=False)).rows is None
     assert "a part of the published set" in PLUGIN.card(PLUGIN.Settings(complete=False)).title
@@ -228,13 +229,18 @@ def test_a_part_of_the_set_does_not_pass_for_all_of_it(origin, tmp_path):
     [
         (lambda t: t.drop_columns("race"), "'race' is not there"),
         (lambda t: t.set_column(0, "age", pa.array([17] * t.num_rows, pa.int16())), "'age' must hold whole numbers from 18"),
-        (lambda t: t.set_column(0, "age", pa.array([None] * t.num_rows, pa.int16())), "'age' is not there, or has empty"),
+        (lambda t: t.set_column(0, "age", pa.array([None] * t.num_rows, pa.int16())), "'age' has empty fields"),
         (lambda t: t.set_column(1, "gender", pa.array(["0"] * t.num_rows)), "'gender' must hold whole numbers"),
         (lambda t: t.set_column(4, "pixels", pa.array([b"a" * 576] * t.num_rows, pa.binary(576))), "48 x 48 bytes a row"),
+        (lambda t: t.append_column("age", t["age"]), "column 'age' is there 2 times: delete it, and get"),
+        (lambda t: t.append_column("pixels", t["pixels"]), "column 'pixels' is there 2 times"),
+        (lambda t: t.set_column(3, "dup_group", pa.array([2**64 - 1] * t.num_rows, pa.uint64())), "'dup_group' must hold whole"),
+        (lambda t: t.slice(0, 0), "holds no rows: delete it, and get"),
+        (lambda t: t.set_column(3, "dup_group", pa.array(range(t.num_rows), pa.int32())), "every picture has a copy with other labels"),
         (None, "not the table of pictures expected"),
     ],
 )  # fmt: skip
-def test_another_table_is_refused(origin, tmp_path, change, message):
+def test_another_table_is_refused_by_the_plan_and_by_the_loader(origin, tmp_path, change, message):
     path = prepared(origin, tmp_path)
     if change is None:
         path.write_bytes(path.read_bytes()[:-100])
@@ -243,6 +249,32 @@ def test_another_table_is_refused(origin, tmp_path, change, message):
     with pytest.raises(PopleakError, match=message) as raised:
         load(path)
     assert str(raised.value).startswith(f"{path}: ") and "popleak prepare utkface" in str(raised.value)
+    with pytest.raises(PopleakError, match="config: tasks: ") as planned:
+        build(tmp_path)
+    assert str(planned.value).endswith(str(raised.value))
+
+
+def test_a_table_of_one_group_or_one_label_is_refused(origin, tmp_path):
+    path = prepared(origin, tmp_path)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(2, "race", pa.array([3] * table.num_rows, pa.int8())), path)
+    for attribute in ("race", "white-black"):
+        with pytest.raises(PopleakError, match="no picture is of the group White: choose another attribute"):
+            load(path, attribute=attribute)
+    with pytest.raises(PopleakError, match=r"config: tasks: .* no picture is of the group White"):
+        build(tmp_path)
+    pq.write_table(table.set_column(1, "gender", pa.array([1] * table.num_rows, pa.int8())), path)
+    with pytest.raises(PopleakError, match="all pictures have the same gender: choose another label"):
+        load(path)
+
+
+@pytest.mark.parametrize(("label", "attribute"), TASKS)
+def test_a_part_of_the_set_is_counted_before_it_is_loaded(origin, tmp_path, label, attribute):
+    path = prepared(origin, tmp_path)
+    options = PLUGIN.Settings(source="prepared", complete=False)
+    counted = PLUGIN.cells(files={FILE: path}, label=label, attribute=attribute, options=options)
+    records = load(path, label, attribute)
+    assert counted == Cells.of(records.y, records.a, exact=False)
 
 
 def test_parts_are_taken_where_both_are_there():

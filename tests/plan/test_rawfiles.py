@@ -171,6 +171,21 @@ def test_a_users_own_table_that_is_not_there_stays_a_mistake():
         tiny.build(tasks=[own, HERE])
 
 
+@pytest.mark.parametrize("long", ["x" * 300, "/".join(["x" * 200] * 30)])
+def test_a_path_that_is_too_long_is_one_line(long):
+    options = {"path": f"{long}.csv", "label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
+    for changes in (
+        {"tasks": [{"dataset": "table", "id": "loans", "options": options}]},
+        {"tasks": [{"dataset": "bias-in-bios", "options": {"file": long}}]},
+        {"tasks": [{"dataset": "adult"}], "data_dir": f"/{long}"},
+    ):
+        with pytest.raises(
+            PopleakError, match=r"^config: .*x\.\.\.: cannot be looked up \(File name too long\): name"
+        ) as error:
+            tiny.build(**changes)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
 def test_a_mistake_in_a_task_without_its_file_is_still_one():
     with pytest.raises(PopleakError, match="k-ary"):
         tiny.build(

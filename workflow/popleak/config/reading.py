@@ -40,7 +40,30 @@ def read(path: str | Path) -> dict[str, Any]:
         raise PopleakError(f"{path}: expected a mapping of keys to values")
     if TEMPLATE in raw:
         raise PopleakError(f"{path}: {TEMPLATE}: a config is not a template: write the values themselves")
+    check_texts(raw, str(path))
     return raw
+
+
+def check_texts(raw: Mapping[str, Any], what: str) -> None:
+    """Raise PopleakError, with the key's path, for a text that no file and no path can hold: with a NUL, or with half a character.
+
+    what: the start of the message.
+    """
+    left: list[tuple[str, Any]] = [("", raw)]
+    while left:
+        place, value = left.pop()
+        if isinstance(value, Mapping):
+            left += [(_key(place, key), one) for key, one in value.items()]
+            left += [(place, key) for key in value]
+        elif isinstance(value, (list, tuple)):
+            left += [(_key(place, i), one) for i, one in enumerate(value)]
+        elif isinstance(value, str) and (bad := re.search("[\0\ud800-\udfff]", value)):
+            where = f"{place}: " if place else ""
+            raise PopleakError(f"{what}: {where}holds the character {bad[0]!a}, which no file can hold: take it out")
+
+
+def _key(place: str, key: Any) -> str:
+    return f"{place}.{key}" if place else str(key)
 
 
 def check(paths: Iterable[str | Path]) -> None:

@@ -19,6 +19,7 @@ from ..core.settings import Settings
 from . import grids
 from .experiment import Choice, Experiment, Id, Task, Train, Worlds
 from .messages import line, near, real
+from .reading import check_texts
 from .reading import merge as merge
 from .reading import read as read
 from .resolved import ResolvedChoice, ResolvedTask, access_of, alone, different
@@ -33,6 +34,7 @@ RESERVED = ("store", "logs", "data", "benchmarks")
 
 def load(raw: Mapping[str, Any]) -> Experiment:
     """Return the validated experiment. Raises PopleakError in one line: the key's path, the value, what is allowed."""
+    check_texts(raw, "config")
     try:
         experiment = Experiment.model_validate(dict(raw))
     except ValidationError as error:

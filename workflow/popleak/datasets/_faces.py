@@ -54,37 +54,48 @@ class Faces(NamedTuple):
         return Faces(*(column[keep] for column in self))
 
 
-def read(paths: Sequence[Path], remedy: str) -> Faces:
+def read(paths: Sequence[Path], remedy: str, *, pixels: bool = True) -> Faces:
     """Return the pictures of the files, one after the other; a column that they do not need, such as a name, is never read.
 
-    Raises PopleakError, which ends in `remedy`, for a file that is not such a table.
+    pixels: whether they are read too; if not, each picture is empty. Raises PopleakError, which ends in `remedy`, for a file that
+    is not such a table, and for one without a row.
     """
-    parts = [_part(path, remedy) for path in paths]
+    parts = [_part(path, remedy, pixels) for path in paths]
     return Faces(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _part(path: Path, remedy: str) -> Faces:
-    table = _table(path, remedy)
+def _part(path: Path, remedy: str, pixels: bool) -> Faces:
+    table = _table(path, remedy, pixels)
+    if not len(table):
+        raise PopleakError(f"{path}: holds no rows: {remedy}")
     age, gender, race, copies = (_labels(table, name, path, remedy) for name in COLUMNS)
-    return Faces(age, gender, race, copies, _pixels(table, path, remedy))
+    shown = _pixels(table) if pixels else np.empty((len(table), 0, 0), np.uint8)
+    return Faces(age, gender, race, copies, shown)
 
 
-def _table(path: Path, remedy: str) -> pa.Table:
-    """Return the columns that are needed, none of which has an empty field."""
+def _table(path: Path, remedy: str, pixels: bool) -> pa.Table:
+    """Return the columns that are needed, each of which is there once and has no empty field."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted = (*COLUMNS, "pixels")
     try:
         handle = pq.ParquetFile(path)
-        table = handle.read(columns=[name for name in wanted if name in handle.schema_arrow.names])
+        schema = handle.schema_arrow
+        for name in (*COLUMNS, "pixels"):
+            if (times := schema.names.count(name)) != 1:
+                said = f"there {times} times" if times else "not there"
+                raise PopleakError(f"{path}: column {name!r} is {said}: {remedy}")
+        kind = schema.field("pixels").type
+        if not pa.types.is_fixed_size_binary(kind) or kind.byte_width != SIDE * SIDE:
+            raise PopleakError(f"{path}: column 'pixels' must hold {SIDE} x {SIDE} bytes a row: {remedy}")
+        table = handle.read(columns=[*COLUMNS, *(["pixels"] if pixels else [])])
     except (OSError, pa.ArrowException) as error:
         raise PopleakError(
-            f"{path}: not the table of pictures expected ({str(error).splitlines()[0][:80]}): {remedy}"
+            f"{path}: not the table of pictures expected ({' '.join(str(error).split())[:80]}): {remedy}"
         ) from error
-    lacking = [name for name in wanted if name not in table.column_names or table[name].null_count]
-    if lacking:
-        raise PopleakError(f"{path}: column {lacking[0]!r} is not there, or has empty fields: {remedy}")
+    for name in table.column_names:
+        if table[name].null_count:
+            raise PopleakError(f"{path}: column {name!r} has empty fields: {remedy}")
     return table
 
 
@@ -94,21 +105,16 @@ def _labels(table: pa.Table, name: str, path: Path, remedy: str) -> np.ndarray:
 
     least, most = COLUMNS[name]
     column = table[name]
-    values = column.to_numpy().astype(np.int64) if pa.types.is_integer(column.type) else np.array([least - 1])
-    if len(values) and not (least <= values.min() and values.max() <= most):
+    values = column.to_numpy() if pa.types.is_integer(column.type) else np.array([least - 1])
+    if not (least <= values.min() and values.max() <= most):
         raise PopleakError(f"{path}: column {name!r} must hold whole numbers from {least} to {most}: {remedy}")
-    return values
+    return values.astype(np.int64)
 
 
-def _pixels(table: pa.Table, path: Path, remedy: str) -> np.ndarray:
+def _pixels(table: pa.Table) -> np.ndarray:
     """Return the pictures (N, SIDE, SIDE) uint8."""
-    import pyarrow as pa
-
-    kind = table.schema.field("pixels").type
-    if not pa.types.is_fixed_size_binary(kind) or kind.byte_width != SIDE * SIDE:
-        raise PopleakError(f"{path}: column 'pixels' must hold {SIDE} x {SIDE} bytes a row: {remedy}")
-    chunks = [_bytes(chunk, kind.byte_width) for chunk in table["pixels"].chunks]
-    return np.concatenate([np.empty(0, np.uint8), *chunks]).reshape(-1, SIDE, SIDE)
+    chunks = [_bytes(chunk, SIDE * SIDE) for chunk in table["pixels"].chunks if len(chunk)]
+    return np.concatenate(chunks).reshape(-1, SIDE, SIDE)
 
 
 def _bytes(chunk, width: int) -> np.ndarray:

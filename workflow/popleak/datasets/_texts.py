@@ -36,6 +36,11 @@ ENCODER = (
     "tokenizer_config.json", "1_Pooling/config.json", "model.safetensors",
 )  # fmt: skip
 """The files of a sentence encoder's folder that decide what it answers."""
+NOISE = 1e-9
+"""A feature whose values differ by less differs by rounding alone."""
+LEAST = 2
+"""The least number of components, as of `dimensions`."""
+ALIKE = "options.public_share: the public texts do not differ in any feature: raise it, or give texts that differ in their words"
 MODULES = ("Transformer", "Pooling", "Normalize")
 
 
@@ -127,11 +132,19 @@ def svd(texts: Sequence[str], known: np.ndarray, dimensions: int) -> Vectors:
         room = min(weights.shape) - 1
     except ValueError:  # no word is in two texts
         room = 0
+    if room < LEAST:
+        raise PopleakError(
+            f"options.features: svd finds too few words that two of the {len(fitted_on):,} public texts share: raise "
+            "options.public_share, choose features: hashing, or give texts with more words"
+        )
+    if (
+        weights.max(axis=0) - weights.min(axis=0)
+    ).max() < NOISE:  # its variance is 0, by which the projection would divide
+        raise PopleakError(ALIKE)
     if dimensions > room:
         raise PopleakError(
-            f"options.dimensions: {dimensions} components are more than {len(fitted_on):,} public texts give: lower it"
-            + (f" to {room} at most" if room > 0 else "")
-            + ", raise options.public_share, or choose features: hashing"
+            f"options.dimensions: {dimensions} components are more than {len(fitted_on):,} public texts give: lower it to {room} at most, "
+            "raise options.public_share, or choose features: hashing"
         )
     projection = TruncatedSVD(dimensions, algorithm="arpack", random_state=0).fit(weights)
     return _named(projection.transform(words.transform(texts)), "component")
@@ -193,8 +206,8 @@ def scaled(vectors: Vectors, known: np.ndarray) -> Vectors:
     """
     there = vectors.values[known]
     varies = there.std(axis=0) > 0
-    if not varies.any():
-        raise PopleakError("options.public_share: the public texts do not differ in any feature: raise it")
+    if not (there.std(axis=0) > NOISE).any():
+        raise PopleakError(ALIKE)
     values = vectors.values[:, varies]
     mean, spread = there[:, varies].mean(axis=0), np.sqrt(there[:, varies].var(axis=0).mean())
     names = tuple(name for name, keep in zip(vectors.names, varies, strict=True) if keep)

@@ -67,7 +67,7 @@ class Options(settings.Settings):
     features: Literal["svd", "hashing", "encoder"] = "svd"
     """`svd`: components of TF-IDF weights, fitted on public texts; `hashing`: words counted in bins, nothing fitted; `encoder`: a frozen
     sentence encoder, whose folder `encoder` names."""
-    dimensions: int | None = Field(default=None, ge=2, le=4096)
+    dimensions: int | None = Field(default=None, ge=_texts.LEAST, le=4096)
     """Number of components or bins; None: 64 components, 512 bins. An encoder has its own."""
     public_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the texts, chosen by their digests in each profession and gender, that are public: what is fitted is fitted on them, whatever
@@ -233,6 +233,13 @@ class BiasInBios(Dataset):
         digest = _texts.digests(plain)
         unit = _texts.units(plain, digest)
         known = _texts.public(unit=unit, digest=digest, stratum=2 * y.astype(np.int64) + a, share=options.public_share)
+        if not known.any():
+            many = len(np.unique(unit))
+            raise PopleakError(
+                f"{', '.join(names)}: all texts say the same: give a table of different biographies" if many == 1 else
+                f"options.public_share: of {many:,} different texts, no profession and gender has enough for one to be public: raise it, "
+                "or give more texts"
+            )  # fmt: skip
         vectors = self._features(texts, known, files, options)
         own = ~known
         y, a, unit = y[own], a[own], unit[own]

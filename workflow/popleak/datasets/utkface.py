@@ -152,24 +152,22 @@ class UTKFace(Dataset):
         return _faces.N_GRADIENTS if options.features == "hog" else options.side**2
 
     def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options) -> Cells | None:
-        """Return the counts. Raises PopleakError, so that the plan does, for an attribute that is the label and for features that
-        need what is not installed."""
+        """Return the counts: the card's of the whole set, those of the prepared table of a part. Pixels are not read. Raises
+        PopleakError, so that the plan does, for what `load` would refuse: an attribute that is the label, features that need what is
+        not installed, a prepared table that is not what it should be."""
         _chosen(label, attribute)
         if options.features == "hog" and (said := _faces.no_gradients()):
             raise PopleakError(f"utkface: {said}")
-        return super().cells(files=files, label=label, attribute=attribute, options=options)
+        known = super().cells(files=files, label=label, attribute=attribute, options=options)
+        if PREPARED.file not in files:
+            return known
+        _, _, y, group = self._rows(files, label, attribute, options, pixels=False)
+        return known or Cells.of(y[group >= 0], group[group >= 0], exact=False)
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
         _chosen(label, attribute)
-        sources = self.sources(options)
-        paths = [_tables.given(files=files, file=source.file) for source in sources]
-        everyone = _faces.read(paths, f"delete it, and {self.remedy(sources[0])}")
-        faces = everyone.at(~_faces.contradictory(everyone))
-        y = (faces.gender == 1 if label == GENDER else faces.age > _faces.OLDER).astype(np.int8)
-        group = _group(faces, attribute)
-        card, file = self.card_of(label, options), " + ".join(source.file for source in sources)
-        _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
+        faces, contradicted, y, group = self._rows(files, label, attribute, options)
         unit = _faces.pictures(faces)
         keep = group >= 0
         kept, y, a, unit = faces.at(keep), y[keep], group[keep].astype(np.int8), unit[keep]
@@ -178,7 +176,7 @@ class UTKFace(Dataset):
         sizes = np.bincount(unit)
         facts = {
             "rows_in_neither_group": int((~keep).sum()),
-            "rows_with_contradictory_copies": len(everyone.age) - len(faces.age),
+            "rows_with_contradictory_copies": contradicted,
             "groups_of_near_copies": int((sizes > 1).sum()),
             "rows_in_groups_of_near_copies": int(sizes[sizes > 1].sum()),
             "largest_group_of_near_copies": int(sizes.max()),
@@ -195,6 +193,35 @@ class UTKFace(Dataset):
             facts={**_tables.measured(y=y, a=a), **facts},
             subgroup=np.unique(values, return_inverse=True)[1].astype(np.int8),
         )
+
+    def _rows(
+        self, files: Mapping[str, Path], label: str, attribute: str, options: Options, *, pixels: bool = True
+    ) -> tuple[_faces.Faces, int, np.ndarray, np.ndarray]:
+        """Return the pictures without contradictory copies, how many these were, and label and group (n,), -1 for neither group.
+
+        Raises PopleakError if they are not those that the card states, and if there is none, none of a group, or one label alone.
+        """
+        sources = self.sources(options)
+        paths = [_tables.given(files=files, file=source.file) for source in sources]
+        file, remedy = " + ".join(map(str, paths)), f"delete it, and {self.remedy(sources[0])}"
+        everyone = _faces.read(paths, remedy, pixels=pixels)
+        faces = everyone.at(~_faces.contradictory(everyone))
+        if not len(faces.age):
+            raise PopleakError(f"{file}: every picture has a copy with other labels, so none is left: {remedy}")
+        y = (faces.gender == 1 if label == GENDER else faces.age > _faces.OLDER).astype(np.int8)
+        group = _group(faces, attribute)
+        try:
+            _tables.check(card=self.card_of(label, options), attribute=attribute, file=file, y=y, group=group)
+        except PopleakError as error:
+            raise PopleakError(f"{error}, or give the option complete: false for a part of the set") from error
+        for number, name in enumerate(GROUPS[attribute]):
+            if not (group == number).any():
+                raise PopleakError(
+                    f"{file}: no picture is of the group {name}: choose another attribute, or prepare more"
+                )
+        if (y[group >= 0] == y[group >= 0][0]).all():
+            raise PopleakError(f"{file}: all pictures have the same {label}: choose another label, or prepare more")
+        return faces, len(everyone.age) - len(faces.age), y, group
 
 
 def _chosen(label: str, attribute: str) -> None:

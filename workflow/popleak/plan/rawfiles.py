@@ -10,10 +10,14 @@ from typing import Any
 from ..config.resolved import ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..datasets._fetch import locate, place
+from ..datasets import _fetch
+from ..datasets._fetch import place
 from ..datasets.base import Source
 from ..store import seal
 from .steps import ROOT
+
+LONGEST = 200
+"""Characters of a path that a message shows."""
 
 
 class AbsentError(PopleakError):
@@ -69,6 +73,18 @@ def find(task: ResolvedTask, data_dir: Path | None) -> Raw:
             content[source.file] = _digest(path, task.id)
         paths.append(str(path))
     return Raw(options.resolved(), tuple(source.file for source in sources), tuple(paths), fetches, note, content)
+
+
+def locate(dataset: str, source: Source, data_dir: Path | None) -> Path | None:
+    """Return where a raw file is, or None. Raises PopleakError for a path that cannot be looked up, such as one that is too long."""
+    try:
+        return _fetch.locate(dataset, source, data_dir)
+    except OSError as error:
+        shown = str(error.filename) if len(str(error.filename)) <= LONGEST else f"{str(error.filename)[:LONGEST]}..."
+        raise PopleakError(
+            f"config: {shown}: cannot be looked up ({error.strerror}): name another data_dir, or another file in the options of "
+            f"{dataset}"
+        ) from error
 
 
 def _digest(path: Path, task: str) -> str:

@@ -21,6 +21,7 @@ from ..core.errors import PopleakError, refusal
 from ..core.worlds import World, order
 from ..datasets.base import Attribute, Cells
 from . import cost, games
+from .rawfiles import locate
 
 LARGE = 30_000_000
 """Size in bytes above which the plan counts the rows of a user's own table only for `auto`, since Snakemake parses
@@ -94,8 +95,6 @@ def _settle(task: ResolvedTask, rows: int, query_rows: int) -> SettledTask:
 
 def raw_files(experiment: Experiment, task: ResolvedTask) -> tuple[Any, Any, dict[str, Path | None]]:
     """Return the dataset's plugin, its options, and its raw files by name; None for a missing file."""
-    from ..datasets._fetch import locate
-
     plugin, folder = plugins.load("datasets", task.dataset), config.data_dir(experiment)
     given = plugin.Settings.model_validate(task.options)
     options, _ = plugin.settle(given, lambda source: locate(task.dataset, source, folder) is not None)

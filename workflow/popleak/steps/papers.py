@@ -22,6 +22,8 @@ SAID = ("asks", "measured", "holds", "fails", "no material difference", "cannot 
 """Parts of a claim's plain text: the question, what was measured, and one sentence for each verdict."""
 IDLE = "There is nothing to compare here, so the claim says nothing."
 NAME = re.compile(r"\{(\w*)\}")
+MOST_ID = 40
+"""Characters of a claim's id."""
 
 
 class Needs(NamedTuple):
@@ -132,8 +134,17 @@ class Paper:
 
 def wrong(paper: Paper) -> Iterator[str]:
     """Yield what is wrong with a paper's claims, a line each."""
+    for key, text in (("title", paper.title), ("reference", paper.reference)):
+        if not text.strip():
+            yield f"{key}: is empty: give it a text"
+    for number, part in enumerate(paper.absent):
+        if not part.what.strip() or not part.why.strip():
+            yield f"absent.{number}: `what` and `why` must not be empty: give both a text"
     if not paper.claims:
-        yield "claims: there is none"
+        yield "claims: there is none: give one"
+    for number, claim in enumerate(paper.claims):
+        if not claim.id or claim.id != claim.id.strip() or not claim.id.isprintable() or len(claim.id) > MOST_ID:
+            yield f"claims.{number}.id: {claim.id[:MOST_ID]!r} is no id: give a short one, such as C{number + 1}"
     ids = [claim.id for claim in paper.claims]
     for name in dict.fromkeys(one for one in ids if ids.count(one) > 1):
         yield f"claims: two have the id {name}: give each its own"
@@ -155,13 +166,23 @@ def _wrong_fields(claim: Claim, needs: Needs) -> Iterator[str]:
             yield f"kind {claim.kind} needs `{name}`"
         if given and name not in needs.fields:
             yield f"kind {claim.kind} does not know `{name}`: leave it out"
+    for name in ("datasets", "defences", "forms"):
+        values = getattr(claim, name)
+        if twice := [one for one in values if values.count(one) > 1]:
+            yield f"{name}: {twice[0]!r} is there {values.count(twice[0])} times: keep one"
+    if claim.kind == "witness" and claim.datasets:
+        yield "kind witness does not know `datasets`, since it needs no data: leave it out"
+    if "none" in claim.defences:
+        yield "defences: none is what the others are compared with: name a defence"
 
 
 def _wrong_numbers(claim: Claim) -> Iterator[str]:
     if claim.share is not None and not 0 < claim.share < 1:
         yield f"share must lie between 0 and 1, not {claim.share:g}"
-    if claim.before is not None and not claim.before[0] < claim.before[1]:
-        yield "before must be two numbers, the smaller first"
+    if claim.limit is not None and not 0 < claim.limit <= 1:
+        yield f"limit must be an accuracy gap above 0, and 1 at most, not {claim.limit:g}"
+    if claim.before is not None and not 0 <= claim.before[0] < claim.before[1] <= 1:
+        yield f"before must be two accuracy gaps from 0 to 1, the smaller first, not {claim.before[0]:g} and {claim.before[1]:g}"
 
 
 def _wrong_texts(claim: Claim, needs: Needs) -> Iterator[str]:
@@ -169,6 +190,8 @@ def _wrong_texts(claim: Claim, needs: Needs) -> Iterator[str]:
         yield f"plain: unknown part {part!r}: the parts are {', '.join(SAID)}"
     for part in [one for one in SAID[:2] if one not in claim.plain]:
         yield f"plain: `{part}` is missing"
+    for part in [part for part, text in {"statement": claim.statement, **claim.plain}.items() if not text.strip()]:
+        yield f"{part}: is empty: give it a text{'' if part in ('statement', *SAID[:2]) else ', or leave it out'}"
     for part, text in {"statement": claim.statement, **claim.plain}.items():
         unknown = [name for name in NAME.findall(text) if name not in needs.names]
         if unknown:
