@@ -223,7 +223,8 @@ def _claims() -> str:
             "`why`), and in each claim a `short` name. A claim has an `id`, a `kind` (below), a `source` (`paper` or "
             f"`ours`), a `statement`, and `plain`: texts by part ({', '.join(f'`{one}`' for one in SAID)}). The first two are always needed. The text "
             "of a verdict is added if there is one. A name in braces, such as `{defence}`, stands for what was found; each kind knows its own "
-            "names. `datasets` limits a claim to some datasets. A mistake is refused in one line before any job starts."
+            "names. `datasets` limits a claim to some datasets. Names of datasets and defences are those of plugins. A mistake is refused in one line "
+            "before any job starts."
         ),
         "\n".join(
             [
