@@ -109,6 +109,7 @@ def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, An
     """Return what is known of one task under the defence."""
     keys = {key: row[key] for key in (*select.FACET, *select.PAIR)}
     control = beside.controls.get(row["task"], {}).get(row["defence"])
+    controls = select.of(beside.main, **keys, defence=control) if control else None
     return {
         **keys,
         "title": facet_name(row, several),
@@ -117,7 +118,8 @@ def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, An
         "control": control or "",
         "before": _one(select.of(beside.main, **keys, defence="none")),
         "after": _share(row),
-        "beside": _one(select.of(beside.main, **keys, defence=control)) if control else None,
+        "beside": None if controls is None else _one(controls),
+        "rows": None if controls is None else _by_rows(controls),
         **_attacks(row, keys, beside),
         **_against_control(row),
         "against_none": _verdict(row, "none"),
@@ -157,11 +159,24 @@ def _against_control(row: Mapping[str, Any]) -> dict[str, Any]:
     p = row["p_vs_control_holm"]
     return {
         "verdict": verdict,
+        "reason": row["reason_vs_control"],
         "badge": {"kind": kind, "sign": sign, "text": said} if verdict else None,
         "change": _difference(change, low, high) if change == change else None,
         "p": p,
         "p_said": "" if verdict == IDLE else _p(p),
     }
+
+
+def _by_rows(controls: pd.DataFrame) -> dict[str, Any] | None:
+    """Return whether leakage under the control differs from that without a defence, and by how much: what the rows alone do.
+
+    controls: its row of `best`, or none.
+    """
+    if controls.empty:
+        return None
+    row = controls.iloc[0].to_dict()
+    change, low, high = (row[f"difference_vs_none{end}"] for end in ("", "_low", "_high"))
+    return {"verdict": _verdict(row, "none"), "change": _difference(change, low, high) if change == change else None}
 
 
 def _verdict(row: Mapping[str, Any], other: str) -> str | None:
