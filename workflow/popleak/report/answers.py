@@ -159,6 +159,17 @@ def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
 def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     """Return which attacks name most, how much more `best` of them names than the paper's statistic, and what of that is due to its
     abstaining."""
+    said = _names_most(rows, several)
+    if not said:
+        return ""
+    ahead = [row for row in rows if row["ahead"]]
+    own = ahead or [row for row in rows if adversary(rows).sole and row["statistic"]]
+    parts = (said, _beyond(statistic, ahead) if ahead else "", _without_abstaining(own) if own else "")
+    return " ".join(one for one in parts if one)
+
+
+def _names_most(rows: Sequence[Mapping[str, Any]], several: bool) -> str:
+    """Return which attacks name most, by name only, or which was run; empty where none was."""
     won = Counter(row["adversaries"][0] for row in rows if row["adversaries"]).most_common()
     if not won:
         return ""
@@ -166,17 +177,10 @@ def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: boo
     plugin = plugins.find("attacks", first)
     about = f" ({first}: {plugin.summary})" if plugin else ""
     if who.sole:
-        said = [f"Only one was run: {first}{about}." + who.informed * " It trains its own models with the defence."]
-    else:
-        trains = ": it trains its own models with it" if who.informed else ""
-        named = listed(f"{one} in {many}" for one, many in won)
-        said = [
-            f"Against {who.said}{trains}. The attack that names most is {named} of {findings.cases(len(rows), several)}{about}."
-        ]
-    ahead = [row for row in rows if row["ahead"]]
-    own = ahead or [row for row in rows if who.sole and row["statistic"]]
-    said += [*([_beyond(statistic, ahead)] if ahead else []), *([_without_abstaining(own)] if own else [])]
-    return " ".join(one for one in said if one)
+        return f"Only one was run: {first}{about}." + who.informed * " It trains its own models with the defence."
+    trains = ": it trains its own models with it" if who.informed else ""
+    named = listed(f"{one} in {many}" for one, many in won)
+    return f"Against {who.said}{trains}. The attack that names most is {named} of {findings.cases(len(rows), several)}{about}."
 
 
 def _beyond(statistic: str, ahead: Sequence[Mapping[str, Any]]) -> str:
