@@ -240,13 +240,14 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
 def test_what_lies_outside_the_papers_figures_is_named():
     row = judge(gap={"none": 0.3}).set_index("claim").loc["C1"]
     assert (
-        "the gap before, of models that start from world 0, is 30.0 points, where the paper has 10 to 20"
+        "the gap before, of models that start from world 0, is 30.0 points, where the paper's figure is read as 10 to 20"
         in row["plain"]
     )
     assert "the gap after" not in row["plain"]
     row = judge(gap={"fft-rehearsal": 0.06}).set_index("claim").loc["C1"]
     assert (
-        "the gap after, of models that start from world 1, is 6.0 points, where the paper has below 4" in row["plain"]
+        "the gap after, of models that start from world 1, is 6.0 points, where the paper's figure is read as below 4"
+        in row["plain"]
     )
 
 

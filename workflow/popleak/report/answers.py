@@ -56,7 +56,7 @@ def headline(name: str, rows: Sequence[Mapping[str, Any]], main: pd.DataFrame, s
     said = [
         _than_none(name, against_none, several),
         *_others_than_none(name, against_none, main, several),
-        _term(name, judged),
+        _term(name, judged, several),
     ]
     return " ".join(one for one in said if one) or f"Nothing is known of what {name} changes."
 
@@ -92,7 +92,7 @@ def _others_than_none(name: str, mine: Sequence[str], main: pd.DataFrame, severa
         yield f"Under {other}{idle} leakage is {_counts(rows, 'verdict', CHANGES, several)}."
 
 
-def _term(name: str, verdicts: Sequence[str]) -> str:
+def _term(name: str, verdicts: Sequence[str], several: bool) -> str:
     known = [word for word in verdicts if word != IDLE]
     if not known:
         return f"The fairness term of {name} changes no model here." if verdicts else ""
@@ -100,9 +100,13 @@ def _term(name: str, verdicts: Sequence[str]) -> str:
     if lower == len(known):
         return "The fairness term itself lowers leakage further than its control does."
     if lower and higher:
-        return (
-            "What the fairness term adds depends on the data: it lowers leakage in some tasks and raises it in others."
-        )
+        rest = [
+            f"{said} in {known.count(word)}"
+            for word, said in ((SAME, "makes no material difference"), (OPEN, "is undecided"))
+            if word in known
+        ]
+        whole = findings.cases(len(known), several)
+        return f"The fairness term itself, of {whole}, {listed([f'lowers leakage in {lower}', f'raises it in {higher}', *rest])}."
     if lower:
         return "The fairness term itself lowers leakage in some tasks, and is not shown to in others."
     if higher:
@@ -164,8 +168,18 @@ def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: boo
         return ""
     ahead = [row for row in rows if row["ahead"]]
     own = ahead or [row for row in rows if adversary(rows).sole and row["statistic"]]
-    parts = (said, _beyond(statistic, ahead) if ahead else "", _without_abstaining(own) if own else "")
+    parts = (
+        said, _beyond(statistic, ahead) if ahead else "", _without_abstaining(own) if own else "", _unaware(rows),
+    )  # fmt: skip
     return " ".join(one for one in parts if one)
+
+
+def _unaware(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the best adversary names that takes the models for undefended ones, where that was run."""
+    known = [row["unaware"] for row in rows if row["unaware"]]
+    if not known:
+        return ""
+    return f"The best adversary that knows of no defence, and trains its own models without it, names {_span((one['value'] for one in known), percent)}."
 
 
 def _names_most(rows: Sequence[Mapping[str, Any]], several: bool) -> str:
@@ -226,7 +240,7 @@ def _cause(rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     if not judged:
         return ""
     control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "of the same settings"
-    term = ", ".join(_by_term(judged))
+    term = ", ".join(_by_term(judged, several))
     known = [row for row in judged if row["before"] and row["beside"]]
     if not known:
         return f"The term {term}. The control, {control}, trains on the same rows without it."
@@ -236,12 +250,12 @@ def _cause(rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     )
 
 
-def _by_term(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _by_term(judged: Sequence[Mapping[str, Any]], several: bool) -> Iterator[str]:
     """Yield what the fairness term does, and in which tasks, for each verdict that there is."""
     for word, text in ADDS.items():
         mine = [_sized(row) for row in judged if row["verdict"] == word]
         if mine:
-            yield f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'task')}"
+            yield f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'case' if several else 'task')}"
 
 
 def _by_rows(known: Sequence[Mapping[str, Any]], several: bool) -> str:
@@ -276,16 +290,21 @@ def _price(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say where the models pay much; empty where that is not known."""
     if any(row["price"] is None for row in rows):
         return ""
+    costs = [row["cost"] for row in rows if row["cost"] == row["cost"]]
+    control = (
+        f" Against the control, which trains on the same rows, mean accuracy changes by {_span(costs, points)}."
+        if costs
+        else ""
+    )
     paid = [f"on {row['title']} {' and '.join(row['price'])}" for row in rows if row["price"]]
     if not paid:
         return (
             f"Nowhere do more than {100 * MOSTLY:.0f} % of these models give every record one label, and nowhere does mean accuracy fall by more "
-            f"than {100 * COSTLY:g} points."
+            f"than {100 * COSTLY:g} points against no defence.{control}"
         )
-    said = "; ".join(paid)
     useless = any("one label" in line for row in rows for line in row["price"])
     lesson = " A model that gives every record one label treats both groups alike, and is of no use." if useless else ""
-    return f"{capital(said)}.{lesson}"
+    return f"{capital('; '.join(paid))}, against no defence.{lesson}{control}"
 
 
 def _elsewhere(name: str, best: pd.DataFrame, main: pd.DataFrame, several: bool) -> str:

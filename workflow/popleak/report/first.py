@@ -21,7 +21,7 @@ from ..measures.verdicts import HIGHER, IDLE, LOWER, OPEN, SAME, marks
 from ..store import parquet as store
 from . import answers, findings
 from .matrix import arm_name
-from .price import KEYS, prices
+from .price import KEYS, changes, prices
 from .words import facet_name, listed, percent, points
 
 if TYPE_CHECKING:
@@ -61,13 +61,8 @@ def answer(
         return None
     chosen = select.of(main, defence=name).sort_values([*select.FACET], kind="stable")
     several = best["model"].nunique() > 1
-    beside = _Beside(
-        main=main,
-        every=select.informed(select.plain(leakage.reset_index(drop=True))),
-        statistic=statistic,
-        controls=controls or {},
-        judged=_answers(scores, name) if scores is not None and statistic else None,
-        prices=None if models is None else prices(models),
+    beside = _beside(
+        leakage.reset_index(drop=True), main, models, statistic, controls or {}, _judged(scores, name, statistic)
     )
     rows = [_row(row, beside, several) for row in chosen.to_dict("records")]
     adversary = answers.adversary(rows)
@@ -84,6 +79,38 @@ def answer(
     }
 
 
+def _beside(
+    leakage: pd.DataFrame,
+    main: pd.DataFrame,
+    models: pd.DataFrame | None,
+    statistic: str,
+    controls: Mapping[str, Mapping[str, str]],
+    judged: pd.DataFrame | None,
+) -> _Beside:
+    compared = {pair for one in controls.values() for pair in one.items()}
+    return _Beside(
+        main=main,
+        every=select.informed(select.plain(leakage)),
+        statistic=statistic,
+        controls=controls,
+        judged=judged,
+        prices=None if models is None else prices(models),
+        costs={} if models is None else changes(models, compared),
+        unaware=_unaware(leakage),
+    )
+
+
+def _judged(scores: str | Path | None, name: str, statistic: str) -> pd.DataFrame | None:
+    """Return the adversaries' answers under the defence, where they are needed and at hand."""
+    return _answers(scores, name) if scores is not None and statistic else None
+
+
+def _unaware(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `best` whose shadows know of no defence."""
+    rows = select.of(select.plain(leakage), adversary="best", knowledge="unaware")
+    return rows[rows["accuracy"].notna() & (rows["defence"] != "none")]
+
+
 def _spoken_of(main: pd.DataFrame, swept: bool) -> str | None:
     """Return the defence that the answer is about; None where there is none, or where none is singled out."""
     return None if swept or main.empty else findings.focus(main["defence"])
@@ -94,7 +121,8 @@ class _Beside(NamedTuple):
 
     main: rows of `best`, in each task's main pair of worlds, under every defence; every: those of all adversaries that know the defence;
     statistic: the paper's attack; controls: of each defence, by task; judged: the adversaries' answers under the defence, None where they are not at hand;
-    prices: what the models pay, None where that is unknown.
+    prices: what the models pay, None where that is unknown; costs: the change of their mean accuracy against a control's, by task, model, worlds,
+    defence and control; unaware: rows of `best` that takes the models for undefended ones.
     """
 
     main: pd.DataFrame
@@ -103,6 +131,8 @@ class _Beside(NamedTuple):
     controls: Mapping[str, Mapping[str, str]]
     judged: pd.DataFrame | None
     prices: Mapping[tuple, list[str]] | None
+    costs: Mapping[tuple, float]
+    unaware: pd.DataFrame
 
 
 def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, Any]:
@@ -126,6 +156,8 @@ def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, An
         "victims": int(row["victims"]),
         "splits": int(row["splits"]),
         "price": None if beside.prices is None else beside.prices.get(tuple(row[key] for key in KEYS), []),
+        "cost": beside.costs.get((*keys.values(), row["defence"], control), float("nan")),
+        "unaware": _one(select.of(beside.unaware, **keys, defence=row["defence"])),
     }
 
 
