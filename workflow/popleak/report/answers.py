@@ -304,7 +304,7 @@ def _price(rows: Sequence[Mapping[str, Any]]) -> str:
         )
     useless = any("one label" in line for row in rows for line in row["price"])
     lesson = " A model that gives every record one label treats both groups alike, and is of no use." if useless else ""
-    return f"{capital('; '.join(paid))}, against no defence.{lesson}{control}"
+    return f"Compared with no defence, {'; '.join(paid)}.{lesson}{control}"
 
 
 def _elsewhere(name: str, best: pd.DataFrame, main: pd.DataFrame, several: bool) -> str:
