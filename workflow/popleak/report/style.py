@@ -49,7 +49,7 @@ th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=desce
   font-size: .88rem; }
 a.badge { text-decoration: none; } a.badge:hover { text-decoration: underline; }
 .holds { background: var(--holds); } .fails { background: var(--fails); } .same { background: var(--same); }
-.matrix .badge { white-space: normal; max-width: 9rem; line-height: 1.3; } .matrix td .mark { max-width: 9rem; }
+.matrix .same { white-space: normal; max-width: 9rem; line-height: 1.3; } .matrix td .mark { max-width: 9rem; }
 .unknown { border: 1px solid var(--unknown); padding: 0 .5rem; color: var(--soft); }
 .mark { display: inline-block; max-width: 11rem; white-space: normal; color: var(--mark); }
 .claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
