@@ -16,7 +16,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
 from popleak.report import build as report
-from popleak.report import cautions, chance, findings, named, sensitivity, words
+from popleak.report import cautions, chance, findings, sensitivity, words
 from popleak.steps.report import papers_of
 from popleak.store.schema import TABLES
 
@@ -246,26 +246,6 @@ def test_the_names_of_attacks_and_defences_are_explained(tmp_path):
         for name in set(frames["leakage"][column]) - {"best"}:
             assert re.search(rf"\b{name} {re.escape(words.capital(plugins.load(kind, name).summary))}\.", said)
     assert "best" not in said.split("Attacks")[1].split("Defences")[0].split() and "Control: rehearsal." in said
-
-
-def test_the_config_says_what_a_name_stands_for():
-    """What a task replaces is listed too, and what is not installed is left out."""
-    experiment = {
-        "attacks": [
-            {"id": None, "name": "kl"},
-            {"id": "kl-vote", "name": "kl", "settings": {"aggregate": "vote"}},
-            {"id": None, "name": "theirs"},
-        ],
-        "tasks": [{"defences": [{"name": "fft", "grid": {"eo_weight": [0.1, 1.0]}}]}, {"defences": None}],
-    }
-    attacks, defences = named.entries(experiment, fake_tables.empty()["leakage"], {}, {})
-    kl = plugins.load("attacks", "kl").summary
-    assert attacks["entries"] == [
-        {"name": "kl", "text": f"{words.capital(kl)}."},
-        {"name": "kl-vote", "text": f"kl: {kl}. Settings: aggregate vote."},
-    ]
-    (fft,) = defences["entries"]
-    assert fft["text"].endswith("Settings: eo_weight 0.1, 1.0 in turn. Control: finetune.")
 
 
 def test_links_to_files_are_explained_once_and_at_the_top(tmp_path):
