@@ -11,6 +11,7 @@ import pytest
 
 import a_report
 import fake_tables
+from popleak.report import build
 
 CHROMIUM = os.environ.get("POPLEAK_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -36,6 +37,13 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def long_report(tmp_path_factory):
+    """A report whose table of the answer has more rows than stand above the answer in words."""
+    frames = fake_tables.tables(models=("mlp", "logistic"), victims=4)
+    return a_report.write(tmp_path_factory.mktemp("long"), frames)
+
+
+@pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -48,16 +56,16 @@ def opened(browser, report):
     """Open the report; what went wrong, and what it asked for outside itself, fails the test at its end."""
     contexts, wrong = [], []
 
-    def open_(viewport=WIDE, **options):
+    def open_(viewport=WIDE, at=report, **options):
         context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on(
-            "request", lambda one: wrong.append(one.url) if not one.url.startswith(("data:", report.as_uri())) else None
+            "request", lambda one: wrong.append(one.url) if not one.url.startswith(("data:", at.as_uri())) else None
         )
-        page.goto(report.as_uri())
+        page.goto(at.as_uri())
         return page
 
     yield open_
@@ -164,6 +172,68 @@ def test_nothing_sticks_out_on_a_phone(opened):
     assert wide > 0  # tables scroll inside their box
 
 
+@pytest.mark.parametrize(("which", "first"), [("report", ".answers"), ("long_report", ".parts")])
+def test_the_answer_in_numbers_and_in_words_are_on_the_first_screen(opened, request, which, first):
+    page = opened({"width": 1280, "height": 900}, at=request.getfixturevalue(which))
+    box = "document.querySelector('.answers').parentElement"
+    assert page.evaluate(f"{box}.scrollWidth <= {box}.clientWidth") and page.evaluate(f"{box}.clientWidth") == 1112
+    words, table = (
+        page.evaluate(f"document.querySelector('{one}').getBoundingClientRect().top") for one in (".parts", ".answers")
+    )
+    assert words < 900
+    assert (".parts" if words < table else ".answers") == first
+    assert (page.locator(".answers tbody tr").count() > build.MOST_ROWS) == (first == ".parts")
+
+
+def test_the_term_is_judged_after_the_shares_that_it_is_judged_by(opened):
+    page = opened()
+    heads = page.locator(".answers thead th").all_inner_texts()
+    assert [text.split("\n")[0] for text in heads] == [
+        "task", "no defence", "fft-rehearsal", "fft-rehearsal", "control", "what the fairness term adds",
+    ]  # fmt: skip
+    assert page.locator(".answers tbody tr").first.locator("td").last.locator(".badge").count() == 1
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_answers_numbers_are_read_on_a_phone(opened, scripts):
+    page = opened(NARROW, java_script_enabled=scripts)
+    cells = page.locator(".answers tbody tr").first.locator("td")
+    numbers = [cells.nth(i).locator("strong").first for i in range(cells.count())]
+    assert len(numbers) == 5
+    for number in numbers:
+        side = number.bounding_box()
+        assert number.is_visible() and side["x"] >= 0 and side["x"] + side["width"] <= NARROW["width"]
+    label = "getComputedStyle(document.querySelector('.answers td'), '::before').content"
+    assert not scripts or "no defence" in page.evaluate(label)
+
+
+def test_the_verdicts_at_a_glance_show_on_a_phone(opened):
+    page = opened(NARROW)
+    lefts = page.eval_on_selector_all(
+        "#verdicts tbody tr td:nth-child(4) .badge", "all => all.map(one => one.getBoundingClientRect().left)"
+    )
+    assert lefts and max(lefts) < NARROW["width"] - 60
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW])
+@pytest.mark.parametrize("table", ["#leakage", "#models", "#verdicts table", "#table-of-claim-C6"])
+def test_the_first_column_stays_when_a_table_is_scrolled(opened, long_report, viewport, table):
+    page = opened(viewport, at=long_report)
+    left, scrolled, moved, hidden = page.eval_on_selector(
+        table,
+        """table => {
+            const row = [...table.tBodies[0].rows].find(one => !one.hidden), cell = row.cells[0], last = row.cells[row.cells.length - 1];
+            const box = table.parentElement;
+            const before = last.getBoundingClientRect().left, side = one => one.getBoundingClientRect().left;
+            box.style.width = "300px";
+            box.scrollLeft = 1e6;
+            const back = getComputedStyle(cell).backgroundColor;
+            return [side(cell) - side(box), box.scrollLeft, side(last) < before, back === getComputedStyle(document.body).backgroundColor];
+        }""",
+    )
+    assert scrolled > 50 and moved and abs(left) <= 2 and hidden
+
+
 def test_captions_and_verdicts_are_read_on_a_phone_without_scrolling(opened):
     page = opened(NARROW)
     sides = page.eval_on_selector_all(
@@ -191,6 +261,7 @@ def test_it_prints_with_what_is_folded(opened):
     assert page.evaluate(folded)
     assert not page.locator(".filters").first.is_visible() and not page.locator("nav").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('#leakage td')).position") == "static"
     printed = page.pdf(prefer_css_page_size=True)
     assert printed.startswith(b"%PDF") and printed.count(b"/Type /Page\n") > 5
 

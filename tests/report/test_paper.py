@@ -42,6 +42,25 @@ def test_every_file_has_the_reports_numbers():
     assert not any(file.startswith("placebo") for file in made({k: v for k, v in frames.items() if k != "placebo"}))
 
 
+@pytest.mark.slow
+def test_a_small_p_value_is_never_shown_as_zero():
+    """Sorted and written as a number all the same."""
+    frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
+    leakage = frames["leakage"].assign(p_vs_none_holm=0.0004, p_vs_control_holm=0.0123, p_equal_vs_none_holm=0.0)
+    shown = tables.leakage(leakage)
+    titles = [column["title"] for column in shown["columns"]]
+    first = dict(zip(titles, shown["rows"][0], strict=True))
+    assert [first[name]["shown"] for name in ("p vs none", "p equal to none")] == ["<0.001", "<0.001"]
+    assert [first[name]["sort"] for name in ("p vs none", "p equal to none")] == ["0.0004", "0"]
+    assert first["p vs control"] == {"text": "0.012", "sort": "0.0123"}
+    found = made(frames | {"leakage": leakage})
+    assert next(csv.DictReader(io.StringIO(found["leakage.csv"])))["p vs none"] == "0.000"
+    assert "\\textless{}0.001" in found["leakage.tex"] and " 0.000 " not in rows_of(found["leakage.tex"])[1]
+    head = found["leakage.tex"].split("\\begin{tabular}{")[1].split("}")[0]
+    drawn = [title.strip(" \\") for title in rows_of(found["leakage.tex"])[0].split(" & ")]
+    assert head[drawn.index("p vs none")] == "r"
+
+
 def rows_of(text):
     return [line for line in text.splitlines() if line.endswith("\\\\")]
 

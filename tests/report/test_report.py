@@ -16,7 +16,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
 from popleak.report import build as report
-from popleak.report import cautions, chance, findings, sensitivity
+from popleak.report import cautions, chance, findings, sensitivity, words
 from popleak.steps.report import papers_of
 from popleak.store.schema import TABLES
 
@@ -217,6 +217,42 @@ def test_the_report_of_a_sweep_counts_settings(tmp_path):
     text = Page(written(tmp_path, frames, swept=True)).text
     assert all(" ".join(said.split()) in text for said in sensitivity.sentences(frames["sensitivity"]))
     assert "Under fft-rehearsal it is right" not in text
+
+
+def test_a_small_p_value_on_the_page_is_not_zero(tmp_path):
+    frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
+    frames["leakage"] = frames["leakage"].assign(p_vs_none_holm=0.0)
+    assert re.search(r'data-v="0"\s*>&lt;0\.001</td>', written(tmp_path, frames))
+
+
+def test_rows_of_two_models_do_not_look_alike(tmp_path):
+    frames = dict(fake_tables.tables(tasks=("adult-sex",), victims=4))
+    claims = frames["claims"]
+    mine = claims[claims["claim"] == "C6"].assign(model="mlp")
+    frames["claims"] = pd.concat([mine, mine.assign(model="logistic")], ignore_index=True)
+    text = written(tmp_path / "two", frames).split('id="table-of-claim-C6"')[1].split("</table>")[0]
+    assert '<th scope="col">model</th>' in text and all(f"<td>{name}</td>" in text for name in ("mlp", "logistic"))
+    frames["claims"] = mine
+    alone = written(tmp_path / "one", frames).split('id="table-of-claim-C6"')[1].split("</table>")[0]
+    assert '<th scope="col">model</th>' not in alone
+
+
+def test_the_names_of_attacks_and_defences_are_explained(tmp_path):
+    frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
+    text = written(tmp_path, frames)
+    assert 'href="#named"' in text.split('id="answer"')[1].split("</section>")[0]
+    said = Page(text.split('id="named">')[1].split("</section>")[0]).text
+    for kind, column in (("attacks", "adversary"), ("defences", "defence")):
+        for name in set(frames["leakage"][column]) - {"best"}:
+            assert re.search(rf"\b{name} {re.escape(words.capital(plugins.load(kind, name).summary))}\.", said)
+    assert "best" not in said.split("Attacks")[1].split("Defences")[0].split() and "Control: rehearsal." in said
+
+
+def test_links_to_files_are_explained_once_and_at_the_top(tmp_path):
+    frames = fake_tables.tables(tasks=("adult-sex",), victims=4)
+    text = written(tmp_path / "beside", frames)
+    assert text.count("links to files") == 1 and text.index("links to files") < text.index(" download>")
+    assert "links to files" not in written(tmp_path / "alone", frames, downloads=())
 
 
 NO_CLAIMS = pd.DataFrame({"kind": ["witness"], "task": ["witness"], "defence": [None], "allowed": [np.nan]})

@@ -18,7 +18,7 @@ from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
 from . import cards as data_cards
 from . import cautions as data_cautions
-from . import findings, first, matrix, parts, placebo, price, published, reported, sensitivity
+from . import findings, first, matrix, named, parts, placebo, price, published, reported, sensitivity
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -30,11 +30,13 @@ from .terms import TERMS
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ROWS = 4
+"""Tasks that the table of the answer may have and still stand above the answer in words, which then begins on the first screen."""
 NEEDED = ("models", "leakage", "bounds", "claims")
 SECTIONS = (
     ("answer", "Answer"), ("method", "Method"), ("verdicts", "Verdicts"), ("findings", "Findings"), ("claims", "Claims"),
     *((place, title) for place, title, *_ in parts.SECTIONS), ("data", "Datasets"), ("absent", "Not reproduced"),
-    ("settings", "Settings"), ("provenance", "Provenance"), ("glossary", "Glossary"),
+    ("settings", "Settings"), ("provenance", "Provenance"), ("named", "Names"), ("glossary", "Glossary"),
 )  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def write(
         sections=SECTIONS,
         paper=paper,
         answer=_answer(frames, tables, paper, controls, claims),
+        most_rows=MOST_ROWS,
         findings=_found(frames, float(experiment.get("tau", 0.1))),
         warnings=[
             *_noted("Left out", absent),
@@ -102,6 +105,7 @@ def write(
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
         made=list((made or {}).items()),
         sources=[_source(table, path) for table, path in tables.items()],
+        named=named.entries(experiment, frames["leakage"], controls or {}, kinds or {}),
         terms=[(term, report_words.rich(meaning)) for term, meaning in TERMS],
     )
     return _save(Path(output), text, paper_files.files(frames, long))

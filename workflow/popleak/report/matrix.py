@@ -115,7 +115,7 @@ def _judged(part: pd.DataFrame, anchor: str, several: bool, prices: Mapping[tupl
         "statement": "" if varied else statements[0],
         "tasks": tasks,
         "arms": [_line(arm, rows) for arm, rows in _arms(part, several)],
-        "columns": [name for name in ("worlds", "defence") if any(outcome[name] for outcome in every)],
+        "columns": [name for name in ("model", "worlds", "defence") if any(outcome[name] for outcome in every)],
     }
 
 
@@ -189,6 +189,7 @@ def _outcome(row: Mapping[str, Any], several: bool, varied: bool) -> dict[str, A
     splits = _whole(row["splits"])
     return {
         "arm": arm_name(row, several),
+        "model": row["model"] if several and isinstance(row["model"], str) else "",
         "worlds": _worlds(row),
         "defence": row["defence"] if isinstance(row["defence"], str) else "",
         "kind": kind,

@@ -52,16 +52,22 @@ PAGE = 45
 def files(frames: Mapping[str, pd.DataFrame], shown: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return the text of each of `steps.report.papers_of`. shown: the report's long tables by id, with columns and rows of texts."""
     tables = {"summary": _summary(frames), "verdicts": _verdicts(frames["claims"])}
-    for name, table in shown.items():
-        titles = [column["title"] for column in table["columns"]]
-        tables[name] = (titles, [[one["text"] for one in row] for row in table["rows"]])
+    # a column of a CSV file that holds numbers holds nothing else, such as `<0.001`
+    numbers = tables | {name: _texts(table, "text") for name, table in shown.items()}
+    printed = tables | {name: _texts(table, "shown") for name, table in shown.items()}
     found = {}
     for file in papers_of(shown):
         name, _, ending = file.partition(".")
         found[file] = (
-            as_csv(*tables[name]) if ending == "csv" else as_latex(*_narrow(name, *tables[name]), about=ABOUT[name])
+            as_csv(*numbers[name]) if ending == "csv" else as_latex(*_narrow(name, *printed[name]), about=ABOUT[name])
         )
     return found
+
+
+def _texts(table: Mapping[str, Any], which: str) -> tuple[list[str], list[list[str]]]:
+    """Return the titles and texts of a long table. which: `shown`, as the report shows them, or `text`, numbers as numbers."""
+    titles = [column["title"] for column in table["columns"]]
+    return titles, [[one.get(which, one["text"]) for one in row] for row in table["rows"]]
 
 
 def _narrow(
@@ -114,7 +120,9 @@ def escaped(text: str) -> str:
 
 
 def _numeric(texts: Sequence[str]) -> bool:
-    return all(text == UNKNOWN or text[:1].isdigit() or text[:2].strip("-\u2212").isdigit() for text in texts)
+    return all(
+        text == UNKNOWN or text.lstrip("<")[:1].isdigit() or text[:2].strip("-\u2212").isdigit() for text in texts
+    )
 
 
 def _summary(frames: Mapping[str, pd.DataFrame]) -> tuple[list[str], list[list[str]]]:

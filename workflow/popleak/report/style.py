@@ -2,7 +2,7 @@
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --band: #f6f8fa;
-  --link: #0550ae; --warn: #fff4d6; --mark: #a33e00; --holds: #0072b2; --fails: #b34700; --same: #00725a;
+  --link: #0550ae; --warn: #fff4d6; --mark: #a33e00; --holds: #0072b2; --fails: #b34700; --same: #57606a;
   --unknown: #57606a; }
 @media screen and (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #a5afb9; --line: #3a424b;
   --paper: #14181d; --band: #1d232a; --link: #8cc2ff; --warn: #4a3a10; --mark: #ffab75; } }
@@ -22,7 +22,9 @@ nav a { margin-right: .8rem; white-space: nowrap; }
 .answer h2 { border: 0; margin: .8rem 0 .2rem; padding: 0; font-size: 1.1rem; color: var(--soft); font-weight: 600; }
 .headline { font-size: 1.2rem; font-weight: 600; line-height: 1.35; margin: .2rem 0 .6rem; max-width: 80ch; }
 .parts { grid-template-columns: 12rem 1fr; gap: .35rem 1.2rem; font-size: .95rem; line-height: 1.42; }
-.answers th { white-space: normal; } .answers tbody th { white-space: nowrap; } .answers { line-height: 1.3; font-size: .86rem; }
+.answers { line-height: 1.3; font-size: .86rem; } .answers :is(th, td) { padding: .25rem .45rem; } .answers :is(th, td, td.n) { white-space: normal; }
+.answers tbody :is(strong, th, small) { white-space: nowrap; } .answers :is(tbody th small, .interval) { display: block; }
+.answers .statistic .interval { display: inline; } .answers tbody .mark { max-width: 15rem; white-space: normal; }
 nav { font-size: .9rem; }
 .findings { padding-left: 1.2rem; } .findings li { margin: .35rem 0; max-width: 100ch; }
 .warning { padding: .5rem .8rem; border-left: 4px solid #e69f00; background: var(--warn); }
@@ -32,9 +34,11 @@ table { border-collapse: collapse; font-size: .88rem; width: 100%; font-variant-
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; } th small { font-weight: 400; }
 .matrix tbody th { min-width: 10rem; } .matrix td:nth-child(3) { min-width: 8rem; } td.note { font-size: .88rem; }
 th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-thead th { background: var(--band); } .data thead th { white-space: nowrap; } tbody th { font-weight: 600; }
+thead th { background: var(--band); } .data thead th { white-space: nowrap; } [id^=table-of-] thead th { white-space: normal; } tbody th { font-weight: 600; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; } .data td { white-space: nowrap; }
-.tall thead th { position: sticky; top: 0; z-index: 1; }
+.tall thead th { position: sticky; top: 0; z-index: 2; }
+:is(.matrix, .data) tr > :first-child { position: sticky; left: 0; z-index: 1; background: var(--paper); box-shadow: 1px 0 var(--line); }
+:is(.matrix, .data) thead tr > :first-child { z-index: 3; background: var(--band); }
 th button { all: unset; box-sizing: border-box; cursor: pointer; font: inherit; color: inherit; }
 th button::after { content: " \\2195"; color: var(--soft); }
 th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=descending] button::after { content: " \\2193"; }
@@ -45,7 +49,8 @@ th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=desce
   font-size: .88rem; }
 a.badge { text-decoration: none; } a.badge:hover { text-decoration: underline; }
 .holds { background: var(--holds); } .fails { background: var(--fails); } .same { background: var(--same); }
-.unknown { background: var(--unknown); }
+.matrix .same { white-space: normal; max-width: 9rem; line-height: 1.3; } .matrix td .mark { max-width: 9rem; }
+.unknown { border: 1px solid var(--unknown); padding: 0 .5rem; color: var(--soft); }
 .mark { display: inline-block; max-width: 11rem; white-space: normal; color: var(--mark); }
 .claim code { padding: .05rem .35rem; border: 1px solid var(--line); border-radius: .3rem; }
 .origin { font-size: .8rem; font-weight: 400; color: var(--soft); }
@@ -71,6 +76,14 @@ details { margin: .5rem 0; } code { overflow-wrap: anywhere; }
   dl, .parts { grid-template-columns: 1fr; gap: .1rem; } dd { margin-bottom: .5rem; } dt { overflow-wrap: anywhere; }
   .tall { max-height: 26rem; }
 }
+@media screen and (max-width: 640px) {
+  .answers, .answers :is(tbody, tr, th, td) { display: block; border: 0; } .answers td.n { text-align: left; } .answers thead { display: none; }
+  .answers tr { margin: .5rem 0; padding: .35rem .6rem; border: 1px solid var(--line); border-radius: .4rem; }
+  .answers :is(th, td) { padding: .15rem 0; } .answers tbody :is(th, small) { white-space: normal; } .answers :is(tbody th small, .interval) { display: inline; }
+  .answers td::before { content: attr(data-label) ": "; color: var(--soft); }
+  .whose { display: none; } .matrix tbody th { min-width: 0; } .matrix td:nth-child(3) { min-width: 5rem; }
+  :is(.matrix, .data) tr > :first-child { min-width: 7rem; max-width: 8rem; white-space: normal; overflow-wrap: anywhere; }
+}
 @media print {
   @page { size: A4; margin: 14mm; } @page wide { size: A4 landscape; margin: 8mm; }
   body { max-width: none; padding: 0; font-size: 10.5pt; } nav, .filters, .skip, dialog, .hint { display: none; }
@@ -79,7 +92,7 @@ details { margin: .5rem 0; } code { overflow-wrap: anywhere; }
   figure img { max-height: 220mm; } a { color: inherit; text-decoration: none; }
   .badge { border: 1px solid #000; color: #000; background: none; } table { font-size: 8pt; } th, td { padding: .12rem .3rem; }
   details::details-content { content-visibility: visible; block-size: auto; }
-  .tall thead th { position: static; } th button::after { content: "" !important; }
+  .tall thead th, :is(.matrix, .data) tr > :first-child { position: static; box-shadow: none; } th button::after { content: "" !important; }
   .wide { page: wide; } .wide table { font-size: 5.2pt; } .wide th, .wide td { white-space: normal; padding: .05rem .12rem; }
   .wide thead th { white-space: normal; }
 }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMS = ("literal", "corrected", "balanced", "coupling")
+SMALL_P = 0.001
+"""The smallest p value that is shown as a number."""
 WHERE = [*select.FACET, *select.PAIR, "poison", "defence"]
 
 
@@ -36,13 +38,16 @@ def _cell(text: str, value: Any) -> dict[str, Any]:
 
 
 def _value(row: Mapping[str, Any], name: str, digits: int = 3) -> dict[str, Any]:
-    """Return a number, with its interval if the row has one."""
+    """Return a number, with its interval if the row has one. A p value that rounding would make 0 is shown by what it lies below."""
     value = row[name]
     text = report_words.number(value, digits)
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     if low is not None and low == low:
         text += f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return _cell(text, value)
+    cell = _cell(text, value)
+    if name.startswith("p_") and value < SMALL_P:
+        cell["shown"] = f"<{SMALL_P:g}"
+    return cell
 
 
 def _keys(row: Mapping[str, Any]) -> list[dict[str, Any]]:

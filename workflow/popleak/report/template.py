@@ -6,13 +6,32 @@ Without scripts every table is shown in full. Its look is in `style`, its behavi
 
 PAGE = """<!doctype html>
 <html lang="en">
-{%- macro share(one) %}{% if one %}<strong>{{ one.text }}</strong><br><small>{{ one.interval }}{%
-for mark in one.marks %}<br><span class="mark">{{ mark }}</span>{% endfor %}</small>{% else %}&ndash;{% endif %}{% endmacro %}
-{%- macro change(one) %}{% if one %}<strong>{{ one.text }}</strong><br><small>{{ one.interval }}</small>{% else %}&ndash;{% endif %}{% endmacro %}
+{%- macro inline(one) %}{% if one %}<strong>{{ one.text }}</strong> <small class="interval">{{ one.interval }}</small>{%
+for mark in one.marks %} <small class="mark">{{ mark }}</small>{% endfor %}{% else %}&ndash;{% endif %}{% endmacro %}
 {%- macro tabled(label, kind='', id='', more='') %}<p class="caption">{{ caller() }}</p>
 <div class="scroll{{ more }}" role="region" tabindex="0" aria-label="{{ label }}"><table{% if kind %} class="{{ kind }}"{% endif %}{% if id %} id="{{ id }}"{% endif %}>
 <caption>{{ label }}</caption>{% endmacro %}
 {%- macro paid(lines) %}{% for line in lines or () %}<br><small class="mark">{{ line }}</small>{% endfor %}{% endmacro %}
+{%- macro answer_parts() %}
+<dl class="parts">{% for term, text in answer.parts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>{% endmacro %}
+{%- macro answer_table() %}
+<div id="answer-table">
+{% call tabled('The answer by task', 'answers') %}Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. {{ answer.about }} The control trains on the same rows without the fairness term: the last column is the difference from it, with p values corrected after Holm.{% endcall %}
+<thead><tr><th scope="col">task</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}<br><small>{{ answer.adversary }}</small></th>
+{% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}<br><small>the paper's statistic, {{ answer.statistic }}</small></th>{% endif %}
+{% if answer.controls %}<th scope="col" class="n">control<br><small>{{ answer.controls }}</small></th>{% endif %}
+<th scope="col">what the fairness term adds<br><small>{{ answer.defence }} minus control: leakage is</small></th></tr></thead>
+<tbody>{% for row in answer.rows %}<tr><th scope="row">{{ row.title }} <small>{{ row.pair }}</small></th>
+<td class="n" data-label="no defence">{{ inline(row.before) }}</td>
+<td class="n" data-label="{{ answer.defence }}, {{ answer.adversary }}">{{ inline(row.after) }} {% if row.won %}<small class="interval">{{ row.won }}</small>{% endif %}</td>
+{% if answer.statistic %}<td class="n statistic" data-label="{{ answer.defence }}, {{ answer.statistic }}">{{ inline(row.statistic) }}{% if row.abstains %}<br><small>{{ row.abstains }}</small>{% endif %}{%
+if row.ahead %}<br><small>best minus it: {{ row.ahead.text }}{% if row.ahead.interval %}, {{ row.ahead.interval }}{% endif %}</small>{% endif %}</td>{% endif %}
+{% if answer.controls %}<td class="n" data-label="control, {{ row.control or answer.controls }}">{{ inline(row.beside) }}</td>{% endif %}
+<td data-label="what the fairness term adds">{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}{%
+if row.change %}<br><strong>{{ row.change.text }}</strong> <small>{{ row.change.interval }}</small>{% endif %}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}{{ paid(row.price) }}</td></tr>
+{% endfor %}</tbody></table></div>
+<p class="note">{{ answer.worlds }}</p>
+</div>{% endmacro %}
 {%- macro files(kind, name) %}{% set there = downloads[kind + '/' + name] %}{% if there %}<span class="hint note">Files: {% for path, ending
 in there %}<a href="{{ path }}" download>{{ ending }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.</span>{% endif %}{% endmacro %}
 {%- macro picture(figure) %}
@@ -32,7 +51,7 @@ class="n"{% endif %}
  title="{{ column.about }}">{{ column.title }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell.sort is not none %} class="n" data-v="{{
 cell.sort }}"{% endif %}
->{{ cell.text }}</td>{% endfor %}</tr>
+>{{ cell.shown|default(cell.text) }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endmacro %}
 <head>
@@ -48,26 +67,17 @@ cell.sort }}"{% endif %}
 paper.title }} ({{ paper.reference }}){% endif %}</p>
 <h1>{{ title }}</h1>
 <nav aria-label="Sections">{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
+{% if downloads %}<p class="note hint">This page is complete by itself. Only its links to files need the folder of its experiment around it.</p>{% endif %}
 </header>
 <main>
 <section id="answer" class="answer">
 <h2>{{ paper.question if paper and paper.question else 'What was found' }}</h2>
 {% if answer %}
 <p class="headline">{{ answer.headline }}</p>
-{% call tabled('The answer by task', 'answers') %}Share of models whose training population an adversary names, by task. 50 % is guessing. Small: 95 % intervals. {{ answer.about }} The control trains on the same rows without the fairness term; p values are corrected after Holm.{% endcall %}
-<thead><tr><th scope="col">task, worlds</th><th scope="col">{{ answer.defence }} beside its control: leakage is</th><th scope="col" class="n">no defence</th><th scope="col" class="n">{{ answer.defence }}: {{ answer.adversary }}</th>
-{% if answer.statistic %}<th scope="col" class="n">{{ answer.defence }}: the paper's statistic, {{ answer.statistic }}</th><th scope="col" class="n">{{ answer.adversary }} minus {{ answer.statistic }}</th>{% endif %}
-{% if answer.controls %}<th scope="col" class="n">control: {{ answer.controls }}</th>{% endif %}
-<th scope="col" class="n">{{ answer.defence }} minus control</th></tr></thead>
-<tbody>{% for row in answer.rows %}<tr><th scope="row">{{ row.title }}<br><small>{{ row.pair }}</small></th>
-<td>{% if row.badge %}<a class="badge {{ row.badge.kind }}" href="#{{ row.anchor or 'claims' }}">{{ row.badge.sign }} {{ row.badge.text }}</a>{% else %}&ndash;{% endif %}{{ paid(row.price) }}</td>
-<td class="n">{{ share(row.before) }}</td><td class="n">{{ share(row.after) }}{% if row.won %}<br><small>{{ row.won }}</small>{% endif %}</td>
-{% if answer.statistic %}<td class="n">{{ share(row.statistic) }}{% if row.abstains %}<br><small>{{ row.abstains }}</small>{% endif %}</td><td class="n">{{ change(row.ahead) }}</td>{% endif %}
-{% if answer.controls %}<td class="n">{{ share(row.beside) }}</td>{% endif %}
-<td class="n">{{ change(row.change) }}{% if row.p_said %}<br><small>{{ row.p_said }}</small>{% endif %}</td></tr>
-{% endfor %}</tbody></table></div>
-<p class="note">{{ answer.worlds }}</p>
-<dl class="parts">{% for term, text in answer.parts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
+{% set prose_first = answer.rows|length > most_rows %}
+<p class="note">{% if prose_first %}In numbers: <a href="#answer-table">the answer by task</a>. {% endif %}What the names stand for: <a href="#named">attacks and defences of this experiment</a>,
+<a href="#glossary">glossary</a>.</p>
+{% if prose_first %}{{ answer_parts() }}{{ answer_table() }}{% else %}{{ answer_table() }}{{ answer_parts() }}{% endif %}
 {% if warnings %}<p class="note">Read with <a href="#warnings">{{ warnings|length }} warning{{ 's' if warnings|length > 1 }}</a>.</p>{% endif %}
 {% elif findings %}
 <p class="headline">No single defence stands for the answer here: see the <a href="#findings">findings</a>.</p>
@@ -94,9 +104,9 @@ and tests take these divisions as the units.</p>
 <p class="note">A claim holds, fails, or the data cannot tell; if it compares models that are the same it is not applicable. Each verdict
 links to its paragraph. The suite is neutral: a claim that fails is a result.</p>
 {% call tabled('Claims by tasks', 'matrix') %}Claims by tasks. Where a claim is judged for each defence and pair of worlds, each has a row. Whose: claimed by the paper, or added by us.{% endcall %}
-<thead><tr><th scope="col">claim</th><th scope="col">whose</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
+<thead><tr><th scope="col">claim</th><th scope="col" class="whose">whose</th><th scope="col">over all tasks</th>{% for task in overview.tasks %}<th scope="col">{{ task }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in overview.rows %}<tr><th scope="row"><a href="#{{ row.anchor }}">{{ row.id }}</a> {{ row.short }}{% if row.arm %}<br><small>{{ row.arm }}</small>{% endif %}</th>
-<td>{{ 'paper' if row.source == 'paper' else 'ours' }}</td>
+<td class="whose">{{ 'paper' if row.source == 'paper' else 'ours' }}</td>
 {% if row.whole %}<td><a class="badge {{ row.whole.kind }}" href="#{{ row.whole.anchor }}">{{ row.whole.sign }} {{
 row.whole.verdict }}</a></td>{% if overview.tasks %}<td class="note" colspan="{{ overview.tasks|length }}">Of no task: it needs no data.</td>{% endif %}{% else %}<td>{{ row.line }}</td>{% for cell in row.cells %}<td>{% if cell %}<a class="badge {{ cell.kind }}" href="#{{ cell.anchor }}">{{ cell.sign }} {{ cell.verdict }}</a>{{ paid(cell.price) }}{% else %}<span title="not judged">&ndash;</span>{% endif %}</td>{%
 endfor %}{% endif %}</tr>
@@ -211,7 +221,14 @@ part of the settings shown.</p>
 <tbody>{% for one in sources %}<tr><th scope="row">{{ one.table }}</th><td><code>{{ one.step }}</code></td><td><code>{{ one.code }}</code></td><td>{{ files('tables', one.table) or '' }}</td></tr>
 {% endfor %}</tbody></table></div>
 <details><summary>Versions of libraries</summary><dl>{% for term, text in versions %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl></details>
-{% if downloads %}<p class="note hint">Links to files work where this page lies in the folder of its experiment, beside <code>tables</code> and <code>figures</code>.</p>{% endif %}
+</section>
+
+<section id="named">
+<h2>Attacks and defences of this experiment</h2>
+{% for part in named if part.entries %}
+<h3>{{ part.title }}</h3>
+<dl class="terms">{% for one in part.entries %}<dt>{{ one.name }}</dt><dd>{{ one.text }}</dd>{% endfor %}</dl>
+{% else %}<p>None of them is known to this installation.</p>{% endfor %}
 </section>
 
 <section id="glossary">

@@ -48,6 +48,22 @@ TERMS = (
         "`Delta_EO`, a model's unfairness: the largest difference between the groups' true positive rates or false positive rates.",
     ),
     (
+        "W",
+        "How much the worlds differ among records of the same label: the total variation of the group given the label, averaged over the labels. 1 for `pure` worlds, 0 for worlds of the same population.",
+    ),
+    (
+        "bound",
+        "The most that a model's accuracy gap can be, given its Equalized Odds difference and `W`. The paper's form is `Delta_EO * W`.",
+    ),
+    (
+        "coupling",
+        "A way to draw a record of each world together so that they are the same as often as possible. The coupling form of the bound follows from how often they differ, and limits what a model's answer and the label of one record give away.",
+    ),
+    (
+        "certificate",
+        "A theorem on a defence: the most that any adversary can achieve against it, whatever it does. `scratch` with half of its rows from rehearsal has one: advantage 0.",
+    ),
+    (
         "fair fine-tuning",
         "`fft`: training a model further, on rows of the other world, with a penalty on Equalized Odds differences of weight *lambda*.",
     ),
