@@ -312,7 +312,7 @@ def told(step: plan.Step, cells: dict[str, str]) -> bool:
 @pytest.fixture
 def edit(monkeypatch):
     """edit(module): from now on that module alone has other code."""
-    parsed = provenance._parsed
+    parsed = functools.cache(provenance._parsed)
     monkeypatch.setattr(provenance, "imports", functools.cache(provenance.imports))
 
     def other(module: str) -> None:
