@@ -246,7 +246,8 @@ def changed(folder: Path, before: set[tuple[str, str]]) -> set[tuple[str, str]]:
     found = planned(folder) - before
     assert found
     stages = {"tables": "tables", "figures": "figures", "report": "report"}
-    return found | {("publish", kind) for kind, stage in stages.items() if any(one == stage for one, _ in found)}
+    everything = "experiment: small" not in (folder / "small.yaml").read_text()
+    return found | {("publish", kind) for kind in stages if everything or any(one == stages[kind] for one, _ in found)}
 
 
 def worlds(folder: Path) -> None:
@@ -267,6 +268,14 @@ def training(folder: Path) -> None:
 def title(folder: Path) -> None:
     config = folder / "small.yaml"
     config.write_text(f"{config.read_text()}title: another\n")
+
+
+def another_experiment(folder: Path) -> None:
+    """Of the same cells, and one more attack."""
+    config = folder / "small.yaml"
+    config.write_text(
+        config.read_text().replace("experiment: small", "experiment: other").replace("[loss, kl]", "[loss, kl, meta]")
+    )
 
 
 def module(name: str):
@@ -290,6 +299,7 @@ CHANGES = {
     training: {"train", "defend", "query", "measure", "attack", "tables", "figures", "report"},
     title: {"report"},
     content: {"dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "tables", "figures", "report"},
+    another_experiment: {"attack", "tables", "report"},
     attacks_setting: {"attack", "tables", "report"},
     module("defences/finetune.py"): {"defend", "query", "measure", "attack", "tables", "figures", "report"},
     module("attacks/kl.py"): {"attack", "tables", "report"},

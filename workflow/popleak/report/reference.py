@@ -241,6 +241,13 @@ def _caching() -> str:
             "everything. If the bytes came out otherwise, as on another device, `popleak verify` names the files that were made of the old ones.",
             "**A published file** (`results/<experiment>/`) that differs from its origin in the store is copied again.",
         ),
+        "## Is it all there and whole?",
+        _wrapped(
+            "`popleak verify --configfile FILE` reads the whole store and computes every digest anew. It names files that are damaged, that lie "
+            "under the name of another step or that are not popleak's; tables that were made of other bytes than those that are there; downloads "
+            "that are not those that were pinned; and published files that differ from their origin. A digest says that a file is undamaged, "
+            "not who made it. `popleak gc` (or `prune`) lists the files that no experiment of the checkout needs, and removes them with `--delete`."
+        ),
         "## A key of the config",
         _wrapped(
             "Steps with another id if a key gets another value. A cell of tables names them if not all change; figures change with the tables "
