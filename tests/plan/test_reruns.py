@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from typing import get_args
 
 import pytest
 
@@ -10,6 +12,7 @@ import tiny
 from popleak.config import papers
 from popleak.config import resolve as config
 from popleak.core import plugins, provenance
+from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
 from popleak.report import reruns
 from popleak.steps import STAGES
@@ -374,3 +377,60 @@ def test_no_step_that_trains_knows_a_library_that_draws():
     for step in wide().all_steps():
         drawn = {"matplotlib", "pillow", "jinja2"} & provenance.library_versions(*step.modules).keys()
         assert not drawn or step.stage in ("figures", "report"), step.id
+
+
+# Settings of plugins.
+
+FIRST = {"models": "train", "defences": "defend", "attacks": "attack"}
+"""The first stage that knows a setting of a plugin."""
+
+
+def others(plugin, setting: str) -> list[object]:
+    """Return values beside a setting's default, some of which it may take."""
+    value = getattr(plugin.Settings(), setting)
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, (int, float)):
+        return [value + 1, value / 2, value * 2, 0.25, 3]
+    return [*get_args(plugin.Settings.model_fields[setting].annotation), [3], 0.25, 3, [1, 12, 12]]
+
+
+def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
+    """Return a plan with a plugin at some settings. Raises PopleakError for those that it cannot have."""
+    one = {"name": name, "settings": settings}
+    chosen = {"models": ["mlp"], "defences": ["none", "finetune"], "attacks": ["loss"]}
+    chosen[kind] = ["none", one] if kind == "defences" else [one]
+    images = {"tasks": [{"dataset": "synthetic-images", "rows": 60, "query_rows": 30, "options": {"rows": 800}}]}
+    return tiny.build(
+        **chosen, figures=[], **(images if name == "cnn" else {}), **({"poison": POISONED} if name == "snap" else {})
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "setting"),
+    [
+        (kind, name, setting)
+        for kind in FIRST
+        for name in plugins.names(kind)
+        for setting in plugins.load(kind, name).Settings.model_fields
+    ],
+)
+def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind, name, setting):
+    plugin = plugins.load(kind, name)
+    # what chooses a fairness weight counts where one is chosen
+    given = {"eo_weight": "auto"} if setting in ("eo_grid", "eo_target") else {}
+    given |= {"eo_weight": 1.0} if setting in ("penalty", "eo_reference") else {}
+    usual, flipped = plugin.Settings.model_validate(given).resolved(), []
+    for value in others(plugin, setting):
+        with contextlib.suppress(ValueError):
+            one = plugin.Settings.model_validate({**given, setting: value}).resolved()
+            flipped += [one] if one != usual else []
+    assert flipped, "no other value is known for this setting: add one to `others`"
+    old, new = with_settings(kind, name, usual), None
+    for one in flipped:
+        with contextlib.suppress(PopleakError):  # the plan may refuse what the plugin alone takes
+            new = with_settings(kind, name, one)
+            break
+    assert new is not None
+    found = {stage for stage, _ in rerun(old, new)}
+    assert FIRST[kind] in found and not found & set(STAGES[: STAGES.index(FIRST[kind])])
