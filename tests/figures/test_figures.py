@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import fake_tables
 from drawing import drawn, laid_out
@@ -16,7 +18,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.figures import _select as select
 from popleak.figures import _style, base
-from popleak.figures.roc import _curves, roc_curve
+from popleak.figures.roc import KEYS, _curves, roc_curve
 from popleak.measures import intervals
 from popleak.stages import figures
 from popleak.store import parquet as store
@@ -318,23 +320,44 @@ def test_plain_keeps_the_plain_game_and_copes_with_older_tables():
     assert len(select.plain(frame[["model", "row"]])) == 4
 
 
-def test_roc_takes_the_strongest_informed_attack():
+def areas(scores):
+    """Return the mean over pool splits of the AUC, by KEYS of the figure `roc`."""
+    by_split = scores.groupby([*KEYS, "split"]).apply(lambda one: roc_auc_score(one["world"], one["score"]))
+    return by_split.groupby(KEYS).mean()
+
+
+def test_roc_takes_the_attack_that_is_strongest_on_the_other_splits():
     frames = fake_tables.tables(**FOUR)
     plotted = drawn("roc", frames)[1]
-    cell = {"task": "adult-sex", "protocol": "pure", "defence": "fft"}
-    able = select.of(frames["leakage"], **cell)
-    able = able[(able["adversary"] != "best") & (able["knowledge"] != "unaware")]
-    mine = select.of(plotted, **cell)
-    assert set(mine["adversary"]) == {able.loc[able["auc"].idxmax(), "adversary"]} and "best" not in set(
-        plotted["adversary"]
-    )
-    scores = select.of(
-        frames["scores"], **cell, adversary=mine["adversary"].iloc[0], knowledge=mine["knowledge"].iloc[0]
-    )
-    from sklearn.metrics import roc_auc_score
+    scores = frames["scores"]
+    scores = scores[(scores["adversary"] != "best") & (scores["knowledge"] != "unaware") & (scores["defence"] == "fft")]
+    assert "best" not in set(plotted["adversary"])
+    chosen = areas(scores[scores["split"] % 2 == 1])
+    for (task, pair), mine in select.of(plotted, defence="fft").groupby(["task", "ratio_0"]):
+        able = chosen[
+            (chosen.index.get_level_values("task") == task) & (chosen.index.get_level_values("ratio_0") == pair)
+        ]
+        assert set(mine["adversary"]) == {able.idxmax()[KEYS.index("adversary")]}
+        shown = select.of(scores, task=task, ratio_0=pair, adversary=mine["adversary"].iloc[0]).query("split % 2 == 0")
+        area = np.trapezoid(mine["tpr"], mine["fpr"])
+        assert area == pytest.approx(roc_auc_score(shown["world"], shown["score"]))
+        assert mine["auc"].iloc[0] == pytest.approx(areas(shown).iloc[0])
 
-    area = np.trapezoid(mine["tpr"], mine["fpr"])
-    assert area == pytest.approx(roc_auc_score(scores["world"], scores["score"]))
+
+@pytest.mark.parametrize("splits", [1, 5])
+def test_attacks_that_know_nothing_are_at_chance_in_roc(splits):
+    """The highest of five would be at 0.53 on these victims."""
+    frames = dict(fake_tables.tables(splits=splits, victims=200 // splits))
+    luck = np.random.default_rng(5).normal(size=len(frames["scores"]))
+    frames["scores"] = frames["scores"].assign(score=luck)
+    found = areas(frames["scores"]).rename("auc").reset_index()
+    frames["leakage"] = frames["leakage"].drop(columns="auc").merge(found, on=KEYS)
+    picture, plotted = drawn("roc", frames)
+    values = plotted.drop_duplicates(KEYS[:6])["auc"]
+    assert len(values) == 72 and len(set(plotted["adversary"])) > 3
+    assert abs(values.mean() - 0.5) < 0.015 and 25 < (values > 0.5).sum() < 47
+    strong, every = map(int, re.search(r"(\d+) of (\d+) cases", " ".join(picture.get_suptitle().split())).groups())
+    assert every == 48 and strong <= 8
 
 
 def test_roc_curve_with_ties():
@@ -345,11 +368,13 @@ def test_roc_curve_with_ties():
 
 
 def test_markers_of_the_roc_are_the_tables_own_and_do_not_interpolate():
-    """Ten victims of world 0, equal scores in fours: no threshold has FPR 5 %, and those at 25 and 50 % lie below."""
+    """Ten victims of world 0, equal scores in fours: no threshold has FPR 5 %, and those at 25 and 50 % lie below. Others chose the attack."""
     scores = pd.DataFrame({name: "x" for name in (*select.FACET, "protocol", "defence", "adversary", "knowledge")}, [0])
     score = np.repeat([4.0, 3.0, 2.0, 1.0, 0.0], 4)
     scores = scores.loc[[0] * 20].assign(ratio_0=0.0, ratio_1=1.0, score=score, world=np.tile([0, 1], 10))
-    (curve,) = _curves(scores, scores.iloc[:1].assign(auc=0.5))
+    scores = scores.assign(split=0, model_index=range(20))
+    both = pd.concat([scores, scores.assign(split=1, score=scores["world"])])
+    (curve,) = _curves(both, scores.iloc[:1])
     assert list(curve["fpr"]) == list(curve["tpr"]) == [0, 1]
     np.testing.assert_allclose(curve["marks"], [0, 0.2, 0.4])
 

@@ -9,8 +9,8 @@ import pytest
 import fake_tables
 import told
 from drawing import drawn, laid_out
+from popleak.figures import _many, _style, ratios
 from popleak.figures import _select as select
-from popleak.figures import _style, ratios
 from popleak.measures.leakage import n_leaked
 from popleak.report import findings
 from popleak.store.plain import plain
@@ -191,3 +191,50 @@ def test_many_worlds_without_intervals_or_errors(name):
     table.loc[:, [column for column in table if column.endswith(("_low", "_high"))]] = np.nan
     assert len(laid_out(name, dict(frames, regression=table))[1])
     assert len(laid_out(name, dict(frames, regression=table.iloc[:0]))[1])
+
+
+def title(name, frames):
+    return " ".join(drawn(name, frames)[0].get_suptitle().split())
+
+
+@pytest.mark.parametrize("lucky", ["meta", "kl"])
+def test_many_worlds_speak_of_one_attack_whichever_did_best(lucky):
+    """The maximum over attacks on the victims that are shown would flatter them."""
+    frames = dict(fake_tables.tables(**FULL))
+    table = frames["regression"].copy()
+    mine = table["adversary"] == lucky
+    table.loc[mine, ["accuracy", "n_leaked"]] = [0.999, 77.0]
+    table.loc[~mine, ["accuracy", "n_leaked"]] = [0.1, 3.0]
+    frames["regression"] = table
+    named, worth = {"kl": ("11.0", "77.0"), "meta": ("1.1", "3.0")}[lucky]
+    assert title("confusion", frames).startswith(
+        f"kl names the ratio itself {named} to {named} times as often as chance"
+    )
+    assert title("regression", frames).startswith(f"An estimate of the ratio by kl is worth {worth} to {worth} rows")
+    assert set(drawn("confusion", frames)[1].query("drawn")["adversary"]) == {"kl"}
+
+
+def test_the_attack_that_is_spoken_of_is_fixed():
+    assert _many.spokesman(["meta", "weights", "kl"]) == "kl" and _many.spokesman(["weights", "meta"]) == "meta"
+    assert _many.spokesman(["their-own", "weights"]) == _many.spokesman(["weights", "their-own"]) == "weights"
+
+
+def test_attacks_that_see_more_are_compared_one_by_one():
+    """Three white-box attacks of which one is lucky once won in every cell."""
+    frames = dict(fake_tables.tables(**FULL))
+    table = frames["leakage"]
+    table = table[
+        ~table["access"].isin(["weights", "pair"]) & (table["protocol"] == "pure") & (table["defence"] == "fft")
+    ].copy()
+    table.loc[table["adversary"] == "best", ["accuracy", "accuracy_low", "accuracy_high"]] = [0.6, 0.55, 0.65]
+    best = table.query("adversary == 'best' and knowledge == 'informed'")
+    more = [
+        best.assign(
+            adversary=name, access="weights", accuracy=value, accuracy_low=value - 0.05, accuracy_high=value + 0.05
+        )
+        for name, value in (("weights", 0.8), ("weights-flat", 0.6), ("weights-sorted", 0.4))
+    ]
+    frames["leakage"] = pd.concat([table, *more], ignore_index=True)
+    assert "in 2 of 6 cases of such an attack, a defence and two worlds, and fall behind it in 2" in title(
+        "attacks", frames
+    )

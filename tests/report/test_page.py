@@ -309,7 +309,7 @@ def test_the_tally_says_where_the_term_never_acts_and_where_models_are_useless()
         for claim, short in (
             ("C2", " gap small in most models"),
             ("C6", " leaks less than its control"),
-            ("C7", " leakage falls only with unfairness"),
+            ("C7", " gap leakage falls only with unfairness"),
         )
         for defence in ("fft", "fft-rehearsal")
     ]

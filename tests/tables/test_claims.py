@@ -7,96 +7,12 @@ import pandas as pd
 import pytest
 
 import told
+from claimed import DEFENCES, EO, FAILS, HOLDS, IDLE, MEASURES, OPEN, SAME, TASKS, diverge, judge, tables, verdict
 from popleak.core.errors import PopleakError
-from popleak.measures import deciding, paired, squares, verdicts
 from popleak.report import matrix, page
-from popleak.store import schema
 from popleak.tables import _paired, claims
 
 pytestmark = pytest.mark.slow
-
-GAME = {"task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0}
-
-TASKS = {"tasks": ["t"], "controls": {"t": {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {"t": "acs-income"},
-         "kinds": {"t": {n: n for n in ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")}}, "searched": {}, "tau": 0.1, "seed": 1}  # fmt: skip
-HOLDS, FAILS, SAME, OPEN, IDLE = verdicts.WORDS
-MEASURES = (
-    "accuracy",
-    "auc",
-    "accuracy_g0",
-    "accuracy_g1",
-    "tpr_g0",
-    "tpr_g1",
-    "fpr_g0",
-    "fpr_g1",
-    "delta_eo_sum",
-    "dp_difference",
-)
-EO = ("delta_eo", "delta_eo_floor", *_paired.SQUARES)
-DEFENCES = ("none", "finetune", "rehearsal", "fft", "fft-rehearsal")
-
-
-def spread(mean: float, noise: float, count: int, key: int) -> np.ndarray:
-    """Values about a mean: the same noise in each split, so that intervals are as wide as `noise` says."""
-    return mean + noise * np.random.default_rng(key).standard_normal(count)
-
-
-def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protocol="pure", vacuous=0.0):
-    """Public tables of one task with means by defence: |gap|, Delta_EO; advantage difference to the control; bounds."""
-    gap = {"none": 0.15, **dict.fromkeys(DEFENCES[1:], 0.02), **(gap or {})}
-    eo = {"none": 0.2, "finetune": 0.2, "rehearsal": 0.15, "fft": 0.1, "fft-rehearsal": 0.03, **(eo or {})}
-    ratios = {"pure": (0.0, 1.0), "equal": (0.5, 0.5)}[protocol]
-    same = {**GAME, "protocol": protocol, "ratio_0": ratios[0], "ratio_1": ratios[1]}
-    models, limits = [], []
-    for number, defence in enumerate(DEFENCES):
-        for split in range(5):
-            for world in (0, 1):
-                part = {**same, "role": "victim", "status": "ok", "defence": defence, "split": split, "world": world}
-                key = 100 * split + world
-                sign = 1 if world == 0 else -1
-                frame = pd.DataFrame({"model_index": range(8)}).assign(**part)
-                frame["eo_weight"], frame["eo_vacuous"] = float(defence.startswith("fft")), vacuous
-                frame[[*MEASURES]] = np.random.default_rng(key + 1000 * number).random((8, len(MEASURES)))
-                frame["small_cells"] = np.nan  # two classes
-                frame["gap"] = sign * spread(gap[defence], noise, 8, key + number)
-                apart = spread(eo[defence], noise, 8, key + 7 * number)
-                frame["delta_eo"], frame["delta_eo_floor"] = np.abs(apart), 0.01
-                frame["fpr_difference_squared"], frame["tpr_difference_squared"] = (
-                    apart * np.abs(apart),
-                    apart * np.abs(apart) / 9,
-                )
-                models.append(frame)
-                fell = (bounds or {}).get("fell", -0.1) if defence.startswith("fft") else 0.0
-                delta = (bounds or {}).get("delta", -0.1) if defence.startswith("fft") else 0.0
-                limit = frame[["model_index", *part]].drop(columns=["role", "status"]).assign(smallest_cell=100)
-                limit["adv_balanced_measured"] = spread(0.3 + fell, noise, 8, key + 3 * number)
-                limit["weighted_delta"] = spread(0.3 + delta, noise, 8, key + 5 * number)
-                broken = np.arange(8) < (bounds or {}).get("literal", 0)
-                middle = (bounds or {}).get("literal_excess", np.where(broken, 0.03, -0.03))
-                limit["literal_excess_low"], limit["literal_excess_high"] = middle - 0.01, middle + 0.01
-                for form in ("literal", "balanced", "corrected", "coupling"):
-                    broken = (bounds or {}).get(form, 0)
-                    limit[f"{form}_holds"] = [index >= broken for index in range(8)]
-                limits.append(limit)
-    value, low, high, word = difference or (-0.1, -0.125, -0.075, "lower")
-    best = pd.DataFrame(
-        [{**same, "defence": d, "adversary": "best", "knowledge": "informed", "victims": 80, "splits": 5, "accuracy": 0.75,
-          "accuracy_low": 0.7, "accuracy_high": 0.8, "difference_vs_control": value, "difference_vs_control_low": low,
-          "difference_vs_control_high": high, "p_vs_control": 0.01, "p_vs_control_holm": 0.02, "verdict_vs_control": word, "reason_vs_control": None, "margin": 0.05,
-          "p_equal_vs_control": 0.03, "p_equal_vs_control_holm": 0.06, "sd_vs_control": 0.5, "between_vs_control": 0.0}
-         for d in ("fft", "fft-rehearsal")]
-    )  # fmt: skip
-    return {"models": pd.concat(models), "bounds": pd.concat(limits), "leakage": best, "scores": best.iloc[:0]}
-
-
-def judge(settings=None, **parts) -> pd.DataFrame:
-    made = claims.make(parts=[], tables=tables(**parts), settings=told.table("claims", {**TASKS, **(settings or {})}))
-    assert made.column_names == [column.name for column in schema.CLAIMS]
-    return made.to_pandas()
-
-
-def verdict(found: pd.DataFrame, claim: str) -> list[str]:
-    return found.loc[found["claim"] == claim, "verdict"].tolist()
 
 
 def test_all_hold():
@@ -140,16 +56,6 @@ def test_all_hold():
 )
 def test_verdicts(claim, parts, expected):
     assert verdict(judge(**parts), claim) == expected
-
-
-def test_models_that_a_search_chose_carry_no_claim_on_what_the_term_does():
-    """Of the other defence nothing changes. C6 takes its verdict from the table `leakage`, which says so itself."""
-    usual, found = judge(), judge({"searched": {"t": ["fft"]}})
-    assert verdict(usual, "C5") == [HOLDS, HOLDS] and verdict(found, "C5") == [OPEN, HOLDS]
-    (evidence,) = found.loc[(found["claim"] == "C5") & (found["verdict"] == OPEN), "evidence"]
-    assert evidence.endswith("; cannot tell: lambda was searched for each model")
-    others = usual["claim"] != "C5"
-    pd.testing.assert_frame_equal(usual[others], found[others])
 
 
 def test_two_variants_of_a_defence_keep_their_own_verdicts():
@@ -251,25 +157,6 @@ def test_bounds_that_are_not_known_are_left_out():
     assert verdict(found, "C7") == verdict(found, "C3") == [HOLDS]
 
 
-def diverge(parts: dict, *defences: str) -> dict:
-    """The tables where every victim under these defences diverged."""
-    models, bounds = parts["models"].copy(), parts["bounds"].reset_index(drop=True)
-    gone = models["defence"].isin(defences)
-    models.loc[gone, "status"] = "diverged"
-    models.loc[gone, [*MEASURES, "gap", *EO]] = np.nan
-    unknown = bounds["defence"].isin(defences)
-    for name in bounds.columns[bounds.columns.str.endswith(("_holds", "_low", "_high", "_measured", "_delta"))]:
-        bounds[name] = bounds[name].astype(object).where(~unknown, None)
-        if not name.endswith("_holds"):
-            bounds[name] = bounds[name].astype(float)
-    leakage = parts["leakage"].copy()
-    lost = leakage["defence"].isin(defences)
-    leakage.loc[lost, [name for name in leakage if name.startswith(("difference", "p_"))]] = np.nan
-    leakage.loc[lost, "verdict_vs_control"] = OPEN
-    leakage.loc[lost, "reason_vs_control"] = "no model is left: all 80 diverged"
-    return {**parts, "models": models, "bounds": bounds, "leakage": leakage}
-
-
 @pytest.mark.parametrize(
     ("gone", "untold"),
     [
@@ -350,283 +237,18 @@ def test_a_model_that_is_none_of_its_own_is_not_applicable():
     assert "the models are those of none" in found.set_index("claim").loc["C5", "evidence"].iloc[0]
 
 
-def test_delta_eo_is_judged_by_squares_and_shown_beside_what_chance_reads():
-    """Plug-in values that differ by their floors alone decide nothing; the interval is that of the change of the root mean square."""
-    parts = tables(eo={"fft": 0.0, "fft-rehearsal": 0.0, "none": 0.0})
-    models = parts["models"]
-    models["delta_eo"] = np.where(models["defence"] == "none", 0.2, 0.05)
-    models["delta_eo_floor"] = 0.04
-    found = (
-        claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS))
-        .to_pandas()
-        .set_index("claim")
-        .loc["C5"]
-    )
-    assert found["verdict"].tolist() == [OPEN, OPEN]
-    assert found["evidence"].str.contains(r"plug-in 0.050 \(0.040 without a difference\) against 0.200 \(0.040 ").all()
-    below_zero = {name: -1e-4 for name in _paired.SQUARES}
-    found = claims.make(
-        parts=[], tables={**parts, "models": models.assign(**below_zero)}, settings=told.table("claims", TASKS)
-    ).to_pandas()
-    c5 = found.set_index("claim").loc["C5"]
-    assert c5["verdict"].tolist() == [OPEN, OPEN] and c5["evidence"].str.contains(_paired.NOTHING).all()
-    found = (
-        claims.make(parts=[], tables=tables(noise=1e-4), settings=told.table("claims", TASKS))
-        .to_pandas()
-        .set_index("claim")
-        .loc["C5"]
-    )
-    assert found["verdict"].tolist() == [HOLDS, HOLDS]
-    np.testing.assert_allclose(found[["low", "high"]], [[-0.1, -0.1], [-0.17, -0.17]], atol=1e-3)
-
-
-def changed(parts, defence, world, *, eo=None, **columns):
-    """Change the victims of one defence that start from one world. eo: their Delta_EO, all alike but for little noise."""
-    models = parts["models"].reset_index(drop=True)
-    mine = (models["defence"] == defence) & (models["world"] == world)
-    if eo is not None:
-        apart = spread(eo, 1e-3, int(mine.sum()), 9)
-        columns |= {name: apart * np.abs(apart) / share for name, share in zip(_paired.SQUARES, (1, 9), strict=True)}
-    for name, value in columns.items():
-        models.loc[mine, name] = value
-    return {**parts, "models": models}
-
-
-def five(parts):
-    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
-    return found[found["claim"] == "C5"].iloc[0]
-
-
-def test_two_starting_populations_that_disagree_are_decided():
-    """More splits cannot settle what is settled: one population's models become less fair, and the claim fails."""
-    row = five(changed(tables(noise=1e-3), "fft", 0, eo=0.3))
-    assert row["verdict"] == FAILS and np.isnan(row["splits_needed"])
-    assert (
-        "Models that start from world 0 become less fair; models that start from world 1 become fairer." in row["plain"]
-    )
-    assert "The claim fails if the models of either starting population become less fair" in row["plain"]
-
-
-def test_one_starting_population_that_changes_too_little_is_named():
-    parts = tables(noise=1e-3)
-    models = parts["models"].reset_index(drop=True)
-    mine, raw = (models[(models["defence"] == name) & (models["world"] == 1)] for name in ("fft", "none"))
-    wobble = spread(0.0, 2e-3, len(raw), 3)
-    for name in _paired.SQUARES:
-        models.loc[mine.index, name] = raw[name].to_numpy() + wobble - wobble.mean() - 1e-4
-    row = five({**parts, "models": models})
-    assert row["verdict"] == OPEN and row["splits_needed"] > 5
-    assert (
-        "start from world 0 become fairer; models that start from world 1 change by too little to be told"
-        in row["plain"]
-    )
-    assert "pool splits would decide it" in row["plain"]
-
-
-def test_two_measures_that_point_apart_are_settled_by_no_number_of_splits():
-    parts = tables(noise=1e-4)
-    fair, noise = parts["models"]["defence"] == "fft", spread(0.0, 1e-4, len(parts["models"]), 1)
-    parts["models"]["fpr_difference_squared"] = np.where(fair, 0.035, 0.04) + noise
-    parts["models"]["tpr_difference_squared"] = np.where(fair, 0.03, 0.0)
-    row = five(parts)
-    assert row["verdict"] == OPEN and np.isnan(row["splits_needed"])
-    assert (
-        "The models of both starting populations become fairer by one of two measures and less fair by the other."
-        in row["plain"]
-    )
-    assert f"What stands in the way: {_paired.APART}. More models" in row["plain"]
-
-
-@pytest.mark.parametrize("constant", [True, False])
-def test_models_that_became_equal_by_one_answer_are_called_so(constant):
-    parts = tables()
-    for world in (0, 1):
-        accuracy = parts["models"].loc[parts["models"]["defence"] == "none", "accuracy"].mean() - 0.2
-        parts = changed(parts, "fft", world, accuracy=accuracy, status="constant" if constant else "ok")
-    row = five(parts)
-    assert row["verdict"] == HOLDS and "accuracy falls by 20.0 points." in row["plain"]
-    said = "But all of these models give every record one label and accuracy falls by" in row["plain"]
-    assert said == constant == ("They became equal by giving one answer" in row["plain"])
-
-
 def test_what_lies_outside_the_papers_figures_is_named():
     row = judge(gap={"none": 0.3}).set_index("claim").loc["C1"]
     assert (
-        "the gap before, of models that start from world 0, is 30.0 points, where the paper has 10 to 20"
+        "the gap before, of models that start from world 0, is 30.0 points, where the paper's figure is read as 10 to 20"
         in row["plain"]
     )
     assert "the gap after" not in row["plain"]
     row = judge(gap={"fft-rehearsal": 0.06}).set_index("claim").loc["C1"]
     assert (
-        "the gap after, of models that start from world 1, is 6.0 points, where the paper has below 4" in row["plain"]
-    )
-
-
-def test_an_interval_without_0_that_decides_nothing_says_why():
-    row = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"].iloc[0]
-    assert (
-        "The interval leaves out 0, but the difference is not significant after correction for 2 comparisons (p = 0.02)."
+        "the gap after, of models that start from world 1, is 6.0 points, where the paper's figure is read as below 4"
         in row["plain"]
     )
-    assert "+1.2 to +8.8 points of accuracy" in row["plain"]
-    row = judge(difference=(0.05, -0.012, 0.088, OPEN)).set_index("claim").loc["C6"].iloc[0]
-    assert "leaves out 0" not in row["plain"]
-
-
-def test_the_larger_label_and_both_must_agree_on_delta_eo():
-    """One label falls and the other rises to just below it: the largest difference fell, the sum of squares rose."""
-    parts = tables(noise=1e-4)
-    fair, noise = parts["models"]["defence"] == "fft", spread(0.0, 1e-4, len(parts["models"]), 1)
-    parts["models"]["fpr_difference_squared"] = np.where(fair, 0.035, 0.04) + noise
-    parts["models"]["tpr_difference_squared"] = np.where(fair, 0.03, 0.0)
-    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
-    assert verdict(found, "C5")[0] == OPEN
-    parts["models"]["tpr_difference_squared"] = 0.0
-    assert (
-        verdict(claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas(), "C5")[0] == HOLDS
-    )
-
-
-@pytest.mark.parametrize("shared", [True, False], ids=["noise of a split", "noise of a victim"])
-def test_noise_of_rates_alone_lowers_no_delta_eo(shared):
-    """Both defences differ by 0.03 between the groups, one at rates near 0 and 1, one at 1/2, whose noise is three times as large:
-    where the sign is chosen on other rows, the noisier reads less, and 15 to 100 of 100 runs said that Delta_EO fell."""
-    rng = np.random.default_rng(5)
-    rates = {"none": [[0.02, 0.02], [0.95, 0.98]], "fft": [[0.5, 0.5], [0.5, 0.53]]}
-    counts, unseen = np.full((2, 2), 600), np.full((2, 2), 1_000_000)
-    words = []
-    for _ in range(100):
-        frames = []
-        for name, rate in rates.items():
-            drawn = rng.binomial(600, np.broadcast_to(rate, (12, 1 if shared else 8, 2, 2))) + np.zeros((12, 8, 1, 1))
-            found = squares.squared_differences(drawn.reshape(-1, 2, 2), counts, unseen)
-            frame = pd.DataFrame(found, columns=list(_paired.SQUARES)).assign(
-                defence=name, status="ok", world=0, **GAME
-            )
-            frame["split"], frame["model_index"] = np.repeat(np.arange(12), 8), np.tile(np.arange(8), 12)
-            frames.append(frame.assign(protocol="pure", ratio_0=0.0, ratio_1=1.0))
-        words.append(_paired.lower_eo(pd.concat(frames, ignore_index=True), "fft", "none")[0].word)
-    assert words.count(HOLDS) <= 7 and words.count(FAILS) <= 7
-
-
-def test_settings_that_could_not_be_judged_are_counted_beside_those_that_were():
-    """Once a claim on 160 models that did not diverge gave `no model is left` as its reason."""
-    once = {"fft": ({"fell": 0.1}, OPEN), "none": ({"fell": 0.1}, OPEN), "fft-rehearsal": ({"fell": -0.1}, HOLDS)}
-    for gone, (limits, word) in once.items():
-        found = claims.make(
-            parts=[], tables=diverge(tables(bounds=limits), gone), settings=told.table("claims", TASKS)
-        ).to_pandas()
-        row = found.set_index("claim").loc["C7"]
-        assert row["verdict"] == word
-        everything = gone == "none"
-        assert ("2 of 4 settings could not be judged" in row["evidence"]) != everything
-        assert ("no model is left" in row["evidence"]) == everything
-        assert ("no setting could be judged" in row["evidence"]) == everything
-
-
-def test_reasons_are_given():
-    found = judge(difference=(0.0, np.nan, np.nan, IDLE), vacuous=1.0).set_index("claim")
-    assert (
-        found.loc["C6", "evidence"]
-        .str.contains("models are those of (?:finetune|rehearsal): every EO term was vacuous")
-        .all()
-    )
-    assert found.loc["C6", ["low", "high"]].isna().all(axis=None)
-    assert found.loc["C5", "plain"].str.contains("the fairness term never acts on these models").all()
-    assert not judge().set_index("claim").loc["C5", "plain"].str.contains("never acts").any()
-    found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
-    assert (
-        found["evidence"]
-        .str.contains(
-            r"0.050 \[0.012, 0.088\], twice that in advantage: 0.100 \[0.024, 0.176\]; test of no difference: p = 0.01, Holm-corrected 0.02;"
-        )
-        .all()
-    )
-    assert found["low"].tolist() == pytest.approx([0.024] * 2)
-    assert found["evidence"].str.contains("test of equivalence, margin 0.05: p = 0.03, Holm-corrected 0.06").all()
-
-
-def test_what_a_design_finds_is_said_beside_what_it_did_not():
-    """80 victims in five splits that differ by nothing but their victims: as `popleak power` has it."""
-    found = judge(difference=(0.05, 0.012, 0.088, OPEN)).set_index("claim").loc["C6"]
-    least = paired.detectable(victims=80, splits=5, spread=paired.Spread(0.5, 0.0))
-    assert (
-        found["evidence"]
-        .str.contains(f"found with power 0.8 before correction: {least:.3f}, in advantage {2 * least:.3f}")
-        .all()
-    )
-    assert least > 0.1
-
-
-def test_the_reason_is_the_tables():
-    parts = tables(difference=(0.065, 0.01, 0.12, OPEN))
-    parts["leakage"]["reason_vs_control"] = verdicts.UNTOLD
-    found = (
-        claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS))
-        .to_pandas()
-        .set_index("claim")
-        .loc["C6"]
-    )
-    assert set(found["verdict"]) == {OPEN}
-    assert found["evidence"].str.endswith("; cannot tell: neither is told from chance").all()
-    assert found["splits_needed"].isna().all()
-    assert (
-        found["plain"]
-        .str.contains("What stands in the way: neither accuracy is told from guessing, so that", regex=False)
-        .all()
-    )
-
-
-def certify(accuracy: float, half: float, certificate: float = 0.0, task: str = "t") -> pd.DataFrame:
-    parts = tables()
-    row = (
-        parts["leakage"]
-        .iloc[[0]]
-        .assign(
-            defence="scratch",
-            accuracy=accuracy,
-            accuracy_low=accuracy - half,
-            accuracy_high=accuracy + half,
-            verdict_vs_control=None,
-        )
-    )
-    parts["leakage"] = pd.concat([parts["leakage"], row])
-    parts["models"] = pd.concat(
-        [parts["models"], parts["models"][parts["models"]["defence"] == "none"].assign(defence="scratch")]
-    )
-    told_ = told.table("claims", {**TASKS, "certificates": {"t": {"scratch": certificate}}})
-    found = claims.make(parts=[], tables=parts, settings=told_).to_pandas()
-    return found[found["claim"] == "C9"]
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "half", "certificate", "expected"),
-    [
-        (0.5, 0.03, 0.0, HOLDS), (0.52, 0.06, 0.0, OPEN), (0.6, 0.03, 0.0, FAILS), (0.6, 0.03, 0.2, HOLDS),
-        (0.44, 0.02, 0.0, HOLDS),
-    ],
-)  # fmt: skip
-def test_a_certificate_is_held_to_what_adversaries_achieve(accuracy, half, certificate, expected):
-    (row,) = certify(accuracy, half, certificate).to_dict("records")
-    assert row["verdict"] == expected
-    assert (row["splits_needed"] > 5) == (expected == OPEN)
-    if expected == OPEN:  # as many as narrow the half width from 0.06 to the margin of 0.05 around what is allowed
-        assert row["splits_needed"] == np.ceil(5 * deciding.SCALE * (half / 0.05) ** 2)
-    assert row["defence"] == "scratch" and row["allowed"] == (1 + certificate) / 2
-    assert f"{certificate:g}" in row["statement"] and f"{100 * accuracy:.1f} %" in row["plain"]
-
-
-def test_no_certificate_no_claim():
-    assert "C9" not in set(judge()["claim"])
-
-
-def test_what_is_undecided_says_how_many_splits_would_decide():
-    undecided = judge(gap={"fft-rehearsal": 0.1}, noise=0.05, difference=(-0.05, -0.1, 0.04, "cannot tell"))
-    row = undecided[(undecided["claim"] == "C6")].iloc[0]
-    assert row["splits"] == 5 and row["splits_needed"] > 5
-    assert f"about {row['splits_needed']:.0f} pool splits would decide it, where 5 were run" in row["plain"]
-    told_ = undecided[undecided["verdict"] != OPEN]
-    assert told_["splits_needed"].isna().all() and not told_["plain"].str.contains("would decide").any()
 
 
 def test_every_verdict_is_explained_in_whole_sentences():

@@ -101,18 +101,22 @@ def _drawn(frame, looks):
 
 
 def _said(drawn):
-    """Return the message: in how many cells an attack that sees more than answers does better than the best that does not."""
+    """Return the message: how often an attack that sees more than answers does better, and worse, than the best that does not.
+
+    Each such attack is compared by itself. The one that did best on these victims would seem to win more often than it does.
+    """
     keys = [*select.FACET, *select.PAIR, "defence"]
-    more = drawn[drawn["group"].isin(["weights", "pair"])].groupby(keys)["accuracy_low"].max()
+    more = drawn[drawn["group"].isin(["weights", "pair"])]
     best = select.informed(drawn[drawn["group"] == "best of these"])
-    best = best.set_index(keys)["accuracy_high"]
-    both = [(more[key], best[key]) for key in more.index if key in best.index]
-    if not both:
+    both = more.merge(best[[*keys, "accuracy_low", "accuracy_high"]], on=keys, suffixes=("", "_best"))
+    both = both[both[["accuracy_low", "accuracy_low_best"]].notna().all(axis=1)]
+    if both.empty:
         return "Share of victims whose training world is named, by attack and defence"
-    clear = sum(low > high for low, high in both)
+    above = int((both["accuracy_low"] > both["accuracy_high_best"]).sum())
+    below = int((both["accuracy_high"] < both["accuracy_low_best"]).sum())
     return (
-        f"Attacks that see weights or the base model beat the best on answers alone, their intervals apart, in {clear} of {len(both)} cases "
-        "of a defence and two worlds"
+        f"Attacks that see weights or the base model beat the best on answers alone, their intervals apart, in {above} of {len(both)} cases "
+        f"of such an attack, a defence and two worlds, and fall behind it in {below}"
     )
 
 

@@ -55,7 +55,9 @@ class Bound(Figure):
             _evaluation_panel(upper, select.of(mine, side="evaluation"), looks, reach, ceiling, first=first)
             _training_panel(lower, select.of(mine, side="training"), looks, reach, floor, first=first)
             upper.set_title(f"{cell.title}\n{_held(cell.of(bounds))}")
-        style.message(grid.figure, _said(evaluation, training), left_out=grid.left_out)
+        counted = frame[frame["defence"].isin(list(looks))]
+        said = _said(select.of(counted, side="evaluation"), select.of(counted, side="training"))
+        style.message(grid.figure, said, left_out=grid.left_out)
         style.legend(grid.figure, _keys(looks, drawn) + style.ring_keys(training))
         return grid.figure, frame
 

@@ -16,8 +16,8 @@ class Confusion(Figure):
     summary = "confusion matrices of attacks that name one ratio among many, by task, defence and attack"
     caption = (
         "Share of the victims of each true ratio (rows, each summing to 100 %) for which the attack names each "
-        "ratio (columns); informed shadows. A panel a task and defence, for the attack that names most ratios rightly there; "
-        "numbers: per cent, left out below 0.5. Frames: right answers. Above "
+        "ratio (columns); informed shadows. A panel a task and defence, all for one attack, which is fixed whatever it names (`kl` where it was run). Where it was not run "
+        "there, the panel is of the next in a fixed order. Numbers: per cent, left out below 0.5. Frames: right answers. Above "
         "each matrix: the attack; share of victims whose ratio is named, with its 95 % interval (clustered by pool split); "
         "chance is 1 / number of ratios; the bias-corrected mutual information between true and named ratio, in "
         "bits, and the highest accuracy that so much information allows (Fano's inequality); what the training rows of undefended victims "
@@ -45,7 +45,7 @@ class Confusion(Figure):
         axes = figure.subplots(rows, wide, squeeze=False)
         for panel in axes.flat[len(shown) :]:
             panel.set_axis_off()
-        drawn = {place: _strongest(many.at(frame, place), many.at(overall, place), looks) for place in shown}
+        drawn = {place: many.spokesman(many.at(frame, place)["adversary"]) for place in shown}
         for i, ((place, name), panel) in enumerate(zip(drawn.items(), axes.flat, strict=False)):
             mine = select.of(many.at(frame, place), adversary=name)
             summary = select.of(many.at(overall, place), adversary=name)
@@ -85,14 +85,6 @@ def _place(places, row):
     return next(place for place in places if all(getattr(place, name) == row[name] for name in many.CELL[:4]))
 
 
-def _strongest(mine, overall, looks):
-    """Return the name of the attack of the highest accuracy; where none is known, the first in the order of all figures."""
-    known = overall[overall["adversary"].isin(set(mine["adversary"])) & overall["accuracy"].notna()]
-    if len(known):
-        return str(known.loc[known["accuracy"].idxmax(), "adversary"])
-    return next(name for name in looks if (mine["adversary"] == name).any())
-
-
 def _said(overall, drawn):
     """Return the message: how many times better than chance the ratio is named, at worst and at best."""
     found = [
@@ -102,9 +94,9 @@ def _said(overall, drawn):
         if row["accuracy"] == row["accuracy"]
     ]
     if not found:
-        return "Which ratio the strongest attack names for victims of each ratio"
+        return "Which ratio an attack names for victims of each ratio"
     span = f"{min(found):.1f}" if len(found) == 1 else f"{min(found):.1f} to {max(found):.1f}"
-    return f"The strongest attack names the ratio itself {span} times as often as chance"
+    return f"{' or '.join(sorted(set(drawn.values())))} names the ratio itself {span} times as often as chance"
 
 
 def _note(overall, place):

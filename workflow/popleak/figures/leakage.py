@@ -73,7 +73,7 @@ class Leakage(Figure):
         low = min(0.4, float(drawn[["accuracy", "accuracy_low", PLACEBO[0]]].min().min()))
         axes[0, 0].set_xlim(max(-0.02, low - 0.03), 1.02)
         axes[0, 0].set_xticks([0.5, 0.75, 1], ["0.5", "0.75", "1"])
-        style.message(figure, _said(drawn), left_out=left_out)
+        style.message(figure, _said(frame[_drawn(frame, looks)]), left_out=left_out)
         style.legend(figure, _keys(drawn, looks, data=len(select.data(every)) > 0))
         order = {name: i for i, name in enumerate(style.adversaries(frame["adversary"]))}
         frame = frame.assign(drawn=frame.index.isin(drawn.index))

@@ -13,8 +13,6 @@ COLUMNS = (
     *many.CELL, "ratio", "victims", "q05", "q25", "median", "q75", "q95", "mae", "mae_low", "mae_high",
     "n_leaked", "n_leaked_low", "n_leaked_high",
 )  # fmt: skip
-FIRST = ("best", "kl", "meta", "threshold", "accuracy-gap", "loss")
-"""Attacks that are drawn before others; at most seven are."""
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -40,7 +38,7 @@ class Regression(Figure):
             return style.missing("no games of many worlds in the table `estimates`"), select.frame_of([], COLUMNS)
         frame = _numbers(estimates, errors)
         places = many.places(attacks)
-        looks = style.adversaries(style.few(style.adversaries(attacks["adversary"]), FIRST))
+        looks = style.adversaries(style.few(style.adversaries(attacks["adversary"]), many.FIRST))
         places.sort(key=lambda place: place.defence != "none")  # stable: by task within
         height, rest = 4.0, 1.1
         every, places = len(places), places[: select.columns(len(places)) * style.fits(height, rest=rest)]
@@ -84,14 +82,14 @@ class Regression(Figure):
 
 
 def _said(shown):
-    """Return the message: what an estimate of the ratio is worth in direct samples, at best, by task."""
+    """Return the message: what the estimates of one attack are worth in direct samples, by task."""
     known = shown[(shown["defence"] == "none") & shown["n_leaked"].notna() & (shown["n_leaked"] < float("inf"))]
     if known.empty:
         return "How well attacks estimate the ratio of the training data"
-    by_attack = known.groupby([*select.FACET, "ratios", "adversary"])["n_leaked"].median()
-    best = by_attack.groupby(level=[0, 1, 2]).max()
-    span = f"{best.min():.1f}" if len(best) == 1 else f"{best.min():.1f} to {best.max():.1f}"
-    return f"The best attack's estimate of the ratio is worth {span} rows sampled directly (median over ratios, undefended models)"
+    name = many.spokesman(known["adversary"])
+    worth = select.of(known, adversary=name).groupby([*select.FACET, "ratios"])["n_leaked"].median()
+    span = f"{worth.min():.1f}" if len(worth) == 1 else f"{worth.min():.1f} to {worth.max():.1f}"
+    return f"An estimate of the ratio by {name} is worth {span} rows sampled directly (median over ratios, undefended models)"
 
 
 def _numbers(estimates, errors):

@@ -48,7 +48,7 @@ class Tradeoff(Figure):
         floor = float(drawn["advantage_low"].min()) if drawn["advantage_low"].notna().any() else 0.0
         for stack in grid.stacks:
             _stack(stack, stack.cell.of(drawn), looks, top, max(-1.05, min(-0.08, floor - 0.04)))
-        style.message(grid.figure, _said(drawn), left_out=grid.left_out)
+        style.message(grid.figure, _said(frame[frame["defence"].isin(list(looks))]), left_out=grid.left_out)
         style.legend(grid.figure, _keys(looks) + style.ring_keys(drawn))
         return grid.figure, frame
 
@@ -80,7 +80,7 @@ def _said(drawn):
     if not parts:
         return "Accuracy, Delta_EO and leakage of each defence"
     same = sum(part["delta_eo"].idxmin() == part["advantage"].idxmin() for part in parts)
-    return f"The defence of the lowest Delta_EO leaks least in {same} of {len(parts)} tasks"
+    return f"The defence of the lowest Delta_EO leaks least in {same} of {len(parts)} {'cases of a task and a model' if both['model'].nunique() > 1 else 'tasks'}"
 
 
 def _rows(models, leakage, facet, pair):

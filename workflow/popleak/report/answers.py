@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..core import plugins
 from ..core.protocols import PURE
 from ..figures import _select as select
 from ..measures.verdicts import ABOVE, BELOW, COSTLY, HIGHER, IDLE, LEVEL, LOWER, MOSTLY, OPEN, SAME
-from . import findings
+from . import effects, findings, whom
 from .words import capital, count, facet_name, listed, percent, points
 
 if TYPE_CHECKING:
@@ -28,31 +28,10 @@ ADDS = {
 """What is said of the fairness term, by verdict."""
 
 
-class Adversary(NamedTuple):
-    """Whom the numbers are of. short: as a column is named; said: in a sentence; about: a sentence for the table; informed: whether it
-    knows the defence; sole: whether there is no other."""
-
-    short: str
-    said: str
-    about: str
-    informed: bool
-    sole: bool
-
-
-def adversary(rows: Sequence[Mapping[str, Any]]) -> Adversary:
+def adversary(rows: Sequence[Mapping[str, Any]]) -> whom.Adversary:
     """Return whom these rows speak of: the best of several, informed or not, or the only one that was run."""
-    informed = all(row["informed"] for row in rows)
-    names = list(dict.fromkeys(name for row in rows for name in row["adversaries"]))
-    if len(names) == 1:
-        said = f"the only adversary that was run, {names[0]},"
-        return Adversary(names[0], said, f"{names[0]} is the only adversary that was run.", informed, True)
-    short, said = (
-        ("best informed adversary", "the strongest adversary that knows the defence")
-        if informed
-        else ("best adversary", "the strongest adversary that was run")
-    )
-    chosen = "chosen on other models than those that it is judged on"
-    return Adversary(short, said, f"The {short} is {said}, {chosen}.", informed, False)
+    names = [name for row in rows for name in row["adversaries"]]
+    return whom.adversary(names, informed=all(row["informed"] for row in rows))
 
 
 def _counts(rows: Iterable[Mapping[str, Any]], key: str, words: Mapping[str, str], several: bool) -> str:
@@ -74,25 +53,29 @@ def headline(name: str, rows: Sequence[Mapping[str, Any]], main: pd.DataFrame, s
     differs, and what the fairness term has to do with it."""
     against_none = [row["against_none"] for row in rows if row["against_none"] is not None]
     judged = [row["verdict"] for row in rows if row["verdict"] is not None]
-    said = [_than_none(name, against_none), *_others_than_none(name, against_none, main, several), _term(name, judged)]
+    said = [
+        _than_none(name, against_none, several),
+        *_others_than_none(name, against_none, main, several),
+        _term(name, judged, several),
+    ]
     return " ".join(one for one in said if one) or f"Nothing is known of what {name} changes."
 
 
-def _word(verdicts: Sequence[str]) -> str:
-    lower = verdicts.count(LOWER)
-    if lower == len(verdicts):
-        return "yes"
-    if lower:
-        return "in part"
-    return "the data cannot tell" if set(verdicts) <= {OPEN, IDLE} else "no"
-
-
-def _than_none(name: str, verdicts: Sequence[str]) -> str:
+def _than_none(name: str, verdicts: Sequence[str], several: bool) -> str:
     """Return whether leakage is lower than without a defence."""
     if not verdicts:
         return ""
-    word = _word(verdicts)
-    return f"With {name}, {'no, not even' if word == 'no' else f'{word},'} compared with no defence."
+    lower, of = verdicts.count(LOWER), findings.cases(len(verdicts), several)
+    if lower == len(verdicts):
+        return f"{name} lowers leakage compared with no defence."
+    if lower:
+        return f"{name} lowers leakage compared with no defence in {lower} of {of}."
+    if set(verdicts) == {IDLE}:
+        return f"{name} changes no model, so it does not lower leakage."
+    if set(verdicts) <= {OPEN, IDLE}:
+        return f"The data do not tell whether {name} lowers leakage compared with no defence."
+    shown = "is shown to lower leakage in none" if OPEN in verdicts else "lowers leakage in none"
+    return f"{name} {shown} of {of}, not even compared with no defence."
 
 
 def _others_than_none(name: str, mine: Sequence[str], main: pd.DataFrame, several: bool) -> Iterator[str]:
@@ -105,30 +88,33 @@ def _others_than_none(name: str, mine: Sequence[str], main: pd.DataFrame, severa
         rows = [
             {"title": facet_name(row, several), "verdict": row["verdict_vs_none"]} for row in part.to_dict("records")
         ]
-        idle = ", whose term changes no model here" if set(part["verdict_vs_control"]) == {IDLE} else ""
-        word = _word(verdicts)
-        said = "" if word == "yes" else f": leakage is {_counts(rows, 'verdict', CHANGES, several)}"
-        yield f"With {other}{idle}, {word}{said}."
+        idle = ", whose term changes no model here," if set(part["verdict_vs_control"]) == {IDLE} else ""
+        yield f"Under {other}{idle} leakage is {_counts(rows, 'verdict', CHANGES, several)}."
 
 
-def _term(name: str, verdicts: Sequence[str]) -> str:
+def _term(name: str, verdicts: Sequence[str], several: bool) -> str:
     known = [word for word in verdicts if word != IDLE]
     if not known:
         return f"The fairness term of {name} changes no model here." if verdicts else ""
     lower, higher = known.count(LOWER), known.count(HIGHER)
     if lower == len(known):
-        return "The fairness term itself lowers it further than its control does."
+        return "The fairness term itself lowers leakage further than its control does."
     if lower and higher:
-        return (
-            "What the fairness term adds depends on the data: it lowers leakage in some tasks and raises it in others."
-        )
+        rest = [
+            f"{said} in {known.count(word)}"
+            for word, said in ((SAME, "makes no material difference"), (OPEN, "is undecided"))
+            if word in known
+        ]
+        whole = findings.cases(len(known), several)
+        return f"The fairness term itself, of {whole}, {listed([f'lowers leakage in {lower}', f'raises it in {higher}', *rest])}."
     if lower:
         return "The fairness term itself lowers leakage in some tasks, and is not shown to in others."
     if higher:
-        return "The fairness term itself lowers leakage in no task, and raises it in some."
+        shown = "is shown to lower" if OPEN in known else "lowers"
+        return f"The fairness term itself {shown} leakage in no task, and raises it in some."
     if known.count(SAME) == len(known):
         return "The fairness term itself makes no difference that matters."
-    return "Whether the fairness term itself lowers it, the data cannot tell."
+    return "The data do not tell whether the fairness term itself lowers leakage."
 
 
 def _span(values: Iterable[float], said: Any) -> str:
@@ -148,7 +134,7 @@ def parts(
     found = [
         (f"Does {name} lower leakage?", _lowers(name, rows, several)),
         ("Against which adversary?", _adversaries(statistic, rows, several)),
-        ("Is it the fairness term, or the mixing of rows?", _cause(rows)),
+        ("Is it the fairness term, or the mixing of rows?", _cause(rows, several)),
         ("At what price?", _price(rows)),
         ("And between other worlds?", _elsewhere(name, best, main, several)),
         ("And other fair defences?", _others(name, main, several)),
@@ -177,6 +163,27 @@ def _lowers(name: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
 def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     """Return which attacks name most, how much more `best` of them names than the paper's statistic, and what of that is due to its
     abstaining."""
+    said = _names_most(rows, several)
+    if not said:
+        return ""
+    ahead = [row for row in rows if row["ahead"]]
+    own = ahead or [row for row in rows if adversary(rows).sole and row["statistic"]]
+    parts = (
+        said, _beyond(statistic, ahead) if ahead else "", _without_abstaining(own) if own else "", _unaware(rows),
+    )  # fmt: skip
+    return " ".join(one for one in parts if one)
+
+
+def _unaware(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the best adversary names that takes the models for undefended ones, where that was run."""
+    known = [row["unaware"] for row in rows if row["unaware"]]
+    if not known:
+        return ""
+    return f"The best adversary that knows of no defence, and trains its own models without it, names {_span((one['value'] for one in known), percent)}."
+
+
+def _names_most(rows: Sequence[Mapping[str, Any]], several: bool) -> str:
+    """Return which attacks name most, by name only, or which was run; empty where none was."""
     won = Counter(row["adversaries"][0] for row in rows if row["adversaries"]).most_common()
     if not won:
         return ""
@@ -184,17 +191,10 @@ def _adversaries(statistic: str, rows: Sequence[Mapping[str, Any]], several: boo
     plugin = plugins.find("attacks", first)
     about = f" ({first}: {plugin.summary})" if plugin else ""
     if who.sole:
-        said = [f"Only one was run: {first}{about}." + who.informed * " It trains its own models with the defence."]
-    else:
-        trains = ": it trains its own models with it" if who.informed else ""
-        named = listed(f"{one} in {many}" for one, many in won)
-        said = [
-            f"Against {who.said}{trains}. The attack that names most is {named} of {findings.cases(len(rows), several)}{about}."
-        ]
-    ahead = [row for row in rows if row["ahead"]]
-    own = ahead or [row for row in rows if who.sole and row["statistic"]]
-    said += [*([_beyond(statistic, ahead)] if ahead else []), *([_without_abstaining(own)] if own else [])]
-    return " ".join(one for one in said if one)
+        return f"Only one was run: {first}{about}." + who.informed * " It trains its own models with the defence."
+    trains = ": it trains its own models with it" if who.informed else ""
+    named = listed(f"{one} in {many}" for one, many in won)
+    return f"Against {who.said}{trains}. The attack that names most is {named} of {findings.cases(len(rows), several)}{about}."
 
 
 def _beyond(statistic: str, ahead: Sequence[Mapping[str, Any]]) -> str:
@@ -234,43 +234,45 @@ def _without_abstaining(own: Sequence[Mapping[str, Any]]) -> str:
     return f"{said}: the adversary names {gains} points more than that{sure}."
 
 
-def _cause(rows: Sequence[Mapping[str, Any]]) -> str:
+def _cause(rows: Sequence[Mapping[str, Any]], several: bool) -> str:
     """Return what the fairness term does, and what the control does, which trains on the same rows without it."""
     judged = [row for row in rows if row["verdict"] is not None]
     if not judged:
         return ""
     control = listed(dict.fromkeys(row["control"] for row in judged if row["control"])) or "of the same settings"
-    term = ", ".join(_by_term(judged))
+    term = ", ".join(_by_term(judged, several))
     known = [row for row in judged if row["before"] and row["beside"]]
     if not known:
         return f"The term {term}. The control, {control}, trains on the same rows without it."
     return (
-        f"{_by_rows(known)}; the term {term}. The rows alone are the control, {control}, which trains on the "
+        f"{_by_rows(known, several)}; the term {term}. The rows alone are the control, {control}, which trains on the "
         f"same rows without the fairness term."
     )
 
 
-def _by_term(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _by_term(judged: Sequence[Mapping[str, Any]], several: bool) -> Iterator[str]:
     """Yield what the fairness term does, and in which tasks, for each verdict that there is."""
     for word, text in ADDS.items():
         mine = [_sized(row) for row in judged if row["verdict"] == word]
         if mine:
-            yield f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'task')}"
+            yield f"{text} {listed(mine) if len(mine) <= findings.MOST_CONSTANT else count(len(mine), 'case' if several else 'task')}"
 
 
-def _by_rows(known: Sequence[Mapping[str, Any]]) -> str:
-    """Return how far the rows alone change leakage, and whether that is more than the term does. known: rows of tasks whose
-    accuracy is known without a defence and under the control."""
+def _by_rows(known: Sequence[Mapping[str, Any]], several: bool) -> str:
+    """Return how far the rows alone change leakage, and whether that is shown to be more than the term does. known: rows of tasks
+    whose accuracy is known without a defence and under the control."""
     drops = [row["before"]["value"] - row["beside"]["value"] for row in known]
-    changes = [_change(row) for row in known]
-    sizes = [abs(change["value"]) if change else 0.0 for change in changes]
-    rows_first = [abs(drop) > size for drop, size in zip(drops, sizes, strict=True)]
-    which = "Mostly the rows" if all(rows_first) else "Both" if any(rows_first) else "Mostly the term"
-    if min(drops) >= 0:
+    words = [{"title": row["title"], "which": effects.larger(row)} for row in known]
+    found = {word["which"] for word in words}
+    which = found.pop() if len(found) == 1 else _counts(words, "which", {word: word for word in effects.WORDS}, several)
+    judged = [row["rows"]["verdict"] for row in known]
+    if set(judged) == {LOWER}:
         moved = f"lower it by {_span(drops, lambda value: f'{100 * value:.1f} points')}"
     else:
-        moved = f"change it by {_span([-one for one in drops], points)}"
-    return f"{which}: the rows alone {moved}"
+        untold = judged.count(OPEN)
+        undecided = f", undecided in {untold} of {findings.cases(len(judged), several)}" if untold else ""
+        moved = f"change it by {_span([-one for one in drops], points)}{undecided}"
+    return f"{capital(which)}: the rows alone {moved}"
 
 
 def _sized(row: Mapping[str, Any]) -> str:
@@ -288,16 +290,21 @@ def _price(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say where the models pay much; empty where that is not known."""
     if any(row["price"] is None for row in rows):
         return ""
+    costs = [row["cost"] for row in rows if row["cost"] == row["cost"]]
+    control = (
+        f" Against the control, which trains on the same rows, mean accuracy changes by {_span(costs, points)}."
+        if costs
+        else ""
+    )
     paid = [f"on {row['title']} {' and '.join(row['price'])}" for row in rows if row["price"]]
     if not paid:
         return (
             f"Nowhere do more than {100 * MOSTLY:.0f} % of these models give every record one label, and nowhere does mean accuracy fall by more "
-            f"than {100 * COSTLY:g} points."
+            f"than {100 * COSTLY:g} points against no defence.{control}"
         )
-    said = "; ".join(paid)
     useless = any("one label" in line for row in rows for line in row["price"])
     lesson = " A model that gives every record one label treats both groups alike, and is of no use." if useless else ""
-    return f"{capital(said)}.{lesson}"
+    return f"Compared with no defence, {'; '.join(paid)}.{lesson}{control}"
 
 
 def _elsewhere(name: str, best: pd.DataFrame, main: pd.DataFrame, several: bool) -> str:

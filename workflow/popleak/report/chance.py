@@ -48,7 +48,8 @@ def below(leakage: pd.DataFrame, claims: pd.DataFrame) -> list[str]:
         ]
         named += [f"{len(under) - MOST_NAMED} more"] if len(under) > MOST_NAMED else []
         means = (
-            "so many would be unlikely by chance alone. So the answers are informative: inverted, they would be right as often as they are wrong"
+            "so many would be unlikely by chance alone. Cells share victims and shadows, so this is no test; but the answers are probably "
+            "informative: inverted, they would be right as often as they are wrong"
             if beyond_chance(len(under), len(rows), ONE_SIDE)
             else "so many would be no surprise by chance alone. So this is no evidence that the answers are informative"
         )

@@ -10,7 +10,7 @@ from ..figures import _select as select
 from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from ..figures._style import said as adversary_name
 from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, MOSTLY, OPEN, SAME, SEARCHED, UNTOLD, marks
-from . import chance, placebo
+from . import chance, placebo, whom
 from .words import away_from_half, count, facet_name, listed, percent
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
         worlds = listed(sorted({pair.label for pair in select.pairs(undefended)}))
         said = _each(undefended, "accuracy", several)
         lines.append(
-            f"The best informed adversary names the training world of undefended victims this often ({worlds}; chance is 50 %): {said}."
+            f"{whom.of(tables['leakage']).subject} names the training world of undefended victims this often ({worlds}; chance is 50 %): {said}."
         )
     lines += placebo.findings(tables)
     lines += _given_the_rows(tables["leakage"], several)
@@ -225,16 +225,15 @@ def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str
             SEARCHED: "lambda was searched for each model, so the difference says nothing about the term",
         }
         reasons = [
-            f", in {many} of which {said}"
+            f" In {many} of the undecided cases {said}."
             for reason, said in why.items()
             if (many := int((tested["reason_vs_control"] == reason).sum()))
         ]
         said = _each(tested, "difference_vs_control", several, _points)
         lines.append(
             f"Compared with its matched control without the fairness term, {name} changes that share by {said}. After Holm's "
-            f"correction it is lower in {lower}, higher in {higher}, not materially different (by less than "
-            f"{points(tested['margin'].iloc[0])}) in {same} and undecided in {untold} of {cases(len(tested), several)}"
-            f"{''.join(reasons)}."
+            f"correction it is, of {cases(len(tested), several)}, lower in {lower}, higher in {higher}, not materially different (by less "
+            f"than {points(tested['margin'].iloc[0])}) in {same} and undecided in {untold}.{''.join(reasons)}"
         )
     if len(idle):
         lines.append(

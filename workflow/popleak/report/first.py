@@ -21,7 +21,7 @@ from ..measures.verdicts import HIGHER, IDLE, LOWER, OPEN, SAME, marks
 from ..store import parquet as store
 from . import answers, findings
 from .matrix import arm_name
-from .price import KEYS, prices
+from .price import KEYS, changes, prices
 from .words import facet_name, listed, percent, points
 
 if TYPE_CHECKING:
@@ -61,13 +61,8 @@ def answer(
         return None
     chosen = select.of(main, defence=name).sort_values([*select.FACET], kind="stable")
     several = best["model"].nunique() > 1
-    beside = _Beside(
-        main=main,
-        every=select.informed(select.plain(leakage.reset_index(drop=True))),
-        statistic=statistic,
-        controls=controls or {},
-        judged=_answers(scores, name) if scores is not None and statistic else None,
-        prices=None if models is None else prices(models),
+    beside = _beside(
+        leakage.reset_index(drop=True), main, models, statistic, controls or {}, _judged(scores, name, statistic)
     )
     rows = [_row(row, beside, several) for row in chosen.to_dict("records")]
     adversary = answers.adversary(rows)
@@ -84,6 +79,38 @@ def answer(
     }
 
 
+def _beside(
+    leakage: pd.DataFrame,
+    main: pd.DataFrame,
+    models: pd.DataFrame | None,
+    statistic: str,
+    controls: Mapping[str, Mapping[str, str]],
+    judged: pd.DataFrame | None,
+) -> _Beside:
+    compared = {pair for one in controls.values() for pair in one.items()}
+    return _Beside(
+        main=main,
+        every=select.informed(select.plain(leakage)),
+        statistic=statistic,
+        controls=controls,
+        judged=judged,
+        prices=None if models is None else prices(models),
+        costs={} if models is None else changes(models, compared),
+        unaware=_unaware(leakage),
+    )
+
+
+def _judged(scores: str | Path | None, name: str, statistic: str) -> pd.DataFrame | None:
+    """Return the adversaries' answers under the defence, where they are needed and at hand."""
+    return _answers(scores, name) if scores is not None and statistic else None
+
+
+def _unaware(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `best` whose shadows know of no defence."""
+    rows = select.of(select.plain(leakage), adversary="best", knowledge="unaware")
+    return rows[rows["accuracy"].notna() & (rows["defence"] != "none")]
+
+
 def _spoken_of(main: pd.DataFrame, swept: bool) -> str | None:
     """Return the defence that the answer is about; None where there is none, or where none is singled out."""
     return None if swept or main.empty else findings.focus(main["defence"])
@@ -94,7 +121,8 @@ class _Beside(NamedTuple):
 
     main: rows of `best`, in each task's main pair of worlds, under every defence; every: those of all adversaries that know the defence;
     statistic: the paper's attack; controls: of each defence, by task; judged: the adversaries' answers under the defence, None where they are not at hand;
-    prices: what the models pay, None where that is unknown.
+    prices: what the models pay, None where that is unknown; costs: the change of their mean accuracy against a control's, by task, model, worlds,
+    defence and control; unaware: rows of `best` that takes the models for undefended ones.
     """
 
     main: pd.DataFrame
@@ -103,12 +131,15 @@ class _Beside(NamedTuple):
     controls: Mapping[str, Mapping[str, str]]
     judged: pd.DataFrame | None
     prices: Mapping[tuple, list[str]] | None
+    costs: Mapping[tuple, float]
+    unaware: pd.DataFrame
 
 
 def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, Any]:
     """Return what is known of one task under the defence."""
     keys = {key: row[key] for key in (*select.FACET, *select.PAIR)}
     control = beside.controls.get(row["task"], {}).get(row["defence"])
+    controls = select.of(beside.main, **keys, defence=control) if control else None
     return {
         **keys,
         "title": facet_name(row, several),
@@ -117,13 +148,16 @@ def _row(row: Mapping[str, Any], beside: _Beside, several: bool) -> dict[str, An
         "control": control or "",
         "before": _one(select.of(beside.main, **keys, defence="none")),
         "after": _share(row),
-        "beside": _one(select.of(beside.main, **keys, defence=control)) if control else None,
+        "beside": None if controls is None else _one(controls),
+        "rows": None if controls is None else _by_rows(controls),
         **_attacks(row, keys, beside),
         **_against_control(row),
         "against_none": _verdict(row, "none"),
         "victims": int(row["victims"]),
         "splits": int(row["splits"]),
         "price": None if beside.prices is None else beside.prices.get(tuple(row[key] for key in KEYS), []),
+        "cost": beside.costs.get((*keys.values(), row["defence"], control), float("nan")),
+        "unaware": _one(select.of(beside.unaware, **keys, defence=row["defence"])),
     }
 
 
@@ -157,11 +191,24 @@ def _against_control(row: Mapping[str, Any]) -> dict[str, Any]:
     p = row["p_vs_control_holm"]
     return {
         "verdict": verdict,
+        "reason": row["reason_vs_control"],
         "badge": {"kind": kind, "sign": sign, "text": said} if verdict else None,
         "change": _difference(change, low, high) if change == change else None,
         "p": p,
         "p_said": "" if verdict == IDLE else _p(p),
     }
+
+
+def _by_rows(controls: pd.DataFrame) -> dict[str, Any] | None:
+    """Return whether leakage under the control differs from that without a defence, and by how much: what the rows alone do.
+
+    controls: its row of `best`, or none.
+    """
+    if controls.empty:
+        return None
+    row = controls.iloc[0].to_dict()
+    change, low, high = (row[f"difference_vs_none{end}"] for end in ("", "_low", "_high"))
+    return {"verdict": _verdict(row, "none"), "change": _difference(change, low, high) if change == change else None}
 
 
 def _verdict(row: Mapping[str, Any], other: str) -> str | None:

@@ -28,8 +28,8 @@ ARM = ["model", *select.PAIR, "defence"]
 PAID = ("gap-small", "eo-falls", "less-than-control")
 """Kinds of claims beside whose verdicts stands what the defence costs: models that became useless are equal and silent."""
 UNITS = {
-    "gap-falls": "mean accuracy gap, before or after, where it decides", "gap-small": "share of models", "gap-small-everywhere": "mean accuracy gap",
-    "literal-bound": "share of models", "proven-bounds": "share of models",
+    "gap-falls": "mean accuracy gap, before or after, where it decides", "gap-small": "share of models with a small gap", "gap-small-everywhere": "mean accuracy gap",
+    "literal-bound": "share of models that contradict it", "proven-bounds": "share of models that contradict it",
     "eo-falls": "change in Delta_EO, of the starting population that decides",
     "less-than-control": "change in advantage, twice that in accuracy", "eo-follows": "change in the two sums",
     "witness": "advantage minus D W", "certified": "share of models named",

@@ -14,7 +14,7 @@ from ..figures import _select as select
 from ..measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, LOWER, SAME, WORDS
 from .chance import ONE_SIDE
 from .findings import MANY, NO_FAIRNESS
-from .words import beyond_chance, count, interval, listed, percent
+from .words import beyond_chance, count, listed, percent, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,13 +234,12 @@ def _cause(table: pd.DataFrame) -> list[str]:
     if added.empty:  # there is nothing to explain
         return []
     shown, against = (rows[rows["verdict_excess"] == word] for word in (HIGHER, LOWER))
-    most = rows.loc[rows["excess"].idxmax()]
-    points = interval(100 * most["excess_low"], 100 * most["excess_high"], 1)
+    low, middle, high = rows["excess"].quantile([0, 0.5, 1])  # the largest alone is the luckiest of many
     said = (
         f"{count(len(rows), 'setting')} without rehearsal, at a fixed lambda, can be compared with the same task with equal label rates. In "
         f"{len(added)} of them the fairness term adds to the share named, by the 95 % interval. In {len(shown)} of the {len(rows)} it adds more "
         f"than it does with equal label rates and in {len(against)} less, by the interval of the difference; chance alone would put about "
-        f"{ONE_SIDE * len(rows):.1f} on either side (the most on {most['task']}, {most['defence']}: {100 * most['excess']:+.1f} points, 95 % {points})."
+        f"{ONE_SIDE * len(rows):.1f} on either side. What it adds beyond that is {points(middle)} in the median over these settings, and between {points(low, '')} and {points(high)}."
     )
     cause = (
         "So label rates that change with the ratio increase what the term adds."

@@ -7,7 +7,7 @@ A file of `popleak/papers` (or a user's own) holds one paper. `config.papers` re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -134,22 +134,30 @@ class Paper:
 
 def wrong(paper: Paper) -> Iterator[str]:
     """Yield what is wrong with a paper's claims, a line each."""
+    yield from _wrong_head(paper)
+    yield from _wrong_ids(paper.claims)
+    for claim in paper.claims:
+        yield from (f"claim {claim.id}: {problem}" for problem in _wrong(claim))
+
+
+def _wrong_head(paper: Paper) -> Iterator[str]:
     for key, text in (("title", paper.title), ("reference", paper.reference)):
         if not text.strip():
             yield f"{key}: is empty: give it a text"
     for number, part in enumerate(paper.absent):
         if not part.what.strip() or not part.why.strip():
             yield f"absent.{number}: `what` and `why` must not be empty: give both a text"
-    if not paper.claims:
+
+
+def _wrong_ids(claims: Sequence[Claim]) -> Iterator[str]:
+    if not claims:
         yield "claims: there is none: give one"
-    for number, claim in enumerate(paper.claims):
+    for number, claim in enumerate(claims):
         if not claim.id or claim.id != claim.id.strip() or not claim.id.isprintable() or len(claim.id) > MOST_ID:
             yield f"claims.{number}.id: {claim.id[:MOST_ID]!r} is no id: give a short one, such as C{number + 1}"
-    ids = [claim.id for claim in paper.claims]
+    ids = [claim.id for claim in claims]
     for name in dict.fromkeys(one for one in ids if ids.count(one) > 1):
         yield f"claims: two have the id {name}: give each its own"
-    for claim in paper.claims:
-        yield from (f"claim {claim.id}: {problem}" for problem in _wrong(claim))
 
 
 def _wrong(claim: Claim) -> Iterator[str]:

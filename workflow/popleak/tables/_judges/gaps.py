@@ -48,7 +48,7 @@ def gap_falls(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
             ):  # fmt: skip
                 if figure.verdict.word == FAILS:
                     told = f"the gap {when}, of models that start from world {keys[-1]}, is {points([figure.found.value])} points"
-                    outside.append(f"{told}, where the paper has {wanted}")
+                    outside.append(f"{told}, where the paper's figure is read as {wanted}")
             lines.append(f"{direction(keys)}: mean |gap| {first} before, {second} after")
         if lines:
             verdict, ends = decided([(part.verdict, part.found) for part in parts])
