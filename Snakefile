@@ -56,7 +56,8 @@ if workflow.is_main_process:  # and not in the jobs that a run starts, which rea
     if popleak_locks.clear(".snakemake"):
         print("popleak: the last run in this folder was killed; its lock is removed", file=sys.stderr)
     try:
-        popleak_publish.renew(PLAN)
+        popleak_publish.settle(PLAN)
+        PUBLISHED = popleak_publish.renew(PLAN)
     except PopleakError as error:
         raise WorkflowError(str(error))
 
@@ -109,6 +110,7 @@ onerror:
 
 
 onsuccess:
+    popleak_publish.rescue(PLAN, PUBLISHED)
     print(popleak_publish.closing(PLAN), file=sys.stderr)
     for line in PLAN.absent:
         print(f"popleak: left out: {line}", file=sys.stderr)

@@ -179,8 +179,10 @@ def test_verify_names_what_is_damaged(both):
         for path in (folder / "results" / "store").glob(kind):
             path.write_bytes(path.read_bytes()[:-20] + b"x" + path.read_bytes()[-19:])
     said = popleak(folder, "verify", *HERE, status=2)
-    assert len(said.splitlines()) == 5, "three in the store, and the published copies that two of them are not"
-    assert said.count(": damaged") == 3 and said.count("not of this config, or changed") == 2
+    assert len(said.splitlines()) == 8, (
+        "three of each seed in the store, and the published copies that two of them are not"
+    )
+    assert said.count(": damaged") == 6 and said.count("not of this config, or changed") == 2
     page = (folder / "results" / "small" / "report.html").read_bytes()
     said = snakemake(folder, "--cores", "1", *HERE, status=1)
     assert said.count(": damaged") >= 2 and "Traceback" not in said

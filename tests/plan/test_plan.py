@@ -10,9 +10,7 @@ import sys
 import pytest
 
 import tiny
-from popleak.config import papers
 from popleak.config import resolve as config
-from popleak.config.experiment import Choice, Engine, Experiment, Poison, Population, Task, Train, Worlds
 from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
 from popleak.steps.report import papers_of
@@ -160,6 +158,16 @@ def test_building_twice_gives_the_same_plan():
     assert facts(tiny.build()) == facts(tiny.build())
 
 
+def facts(built: plan.Plan) -> dict[tuple[str, str], tuple]:
+    """Return (params, inputs, outputs) of every step, by stage and id."""
+    return {
+        (step.stage, step.id): (
+            step.params, tuple(sorted((k, tuple(v)) for k, v in step.inputs.items())), tuple(sorted(step.outputs.items())),
+        )
+        for step in built.all_steps()
+    }  # fmt: skip
+
+
 # What experiments share.
 
 
@@ -185,226 +193,6 @@ def test_equal_worlds_are_drawn_afresh():
     built = tiny.build(worlds=[{"protocol": "equal", "ratios": [0.5, 0.5]}])
     (base,) = [step for step in built.steps["draw"].values() if step.settings.purpose == "base"]
     assert [drawn.world for drawn in base.settings.draws] == ["0.5#0", "0.5#1"]
-
-
-# What each key changes.
-
-LIKE = {  # a config in which each key has another valid value
-    "tasks": [
-        {"dataset": "synthetic", "rows": 60, "query_rows": 30, "options": {"rows": 800}},
-        {"dataset": "adult", "attribute": "sex", "rows": 60, "query_rows": 30},
-    ],
-    "worlds": [{"protocol": "ratio", "ratios": [0.3, 0.5]}],
-    "figures": ["leakage", "gap"],
-}
-
-
-def facts(built: plan.Plan) -> dict[tuple[str, str], tuple]:
-    """Return (params, inputs, outputs) of every step, by stage and id."""
-    return {
-        (step.stage, step.id): (
-            step.params, tuple(sorted((k, tuple(v)) for k, v in step.inputs.items())), tuple(sorted(step.outputs.items())),
-        )
-        for step in built.all_steps()
-    }  # fmt: skip
-
-
-def rerun(old: plan.Plan, new: plan.Plan) -> set[tuple[str, str]]:
-    """Return (stage, id) of the new plan's steps whose files a run of the old one does not leave behind."""
-    before, after = facts(old), facts(new)
-    for key in before.keys() & after.keys():
-        assert before[key] == after[key], "one id, one meaning"
-    return after.keys() - before.keys()
-
-
-def parts(found: set[tuple[str, str]]) -> set[str]:
-    """Return the stages, with tables and figures named."""
-    return {f"{stage} {name.rpartition('-')[0]}" if stage in ("tables", "figures") else stage for stage, name in found}
-
-
-FIGURES = {"figures leakage", "figures gap"}
-TABLES = {f"tables {name}" for name in PUBLIC}
-JUDGED = {"tables scores", "tables leakage", "tables claims", "tables proxies", "figures leakage", "report"}
-FROM_MEASURE = {"measure", "attack", *TABLES, *FIGURES, "report"}
-FROM_QUERY = {"query", *FROM_MEASURE}
-FROM_DEFEND = {"defend", *FROM_QUERY}
-FROM_TRAIN = {"train", *FROM_DEFEND}
-FROM_DRAW = {"draw", *FROM_TRAIN}
-FROM_SPLIT = {"split", *FROM_DRAW}
-ALL = {"dataset", *FROM_SPLIT}
-FROM_ATTACK = {"attack", *JUDGED}
-
-
-def in_task(**changes) -> dict:
-    return {"tasks": [{**LIKE["tasks"][0], **changes}, LIKE["tasks"][1]]}
-
-
-def second(**changes) -> dict:
-    return {"tasks": [LIKE["tasks"][0], {**LIKE["tasks"][1], **changes}]}
-
-
-BASE = tiny.raw(**LIKE)
-FLIPS = {
-    # tables and figures are shared, and copied to another folder
-    "experiment": ({"experiment": "elsewhere"}, {"report"}),
-    "title": ({"title": "another"}, {"report"}),
-    "seed": ({"seed": 4}, ALL),
-    "data_dir": ({"data_dir": "nowhere"}, set()),
-    "tasks.dataset": (second(dataset="compas", attribute="sex"), ALL),
-    "tasks.id": (in_task(id="renamed"), FROM_MEASURE),
-    "tasks.label": (None, ALL),
-    "tasks.attribute": (second(attribute="race"), ALL),
-    # another task by its id too, and no step of the one without it
-    "tasks.attribute_in_features": (in_task(attribute_in_features=True), ALL),
-    "tasks.options": (in_task(options={"rows": 801}), ALL),
-    "tasks.rows": (in_task(rows=61), FROM_DRAW),
-    "tasks.query_rows": (in_task(query_rows=31), {"draw", *FROM_QUERY}),
-    "tasks.models": (in_task(models=["logistic"]), FROM_TRAIN),
-    "tasks.worlds": (in_task(worlds=[{"protocol": "ratio", "ratios": [0.2, 0.6]}]), FROM_DRAW),
-    "tasks.ratio_mode": (in_task(ratio_mode="label-balanced"), FROM_DRAW),
-    "tasks.defences": (in_task(defences=["none"]), FROM_QUERY),
-    "tasks.attacks": (in_task(attacks=["loss"]), JUDGED),
-    "worlds.protocol": ({"worlds": [{"protocol": "pure"}]}, FROM_DRAW),
-    "worlds.ratios": ({"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}, FROM_DRAW),
-    "ratio_mode": ({"ratio_mode": "label-balanced"}, FROM_DRAW),
-    "models.name": ({"models": ["logistic"]}, FROM_TRAIN),
-    "models.id": ({"models": [{**BASE["models"][0], "id": "small"}]}, FROM_MEASURE),
-    "models.settings": ({"models": [{"name": "mlp", "settings": {"widths": [9]}}]}, FROM_TRAIN),
-    "models.grid": ({"models": [{"name": "mlp", "grid": {"widths": [[9]]}}]}, FROM_TRAIN),
-    "defences.name": ({"defences": ["none", "rehearsal", BASE["defences"][2]]}, FROM_DEFEND),
-    "defences.id": ({"defences": ["none", {"name": "finetune", "id": "ft"}, BASE["defences"][2]]}, FROM_MEASURE),
-    "defences.settings": ({"defences": ["none", "finetune", {"name": "fft", "settings": {"eo_weight": 2.0}}]}, FROM_DEFEND),
-    "defences.grid": ({"defences": ["none", "finetune", {"name": "fft", "grid": {"eo_weight": [2.0]}}]}, FROM_DEFEND),
-    "attacks.name": ({"attacks": ["loss", "meta"]}, FROM_ATTACK),
-    "attacks.id": ({"attacks": ["loss", {"name": "kl", "id": "divergence"}]}, FROM_ATTACK),
-    "attacks.settings": ({"attacks": ["loss", {"name": "kl", "settings": {"clip": 0.01}}]}, FROM_ATTACK),
-    "attacks.grid": ({"attacks": ["loss", {"name": "kl", "grid": {"clip": [0.01]}}]}, FROM_ATTACK),
-    "access": ({"access": ["labels"]}, JUDGED),
-    "tasks.shadow_models": (in_task(shadow_models=["logistic"]), {"train", "defend", "query", *FROM_ATTACK}),
-    "tasks.poison": (in_task(poison={"shares": [0, 0.1]}), FROM_DRAW),
-    "tasks.population": (in_task(population={"shadows": 4}), FROM_DRAW),
-    "tasks.training": (in_task(training={"epochs": 3}), FROM_TRAIN),
-    "tasks.placebo": (
-        in_task(placebo=1), {"dataset", "split", "draw", "train", "query", "attack", "tables placebo", "figures leakage", "report"},
-    ),
-    "shadow_models": ({"shadow_models": ["logistic"]}, {"train", "defend", "query", *FROM_ATTACK}),
-    "poison.shares": ({"poison": {"shares": [0, 0.1]}}, FROM_DRAW),
-    "poison.group": ({"poison": {"group": 0}}, FROM_ATTACK),
-    "poison.label": ({"poison": {"label": 1}}, FROM_ATTACK),
-    # nothing here answers at random
-    "repeats": ({"repeats": [1, 3]}, {"report"}),
-    "knowledge": ({"knowledge": ["informed"]}, FROM_ATTACK),
-    "population.splits": ({"population": {**BASE["population"], "splits": 4}}, FROM_SPLIT),
-    "population.victims": ({"population": {**BASE["population"], "victims": 6}}, FROM_DRAW),
-    "population.shadows": ({"population": {**BASE["population"], "shadows": 4}}, FROM_DRAW),
-    "population.victim_share": ({"population": {**BASE["population"], "victim_share": 0.3}}, FROM_SPLIT),
-    "population.adversary_share": ({"population": {**BASE["population"], "adversary_share": 0.3}}, FROM_SPLIT),
-    # no defence here trains on public rows
-    "population.public_share": ({"population": {**BASE["population"], "public_share": 0.05}}, {"report"}),
-    "training.epochs": ({"training": {**BASE["training"], "epochs": 3}}, FROM_TRAIN),
-    "training.batch": ({"training": {**BASE["training"], "batch": 33}}, FROM_TRAIN),
-    "training.learning_rate": ({"training": {**BASE["training"], "learning_rate": 0.1}}, FROM_TRAIN),
-    "training.weight_decay": ({"training": {**BASE["training"], "weight_decay": 0.1}}, FROM_TRAIN),
-    "training.validation": ({"training": {**BASE["training"], "validation": 0.2}}, FROM_TRAIN),
-    "engine.stack": ({"engine": {"stack": 7}}, set()),
-    # another cut means other files, into which models are copied
-    "engine.job_seconds": ({"engine": {"job_seconds": 0.0001}}, FROM_DRAW),
-    "engine.reuse": ({"engine": {"reuse": False}}, set()),
-    "engine.device": ({"engine": {"device": "auto"}}, set()),
-    "engine.backend": ({"engine": {"backend": "torch"}}, set()),
-    "figures": ({"figures": ["leakage", "roc"]}, {"figures roc", "report"}),
-    # judged on what is there, and nothing else: see below
-    "paper": (None, {"tables claims", "report"}),
-    "tau": ({"tau": 0.2}, {"tables claims", "report", *FIGURES}),
-    "margin": ({"margin": 0.1}, JUDGED - {"tables scores"}),
-}  # fmt: skip
-
-
-def keys() -> list[str]:
-    """Return the path of every key of the config, lists and choices walked into."""
-    inner = {"tasks": Task, "worlds": Worlds, "population": Population, "training": Train, "engine": Engine,
-             "models": Choice, "defences": Choice, "attacks": Choice, "poison": Poison}  # fmt: skip
-    found = []
-    for name in Experiment.model_fields:
-        found += [f"{name}.{key}" for key in inner[name].model_fields] if name in inner else [name]
-    return found
-
-
-def test_every_key_is_flipped():
-    assert sorted(FLIPS) == sorted(keys()), "a key of the config is not in FLIPS, or one that is gone is"
-
-
-@pytest.mark.parametrize("key", [key for key in FLIPS if FLIPS[key][0] is not None])
-def test_flip(key):
-    changes, expected = FLIPS[key]
-    assert changes != {name: BASE.get(name) for name in changes}
-    old, new = plan.build(config.load(BASE)), plan.build(config.load({**BASE, **changes}))
-    assert parts(rerun(old, new)) == expected
-
-
-def test_flip_label(tmp_path):
-    """Only a table of a user's own has more than one label to choose from."""
-    (tmp_path / "t.csv").write_text("x,y,g\n" + "1,0,u\n2,1,u\n3,0,v\n4,1,v\n" * 100)
-    options = {"path": str(tmp_path / "t.csv"), "label": "y", "positive": 1, "attribute": "g", "groups": ["u", "v"]}
-    old, new = (
-        tiny.build(tasks=[{"dataset": "table", "label": label, "options": options, "rows": 60, "query_rows": 30}])
-        for label in ("one", "two")
-    )
-    assert parts(rerun(old, new)) == FLIPS["tasks.label"][1] | {"tables placebo"}  # which an own table has
-
-
-def test_flip_paper(tmp_path):
-    """Another claim, or another word of one, judges anew and does nothing else. The same claims in another file are the same."""
-    source = papers.FOLDER / "fair-finetuning.yaml"
-    same, other = tmp_path / "same.yaml", tmp_path / "other.yaml"
-    same.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
-    other.write_text(source.read_text(encoding="utf-8").replace("share: 0.5", "share: 0.9"), encoding="utf-8")
-    old, copied, new = (
-        plan.build(config.load({**BASE, "paper": paper})) for paper in ("fair-finetuning", str(same), str(other))
-    )
-    assert parts(rerun(old, copied)) == {"report"}  # whose settings name the file
-    assert parts(rerun(old, new)) == FLIPS["paper"][1]
-
-
-def test_flips_touch_only_their_own():
-    old = plan.build(config.load(BASE))
-
-    def ids(key):
-        return rerun(old, plan.build(config.load({**BASE, **FLIPS[key][0]})))
-
-    attacked = {name for stage, name in ids("attacks.settings") if stage == "attack"}
-    assert len(attacked) == 2 and all("-kl-" in name for name in attacked)
-    defended = {name for stage, name in ids("defences.settings") if stage == "defend"}
-    assert len(defended) == 2 and all("-fft-" in name for name in defended)
-    drawn = {name for stage, name in ids("tasks.query_rows") if stage == "draw"}
-    assert len(drawn) == 1 and "-query-" in next(iter(drawn))
-    drawn = {name for stage, name in ids("tasks.rows") if stage == "draw"}
-    assert len(drawn) == 2 and not any("-query-" in name for name in drawn)
-    shadows = {name for stage, name in ids("population.shadows") if stage == "draw"}
-    assert not any("-query-" in name for name in shadows)
-    for key in ("tasks.options", "tasks.rows", "tasks.models", "tasks.worlds", "tasks.query_rows"):
-        stages = {stage for stage, name in ids(key) if "adult" in name}
-        assert not stages, f"{key} of one task touches the other"
-    real = {stage for stage, name in ids("seed") if "adult" in name}
-    assert "dataset" not in real and {"split", "draw", "train"} <= real
-
-
-@pytest.mark.parametrize("key", ["attacks.settings", "knowledge", "figures", "tau", "margin", "title"])
-def test_no_training_for_what_comes_after(key):
-    old = plan.build(config.load(BASE))
-    found = rerun(old, plan.build(config.load({**BASE, **FLIPS[key][0]})))
-    assert not {stage for stage, _ in found} & {"dataset", "split", "draw", "train", "defend", "query", "measure"}
-
-
-def test_where_the_data_lies_changes_no_step(tmp_path):
-    (tmp_path / "adult").mkdir()
-    old = plan.build(config.load(BASE))
-    new = plan.build(config.load({**BASE, "data_dir": str(tmp_path)}))
-    for stage in STORE:
-        assert list(old.steps[stage]) == list(new.steps[stage])
-        assert [step.params for step in old.steps[stage].values()] == [
-            step.params for step in new.steps[stage].values()
-        ]
 
 
 def test_a_task_may_have_its_own_ratio_mode():

@@ -193,7 +193,9 @@ def test_what_the_models_pay_is_said_beside_the_verdict(tmp_path):
     first_, second = (row["price"] for row in found["rows"])
     assert first_ == [] and second[0] == "93 % of these models give every record one label"
     assert second[1].startswith("accuracy falls by 1")
-    assert part(found, asked).startswith("Compared with no defence, on adult-sex 93 % of these models give every record one label and accuracy")
+    assert part(found, asked).startswith(
+        "Compared with no defence, on adult-sex 93 % of these models give every record one label and accuracy"
+    )
     text = a_report.write(tmp_path, fake_tables.tables(tasks=TASKS[:2]) | {"models": models}).read_text("utf-8")
     assert "93 % of these models" in text.split('<table class="answers">')[1].split("</table>")[0]
 

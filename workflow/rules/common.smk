@@ -6,7 +6,8 @@ def step(stage, wildcards):
 
 
 def inputs(stage):
-    return lambda wildcards: {name: list(paths) for name, paths in step(stage, wildcards).inputs.items()}
+    """Name a step's input files. None counts as new, whatever its date: the step's id, and so its outputs' names, stand for their content."""
+    return lambda wildcards: {name: ancient(list(paths)) for name, paths in step(stage, wildcards).inputs.items()}
 
 
 def settings(stage):

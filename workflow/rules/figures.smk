@@ -21,7 +21,8 @@ rule figures:
         runtime=runtime("figures"),
     params:
         settings=settings("figures"),
-        caption=lambda wildcards: captions.figure(step("figures", wildcards).settings.figure),
+        # Snakemake does not compare a param that is a function of the input: a new caption makes nothing again
+        caption=lambda wildcards, input: captions.figure(step("figures", wildcards).settings.figure),
         code=code("figures"),
         files=flags,
         stem=STORE + "/figures/{id}",

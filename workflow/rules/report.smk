@@ -28,7 +28,8 @@ rule report:
         runtime=runtime("report"),
     params:
         settings=settings("report"),
-        caption=captions.PAGE,
+        # Snakemake does not compare a param that is a function of the input: a new caption makes nothing again
+        caption=lambda wildcards, input: captions.PAGE,
         code=code("report"),
         files=flags,
     shell:

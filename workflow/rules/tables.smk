@@ -20,7 +20,8 @@ rule tables:
         runtime=runtime("tables"),
     params:
         settings=settings("tables"),
-        caption=lambda wildcards: captions.table(step("tables", wildcards).settings.table),
+        # Snakemake does not compare a param that is a function of the input: a new caption makes nothing again
+        caption=lambda wildcards, input: captions.table(step("tables", wildcards).settings.table),
         code=code("tables"),
         files=flags,
     shell:

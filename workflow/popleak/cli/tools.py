@@ -263,7 +263,7 @@ def _publish(arguments: argparse.Namespace) -> None:
 
 def _add_verify(commands) -> None:
     parser = commands.add_parser(
-        "verify", help="check that an experiment's finished files are intact and of this config"
+        "verify", help="compute every digest of an experiment's files and of the store anew, and name what does not fit"
     )
     add_configfile(parser)
     parser.set_defaults(run=_verify)
@@ -277,12 +277,15 @@ def _verify(arguments: argparse.Namespace) -> None:
     found = inventory.verify(whole)
     if found.problems:
         raise PopleakError("\npopleak: ".join(found.problems))
+    if found.others:
+        print(f"{found.others} files of the store are intact and of other configs or earlier code")
     print(f"{found.whole} files are intact and of this config, {found.absent} are not made yet")
 
 
 def _add_prune(commands) -> None:
     parser = commands.add_parser(
         "prune",
+        aliases=["gc"],
         help="list the files of results/store that no experiment here needs: those of other settings or of earlier code",
     )
     parser.add_argument(

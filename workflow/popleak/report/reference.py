@@ -13,9 +13,11 @@ from ..config import experiment, papers
 from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
+from ..steps import STAGES
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
+from . import reruns
 from .terms import TERMS
 from .words import capital, cell
 
@@ -29,6 +31,7 @@ def pages() -> dict[str, str]:
         "tables.md": _tables(),
         "plugins.md": _plugins(),
         "claims.md": _claims(),
+        "caching.md": _caching(),
         "glossary.md": _glossary(),
     }
 
@@ -204,6 +207,114 @@ def _glossary() -> str:
     rows = [f"| **{term}** | {cell(meaning)} |" for term, meaning in TERMS]
     said = "The terms of configs, tables and reports. [Method](method.md) has the definitions in full."
     return "\n\n".join(["# Glossary", NOTE, said, "\n".join(["| term | meaning |", "| --- | --- |", *rows])]) + "\n"
+
+
+def _caching() -> str:
+    parts = [
+        "# What is made again",
+        NOTE,
+        _wrapped(
+            "A step's file is named by a digest of the step's settings, its code and the ids of what it reads; of a user's own file, by its "
+            "content ([architecture](architecture.md#nothing-stale-nothing-lost)). If the file is there, the step is done. This page says what "
+            "a change makes again, and what makes nothing again. Tests hold all of it."
+        ),
+        "## What makes nothing again",
+        _bullets(
+            "**Dates.** Raw data copied again, results moved, copied or unpacked with whatever dates, a clock that was set back, `--touch`.",
+            "**What Snakemake remembers.** A lost `.snakemake`, a fresh clone beside an old `results`, two clones on one folder.",
+            "**Where things are.** Another `data_dir` or `POPLEAK_DATA`, results in another place.",
+            "**Names.** Another `id` of a task, model, defence or attack trains nothing and asks nothing again: tables show it, so it is "
+            "measured and judged again.",
+            "**Comments and docstrings**, and the version of a library that a step does not compute with: see below.",
+        ),
+        _wrapped(
+            "This holds whatever Snakemake is told to look at (`--rerun-triggers`), with two exceptions. With `input` it runs the job "
+            "`dataset` again if the raw files are elsewhere than last time, and with `code` the jobs of a rule whose shell line was spelt "
+            "otherwise. They write the same bytes, and nothing that follows is run. The profile `default` leaves both out."
+        ),
+        "## What is made again",
+        _bullets(
+            "**A file that was deleted**, once a job needs it. All that was made of it is then made again too, since on another machine its "
+            "last bits may be others.",
+            "**A damaged file** is refused by the job that reads it, in one line that names it. Delete it and repeat the command.",
+            "**A step that is forced** (`--forcerun train`) is run, and what follows from it is not: its id has not changed. `--forceall` runs "
+            "everything. If the bytes came out otherwise, as on another device, `popleak verify` names the files that were made of the old ones.",
+            "**A published file** (`results/<experiment>/`) that differs from its origin in the store is copied again.",
+        ),
+        "## Is it all there and whole?",
+        _wrapped(
+            "`popleak verify --configfile FILE` reads the whole store and computes every digest anew. It names files that are damaged, that lie "
+            "under the name of another step or that are not popleak's; tables that were made of other bytes than those that are there; downloads "
+            "that are not those that were pinned; and published files that differ from their origin. A digest says that a file is undamaged, "
+            "not who made it. `popleak gc` (or `prune`) lists the files that no experiment of the checkout needs, and removes them with `--delete`."
+        ),
+        "## A key of the config",
+        _wrapped(
+            "Steps with another id if a key gets another value. A cell of tables names them if not all change; figures change with the tables "
+            "that they show. A change of one task leaves the other tasks' steps as they are, up to the tables, which hold all tasks. Models "
+            "whose own settings, rows and seed stay the same are copied and not trained again."
+        ),
+        _table(
+            ["key", *STAGES],
+            [
+                [f"`{key.partition(',')[0]}`{''.join(key.partition(',')[1:])}", *_reached(kinds)]
+                for key, kinds in reruns.KEYS.items()
+            ],
+        ),
+        "## A module",
+        _wrapped(
+            "Jobs in whose code digest a module of `workflow/popleak` is: all of a stage, or those of the plugins or tables that are named. What "
+            "follows from them is made again as well. The file of a plugin or of a table that is in the jobs of that plugin or table alone is "
+            "left out here."
+        ),
+        _table(
+            ["modules", *STAGES],
+            [
+                [_short(names), *(cells[stage] for stage in STAGES)]
+                for names, cells in reruns.grouped(
+                    {name: cells for name, cells in reruns.by_module().items() if not reruns.own(name, cells)}
+                )
+            ],
+        ),
+        "## A library",
+        _wrapped("Jobs in whose digest the version of a library is. Other libraries carry numbers as they are."),
+        _table(
+            ["library", *STAGES],
+            [[f"`{name}`", *(cells.get(stage, "") for stage in STAGES)] for name, cells in reruns.by_library().items()],
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _bullets(*lines: str) -> str:
+    return "\n".join(textwrap.indent(_wrapped(line), "  ").replace("  ", "- ", 1) for line in lines)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
+
+
+def _reached(kinds: reruns.Kinds) -> list[str]:
+    """Return, for each stage, whether it is among kinds of steps that a change reaches."""
+    tables = [name for name in schema.TABLES if f"tables {name}" in kinds]
+    figures = {"figures": "x", "figures tables": "of those tables", "figures new": "the new one"}
+    special = {
+        "tables": "x" if set(tables) == set(reruns.USUAL) else ", ".join(tables),
+        "figures": next((said for kind, said in figures.items() if kind in kinds), ""),
+    }
+    return [special.get(stage, "x" if stage in kinds else "") for stage in STAGES]
+
+
+def _short(names: list[str]) -> str:
+    """Return modules by room."""
+    rooms: dict[str, list[str]] = {}
+    for name in names:
+        room, _, module = name.removeprefix("popleak").removeprefix(".").rpartition(".")
+        rooms.setdefault(room, []).append(module or "the package itself")
+    return "; ".join(
+        f"`{room.replace('.', '/')}`: {', '.join(modules)}" if room else ", ".join(modules)
+        for room, modules in rooms.items()
+    )
 
 
 def _claims() -> str:

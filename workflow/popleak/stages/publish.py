@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 KINDS = ("tables", "figures", "report")
 """Kinds of files. Each kind is copied in one job and has its own stamp."""
-OLD = 1_000_000_000
-"""The date of a stamp that requests nothing: older than any result."""
+OLD = 1
+"""The date of a stamp that requests nothing, in seconds since 1970: as old as a file from an archive that keeps no dates."""
 
 
 def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
@@ -57,7 +58,9 @@ def stale(plan: Plan, kind: str | None = None) -> list[str]:
 
 
 def _equal(path: str, origin: str) -> bool:
-    """Return whether both files exist and have the same bytes."""
+    """Return whether both files exist and have the same bytes, and the manifest of the second is there if it needs one."""
+    if not origin.endswith(".parquet") and not seal.manifest_of(origin).is_file():
+        return False
     try:
         same = Path(path).stat().st_size == Path(origin).stat().st_size
         return same and Path(path).read_bytes() == Path(origin).read_bytes()
@@ -65,28 +68,61 @@ def _equal(path: str, origin: str) -> bool:
         return False
 
 
-def renew(plan: Plan) -> None:
+def settle(plan: Plan) -> None:
+    """Give files of the store that are dated in the future, since a clock was set back or is not that of another machine, the present date.
+
+    Snakemake fails a job, when it is done, whose output is older than its input. Raises PopleakError for a raw file of the user's that a
+    job is to read and that has such a date.
+    """
+    now = time.time()
+    for step in plan.all_steps():
+        for path in [*step.outputs.values(), *step.inputs.get("files", ())]:
+            try:
+                if Path(path).stat().st_mtime <= now:
+                    continue
+            except OSError:  # still to be made
+                continue
+            if path in step.outputs.values() or path in plan.fetches:
+                with contextlib.suppress(OSError):  # of another user
+                    os.utime(path)
+            elif not all(Path(output).is_file() for output in step.outputs.values()):
+                raise PopleakError(
+                    f"{path}: is dated in the future, and Snakemake refuses what is made of it now: set the clock, or give the file the "
+                    "present date (touch)"
+                )
+
+
+def renew(plan: Plan) -> set[str]:
     """Give the stamp of each kind with a published file that is not the plan's a new content and date, and others an old date.
+    Return the published files that are the plan's.
 
     A stamp is an input of the copying job, so that it runs, and all that it needs, under every setting of Snakemake's
     triggers. Dates of results would not do: Snakemake considers a file current if its missing inputs could be made.
-    Other stamps get an old date, since a dry run of another config may have renewed them.
+    Other stamps get an old date, since a dry run of another config may have renewed them. So do the published files of a kind that is to
+    be copied: the clock may have been set back since the last time.
     """
+    found: set[str] = set()
     for kind in KINDS:
         stamp = Path(plan.folder(), ".stamps", kind)
-        if stale(plan, kind):
+        there = {path: _equal(path, origin) for path, origin in plan.public(kind).items() if Path(path).is_file()}
+        found |= {path for path, equal in there.items() if equal}
+        if not all(there.values()):
             try:
                 atomic.write(stamp, os.urandom(16).hex().encode())
             except OSError as error:
                 raise PopleakError(
                     f"{stamp}: cannot be written ({error.strerror}): make its folder writable, or run in another one (--directory)"
                 ) from error
+            for path in there:
+                with contextlib.suppress(OSError):  # of another user
+                    os.utime(path, (OLD, OLD))
             continue
         # a folder of another user, or one that cannot be written: Snakemake then makes the stamp, or copies once more than necessary
         with contextlib.suppress(OSError):
             if not stamp.is_file():
                 atomic.write(stamp, b"")
             os.utime(stamp, (OLD, OLD))
+    return found
 
 
 def replaced(plan: Plan) -> list[str]:
@@ -99,12 +135,13 @@ def replaced(plan: Plan) -> list[str]:
     ]
 
 
-def rescue(plan: Plan) -> None:
-    """After a run in which a job failed: copy what is finished, so that one figure's failure does not hold back the others."""
+def rescue(plan: Plan, only: Collection[str] | None = None) -> None:
+    """Copy what is finished, of all published files or of `only` these, after a run in which a job failed, so that one figure's failure
+    does not hold back the others, and after one in which a step was made again with other bytes (`--forcerun`)."""
     copies = plan.public()
     for path, origin in copies.items():
-        if Path(origin).is_file() and not _equal(path, origin):
-            with contextlib.suppress(PopleakError, OSError):  # the run has failed already and reports the reason
+        if (only is None or path in only) and Path(origin).is_file() and not _equal(path, origin):
+            with contextlib.suppress(PopleakError, OSError):  # the run reports the reason
                 run(files=[Path(origin)], outputs=[Path(path)])
 
 
