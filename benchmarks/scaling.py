@@ -36,7 +36,7 @@ EXPERIMENT = ROOT / "workflow" / "experiments" / "paper.yaml"
 REFERENCE = estimate.Speed(start=1.0, engine=1.0)
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SHOWN = (1, 10, 100)
-LENGTHS = (60, 300, 1200)
+LENGTHS = (20, 60, 300)
 """Seconds that a job should take (`engine.job_seconds`)."""
 SIZES = ((1, 60), (10, 60), (10, 600), (100, 600), (600, 3600))
 """How many times the victims and shadows of the experiment, and `engine.job_seconds`."""
@@ -129,10 +129,17 @@ def draw(rows: pd.DataFrame, stem: Path) -> None:
             ylabel="wall time (hours)",
             ylim=(ideal.min() / 120, None),
         )
-        style.message(figure, "Past some 50 workers the longest chain of jobs decides")
+        style.message(figure, _said(rows))
         axes.legend(loc="lower left")
         with atomic.replacing(stem.with_suffix(".png")) as path:
             figure.savefig(path, format="png", dpi=style.PNG_DPI, metadata={"Software": None})
+
+
+def _said(rows: pd.DataFrame) -> str:
+    """Return the message: the workers from which on another one gains next to nothing, for jobs of the usual length."""
+    usual = rows[rows["job_seconds"] == LENGTHS[1]]
+    enough = int(usual.loc[usual["wall_seconds"] <= 1.1 * usual["wall_seconds"].min(), "workers"].min())
+    return f"With jobs of {LENGTHS[1]} s, workers beyond {enough} gain nothing: the longest chain of jobs decides"
 
 
 def block(workers: pd.DataFrame, sizes: pd.DataFrame, config: Path) -> str:
