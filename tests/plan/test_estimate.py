@@ -143,7 +143,7 @@ def test_what_a_training_is_asked_for_has_its_price(sides, wants, expected):
     ("seconds", "text"), [(0, "-"), (9.6, "10 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (7200, "2.0 h")]
 )
 def test_durations(seconds, text):
-    assert estimate._duration(seconds) == text
+    assert estimate.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("mb", "text"), [(0, "-"), (0.2, "1 MB"), (999, "999 MB"), (1500, "1.5 GB")])

@@ -124,16 +124,23 @@ def _add_plan(commands) -> None:
     parser = commands.add_parser("plan", help="before a run: jobs by stage, models to train, time and disk")
     add_configfile(parser)
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="number of cores of the run")
+    parser.add_argument("--nodes", type=int, nargs="+", help="numbers of cluster workers, to simulate a run on each")
+    parser.add_argument(
+        "--latency", type=float, default=10.0, help="seconds that a job waits for its scheduler (with --nodes)"
+    )
     parser.set_defaults(run=_plan)
 
 
 def _plan(arguments: argparse.Namespace) -> None:
     from ..plan import build as plan
-    from ..plan import estimate
+    from ..plan import estimate, nodes
     from ..stages import publish
 
     whole = plan.build(experiment_of(arguments.configfile))
-    print("\n".join(estimate.lines(whole, estimate.calibrate(), arguments.cores)))
+    speed = estimate.calibrate()
+    print("\n".join(estimate.lines(whole, speed, arguments.cores)))
+    if arguments.nodes:
+        print("\n".join(nodes.lines(whole, speed, arguments.nodes, arguments.latency)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
     print("".join(f"{line}\n" for line in [*publish.replaced(whole), *whole.notices()]), end="")

@@ -99,14 +99,24 @@ def stages(plan: Plan, speed: Speed, steps: Sequence[Step[Any]] | None = None) -
     return [_stage(name, steps, speed, stock) for name, steps in found.items()]
 
 
+def step_seconds(plan: Plan, speed: Speed) -> dict[tuple[str, str], float]:
+    """Return the CPU seconds of each step on this machine, less those of models that are copied, by stage and id."""
+    from .stock import Stock
+
+    stock = Stock(plan)
+    return {(step.stage, step.id): _seconds(step, speed, stock.count(step)) for step in plan.all_steps()}
+
+
+def _seconds(step: Step[Any], speed: Speed, held: int) -> float:
+    """Return the CPU seconds of a step. held: how many of its models are copied from other files."""
+    factor = speed.engine if step.stage in ENGINE else speed.start
+    return cost.START[step.stage] * speed.start + step.seconds * factor * (1 - held / max(step.models, 1))
+
+
 def _stage(name: str, steps: list[Step[Any]], speed: Speed, stock: Stock) -> Stage:
     todo = [step for step in steps if not is_there(step)]
-    factor = speed.engine if name in ENGINE else speed.start
     held = [stock.count(step) for step in todo]
-    each = [
-        cost.START[name] * speed.start + step.seconds * factor * (1 - reused / max(step.models, 1))
-        for step, reused in zip(todo, held, strict=True)
-    ]
+    each = [_seconds(step, speed, reused) for step, reused in zip(todo, held, strict=True)]
     models = sum(step.models for step in todo) - sum(held) if name in ("train", "defend") else 0
     mb = sum(step.mb for step in todo)
     return Stage(name, len(steps), len(steps) - len(todo), models, sum(held), sum(each), mb, max(each, default=0.0))
@@ -156,7 +166,7 @@ def lines(plan: Plan, speed: Speed, cores: int) -> list[str]:
     text += [*(_row(stage) for stage in (*estimates, total)), *_for_placebos(plan, speed)]
     if total.jobs == total.there:
         return [*text, "all files exist; `snakemake -n` shows whether any of them is out of date"]
-    wall = _duration(wall_seconds(estimates, cores, speed))
+    wall = duration(wall_seconds(estimates, cores, speed))
     return [
         *text,
         *_slow(plan),
@@ -175,7 +185,7 @@ def _all(found: list[Stage]) -> Stage:
 
 
 def _row(stage: Stage) -> str:
-    numbers = f"{stage.models or '':>10}{stage.reused or '':>10}{_duration(stage.seconds):>10}{_size(stage.mb):>10}"
+    numbers = f"{stage.models or '':>10}{stage.reused or '':>10}{duration(stage.seconds):>10}{_size(stage.mb):>10}"
     return f"{stage.name:<9}{stage.jobs:>6}{stage.there:>7}{numbers}"
 
 
@@ -186,7 +196,7 @@ def _for_placebos(plan: Plan, speed: Speed) -> list[str]:
         return []
     trained = sum(step.models for step in extra if step.stage == "train")
     seconds = sum(stage.seconds for stage in stages(plan, speed, extra))
-    return [f"of these for placebos: {len(extra)} jobs, {trained:,} models, {_duration(seconds)} CPU"]
+    return [f"of these for placebos: {len(extra)} jobs, {trained:,} models, {duration(seconds)} CPU"]
 
 
 def _slow(plan: Plan) -> list[str]:
@@ -200,7 +210,7 @@ def _slow(plan: Plan) -> list[str]:
     return lines
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds <= 0:
         return "-"
     if seconds < 99.5:
