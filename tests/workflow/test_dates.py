@@ -15,6 +15,7 @@ import yaml
 
 import tiny
 import warm
+from popleak.steps import STAGES
 from runs import copy, snakemake
 
 pytestmark = pytest.mark.dag
@@ -208,12 +209,11 @@ def test_the_profile_has_those_triggers():
 
 @pytest.mark.parametrize("triggers", [ALL, PROFILE], ids=" ".join)
 def test_raw_data_moved(done, triggers):
-    """Where they lie is in no id. Snakemake itself compares the paths if it is told to (`input`): that job alone is run, and what
-    follows from it stays."""
+    """Where they lie is in no id. Snakemake itself compares the paths if it is told to (`input`), and runs all that was made of the table."""
     (done / "data" / "table").mkdir(parents=True)
     (done / "people.csv").rename(done / "data" / "table" / "people.csv")
     (done / "small.yaml").write_text(f"{CONFIG}data_dir: data\n")
-    assert {stage for stage, _ in made(done, triggers=triggers)} == ({"dataset"} if "input" in triggers else set())
+    assert {stage for stage, _ in made(done, triggers=triggers)} == (from_("dataset") if "input" in triggers else set())
 
 
 @pytest.mark.parametrize("triggers", [ALL, PROFILE], ids=" ".join)
@@ -221,7 +221,7 @@ def test_a_rules_command_spelt_otherwise(done, triggers):
     """What a command says beside paths and settings decides no result (`helpers/whole.py` holds it to that)."""
     rule = done / "workflow" / "rules" / "train.smk"
     rule.write_text(rule.read_text().replace("python -m popleak train", "python  -m popleak train"))
-    assert {stage for stage, _ in made(done, triggers=triggers)} == ({"train"} if "code" in triggers else set())
+    assert {stage for stage, _ in made(done, triggers=triggers)} == (from_("train") if "code" in triggers else set())
 
 
 def test_another_caption_makes_nothing_again(done):
@@ -230,16 +230,29 @@ def test_another_caption_makes_nothing_again(done):
     assert {stage for stage, _ in made(done)} <= {"report", "publish"}
 
 
-def test_a_killed_job_is_run_again_alone(done):
-    """Its file is whole, since it is moved into place; Snakemake cannot know, and makes it again. What follows from it stays."""
-    path = next(done.glob("results/store/train/*.victims.parquet"))
-    _mark(done, path)
-    found = made(done, "--rerun-incomplete")
-    assert {stage for stage, _ in found} == {"train"}
+def from_(stage: str) -> set[str]:
+    """Return a stage and all that follow it."""
+    return {*STAGES[STAGES.index(stage) :], "publish"}
 
 
-def test_a_step_that_is_forced_is_run_alone(done):
-    assert {stage for stage, _ in made(done, "--forcerun", "train")} == {"train"}
+def test_a_killed_job_is_run_again_with_what_was_made_of_it(done):
+    """Its file is whole, since it is moved into place; Snakemake cannot know, and makes it again."""
+    _mark(done, next(done.glob("results/store/train/*.victims.parquet")))
+    assert {stage for stage, _ in made(done, "--rerun-incomplete")} == from_("train")
+
+
+@pytest.mark.parametrize("stage", ["dataset", "train", "attack", "report"])
+def test_beside_a_killed_job_all_that_is_missing_is_made(done, stage):
+    """A run that was killed while a job's file stood there and nothing after it: once, that job alone was run, and the run ended well."""
+    _mark(done, sorted((done / "results" / "store" / stage).iterdir())[0])
+    shutil.rmtree(done / "results" / "small")
+    for later in STAGES[STAGES.index(stage) + 1 :]:
+        shutil.rmtree(done / "results" / "store" / later)
+    assert {one for one, _ in made(done, "--rerun-incomplete")} == from_(stage)
+
+
+def test_a_step_that_is_forced_is_run_with_what_was_made_of_it(done):
+    assert {stage for stage, _ in made(done, "--forcerun", "train")} == from_("train")
 
 
 # After a change, what depends on it.

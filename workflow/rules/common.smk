@@ -6,8 +6,8 @@ def step(stage, wildcards):
 
 
 def inputs(stage):
-    """Name a step's input files. None counts as new, whatever its date: the step's id, and so its outputs' names, stand for their content."""
-    return lambda wildcards: {name: ancient(list(paths)) for name, paths in step(stage, wildcards).inputs.items()}
+    """Name a step's input files. Their dates count only as far as `settle` (stages/publish.py) leaves them, before Snakemake looks."""
+    return lambda wildcards: {name: list(paths) for name, paths in step(stage, wildcards).inputs.items()}
 
 
 def settings(stage):

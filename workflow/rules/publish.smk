@@ -1,5 +1,5 @@
 # finished files in the store -> copies under plain names in the experiment's folder, made anew where they differ. What differs is found by
-# content (`renew` in stages/publish.py), which renews a stamp; no other date counts.
+# content (`renew` in stages/publish.py), which renews a stamp and gives copies that are current the date of what they are copies of.
 
 
 # made when the Snakefile is read, if the folder can be written; there, too, the stamp of what is not the plan's is renewed
@@ -19,7 +19,7 @@ rule stamp:
 
 rule publish_tables:
     input:
-        files=ancient(list(PLAN.public("tables").values())),
+        files=list(PLAN.public("tables").values()),
         stamp=RESULTS + "/.stamps/tables",
     output:
         list(PLAN.public("tables")),
@@ -38,8 +38,8 @@ if PLAN.figures:
 
     rule publish_figures:
         input:
-            files=ancient(list(PLAN.public("figures").values())),
-            digests=ancient([step.outputs["sha256"] for step in PLAN.figures.values()]),
+            files=list(PLAN.public("figures").values()),
+            digests=[step.outputs["sha256"] for step in PLAN.figures.values()],
             stamp=RESULTS + "/.stamps/figures",
         output:
             list(PLAN.public("figures")),
@@ -56,8 +56,8 @@ if PLAN.figures:
 
 rule publish_report:
     input:
-        files=ancient(list(PLAN.public("report").values())),
-        digests=ancient(PLAN.report.outputs["sha256"]),
+        files=list(PLAN.public("report").values()),
+        digests=PLAN.report.outputs["sha256"],
         stamp=RESULTS + "/.stamps/report",
     output:
         list(PLAN.public("report")),

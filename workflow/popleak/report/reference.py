@@ -230,15 +230,14 @@ def _caching() -> str:
         _wrapped(
             "This holds whatever Snakemake is told to look at (`--rerun-triggers`), with two exceptions. With `input` it runs the job "
             "`dataset` again if the raw files are elsewhere than last time, and with `code` the jobs of a rule whose shell line was spelt "
-            "otherwise. They write the same bytes, and nothing that follows is run. The profile `default` leaves both out."
+            "otherwise, with all that was made of their files. They write the same bytes. The profile `default` leaves both out."
         ),
         "## What is made again",
         _bullets(
             "**A file that was deleted**, once a job needs it. All that was made of it is then made again too, since on another machine its "
             "last bits may be others.",
             "**A damaged file** is refused by the job that reads it, in one line that names it. Delete it and repeat the command.",
-            "**A step that is forced** (`--forcerun train`) is run, and what follows from it is not: its id has not changed. `--forceall` runs "
-            "everything. If the bytes came out otherwise, as on another device, `popleak verify` names the files that were made of the old ones.",
+            "**A step that is forced** (`--forcerun train`), or whose job was killed, with all that was made of its files.",
             "**A published file** (`results/<experiment>/`) that differs from its origin in the store is copied again.",
         ),
         "## Is it all there and whole?",

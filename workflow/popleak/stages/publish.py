@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,11 +69,44 @@ def _equal(path: str, origin: str) -> bool:
 
 
 def settle(plan: Plan) -> None:
-    """Give files of the store that are dated in the future, since a clock was set back or is not that of another machine, the present date.
+    """Give the files of the store dates by which Snakemake makes nothing again: none in the future, and no output before its input.
 
-    Snakemake fails a job, when it is done, whose output is older than its input. Raises PopleakError for a raw file of the user's that a
-    job is to read and that has such a date.
+    A step's id, and so its outputs' names, stand for the content of all that it reads, so that a date says nothing: raw data may have been
+    copied anew, a store unpacked or copied in any order, a clock set back. (Inputs marked as `ancient` are no way to say so. If a job is
+    run again whose file is there, Snakemake then takes all that is made of it for finished, also where it is missing.) Steps whose files
+    are not all there are left alone. Snakemake also fails a job, when it is done, whose output is older than its input. Raises
+    PopleakError for a raw file of the user's that a job is to read and that is dated in the future.
     """
+    _present(plan)
+    for step in plan.all_steps():
+        # Snakemake dates a job by its oldest output or, if that is older, by the file of its benchmark
+        results = Path(next(iter(step.outputs.values()))).parents[2]
+        measured = str(results / "logs" / step.stage / f"{step.id}.tsv")
+        _not_before(step.outputs.values(), [path for paths in step.inputs.values() for path in paths], measured)
+
+
+def _not_before(outputs: Iterable[str], inputs: Iterable[str], measured: str = "") -> None:
+    """Date outputs, if all of them are there, and a file beside them, if it is, no earlier than the newest input that is."""
+    dates = {path: _date(path) for path in outputs}
+    if None in dates.values():  # some are still to be made
+        return
+    newest = max((date for path in inputs if (date := _date(path)) is not None), default=0)
+    for path, date in [*dates.items(), (measured, _date(measured) if measured else None)]:
+        if date is not None and date < newest:
+            with contextlib.suppress(OSError):  # of another user
+                os.utime(path, ns=(newest, newest))
+
+
+def _date(path: str) -> int | None:
+    """Return when a file was changed, in nanoseconds; None where it is not."""
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _present(plan: Plan) -> None:
+    """Give files of the store that are dated in the future the present date."""
     now = time.time()
     for step in plan.all_steps():
         for path in [*step.outputs.values(), *step.inputs.get("files", ())]:
@@ -122,7 +155,14 @@ def renew(plan: Plan) -> set[str]:
             if not stamp.is_file():
                 atomic.write(stamp, b"")
             os.utime(stamp, (OLD, OLD))
+        _not_before(there, _copied(plan, kind))
     return found
+
+
+def _copied(plan: Plan, kind: str) -> list[str]:
+    """Return the files of the store that the copying job of a kind reads."""
+    steps = plan.figures.values() if kind == "figures" else [plan.report] if kind == "report" and plan.report else []
+    return [*plan.public(kind).values(), *(step.outputs["sha256"] for step in steps)]
 
 
 def replaced(plan: Plan) -> list[str]:
