@@ -149,8 +149,8 @@ def test_a_page_cannot_contradict_itself(seed):
         assert "no difference to test" in said
     else:
         assert (
-            f"lower in {counts['lower']}, higher in {counts['higher']}, not materially different (by less than 5 points) in "
-            f"{counts['no material difference']} and undecided in {1 - sum(counts.values())} of 1" in said
+            f"of 1 task, lower in {counts['lower']}, higher in {counts['higher']}, not materially different (by less than 5 points) in "
+            f"{counts['no material difference']} and undecided in {1 - sum(counts.values())}." in said
         )
     under = table[table["against_chance"] == "below"]
     assert len(under), "a generator without an adversary below chance shows nothing"

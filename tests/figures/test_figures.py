@@ -467,3 +467,15 @@ def test_stage_refuses_what_it_cannot_read(tmp_path):
     with pytest.raises(PopleakError, match="unknown"):
         figures.draw(name="nope", tables={}, tau=0.1, stem=tmp_path / "x")
     assert not list(tmp_path.glob("x*"))
+
+
+def test_a_figure_without_room_for_all_tasks_draws_some_of_every_part_of_the_list():
+    """Once the first in the alphabet alone, so that whole datasets were in no figure."""
+    frames = dict(fake_tables.tables(**ONE))
+    for table in ("models", "leakage", "bounds"):
+        frames[table] = pd.concat([frames[table].assign(task=f"t{i:02}") for i in range(30)], ignore_index=True)
+    for name in ("leakage", "tradeoff", "bound"):
+        plotted = drawn(name, frames)[1]
+        shown = sorted({int(task[1:]) for task in plotted.loc[plotted["drawn"].astype(bool), "task"]})
+        assert 4 < len(shown) < 30 and shown[0] == 0
+        assert max(np.diff([*shown, 30])) <= 30 / len(shown) + 1, name

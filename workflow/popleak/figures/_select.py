@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..core import plugins
@@ -125,26 +125,36 @@ def cells(frame: pd.DataFrame, most: int | None = None) -> tuple[list[Cell], int
     """Return the tasks and pairs of worlds of which `frame` has rows, one panel each, and how many of them are left out.
 
     Each task's widest pair comes before any second one, so that of more than `most` those left out are the narrow ones;
-    equal worlds go first of all.
+    equal worlds go first of all. Of cells with the same claim to a place, `spread` chooses.
     """
-    found = []
+    found: dict[tuple[bool, int], list[Cell]] = {}
     for facet in facets(frame):
         for place, pair in enumerate(pairs(of(frame, task=facet.task, model=facet.model))):
-            found.append((pair.ratio_0 == pair.ratio_1, place, Cell(facet, pair, f"{facet.title}\n{pair.label}")))
-    found.sort(key=lambda one: one[:2])
-    kept = [cell for *_, cell in found[:most]]
-    return kept, len(found) - len(kept)
+            rank = (pair.ratio_0 == pair.ratio_1, place)
+            found.setdefault(rank, []).append(Cell(facet, pair, f"{facet.title}\n{pair.label}"))
+    kept: list[Cell] = []
+    for _, alike_ in sorted(found.items(), key=lambda one: one[0]):
+        kept += spread(alike_, None if most is None else most - len(kept))
+    return kept, sum(map(len, found.values())) - len(kept)
+
+
+def spread(items: Sequence[T], most: int | None) -> list[T]:
+    """Return at most so many items, at equal distances in their order: of tasks in the order of the alphabet not the first ones alone."""
+    if most is None or len(items) <= most:
+        return list(items)
+    return [items[i * len(items) // most] for i in range(max(0, most))]
 
 
 def main_cells(frame: pd.DataFrame, most: int | None = None) -> tuple[list[Cell], int]:
-    """Return a cell for each task and model, of its main pair, and how many of them are left out; see `main_pairs`."""
+    """Return a cell for each task and model, of its main pair, and how many of them are left out (`spread`); see `main_pairs`."""
     chosen = main_pairs(frame)
     found = [
         Cell(facet, pair, f"{facet.title}\n{pair.label}")
         for facet in facets(frame)
         if (pair := chosen.get((facet.task, facet.model)))
     ]
-    return found[:most], max(0, len(found) - (len(found) if most is None else most))
+    kept = spread(found, most)
+    return kept, len(found) - len(kept)
 
 
 def mark(frame: pd.DataFrame, shown: Iterable[Cell]) -> np.ndarray:

@@ -45,12 +45,12 @@ def grid(
     sharex: bool = False,
     sharey: bool = False,
 ) -> Grid:
-    """Return a figure with so many panels for each of the first `cells`, as many as fit a page.
+    """Return a figure with so many panels for each of `cells`, or for as many as fit a page (`select.spread`).
 
     height: inches of one stack; rest: inches for title and legend; most: stacks side by side; ratios: of the heights of a stack's
     panels, None for equal ones; sharex, sharey: over all panels.
     """
-    shown = list(cells[: select.columns(len(cells), most) * style.fits(height, rest=rest)])
+    shown = select.spread(cells, select.columns(len(cells), most) * style.fits(height, rest=rest))
     wide = select.columns(len(shown), most)
     rows = len(select.cut(shown, wide))
     figure = style.blank(style.width(wide), rows * height + rest)

@@ -180,7 +180,7 @@ def _training_panel(panel, mine, looks, reach, floor, *, first):
         style.empty_panel(panel, "no adversary `best`")
     elif mine["delta_eo_w"].isna().all():
         style.empty_panel(panel, style.UNKNOWN)
-    panel.set(xlim=(-0.04 * reach, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean $\\Delta_{EO} \\times W$")
+    panel.set(xlim=(-0.04 * reach, reach), ylim=(max(-1.05, floor), 1.05), xlabel="mean Delta_EO × W")
     panel.set_ylabel("best informed advantage" if first else "")
     panel.tick_params(labelbottom=True, labelleft=first)
     panel.locator_params(axis="x", nbins=4)
@@ -194,7 +194,7 @@ def _keys(looks, frame):
     grey = style.Look(style.REFERENCE, "o")
     if {0, 1} <= set(frame["world"]):
         handles += [style.key(grey, "base in world 0"), style.key(grey, "base in world 1", filled=False)]
-    line = Line2D([], [], color=style.BLACK, linewidth=1.1, label="y = $\\Delta_{EO} \\times W$")
+    line = Line2D([], [], color=style.BLACK, linewidth=1.1, label="y = Delta_EO × W")
     chance = Line2D([], [], color=style.REFERENCE, linewidth=0.8, linestyle=(0, (4, 2)), label="no advantage")
     above = Patch(facecolor=style.BAND, label="gap above it")
     return [*handles, line, above, chance, style.by_chance_key()]

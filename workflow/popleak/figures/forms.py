@@ -23,10 +23,10 @@ FORMS = (
     ("groups", "adv_groups", "rhs_groups", None, style.PURPLE, "v"),
 )
 ABOUT = {
-    "balanced": "label, label-balanced / $\\Delta_{EO} W$",
+    "balanced": "label, label-balanced / Delta_EO W",
     "corrected": "accuracy gap / corrected",
     "coupling": "label and y, natural / coupling",
-    "scores": "score / $\\Delta_{EO} W$ of scores",
+    "scores": "score / Delta_EO W of scores",
     "groups": "label, 2nd attribute / intersections",
 }
 LANES = len(FORMS) + 1
@@ -213,7 +213,7 @@ def _keys(frame):
         for name, _, _, _, color, marker in FORMS if name in there
     ]  # fmt: skip
     return [
-        Line2D([], [], color=style.BLACK, linewidth=0.9, label="vertical: literal $\\Delta_{EO} W$"),
+        Line2D([], [], color=style.BLACK, linewidth=0.9, label="vertical: literal Delta_EO W"),
         Line2D(
             [], [], color=style.REFERENCE, marker="o", markersize=5, markerfacecolor="white", linewidth=1,
             label="filled: measured; hollow: bound",

@@ -134,7 +134,7 @@ def _frame(upper, lower, *, first):
     upper.tick_params(labelbottom=True)
     lower.tick_params(labelbottom=True)
     if first:
-        upper.set_ylabel("bound on the advantage\n$1 - (1 - \\Delta_{EO} W)^k$")
+        upper.set_ylabel("bound on the advantage,\n1 - (1 - Delta_EO W)^k")
         lower.set_ylabel("power of a test\nfor the measured gap")
 
 

@@ -9,7 +9,7 @@ from .base import Figure
 
 MEASURES = {
     "named": "best informed\nadversary: share named",
-    "delta_eo_crossed": "$\\Delta_{EO}$",
+    "delta_eo_crossed": "Delta_EO",
     "model_accuracy": "accuracy",
 }
 COLUMNS = (

@@ -18,7 +18,7 @@ FIRST = ("none", "fft-rehearsal", "rehearsal", "fft", "finetune", "scratch")
 """Defences that are drawn before others where a page has no room for all."""
 STEP, APART, LEAST, REST = 0.07, 0.035, 0.17, 1.45
 """Inches: of a defence's line, between two rows, of the lowest row, and of all else."""
-BEST, TERM, COST = "best informed\nadversary: share named", "$\\Delta_{EO}$", "accuracy of the model\nminus undefended"
+BEST, TERM, COST = "best informed\nadversary: share named", "Delta_EO", "accuracy of the model\nminus undefended"
 
 
 class Summary(Figure):
@@ -114,7 +114,7 @@ def _fitting(frame, every):
     names = style.few(style.defences(frame["defence"]), FIRST)
     while len(names) > 3 and len(every) * _row(len(names)) > style.TALLEST - REST:
         names = names[:-1]
-    return names, every[: style.fits(_row(len(names)), rest=REST)]
+    return names, select.spread(every, style.fits(_row(len(names)), rest=REST))
 
 
 def _points(panels, y, row, look, half):

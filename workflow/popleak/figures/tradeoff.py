@@ -69,7 +69,7 @@ def _stack(stack, mine, looks, top, floor):
     lower.tick_params(labelleft=stack.first)
     upper.locator_params(axis="x", nbins=3)
     if stack.first:
-        upper.set_ylabel("$\\Delta_{EO}$")
+        upper.set_ylabel("Delta_EO")
         lower.set_ylabel("best informed advantage")
 
 

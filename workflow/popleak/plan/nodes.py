@@ -76,28 +76,37 @@ def simulate(
     """
     if workers < 1:
         raise PopleakError(f"--nodes {workers}: give the number of workers, at least 1")
-    waits, then = [len(job.after) for job in todo], defaultdict(list)
-    for place, job in enumerate(todo):
-        for before in job.after:
-            then[before].append(place)
-    ready = [
-        place for place, many in enumerate(waits) if not many
-    ]  # a heap: plans list jobs in the order to start them
+    queue = _Queue(todo)
     free, running, now, snakemake = workers, list[tuple[float, int]](), start, start
-    while ready or running:
-        while ready and free:
-            place = heapq.heappop(ready)
+    while queue.ready or running:
+        while queue.ready and free:
+            place = heapq.heappop(queue.ready)
             snakemake = max(snakemake, now) + each
             heapq.heappush(running, (snakemake + latency + todo[place].seconds, place))
             free -= 1
         now = running[0][0]
         while running and running[0][0] == now:
+            queue.end(heapq.heappop(running)[1])
             free += 1
-            for place in then[heapq.heappop(running)[1]]:
-                waits[place] -= 1
-                if not waits[place]:
-                    heapq.heappush(ready, place)
     return Run(workers, now, _longest(todo, latency), sum(job.seconds for job in todo))
+
+
+class _Queue:
+    """Which jobs are ready: a heap of their places, since plans list jobs in the order to start them."""
+
+    def __init__(self, todo: Sequence[Job]) -> None:
+        self.waits, self.then = [len(job.after) for job in todo], defaultdict[int, list[int]](list)
+        for place, job in enumerate(todo):
+            for before in job.after:
+                self.then[before].append(place)
+        self.ready = [place for place, many in enumerate(self.waits) if not many]
+
+    def end(self, done: int) -> None:
+        """Let go the jobs that waited for this one alone."""
+        for place in self.then[done]:
+            self.waits[place] -= 1
+            if not self.waits[place]:
+                heapq.heappush(self.ready, place)
 
 
 def _longest(todo: Sequence[Job], latency: float) -> float:

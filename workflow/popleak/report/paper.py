@@ -22,7 +22,7 @@ UNKNOWN = "\u2013"
 ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "\u00a0": "~", "\u2013": "--", "\u2212": "$-$", "\u2248": r"$\approx$", "\u0394": r"$\Delta$", "\u03c4": r"$\tau$",
+    "|": r"\textbar{}", "\u00a0": "~", "\u2013": "--", "\u2212": "$-$", "\u2248": r"$\approx$", "\u0394": r"$\Delta$", "\u03c4": r"$\tau$",
 }  # fmt: skip
 ABOUT = {
     "summary": "Best informed accuracy, Delta_EO, accuracy of the models and its cost in points, with 95 % intervals, by task and defence.",
@@ -45,13 +45,15 @@ DROPPED = {
     "placebo": ("against chance",),
 }  # fmt: skip
 """Further columns that it leaves out: with them the table would be wider than a page."""
+WIDE = 9
+"""Columns of verdicts that a page holds."""
 PAGE = 45
 """Rows that a page holds; a longer table runs over pages."""
 
 
 def files(frames: Mapping[str, pd.DataFrame], shown: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return the text of each of `steps.report.papers_of`. shown: the report's long tables by id, with columns and rows of texts."""
-    tables = {"summary": _summary(frames), "verdicts": _verdicts(frames["claims"])}
+    tables = {"summary": _summary(frames), "verdicts": _turned(*_verdicts(frames["claims"]))}
     # a column of a CSV file that holds numbers holds nothing else, such as `<0.001`
     numbers = tables | {name: _texts(table, "text") for name, table in shown.items()}
     printed = tables | {name: _texts(table, "shown") for name, table in shown.items()}
@@ -162,6 +164,14 @@ def _verdicts(claims: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
             )
         rows.append([str(claim), *cells])
     return ["claim", *tasks], rows
+
+
+def _turned(titles: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return a table with its rows as columns, where it would be wider than a page: claims are fewer than many tasks."""
+    if len(titles) <= WIDE:
+        return titles, rows
+    head, *columns = zip(titles, *rows, strict=True)
+    return ["task", *head[1:]], [list(column) for column in columns]
 
 
 def _place(count: tuple[str, int]) -> int:

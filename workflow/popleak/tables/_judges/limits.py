@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...core.seeds import generator
 from ...measures import bounds, intervals
-from ...measures.verdicts import HOLDS, OPEN, Found, Verdict, below, together
+from ...measures.verdicts import HOLDS, IDLE, OPEN, Found, Verdict, below, together
 from ...steps.papers import Claim
 from ...store.plain import by_group
 from .._paired import CHANGE
@@ -24,6 +24,7 @@ def literal_bound(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
     """Judge the shares of models that break the bound beyond the bootstrap's limits, and that keep it beyond them."""
     table, limit = _large(evidence), claim.share or 0.0
     if table.empty:
+        yield from _too_small(evidence)
         return
     found, broken, kept = literal(table, limit)
     rates = [
@@ -42,6 +43,7 @@ def proven_bounds(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
     """Judge the shares of models that break forms of the bound which are theorems."""
     table, limit = _large(evidence), claim.share or 0.0
     if table.empty:
+        yield from _too_small(evidence)
         return
     shares = {
         name: share(table, table[f"{name}_holds"] == False, table[f"{name}_holds"].notna())  # noqa: E712  (may be null)
@@ -85,6 +87,14 @@ def witness(claim: Claim, seed: int, records: int = 20_000) -> Row:
         claim.id, "witness", verdict.word, claim.say("statement", names), line, over.low, over.high, len(found) * records,
         claim.kind, claim.source, explained(claim, verdict, names),
     )  # fmt: skip
+
+
+def _too_small(evidence: Evidence) -> Iterator[Outcome]:
+    """Yield that bounds say nothing of a task whose cells are too small; nothing where there are no bounds at all."""
+    found = by_group(evidence.bounds)
+    if len(found):
+        reason = f"the smallest cell of label and group in the query pool has fewer than {SMALLEST_CELL} rows"
+        yield Outcome(Verdict(IDLE, reason), {"share": "", "share_kept": ""}, "no bound is judged", (), found)
 
 
 def _large(evidence: Evidence) -> pd.DataFrame:
