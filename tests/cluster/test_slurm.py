@@ -73,6 +73,9 @@ def test_what_a_test_brings_up_is_gone_even_if_it_fails(tmp_path):
     with pytest.raises(ZeroDivisionError), slurm_node.node(tmp_path):
         assert daemons() >= {"munged", "slurmctld", "slurmd"}
         assert slurm_node.absent() is not None, "a second one must leave it alone"
+        slurm_node.run("sbatch", "--output=/dev/null", "--wrap", "sleep 300")
+        while "slurmstepd" not in daemons():
+            time.sleep(0.1)
         raise ZeroDivisionError
     assert daemons() == before
     assert slurm_node.absent() is None

@@ -47,6 +47,8 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 KillWait=2
+# so long `squeue` knows a job after its end; the default is 300, and the test looks at all of them at the end
+MinJobAge=3600
 SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1
 ReturnToService=2
 MpiDefault=none
@@ -114,7 +116,7 @@ def node(folder: Path) -> Iterator[None]:
         yield
     finally:
         if daemons:
-            subprocess.run(["scancel", "--user", "root"], capture_output=True, timeout=30)
+            _end_jobs()
         for daemon in reversed(daemons):
             daemon.terminate()
             try:
@@ -125,6 +127,16 @@ def node(folder: Path) -> Iterator[None]:
         (ETC / "slurm.conf").unlink(missing_ok=True)
         if not made:
             ETC.rmdir()
+
+
+def _end_jobs() -> None:
+    """Cancel all jobs and wait for their processes, for the daemons would leave them behind."""
+    subprocess.run(["scancel", "--user", "root"], capture_output=True, timeout=30)
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if not subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, timeout=30).stdout.strip():
+            return
+        time.sleep(0.2)
 
 
 def _free(count: int) -> list[int]:
