@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import warm
 
 def copy(folder: Path) -> Path:
     """Copy what a run needs of the checkout."""
+    folder.mkdir(exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(tiny.ROOT / name, folder / name)
     shutil.copytree(tiny.ROOT / "workflow", folder / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
@@ -32,3 +34,13 @@ def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = Non
     said = done.stdout + done.stderr
     assert done.returncode == status, said
     return said
+
+
+def results(folder: Path, experiment: str = "smoke") -> dict[str, str]:
+    """Return the digest of every file that an experiment's run has published: tables, figures and the report."""
+    top = folder / "results" / experiment
+    return {
+        str(path.relative_to(top)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(top.rglob("*"))
+        if path.is_file()
+    }

@@ -4,6 +4,7 @@ rule fetch:
         popleak_plan.ROOT + "/data/{dataset}/{file}",
     log:
         LOGS + "/fetch/{dataset}/{file}.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=500,

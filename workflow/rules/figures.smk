@@ -15,6 +15,7 @@ rule figures:
         sha256=STORE + "/figures/{id}.sha256",
     log:
         LOGS + "/figures/{id}.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=mem_mb("figures"),

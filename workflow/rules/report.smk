@@ -22,6 +22,7 @@ rule report:
         ],
     log:
         LOGS + "/report/{id}.log",
+    localrule: True
     threads: 1
     resources:
         mem_mb=mem_mb("report"),
