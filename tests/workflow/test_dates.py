@@ -202,9 +202,11 @@ def test_nothing_is_made_again(done, event):
     assert made(folder, *more) == set()
 
 
-def test_the_profile_has_those_triggers():
-    profile = yaml.safe_load((tiny.ROOT / "workflow/profiles/default/profile.yaml").read_text())
-    assert tuple(profile["rerun-triggers"]) == PROFILE
+def test_every_profile_has_those_triggers():
+    profiles = sorted((tiny.ROOT / "workflow" / "profiles").glob("*/profile.yaml"))
+    assert len(profiles) >= 3
+    for path in profiles:
+        assert tuple(yaml.safe_load(path.read_text())["rerun-triggers"]) == PROFILE, path
 
 
 @pytest.mark.parametrize("triggers", [ALL, PROFILE], ids=" ".join)
