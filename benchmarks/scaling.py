@@ -38,7 +38,7 @@ WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SHOWN = (1, 10, 100)
 LENGTHS = (20, 60, 300)
 """Seconds that a job should take (`engine.job_seconds`)."""
-SIZES = ((1, 60), (10, 60), (10, 600), (100, 600), (600, 3600))
+SIZES = ((1, 60), (10, 60), (10, 600), (100, 600), (100, 3600))
 """How many times the victims and shadows of the experiment, and `engine.job_seconds`."""
 GRAPHED = 20_000
 """Jobs up to which Snakemake's own graph is measured."""
@@ -156,7 +156,7 @@ def block(workers: pd.DataFrame, sizes: pd.DataFrame, config: Path) -> str:
         ]
         first = part.iloc[0]
         lines.append(
-            f"| {seconds:g} | {first['jobs']:,} | {' | '.join(cells)} | {first['core_hours']:.1f} | {estimate.duration(first['longest_chain_seconds'])} |"
+            f"| {seconds:g} | {int(first['jobs']):,} | {' | '.join(cells)} | {first['core_hours']:.1f} | {estimate.duration(first['longest_chain_seconds'])} |"
         )
     lines += [
         "", "In brackets: the share of the workers' time in which they work. Core hours are those of the jobs alone, on the reference core.", "",
