@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
@@ -79,6 +80,14 @@ def status(work: Callable[..., Any], *arguments: Any) -> int:
         say(f"{Path(sys.argv[0]).stem}: {error}")
         return 2
     return 0
+
+
+def of_experiment(work: Callable[[Path], Any], about: str, usual: Path) -> int:
+    """Run a benchmark of the experiment that the command line names, `usual` unless given, and return the exit status. about: the script's
+    docstring."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--config", type=Path, default=usual, help=f"the experiment; {usual.name} unless given")
+    return status(work, parser.parse_args().config)
 
 
 def say(text: str) -> None:

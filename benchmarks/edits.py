@@ -6,7 +6,6 @@ before the edit are those that run again over a store that held them all. Nothin
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -101,11 +100,5 @@ def work(config: Path) -> None:
     readme.put(PAGE, whole, f"\n{block(found, config)}\n\n")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=EXPERIMENT, help="the experiment; paper.yaml unless given")
-    return common.status(work, parser.parse_args().config)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(common.of_experiment(work, __doc__, EXPERIMENT))

@@ -7,7 +7,6 @@ times are `popleak plan`'s, of the reference core. The plan itself, and Snakemak
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -192,11 +191,5 @@ def work(config: Path) -> None:
     readme.put(PAGE, whole, f"\n{block(workers, sizes, config)}\n\n")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=EXPERIMENT, help="the experiment; paper.yaml unless given")
-    return common.status(work, parser.parse_args().config)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(common.of_experiment(work, __doc__, EXPERIMENT))

@@ -243,6 +243,20 @@ def test_where_the_gap_is_small_the_adversary_is_looked_up(committed):
     assert "; not counted: 1 setting in which most models give all records one label." in line
 
 
+def test_each_experiment_says_its_own_limit_of_a_small_gap(committed):
+    claims = committed / "tables" / "claims.csv"
+    held = pd.read_csv(committed / "tables" / "leakage.csv").query("defence == 'fft-rehearsal' and protocol == 'pure'")
+    rows = held[[*readme.KEYS]].drop_duplicates().assign(claim="C2", kind="gap-small", verdict="holds")
+    rows.reindex(columns=fake_tables.names("claims")).to_csv(claims, index=False)
+    shutil.copytree(committed / "tables", committed / "paper")
+    for name, tau in (("paper", 0.05), ("tables", 0.1)):
+        path = committed / name / "experiment.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "tau": tau, "paper": "fair-finetuning"}))
+    (line,) = [line for line in readme.findings(committed, "r") if "accuracy gap of most models" in line]
+    first, second = line.split("([paper](r/paper.md)")
+    assert "is below 0.05 in " in first and "below 0.1 in " in second
+
+
 @pytest.mark.parametrize(
     ("of", "allowed", "said"),
     [

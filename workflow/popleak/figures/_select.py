@@ -14,6 +14,7 @@ from ..store.plain import alike as alike
 from ..store.plain import alive as alive
 from ..store.plain import differ as differ
 from ..store.plain import plain as plain
+from ._style import short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +118,7 @@ class Cell(NamedTuple):
 def row_label(cell: Cell, frame: pd.DataFrame, *, pair: bool) -> str:
     """Return how a row names its cell in a figure of `frame`: the task, the model if there are several, and the `pair` if it is to say so."""
     model = f", {cell.facet.model}" if frame["model"].nunique() > 1 else ""
-    task = cell.facet.task if len(cell.facet.task) <= 24 else f"{cell.facet.task[:23]}\u2026"
+    task = short(cell.facet.task, 24)
     return f"{task}{model} ({cell.pair.label})" if pair else f"{task}{model}"
 
 

@@ -237,7 +237,9 @@ def _caching() -> str:
             "**A file that was deleted**, once a job needs it. All that was made of it is then made again too, since on another machine its "
             "last bits may be others.",
             "**A damaged file** is refused by the job that reads it, in one line that names it. Delete it and repeat the command.",
-            "**A step that is forced** (`--forcerun train`), or whose job was killed, with all that was made of its files.",
+            "**A step that is forced** (`--forcerun train`), or whose job was killed, with all that was made of its files. If that run is "
+            "stopped halfway and the bytes came out otherwise, as on another device, `popleak verify` names the files that were made of the old "
+            "ones.",
             "**A published file** (`results/<experiment>/`) that differs from its origin in the store is copied again.",
         ),
         "## Is it all there and whole?",
