@@ -5,14 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast install bench docs clean
+.PHONY: run test test-fast coverage audit install bench docs clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
 
 # a process a core, each with one thread; a file's tests stay in one, so that what they share is made once. The order is
 # that of tests/conftest.py
-PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test: $(INSTALLED)
 	$(PYTEST)
@@ -20,6 +21,19 @@ test: $(INSTALLED)
 # without what runs Snakemake, draws figures or checks types: while one works on the code
 test-fast: $(INSTALLED)
 	$(PYTEST) -m "not dag and not slow"
+
+# which lines and branches the whole suite runs, in jobs and commands too: takes twice as long as the tests
+coverage: $(INSTALLED)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(filter-out $(BIN)/python,$(PYTEST)) || true
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
+
+# known vulnerabilities of what is installed, by pip-audit in an environment of its own: needs the network
+audit: $(INSTALLED)
+	$(BIN)/python -m pip check
+	$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --requirement envs/constraints.txt --no-deps --disable-pip
 
 install: $(INSTALLED)
 

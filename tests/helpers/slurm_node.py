@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -18,9 +19,10 @@ from pathlib import Path
 
 ETC = Path("/etc/slurm")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sacct", "setpriv")
+CLUSTER = "popleak-tests"
 OURS = "# written by the tests of popleak, process {}"
 CONFIG = """{ours}
-ClusterName=popleak
+ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
@@ -92,7 +94,12 @@ def node(folder: Path) -> Iterator[None]:
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     text = CONFIG.format(
-        ours=OURS.format(os.getpid()), host=host, folder=folder, ports=_free(2), cpus=max(2, os.cpu_count() or 1)
+        ours=OURS.format(os.getpid()),
+        cluster=CLUSTER,
+        host=host,
+        folder=folder,
+        ports=_free(2),
+        cpus=max(2, os.cpu_count() or 1),
     )
     made = ETC.exists()
     daemons: list[subprocess.Popen] = []
@@ -124,6 +131,7 @@ def node(folder: Path) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        _end_strays()
         (ETC / "slurm.conf").unlink(missing_ok=True)
         if not made:
             ETC.rmdir()
@@ -137,6 +145,14 @@ def _end_jobs() -> None:
         if not subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, timeout=30).stdout.strip():
             return
         time.sleep(0.2)
+
+
+def _end_strays() -> None:
+    """Kill what jobs left behind: of one whose node was said to have failed, Slurm no longer knows the processes."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if f"SLURM_CLUSTER_NAME={CLUSTER}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _free(count: int) -> list[int]:
