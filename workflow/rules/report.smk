@@ -18,6 +18,7 @@ use rule figures as report with:
             )
             for file in papers_of(PLAN.tables)
         ],
+        described=[f"{STORE}/{{stage}}/{{id}}.{file}" for file in DESCRIBED.values()],
     wildcard_constraints:
         stage="report",
     localrule: True
