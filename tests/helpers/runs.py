@@ -18,8 +18,7 @@ def copy(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(tiny.ROOT / name, folder / name)
-    for name in ("envs", "workflow"):
-        shutil.copytree(tiny.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(tiny.ROOT / "workflow", folder / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "profiles").symlink_to("workflow/profiles")
     return folder
 

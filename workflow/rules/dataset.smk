@@ -10,8 +10,6 @@ rule dataset:
         f"{LOGS}/{{stage}}/{{id}}.tsv"
     wildcard_constraints:
         stage="dataset",
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb,

@@ -5,8 +5,6 @@ rule fetch:
     log:
         f"{LOGS}/fetch/{{dataset}}/{{file}}.log",
     localrule: True
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=500,

@@ -18,8 +18,6 @@ rule figures:
     wildcard_constraints:
         stage="figures",
     localrule: True
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb,

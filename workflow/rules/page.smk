@@ -14,8 +14,6 @@ rule page:
     log:
         f"{LOGS}/page/{PLAN.experiment.experiment}.log",
     localrule: True
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -9,8 +9,6 @@ rule stamp:
     log:
         f"{LOGS}/publish/{PLAN.experiment.experiment}/{{kind}}.stamp.log",
     localrule: True
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=100,
@@ -28,8 +26,6 @@ rule publish_tables:
     log:
         f"{LOGS}/publish/{PLAN.experiment.experiment}/tables.log",
     localrule: True
-    conda:
-        "../../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=500,
