@@ -307,6 +307,7 @@ def test_the_commit_is_that_of_the_folder_and_says_what_is_not_committed(tmp_pat
     (tmp_path / "notes.md").write_text("a\n")
     git("add", "-A")
     git("commit", "-qm", "two")
-    assert provenance.commit(inner) == first
+    found = provenance.commit(inner)
+    assert str(found) == first and found.date == git("show", "--no-patch", "--format=%cI", first)
     (inner / "a.py").write_text("2\n")
-    assert provenance.commit(inner) == f"{first}, with changes that are not committed"
+    assert str(provenance.commit(inner)) == f"{first}, with changes that are not committed"

@@ -39,3 +39,12 @@ def test_numba_is_bounded_by_the_next_minor_version():
     tried = NEWEST["numba"]
     assert f"<{tried.major}.{tried.minor + 1}" in str(numba.specifier).split(",")
     assert not numba.specifier.contains(f"{tried.major}.{tried.minor + 1}.0")
+
+
+def test_the_version_is_dated_as_it_is_cited():
+    import yaml
+
+    import popleak
+
+    cited = yaml.safe_load((tiny.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (cited["version"], cited["date-released"]) == (popleak.__version__, popleak.__released__)

@@ -167,10 +167,13 @@ def _snakemake(words: list[str], page: Path) -> None:
         )  # a file that the reader is told to write
         assert (ROOT / path).exists() or told, f"{page.name}: no file {path}, and no word of what is in it"
     rules = "\n".join(
-        one.read_text(encoding="utf-8") for one in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")]
+        one.read_text(encoding="utf-8")
+        for one in [ROOT / "workflow" / "Snakefile", *(ROOT / "workflow").rglob("*.smk")]
     )
     for target in given.targets or ():
-        assert f"rule {target}:" in rules or "/" in target, f"{page.name}: snakemake knows no rule {target}"
+        assert f"rule {target}:" in rules or f" as {target} with:" in rules or "/" in target, (
+            f"{page.name}: snakemake knows no rule {target}"
+        )
 
 
 def _make(words: list[str], page: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_large_world_is_cut_into_parts():
     assert {path for step in train for path in [step.outputs["victims"]]} <= set(asked.inputs["victim_models"])
     tuned = [step for step in built.steps["defend"].values() if step.settings.directions == (("0.5#0", "0.1#0"),)]
     for step in tuned:
-        assert set(step.inputs["victims"]) == {one.outputs["victims"] for one in train}
+        assert set(step.inputs["base_victims"]) == {one.outputs["victims"] for one in train}
     tight = cut(1e-9, population={"splits": 1, "victims": 6, "shadows": 4})
     assert {step.settings.part[1] for step in tight.steps["train"].values()} == {4}, "a part holds at least one of each"
 

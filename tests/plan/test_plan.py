@@ -13,7 +13,7 @@ import tiny
 from popleak.config import resolve as config
 from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
-from popleak.steps.report import papers_of
+from popleak.steps.report import DESCRIBED, papers_of
 
 STORE = plan.STAGES[: plan.STAGES.index("tables")]
 PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies")
@@ -248,7 +248,7 @@ def test_a_missing_table_is_named():
 def test_no_figures():
     built = tiny.build(figures=[])
     assert built.figures == {}
-    assert len(built.targets()) == 7 + len(papers_of(built.tables))
+    assert len(built.targets()) == 7 + len(papers_of(built.tables)) + len(DESCRIBED)
     assert papers_of([*built.tables, "placebo"]) == (*papers_of(built.tables), "placebo.csv", "placebo.tex")
 
 

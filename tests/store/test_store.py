@@ -183,9 +183,12 @@ def test_provenance_of_two_inputs_of_one_name(tmp_path):
     assert len(store.provenance(stage="s", step="x", settings={}, code="c", inputs=[], files=paths)["inputs"]) == 2
 
 
-def test_nothing_is_pickled():
-    """A stranger's results are safe to open: no module of the package can load a pickle."""
-    forbidden = re.compile(r"\bimport (pickle|joblib|dill|shelve)|allow_pickle=True|torch\.(load|save)|read_pickle")
+def test_nothing_is_pickled_or_evaluated():
+    """A stranger's results and configs are safe to open: no module of the package can load a pickle, run a text, or let YAML make objects."""
+    forbidden = re.compile(
+        r"\bimport (pickle|joblib|dill|shelve)|allow_pickle=True|torch\.(load|save)|read_pickle"
+        r"|(?<![.\w])(eval|exec)\(|yaml\.(load|load_all|full_load|unsafe_load)\(|shell=True"
+    )
     files = list((tiny.ROOT / "workflow" / "popleak").rglob("*.py"))
     assert len(files) > 40
     assert [str(file) for file in files if forbidden.search(file.read_text(encoding="utf-8"))] == []

@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__released__ = "2026-11-21"
+"""When this version was released, as in CITATION.cff."""
 
 PLACES = {
     # judging models

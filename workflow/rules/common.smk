@@ -1,31 +1,50 @@
-# What the rules ask the plan for. Every function returns one thing of one step.
+# What the rules ask the plan for. Every function returns one thing of one step: the wildcard `stage`, which a rule fixes to its own
+# stage, and `id` name it. The rule `dataset` holds what the rules of all stages have in common; they are made from it (`use rule`),
+# and say in what they differ.
+import shlex
 
 
-def step(stage, wildcards):
-    return PLAN[stage, wildcards.id]
+def step(wildcards):
+    return PLAN[wildcards.stage, wildcards.id]
 
 
-def inputs(stage):
+def inputs(wildcards):
     """Name a step's input files. Their dates count only as far as `settle` (stages/publish.py) leaves them, before Snakemake looks."""
-    return lambda wildcards: {name: list(paths) for name, paths in step(stage, wildcards).inputs.items()}
+    return {name: list(paths) for name, paths in step(wildcards).inputs.items()}
 
 
-def settings(stage):
-    return lambda wildcards: step(stage, wildcards).params
+def settings(wildcards):
+    return step(wildcards).params
 
 
-def code(stage):
-    return lambda wildcards: step(stage, wildcards).code
+def code(wildcards):
+    return step(wildcards).code
 
 
-def mem_mb(stage):
-    return lambda wildcards, attempt: step(stage, wildcards).mem_mb * attempt
+def mem_mb(wildcards, attempt):
+    return step(wildcards).mem_mb * attempt
 
 
-def runtime(stage):
-    return lambda wildcards, attempt: step(stage, wildcards).runtime * attempt
+def runtime(wildcards, attempt):
+    return step(wildcards).runtime * attempt
 
 
-def flags(wildcards, input):
+# Snakemake does not compare a param that is a function of input or output, as the next ones are: how files are named, the device and
+# the stack make nothing again
+
+
+def files(wildcards, input):
     """Name a step's input files as the command's options: which there are depends on the step."""
-    return " ".join(f"--{name.replace('_', '-')} {input.get(name)}" for name in input.keys())
+    return options((name, input.get(name)) for name in input.keys())
+
+
+def results(wildcards, output):
+    """Name a step's output files as the command's options; the only table of a step is its `--output`."""
+    return options(("output" if name == "table" else name, output.get(name)) for name in output.keys())
+
+
+def options(named):
+    words = []
+    for name, paths in named:
+        words += [f"--{name.replace('_', '-')}", *([paths] if isinstance(paths, str) else paths)]
+    return shlex.join(words)

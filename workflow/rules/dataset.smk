@@ -1,22 +1,26 @@
 # raw files -> one table of records; direct identifiers stop here
 rule dataset:
     input:
-        unpack(inputs("dataset")),
+        unpack(inputs),
     output:
-        table=STORE + "/dataset/{id}.parquet",
+        table=f"{STORE}/{{stage}}/{{id}}.parquet",
     log:
-        LOGS + "/dataset/{id}.log",
+        f"{LOGS}/{{stage}}/{{id}}.log",
     benchmark:
-        LOGS + "/dataset/{id}.tsv"
+        f"{LOGS}/{{stage}}/{{id}}.tsv"
+    wildcard_constraints:
+        stage="dataset",
     threads: 1
     resources:
-        mem_mb=mem_mb("dataset"),
-        runtime=runtime("dataset"),
+        mem_mb=mem_mb,
+        runtime=runtime,
     params:
-        settings=settings("dataset"),
-        code=code("dataset"),
+        settings=settings,
+        code=code,
+        files=files,
+        results=results,
+        # of the stages that compute with models: the stack and the device
+        engine=lambda wildcards, input: "",
     shell:
-        "python -m popleak dataset --step {wildcards.id} --threads {threads} --code {params.code} "
-        "--files {input.files:q} "
-        "--output {output.table} "
-        "--settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m popleak {wildcards.stage} --step {wildcards.id} --threads {threads} --code {params.code} {params.engine} "
+        "{params.files} {params.results} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -1,9 +1,9 @@
 # raw files that are not in `data_dir`: from their publisher, checked. The only rule that uses the network.
 rule fetch:
     output:
-        popleak_plan.ROOT + "/data/{dataset}/{file}",
+        f"{popleak_plan.ROOT}/data/{{dataset}}/{{file}}",
     log:
-        LOGS + "/fetch/{dataset}/{file}.log",
+        f"{LOGS}/fetch/{{dataset}}/{{file}}.log",
     localrule: True
     threads: 1
     resources:

@@ -1,32 +1,34 @@
 # public tables -> one figure (PDF, PNG), the plotted numbers (CSV), and the digests of all three
 rule figures:
     input:
-        unpack(inputs("figures")),
+        unpack(inputs),
     output:
-        pdf=STORE + "/figures/{id}.pdf",
+        pdf=f"{STORE}/{{stage}}/{{id}}.pdf",
         png=report(
-            STORE + "/figures/{id}.png",
+            f"{STORE}/{{stage}}/{{id}}.png",
             caption="../report/caption.rst",
             category="Figures",
-            subcategory=lambda wildcards: step("figures", wildcards).settings.figure,
-            labels=lambda wildcards: {"figure": step("figures", wildcards).settings.figure, "format": "PNG"},
+            subcategory=lambda wildcards: step(wildcards).settings.figure,
+            labels=lambda wildcards: {"figure": step(wildcards).settings.figure, "format": "PNG"},
         ),
-        csv=STORE + "/figures/{id}.csv",
-        sha256=STORE + "/figures/{id}.sha256",
+        csv=f"{STORE}/{{stage}}/{{id}}.csv",
+        sha256=f"{STORE}/{{stage}}/{{id}}.sha256",
     log:
-        LOGS + "/figures/{id}.log",
+        f"{LOGS}/{{stage}}/{{id}}.log",
+    wildcard_constraints:
+        stage="figures",
     localrule: True
     threads: 1
     resources:
-        mem_mb=mem_mb("figures"),
-        runtime=runtime("figures"),
+        mem_mb=mem_mb,
+        runtime=runtime,
     params:
-        settings=settings("figures"),
+        settings=settings,
         # Snakemake does not compare a param that is a function of the input: a new caption makes nothing again
-        caption=lambda wildcards, input: captions.figure(step("figures", wildcards).settings.figure),
-        code=code("figures"),
-        files=flags,
-        stem=STORE + "/figures/{id}",
+        caption=lambda wildcards, input: captions.figure(step(wildcards).settings.figure),
+        code=code,
+        files=files,
+        results=lambda wildcards, output: f"--stem {output.csv.removesuffix('.csv')}",
     shell:
-        "python -m popleak figures --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
-        "--stem {params.stem} --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m popleak {wildcards.stage} --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
+        "{params.results} --settings {params.settings:q} 2>&1 | tee {log}"

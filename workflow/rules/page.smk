@@ -12,7 +12,7 @@ rule page:
         others=[step.outputs[ending] for step in PLAN.figures.values() for ending in ("csv", "sha256")],
         cards=list(PLAN.report.inputs["cards"]),
     log:
-        LOGS + f"/page/{PLAN.experiment.experiment}.log",
+        f"{LOGS}/page/{PLAN.experiment.experiment}.log",
     localrule: True
     threads: 1
     resources:

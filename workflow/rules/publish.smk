@@ -5,9 +5,9 @@
 # made when the Snakefile is read, if the folder can be written; there, too, the stamp of what is not the plan's is renewed
 rule stamp:
     output:
-        RESULTS + "/.stamps/{kind}",
+        f"{RESULTS}/.stamps/{{kind}}",
     log:
-        LOGS + f"/publish/{PLAN.experiment.experiment}" + "/{kind}.stamp.log",
+        f"{LOGS}/publish/{PLAN.experiment.experiment}/{{kind}}.stamp.log",
     localrule: True
     threads: 1
     resources:
@@ -20,11 +20,11 @@ rule stamp:
 rule publish_tables:
     input:
         files=list(PLAN.public("tables").values()),
-        stamp=RESULTS + "/.stamps/tables",
+        stamp=f"{RESULTS}/.stamps/tables",
     output:
         list(PLAN.public("tables")),
     log:
-        LOGS + f"/publish/{PLAN.experiment.experiment}/tables.log",
+        f"{LOGS}/publish/{PLAN.experiment.experiment}/tables.log",
     localrule: True
     threads: 1
     resources:
@@ -36,37 +36,25 @@ rule publish_tables:
 
 if PLAN.figures:
 
-    rule publish_figures:
+    use rule publish_tables as publish_figures with:
         input:
             files=list(PLAN.public("figures").values()),
             digests=[step.outputs["sha256"] for step in PLAN.figures.values()],
-            stamp=RESULTS + "/.stamps/figures",
+            stamp=f"{RESULTS}/.stamps/figures",
         output:
             list(PLAN.public("figures")),
         log:
-            LOGS + f"/publish/{PLAN.experiment.experiment}/figures.log",
+            f"{LOGS}/publish/{PLAN.experiment.experiment}/figures.log",
         localrule: True
-        threads: 1
-        resources:
-            mem_mb=500,
-            runtime=5,
-        shell:
-            "python -m popleak publish --files {input.files} --outputs {output} 2>&1 | tee {log}"
 
 
-rule publish_report:
+use rule publish_tables as publish_report with:
     input:
         files=list(PLAN.public("report").values()),
         digests=PLAN.report.outputs["sha256"],
-        stamp=RESULTS + "/.stamps/report",
+        stamp=f"{RESULTS}/.stamps/report",
     output:
         list(PLAN.public("report")),
     log:
-        LOGS + f"/publish/{PLAN.experiment.experiment}/report.log",
+        f"{LOGS}/publish/{PLAN.experiment.experiment}/report.log",
     localrule: True
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    shell:
-        "python -m popleak publish --files {input.files} --outputs {output} 2>&1 | tee {log}"

@@ -77,9 +77,11 @@ def experiment_of(configfiles: Sequence[Path]):
     """Return the validated experiment of config.yaml with overlays over it, as `snakemake --configfile` merges them."""
     from ..config import resolve as config
 
-    if not Path("config.yaml").is_file():
+    # the second is where a deployed workflow has it
+    base = next((path for path in (Path("config.yaml"), Path("config/config.yaml")) if path.is_file()), None)
+    if base is None:
         raise PopleakError(f"no config.yaml in {Path.cwd()}: run this in the root of the checkout")
-    raw = config.read("config.yaml")
+    raw = config.read(base)
     for path in configfiles:
         raw = config.merge(raw, config.read(path))
     return config.load(raw)

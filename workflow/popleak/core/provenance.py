@@ -43,7 +43,9 @@ COMPUTES = {
 """Libraries whose upgrade may change a number, and those of them that each computes with."""
 USUAL = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 """Under which name a package of another name is installed."""
-CARRIES = ("jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "snakemake", "threadpoolctl", "yaml")
+CARRIES = (
+    "jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "rocrate", "snakemake", "threadpoolctl", "yaml",
+)  # fmt: skip
 """Packages that are imported and carry numbers as they are."""
 
 
@@ -244,9 +246,20 @@ def code_digest(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def commit(place: Path = Path(__file__).parents[1]) -> str | None:
-    """Return the last commit that changed a folder of a checkout, by default this package's, and whether files in it differ from that; None
-    where git does not keep it."""
+class Commit(NamedTuple):
+    """The last commit that changed a folder, its date (ISO 8601, with the zone of who made it), and whether files in the folder differ
+    from it."""
+
+    name: str
+    date: str
+    changed: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}, with changes that are not committed" if self.changed else self.name
+
+
+def commit(place: Path = Path(__file__).parents[1]) -> Commit | None:
+    """Return the last commit that changed a folder of a checkout, by default this package's; None where git does not keep it."""
     import subprocess
 
     def git(*words: str) -> str:
@@ -256,8 +269,8 @@ def commit(place: Path = Path(__file__).parents[1]) -> str | None:
         return found.stdout.strip() if found.returncode == 0 else ""
 
     try:
-        last = git("log", "-1", "--format=%H", "--", ".")
+        last = git("log", "-1", "--format=%H %cI", "--", ".")
         changed = git("status", "--porcelain", "--", ".") if last else ""
     except (OSError, subprocess.SubprocessError):  # no git, or one that hangs
         return None
-    return f"{last}, with changes that are not committed" if changed else last or None
+    return Commit(*last.split(" "), bool(changed)) if last else None

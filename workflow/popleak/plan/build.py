@@ -21,7 +21,7 @@ from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
 from ..steps.figures import FiguresStep
-from ..steps.report import ReportStep, papers_of
+from ..steps.report import DESCRIBED, ReportStep, papers_of
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
@@ -114,6 +114,7 @@ class Plan:
             "report": {
                 "report.html": self.report.outputs["html"],
                 **{f"tables/{file}": self.report.outputs[file] for file in papers_of(self.tables)},
+                **{name: self.report.outputs[file] for name, file in DESCRIBED.items()},
             }
             if self.report
             else {},
@@ -248,6 +249,6 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
             "figures": [(step, "png") for step in plan.figures.values()],
             "cards": [(step, "table") for step in plan.steps["dataset"].values() if step.id not in plan.placebos],
         },
-        outputs={kind: f".{kind}" for kind in ("html", "sha256", *papers_of(plan.tables))},
+        outputs={kind: f".{kind}" for kind in ("html", "sha256", *papers_of(plan.tables), *DESCRIBED.values())},
         modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures), *words), mem_mb=3000,
     )  # fmt: skip

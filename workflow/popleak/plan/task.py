@@ -207,7 +207,7 @@ class TaskPlan(TaskContext):
             "data": self.data, "draw": _of_worlds(drawn.base, worlds),
             "complement": [(cut.step, "table") for cut in cuts if cut.step] if plugin.complement else [],
             "public": _of_worlds(drawn.public, worlds) if plugin.public else [],
-            **{name: [(step, name) for step in files] for name in FILES.values()},
+            **{f"base_{name}": [(step, name) for step in files] for name in FILES.values()},
         }  # fmt: skip
 
     def _parts(

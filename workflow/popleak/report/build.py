@@ -101,7 +101,7 @@ def write(
         downloads=parts.downloads(downloads),
         cards=data_cards.entries(cards),
         absent=_absent(paper, absent),
-        settings=_config(experiment),
+        settings=config_text(experiment),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),
         made=list((made or {}).items()),
         sources=[_source(table, path) for table, path in tables.items()],
@@ -131,8 +131,8 @@ def _long(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _config(experiment: Mapping[str, Any]) -> str:
-    """Return the config as it is shown."""
+def config_text(experiment: Mapping[str, Any]) -> str:
+    """Return the config as it is shown and published: JSON that Snakemake takes as a config."""
     # a folder of one machine decides no result
     shown = {key: value for key, value in experiment.items() if key != "data_dir"}
     return json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False)

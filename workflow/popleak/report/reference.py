@@ -153,7 +153,9 @@ def _tables() -> str:
         NOTE,
         _wrapped(
             f"Parquet files in `results/<experiment>/tables/`; {listed}. Read them with any Parquet reader. The key `popleak` of a file's "
-            "metadata holds the digests of its inputs and of the code, and the versions of the libraries it was made with. No word in the "
+            "metadata holds the digests of its inputs and of the code, the versions of the libraries and of Snakemake, and the machine it "
+            "was made on: processor, instruction sets, system and C library. The same config on the same machine gives the same bytes. The "
+            "commit is not among them: a commit that changes no code would change bytes, and the digest of the code says more. No word in the "
             "tables can be mistaken for a missing value when they are exported to CSV, where a null becomes an empty field."
         ),
         _wrapped(
@@ -161,6 +163,13 @@ def _tables() -> str:
             + ", ".join(f"`{name}`" for name in PAPER)
             + ". Those of `placebo` are there only if it is. The LaTeX files need the packages booktabs and longtable. `leakage.tex` has the best informed "
             "adversary alone and `placebo.tex` the summaries of the permutations; all rows are in the CSV files."
+        ),
+        _wrapped(
+            "`results/<experiment>/config.json` is the resolved config, for `--configfile`. `ro-crate-metadata.json` describes the whole folder "
+            "as a research object ([RO-Crate](https://www.researchobject.org/ro-crate/) 1.1, profile Process Run Crate 0.5): every published "
+            "file with its SHA-256, the datasets with source and licence, software and its commit, the machine. Its date is that of the "
+            "last commit that changed the package, not of the run, and it names nobody, so it too is the same bytes when a run is repeated. "
+            "Before you publish the folder, add its author, its publisher and its licence there."
         ),
     ]
     for name, columns in schema.TABLES.items():

@@ -205,7 +205,7 @@ scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th s
 
 <section id="settings">
 <h2>Settings, and how to run it again</h2>
-<p>Save the settings below as <code>settings.json</code> in a checkout of popleak and run</p>
+<p>Save the settings below as <code>settings.json</code> in a checkout of popleak (<code>config.json</code> beside this page holds the same) and run</p>
 <pre tabindex="0">snakemake --cores all --configfile settings.json</pre>
 <p class="note">A data folder of your own goes into <code>data_dir</code> or the environment variable
 <code>POPLEAK_DATA</code>; it is not

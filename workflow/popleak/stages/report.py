@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..core import trouble
+from ..core import atomic, trouble
 from ..core.errors import PopleakError
 from ..core.provenance import commit
-from ..report import build
+from ..report import build, crate
 from ..report.cards import MADE
 from ..steps.report import ReportStep
 from ..store import parquet as store
+from ..store import seal
 
 
 def run(
@@ -30,37 +32,105 @@ def run(
 
     Raises PopleakError if a table is missing, or if the tables are not from one run.
     """
-    build.write(
+    sources = {name: store.facts(path) for name, path in tables.items()}
+    machine = _machine(sources.values())
+    versions = _versions(sources.values())
+    datasets = [_dataset(path) for path in cards]
+    page = build.write(
         experiment=settings.experiment,
         tables=tables,
         figures=trouble.paired(settings.figures, figures, "figures"),
         absent=settings.absent,
         cautions=settings.cautions,
-        cards=[_card(path) for path in cards],
-        versions=store.facts(tables["models"])["versions"] if "models" in tables else {},
+        cards=[_card(facts) for facts in datasets],
+        versions=versions,
         paper=settings.paper,
         controls=settings.controls,
         kinds=settings.kinds,
         downloads=settings.downloads,
-        made=_made(step, code),
+        made={**_made(step, code), **{f"Tables made on: {fact}": value for fact, value in machine.items()}},
         output=output,
     )
+    config = build.config_text(settings.experiment) + "\n"
+    described = {
+        "config.json": config,
+        "crate.json": crate.text(
+            experiment=settings.experiment,
+            files=_published(page, tables, trouble.paired(settings.figures, figures, "figures"), config),
+            cards=datasets,
+            versions=versions,
+            machine=machine,
+            code=code,
+            commit=commit(),
+        ),
+    }
+    for name, content in described.items():
+        atomic.write(_beside(page, name), content.encode())
+    whole = [*(page.with_name(file) for file in _digests(page)), *(_beside(page, name) for name in described)]
+    seal.write_manifest(page.with_suffix(".sha256"), whole)
+
+
+def _beside(page: Path, file: str) -> Path:
+    """Return the place of a file that is made with the page."""
+    return page.with_name(f"{page.stem}.{file}")
+
+
+def _published(
+    page: Path, tables: Mapping[str, Path], figures: Iterable[tuple[str, Path]], config: str
+) -> dict[str, str]:
+    """Return the SHA-256 of all that is published, by its path in the experiment's folder."""
+    found = {f"tables/{name}.parquet": seal.file_digest(path) for name, path in tables.items()}
+    for name, path in figures:
+        for file, digest in _digests(path).items():
+            found[f"figures/{name}{Path(file).suffix}"] = digest
+    for file, digest in _digests(page).items():
+        found["report.html" if file == page.name else f"tables/{file.removeprefix(f'{page.stem}.')}"] = digest
+    return {**found, "config.json": hashlib.sha256(config.encode()).hexdigest()}
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file in the manifest beside a page or a figure, by name."""
+    lines = path.with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
+    return {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+
+
+def _machine(tables: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the machine that made the tables; facts in which several differ, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for facts in tables:
+        for name, value in facts.get("machine", {}).items():
+            found.setdefault(name, {})[str(value)] = None
+    return {name: " | ".join(sorted(values)) for name, values in found.items()}
+
+
+def _versions(tables: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the versions of libraries and of Snakemake by which the tables were made."""
+    found = {}
+    for facts in tables:
+        found |= {**facts.get("versions", {}), **({"snakemake": facts["snakemake"]} if "snakemake" in facts else {})}
+    return found
 
 
 def _made(step: str, code: str) -> dict[str, str]:
     """Return what made the page. The commit is not in the step's id: the digest of the code decides what is current."""
+    last = commit()
     return {
         "Step of this page": step,
         "Code digest of this page": code,
         "popleak": __version__,
-        "Last commit of the package": commit() or "unknown: the package is not part of a checkout of git",
+        "Last commit of the package": str(last) if last else "unknown: the package is not part of a checkout of git",
     }
 
 
-def _card(path: Path) -> dict[str, Any]:
+def _dataset(path: Path) -> dict[str, Any]:
+    """Return the metadata of a file of the stage `dataset`. Raises PopleakError for another one."""
     facts = store.facts(path)
     if facts.get("stage") != "dataset":
         raise PopleakError(f"{path}: not a file of the stage `dataset`: pass those files to --cards")
+    return facts
+
+
+def _card(facts: Mapping[str, Any]) -> dict[str, Any]:
     settings = facts["settings"]
     made = {name: settings.get(name) for name in ("dataset", *MADE)}
     return {**facts["card"], **facts["facts"], **made}

@@ -17,6 +17,10 @@ PAPER = tuple(
 """The report's tables as files for a paper, published beside the Parquet files."""
 
 
+DESCRIBED = {"config.json": "config.json", "ro-crate-metadata.json": "crate.json"}
+"""What describes the run as a whole: the names of these files where they are published, and in the store."""
+
+
 def papers_of(tables: Collection[str]) -> tuple[str, ...]:
     """Return those of `PAPER` that a run with these public tables has."""
     return tuple(file for file in PAPER if not file.startswith("placebo.") or "placebo" in tables)
