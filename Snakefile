@@ -51,13 +51,14 @@ TRAINING = ENGINE + ("" if PLAN.experiment.engine.reuse else " --no-reuse")
 GPU = int(PLAN.experiment.engine.device == "cuda")
 STORE = popleak_plan.ROOT + "/store"
 LOGS = popleak_plan.ROOT + "/logs"
+REMOTE = workflow.storage_settings.default_storage_provider is not None  # the store is in object storage
 
 if workflow.is_main_process:  # and not in the jobs that a run starts, which read this file again
     if popleak_locks.clear(".snakemake"):
         print("popleak: the last run in this folder was killed; its lock is removed", file=sys.stderr)
     try:
         popleak_publish.settle(PLAN)
-        PUBLISHED = popleak_publish.renew(PLAN)
+        PUBLISHED = popleak_publish.renew(PLAN, REMOTE)
     except PopleakError as error:
         raise WorkflowError(str(error))
 
@@ -78,7 +79,7 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        PLAN.targets(),
+        [local(path) for path in PLAN.targets()],
 
 
 include: "workflow/rules/common.smk"

@@ -7,7 +7,12 @@ def step(stage, wildcards):
 
 def inputs(stage):
     """Name a step's input files. Their dates count only as far as `settle` (stages/publish.py) leaves them, before Snakemake looks."""
-    return lambda wildcards: {name: list(paths) for name, paths in step(stage, wildcards).inputs.items()}
+    return lambda wildcards: {name: [here(path) for path in paths] for name, paths in step(stage, wildcards).inputs.items()}
+
+
+def here(path):
+    """Mark a raw file of the user's as `local`: it is where the user put it, also where all else is in object storage."""
+    return path if path.startswith(STORE) or path in PLAN.fetches else local(path)
 
 
 def settings(stage):
@@ -27,5 +32,5 @@ def runtime(stage):
 
 
 def flags(wildcards, input):
-    """Name a step's input files as the command's options: which there are depends on the step."""
-    return " ".join(f"--{name.replace('_', '-')} {input.get(name)}" for name in input.keys())
+    """Name a step's input files as the command's options: which there are depends on the step. A command finds `digests` beside its files."""
+    return " ".join(f"--{name.replace('_', '-')} {input.get(name)}" for name in input.keys() if name != "digests")

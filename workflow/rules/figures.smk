@@ -26,7 +26,7 @@ rule figures:
         caption=lambda wildcards, input: captions.figure(step("figures", wildcards).settings.figure),
         code=code("figures"),
         files=flags,
-        stem=STORE + "/figures/{id}",
+        stem=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python -m popleak figures --step {wildcards.id} --threads {threads} --code {params.code} {params.files} "
         "--stem {params.stem} --settings {params.settings:q} 2>&1 | tee {log}"

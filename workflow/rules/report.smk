@@ -2,6 +2,7 @@
 rule report:
     input:
         unpack(inputs("report")),
+        digests=[step.outputs["sha256"] for step in PLAN.figures.values()],
     output:
         html=report(
             STORE + "/report/{id}.html",
