@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast test-s3 install bench docs clean
+.PHONY: run test test-fast test-storage install bench docs clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
@@ -25,7 +25,7 @@ test-fast: $(INSTALLED)
 # all else from the first.
 S3 := .venv-s3
 TESTS_S3 := tests/cluster/test_s3.py
-test-s3: $(INSTALLED)
+test-storage: $(INSTALLED)
 	@test -x $(S3)/bin/python || $(BIN)/python -m venv --without-pip $(S3)
 	@echo "import site; site.addsitedir('$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')')" > $$(echo $(S3)/lib/python3*/site-packages)/first.pth
 	@$(BIN)/python -m pip --python $(S3)/bin/python install --quiet --disable-pip-version-check --constraint envs/constraints-s3.txt \

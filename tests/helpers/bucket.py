@@ -23,7 +23,7 @@ def absent() -> str | None:
         with contextlib.suppress(ModuleNotFoundError):  # of `moto`, in whose absence `moto.server` is looked up
             if find_spec(module):
                 continue
-        return f"no {package} (`make test-s3` installs it)"
+        return f"no {package} (`make test-storage` installs it)"
     return None
 
 
