@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast coverage audit install bench docs clean
+.PHONY: run test test-fast test-storage coverage audit install bench docs clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
@@ -21,6 +21,17 @@ test: $(INSTALLED)
 # without what runs Snakemake, draws figures or checks types: while one works on the code
 test-fast: $(INSTALLED)
 	$(PYTEST) -m "not dag and not slow"
+
+# The store in object storage. Its client needs another python-dateutil, so this has an environment of its own, which takes
+# all else from the first.
+S3 := .venv-s3
+TESTS_S3 := tests/cluster/test_s3.py
+test-storage: $(INSTALLED)
+	@test -x $(S3)/bin/python || $(BIN)/python -m venv --without-pip $(S3)
+	@echo "import site; site.addsitedir('$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')')" > $$(echo $(S3)/lib/python3*/site-packages)/first.pth
+	@$(BIN)/python -m pip --python $(S3)/bin/python install --quiet --disable-pip-version-check --constraint envs/constraints-s3.txt \
+		'snakemake-storage-plugin-s3' 'snakemake-executor-plugin-kubernetes' 'moto[server]' 'python-dateutil'
+	$(S3)/bin/python -m pytest $(TESTS_S3)
 
 # which lines and branches the whole suite runs, in jobs and commands too: takes twice as long as the tests
 coverage: $(INSTALLED)

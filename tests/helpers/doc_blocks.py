@@ -134,7 +134,7 @@ def shell_lines(text: str) -> list[str]:
 def command(line: str, page: Path) -> None:
     """Parse one command with the parser of its program. Raises AssertionError where that would refuse it."""
     words = shlex.split(line)
-    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+    while words and re.fullmatch(r"[A-Z_][A-Z0-9_]*=.*", words[0]):
         words.pop(0)
     assert words and words[0] in COMMANDS, f"{page.name}: not known to be a command: {line}"
     program, *rest = words

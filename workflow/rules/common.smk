@@ -10,7 +10,12 @@ def step(wildcards):
 
 def inputs(wildcards):
     """Name a step's input files. Their dates count only as far as `settle` (stages/publish.py) leaves them, before Snakemake looks."""
-    return {name: list(paths) for name, paths in step(wildcards).inputs.items()}
+    return {name: [here(path) for path in paths] for name, paths in step(wildcards).inputs.items()}
+
+
+def here(path):
+    """Mark a raw file of the user's as `local`: it is where the user put it, also where all else is in object storage."""
+    return path if path.startswith(STORE) or path in PLAN.fetches else local(path)
 
 
 def settings(wildcards):
@@ -34,8 +39,8 @@ def runtime(wildcards, attempt):
 
 
 def files(wildcards, input):
-    """Name a step's input files as the command's options: which there are depends on the step."""
-    return options((name, input.get(name)) for name in input.keys())
+    """Name a step's input files as the command's options: which there are depends on the step. A command finds `digests` beside its files."""
+    return options((name, input.get(name)) for name in input.keys() if name != "digests")
 
 
 def results(wildcards, output):

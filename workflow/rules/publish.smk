@@ -1,11 +1,21 @@
 # finished files in the store -> copies under plain names in the experiment's folder, made anew where they differ. What differs is found by
 # content (`renew` in stages/publish.py), which renews a stamp and gives copies that are current the date of what they are copies of.
+# Copies and stamps are `local`: they stay on this machine, as people want to open them, where the store is in object storage (`REMOTE`).
+
+
+def copies(kind):
+    return [local(path) for path in PLAN.public(kind)]
+
+
+def record(kind):
+    """Name the file that says of what a kind's copies are copies, where the store is not at hand to compare."""
+    return [local(popleak_publish.record(PLAN, kind))] if REMOTE else []
 
 
 # made when the Snakefile is read, if the folder can be written; there, too, the stamp of what is not the plan's is renewed
 rule stamp:
     output:
-        f"{RESULTS}/.stamps/{{kind}}",
+        local(f"{RESULTS}/.stamps/{{kind}}"),
     log:
         f"{LOGS}/publish/{PLAN.experiment.experiment}/{{kind}}.stamp.log",
     localrule: True
@@ -20,9 +30,10 @@ rule stamp:
 rule publish_tables:
     input:
         files=list(PLAN.public("tables").values()),
-        stamp=f"{RESULTS}/.stamps/tables",
+        stamp=local(f"{RESULTS}/.stamps/tables"),
     output:
-        list(PLAN.public("tables")),
+        files=copies("tables"),
+        record=record("tables"),
     log:
         f"{LOGS}/publish/{PLAN.experiment.experiment}/tables.log",
     localrule: True
@@ -31,7 +42,7 @@ rule publish_tables:
         mem_mb=500,
         runtime=5,
     shell:
-        "python -m popleak publish --files {input.files} --outputs {output} 2>&1 | tee {log}"
+        "python -m popleak publish --files {input.files} --outputs {output.files} --record {output.record} 2>&1 | tee {log}"
 
 
 if PLAN.figures:
@@ -40,9 +51,10 @@ if PLAN.figures:
         input:
             files=list(PLAN.public("figures").values()),
             digests=[step.outputs["sha256"] for step in PLAN.figures.values()],
-            stamp=f"{RESULTS}/.stamps/figures",
+            stamp=local(f"{RESULTS}/.stamps/figures"),
         output:
-            list(PLAN.public("figures")),
+            files=copies("figures"),
+            record=record("figures"),
         log:
             f"{LOGS}/publish/{PLAN.experiment.experiment}/figures.log",
         localrule: True
@@ -52,9 +64,10 @@ use rule publish_tables as publish_report with:
     input:
         files=list(PLAN.public("report").values()),
         digests=PLAN.report.outputs["sha256"],
-        stamp=f"{RESULTS}/.stamps/report",
+        stamp=local(f"{RESULTS}/.stamps/report"),
     output:
-        list(PLAN.public("report")),
+        files=copies("report"),
+        record=record("report"),
     log:
         f"{LOGS}/publish/{PLAN.experiment.experiment}/report.log",
     localrule: True

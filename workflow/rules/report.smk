@@ -1,5 +1,8 @@
 # public tables, figures and data cards -> one page that opens offline, its tables as files for a paper, and their digests
 use rule figures as report with:
+    input:
+        unpack(inputs),
+        digests=[step.outputs["sha256"] for step in PLAN.figures.values()],
     output:
         html=report(
             f"{STORE}/{{stage}}/{{id}}.html",

@@ -261,13 +261,20 @@ def _add_publish(commands) -> None:
     )
     parser.add_argument("--files", type=Path, nargs="+", required=True)
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="where each file goes")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="a file for the digests of what is copied, if the store is not at hand",
+    )
     parser.set_defaults(run=_publish)
 
 
 def _publish(arguments: argparse.Namespace) -> None:
     from ..stages import publish
 
-    publish.run(files=arguments.files, outputs=arguments.outputs)
+    publish.run(files=arguments.files, outputs=arguments.outputs, record=arguments.record)
 
 
 def _add_verify(commands) -> None:

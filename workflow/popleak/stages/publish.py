@@ -9,6 +9,7 @@ or what Snakemake remembers.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -30,9 +31,10 @@ OLD = 1
 """The date of a stamp that requests nothing, in seconds since 1970: as old as a file from an archive that keeps no dates."""
 
 
-def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
+def run(*, files: Sequence[Path], outputs: Sequence[Path], record: Sequence[Path] = ()) -> None:
     """Copy `files` to `outputs`, each whole or not at all. Parquet files carry their seal, others have a manifest beside them.
 
+    record: at most one file, for the digests of what was copied, as `sha256sum` writes them, under the names in the store.
     Raises PopleakError for a damaged file, before anything is copied.
     """
     checked = []
@@ -44,21 +46,38 @@ def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
             checked.append(seal.check_by(seal.manifest_of(path), path))
     for data, path in zip(checked, outputs, strict=True):
         atomic.write(path, data)
+    for path in record:
+        atomic.write(path, "".join(_line(data, one) for data, one in zip(checked, files, strict=True)).encode())
+
+
+def _line(data: bytes, origin: str | Path) -> str:
+    """Return the line of a record that says that a file of the store has these bytes."""
+    return f"{hashlib.sha256(data).hexdigest()}  {Path(origin).name}\n"
+
+
+def record(plan: Plan, kind: str) -> str:
+    """Return the path of the file that says of what the copies of a kind are copies. There is one if the store is not at hand."""
+    return f"{plan.folder()}/.stamps/{kind}.sha256"
 
 
 def current(plan: Plan) -> list[str]:
     """Return the published files that are copies of what the plan makes."""
-    return [path for path, origin in plan.public().items() if _equal(path, origin)]
+    return [path for path, origin in plan.public().items() if _equal(plan, path, origin)]
 
 
 def stale(plan: Plan, kind: str | None = None) -> list[str]:
     """Return the published files (of one kind) that exist and differ from what the plan makes, or whose source is
     still to be made."""
-    return [path for path, origin in plan.public(kind).items() if Path(path).is_file() and not _equal(path, origin)]
+    return [
+        path for path, origin in plan.public(kind).items() if Path(path).is_file() and not _equal(plan, path, origin)
+    ]
 
 
-def _equal(path: str, origin: str) -> bool:
-    """Return whether both files exist and have the same bytes, and the manifest of the second is there if it needs one."""
+def _equal(plan: Plan, path: str, origin: str) -> bool:
+    """Return whether both files exist and have the same bytes, and the manifest of the second is there if it needs one. If the
+    second is not at hand, the record of what was copied stands for it: its name contains the digest of all that determines it."""
+    if not Path(origin).is_file():
+        return _recorded(plan, path, origin)
     if not origin.endswith(".parquet") and not seal.manifest_of(origin).is_file():
         return False
     try:
@@ -66,6 +85,15 @@ def _equal(path: str, origin: str) -> bool:
         return same and Path(path).read_bytes() == Path(origin).read_bytes()
     except FileNotFoundError:
         return False
+
+
+def _recorded(plan: Plan, path: str, origin: str) -> bool:
+    """Return whether a file is the copy that a record says was made of `origin`."""
+    there = [one for kind in KINDS if (one := Path(record(plan, kind))).is_file()]
+    if not there or not Path(path).is_file():
+        return False
+    line = _line(Path(path).read_bytes(), origin)
+    return any(line in one.read_text(encoding="utf-8", errors="replace") for one in there)
 
 
 def settle(plan: Plan) -> None:
@@ -125,7 +153,7 @@ def _present(plan: Plan) -> None:
                 )
 
 
-def renew(plan: Plan) -> set[str]:
+def renew(plan: Plan, remote: bool = False) -> set[str]:
     """Give the stamp of each kind with a published file that is not the plan's a new content and date, and others an old date.
     Return the published files that are the plan's.
 
@@ -133,11 +161,16 @@ def renew(plan: Plan) -> set[str]:
     triggers. Dates of results would not do: Snakemake considers a file current if its missing inputs could be made.
     Other stamps get an old date, since a dry run of another config may have renewed them. So do the published files of a kind that is to
     be copied: the clock may have been set back since the last time.
+
+    remote: whether the store is in object storage. Otherwise a record of what was copied, which is of another store, is removed.
     """
     found: set[str] = set()
     for kind in KINDS:
+        if not remote:
+            with contextlib.suppress(OSError):  # of another user
+                Path(record(plan, kind)).unlink(missing_ok=True)
         stamp = Path(plan.folder(), ".stamps", kind)
-        there = {path: _equal(path, origin) for path, origin in plan.public(kind).items() if Path(path).is_file()}
+        there = {path: _equal(plan, path, origin) for path, origin in plan.public(kind).items() if Path(path).is_file()}
         found |= {path for path, equal in there.items() if equal}
         if not all(there.values()):
             try:
@@ -180,7 +213,7 @@ def rescue(plan: Plan, only: Collection[str] | None = None) -> None:
     does not hold back the others, and after one in which a step was made again with other bytes (`--forcerun`)."""
     copies = plan.public()
     for path, origin in copies.items():
-        if (only is None or path in only) and Path(origin).is_file() and not _equal(path, origin):
+        if (only is None or path in only) and Path(origin).is_file() and not _equal(plan, path, origin):
             with contextlib.suppress(PopleakError, OSError):  # the run reports the reason
                 run(files=[Path(origin)], outputs=[Path(path)])
 
