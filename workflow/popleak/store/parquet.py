@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core import accounting
+from ..core import accounting, atomic
 from ..core.errors import PopleakError
 from . import arrays, seal
 
@@ -105,11 +106,11 @@ class Writer:
         self.path = Path(path)
         output = output_of(path)
         self.facts = {**facts, **({"output": output} if output else {})}
-        self.partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         self.file: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Writer:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.whole = atomic.replacing(self.path)
+        self.partial = self.whole.__enter__()
         return self
 
     @accounting.part("store")
@@ -131,19 +132,18 @@ class Writer:
         self.file.write_table(table.replace_schema_metadata(self.file.schema.metadata), max(table.num_rows, 1))
 
     @accounting.part("store")
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.ExitStack() as whole:
+            whole.push(self.whole)
             if self.file is not None:
                 self.file.close()
-            if kind is None:
-                if self.file is None:
-                    raise ValueError(f"{self.path}: nothing was added")
-                seal.close(self.partial)
-                with open(self.partial, "rb") as handle:
-                    os.fsync(handle.fileno())
-                os.replace(self.partial, self.path)
-        finally:
-            self.partial.unlink(missing_ok=True)
+            if error is not None:
+                raise error
+            if self.file is None:
+                raise ValueError(f"{self.path}: nothing was added")
+            seal.close(self.partial)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
