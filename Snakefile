@@ -58,6 +58,7 @@ if workflow.is_main_process:  # and not in the jobs that a run starts, which rea
     try:
         popleak_publish.settle(PLAN)
         PUBLISHED = popleak_publish.renew(PLAN)
+        TO_MAKE = popleak_publish.missing(PLAN, PUBLISHED)  # as the DAG will see it
     except PopleakError as error:
         raise WorkflowError(str(error))
 
@@ -99,6 +100,10 @@ include: "workflow/rules/page.smk"
 
 
 onstart:
+    try:
+        popleak_locks.claim(popleak_plan.ROOT, TO_MAKE)
+    except PopleakError as error:
+        raise WorkflowError(str(error))
     print(f"popleak: {PLAN.describe()}", file=sys.stderr)
     for line in [*popleak_publish.replaced(PLAN), *PLAN.notices()]:
         print(f"popleak: {line}", file=sys.stderr)

@@ -42,7 +42,9 @@ def kill_all(folder: Path) -> None:
 
 def files(folder: Path) -> int:
     """Return how many files a run in `folder` has finished."""
-    return sum(1 for path in (folder / "results").rglob("*") if path.suffix not in (".log", ".tsv", ".partial"))
+    return sum(
+        1 for path in (folder / "results").rglob("*") if path.suffix not in (".log", ".tsv", ".partial", ".json")
+    )
 
 
 def struck(folder: Path, words: tuple[str, ...], moments: random.Random, *, blows: int, whole: int) -> list[str]:

@@ -21,12 +21,12 @@ SEED = int(os.environ.get("POPLEAK_KILLS_SEED", "0"))
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Return all that a run leaves, but for logs and their times, and stamps, whose content is random."""
+    """Return all that a run leaves, but for logs and their times, stamps, whose content is random, and what keeps two runs apart."""
     top = folder / "results"
     return {
         str(path.relative_to(top)): path.read_bytes()
         for path in sorted(top.rglob("*"))
-        if path.is_file() and path.relative_to(top).parts[0] != "logs" and ".stamps" not in path.parts
+        if path.is_file() and path.relative_to(top).parts[0] not in ("logs", ".runs") and ".stamps" not in path.parts
     }
 
 

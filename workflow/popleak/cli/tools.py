@@ -133,7 +133,7 @@ def _add_plan(commands) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     from ..plan import build as plan
-    from ..plan import estimate, nodes
+    from ..plan import estimate, nodes, unmade
     from ..stages import publish
 
     whole = plan.build(experiment_of(arguments.configfile))
@@ -143,7 +143,7 @@ def _plan(arguments: argparse.Namespace) -> None:
         print("\n".join(nodes.lines(whole, speed, arguments.nodes, arguments.latency)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
-    print("".join(f"{line}\n" for line in [*publish.replaced(whole), *whole.notices()]), end="")
+    print("".join(f"{line}\n" for line in [*publish.replaced(whole), *whole.notices(), *unmade.lines(whole)]), end="")
 
 
 def _add_schema(commands) -> None:

@@ -159,6 +159,15 @@ def renew(plan: Plan) -> set[str]:
     return found
 
 
+def missing(plan: Plan, published: Collection[str]) -> list[str]:
+    """Return the files that a run of a plan will make: those of the store that are not there, and copies that are not `published`."""
+    stored = (path for step in plan.all_steps() for path in step.outputs.values())
+    return [
+        *(path for path in stored if not Path(path).is_file()),
+        *(path for path in plan.public() if path not in published),
+    ]
+
+
 def _copied(plan: Plan, kind: str) -> list[str]:
     """Return the files of the store that the copying job of a kind reads."""
     steps = plan.figures.values() if kind == "figures" else [plan.report] if kind == "report" and plan.report else []
@@ -212,13 +221,16 @@ def _unknown(plan: Plan) -> list[str]:
 
 def closing(plan: Plan) -> str:
     """Remove copies of another plan (`tidy`). Return the message for the end of a run: where the results are, if all
-    of them exist."""
+    of them exist; otherwise which jobs failed, why, and what waits for them."""
+    from ..plan import unmade
+
     gone, folder = tidy(plan), plan.folder()
     missing = sorted(set(plan.public()) - set(current(plan)))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         removed = f"; removed because it was of another config: {', '.join(sorted(gone))}" if gone else ""
         lines = [f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"]
+        lines += [f"popleak: {line}" for line in unmade.lines(plan)]
         to_fetch = [(path, source) for path, (_, source) in plan.fetches.items() if not Path(path).is_file()]
         if to_fetch:
             from ..datasets._fetch import at
