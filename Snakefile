@@ -18,6 +18,7 @@ try:
     from popleak.core.errors import PopleakError
     from popleak.core.provenance import code_digest
     from popleak.plan import build as popleak_plan
+    from popleak.plan import places as popleak_places
     from popleak.report import captions
     from popleak.stages import publish as popleak_publish
     from popleak.steps.report import papers_of
@@ -56,6 +57,7 @@ if workflow.is_main_process:  # and not in the jobs that a run starts, which rea
     if popleak_locks.clear(".snakemake"):
         print("popleak: the last run in this folder was killed; its lock is removed", file=sys.stderr)
     try:
+        popleak_places.check(PLAN)
         popleak_publish.settle(PLAN)
         PUBLISHED = popleak_publish.renew(PLAN)
         TO_MAKE = popleak_publish.missing(PLAN, PUBLISHED)  # as the DAG will see it

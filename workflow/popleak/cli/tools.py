@@ -317,7 +317,7 @@ def _prune(arguments: argparse.Namespace) -> None:
         if arguments.delete:
             path.unlink()
         else:
-            print(path)
+            print(inventory.printable(path))
     print(f"{len(found)} files, {size / 1e6:.1f} MB: {'deleted' if arguments.delete else 'delete them with --delete'}")
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..core import inert
 from ..measures.verdicts import LEVEL
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def listed(items: Iterable[str]) -> str:
 
 def cell(text: str) -> str:
     """Return text as a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return inert.markdown(" ".join(text.split()).replace("|", "\\|"))
 
 
 def capital(text: str) -> str:

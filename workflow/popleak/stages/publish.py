@@ -94,7 +94,7 @@ def _not_before(outputs: Iterable[str], inputs: Iterable[str], measured: str = "
     for path, date in [*dates.items(), (measured, _date(measured) if measured else None)]:
         if date is not None and date < newest:
             with contextlib.suppress(OSError):  # of another user
-                os.utime(path, ns=(newest, newest))
+                os.utime(path, ns=(newest, newest), follow_symlinks=False)
 
 
 def _date(path: str) -> int | None:
@@ -117,7 +117,7 @@ def _present(plan: Plan) -> None:
                 continue
             if path in step.outputs.values() or path in plan.fetches:
                 with contextlib.suppress(OSError):  # of another user
-                    os.utime(path)
+                    os.utime(path, follow_symlinks=False)
             elif not all(Path(output).is_file() for output in step.outputs.values()):
                 raise PopleakError(
                     f"{path}: is dated in the future, and Snakemake refuses what is made of it now: set the clock, or give the file the "
@@ -148,7 +148,7 @@ def renew(plan: Plan) -> set[str]:
                 ) from error
             for path in there:
                 with contextlib.suppress(OSError):  # of another user
-                    os.utime(path, (OLD, OLD))
+                    os.utime(path, (OLD, OLD), follow_symlinks=False)
             continue
         # a folder of another user, or one that cannot be written: Snakemake then makes the stamp, or copies once more than necessary
         with contextlib.suppress(OSError):
