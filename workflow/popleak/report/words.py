@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core import inert
 from ..measures.verdicts import LEVEL
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def listed(items: Iterable[str]) -> str:
 
 def cell(text: str) -> str:
     """Return text as a cell of a Markdown table."""
-    return inert.markdown(" ".join(text.split()).replace("|", "\\|"))
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def capital(text: str) -> str:
