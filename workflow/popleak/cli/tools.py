@@ -136,6 +136,10 @@ def _plan(arguments: argparse.Namespace) -> None:
     from ..plan import estimate, nodes, unmade
     from ..stages import publish
 
+    if arguments.cores < 1:
+        raise PopleakError(f"--cores {arguments.cores}: give the number of cores, at least 1")
+    if not 0 <= arguments.latency < float("inf"):
+        raise PopleakError(f"--latency {arguments.latency:g}: give seconds, 0 or more")
     whole = plan.build(experiment_of(arguments.configfile))
     speed = estimate.calibrate()
     print("\n".join(estimate.lines(whole, speed, arguments.cores)))

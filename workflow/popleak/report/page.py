@@ -169,7 +169,10 @@ def text(inner: Path) -> str:
     experiment = json.loads((inner / SETTINGS).read_text(encoding="utf-8"))
     _agree(inner, experiment)
     title = inert.markdown(" ".join(str(experiment.get("title") or f"Experiment {inner.name}").split()))
-    rows = [f"| {inert.markdown(words.cell(term))} | {inert.markdown(words.cell(said))} |" for term, said in settings(experiment)]
+    rows = [
+        f"| {inert.markdown(words.cell(term))} | {inert.markdown(words.cell(said))} |"
+        for term, said in settings(experiment)
+    ]
     figures = sorted(path.stem for path in inner.glob("*.png"))
     main = main_figure(figures)
     figures.sort(key=lambda name: name != main)  # the main figure first

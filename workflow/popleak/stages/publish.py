@@ -33,8 +33,10 @@ OLD = 1
 def run(*, files: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Copy `files` to `outputs`, each whole or not at all. Parquet files carry their seal, others have a manifest beside them.
 
-    Raises PopleakError for a damaged file, before anything is copied.
+    Raises PopleakError for a damaged file, and for fewer or more outputs than files, before anything is copied.
     """
+    if len(files) != len(outputs):
+        raise PopleakError(f"--outputs: {len(outputs)} given for {len(files)} files: name one for each")
     checked = []
     for path in files:
         if path.suffix == ".parquet":
