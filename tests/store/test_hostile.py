@@ -17,6 +17,7 @@ from popleak.core.errors import PopleakError
 from popleak.store import parquet as store
 from popleak.store import reuse, seal
 
+pytestmark = pytest.mark.slow
 BASE = {"stage": "train", "step": "x-000000000000"}
 MARKER = "/tmp/popleak-test-was-run"
 FACTS = {
