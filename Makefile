@@ -61,10 +61,12 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/census.py
 	$(BIN)/python benchmarks/figure.py
 
-# what is generated from the code: the config's JSON Schema and the reference pages in docs/
+# what is generated from the code: the config's JSON Schema and the reference pages in docs/; what is
+# said of each kind of bad input
 docs: $(INSTALLED)
 	$(BIN)/popleak schema > workflow/schemas/config.schema.json
 	$(BIN)/popleak docs docs
+	$(BIN)/python tests/helpers/bad_inputs.py
 
 $(INSTALLED): pyproject.toml envs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "popleak needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 import tiny
 import whole
 from popleak.cli import inventory
+from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
+from popleak.plan import places
 from popleak.stages import publish
 from popleak.store import parquet as store
 
@@ -156,3 +159,98 @@ def test_gc_lists_what_no_experiment_needs_and_removes_it_on_request(results, na
     assert tiny.command(*words, "--delete", cwd=results.parent).returncode == 0
     assert {path.relative_to(results.parent) for path in results.glob("store/*/*")} == needed
     assert inventory.verify(small()).problems == []
+
+
+# A stranger's results.
+
+NAME = "mlp-000000000000"
+
+
+def test_the_name_of_a_file_makes_no_line_of_its_own_and_moves_no_cursor(results, capsys):
+    for name in (
+        "x\n9 files are intact.parquet",
+        "\x1b[2Jx.parquet",
+        "x\rpopleak: all is well.txt",
+        "\u202ex.png",
+        "\udcffx.txt",
+    ):
+        (results / "store" / "train" / name).write_bytes(b"foreign")
+    problems = inventory.verify(small()).problems
+    assert len(problems) == 5 and all(line.isprintable() for line in problems)
+
+
+def test_what_is_no_file_is_not_read(results):
+    os.mkfifo(results / "store" / "train" / f"{NAME}.parquet")
+    (results / "store" / "train" / "loop").symlink_to(results / "store")
+    (results / "store" / "train" / "zero.parquet").symlink_to("/dev/zero")
+    assert inventory.verify(small()).problems == []
+
+
+def test_gc_deletes_nothing_that_a_link_leads_to_and_nothing_of_another_name(results):
+    """Neither does `verify` or `gc` write anything."""
+    elsewhere = results.parent / "elsewhere"
+    elsewhere.mkdir()
+    for name in (f"{NAME}.parquet", "letter.pdf"):
+        (elsewhere / name).write_bytes(b"mine")
+    shutil.rmtree(results / "store" / "attack")
+    (results / "store" / "attack").symlink_to(elsewhere)
+    (results / "store" / "home").symlink_to(elsewhere)
+    (results / "store" / "train" / "notes.txt").write_bytes(b"mine")
+    (results / "store" / "train" / f"{NAME}.parquet").symlink_to(elsewhere / f"{NAME}.parquet")
+    (results / "store" / "train" / f".{NAME}.parquet.17.partial").write_bytes(b"half")
+    before = {path: path.read_bytes() for path in elsewhere.iterdir()}
+    found = inventory.unused([small()])
+    assert Path("results/store/train", f".{NAME}.parquet.17.partial") in found
+    assert Path("results/store/train", f"{NAME}.parquet") in found
+    assert not any("elsewhere" in str(path) or "notes" in path.name or "attack" in path.parts for path in found)
+    for path in found:
+        path.unlink()
+    assert {path: path.read_bytes() for path in elsewhere.iterdir()} == before
+    assert (results / "store" / "train" / "notes.txt").exists()
+
+
+LINKS = [
+    "store/train", "logs/train", "logs/publish", "small", "small/tables", "small/figures", "small/.stamps", ".runs", ".runs/lock",
+    "small/.stamps/report", "logs/publish/small/tables.log", "{log}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_through_which_a_run_would_write_elsewhere_is_refused(results, name):
+    built = small()
+    step = next(iter(built.steps["train"].values()))
+    path = results / name.format(log=f"logs/train/{step.id}.log")
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(results.parent / "profile")
+    with pytest.raises(PopleakError) as error:
+        places.check(built)
+    assert str(error.value).startswith(f"{path.relative_to(results.parent)}: a link to ") and "\n" not in str(
+        error.value
+    )
+    path.unlink()
+    places.check(built)
+
+
+@pytest.mark.parametrize("name", ["", "store", "logs"])
+def test_a_folder_that_the_user_has_moved_to_a_larger_disk_is_none(results, name):
+    shutil.rmtree(results / "logs", ignore_errors=True)
+    (results / "logs").mkdir()
+    (results / name).rename(results.parent / "larger")
+    (results / name).symlink_to(results.parent / "larger")
+    places.check(small())
+
+
+def test_dates_of_what_a_link_leads_to_stay(results):
+    """A run dates the files of the store before it starts."""
+    mine = results.parent / "mine"
+    mine.write_bytes(b"mine")
+    os.utime(mine, (1e9, 1e9))
+    for path in (KINDS["query victims"], "results/small/tables/scores.parquet"):
+        Path(path).unlink()
+        Path(path).symlink_to(mine)
+    publish.settle(small())
+    publish.renew(small())
+    assert mine.stat().st_mtime == 1e9 and mine.read_bytes() == b"mine"

@@ -89,7 +89,7 @@ def test_what_the_command_line_gives_is_looked_at_too(key, bad):
 def test_a_folder_and_a_file_that_is_not_there(tmp_path):
     with pytest.raises(PopleakError, match=r": a folder: name the YAML file in it$"):
         config.read(tmp_path)
-    with pytest.raises(PopleakError, match=r": no such config file$"):
+    with pytest.raises(PopleakError, match=r": no such config file: name one that exists$"):
         reading.check([tmp_path / "none.yaml"])
 
 

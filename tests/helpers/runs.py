@@ -23,12 +23,21 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *words: str, status: int = 0, cwd: Path | None = None, cold: bool = False) -> str:
-    """Run Snakemake in a copy, its package first on the path; return stdout and stderr. `cold`: start Python as a user does."""
-    environment = os.environ | {"PYTHONPATH": str(folder / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"}
+def snakemake(
+    folder: Path,
+    *words: str,
+    status: int = 0,
+    cwd: Path | None = None,
+    cold: bool = False,
+    python: str = "",
+    **more: str,
+) -> str:
+    """Run Snakemake in a copy, its package first on the path; return stdout and stderr. `cold`: start Python as a user does; more:
+    variables of the environment."""
+    environment = os.environ | {"PYTHONPATH": str(folder / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"} | more
     environment.pop("POPLEAK_DATA", None)
     done = subprocess.run(
-        [sys.executable if cold else warm.python(), "-m", "snakemake", *words],
+        [python or (sys.executable if cold else warm.python()), "-m", "snakemake", *words],
         cwd=cwd or folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     said = done.stdout + done.stderr

@@ -46,6 +46,14 @@ exit $status
 @functools.cache
 def python() -> str:
     """Return the path of the warm Python of this process, which ends with it."""
+    return started()[0]
+
+
+def started(*prefix: str) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start a warm Python that ends with this process; return its path and the process of which all that it runs are forks.
+
+    prefix: a command that starts it, as `unshare`, for file systems that nobody else sees.
+    """
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     stub = folder / "bin" / "python"
     stub.parent.mkdir()
@@ -54,7 +62,7 @@ def python() -> str:
     os.mkfifo(folder / "asked")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__)), str(folder)], stdin=subprocess.PIPE, env=environment
+        [*prefix, sys.executable, str(Path(__file__)), str(folder)], stdin=subprocess.PIPE, env=environment
     )
 
     def end() -> None:
@@ -62,7 +70,7 @@ def python() -> str:
         server.wait()
 
     atexit.register(end)
-    return str(stub)
+    return str(stub), server
 
 
 def serve(folder: Path) -> Path | None:

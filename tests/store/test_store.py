@@ -86,7 +86,7 @@ def test_whole_or_not_at_all(path, monkeypatch, there, moment):
         if moment == "write":
             patch.setattr(store.pq, "ParquetWriter", half)
         else:
-            patch.setattr(store.os, "replace", never)
+            patch.setattr(store.atomic.os, "replace", never)
         with pytest.raises((KeyboardInterrupt, OSError)):
             store.write(path, COLUMNS, FACTS)
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
@@ -103,9 +103,10 @@ def test_killed_outright(path):
     (path.parent.parent / "killed.py").write_text(code)
     done = tiny.command("killed", cwd=path.parent.parent)
     assert done.returncode == -9, done.stderr
-    assert not path.exists()
+    assert not path.exists() and len(list(path.parent.iterdir())) == 1
     store.write(path, COLUMNS, FACTS)
     assert store.read(path).num_rows == 200
+    assert list(path.parent.iterdir()) == [path], "what was left is gone"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])

@@ -111,10 +111,12 @@ class TableSource:
         return Answers(keys, models.scores[chosen])
 
     def models(self, role: Role, arm: str) -> Answers:
-        raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds")
+        raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds: leave it out")
 
     def draws(self, role: Role) -> Answers:
-        raise PopleakError(f"attack {self.attack_id!r} sees training rows, which no table of answers holds")
+        raise PopleakError(
+            f"attack {self.attack_id!r} sees training rows, which no table of answers holds: leave it out"
+        )
 
 
 def lacking(attack: Attack, models: Models, facts: GameFacts, known: Sequence[str]) -> str | None:

@@ -4,7 +4,6 @@ arrays."""
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -105,7 +104,7 @@ def _parquet(path: Path) -> tuple[pa.Table, Mapping[str, Any]]:
     handle, facts = pq.ParquetFile(path), {}
     if store.KEY in (handle.schema_arrow.metadata or {}):
         seal.check(path)
-        facts = json.loads(handle.schema_arrow.metadata[store.KEY])
+        facts = store.told(handle)
     return handle.read(), facts
 
 

@@ -13,6 +13,7 @@ from ..datasets import _fetch as fetching
 from ..plan.build import Plan
 from ..plan.steps import ROOT, Step
 from ..stages import publish
+from ..steps import STAGES
 from ..store import parquet as store
 from ..store import seal
 
@@ -56,7 +57,13 @@ def verify(plan: Plan) -> Found:
         f"{path}: not of this config, or changed: repeat the command of the run, which copies it again"
         for path in stale
     ]
-    return Found(whole + current, absent + len(plan.public()) - current - len(stale), others, problems)
+    shown = [printable(line) for line in problems]
+    return Found(whole + current, absent + len(plan.public()) - current - len(stale), others, shown)
+
+
+def printable(text: object) -> str:
+    """Return a text in which the name of a file cannot make a line of its own, or do anything to a terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
 
 
 def _check(step: Step, path: str) -> None:
@@ -134,11 +141,24 @@ def _check_stranger(path: Path) -> None:
 
 
 def unused(plans: Iterable[Plan]) -> list[Path]:
-    """Return the files of the store, and the logs of its steps, that none of the plans needs, sorted."""
+    """Return the files of the store, and the logs of its steps, that none of the plans needs, sorted.
+
+    Only what has the name of a file of a step, whole or half written, and lies in a folder of a stage that is no link: a link in a
+    stranger's results may lead to files that are nobody's to delete.
+    """
     needed = {Path(path) for plan in plans for step in plan.all_steps() for path in step.outputs.values()}
     ids = {(step.stage, step.id) for plan in plans for step in plan.all_steps()}
-    files = [path for path in Path(ROOT, "store").glob("*/*") if path.is_file() and path not in needed]
-    logs = [
-        path for path in Path(ROOT, "logs").glob("*/*") if path.is_file() and (path.parent.name, path.stem) not in ids
-    ]
+    files = [path for path in _ours("store", _OUTPUT) if path not in needed]
+    logs = [path for path in _ours("logs", _LOG) if (path.parent.name, path.stem) not in ids]
     return sorted([*files, *logs])
+
+
+_OUTPUT = re.compile(
+    r"\.?[a-z0-9][A-Za-z0-9_-]*-[0-9a-f]{12}(\.[\w.-]+)?\.(parquet|pdf|png|csv|tex|html|sha256|partial)"
+)
+_LOG = re.compile(r"[a-z0-9][A-Za-z0-9_-]*-[0-9a-f]{12}\.(log|tsv)")
+
+
+def _ours(kind: str, name: re.Pattern[str]) -> list[Path]:
+    folders = [Path(ROOT, kind, stage) for stage in STAGES if not Path(ROOT, kind, stage).is_symlink()]
+    return [path for folder in folders for path in folder.glob("*") if path.is_file() and name.fullmatch(path.name)]

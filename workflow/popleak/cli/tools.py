@@ -135,9 +135,13 @@ def _add_plan(commands) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     from ..plan import build as plan
-    from ..plan import estimate, nodes
+    from ..plan import estimate, nodes, unmade
     from ..stages import publish
 
+    if arguments.cores < 1:
+        raise PopleakError(f"--cores {arguments.cores}: give the number of cores, at least 1")
+    if not 0 <= arguments.latency < float("inf"):
+        raise PopleakError(f"--latency {arguments.latency:g}: give seconds, 0 or more")
     whole = plan.build(experiment_of(arguments.configfile))
     speed = estimate.calibrate()
     print("\n".join(estimate.lines(whole, speed, arguments.cores)))
@@ -145,7 +149,7 @@ def _plan(arguments: argparse.Namespace) -> None:
         print("\n".join(nodes.lines(whole, speed, arguments.nodes, arguments.latency)))
     if whole.fetches:
         print(f"to fetch: {', '.join(whole.fetches)}")
-    print("".join(f"{line}\n" for line in [*publish.replaced(whole), *whole.notices()]), end="")
+    print("".join(f"{line}\n" for line in [*publish.replaced(whole), *whole.notices(), *unmade.lines(whole)]), end="")
 
 
 def _add_schema(commands) -> None:
@@ -326,7 +330,7 @@ def _prune(arguments: argparse.Namespace) -> None:
         if arguments.delete:
             path.unlink()
         else:
-            print(path)
+            print(inventory.printable(path))
     print(f"{len(found)} files, {size / 1e6:.1f} MB: {'deleted' if arguments.delete else 'delete them with --delete'}")
 
 

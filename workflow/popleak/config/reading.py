@@ -88,7 +88,7 @@ def _text(path: str | Path) -> str:
         with open(path, "rb") as handle:
             content = handle.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise PopleakError(f"{path}: no such config file") from None
+        raise PopleakError(f"{path}: no such config file: name one that exists") from None
     except IsADirectoryError:
         raise PopleakError(f"{path}: a folder: name the YAML file in it") from None
     except OSError as error:
@@ -134,9 +134,12 @@ def _yaml(text: str, path: str | Path) -> Any:
     except yaml.MarkedYAMLError as error:
         said = " ".join(f"{error.context or ''} {error.problem or ''}".split())
         where = error.problem_mark or error.context_mark
-        raise PopleakError(f"{path}: {f'line {where.line + 1}: ' if where else ''}not valid YAML: {said}") from None
+        remedy = "indent with spaces" if r"'\t'" in said else "repair the line, or quote the text in it"
+        raise PopleakError(
+            f"{path}: {f'line {where.line + 1}: ' if where else ''}not valid YAML: {said}: {remedy}"
+        ) from None
     except yaml.YAMLError as error:
-        raise PopleakError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise PopleakError(f"{path}: not valid YAML: {' '.join(str(error).split())}: take it out") from None
     finally:
         if loader is not None:
             loader.dispose()

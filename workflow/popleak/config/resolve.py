@@ -43,6 +43,15 @@ def load(raw: Mapping[str, Any]) -> Experiment:
     return experiment
 
 
+def is_id(name: str) -> bool:
+    """Return whether an experiment, a task or a plugin can have this name, which stands in names of files."""
+    try:
+        _ID.validate_python(name)
+    except ValidationError:
+        return False
+    return True
+
+
 def data_dir(experiment: Experiment) -> Path | None:
     """Return the folder of raw data: the config's `data_dir`, else POPLEAK_DATA, else None."""
     name = experiment.data_dir or os.environ.get("POPLEAK_DATA")
@@ -297,12 +306,8 @@ def _validated(model: type[Settings], raw: Mapping[str, Any], place: Callable[[A
 
 def _usable(name: str, path: str) -> None:
     """Raise PopleakError if a plugin's name is not a valid id. Names of third-party plugins may be any text."""
-    try:
-        _ID.validate_python(name)
-    except ValidationError:
-        raise PopleakError(
-            f"config: {path}: the plugin's name {name!r} is not a valid id: give it one with `id`"
-        ) from None
+    if not is_id(name):
+        raise PopleakError(f"config: {path}: the plugin's name {name!r} is not a valid id: give it one with `id`")
 
 
 def _unique(path: str, ids: list[str]) -> None:

@@ -4,26 +4,78 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not Unix: what a killed process leaves stays until `popleak gc --delete`
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = re.compile(r"\.(?P<name>[^/]+)\.[0-9]+\.partial")
+"""Names of files that are being written, with the number of the process that writes."""
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place when the block ends; not at all if the block raises."""
+    """Give a temporary path beside `path`, which takes its place when the block ends; not at all if the block raises.
+
+    What killed processes had written of `path` is removed first. A living one holds a lock of the operating system on its file, which
+    ends with the process.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # new, so that no link that lies there is followed
+    held = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without such locks
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield partial
         with open(partial, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+        os.close(held)
 
 
 def write(path: str | Path, data: bytes) -> None:
     """Write `data` to `path`."""
     with replacing(path) as partial:
         partial.write_bytes(data)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that are gone had written of `path`, and whatever else has such a name and is no file."""
+    with os.scandir(path.parent) as entries:
+        left = [
+            entry
+            for entry in entries
+            if (found := PARTIAL.fullmatch(entry.name)) and found["name"] == path.name and _abandoned(entry)
+        ]
+    for entry in left:
+        with contextlib.suppress(OSError):  # another process was first, or a folder
+            Path(entry.path).unlink()
+
+
+def _abandoned(entry: os.DirEntry[str]) -> bool:
+    """Return whether nobody writes this file."""
+    if not entry.is_file(follow_symlinks=False):
+        return True
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody does, or the file system cannot tell
+        return False
+    finally:
+        os.close(handle)
+    return True

@@ -1,15 +1,28 @@
-"""Snakemake's lock on a folder, after a run that was killed outright.
+"""Snakemake's lock on a folder, after a run that was killed outright; and what keeps two runs off the same files.
 
 Snakemake locks its folder with files, which nobody removes if it is killed by SIGKILL, by a lack of memory or by a power
 cut; the next run then refuses to start. Beside them, each run holds a lock of the operating system, which goes with the
 process. Where Snakemake's files are there and nobody holds that lock, the run that left them is dead, and they go.
+
+Snakemake's lock says nothing of runs in other working directories whose `results` is the same folder. A job of one would
+remove the file that a job of the other is about to read, since Snakemake removes what a job is to make. So each run says
+in `results` which files it is going to make (`claim`).
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import json
+import os
+import re
 import shutil
+import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
+
+from .errors import PopleakError
 
 try:
     import fcntl
@@ -51,3 +64,48 @@ def _alone(handle: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+CLAIMS = ".runs"
+"""Folder in `results` in which each run that lives has a file."""
+_CLAIM = re.compile(r"[0-9a-f]{16}\.json")
+
+
+def claim(folder: str | Path, files: Collection[str]) -> None:
+    """Say to other runs on a results folder which files this one will make, until its process ends.
+
+    Raises PopleakError if a run that lives is going to make some of them. Where the folder cannot be written or the file
+    system has no locks, nothing is said and nothing is refused.
+    """
+    if fcntl is None or not files:
+        return
+    claims = Path(folder, CLAIMS)
+    with contextlib.suppress(OSError):
+        claims.mkdir(parents=True, exist_ok=True)
+        with open(claims / "lock", "w") as one_at_a_time:
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            for path in sorted(claims.iterdir()):
+                if _CLAIM.fullmatch(path.name):
+                    _check(path, set(files))
+            mine = claims / f"{os.urandom(8).hex()}.json"
+            handle = open(mine, "w")  # noqa: SIM115 - held until the process ends
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            who = f"process {os.getpid()} on {socket.gethostname()}, in {Path.cwd()}"
+            json.dump({"who": who, "files": sorted(files)}, handle)
+            handle.flush()
+            _held.append(handle)
+            atexit.register(mine.unlink, missing_ok=True)
+
+
+def _check(path: Path, files: set[str]) -> None:
+    """Raise PopleakError if the run that wrote `path` lives and makes some of these files; remove it if the run is dead."""
+    with open(path) as handle:
+        if _alone(handle):
+            path.unlink()
+            return
+        told = json.load(handle)
+    if shared := sorted(files.intersection(told["files"])):
+        raise PopleakError(
+            f"{shared[0]}{f' and {len(shared) - 1} more files' if len(shared) > 1 else ''}: another run is making them ({told['who']}): "
+            "repeat the command when it has ended, or run in another folder"
+        )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core import atomic, plugins
+from ..core import atomic, inert, plugins
 from ..core.errors import PopleakError
 from ..figures import _select as select
 from ..steps.papers import Paper
@@ -86,7 +86,7 @@ def write(
     """
     readme.around(page, *readme.MARKERS)
     store.agree(tables)
-    name, main = str(experiment["experiment"]), main_figure(figures)
+    name, main = _named(experiment), main_figure(figures)
     kind, placebo = KINDS[main], [name for name in PERMUTED if name in tables]
     pictures = _pictures(main, figures)
     frames = {
@@ -102,10 +102,10 @@ def write(
     inner = folder / name
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
-        frames[table].to_csv(inner / f"{table}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        atomic.write(inner / f"{table}.csv", _csv(frames[table], index=False))
     if main == "leakage":
         shares = findings.constant_shares(frames["models"])
-        shares.to_csv(inner / f"{readme.CONSTANT}.csv", float_format="%.6g", lineterminator="\n")
+        atomic.write(inner / f"{readme.CONSTANT}.csv", _csv(shares, index=True))
     for picture, content in pictures.items():
         atomic.write(inner / picture, content)
     sums = [f"{seal.file_digest(path)}  {table}.parquet" for table, path in tables.items()]
@@ -113,6 +113,24 @@ def write(
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
     atomic.write(inner / BLOCK, text.encode())
     renew(folder, page)
+
+
+def _named(experiment: Mapping[str, Any]) -> str:
+    """Return the name of an experiment, which becomes that of a file and a folder. Raises PopleakError for one that no config can have."""
+    from ..config import resolve as config
+
+    name = str(experiment["experiment"])
+    if not config.is_id(name):
+        raise PopleakError(
+            f"--settings: experiment: {name[:80]!r} is no name of an experiment: give lower-case letters, digits and -"
+        )
+    return name
+
+
+def _csv(table: pd.DataFrame | pd.Series, *, index: bool) -> bytes:
+    found = table.to_frame() if isinstance(table, pd.Series) else table
+    found = inert.frame(found.reset_index() if index else found)
+    return found.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
 def _pictures(main: str, figures: Mapping[str, Path]) -> dict[str, bytes]:
@@ -150,8 +168,11 @@ def text(inner: Path) -> str:
             )
     experiment = json.loads((inner / SETTINGS).read_text(encoding="utf-8"))
     _agree(inner, experiment)
-    title = str(experiment.get("title") or f"Experiment {inner.name}")
-    rows = [f"| {term} | {words.cell(said)} |" for term, said in settings(experiment)]
+    title = inert.markdown(" ".join(str(experiment.get("title") or f"Experiment {inner.name}").split()))
+    rows = [
+        f"| {inert.markdown(words.cell(term))} | {inert.markdown(words.cell(said))} |"
+        for term, said in settings(experiment)
+    ]
     figures = sorted(path.stem for path in inner.glob("*.png"))
     main = main_figure(figures)
     figures.sort(key=lambda name: name != main)  # the main figure first
@@ -332,7 +353,7 @@ def block(
         *(f"Warning. {line}" for line in report_placebo.warnings(frames)),
     ]
     sentences = "\n".join(f"- {sentence}" for sentence in said)
-    return "\n\n".join([sentences, *(one.markdown.strip() for one in beside), shown]).rstrip() + "\n"
+    return inert.markdown("\n\n".join([sentences, *(one.markdown.strip() for one in beside), shown])).rstrip() + "\n"
 
 
 def _of_gaps(claims: pd.DataFrame) -> pd.DataFrame:

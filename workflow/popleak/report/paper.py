@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core import inert
 from ..figures import _select as select
 from ..figures import summary as overview
 from ..measures import verdicts
@@ -86,8 +87,10 @@ def as_csv(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table as CSV: numbers rounded as the report shows them, what is not known empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(titles)
-    writer.writerows([["" if text == UNKNOWN else text.replace("\u00a0", " ") for text in row] for row in rows])
+    writer.writerow(map(inert.cell, titles))
+    writer.writerows(
+        [["" if text == UNKNOWN else inert.cell(text.replace("\u00a0", " ")) for text in row] for row in rows]
+    )
     return out.getvalue()
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ..core import atomic
+from ..core import atomic, inert
 from ..core.errors import PopleakError
 from ..core.protocols import EQUAL
 from ..figures import _select as select
@@ -88,7 +88,7 @@ def block(folder: Path, *, root: Path) -> str:
     parts.append("\n".join(f"- {line}" for line in findings(folder, relative)))
     names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
     parts.append(f"All results: {listed(f'[{name}]({relative}/{name}.md)' for name in names)}." if names else "")
-    return "\n\n".join(part for part in parts if part) + "\n\n"
+    return inert.markdown("\n\n".join(part for part in parts if part)) + "\n\n"
 
 
 def _paper(source: Source, place: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core import atomic, plugins
+from ..core import atomic, inert, plugins
 from ..core.errors import PopleakError
 from ..figures._style import PNG_DPI, style
 from ..steps.figures import FiguresStep
@@ -49,7 +49,7 @@ def draw(*, name: str, tables: Mapping[str, str | Path], stem: str | Path, tau: 
         atomic.write(pdf, _file(figure, format="pdf", dpi=2 * PNG_DPI, metadata=PDF_METADATA))
         atomic.write(png, _file(figure, format="png", dpi=PNG_DPI, metadata=PNG_METADATA))
     with atomic.replacing(csv) as path:
-        plotted.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        inert.frame(plotted).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     seal.write_manifest(stem.with_name(f"{stem.name}.sha256"), (pdf, png, csv))
     return pdf, png, csv
 

@@ -35,8 +35,10 @@ def run(*, files: Sequence[Path], outputs: Sequence[Path], record: Sequence[Path
     """Copy `files` to `outputs`, each whole or not at all. Parquet files carry their seal, others have a manifest beside them.
 
     record: at most one file, for the digests of what was copied, as `sha256sum` writes them, under the names in the store.
-    Raises PopleakError for a damaged file, before anything is copied.
+    Raises PopleakError for a damaged file, and for fewer or more outputs than files, before anything is copied.
     """
+    if len(files) != len(outputs):
+        raise PopleakError(f"--outputs: {len(outputs)} given for {len(files)} files: name one for each")
     checked = []
     for path in files:
         if path.suffix == ".parquet":
@@ -122,7 +124,7 @@ def _not_before(outputs: Iterable[str], inputs: Iterable[str], measured: str = "
     for path, date in [*dates.items(), (measured, _date(measured) if measured else None)]:
         if date is not None and date < newest:
             with contextlib.suppress(OSError):  # of another user
-                os.utime(path, ns=(newest, newest))
+                os.utime(path, ns=(newest, newest), follow_symlinks=False)
 
 
 def _date(path: str) -> int | None:
@@ -145,7 +147,7 @@ def _present(plan: Plan) -> None:
                 continue
             if path in step.outputs.values() or path in plan.fetches:
                 with contextlib.suppress(OSError):  # of another user
-                    os.utime(path)
+                    os.utime(path, follow_symlinks=False)
             elif not all(Path(output).is_file() for output in step.outputs.values()):
                 raise PopleakError(
                     f"{path}: is dated in the future, and Snakemake refuses what is made of it now: set the clock, or give the file the "
@@ -181,7 +183,7 @@ def renew(plan: Plan, remote: bool = False) -> set[str]:
                 ) from error
             for path in there:
                 with contextlib.suppress(OSError):  # of another user
-                    os.utime(path, (OLD, OLD))
+                    os.utime(path, (OLD, OLD), follow_symlinks=False)
             continue
         # a folder of another user, or one that cannot be written: Snakemake then makes the stamp, or copies once more than necessary
         with contextlib.suppress(OSError):
@@ -190,6 +192,15 @@ def renew(plan: Plan, remote: bool = False) -> set[str]:
             os.utime(stamp, (OLD, OLD))
         _not_before(there, _copied(plan, kind))
     return found
+
+
+def missing(plan: Plan, published: Collection[str]) -> list[str]:
+    """Return the files that a run of a plan will make: those of the store that are not there, and copies that are not `published`."""
+    stored = (path for step in plan.all_steps() for path in step.outputs.values())
+    return [
+        *(path for path in stored if not Path(path).is_file()),
+        *(path for path in plan.public() if path not in published),
+    ]
 
 
 def _copied(plan: Plan, kind: str) -> list[str]:
@@ -245,13 +256,16 @@ def _unknown(plan: Plan) -> list[str]:
 
 def closing(plan: Plan) -> str:
     """Remove copies of another plan (`tidy`). Return the message for the end of a run: where the results are, if all
-    of them exist."""
+    of them exist; otherwise which jobs failed, why, and what waits for them."""
+    from ..plan import unmade
+
     gone, folder = tidy(plan), plan.folder()
     missing = sorted(set(plan.public()) - set(current(plan)))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         removed = f"; removed because it was of another config: {', '.join(sorted(gone))}" if gone else ""
         lines = [f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"]
+        lines += [f"popleak: {line}" for line in unmade.lines(plan)]
         to_fetch = [(path, source) for path, (_, source) in plan.fetches.items() if not Path(path).is_file()]
         if to_fetch:
             from ..datasets._fetch import at

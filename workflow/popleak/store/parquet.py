@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core import accounting
+from ..core import accounting, atomic
 from ..core.errors import PopleakError
 from . import arrays, seal
 
 KEY = b"popleak"
 FORMAT = 2
+MOST = 16_000_000
+"""Bytes of facts in one file at most. Those of the largest experiments take a tenth."""
 STORE = "store"
 """Name of the folder whose files are called `<stage>/<step>.parquet`, or `<stage>/<step>.<output>.parquet`."""
 
@@ -105,11 +108,11 @@ class Writer:
         self.path = Path(path)
         output = output_of(path)
         self.facts = {**facts, **({"output": output} if output else {})}
-        self.partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         self.file: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Writer:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.whole = atomic.replacing(self.path)
+        self.partial = self.whole.__enter__()
         return self
 
     @accounting.part("store")
@@ -131,19 +134,18 @@ class Writer:
         self.file.write_table(table.replace_schema_metadata(self.file.schema.metadata), max(table.num_rows, 1))
 
     @accounting.part("store")
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.ExitStack() as whole:
+            whole.push(self.whole)
             if self.file is not None:
                 self.file.close()
-            if kind is None:
-                if self.file is None:
-                    raise ValueError(f"{self.path}: nothing was added")
-                seal.close(self.partial)
-                with open(self.partial, "rb") as handle:
-                    os.fsync(handle.fileno())
-                os.replace(self.partial, self.path)
-        finally:
-            self.partial.unlink(missing_ok=True)
+            if error is not None:
+                raise error
+            if self.file is None:
+                raise ValueError(f"{self.path}: nothing was added")
+            seal.close(self.partial)
 
 
 def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
@@ -187,13 +189,13 @@ def _checked(
         expected = {"stage": stage or place.parent.name, "step": step or place.name.split(".")[0]}
         if found.get("output") != output_of(path):
             raise PopleakError(
-                f"{path}: holds the output {found.get('output') or 'table'!r} of its step, expected {output_of(path) or 'table'!r}: "
+                f"{path}: holds the output {_said(found.get('output') or 'table')} of its step, expected {output_of(path) or 'table'!r}: "
                 "delete the file and run again"
             )
     for key, wanted in expected.items():
         if wanted is not None and found.get(key) != wanted:
             raise PopleakError(
-                f"{path}: written by {key} {found.get(key)!r}, expected {wanted!r}: delete the file and run again"
+                f"{path}: written by {key} {_said(found.get(key))}, expected {wanted!r}: delete the file and run again"
             )
     return handle, found
 
@@ -238,13 +240,36 @@ def _open(path: str | Path) -> tuple[pq.ParquetFile, dict[str, Any]]:
     seal.check(path)
     try:
         handle = pq.ParquetFile(path)
-        stored = json.loads((handle.schema_arrow.metadata or {})[KEY])
-        if not isinstance(stored, dict):
-            raise ValueError("metadata that is no mapping")
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        return handle, told(handle)
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise PopleakError(f"{path}: not written by popleak ({_short(error)}): move it away and run again") from error
-    return handle, stored
+
+
+def told(handle: pq.ParquetFile) -> dict[str, Any]:
+    """Return the facts in an opened file's metadata. Raises ValueError for what `write` never stores: a stranger's file may hold anything."""
+    stored = (handle.schema_arrow.metadata or {}).get(KEY)
+    if stored is None:
+        raise ValueError("it has no facts")
+    if len(stored) > MOST:
+        raise ValueError(f"{len(stored) / 1e6:.0f} MB of facts")
+    try:
+        found = json.loads(stored)
+    except RecursionError as error:
+        raise ValueError("facts nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError("facts that are no mapping")
+    inputs = found.get("inputs", {})
+    texts = [found.get(key, "") for key in ("stage", "step", "output")]
+    if not isinstance(inputs, dict) or not all(isinstance(one, str) for one in (*texts, *inputs.values())):
+        raise ValueError("facts of another form")
+    return found
 
 
 def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:100]
+    return (str(error) or type(error).__name__).splitlines()[0][:100]
+
+
+def _said(value: object) -> str:
+    """Return a value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

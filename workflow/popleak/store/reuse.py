@@ -9,7 +9,6 @@ the rest. Its own file is the same bytes as one trained from nothing.
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -72,7 +71,7 @@ def glance(path: Path, columns: Sequence[str]) -> tuple[dict[str, Any], dict[str
     among many files which to read, and what is used is read by `store.read`."""
     try:
         with pq.ParquetFile(path) as handle:
-            facts = json.loads(handle.schema_arrow.metadata[store.KEY])
+            facts = store.told(handle)
             table = handle.read(columns=list(columns)) if columns else {}
         return {**facts}, {name: _array(table[name]) for name in columns}
     except Exception:  # there is no end to what a damaged file may raise
