@@ -128,7 +128,7 @@ def text(rows: list[dict[str, str | float | int]]) -> str:
             "trials that name another world", "verdicts on claims that differ"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", f"| --- | --- | {' | '.join(['--:'] * (len(head) - 2))} |"]
     for row in rows:
-        cells = [row["backend"], row["run"], f"{row['cells']:,}", f"{row['numbers differ']:,}", f"{row['largest']:.2g}",
+        cells = [row["backend"], row["run"], f"{row['cells']:,}", f"{row['numbers differ']:,}", f"{'a number is there in one only' if row['largest'] == float('inf') else f"{row['largest']:.2g}"}",
                  f"{row['others differ']:,}", f"{row['trials differ']:,} of {row['trials']:,}",
                  f"{row['verdicts differ']} of {row['verdicts']}"]  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")

@@ -237,6 +237,15 @@ def test_same_bytes_on_one_core(finished, tmp_path):
     assert results(folder) == results(finished[0]), "figures, the report and what describes the run too"
 
 
+def test_same_bytes_on_two_threads(finished, tmp_path):
+    """Whatever a profile or a site makes of `threads`."""
+    folder = copy(tmp_path)
+    stages = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "tables")
+    words = ("--cores", "2", "--printshellcmds", "--set-threads", *(f"{stage}=2" for stage in stages))
+    said = snakemake(folder, *words, *SMOKE)
+    assert said.count(" --threads 2 ") >= 18 and results(folder) == results(finished[0])
+
+
 def test_the_folder_describes_itself(finished, tmp_path):
     """Every published file with its digest; and the config beside them makes the same files again."""
     folder = finished[0] / "results" / "smoke"

@@ -273,4 +273,5 @@ def commit(place: Path = Path(__file__).parents[1]) -> Commit | None:
         changed = git("status", "--porcelain", "--", ".") if last else ""
     except (OSError, subprocess.SubprocessError):  # no git, or one that hangs
         return None
-    return Commit(*last.split(" "), bool(changed)) if last else None
+    name, _, date = last.partition(" ")
+    return Commit(name, date, bool(changed)) if last else None

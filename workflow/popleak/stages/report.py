@@ -105,7 +105,7 @@ def _machine(tables: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _versions(tables: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the versions of libraries and of Snakemake by which the tables were made."""
-    found = {}
+    found: dict[str, str] = {}
     for facts in tables:
         found |= {**facts.get("versions", {}), **({"snakemake": facts["snakemake"]} if "snakemake" in facts else {})}
     return found
