@@ -53,3 +53,13 @@ def options(named):
     for name, paths in named:
         words += [f"--{name.replace('_', '-')}", *([paths] if isinstance(paths, str) else paths)]
     return shlex.join(words)
+
+
+def copies(kind):
+    """Name the files of a kind that people open. They stay on this machine where all else is in object storage."""
+    return [local(path) for path in PLAN.public(kind)]
+
+
+def record(kind):
+    """Name the file that says of what a kind's copies are copies, where the store is not at hand to compare."""
+    return [local(popleak_publish.record(PLAN, kind))] if REMOTE else []

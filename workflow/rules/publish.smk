@@ -3,15 +3,6 @@
 # Copies and stamps are `local`: they stay on this machine, as people want to open them, where the store is in object storage (`REMOTE`).
 
 
-def copies(kind):
-    return [local(path) for path in PLAN.public(kind)]
-
-
-def record(kind):
-    """Name the file that says of what a kind's copies are copies, where the store is not at hand to compare."""
-    return [local(popleak_publish.record(PLAN, kind))] if REMOTE else []
-
-
 # made when the Snakefile is read, if the folder can be written; there, too, the stamp of what is not the plan's is renewed
 rule stamp:
     output:
