@@ -201,5 +201,6 @@ def spans(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
     for block in blocks(page):
         text = text.replace(block.text, "") if block.language else text
+    text = re.sub(r"``.*?``", "", text)  # what popleak says, which names commands without their arguments
     found = [" ".join(one.split()) for one in SPAN.findall(text)]
     return [re.sub(r"\bFILE\b", "config.yaml", one) for one in found if "<" not in one and "..." not in one]
