@@ -43,7 +43,7 @@ class Bench:
         outputs = {name: self.folder / path for name, path in step.outputs.items()}
         more = {"data": paths["data"][0], "draw": paths["draw"], **outputs, "how": how}
         if step.stage == "defend":
-            base = {f"base_{name}": paths[name] for name in outputs}
+            base = {name: paths[name] for name in ("base_victims", "base_shadows")}
             more |= {"complement": paths["complement"], "public": paths["public"], **base}
         stage = train if step.stage == "train" else defend
         stage.run(settings=type(step.settings).parse(step.params), step=step.id, code=code, **more)
