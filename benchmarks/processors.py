@@ -8,10 +8,11 @@ tables is compared with the first run's.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +29,7 @@ PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- processors: written by benchmarks/processors.py -->", "<!-- /processors -->"
 CONFIG = Path(__file__).with_suffix(".yaml")
 NO_AVX512 = "-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-EVEX512"
-AS = {
-    "as it is": {},
+AS: dict[str, dict[str, str]] = {
     "once more": {},
     "without AVX-512": {
         "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell",
@@ -58,13 +58,14 @@ def set_to(variables: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def tables(backend: str, variables: dict[str, str]) -> dict[str, pd.DataFrame]:
+def tables(config: Path, backend: str, variables: dict[str, str]) -> dict[str, pd.DataFrame]:
     """Run the experiment and return its public tables. The folder of compiled loops is new, so that they are compiled for this processor."""
     with tempfile.TemporaryDirectory() as scratch, set_to(variables):
         folder = Path(scratch)
         (folder / "backend.yaml").write_text(f"engine: {{backend: {backend}}}\n", encoding="utf-8")
-        experiment.execute(folder, 1, [CONFIG, folder / "backend.yaml"])
-        paths = sorted((folder / "results" / "processors" / "tables").glob("*.parquet"))
+        experiment.execute(folder, 1, [config, folder / "backend.yaml"])
+        paths = sorted((folder / "results").glob("*/tables/*.parquet"))
+        paths = [path for path in paths if path.parents[1].name != "store"]
         return {path.stem: store.read(path).to_pandas() for path in paths}
 
 
@@ -95,17 +96,15 @@ def compare(first: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> d
     return found
 
 
-def measure() -> list[dict[str, str | float | int]]:
-    """Return a row for each backend and each way to run it but the first, with which it is compared."""
+def measure(config: Path, backends: Iterable[str], runs: Iterable[str]) -> list[dict[str, str | float | int]]:
+    """Return a row for each backend and run, compared with the same on the processor as it is."""
     rows = []
-    for backend in BACKENDS:
-        first: dict[str, pd.DataFrame] = {}
-        for name, variables in AS.items():
-            made = tables(backend, variables)
-            if not first:
-                first = made
-                continue
-            rows.append({"backend": backend, "run": name, **compare(first, made), **decided(first, made)})
+    for backend in backends:
+        first = tables(config, backend, {})
+        for name in runs:
+            made = tables(config, backend, AS[name])
+            told = {"experiment": config.stem, "backend": backend, "run": name}
+            rows.append({**told, **compare(first, made), **decided(first, made)})
             common.say(", ".join(f"{key} {value}" for key, value in rows[-1].items()))
     return rows
 
@@ -122,24 +121,37 @@ def decided(first: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> d
     }
 
 
+def _largest(value: str | float | int) -> str:
+    return "a number in one only" if value == float("inf") else f"{value:.2g}"
+
+
 def text(rows: list[dict[str, str | float | int]]) -> str:
     """Return what goes into the page."""
-    head = ["training", "run", "cells of public tables", "numbers that differ", "largest difference", "other cells that differ",
+    head = ["experiment", "training", "run", "cells of public tables", "numbers that differ", "largest difference", "other cells that differ",
             "trials that name another world", "verdicts on claims that differ"]  # fmt: skip
-    lines = [f"| {' | '.join(head)} |", f"| --- | --- | {' | '.join(['--:'] * (len(head) - 2))} |"]
+    lines = [f"| {' | '.join(head)} |", f"| --- | --- | --- | {' | '.join(['--:'] * (len(head) - 3))} |"]
     for row in rows:
-        cells = [row["backend"], row["run"], f"{row['cells']:,}", f"{row['numbers differ']:,}", f"{'a number is there in one only' if row['largest'] == float('inf') else f"{row['largest']:.2g}"}",
+        cells = [row["experiment"], row["backend"], row["run"], f"{row['cells']:,}", f"{row['numbers differ']:,}", _largest(row["largest"]),
                  f"{row['others differ']:,}", f"{row['trials differ']:,} of {row['trials']:,}",
                  f"{row['verdicts differ']} of {row['verdicts']}"]  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([f"Compared with a run on {common.processor()} as it is.", "", *lines])
 
 
-def write() -> None:
+def work(config: Path, backends: list[str], runs: list[str], page: bool) -> None:
     """Measure, and put the table into the page."""
     whole = readme.around(PAGE, BEGIN, END)
-    readme.put(PAGE, whole, f"\n{text(measure())}\n\n")
+    rows = text(measure(config, backends, runs))
+    common.say(rows)
+    if page:
+        readme.put(PAGE, whole, f"\n{rows}\n\n")
 
 
 if __name__ == "__main__":
-    sys.exit(common.status(write))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=CONFIG, help="the experiment")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
+    parser.add_argument("--runs", nargs="+", choices=list(AS), default=list(AS))
+    parser.add_argument("--page", action=argparse.BooleanOptionalAction, default=True, help="write docs/performance.md")
+    given = parser.parse_args()
+    sys.exit(common.status(work, given.config, given.backends, given.runs, given.page))

@@ -241,7 +241,15 @@ def test_same_bytes_on_two_threads(finished, tmp_path):
     """Whatever a profile or a site makes of `threads`."""
     folder = copy(tmp_path)
     stages = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack", "tables")
-    words = ("--cores", "2", "--printshellcmds", "--set-threads", *(f"{stage}=2" for stage in stages))
+    words = (
+        "--cores",
+        "2",
+        "--workflow-profile",
+        "none",
+        "--printshellcmds",
+        "--set-threads",
+        *(f"{stage}=2" for stage in stages),
+    )
     said = snakemake(folder, *words, *SMOKE)
     assert said.count(" --threads 2 ") >= 18 and results(folder) == results(finished[0])
 
