@@ -352,6 +352,13 @@ class FirstShadow(Mean):
         super().__init__(shadows_0[:1], shadows_1[:1])
 
 
+class ByLastBits(Mean):
+    """Leaves out the shadow that sorts first by its bytes, whose lowest bits come first."""
+
+    def __init__(self, shadows_0, shadows_1):
+        super().__init__(*(np.array(sorted(one, key=lambda row: row.tobytes()))[1:] for one in (shadows_0, shadows_1)))
+
+
 class Upside(Mean):
     def score(self, outputs):
         return -super().score(outputs)
@@ -389,6 +396,7 @@ class Shared(Mean):
         (Ranks, contracts.check_alone, "depends on what was scored before"),
         (Noisy, contracts.check_deterministic, "different scores"),
         (FirstShadow, contracts.check_order, "order of the shadows"),
+        (ByLastBits, contracts.check_rounding, "last bits"),
         (Upside, contracts.check_easy, "accuracy 0.000"),
         (Numpy, contracts.check_easy, "finite float"),
         (Shared, contracts.check_null, "two equal worlds"),

@@ -34,10 +34,12 @@ class Thresholds(NamedTuple):
 def in_order(shadows: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """Return `shadows` (S, m), or (S, m, C), as float64, sorted by content.
 
-    The order of shadows carries no meaning; sorting makes sums, ties and folds the same in every order, bit for bit.
+    The order of shadows carries no meaning; sorting makes sums, ties and folds the same in every order, bit for bit. The leading bits
+    decide first, so that on another processor, whose outputs differ in their last bits, the order is the same too.
     """
     shadows = np.ascontiguousarray(shadows, dtype=np.float64)
-    return shadows[sorted(range(len(shadows)), key=lambda i: shadows[i].tobytes())]
+    keys = (shadows + 0.0).astype(">f8")  # there is one zero only
+    return shadows[sorted(range(len(shadows)), key=lambda i: keys[i].tobytes())]
 
 
 def columns(outputs: np.ndarray, *, models: bool, drop: int = 1) -> np.ndarray:

@@ -224,6 +224,27 @@ def check_order(attack: Attack, generate: Generate, settings: Settings) -> None:
     assert not same or attack.ignores_shadow_order, "ignores_shadow_order = False, but no score changes with the order"
 
 
+def check_rounding(attack: Attack, generate: Generate, settings: Settings) -> None:
+    """Scores or weights that differ by one part in 1e10, as from another processor, give the same verdicts, and scores that differ by no
+    more than a thousandth of their spread."""
+    kind = reads(attack)
+    if kind not in ("answers", "models") or (kind == "answers" and 0.3 not in constants(attack.access)):
+        return  # rows or labels have no last bits
+    example, rng = generate(attack, kind="null"), np.random.default_rng(0)
+
+    def rounded(models: np.ndarray) -> np.ndarray:
+        moved = models * (1 + 1e-10 * rng.uniform(-1, 1, models.shape))
+        return frozen(moved.clip(0, 1) if kind == "answers" else moved)
+
+    other = example._replace(shadows_0=rounded(example.shadows_0), shadows_1=rounded(example.shadows_1))
+    victims = example.victims_0[:20]
+    before = scores(calibrate(attack, example, settings), victims)
+    after = scores(calibrate(attack, other, settings), rounded(victims))
+    assert np.allclose(before, after, rtol=0, atol=1e-3 * max(np.ptp(before), 1e-9)), (
+        "scores change with the last bits of outputs: what has no order of its own must not be put in one by them"
+    )
+
+
 def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
     """With access to weights: a model whose hidden units are renamed scores the same (to 1e-9), victim or shadow.
 
@@ -324,6 +345,7 @@ ATTACK_CHECKS = (
     check_company,
     check_deterministic,
     check_order,
+    check_rounding,
     check_units,
     check_without_shadows,
     check_few_shadows,
