@@ -249,7 +249,7 @@ def test_no_folder_holds_two_configs_side_by_side(both):
         (folder / "results/small" / other).write_bytes(b"of another config")
     said = snakemake(folder, table, "--cores", "2", *HERE)
     assert (
-        "removed because it was of another config: results/small/figures/forms.png, results/small/figures/gap.csv"
+        "removed because it was of another config: results/small/config.json, results/small/figures/forms.png, results/small/figures/gap.csv"
         in said
     )
     assert "results/small/tables/sensitivity.parquet" in said
@@ -275,7 +275,7 @@ def test_only_a_part_was_asked_for(tmp_path):
     folder = copy(tmp_path)
     (folder / "small.yaml").write_text(SMALL)
     said = run(folder, "--until", "split")
-    assert "missing, or not of this config: results/small/figures/gap.csv and 19 more" in said
+    assert "missing, or not of this config: results/small/config.json and 21 more" in said
     assert "done. Report" not in said
 
 
