@@ -288,13 +288,21 @@ class JudgePlan:
 
     def _inside(self, read: set[str], model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm]) -> Inside:
         """Return what an attack sees beside answers; read: what it is shown, see `_read`."""
-        if not read & {"models", "draws"}:
+        if not read & {"models", "draws", "audits"}:
             return Inside((), None, {})
         weights, inputs = None, dict[str, Input](data=self.plan.data)
         if "models" in read:
             used = self._files(cut, arms)
             weights = Weights(model_settings=model.settings, files={role: _held(of) for role, of in used.items()})
             inputs |= {f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES}
+        if "audits" in read:
+            audited = {
+                name: steps
+                for name, steps in self._files(cut, arms)["victim"].items()
+                if plugins.load("defences", arms[name].defence.name).audited
+            }
+            weights = Weights(model_settings=model.settings, files={"victim": _held(audited)})
+            inputs["victim_models"] = _all_of(audited, FILES["victim"])
         if "draws" in read:
             wanted = {world for game in cut for world in game.worlds}
             drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]

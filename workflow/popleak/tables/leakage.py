@@ -64,6 +64,9 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
         blind = settings.without_models.get(game["task"].iloc[0], ())
         rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings.margin, blind)
     kept = [column.name for column in schema.TABLES["leakage"]]
+    for row in rows:
+        if row["adversary"] in settings.uncovered.get(row["task"], ()):
+            row["certified_advantage"] = np.nan
     data = {task: dataclasses.asdict(one) for task, one in settings.data.items()}
     rows = [row | data.get(row["task"], {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*kept, *(f"found_{other}" for other in OTHERS)])
@@ -194,12 +197,13 @@ def _game(
         return idle or (models.equal(defence, name) and _same_scores(cells, defence, name))
 
     rows = []
+    certified = {name: models.certified(name) for name in {key[0] for key in cells}}
     for key, cell in cells.items():
         defence, adversary = key[0], key[1:]
         blind = adversary[0] in without_models  # it sees the training rows, whatever became of the model
         row = {
             **pair, "defence": defence, **dict(zip(ADVERSARY, adversary, strict=True)), **found[key],
-            "known_ceiling": ceiling if defence == "none" else np.nan,
+            "known_ceiling": ceiling if defence == "none" else np.nan, "certified_advantage": certified[defence],
             "diverged": 0 if blind else np.isin(cell.victim, numbers(victims, models.diverged(defence))).sum(),
         }  # fmt: skip
         for other, name in zip(OTHERS, ("none" if defence != "none" else None, controls.get(defence)), strict=True):
