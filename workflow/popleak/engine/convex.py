@@ -16,7 +16,8 @@ the same bits whatever models are beside it.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -186,26 +187,35 @@ OUTSIDE = 10.0
 """How many radii from 0 the audit's starts are: the projection must bring them back."""
 
 
-def worst_case(problem: Problem, how: Descent) -> WorstCase:
-    """Return the worst case of a chain on these rows.
+Run = Callable[[int, np.ndarray, Descent, np.random.Generator], np.ndarray]
+"""A training as it is implemented: called as run(world, start, how, rng), it returns where the chain ends."""
 
-    The chain is linearised: the mean of the end point is the noiseless chain's, and its covariance is that of steps
+
+def honest(problem: Problem) -> Run:
+    """Return the training that `descend` is, which does not look at the world."""
+    return lambda world, start, how, rng: descend(problem, start, how, rng)[0]
+
+
+def worst_case(problem: Problem, how: Descent, run: Run | None = None) -> WorstCase:
+    """Return the worst case of a chain on these rows. run: the implementation that is audited, whose means the adversary knows.
+
+    The direction is the one that forgets slowest at the step that is taken: the flattest, or the steepest where the step is too
+    long. The chain is linearised: the mean of the end point is the noiseless chain's, and its covariance is that of steps
     with the second derivative at the minimum. For a quadratic both are exact, and the test is the best there is; for
     another loss it is one test among many, whose advantage the certificate bounds too.
     """
+    run = run or honest(problem)
     values, vectors = np.linalg.eigh(problem.hessian(fitted(problem)))
     factors = 1 - problem.step * values
     slowest = vectors[:, np.argmax(np.abs(factors))]
     ends = np.array([-slowest, slowest]) * OUTSIDE * how.radius
-    quiet = Descent(how.ridge, how.radius, how.steps, 0.0, how.fair)
     none = np.random.default_rng(0)  # nothing is drawn from it
-    first, second = (descend(problem, end, quiet, none)[0] for end in ends)
+    first, second = (run(world, end, replace(how, noise=0.0), none) for world, end in enumerate(ends))
     # sum over steps of factor^(2 t): `steps` of them where the factor is 1
     squared = factors**2
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         spread = np.where(squared == 1, how.steps, (1 - squared**how.steps) / (1 - squared))
-    away = vectors.T @ (second - first)
-    slope = vectors @ (away / np.maximum(spread, 1.0)) / (how.noise**2 or 1.0)
+    slope = vectors @ (vectors.T @ (second - first) / spread) / (how.noise**2 or 1.0)
     return WorstCase(ends, (first + second) / 2, slope)
 
 
