@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .base import Owner
 
 SIGMAS = 8.0
-"""How far the mean square of the noise that was drawn may lie from what was asked for, in standard deviations."""
+"""How far the logarithm of the mean square of the noise that was drawn may lie from what was asked for, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ def as_asked(drawn: np.ndarray, noise: float, numbers: int) -> np.ndarray:
     """Return of each model (K,) whether the root mean square of so many `numbers` that were added fits N(0, noise^2)."""
     if not noise > 0:
         return np.zeros(len(drawn), dtype=bool)
-    return np.abs((drawn / noise) ** 2 - 1) <= SIGMAS * np.sqrt(2 / numbers)
+    with np.errstate(divide="ignore"):  # no noise at all: minus infinity
+        return np.abs(2 * np.log(drawn / noise)) <= SIGMAS * np.sqrt(2 / numbers)
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> bool:

@@ -125,8 +125,11 @@ def projected(w: np.ndarray, radius: float) -> np.ndarray:
     if not np.isfinite(w).all():
         return np.zeros_like(w)
     largest = np.abs(w).max(initial=0.0)
-    norm = largest * np.linalg.norm(w / largest) if largest > 0 else 0.0  # squares of large weights would overflow
-    return w if norm <= radius * INSIDE else w * (radius / norm * INSIDE)
+    if largest == 0:
+        return w
+    unit = w / largest  # squares of large weights would overflow
+    norm = np.linalg.norm(unit)
+    return w if largest <= radius * INSIDE / norm else unit * (radius * INSIDE / norm)
 
 
 def descend(
