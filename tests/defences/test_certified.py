@@ -127,15 +127,8 @@ def test_the_start_is_what_knows_the_world():
 
 
 def test_what_is_computed_is_a_function_of_the_set_of_rows():
-    def turned(owner):
-        owner.draw, owner.base, owner.complement = (
-            values[:, ::-1] for values in (owner.draw, owner.base, owner.complement)
-        )
-        owner.mixing = owner.mixing  # the same counts
-
-    owner, _, plugin, own = made("noisy-rehearsal")
-    how = owner.ledger[0].how
-    rows = mixture(owner, 0.5)
+    owner, _, plugin, _ = made("noisy-rehearsal")
+    how, rows = owner.ledger[0].how, mixture(owner, 0.5)
     found = [_noisy.descend(owners().owner(plugin), some, how, "initial").weights for some in (rows, rows[:, ::-1])]
     assert found[0].tobytes() == found[1].tobytes()
 

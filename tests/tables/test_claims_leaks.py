@@ -123,7 +123,7 @@ def test_limits_are_exact_and_those_of_a_chosen_adversary_wider():
 def test_an_excess_is_corrected_for_all_comparisons():
     """p = 0.03 or so: an excess alone, and none among others that show nothing."""
     table = tables()["leakage"].iloc[[0]].assign(
-        access="worst-case", knowledge="any", task="t", accuracy=0.532, victims=1000, certified_advantage=0.0
+        adversary="audited", access="worst-case", knowledge="any", task="t", accuracy=0.532, victims=1000, certified_advantage=0.0
     )  # fmt: skip
     alone = leaks.compared(table)
     among = leaks.compared(pd.concat([table, *[table.assign(accuracy=0.5, task=f"t{i}") for i in range(4)]]))
