@@ -10,7 +10,7 @@ from pydantic import Field
 from . import _ledger
 from .base import MixtureSettings, Owner, Population, mixture
 
-NUMBER, EACH = 1.5e-9, 2.5e-5
+NUMBER, EACH = 3.3e-10, 1.1e-5
 """CPU seconds of a step for each number of the rows' features, and beside it (`benchmarks/audit_certificates.py --speed`)."""
 
 
@@ -21,7 +21,7 @@ class NoisySettings(MixtureSettings):
     """Strength of the ridge penalty on all weights, the constant's too: the loss is so strongly convex."""
     radius: float = Field(default=3.0, gt=0, le=1e6)
     """Radius of the ball about 0 that the start is projected on."""
-    steps: int = Field(default=200, ge=1, le=1_000_000)
+    steps: int = Field(default=500, ge=1, le=1_000_000)
     """Steps of gradient descent. Each brings all starts closer by the same factor."""
     noise: float = Field(default=0.01, gt=0, le=1e6)
     """Standard deviation of the noise that each step adds to each weight."""

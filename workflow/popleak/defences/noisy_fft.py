@@ -23,7 +23,7 @@ class NoisyFFt(Defence):
     audited = True
 
     class Settings(_noisy.NoisySettings):
-        fair_weight: float = Field(default=1.0, ge=0)
+        fair_weight: float = Field(default=0.1, ge=0)
         """Weight of the squared difference of the groups' mean logits."""
 
     def publishes(self, settings: NoisyFFt.Settings) -> bool:
