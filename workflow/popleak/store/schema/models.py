@@ -99,7 +99,7 @@ MODELS = (
         "certified_advantage",
         "double",
         "advantage, TPR - FPR, that no adversary exceeds in telling the victim's world, by a theorem whose conditions were "
-        "checked on this model's training ([certificates](certificates.md)). Null for defences without such a theorem, "
+        "checked on this model's training (docs/certificates.md). Null for defences without such a theorem, "
         "where a condition was not met, and for shadows",
     ),
 )
