@@ -12,7 +12,7 @@ from popleak.core import plugins
 from popleak.core.needs import Mixing
 from popleak.core.seeds import derive
 from popleak.defences import _ledger
-from popleak.defences._ledger import Descended, Restarted, Trained
+from popleak.defences._entries import Descended, Restarted, Trained
 from popleak.defences.base import mixture
 from popleak.engine import convex
 from popleak.engine.fit import initial_weights

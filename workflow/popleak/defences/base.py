@@ -25,7 +25,7 @@ from ..core.settings import Settings as AnySettings
 if TYPE_CHECKING:
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
-    from ._ledger import Entry
+    from ._entries import Entry
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Owner:
     mixing
         How many rows of S_0 and of the complement a mixture takes.
     ledger
-        What each training really used, in order: what certificates are computed from (`_ledger`).
+        What each training really used, in order (`_entries`): what certificates are computed from.
     """
 
     x: np.ndarray

@@ -296,11 +296,7 @@ class JudgePlan:
             weights = Weights(model_settings=model.settings, files={role: _held(of) for role, of in used.items()})
             inputs |= {f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES}
         if "audits" in read:
-            audited = {
-                name: steps
-                for name, steps in self._files(cut, arms)["victim"].items()
-                if plugins.load("defences", arms[name].defence.name).audited
-            }
+            audited = self._audited(cut, arms)
             weights = Weights(model_settings=model.settings, files={"victim": _held(audited)})
             inputs["victim_models"] = _all_of(audited, FILES["victim"])
         if "draws" in read:
@@ -308,6 +304,13 @@ class JudgePlan:
             drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
             inputs["draw"] = [(step, "table") for step in drawn]
         return Inside(tuple(game.played() for game in cut), weights, inputs)
+
+    def _audited(self, cut: list[Game], arms: Mapping[str, Arm]) -> Files:
+        """Return the steps that hold victims whose training was audited, by arm."""
+        files = self._files(cut, arms)["victim"]
+        return {
+            name: steps for name, steps in files.items() if plugins.load("defences", arms[name].defence.name).audited
+        }
 
     def _arms_by_id(self) -> dict[str, str]:
         """Return the names of arms by the ids in the config. What was trained and queried is named by its settings."""

@@ -1,4 +1,4 @@
-"""The noisy trainings of an owner's models, and their worst case: what `FittingOwner` does for certified defences.
+"""The noisy trainings of an owner's models, and their worst case: what `Fitting` does for certified defences.
 
 Each model's noise comes from a seed of its own, hashed from the model's seed and a purpose that nothing else has. Rows are
 taken in the order of their ids, so that what is computed is a function of the set of rows and of nothing else, to the last bit.
@@ -6,26 +6,34 @@ taken in the order of their ids, so that what is computed is a function of the s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..core.errors import PopleakError
 from ..core.seeds import derive
-from ..defences._ledger import Descended, Restarted
-from ..defences.base import Population
+from ..defences._entries import Descended, Restarted
+from ..defences.base import Defence, Owner, Population
 from ..engine import convex
 from ..engine.fit import initial_weights
-
-if TYPE_CHECKING:
-    from .defend import FittingOwner
+from . import train
 
 NOISE, AUDIT = "certified noise", "worst case"
 """Purposes of random streams: of the noise that is released, and of the audit's."""
 Features = Literal["initial", "public"]
 
 
-def descend(owner: FittingOwner, rows: np.ndarray, how: convex.Descent, features: Features) -> Population:
+class Fitting(Owner):
+    """What is used here of the owner that the stage `defend` makes."""
+
+    fitter: train.Fitter
+    defence: Defence
+
+    def tell(self, done: int) -> None:
+        """Report progress: so many of the models are done."""
+
+
+def descend(owner: Fitting, rows: np.ndarray, how: convex.Descent, features: Features) -> Population:
     """Run the chains of all models and enter them in the ledger; see `Owner.descend`."""
     sides = _sides(owner)
     trunk = _trunk(owner, features, sides)
@@ -56,7 +64,7 @@ def descend(owner: FittingOwner, rows: np.ndarray, how: convex.Descent, features
     )
 
 
-def restart(owner: FittingOwner, shrink: float, radius: float, noise: float) -> np.ndarray:
+def restart(owner: Fitting, shrink: float, radius: float, noise: float) -> np.ndarray:
     """Return the starts (K, P) and enter them in the ledger; see `Owner.restart`."""
     if owner.fitter.build is None:
         raise PopleakError(f"defence {owner.defence.name!r}: a model in closed form has no start")
@@ -76,7 +84,7 @@ def restart(owner: FittingOwner, shrink: float, radius: float, noise: float) -> 
     return made
 
 
-def worst_cases(owner: FittingOwner) -> np.ndarray:
+def worst_cases(owner: Fitting) -> np.ndarray:
     """Return, for each model (K,), the evidence for the truth in the worst case of its certified training: the log-likelihood ratio of the end
     that a chain really started from against the other end, seen from where it ended.
 
@@ -92,7 +100,7 @@ def worst_cases(owner: FittingOwner) -> np.ndarray:
     return found
 
 
-def _worst_descent(owner: FittingOwner, entry: Descended, k: int) -> float:
+def _worst_descent(owner: Fitting, entry: Descended, k: int) -> float:
     problem = _problem(owner, entry.rows[k], None if entry.trunk is None else entry.trunk[k], entry.how)
     case, rng = convex.worst_case(problem, entry.how), _audit_stream(owner, k)
     true = int(rng.integers(2))
@@ -100,7 +108,7 @@ def _worst_descent(owner: FittingOwner, entry: Descended, k: int) -> float:
     return case.evidence(end) * (1 if true else -1)
 
 
-def _worst_restart(owner: FittingOwner, entry: Restarted, k: int) -> float:
+def _worst_restart(owner: Fitting, entry: Restarted, k: int) -> float:
     rng, public = _audit_stream(owner, k), entry.public[k].astype(np.float64)
     way = rng.standard_normal(len(public))
     way *= convex.OUTSIDE * entry.radius / np.linalg.norm(way)
@@ -112,23 +120,23 @@ def _worst_restart(owner: FittingOwner, entry: Restarted, k: int) -> float:
     return evidence * (1 if true else -1)
 
 
-def _audit_stream(owner: FittingOwner, k: int) -> np.random.Generator:
+def _audit_stream(owner: Fitting, k: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive(int(owner.seeds[k]), AUDIT)))
 
 
-def _problem(owner: FittingOwner, rows: np.ndarray, trunk: np.ndarray | None, how: convex.Descent) -> convex.Problem:
+def _problem(owner: Fitting, rows: np.ndarray, trunk: np.ndarray | None, how: convex.Descent) -> convex.Problem:
     x = convex.below_last(owner.x[rows], trunk, _sides(owner))
     return convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge, fair=how.fair)
 
 
-def _fits_base(owner: FittingOwner, k: int, trunk: np.ndarray, how: convex.Descent) -> np.ndarray:
+def _fits_base(owner: Fitting, k: int, trunk: np.ndarray, how: convex.Descent) -> np.ndarray:
     """Return the last layer (p,) that fits the base model's own rows best: it knows the world, as M_0 does."""
     rows = np.sort(owner.base[k])
     x = convex.below_last(owner.x[rows], trunk, _sides(owner))
     return convex.fitted(convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge))
 
 
-def _trunk(owner: FittingOwner, features: Features, sides: convex.Sides) -> np.ndarray | None:
+def _trunk(owner: Fitting, features: Features, sides: convex.Sides) -> np.ndarray | None:
     """Return weights (K, P) whose layers below the last do not know the world, as they are released; None where there are no such layers."""
     if len(sides) == 2:
         return None
@@ -139,7 +147,7 @@ def _trunk(owner: FittingOwner, features: Features, sides: convex.Sides) -> np.n
     return initial_weights(build, owner.seeds)
 
 
-def _sides(owner: FittingOwner) -> convex.Sides:
+def _sides(owner: Fitting) -> convex.Sides:
     sides = getattr(owner.fitter.build, "sides", None)
     if not isinstance(sides, tuple) or sides[-1] != 1 or owner.classes != 2:
         raise PopleakError(

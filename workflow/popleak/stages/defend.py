@@ -16,7 +16,7 @@ from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
 from ..core.settings import Settings
 from ..core.worlds import World
-from ..defences._ledger import Trained
+from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
 from ..engine.fit import Objective, Progress, hold_out, last_layer
 from ..measures.fairness import cell_positives
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..engine.eo import Penalty
 
 
-class FittingOwner(Owner):
+class FittingOwner(_noisy.Fitting):
     """The owners of K models that are trained by the engine or fitted in closed form."""
 
     def __init__(

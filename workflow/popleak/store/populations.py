@@ -110,14 +110,13 @@ def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = No
     made = {name: column[name] for name in FOUND} | {"weights": weights}
     if state:
         made["state"] = np.concatenate(state)
-    for name in CERTIFIED:
-        made[name] = np.concatenate(
-            [
-                arrays.numpy(table[name]) if name in table.column_names else np.full(table.num_rows, np.nan)
-                for table in found
-            ]
-        )
+    made |= {name: np.concatenate([_numbers(table, name) for table in found]) for name in CERTIFIED}
     return Models.of({name: column[name] for name in KEYS}, made)
+
+
+def _numbers(table: Any, name: str) -> np.ndarray:
+    """Return a column of numbers (K,), NaN where the table has no such column."""
+    return arrays.numpy(table[name]) if name in table.column_names else np.full(table.num_rows, np.nan)
 
 
 def matching(models: Models, seeds: np.ndarray) -> Models | None:
