@@ -68,7 +68,9 @@ def test_noisy_descent_is_certified_by_the_formula_for_each_models_own_rows(name
     fair = getattr(own, "fair_weight", 0.0)
     for k in range(MODELS):
         x = owner.x[np.sort(mixture(owner, 0.5)[k])]
-        seen = convex.below_last(x, chain.trunk[k] if model == "mlp" else None, owner.fitter.build.sides)
+        units = convex.below_last(x, chain.trunk[k] if model == "mlp" else None, owner.fitter.build.sides)
+        scale = convex.Scale.of(units) if model == "mlp" else None
+        seen = scale(units) if scale else units
         label, group = (values[np.sort(mixture(owner, 0.5)[k])] for values in (owner.y, owner.a))
         problem = convex.Problem(seen, label, group, ridge=own.ridge, fair=fair)
         mu = certificates.of_descent(problem.low, problem.high, radius=3.0, steps=30, noise=0.3)
@@ -76,7 +78,8 @@ def test_noisy_descent_is_certified_by_the_formula_for_each_models_own_rows(name
         end, _, _ = convex.descend(
             problem, chain.begun[k], chain.how, np.random.Generator(np.random.PCG64(chain.streams[k]))
         )
-        assert after.weights[k, -seen.shape[1] :] == pytest.approx(end.astype(np.float32), abs=1e-6)
+        logits = units @ after.weights[k, -seen.shape[1] :].astype(float)
+        assert logits == pytest.approx(seen @ end, abs=1e-4), "folded back into the network's own last layer"
     assert len(set(found)) == MODELS and (found < 1).all() and (found > 0).all()
     assert (after.eo_weight == fair).all()
 
@@ -125,7 +128,8 @@ def test_the_start_is_what_knows_the_world():
     owner, _, _, _ = made("noisy-rehearsal", "mlp", radius=1e6)
     (chain,) = owner.ledger
     rows = np.sort(owner.base[0])
-    x = convex.below_last(owner.x[rows], chain.trunk[0], owner.fitter.build.sides)
+    mixed = convex.below_last(owner.x[chain.rows[0]], chain.trunk[0], owner.fitter.build.sides)
+    x = convex.Scale.of(mixed)(convex.below_last(owner.x[rows], chain.trunk[0], owner.fitter.build.sides))
     problem = convex.Problem(x, owner.y[rows], owner.a[rows], ridge=0.02)
     assert np.linalg.norm(problem.gradient(chain.begun[0])) < 1e-6
 

@@ -128,6 +128,16 @@ def test_what_the_last_layer_sees(sides):
     assert seen @ weights[-convex.last(sides) :] == pytest.approx(wanted, abs=1e-5)
 
 
+def test_units_are_scaled_and_weights_scaled_back():
+    rng = np.random.default_rng(9)
+    x = np.concatenate([rng.normal(size=(40, 3)) * [1e-4, 1.0, 0.0] + 5, np.ones((40, 1))], 1)
+    scale, w = convex.Scale.of(x), rng.normal(size=4)
+    seen = scale(x)
+    assert seen[:, :2].mean(0) == pytest.approx([0, 0], abs=1e-9) and seen[:, :2].std(0) == pytest.approx([1, 1])
+    assert (seen[:, 2] == 0).all() and (seen[:, 3] == 1).all(), "a constant unit says nothing; the constant stays"
+    assert x @ scale.unscaled(w) == pytest.approx(seen @ w, rel=1e-7)
+
+
 def test_the_restart_is_near_the_public_weights():
     rng = np.random.default_rng(8)
     public, start = rng.normal(size=50), rng.normal(size=50) * 100

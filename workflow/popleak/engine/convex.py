@@ -27,6 +27,8 @@ ABOVE = 1 + 1e-9
 """The largest eigenvalue is raised by this factor: it must not be too small for rounding."""
 INSIDE = 1 - 1e-15
 """Projected points are scaled by this factor, so that rounding leaves none outside the ball."""
+FLAT = 1e-9
+"""A unit whose standard deviation is a smaller share of its largest value is constant: what is left is rounding."""
 RATES = 40
 """Halvings of the step in `fitted`, at most."""
 
@@ -64,6 +66,32 @@ def below_last(x: np.ndarray, weights: np.ndarray | None, sides: Sides) -> np.nd
             )
             seen, at = np.maximum(seen @ matrix.T + biases, 0), at + (into + 1) * out
     return np.concatenate([seen, np.ones((len(x), 1))], 1)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What units below the last layer are shifted and divided by, their constant not: centre, spread (p,). A model's own rows give it, so
+    it is a function of these."""
+
+    centre: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Scale:
+        """Return the means and standard deviations of units x (n, p); a unit that is constant on these rows is not divided."""
+        centre, spread = x.mean(0), x.std(0)
+        spread = np.where(spread > FLAT * np.abs(x).max(0), spread, 1.0)
+        centre[-1], spread[-1] = 0.0, 1.0
+        return cls(centre, spread)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.centre) / self.spread
+
+    def unscaled(self, w: np.ndarray) -> np.ndarray:
+        """Return the weights (p,) that say of units as they are what w says of scaled ones."""
+        found = w / self.spread
+        found[-1] -= found[:-1] @ self.centre[:-1]
+        return found
 
 
 class Problem:

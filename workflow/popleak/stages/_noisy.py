@@ -46,10 +46,10 @@ def descend(owner: Fitting, rows: np.ndarray, how: convex.Descent, features: Fea
     facts = {name: np.empty(models) for name in ("low", "high", "step", "drawn", "vacuous")}
     for k in range(models):
         below = None if trunk is None else trunk[k]
-        problem = _problem(owner, rows[k], below, how)
-        start = owner.population.weights[k] if below is None else _fits_base(owner, k, below, how)
+        problem, scale = _problem(owner, rows[k], below, how)
+        start = owner.population.weights[k] if scale is None else _fits_base(owner, k, below, scale, how)
         end, begun[k], drawn = convex.descend(problem, start, how, np.random.Generator(np.random.PCG64(streams[k])))
-        weights[k, -size:] = end
+        weights[k, -size:] = end if scale is None else scale.unscaled(end)
         found = (problem.low, problem.high, problem.step, drawn, problem.vacuous)
         for name, value in zip(facts, found, strict=True):
             facts[name][k] = value
@@ -101,7 +101,7 @@ def worst_cases(owner: Fitting) -> np.ndarray:
 
 
 def _worst_descent(owner: Fitting, entry: Descended, k: int) -> float:
-    problem = _problem(owner, entry.rows[k], None if entry.trunk is None else entry.trunk[k], entry.how)
+    problem, _ = _problem(owner, entry.rows[k], None if entry.trunk is None else entry.trunk[k], entry.how)
     case, rng = convex.worst_case(problem, entry.how), _audit_stream(owner, k)
     true = int(rng.integers(2))
     end, _, _ = convex.descend(problem, case.ends[true], entry.how, rng)
@@ -124,15 +124,23 @@ def _audit_stream(owner: Fitting, k: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive(int(owner.seeds[k]), AUDIT)))
 
 
-def _problem(owner: Fitting, rows: np.ndarray, trunk: np.ndarray | None, how: convex.Descent) -> convex.Problem:
+def _problem(
+    owner: Fitting, rows: np.ndarray, trunk: np.ndarray | None, how: convex.Descent
+) -> tuple[convex.Problem, convex.Scale | None]:
+    """Return the loss of a model on its rows (n,), and what units below its last layer are scaled by: of drawn layers they may be tiny, and
+    the ridge would leave them no say. A model without such units takes its features as they are."""
     x = convex.below_last(owner.x[rows], trunk, _sides(owner))
-    return convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge, fair=how.fair)
+    scale = None if trunk is None else convex.Scale.of(x)
+    x = x if scale is None else scale(x)
+    return convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge, fair=how.fair), scale
 
 
-def _fits_base(owner: Fitting, k: int, trunk: np.ndarray, how: convex.Descent) -> np.ndarray:
-    """Return the last layer (p,) that fits the base model's own rows best: it knows the world, as M_0 does."""
+def _fits_base(
+    owner: Fitting, k: int, trunk: np.ndarray | None, scale: convex.Scale, how: convex.Descent
+) -> np.ndarray:
+    """Return the last layer (p,), on scaled units, that fits the base model's own rows best: it knows the world, as M_0 does."""
     rows = np.sort(owner.base[k])
-    x = convex.below_last(owner.x[rows], trunk, _sides(owner))
+    x = scale(convex.below_last(owner.x[rows], trunk, _sides(owner)))
     return convex.fitted(convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge))
 
 
