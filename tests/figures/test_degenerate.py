@@ -27,7 +27,6 @@ PAIRS = (("pure", 0.0, 1.0), ("ratio", 0.3, 0.5))
 SETTINGS = {
     "tasks": [TASK], "searched": {}, "controls": {TASK: {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {TASK: "acs-income"},
     "kinds": {TASK: {name: name for name in ALL}}, "references": {}, "white_box": {}, "data": {}, "tau": 0.1, "seed": 1, "margin": 0.05,
-    "certificates": {TASK: {"scratch": 0.0}},
 }  # fmt: skip
 FIGURES = plugins.names("figures")
 

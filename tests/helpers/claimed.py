@@ -75,7 +75,7 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
                 limits.append(limit)
     value, low, high, word = difference or (-0.1, -0.125, -0.075, "lower")
     best = pd.DataFrame(
-        [{**same, "defence": d, "adversary": "best", "knowledge": "informed", "victims": 80, "splits": 5, "accuracy": 0.75,
+        [{**same, "defence": d, "adversary": "best", "access": "any", "knowledge": "informed", "certified_advantage": np.nan, "victims": 80, "splits": 5, "accuracy": 0.75,
           "accuracy_low": 0.7, "accuracy_high": 0.8, "difference_vs_control": value, "difference_vs_control_low": low,
           "difference_vs_control_high": high, "p_vs_control": 0.01, "p_vs_control_holm": 0.02, "verdict_vs_control": word, "reason_vs_control": None, "margin": 0.05,
           "p_equal_vs_control": 0.03, "p_equal_vs_control_holm": 0.06, "sd_vs_control": 0.5, "between_vs_control": 0.0}

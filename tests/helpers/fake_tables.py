@@ -56,6 +56,7 @@ MORE = {
 POISONED = ("snap", "snap-label", "kl", "meta", "data")
 SHARES = (0.0, 0.02, 0.05, 0.1)
 STRENGTH = {"none": 1.0, "finetune": 0.55, "rehearsal": 0.35, "scratch": 0.3, "fft": 0.6, "fft-rehearsal": 0.33}
+CERTIFIED = {"scratch": 0.0}
 GAP = {"none": 0.13, "finetune": -0.06, "rehearsal": 0.05, "scratch": 0.045, "fft": -0.08, "fft-rehearsal": 0.03}
 EO = {"none": 0.17, "finetune": 0.1, "rehearsal": 0.11, "scratch": 0.12, "fft": 0.09, "fft-rehearsal": 0.03}
 CLAIMS = {
@@ -113,6 +114,7 @@ def _models(task, model, pair, defence, splits, victims) -> dict:
     frame["eo_vacuous"] = float(defence == "fft" and pair[0] == "pure")
     frame["travel"] = np.nan if defence == "none" else 0.5
     frame["small_cells"] = np.nan  # two classes
+    frame["certified_advantage"] = CERTIFIED.get(defence, np.nan)
     return frame
 
 
@@ -218,6 +220,9 @@ def tables(
                                 who = {**fixed, "adversary": adversary, "access": access, "knowledge": level, **axes}
                                 judged = _weaker(scores, axes)
                                 row = who | data | _leakage(judged, pair, access)
+                                row["certified_advantage"] = (
+                                    np.nan if access == "pair" else CERTIFIED.get(defence, np.nan)
+                                )
                                 plain = axes == {"poison": 0.0, "shadow_model": model, "repeats": 1}
                                 if adversary == "best" and level == "informed" and pair[0] != "equal" and plain:
                                     row["family"] = "primary"

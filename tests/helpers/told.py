@@ -19,7 +19,6 @@ def table(name: str, settings: Mapping[str, Any] | None = None) -> TableStep:
     usual = {
         "paper": typed.plain(papers.load("fair-finetuning")),
         "margin": 0.05,
-        "certificates": {},
         "literal_share": 0.05,
     }
     known = {"table": name, **usual, **(settings or {})}

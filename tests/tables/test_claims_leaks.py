@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import told
 from claimed import FAILS, HOLDS, IDLE, OPEN, TASKS, judge, tables
-from popleak.measures import deciding, paired, verdicts
+from popleak.measures import paired, verdicts
 from popleak.tables import claims
+from popleak.tables._judges import leaks
 
 pytestmark = pytest.mark.slow
 
@@ -78,47 +80,60 @@ def test_the_reason_is_the_tables():
     )
 
 
-def certify(accuracy: float, half: float, certificate: float = 0.0, task: str = "t") -> pd.DataFrame:
+def certify(accuracy: float, certificate: float = 0.0, victims: int = 1000, audit: float | None = None) -> pd.DataFrame:
+    """Return what is said of a certificate of `scratch`. audit: accuracy of the worst case, if it was audited."""
     parts = tables()
-    row = (
-        parts["leakage"]
-        .iloc[[0]]
-        .assign(
-            defence="scratch",
-            accuracy=accuracy,
-            accuracy_low=accuracy - half,
-            accuracy_high=accuracy + half,
-            verdict_vs_control=None,
-        )
-    )
-    parts["leakage"] = pd.concat([parts["leakage"], row])
+    row = parts["leakage"].iloc[[0]].assign(
+        defence="scratch", accuracy=accuracy, victims=victims, certified_advantage=certificate, verdict_vs_control=None
+    )  # fmt: skip
+    rows = [row]
+    if audit is not None:
+        rows.append(row.assign(adversary="audited", access="worst-case", knowledge="any", accuracy=audit))
+    parts["leakage"] = pd.concat([parts["leakage"], *rows])
     parts["models"] = pd.concat(
         [parts["models"], parts["models"][parts["models"]["defence"] == "none"].assign(defence="scratch")]
     )
-    told_ = told.table("claims", {**TASKS, "certificates": {"t": {"scratch": certificate}}})
-    found = claims.make(parts=[], tables=parts, settings=told_).to_pandas()
+    found = claims.make(parts=[], tables=parts, settings=told.table("claims", TASKS)).to_pandas()
     return found[found["claim"] == "C9"]
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "half", "certificate", "expected"),
+    ("accuracy", "victims", "certificate", "audit", "expected"),
     [
-        (0.5, 0.03, 0.0, HOLDS), (0.52, 0.06, 0.0, OPEN), (0.6, 0.03, 0.0, FAILS), (0.6, 0.03, 0.2, HOLDS),
-        (0.44, 0.02, 0.0, HOLDS),
+        (0.5, 1000, 0.0, None, HOLDS), (0.52, 200, 0.0, None, OPEN), (0.6, 1000, 0.0, None, FAILS), (0.6, 1000, 0.2, None, HOLDS),
+        (0.44, 1000, 0.0, None, HOLDS), (0.5, 1000, 0.1, 0.55, HOLDS), (0.5, 1000, 0.1, 0.62, FAILS), (0.5, 1000, 0.1, 0.58, OPEN),
     ],
 )  # fmt: skip
-def test_a_certificate_is_held_to_what_adversaries_achieve(accuracy, half, certificate, expected):
-    (row,) = certify(accuracy, half, certificate).to_dict("records")
+def test_a_certificate_is_held_to_what_adversaries_achieve(accuracy, victims, certificate, audit, expected):
+    (row,) = certify(accuracy, certificate, victims, audit).to_dict("records")
     assert row["verdict"] == expected
     assert (row["splits_needed"] > 5) == (expected == OPEN)
-    if expected == OPEN:  # as many as narrow the half width from 0.06 to the margin of 0.05 around what is allowed
-        assert row["splits_needed"] == np.ceil(5 * deciding.SCALE * (half / 0.05) ** 2)
     assert row["defence"] == "scratch" and row["allowed"] == (1 + certificate) / 2
-    assert f"{certificate:g}" in row["statement"] and f"{100 * accuracy:.1f} %" in row["plain"]
+    worst = max(accuracy, audit or 0)
+    assert f"{certificate:g}" in row["statement"] and f"{100 * worst:.1f} %" in row["plain"]
+
+
+def test_limits_are_exact_and_those_of_a_chosen_adversary_wider():
+    (row,) = certify(0.5, 0.1, 1000, 0.55).to_dict("records")
+    best, audit = (stats.binomtest(k, n).proportion_ci(0.95, method="exact") for k, n in ((500, 1000), (550, 1000)))
+    assert row["high"] == pytest.approx(audit.high, abs=1e-9)
+    assert row["low"] < best.low - 0.003, "the best adversary was chosen on other victims of the run"
+
+
+def test_an_excess_is_corrected_for_all_comparisons():
+    """p = 0.03 or so: an excess alone, and none among others that show nothing."""
+    table = tables()["leakage"].iloc[[0]].assign(
+        adversary="audited", access="worst-case", knowledge="any", task="t", accuracy=0.532, victims=1000, certified_advantage=0.0
+    )  # fmt: skip
+    alone = leaks.compared(table)
+    among = leaks.compared(pd.concat([table, *[table.assign(accuracy=0.5, task=f"t{i}") for i in range(4)]]))
+    assert alone["p_holm"].iloc[0] < 0.05 < among["p_holm"].iloc[0]
+    assert alone["p"].iloc[0] == among["p"].iloc[0] == pytest.approx(stats.binom.sf(531, 1000, 0.5))
 
 
 def test_no_certificate_no_claim():
     assert "C9" not in set(judge()["claim"])
+    assert not len(certify(0.5, np.nan))
 
 
 def test_what_is_undecided_says_how_many_splits_would_decide():

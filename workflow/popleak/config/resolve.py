@@ -22,7 +22,7 @@ from .messages import line, near, real
 from .reading import check_texts
 from .reading import merge as merge
 from .reading import read as read
-from .resolved import ResolvedChoice, ResolvedTask, access_of, alone, different
+from .resolved import ResolvedChoice, ResolvedTask, access_of, alone, different, publishes
 
 _ID = TypeAdapter(Id)
 S = TypeVar("S", bound=Settings)
@@ -153,7 +153,7 @@ def _closed_forms() -> list[str]:
 
 def _with_public_rows(experiment: Experiment, defences: tuple[ResolvedChoice, ...], path: str) -> bool:
     """Return whether a defence needs a public pool. Raises PopleakError if it would leave no rows for the query pool."""
-    public = [defence.id for defence in defences if plugins.load("defences", defence.name).public]
+    public = [defence.id for defence in defences if publishes(defence)]
     shares = experiment.population
     if public and shares.victim_share + shares.adversary_share + shares.public_share >= 1:
         raise PopleakError(
@@ -258,17 +258,26 @@ def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[Resol
     has equal values for all shared settings, except those in which the control differs by declaration (`control_at`)."""
     matched = []
     for choice in choices:
-        differs = plugins.load("defences", choice.name).control_at if choice.control else {}
-        mine = effective(choice.settings | dict(differs), training)
-        agree = [
-            other
-            for other in choices
-            if other.name == choice.control
-            and other is not choice
-            and all(mine[key] == value for key, value in effective(other.settings, training).items() if key in mine)
-        ]
+        agree = []
+        if choice.control:
+            differs = plugins.load("defences", choice.name).control_at
+            mine = _shown(choice, training) | effective(differs, training)
+            agree = [
+                other
+                for other in choices
+                if other.name == choice.control
+                and other is not choice
+                and all(mine[key] == value for key, value in _shown(other, training).items() if key in mine)
+            ]
         matched.append(choice.model_copy(update={"control": agree[0].id if agree else None}))
     return matched
+
+
+def _shown(choice: ResolvedChoice, training: Train) -> dict[str, Any]:
+    """Return a defence's settings as controls are matched by: the share of rows is among them also where it is left out at its default."""
+    fields = plugins.load("defences", choice.name).Settings.model_fields
+    usual = {"rows": fields["rows"].default} if "rows" in fields else {}
+    return effective(usual | dict(choice.settings), training)
 
 
 def _known(kind: str, name: str, path: str) -> Any:

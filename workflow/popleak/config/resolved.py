@@ -18,6 +18,12 @@ class ResolvedChoice(Settings):
     control: str | None = None
 
 
+def publishes(defence: ResolvedChoice) -> bool:
+    """Return whether a defence trains on public rows at its settings."""
+    plugin = plugins.load("defences", defence.name)
+    return bool(plugin.publishes(plugin.Settings.model_validate(defence.settings)))
+
+
 class ResolvedTask(Settings):
     """A task with every default filled in and every name checked."""
 
@@ -63,7 +69,7 @@ class ResolvedTask(Settings):
     @property
     def publishing(self) -> bool:
         """Whether a defence trains on public rows, so that each model draws some."""
-        return any(plugins.load("defences", defence.name).public for defence in self.defences)
+        return any(publishes(defence) for defence in self.defences)
 
     def permuting(self, seed: int) -> dict[str, Any]:
         """Return what determines this task's permutation (`dataset.permuted`) beside the records; seed: the

@@ -102,8 +102,9 @@ class Mixing(NamedTuple):
         label, group = self.poisoned
         return None if self.mode == "natural" and self.label_rates is None else label, group
 
-    def parts(self, rehearsal: float) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
-        """Return how many rows of each stratum a mixture of `rows` rows takes: from S_0, a share `rehearsal`, and from the complement.
+    def parts(self, rehearsal: float, share: float = 1.0) -> tuple[dict[Stratum, int], dict[Stratum, int]]:
+        """Return how many rows of each stratum a mixture takes: from S_0, a share `rehearsal`, and from the complement. It has
+        `share` times `rows` rows.
 
         The whole has the counts of one draw at the ratio in between, so at one half the same ones whichever world S_0 is from. S_0
         gives what a draw of its share has at its own ratio, the complement the rest; where the complement would have to give fewer
@@ -111,13 +112,14 @@ class Mixing(NamedTuple):
         `rehearsal` comes on top of a mixture that is smaller by as many. Raises PopleakError where no whole numbers fit, which can
         only be if labels are balanced and a draw has hardly a row of a stratum.
         """
-        slipped = half_up(rehearsal * self.slipped)
-        size = self.rows - slipped
+        slipped = half_up(rehearsal * share * self.slipped)
+        total_rows = half_up(share * self.rows)
+        size = total_rows - slipped
         whole, wished, own, other = (
-            self._counts(share, rows)
-            for share, rows in (
+            self._counts(part, rows)
+            for part, rows in (
                 (rehearsal, size),
-                (1.0, half_up(rehearsal * self.rows) - slipped),
+                (1.0, half_up(rehearsal * total_rows) - slipped),
                 (1.0, self.rows - self.slipped),
                 (0.0, self.rows),
             )
@@ -127,7 +129,7 @@ class Mixing(NamedTuple):
             low, high = max(0, total - other[key]), min(total, own[key])
             if low > high:
                 raise PopleakError(
-                    f"rehearsal: a share of {rehearsal:g} of {self.rows} rows at the ratios {self.ratios[0]:g} and {self.ratios[1]:g} cannot be "
+                    f"rehearsal: a share of {rehearsal:g} of {total_rows} rows at the ratios {self.ratios[0]:g} and {self.ratios[1]:g} cannot be "
                     f"made of whole rows by label and group: raise the task's `rows`, or change the share"
                 )
             rehearsed[key] = min(max(wished[key], low), high)
@@ -135,6 +137,19 @@ class Mixing(NamedTuple):
         if slipped:
             rehearsed[self._slip] += slipped
         return rehearsed, rest
+
+    def shared(self, share: float = 1.0) -> dict[Stratum, int] | None:
+        """Return how many rows of each stratum a mixture at one half has, if models of both worlds have as many; None if they
+        do not, or where S_0 holds poisoned rows."""
+        if self.slipped:
+            return None
+        rates = None if self.label_rates is None else (self.label_rates[1], self.label_rates[0])
+        turned = self._replace(ratios=(self.ratios[1], self.ratios[0]), label_rates=rates)
+        whole, other = (
+            {key: rehearsed[key] + rest[key] for key in rest}
+            for rehearsed, rest in (self.parts(0.5, share), turned.parts(0.5, share))
+        )
+        return whole if whole == other else None
 
 
 def _between(share: float, ends: tuple[float, float]) -> float:

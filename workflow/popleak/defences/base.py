@@ -23,7 +23,9 @@ from ..core.settings import NoSettings
 from ..core.settings import Settings as AnySettings
 
 if TYPE_CHECKING:
+    from ..engine.convex import Descent
     from ..engine.eo import Penalty
+    from ._entries import Entry
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Owner:
         the defence says `public`.
     mixing
         How many rows of S_0 and of the complement a mixture takes.
+    ledger
+        What each training really used, in order (`_entries`): what certificates are computed from.
     """
 
     x: np.ndarray
@@ -88,6 +92,7 @@ class Owner:
     complement: np.ndarray
     public: np.ndarray
     mixing: Mixing
+    ledger: list[Entry]
 
     def train(
         self,
@@ -137,6 +142,19 @@ class Owner:
         """
         raise NotImplementedError
 
+    def descend(self, rows: np.ndarray, how: Descent, *, features: Literal["initial", "public"]) -> Population:
+        """Run noisy gradient descent (`engine.convex`) on the last layer of each model, on its rows (K, n), and return the models.
+
+        A model without hidden layers starts from M_0. Of others the layers below the last are replaced by layers that do not know the
+        world: those of the model's initial weights, or of a model trained on the public rows; what starts is the last layer that fits
+        S_0 best upon them. Raises PopleakError for a model that is not a chain of Linear and ReLU with one logit.
+        """
+        raise NotImplementedError
+
+    def restart(self, *, shrink: float, radius: float, noise: float) -> np.ndarray:
+        """Return starts (K, P): initial weights + shrink * (what separates M_0 from them, projected on a ball) + noise."""
+        raise NotImplementedError
+
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return what models `weights` (k, P) say of their own rows (k, m), or all of the same (1, m): P(y = 1 | x) (k, m), or
         P(y | x) (k, m, C) for C > 2. Not a number where a model diverged."""
@@ -173,6 +191,10 @@ class Defence:
     """True: applies to models that are not trained by gradient steps, too."""
     randomised: ClassVar[bool] = False
     """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once."""
+    chains_only: ClassVar[bool] = False
+    """True: applies to chains of Linear and ReLU with one logit alone."""
+    audited: ClassVar[bool] = False
+    """True: the stage `defend` runs the worst case of each victim too, for the attack `worst-case`."""
     uses_group: ClassVar[bool] = False
     """True: `answer` looks at the group of the query, which whoever asks must then tell."""
     Settings: ClassVar[type[AnySettings]] = NoSettings
@@ -188,6 +210,15 @@ class Defence:
         """Whether the defence keeps a state with each model."""
         return type(self).finish is not Defence.finish
 
+    @property
+    def certifies(self) -> bool:
+        """Whether there is a theorem on the defence: it keeps a certified advantage with each model."""
+        return type(self).certify is not Defence.certify
+
+    def publishes(self, settings: Any) -> bool:
+        """Return whether it trains on public rows at these settings."""
+        return self.public
+
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
         at = ", ".join(f"{key} {value:g}" for key, value in self.control_at.items())
@@ -202,13 +233,21 @@ class Defence:
             "must be told the group of each query": self.uses_group,
             f"takes labels of {self.classes} classes": self.classes is not None,
             "applies to models in closed form too": self.closed_form,
+            "applies to chains of Linear and ReLU with one logit alone": self.chains_only,
+            "certifies the advantage of each model ([certificates](certificates.md))": self.certifies,
         }
         return [text for text, so in found.items() if so]
 
-    def certificate(self, settings: Any) -> float | None:
-        """Return the advantage in [0, 1] that no adversary exceeds in telling two worlds apart, by a theorem whose conditions the suite
-        meets at these settings; None if there is no such theorem. The claim of kind `certified` holds the measurements to it."""
-        return None
+    def certify(self, owner: Owner, settings: Any) -> np.ndarray:
+        """Return for each model (K,) the advantage in [0, 1] that no adversary exceeds in telling two worlds apart, by a theorem; called
+        after `apply`. NaN where a condition of the theorem is not seen to hold in `owner.ledger`: what is certified is what
+        was done, not what was asked for. The claim of kind `certified` holds the measurements to it."""
+        raise NotImplementedError
+
+    def cost(self, rows: int, features: int, settings: Any) -> float | None:
+        """Return the CPU seconds that a model takes on the reference core where the engine's loops do not train it; None: it
+        trains once. rows: of a draw; features: that a model's last layer sees."""
+        return self.seconds
 
     def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models. A model must not depend on those beside it."""
@@ -235,6 +274,17 @@ class Defence:
         use rng. What is not a number stays so.
         """
         raise NotImplementedError
+
+
+class MixtureSettings(AnySettings):
+    """Settings of every defence that trains on a mixture of S_0 and the complement."""
+
+    rows: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Rows of the mixture, as a share of those of S_0."""
+
+    def unused(self) -> set[str]:
+        # as large as S_0 is how it always was: the names of such arms stay what they were
+        return {"rows"} if self.rows == 1 else set()
 
 
 class TrainSettings(AnySettings):
@@ -284,15 +334,15 @@ class EOSettings(TuneSettings):
         return ({"eo_grid"} if not chosen else set()) | ({"eo_target"} if not aimed else set())
 
 
-def mixture(owner: Owner, rehearsal: float) -> np.ndarray:
-    """Return the rows (K, n) to fine-tune on: a share `rehearsal` from S_0, the rest from the complement.
+def mixture(owner: Owner, rehearsal: float, rows: float = 1.0) -> np.ndarray:
+    """Return the rows (K, m) to fine-tune on: a share `rehearsal` from S_0, the rest from the complement; m is `rows` times those of S_0.
 
     The counts by group, where labels are balanced by label and group, are exact (`needs.Mixing.parts`), and within these rows are
     drawn without replacement: at one half the set of rows has one law whichever of the two worlds S_0 is from. The parts of a smaller
     share are nested in those of a larger one but for a row or two of rounding, so defences that differ in the share share rows.
     Rows that validation holds out of S_0 are never rehearsed. Raises PopleakError if S_0 has too few rows left for the share.
     """
-    rehearsed, rest = owner.mixing.parts(rehearsal)
+    rehearsed, rest = owner.mixing.parts(rehearsal, rows)
     return np.concatenate(
         [
             subsample(owner, owner.complement, rest, "complement"),
@@ -335,8 +385,10 @@ def penalty_of(settings: EOSettings, weight: float) -> Penalty:
     return Penalty(weight=weight, form=settings.penalty, epsilon=settings.eo_target)
 
 
-def fair_fine_tune(owner: Owner, settings: EOSettings, rehearsal: float, mask: np.ndarray | None = None) -> Population:
-    """Fine-tune on the mixture with the EO term (method section 2), lambda given or chosen on validation rows.
+def fair_fine_tune(
+    owner: Owner, settings: EOSettings, rehearsal: float, mask: np.ndarray | None = None, share: float = 1.0
+) -> Population:
+    """Fine-tune on the mixture with the EO term (method section 2), lambda given or chosen on validation rows. share: see `mixture`.
 
     mask (P,): the weights that may move; None: all. Validation rows are held out of S_0 when the base is trained, and out of the mixture
     here; `train` leaves out those that either training saw all the same (rehearsed rows are rows of S_0). A lambda of the grid
@@ -344,7 +396,7 @@ def fair_fine_tune(owner: Owner, settings: EOSettings, rehearsal: float, mask: n
     """
     from ..measures import target
 
-    rows = mixture(owner, rehearsal)
+    rows = mixture(owner, rehearsal, share)
     grid = settings.eo_grid if settings.eo_weight == "auto" else (settings.eo_weight,)
     extra = owner.base if settings.eo_reference == "rehearsal+batch" else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Defence, EOSettings, Owner, Population, fair_fine_tune
+from .base import Defence, EOSettings, MixtureSettings, Owner, Population, fair_fine_tune
 
 
 class FFtRehearsal(Defence):
@@ -15,12 +15,15 @@ class FFtRehearsal(Defence):
     classes = None
     control = "rehearsal"
 
-    class Settings(EOSettings):
+    class Settings(EOSettings, MixtureSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
+        def unused(self) -> set[str]:
+            return EOSettings.unused(self) | MixtureSettings.unused(self)
+
     def apply(self, owner: Owner, settings: FFtRehearsal.Settings) -> Population:
-        return fair_fine_tune(owner, settings, settings.rehearsal)
+        return fair_fine_tune(owner, settings, settings.rehearsal, share=settings.rows)
 
 
 PLUGIN = FFtRehearsal()

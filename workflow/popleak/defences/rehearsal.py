@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .base import Defence, Owner, Population, TuneSettings, mixture
+from .base import Defence, MixtureSettings, Owner, Population, TuneSettings, mixture
 
 
 class Rehearsal(Defence):
@@ -17,13 +17,13 @@ class Rehearsal(Defence):
     summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
     classes = None
 
-    class Settings(TuneSettings):
+    class Settings(TuneSettings, MixtureSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
     def apply(self, owner: Owner, settings: Rehearsal.Settings) -> Population:
         return owner.train(
-            mixture(owner, settings.rehearsal),
+            mixture(owner, settings.rehearsal, settings.rows),
             start=owner.population.weights,
             epochs=settings.epochs,
             learning_rate=settings.learning_rate,

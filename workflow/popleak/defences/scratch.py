@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pydantic import Field
 
-from ..core.settings import Settings as AnySettings
-from .base import Defence, Owner, Population, mixture
+from . import _ledger
+from .base import Defence, MixtureSettings, Owner, Population, mixture
 
 
 class Scratch(Defence):
-    """A new model, from the same initial weights as M_0, trained on complement and rehearsal rows."""
+    """A new model, from the same initial weights as M_0, trained on complement and rehearsal rows.
+
+    With half of the rows from each it is certified at advantage 0 (statement A of docs/certificates.md).
+    """
 
     name = "scratch"
     summary = "train on complement and rehearsal rows from the start"
     classes = None
     closed_form = True
 
-    class Settings(AnySettings):
+    class Settings(MixtureSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the rows that come from the model's own draw S_0."""
 
-    def certificate(self, settings: Scratch.Settings) -> float | None:
-        return 0.0 if settings.rehearsal == 0.5 else None  # docs/method.md, "Why scratch is at chance"
+    def certify(self, owner: Owner, settings: Scratch.Settings) -> np.ndarray:
+        return _ledger.exact(owner, settings.rows)
 
     def apply(self, owner: Owner, settings: Scratch.Settings) -> Population:
-        return owner.train(mixture(owner, settings.rehearsal))[0]
+        return owner.train(mixture(owner, settings.rehearsal, settings.rows))[0]
 
 
 PLUGIN = Scratch()

@@ -191,8 +191,11 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def attacks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of attacks on models: all but the one that is given the training rows."""
-    return frame[~_data(frame)]
+    """Return the rows of attacks on models: all but the one that is given the training rows, and audits, which judge trainings."""
+    audits = [
+        name for name in frame["access"].unique() if (one := plugins.find("access", name)) and one.reads == "audits"
+    ]
+    return frame[~_data(frame) & ~frame["access"].isin(audits)]
 
 
 def _data(frame: pd.DataFrame) -> np.ndarray:

@@ -111,8 +111,15 @@ class TaskContext:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
             ) from None
-        if plugin.seconds is not None:
-            return float(plugin.seconds) + 1e-4, False
+        own = plugin.Settings.model_validate(defence.settings)
+        if plugin.chains_only and (shape.sides is None or shape.sides[-1] != 1):
+            raise PopleakError(
+                f"config: tasks: {self.task.id}: defence {defence.id!r} is for chains of Linear and ReLU with one logit, and model "
+                f"{model.id!r} is none: leave it out, or choose the model logistic or mlp"
+            )
+        spent = plugin.cost(self.task.rows, shape.sides[-2] if shape.sides else self.features, own)
+        if spent is not None:
+            return float(spent) + 1e-4, False
         tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
         return tries * dataclasses.replace(shape, slower=slower).seconds(defence.settings.get("epochs")), slower > 1
 

@@ -288,18 +288,29 @@ class JudgePlan:
 
     def _inside(self, read: set[str], model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm]) -> Inside:
         """Return what an attack sees beside answers; read: what it is shown, see `_read`."""
-        if not read & {"models", "draws"}:
+        if not read & {"models", "draws", "audits"}:
             return Inside((), None, {})
         weights, inputs = None, dict[str, Input](data=self.plan.data)
         if "models" in read:
             used = self._files(cut, arms)
             weights = Weights(model_settings=model.settings, files={role: _held(of) for role, of in used.items()})
             inputs |= {f"{role}_models": _all_of(used[role], FILES[role]) for role in ROLES}
+        if "audits" in read:
+            audited = self._audited(cut, arms)
+            weights = Weights(model_settings=model.settings, files={"victim": _held(audited)})
+            inputs["victim_models"] = _all_of(audited, FILES["victim"])
         if "draws" in read:
             wanted = {world for game in cut for world in game.worlds}
             drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
             inputs["draw"] = [(step, "table") for step in drawn]
         return Inside(tuple(game.played() for game in cut), weights, inputs)
+
+    def _audited(self, cut: list[Game], arms: Mapping[str, Arm]) -> Files:
+        """Return the steps that hold victims whose training was audited, by arm."""
+        files = self._files(cut, arms)["victim"]
+        return {
+            name: steps for name, steps in files.items() if plugins.load("defences", arms[name].defence.name).audited
+        }
 
     def _arms_by_id(self) -> dict[str, str]:
         """Return the names of arms by the ids in the config. What was trained and queried is named by its settings."""

@@ -50,14 +50,6 @@ class Known:
         return shares[0] if shares else 0.05
 
     @property
-    def certificates(self) -> Mapping[str, Mapping[str, float]]:
-        """Advantages that a theorem allows, of the defences that have one."""
-        return {
-            task.id: {one.id: bound for one in task.defences if (bound := _certificate(one)) is not None}
-            for task in self.given
-        }
-
-    @property
     def tasks(self) -> tuple[str, ...]:
         return tuple(task.id for task in self.given)
 
@@ -99,6 +91,12 @@ class Known:
     @property
     def without_models(self) -> Mapping[str, tuple[str, ...]]:
         return {task.id: tuple(one.id for one in task.attacks if not access_of(one).of_model) for task in self.given}
+
+    @property
+    def uncovered(self) -> Mapping[str, tuple[str, ...]]:
+        """Attacks that see what no certificate is about."""
+        found = {task.id: tuple(one.id for one in task.attacks if not access_of(one).covered) for task in self.given}
+        return {task: attacks for task, attacks in found.items() if attacks}
 
     @property
     def copies(self) -> Mapping[str, Copy]:
@@ -148,12 +146,6 @@ def swept(task: ResolvedTask) -> bool:
     """Return whether a task has a fine-tuning defence at more than one setting."""
     kinds = [one.kind for one in tuned(task).values()]
     return len(set(kinds)) < len(kinds)
-
-
-def _certificate(defence: ResolvedChoice) -> float | None:
-    plugin = plugins.load("defences", defence.name)
-    bound: float | None = plugin.certificate(plugin.Settings(**defence.settings))
-    return bound
 
 
 def _kind(defence: ResolvedChoice) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from ..config.resolved import ResolvedChoice
+from ..config.resolved import ResolvedChoice, publishes
 from ..core import plugins
 from ..core.protocols import ROLES, Role
 from ..core.worlds import World
@@ -206,7 +206,7 @@ class TaskPlan(TaskContext):
         return {
             "data": self.data, "draw": _of_worlds(drawn.base, worlds),
             "complement": [(cut.step, "table") for cut in cuts if cut.step] if plugin.complement else [],
-            "public": _of_worlds(drawn.public, worlds) if plugin.public else [],
+            "public": _of_worlds(drawn.public, worlds) if publishes(defence) else [],
             **{f"base_{name}": [(step, name) for step in files] for name in FILES.values()},
         }  # fmt: skip
 

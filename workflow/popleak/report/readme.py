@@ -21,7 +21,7 @@ from ..figures import _select as select
 from ..figures import summary
 from ..figures._style import defences
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, OPEN, SAME
-from ..store.schema import TABLES
+from ..store.schema import LATER, TABLES
 from . import sensitivity, tally, words
 from .chance import at_chance
 from .findings import mostly_constant
@@ -51,6 +51,9 @@ class Source(NamedTuple):
         if not path.is_file():
             return None
         table = pd.read_csv(path)
+        for column in LATER:
+            if column not in table and any(column == one.name for one in TABLES.get(name, ())):
+                table[column] = float("nan")
         lacking = [column.name for column in TABLES.get(name, ()) if column.name not in table]
         if lacking:
             raise PopleakError(

@@ -61,7 +61,7 @@ TERMS = (
     ),
     (
         "certificate",
-        "A theorem on a defence: the most that any adversary can achieve against it, whatever it does. `scratch` with half of its rows from rehearsal has one: advantage 0.",
+        "A theorem on a defence: the most that any adversary can achieve against it, whatever it does. `scratch` with half of its rows from rehearsal has one: advantage 0. Its conditions are checked for each model.",
     ),
     (
         "fair fine-tuning",

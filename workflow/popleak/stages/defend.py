@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,22 +16,24 @@ from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
 from ..core.settings import Settings
 from ..core.worlds import World
+from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
 from ..engine.fit import Objective, Progress, hold_out, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
-from ..store.populations import Models, draws_of, empty, known, matching, of_role
+from ..store.populations import CERTIFIED, Models, draws_of, empty, known, matching, of_role
 from ..store.populations import read as read_models
 from ..store.populations import write as write_models
 from ..store.reuse import no_keys
-from . import train
+from . import _noisy, train
 
 if TYPE_CHECKING:
+    from ..engine.convex import Descent
     from ..engine.eo import Penalty
 
 
-class FittingOwner(Owner):
+class FittingOwner(_noisy.Fitting):
     """The owners of K models that are trained by the engine or fitted in closed form."""
 
     def __init__(
@@ -55,6 +57,7 @@ class FittingOwner(Owner):
         self.population, self.seeds, self.mixing = population, seeds, mixing
         self.draw, self.complement, self.public = draw, complement, public
         self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
+        self.ledger = []
 
     def train(
         self,
@@ -79,6 +82,15 @@ class FittingOwner(Owner):
                 f"defence {self.defence.name!r}: it trains with {', '.join(sorted(undeclared))}, which its `wants` does not declare: add it there"
             )
         seeds = self.seeds[part]
+        self.ledger.append(
+            Trained(
+                part=np.arange(len(self.seeds))[part],
+                rows=rows,
+                start=start,
+                plain=objective.targets is None and objective.weights is None,
+                beside=extra is not None or held_out,
+            )
+        )
         nothing = np.empty((len(rows), 0), dtype=np.int64)
         aside, clean = self._aside(rows, part) if penalty is not None else (nothing, nothing.astype(bool))
         if held_out:
@@ -107,6 +119,17 @@ class FittingOwner(Owner):
         if penalty is None:
             return population, None
         return population, self._validation(fitted.weights, aside, clean)
+
+    def descend(self, rows: np.ndarray, how: Descent, *, features: Literal["initial", "public"]) -> Population:
+        return _noisy.descend(self, rows, how, features)
+
+    def restart(self, *, shrink: float, radius: float, noise: float) -> np.ndarray:
+        return _noisy.restart(self, shrink, radius, noise)
+
+    def tell(self, done: int) -> None:
+        """Report progress: so many of the models are done."""
+        if self.progress is not None:
+            self.progress(done)
 
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return self.fitter.predict(weights, rows)
@@ -178,11 +201,11 @@ def run(
     fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
     stock = train.shelf(facts, settings, outputs, fitter)
     label_rate = float(records.y[: fitter.size].mean())
-    names = (*train.MADE, *(["state"] if defence.finishes else []))
+    names = (*train.MADE, *_kept(defence))
     with ExitStack() as files:
         writers = {role: files.enter_context(store.Writer(outputs[role], facts)) for role in ROLES}
         for world, other_world in settings.directions:
-            drawn = drawn_for(defence, world, other_world, draw, complement, public)
+            drawn = drawn_for(defence, defence_settings, world, other_world, draw, complement, public)
             for role in ROLES:
                 role_draws = {name: of_role(draws, role, settings.part) for name, draws in drawn.items()}
                 keys, rows = role_draws["base"]
@@ -197,17 +220,26 @@ def run(
                 made_of = stock.keys(keys["seed"], rows, *others.values(), base.weights)
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
-                make = functools.partial(defended, defence, defence_settings, fitter, base, rows, others, mixing, what)
+                make = functools.partial(
+                    defended, defence, defence_settings, fitter, base, rows, others, mixing, what, role == "victim"
+                )
                 made = stock.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}
-                state = made.get("state", np.empty((len(rows), 0)))
-                after = Models(keys=keys, state=state, **{name: made[name] for name in train.MADE})
-                write_models(writers[role], after, made_of)
+                after = Models.of(keys, made)
+                certified_too = {name: made[name] for name in CERTIFIED if name in made}
+                write_models(writers[role], after, made_of, **certified_too)
     stock.tell()
+
+
+def _kept(defence: Defence) -> list[str]:
+    """Return the columns that the models of a defence have beside those of all models."""
+    there = {"state": defence.finishes, "certified": defence.certifies, "worst_case": defence.audited}
+    return [name for name, so in there.items() if so]
 
 
 def drawn_for(
     defence: Defence,
+    own: Settings,
     world: str,
     other_world: str,
     draw: Sequence[Path],
@@ -219,7 +251,7 @@ def drawn_for(
     drawn = {"base": draws_of(draw, world, world)}
     if defence.complement:
         drawn["complement"] = draws_of(complement, world, other_world)
-    if defence.public:
+    if defence.publishes(own):
         drawn["public"] = draws_of(public, world, world)
     return drawn
 
@@ -253,10 +285,11 @@ def defended(
     others: Mapping[str, np.ndarray],
     mixing: Mixing,
     what: str,
+    audited: bool,
     part: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the columns of models `part` (k,) of those with draws `rows` (K, n), complements and public rows `others`, each (K, n)
-    or (K, 0)."""
+    or (K, 0). audited: whether to run the worst case of each, if the defence has one."""
     names = Population.__dataclass_fields__
     before = Population(*(getattr(base, name)[part] for name in names))
     owner = FittingOwner(
@@ -267,7 +300,23 @@ def defended(
     weights = after.weights.astype(np.float32)
     way = travel(before.weights, weights) if fitter.model.gradient else np.full(len(part), np.nan)
     made = {name: getattr(after, name) for name in names} | {"weights": weights, "travel": way}
-    return made | ({"state": finished(defence, owner, after, own)} if defence.finishes else {})
+    if defence.finishes:
+        made["state"] = finished(defence, owner, after, own)
+    if defence.certifies:
+        made["certified"] = certified(defence, owner, own)
+    if defence.audited:
+        made["worst_case"] = _noisy.worst_cases(owner) if audited else np.full(len(part), np.nan)
+    return made
+
+
+def certified(defence: Defence, owner: Owner, own: Settings) -> np.ndarray:
+    """Return the advantage (K,) that a defence certifies of its models. Raises PopleakError if it is none."""
+    found = np.asarray(defence.certify(owner, own), dtype=np.float64)
+    if found.shape != (len(owner.seeds),) or (found < 0).any() or (found > 1).any():
+        raise PopleakError(
+            f"defence {defence.name!r}: certified advantages must be numbers in [0, 1] or NaN, one for each of {len(owner.seeds)} models"
+        )
+    return found
 
 
 def finished(defence: Defence, owner: Owner, population: Population, own: Settings) -> np.ndarray:

@@ -25,7 +25,7 @@ from ..steps.measure import MeasureStep
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import schema
-from ..store.populations import Models
+from ..store.populations import CERTIFIED, Models
 from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
@@ -37,7 +37,7 @@ DRAWS = 400
 """Bootstrap draws of a model's bounds."""
 QUERY, VICTIM = split.POOLS.index("query"), split.POOLS.index("victim")
 KEPT = ("split", "model_index", "seed", "ratio")
-TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", "state"))
+TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", "state", *CERTIFIED))
 """Facts on a model in the models' files and in the answers; the table `models` shows those that it has columns for."""
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
@@ -133,6 +133,7 @@ class Scoring:
             keys = {name: population.keys[name][chosen] for name in KEPT} | {
                 name: getattr(population, name)[chosen] for name in TOLD
             }
+            keys["certified_advantage"] = population.certified[chosen]
             scores = self.asking.scores(population.weights[chosen], pool.rows)
             if arm.answers is not None:  # the answers that a user gets who asks once
                 scores = np.stack(
@@ -165,7 +166,8 @@ def _shadows(answers: stored.Answers, splits: Iterable[int]) -> Iterator[dict[st
         in_split = answers.keys["split"] == number
         statuses = status(answers.scores[in_split], answers.keys["finite"][in_split])
         keys = {name: answers.keys[name][in_split] for name in names}
-        yield {**keys, **{name: np.full(len(statuses), np.nan) for name in MEASURED}, "status": statuses}
+        unknown = {name: np.full(len(statuses), np.nan) for name in (*MEASURED, "certified_advantage")}
+        yield {**keys, **unknown, "status": statuses}
 
 
 def stream(settings: MeasureStep, pair: Pair, defence: str, split: int, what: str = "bootstrap") -> np.random.Generator:

@@ -172,7 +172,7 @@ def run(
                 made_of = stock.keys(keys["seed"], rows)
                 make = functools.partial(base, fitter, rows, keys["seed"], f"train {step} {world} {role}s")
                 columns = stock.complete(role, world, world, made_of, (*MADE, "validation_loss"), make)
-                models = Models(keys=keys, state=np.empty((len(rows), 0)), **{name: columns[name] for name in MADE})
+                models = Models.of(keys, columns)
                 write(writers[role], models, made_of, validation_loss=columns["validation_loss"])
     stock.tell()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ KEYS = ("world", "from_world", "split", "model_index", "seed", "ratio")
 
 FOUND = ("finite", "eo_weight", "eo_vacuous", "travel")
 """What is stored of a model beside its keys and weights, by column."""
+CERTIFIED = ("certified", "worst_case")
+"""What files hold of models under a defence with a certificate, by column; no others have these."""
 
 
 def known(data: Path, worlds: Sequence[str]) -> Loaded:
@@ -32,6 +34,8 @@ class Models(NamedTuple):
 
     travel (K,): L2 distance of the weights from those of M_0, in units of the norm of M_0's; NaN where there was no way to go: of
     base models and of closed forms. state (K, S): what a defence keeps with each model beside its weights, (K, 0) for most.
+    certified (K,): the advantage that no adversary exceeds; NaN where there is no certificate, or a condition of it was not met.
+    worst_case (K,): the log-likelihood ratio for the truth in the audit of a victim; NaN where there was none.
     """
 
     keys: dict[str, np.ndarray]
@@ -41,6 +45,16 @@ class Models(NamedTuple):
     eo_vacuous: np.ndarray
     travel: np.ndarray
     state: np.ndarray
+    certified: np.ndarray
+    worst_case: np.ndarray
+
+    @classmethod
+    def of(cls, keys: dict[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> Models:
+        """Return models of their columns by name: `weights`, FOUND, and what some defences keep beside these."""
+        size = len(columns["weights"])
+        more = {"state": columns.get("state", np.empty((size, 0)))}
+        more |= {name: columns.get(name, np.full(size, np.nan)) for name in CERTIFIED}
+        return cls(keys=keys, weights=columns["weights"], **{name: columns[name] for name in FOUND}, **more)
 
 
 def poisoned(world: str) -> bool:
@@ -57,7 +71,9 @@ def empty(keys: dict[str, np.ndarray]) -> Models:
     """Return no models, with the columns that `keys` has."""
     none = np.empty(0)
     keys = {name: values[:0] for name, values in keys.items()}
-    return Models(keys, np.empty((0, 1), np.float32), none.astype(bool), none, none, none, np.empty((0, 0)))
+    found: dict[str, np.ndarray] = {name: none for name in FOUND}
+    found |= {"weights": np.empty((0, 1), np.float32), "finite": none.astype(bool)}
+    return Models.of(keys, found)
 
 
 def draws_of(paths: Iterable[Path], world: str, from_world: str) -> Any:
@@ -91,12 +107,16 @@ def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = No
     column = {name: np.concatenate([arrays.numpy(table[name]) for table in found]) for name in (*KEYS, *FOUND)}
     weights = np.concatenate([arrays.matrix(table["weights"]) for table in found])
     state = [arrays.matrix(table["state"]) for table in found if "state" in table.column_names]
-    return Models(
-        keys={name: column[name] for name in KEYS},
-        weights=weights,
-        state=np.concatenate(state) if state else np.empty((len(weights), 0)),
-        **{name: column[name] for name in FOUND},
-    )
+    made = {name: column[name] for name in FOUND} | {"weights": weights}
+    if state:
+        made["state"] = np.concatenate(state)
+    made |= {name: np.concatenate([_numbers(table, name) for table in found]) for name in CERTIFIED}
+    return Models.of({name: column[name] for name in KEYS}, made)
+
+
+def _numbers(table: Any, name: str) -> np.ndarray:
+    """Return a column of numbers (K,), NaN where the table has no such column."""
+    return arrays.numpy(table[name]) if name in table.column_names else np.full(table.num_rows, np.nan)
 
 
 def matching(models: Models, seeds: np.ndarray) -> Models | None:

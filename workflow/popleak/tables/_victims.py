@@ -9,6 +9,7 @@ import pandas as pd
 
 VICTIM = ["split", "world", "model_index"]
 CONSTANT, DIVERGED = "constant", "diverged"
+CERTIFIED = "certified_advantage"
 MEASURES = [
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference",
@@ -34,6 +35,13 @@ class Victims:
         if not mine.index.equals(theirs.index) or not mine[MEASURES].notna().any(axis=None):
             return False
         return np.array_equal(mine[MEASURES].to_numpy(float), theirs[MEASURES].to_numpy(float), equal_nan=True)
+
+    def certified(self, defence: str) -> float:
+        """Return the mean certified advantage of the victims under a defence; NaN if one of them has none."""
+        part = self.by.get(defence)
+        if part is None or CERTIFIED not in part or part[CERTIFIED].isna().any():
+            return float("nan")
+        return float(part[CERTIFIED].mean())
 
     def idle(self, defences: Sequence[str]) -> bool:
         """Return whether the EO term of the first of these, a defence and its control, was 0 in every step of every victim that

@@ -25,7 +25,7 @@ from ._paired import VICTIM
 def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings: Table) -> pa.Table:
     """Return the table from the other four."""
     rows: list[Row] = []
-    family = leaks.family(plain(tables["leakage"]))
+    family, compared = leaks.family(plain(tables["leakage"])), leaks.compared(plain(tables["leakage"]))
     for task in settings.tasks:
         kinds: dict[str, list[str]] = {}
         for name, kind in settings.kinds[task].items():
@@ -35,7 +35,7 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
         evidence = Evidence(
             task, settings.datasets[task], victims, mine["leakage"], with_status(mine["bounds"], victims), kinds,
             settings.controls.get(task, {}), settings.searched.get(task, ()), settings.tau, settings.margin,
-            settings.certificates.get(task, {}), family,
+            family, compared[compared["task"] == task],
         )  # fmt: skip
         for claim in settings.paper.claims:
             if claim.kind in JUDGES and (not claim.datasets or evidence.dataset in claim.datasets):

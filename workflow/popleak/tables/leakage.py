@@ -62,7 +62,9 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
     for key, game, cells in games(scores, settings):
         controls = settings.controls.get(game["task"].iloc[0], {})
         blind = settings.without_models.get(game["task"].iloc[0], ())
-        rows += _game(game, cells, controls, Victims(known.get(key, models.iloc[:0])), settings.margin, blind)
+        victims = Victims(known.get(key, models.iloc[:0]))
+        found = _game(game, cells, controls, victims, settings.margin, blind)
+        rows += _certified(found, victims, settings.uncovered.get(game["task"].iloc[0], ()))
     kept = [column.name for column in schema.TABLES["leakage"]]
     data = {task: dataclasses.asdict(one) for task, one in settings.data.items()}
     rows = [row | data.get(row["task"], {}) for row in rows]
@@ -72,6 +74,14 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
     _judge(frame, "none", searched=np.zeros(len(frame), dtype=bool))
     _judge(frame, "control", searched=searched)
     return as_arrow("leakage", frame)
+
+
+def _certified(rows: list[dict[str, Any]], models: Victims, uncovered: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of one game with the certificate of each defence. uncovered: adversaries that see what no certificate is about."""
+    of = {name: models.certified(name) for name in {row["defence"] for row in rows}}
+    return [
+        row | {"certified_advantage": np.nan if row["adversary"] in uncovered else of[row["defence"]]} for row in rows
+    ]
 
 
 def games(scores: pd.DataFrame, settings: Adversaries) -> Iterator[tuple[tuple, pd.DataFrame, Cells]]:

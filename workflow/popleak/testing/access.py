@@ -23,13 +23,13 @@ RELEASES = ("scores", "labels")
 def check_access_class(access: Access) -> None:
     """Words and flags are known ones that fit together."""
     check_names(access)
-    assert access.reads in ("answers", "models", "draws"), (
-        f"reads must be answers, models or draws, not {access.reads!r}"
+    assert access.reads in ("answers", "models", "draws", "audits"), (
+        f"reads must be answers, models, draws or audits, not {access.reads!r}"
     )
     for name in ("mark", "words"):
         assert isinstance(getattr(access, name), str), f"{name} must be a text"
     assert isinstance(access.place, int), "place must be a whole number"
-    for flag in ("black_box", "of_model", "defended", "votes"):
+    for flag in ("black_box", "of_model", "defended", "covered", "votes"):
         assert isinstance(getattr(access, flag), bool), f"{flag} must be True or False"
     answers = isinstance(access, OfAnswers)
     assert answers == (access.reads == "answers"), "an access made of answers, and no other, derives from OfAnswers"

@@ -190,7 +190,18 @@ def records(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> 
     return Example.of(made, example.query, game)
 
 
-GENERATE: dict[str, Generate] = {"answers": beta_scores, "models": chains, "draws": records}
+def evidence(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
+    """Return log-likelihood ratios (1,) of audits: normal, of mean +-4 where the worlds are far apart, else 0."""
+    rng = generator("contract", "audits", kind, seed)
+    apart = {"easy": 4.0, "null": 0.0}[kind]
+    made = (
+        frozen(rng.normal((2 * world - 1) * apart, 1, (models, 1))) for models in (SHADOWS, VICTIMS) for world in (0, 1)
+    )
+    example = beta_scores(attack, kind=kind, seed=seed)
+    return Example.of(made, example.query, example.game)
+
+
+GENERATE: dict[str, Generate] = {"answers": beta_scores, "models": chains, "draws": records, "audits": evidence}
 """The made-up game by what an access is made of."""
 
 

@@ -86,12 +86,19 @@ class Owners:
             found.append(draw_one(wanted, strata, generator(int(seed), purpose)))
         return np.stack(found)
 
-    def owner(self, defence: Defence, part: slice | np.ndarray = slice(None), without: str = "") -> FittingOwner:
-        """Return what the stage `defend` would hand to a defence of the models `part`; without: what is withheld, `complement` or
-        `public`, though it is declared."""
+    def owner(
+        self,
+        defence: Defence,
+        part: slice | np.ndarray = slice(None),
+        without: str = "",
+        settings: Settings | None = None,
+    ) -> FittingOwner:
+        """Return what the stage `defend` would hand to a defence of the models `part`, by default at the plugin's own settings; without:
+        what is withheld, `complement` or `public`, though it is declared."""
         names = Population.__dataclass_fields__
+        needed = {"complement": defence.complement, "public": defence.publishes(settings or defence.Settings())}
         rows = {
-            name: getattr(self, name)[part][:, : ROWS if getattr(defence, name) and name != without else 0]
+            name: getattr(self, name)[part][:, : ROWS if needed[name] and name != without else 0]
             for name in ("complement", "public")
         }
         return FittingOwner(
@@ -141,7 +148,7 @@ def check_defence_class(defence: Defence, settings: Settings) -> None:
 
 def check_released(defence: Defence, settings: Settings) -> None:
     """Models have their shapes and types, are finite where the base models are, and these are left alone."""
-    owner = made_up_owners().owner(defence)
+    owner = made_up_owners().owner(defence, settings=settings)
     before = owner.population.weights.copy()
     found, _ = released(defence, settings, owner)
     assert isinstance(found, Population), f"apply must return a Population, not {type(found).__name__}"
@@ -156,12 +163,12 @@ def check_released(defence: Defence, settings: Settings) -> None:
 def check_needs(defence: Defence, settings: Settings) -> None:
     """What is declared of rows is used; what is not declared is not given, and what `wants` lacks is refused."""
     owners = made_up_owners()
-    whole = _bits(released(defence, settings, owners.owner(defence)))
+    whole = _bits(released(defence, settings, owners.owner(defence, settings=settings)))
     for name in ("complement", "public"):
-        if not getattr(defence, name):
+        if not (defence.publishes(settings) if name == "public" else defence.complement):
             continue
         try:
-            bare = _bits(released(defence, settings, owners.owner(defence, without=name)))
+            bare = _bits(released(defence, settings, owners.owner(defence, without=name, settings=settings)))
         except Exception:  # without its rows a defence may end in any way
             continue
         assert bare != whole, f"{name} = True, but nothing changes without these rows: say {name} = False"
@@ -174,7 +181,7 @@ def check_repeats(defence: Defence, settings: Settings) -> None:
         found = []
         for seed in (0, 1):
             np.random.seed(seed)  # noqa: NPY002
-            found.append(_bits(released(defence, settings, owners.owner(defence))))
+            found.append(_bits(released(defence, settings, owners.owner(defence, settings=settings))))
     finally:
         np.random.set_state(state)  # noqa: NPY002
     assert found[0] == found[1], "the same owners twice give other models, or another state"
@@ -183,19 +190,19 @@ def check_repeats(defence: Defence, settings: Settings) -> None:
 def check_stack(defence: Defence, settings: Settings) -> None:
     """A model and its state are the same, bit for bit, alone and among others in any order."""
     owners = made_up_owners()
-    whole = _bits(released(defence, settings, owners.owner(defence)))
+    whole = _bits(released(defence, settings, owners.owner(defence, settings=settings)))
     order = np.arange(MODELS)[::-1]
-    turned = _bits(released(defence, settings, owners.owner(defence, order)))
+    turned = _bits(released(defence, settings, owners.owner(defence, order, settings=settings)))
     assert turned == whole[::-1], "a model depends on the order of the models"
-    alone = _bits(released(defence, settings, owners.owner(defence, slice(1, 2))))
+    alone = _bits(released(defence, settings, owners.owner(defence, slice(1, 2), settings=settings)))
     assert alone == whole[1:2], "a model depends on those beside it"
 
 
 def check_diverged(defence: Defence, settings: Settings) -> None:
     """A base model that diverged ends nothing, has a finite state where there is one, and leaves the models beside it as they are."""
     owners = made_up_owners()
-    whole = _bits(released(defence, settings, owners.owner(defence)))
-    owner = owners.owner(defence)
+    whole = _bits(released(defence, settings, owners.owner(defence, settings=settings)))
+    owner = owners.owner(defence, settings=settings)
     weights, finite = owner.population.weights.copy(), owner.population.finite.copy()
     weights[1], finite[1] = np.nan, False
     owner.population = replace(owner.population, weights=frozen(weights), finite=finite)
@@ -219,7 +226,7 @@ def check_answers(defence: Defence, settings: Settings) -> None:
     """Answers have their shape, lie in [0, 1] and differ from asking to asking if and only if the defence is randomised."""
     if not defence.answers:
         return
-    _, states = released(defence, settings, made_up_owners().owner(defence))
+    _, states = released(defence, settings, made_up_owners().owner(defence, settings=settings))
     state, group = frozen(states[0].copy()), np.resize(np.array([0, 1], np.int8), POINTS)
     give = functools.partial(defence.answer, state=state, settings=settings)
     repeats = 3 if defence.randomised else 1

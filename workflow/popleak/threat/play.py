@@ -58,6 +58,8 @@ def play(
     parts: list[Part] = []
     for defence, repeats in cells(attack, seeing.access, settings):
         victims = seeing.victims(defence, repeats)
+        if not seeing.access.offered(victims):
+            continue
         for known in levels(attack, seeing.access, settings, defence, repeats):
             shadows = seeing.shadows(known)
             for split, asked in sets.items():

@@ -126,18 +126,33 @@ class Source:
 
     def models(self, role: Role, arm: str) -> stored.Answers:
         """Return the weights of one role's models in one arm."""
-        arm, at = self.settings.arms[arm], 0
-        files: Sequence[Path] = ()
-        for held in self.weights.files[role]:
-            if held.arm == arm:
-                files = self.files.models(role)[at : at + held.files]
-            at += held.files
-        parts = []
+        arm = self.settings.arms[arm]
+        files, parts = self._of_arm(role, arm), []
         for b in range(len(self.worlds.worlds)):
             world, from_world = self.worlds.direction(b, base=arm == access.NONE)
             population = populations.read(files, world=world, from_world=from_world)
             parts.append(_of_world(b, population.keys, population.weights, population.finite))
         return _together(parts)
+
+    def _of_arm(self, role: Role, arm: str) -> Sequence[Path]:
+        """Return the files of one role's models in one arm."""
+        at = 0
+        for held in self.weights.files.get(role, ()):
+            if held.arm == arm:
+                return self.files.models(role)[at : at + held.files]
+            at += held.files
+        return ()
+
+    def audits(self, role: Role, arm: str) -> stored.Answers:
+        """Return evidence (K, 1) for world 1 from the audit of one role's models in one arm. What is stored is evidence for the truth: which
+        end of the chain stands for which world is a matter of names, and for a victim of world 1 it is world 1's end."""
+        files, parts = self._of_arm(role, self.settings.arms[arm]), []
+        for b in range(len(self.worlds.worlds) if files else 0):
+            world, from_world = self.worlds.direction(b, base=False)
+            found = populations.read(files, world=world, from_world=from_world)
+            evidence = found.worst_case if b else -found.worst_case
+            parts.append(_of_world(b, found.keys, evidence[:, None], found.finite))
+        return _together(parts) if parts else stored.Answers({}, np.empty((0, 1)))
 
     def draws(self, role: Role) -> stored.Answers:
         """Return the training rows of one role's base models."""

@@ -12,8 +12,8 @@ from .base import TableStep
 
 @dataclass(frozen=True, kw_only=True)
 class Table(TableStep):
-    """By task: the control and the kind of each defence, the defences whose lambda was searched, the certified advantage of
-    those that have one, and the dataset. paper: the claims. seed: of the tightness witness."""
+    """By task: the control and the kind of each defence, the defences whose lambda was searched, and the dataset. paper: the claims.
+    seed: of the tightness witness."""
 
     reads: ClassVar[tuple[str, ...]] = ("models", "leakage", "bounds")
     tasks: tuple[str, ...]
@@ -21,7 +21,6 @@ class Table(TableStep):
     kinds: Mapping[str, Mapping[str, str]]
     searched: Mapping[str, tuple[str, ...]]
     datasets: Mapping[str, str]
-    certificates: Mapping[str, Mapping[str, float]]
     paper: Paper
     tau: float
     margin: float

@@ -25,6 +25,7 @@ __all__ = (
     "CONFUSION",
     "DEFENCE",
     "ESTIMATES",
+    "LATER",
     "LEAKAGE",
     "MANY",
     "MODELS",
@@ -60,6 +61,9 @@ PERMUTED = ("placebo",)
 
 SWEPT = ("sensitivity",)
 """Tables that are made only if a task has a fine-tuning defence at more than one setting."""
+
+LATER = ("certified_advantage",)
+"""Columns that results committed by an earlier version lack, whose rows would be null there."""
 
 ON_REQUEST = {
     **dict.fromkeys(MANY, "worlds of protocol k-ary"),

@@ -166,4 +166,11 @@ LEAKAGE = (
             ),
         )
     ),
+    Column(
+        "certified_advantage",
+        "double",
+        "advantage that no adversary exceeds, by a theorem (docs/certificates.md): mean of the column of `models` over "
+        "the victims. Null if one of them lacks it, and for adversaries who see more than the theorem is about: the base "
+        "model, or the training rows",
+    ),
 )

@@ -95,4 +95,11 @@ MODELS = (
         "for `none`, closed-form models and diverged models",
     ),
     SMALL_CELLS,
+    Column(
+        "certified_advantage",
+        "double",
+        "advantage, TPR - FPR, that no adversary exceeds in telling the victim's world, by a theorem whose conditions were "
+        "checked on this model's training (docs/certificates.md). Null for defences without such a theorem, "
+        "where a condition was not met, and for shadows",
+    ),
 )

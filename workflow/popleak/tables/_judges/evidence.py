@@ -136,8 +136,8 @@ def remedy(splits: int, needs: float, reason: str = "") -> str:
 
 class Evidence(NamedTuple):
     """One task's public tables: victims of `models`, `leakage`, `bounds` with the victims' status; ids by defence kind, of
-    what rehearses nothing the kind without rehearsal; the ids whose lambda was searched; certified advantages by id; the dataset;
-    tau; the margin; how many tests of C6's family the experiment holds."""
+    what rehearses nothing the kind without rehearsal; the ids whose lambda was searched; the dataset;
+    tau; the margin; how many tests of C6's family the experiment holds; its comparisons with certificates (`leaks.compared`)."""
 
     task: str
     dataset: str
@@ -149,8 +149,8 @@ class Evidence(NamedTuple):
     searched: Sequence[str]
     tau: float
     margin: float = 0.05
-    certificates: Mapping[str, float] = {}
     family: int = 1
+    compared: pd.DataFrame = pd.DataFrame({"defence": []})
 
     def of(self, kinds: Iterable[str]) -> list[str]:
         """Return the ids of the defences of these kinds (`fft`, `fft-rehearsal`, ...)."""

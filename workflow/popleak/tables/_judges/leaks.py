@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import inf
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...measures import deciding, paired
+from ...measures import certificates, deciding, intervals, paired
+from ...measures.leakage import CHOSEN
 from ...measures.verdicts import FAILS, HIGHER, HOLDS, IDLE, LEVEL, LOWER, OPEN, Found, Verdict, lacking
 from ...steps.papers import Claim
 from ...store.plain import by_group
@@ -19,6 +19,8 @@ from .._victims import Victims
 from .evidence import Evidence, Outcome, game, percent, points, where
 
 CHANCE = 0.5
+AUDIT = "worst-case"
+"""Access of an attack that judges trainings in their worst case."""
 
 
 def less_than_control(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
@@ -73,34 +75,59 @@ def _although(word: str, reason: str | None, low: float, high: float, p: float, 
 
 
 def certified(claim: Claim, evidence: Evidence) -> Iterator[Outcome]:
-    """Judge the best informed adversary against what a theorem allows, in every pair of worlds of a defence together.
+    """Judge the strongest adversaries against what a theorem allows, in every pair of worlds of a defence together.
 
-    `fails` where the lower end of an interval, corrected (Bonferroni) for the pairs of worlds, is above (1 + certificate) / 2;
-    `holds` where all upper ends are below that by less than the margin.
+    `fails` where an exact test, Holm-corrected over all comparisons of the experiment, shows more than (1 + certificate) / 2;
+    `holds` where all upper Clopper-Pearson limits are below that by less than the margin.
     """
-    best = _best(evidence)
-    for defence, certificate in evidence.certificates.items():
-        rows = best[best["defence"] == defence].to_dict("records")
-        if not rows:
-            continue
-        allowed = (1 + certificate) / 2
-        found = [_accuracy(row) for row in rows]
+    for defence, part in evidence.compared.groupby("defence", sort=False):
+        rows = part.to_dict("records")
+        found = [
+            Found(row["accuracy"], row["low"], row["high"], row["p_holm"], row["victims"], row["splits"])
+            for row in rows
+        ]
+        allowed = [row["allowed"] for row in rows]
         verdict = _within(found, allowed, evidence.margin)
         lines = [
-            f"{game(tuple(row[name] for name in GAME))}: share named {one}"
-            for row, one in zip(rows, found, strict=True)
+            f"{game(tuple(row[name] for name in GAME))}, {row['adversary']}: share named {one}, allowed {limit:.4f}"
+            for row, one, limit in zip(rows, found, allowed, strict=True)
         ]
-        highest = max((one.value for one in found if one.value == one.value), default=np.nan)
+        worst = max(range(len(rows)), key=lambda i: found[i].value - allowed[i])
         names = {
-            "defence": defence, "certificate": f"{certificate:g}", "accuracy": percent(highest),
-            "allowed": percent(allowed), "margin": f"{100 * evidence.margin:g}",
+            "defence": str(defence), "certificate": f"{2 * max(allowed) - 1:.3g}", "accuracy": percent(found[worst].value),
+            "allowed": percent(allowed[worst]), "margin": f"{100 * evidence.margin:g}",
         }  # fmt: skip
-        limit = allowed + evidence.margin
-        needs = [deciding.enough(_as_certified(one, allowed), -inf, limit) for one in found if not one.high < limit]
+        needs = [
+            deciding.enough(_as_certified(one, limit), -inf, limit + evidence.margin)
+            for one, limit in zip(found, allowed, strict=True)
+            if not one.high < limit + evidence.margin
+        ]
         part = evidence.pairs[evidence.pairs["defence"] == defence]
         ends = [end for one in found for end in one[1:3]]
         arm = (None, None, np.nan, np.nan, defence)
-        yield Outcome(verdict, names, lines, ends, part, arm, max(needs, default=np.nan), allowed)
+        yield Outcome(verdict, names, lines, ends, part, arm, max(needs, default=np.nan), max(allowed))
+
+
+def compared(leakage: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons of an experiment's adversaries with certificates, a row each: of each defence and pair of worlds the best
+    informed adversary, and the worst case where it was audited.
+
+    Columns: those of the cell, `allowed`, the Clopper-Pearson limits `low` and `high` of the accuracy, the p value of an excess
+    and `p_holm`. Victims are independent given the pools and the shadows, also within a split, so the test is exact for one
+    adversary. `best` was chosen on other victims of the same run: it counts as CHOSEN times fewer.
+    """
+    table = by_group(leakage)
+    table = table[table["certified_advantage"].notna() & table["accuracy"].notna()]
+    audit = table["access"] == AUDIT
+    table = table[((table["adversary"] == "best") & (table["knowledge"] == "informed")) | audit].copy()
+    table["allowed"] = (1 + table["certified_advantage"]) / 2
+    counts = table["victims"] / np.where(table["adversary"] == "best", CHOSEN, 1.0)
+    right = table["accuracy"] * counts
+    ends = [certificates.limits(k, n) for k, n in zip(right, counts, strict=True)]
+    table["low"], table["high"] = ([one[i] for one in ends] for i in (0, 1))
+    table["p"] = [certificates.excess(*one) for one in zip(right, counts, table["allowed"], strict=True)]
+    table["p_holm"] = intervals.holm(table["p"].to_numpy(dtype=float))
+    return table
 
 
 def _as_certified(found: Found, allowed: float) -> Found:
@@ -110,15 +137,14 @@ def _as_certified(found: Found, allowed: float) -> Found:
     return found._replace(value=found.value - over, low=found.low - over, high=found.high - over)
 
 
-def _within(found: list[Found], allowed: float, margin: float) -> Verdict:
+def _within(found: list[Found], allowed: list[float], margin: float) -> Verdict:
+    if any(one.p < LEVEL for one in found):
+        return Verdict(FAILS)
     reasons = [reason for one in found if (reason := lacking(one))]
     if reasons:
         return Verdict(OPEN, "; ".join(dict.fromkeys(reasons)))
-    normal = NormalDist()
-    wider = normal.inv_cdf(1 - LEVEL / 2 / len(found)) / normal.inv_cdf(1 - LEVEL / 2)
-    if any(one.value - wider * (one.value - one.low) > allowed for one in found):
-        return Verdict(FAILS)
-    return Verdict(HOLDS if all(one.high < allowed + margin for one in found) else OPEN)
+    inside = all(one.high < limit + margin for one, limit in zip(found, allowed, strict=True))
+    return Verdict(HOLDS if inside else OPEN)
 
 
 def _best(evidence: Evidence) -> pd.DataFrame:

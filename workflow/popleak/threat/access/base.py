@@ -33,6 +33,10 @@ class Source(Protocol):
     def models(self, role: Role, arm: str) -> Answers:
         """Return weights (K, P)."""
 
+    def audits(self, role: Role, arm: str) -> Answers:
+        """Return evidence (K, 1) for world 1 from the audit of certified trainings, NaN where there was none; no rows where no model of the
+        arm was audited."""
+
     def draws(self, role: Role) -> Answers:
         """Return the ids (K, n) of the rows that base models were trained on."""
 
@@ -48,15 +52,18 @@ class Access:
     """Word for what is seen in the report; "" for the plugin's name."""
     place: ClassVar[int] = 100
     """Position in lists, from the least revealing access to the most."""
-    reads: ClassVar[Literal["answers", "models", "draws"]]
+    reads: ClassVar[Literal["answers", "models", "draws", "audits"]]
     """Which files of a run it needs. Answers exist for shadows of any architecture, models and draws only for shadows
-    of the victim's architecture."""
+    of the victim's architecture, audits only for victims of defences that are `audited`."""
     black_box: ClassVar[bool] = False
     """Whether the adversary sees no more than a user of the model, so that an attack is a candidate for `best`."""
     of_model: ClassVar[bool] = True
     """False if nothing of the model is seen, so that it does not matter whether it diverged."""
     defended: ClassVar[bool] = False
     """Whether this access exists only for defended models, victims or shadows."""
+    covered: ClassVar[bool] = True
+    """Whether a certificate of the defence is about this adversary. False if something is seen beside the released model that
+    knows the world: the base model, or training rows."""
     votes: ClassVar[bool] = False
     """Whether a repeated query counts by its most frequent label, and not by its mean score."""
     shown_by: ClassVar[tuple[str, ...]] = ()
@@ -66,6 +73,10 @@ class Access:
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         """Return the stored data of one role's models in one arm, one row for each model, in the field `scores`."""
         raise NotImplementedError
+
+    def offered(self, kept: Answers) -> bool:
+        """Return whether there is anything to be seen of these models, all victims of one arm. If not, the attack leaves the arm out."""
+        return True
 
     def outputs(self, kept: Answers, chosen: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Return what the adversary sees of the chosen models (K,), one row each, if it asks the query points at the

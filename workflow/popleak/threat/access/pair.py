@@ -23,6 +23,7 @@ class Pair(OfAnswers):
     place = 4
     sets = 2
     defended = True
+    covered = False
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         defended, base = source.answers(role, arm, repeats, votes=False), source.answers(role, NONE, 1, votes=False)

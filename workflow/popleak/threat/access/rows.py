@@ -23,6 +23,7 @@ class Rows(Access):
     place = 5
     reads = "draws"
     of_model = False
+    covered = False
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         return source.draws(role)
