@@ -10,7 +10,6 @@ import pytest
 from attack_helpers import GAME, calibrate, calibrate_many, make_query
 from popleak.attacks.base import Game, Query
 from popleak.core import plugins
-from popleak.core.errors import PopleakError
 from popleak.core.seeds import generator
 from popleak.testing import contracts
 from popleak.testing.many import RATIOS, ManyExample
@@ -58,9 +57,12 @@ def test_estimates_by_hand():
     assert near.estimate(np.full(20, 0.5)) == pytest.approx(0.3), "calibrated in both groups: midway"
 
 
-def test_a_group_without_points_is_refused():
-    with pytest.raises(PopleakError, match=r"^query_rows: no query point is of group 1: raise query_rows"):
-        calibrate("calibration", NOTHING, NOTHING, make_query([0, 0]))
+def test_without_points_of_a_group_it_says_nothing():
+    judge = calibrate("calibration", NOTHING, NOTHING, make_query([0, 0]))
+    assert judge.score(np.array([0.9, 0.1])) == 0.0 and judge.guess(0.0) == -1
+    assert calibrate_many("calibration", [NOTHING] * 2, (0.2, 0.6), make_query([1])).estimate(
+        np.ones(1)
+    ) == pytest.approx(0.4)
 
 
 def test_it_needs_worlds_that_differ_in_groups():

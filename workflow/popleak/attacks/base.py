@@ -37,6 +37,11 @@ class Query(NamedTuple):
     origin: np.ndarray
     cell: np.ndarray | None = None
 
+    def at(self, positions: np.ndarray) -> Query:
+        """Return the query points at these positions (k,)."""
+        cell = None if self.cell is None else self.cell[positions]
+        return Query(self.y[positions], self.a[positions], self.origin[positions], cell)
+
 
 def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
     """Return the labels, as floats, of scores (..., q), 1 from one half on; of more than two classes the label of the largest score, of equals
@@ -145,6 +150,8 @@ class Attack:
     """True: the attack asks every query point at hand, also those that stand for neither world (origin -1)."""
     reads: ClassVar[tuple[str, ...]] = ("y", "a", "origin")
     """Fields of the query set that the scores depend on; whoever judges models by their answers alone may not know the others."""
+    least_points: ClassVar[int] = 1
+    """Fewest query points that it can judge by, drawn from the worlds in turn; 2: it needs one from each world."""
     seconds: ClassVar[float] = 0.0
     """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     many: ClassVar[bool] = False

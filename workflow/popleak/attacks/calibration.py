@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from ..core import settings
-from ..core.errors import PopleakError
 from ._many import Linear
 from ._shadows import CLIP, DECIMALS, clipped
 from .base import Attack, Estimator, Game, Judge, Query
@@ -17,15 +16,12 @@ from .base import Attack, Estimator, Game, Judge, Query
 class Excess:
     """How far a model's mean score in each group lies above the group's label rate, and what chance makes of that.
 
-    Raises PopleakError if the query set holds no point of a group.
+    With no query point of a group all ratios fit alike.
     """
 
     def __init__(self, *, query: Query, rows: int, clip: float) -> None:
         self.y, self.at = query.y, [np.flatnonzero(query.a == group) for group in (0, 1)]
-        self.rows, self.clip = rows, clip
-        for group, at in enumerate(self.at):
-            if not len(at):
-                raise PopleakError(f"query_rows: no query point is of group {group}: raise query_rows")
+        self.rows, self.clip, self.known = rows, clip, min(map(len, self.at)) > 0
 
     def __call__(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return of one model's scores (m,) by group (2,): mean score less label rate, the mean variance p (1 - p) of a label
@@ -37,6 +33,8 @@ class Excess:
 
     def distance(self, outputs: np.ndarray, ratio: float) -> float:
         """Return the square of the calibration error in a population with P(a = 1) = `ratio`, in units of its variance."""
+        if not self.known:
+            return 0.0
         excess, spread, chance = self(outputs)
         weight = np.array([1 - ratio, ratio])
         variance = weight**2 @ chance + (weight @ spread / self.rows if self.rows else 0.0)
@@ -44,6 +42,8 @@ class Excess:
 
     def ratio(self, outputs: np.ndarray, low: float, high: float) -> float:
         """Return the ratio from `low` to `high` at which the calibration error is smallest; midway where all are equal."""
+        if not self.known:
+            return (low + high) / 2
         zero, one = self(outputs)[0]
         slope = one - zero
         if abs(slope) < 10.0**-DECIMALS:
@@ -81,6 +81,7 @@ class Calibration(Attack):
     summary = "the world in which the model's mean score is nearest to the label rate; no shadows"
     access = "scores"
     reads = ("y", "a")
+    least_points = 2
     shadows = False
     reaches = 0.98
     many = True
@@ -97,13 +98,13 @@ class Calibration(Attack):
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
-        """Return the judge; the shadows are not looked at. Raises PopleakError if a group has no points."""
+        """Return the judge; the shadows are not looked at. Without points of both groups: score 0."""
         return CalibrationJudge(Excess(query=query, rows=game.rows, clip=settings.clip), game)
 
     def calibrate_many(
         self, *, shadows: Sequence[np.ndarray], ratios: Sequence[float], query: Query, game: Game, settings: Settings
     ) -> Estimator:
-        """Return an estimator; the shadows are not looked at. Raises PopleakError if a group has no points."""
+        """Return an estimator; the shadows are not looked at. Without points of both groups: the middle of the ratios."""
         excess = Excess(query=query, rows=game.rows, clip=settings.clip)
         return Linear(ratios, lambda outputs: excess.ratio(outputs, min(ratios), max(ratios)))
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from ..core import plugins
-from ..core.protocols import OLD, PURE
+from ..core.protocols import OLD, PURE, Ask
 from ..core.settings import Settings
 from ..measures.verdicts import MARGIN
 
@@ -61,6 +61,7 @@ else:
     Rows = _or_auto(10, 10_000_000)
     Placebos = _or_auto(0, 1000)
 
+Counts = tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 RatioMode = Literal["natural", "label-balanced"]
 
@@ -228,6 +229,26 @@ class Population(Settings):
         return self
 
 
+class Budgets(Settings):
+    """With how much less than all shadows and query points attacks are run as well, for the table and the figure `budgets`."""
+
+    shadows: Counts = ()
+    """Shadow models a world, each number with all query points; at most `population.shadows`."""
+    queries: Counts = ()
+    """Query points, each number with all shadows; a number above the points that there are stands for all."""
+    ask: Annotated[tuple[Ask, ...], Field(min_length=1)] = ("drawn", "separating")
+    """Which query points are asked. drawn: at random, from both worlds in turn; separating: those on which the adversary's shadows of the
+    worlds differ most, in units of their spread, as many from each world (attacks that learn from shadows)."""
+
+    def unused(self) -> set[str]:
+        return set() if self.queries else {"ask"}
+
+    @field_validator("shadows", "queries", "ask")
+    @classmethod
+    def _once(cls, value: tuple) -> tuple:
+        return _each_once(value)
+
+
 class Train(Settings):
     """How models are trained: Adam on binary cross-entropy."""
 
@@ -309,6 +330,8 @@ class Experiment(Settings):
     often. Each number is run; 1 must be among them."""
     population: Population = Population()
     """How many models, and from which pools."""
+    budgets: Budgets = Budgets()
+    """With how much less than all shadows and query points attacks are run as well; by default with none."""
     training: Train = Train()
     """How models are trained."""
     engine: Engine = Engine()
