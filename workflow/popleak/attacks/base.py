@@ -9,6 +9,7 @@ points:
     labels   (q,) hard labels 0.0 / 1.0; of C > 2 classes 0.0 .. C-1, the class with the largest score, of equals the first
     scores   (q,) scores P(y = 1 | x) in [0, 1]; of C > 2 classes (q, C), P(y | x)
     weights  (P,) all weights, layer by layer: of each layer its matrix (out, in), row by row, then its biases (out,)
+    weights-start (2P,) the same, then the weights that training began with
     pair     (2q,) scores of the base model M_0, then those of the defended model; of C > 2 classes (2q, C)
     rows     (n,) int64 ids of the rows that the model was trained on, into `Game.records`
 """

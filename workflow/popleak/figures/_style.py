@@ -86,6 +86,7 @@ ADVERSARIES = {
     "snap": _look(GREEN, "X", 2),
     "snap-label": _look(SKY, "8", 3),
     "weights": _look(PURPLE, "h", 4),
+    "weights-start": _look(BLUE, "^", 3),
     "pair": _look(VERMILLION, "D", 5),
     "ceiling": _look(BLACK, "P", 6),
     "data": _look(GREY, "H", 0),
