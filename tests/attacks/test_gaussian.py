@@ -17,6 +17,17 @@ def logits(scores):
     return [[math.log(p / (1 - p)) for p in np.clip(row, 1e-4, 1 - 1e-4)] for row in scores]
 
 
+def without(shadows_0, shadows_1, victims, ignores):
+    """Logits of all three, each model's less the least-squares fit of what is ignored."""
+    parts = [np.array(logits(part)) for part in (shadows_0, shadows_1, victims)]
+    shared = (parts[0].mean(axis=0) + parts[1].mean(axis=0)) / 2
+    given = {"nothing": [], "level": [np.ones_like(shared)], "slope": [np.ones_like(shared), shared]}[ignores]
+    if not given:
+        return [part.tolist() for part in parts]
+    design = np.column_stack(given)
+    return [[(row - design @ np.linalg.lstsq(design, row, rcond=None)[0]).tolist() for row in part] for part in parts]
+
+
 def slow_scale(shadows_0, shadows_1, raw):
     """(threshold, scale) from raw(zero, one, shadow) of each shadow, left out of its own world."""
     if min(len(shadows_0), len(shadows_1)) < 2:
@@ -28,8 +39,8 @@ def slow_scale(shadows_0, shadows_1, raw):
     return sum(means) / 2, math.sqrt(squares / (len(low) + len(high) - 2))
 
 
-def slow_scores(shadows_0, shadows_1, victims, raw):
-    shadows_0, shadows_1, victims = (logits(part) for part in (shadows_0, shadows_1, victims))
+def slow_scores(shadows_0, shadows_1, victims, raw, ignores="nothing"):
+    shadows_0, shadows_1, victims = without(shadows_0, shadows_1, victims, ignores)
     threshold, scale = slow_scale(shadows_0, shadows_1, raw)
     return [(raw(shadows_0, shadows_1, victim) - threshold) / scale for victim in victims]
 
@@ -63,13 +74,14 @@ def slow_lira(spread):
     return raw
 
 
+@pytest.mark.parametrize("ignores", ["nothing", "level", "slope"])
 @pytest.mark.parametrize("spread", [0.1, 0.8])
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
-def test_lira_point_against_a_loop(n, spread):
+def test_lira_point_against_a_loop(n, spread, ignores):
     shadows_0, shadows_1, victims = beta_shadows(n, n=n)
     shadows_0[0, 0] = 0.0
-    judge = calibrate("lira-point", shadows_0, shadows_1, make_query([0] * 9), spread=spread)
-    expected = slow_scores(shadows_0, shadows_1, victims, slow_lira(spread))
+    judge = calibrate("lira-point", shadows_0, shadows_1, make_query([0] * 9), spread=spread, ignores=ignores)
+    expected = slow_scores(shadows_0, shadows_1, victims, slow_lira(spread), ignores)
     assert [judge.score(victim) for victim in victims] == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
@@ -110,13 +122,15 @@ def slow_nig(prior):
     return raw
 
 
+@pytest.mark.parametrize("ignores", ["nothing", "slope"])
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
-def test_nig_point_against_a_loop(n):
+def test_nig_point_against_a_loop(n, ignores):
     shadows_0, shadows_1, victims = beta_shadows(n, n=n)
     shadows_0[0, 0] = 0.0
-    judge = calibrate("nig-point", shadows_0, shadows_1, make_query([0] * 9))
-    expected = slow_scores(shadows_0, shadows_1, victims, slow_nig(judge.prior))
-    assert [judge.score(victim) for victim in victims] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    judge = calibrate("nig-point", shadows_0, shadows_1, make_query([0] * 9), ignores=ignores)
+    expected = slow_scores(shadows_0, shadows_1, victims, slow_nig(judge.prior), ignores)
+    # where worlds are all but one, raw scores are small, and the twelve decimals to which they are rounded show
+    assert [judge.score(victim) for victim in victims] == pytest.approx(expected, rel=1e-8, abs=1e-8)
 
 
 def drawn(prior, *, points, sizes, seed=0):
@@ -273,3 +287,33 @@ def test_they_are_candidates_for_best_and_keep_little(name):
     held = [value for kept in vars(judge).values() for value in (kept if isinstance(kept, tuple) else [kept])]
     held = [one for value in held for one in (value if isinstance(value, tuple) else [value])]
     assert sum(np.size(value) for value in held) < 5 * 50
+
+
+# Levels and slopes that say nothing of the ratio.
+
+
+@pytest.mark.parametrize("name", ["lda", "lira-point", "nig-point"])
+def test_a_threshold_survives_another_population(name):
+    """Worlds differ in a pattern. Elsewhere models are surer, and of more positives: the victims' level and slope are others."""
+    rng = np.random.default_rng(0)
+    shape, pattern = rng.normal(0, 1.5, 60), rng.normal(0, 0.5, 60)
+
+    def models(world, n, level=0.0, slope=1.0):
+        noise = rng.normal(0, 0.5, (n, 60)) + rng.normal(0, 0.1, (n, 1))
+        return 1 / (1 + np.exp(-(level + slope * shape + world * pattern + noise)))
+
+    shadows, victims = [models(w, 30) for w in (0, 1)], [models(w, 60, level=1.5, slope=1.4) for w in (0, 1)]
+    right = {}
+    for ignores in ("nothing", "level", "slope"):
+        judge = calibrate(name, *shadows, make_query([0] * 60), ignores=ignores)
+        right[ignores] = np.mean([(judge.score(v) > 0) == world for world in (0, 1) for v in victims[world]])
+    assert right["nothing"] < 0.9 and right["slope"] > 0.97, right
+
+
+@pytest.mark.parametrize("name", ["lda", "lira-point", "nig-point"])
+@pytest.mark.parametrize("ignores", ["level", "slope"])
+def test_models_that_differ_in_nothing_else_abstain(name, ignores):
+    flat = [np.full((3, 5), p) for p in (0.3, 0.6)]
+    judge = calibrate(name, *flat, make_query([0] * 5), ignores=ignores)
+    assert judge.guess(judge.score(np.full(5, 0.6))) == -1
+    assert judge.guess(calibrate(name, [[0.3]], [[0.6]], make_query([0]), ignores=ignores).score(np.array([0.9]))) == -1

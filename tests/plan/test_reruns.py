@@ -108,6 +108,7 @@ FLIPS = {
     "population.shadows": population(shadows=4),
     "population.victim_share": population(victim_share=0.3),
     "population.adversary_share": population(adversary_share=0.3),
+    "population.adversary_from": population(adversary_from=["White"]),
     "population.public_share": population(public_share=0.05),
     "population.public_share, with a defence on public rows": (PUBLIC, population(public_share=0.15)),
     "budgets.shadows": {"budgets": {"shadows": [2]}},

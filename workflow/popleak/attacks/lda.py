@@ -8,9 +8,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from ..core import settings
 from ._left_out import UNKNOWN, Moments, Scale, scale_of
-from ._shadows import CLIP, clipped, columns, in_order, logit
+from ._profile import Profile, Reading
 from .base import Attack, Game, Judge, Query
 
 LARGEST = 1e6
@@ -96,11 +95,13 @@ def by_left_out(axes: Axes, sizes: tuple[int, int], penalties: Sequence[float]) 
 class LdaJudge(Judge):
     """score = ((logit(clipped outputs) - middle) . weights - threshold) / scale, middle and weights (m,) on the logits."""
 
-    def __init__(self, *, middle: np.ndarray, weights: np.ndarray, clip: float, scale: Scale, penalty: float) -> None:
-        self.middle, self.weights, self.clip, self.scale, self.penalty = middle, weights, clip, scale, penalty
+    def __init__(
+        self, *, profile: Profile, middle: np.ndarray, weights: np.ndarray, scale: Scale, penalty: float
+    ) -> None:
+        self.profile, self.middle, self.weights, self.scale, self.penalty = profile, middle, weights, scale, penalty
 
     def score(self, outputs: np.ndarray) -> float:
-        logits = logit(clipped(columns(outputs, models=False), clip=self.clip))
+        logits = self.profile(outputs)
         return self.scale(float((logits - self.middle) @ self.weights))
 
 
@@ -126,9 +127,7 @@ class Lda(Attack):
     reads = ()
     reaches = 0.98
 
-    class Settings(settings.Settings):
-        clip: float = Field(default=CLIP, gt=0, lt=0.5)
-        """Scores are clipped to [clip, 1 - clip] before logits are taken."""
+    class Settings(Reading):
         spread: float = Field(default=0.02, gt=0)
         """Least standard deviation of a column within worlds, in logits."""
         shrinkage: Literal["leave-one-out", "ledoit-wolf"] | Annotated[float, Field(gt=0, le=1e9)] = "leave-one-out"
@@ -145,10 +144,7 @@ class Lda(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to scores (S0, m) and (S1, m), S0 and S1 at least 1."""
-        worlds = [
-            logit(clipped(in_order(columns(shadows, models=True)), clip=settings.clip))
-            for shadows in (shadows_0, shadows_1)
-        ]
+        profile, worlds = Profile.of((shadows_0, shadows_1), settings)
         moments = Moments.of(worlds)
         freedom = max(sum(moments.sizes) - 2, 1)
         spread = np.maximum(np.sqrt(moments.squares / freedom), settings.spread)
@@ -159,7 +155,7 @@ class Lda(Attack):
         # freedom makes the raw score that of the covariance, and not of the sum of squares
         weights = axes.weights(penalty) / spread * freedom
         scale = Scale(scale.threshold * freedom, scale.scale * freedom) if scale is not UNKNOWN else scale
-        return LdaJudge(middle=(zero + one) / 2, weights=weights, clip=settings.clip, scale=scale, penalty=penalty)
+        return LdaJudge(profile=profile, middle=(zero + one) / 2, weights=weights, scale=scale, penalty=penalty)
 
     def _shrunk(self, axes: Axes, sizes: tuple[int, int], settings: Settings) -> Chosen:
         """Return the penalty on the sum of squares, with threshold and scale of raw scores."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ..core import settings
 from ._left_out import UNKNOWN, Moments, Scale, scale_of
-from ._shadows import CLIP, clipped, columns, in_order, logit
+from ._profile import Profile, Reading
 from .base import Attack, Game, Judge, Query
 
 
@@ -23,11 +22,11 @@ def ratio(moments: Moments, logits: np.ndarray, *, spread: float) -> np.ndarray:
 
 
 class PointJudge(Judge):
-    def __init__(self, moments: Moments, *, clip: float, spread: float, scale: Scale) -> None:
-        self.moments, self.clip, self.spread, self.scale = moments, clip, spread, scale
+    def __init__(self, profile: Profile, moments: Moments, *, spread: float, scale: Scale) -> None:
+        self.profile, self.moments, self.spread, self.scale = profile, moments, spread, scale
 
     def score(self, outputs: np.ndarray) -> float:
-        logits = logit(clipped(columns(outputs, models=False), clip=self.clip))
+        logits = self.profile(outputs)
         return self.scale(float(ratio(self.moments, logits, spread=self.spread)))
 
 
@@ -50,9 +49,7 @@ class LiraPoint(Attack):
     reads = ()
     reaches = 0.98
 
-    class Settings(settings.Settings):
-        clip: float = Field(default=CLIP, gt=0, lt=0.5)
-        """Scores are clipped to [clip, 1 - clip] before logits are taken."""
+    class Settings(Reading):
         spread: float = Field(default=0.1, gt=0)
         """Least standard deviation of a point, in logits: few shadows may agree by chance."""
 
@@ -60,15 +57,12 @@ class LiraPoint(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to scores (S0, m) and (S1, m), S0 and S1 at least 1."""
-        worlds = [
-            logit(clipped(in_order(columns(shadows, models=True)), clip=settings.clip))
-            for shadows in (shadows_0, shadows_1)
-        ]
+        profile, worlds = Profile.of((shadows_0, shadows_1), settings)
         moments, scale = Moments.of(worlds), UNKNOWN
         if min(moments.sizes) > 1:
             own = [ratio(moments.without(k, one), one, spread=settings.spread) for k, one in enumerate(worlds)]
             scale = scale_of(*own)
-        return PointJudge(moments, clip=settings.clip, spread=settings.spread, scale=scale)
+        return PointJudge(profile, moments, spread=settings.spread, scale=scale)
 
 
 PLUGIN = LiraPoint()

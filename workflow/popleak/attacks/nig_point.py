@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from ..core import settings
 from ._left_out import UNKNOWN, Moments, Scale, scale_of
-from ._shadows import CLIP, clipped, columns, in_order, logit
+from ._profile import Profile, Reading
 from .base import Attack, Game, Judge, Query
 
 MOST = 1e4
@@ -95,11 +93,11 @@ def ratio(moments: Moments, prior: Prior, logits: np.ndarray) -> np.ndarray:
 
 
 class PointJudge(Judge):
-    def __init__(self, moments: Moments, prior: Prior, *, clip: float, scale: Scale) -> None:
-        self.moments, self.prior, self.clip, self.scale = moments, prior, clip, scale
+    def __init__(self, profile: Profile, moments: Moments, prior: Prior, *, scale: Scale) -> None:
+        self.profile, self.moments, self.prior, self.scale = profile, moments, prior, scale
 
     def score(self, outputs: np.ndarray) -> float:
-        logits = logit(clipped(columns(outputs, models=False), clip=self.clip))
+        logits = self.profile(outputs)
         return self.scale(float(ratio(self.moments, self.prior, logits)))
 
 
@@ -123,9 +121,7 @@ class NigPoint(Attack):
     reads = ()
     reaches = 0.98
 
-    class Settings(settings.Settings):
-        clip: float = Field(default=CLIP, gt=0, lt=0.5)
-        """Scores are clipped to [clip, 1 - clip] before logits are taken."""
+    class Settings(Reading):
         spread: float = Field(default=0.01, gt=0)
         """Smaller standard deviations of a point, in logits, count as this when the prior is chosen."""
 
@@ -133,15 +129,12 @@ class NigPoint(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to scores (S0, m) and (S1, m), S0 and S1 at least 1."""
-        worlds: Sequence[np.ndarray] = [
-            logit(clipped(in_order(columns(shadows, models=True)), clip=settings.clip))
-            for shadows in (shadows_0, shadows_1)
-        ]
+        profile, worlds = Profile.of((shadows_0, shadows_1), settings)
         moments, scale = Moments.of(worlds), UNKNOWN
         prior = prior_of(moments, spread=settings.spread)
         if min(moments.sizes) > 1:
             scale = scale_of(*(ratio(moments.without(k, one), prior, one) for k, one in enumerate(worlds)))
-        return PointJudge(moments, prior, clip=settings.clip, scale=scale)
+        return PointJudge(profile, moments, prior, scale=scale)
 
 
 PLUGIN = NigPoint()

@@ -212,6 +212,10 @@ class Population(Settings):
     """Share of the rows in the victim pool."""
     adversary_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the adversary pool; the rest is the query pool."""
+    adversary_from: tuple[str, ...] = ()
+    """Values of the records' second attribute (race where the attribute is sex): rows with these, and no others, are the adversary's, and
+    victims and query points come from the rest. So the adversary's data are from elsewhere. By default all pools are alike. The plan counts
+    with the shares here, so let `adversary_share` be the share of such rows."""
     public_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the rows in the public pool, which a task has only where a defence trains on public rows (`distillation`); it comes out of the
     query pool. Each model draws `rows` of them, so it must hold as many."""

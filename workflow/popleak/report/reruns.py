@@ -101,6 +101,7 @@ KEYS: Mapping[str, Kinds] = {
     "population.shadows": FROM_DRAW,
     "population.victim_share": FROM_SPLIT,
     "population.adversary_share": FROM_SPLIT,
+    "population.adversary_from": FROM_SPLIT,
     "population.public_share": REPORT,
     "population.public_share, with a defence on public rows": FROM_SPLIT,
     "budgets.shadows": FROM_BUDGETS,
