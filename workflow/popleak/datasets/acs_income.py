@@ -193,10 +193,7 @@ class AcsIncome(Dataset):
         _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
         if not ((group == 0).any() and (group == 1).any()):
             raise PopleakError(f"{file}: a group of {attribute} has no rows: name other states in options.states")
-        other = options.second or ("race" if attribute == "sex" else "sex")
-        if other == attribute:
-            raise PopleakError(f"options.second: {other!r} is the attribute itself: name another")
-        second = _states_of(frame, file) if other == "state" else GROUPS[other].named(frame)
+        second = _second_of(frame, attribute, options, file)
         _join(frame)
         relationship = [column for column in RELATIONSHIP if column in frame][:1]
         features = [name for name in (*FEATURES, *relationship) if name != GROUPS[attribute].column]
@@ -208,8 +205,16 @@ class AcsIncome(Dataset):
             numeric=[name for name in features if name in NUMERIC],
             categorical=[name for name in features if name not in NUMERIC],
             facts={"relationship": relationship[0] if relationship else "absent"},
-            second=(other, second),
+            second=second,
         )
+
+
+def _second_of(frame: pd.DataFrame, attribute: str, options: Options, file: str) -> tuple[str, np.ndarray]:
+    """Return the second attribute and its value for each row (N,). Raises PopleakError if it is the attribute, or not there."""
+    other = options.second or ("race" if attribute == "sex" else "sex")
+    if other == attribute:
+        raise PopleakError(f"options.second: {other!r} is the attribute itself: name another")
+    return other, _states_of(frame, file) if other == "state" else GROUPS[other].named(frame)
 
 
 def _states_of(frame: pd.DataFrame, file: str) -> np.ndarray:
