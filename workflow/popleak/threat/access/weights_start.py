@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,10 +30,11 @@ class WeightsStart(Weights):
     sets = 2
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
-        from ...engine.fit import initial_weights
-
+        # By name: figures and the report read the words of every access, and are not to be made again with the engine. What is made here
+        # is, since the models come from steps whose ids hold the engine's code.
+        engine = import_module("popleak.engine.fit")
         trained = source.models(role, arm)
-        start = initial_weights(source.architecture(), trained.keys["seed"])
+        start = engine.initial_weights(source.architecture(), trained.keys["seed"])
         return trained._replace(scores=np.concatenate([trained.scores, start], axis=1))
 
 
