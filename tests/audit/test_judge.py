@@ -171,7 +171,7 @@ def test_an_attack_that_lacks_what_it_needs_is_left_out_with_the_reason():
     assert {"kl", "meta", "per-point", "kl-label", "best"} <= set(found.leakage["adversary"])
     assert "left out: threshold reads y and origin" in str(found)
     alone = judge(answers[answers["role"] == "victim"], points)
-    assert set(alone.leakage["adversary"]) == {"loss", "accuracy-gap", "best"}
+    assert set(alone.leakage["adversary"]) == {"loss", "accuracy-gap", "calibration", "best"}
     assert alone.left_out["kl"] == "learns from shadow models, and there are none"
     with pytest.raises(PopleakError, match="attack 'threshold' reads y and origin"):
         judge(answers, attacks=["threshold"])

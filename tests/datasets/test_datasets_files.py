@@ -115,6 +115,26 @@ def test_person_states_and_years(tmp_path):
     assert any(name.startswith("SEX") for name in race.features)
 
 
+def test_the_second_attribute_is_chosen(tmp_path):
+    paths = {"2018/csv_pal.zip": tmp_path / "a.zip", "2018/csv_pwy.zip": tmp_path / "b.zip"}
+    sizes = [
+        len(load_person({name: path}, states=[state]).y)
+        for (name, path), state in zip(paths.items(), ("AL", "WY"), strict=True)
+        if len(person_file(path, state=state, seed=len(state)))
+    ]
+    usual, state = (load_person(paths, states=["AL", "WY"], **more) for more in ({}, {"second": "state"}))
+    named = np.array(state.facts["subgroups"])[state.subgroup]
+    assert state.facts["second_attribute"] == "state" and named.tolist() == ["AL"] * sizes[0] + ["WY"] * sizes[1]
+    assert usual.facts["second_attribute"] == "race" and np.array_equal(usual.x, state.x)
+    job = load_person(paths, states=["AL", "WY"], second="employer")
+    assert set(job.facts["subgroups"]) == {"private", "other"} and np.array_equal(usual.y, job.y)
+    with pytest.raises(PopleakError, match=r"^options\.second: 'sex' is the attribute itself: name another"):
+        load_person(paths, states=["AL", "WY"], second="sex")
+    with pytest.raises(ValueError, match="'job' is unknown: choose from state, sex, race"):
+        AcsOptions(second="job")
+    assert "second" not in AcsOptions().resolved() and AcsOptions(second="state").resolved()["second"] == "state"
+
+
 # of each attribute: its column, and which codes make group 0 and group 1, written out
 PEOPLE = {
     "age": ("AGEP", lambda code: code < 40, lambda code: code >= 40),

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
-    "sensitivity", "tradeoff", "control-pairs", "summary",
+    "sensitivity", "tradeoff", "control-pairs", "summary", "budgets",
 )  # fmt: skip
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+import fake_budgets
 import fake_many
 import fake_sensitivity
 import joining
@@ -247,6 +248,7 @@ def tables(
     joined |= {"claims": pd.DataFrame(claims), "leakage": pd.DataFrame(out["leakage"])}
     joined |= fake_many.tables(tasks, models, splits, victims)
     joined["placebo"] = _placebo(joined["leakage"])
+    joined["budgets"] = fake_budgets.table(joined["leakage"])
     joined["sensitivity"] = fake_sensitivity.table(tasks, models, pairs, victims)
     return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
 

@@ -273,6 +273,18 @@ def test_weights_are_those_of_the_judged_models(ran):
     )
 
 
+def test_initial_weights_are_those_that_training_began_with(ran):
+    """Each model lies nearer to its own than to any other's, also once it is defended."""
+    source = ran.source("weights")
+    for arm in ("none", "fft-rehearsal"):
+        trained = ran.see(source, "shadow", "weights", arm, 1)
+        found = ran.see(source, "shadow", "weights-start", arm, 1)
+        weights, start = np.split(found.scores, 2, axis=1)
+        assert np.array_equal(weights, trained.scores)
+        distance = np.linalg.norm(weights[:, None] - start, axis=2)
+        assert np.array_equal(distance.argmin(axis=1), np.arange(len(weights))) and distance.diagonal().min() > 0
+
+
 def test_pair_is_the_base_model_beside_the_defended_one(ran):
     source = ran.source("pair")
     found = ran.see(source, "victim", "pair", "fft-rehearsal", 1)

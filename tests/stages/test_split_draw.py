@@ -371,3 +371,52 @@ def test_law_counts_the_victim_pool():
         chosen = inside & (records.a == 1) & (records.cell == 2) & (records.y == 0)
         assert points.law[1, 2, 0] == chosen.sum()
         assert np.array_equal(points.cell, records.cell[points.rows])
+
+
+# An adversary from elsewhere.
+
+
+def split_of(**changes):
+    told = {"seed": 3, "key": "k", "splits": 2, "victim_share": 0.45, "adversary_share": 0.25, **changes}
+    return split.SplitStep(**told)
+
+
+def test_an_adversary_from_elsewhere_has_those_rows_and_no_others():
+    rng = np.random.default_rng(0)
+    y, a, unit = rng.integers(0, 2, 4000), rng.integers(0, 2, 4000), np.repeat(np.arange(2000), 2)
+    elsewhere = np.isin(unit, rng.choice(2000, 500, replace=False))
+    elsewhere[::7] &= False  # one of two rows of a unit may be elsewhere: both go together
+    together = np.isin(unit, unit[elsewhere])
+    pools = list(split.pools_of(y, a, unit, split_of(), elsewhere))
+    assert not np.array_equal(*pools)
+    for pool in pools:
+        assert np.array_equal(pool == 1, together)
+        rest = ~together
+        assert np.mean(pool[rest] == 0) == pytest.approx(0.6, abs=0.02), "0.45 of 0.75"
+        assert all(len(set(pool[unit == one])) == 1 for one in range(0, 2000, 97))
+        for cell in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            there = rest & (y == cell[0]) & (a == cell[1])
+            assert np.mean(pool[there] == 0) == pytest.approx(0.6, abs=0.05)
+
+
+def test_which_rows_are_elsewhere():
+    names = {"second_attribute": "race", "subgroups": ["Black", "Other", "White"]}
+    data = DATA._replace(subgroup=(np.arange(len(DATA.y)) % 3).astype(np.int8), facts={**DATA.facts, "facts": names})
+    assert np.array_equal(split.elsewhere_of(data, ("White", "Black")), data.subgroup != 1)
+    assert split.elsewhere_of(data, ()) is None
+    for records, named, words in (
+        (DATA._replace(subgroup=None), ("White",), "the records have no second attribute"),
+        (data, ("white",), "'white' is no value of race: choose from 'Black', 'Other', 'White'"),
+        (data, ("Black", "Other", "White"), "all rows have one of these values"),
+        (data._replace(subgroup=np.zeros_like(data.subgroup)), ("White",), "no row has one of these values"),
+    ):
+        with pytest.raises(PopleakError, match=rf"^population\.adversary_from: {words}"):
+            split.elsewhere_of(records, named)
+
+
+def test_rows_are_not_chosen_where_pools_differ():
+    with pytest.raises(PopleakError, match=r"population\.adversary_from makes them differ: give numbers"):
+        tiny.build(
+            tasks=[{"dataset": "adult", "attribute": "sex", "rows": "auto"}],
+            population={"splits": 2, "victims": 4, "shadows": 3, "adversary_from": ["White"]},
+        )

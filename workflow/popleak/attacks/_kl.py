@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._left_out import UNKNOWN, Scale, scale_of
 from ._shadows import DECIMALS, clipped, in_order, logit
 from .base import Judge
 
@@ -168,17 +169,13 @@ class KLJudge(Judge):
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.threshold, self.scale = self._threshold_and_scale()
+        self.threshold, self.scale = self._scale()
         evidence.forget()
 
     def score(self, outputs: np.ndarray) -> float:
-        return round(self.evidence.raw(outputs) - self.threshold, DECIMALS) / self.scale
+        return Scale(self.threshold, self.scale)(self.evidence.raw(outputs))
 
-    def _threshold_and_scale(self) -> tuple[float, float]:
+    def _scale(self) -> Scale:
         if min(len(world.p) for world in self.evidence.shadows) < 2:
-            return (0.5, 1.0) if self.evidence.vote else (0.0, 1.0)
-        low, high = self.evidence.leave_one_out(0), self.evidence.leave_one_out(1)
-        residuals = np.concatenate([low - low.mean(), high - high.mean()])
-        sd = float(np.sqrt(np.sum(residuals**2) / max(len(residuals) - 2, 1)))
-        # Below the rounding of the raw scores a spread is no spread.
-        return float(low.mean() + high.mean()) / 2, sd if sd > 10.0**-DECIMALS else 1.0
+            return UNKNOWN._replace(threshold=0.5) if self.evidence.vote else UNKNOWN
+        return scale_of(self.evidence.leave_one_out(0), self.evidence.leave_one_out(1))

@@ -32,6 +32,7 @@ class AccuracyGap(Attack):
     name = "accuracy-gap"
     summary = "the world whose records the model gets right more often by more than tau; else abstains"
     access = "labels"
+    least_points = 2
     classes = None
     reads = ("y", "origin")
     reaches = 0.98

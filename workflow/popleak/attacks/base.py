@@ -9,6 +9,7 @@ points:
     labels   (q,) hard labels 0.0 / 1.0; of C > 2 classes 0.0 .. C-1, the class with the largest score, of equals the first
     scores   (q,) scores P(y = 1 | x) in [0, 1]; of C > 2 classes (q, C), P(y | x)
     weights  (P,) all weights, layer by layer: of each layer its matrix (out, in), row by row, then its biases (out,)
+    weights-start (2P,) the same, then the weights that training began with
     pair     (2q,) scores of the base model M_0, then those of the defended model; of C > 2 classes (2q, C)
     rows     (n,) int64 ids of the rows that the model was trained on, into `Game.records`
 """
@@ -36,6 +37,11 @@ class Query(NamedTuple):
     a: np.ndarray
     origin: np.ndarray
     cell: np.ndarray | None = None
+
+    def at(self, positions: np.ndarray) -> Query:
+        """Return the query points at these positions (k,)."""
+        cell = None if self.cell is None else self.cell[positions]
+        return Query(self.y[positions], self.a[positions], self.origin[positions], cell)
 
 
 def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
@@ -145,6 +151,8 @@ class Attack:
     """True: the attack asks every query point at hand, also those that stand for neither world (origin -1)."""
     reads: ClassVar[tuple[str, ...]] = ("y", "a", "origin")
     """Fields of the query set that the scores depend on; whoever judges models by their answers alone may not know the others."""
+    least_points: ClassVar[int] = 1
+    """Fewest query points that it can judge by, drawn from the worlds in turn; 2: it needs one from each world."""
     seconds: ClassVar[float] = 0.0
     """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     many: ClassVar[bool] = False

@@ -27,6 +27,7 @@ class Loss(Attack):
     name = "loss"
     summary = "the world whose records the model gets right more often; no shadows"
     access = "labels"
+    least_points = 2
     classes = None
     reads = ("y", "origin")
     reaches = 0.98

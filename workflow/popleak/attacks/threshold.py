@@ -36,6 +36,7 @@ class ThresholdTest(Attack):
     name = "threshold"
     summary = "an accuracy threshold and direction learned on shadows, on the better query distribution"
     access = "labels"
+    least_points = 2
     classes = None
     reads = ("y", "origin")
     reaches = 0.98

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -53,6 +53,19 @@ class WeightsJudge(Judge):
         return float(self.intercept + (self.read(outputs) - self.centre) @ self.slopes)
 
 
+class Fitting(settings.Settings):
+    """How the regression on features of the weights is fitted."""
+
+    points: int = Field(default=256, ge=1, le=100_000)
+    """Random points at which the model is asked: standard normal, the same points for every model."""
+    c_grid: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(default=(1e-2, 1e-1, 1.0, 1e1, 1e2), min_length=1)
+    """Inverse penalties to choose from by cross-validation, for features of total variance 1 a block."""
+    c: float = Field(default=1.0, gt=0, le=1e9)
+    """Inverse penalty where a world has fewer than 4 shadows, too few to choose on."""
+    folds: int = Field(default=5, ge=2, le=1000)
+    """Folds of the cross-validation; fewer if a world has fewer shadows."""
+
+
 class Weights(Attack):
     """score = decision function of a logistic regression on features of the weights; shadows choose its strength.
 
@@ -78,37 +91,31 @@ class Weights(Attack):
     access = "weights"
     reaches = 0.98
 
-    class Settings(settings.Settings):
+    class Settings(Fitting):
         form: Literal["deepsets", "flat", "sorted"] = "deepsets"
-        """What is read off the weights: sums over units, or the weights as they are, or with sorted units."""
-        points: int = Field(default=256, ge=1, le=100_000)
-        """Random points at which deepsets asks the model: standard normal, the same points for every model."""
-        c_grid: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
-            default=(1e-2, 1e-1, 1.0, 1e1, 1e2), min_length=1
-        )
-        """Inverse penalties to choose from by cross-validation, for features of total variance 1 a block."""
-        c: float = Field(default=1.0, gt=0, le=1e9)
-        """Inverse penalty where a world has fewer than 4 shadows, too few to choose on."""
-        folds: int = Field(default=5, ge=2, le=1000)
-        """Folds of the cross-validation; fewer if a world has fewer shadows."""
+        """What is read off the weights: sums over units, or the weights as they are, or with sorted units. `points` are for the first."""
 
         def unused(self) -> set[str]:
             return set() if self.form == "deepsets" else {"points"}
 
-    def ignores_unit_order(self, settings: Settings) -> bool:
+    def ignores_unit_order(self, settings: Any) -> bool:
         return settings.form != "flat"
 
     def refuses(self, game: Game) -> str | None:
         return no_chain(game) if game.sides is None else None
 
+    def reader(self, sides: tuple[int, ...], points: np.ndarray, settings: Any) -> Reader:
+        """Return what turns a model's outputs into features. sides: of the chain; points (m, d): where it is asked."""
+        return Reader(settings.form, sides, points)
+
     def calibrate(
-        self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
+        self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Any
     ) -> Judge:
         """Return a judge fitted to weights (S0, P) and (S1, P), S0 and S1 at least 1. Shadows all alike: score 0."""
         if game.sides is None:
             raise PopleakError(no_chain(game))
         points = generator(game.seed, self.name, "points").standard_normal((settings.points, game.sides[0]))
-        read = Reader(settings.form, game.sides, points)
+        read = self.reader(game.sides, points, settings)
         worlds = [in_order([read(shadow) for shadow in shadows]) for shadows in (shadows_0, shadows_1)]
         world = np.repeat([0, 1], [len(worlds[0]), len(worlds[1])])
         features = np.concatenate(worlds)

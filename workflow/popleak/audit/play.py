@@ -116,6 +116,9 @@ class TableSource:
     def audits(self, role: Role, arm: str) -> Answers:
         raise PopleakError(f"attack {self.attack_id!r} sees audits of trainings, which no table of answers holds")
 
+    def architecture(self) -> Any:
+        raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds")
+
     def draws(self, role: Role) -> Answers:
         raise PopleakError(
             f"attack {self.attack_id!r} sees training rows, which no table of answers holds: leave it out"

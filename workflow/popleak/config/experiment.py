@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from ..core import plugins
-from ..core.protocols import OLD, PURE
+from ..core.protocols import OLD, PURE, Ask
 from ..core.settings import Settings
 from ..measures.verdicts import MARGIN
 
@@ -61,6 +61,7 @@ else:
     Rows = _or_auto(10, 10_000_000)
     Placebos = _or_auto(0, 1000)
 
+Counts = tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 RatioMode = Literal["natural", "label-balanced"]
 
@@ -211,6 +212,10 @@ class Population(Settings):
     """Share of the rows in the victim pool."""
     adversary_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the adversary pool; the rest is the query pool."""
+    adversary_from: tuple[str, ...] = ()
+    """Values of the records' second attribute (race where the attribute is sex): rows with these, and no others, are the adversary's, and
+    victims and query points come from the rest. So the adversary's data are from elsewhere. By default all pools are alike. The plan counts
+    with the shares here, so let `adversary_share` be the share of such rows."""
     public_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the rows in the public pool, which a task has only where a defence trains on public rows (`distillation`); it comes out of the
     query pool. Each model draws `rows` of them, so it must hold as many."""
@@ -226,6 +231,26 @@ class Population(Settings):
                 "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"
             )
         return self
+
+
+class Budgets(Settings):
+    """With how much less than all shadows and query points attacks are run as well, for the table and the figure `budgets`."""
+
+    shadows: Counts = ()
+    """Shadow models a world, each number with all query points; at most `population.shadows`."""
+    queries: Counts = ()
+    """Query points, each number with all shadows; a number above the points that there are stands for all."""
+    ask: Annotated[tuple[Ask, ...], Field(min_length=1)] = ("drawn", "separating")
+    """Which query points are asked. drawn: at random, from both worlds in turn; separating: those on which the adversary's shadows of the
+    worlds differ most, in units of their spread, as many from each world (attacks that learn from shadows)."""
+
+    def unused(self) -> set[str]:
+        return set() if self.queries else {"ask"}
+
+    @field_validator("shadows", "queries", "ask")
+    @classmethod
+    def _once(cls, value: tuple) -> tuple:
+        return _each_once(value)
 
 
 class Train(Settings):
@@ -309,6 +334,8 @@ class Experiment(Settings):
     often. Each number is run; 1 must be among them."""
     population: Population = Population()
     """How many models, and from which pools."""
+    budgets: Budgets = Budgets()
+    """With how much less than all shadows and query points attacks are run as well; by default with none."""
     training: Train = Train()
     """How models are trained."""
     engine: Engine = Engine()

@@ -77,6 +77,15 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     path = f"tasks.{i}"
     population = _over(experiment.population, task.population, f"{path}.population")
     training = _over(experiment.training, task.training, f"{path}.training")
+    if population.adversary_from and "auto" in (task.rows, task.query_rows):
+        raise PopleakError(
+            f"config: {path}.rows: 'auto' counts rows whose pools are alike, and population.adversary_from makes them differ: give numbers"
+        )
+    if above := [one for one in experiment.budgets.shadows if one > population.shadows]:
+        raise PopleakError(
+            f"config: budgets.shadows: {above[0]} is more than the shadows of task {i}, {population.shadows}: lower it, or raise "
+            f"population.shadows"
+        )
     experiment = experiment.model_copy(update={"population": population, "training": training})
     dataset = _known("datasets", task.dataset, f"{path}.dataset")
     options = _validated(dataset.Settings, task.options, lambda key: f"{path}.options")

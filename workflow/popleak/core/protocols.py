@@ -17,5 +17,7 @@ OLD = {None: EQUAL, "null": EQUAL}
 
 Role = Literal["victim", "shadow"]
 ROLES: tuple[Role, ...] = ("victim", "shadow")
+Ask = Literal["drawn", "separating"]
+"""Which query points an adversary asks who may ask few: any, or those on which its shadows of the worlds differ most."""
 RatioMode = Literal["natural", "label-balanced"]
 """Whether the label rate moves with the ratio, or is the same in all draws."""

@@ -75,6 +75,19 @@ class Options(settings.Settings):
     """Survey year of the person files; 2020 has no standard one-year file."""
     file: str = Field(default=SAMPLE, min_length=1)
     """Name of the table for `parquet`, below `<data_dir>/acs_income/`; by default that of a sample of 2018, whose content is checked."""
+    second: str | None = None
+    """Second attribute, for bounds over intersections and for `population.adversary_from`: another of the attributes, or `state` where the rows
+    say theirs. None: race where the attribute is sex, else sex."""
+
+    def unused(self) -> set[str]:
+        return {"second"} if self.second is None else set()
+
+    @field_validator("second")
+    @classmethod
+    def _second(cls, second: str | None) -> str | None:
+        if second not in (None, "state", *GROUPS):
+            raise ValueError(f"{second!r} is unknown: choose from {', '.join(('state', *GROUPS))}")
+        return second
 
     @field_validator("states")
     @classmethod
@@ -180,8 +193,7 @@ class AcsIncome(Dataset):
         _tables.check(card=card, attribute=attribute, file=file, y=y, group=group)
         if not ((group == 0).any() and (group == 1).any()):
             raise PopleakError(f"{file}: a group of {attribute} has no rows: name other states in options.states")
-        other = "race" if attribute == "sex" else "sex"
-        second = GROUPS[other].named(frame)
+        second = _second_of(frame, attribute, options, file)
         _join(frame)
         relationship = [column for column in RELATIONSHIP if column in frame][:1]
         features = [name for name in (*FEATURES, *relationship) if name != GROUPS[attribute].column]
@@ -193,8 +205,24 @@ class AcsIncome(Dataset):
             numeric=[name for name in features if name in NUMERIC],
             categorical=[name for name in features if name not in NUMERIC],
             facts={"relationship": relationship[0] if relationship else "absent"},
-            second=(other, second),
+            second=second,
         )
+
+
+def _second_of(frame: pd.DataFrame, attribute: str, options: Options, file: str) -> tuple[str, np.ndarray]:
+    """Return the second attribute and its value for each row (N,). Raises PopleakError if it is the attribute, or not there."""
+    other = options.second or ("race" if attribute == "sex" else "sex")
+    if other == attribute:
+        raise PopleakError(f"options.second: {other!r} is the attribute itself: name another")
+    return other, _states_of(frame, file) if other == "state" else GROUPS[other].named(frame)
+
+
+def _states_of(frame: pd.DataFrame, file: str) -> np.ndarray:
+    """Return the two-letter code of each row's state (N,). Raises PopleakError if the rows do not say it."""
+    if "ST" not in frame:
+        raise PopleakError(f"{file}: has no column ST: name another attribute in options.second")
+    names = {number: state for state, number in FIPS.items()}
+    return np.array([names[number] for number in frame["ST"].to_numpy().tolist()])
 
 
 def _join(frame: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "group", "adversary", "access", "shadow_model", "repeats",
     "defence", "knowledge", "victims", "accuracy", "accuracy_low", "accuracy_high", "known_ceiling", "against_chance", "diverged", "drawn",
 )  # fmt: skip
-GROUPS = ("labels", "scores", "weights", "pair", "other shadows", "asked again", "best of these")
+GROUPS = ("labels", "scores", "weights", "weights-start", "pair", "other shadows", "asked again", "best of these")
 """Blocks of rows, from the top."""
 ASIDE = ("threshold", "kl", "meta", "best")
 """Attacks that are drawn with other shadows and asked again."""
@@ -106,7 +106,7 @@ def _said(drawn):
     Each such attack is compared by itself. The one that did best on these victims would seem to win more often than it does.
     """
     keys = [*select.FACET, *select.PAIR, "defence"]
-    more = drawn[drawn["group"].isin(["weights", "pair"])]
+    more = drawn[drawn["group"].isin(["weights", "weights-start", "pair"])]
     best = select.informed(drawn[drawn["group"] == "best of these"])
     both = more.merge(best[[*keys, "accuracy_low", "accuracy_high"]], on=keys, suffixes=("", "_best"))
     both = both[both[["accuracy_low", "accuracy_low_best"]].notna().all(axis=1)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import papers
 from ..config import resolve as config
-from ..config.experiment import Experiment
+from ..config.experiment import Budgets, Experiment
 from ..config.resolved import ResolvedTask, SettledTask
 from ..core import plugins, provenance
 from ..core.errors import PopleakError
@@ -23,8 +23,9 @@ from ..steps import STAGES
 from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, papers_of
 from ..steps.tables.base import TableStep, of_table
-from ..store.schema import MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
+from ..store.schema import BUDGETED, MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
+from .budgets import of as budgets_of
 from .judging import Judged
 from .known import Known, swept
 from .rawfiles import AbsentError
@@ -135,7 +136,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
-    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": []}
+    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -165,14 +166,16 @@ def build(experiment: Experiment) -> Plan:
     return plan
 
 
-def _makes(table: str, tasks: Sequence[ResolvedTask]) -> bool:
-    """Return whether these tasks produce a table; most tables are always produced."""
+def _makes(table: str, tasks: Sequence[ResolvedTask], budgets: Budgets) -> bool:
+    """Return whether these tasks produce a table; most tables are always produced. budgets: the experiment's."""
     if table in MANY:
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
         return any(swept(task) for task in tasks)
     if table in PERMUTED:
         return any(task.placebo for task in tasks)
+    if table in BUDGETED:
+        return any(budgets_of(budgets, plugins.load("attacks", one.name)) for task in tasks for one in task.attacks)
     return True
 
 
@@ -190,7 +193,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
 def _add_tables(plan: Plan, parts: Judged) -> None:
     known = Known(plan.experiment, plan.tasks)
     for name in TABLES:
-        if not _makes(name, plan.tasks):
+        if not _makes(name, plan.tasks, plan.experiment.budgets):
             continue
         settings = of_table(name).knowing(name, known)
         inputs: dict[str, Input] = {table: plan.tables[table] for table in settings.reads}
@@ -209,7 +212,7 @@ def _can_draw(plan: Plan, name: str) -> bool:
     absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
     if not absent:
         return True
-    if not _makes(absent[0], config.resolve(plan.experiment)):
+    if not _makes(absent[0], config.resolve(plan.experiment), plan.experiment.budgets):
         raise PopleakError(
             f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"
         )

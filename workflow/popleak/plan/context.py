@@ -51,7 +51,8 @@ class TaskContext:
         population = self.task.population
         # beside a world's name, this determines the rows of a model with a given number
         self.drawn = [
-            experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows
+            experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows,
+            *population.adversary_from,
         ]  # fmt: skip
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows
@@ -63,7 +64,7 @@ class TaskContext:
         pools = SplitStep(
             seed=experiment.seed, key=task.key, splits=population.splits,
             victim_share=population.victim_share, adversary_share=population.adversary_share,
-            public_share=sizes.shares_of(task)["public"],
+            public_share=sizes.shares_of(task)["public"], adversary_from=population.adversary_from,
         )  # fmt: skip
         self.pools = add(steps, self.slug(), pools, {"data": self.data}, modules=("popleak.stages.split",))
 

@@ -12,7 +12,7 @@ from ..core.protocols import ROLES, Role
 from ..core.settings import digest
 from ..steps.arms import Answering, Held
 from ..steps.arms import Arm as Told
-from ..steps.attack import AttackStep, Weights
+from ..steps.attack import AttackStep, Budget, Weights
 from ..steps.draw import ModelDraw, PointsOf, QueryDraw
 from ..steps.games import Played, Poison
 from ..steps.measure import MeasureStep
@@ -20,6 +20,8 @@ from ..steps.models import Direction, ModelsStep
 from ..steps.query import QueryStep
 from ..steps.train import TrainStep
 from . import cost
+from .budgets import TABLES as BUDGETED
+from .budgets import of as budgets_of
 from .context import TaskContext
 from .games import Game, several
 from .steps import Input, Step, add, tables_named
@@ -180,10 +182,7 @@ class JudgePlan:
         # attack by attack, so that the order of rows in public tables does not depend on the cut
         for chosen in self.task.attacks:
             attack = plugins.load("attacks", chosen.name)
-            others = [one for one in self.task.shadow_models if one.id != model.id]
-            if not attack.shadows or _read(attack) != {"answers"}:
-                others = []
-            for shadow in (model, *others):
+            for shadow in (model, *self._other_shadows(model, attack)):
                 for i, (cut, points, answers) in enumerate(parts):
                     question = cut[0].question
                     if question.table not in judged or not question.answerable(attack):
@@ -193,6 +192,29 @@ class JudgePlan:
                         "shadows": [(asked[shadow.id].answers[i], "shadows")],
                     }  # fmt: skip
                     judged[question.table].append(self._attack(model, shadow, chosen, cut, queries.arms, inputs))
+                    if shadow is model:
+                        self._budgeted(attack, model, chosen, cut, queries.arms, inputs, judged)
+
+    def _other_shadows(self, model: ResolvedChoice, attack: Attack) -> list[ResolvedChoice]:
+        """Return the architectures of shadows beside the victim's own from which the attack can learn."""
+        if not attack.shadows or _read(attack) != {"answers"}:
+            return []
+        return [one for one in self.task.shadow_models if one.id != model.id]
+
+    def _budgeted(
+        self,
+        attack: Attack,
+        model: ResolvedChoice,
+        chosen: ResolvedChoice,
+        cut: list[Game],
+        arms: Mapping[str, Arm],
+        inputs: dict[str, Input],
+        judged: Judged,
+    ) -> None:
+        """Add the step of one attack with less than all shadows and query points, where the config asks for it."""
+        budgets = budgets_of(self.experiment.budgets, attack)
+        if budgets and "budgets" in judged and cut[0].question.table in BUDGETED:
+            judged["budgets"].append(self._attack(model, model, chosen, cut, arms, inputs, budgets))
 
     def _measure(
         self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step[QueryStep]
@@ -234,8 +256,9 @@ class JudgePlan:
         cut: list[Game],
         arms: Mapping[str, Arm],
         inputs: dict[str, Input],
+        budgets: tuple[Budget, ...] = (),
     ) -> Step[AttackStep]:
-        """Add the step of one attack on a victim model, with shadows of one architecture."""
+        """Add the step of one attack on a victim model, with shadows of one architecture, with these budgets instead of all."""
         attack = plugins.load("attacks", chosen.name)
         defences = self.plan.defences
         named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
@@ -264,18 +287,21 @@ class JudgePlan:
             poison=Poison(group=self.task.poison.group, label=self.task.poison.label),
             worlds=inside.worlds,
             weights=inside.weights,
+            budgets=budgets,
         )
         seen = 2 * self.task.query_rows * self.plan.form.outputs
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
         names = [model.id, self._named(cut), chosen.id, *([] if shadow.id == model.id else [f"by-{shadow.id}"])]
+        names += ["budgets"] if budgets else []
         count = sum(len(game.worlds) for game in cut)
+        times = max(len(budgets), 1)
         calibrations = self.task.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
         return add(
             self.steps, self.plan.slug(*names), settings, {**inputs, **inside.inputs},
             modules=(f"popleak.stages.{settings.stage}", *_judging(chosen.name, cut[0].question.name)),
             mem_mb=cost.memory(12 * numbers, self.plan.features),
-            seconds=count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds,
-            mb=2 * self.plan.models * len(defences) * count * 1e-5,
+            seconds=times * (count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds),
+            mb=times * 2 * self.plan.models * len(defences) * count * 1e-5,
         )  # fmt: skip
 
     def _aware(self, arms: Mapping[str, Arm]) -> dict[str, ResolvedChoice]:

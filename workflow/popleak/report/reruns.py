@@ -42,6 +42,8 @@ SHADOWS = FROM_ATTACK | {"train", "defend", "query"}
 NOTHING: Kinds = frozenset()
 REPORT: Kinds = frozenset({"report"})
 
+FROM_BUDGETS = _tables("budgets") | {"attack", "figures tables", "report"}
+
 KEYS: Mapping[str, Kinds] = {
     "experiment": REPORT,
     "title": REPORT,
@@ -99,8 +101,13 @@ KEYS: Mapping[str, Kinds] = {
     "population.shadows": FROM_DRAW,
     "population.victim_share": FROM_SPLIT,
     "population.adversary_share": FROM_SPLIT,
+    "population.adversary_from": FROM_SPLIT,
     "population.public_share": REPORT,
     "population.public_share, with a defence on public rows": FROM_SPLIT,
+    "budgets.shadows": FROM_BUDGETS,
+    "budgets.queries": FROM_BUDGETS,
+    "budgets.ask": REPORT,
+    "budgets.ask, with queries": FROM_BUDGETS,
     "training.epochs": FROM_TRAIN,
     "training.batch": FROM_TRAIN,
     "training.learning_rate": FROM_TRAIN,

@@ -5,7 +5,7 @@ Stratified by (y, a), so all pools have the dataset's label rates by group. Rows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..core.seeds import generator
 from ..steps.split import SplitStep
 from ..store import arrays
 from ..store import parquet as store
+from ..store.records import Loaded
 from ..store.records import read as read_records
 
 
@@ -53,12 +54,50 @@ def assign(
     return pool_of_unit[index]
 
 
-def pools_of(y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: SplitStep) -> Iterator[np.ndarray]:
-    """Yield the pool (N,) of each row, split by split."""
+def pools_of(
+    y: np.ndarray, a: np.ndarray, unit: np.ndarray, settings: SplitStep, elsewhere: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yield the pool (N,) of each row, split by split.
+
+    elsewhere (N,) bool: rows from which the adversary pool is made, together with all that share a unit with one of them, and no other
+    rows; the other pools divide the rest in proportion to their shares.
+    """
     shares = settings.victim_share, settings.adversary_share
     for split in range(settings.splits):
         rng = generator(settings.seed, settings.key, "split", split)
-        yield assign(y, a, unit, shares, rng, settings.public_share)
+        if elsewhere is None:
+            yield assign(y, a, unit, shares, rng, settings.public_share)
+            continue
+        whole = 1 - settings.adversary_share
+        here = ~np.isin(unit, unit[elsewhere])
+        pool = np.full(len(y), POOLS.index("adversary"), dtype=np.int8)
+        pool[here] = assign(
+            y[here], a[here], unit[here], (settings.victim_share / whole, 0.0), rng, settings.public_share / whole
+        )
+        yield pool
+
+
+def elsewhere_of(records: Loaded, names: Sequence[str]) -> np.ndarray | None:
+    """Return which rows (N,) have one of these values of the second attribute; None without names.
+
+    Raises PopleakError if there is no second attribute or no such value, and if all rows or none have one of them.
+    """
+    if not names:
+        return None
+    if records.subgroup is None:
+        raise PopleakError("population.adversary_from: the records have no second attribute: leave it out")
+    told = records.facts["facts"]
+    known = list(told["subgroups"])
+    if unknown := [name for name in names if name not in known]:
+        what = told["second_attribute"]
+        raise PopleakError(
+            f"population.adversary_from: {unknown[0]!r} is no value of {what}: choose from {', '.join(map(repr, known))}"
+        )
+    found = np.isin(records.subgroup, [known.index(name) for name in names])
+    if found.all() or not found.any():
+        which = "all rows have" if found.all() else "no row has"
+        raise PopleakError(f"population.adversary_from: {which} one of these values: name others")
+    return found
 
 
 def run(*, settings: SplitStep, data: Path, output: Path, step: str, code: str) -> None:
@@ -66,7 +105,8 @@ def run(*, settings: SplitStep, data: Path, output: Path, step: str, code: str) 
     records = read_records(data)
     rows = np.arange(len(records.y))
     columns = {"row": rows}
-    for split, pool in enumerate(pools_of(records.y, records.a, records.unit, settings)):
+    elsewhere = elsewhere_of(records, settings.adversary_from)
+    for split, pool in enumerate(pools_of(records.y, records.a, records.unit, settings, elsewhere)):
         check_disjoint({name: rows[pool == i] for i, name in enumerate(POOLS)}, len(rows))
         columns[f"pool_{split}"] = pool
     store.write(

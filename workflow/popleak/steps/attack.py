@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..core.protocols import RatioMode, Role
+from ..core.protocols import Ask, RatioMode, Role
 from .arms import Held
 from .base import Plain, StepSettings
 from .games import Pair, Played, Poison
@@ -18,6 +18,15 @@ class Weights:
 
     model_settings: Plain
     files: Mapping[Role, tuple[Held, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What an adversary may use: shadows a world, and query points; None: all. ask: how these points are found."""
+
+    shadows: int | None = None
+    queries: int | None = None
+    ask: Ask = "drawn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +53,7 @@ class AttackStep(Judging):
     """One attack on the models of one task, in games of one question.
 
     arms: by the id of a defence, or another name in `aware`, the name under which its models were asked; worlds: of the games,
-    where weights or rows are seen.
+    where weights or rows are seen; budgets: with less than all shadows and query points, for the table `budgets`.
     """
 
     question: str
@@ -60,3 +69,4 @@ class AttackStep(Judging):
     poison: Poison
     worlds: tuple[Played, ...] = ()
     weights: Weights | None = None
+    budgets: tuple[Budget, ...] = ()

@@ -11,7 +11,8 @@ from .base import StepSettings
 @dataclass(frozen=True, kw_only=True)
 class SplitStep(StepSettings):
     """seed, key: the experiment's seed and the records' key; splits: how many; shares: of the records, the rest is queried; public_share:
-    0 where no defence trains on public rows."""
+    0 where no defence trains on public rows; adversary_from: values of the second attribute whose rows are the adversary pool; none: of
+    all rows a share."""
 
     stage: ClassVar[str] = "split"
     seed: int
@@ -20,3 +21,4 @@ class SplitStep(StepSettings):
     victim_share: float
     adversary_share: float
     public_share: float = 0.0
+    adversary_from: tuple[str, ...] = ()

@@ -43,6 +43,11 @@ def width(path: str | Path) -> int:
     return int(store.schema(path).field("x").type.list_size)
 
 
+def classes(path: str | Path) -> int:
+    """Return the number of classes of the label of a table written by the stage `dataset`."""
+    return len(store.facts(path).get("classes", ("0", "1")))
+
+
 def with_twins(records: Loaded) -> Loaded:
     """Return the records, of two classes, followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
 

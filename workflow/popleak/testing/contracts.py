@@ -25,6 +25,7 @@ from .data import (
     VICTIMS,
     Example,
     Generate,
+    alike,
     beta_scores,
     class_scores,
     frozen,
@@ -257,7 +258,8 @@ def check_units(attack: Attack, generate: Generate, settings: Settings) -> None:
     assert sides is not None, "generate must name the sides of its chains in the game"
 
     def renamed(models: np.ndarray) -> np.ndarray:
-        return frozen(np.stack([permuted(model, sides, rng) for model in models]))
+        sets = plugins.load("access", attack.access).sets
+        return frozen(np.stack([alike(np.split(model, sets), sides, rng) for model in models]))
 
     victims = example.victims_0[:10], renamed(example.victims_0[:10])
     other = example._replace(shadows_0=renamed(example.shadows_0), shadows_1=renamed(example.shadows_1))

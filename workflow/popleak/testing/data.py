@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -132,11 +132,17 @@ def permuted(weights: np.ndarray, sides: tuple[int, ...], rng: np.random.Generat
     return np.concatenate(found)
 
 
+def alike(parts: Sequence[np.ndarray], sides: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return several sets of weights (P,) of one model, one after another, with its units renamed in the same way in all."""
+    seed = int(rng.integers(2**31))
+    return np.concatenate([permuted(part, sides, np.random.default_rng(seed)) for part in parts])
+
+
 def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> Example:
     """Return weights of chains with sides SIDES whose worlds differ in the chain without its ReLUs, units in any order.
 
     Weights after the first layer are positive, so that a world shows in every unit's weights and even an attack that
-    does not know of the order of units can see it. easy: the worlds lie far apart; null: they are one.
+    does not know of the order of units can see it. With an access that shows initial weights too, these are noise. easy: the worlds lie far apart; null: they are one.
     """
     rng = generator("contract", "weights", kind, seed)
     example = beta_scores(attack, kind=kind, seed=seed)
@@ -152,7 +158,8 @@ def chains(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -> E
         wanted = (world - 0.5) * apart + rng.normal(0, 0.3, SIDES[0])
         first = first + np.outer(onwards, wanted - onwards @ first) / (onwards @ onwards)
         flat = np.concatenate([part.reshape(-1) for layer in [(first, bias), *rest] for part in layer])
-        return permuted(flat, SIDES, rng)
+        begun = [rng.normal(0, 0.1, len(flat)) for _ in range(plugins.load("access", attack.access).sets - 1)]
+        return alike([flat, *begun], SIDES, rng) if begun else permuted(flat, SIDES, rng)
 
     def outputs(world: int, models: int) -> np.ndarray:
         return frozen(np.stack([model(world) for _ in range(models)]).astype(np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from ..attacks.base import Attack, Query
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..questions.base import Question, Shown, View
-from ..steps.attack import AttackStep, Judging
+from ..steps.attack import AttackStep, Budget, Judging
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import schema
 from .access.base import NONE, Access
+from .budget import ALL, fewer, positions
 from .knowledge import Shadows, cells, levels
 from .seen import Files, Seen, Source
 
@@ -34,17 +35,26 @@ def run(*, settings: AttackStep, files: Files, output: Path, step: str, code: st
     parts: list[Part] = []
     for number in range(len(settings.pairs)):
         source = Source(settings, number, files)
-        parts += play(question, attack, own, settings, source, stored.read_points(files.points, source.pair.pair))
+        sets = stored.read_points(files.points, source.pair.pair)
+        for budget in settings.budgets or (ALL,):
+            parts += play(question, attack, own, settings, source, sets, budget)
     facts = store.provenance(stage=settings.stage, step=step, settings=settings.plain(), code=code, inputs=files.all)
-    store.write(output, schema.table(question.table, parts), facts)
+    store.write(output, schema.table("judged" if settings.budgets else question.table, parts), facts)
 
 
 def play(
-    question: Question, attack: Attack, own: Any, settings: Judging, source: Seen, sets: Mapping[int, stored.Points]
+    question: Question,
+    attack: Attack,
+    own: Any,
+    settings: Judging,
+    source: Seen,
+    sets: Mapping[int, stored.Points],
+    budget: Budget = ALL,
 ) -> list[Part]:
     """Return the rows of one game: the attack under every defence and with each knowledge, split by split.
 
-    own: the attack's settings; sets: the query sets by split. Raises PopleakError where the attack cannot be mounted on the models.
+    own: the attack's settings; sets: the query sets by split; budget: what the adversary may use. Raises PopleakError where the attack
+    cannot be mounted on the models.
     """
     game = source.game(attack)
     if reason := attack.refuses(game):
@@ -52,9 +62,9 @@ def play(
     seeing, pair = Seeing(attack, source), source.pair
     constant = {
         "task": settings.task, "model": settings.model_id, "adversary": settings.attack_id, "access": seeing.access.name,
-        "shadow_model": settings.shadow_model, **question.cell(pair), "poison": pair.poison,
+        "shadow_model": settings.shadow_model, **question.cell(pair), "poison": pair.poison, **of_budget(budget),
     }  # fmt: skip
-    undefended: dict[int, Any] = {}  # fitted once: the undefended shadows are the same under every defence
+    undefended: dict[int, Fitted] = {}  # fitted once: the undefended shadows are the same under every defence
     parts: list[Part] = []
     for defence, repeats in cells(attack, seeing.access, settings):
         victims = seeing.victims(defence, repeats)
@@ -66,18 +76,39 @@ def play(
                 here = game._replace(law=asked.law, seed=source.seed(split))
                 if not attack.applies(here):
                     continue
-                used, query = query_of(asked, attack.all_points)
-                view = View(attack, own, pair, query, here)
                 fitted = undefended.get(split) if known.arm == NONE else None
                 if fitted is None:
-                    fitted = question.fit(
-                        view, None if shadows is None else shown(seeing.of_shadows, shadows, split, used)
+                    used, query = query_of(asked, attack.all_points)
+                    seen = (
+                        None
+                        if shadows is None
+                        else fewer(shown(seeing.of_shadows, shadows, split, used), budget.shadows)
                     )
+                    if budget.queries is not None:
+                        at = positions(budget, query, seen, seed=source.seed(split))
+                        used, query = used[at], query.at(at)
+                        if shadows is not None:
+                            seen = fewer(shown(seeing.of_shadows, shadows, split, used), budget.shadows)
+                    view = View(attack, own, pair, query, here)
+                    fitted = Fitted(view, used, question.fit(view, seen))
                 if known.arm == NONE:
                     undefended[split] = fitted
-                rows = question.grade(view, fitted, shown(seeing.access, victims, split, used))
+                rows = question.grade(fitted.view, fitted.judge, shown(seeing.access, victims, split, fitted.used))
                 parts.append({**constant, "defence": defence, "knowledge": known.knowledge, "repeats": repeats, **rows})
     return parts
+
+
+class Fitted(NamedTuple):
+    """What one split's shadows gave: the view, the positions of the points that are asked (m,), and what `Question.fit` returned."""
+
+    view: View
+    used: np.ndarray
+    judge: Any
+
+
+def of_budget(budget: Budget) -> Part:
+    """Return the columns of a budget; 0 stands for all."""
+    return {"shadows": budget.shadows or 0, "queries": budget.queries or 0, "ask": budget.ask if budget.queries else ""}
 
 
 class Seeing:

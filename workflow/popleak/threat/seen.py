@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -153,6 +153,12 @@ class Source:
             evidence = found.worst_case if b else -found.worst_case
             parts.append(_of_world(b, found.keys, evidence[:, None], found.finite))
         return _together(parts) if parts else stored.Answers({}, np.empty((0, 1)))
+
+    def architecture(self) -> Any:
+        """Return what builds a victim or shadow untrained."""
+        plugin, data = plugins.load("models", self.settings.model), self.files.records
+        settings = plugin.Settings.model_validate(self.weights.model_settings)
+        return plugin.architecture(records.width(data), settings, records.classes(data))
 
     def draws(self, role: Role) -> stored.Answers:
         """Return the training rows of one role's base models."""

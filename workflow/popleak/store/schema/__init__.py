@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .bounds import BOUNDS
+from .budgets import BUDGETS, JUDGED
 from .claims import CLAIMS, PROXIES
 from .columns import ADVERSARY, DEFENCE, PAIR, SMALL_CELLS, TASK, WHO, WITH_BEST, Column
 from .leakage import LEAKAGE, SCORES
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = (
     "ADVERSARY",
     "BOUNDS",
+    "BUDGETED",
+    "BUDGETS",
     "CELL",
     "CLAIMS",
     "CONFUSION",
@@ -50,7 +53,7 @@ __all__ = (
 TABLES = {
     "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
     "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
-    "sensitivity": SENSITIVITY,
+    "sensitivity": SENSITIVITY, "budgets": BUDGETS,
 }  # fmt: skip
 
 MANY = ("estimates", "regression", "confusion")
@@ -65,16 +68,24 @@ SWEPT = ("sensitivity",)
 LATER = ("certified_advantage",)
 """Columns that results committed by an earlier version lack, whose rows would be null there."""
 
+BUDGETED = ("budgets",)
+"""Tables that are made only if attacks are also run with less than all shadows or query points."""
+
 ON_REQUEST = {
     **dict.fromkeys(MANY, "worlds of protocol k-ary"),
     **dict.fromkeys(PERMUTED, "placebos"),
     **dict.fromkeys(SWEPT, "two settings of a fine-tuning defence"),
+    **dict.fromkeys(BUDGETED, "`budgets`"),
 }
 """Tables that not every experiment has, and what a task must have for them."""
 
 
+PARTS = {"judged": JUDGED}
+"""Tables of verdicts that are no public tables, of which such are made."""
+
+
 def table(name: str, parts: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return a public table from parts: mappings of column name to an array (K,) or to one value for the whole part.
+    """Return a public table, or one of `PARTS`, from parts: mappings of column name to an array (K,) or to one value for the whole part.
 
     Columns that the table does not have are dropped. NaN becomes null.
     """
@@ -83,12 +94,12 @@ def table(name: str, parts: Sequence[Mapping[str, Any]]) -> pa.Table:
 
     from ..arrays import arrow
 
-    arrays = []
-    for column in TABLES[name]:
+    arrays, columns = [], (TABLES | PARTS)[name]
+    for column in columns:
         values = []
         for part in parts:
             size = max(len(value) for value in part.values() if isinstance(value, np.ndarray))
             value = part[column.name]
             values.append(value if isinstance(value, np.ndarray) else np.full(size, value))
         arrays.append(arrow(np.concatenate(values) if values else [], column.type))
-    return pa.Table.from_arrays(arrays, names=[column.name for column in TABLES[name]])
+    return pa.Table.from_arrays(arrays, names=[column.name for column in columns])

@@ -6,7 +6,7 @@ An attack names its access (`attacks.base.Attack.access`). It may see more of it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -31,7 +31,10 @@ class Source(Protocol):
         label 1, in place of the mean score."""
 
     def models(self, role: Role, arm: str) -> Answers:
-        """Return weights (K, P)."""
+        """Return weights (K, P); keys hold the models' seeds too."""
+
+    def architecture(self) -> Any:
+        """Return what builds a model of this kind untrained (`models.base.Model.architecture`)."""
 
     def audits(self, role: Role, arm: str) -> Answers:
         """Return evidence (K, 1) for world 1 from the audit of certified trainings, NaN where there was none; no rows where no model of the
@@ -55,6 +58,9 @@ class Access:
     reads: ClassVar[Literal["answers", "models", "draws", "audits"]]
     """Which files of a run it needs. Answers exist for shadows of any architecture, models and draws only for shadows
     of the victim's architecture, audits only for victims of defences that are `audited`."""
+    sets: ClassVar[int] = 1
+    """Number of scores for each query point in a row, or of weights for each weight of the model; all of the first set precede those of
+    the second."""
     black_box: ClassVar[bool] = False
     """Whether the adversary sees no more than a user of the model, so that an attack is a candidate for `best`."""
     of_model: ClassVar[bool] = True
@@ -88,8 +94,6 @@ class OfAnswers(Access):
     """Access to answers. Set `of`, which part of the scores is seen."""
 
     reads = "answers"
-    sets: ClassVar[int] = 1
-    """Number of scores for each query point in a row; all points of the first set precede those of the second."""
     shown_by: ClassVar[tuple[str, ...]] = ("scores",)
 
     def of(self, scores: np.ndarray) -> np.ndarray:

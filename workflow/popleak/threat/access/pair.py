@@ -20,7 +20,7 @@ class Pair(OfAnswers):
     summary = "scores of the base model and of the defended one"
     words = "scores of base and defended model"
     mark = "base model too"
-    place = 4
+    place = 5
     sets = 2
     defended = True
     covered = False

@@ -20,7 +20,7 @@ class Rows(Access):
     summary = "the rows that the model was trained on"
     words = "the training rows"
     mark = "training rows"
-    place = 5
+    place = 6
     reads = "draws"
     of_model = False
     covered = False
