@@ -54,7 +54,7 @@ def test_a_store_in_a_bucket(locally, remotely, address, tmp_path, monkeypatch, 
     folder = copy(tmp_path / "run")
     remotely(folder, "lab", "--cores", "1", *SMOKE)
     assert published(folder) == wanted
-    assert {path.name for path in (folder / "results").iterdir()} == {"smoke"}, "all else is in the bucket"
+    assert {path.name for path in (folder / "results").iterdir()} == {"smoke", ".runs"}, "all else is in the bucket"
     assert "Nothing to be done" in remotely(folder, "lab", "--cores", "1", *SMOKE)
 
     # a published file that is gone, and one that somebody has written over
