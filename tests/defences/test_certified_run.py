@@ -107,7 +107,8 @@ def test_no_adversary_exceeds_a_certificate_and_the_worst_case_comes_near(ran):
     least = binom.ppf(1 - 1e-5, 2 * VICTIMS, (1 + leakage["certified_advantage"]) / 2)
     assert (leakage["accuracy"] * leakage["victims"] <= least + 0.5).all()
     near = leakage[(leakage["access"] == "worst-case") & (leakage["defence"] == "noisy-rehearsal")]
-    assert (near["accuracy"] > 0.5 + 0.2 * near["certified_advantage"]).all()
+    # of both models and both pairs of worlds together: a single cell has 120 victims, too few for a difference of a tenth
+    assert len(near) == 4 and near["accuracy"].mean() > 0.5 + 0.25 * near["certified_advantage"].mean()
 
 
 def test_the_claim_speaks_of_all_of_them(ran):

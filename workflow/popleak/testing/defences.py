@@ -58,6 +58,8 @@ class Owners:
         model: str = "mlp",
         model_settings: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] = TRAINING,
+        rows: int = ROWS,
+        models: int = MODELS,
     ) -> None:
         own = {"widths": (8,)} if model == "mlp" and model_settings is None else model_settings or {}
         gradient = plugins.load("models", model).gradient
@@ -67,17 +69,18 @@ class Owners:
             defence_settings={}, mode="natural", directions=((f"{ratio!r}#0", f"{other!r}#0"),),
         )  # fmt: skip
         self.fitter = Fitter(told, records)
-        self.seeds = np.array([derive(7, "case", k) for k in range(MODELS)])
-        self.mixing = Mixing((ratio, other), ROWS, "natural", float(records.y.mean()))
-        self.rows = self._draw(ratio, "base", np.empty((MODELS, 0), int))
+        self.size = rows
+        self.seeds = np.array([derive(7, "case", k) for k in range(models)])
+        self.mixing = Mixing((ratio, other), rows, "natural", float(records.y.mean()))
+        self.rows = self._draw(ratio, "base", np.empty((models, 0), int))
         self.complement = self._draw(other, "complement", self.rows)
         self.public = self._draw(0.5, "public", np.concatenate([self.rows, self.complement], 1))
         fitted = self.fitter(self.rows, self.seeds)
-        zeros = np.zeros(MODELS)
+        zeros = np.zeros(models)
         self.population = Population(frozen(fitted.weights), fitted.finite, zeros, zeros)
 
     def _draw(self, ratio: float, purpose: str, taken: np.ndarray) -> np.ndarray:
-        records, wanted = self.fitter.records, counts(ratio, ROWS, "natural", 0.0)
+        records, wanted = self.fitter.records, counts(ratio, self.size, "natural", 0.0)
         found = []
         for seed, beside in zip(self.seeds, taken, strict=True):
             pool = np.ones(len(records.y), bool)
@@ -98,7 +101,7 @@ class Owners:
         names = Population.__dataclass_fields__
         needed = {"complement": defence.complement, "public": defence.publishes(settings or defence.Settings())}
         rows = {
-            name: getattr(self, name)[part][:, : ROWS if needed[name] and name != without else 0]
+            name: getattr(self, name)[part][:, : self.size if needed[name] and name != without else 0]
             for name in ("complement", "public")
         }
         return FittingOwner(
