@@ -154,7 +154,7 @@ def unused(plans: Iterable[Plan]) -> list[Path]:
 
 
 _OUTPUT = re.compile(
-    r"\.?[a-z0-9][A-Za-z0-9_-]*-[0-9a-f]{12}(\.[\w.-]+)?\.(parquet|pdf|png|csv|tex|html|sha256|partial)"
+    r"\.?[a-z0-9][A-Za-z0-9_-]*-[0-9a-f]{12}(\.[\w.-]+)?\.(parquet|pdf|png|csv|tex|html|json|sha256|partial)"
 )
 _LOG = re.compile(r"[a-z0-9][A-Za-z0-9_-]*-[0-9a-f]{12}\.(log|tsv)")
 
