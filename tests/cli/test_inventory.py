@@ -211,7 +211,8 @@ def test_gc_deletes_nothing_that_a_link_leads_to_and_nothing_of_another_name(res
 
 LINKS = [
     "store/train", "logs/train", "logs/publish", "small", "small/tables", "small/figures", "small/.stamps", ".runs", ".runs/lock",
-    "small/.stamps/report", "logs/publish/small/tables.log", "{log}",
+    "small/.stamps/report", "logs/publish/small/tables.log", "logs/publish/small/tables.stamp.log", "logs/page", "logs/page/small.log",
+    "logs/fetch", "{log}",
 ]  # fmt: skip
 
 
@@ -234,10 +235,26 @@ def test_a_link_through_which_a_run_would_write_elsewhere_is_refused(results, na
     places.check(built)
 
 
-@pytest.mark.parametrize("name", ["", "store", "logs"])
+@pytest.mark.parametrize(
+    "name", ["data/german", "logs/fetch", "logs/fetch/german", "logs/fetch/german/german.data.log"]
+)
+def test_a_link_through_which_a_download_would_be_written_elsewhere_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POPLEAK_DATA", raising=False)
+    built = tiny.build(tasks=[{"dataset": "german", "rows": 60, "query_rows": 30}])
+    assert list(built.fetches) == ["results/data/german/german.data"]
+    path = tmp_path / "results" / name
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path)
+    with pytest.raises(PopleakError, match=rf"^results/{name}: a link to "):
+        places.check(built)
+
+
+@pytest.mark.parametrize("name", ["", "store", "logs", "data"])
 def test_a_folder_that_the_user_has_moved_to_a_larger_disk_is_none(results, name):
-    shutil.rmtree(results / "logs", ignore_errors=True)
-    (results / "logs").mkdir()
+    for folder in ("logs", "data"):
+        shutil.rmtree(results / folder, ignore_errors=True)
+        (results / folder).mkdir()
     (results / name).rename(results.parent / "larger")
     (results / name).symlink_to(results.parent / "larger")
     places.check(small())
