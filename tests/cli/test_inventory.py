@@ -129,6 +129,20 @@ def test_a_foreign_file_is_named(results, path, said):
     assert line.startswith(f"results/{path}: {said}")
 
 
+def test_copies_of_a_buckets_objects_are_current_beside_a_store_of_other_bytes(results):
+    """Who ran here first, and then with the store in a bucket, whose jobs run on other machines. The store here is not what is copied."""
+    copies, record = small().public("tables"), publish.record(small(), "tables")
+    publish.run(
+        files=[Path(path) for path in copies.values()], outputs=[Path(path) for path in copies], record=[Path(record)]
+    )
+    path = copies["results/small/tables/models.parquet"]
+    store.write(path, store.read(path), {**store.facts(path), "device": "another"})
+    assert publish.renew(small(), remote=True) == set(small().public())
+    assert publish.stale(small()) == [] and publish.tidy(small()) == []
+    # without the bucket the store here is what counts
+    assert set(small().public()) - publish.renew(small()) == {"results/small/tables/models.parquet"}
+
+
 def test_another_experiments_file_that_is_damaged_is_named(results):
     path = Path(dict(stored(other()))["query victims"])
     path.write_bytes(path.read_bytes()[:-30] + b"x" * 30)
