@@ -272,6 +272,11 @@ def test_a_folder_that_the_user_has_moved_to_a_larger_disk_is_none(results, name
     (results / name).rename(results.parent / "larger")
     (results / name).symlink_to(results.parent / "larger")
     places.check(small())
+    (results.parent / "larger").rename(results.parent / "unmounted")
+    with pytest.raises(
+        PopleakError, match=rf"^{(Path('results') / name)}: a link to .*larger', where there is no folder: mount"
+    ):
+        places.check(small())
 
 
 def test_dates_of_what_a_link_leads_to_stay(results):

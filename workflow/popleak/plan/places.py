@@ -12,11 +12,16 @@ from .steps import ROOT
 
 
 def check(plan: Plan) -> None:
-    """Raise PopleakError for a link through which a run of a plan would write to another place.
+    """Raise PopleakError for a link through which a run of a plan would write to another place, and for one that leads nowhere.
 
     `results`, and `store`, `logs` and `data` in it, may be links: a user's own to a larger disk. Files of the store and published
     files may be too, since a file of the same name takes their place; a log, however, would be written to where it leads.
     """
+    for place in (Path(ROOT), *(Path(ROOT, name) for name in ("store", "logs", "data"))):
+        if place.is_symlink() and not place.is_dir():
+            raise PopleakError(
+                f"{place}: a link to {str(place.readlink())[:200]!r}, where there is no folder: mount its disk, make the folder, or remove the link"
+            )
     folders = [f"store/{stage}" for stage in STAGES] + [
         f"logs/{stage}" for stage in (*STAGES, "publish", "page", "fetch")
     ]
