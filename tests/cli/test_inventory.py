@@ -250,6 +250,19 @@ def test_a_link_through_which_a_run_would_write_elsewhere_is_refused(results, na
 
 
 @pytest.mark.parametrize(
+    "name", ["", "store", "store/train", "logs", "logs/train", "small", "small/tables", "small/.stamps"]
+)
+def test_a_file_in_the_place_of_a_folder_is_named(results, name):
+    path = Path("results", name)
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(PopleakError, match=rf"^{path}: a file, where a folder of this name is needed: move it away$"):
+        places.check(small())
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
     "name", ["data/german", "logs/fetch", "logs/fetch/german", "logs/fetch/german/german.data.log"]
 )
 def test_a_link_through_which_a_download_would_be_written_elsewhere_is_refused(tmp_path, monkeypatch, name):

@@ -12,19 +12,20 @@ from .steps import ROOT
 
 
 def check(plan: Plan) -> None:
-    """Raise PopleakError for a link through which a run of a plan would write to another place, and for one that leads nowhere.
+    """Raise PopleakError for a link through which a run of a plan would write to another place, for one that leads nowhere, and for a file
+    in the place of a folder.
 
     `results`, and `store`, `logs` and `data` in it, may be links: a user's own to a larger disk. Files of the store and published
     files may be too, since a file of the same name takes their place; a log, however, would be written to where it leads.
     """
-    for place in (Path(ROOT), *(Path(ROOT, name) for name in ("store", "logs", "data"))):
-        if place.is_symlink() and not place.is_dir():
+    own = [ROOT, *(f"{ROOT}/{name}" for name in ("store", "logs", "data"))]
+    for path in own:
+        if Path(path).is_symlink() and not Path(path).is_dir():
             raise PopleakError(
-                f"{place}: a link to {str(place.readlink())[:200]!r}, where there is no folder: mount its disk, make the folder, or remove the link"
+                f"{path}: a link to {str(Path(path).readlink())[:200]!r}, where there is no folder: mount its disk, make the folder, or remove the link"
             )
-    folders = [f"store/{stage}" for stage in STAGES] + [
-        f"logs/{stage}" for stage in (*STAGES, "publish", "page", "fetch")
-    ]
+    folders = [f"store/{stage}" for stage in STAGES]
+    folders += [f"logs/{stage}" for stage in (*STAGES, "publish", "page", "fetch")]
     experiment = plan.experiment.experiment
     folders += [f"logs/publish/{experiment}", CLAIMS]
     folders += [f"{experiment}{folder}" for folder in ("", "/tables", "/figures", "/.stamps")]
@@ -42,3 +43,7 @@ def check(plan: Plan) -> None:
             raise PopleakError(
                 f"{path}: a link to {str(Path(path).readlink())[:200]!r}, through which a run would write there: remove it, or move the files here"
             )
+    inside = [f"{ROOT}/{folder}" for folder in folders if folder != CLAIMS]  # without those a run does
+    for path in [*own, *inside]:
+        if Path(path).exists() and not Path(path).is_dir():
+            raise PopleakError(f"{path}: a file, where a folder of this name is needed: move it away")
