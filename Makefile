@@ -40,11 +40,12 @@ coverage: $(INSTALLED)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
 
-# known vulnerabilities of what is installed, by pip-audit in an environment of its own: needs the network
+# known vulnerabilities of what is installed, by pip-audit in an environment of its own: needs the network, and PyPI itself: of what an
+# index does not know, pip-audit would only say that it has found nothing (--strict)
 audit: $(INSTALLED)
 	$(BIN)/python -m pip check
 	$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(VENV)/audit/bin/pip-audit --requirement envs/constraints.txt --no-deps --disable-pip
+	$(VENV)/audit/bin/pip-audit --strict --requirement envs/constraints.txt --no-deps --disable-pip
 
 install: $(INSTALLED)
 

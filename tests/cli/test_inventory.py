@@ -129,6 +129,20 @@ def test_a_foreign_file_is_named(results, path, said):
     assert line.startswith(f"results/{path}: {said}")
 
 
+def test_copies_of_a_buckets_objects_are_current_beside_a_store_of_other_bytes(results):
+    """Who ran here first, and then with the store in a bucket, whose jobs run on other machines. The store here is not what is copied."""
+    copies, record = small().public("tables"), publish.record(small(), "tables")
+    publish.run(
+        files=[Path(path) for path in copies.values()], outputs=[Path(path) for path in copies], record=[Path(record)]
+    )
+    path = copies["results/small/tables/models.parquet"]
+    store.write(path, store.read(path), {**store.facts(path), "device": "another"})
+    assert publish.renew(small(), remote=True) == set(small().public())
+    assert publish.stale(small()) == [] and publish.tidy(small()) == []
+    # without the bucket the store here is what counts
+    assert set(small().public()) - publish.renew(small()) == {"results/small/tables/models.parquet"}
+
+
 def test_another_experiments_file_that_is_damaged_is_named(results):
     path = Path(dict(stored(other()))["query victims"])
     path.write_bytes(path.read_bytes()[:-30] + b"x" * 30)
@@ -211,7 +225,8 @@ def test_gc_deletes_nothing_that_a_link_leads_to_and_nothing_of_another_name(res
 
 LINKS = [
     "store/train", "logs/train", "logs/publish", "small", "small/tables", "small/figures", "small/.stamps", ".runs", ".runs/lock",
-    "small/.stamps/report", "logs/publish/small/tables.log", "{log}",
+    "small/.stamps/report", "logs/publish/small/tables.log", "logs/publish/small/tables.stamp.log", "logs/page", "logs/page/small.log",
+    "logs/fetch", "{log}",
 ]  # fmt: skip
 
 
@@ -234,13 +249,47 @@ def test_a_link_through_which_a_run_would_write_elsewhere_is_refused(results, na
     places.check(built)
 
 
-@pytest.mark.parametrize("name", ["", "store", "logs"])
+@pytest.mark.parametrize(
+    "name", ["", "store", "store/train", "logs", "logs/train", "small", "small/tables", "small/.stamps"]
+)
+def test_a_file_in_the_place_of_a_folder_is_named(results, name):
+    path = Path("results", name)
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(PopleakError, match=rf"^{path}: a file, where a folder of this name is needed: move it away$"):
+        places.check(small())
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name", ["data/german", "logs/fetch", "logs/fetch/german", "logs/fetch/german/german.data.log"]
+)
+def test_a_link_through_which_a_download_would_be_written_elsewhere_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POPLEAK_DATA", raising=False)
+    built = tiny.build(tasks=[{"dataset": "german", "rows": 60, "query_rows": 30}])
+    assert list(built.fetches) == ["results/data/german/german.data"]
+    path = tmp_path / "results" / name
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path)
+    with pytest.raises(PopleakError, match=rf"^results/{name}: a link to "):
+        places.check(built)
+
+
+@pytest.mark.parametrize("name", ["", "store", "logs", "data"])
 def test_a_folder_that_the_user_has_moved_to_a_larger_disk_is_none(results, name):
-    shutil.rmtree(results / "logs", ignore_errors=True)
-    (results / "logs").mkdir()
+    for folder in ("logs", "data"):
+        shutil.rmtree(results / folder, ignore_errors=True)
+        (results / folder).mkdir()
     (results / name).rename(results.parent / "larger")
     (results / name).symlink_to(results.parent / "larger")
     places.check(small())
+    (results.parent / "larger").rename(results.parent / "unmounted")
+    with pytest.raises(
+        PopleakError, match=rf"^{(Path('results') / name)}: a link to .*larger', where there is no folder: mount"
+    ):
+        places.check(small())
 
 
 def test_dates_of_what_a_link_leads_to_stay(results):

@@ -63,6 +63,26 @@ def test_a_job_that_is_gone_without_a_word_has_failed(call, tmp_path):
     assert until_ended(call, job) == "failed"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("echo ' 17 short train me PD 0:00 1 (Priority)'", "running"),
+        ("true", "failed"),
+        ("echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", "failed"),
+        ("echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1", "running"),
+    ],
+)
+def test_a_scheduler_that_does_not_answer_has_not_lost_the_job(call, tmp_path, monkeypatch, answer, said):
+    monkeypatch.setenv("POPLEAK_SCHEDULER", "slurm")
+    for name, text in (("squeue", answer), ("sleep", "true")):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert call("status.sh", f"17 {tmp_path / 'job'}") == said
+
+
 def test_cancel_ends_the_jobs_and_what_they_started(call, tmp_path):
     first, second = (submit(call, tmp_path, "sleep 100 & wait\n") for _ in range(2))
     call("cancel.sh", first, second)

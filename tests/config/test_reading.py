@@ -67,6 +67,15 @@ BAD = {
 }
 
 
+def test_a_strangers_expression_is_not_run(tmp_path):
+    """By `popleak check`, that is: Snakemake runs those of `--configfile` before it reads the Snakefile."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(f"__use_yte__: true\ntitle: ?open({str(tmp_path / 'made')!r}, 'w').write('x')\n", encoding="utf-8")
+    done = tiny.command("popleak", "check", "--configfile", str(path))
+    assert done.returncode == 2 and "a config is not a template" in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_refused_in_one_line(tmp_path, name):
     content, message = BAD[name]

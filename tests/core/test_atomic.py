@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -60,15 +62,36 @@ def test_no_link_that_lies_where_a_file_is_written_is_followed(tmp_path):
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
     """Nothing that another process might be writing is removed."""
-    (tmp_path / ".x.1.partial").write_bytes(b"half")
+    left = (".x.1.partial", f".x.{os.getpid()}.partial")  # the second of a process in another container, say
+    for name in left:
+        (tmp_path / name).write_bytes(b"half")
 
     def none(*_):
         raise OSError
 
     monkeypatch.setattr(atomic.fcntl, "flock", none)
     atomic.write(tmp_path / "x", b"whole")
-    assert {path.name for path in tmp_path.iterdir()} == {"x", ".x.1.partial"}
+    assert {path.name for path in tmp_path.iterdir()} == {"x", *left}
     assert (tmp_path / "x").read_bytes() == b"whole"
+
+
+def test_locks_of_a_network_file_system(writer, tmp_path, monkeypatch):
+    """NFS refuses to lock alone what is open for reading only."""
+    process, theirs = writer
+    flock = fcntl.flock
+
+    def strict(handle, kind):
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(handle, kind)
+
+    monkeypatch.setattr(atomic.fcntl, "flock", strict)
+    atomic.write(tmp_path / "x", b"ours")
+    assert theirs.read_bytes() == b"theirs"
+    process.kill()
+    process.wait()
+    atomic.write(tmp_path / "x", b"again")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_a_block_that_raises_leaves_what_was_there(tmp_path):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +89,42 @@ def test_where_there_are_no_locks_nothing_is_refused(other, claim, monkeypatch):
 
     monkeypatch.setattr(locks.fcntl, "flock", none)
     claim("results/store/a")
+
+
+def test_locks_of_a_network_file_system(other, claim, tmp_path, monkeypatch):
+    """NFS refuses to lock alone what is open for reading only."""
+    flock = fcntl.flock
+
+    def strict(handle, kind):
+        if kind & fcntl.LOCK_EX and fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(handle, kind)
+
+    monkeypatch.setattr(locks.fcntl, "flock", strict)
+    with pytest.raises(PopleakError, match="another run is making them"):
+        claim("results/store/a")
+    other.kill()
+    other.wait()
+    claim("results/store/a")
+    assert len(list((tmp_path / ".runs").glob("*.json"))) == 1
+
+
+def test_another_users_claim_is_heeded(other, claim, tmp_path, monkeypatch):
+    """Who shares a folder with others may read their files and not write them."""
+    theirs, opened = {path.name for path in (tmp_path / ".runs").iterdir()}, open
+
+    def refused(path, mode="r", *words):
+        if mode != "r" and Path(path).name in theirs:
+            raise PermissionError
+        return opened(path, mode, *words)
+
+    monkeypatch.setattr(locks, "open", refused, raising=False)
+    with pytest.raises(
+        PopleakError, match=r"another run is making them .*; if it died with its machine, delete .*\.json$"
+    ):
+        claim("results/store/a")
+    claim("results/store/c")
+    assert len(list((tmp_path / ".runs").glob("*.json"))) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(claim, tmp_path):

@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -293,8 +294,8 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 
 def message(said: Said) -> str:
-    """Return the line that says what is wrong, without the name of the program."""
-    return said.lines[-1].strip().removeprefix("popleak: ")
+    """Return the line that says what is wrong, without the name of the program and the digest of code and versions in a step's id."""
+    return re.sub(r"-[0-9a-f]{12}\b", f"-{'0' * 12}", said.lines[-1].strip().removeprefix("popleak: "))
 
 
 def block(found: dict[tuple[str, str], str]) -> str:

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import tiny
+from popleak.config import papers
 from popleak.config import resolve as config
 from popleak.core.errors import PopleakError
 from popleak.plan import build as plan
@@ -258,6 +259,19 @@ def test_the_old_word_for_equal_worlds_makes_the_same_steps():
         stage: list(s) for stage, s in new.steps.items()
     }
     assert old.report.params == new.report.params
+
+
+def test_no_folder_of_a_users_own_files_is_published(tmp_path):
+    """A run with the config that is published finds the files by their names: in <data_dir>/table, and in the working directory."""
+    path, paper = tmp_path / "people.csv", tmp_path / "mine.yaml"
+    path.write_text("y,a,x\n" + "".join(f"{i % 2},{i // 2 % 2},{i % 7}\n" for i in range(2000)))
+    paper.write_text((papers.FOLDER / "fair-finetuning.yaml").read_text(encoding="utf-8"))
+    options = {"path": str(path), "label": "y", "positive": 1, "attribute": "a", "groups": [0, 1]}
+    task = {"dataset": "table", "rows": 60, "query_rows": 30, "options": options}
+    report = tiny.build(tasks=[task], paper=str(paper)).report
+    assert str(tmp_path) not in report.params
+    shown = report.settings.experiment
+    assert shown["tasks"][0]["options"]["path"] == "people.csv" and shown["paper"] == "mine.yaml"
 
 
 @pytest.mark.parametrize("through", ["path", "data_dir"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -27,9 +28,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    # new, so that no link that lies there is followed
-    held = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    partial, held = _begin(path)
     try:
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a file system without such locks
@@ -41,6 +40,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         partial.unlink(missing_ok=True)
         os.close(held)
+
+
+def _begin(path: Path) -> tuple[Path, int]:
+    """Make a file beside `path`, under the number of this process; or under another one: processes of two machines or containers that share a
+    folder may have one number."""
+    for number in (os.getpid(), int.from_bytes(os.urandom(6))):
+        partial = path.with_name(f".{path.name}.{number}.partial")
+        with contextlib.suppress(FileExistsError):
+            # new, so that no link that lies there is followed
+            return partial, os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(partial))
 
 
 def write(path: str | Path, data: bytes) -> None:
@@ -69,7 +79,8 @@ def _abandoned(entry: os.DirEntry[str]) -> bool:
     if fcntl is None:
         return False
     try:
-        handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+        # NFS locks alone only what is open for writing
+        handle = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         return False
     try:

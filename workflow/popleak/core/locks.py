@@ -82,11 +82,16 @@ def claim(folder: str | Path, files: Collection[str]) -> None:
     claims = Path(folder, CLAIMS)
     with contextlib.suppress(OSError):
         claims.mkdir(parents=True, exist_ok=True)
-        with open(claims / "lock", "w") as one_at_a_time:
+        with contextlib.suppress(PermissionError):  # another user's
+            (claims / "lock").touch()
+        with _lockable(claims / "lock") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             for path in sorted(claims.iterdir()):
                 if _CLAIM.fullmatch(path.name):
-                    _check(path, set(files))
+                    with contextlib.suppress(
+                        OSError
+                    ):  # another user's: it may not be possible to tell, or to remove it
+                        _check(path, set(files))
             mine = claims / f"{os.urandom(8).hex()}.json"
             handle = open(mine, "w")  # noqa: SIM115 - held until the process ends
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -97,9 +102,17 @@ def claim(folder: str | Path, files: Collection[str]) -> None:
             atexit.register(mine.unlink, missing_ok=True)
 
 
+def _lockable(path: Path) -> IO[str]:
+    """Open a file that is there, to lock it. NFS locks alone only what is open for writing, which another user's file cannot be."""
+    try:
+        return open(path, "r+")
+    except PermissionError:
+        return open(path)
+
+
 def _check(path: Path, files: set[str]) -> None:
     """Raise PopleakError if the run that wrote `path` lives and makes some of these files; remove it if the run is dead."""
-    with open(path) as handle:
+    with _lockable(path) as handle:
         if _alone(handle):
             path.unlink()
             return
@@ -107,5 +120,5 @@ def _check(path: Path, files: set[str]) -> None:
     if shared := sorted(files.intersection(told["files"])):
         raise PopleakError(
             f"{shared[0]}{f' and {len(shared) - 1} more files' if len(shared) > 1 else ''}: another run is making them ({told['who']}): "
-            "repeat the command when it has ended, or run in another folder"
+            f"repeat the command when it has ended, or run in another folder; if it died with its machine, delete {path}"
         )

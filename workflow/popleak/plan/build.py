@@ -21,7 +21,7 @@ from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
 from ..steps.figures import FiguresStep
-from ..steps.report import DESCRIBED, ReportStep, papers_of
+from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import BUDGETED, MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
 from . import searches, sizes
@@ -238,7 +238,11 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
     experiment = plan.experiment
     # how jobs are cut, and where raw files lie, affects no result, so it must not cause a new report
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
-    shown["tasks"] = given
+    # and the folders of a user's own files are nobody's business when the report is shared
+    shown["tasks"] = [
+        {**task, "options": {key: named(value) for key, value in task["options"].items()}} for task in given
+    ]
+    shown["paper"] = named(experiment.paper)
     plan.report = add(
         plan.steps, experiment.experiment,
         ReportStep(

@@ -76,10 +76,15 @@ def stale(plan: Plan, kind: str | None = None) -> list[str]:
 
 
 def _equal(plan: Plan, path: str, origin: str) -> bool:
-    """Return whether both files exist and have the same bytes, and the manifest of the second is there if it needs one. If the
-    second is not at hand, the record of what was copied stands for it: its name contains the digest of all that determines it."""
+    """Return whether both files exist and have the same bytes, and the manifest of the second is there if it needs one.
+
+    If the store is in object storage, the record of what was copied stands for the second, whose name contains the digest of all that
+    determines it. A file of that name that another machine made, and that is at hand, may have other last bits.
+    """
+    if _recorded(plan, path, origin):
+        return True
     if not Path(origin).is_file():
-        return _recorded(plan, path, origin)
+        return False
     if not origin.endswith(".parquet") and not seal.manifest_of(origin).is_file():
         return False
     try:

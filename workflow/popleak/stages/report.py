@@ -13,7 +13,7 @@ from ..core.errors import PopleakError
 from ..core.provenance import commit
 from ..report import build, crate
 from ..report.cards import MADE
-from ..steps.report import ReportStep
+from ..steps.report import ReportStep, named
 from ..store import parquet as store
 from ..store import seal
 
@@ -133,4 +133,5 @@ def _dataset(path: Path) -> dict[str, Any]:
 def _card(facts: Mapping[str, Any]) -> dict[str, Any]:
     settings = facts["settings"]
     made = {name: settings.get(name) for name in ("dataset", *MADE)}
+    made["options"] = {key: named(value) for key, value in (made["options"] or {}).items()}
     return {**facts["card"], **facts["facts"], **made}

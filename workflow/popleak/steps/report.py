@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from .base import Plain, StepSettings
 from .papers import Paper
@@ -24,6 +25,13 @@ DESCRIBED = {"config.json": "config.json", "ro-crate-metadata.json": "crate.json
 def papers_of(tables: Collection[str]) -> tuple[str, ...]:
     """Return those of `PAPER` that a run with these public tables has."""
     return tuple(file for file in PAPER if not file.startswith("placebo.") or "placebo" in tables)
+
+
+def named(value: Any) -> Any:
+    """Return the name of a file for its absolute path, as it is shown and published; anything else as it is."""
+    if isinstance(value, str) and Path(value).is_absolute() and len(Path(value).parts) > 2:
+        return Path(value).name
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 #
 # submit SCRIPT  puts a job into the queue and prints its number. The job has a $name, $threads, $mem_mb, $minutes, $gpus,
 #                the file $log for what it prints, and the environment of whoever submits it.
-# alive NUMBER   succeeds while the scheduler knows the job as waiting or running.
+# alive NUMBER   succeeds while the scheduler knows the job as waiting or running, and when it does not answer: a job that is
+#                taken for lost is run again, beside itself if it lives.
 # cancel NUMBER  takes the job out of the queue, or ends it.
 
 submit() {
@@ -18,7 +19,9 @@ submit() {
 alive() {
   case "${POPLEAK_SCHEDULER:-}" in
     here) kill -0 "$1" 2>/dev/null ;;
-    slurm) [ -n "$(squeue --noheader --jobs "$1" 2>/dev/null)" ] ;;
+    slurm)
+      if found=$(squeue --noheader --jobs "$1" 2>/dev/null); then [ -n "$found" ]; return; fi
+      case "$(squeue --noheader --jobs "$1" 2>&1)" in *"Invalid job id"*) return 1 ;; esac ;;
   esac
 }
 
