@@ -10,7 +10,7 @@ from ..core import plugins
 from ..core.protocols import PURE
 from ..figures import _select as select
 from ..measures.verdicts import ABOVE, BELOW, COSTLY, HIGHER, IDLE, LEVEL, LOWER, MOSTLY, OPEN, SAME
-from . import effects, findings, whom
+from . import effects, findings, proven, whom
 from .words import capital, count, facet_name, listed, percent, points
 
 if TYPE_CHECKING:
@@ -127,9 +127,15 @@ def _span(values: Iterable[float], said: Any) -> str:
 
 
 def parts(
-    name: str, statistic: str, rows: Sequence[Mapping[str, Any]], best: pd.DataFrame, several: bool
+    name: str,
+    statistic: str,
+    rows: Sequence[Mapping[str, Any]],
+    best: pd.DataFrame,
+    several: bool,
+    claims: pd.DataFrame | None = None,
 ) -> list[tuple[str, str]]:
-    """Return the answer in parts, as pairs of a question and its answer. best: the rows of `best` with informed shadows."""
+    """Return the answer in parts, as pairs of a question and its answer. best: the rows of `best` with informed shadows; claims: the public
+    table, None where it is not at hand."""
     main = findings.main_rows(best)
     found = [
         (f"Does {name} lower leakage?", _lowers(name, rows, several)),
@@ -138,6 +144,7 @@ def parts(
         ("At what price?", _price(rows)),
         ("And between other worlds?", _elsewhere(name, best, main, several)),
         ("And other fair defences?", _others(name, main, several)),
+        ("Is anything proven?", proven.said(main, claims, several)),
         ("How sure is this?", _sure(rows)),
     ]
     return [(asked, said) for asked, said in found if said]

@@ -221,6 +221,7 @@ def _answer(
         scores=tables.get("scores"),
         models=frames["models"],
         swept="sensitivity" in frames,
+        claims=frames.get("claims"),
     )
     kinds = {claim.id for claim in paper.claims if claim.kind == "less-than-control"} if paper else set()
     places = {

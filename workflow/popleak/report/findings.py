@@ -10,7 +10,7 @@ from ..figures import _select as select
 from ..figures._style import ADVERSARIES, DEFENCES, adversaries, defences
 from ..figures._style import said as adversary_name
 from ..measures.verdicts import ABOVE, BELOW, HIGHER, IDLE, LOWER, MOSTLY, OPEN, SAME, SEARCHED, UNTOLD, marks
-from . import chance, placebo, whom
+from . import chance, placebo, proven, whom
 from .words import away_from_half, count, facet_name, listed, percent
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
             f"{cases(len(chosen), several)}{f' and below it in {under}' if under else ''}."
         )
         lines += _against_control(chosen, name, several)
+    certain = proven.said(main, tables["claims"], several)
+    lines += [f"Proven: {certain[0].lower()}{certain[1:]}"] if certain else []
     lines += chance.below(tables["leakage"].reset_index(drop=True), tables["claims"])
     lines += _fairness(tables["models"], name, tau)
     lines += [] if swept else _constant(tables["models"], several)

@@ -47,11 +47,12 @@ def answer(
     scores: str | Path | None = None,
     models: pd.DataFrame | None = None,
     swept: bool = False,
+    claims: pd.DataFrame | None = None,
 ) -> dict[str, Any] | None:
     """Return the answer, ready to show; None where there is nothing to answer with.
 
     statistic: the attack that decides as the paper does; controls: by task, the control of each defence; scores: path of the public table,
-    for the interval of the difference between two adversaries; models: public table, for what the defence costs; swept: settings of defences are swept, so that none is singled out.
+    for the interval of the difference between two adversaries; models: public table, for what the defence costs; claims: public table, for what is proven; swept: settings of defences are swept, so that none is singled out.
     """
     best = select.best_informed(leakage.reset_index(drop=True))
     best = select.differ(best[best["accuracy"].notna()])
@@ -74,7 +75,7 @@ def answer(
         "adversary": adversary.short,
         "about": adversary.about,
         "headline": answers.headline(name, rows, main, several),
-        "parts": answers.parts(name, statistic, rows, best, several),
+        "parts": answers.parts(name, statistic, rows, best, several, claims),
         "rows": rows,
     }
 
