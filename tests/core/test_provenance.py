@@ -311,3 +311,8 @@ def test_the_commit_is_that_of_the_folder_and_says_what_is_not_committed(tmp_pat
     assert str(found) == first and found.date == git("show", "--no-patch", "--format=%cI", first)
     (inner / "a.py").write_text("2\n")
     assert str(provenance.commit(inner)) == f"{first}, with changes that are not committed"
+    (inner / "a.py").write_text("1\n")
+    os.utime(inner / "a.py", (1e9, 1e9))
+    index = (tmp_path / ".git" / "index").read_bytes()
+    assert str(provenance.commit(inner)) == first
+    assert (tmp_path / ".git" / "index").read_bytes() == index, "nobody who commits meanwhile is locked out"

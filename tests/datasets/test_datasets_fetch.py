@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import os
 import socket
 import threading
 import zipfile
@@ -102,6 +103,18 @@ def test_fetch(publisher, tmp_path):
     assert destination.read_bytes() == BODY
     assert list(destination.parent.iterdir()) == [destination]
     assert publisher.agents[0].startswith("popleak/")
+
+
+def test_no_link_that_lies_where_a_download_is_written_is_followed(publisher, tmp_path):
+    """In a results folder of somebody else: the numbers of processes can be guessed."""
+    mine, folder = tmp_path / "mine", tmp_path / "adult"
+    mine.write_bytes(b"mine")
+    folder.mkdir()
+    for ending in ("partial", "pin"):
+        (folder / f".f.csv.{os.getpid()}.{ending}").symlink_to(mine)
+    fetch(Source("f.csv", publisher.url, None), folder / "f.csv")
+    assert mine.read_bytes() == b"mine" and (folder / "f.csv").read_bytes() == BODY
+    assert not any(path.is_symlink() for path in folder.iterdir())
 
 
 def test_checksum_mismatch(publisher, tmp_path):

@@ -72,6 +72,15 @@ def test_the_config_that_is_deployed_is_the_default_one_and_complete():
     config.load(config.read(tiny.ROOT / ".test" / "config" / "config.yaml"))
 
 
+def test_profiles_find_their_scripts_in_a_deployed_folder():
+    """snakedeploy copies them to `profiles`, which is a link in a checkout; `workflow` holds a Snakefile alone."""
+    profile = yaml.safe_load((tiny.ROOT / "profiles/cluster-generic/profile.yaml").read_text())
+    scripts = [value.split()[0] for key, value in profile.items() if key.endswith("-cmd")]
+    assert len(scripts) == 3
+    for script in scripts:
+        assert script.startswith("profiles/") and (tiny.ROOT / script).is_file()
+
+
 def test_the_catalog_is_told_what_there_is():
     """What the Snakemake workflow catalog asks of a workflow that it shows with how to use it."""
     usage = yaml.safe_load((tiny.ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]

@@ -263,8 +263,13 @@ def commit(place: Path = Path(__file__).parents[1]) -> Commit | None:
     import subprocess
 
     def git(*words: str) -> str:
+        # `status` would write what it finds into the index, and lock it meanwhile against whoever commits
         found = subprocess.run(
-            ["git", "-C", str(place), *words], capture_output=True, text=True, check=False, timeout=60
+            ["git", "--no-optional-locks", "-C", str(place), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         return found.stdout.strip() if found.returncode == 0 else ""
 

@@ -105,6 +105,8 @@ def fetch(
     except OSError as error:
         raise PopleakError(f"{destination.parent}: cannot be made ({error.strerror}): name another data_dir") from error
     try:
+        for link in (partial, member, partial.with_suffix(".pin")):  # in a folder that somebody else has filled
+            link.unlink(missing_ok=True)
         _download(source.url, partial, retries=retries, timeout=timeout, pause=pause, schemes=schemes)
         whole = partial
         if source.member is not None:
