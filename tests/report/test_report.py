@@ -116,7 +116,7 @@ def test_tables_hold_every_row(full):
 def test_findings_are_the_tables_numbers():
     frames = fake_tables.tables(**SMALL)
     lines = findings.findings(frames, tau=0.1)
-    assert 3 <= len(lines) <= 7
+    assert 3 <= len(lines) <= 8
     leakage = frames["leakage"]
     best = leakage[
         (leakage["adversary"] == "best") & (leakage["knowledge"] == "informed") & (leakage["protocol"] == "pure")
