@@ -10,6 +10,9 @@ from ..steps import STAGES
 from .build import Plan
 from .steps import ROOT
 
+KINDS = ("tables", "figures", "report")
+"""What is published, each by a job of its own."""
+
 
 def check(plan: Plan) -> None:
     """Raise PopleakError for a link through which a run of a plan would write to another place, for one that leads nowhere, and for a file
@@ -19,31 +22,56 @@ def check(plan: Plan) -> None:
     files may be too, since a file of the same name takes their place; a log, however, would be written to where it leads.
     """
     own = [ROOT, *(f"{ROOT}/{name}" for name in ("store", "logs", "data"))]
-    for path in own:
-        if Path(path).is_symlink() and not Path(path).is_dir():
-            raise PopleakError(
-                f"{path}: a link to {str(Path(path).readlink())[:200]!r}, where there is no folder: mount its disk, make the folder, or remove the link"
-            )
-    folders = [f"store/{stage}" for stage in STAGES]
-    folders += [f"logs/{stage}" for stage in (*STAGES, "publish", "page", "fetch")]
-    experiment = plan.experiment.experiment
-    folders += [f"logs/publish/{experiment}", CLAIMS]
-    folders += [f"{experiment}{folder}" for folder in ("", "/tables", "/figures", "/.stamps")]
-    files = [f"{ROOT}/logs/{step.stage}/{step.id}{ending}" for step in plan.all_steps() for ending in (".log", ".tsv")]
-    kinds = ("tables", "figures", "report")
-    files += [f"{ROOT}/logs/publish/{experiment}/{kind}{end}" for kind in kinds for end in (".log", ".stamp.log")]
-    files.append(f"{ROOT}/logs/page/{experiment}.log")
-    for path in plan.fetches:  # results/data/DATASET/FILE, whose log is in a folder of that name
-        below = Path(path).relative_to(ROOT, "data")
-        folders += [f"{kind}/{folder}" for kind in ("data", "logs/fetch") for folder in below.parents if folder.name]
-        files.append(f"{ROOT}/logs/fetch/{below}.log")
-    files += [f"{plan.folder()}/.stamps/{kind}" for kind in kinds]
-    for path in [*(f"{ROOT}/{folder}" for folder in folders), *files, f"{ROOT}/{CLAIMS}/lock"]:
+    for path in filter(_dangling, own):
+        raise PopleakError(
+            f"{path}: a link to {_target(path)}, where there is no folder: mount its disk, make the folder, or remove the link"
+        )
+    folders = _folders(plan)
+    for path in [*folders, f"{ROOT}/{CLAIMS}", *_files(plan)]:
         if Path(path).is_symlink():
             raise PopleakError(
-                f"{path}: a link to {str(Path(path).readlink())[:200]!r}, through which a run would write there: remove it, or move the files here"
+                f"{path}: a link to {_target(path)}, through which a run would write there: remove it, or move the files here"
             )
-    inside = [f"{ROOT}/{folder}" for folder in folders if folder != CLAIMS]  # without those a run does
-    for path in [*own, *inside]:
+    for path in [*own, *folders]:  # without a folder of claims a run does
         if Path(path).exists() and not Path(path).is_dir():
             raise PopleakError(f"{path}: a file, where a folder of this name is needed: move it away")
+
+
+def _dangling(path: str) -> bool:
+    return Path(path).is_symlink() and not Path(path).is_dir()
+
+
+def _target(path: str) -> str:
+    return repr(str(Path(path).readlink())[:200])
+
+
+def _fetched(plan: Plan) -> list[Path]:
+    """Return the files DATASET/FILE that are fetched into results/data, whose logs are in a folder of that name."""
+    return [Path(path).relative_to(ROOT, "data") for path in plan.fetches]
+
+
+def _folders(plan: Plan) -> list[str]:
+    """Return the folders that a run writes into, without that of the claims."""
+    experiment = plan.experiment.experiment
+    found = [f"store/{stage}" for stage in STAGES]
+    found += [f"logs/{stage}" for stage in (*STAGES, "publish", "page", "fetch")]
+    found += [
+        f"logs/publish/{experiment}",
+        *(f"{experiment}{part}" for part in ("", "/tables", "/figures", "/.stamps")),
+    ]
+    above = [folder for path in _fetched(plan) for folder in path.parents if folder.name]
+    found += [f"{kind}/{folder}" for kind in ("data", "logs/fetch") for folder in above]
+    return [f"{ROOT}/{folder}" for folder in found]
+
+
+def _files(plan: Plan) -> list[str]:
+    """Return the files that a run writes where they are, and not by a file that takes their place."""
+    experiment, logs = plan.experiment.experiment, f"{ROOT}/logs"
+    return [
+        *(f"{logs}/{step.stage}/{step.id}{ending}" for step in plan.all_steps() for ending in (".log", ".tsv")),
+        *(f"{logs}/publish/{experiment}/{kind}{ending}" for kind in KINDS for ending in (".log", ".stamp.log")),
+        f"{logs}/page/{experiment}.log",
+        *(f"{logs}/fetch/{path}.log" for path in _fetched(plan)),
+        *(f"{plan.folder()}/.stamps/{kind}" for kind in KINDS),
+        f"{ROOT}/{CLAIMS}/lock",
+    ]
