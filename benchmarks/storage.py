@@ -50,9 +50,8 @@ def write_parquet(folder: Path, build: Callable, weights: np.ndarray) -> None:
         "seed": number,
         "ratio": nothing,
     }
-    models = populations.Models(
-        keys, weights, np.isfinite(weights).all(1), nothing, nothing, nothing, np.empty((count, 0))
-    )
+    columns = dict.fromkeys(populations.FOUND, nothing) | {"finite": np.isfinite(weights).all(1), "weights": weights}
+    models = populations.Models.of(keys, columns)
     made_of = np.random.default_rng(0).integers(0, 256, (count, reuse.WIDTH), dtype=np.uint8)  # as digests look
     with store.Writer(folder / "models.parquet", {"stage": "benchmark", "step": "storage"}) as writer:
         populations.write(writer, models, made_of)

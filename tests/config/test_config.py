@@ -148,7 +148,7 @@ CASES = {
     ),
     "unknown attack": (
         {"attacks": ["loss", "kI"]},
-        r"^config: attacks\.1\.name: 'kI' is unknown.*choose from accuracy-gap, .*weights-start$",
+        r"^config: attacks\.1\.name: 'kI' is unknown.*choose from accuracy-gap, .*worst-case$",
     ),
     "unknown attack of a task": (task(attacks=["lose"]), r"^config: tasks\.0\.attacks\.0\.name: 'lose' is unknown"),
     "unknown figure": (

@@ -35,6 +35,7 @@ class WorstCase(Attack):
     access = "worst-case"
     shadows = False
     reference = True
+    reaches = 0.98
 
     def calibrate(
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: NoSettings

@@ -79,7 +79,7 @@ ADVERSARIES = {
     "kl-transductive": _look(GREY, "p", 6),
     "meta": _look(BLUE, "D", 0),
     "meta-mlp": _look(ORANGE, "d", 1),
-    "lda": _look(GREEN, "v", 5),
+    "lda": _look(GREEN, "o", 5),
     "lira-point": _look(SKY, ">", 2),
     "nig-point": _look(PURPLE, "<", 0),
     "calibration": _look(ORANGE, "p", 4),
