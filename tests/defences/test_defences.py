@@ -102,7 +102,8 @@ def test_returns_a_population(case, name):
     assert np.isfinite(found.weights).all()
     assert np.array_equal(case().population.weights, before), "the base models must be left alone"
     assert np.array_equal(found.weights, before) == (name in ("none", "answer-noise", "threshold-optimizer"))
-    assert (found.eo_weight > 0).all() == (name in ("fft", "fft-rehearsal", "last-layer"))
+    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft")
+    assert (found.eo_weight > 0).all() == (name in fair)
 
 
 # Pairing.

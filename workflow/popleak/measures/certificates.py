@@ -52,8 +52,9 @@ def of_descent(
     factor = contraction(low, high, step)
     low, high = _convex(low, high)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # log c without cancellation: c = 1 - 2 low / (high + low) for the usual step
-        log = np.log1p(-2 * low / (high + low)) if step is None else np.log(factor)
+        # log c without cancellation, next to 1 (c = 1 - 2 low / (high + low) for the usual step) and next to 0
+        near = np.log1p(-2 * low / (high + low)) if step is None else np.log(factor)
+        log = np.where(factor > 0.5, near, np.log(factor))
         share = np.where(np.isneginf(log), 1.0, np.expm1(2 * log) / np.expm1(2 * steps * log))
         mu = 2 * radius * np.exp(steps * log) * np.sqrt(share) / noise
     sound = (radius >= 0) & np.isfinite(radius) & (steps >= 1) & (noise > 0) & np.isfinite(noise) & ~np.isnan(factor)
