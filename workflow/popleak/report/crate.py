@@ -130,10 +130,9 @@ def _software(crate: ROCrate, versions: Mapping[str, str], code: str, commit: Co
     )  # fmt: skip
     for library, version in sorted(versions.items()):
         if library != "popleak":
-            page = (
-                "https://www.python.org/" if library == "python" else f"https://pypi.org/project/{library}/{version}/"
-            )
-            needed = _add(crate, page, "SoftwareApplication", name=library, softwareVersion=version, url=page)
+            # a package URL, which names no index: https://github.com/package-url/purl-spec
+            name = f"pkg:generic/python@{version}" if library == "python" else f"pkg:pypi/{library}@{version}"
+            needed = _add(crate, name, "SoftwareApplication", name=library, softwareVersion=version)
             software.append_to("softwareRequirements", needed)
     return software
 
