@@ -274,6 +274,9 @@ def test_a_training_that_did_not_start_from_the_restart_is_not_certified():
     for change in ({"start": restart.made + 1}, {"start": None}, {"beside": True}, {"rows": owner.base}):
         owner.ledger = [restart, dataclasses.replace(training, **change)]
         assert void(plugin.certify(owner, own))
+    for change in ({"noise": 0.0}, {"drawn": 0 * restart.drawn}, {"drawn": restart.drawn / 20}):
+        owner.ledger = [dataclasses.replace(restart, **change), training]
+        assert void(plugin.certify(owner, own))
     owner.ledger = [dataclasses.replace(restart, noise=0.0), training]
     assert void(plugin.certify(owner, own))
 

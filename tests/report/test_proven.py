@@ -26,8 +26,20 @@ def rows(**certified):
 
 
 def claims(*failed):
-    found = [{"kind": "certified", "task": task, "defence": name, "verdict": verdicts.FAILS} for task, name in failed]
-    return pd.DataFrame([*found, {"kind": "certified", "task": "adult", "defence": "other", "verdict": verdicts.HOLDS}])
+    """Return C9 of every defence that is spoken of here; it fails on these tasks and defences."""
+    names = ("scratch", "noisy", *(f"noisy-{i}" for i in range(7)))
+    return pd.DataFrame(
+        [
+            {
+                "kind": "certified",
+                "task": task,
+                "defence": name,
+                "verdict": verdicts.FAILS if (task, name) in failed else verdicts.HOLDS,
+            }
+            for task in ("adult", "compas")
+            for name in names
+        ]
+    )
 
 
 def test_each_certificate_stands_beside_what_was_measured():
@@ -45,6 +57,8 @@ def test_each_certificate_stands_beside_what_was_measured():
         (rows(none=np.nan, rehearsal=np.nan), claims()),  # no certificate
         (rows(scratch=0.0).drop(columns="certified_advantage"), claims()),  # results of an earlier version
         (rows(scratch=0.0), None),  # nothing says that no measurement exceeds it
+        (rows(scratch=0.0), claims().assign(kind="witness")),  # a paper without such a claim
+        (rows(other=0.0), claims()),  # no claim on this defence
     ],
 )
 def test_nothing_is_proven_without_a_certificate_that_was_held_to_measurements(main, judged):
@@ -75,6 +89,8 @@ def test_of_many_settings_the_strongest_are_named():
 @pytest.mark.slow
 def test_the_first_screen_and_the_findings_say_it():
     tables = fake_tables.tables(tasks=("adult-sex",))
+    judged = tables["claims"].iloc[:1].assign(claim="C9", kind="certified", verdict=verdicts.HOLDS, defence="scratch")
+    tables = {**tables, "claims": pd.concat([tables["claims"], judged], ignore_index=True)}
     controls = {"adult-sex": a_report.CONTROLS}
     found = first.answer(tables["leakage"], statistic="accuracy-gap", controls=controls, claims=tables["claims"])
     assert "under scratch nobody names more than" in dict(found["parts"])["Is anything proven?"]

@@ -46,13 +46,14 @@ class Descended:
 @dataclass(frozen=True)
 class Restarted:
     """A start that `Owner.restart` made, of all models. public, made (K, P): the weights it is near to, and the start; shrink, radius, noise:
-    as asked for; streams (K,): the seeds of the noise."""
+    as asked for; drawn (K,): the root mean square of the noise that was added; streams (K,): the seeds of the noise."""
 
     public: np.ndarray
     made: np.ndarray
     shrink: float
     radius: float
     noise: float
+    drawn: np.ndarray
     streams: np.ndarray
 
 

@@ -77,6 +77,7 @@ def restarted(owner: Owner, share: float) -> np.ndarray:
         and not training.beside
     ):
         sound = alike(owner, everyone, training.rows, share) & _own_noise(owner, begun.streams)
+        sound &= as_asked(begun.drawn, begun.noise, begun.public.shape[1])
     mu = certificates.of_restart(begun.shrink, begun.radius, begun.noise)
     return np.where(sound, certificates.advantage(mu), np.nan)
 

@@ -252,8 +252,10 @@ def worst_case(problem: Problem, how: Descent, run: Run | None = None) -> WorstC
 
 def restarted(
     start: np.ndarray, public: np.ndarray, *, shrink: float, radius: float, noise: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Return public + shrink * (start - public, projected on the ball) + N(0, noise^2), all (P,): the start of statement B'."""
+) -> tuple[np.ndarray, float]:
+    """Return public + shrink * (start - public, projected on the ball) + N(0, noise^2), all (P,): the start of statement B'; and the root
+    mean square of the noise that was added."""
     public = np.asarray(public, dtype=np.float64)
     kept = shrink * projected(np.asarray(start, dtype=np.float64) - public, radius)
-    return public + kept + noise * rng.standard_normal(len(public))
+    added = noise * rng.standard_normal(len(public))
+    return public + kept + added, float(np.sqrt(added @ added / len(added)))

@@ -1,8 +1,8 @@
 """What the first screen says is proven: only what a theorem says whose conditions the run itself checked, and no measurement contradicts.
 
 The certificate of each model is computed from what its training really used, and is null where a condition is not met (docs/certificates.md).
-A cell of the table `leakage` has one only if each of its victims does. Where claim C9 fails, that is where an adversary or the audit is
-shown to exceed it, nothing is called proven.
+A cell of the table `leakage` has one only if each of its victims does. Claims of kind `certified` (C9) hold certificates against the
+adversaries and the audit: where one fails, or where none was judged, nothing is called proven.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ def said(main: pd.DataFrame, claims: pd.DataFrame | None, several: bool) -> str:
     if COLUMN not in main or claims is None:
         return ""
     known = main[main[COLUMN].notna()]
-    failed = claims[(claims["kind"] == "certified") & (claims["verdict"] == FAILS)]
-    broken = set(failed[["task", "defence"]].itertuples(index=False, name=None))
-    exceeds = np.array([key in broken for key in known[["task", "defence"]].itertuples(index=False, name=None)], bool)
-    sound, exceeded = known[~exceeds], known[exceeds]
+    judged = claims[claims["kind"] == "certified"]
+    exceeded = _of(known, judged[judged["verdict"] == FAILS])
+    sound = _of(known, judged).drop(exceeded.index)
     tight = sound[sound[COLUMN] <= MOST]
     lines = [*_limits(tight, several)]
     if lines:
@@ -53,6 +52,13 @@ def said(main: pd.DataFrame, claims: pd.DataFrame | None, several: bool) -> str:
             f"is wrong."
         )
     return " ".join(lines)
+
+
+def _of(cells: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells whose task and defence these claims are of."""
+    keys = set(judged[["task", "defence"]].itertuples(index=False, name=None))
+    there = [key in keys for key in cells[["task", "defence"]].itertuples(index=False, name=None)]
+    return cells[np.array(there, dtype=bool)]
 
 
 def _limits(tight: pd.DataFrame, several: bool) -> Iterator[str]:

@@ -70,17 +70,13 @@ def restart(owner: Fitting, shrink: float, radius: float, noise: float) -> np.nd
         raise PopleakError(f"defence {owner.defence.name!r}: a model in closed form has no start")
     public = initial_weights(owner.fitter.build, owner.seeds)
     streams = np.array([derive(int(seed), NOISE) for seed in owner.seeds])
-    made = np.stack(
-        [
-            convex.restarted(
-                start, near, shrink=shrink, radius=radius, noise=noise,
-                rng=np.random.Generator(np.random.PCG64(stream)),
-            )
-            for start, near, stream in zip(owner.population.weights, public, streams, strict=True)
-        ]
-    )  # fmt: skip
-    made = made.astype(np.float32)  # as the engine trains
-    owner.ledger.append(Restarted(public, made, shrink, radius, noise, streams))
+    found = [
+        convex.restarted(start, near, shrink=shrink, radius=radius, noise=noise, rng=np.random.Generator(np.random.PCG64(stream)))
+        for start, near, stream in zip(owner.population.weights, public, streams, strict=True)
+    ]  # fmt: skip
+    made = np.stack([one for one, _ in found]).astype(np.float32)  # as the engine trains
+    drawn = np.array([size for _, size in found])
+    owner.ledger.append(Restarted(public, made, shrink, radius, noise, drawn, streams))
     return made
 
 
@@ -114,8 +110,8 @@ def _worst_restart(owner: Fitting, entry: Restarted, k: int) -> float:
     way *= convex.OUTSIDE * entry.radius / np.linalg.norm(way)
     ends, true = np.stack([public - way, public + way]), int(rng.integers(2))
     asked = {"shrink": entry.shrink, "radius": entry.radius}
-    first, second = (convex.restarted(end, public, **asked, noise=0.0, rng=rng) for end in ends)
-    made = convex.restarted(ends[true], public, **asked, noise=entry.noise, rng=rng)
+    first, second = (convex.restarted(end, public, **asked, noise=0.0, rng=rng)[0] for end in ends)
+    made, _ = convex.restarted(ends[true], public, **asked, noise=entry.noise, rng=rng)
     evidence = float((made - (first + second) / 2) @ (second - first)) / entry.noise**2
     return evidence * (1 if true else -1)
 
