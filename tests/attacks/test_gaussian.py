@@ -128,7 +128,7 @@ def test_nig_point_against_a_loop(n, ignores):
     shadows_0, shadows_1, victims = beta_shadows(n, n=n)
     shadows_0[0, 0] = 0.0
     judge = calibrate("nig-point", shadows_0, shadows_1, make_query([0] * 9), ignores=ignores)
-    expected = slow_scores(shadows_0, shadows_1, victims, slow_nig(judge.prior), ignores)
+    expected = slow_scores(shadows_0, shadows_1, victims, slow_nig(judge.ratio.keywords["prior"]), ignores)
     # where worlds are all but one, raw scores are small, and the twelve decimals to which they are rounded show
     assert [judge.score(victim) for victim in victims] == pytest.approx(expected, rel=1e-8, abs=1e-8)
 

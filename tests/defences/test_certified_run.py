@@ -10,7 +10,6 @@ import tiny
 import whole
 from popleak.config import resolve as config
 from popleak.measures import certificates
-from popleak.plan import build as plan
 from popleak.store import parquet as store
 from popleak.store import populations
 
@@ -41,21 +40,9 @@ CERTIFIED = ["scratch", "scratch-fair", "noisy-rehearsal", "noisy-fft", "quiet",
 AUDITED = CERTIFIED[2:]
 
 
-class Ran:
-    """The finished run: its folder and its plan."""
-
-    def __init__(self, folder) -> None:
-        self.folder = folder
-        self.plan = plan.build(config.load(config.merge(config.read(tiny.ROOT / "config.yaml"), RAW)))
-        whole.run_all(self.plan, folder)
-
-    def table(self, name: str):
-        return store.read(self.folder / self.plan.tables[name].outputs["table"]).to_pandas()
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return Ran(tmp_path_factory.mktemp("certified"))
+    return whole.Ran(RAW, tmp_path_factory.mktemp("certified"))
 
 
 def test_victims_of_certified_defences_have_an_advantage_and_no_others(ran):

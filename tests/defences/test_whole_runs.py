@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,7 @@ import yaml
 from scipy.stats import binom
 
 import runs
-import tiny
 import whole
-from popleak.config import resolve as config
-from popleak.plan import build as plan
 from popleak.store import parquet as store
 
 pytestmark = pytest.mark.dag
@@ -42,21 +38,9 @@ RAW = {
 }
 
 
-class Ran:
-    """The finished run: its folder and its plan."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.plan = plan.build(config.load(config.merge(config.read(tiny.ROOT / "config.yaml"), RAW)))
-        whole.run_all(self.plan, folder)
-
-    def table(self, name: str):
-        return store.read(self.folder / self.plan.tables[name].outputs["table"]).to_pandas()
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return Ran(tmp_path_factory.mktemp("five"))
+    return whole.Ran(RAW, tmp_path_factory.mktemp("five"))
 
 
 def test_snakemake_runs_the_same_commands_and_nothing_twice(ran, tmp_path):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import runs
+import tiny
 from popleak.cli import stages
-from popleak.plan.build import Plan
+from popleak.config import resolve as config
+from popleak.plan.build import Plan, build
 from popleak.plan.steps import Step
+from popleak.store import parquet as store
 
 STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack")
 OPTIONS = {"table": "output", "html": "output"}
-BASE = {"victims": "base-victims", "shadows": "base-shadows"}
-"""Of the stage `defend`, whose inputs are named as its outputs are."""
 MACHINE = ("--threads", "--stack", "--device", "--backend")
 
 
@@ -36,6 +39,18 @@ def run_all(plan: Plan, folder: Path) -> None:
             make(step)
 
 
+class Ran:
+    """A finished run of a config laid over the default one: its folder and its plan."""
+
+    def __init__(self, raw: Mapping[str, Any], folder: Path) -> None:
+        self.folder = folder
+        self.plan = build(config.load(config.merge(config.read(tiny.ROOT / "config.yaml"), dict(raw))))
+        run_all(self.plan, folder)
+
+    def table(self, name: str):
+        return store.read(self.folder / self.plan.tables[name].outputs["table"]).to_pandas()
+
+
 def make(step: Step) -> None:
     """Run one step."""
     assert stages.main(words(step)) == 0, step.id
@@ -45,8 +60,7 @@ def words(step: Step) -> list[str]:
     """Return the command of one step, without what a rule adds on the machine: threads, device, stack."""
     words = [step.stage, "--step", step.id, "--settings", step.params, "--code", step.code]
     for name, paths in step.inputs.items():
-        option = BASE.get(name, name) if step.stage == "defend" else name
-        words += [f"--{option.replace('_', '-')}", *paths] if paths else []
+        words += [f"--{name.replace('_', '-')}", *paths] if paths else []
     if step.stage == "figures":
         words += ["--stem", step.outputs["pdf"].removesuffix(".pdf")]
     for name, path in step.outputs.items() if step.stage != "figures" else ():

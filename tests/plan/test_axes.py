@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
 import tiny
 import whole
 from popleak.attacks.base import Game, Query
-from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.plan import build as plan
 from popleak.stages import query
@@ -38,14 +36,8 @@ CONFIG = {
 }  # fmt: skip
 
 
-class Ran:
-    """The finished run: its folder and its plan."""
-
-    def __init__(self, folder) -> None:
-        self.folder = folder
-        raw = config.merge(config.read(tiny.ROOT / "config.yaml"), CONFIG)
-        self.plan = plan.build(config.load(raw))
-        whole.run_all(self.plan, folder)
+class Ran(whole.Ran):
+    """The finished run, and how to find its steps."""
 
     def step(self, stage: str, **wanted) -> plan.Step:
         """Return the one step of a stage whose settings have these values."""
@@ -77,13 +69,10 @@ class Ran:
     ) -> stored.Answers:
         return plugins.load("access", access).read(source, role, arm, repeats, votes)
 
-    def table(self, name: str) -> pd.DataFrame:
-        return store.read(self.folder / self.plan.tables[name].outputs["table"]).to_pandas()
-
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    return Ran(tmp_path_factory.mktemp("axes"))
+    return Ran(CONFIG, tmp_path_factory.mktemp("axes"))
 
 
 def test_snakemake_runs_the_same_commands(ran, tmp_path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from pydantic import Field
 
-from ._left_out import UNKNOWN, Moments, Scale, scale_of
-from ._profile import Profile, Reading
+from ._left_out import Moments
+from ._points import Fitted
+from ._profile import Reading
 from .base import Attack, Game, Judge, Query
 
 
@@ -19,15 +22,6 @@ def ratio(moments: Moments, logits: np.ndarray, *, spread: float) -> np.ndarray:
     variance = np.maximum(moments.squares / max(freedom, 1), spread**2)
     zero, one = moments.means
     return np.sum((one - zero) * (logits - (zero + one) / 2) / variance, axis=-1)
-
-
-class PointJudge(Judge):
-    def __init__(self, profile: Profile, moments: Moments, *, spread: float, scale: Scale) -> None:
-        self.profile, self.moments, self.spread, self.scale = profile, moments, spread, scale
-
-    def score(self, outputs: np.ndarray) -> float:
-        logits = self.profile(outputs)
-        return self.scale(float(ratio(self.moments, logits, spread=self.spread)))
 
 
 class LiraPoint(Attack):
@@ -57,12 +51,7 @@ class LiraPoint(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to scores (S0, m) and (S1, m), S0 and S1 at least 1."""
-        profile, worlds = Profile.of((shadows_0, shadows_1), settings)
-        moments, scale = Moments.of(worlds), UNKNOWN
-        if min(moments.sizes) > 1:
-            own = [ratio(moments.without(k, one), one, spread=settings.spread) for k, one in enumerate(worlds)]
-            scale = scale_of(*own)
-        return PointJudge(profile, moments, spread=settings.spread, scale=scale)
+        return Fitted.of((shadows_0, shadows_1), settings).judge(partial(ratio, spread=settings.spread))
 
 
 PLUGIN = LiraPoint()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from ._left_out import UNKNOWN, Moments, Scale, scale_of
-from ._profile import Profile, Reading
+from ._left_out import Moments
+from ._points import Fitted
+from ._profile import Reading
 from .base import Attack, Game, Judge, Query
 
 MOST = 1e4
@@ -74,7 +76,7 @@ def prior_of(moments: Moments, *, spread: float) -> Prior:
     return Prior(freedom, variance, float(np.clip(2 / max(between, 2 / MOST), LEAST, MOST)))
 
 
-def ratio(moments: Moments, prior: Prior, logits: np.ndarray) -> np.ndarray:
+def ratio(moments: Moments, logits: np.ndarray, *, prior: Prior) -> np.ndarray:
     """Return the sum over columns of log t(logit | shadows of world 1) - log t(logit | shadows of world 0), (...), of `logits` (..., m).
 
     t: the predictive density of one more model of a world, given the shadows of both.
@@ -90,15 +92,6 @@ def ratio(moments: Moments, prior: Prior, logits: np.ndarray) -> np.ndarray:
         width = squares * (1 + 1 / counts)  # freedom times the square of the t's scale
         found.append(-np.log(width) / 2 - (freedom + 1) / 2 * np.log1p((logits - centre) ** 2 / width))
     return np.sum(found[1] - found[0], axis=-1)
-
-
-class PointJudge(Judge):
-    def __init__(self, profile: Profile, moments: Moments, prior: Prior, *, scale: Scale) -> None:
-        self.profile, self.moments, self.prior, self.scale = profile, moments, prior, scale
-
-    def score(self, outputs: np.ndarray) -> float:
-        logits = self.profile(outputs)
-        return self.scale(float(ratio(self.moments, self.prior, logits)))
 
 
 class NigPoint(Attack):
@@ -129,12 +122,8 @@ class NigPoint(Attack):
         self, *, shadows_0: np.ndarray, shadows_1: np.ndarray, query: Query, game: Game, settings: Settings
     ) -> Judge:
         """Return a judge fitted to scores (S0, m) and (S1, m), S0 and S1 at least 1."""
-        profile, worlds = Profile.of((shadows_0, shadows_1), settings)
-        moments, scale = Moments.of(worlds), UNKNOWN
-        prior = prior_of(moments, spread=settings.spread)
-        if min(moments.sizes) > 1:
-            scale = scale_of(*(ratio(moments.without(k, one), prior, one) for k, one in enumerate(worlds)))
-        return PointJudge(profile, moments, prior, scale=scale)
+        fitted = Fitted.of((shadows_0, shadows_1), settings)
+        return fitted.judge(partial(ratio, prior=prior_of(fitted.moments, spread=settings.spread)))
 
 
 PLUGIN = NigPoint()

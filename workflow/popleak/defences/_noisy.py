@@ -1,14 +1,14 @@
-"""What the noisy convex defences share: their settings, the chain, its certificate and its cost."""
+"""What the noisy convex defences are: the settings, the chain, its certificate and its cost."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from . import _ledger
-from .base import MixtureSettings, Owner, Population, mixture
+from .base import Defence, MixtureSettings, Owner, Population, mixture
 
 NUMBER, EACH = 3.3e-10, 1.1e-5
 """CPU seconds of a step for each number of the rows' features, and beside it (`benchmarks/audit_certificates.py --speed`)."""
@@ -30,19 +30,29 @@ class NoisySettings(MixtureSettings):
     trained on public rows. Neither knows the world. A model without hidden layers has none of them."""
 
 
-def tuned(owner: Owner, settings: NoisySettings, fair: float = 0.0) -> Population:
-    """Return the models after noisy descent on the mixture at one half."""
-    from ..engine.convex import Descent
+class Noisy(Defence):
+    """Base of the defences that run a noisy convex chain on the mixture at one half. Settings are `NoisySettings`, or more."""
 
-    how = Descent(settings.ridge, settings.radius, settings.steps, settings.noise, fair)
-    return owner.descend(mixture(owner, 0.5, settings.rows), how, features=settings.features)
+    chains_only = True
+    audited = True
+    Settings = NoisySettings
 
+    def fair(self, settings: Any) -> float:
+        """Return the weight of the fair term."""
+        return 0.0
 
-def certify(owner: Owner, settings: NoisySettings) -> np.ndarray:
-    """Return the certified advantage (K,), for each model's own rows."""
-    return _ledger.descended(owner, settings.rows)
+    def publishes(self, settings: Any) -> bool:
+        return bool(settings.features == "public")
 
+    def cost(self, rows: int, features: int, settings: Any) -> float:
+        # the worst case is three chains more for each victim, taken as half of the models
+        return 2.5 * float(settings.steps) * (EACH + NUMBER * rows * settings.rows * (features + 1))
 
-def seconds(rows: int, features: int, settings: NoisySettings) -> float:
-    """Return the CPU seconds of a model, and of its worst case, which is three chains more for each victim, taken as half of the models."""
-    return 2.5 * settings.steps * (EACH + NUMBER * rows * settings.rows * (features + 1))
+    def certify(self, owner: Owner, settings: Any) -> np.ndarray:
+        return _ledger.descended(owner, settings.rows)
+
+    def apply(self, owner: Owner, settings: Any) -> Population:
+        from ..engine.convex import Descent
+
+        how = Descent(settings.ridge, settings.radius, settings.steps, settings.noise, self.fair(settings))
+        return owner.descend(mixture(owner, 0.5, settings.rows), how, features=settings.features)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from . import _noisy
-from .base import Defence, Owner, Population
+from ._noisy import Noisy
 
 
-class NoisyRehearsal(Defence):
+class NoisyRehearsal(Noisy):
     """Noisy full-batch gradient descent from M_0, projected on a ball, on complement and rehearsal rows in equal parts.
 
     The loss is ridge logistic regression, which is convex: each step brings starts closer by a known factor, and the noise hides
@@ -18,21 +15,6 @@ class NoisyRehearsal(Defence):
 
     name = "noisy-rehearsal"
     summary = "noisy convex fine-tuning on complement and rehearsal rows, with a certificate (control of noisy-fft)"
-    chains_only = True
-    audited = True
-    Settings = _noisy.NoisySettings
-
-    def publishes(self, settings: _noisy.NoisySettings) -> bool:
-        return settings.features == "public"
-
-    def cost(self, rows: int, features: int, settings: _noisy.NoisySettings) -> float:
-        return _noisy.seconds(rows, features, settings)
-
-    def certify(self, owner: Owner, settings: _noisy.NoisySettings) -> np.ndarray:
-        return _noisy.certify(owner, settings)
-
-    def apply(self, owner: Owner, settings: _noisy.NoisySettings) -> Population:
-        return _noisy.tuned(owner, settings)
 
 
 PLUGIN = NoisyRehearsal()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..attacks._shadows import clipped, logit
 from ..attacks.base import Query
 from ..core.seeds import generator
 from ..questions.base import Shown
 from ..steps.attack import Budget
 
 ALL = Budget()
-CLIP = 1e-4
-"""Scores are clipped to [CLIP, 1 - CLIP] before logits are taken."""
 LEAST = 0.01
 """Least standard deviation of a column, in logits: few shadows may agree by chance."""
 
@@ -52,8 +51,7 @@ def positions(budget: Budget, query: Query, shadows: Shown | None, *, seed: int)
 def separation(shadows: Shown, points: int) -> np.ndarray:
     """Return for each query point (m,) how far the worlds' shadows lie apart there: the variance of the worlds' mean logits over the mean
     variance within worlds; of several scores a point the largest."""
-    scores = np.clip(shadows.outputs, CLIP, 1 - CLIP)
-    outputs = np.log(scores) - np.log1p(-scores)
+    outputs = logit(clipped(shadows.outputs))
     world = shadows.keys["world"]
     means, within = [], np.zeros(outputs.shape[1:])
     for one in np.unique(world):

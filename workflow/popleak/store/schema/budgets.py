@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .columns import DEFENCE, PAIR, TASK, WITH_BEST, Column
+from .columns import AUC, DEFENCE, NAMED, PAIR, TASK, WITH_BEST, Column
 from .leakage import SCORES
 
 BUDGET = (
@@ -25,14 +25,8 @@ BUDGETS = (
     DEFENCE,
     *WITH_BEST,
     *BUDGET,
-    Column("victims", "int64", "victims judged, both worlds"),
-    Column("splits", "int64", "pool splits"),
-    Column("accuracy", "double", "share of victims whose world was named, an abstention counting one half"),
-    Column("accuracy_low", "double", "95 % interval, clustered by pool split"),
-    Column("accuracy_high", "double", "95 % interval, clustered by pool split"),
-    Column("auc", "double", "area under the adversary's ROC curve, mean over pool splits"),
-    Column("auc_low", "double", "95 % interval"),
-    Column("auc_high", "double", "95 % interval"),
+    *NAMED,
+    *AUC,
     Column(
         "against_chance",
         "string",

@@ -76,3 +76,16 @@ SMALL_CELLS = Column(
     "for more than two classes: number of (y, a) cells of the pool with fewer than 30 rows; their labels are "
     "excluded from `delta_eo`, `gap` and the bound. Null for two classes",
 )
+
+NAMED = (
+    Column("victims", "int64", "victims judged, both worlds"),
+    Column("splits", "int64", "pool splits"),
+    Column("accuracy", "double", "share of victims whose world was named, an abstention counting one half"),
+    Column("accuracy_low", "double", "95 % interval, clustered by pool split"),
+    Column("accuracy_high", "double", "95 % interval, clustered by pool split"),
+)
+AUC = (
+    Column("auc", "double", "area under the adversary's ROC curve, mean over pool splits"),
+    Column("auc_low", "double", "95 % interval"),
+    Column("auc_high", "double", "95 % interval"),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .columns import ADVERSARY, DEFENCE, PAIR, TASK, WHO, WITH_BEST, Column
+from .columns import ADVERSARY, AUC, DEFENCE, NAMED, PAIR, TASK, WHO, WITH_BEST, Column
 
 SCORES = (
     *TASK,
@@ -24,17 +24,11 @@ LEAKAGE = (
     *PAIR,
     DEFENCE,
     *WITH_BEST,
-    Column("victims", "int64", "victims judged, both worlds"),
-    Column("splits", "int64", "pool splits"),
-    Column("accuracy", "double", "share of victims whose world was named, an abstention counting one half"),
-    Column("accuracy_low", "double", "95 % interval, clustered by pool split"),
-    Column("accuracy_high", "double", "95 % interval, clustered by pool split"),
+    *NAMED,
     Column("advantage", "double", "TPR - FPR"),
     Column("advantage_low", "double", "95 % interval"),
     Column("advantage_high", "double", "95 % interval"),
-    Column("auc", "double", "area under the adversary's ROC curve, mean over pool splits"),
-    Column("auc_low", "double", "95 % interval"),
-    Column("auc_high", "double", "95 % interval"),
+    *AUC,
     Column(
         "tpr_at_fpr_05",
         "double",
