@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
 import tiny
 import whole
 from popleak.config import resolve as config
+from popleak.figures import certified_accuracy
 from popleak.measures import certificates
 from popleak.store import parquet as store
 from popleak.store import populations
@@ -131,3 +133,23 @@ def test_controls_have_as_many_rows(ran):
     (task,) = config.resolve(config.load(config.merge(config.read(tiny.ROOT / "config.yaml"), RAW)))
     controls = {one.id: one.control for one in task.defences if one.control}
     assert controls == {"scratch-fair": "scratch", "noisy-fft": "noisy-rehearsal"}
+
+
+def test_the_message_of_certified_accuracy_counts_every_setting():
+    """One lucky setting among many must not speak for its task."""
+    fixed = {"task": "t", "model": "m"}
+    rows = [("scratch", "scratch", 0.0, 0.80), ("noisy-a", "noisy-rehearsal", 0.01, 0.795), ("noisy-b", "noisy-rehearsal", 0.01, 0.70),
+            ("noisy-c", "noisy-rehearsal", 0.3, 0.85), ("rehearsal", "rehearsal", np.nan, 0.85)]  # fmt: skip
+    frame = pd.DataFrame(
+        [
+            {**fixed, **dict(zip(("defence", "kind", "certified_advantage", "accuracy"), row, strict=True))}
+            for row in rows
+        ]
+    )
+    assert certified_accuracy._said(frame).startswith(
+        "Of 2 cells of a fine-tuned defence certified at 0.05 or less, 1 lose"
+    )
+    assert (
+        certified_accuracy._said(frame[frame["defence"] != "scratch"])
+        == "Accuracy and Delta_EO against the certified advantage"
+    )

@@ -90,19 +90,22 @@ def _stack(stack, mine, looks):
 
 
 def _said(frame):
-    """Return the message: on how many cells a defence that starts from M_0 is certified at little and as accurate as `scratch`."""
+    """Return the message: of the cells of a defence that starts from M_0 and is certified at little, how many are about as accurate as
+    `scratch`. All settings count, so that the luckiest of many says nothing."""
     reached = known = 0
     for _, part in frame.groupby(["task", "model"], sort=False):
         scratch = part.loc[part["defence"] == "scratch", "accuracy"]
-        tuned = part[~part["kind"].isin(["scratch", "scratch-fair"]) & part["certified_advantage"].notna()]
-        if scratch.notna().any() and len(tuned):
-            known += 1
-            small = tuned[tuned["certified_advantage"] <= SMALL]
-            reached += bool((small["accuracy"] >= scratch.max() - NEAR).any())
+        tuned = part[~part["kind"].isin(["scratch", "scratch-fair"]) & (part["certified_advantage"] <= SMALL)]
+        if scratch.notna().any():
+            known += len(tuned)
+            reached += int((tuned["accuracy"] >= scratch.max() - NEAR).sum())
     if not known:
         return "Accuracy and Delta_EO against the certified advantage"
-    what = "panels" if known != 1 else "panel"
-    return f"A fine-tuned defence certified at {SMALL:g} or less is within {100 * NEAR:g} point of `scratch` in {reached} of {known} {what}"
+    cells = "cells" if known != 1 else "cell"
+    return (
+        f"Of {known} {cells} of a fine-tuned defence certified at {SMALL:g} or less, {reached} lose at most {100 * NEAR:g} point of mean "
+        f"accuracy against `scratch`"
+    )
 
 
 def _keys(looks):
