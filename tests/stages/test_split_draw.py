@@ -420,3 +420,50 @@ def test_rows_are_not_chosen_where_pools_differ():
             tasks=[{"dataset": "adult", "attribute": "sex", "rows": "auto"}],
             population={"splits": 2, "victims": 4, "shadows": 3, "adversary_from": ["White"]},
         )
+
+
+SUB_POOLS = {"splits": 2, "victims": 4, "shadows": 6}
+
+
+def test_shadows_draw_in_turn_from_parts_of_their_pool_and_victims_as_ever():
+    tasks = [{"dataset": "synthetic", "rows": 40, "query_rows": 30, "options": {"rows": 1200}}]
+    cut, whole = (Stages(tasks=tasks, population={**SUB_POOLS, "sub_pools": parts}) for parts in (3, 1))
+    for purpose in ("base", "complement"):
+        there, before = cut.draws(purpose), whole.draws(purpose)
+        seen: dict[tuple[int, int], set[int]] = {}
+        for world, found in there.items():
+            for name in ("role", "split", "model_index", "seed", "ratio"):
+                assert np.array_equal(found[name], before[world][name]), "the models are the same"
+            victims = found["role"] == "victim"
+            assert np.array_equal(found["rows"][victims], before[world]["rows"][victims])
+            for number, index, rows in zip(
+                *(found[name][~victims] for name in ("split", "model_index", "rows")), strict=True
+            ):
+                assert (cut.pools[number][rows] == 1).all()
+                seen.setdefault((number, index % 3), set()).update(rows.tolist())
+        for number in (0, 1):
+            for i, j in ((0, 1), (0, 2), (1, 2)):
+                assert not seen[number, i] & seen[number, j], "no row is in two parts"
+
+
+def test_parts_are_alike_and_keep_units_together():
+    unit = np.arange(3001) // 3
+    rows = np.flatnonzero(unit % 5)
+    parts = split.sub_pools(rows, DATA.y, DATA.a, unit, 4, seed=1, key="k", number=0)
+    assert np.array_equal(np.sort(np.concatenate(parts)), rows)
+    for part in parts:
+        assert len(part) == pytest.approx(len(rows) / 4, rel=0.05)
+        assert all(len(np.flatnonzero(np.isin(part, np.flatnonzero(unit == one)))) in (0, 3) for one in range(1, 999, 97))
+        for a in (0, 1):
+            assert DATA.y[part][DATA.a[part] == a].mean() == pytest.approx(DATA.y[rows][DATA.a[rows] == a].mean(), abs=0.06)
+    other = split.sub_pools(rows, DATA.y, DATA.a, unit, 4, seed=1, key="k", number=1)
+    assert not np.array_equal(parts[0], other[0])
+
+
+def test_a_part_that_is_too_small_is_refused_before_any_job():
+    tasks = [{"dataset": "adult", "attribute": "sex", "rows": 2000, "query_rows": 1000}]
+    words = r"rows: \d+ rows of group Female are asked for.*, and the adversary sub pool holds \d+: lower it to \d+ at most"
+    with pytest.raises(PopleakError, match=words):
+        tiny.build(tasks=tasks, population={**SUB_POOLS, "sub_pools": 6})
+    with pytest.raises(PopleakError, match=r"sub_pools \(7\) must be at most shadows \(6\)"):
+        tiny.build(population={**SUB_POOLS, "sub_pools": 7})

@@ -134,14 +134,29 @@ def _cut(
     )  # fmt: skip
     unit = np.arange(len(records.y)) if records.unit is None else records.unit
     draws = sizes.draws_of(task, cells)
-    pools = [
-        {
-            (name, y, a): int(((pool == number) & (records.y == y) & (records.a == a)).sum())
-            for number, name in enumerate(needs.POOLS)
-            for y in (0, 1)
-            for a in (0, 1)
-        }
-        for pool in split.pools_of(records.y, records.a, unit, settings)
-    ]
+    pools = []
+    for number, pool in enumerate(split.pools_of(records.y, records.a, unit, settings)):
+        parts = [(name, np.flatnonzero(pool == i)) for i, name in enumerate(needs.POOLS)]
+        for part in split.sub_pools(
+            parts[1][1],
+            records.y,
+            records.a,
+            unit,
+            population.sub_pools,
+            seed=experiment.seed,
+            key=task.key,
+            number=number,
+        ):
+            pools.append(_held([*parts, (needs.SUB_POOL, part)], records))
     most = min(needs.largest_rows(draws, one) for one in pools), min(needs.largest_query_rows(one) for one in pools)
     return most, sizes.short(task, draws, pools, most)
+
+
+def _held(parts: Sequence[tuple[str, np.ndarray]], records: Records) -> dict[tuple[str, int, int], int]:
+    """Return the number of rows by (pool, y, a); parts: pools, by name, and their row ids."""
+    return {
+        (name, y, a): int(((records.y[rows] == y) & (records.a[rows] == a)).sum())
+        for name, rows in parts
+        for y in (0, 1)
+        for a in (0, 1)
+    }

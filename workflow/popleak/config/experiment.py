@@ -216,6 +216,10 @@ class Population(Settings):
     """Values of the records' second attribute (race where the attribute is sex): rows with these, and no others, are the adversary's, and
     victims and query points come from the rest. So the adversary's data are from elsewhere. By default all pools are alike. The plan counts
     with the shares here, so let `adversary_share` be the share of such rows."""
+    sub_pools: int = Field(default=1, ge=1, le=100)
+    """Parts of equal size into which each split's adversary cuts its pool, by unit, stratified by label and group; shadow i draws its rows from
+    part i modulo their number alone. Shadows of one pool share its accidents, which another pool lacks; those of several parts differ in
+    them, so that attacks learn what survives a change of pool. A part must hold the rows of a shadow."""
     public_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the rows in the public pool, which a task has only where a defence trains on public rows (`distillation`); it comes out of the
     query pool. Each model draws `rows` of them, so it must hold as many."""
@@ -226,6 +230,10 @@ class Population(Settings):
             low = self.victims // self.splits * self.splits
             near = " or ".join(str(one) for one in (low, low + self.splits) if one)
             raise ValueError(f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {near}")
+        if self.shadows < self.sub_pools:
+            raise ValueError(
+                f"sub_pools ({self.sub_pools}) must be at most shadows ({self.shadows}): each part needs a shadow"
+            )
         if self.victim_share + self.adversary_share >= 1:
             raise ValueError(
                 "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"

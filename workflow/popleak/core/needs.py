@@ -18,6 +18,8 @@ Pools = Mapping[tuple[str, int, int], int]
 """Rows by (pool, y, a)."""
 POOLS = ("victim", "adversary", "query", "public")
 """The pools that records are split into, in the order of their numbers."""
+SUB_POOL = "adversary sub"
+"""A part of the adversary pool from which shadows draw, as messages name it."""
 USUAL_ROWS, USUAL_QUERY_ROWS = 2000, 1000
 """What `auto` takes where the pools hold enough."""
 SCORES = 1 << 24
@@ -174,7 +176,7 @@ class Need(NamedTuple):
 class Draws(NamedTuple):
     """What decides how many rows are taken: the laws of all worlds, mode of the draws, share of positives in the dataset; of the
     poison the largest share and the (y, a) of its rows; directions: the laws of S_0 and of the complement, which share no row; public:
-    whether as many public rows are drawn."""
+    whether as many public rows are drawn; shadows_from: the pool that shadows draw from, of which poison may take no rows."""
 
     worlds: Sequence[World]
     mode: str
@@ -183,6 +185,7 @@ class Draws(NamedTuple):
     poisoned: tuple[int, int] = (0, 1)
     directions: Sequence[tuple[World, World]] = ()
     public: bool = False
+    shadows_from: str = "adversary"
 
     def needs(self, rows: int) -> Iterable[Need]:
         """Return what models of `rows` rows take, from each of the pools they are drawn from."""
@@ -199,7 +202,7 @@ class Draws(NamedTuple):
                 yield Need("rows", "victim", stratum, count, by)
                 # a shadow must not hold a record beside its poisoned twin
                 aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0
-                yield Need("rows", "adversary", stratum, count + aside, by)
+                yield Need("rows", self.shadows_from, stratum, count + aside, by)
 
 
 def asked(query_rows: int) -> list[Need]:

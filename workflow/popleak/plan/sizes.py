@@ -134,6 +134,7 @@ def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
         (task.poison.label, task.poison.group),
         sorted(turned, key=lambda one: (order(one[0]), order(one[1]))),
         task.publishing,
+        "adversary" if task.population.sub_pools == 1 else needs.SUB_POOL,
     )
 
 
@@ -147,9 +148,12 @@ def shares_of(task: ResolvedTask) -> dict[str, float]:
     population = task.population
     public = population.public_share if task.public_pool else 0.0
     rest = 1 - population.victim_share - population.adversary_share - public
-    return {
+    shares = {
         "victim": population.victim_share, "adversary": population.adversary_share, "query": rest, "public": public
     }  # fmt: skip
+    if population.sub_pools > 1:
+        shares[needs.SUB_POOL] = population.adversary_share / population.sub_pools
+    return shares
 
 
 def pool_rows(task: ResolvedTask, cells: Cells | None) -> int:

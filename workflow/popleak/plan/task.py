@@ -126,6 +126,7 @@ class TaskPlan(TaskContext):
                 rows=self.task.rows,
                 victims=population.victims,
                 shadows=population.shadows,
+                sub_pools=1 if purpose == "public" else population.sub_pools,
             )
             name = several([self._named(item) for item in members])
             rows = self.models * len(members) * self.task.rows

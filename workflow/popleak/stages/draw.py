@@ -8,7 +8,7 @@ pool split and, for each pair, the world that each point represents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,14 +119,35 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
             # a shadow must not hold both a record and its poisoned twin; a victim cannot, since its pool is another one
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
-            strata = _strata(wanted.of_pool(), records, inside, f"{settings.key}, {split.POOLS[pool_code]} pool", by)
+            strata = [
+                _strata(wanted.of_pool(), records, part, f"{settings.key}, {name} pool", by)
+                for name, part in _parts(settings, role, number, inside, pool == pool_code, records)
+            ]
             for index in range(each[role]):
                 seed = _seed(settings, one, role, number, index)
-                drawn, whole = _drawn(wanted, one, seed, strata, poison[number], records, taken)
+                there = strata[index % len(strata)]
+                drawn, whole = _drawn(wanted, one, seed, there, poison[number], records, taken)
                 rows.append(whole)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
     return _table(one, columns, rows)
+
+
+def _parts(
+    settings: ModelDraw, role: Role, number: int, inside: np.ndarray, pool: np.ndarray, records: Loaded
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name of each part of a pool from which models draw in turn, and its rows (N,) among those `inside`. pool (N,): the whole
+    pool, which is cut whatever poison is in it."""
+    if role == "victim" or settings.sub_pools == 1:
+        yield split.POOLS[ROLES.index(role)], inside
+        return
+    for part in split.sub_pools(
+        np.flatnonzero(pool), records.y, records.a, records.unit, settings.sub_pools,
+        seed=settings.seed, key=settings.key, number=number,
+    ):  # fmt: skip
+        there = np.zeros(len(inside), dtype=bool)
+        there[part] = True
+        yield needs.SUB_POOL, inside & there
 
 
 def _drawn(

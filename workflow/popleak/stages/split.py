@@ -34,6 +34,48 @@ def assign(
     query pool and does not change the other two. Units are cut within strata; a unit's stratum is the set of (y, a)
     cells of its rows with their counts, which for a unit of one row is its (y, a) cell.
     """
+    index, order, place, edge = _placed(y, a, unit, rng)
+    first, second = shares[0] * edge, (shares[0] + shares[1]) * edge
+    pool_of_unit = np.empty(len(order), dtype=np.int8)
+    pool_of_unit[order] = (place >= first).astype(np.int8) + (place >= second).astype(np.int8)
+    if public:
+        pool_of_unit[order[place >= (1 - public) * edge]] = POOLS.index("public")
+    return pool_of_unit[index]
+
+
+def parts_of(
+    rows: np.ndarray, y: np.ndarray, a: np.ndarray, unit: np.ndarray, parts: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the row ids of each of `parts` parts of equal shares, into which `rows` (k,) are cut as `assign` cuts all; y, a, unit (N,)."""
+    index, order, place, edge = _placed(y[rows], a[rows], unit[rows], rng)
+    part_of_unit = np.empty(len(order), dtype=np.int64)
+    part_of_unit[order] = (
+        np.floor(place * parts / edge).astype(np.int64) % parts
+    )  # the offset takes the last ones round
+    return [rows[part_of_unit[index] == part] for part in range(parts)]
+
+
+def sub_pools(
+    adversary: np.ndarray,
+    y: np.ndarray,
+    a: np.ndarray,
+    unit: np.ndarray,
+    parts: int,
+    *,
+    seed: int,
+    key: str,
+    number: int,
+) -> list[np.ndarray]:
+    """Return the row ids of each part of the adversary pool (k,) of split `number`, from which its shadows draw in turn. seed: the
+    experiment's; key: the task's."""
+    return parts_of(adversary, y, a, unit, parts, generator(seed, key, "sub-pools", number))
+
+
+def _placed(
+    y: np.ndarray, a: np.ndarray, unit: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the number (N,) of each row's unit; then of U units, in an order that is random within strata: which unit it is, its place in
+    its stratum, and how many units that has."""
     _, index = np.unique(unit, return_inverse=True)
     counts = np.zeros((index.max() + 1, 2 * max(int(y.max(initial=0)) + 1, 2)), dtype=np.int64)
     np.add.at(counts, (index, 2 * y.astype(int) + a), 1)
@@ -43,15 +85,8 @@ def assign(
     order = order[np.argsort(stratum[order], kind="stable")]
     size = np.bincount(stratum)
     place = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
-    edge = np.repeat(size, size)
     # a random offset for each stratum, so that strata of one or two units reach every pool with its share
-    place = place + np.repeat(rng.random(len(size)), size)
-    first, second = shares[0] * edge, (shares[0] + shares[1]) * edge
-    pool_of_unit = np.empty(len(order), dtype=np.int8)
-    pool_of_unit[order] = (place >= first).astype(np.int8) + (place >= second).astype(np.int8)
-    if public:
-        pool_of_unit[order[place >= (1 - public) * edge]] = POOLS.index("public")
-    return pool_of_unit[index]
+    return index, order, place + np.repeat(rng.random(len(size)), size), np.repeat(size, size)
 
 
 def pools_of(

@@ -59,13 +59,14 @@ class DrawStep(StepSettings):
 @dataclass(frozen=True, kw_only=True)
 class ModelDraw(DrawStep):
     """Rows for models: S_0 (`base`), C (`complement`) or public rows (`public`), `rows` rows each; victims: of all splits; shadows: of
-    each."""
+    each; sub_pools: parts of the adversary pool from which shadows draw in turn."""
 
     purpose: Literal["base", "complement", "public"]
     draws: tuple[Drawn, ...]
     rows: int
     victims: int
     shadows: int
+    sub_pools: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
