@@ -109,6 +109,13 @@ FLIPS = {
     "population.victim_share": population(victim_share=0.3),
     "population.adversary_share": population(adversary_share=0.3),
     "population.adversary_from": population(adversary_from=["White"]),
+    "population.sub_pools": population(sub_pools=2),
+    "population.releases": (population(shadows=4), population(shadows=4, releases=2)),
+    "population.kept": population(kept=0.25),
+    "population.kept, with several releases": (
+        population(shadows=4, releases=2),
+        population(shadows=4, releases=2, kept=0.25),
+    ),
     "population.public_share": population(public_share=0.05),
     "population.public_share, with a defence on public rows": (PUBLIC, population(public_share=0.15)),
     "budgets.shadows": {"budgets": {"shadows": [2]}},
@@ -293,9 +300,9 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     chosen = {"models": ["mlp"], "defences": ["none", "finetune"], "attacks": ["loss"]}
     chosen[kind] = ["none", one] if kind == "defences" else [one]
     images = {"tasks": [{"dataset": "synthetic-images", "rows": 60, "query_rows": 30, "options": {"rows": 800}}]}
-    return tiny.build(
-        **chosen, figures=[], **(images if name == "cnn" else {}), **({"poison": POISONED} if name == "snap" else {})
-    )
+    owners = population(shadows=4, releases=2)
+    needed = {"cnn": images, "snap": {"poison": POISONED}, "releases": owners}.get(name, {})
+    return tiny.build(**chosen, figures=[], **needed)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import tempfile
 from pathlib import Path
@@ -453,17 +454,82 @@ def test_parts_are_alike_and_keep_units_together():
     assert np.array_equal(np.sort(np.concatenate(parts)), rows)
     for part in parts:
         assert len(part) == pytest.approx(len(rows) / 4, rel=0.05)
-        assert all(len(np.flatnonzero(np.isin(part, np.flatnonzero(unit == one)))) in (0, 3) for one in range(1, 999, 97))
+        assert all(
+            len(np.flatnonzero(np.isin(part, np.flatnonzero(unit == one)))) in (0, 3) for one in range(1, 999, 97)
+        )
         for a in (0, 1):
-            assert DATA.y[part][DATA.a[part] == a].mean() == pytest.approx(DATA.y[rows][DATA.a[rows] == a].mean(), abs=0.06)
+            assert DATA.y[part][DATA.a[part] == a].mean() == pytest.approx(
+                DATA.y[rows][DATA.a[rows] == a].mean(), abs=0.06
+            )
     other = split.sub_pools(rows, DATA.y, DATA.a, unit, 4, seed=1, key="k", number=1)
     assert not np.array_equal(parts[0], other[0])
 
 
 def test_a_part_that_is_too_small_is_refused_before_any_job():
     tasks = [{"dataset": "adult", "attribute": "sex", "rows": 2000, "query_rows": 1000}]
-    words = r"rows: \d+ rows of group Female are asked for.*, and the adversary sub pool holds \d+: lower it to \d+ at most"
+    words = (
+        r"rows: \d+ rows of group Female are asked for.*, and the adversary sub pool holds \d+: lower it to \d+ at most"
+    )
     with pytest.raises(PopleakError, match=words):
         tiny.build(tasks=tasks, population={**SUB_POOLS, "sub_pools": 6})
-    with pytest.raises(PopleakError, match=r"sub_pools \(7\) must be at most shadows \(6\)"):
+    with pytest.raises(PopleakError, match=r"sub_pools \(7\) must be at most shadows over releases \(6\)"):
         tiny.build(population={**SUB_POOLS, "sub_pools": 7})
+
+
+@pytest.mark.parametrize("mode", ["natural", "label-balanced"])
+def test_releases_of_an_owner_keep_a_share_of_their_rows(mode):
+    tasks = [{"dataset": "synthetic", "rows": 40, "query_rows": 30, "options": {"rows": 1200}, "ratio_mode": mode}]
+    population = {"splits": 2, "victims": 12, "shadows": 6, "releases": 3, "kept": 0.75}
+    found = Stages(tasks=tasks, population=population)
+    base, turned = found.draws("base"), found.draws("complement")
+    for drawn in base.values():
+        for role, number in itertools.product(("victim", "shadow"), (0, 1)):
+            there = (drawn["role"] == role) & (drawn["split"] == number)
+            rows, index = drawn["rows"][there], drawn["model_index"][there]
+            assert index.tolist() == list(range(6))
+            for one, (earlier, later) in enumerate(itertools.pairwise(rows)):
+                assert len(set(later)) == 40
+                wanted = counted(rows[0], found.records, mode)
+                assert counted(later, found.records, mode) == wanted, "the law of the world"
+                common = set(earlier) & set(later)
+                if (one + 1) % 3:
+                    shared = counted(np.array(sorted(common)), found.records, mode)
+                    assert shared == {key: half_up(0.75 * size) for key, size in wanted.items()}
+                else:
+                    assert len(common) < 30, "another owner"
+    for (_, drawn), (_, away) in zip(sorted(base.items()), sorted(turned.items()), strict=True):
+        for own, other in zip(drawn["rows"], away["rows"], strict=True):
+            assert not set(own) & set(other)
+
+
+def counted(rows, records, mode) -> dict:
+    """Return the number of rows in each stratum of a draw."""
+    label = records.y[rows] if mode == "label-balanced" else np.zeros(len(rows))
+    cells = np.stack([label, records.a[rows]], axis=1)
+    found, sizes = np.unique(cells, axis=0, return_counts=True)
+    return {tuple(cell): int(size) for cell, size in zip(found.tolist(), sizes, strict=True)}
+
+
+def test_shadows_of_one_owner_are_from_one_part():
+    tasks = [{"dataset": "synthetic", "rows": 20, "query_rows": 30, "options": {"rows": 1200}}]
+    population = {"splits": 2, "victims": 4, "shadows": 8, "releases": 2, "kept": 0.5, "sub_pools": 2}
+    found = Stages(tasks=tasks, population=population)
+    for drawn in found.draws("base").values():
+        shadows = drawn["role"] == "shadow"
+        for number in (0, 1):
+            rows = drawn["rows"][shadows & (drawn["split"] == number)]
+            parts = [set(rows[[i, i + 1, i + 4, i + 5]].ravel().tolist()) for i in (0, 2)]
+            assert not parts[0] & parts[1], "owners 0 and 2 are of one part, 1 and 3 of the other"
+
+
+def test_owners_have_all_their_releases():
+    for models, words in (
+        ({"victims": 8, "shadows": 4}, r"releases \(3\) must divide the number of victims a split \(4\)"),
+        ({"victims": 12, "shadows": 4}, r"releases \(3\) must divide the number of shadows \(4\)"),
+    ):
+        with pytest.raises(PopleakError, match=words):
+            tiny.build(population={"splits": 2, "releases": 3, **models})
+    with pytest.raises(
+        PopleakError, match=r"attack 'releases' sees all models that an owner releases: set population\.releases to 2"
+    ):
+        tiny.build(attacks=["loss", "releases"])

@@ -138,7 +138,8 @@ def test_defences_k_ary_worlds_and_placebos_of_four_classes(tmp_path, monkeypatc
     task = {**TASKS[0], "placebo": 1}
     worlds = [{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0.0, 0.5, 1.0]}]
     small = {
-        **CHANGES, "attacks": attacks, "population": {"splits": 1, "victims": 3, "shadows": 3},
+        **CHANGES, "attacks": attacks,
+        "population": {"splits": 1, "victims": 4, "shadows": 4, "releases": 2, "kept": 0.0},
         "figures": ["bound", "forms", "gap", "kqueries", "tradeoff"],
     }  # fmt: skip
     plan = tiny.build(tasks=[task], defences=defences, worlds=worlds, **small)

@@ -76,6 +76,8 @@ def _given(given: str | Mapping[str, Any] | Adversary) -> Chosen:
 class TableSource:
     """Victims and shadows in a table of answers, as `threat.seen.Source` gives those of a run."""
 
+    releases = 1  # a table does not say whose models they are
+
     def __init__(self, models: Models, facts: GameFacts, attack_id: str) -> None:
         self.table, self.facts, self.attack_id = models, facts, attack_id
         self.question = plugins.question(facts.protocol)

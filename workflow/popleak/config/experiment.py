@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from ..core import plugins
+from ..core.needs import Owners
 from ..core.protocols import OLD, PURE, Ask
 from ..core.settings import Settings
 from ..measures.verdicts import MARGIN
@@ -220,6 +221,13 @@ class Population(Settings):
     """Parts of equal size into which each split's adversary cuts its pool, by unit, stratified by label and group; shadow i draws its rows from
     part i modulo their number alone. Shadows of one pool share its accidents, which another pool lacks; those of several parts differ in
     them, so that attacks learn what survives a change of pool. A part must hold the rows of a shadow."""
+    releases: int = Field(default=1, ge=1, le=100)
+    """Models that one owner releases over time, each trained anew on data of the same world: models 0 to releases - 1 of a split are
+    the first owner's, and so on. Victims and shadows of a split must be multiples of it. Attacks with access `releases` see all of an owner's
+    models."""
+    kept: float = Field(default=0.5, ge=0, lt=1)
+    """Share of an owner's rows, by group and in label-balanced draws by label, that stay from one release to the next; the others are replaced
+    by rows that were not among them. 0: each release has a draw of its own."""
     public_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the rows in the public pool, which a task has only where a defence trains on public rows (`distillation`); it comes out of the
     query pool. Each model draws `rows` of them, so it must hold as many."""
@@ -230,15 +238,32 @@ class Population(Settings):
             low = self.victims // self.splits * self.splits
             near = " or ".join(str(one) for one in (low, low + self.splits) if one)
             raise ValueError(f"victims ({self.victims}) must be a multiple of splits ({self.splits}): {near}")
-        if self.shadows < self.sub_pools:
+        for key, models in (("victims a split", self.victims // self.splits), ("shadows", self.shadows)):
+            if models % self.releases:
+                raise ValueError(
+                    f"releases ({self.releases}) must divide the number of {key} ({models}): an owner has them all"
+                )
+        if self.shadows // self.releases < self.sub_pools:
             raise ValueError(
-                f"sub_pools ({self.sub_pools}) must be at most shadows ({self.shadows}): each part needs a shadow"
+                f"sub_pools ({self.sub_pools}) must be at most shadows over releases ({self.shadows // self.releases}): each part needs one"
             )
         if self.victim_share + self.adversary_share >= 1:
             raise ValueError(
                 "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"
             )
         return self
+
+    def unused(self) -> set[str]:
+        return set() if self.releases > 1 else {"kept"}
+
+    def shared(self) -> list[str]:
+        """Return what decides which rows shadows and the releases of one owner share, as far as it is not the usual."""
+        told = {"sub_pools": (self.sub_pools, 1), "releases": (self.releases, 1), "kept": (self.owners().kept, 0.0)}
+        return [f"{name} {value!r}" for name, (value, usual) in told.items() if value != usual]
+
+    def owners(self) -> Owners:
+        """Return how the models of one owner belong together."""
+        return Owners(releases=self.releases, kept=self.kept if self.releases > 1 else 0.0)
 
 
 class Budgets(Settings):

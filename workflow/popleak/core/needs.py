@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from .errors import PopleakError
@@ -173,10 +174,27 @@ class Need(NamedTuple):
         return self.stratum[1] in (None, a) and self.stratum[0] in (None, y)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Owners:
+    """releases: models of one owner; kept: share of its rows that stay from one to the next."""
+
+    releases: int = 1
+    kept: float = 0.0
+
+    def fresh(self, rows: int) -> int:
+        """Return how many of the rows of a stratum the next release replaces by rows that were not among them."""
+        return rows - half_up(self.kept * rows) if self.kept else 0
+
+
+ALONE = Owners()
+"""Of owners with one model each."""
+
+
 class Draws(NamedTuple):
     """What decides how many rows are taken: the laws of all worlds, mode of the draws, share of positives in the dataset; of the
     poison the largest share and the (y, a) of its rows; directions: the laws of S_0 and of the complement, which share no row; public:
-    whether as many public rows are drawn; shadows_from: the pool that shadows draw from, of which poison may take no rows."""
+    whether as many public rows are drawn; shadows_from: the pool that shadows draw from, of which poison may take no rows; owners: what the
+    releases of one owner share."""
 
     worlds: Sequence[World]
     mode: str
@@ -186,6 +204,7 @@ class Draws(NamedTuple):
     directions: Sequence[tuple[World, World]] = ()
     public: bool = False
     shadows_from: str = "adversary"
+    owners: Owners = ALONE
 
     def needs(self, rows: int) -> Iterable[Need]:
         """Return what models of `rows` rows take, from each of the pools they are drawn from."""
@@ -197,6 +216,9 @@ class Draws(NamedTuple):
         for own, *other in (*((world,) for world in self.worlds), *self.directions):
             taken = [drawn(world, rows, self.mode, self.label_rate) for world in (own, *other)]
             by = f" by S_0 at the ratio {own} and a disjoint complement at {other[0]}" if other else ""
+            if not other and self.owners.kept:
+                taken.append({key: self.owners.fresh(size) for key, size in taken[0].items()})
+                by = " by a release and the rows that the next one takes in their place"
             for stratum in taken[0]:
                 count = sum(one[stratum] for one in taken)
                 yield Need("rows", "victim", stratum, count, by)

@@ -52,7 +52,7 @@ class TaskContext:
         # beside a world's name, this determines the rows of a model with a given number
         self.drawn = [
             experiment.seed, task.key, task.ratio_mode, population.victim_share, population.adversary_share, self.task.rows,
-            *population.adversary_from,
+            *population.adversary_from, *population.shared(),
         ]  # fmt: skip
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows

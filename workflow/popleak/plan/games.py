@@ -95,6 +95,11 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
         _check_models(task, one, n_features)
         if access_of(one).defended:
             _check_defended(task, one, knowledge)
+        if access_of(one).several and task.population.releases < 2:
+            raise PopleakError(
+                f"config: tasks: {task.id}: attack {one.id!r} sees all models that an owner releases: set population.releases to 2 or more, or "
+                f"leave it out"
+            )
     _check_questions(task)
 
 

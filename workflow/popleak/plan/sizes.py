@@ -135,6 +135,7 @@ def draws_of(task: ResolvedTask, cells: Cells) -> needs.Draws:
         sorted(turned, key=lambda one: (order(one[0]), order(one[1]))),
         task.publishing,
         "adversary" if task.population.sub_pools == 1 else needs.SUB_POOL,
+        task.population.owners(),
     )
 
 

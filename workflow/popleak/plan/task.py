@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ..config.resolved import ResolvedChoice, publishes
 from ..core import plugins
+from ..core.needs import ALONE
 from ..core.protocols import ROLES, Role
 from ..core.worlds import World
 from ..engine.fit import Training
@@ -127,6 +128,7 @@ class TaskPlan(TaskContext):
                 victims=population.victims,
                 shadows=population.shadows,
                 sub_pools=1 if purpose == "public" else population.sub_pools,
+                owners=ALONE if purpose == "public" else population.owners(),
             )
             name = several([self._named(item) for item in members])
             rows = self.models * len(members) * self.task.rows

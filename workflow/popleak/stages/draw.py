@@ -98,10 +98,11 @@ class Wanted(NamedTuple):
         turned = law(one.from_world, settings.rows) if settings.purpose == "complement" else None
         return cls(law(one.world, settings.rows), turned, law(one.world, settings.rows - slipped), slipped)
 
-    def of_pool(self) -> dict[needs.Stratum, int]:
-        """Return the rows that the pool must hold: no row is both in a model's own draw and in its complement."""
-        turned = self.turned
-        return self.own if turned is None else {key: size + turned[key] for key, size in self.own.items()}
+    def of_pool(self, owners: needs.Owners) -> dict[needs.Stratum, int]:
+        """Return the rows that the pool must hold: no row is both in a model's own draw and in its complement, or leaves a draw and is in the
+        next one."""
+        turned = self.turned or {}
+        return {key: size + max(turned.get(key, 0), owners.fresh(size)) for key, size in self.own.items()}
 
 
 def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
@@ -120,13 +121,17 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
             inside = pool == pool_code
             inside[poison[number] - len(records.y)] = False
             strata = [
-                _strata(wanted.of_pool(), records, part, f"{settings.key}, {name} pool", by)
+                _strata(wanted.of_pool(settings.owners), records, part, f"{settings.key}, {name} pool", by)
                 for name, part in _parts(settings, role, number, inside, pool == pool_code, records)
             ]
+            before: np.ndarray | None = None
             for index in range(each[role]):
                 seed = _seed(settings, one, role, number, index)
-                there = strata[index % len(strata)]
-                drawn, whole = _drawn(wanted, one, seed, there, poison[number], records, taken)
+                owner, release = divmod(index, settings.owners.releases)
+                there = strata[owner % len(strata)]
+                rng = generator(seed, "base", clean(one.world))
+                before = _own(settings, wanted, there, before if release else None, records, taken, rng)
+                drawn, whole = _drawn(wanted, one, before, seed, there, poison[number], records, taken, rng)
                 rows.append(whole)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
@@ -150,12 +155,39 @@ def _parts(
         yield needs.SUB_POOL, inside & there
 
 
+def _own(
+    settings: ModelDraw,
+    wanted: Wanted,
+    strata: Mapping,
+    before: np.ndarray | None,
+    records: Loaded,
+    taken: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return the clean rows of one model's own draw; before: those of the same owner's release before it; taken (N,): all False, before
+    and after."""
+    if before is None or not settings.owners.kept:
+        return draw_one(wanted.own, strata, rng)
+    y, a = records.y[before], records.a[before]
+    held = {key: before[members(key, y, a, np.ones(len(before), dtype=bool))] for key in wanted.own}
+    fresh = {key: settings.owners.fresh(size) for key, size in wanted.own.items()}
+    stay = draw_one({key: size - fresh[key] for key, size in wanted.own.items()}, held, rng)
+    return rng.permutation(np.concatenate([stay, draw_one(fresh, _without(strata, before, taken), rng)]))
+
+
 def _drawn(
-    wanted: Wanted, one: Drawn, seed: int, strata: Mapping, poison: np.ndarray, records: Loaded, taken: np.ndarray
+    wanted: Wanted,
+    one: Drawn,
+    drawn: np.ndarray,
+    seed: int,
+    strata: Mapping,
+    poison: np.ndarray,
+    records: Loaded,
+    taken: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one model's clean rows, and all its rows; taken (N,): all False, before and after."""
-    rng = generator(seed, "base", clean(one.world))
-    drawn = draw_one(wanted.own, strata, rng)
+    """Return one model's clean rows, and all its rows, given those of its own draw (n,); taken (N,): all False, before and after; rng: goes
+    on from that draw."""
     if wanted.turned:  # complements stay clean
         left = _without(strata, drawn, taken)
         drawn = draw_one(wanted.turned, left, generator(seed, "complement", clean(one.from_world)))

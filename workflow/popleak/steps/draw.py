@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from ..core import typed
+from ..core.needs import ALONE, Owners
 from ..core.protocols import RatioMode
 from .base import StepSettings
 from .games import Poison
@@ -59,7 +60,8 @@ class DrawStep(StepSettings):
 @dataclass(frozen=True, kw_only=True)
 class ModelDraw(DrawStep):
     """Rows for models: S_0 (`base`), C (`complement`) or public rows (`public`), `rows` rows each; victims: of all splits; shadows: of
-    each; sub_pools: parts of the adversary pool from which shadows draw in turn."""
+    each; sub_pools: parts of the adversary pool from which the owners of shadows draw in turn;
+    owners: whose models they are."""
 
     purpose: Literal["base", "complement", "public"]
     draws: tuple[Drawn, ...]
@@ -67,6 +69,7 @@ class ModelDraw(DrawStep):
     victims: int
     shadows: int
     sub_pools: int = 1
+    owners: Owners = ALONE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,13 +29,15 @@ def check_access_class(access: Access) -> None:
     for name in ("mark", "words"):
         assert isinstance(getattr(access, name), str), f"{name} must be a text"
     assert isinstance(access.place, int), "place must be a whole number"
-    for flag in ("black_box", "of_model", "defended", "covered", "votes"):
+    for flag in ("black_box", "of_model", "defended", "several", "covered", "votes"):
         assert isinstance(getattr(access, flag), bool), f"{flag} must be True or False"
     answers = isinstance(access, OfAnswers)
     assert answers == (access.reads == "answers"), "an access made of answers, and no other, derives from OfAnswers"
     assert answers or not access.black_box, "black_box = True: who sees more than answers is no user of the model"
-    assert set(access.shown_by) <= set(RELEASES) and bool(access.shown_by) == answers, (
-        f"shown_by must name some of {', '.join(RELEASES)}, and nothing where no answers are read, not {access.shown_by!r}"
+    assert answers or not access.several, "several = True: only answers are put together from several models"
+    assert set(access.shown_by) <= set(RELEASES) and bool(access.shown_by) == (answers and not access.several), (
+        f"shown_by must name some of {', '.join(RELEASES)}, and nothing where no answers are read or several models are seen, not "
+        f"{access.shown_by!r}"
     )
     if isinstance(access, OfAnswers):
         assert access.sets >= 1, "sets must be at least 1"

@@ -73,7 +73,7 @@ class Source:
     """Reads what may be seen in one game from a run's files."""
 
     def __init__(self, settings: AttackStep, number: int, files: Files) -> None:
-        self.settings, self.files = settings, files
+        self.settings, self.files, self.releases = settings, files, settings.releases
         self.pair = settings.pairs[number]
         self.played = settings.worlds[number] if settings.worlds else None
 

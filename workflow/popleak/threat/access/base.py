@@ -22,9 +22,11 @@ NONE = "none"
 class Source(Protocol):
     """Where models of one game are kept: a run's files (`threat.seen`), or a table of answers (`audit.play`).
 
-    Each method returns one row for each model; keys (columns, each (K,)): split, world, model_index, finite, and of
+    releases: models of one owner, whose numbers follow each other. Each method returns one row for each model; keys (columns, each (K,)): split, world, model_index, finite, and of
     answers the model's seed.
     """
+
+    releases: int
 
     def answers(self, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         """Return scores (K, q) of one role's models in one arm. votes: of queries that are asked repeatedly the share of answers with
@@ -67,6 +69,8 @@ class Access:
     """False if nothing of the model is seen, so that it does not matter whether it diverged."""
     defended: ClassVar[bool] = False
     """Whether this access exists only for defended models, victims or shadows."""
+    several: ClassVar[bool] = False
+    """Whether a row is one owner with all its releases (`population.releases`), and not one model."""
     covered: ClassVar[bool] = True
     """Whether a certificate of the defence is about this adversary. False if something is seen beside the released model that
     knows the world: the base model, or training rows."""
@@ -101,6 +105,10 @@ class OfAnswers(Access):
         alone say."""
         return scores
 
+    def sets_in(self, kept: Answers) -> int:
+        """Return how many scores for each query point are in a row of what was read."""
+        return self.sets
+
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
         return source.answers(role, arm, repeats, votes or self.votes)
 
@@ -108,9 +116,10 @@ class OfAnswers(Access):
         """Return (K, sets * m), or (K, sets * m, C), float64. A diverged model answers NaN. The adversary reads that
         as 0.5, or as 1 / C for each of C classes: the uninformative answer."""
         seen: np.ndarray = kept.scores[chosen]
-        asked = seen.shape[1] // self.sets
+        sets = self.sets_in(kept)
+        asked = seen.shape[1] // sets
         if not np.array_equal(points, np.arange(asked)):  # most query sets are asked whole
-            seen = seen[:, np.concatenate([points + i * asked for i in range(self.sets)])]
+            seen = seen[:, np.concatenate([points + i * asked for i in range(sets)])]
         finite = np.isfinite(seen).all()
         seen = seen.astype(np.float64)
         if not finite and seen.ndim == 3:

@@ -1,0 +1,51 @@
+"""Access to all models that one owner released."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from popleak.core.errors import PopleakError
+from popleak.store.answers import Answers
+from popleak.threat.access.releases import PLUGIN
+
+
+class Kept:
+    """A source that holds answers of `models` models a world and split, in an order that means nothing."""
+
+    def __init__(self, models: int, releases: int, classes: int = 2) -> None:
+        self.releases = releases
+        rng = np.random.default_rng(0)
+        world, split, index = (one.ravel() for one in np.meshgrid([0, 1], [0, 1], np.arange(models), indexing="ij"))
+        order = rng.permutation(len(world))
+        scores = rng.random((len(world), 5) if classes == 2 else (len(world), 5, classes))
+        finite = np.ones(len(world), dtype=bool)
+        finite[(world == 1) & (split == 0) & (index == 2)] = False
+        keys = {"world": world, "split": split, "model_index": index, "finite": finite}
+        self.whole = Answers({name: values[order] for name, values in keys.items()}, scores[order])
+
+    def answers(self, role, arm, repeats, votes):
+        return self.whole
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_row_is_an_owner_with_its_models_in_order(classes):
+    source = Kept(6, 3, classes)
+    found = PLUGIN.read(source, "victim", "none", 1, False)
+    assert len(found.scores) == 8 and set(found.keys["model_index"].tolist()) == {2, 5}
+    at = np.array([3, 1])
+    shown = PLUGIN.outputs(found, np.arange(8), at)
+    whole = source.whole
+    for row in range(8):
+        world, split, last = (int(found.keys[name][row]) for name in ("world", "split", "model_index"))
+        literal = []
+        for index in range(last - 2, last + 1):
+            there = (whole.keys["world"] == world) & (whole.keys["split"] == split) & (whole.keys["model_index"] == index)
+            literal.append(whole.scores[np.flatnonzero(there)[0]][at])
+        assert np.array_equal(shown[row], np.concatenate(literal))
+        assert found.keys["finite"][row] == ((world, split, last) != (1, 0, 2)), "one of its releases diverged"
+
+
+def test_owners_without_all_their_releases_are_refused():
+    with pytest.raises(PopleakError, match="are not those of owners with 4 releases each"):
+        PLUGIN.read(Kept(6, 4), "victim", "none", 1, False)
