@@ -40,7 +40,9 @@ def test_a_row_is_an_owner_with_its_models_in_order(classes):
         world, split, last = (int(found.keys[name][row]) for name in ("world", "split", "model_index"))
         literal = []
         for index in range(last - 2, last + 1):
-            there = (whole.keys["world"] == world) & (whole.keys["split"] == split) & (whole.keys["model_index"] == index)
+            there = (
+                (whole.keys["world"] == world) & (whole.keys["split"] == split) & (whole.keys["model_index"] == index)
+            )
             literal.append(whole.scores[np.flatnonzero(there)[0]][at])
         assert np.array_equal(shown[row], np.concatenate(literal))
         assert found.keys["finite"][row] == ((world, split, last) != (1, 0, 2)), "one of its releases diverged"
