@@ -48,7 +48,10 @@ KINDS = {
     "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
     "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
-    "leakage": Kind(kept=("claims", "leakage"), figures=("leakage", "summary", "control-pairs")),
+    "leakage": Kind(
+        kept=("claims", "leakage"),
+        figures=("leakage", "summary", "control-pairs", "certificates", "certified-accuracy", "budgets"),
+    ),
     "gap": Kind(kept=("claims",), figures=("gap",)),
 }
 """By the main figure of the experiment, the first of these that it draws."""
