@@ -53,6 +53,17 @@ def test_an_attack_that_is_not_there_is_refused():
         list(wider_best.changes(judged("kl", 0.6, seed=0), ["lda"]))
 
 
+def test_budgets_are_told_apart():
+    few, many = (dict(shadows=number, queries=0, ask="") for number in (3, 30))
+    scores = pd.concat([
+        judged("kl", 0.6, seed=0).assign(**few), judged("kl", 0.6, seed=1).assign(**many), judged("lda", 1.0, seed=2).assign(**many),
+    ])  # fmt: skip
+    (row,) = wider_best.by_budget(scores, ["lda"])
+    assert (row["shadows"], row["all"]) == (30, 1.0) and row["low"] > 0, "with three shadows nothing was added"
+    with pytest.raises(PopleakError, match="is called 'meta': choose from kl, lda"):
+        list(wider_best.by_budget(scores, ["meta"]))
+
+
 def test_the_command_writes_a_row_a_cell(tmp_path, monkeypatch, capsys):
     frames = [judged(name, 0.6, seed=i, defence=d) for i, name in enumerate(("kl", "lda")) for d in ("none", "fft")]
     pd.concat(frames).to_parquet(tmp_path / "scores.parquet")
