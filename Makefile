@@ -13,6 +13,8 @@ run: $(INSTALLED)
 # a process a core, each with one thread; a file's tests stay in one, so that what they share is made once. The order is
 # that of tests/conftest.py
 WORKERS ?= auto
+# the tests start Python a thousand times: without bytecode each start would compile the package
+test test-fast test-storage coverage: export PYTHONDONTWRITEBYTECODE :=
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test: $(INSTALLED)

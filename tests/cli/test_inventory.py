@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -36,10 +37,12 @@ def folder(tmp_path_factory):
     return folder
 
 
+@functools.cache
 def small() -> plan.Plan:
     return tiny.build(**SMALL)
 
 
+@functools.cache
 def other() -> plan.Plan:
     return tiny.build(**SMALL, worlds=[{"protocol": "ratio", "ratios": [0.45, 0.55]}], experiment="other")
 
@@ -85,7 +88,7 @@ def test_what_is_whole_is_not_named(results):
 def test_a_flipped_byte_a_lost_file_and_another_runs_file_are_named(results, kind):
     path, rng = Path(KINDS[kind]), random.Random(kind)
     data = path.read_bytes()
-    for _ in range(8):
+    for _ in range(4):
         damaged = bytearray(data)
         damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)

@@ -17,7 +17,7 @@ from popleak.store import populations
 
 pytestmark = pytest.mark.dag
 
-VICTIMS = 60
+VICTIMS = 40
 LOUD = {"rows": 0.5, "steps": 20, "noise": 1.0}
 RAW = {
     "experiment": "certified-quick",

@@ -21,11 +21,11 @@ DEFENCES = [
     {"name": "fft", "settings": {"learning_rate": 0.0005}}, "distillation", "threshold-optimizer",
 ]  # fmt: skip
 NAMES = [one if isinstance(one, str) else one.get("id", one["name"]) for one in DEFENCES]
-VICTIMS = 30
+VICTIMS = 20
 RAW = {
     "experiment": "five",
     "seed": 5,
-    "tasks": [{"dataset": "synthetic", "rows": 200, "query_rows": 60, "options": {"rows": 4000}}],
+    "tasks": [{"dataset": "synthetic", "rows": 120, "query_rows": 60, "options": {"rows": 4000}}],
     "worlds": ["pure", "equal"],
     "models": [{"name": "mlp", "settings": {"widths": [6]}}],
     "defences": DEFENCES,

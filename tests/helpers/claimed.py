@@ -49,30 +49,37 @@ def tables(gap=None, eo=None, difference=None, bounds=None, noise=0.002, protoco
                 part = {**same, "role": "victim", "status": "ok", "defence": defence, "split": split, "world": world}
                 key = 100 * split + world
                 sign = 1 if world == 0 else -1
-                frame = pd.DataFrame({"model_index": range(8)}).assign(**part)
-                frame["eo_weight"], frame["eo_vacuous"] = float(defence.startswith("fft")), vacuous
-                frame[[*MEASURES]] = np.random.default_rng(key + 1000 * number).random((8, len(MEASURES)))
-                frame["small_cells"] = np.nan  # two classes
-                frame["gap"] = sign * spread(gap[defence], noise, 8, key + number)
-                apart = spread(eo[defence], noise, 8, key + 7 * number)
-                frame["delta_eo"], frame["delta_eo_floor"] = np.abs(apart), 0.01
-                frame["fpr_difference_squared"], frame["tpr_difference_squared"] = (
-                    apart * np.abs(apart),
-                    apart * np.abs(apart) / 9,
+                # columns are put together before they are a frame: pandas takes a second to insert a thousand of them one by one
+                frame = {"model_index": np.arange(8), **part}
+                frame |= {"eo_weight": float(defence.startswith("fft")), "eo_vacuous": vacuous}
+                frame |= zip(
+                    MEASURES, np.random.default_rng(key + 1000 * number).random((8, len(MEASURES))).T, strict=True
                 )
-                models.append(frame)
+                apart = spread(eo[defence], noise, 8, key + 7 * number)
+                frame |= {
+                    "small_cells": np.nan,  # two classes
+                    "gap": sign * spread(gap[defence], noise, 8, key + number),
+                    "delta_eo": np.abs(apart),
+                    "delta_eo_floor": 0.01,
+                    "fpr_difference_squared": apart * np.abs(apart),
+                    "tpr_difference_squared": apart * np.abs(apart) / 9,
+                }
+                models.append(pd.DataFrame(frame))
                 fell = (bounds or {}).get("fell", -0.1) if defence.startswith("fft") else 0.0
                 delta = (bounds or {}).get("delta", -0.1) if defence.startswith("fft") else 0.0
-                limit = frame[["model_index", *part]].drop(columns=["role", "status"]).assign(smallest_cell=100)
-                limit["adv_balanced_measured"] = spread(0.3 + fell, noise, 8, key + 3 * number)
-                limit["weighted_delta"] = spread(0.3 + delta, noise, 8, key + 5 * number)
                 broken = np.arange(8) < (bounds or {}).get("literal", 0)
                 middle = (bounds or {}).get("literal_excess", np.where(broken, 0.03, -0.03))
-                limit["literal_excess_low"], limit["literal_excess_high"] = middle - 0.01, middle + 0.01
+                limit = {name: frame[name] for name in ("model_index", *part) if name not in ("role", "status")}
+                limit |= {
+                    "smallest_cell": 100,
+                    "adv_balanced_measured": spread(0.3 + fell, noise, 8, key + 3 * number),
+                    "weighted_delta": spread(0.3 + delta, noise, 8, key + 5 * number),
+                    "literal_excess_low": middle - 0.01,
+                    "literal_excess_high": middle + 0.01,
+                }
                 for form in ("literal", "balanced", "corrected", "coupling"):
-                    broken = (bounds or {}).get(form, 0)
-                    limit[f"{form}_holds"] = [index >= broken for index in range(8)]
-                limits.append(limit)
+                    limit[f"{form}_holds"] = np.arange(8) >= (bounds or {}).get(form, 0)
+                limits.append(pd.DataFrame(limit))
     value, low, high, word = difference or (-0.1, -0.125, -0.075, "lower")
     best = pd.DataFrame(
         [{**same, "defence": d, "adversary": "best", "access": "any", "knowledge": "informed", "certified_advantage": np.nan, "victims": 80, "splits": 5, "accuracy": 0.75,

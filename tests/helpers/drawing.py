@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from popleak.core import plugins
 from popleak.figures import _style
+from popleak.stages import figures
 
 
 def drawn(name, frames):
     """Return a figure and the numbers it shows. Its panels and labels have no place yet, which takes longest."""
     with _style.style():
         return plugins.load("figures", name).draw(frames, tau=0.1)
+
+
+def without_places(patch):
+    """Let the stage write figures whose panels and labels have no place: for tests of what is done with the files."""
+    patch.setattr(figures, "_settle", lambda figure: figure.set_layout_engine("none"))
+
+
+def rendered(name, frames):
+    """Draw a figure with all that is in it, its panels and labels wherever they are before they have their place."""
+    found, _ = drawn(name, frames)
+    with _style.style():
+        found.set_layout_engine("none")
+        found.draw_without_rendering()
 
 
 def laid_out(name, frames):

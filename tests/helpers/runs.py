@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -9,16 +10,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tiny
 import warm
 
+SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
+
 
 def copy(folder: Path) -> Path:
-    """Copy what a run needs of the checkout."""
+    """Copy what a run needs of the checkout, and the bytecode that is there: each file of it names the date and size of its source."""
     folder.mkdir(exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(tiny.ROOT / name, folder / name)
-    shutil.copytree(tiny.ROOT / "workflow", folder / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        tiny.ROOT / "workflow", folder / "workflow", ignore=shutil.ignore_patterns("*.pyc.*")
+    )  # half written
     (folder / "profiles").symlink_to("workflow/profiles")
     return folder
 
@@ -43,6 +50,20 @@ def snakemake(
     said = done.stdout + done.stderr
     assert done.returncode == status, said
     return said
+
+
+def smoke(factory: pytest.TempPathFactory) -> Path:
+    """Return a copy in which the smoke experiment was run on one core: one for all processes of the tests, which nobody changes."""
+    base = factory.getbasetemp()
+    top = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made, folder = top / "smoke.made", top / "smoke"
+    with open(top / "smoke.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits for the first
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            snakemake(copy(folder), "--cores", "1", *SMOKE)
+            made.touch()
+    return folder
 
 
 def results(folder: Path, experiment: str = "smoke") -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import drawing
 import fake_tables
 from popleak.core.errors import PopleakError
 from popleak.report import attacks, findings, ratios, readme, tally
@@ -125,7 +126,8 @@ def test_the_table_of_many_ratios_gives_each_adversary():
 @pytest.mark.parametrize(("main", "figures"), [
     ("attacks", ("attacks", "poison")), ("ratios", ("ratios",)), ("leakage", ("leakage", "summary")),
 ])  # fmt: skip
-def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path):
+def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, monkeypatch):
+    drawing.without_places(monkeypatch)
     tables = fake_tables.write(tmp_path / "tables", full)
     drawn = {name: figure.draw(name=name, tables=tables, tau=0.1, stem=tmp_path / name)[1] for name in figures}
     page, folder = tmp_path / "README.md", tmp_path / "results"

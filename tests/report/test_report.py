@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import a_report
+import drawing
 import fake_tables
 from a_report import EXPERIMENT, FIGURES, SMALL
 from popleak.core import plugins
@@ -57,7 +58,9 @@ def written(folder, frames, **more):
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    return written(tmp_path_factory.mktemp("report"), fake_tables.tables(**SMALL), figures=FIGURES)
+    with pytest.MonkeyPatch.context() as patch:
+        drawing.without_places(patch)
+        return written(tmp_path_factory.mktemp("report"), fake_tables.tables(**SMALL), figures=FIGURES)
 
 
 def test_page_is_whole_and_loads_nothing_from_outside(full):

@@ -28,11 +28,10 @@ def checkout(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_module_gives_the_bytes_of_the_workflow_itself(checkout):
+def test_a_module_gives_the_bytes_of_the_workflow_itself(checkout, smoke):
     """`.test` is a deployed workflow: Snakemake finds its Snakefile, which takes ours as a module."""
-    snakemake(checkout, "--cores", "1", "--configfile", "workflow/experiments/smoke.yaml")
     snakemake(checkout, "--cores", "1", cwd=checkout / ".test")
-    assert results(checkout / ".test") == results(checkout) != {}
+    assert results(checkout / ".test") == results(smoke) != {}
     again = snakemake(checkout, "--dry-run", "--workflow-profile", "none", cwd=checkout / ".test")
     assert "Nothing to be done" in again
     planned = tiny.command(

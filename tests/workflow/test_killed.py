@@ -11,11 +11,10 @@ import pytest
 import killing
 import tiny
 import warm
-from runs import copy, snakemake
+from runs import SMOKE, copy, snakemake
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
-SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
-KILLS = int(os.environ.get("POPLEAK_KILLS", "20"))
+KILLS = int(os.environ.get("POPLEAK_KILLS", "12"))
 """How often the run is killed. `POPLEAK_KILLS=200` takes some minutes."""
 SEED = int(os.environ.get("POPLEAK_KILLS_SEED", "0"))
 
@@ -30,14 +29,12 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_killed_at_random_moments(tmp_path):
+def test_killed_at_random_moments(smoke, tmp_path):
     """Resumed by the same command, whose profile has `rerun-incomplete`: the same files in the store and in the experiment's folder, to
     the byte, and no other."""
-    left_alone, folder = copy(tmp_path / "left-alone"), copy(tmp_path / "killed")
-    snakemake(left_alone, "--cores", "1", *SMOKE)
-    expected = content(left_alone)
+    folder, expected = copy(tmp_path / "killed"), content(smoke)
     blows = killing.struck(
-        folder, ("--cores", "1", *SMOKE), random.Random(SEED), blows=KILLS, whole=killing.files(left_alone)
+        folder, ("--cores", "1", *SMOKE), random.Random(SEED), blows=KILLS, whole=killing.files(smoke)
     )
     assert len(blows) == KILLS and set(blows) == {"all", "one"}
     snakemake(folder, "--cores", "1", *SMOKE)

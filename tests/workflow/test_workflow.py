@@ -26,17 +26,20 @@ from popleak.store import parquet as store
 from popleak.store import seal
 from popleak.store.schema import ON_REQUEST
 from popleak.store.schema import TABLES as ALL_TABLES
-from runs import copy, results, snakemake
+from runs import SMOKE, copy, results, snakemake
 
 pytestmark = pytest.mark.dag
 TABLES = [name for name in ALL_TABLES if name not in ON_REQUEST]
 COPYING = ("stamp", "publish_")
-SMOKE = ("--configfile", "workflow/experiments/smoke.yaml")
 
 
 def dry(folder: Path, *words: str) -> dict[str, int]:
     """Return the number of jobs of each rule that a run would make, but for those that only copy what is made."""
-    said = snakemake(folder, "--dry-run", *words)
+    return jobs(snakemake(folder, "--dry-run", *words))
+
+
+def jobs(said: str) -> dict[str, int]:
+    """Return the same of what a dry run said."""
     if "Nothing to be done" in said:
         return {}
     table = said.split("job ", 1)[1].split("\n\n", 1)[0]
@@ -171,9 +174,8 @@ def test_no_figures_can_be_planned(fresh, tmp_path):
 @pytest.mark.parametrize("name", ["tables", "ratios"])
 def test_real_data_can_be_planned_from_a_clean_clone(fresh, name):
     words = ("--cores", "1", "--configfile", f"workflow/experiments/{name}.yaml")
-    assert dry(fresh, *words)["fetch"] == 5
     said = snakemake(fresh, "--dry-run", "--workflow-profile", "none", *words)
-    assert "output: results/data/acs_income/2018/csv_pca.zip\n" in said
+    assert jobs(said)["fetch"] == 5 and "output: results/data/acs_income/2018/csv_pca.zip\n" in said
 
 
 # The run.
@@ -229,12 +231,10 @@ def test_a_second_run_does_nothing_and_says_so(finished):
     assert "Nothing to be done" in said
 
 
-def test_same_bytes_on_one_core(finished, tmp_path):
+def test_same_bytes_on_one_core(finished, smoke):
     """Another folder, another number of cores, another order of jobs: the public tables are the same bytes."""
-    folder = copy(tmp_path)
-    snakemake(folder, "--cores", "1", *SMOKE)
-    assert table_digests(folder) == table_digests(finished[0])
-    assert results(folder) == results(finished[0]), "figures, the report and what describes the run too"
+    assert table_digests(smoke) == table_digests(finished[0])
+    assert results(smoke) == results(finished[0]), "figures, the report and what describes the run too"
 
 
 def test_same_bytes_on_two_threads(finished, tmp_path):
@@ -501,7 +501,7 @@ def test_lint(fresh):
     """One finding for each rule, by choice, and no other: docs/architecture.md says why."""
     environment = os.environ | {"PYTHONPATH": str(fresh / "workflow"), "XDG_CACHE_HOME": str(fresh / ".cache")}
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--lint", "--workflow-profile", "none"],
+        [warm.python(), "-m", "snakemake", "--lint", "--workflow-profile", "none"],
         cwd=fresh, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     found, of = [], "none"
