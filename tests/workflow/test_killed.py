@@ -14,7 +14,7 @@ import warm
 from runs import SMOKE, copy, snakemake
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
-KILLS = int(os.environ.get("POPLEAK_KILLS", "12"))
+KILLS = int(os.environ.get("POPLEAK_KILLS", "20"))
 """How often the run is killed. `POPLEAK_KILLS=200` takes some minutes."""
 SEED = int(os.environ.get("POPLEAK_KILLS_SEED", "0"))
 
