@@ -74,11 +74,12 @@ def _panel_rows(frame, column, ask):
 
 
 def _apart(ticks):
-    """Return the first number and those that are at least three times the one shown before, so that their labels have room."""
-    kept = ticks[:1]
-    for one in ticks[1:]:
-        if one >= 3 * kept[-1]:
-            kept.append(one)
+    """Return the last number and those before it that are at most a third of the one shown after, a quarter if that is a long one, so that
+    their labels have room."""
+    kept = ticks[-1:]
+    for one in reversed(ticks[:-1]):
+        if kept[0] >= (4 if kept[0] >= 1000 else 3) * one:
+            kept.insert(0, one)
     return kept
 
 
