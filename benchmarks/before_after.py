@@ -37,7 +37,7 @@ def sides(scores: pd.DataFrame, column: Column, before: str, after: str) -> tupl
         if rows.empty:
             names = ", ".join(sorted(set(there)))
             raise PopleakError(f"{word!r}: no {column} of these scores is called so: there are {names}")
-        rows[column] = rows[column].astype(str).str.removesuffix(end) if column == "task" else f"{before} {after}"
+        rows[column] = rows[column].astype(str).str.removesuffix(end) if column == "task" else f"{before} to {after}"
         found.append(rows)
     return found[0], found[1]
 

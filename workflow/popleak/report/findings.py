@@ -173,6 +173,7 @@ def findings(tables: Mapping[str, pd.DataFrame], *, tau: float, swept: bool = Fa
         )
     lines += placebo.findings(tables)
     lines += _given_the_rows(tables["leakage"], several)
+    lines += _given_all_releases(tables["leakage"], name, several)
     chosen = select.of(main, defence=name)
     if name is not None and len(chosen):
         above, under = (int((chosen["against_chance"] == word).sum()) for word in (ABOVE, BELOW))
@@ -207,6 +208,24 @@ def _given_the_rows(leakage: pd.DataFrame, several: bool) -> list[str]:
     return [
         f"For comparison: an adversary who sees the training rows instead of a model names the world this often: {told}."
     ]
+
+
+def _given_all_releases(leakage: pd.DataFrame, name: str | None, several: bool) -> list[str]:
+    """Say what an owner's releases give away together, beside what the same attack reads from one of them."""
+    lines = []
+    able = main_rows(select.informed(select.plain(leakage)))
+    able = able[able["accuracy"].notna()]
+    for defence in dict.fromkeys(["none", *([name] if name is not None else [])]):
+        mine = select.of(able, defence=defence)
+        all_of_them, one = select.of(mine, access="releases"), select.of(mine, adversary="lda", access="scores")
+        if all_of_them.empty:
+            continue
+        beside = f"; with one of them (`lda`): {_each(one, 'accuracy', several)}" if len(one) else ""
+        lines.append(
+            f"An adversary who sees all models that an owner releases under {defence} names the world this often: "
+            f"{_each(all_of_them, 'accuracy', several)}{beside}."
+        )
+    return lines
 
 
 def _against_control(chosen: pd.DataFrame, name: str, several: bool) -> list[str]:
