@@ -48,7 +48,7 @@ def changes(scores: pd.DataFrame, column: Column, before: str, after: str) -> It
 
     scores: rows of the table `scores`. Raises PopleakError where a side has none.
     """
-    cell = [*leakage.PAIR, "defence", "adversary", "knowledge"]
+    cell = [*leakage.PAIR, "defence", "adversary", "knowledge", "shadow_model"]
     one, other = sides(scores[scores["repeats"] == scores["repeats"].min()], column, before, after)
     there = dict(iter(other.groupby(cell, observed=True, sort=False)))
     for key, rows in one.groupby(cell, observed=True, sort=False):

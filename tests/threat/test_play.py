@@ -37,6 +37,7 @@ class Kept:
 
     def __init__(self, protocol="pure", ratios=(0.0, 1.0), **arms) -> None:
         self.pair = Pair(pair="game", protocol=protocol, ratios=ratios, poison=0.0)
+        self.releases = 1
         self.arms = arms or {"victim_none": answers(1), "shadow_none": answers(0)}
         self.asked = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.store.answers import Answers
 from popleak.threat.access.releases import PLUGIN
@@ -51,3 +52,19 @@ def test_a_row_is_an_owner_with_its_models_in_order(classes):
 def test_owners_without_all_their_releases_are_refused():
     with pytest.raises(PopleakError, match="are not those of owners with 4 releases each"):
         PLUGIN.read(Kept(6, 4), "victim", "none", 1, False)
+
+
+def test_who_sees_one_model_sees_the_last_of_each_owner():
+    source = Kept(6, 3)
+    found = plugins.load("access", "scores").seen(source, "victim", "none", 1, False)
+    assert sorted(found.keys["model_index"].tolist()) == [2] * 4 + [5] * 4
+    for row, keys in enumerate(zip(*(found.keys[name] for name in ("world", "split", "model_index")), strict=True)):
+        there = np.logical_and.reduce(
+            [
+                source.whole.keys[name] == value
+                for name, value in zip(("world", "split", "model_index"), keys, strict=True)
+            ]
+        )
+        assert np.array_equal(found.scores[row], source.whole.scores[there][0])
+    assert len(plugins.load("access", "scores").seen(Kept(6, 1), "victim", "none", 1, False).scores) == 24
+    assert len(PLUGIN.seen(source, "victim", "none", 1, False).scores) == 8

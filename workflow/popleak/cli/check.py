@@ -157,6 +157,6 @@ def _held(parts: Sequence[tuple[str, np.ndarray]], records: Records) -> dict[tup
     return {
         (name, y, a): int(((records.y[rows] == y) & (records.a[rows] == a)).sum())
         for name, rows in parts
-        for y in (0, 1)
+        for y in range(int(records.y.max(initial=1)) + 1)
         for a in (0, 1)
     }

@@ -224,7 +224,7 @@ class Population(Settings):
     releases: int = Field(default=1, ge=1, le=100)
     """Models that one owner releases over time, each trained anew on data of the same world: models 0 to releases - 1 of a split are
     the first owner's, and so on. Victims and shadows of a split must be multiples of it. Attacks with access `releases` see all of an owner's
-    models."""
+    models; all others, and their own shadows', the last alone, so that a trial is an owner."""
     kept: float = Field(default=0.5, ge=0, lt=1)
     """Share of an owner's rows, by group and in label-balanced draws by label, that stay from one release to the next; the others are replaced
     by rows that were not among them. 0: each release has a draw of its own."""
@@ -270,7 +270,8 @@ class Budgets(Settings):
     """With how much less than all shadows and query points attacks are run as well, for the table and the figure `budgets`."""
 
     shadows: Counts = ()
-    """Shadow models a world, each number with all query points; at most `population.shadows`."""
+    """Shadow models a world, each number with all query points; at most `population.shadows`. Where owners release several, a shadow is an
+    owner: at most `population.shadows` over `population.releases`."""
     queries: Counts = ()
     """Query points, each number with all shadows; a number above the points that there are stands for all."""
     ask: Annotated[tuple[Ask, ...], Field(min_length=1)] = ("drawn", "separating")

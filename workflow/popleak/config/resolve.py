@@ -81,10 +81,11 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         raise PopleakError(
             f"config: {path}.rows: 'auto' counts rows whose pools are alike, and population.adversary_from makes them differ: give numbers"
         )
-    if above := [one for one in experiment.budgets.shadows if one > population.shadows]:
+    owners = population.shadows // population.releases
+    if above := [one for one in experiment.budgets.shadows if one > owners]:
+        what = "shadows" if population.releases == 1 else "owners of shadows"
         raise PopleakError(
-            f"config: budgets.shadows: {above[0]} is more than the shadows of task {i}, {population.shadows}: lower it, or raise "
-            f"population.shadows"
+            f"config: budgets.shadows: {above[0]} is more than the {what} of task {i}, {owners}: lower it, or raise population.shadows"
         )
     experiment = experiment.model_copy(update={"population": population, "training": training})
     dataset = _known("datasets", task.dataset, f"{path}.dataset")

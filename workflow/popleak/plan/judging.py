@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..attacks.base import Attack
-from ..config.resolved import ResolvedChoice, access_of
+from ..config.resolved import ResolvedChoice
 from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
 from ..core.settings import digest
@@ -288,7 +288,7 @@ class JudgePlan:
             worlds=inside.worlds,
             weights=inside.weights,
             budgets=budgets,
-            releases=self.task.population.releases if access_of(chosen).several else 1,
+            releases=self.task.population.releases,
         )
         seen = 2 * self.task.query_rows * self.plan.form.outputs
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)

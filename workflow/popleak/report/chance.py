@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core import plugins
 from ..figures import _select as select
 from ..figures._style import defences
 from ..figures._style import said as adversary_name
@@ -23,10 +24,11 @@ ONE_SIDE = 0.025
 
 def at_chance(rows: pd.DataFrame, claims: pd.DataFrame) -> np.ndarray:
     """Return of each row of `leakage` whether a theorem certifies that its defence leaves no adversary better than chance, by the claims of
-    kind `certified`; never of an adversary who also sees the base model, which no certificate covers."""
+    kind `certified`; never of an adversary who sees more than one released model, which no certificate covers."""
     certified = claims[(claims["kind"] == "certified") & (claims["allowed"] == CHANCE)]
     known = set(certified[["task", "defence"]].itertuples(index=False, name=None))
-    covered = rows[rows["access"] != "pair"][["task", "defence"]].itertuples(name=None)
+    beyond = [name for name in rows["access"].unique() if (one := plugins.find("access", name)) and not one.covered]
+    covered = rows[~rows["access"].isin(beyond)][["task", "defence"]].itertuples(name=None)
     return rows.index.isin([place for place, *key in covered if tuple(key) in known])
 
 

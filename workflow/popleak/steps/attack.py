@@ -53,7 +53,7 @@ class AttackStep(Judging):
     """One attack on the models of one task, in games of one question.
 
     arms: by the id of a defence, or another name in `aware`, the name under which its models were asked; worlds: of the games,
-    where weights or rows are seen; releases: models that an owner shows together; budgets: with less than all shadows and query points, for the table `budgets`.
+    where weights or rows are seen; releases: models of one owner; budgets: with less than all shadows and query points, for the table `budgets`.
     """
 
     question: str

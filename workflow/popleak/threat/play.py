@@ -121,7 +121,7 @@ class Seeing:
         self._undefended: stored.Answers | None = None
 
     def victims(self, defence: str, repeats: int) -> stored.Answers:
-        return self.access.read(self.source, "victim", defence, repeats, False)
+        return self.access.seen(self.source, "victim", defence, repeats, False)
 
     def shadows(self, known: Shadows) -> stored.Answers | None:
         """Return the stored data of the shadows; undefended ones are read once. None for an attack that learns from
@@ -135,7 +135,7 @@ class Seeing:
         return self._undefended
 
     def _shadows(self, known: Shadows) -> stored.Answers:
-        return self.of_shadows.read(self.source, "shadow", known.arm, known.repeats, self.access.votes)
+        return self.of_shadows.seen(self.source, "shadow", known.arm, known.repeats, self.access.votes)
 
 
 def shown(access: Access, kept: stored.Answers, split: int, points: np.ndarray) -> Shown:

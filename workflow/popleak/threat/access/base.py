@@ -84,6 +84,15 @@ class Access:
         """Return the stored data of one role's models in one arm, one row for each model, in the field `scores`."""
         raise NotImplementedError
 
+    def seen(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
+        """Return what is `read`, a row for each owner: with all its models if `several`, else with the last that it released alone. So a
+        trial, and a shadow, is an owner: models of one owner share rows."""
+        kept = self.read(source, role, arm, repeats, votes)
+        if self.several or source.releases == 1:
+            return kept
+        last = np.flatnonzero(kept.keys["model_index"] % source.releases == source.releases - 1)
+        return kept._replace(keys={name: values[last] for name, values in kept.keys.items()}, scores=kept.scores[last])
+
     def offered(self, kept: Answers) -> bool:
         """Return whether there is anything to be seen of these models, all victims of one arm. If not, the attack leaves the arm out."""
         return True
