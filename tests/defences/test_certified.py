@@ -17,7 +17,7 @@ from popleak.defences.base import mixture
 from popleak.engine import convex
 from popleak.engine.fit import initial_weights
 from popleak.measures import certificates
-from popleak.stages import _noisy
+from popleak.stages import _noisy, defend
 from popleak.testing.defences import MODELS, ROWS, Owners, made_up_records
 
 NOISY = ("noisy-rehearsal", "noisy-fft")
@@ -324,3 +324,55 @@ def test_rows_of_a_smaller_share_are_among_those_of_a_larger():
     assert small.shape == (MODELS, ROWS // 4)
     shared = [np.isin(few, many).mean() for few, many in zip(small, whole, strict=True)]
     assert np.mean(shared) > 0.95
+
+
+# What is released must be what came of the training.
+
+
+def released(plugin, **settings) -> np.ndarray:
+    """Return what is certified of the models that a plugin returns, as the stage writes it."""
+    own = plugin.Settings(**settings)
+    owner = owners().owner(plugin, settings=own)
+    weights = plugin.apply(owner, own).weights.astype(np.float32)
+    return defend.certified(plugin, owner, weights, own)
+
+
+def variant(name: str, after, **more):
+    """Return a defence that goes on with the models of another: after(owner, made) returns those that it releases."""
+    parent = type(plugins.load("defences", name))
+
+    def apply(self, owner, own):
+        return after(owner, parent.apply(self, owner, own))
+
+    return type("Variant", (parent,), {"apply": apply, **more})()
+
+
+CHAIN = {"steps": 50, "noise": 0.1}
+
+
+def test_what_a_defence_returns_is_what_was_certified():
+    same = lambda owner, made: made  # noqa: E731
+    assert not np.isnan(released(variant("noisy-rehearsal", same), **CHAIN)).any()
+    assert released(variant("scratch", same)).tolist() == [0.0] * MODELS
+
+
+def test_other_models_than_those_that_were_trained_have_no_certificate():
+    base = lambda owner, made: owner.population  # noqa: E731
+    assert void(released(variant("noisy-rehearsal", base), **CHAIN)) and void(released(variant("scratch", base)))
+    mean = lambda owner, made: dataclasses.replace(made, weights=(made.weights + owner.population.weights) / 2)  # noqa: E731
+    assert void(released(variant("scratch", mean)))
+
+
+def test_public_rows_with_the_answers_of_the_base_model_are_not_public():
+    def told(owner, made):
+        return owner.train(owner.public, targets=owner.predict(owner.population.weights, owner.public))[0]
+
+    more = {"public": True, "wants": ("targets",), "publishes": lambda self, own: True}
+    assert void(released(variant("noisy-rehearsal", told, **more), **CHAIN))
+
+
+def test_a_restart_without_projection_has_no_certificate(monkeypatch):
+    restart = plugins.load("defences", "noisy-restart")
+    assert not np.isnan(released(restart, shrink=0.1, radius=2.0, noise=0.5)).any()
+    monkeypatch.setattr(convex, "projected", lambda w, radius: np.asarray(w, dtype=np.float64) * 1000)
+    assert void(released(restart, shrink=0.1, radius=2.0, noise=0.5))

@@ -141,8 +141,8 @@ def test_units_are_scaled_and_weights_scaled_back():
 def test_the_restart_is_near_the_public_weights():
     rng = np.random.default_rng(8)
     public, start = rng.normal(size=50), rng.normal(size=50) * 100
-    found, none = convex.restarted(start, public, shrink=0.1, radius=2.0, noise=0.0, rng=rng)
-    assert np.linalg.norm(found - public) == pytest.approx(0.2) and none == 0
-    loud, drawn = convex.restarted(start, public, shrink=0.1, radius=2.0, noise=0.3, rng=np.random.default_rng(1))
+    found, none, kept = convex.restarted(start, public, shrink=0.1, radius=2.0, noise=0.0, rng=rng)
+    assert np.linalg.norm(found - public) == pytest.approx(kept) == pytest.approx(0.2) and none == 0
+    loud, drawn, _ = convex.restarted(start, public, shrink=0.1, radius=2.0, noise=0.3, rng=np.random.default_rng(1))
     added = 0.3 * np.random.default_rng(1).standard_normal(50)
     assert loud - found == pytest.approx(added) and drawn == pytest.approx(np.sqrt(np.mean(added**2)))

@@ -45,8 +45,8 @@ def claims(*failed):
 def test_each_certificate_stands_beside_what_was_measured():
     said = proven.said(rows(scratch=0.0, noisy=0.05, none=np.nan), claims(), several=False)
     assert said.replace(NBSP, " ") == (
-        "By a theorem whose conditions this run checked for each model, under scratch nobody names more than 50.0 % of the models, on 2 tasks, "
-        "whatever they try (named here: 50.0 % to 51.0 %). Under noisy nobody names more than 52.5 % of the models, on 2 tasks, whatever they "
+        "By a theorem whose conditions this run checked for each model, under scratch nobody who sees the released model alone names more than 50.0 % of the models, on 2 tasks, "
+        "whatever they try (named here: 50.0 % to 51.0 %). Under noisy nobody who sees the released model alone names more than 52.5 % of the models, on 2 tasks, whatever they "
         "try (named here: 50.0 % to 51.0 %)."
     )
 
@@ -93,7 +93,10 @@ def test_the_first_screen_and_the_findings_say_it():
     tables = {**tables, "claims": pd.concat([tables["claims"], judged], ignore_index=True)}
     controls = {"adult-sex": a_report.CONTROLS}
     found = first.answer(tables["leakage"], statistic="accuracy-gap", controls=controls, claims=tables["claims"])
-    assert "under scratch nobody names more than" in dict(found["parts"])["Is anything proven?"]
+    assert (
+        "under scratch nobody who sees the released model alone names more than"
+        in dict(found["parts"])["Is anything proven?"]
+    )
     lines = findings.findings(tables, tau=0.1)
     assert sum(line.startswith("Proven: by a theorem") for line in lines) == 1
     without = first.answer(tables["leakage"], statistic="accuracy-gap", controls=controls)

@@ -78,8 +78,24 @@ def restarted(owner: Owner, share: float) -> np.ndarray:
     ):
         sound = alike(owner, everyone, training.rows, share) & _own_noise(owner, begun.streams)
         sound &= as_asked(begun.drawn, begun.noise, begun.public.shape[1])
+        sound &= begun.kept <= begun.shrink * begun.radius
     mu = certificates.of_restart(begun.shrink, begun.radius, begun.noise)
     return np.where(sound, certificates.advantage(mu), np.nan)
+
+
+def ends(owner: Owner, weights: np.ndarray) -> np.ndarray:
+    """Return of each model (K,) whether its `weights` (K, P) are, to the last bit, what came of the last training that is entered: what
+    was made of them afterwards, or of something else, no statement is about."""
+    found = np.zeros(len(weights), dtype=bool)
+    for entry in owner.ledger:
+        if isinstance(entry, Restarted):
+            found[:] = False
+            continue
+        part = entry.part if isinstance(entry, Trained) else np.arange(len(weights))
+        end, mine = entry.end.astype(np.float32), weights[part]
+        # models that diverged are what they are
+        found[part] = ((end == mine) | (np.isnan(end) & np.isnan(mine))).all(1) if end.shape == mine.shape else False
+    return found
 
 
 def alike(owner: Owner, part: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
@@ -128,7 +144,7 @@ def _of(owner: Owner, kind: type) -> list:
 
 def _public(owner: Owner, entry: Entry) -> bool:
     """Return whether an entry is a training on public rows alone, of all models from their initial weights: it cannot know the world."""
-    if not isinstance(entry, Trained) or entry.start is not None or entry.beside:
+    if not isinstance(entry, Trained) or entry.start is not None or entry.beside or not entry.plain:
         return False
     return (
         np.array_equal(entry.part, np.arange(len(owner.seeds)))

@@ -23,8 +23,9 @@ class NoisySettings(MixtureSettings):
     """Radius of the ball about 0 that the start is projected on."""
     steps: int = Field(default=500, ge=1, le=1_000_000)
     """Steps of gradient descent. Each brings all starts closer by the same factor."""
-    noise: float = Field(default=0.01, gt=0, le=1e6)
-    """Standard deviation of the noise that each step adds to each weight."""
+    noise: float = Field(default=0.01, ge=1e-9, le=1e6)
+    """Standard deviation of the noise that each step adds to each weight. Less would be lost in the rounding of float64, which no
+    certificate counts."""
     features: Literal["initial", "public"] = "initial"
     """For models with hidden layers, which layers stand below the last: those of the model's initial weights, or of a model
     trained on public rows. Neither knows the world. A model without hidden layers has none of them."""

@@ -28,7 +28,7 @@ class NoisyRestart(Defence):
         """What is kept of the way from the initial weights to M_0."""
         radius: float = Field(default=1.0, gt=0, le=1e6)
         """Radius of the ball that this way is projected on before it is shrunk."""
-        noise: float = Field(default=0.1, gt=0, le=1e6)
+        noise: float = Field(default=0.1, ge=1e-6, le=1e6)
         """Standard deviation of the noise that is added to each weight of the start."""
 
     def certify(self, owner: Owner, settings: NoisyRestart.Settings) -> np.ndarray:

@@ -252,10 +252,10 @@ def worst_case(problem: Problem, how: Descent, run: Run | None = None) -> WorstC
 
 def restarted(
     start: np.ndarray, public: np.ndarray, *, shrink: float, radius: float, noise: float, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
-    """Return public + shrink * (start - public, projected on the ball) + N(0, noise^2), all (P,): the start of statement B'; and the root
-    mean square of the noise that was added."""
+) -> tuple[np.ndarray, float, float]:
+    """Return public + shrink * (start - public, projected on the ball) + N(0, noise^2), all (P,): the start of statement B'; the root mean
+    square of the noise that was added; and how far from `public` the start was before it."""
     public = np.asarray(public, dtype=np.float64)
     kept = shrink * projected(np.asarray(start, dtype=np.float64) - public, radius)
     added = noise * rng.standard_normal(len(public))
-    return public + kept + added, float(np.sqrt(added @ added / len(added)))
+    return public + kept + added, float(np.sqrt(added @ added / len(added))), float(np.linalg.norm(kept))

@@ -69,7 +69,9 @@ def _panel(stack, mine, low):
 def _said(frame):
     over = int((frame["advantage_low"] > frame["certified_advantage"]).sum())
     chance = "were they equal, chance would put it there in 1 of 40"
-    return f"The interval of the measured advantage lies above what is certified in {over} of {len(frame)} cells; {chance}"
+    return (
+        f"The interval of the measured advantage lies above what is certified in {over} of {len(frame)} cells; {chance}"
+    )
 
 
 def _keys(frame):

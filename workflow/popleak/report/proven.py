@@ -69,7 +69,7 @@ def _limits(tight: pd.DataFrame, several: bool) -> Iterator[str]:
         rows = tight[tight["defence"] == name]
         measured = listed(dict.fromkeys(percent(value) for value in (rows["accuracy"].min(), rows["accuracy"].max())))
         yield (
-            f"Under {name} nobody names more than {percent((1 + largest) / 2)} of the models, on {count(len(rows), where)}, "
+            f"Under {name} nobody who sees the released model alone names more than {percent((1 + largest) / 2)} of the models, on {count(len(rows), where)}, "
             f"whatever they try (named here: {measured.replace(' and ', ' to ')})."
         )
     if more := len(worst) - NAMED if len(worst) > NAMED else 0:

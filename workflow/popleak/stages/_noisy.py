@@ -55,9 +55,9 @@ def descend(owner: Fitting, rows: np.ndarray, how: convex.Descent, features: Fea
             facts[name][k] = value
         owner.tell(k + 1)
     vacuous = facts.pop("vacuous")
-    owner.ledger.append(Descended(rows=rows, how=how, trunk=trunk, begun=begun, streams=streams, **facts))
     # the release is float32: what is certified of the float64 weights holds of any function of them
     released = weights.astype(np.float32)
+    owner.ledger.append(Descended(rows=rows, how=how, trunk=trunk, begun=begun, streams=streams, end=released, **facts))
     lam = np.full(models, how.fair)
     return Population(
         released, np.asarray(np.isfinite(released).all(1)), lam, vacuous if how.fair else np.zeros(models)
@@ -74,9 +74,9 @@ def restart(owner: Fitting, shrink: float, radius: float, noise: float) -> np.nd
         convex.restarted(start, near, shrink=shrink, radius=radius, noise=noise, rng=np.random.Generator(np.random.PCG64(stream)))
         for start, near, stream in zip(owner.population.weights, public, streams, strict=True)
     ]  # fmt: skip
-    made = np.stack([one for one, _ in found]).astype(np.float32)  # as the engine trains
-    drawn = np.array([size for _, size in found])
-    owner.ledger.append(Restarted(public, made, shrink, radius, noise, drawn, streams))
+    made = np.stack([one for one, _, _ in found]).astype(np.float32)  # as the engine trains
+    drawn, kept = (np.array([one[i] for one in found]) for i in (1, 2))
+    owner.ledger.append(Restarted(public, made, shrink, radius, noise, drawn, kept, streams))
     return made
 
 
@@ -111,7 +111,7 @@ def _worst_restart(owner: Fitting, entry: Restarted, k: int) -> float:
     ends, true = np.stack([public - way, public + way]), int(rng.integers(2))
     asked = {"shrink": entry.shrink, "radius": entry.radius}
     first, second = (convex.restarted(end, public, **asked, noise=0.0, rng=rng)[0] for end in ends)
-    made, _ = convex.restarted(ends[true], public, **asked, noise=entry.noise, rng=rng)
+    made, _, _ = convex.restarted(ends[true], public, **asked, noise=entry.noise, rng=rng)
     evidence = float((made - (first + second) / 2) @ (second - first)) / entry.noise**2
     return evidence * (1 if true else -1)
 

@@ -16,6 +16,7 @@ from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
 from ..core.settings import Settings
 from ..core.worlds import World
+from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
 from ..engine.fit import Objective, Progress, hold_out, last_layer
@@ -82,15 +83,7 @@ class FittingOwner(_noisy.Fitting):
                 f"defence {self.defence.name!r}: it trains with {', '.join(sorted(undeclared))}, which its `wants` does not declare: add it there"
             )
         seeds = self.seeds[part]
-        self.ledger.append(
-            Trained(
-                part=np.arange(len(self.seeds))[part],
-                rows=rows,
-                start=start,
-                plain=objective.targets is None and objective.weights is None,
-                beside=extra is not None or held_out,
-            )
-        )
+        beside = extra is not None or held_out
         nothing = np.empty((len(rows), 0), dtype=np.int64)
         aside, clean = self._aside(rows, part) if penalty is not None else (nothing, nothing.astype(bool))
         if held_out:
@@ -113,6 +106,11 @@ class FittingOwner(_noisy.Fitting):
             objective=objective,
             progress=self.progress,
             **more,
+        )
+        plain = objective.targets is None and objective.weights is None
+        everyone = np.arange(len(self.seeds))
+        self.ledger.append(
+            Trained(part=everyone[part], rows=rows, start=start, plain=plain, beside=beside, end=fitted.weights)
         )
         lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
         population = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
@@ -303,20 +301,21 @@ def defended(
     if defence.finishes:
         made["state"] = finished(defence, owner, after, own)
     if defence.certifies:
-        made["certified"] = certified(defence, owner, own)
+        made["certified"] = certified(defence, owner, weights, own)
     if defence.audited:
         made["worst_case"] = _noisy.worst_cases(owner) if audited else np.full(len(part), np.nan)
     return made
 
 
-def certified(defence: Defence, owner: Owner, own: Settings) -> np.ndarray:
-    """Return the advantage (K,) that a defence certifies of its models. Raises PopleakError if it is none."""
+def certified(defence: Defence, owner: Owner, weights: np.ndarray, own: Settings) -> np.ndarray:
+    """Return the advantage (K,) that a defence certifies of its models, NaN for those whose `weights` (K, P) are not what came of the last
+    training in the ledger, and wherever a state is kept with them. Raises PopleakError if it is none."""
     found = np.asarray(defence.certify(owner, own), dtype=np.float64)
     if found.shape != (len(owner.seeds),) or (found < 0).any() or (found > 1).any():
         raise PopleakError(
             f"defence {defence.name!r}: certified advantages must be numbers in [0, 1] or NaN, one for each of {len(owner.seeds)} models"
         )
-    return found
+    return np.where(_ledger.ends(owner, weights) & (not defence.finishes), found, np.nan)
 
 
 def finished(defence: Defence, owner: Owner, population: Population, own: Settings) -> np.ndarray:
