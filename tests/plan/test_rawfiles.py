@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -168,6 +169,40 @@ def test_a_users_own_table_that_is_not_there_stays_a_mistake():
         PopleakError, match=r"^config: tasks: loans: no file nowhere\.csv: give its path, or put it into"
     ):
         tiny.build(tasks=[own, HERE])
+
+
+def test_a_users_own_table_is_known_by_its_content_and_name_however_its_path_is_spelt(tmp_path, monkeypatch):
+    """Absolute, relative, in another folder or in the data folder: all steps but the report, which shows the path, are the same."""
+    text = "y,g,x,./t.csv\n" + "".join(f"{i % 2},{i // 2 % 2},{i % 7},{i % 2}\n" for i in range(2000))
+    for folder in ("here", "here/table", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.csv").write_text(text)
+    monkeypatch.chdir(tmp_path / "here")
+
+    def planned(path, **changes):
+        options = {"path": path, "label": "y", "positive": 1, "attribute": "g", "groups": [0, 1], **changes}
+        return tiny.build(tasks=[{"dataset": "table", "rows": 60, "query_rows": 30, "options": options}])
+
+    def ids(plan):
+        return [step.id for step in plan.all_steps() if step.stage != "report"]
+
+    usual = planned("t.csv")
+    (step,) = (one for one in usual.steps["dataset"].values() if one.id not in usual.placebos)
+    assert step.settings.files == ("t.csv",) and list(step.settings.content) == ["t.csv"]
+    for path in ("./t.csv", "../here/t.csv", str(tmp_path / "here/t.csv"), "table/t.csv", "../there/t.csv"):
+        again = planned(path)
+        assert ids(again) == ids(usual), path
+        assert again.steps["dataset"][step.id].inputs["files"] == (str(Path(path)),)
+        assert tiny.run_stage(again.steps["dataset"][step.id], tmp_path / "here").is_file()
+    monkeypatch.setenv("POPLEAK_DATA", str(tmp_path / "here"))
+    assert ids(planned("t.csv")) == ids(usual)
+    # a column of the same name as the path is a column still
+    settings = next(iter(planned("./t.csv", label="./t.csv").steps["dataset"].values())).settings
+    assert settings.options["path"] == "t.csv" and settings.options["label"] == "./t.csv"
+    (tmp_path / "here/u.csv").write_text(text)
+    (tmp_path / "there/t.csv").write_text(text + "1,1,3,0\n")
+    for other in ("u.csv", "../there/t.csv"):
+        assert not set(ids(planned(other))) & set(ids(usual)), other
 
 
 @pytest.mark.parametrize("long", ["x" * 300, "/".join(["x" * 200] * 30)])

@@ -144,7 +144,7 @@ class TaskContext:
             dataset=task.dataset,
             label=task.label,
             attribute=task.attribute,
-            options=task.options,
+            options=self.raw.told,
             files=self.raw.names,
             attribute_in_features=task.attribute_in_features,
             seed=None if self.raw.names else self.experiment.seed,

@@ -231,8 +231,8 @@ def _caching() -> str:
         _bullets(
             "**Dates.** Raw data copied again, results moved, copied or unpacked with whatever dates, a clock that was set back, `--touch`.",
             "**What Snakemake remembers.** A lost `.snakemake`, a fresh clone beside an old `results`, two clones on one folder.",
-            "**Where things are.** Another `data_dir` or `POPLEAK_DATA`, results in another place. But a table of your own is known by its content and "
-            "by its `path` as the config has it: write the name alone, and keep the file in `<data_dir>/table`.",
+            "**Where things are.** Another `data_dir` or `POPLEAK_DATA`, results in another place. A table of your own is known by its content and its "
+            "file's name: another spelling of its `path`, or a copy in another folder, makes at most the report again, which shows it.",
             "**Names.** Another `id` of a task, model, defence or attack trains nothing and asks nothing again: tables show it, so it is "
             "measured and judged again.",
             "**Comments and docstrings**, and the version of a library that a step does not compute with: see below.",
