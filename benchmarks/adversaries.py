@@ -34,7 +34,7 @@ PARTS: dict[str, tuple[str, tuple[str, ...], Sequence[str]]] = {
         ("task", "adversary"),
         ("elsewhere_lda", "elsewhere_lira_point"),
     ),
-    "Three releases of one owner, beside one": ("threshold", ("task", "protocol", "defence"), ("releases",)),
+    "Three releases of one owner, beside one": ("threshold", ("protocol", "defence"), ("releases",)),
 }
 """By title: whether `best` or an attack's threshold changed, the columns by which cells are put together, and the tables (.csv)."""
 NAMES = {
