@@ -37,9 +37,9 @@ def remotely(address, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SNAKEMAKE_STORAGE_S3_ENDPOINT_URL", address)
 
-    def run(folder: Path, name: str, *words: str, cold: bool = False) -> str:
+    def run(folder: Path, name: str, *words: str, **how) -> str:
         storage = ("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{name}/popleak")
-        return snakemake(folder, *storage, *words, cold=cold)
+        return snakemake(folder, *storage, *words, **how)
 
     return run
 
@@ -47,6 +47,17 @@ def remotely(address, monkeypatch):
 def published(folder: Path) -> dict[str, str]:
     """Return the digests of what people open."""
     return {path: digest for path, digest in results(folder).items() if not path.startswith(".stamps/")}
+
+
+def test_a_bucket_without_credentials_stops_the_run_in_one_line(remotely, tmp_path, monkeypatch):
+    for name in (*bucket.KEYS, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    said = remotely(copy(tmp_path / "run"), "lab", "--cores", "1", *SMOKE, status=1)
+    assert "no credentials for the bucket: set SNAKEMAKE_STORAGE_S3_ACCESS_KEY" in said
+    assert "Traceback" not in said and "Building DAG" not in said
 
 
 def test_a_store_in_a_bucket(locally, remotely, address, tmp_path, monkeypatch, capsys):

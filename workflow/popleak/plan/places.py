@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import PopleakError
 from ..core.locks import CLAIMS
@@ -35,6 +36,26 @@ def check(plan: Plan) -> None:
     for path in [*own, *folders]:  # without a folder of claims a run does
         if Path(path).exists() and not Path(path).is_dir():
             raise PopleakError(f"{path}: a file, where a folder of this name is needed: move it away")
+
+
+def reachable(provider: str | None, settings: Any) -> None:
+    """Raise PopleakError if the store is to lie in a bucket for which the client finds no credentials: Snakemake would print a traceback
+    for every file of the store.
+
+    provider: the name of Snakemake's storage provider, None for a folder; settings: that provider's. Credentials that are wrong show only
+    when the service is asked.
+    """
+    if provider != "s3" or settings.access_key:
+        return
+    import boto3  # which the provider needs, and nothing else
+
+    if (
+        boto3.session.Session().get_credentials() is None
+    ):  # the client's own search: its variables, files, the machine's role
+        raise PopleakError(
+            "no credentials for the bucket: set SNAKEMAKE_STORAGE_S3_ACCESS_KEY and SNAKEMAKE_STORAGE_S3_SECRET_KEY, or those that "
+            "boto3 reads (docs/cluster-kubernetes.md)"
+        )
 
 
 def _dangling(path: str) -> bool:
