@@ -68,3 +68,11 @@ def test_who_sees_one_model_sees_the_last_of_each_owner():
         assert np.array_equal(found.scores[row], source.whole.scores[there][0])
     assert len(plugins.load("access", "scores").seen(Kept(6, 1), "victim", "none", 1, False).scores) == 24
     assert len(PLUGIN.seen(source, "victim", "none", 1, False).scores) == 8
+
+
+def test_of_an_arm_that_was_not_audited_nothing_is_seen():
+    source = Kept(6, 3)
+    source.audits = lambda role, arm: Answers({}, np.empty((0, 1)))
+    audit = plugins.load("access", "worst-case")
+    found = audit.seen(source, "victim", "none", 1, False)
+    assert len(found.scores) == 0 and not audit.offered(found)

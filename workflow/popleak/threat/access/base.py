@@ -88,7 +88,9 @@ class Access:
         """Return what is `read`, a row for each owner: with all its models if `several`, else with the last that it released alone. So a
         trial, and a shadow, is an owner: models of one owner share rows."""
         kept = self.read(source, role, arm, repeats, votes)
-        if self.several or source.releases == 1:
+        if (
+            self.several or source.releases == 1 or not len(kept.scores)
+        ):  # of an arm that was not audited there is nothing
             return kept
         last = np.flatnonzero(kept.keys["model_index"] % source.releases == source.releases - 1)
         return kept._replace(keys={name: values[last] for name, values in kept.keys.items()}, scores=kept.scores[last])
