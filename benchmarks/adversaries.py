@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+import before_after
 import common
 import wider_best
-from popleak.measures import intervals
 from popleak.report import readme
 from report import FOLDER, grid
 
@@ -69,8 +69,7 @@ def said(frame: pd.DataFrame, kind: str) -> str:
     """Return one sentence on all cells."""
     if kind == "best":
         return f"All: {wider_best.tell(frame)}."
-    sure = intervals.holm(frame["p"].to_numpy()) < 0.05
-    ups, downs = (sure & (frame["difference"] > 0)).sum(), (sure & (frame["difference"] < 0)).sum()
+    ups, downs = before_after.surely(frame)
     return (
         f"All: mean change {100 * frame['difference'].mean():+.2f} points of accuracy in {len(frame)} cells; after Holm's correction it rises in "
         f"{ups} and falls in {downs}."

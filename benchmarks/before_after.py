@@ -2,7 +2,7 @@
 
 `python benchmarks/before_after.py results/sub-pools/tables/scores.parquet --tasks whole parts` compares tasks whose names end in the one
 word and in the other; `--attacks lda releases` one attack with another. A trial of both is the same victim, so the difference is paired, and its
-interval is over splits. Victims that one side alone judges are left out: of an owner's releases all but the last. What an AUC would allow
+interval is over splits. Victims that one side alone judges are left out. What an AUC would allow
 is the accuracy of the threshold midway between two normal distributions of equal spread with that AUC: far below it, a threshold is not where
 the victims' scores are.
 """
@@ -75,14 +75,19 @@ def allowed(auc: float) -> float:
     return float(special.ndtr(special.ndtri(max(auc, 0.5)) / 2**0.5))
 
 
+def surely(rows: pd.DataFrame) -> tuple[int, int]:
+    """Return in how many cells accuracy rises and falls after Holm's correction over all of them."""
+    sure = intervals.holm(rows["p"].to_numpy()) < 0.05
+    return int((sure & (rows["low"] > 0)).sum()), int((sure & (rows["high"] < 0)).sum())
+
+
 def tell(rows: pd.DataFrame) -> str:
     """Return in how many cells accuracy rises and falls, by intervals and after Holm's correction, and the mean change."""
-    value, sure = 100 * rows["difference"], intervals.holm(rows["p"].to_numpy()) < 0.05
-    ups, downs = rows["low"] > 0, rows["high"] < 0
+    value, (ups, downs) = 100 * rows["difference"], surely(rows)
     short = [100 * (rows[f"allowed_{side}"] - rows[f"accuracy_{side}"]).mean() for side in ("before", "after")]
     return (
-        f"{len(rows)} cells: accuracy rises beyond its interval in {ups.sum()} and falls in {downs.sum()}, after Holm's correction in "
-        f"{(ups & sure).sum()} and {(downs & sure).sum()}; mean change {value.mean():+.2f} points, from {value.min():+.1f} to {value.max():+.1f}; "
+        f"{len(rows)} cells: accuracy rises beyond its interval in {(rows['low'] > 0).sum()} and falls in {(rows['high'] < 0).sum()}, after "
+        f"Holm's correction in {ups} and {downs}; mean change {value.mean():+.2f} points, from {value.min():+.1f} to {value.max():+.1f}; "
         f"below what its AUC would allow by {short[0]:.1f} points before, {short[1]:.1f} after"
     )
 

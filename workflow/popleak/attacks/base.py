@@ -11,6 +11,7 @@ points:
     weights  (P,) all weights, layer by layer: of each layer its matrix (out, in), row by row, then its biases (out,)
     weights-start (2P,) the same, then the weights that training began with
     pair     (2q,) scores of the base model M_0, then those of the defended model; of C > 2 classes (2q, C)
+    releases (k q,) scores of the k models that one owner released, the earliest first; of C > 2 classes (k q, C)
     rows     (n,) int64 ids of the rows that the model was trained on, into `Game.records`
 """
 

@@ -130,7 +130,7 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
                 owner, release = divmod(index, settings.owners.releases)
                 there = strata[owner % len(strata)]
                 rng = generator(seed, "base", clean(one.world))
-                before = _own(settings, wanted, there, before if release else None, records, taken, rng)
+                before = _own(settings.owners, wanted, there, before if release else None, records, taken, rng)
                 drawn, whole = _drawn(wanted, one, before, seed, there, poison[number], records, taken, rng)
                 rows.append(whole)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
@@ -156,7 +156,7 @@ def _parts(
 
 
 def _own(
-    settings: ModelDraw,
+    owners: needs.Owners,
     wanted: Wanted,
     strata: Mapping,
     before: np.ndarray | None,
@@ -166,11 +166,11 @@ def _own(
 ) -> np.ndarray:
     """Return the clean rows of one model's own draw; before: those of the same owner's release before it; taken (N,): all False, before
     and after."""
-    if before is None or not settings.owners.kept:
+    if before is None or not owners.kept:
         return draw_one(wanted.own, strata, rng)
     y, a = records.y[before], records.a[before]
     held = {key: before[members(key, y, a, np.ones(len(before), dtype=bool))] for key in wanted.own}
-    fresh = {key: settings.owners.fresh(size) for key, size in wanted.own.items()}
+    fresh = {key: owners.fresh(size) for key, size in wanted.own.items()}
     stay = draw_one({key: size - fresh[key] for key, size in wanted.own.items()}, held, rng)
     return rng.permutation(np.concatenate([stay, draw_one(fresh, _without(strata, before, taken), rng)]))
 

@@ -43,18 +43,6 @@ def assign(
     return pool_of_unit[index]
 
 
-def parts_of(
-    rows: np.ndarray, y: np.ndarray, a: np.ndarray, unit: np.ndarray, parts: int, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Return the row ids of each of `parts` parts of equal shares, into which `rows` (k,) are cut as `assign` cuts all; y, a, unit (N,)."""
-    index, order, place, edge = _placed(y[rows], a[rows], unit[rows], rng)
-    part_of_unit = np.empty(len(order), dtype=np.int64)
-    part_of_unit[order] = (
-        np.floor(place * parts / edge).astype(np.int64) % parts
-    )  # the offset takes the last ones round
-    return [rows[part_of_unit[index] == part] for part in range(parts)]
-
-
 def sub_pools(
     adversary: np.ndarray,
     y: np.ndarray,
@@ -66,9 +54,14 @@ def sub_pools(
     key: str,
     number: int,
 ) -> list[np.ndarray]:
-    """Return the row ids of each part of the adversary pool (k,) of split `number`, from which its shadows draw in turn. seed: the
-    experiment's; key: the task's."""
-    return parts_of(adversary, y, a, unit, parts, generator(seed, key, "sub-pools", number))
+    """Return the row ids of each of `parts` parts of equal shares, from which shadows draw in turn: those of split `number`'s adversary pool
+    (k,), cut as `assign` cuts all rows. y, a, unit (N,); seed: the experiment's; key: the task's."""
+    rng = generator(seed, key, "sub-pools", number)
+    index, order, place, edge = _placed(y[adversary], a[adversary], unit[adversary], rng)
+    part_of_unit = np.empty(len(order), dtype=np.int64)
+    # the offset takes the last ones round
+    part_of_unit[order] = np.floor(place * parts / edge).astype(np.int64) % parts
+    return [adversary[part_of_unit[index] == part] for part in range(parts)]
 
 
 def _placed(
