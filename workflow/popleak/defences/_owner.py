@@ -1,0 +1,151 @@
+"""What a defence works with: the owners of K models, and the models themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..core.needs import Mixing
+    from ..engine.convex import Descent
+    from ..engine.eo import Penalty
+    from ._entries import Entry
+
+
+@dataclass(frozen=True)
+class Population:
+    """K models: weights (K, P), finite (K,) bool, and what the defence did to each of them.
+
+    eo_weight (K,): lambda of the EO term, 0 where there is none; eo_vacuous (K,): share of its terms that were vacuous.
+    """
+
+    weights: np.ndarray
+    finite: np.ndarray
+    eo_weight: np.ndarray
+    eo_vacuous: np.ndarray
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What K models do on their own validation rows, those that no training of them has seen: positives and counts
+    (K, 2, 2), hard labels 1 and rows by [model, y, a]. A model with a score that is not finite has NaN positives."""
+
+    positives: np.ndarray
+    counts: np.ndarray
+
+
+class Owner:
+    """K owners of one model each: their rows, and the means to train on them. The stage `defend` has the one that works.
+
+    Rows are row ids of the records; y, a and x say of each what it is.
+
+    Attributes
+    ----------
+    x, y, a
+        The records: features (N, d), labels (N,) in 0..C-1, groups (N,).
+    classes
+        C, the number of classes of the label.
+    population
+        The base models M_0.
+    seeds
+        (K,): the models' own seeds. All randomness of a defence comes from them.
+    draw
+        (K, n): S_0, all rows of each model's own draw, in random order.
+    base, held_out
+        (K, n - v) and (K, v): the rows of S_0 that M_0 was trained on, and those that validation held out of it.
+    complement
+        (K, n): rows drawn from the other world, none of them a row of S_0; (K, 0) for a defence without complement.
+    public
+        (K, n): rows of the public pool, which no victim and no shadow was trained on and no adversary asks; (K, 0) unless
+        the defence says `public`.
+    mixing
+        How many rows of S_0 and of the complement a mixture takes.
+    ledger
+        What each training really used, in order (`_entries`): what certificates are computed from.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    classes: int
+    population: Population
+    seeds: np.ndarray
+    draw: np.ndarray
+    base: np.ndarray
+    held_out: np.ndarray
+    complement: np.ndarray
+    public: np.ndarray
+    mixing: Mixing
+    ledger: list[Entry]
+
+    def train(
+        self,
+        rows: np.ndarray,
+        *,
+        part: slice | np.ndarray = slice(None),
+        start: np.ndarray | None = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        targets: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        clip: float | None = None,
+        noise: float = 0.0,
+        penalty: Penalty | None = None,
+        extra: np.ndarray | None = None,
+        held_out: bool = False,
+    ) -> tuple[Population, Validation | None]:
+        """Train models and return them, with what they do on their validation rows (None without an EO term).
+
+        Parameters
+        ----------
+        rows
+            (k, n): the rows of each model. Validation holds the share `training.validation` of them out.
+        part
+            The k models, by their positions; all of them unless given.
+        start
+            (k, P): weights to go on from. None starts again from the models' initial weights.
+        epochs, learning_rate
+            None is what the base models were trained with.
+        targets, weights, mask, clip, noise
+            As `engine.objective.Objective` has them: labels or soft targets in place of the records', (k, n) or (k, n, C); row weights
+            (k, n); the numbers of a model (P,) that may move; per-example clipping and noise. Only what the defence declares in `wants`.
+        penalty
+            The EO term. It sees the records' own labels.
+        extra
+            (k, e): rows that only the EO term sees.
+        held_out
+            The EO term sees half of the held-out rows and nothing else, and the other half is left for validation.
+
+        Raises
+        ------
+        PopleakError
+            Where the defence did not declare what it asks for, or there are no held-out rows and `held_out` needs some.
+        ValueError
+            Where shapes or values do not fit.
+        """
+        raise NotImplementedError
+
+    def descend(self, rows: np.ndarray, how: Descent, *, features: Literal["initial", "public"]) -> Population:
+        """Run noisy gradient descent (`engine.convex`) on the last layer of each model, on its rows (K, n), and return the models.
+
+        A model without hidden layers starts from M_0. Of others the layers below the last are replaced by layers that do not know the
+        world: those of the model's initial weights, or of a model trained on the public rows; what starts is the last layer that fits
+        S_0 best upon them. Raises PopleakError for a model that is not a chain of Linear and ReLU with one logit.
+        """
+        raise NotImplementedError
+
+    def restart(self, *, shrink: float, radius: float, noise: float) -> np.ndarray:
+        """Return starts (K, P): initial weights + shrink * (what separates M_0 from them, projected on a ball) + noise."""
+        raise NotImplementedError
+
+    def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return what models `weights` (k, P) say of their own rows (k, m), or all of the same (1, m): P(y = 1 | x) (k, m), or
+        P(y | x) (k, m, C) for C > 2. Not a number where a model diverged."""
+        raise NotImplementedError
+
+    def last_layer(self) -> np.ndarray:
+        """Return for each number of a model (P,) whether it belongs to the last layer: a mask for `train`."""
+        raise NotImplementedError

@@ -1,0 +1,68 @@
+"""Settings that several defences share."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from ..core.settings import Settings as AnySettings
+
+
+class MixtureSettings(AnySettings):
+    """Settings of every defence that trains on a mixture of S_0 and the complement."""
+
+    rows: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Rows of the mixture, as a share of those of S_0."""
+
+    def unused(self) -> set[str]:
+        # as large as S_0 is how it always was: the names of such arms stay what they were
+        return {"rows"} if self.rows == 1 else set()
+
+
+class TrainSettings(AnySettings):
+    """Settings of a defence that trains a new model."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs of training; None: as many as the base model was trained for."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's step size; None: that of `training`."""
+
+
+class TuneSettings(AnySettings):
+    """Settings of every fine-tuning defence."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs of fine-tuning; None: as many as the base model was trained for."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's step size in fine-tuning; None: that of `training`."""
+
+
+class EOSettings(TuneSettings):
+    """Settings of a fine-tuning defence with an Equalized Odds term."""
+
+    eo_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
+    """Lambda. `auto`: for each model the smallest of `eo_grid` that its validation rows do not refuse. They refuse one where they show
+    at the 5 % level that Delta_EO exceeds `eo_target`; `popleak plan` warns where they are too few to show it."""
+    eo_grid: Annotated[tuple[float, ...], Field(min_length=1)] = (0.5, 1.0, 2.0, 4.0)
+    """The grid of `auto`, rising."""
+
+    eo_target: float = Field(default=0.05, ge=0, le=1)
+    """Delta_EO that `auto` allows, and that the lagrangian form lets pass (its epsilon)."""
+    penalty: Literal["absolute", "squared", "lagrangian"] = "absolute"
+    """Form of the penalty on the difference of mean scores."""
+    eo_reference: Literal["batch", "rehearsal+batch", "held-out"] = "batch"
+    """Rows that the EO term sees: the batch; the batch and as many rows of S_0; or held-out rows of S_0 and the complement alone."""
+
+    @field_validator("eo_grid")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if value[0] < 0 or any(after <= before for before, after in itertools.pairwise(value)):
+            raise ValueError("the grid must rise and start at 0 or above")
+        return value
+
+    def unused(self) -> set[str]:
+        chosen = self.eo_weight == "auto"
+        aimed = chosen or self.penalty == "lagrangian"
+        return ({"eo_grid"} if not chosen else set()) | ({"eo_target"} if not aimed else set())
