@@ -54,10 +54,10 @@ class Ran(whole.Ran):
     def files(self, step: plan.Step) -> seen.Files:
         data = self.paths(step, "data")[0] if "data" in step.inputs else None
         several = {
-            name: self.paths(step, name) for name in ("victim_models", "shadow_models", "draw") if name in step.inputs
-        }
-        single = {name: self.paths(step, name)[0] for name in ("points", "victims", "shadows")}
-        return seen.Files(**single, **several, data=data)
+            name: self.paths(step, name)
+            for name in ("victims", "shadows", "victim_models", "shadow_models", "draw") if name in step.inputs
+        }  # fmt: skip
+        return seen.Files(points=self.paths(step, "points")[0], **several, data=data)
 
     def source(self, attack: str, poison: float = 0.0, **wanted) -> seen.Source:
         step = self.step("attack", question="pair", attack=attack, shadow_model="mlp", **wanted)
@@ -369,12 +369,17 @@ def test_estimates_of_many_worlds(ran):
 
 
 def test_the_family_uses_the_pairs_models_and_a_defence_turns_to_the_complement(ran):
-    (family,) = [step for step in ran.plan.steps["query"].values() if step.settings.model == "mlp" and
-                 len(step.settings.pairs[0].worlds) == 3 and "!" not in step.settings.pairs[0].worlds[0]]  # fmt: skip
+    (family, *others) = [step for step in ran.plan.steps["query"].values() if step.settings.model == "mlp" and
+                         len(step.settings.pairs[0].worlds) == 3 and "!" not in step.settings.pairs[0].worlds[0]]  # fmt: skip
+    assert {len(step.settings.arms["shadow"]) for step in (family, *others)} == {1}
     assert family.settings.pairs[0].towards == ("1.0#0", "0.7#0", "0.0#0")
-    pairs = [step for step in ran.plan.steps["query"].values() if step.settings.model == "mlp" and step is not family]
+    pairs = [
+        step
+        for step in ran.plan.steps["query"].values()
+        if step.settings.model == "mlp" and step is not family and step not in others
+    ]
     shared = {path for step in pairs for path in step.inputs["victim_models"]}
-    assert set(family.inputs["victim_models"]) & shared
+    assert set(family.inputs["victim_models"]) & shared, "undefended models"
 
 
 def test_one_victims_estimate_by_hand(ran):

@@ -48,7 +48,7 @@ def test_default_experiment():
     built = shipped(None)
     # 2 tasks x (base + complement + query); the two worlds share a job; x 5 defences; 1; 1; x 5 attacks
     assert sizes(built) == {
-        "dataset": 2, "split": 2, "draw": 6, "train": 2, "defend": 10, "query": 2, "measure": 2, "attack": 10,
+        "dataset": 2, "split": 2, "draw": 6, "train": 2, "defend": 10, "query": 12, "measure": 2, "attack": 10,
     }  # fmt: skip
     assert set(built.tables) == set(PUBLIC)
     assert list(built.figures) == list(built.experiment.figures)
@@ -56,8 +56,8 @@ def test_default_experiment():
     assert sum(step.models for step in built.steps["train"].values()) == 2 * 2 * 600
     assert sum(step.models for step in built.steps["defend"].values()) == 2 * 2 * 5 * 600
     assert built.fetches == {}
-    assert "2 tasks, 14,400 models to train, 48 steps in all" in built.describe()
-    assert len(built.all_steps()) == 48
+    assert "2 tasks, 14,400 models to train, 58 steps in all" in built.describe()
+    assert len(built.all_steps()) == 58
 
 
 def test_tables_experiment():
@@ -66,7 +66,7 @@ def test_tables_experiment():
     judged = tasks + 1  # measures on the large pool of ACS Income take longer than a job should: its pairs share two
     found = sizes(built)
     assert {name: found[name] for name in ("dataset", "split", "query", "measure", "attack")} == {
-        "dataset": tasks, "split": tasks, "query": judged, "measure": judged, "attack": judged * attacks,
+        "dataset": tasks, "split": tasks, "query": judged * defences, "measure": judged, "attack": judged * attacks,
     }  # fmt: skip
     # 1,152 victims + 24 splits x 40 shadows; worlds 0, 1, 0.3, 0.5 and the copy of 0.5; a defence for each side of each pair
     models = 1152 + 24 * 40
@@ -78,7 +78,7 @@ def test_tables_experiment():
 def test_smoke_experiment():
     built = shipped("smoke")
     assert sizes(built) == {
-        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 1, "measure": 1, "attack": 2,
+        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 3, "measure": 1, "attack": 2,
     }  # fmt: skip
     assert list(built.figures) == ["leakage", "gap"]
 

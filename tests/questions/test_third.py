@@ -181,7 +181,8 @@ def test_what_is_seen_is_rounded(ran):
     from popleak.threat.seen import Files, Source
 
     step = next(one for one in ran.steps["attack"].values() if one.settings.attack == "kl-rounded")
-    files = Files(**{name: Path(step.inputs[name][0]) for name in ("points", "victims", "shadows")})
+    answers = {name: [Path(path) for path in step.inputs[name]] for name in ("victims", "shadows")}
+    files = Files(points=Path(step.inputs["points"][0]), **answers)
     source, access = Source(step.settings, 0, files), plugins.load("access", "rounded")
     kept = access.read(source, "victim", "none", 1, False)
     seen = access.outputs(kept, *map(lambda size: arrays.np.arange(size), kept.scores.shape))

@@ -54,7 +54,7 @@ class Ran(Bench):
         outputs = {name: self.folder / path for name, path in self.step.outputs.items()}
         measure.run(
             settings=MeasureStep.parse(self.step.params), data=paths["data"][0], pools=paths["pools"][0],
-            victim_models=paths["victim_models"], shadows=paths["shadows"][0], **outputs, step=self.step.id, code="test",
+            victim_models=paths["victim_models"], shadows=paths["shadows"], **outputs, step=self.step.id, code="test",
             how=train.Engine(),
         )  # fmt: skip
         return {name: store.read(path).to_pandas() for name, path in outputs.items()}
@@ -153,7 +153,7 @@ def test_shadows_have_a_status_and_no_measures(ran):
     assert victims[binary].notna().all(axis=None) and victims["small_cells"].isna().all()
     kept = ["status", "seed", "ratio", "eo_weight", "eo_vacuous"]
     assert models[kept].notna().all(axis=None)
-    (asked,) = ran.plan.steps["query"].values()
+    asked = next(iter(ran.plan.steps["query"].values()))  # of undefended models
     answers = ran.folder / asked.outputs["shadows"]
     there = read_answers(answers, pair="pure 0.0 1.0", arm="none")
     mine = shadows[(shadows["protocol"] == "pure") & (shadows["defence"] == "none")].set_index(
@@ -167,7 +167,7 @@ def test_shadows_have_a_status_and_no_measures(ran):
 def test_the_adversary_keeps_its_queries_and_no_pool_meets_a_training_row(ran):
     """Query sets are what they were: `query_rows` of each group, drawn from the pool; `measure` does not read them."""
     assert "points" not in ran.step.inputs
-    (asked,) = ran.plan.steps["query"].values()
+    asked = next(iter(ran.plan.steps["query"].values()))  # of undefended models
     points = query.read_points(ran.inputs(asked)["points"][0], "pure 0.0 1.0")
     data = records.read(ran.inputs(ran.step)["data"][0])
     for number, one in points.items():

@@ -103,7 +103,7 @@ def tree(finished):
 
 def test_default_target_is_the_whole_experiment(fresh):
     assert dry(fresh, "--cores", "1") == {
-        "dataset": 2, "split": 2, "draw": 6, "train": 2, "defend": 10, "query": 2, "measure": 2, "attack": 10,
+        "dataset": 2, "split": 2, "draw": 6, "train": 2, "defend": 10, "query": 12, "measure": 2, "attack": 10,
         "tables": 6, "figures": 5, "report": 1,
     }  # fmt: skip
 
@@ -329,7 +329,7 @@ def test_each_job_accounts_for_its_time(finished):
     folder, said, seconds = finished
     found = experiment.jobs(folder)
     assert found.groupby("stage")["step"].nunique().to_dict() == {
-        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 1, "measure": 1, "attack": 2,
+        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 3, "measure": 1, "attack": 2,
         "tables": 6, "figures": 2, "report": 1,
     }  # fmt: skip
     assert said.count(" took ") == 21
@@ -399,7 +399,7 @@ def test_the_engines_code_trains_again(tree):
     folder, edit = tree
     edit("workflow/popleak/engine/eo.py", CODE)
     found = dry(folder, *SMOKE)
-    assert (found["train"], found["defend"], found["query"], found["attack"]) == (1, 2, 1, 2)
+    assert (found["train"], found["defend"], found["query"], found["attack"]) == (1, 2, 3, 2)
     assert "dataset" not in found and "split" not in found and "draw" not in found
 
 
@@ -414,7 +414,7 @@ def test_an_attacks_setting_re_runs_that_attack(tree):
 
 def test_another_seed_re_runs_everything(finished):
     assert dry(finished[0], *SMOKE, "--config", "seed=2") == {
-        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 1, "measure": 1, "attack": 2,
+        "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 3, "measure": 1, "attack": 2,
         "tables": 6, "figures": 2, "report": 1,
     }  # fmt: skip
 

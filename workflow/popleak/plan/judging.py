@@ -53,11 +53,24 @@ def arm_of(defence: ResolvedChoice) -> str:
     return "none" if defence.name == "none" else f"{defence.name}#{digest(defence.settings, 8)}"
 
 
+Answers = Mapping[str, Step[QueryStep]]
+"""The steps that hold answers, by arm."""
+
+
 class Asked(NamedTuple):
-    """A model's arms by name, and the step that queries them for each cut of games."""
+    """A model's arms by name, and for each cut of games the steps that query them."""
 
     arms: Mapping[str, Arm]
-    answers: list[Step[QueryStep]]
+    answers: list[Answers]
+
+
+class Faced(NamedTuple):
+    """What an attack faces: the games, the victims' arms, the files that it is given, and whose answers they are by role."""
+
+    cut: list[Game]
+    arms: Mapping[str, Arm]
+    inputs: Mapping[str, Input]
+    asked: Mapping[Role, tuple[str, ...]]
 
 
 class Inside(NamedTuple):
@@ -112,13 +125,19 @@ class JudgePlan:
         return several([game.slug for game in cut])
 
     def asked(self, model: ResolvedChoice, arms: Mapping[str, Arm]) -> Asked:
-        """Add the steps that query a model's populations, one for each cut of games."""
-        return Asked(arms, [self._query(model, arms, *one) for one in zip(self.cuts, self.points, strict=True)])
+        """Add the steps that query a model's populations, one for each cut of games and arm: a defence that is added has its own models
+        asked, and no others."""
+        parts = zip(self.cuts, self.points, strict=True)
+        return Asked(
+            arms, [{name: self._query(model, {name: arm}, *part) for name, arm in arms.items()} for part in parts]
+        )
 
     def _query(
         self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[QueryDraw]
     ) -> Step[QueryStep]:
+        """Add the step that queries the one arm in `arms`."""
         numbers, used = self.plan.models * 2 * self.task.query_rows * self.plan.form.outputs, self._files(cut, arms)
+        named = next(iter(arms.values())).defence.name
         settings = QueryStep(
             model=model.name,
             model_settings=model.settings,
@@ -130,7 +149,7 @@ class JudgePlan:
         worlds = sum(len(game.worlds) for game in cut)
         asked = self.plan.models * len(arms) * worlds
         return add(
-            self.steps, self.plan.slug(model.name, self._named(cut)), settings,
+            self.steps, self.plan.slug(model.name, self._named(cut), named), settings,
             {"data": self.plan.data, "points": points, **inputs}, outputs=tables_named(*FILES.values()),
             modules=("popleak.stages.query", *_modules(model, arms)), models=asked,
             mem_mb=cost.memory(numbers * (1 + max(settings.repeats) // 8), self.plan.features),
@@ -187,13 +206,12 @@ class JudgePlan:
                     question = cut[0].question
                     if question.table not in judged or not question.answerable(attack):
                         continue
-                    inputs: dict[str, Input] = {
-                        "points": points, "victims": [(answers, "victims")],
-                        "shadows": [(asked[shadow.id].answers[i], "shadows")],
-                    }  # fmt: skip
-                    judged[question.table].append(self._attack(model, shadow, chosen, cut, queries.arms, inputs))
+                    of_shadows = asked[shadow.id].answers[i]
+                    inputs = {"points": points, **_answered(answers, "victim"), **_answered(of_shadows, "shadow")}
+                    faced = Faced(cut, queries.arms, inputs, {"victim": tuple(answers), "shadow": tuple(of_shadows)})
+                    judged[question.table].append(self._attack(model, shadow, chosen, faced))
                     if shadow is model:
-                        self._budgeted(attack, model, chosen, cut, queries.arms, inputs, judged)
+                        self._budgeted(attack, model, chosen, faced, judged)
 
     def _other_shadows(self, model: ResolvedChoice, attack: Attack) -> list[ResolvedChoice]:
         """Return the architectures of shadows beside the victim's own from which the attack can learn."""
@@ -206,18 +224,16 @@ class JudgePlan:
         attack: Attack,
         model: ResolvedChoice,
         chosen: ResolvedChoice,
-        cut: list[Game],
-        arms: Mapping[str, Arm],
-        inputs: dict[str, Input],
+        faced: Faced,
         judged: Judged,
     ) -> None:
         """Add the step of one attack with less than all shadows and query points, where the config asks for it."""
         budgets = budgets_of(self.experiment.budgets, attack)
-        if budgets and "budgets" in judged and cut[0].question.table in BUDGETED:
-            judged["budgets"].append(self._attack(model, model, chosen, cut, arms, inputs, budgets))
+        if budgets and "budgets" in judged and faced.cut[0].question.table in BUDGETED:
+            judged["budgets"].append(self._attack(model, model, chosen, faced, budgets))
 
     def _measure(
-        self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Step[QueryStep]
+        self, model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm], answers: Answers
     ) -> Step[MeasureStep]:
         defences = self.plan.defences
         victims = self._files(cut, arms)["victim"]
@@ -234,10 +250,11 @@ class JudgePlan:
             defences=defences,
             arms=self._arms_by_id(),
             victims=self._answering(arms, victims),
+            asked=tuple(answers),
         )
         inputs: dict[str, Input] = {
             "data": self.plan.data, "pools": self.plan.pools, "victim_models": _all_of(victims, FILES["victim"]),
-            "shadows": [(answers, FILES["shadow"])],
+            **_answered(answers, "shadow"),
         }  # fmt: skip
         shape = self.plan.shapes[model.id]
         return add(
@@ -253,13 +270,11 @@ class JudgePlan:
         model: ResolvedChoice,
         shadow: ResolvedChoice,
         chosen: ResolvedChoice,
-        cut: list[Game],
-        arms: Mapping[str, Arm],
-        inputs: dict[str, Input],
+        faced: Faced,
         budgets: tuple[Budget, ...] = (),
     ) -> Step[AttackStep]:
         """Add the step of one attack on a victim model, with shadows of one architecture, with these budgets instead of all."""
-        attack = plugins.load("attacks", chosen.name)
+        attack, cut, arms = plugins.load("attacks", chosen.name), faced.cut, faced.arms
         defences = self.plan.defences
         named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
         aware, read = self._aware(arms), _read(attack)
@@ -289,6 +304,7 @@ class JudgePlan:
             weights=inside.weights,
             budgets=budgets,
             releases=self.task.population.releases,
+            asked=faced.asked,
         )
         seen = 2 * self.task.query_rows * self.plan.form.outputs
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
@@ -298,7 +314,7 @@ class JudgePlan:
         times = max(len(budgets), 1)
         calibrations = self.task.population.splits * count / 2 * (1 if attack.undefended_only else 1 + len(defences))
         return add(
-            self.steps, self.plan.slug(*names), settings, {**inputs, **inside.inputs},
+            self.steps, self.plan.slug(*names), settings, {**faced.inputs, **inside.inputs},
             modules=(f"popleak.stages.{settings.stage}", *_judging(chosen.name, cut[0].question.name)),
             mem_mb=cost.memory(12 * numbers, self.plan.features),
             seconds=times * (count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds),
@@ -382,6 +398,11 @@ def _holds(step: Step[ModelsStep], worlds: set[str], directions: set[Direction])
     if isinstance(step.settings, TrainStep):
         return bool(set(step.settings.worlds) & worlds)
     return bool(set(step.settings.made) & directions)
+
+
+def _answered(answers: Answers, role: Role) -> dict[str, Input]:
+    """Return one role's files of answers, arm by arm, under the name of the role's files."""
+    return {FILES[role]: [(step, FILES[role]) for step in answers.values()]}
 
 
 def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def run(
     data: Path,
     pools: Path,
     victim_models: Sequence[Path],
-    shadows: Path,
+    shadows: Sequence[Path],
     models: Path,
     bounds: Path,
     step: str,
@@ -62,7 +62,7 @@ def run(
     how: Engine,
 ) -> None:
     """Write the parts of `models` and of `bounds`. victim_models: the files of all arms, in the order and number that the settings give;
-    shadows: the file of the shadows' answers."""
+    shadows: the files of the shadows' answers, an arm each."""
     scoring = Scoring(settings, read_records(data), split.read(pools), victim_models, how)
     model_parts: list[Mapping[str, Any]] = []
     bound_parts: list[Mapping[str, Any]] = []
@@ -81,12 +81,12 @@ def run(
                 model_parts.append({**who, "role": "victim", **fair(said, pool, worlds, floor)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
-            answers = stored.read(shadows, pair=pair.pair, arm=arm)
+            answers = stored.read(shadows[settings.asked.index(arm)], pair=pair.pair, arm=arm)
             model_parts += [
                 {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(answers, scoring.pools)
             ]
     facts = store.provenance(
-        stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, shadows],
+        stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, *shadows],
         device=how.resolved(),
     )  # fmt: skip
     store.write(models, schema.table("models", model_parts), facts)

@@ -53,7 +53,7 @@ class AttackStep(Judging):
     """One attack on the models of one task, in games of one question.
 
     arms: by the id of a defence, or another name in `aware`, the name under which its models were asked; worlds: of the games,
-    where weights or rows are seen; releases: models of one owner; budgets: with less than all shadows and query points, for the table `budgets`.
+    where weights or rows are seen; asked: of each role the arms whose answers there are, in the order of the files; releases: models of one owner; budgets: with less than all shadows and query points, for the table `budgets`.
     """
 
     question: str
@@ -66,6 +66,7 @@ class AttackStep(Judging):
     rows: int
     pairs: tuple[Pair, ...]
     arms: Mapping[str, str]
+    asked: Mapping[Role, tuple[str, ...]]
     poison: Poison
     worlds: tuple[Played, ...] = ()
     weights: Weights | None = None

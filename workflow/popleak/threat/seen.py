@@ -25,18 +25,18 @@ from .access import base as access
 
 @dataclass(frozen=True)
 class Files:
-    """An attack step's files: query points; victims' and shadows' answers; and for some kinds of access their models, draws and records."""
+    """An attack step's files: query points; victims' and shadows' answers, a file for each arm; and for some kinds of access their models, draws and records."""
 
     points: Path
-    victims: Path
-    shadows: Path
+    victims: Sequence[Path]
+    shadows: Sequence[Path]
     victim_models: Sequence[Path] = ()
     shadow_models: Sequence[Path] = ()
     draw: Sequence[Path] = ()
     data: Path | None = None
 
-    def answers(self, role: Role) -> Path:
-        """Return the file of one role's answers."""
+    def answers(self, role: Role) -> Sequence[Path]:
+        """Return the files of one role's answers."""
         return self.victims if role == "victim" else self.shadows
 
     def models(self, role: Role) -> Sequence[Path]:
@@ -54,7 +54,7 @@ class Files:
     def all(self) -> list[Path]:
         """All files."""
         models = [*self.victim_models, *self.shadow_models]
-        return [self.points, self.victims, self.shadows, *models, *self.draw, *([self.data] if self.data else [])]
+        return [self.points, *self.victims, *self.shadows, *models, *self.draw, *([self.data] if self.data else [])]
 
 
 class Seen(access.Source, Protocol):
@@ -122,7 +122,8 @@ class Source:
         follows from a shadow's score is its most frequent one, which is what a victim shows.
         """
         arm = self.settings.arms[arm]
-        return stored.read(self.files.answers(role), pair=self.pair.pair, arm=arm, repeats=repeats, labels=votes)
+        file = self.files.answers(role)[self.settings.asked[role].index(arm)]
+        return stored.read(file, pair=self.pair.pair, arm=arm, repeats=repeats, labels=votes)
 
     def models(self, role: Role, arm: str) -> stored.Answers:
         """Return the weights of one role's models in one arm."""
