@@ -146,6 +146,16 @@ class Owner:
         P(y | x) (k, m, C) for C > 2. Not a number where a model diverged."""
         raise NotImplementedError
 
+    def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of `count` rows, by position, a training that is handed them trains on (K, count - v), and which validation holds
+        out of it (K, v). It is not so for models in closed form, which see all."""
+        raise NotImplementedError
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        """Return the models' initial weights (K, P), those that M_0 started from; with a purpose, fresh ones, from the models' seeds hashed
+        with it."""
+        raise NotImplementedError
+
     def last_layer(self) -> np.ndarray:
         """Return for each number of a model (P,) whether it belongs to the last layer: a mask for `train`."""
         raise NotImplementedError

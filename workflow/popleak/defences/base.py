@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
 from ._settings import EOSettings, MixtureSettings, TrainSettings, TuneSettings
+
+if TYPE_CHECKING:
+    from ..core.needs import Mixing
 
 __all__ = [
     "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
@@ -80,6 +83,15 @@ class Defence:
     def publishes(self, settings: Any) -> bool:
         """Return whether it trains on public rows at these settings."""
         return self.public
+
+    def complements(self, settings: Any) -> bool:
+        """Return whether it trains on rows of the complement at these settings."""
+        return self.complement
+
+    def refuses(self, mixing: Mixing, settings: Any) -> str | None:
+        """Return why it cannot be applied to models whose rows are as `mixing` has them, for the plan to refuse it in one line before any
+        job; None if it can."""
+        return None
 
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""

@@ -14,12 +14,13 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
+from ..core.seeds import derive
 from ..core.settings import Settings
 from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
-from ..engine.fit import Objective, Progress, hold_out, last_layer
+from ..engine.fit import Build, Objective, Progress, hold_out, initial_weights, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
@@ -132,10 +133,21 @@ class FittingOwner(_noisy.Fitting):
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return self.fitter.predict(weights, rows)
 
+    def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        return hold_out(np.broadcast_to(np.arange(count), (len(self.seeds), count)), self.seeds, self.fitter.validation)
+
     def last_layer(self) -> np.ndarray:
+        return last_layer(self._build)
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        seeds = self.seeds if purpose is None else np.array([derive(int(seed), purpose) for seed in self.seeds])
+        return initial_weights(self._build, seeds)
+
+    @property
+    def _build(self) -> Build:
         if self.fitter.build is None:
             raise PopleakError(f"defence {self.defence.name!r}: a model in closed form has no layers")
-        return last_layer(self.fitter.build)
+        return self.fitter.build
 
     def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen:
@@ -247,7 +259,7 @@ def drawn_for(
     """Return the draws that a defence receives for models of `world`: S_0 and, if it declares them, the complement
     from `other_world` and public rows."""
     drawn = {"base": draws_of(draw, world, world)}
-    if defence.complement:
+    if defence.complements(own):
         drawn["complement"] = draws_of(complement, world, other_world)
     if defence.publishes(own):
         drawn["public"] = draws_of(public, world, world)
