@@ -47,6 +47,8 @@ class Owner:
         The records: features (N, d), labels (N,) in 0..C-1, groups (N,).
     classes
         C, the number of classes of the label.
+    columns
+        (d,): of each feature the number of the original column that it was made of; one-hot features of one column have one number.
     population
         The base models M_0.
     seeds
@@ -70,6 +72,7 @@ class Owner:
     y: np.ndarray
     a: np.ndarray
     classes: int
+    columns: np.ndarray
     population: Population
     seeds: np.ndarray
     draw: np.ndarray
@@ -154,6 +157,11 @@ class Owner:
     def initial(self, purpose: str | None = None) -> np.ndarray:
         """Return the models' initial weights (K, P), those that M_0 started from; with a purpose, fresh ones, from the models' seeds hashed
         with it."""
+        raise NotImplementedError
+
+    def inputs(self, features: np.ndarray) -> np.ndarray:
+        """Return for each number of a model (P,) whether it reads one of the `features` (d,) bool. Raises PopleakError for a model that is no
+        chain of Linear and ReLU."""
         raise NotImplementedError
 
     def last_layer(self) -> np.ndarray:

@@ -20,13 +20,14 @@ from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
-from ..engine.fit import Build, Objective, Progress, hold_out, initial_weights, last_layer
+from ..engine.fit import Build, Objective, Progress, hold_out, initial_weights, inputs, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
 from ..store.populations import CERTIFIED, Models, draws_of, empty, known, matching, of_role
 from ..store.populations import read as read_models
 from ..store.populations import write as write_models
+from ..store.records import columns_of
 from ..store.reuse import no_keys
 from . import _noisy, train
 
@@ -55,7 +56,7 @@ class FittingOwner(_noisy.Fitting):
         applied."""
         self.fitter, self.defence, self.progress = fitter, defence, progress
         self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
-        self.classes = fitter.classes
+        self.classes, self.columns = fitter.classes, columns_of(fitter.records)
         self.population, self.seeds, self.mixing = population, seeds, mixing
         self.draw, self.complement, self.public = draw, complement, public
         self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
@@ -135,6 +136,12 @@ class FittingOwner(_noisy.Fitting):
 
     def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         return hold_out(np.broadcast_to(np.arange(count), (len(self.seeds), count)), self.seeds, self.fitter.validation)
+
+    def inputs(self, features: np.ndarray) -> np.ndarray:
+        try:
+            return inputs(self._build, features)
+        except ValueError as error:
+            raise PopleakError(f"defence {self.defence.name!r}: {error}: choose the model logistic or mlp") from None
 
     def last_layer(self) -> np.ndarray:
         return last_layer(self._build)
