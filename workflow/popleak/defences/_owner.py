@@ -159,6 +159,27 @@ class Owner:
         with it."""
         raise NotImplementedError
 
+    def references(
+        self,
+        model: int,
+        rows: np.ndarray,
+        *,
+        purpose: str,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> np.ndarray:
+        """Train models of the owner's own, which are not released, and return their weights (m, P).
+
+        model: whose owner, by position; rows (m, n): those of each. Initial weights and order of batches come from the model's
+        seed, hashed with the purpose and the number of each; epochs, learning_rate: None is what the base models were trained with.
+        """
+        raise NotImplementedError
+
+    def sides(self) -> tuple[int, ...]:
+        """Return (features, units of each hidden layer, 1) of the models. Raises PopleakError for models that are no chains of Linear and ReLU
+        with one logit."""
+        raise NotImplementedError
+
     def inputs(self, features: np.ndarray) -> np.ndarray:
         """Return for each number of a model (P,) whether it reads one of the `features` (d,) bool. Raises PopleakError for a model that is no
         chain of Linear and ReLU."""

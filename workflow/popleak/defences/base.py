@@ -123,6 +123,11 @@ class Defence:
         trains once. rows: of a draw; features: that a model's last layer sees."""
         return self.seconds
 
+    def epochs(self, base: int, settings: Any) -> float:
+        """Return how long the engine trains a model: all its trainings together, in epochs over as many rows as the base model's, which was
+        trained for `base` of them. By default it is one training, as long as the setting `epochs` says."""
+        return getattr(settings, "epochs", None) or base
+
     def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models. A model must not depend on those beside it."""
         raise NotImplementedError

@@ -137,6 +137,24 @@ class FittingOwner(_noisy.Fitting):
     def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         return hold_out(np.broadcast_to(np.arange(count), (len(self.seeds), count)), self.seeds, self.fitter.validation)
 
+    def references(
+        self,
+        model: int,
+        rows: np.ndarray,
+        *,
+        purpose: str,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> np.ndarray:
+        seeds = np.array([derive(int(self.seeds[model]), purpose, i) for i in range(len(rows))])
+        weights = self.fitter(rows, seeds, epochs=epochs, learning_rate=learning_rate).weights
+        part = np.full(len(rows), model)
+        self.ledger.append(Trained(part=part, rows=rows, start=None, plain=True, beside=False, end=weights))
+        return weights
+
+    def sides(self) -> tuple[int, ...]:
+        return _noisy.sides_of(self)
+
     def inputs(self, features: np.ndarray) -> np.ndarray:
         try:
             return inputs(self._build, features)
