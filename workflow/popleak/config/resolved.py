@@ -24,6 +24,12 @@ def publishes(defence: ResolvedChoice) -> bool:
     return bool(plugin.publishes(plugin.Settings.model_validate(defence.settings)))
 
 
+def complements(defence: ResolvedChoice) -> bool:
+    """Return whether a defence trains on rows of the complement at its settings."""
+    plugin = plugins.load("defences", defence.name)
+    return bool(plugin.complements(plugin.Settings.model_validate(defence.settings)))
+
+
 class ResolvedTask(Settings):
     """A task with every default filled in and every name checked."""
 
@@ -64,7 +70,7 @@ class ResolvedTask(Settings):
     @property
     def complemented(self) -> bool:
         """Whether a defence trains on the complement, so that each model draws one beside its own rows."""
-        return any(plugins.load("defences", defence.name).complement for defence in self.defences)
+        return any(complements(defence) for defence in self.defences)
 
     @property
     def publishing(self) -> bool:

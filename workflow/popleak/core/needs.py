@@ -100,6 +100,23 @@ class Mixing(NamedTuple):
         return drawn(World(_between(share, self.ratios), between), rows, self.mode, self.label_rate)
 
     @property
+    def turned(self) -> Mixing:
+        """What models of the other world, defended towards this one, are mixed from."""
+        rates = None if self.label_rates is None else (self.label_rates[1], self.label_rates[0])
+        return self._replace(ratios=(self.ratios[1], self.ratios[0]), label_rates=rates)
+
+    @property
+    def other(self) -> dict[Stratum, int]:
+        """How many rows of each stratum the complement has."""
+        return self._counts(0.0, self.rows)
+
+    def at(self, ratio: float, rows: int) -> dict[Stratum, int]:
+        """Return how many rows of each stratum `rows` rows have at another ratio, labels being as those of S_0 are."""
+        return drawn(
+            World(ratio, None if self.label_rates is None else self.label_rates[0]), rows, self.mode, self.label_rate
+        )
+
+    @property
     def _slip(self) -> Stratum:
         """The stratum that poisoned rows are counted in."""
         label, group = self.poisoned
@@ -146,11 +163,9 @@ class Mixing(NamedTuple):
         do not, or where S_0 holds poisoned rows."""
         if self.slipped:
             return None
-        rates = None if self.label_rates is None else (self.label_rates[1], self.label_rates[0])
-        turned = self._replace(ratios=(self.ratios[1], self.ratios[0]), label_rates=rates)
         whole, other = (
             {key: rehearsed[key] + rest[key] for key in rest}
-            for rehearsed, rest in (self.parts(0.5, share), turned.parts(0.5, share))
+            for rehearsed, rest in (self.parts(0.5, share), self.turned.parts(0.5, share))
         )
         return whole if whole == other else None
 

@@ -7,7 +7,7 @@ NaN where any condition fails or cannot be seen to hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from ._entries import Descended, Entry, Restarted, Trained
 
 if TYPE_CHECKING:
+    from ..core.needs import Stratum
     from .base import Owner
 
 SIGMAS = 8.0
@@ -24,13 +25,35 @@ SIGMAS = 8.0
 def exact(owner: Owner, share: float) -> np.ndarray:
     """Return 0 (K,) for models that statement A certifies: trained once, from the start, on a mixture of the composition that both worlds
     share, with `share` times as many rows as S_0; NaN for all others."""
+    return _trained_once(owner, lambda part, rows: alike(owner, part, rows, share))
+
+
+def composed(owner: Owner, wanted: Mapping[Stratum, int]) -> np.ndarray:
+    """Return 0 (K,) for models that statement A certifies: trained once, from the start, on as many rows of each stratum as `wanted` says,
+    none of them twice, all of them of S_0 or of a complement that shares no row with it; NaN for all others. That models of the other world
+    have the same counts is for the caller to see to."""
+
+    def sound(part: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        found = [
+            not _overlap(owner.draw[k], owner.complement[k])
+            and _of_law(owner, mine, np.concatenate([owner.draw[k], owner.complement[k]]), wanted)
+            for k, mine in zip(part, rows, strict=True)
+        ]
+        return np.array(found, dtype=bool)
+
+    return np.full(len(owner.seeds), np.nan) if owner.mixing.slipped else _trained_once(owner, sound)
+
+
+def _trained_once(owner: Owner, sound_of: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return 0 (K,) for models that were trained once, from the start and by the records' own labels, on rows that `sound_of` finds sound, a
+    bool for each model of a training; NaN for all others."""
     entries = _of(owner, Trained)
     sound = np.zeros(len(owner.seeds), dtype=bool)
     times = np.zeros(len(owner.seeds), dtype=int)
     for entry in entries:
         times[entry.part] += 1
         if entry.start is None and entry.plain and not entry.beside:
-            sound[entry.part] = alike(owner, entry.part, entry.rows, share)
+            sound[entry.part] = sound_of(entry.part, entry.rows)
     if len(entries) != len(owner.ledger):  # something else was trained
         sound[:] = False
     return np.where(sound & (times == 1), 0.0, np.nan)
@@ -111,13 +134,19 @@ def alike(owner: Owner, part: np.ndarray, rows: np.ndarray, share: float) -> np.
     return np.array(
         [
             not _overlap(owner.draw[k], owner.complement[k])
-            and len(np.unique(mine)) == len(mine)
-            and bool(np.isin(mine, np.concatenate([owner.base[k], owner.complement[k]])).all())
-            and _counts(owner, mine, list(wanted)) == list(wanted.values())
-            and len(mine) == sum(wanted.values())
+            and _of_law(owner, mine, np.concatenate([owner.base[k], owner.complement[k]]), wanted)
             for k, mine in zip(part, rows, strict=True)
         ],
         dtype=bool,
+    )
+
+
+def _of_law(owner: Owner, rows: np.ndarray, among: np.ndarray, wanted: Mapping[Stratum, int]) -> bool:
+    """Return whether one model's rows (n,) are distinct, are all `among` others, and are as many of each stratum as `wanted` says."""
+    return (
+        len(np.unique(rows)) == len(rows) == sum(wanted.values())
+        and bool(np.isin(rows, among).all())
+        and _counts(owner, rows, list(wanted)) == list(wanted.values())
     )
 
 

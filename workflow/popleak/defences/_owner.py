@@ -47,6 +47,8 @@ class Owner:
         The records: features (N, d), labels (N,) in 0..C-1, groups (N,).
     classes
         C, the number of classes of the label.
+    columns
+        (d,): of each feature the number of the original column that it was made of; one-hot features of one column have one number.
     population
         The base models M_0.
     seeds
@@ -70,6 +72,7 @@ class Owner:
     y: np.ndarray
     a: np.ndarray
     classes: int
+    columns: np.ndarray
     population: Population
     seeds: np.ndarray
     draw: np.ndarray
@@ -144,6 +147,42 @@ class Owner:
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return what models `weights` (k, P) say of their own rows (k, m), or all of the same (1, m): P(y = 1 | x) (k, m), or
         P(y | x) (k, m, C) for C > 2. Not a number where a model diverged."""
+        raise NotImplementedError
+
+    def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of `count` rows, by position, a training that is handed them trains on (K, count - v), and which validation holds
+        out of it (K, v). It is not so for models in closed form, which see all."""
+        raise NotImplementedError
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        """Return the models' initial weights (K, P), those that M_0 started from; with a purpose, fresh ones, from the models' seeds hashed
+        with it."""
+        raise NotImplementedError
+
+    def references(
+        self,
+        model: int,
+        rows: np.ndarray,
+        *,
+        purpose: str,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> np.ndarray:
+        """Train models of the owner's own, which are not released, and return their weights (m, P).
+
+        model: whose owner, by position; rows (m, n): those of each. Initial weights and order of batches come from the model's
+        seed, hashed with the purpose and the number of each; epochs, learning_rate: None is what the base models were trained with.
+        """
+        raise NotImplementedError
+
+    def sides(self) -> tuple[int, ...]:
+        """Return (features, units of each hidden layer, 1) of the models. Raises PopleakError for models that are no chains of Linear and ReLU
+        with one logit."""
+        raise NotImplementedError
+
+    def inputs(self, features: np.ndarray) -> np.ndarray:
+        """Return for each number of a model (P,) whether it reads one of the `features` (d,) bool. Raises PopleakError for a model that is no
+        chain of Linear and ReLU."""
         raise NotImplementedError
 
     def last_layer(self) -> np.ndarray:

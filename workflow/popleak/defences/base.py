@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
 from ._settings import EOSettings, MixtureSettings, TrainSettings, TuneSettings
+
+if TYPE_CHECKING:
+    from ..core.needs import Mixing
 
 __all__ = [
     "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
@@ -81,6 +84,15 @@ class Defence:
         """Return whether it trains on public rows at these settings."""
         return self.public
 
+    def complements(self, settings: Any) -> bool:
+        """Return whether it trains on rows of the complement at these settings."""
+        return self.complement
+
+    def refuses(self, mixing: Mixing, settings: Any) -> str | None:
+        """Return why it cannot be applied to models whose rows are as `mixing` has them, for the plan to refuse it in one line before any
+        job; None if it can."""
+        return None
+
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
         at = ", ".join(f"{key} {value:g}" for key, value in self.control_at.items())
@@ -110,6 +122,11 @@ class Defence:
         """Return the CPU seconds that a model takes on the reference core where the engine's loops do not train it; None: it
         trains once. rows: of a draw; features: that a model's last layer sees."""
         return self.seconds
+
+    def epochs(self, base: int, settings: Any) -> float:
+        """Return how long the engine trains a model: all its trainings together, in epochs over as many rows as the base model's, which was
+        trained for `base` of them. By default it is one training, as long as the setting `epochs` says."""
+        return getattr(settings, "epochs", None) or base
 
     def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models. A model must not depend on those beside it."""

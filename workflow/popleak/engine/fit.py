@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backend", "Build", "Chain", "ConvNet", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
-    "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "last_layer", "not_in_numba", "place_of", "predict",
+    "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "inputs", "last_layer", "not_in_numba", "place_of", "predict",
     "predict_rows", "resolve", "way_of",
 ]  # fmt: skip
 
@@ -215,6 +215,19 @@ def last_layer(build: Build) -> np.ndarray:
     owner = names[-1].rpartition(".")[0]
     last = [np.full(one.numel(), name.rpartition(".")[0] == owner) for name, one in zip(names, trained, strict=True)]
     return np.concatenate([*last, np.zeros(sum(one.numel() for one in state), bool)])
+
+
+def inputs(build: Build, columns: np.ndarray) -> np.ndarray:
+    """Return which of a chain's stored numbers (P,) read one of the features `columns` (d,) bool, in the form of `Objective.mask`.
+
+    Raises ValueError for any other module, whose numbers may read any feature.
+    """
+    if not isinstance(build, Chain):
+        raise ValueError("only of a chain of Linear and ReLU is it known which numbers read a feature")
+    found = np.zeros(sum(out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)), dtype=bool)
+    into, out = build.sides[:2]
+    found[: into * out].reshape(out, into)[:, columns] = True
+    return found
 
 
 def hold_out(rows: np.ndarray, seeds: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

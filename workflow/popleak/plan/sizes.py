@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..config import resolve as config
 from ..config.experiment import Experiment
-from ..config.resolved import ResolvedTask, SettledTask
+from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask
 from ..core import needs, plugins
 from ..core.errors import PopleakError, refusal
 from ..core.worlds import World, order
@@ -307,7 +307,7 @@ def _attribute(task: ResolvedTask) -> tuple[str, Attribute]:
 
 
 def unrehearsed(task: SettledTask, cells: Cells | None) -> list[str]:
-    """Return a line for each defence whose mixture is impossible: it rehearses more of a model's own rows than
+    """Return a line for each defence whose rows are impossible: it refuses them itself, it rehearses more of a model's own rows than
     validation leaves, or its strata are not whole numbers of rows. cells: None if they are not counted; then only
     groups are checked."""
     held = round(task.training.validation * task.rows)
@@ -327,6 +327,9 @@ def unrehearsed(task: SettledTask, cells: Cells | None) -> list[str]:
 
     found = []
     for defence in task.defences:
+        if refused := _refused(defence, mixings):
+            found.append(f"defence {defence.id!r}: {refused}")
+            continue
         share = defence.settings.get("rehearsal", 0.0)
         try:
             if not share or failing(share) <= RISK:
@@ -345,6 +348,13 @@ def unrehearsed(task: SettledTask, cells: Cells | None) -> list[str]:
             f"than are left to some models after training.validation has held out {held}: {lower}"
         )
     return found
+
+
+def _refused(defence: ResolvedChoice, mixings: Sequence[needs.Mixing]) -> str | None:
+    """Return why a defence cannot be applied to models of one of these directions, None if it can to all."""
+    plugin = plugins.load("defences", defence.name)
+    own = plugin.Settings.model_validate(defence.settings)
+    return next((reason for mixing in mixings if (reason := plugin.refuses(mixing, own))), None)
 
 
 def _failing(mixing: needs.Mixing, rehearsal: float, held: int) -> float:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from ..config.resolved import ResolvedChoice, publishes
+from ..config.resolved import ResolvedChoice, complements, publishes
 from ..core import plugins
 from ..core.needs import ALONE
 from ..core.protocols import ROLES, Role
@@ -204,11 +204,10 @@ class TaskPlan(TaskContext):
         self, defence: ResolvedChoice, drawn: Draws, cuts: list[Cut], worlds: set[str], trained: list[Step[TrainStep]]
     ) -> dict[str, Input]:
         """Return the inputs of a step that defends models of these worlds; cuts: the draws of the complements."""
-        plugin = plugins.load("defences", defence.name)
         files = [step for step in trained if worlds & set(step.settings.worlds)]
         return {
             "data": self.data, "draw": _of_worlds(drawn.base, worlds),
-            "complement": [(cut.step, "table") for cut in cuts if cut.step] if plugin.complement else [],
+            "complement": [(cut.step, "table") for cut in cuts if cut.step] if complements(defence) else [],
             "public": _of_worlds(drawn.public, worlds) if publishes(defence) else [],
             **{f"base_{name}": [(step, name) for step in files] for name in FILES.values()},
         }  # fmt: skip

@@ -35,7 +35,7 @@ class Fitting(Owner):
 
 def descend(owner: Fitting, rows: np.ndarray, how: convex.Descent, features: Features) -> Population:
     """Run the chains of all models and enter them in the ledger; see `Owner.descend`."""
-    sides = _sides(owner)
+    sides = sides_of(owner)
     trunk = _trunk(owner, features, sides)
     rows = np.sort(rows, axis=1)
     streams = np.array([derive(int(seed), NOISE) for seed in owner.seeds])
@@ -125,7 +125,7 @@ def _problem(
 ) -> tuple[convex.Problem, convex.Scale | None]:
     """Return the loss of a model on its rows (n,), and what units below its last layer are scaled by: of drawn layers they may be tiny, and
     the ridge would leave them no say. A model without such units takes its features as they are."""
-    x = convex.below_last(owner.x[rows], trunk, _sides(owner))
+    x = convex.below_last(owner.x[rows], trunk, sides_of(owner))
     scale = None if trunk is None else convex.Scale.of(x)
     x = x if scale is None else scale(x)
     return convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge, fair=how.fair), scale
@@ -136,7 +136,7 @@ def _fits_base(
 ) -> np.ndarray:
     """Return the last layer (p,), on scaled units, that fits the base model's own rows best: it knows the world, as M_0 does."""
     rows = np.sort(owner.base[k])
-    x = scale(convex.below_last(owner.x[rows], trunk, _sides(owner)))
+    x = scale(convex.below_last(owner.x[rows], trunk, sides_of(owner)))
     return convex.fitted(convex.Problem(x, owner.y[rows], owner.a[rows], ridge=how.ridge))
 
 
@@ -147,11 +147,12 @@ def _trunk(owner: Fitting, features: Features, sides: convex.Sides) -> np.ndarra
     if features == "public":
         return owner.train(owner.public)[0].weights.astype(np.float32)
     build = owner.fitter.build
-    assert build is not None  # `_sides` has refused closed forms
+    assert build is not None  # `sides_of` has refused closed forms
     return initial_weights(build, owner.seeds)
 
 
-def _sides(owner: Fitting) -> convex.Sides:
+def sides_of(owner: Fitting) -> convex.Sides:
+    """Return the layer sizes of the models; see `Owner.sides`."""
     sides = getattr(owner.fitter.build, "sides", None)
     if not isinstance(sides, tuple) or sides[-1] != 1 or owner.classes != 2:
         raise PopleakError(

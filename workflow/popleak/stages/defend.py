@@ -14,18 +14,20 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
+from ..core.seeds import derive
 from ..core.settings import Settings
 from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
-from ..engine.fit import Objective, Progress, hold_out, last_layer
+from ..engine.fit import Build, Objective, Progress, hold_out, initial_weights, inputs, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
 from ..store.populations import CERTIFIED, Models, draws_of, empty, known, matching, of_role
 from ..store.populations import read as read_models
 from ..store.populations import write as write_models
+from ..store.records import columns_of
 from ..store.reuse import no_keys
 from . import _noisy, train
 
@@ -54,7 +56,7 @@ class FittingOwner(_noisy.Fitting):
         applied."""
         self.fitter, self.defence, self.progress = fitter, defence, progress
         self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
-        self.classes = fitter.classes
+        self.classes, self.columns = fitter.classes, columns_of(fitter.records)
         self.population, self.seeds, self.mixing = population, seeds, mixing
         self.draw, self.complement, self.public = draw, complement, public
         self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
@@ -132,10 +134,45 @@ class FittingOwner(_noisy.Fitting):
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return self.fitter.predict(weights, rows)
 
+    def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        return hold_out(np.broadcast_to(np.arange(count), (len(self.seeds), count)), self.seeds, self.fitter.validation)
+
+    def references(
+        self,
+        model: int,
+        rows: np.ndarray,
+        *,
+        purpose: str,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> np.ndarray:
+        seeds = np.array([derive(int(self.seeds[model]), purpose, i) for i in range(len(rows))])
+        weights = self.fitter(rows, seeds, epochs=epochs, learning_rate=learning_rate).weights
+        part = np.full(len(rows), model)
+        self.ledger.append(Trained(part=part, rows=rows, start=None, plain=True, beside=False, end=weights))
+        return weights
+
+    def sides(self) -> tuple[int, ...]:
+        return _noisy.sides_of(self)
+
+    def inputs(self, features: np.ndarray) -> np.ndarray:
+        try:
+            return inputs(self._build, features)
+        except ValueError as error:
+            raise PopleakError(f"defence {self.defence.name!r}: {error}: choose the model logistic or mlp") from None
+
     def last_layer(self) -> np.ndarray:
+        return last_layer(self._build)
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        seeds = self.seeds if purpose is None else np.array([derive(int(seed), purpose) for seed in self.seeds])
+        return initial_weights(self._build, seeds)
+
+    @property
+    def _build(self) -> Build:
         if self.fitter.build is None:
             raise PopleakError(f"defence {self.defence.name!r}: a model in closed form has no layers")
-        return last_layer(self.fitter.build)
+        return self.fitter.build
 
     def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen:
@@ -247,7 +284,7 @@ def drawn_for(
     """Return the draws that a defence receives for models of `world`: S_0 and, if it declares them, the complement
     from `other_world` and public rows."""
     drawn = {"base": draws_of(draw, world, world)}
-    if defence.complement:
+    if defence.complements(own):
         drawn["complement"] = draws_of(complement, world, other_world)
     if defence.publishes(own):
         drawn["public"] = draws_of(public, world, world)

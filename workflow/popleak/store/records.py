@@ -48,6 +48,16 @@ def classes(path: str | Path) -> int:
     return len(store.facts(path).get("classes", ("0", "1")))
 
 
+def columns_of(records: Loaded) -> np.ndarray:
+    """Return of each feature (d,) the number of its original column, from 0 in the order of features. Features named `column=value` are one
+    column's (`datasets._encode.categorical`); where the table does not name its features, each is a column of its own."""
+    names = records.facts.get("features", ())
+    if len(names) != records.x.shape[1]:
+        return np.arange(records.x.shape[1])
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name.partition("=")[0], len(numbers)) for name in names])
+
+
 def with_twins(records: Loaded) -> Loaded:
     """Return the records, of two classes, followed by a copy of each with its label flipped: row N + i is the poisoned row i."""
 

@@ -60,6 +60,7 @@ class Owners:
         training: Mapping[str, Any] = TRAINING,
         rows: int = ROWS,
         models: int = MODELS,
+        seed: int = 7,
     ) -> None:
         own = {"widths": (8,)} if model == "mlp" and model_settings is None else model_settings or {}
         gradient = plugins.load("models", model).gradient
@@ -70,7 +71,7 @@ class Owners:
         )  # fmt: skip
         self.fitter = Fitter(told, records)
         self.size = rows
-        self.seeds = np.array([derive(7, "case", k) for k in range(models)])
+        self.seeds = np.array([derive(seed, "case", k) for k in range(models)])
         self.mixing = Mixing((ratio, other), rows, "natural", float(records.y.mean()))
         self.rows = self._draw(ratio, "base", np.empty((models, 0), int))
         self.complement = self._draw(other, "complement", self.rows)
@@ -99,7 +100,8 @@ class Owners:
         """Return what the stage `defend` would hand to a defence of the models `part`, by default at the plugin's own settings; without:
         what is withheld, `complement` or `public`, though it is declared."""
         names = Population.__dataclass_fields__
-        needed = {"complement": defence.complement, "public": defence.publishes(settings or defence.Settings())}
+        own = settings or defence.Settings()
+        needed = {"complement": defence.complements(own), "public": defence.publishes(own)}
         rows = {
             name: getattr(self, name)[part][:, : self.size if needed[name] and name != without else 0]
             for name in ("complement", "public")
@@ -168,7 +170,7 @@ def check_needs(defence: Defence, settings: Settings) -> None:
     owners = made_up_owners()
     whole = _bits(released(defence, settings, owners.owner(defence, settings=settings)))
     for name in ("complement", "public"):
-        if not (defence.publishes(settings) if name == "public" else defence.complement):
+        if not (defence.publishes(settings) if name == "public" else defence.complements(settings)):
             continue
         try:
             bare = _bits(released(defence, settings, owners.owner(defence, without=name, settings=settings)))
