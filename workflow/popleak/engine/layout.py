@@ -28,12 +28,20 @@ _EPOCH = (
 )  # fmt: skip
 _TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
 _FAIR = (*_TERM, ("i", 0), ("d", 2), ("i", 2), ("d", 2), ("n", 1))
+_OWN = ("n", 2), ("n", 2), ("i", 2), ("n", 1), ("d", 0)
+_PRIVATE = (
+    *_WORK, ("i", 0), ("i", 0), ("i", 0), ("n", 1), ("i", 2), ("i", 2), ("n", 2), ("n", 2), ("i", 2), ("n", 1), ("n", 2), ("n", 2),
+    ("n", 2), ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 0), ("i", 0), ("i", 1), ("d", 3), ("d", 0), ("i", 1), ("n", 1),
+)  # fmt: skip
 _SCORE = (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2))
 _IMAGES = ("i", 2), ("i", 1), ("i", 0), ("i", 0), ("n", 2)
 ARGUMENTS = {
     "score": _SCORE,
     "train": _EPOCH,
     "train-fair": (*_EPOCH, *_FAIR),
+    "train-own": (*_EPOCH, *_OWN),
+    "train-own-fair": (*_EPOCH, *_FAIR, *_OWN),
+    "train-private": _PRIVATE,
     "score-images": (*_SCORE, ("i", 2), ("i", 1), ("i", 0)),
     "train-images": (*_EPOCH, *_IMAGES),
     "train-images-fair": (*_EPOCH, *_FAIR, *_IMAGES),
@@ -41,6 +49,8 @@ ARGUMENTS = {
 """Arguments of each compiled loop: (kind, number of axes; 0 for a number that is no array). Kinds: "n", the models' own
 precision; "i", int64; "d", float64. An array is passed as its address and the length of each axis."""
 
+NONE, SOME, ALL = 0, 1, 2
+"""How many of a layer's numbers move."""
 SQUARED, LAGRANGIAN = (PENALTIES.index(form) for form in ("squared", "lagrangian"))
 
 
@@ -123,6 +133,14 @@ class Layout:
                 target[...] = source
         return packed
 
+    def parts(self, moves: np.ndarray) -> np.ndarray:
+        """Return of each layer (L,) whether `NONE`, `SOME` or `ALL` of its numbers move, by what `pack` makes of a mask, (`weights`,)."""
+        flat, found = np.empty((1, self.parameters()), moves.dtype), []
+        for _, (weight, bias) in self._layers(flat, moves[None]):
+            ones = [*weight.ravel(), *bias.ravel()]
+            found.append(ALL if all(ones) else SOME if any(ones) else NONE)
+        return np.array(found, np.int64)
+
     def unpack(self, packed: np.ndarray) -> np.ndarray:
         """Return the weights (K, P) of `pack`."""
         flat = np.empty((len(packed), self.parameters()), packed.dtype)
@@ -131,9 +149,9 @@ class Layout:
                 target[...] = source
         return flat
 
-    def arena(self, dtype: np.dtype) -> np.ndarray:
-        """Return the flat array (`size`,) of one thread, with the constant inputs set."""
-        work = _zeros(self.size, dtype)
+    def arena(self, dtype: np.dtype, more: int = 0) -> np.ndarray:
+        """Return the flat array (`size` + more,) of one thread, with the constant inputs set."""
+        work = _zeros(self.size + more, dtype)
         self.fill(work)
         return work
 
