@@ -27,13 +27,11 @@ from objectives import (
 )  # fmt: skip
 from popleak.core.errors import PopleakError
 from popleak.core.seeds import derive
-from popleak.engine import fit as engine
 from popleak.engine.eo import Penalty
 from popleak.engine.fit import (
     ConvNet,
     Form,
     Module,
-    Objective,
     Table,
     Training,
     fit,

@@ -84,7 +84,7 @@ class Defence:
 
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
-        at = ", ".join(f"{key} {value:g}" for key, value in self.control_at.items())
+        at = ", ".join(f"{key} {'null' if value is None else f'{value:g}'}" for key, value in self.control_at.items())
         found = {
             f"its control has the settings {at}": bool(at),
             "trains on rows of the complement": self.complement,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backend", "Build", "Chain", "ConvNet", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
-    "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "last_layer", "not_in_numba", "place_of", "predict",
+    "alone", "batches_of", "chosen", "fit", "form_of", "hold_out", "initial_weights", "last_layer", "not_in_numba", "place_of", "predict",
     "predict_rows", "resolve", "way_of",
 ]  # fmt: skip
 
@@ -81,6 +81,14 @@ class Fitted:
     finite: np.ndarray
     vacuous: np.ndarray
     validation_loss: np.ndarray
+
+
+def batches_of(training: Training, rows: int) -> tuple[float, int]:
+    """Return how Poisson batches of models with so many rows are sampled: the probability at which a step takes a row that is
+    trained on, and the number of steps."""
+    kept = rows - round(training.validation * rows)
+    batch = min(training.batch, kept)
+    return batch / kept, training.epochs * -(-kept // batch)
 
 
 def sides_of(build: Build) -> tuple[int, ...] | None:

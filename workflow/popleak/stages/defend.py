@@ -19,7 +19,7 @@ from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
-from ..engine.fit import Objective, Progress, hold_out, last_layer
+from ..engine.fit import Objective, Progress, batches_of, hold_out, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
@@ -73,11 +73,13 @@ class FittingOwner(_noisy.Fitting):
         mask: np.ndarray | None = None,
         clip: float | None = None,
         noise: float = 0.0,
+        poisson: bool = False,
+        l1: float = 0.0,
         penalty: Penalty | None = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
     ) -> tuple[Population, Validation | None]:
-        objective = Objective(targets, weights, mask, clip, noise)
+        objective = Objective(targets, weights, mask, clip, noise, poisson, l1)
         if undeclared := set(objective.wants()) - set(self.defence.wants):
             raise PopleakError(
                 f"defence {self.defence.name!r}: it trains with {', '.join(sorted(undeclared))}, which its `wants` does not declare: add it there"
@@ -117,6 +119,12 @@ class FittingOwner(_noisy.Fitting):
         if penalty is None:
             return population, None
         return population, self._validation(fitted.weights, aside, clean)
+
+    def sampled(self, rows: int, epochs: int | None = None) -> tuple[float, int]:
+        training = self.fitter.training
+        if training is None:
+            raise PopleakError(f"defence {self.defence.name!r}: a model in closed form has no batches")
+        return batches_of(training.model_copy(update={} if epochs is None else {"epochs": epochs}), rows)
 
     def descend(self, rows: np.ndarray, how: Descent, *, features: Literal["initial", "public"]) -> Population:
         return _noisy.descend(self, rows, how, features)
