@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..core.needs import Mixing
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
+    from ..engine.schedule import Schedule
     from ._entries import Entry
 
 
@@ -88,6 +89,8 @@ class Owner:
         start: np.ndarray | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        cycles: int = 1,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         mask: np.ndarray | None = None,
@@ -109,8 +112,10 @@ class Owner:
             The k models, by their positions; all of them unless given.
         start
             (k, P): weights to go on from. None starts again from the models' initial weights.
-        epochs, learning_rate
+        epochs, learning_rate, schedule
             None is what the base models were trained with.
+        cycles
+            Of the schedule `restarts`; for a schedule that is given.
         targets, weights, mask, clip, noise, poisson, l1
             As `engine.objective.Objective` has them: labels or soft targets in place of the records', (k, n) or (k, n, C); row weights
             (k, n), negative ones to climb; the numbers of a model (P,) that may move; per-example clipping and noise, in Poisson batches

@@ -19,10 +19,10 @@ from ..core.settings import Settings as AnySettings
 from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
-from ._settings import EOSettings, MixtureSettings, TrainSettings, TuneSettings
+from ._settings import EOSettings, MixtureSettings, ScheduleSettings, TrainSettings, TuneSettings
 
 __all__ = [
-    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
+    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "ScheduleSettings", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
     "mixture", "penalty_of", "subsample",
 ]  # fmt: skip
 
@@ -77,6 +77,10 @@ class Defence:
     def certifies(self) -> bool:
         """Whether there is a theorem on the defence: it keeps a certified advantage with each model."""
         return type(self).certify is not Defence.certify
+
+    def control_of(self, settings: Any) -> str | None:
+        """Return the control at these settings; None if there is none."""
+        return self.control
 
     def publishes(self, settings: Any) -> bool:
         """Return whether it trains on public rows at these settings."""

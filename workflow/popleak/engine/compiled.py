@@ -27,6 +27,7 @@ SOURCES = (
     "architecture",
     "compiled",
     "eo",
+    "fairloops",
     "imageloops",
     "imagery",
     "layout",

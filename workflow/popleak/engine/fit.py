@@ -28,6 +28,7 @@ from .architecture import Build, Chain, ConvNet, Form, Module, form_of
 from .feed import Feed
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
+from .schedule import Schedule, rates, without_effect
 
 if TYPE_CHECKING:
     from .eo import Penalty
@@ -49,6 +50,15 @@ class Training(Settings):
     learning_rate: float
     weight_decay: float = 0.0
     validation: float = 0.1
+    schedule: Schedule = "constant"
+    cycles: int = 1
+
+    def unused(self) -> set[str]:
+        return without_effect(self.schedule)
+
+    def rates(self) -> np.ndarray:
+        """Return the step size of each epoch (epochs,)."""
+        return rates(self.schedule, self.learning_rate, self.epochs, self.cycles)
 
 
 @dataclass(frozen=True)
@@ -289,6 +299,8 @@ def _check_labels(table: Table, classes: int, penalty: Penalty | None) -> None:
         raise ValueError(f"labels must lie in 0 to {classes - 1}: the model has {classes} classes")
     if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
         raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
+    if penalty is not None:
+        penalty.check(classes)
 
 
 def predict(

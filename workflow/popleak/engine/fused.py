@@ -22,6 +22,7 @@ from ..core import accounting
 from ..core.seeds import derive, generator
 from .architecture import ConvNet
 from .compiled import Loop, loop
+from .eo import cells_of, terms
 from .imagery import GROUP, Imagery
 from .layout import ACTIVATIONS, Layout, Term
 from .objective import DEFAULT, Objective, not_in_numba
@@ -116,44 +117,48 @@ class Fused:
         chain = getattr(layout, "head", layout)
         weights = layout.pack(begin)
         moments = np.zeros_like(weights), np.zeros_like(weights)
-        term, multipliers = None, np.zeros((models, classes))
+        term, compared, cells, multipliers = None, classes, 2 * table.y + table.a, np.zeros((models, classes))
         if penalty is not None:
-            term = Term.of(penalty)
-            multipliers += penalty.weight
+            term, compared = Term.of(penalty), terms(penalty.criterion, classes)
+            cells = cells_of(penalty.criterion, table.y, table.a)
+            multipliers = np.full((models, compared), float(penalty.weight))
         vacuous = np.zeros((models, 1), np.int64)
         arenas = [layout.arena(weights.dtype) for _ in range(self.threads)]
-        cells = 2 * table.y + table.a
         epoch = self._training(weights.dtype, penalty is not None, wants)
         aims = _Aims.of(table, feed, objective, layout) if wants else None
 
-        def work(part: int, order: np.ndarray, extra: np.ndarray, steps: int, places: np.ndarray, pull: float) -> None:
+        def work(
+            part: int, order: np.ndarray, extra: np.ndarray, steps: int, places: np.ndarray, rate: float, pull: float
+        ) -> None:
             cut = self._cut(models, part)
             index = np.empty(feed.batch + feed.extra, np.int64)
             fair: tuple[Any, ...] = ()
             if term is not None:
-                # of two classes: sums by cell and their counts; of more: by cell of every probability, then the count
-                room = np.empty((2, 4)), np.empty(4, weights.dtype)
+                # of two classes: sums by cell and their counts; of more: by cell of every probability, then the count; the last cell
+                # is of rows that no term sees
+                seen = 2 * compared + 1
+                room = np.empty((2, seen)), np.empty(seen, weights.dtype)
                 if outputs > 1:
-                    room = np.empty((2 * classes, classes + 1)), np.empty(2 * classes**2, weights.dtype)
+                    room = np.empty((seen, classes + 1)), np.empty(seen * classes, weights.dtype)
                 fair = *term, extra_only, multipliers[cut], vacuous[cut], *room
             epoch(
                 arenas[part], chain.shape, *chain.rooms, table.packed, table.y, cells, order[cut], extra[cut],
-                feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, training.learning_rate,
+                feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, rate,
                 training.weight_decay, index, *fair,
                 *self._more(layout, np.empty((len(index), outputs), weights.dtype)),
                 *(aims.of_epoch(cut, places, pull) if aims is not None else ()),
             )  # fmt: skip
 
         steps = 0
-        for number in range(training.epochs):
+        for number, rate in enumerate(training.rates()):
             if aims is None:
                 order, extra = feed.epoch()
                 places = order
             else:
                 order, places, extra = feed.places()
-            self._share(work, order, extra, steps, places, objective.pull(number, training.epochs))
+            self._share(work, order, extra, steps, places, rate, objective.pull(number, training.epochs))
             steps += feed.steps
-        return layout.unpack(weights), vacuous[:, 0] / max(classes * steps, 1)
+        return layout.unpack(weights), vacuous[:, 0] / max(compared * steps, 1)
 
     def _private(
         self, table: Any, begin: np.ndarray, feed: Any, training: Any, objective: Objective, clip: float
@@ -167,7 +172,9 @@ class Fused:
         streams = [generator(int(seed), "privacy", feed.purpose) for seed in feed.seeds]
         parameters, parts, rows = layout.parameters(), layout.parts(aims.moves), feed.batch if feed.poisson else 0
 
-        def work(part: int, batches: tuple[np.ndarray, np.ndarray, np.ndarray], steps: int, pull: float) -> None:
+        def work(
+            part: int, batches: tuple[np.ndarray, np.ndarray, np.ndarray], steps: int, rate: float, pull: float
+        ) -> None:
             cut = self._cut(len(weights), part)
             order, places, starts = (one[cut] for one in batches)
             if not len(order):  # more threads than models
@@ -187,12 +194,12 @@ class Fused:
                 run(
                     arena, here.shape, *here.rooms, len(arena) - here.size, table.packed, order, some, aims.aims[cut],
                     aims.shares[cut], places, aims.moves, weights[cut], moments[0][cut], moments[1][cut], steps + first,
-                    training.learning_rate, training.weight_decay, pull, clip, rows, parts, drawn,
+                    rate, training.weight_decay, pull, clip, rows, parts, drawn,
                     objective.noise * clip, np.array(self.sides), norms,
                 )  # fmt: skip
 
-        for epoch in range(training.epochs):
-            self._share(work, feed.batches(), epoch * feed.steps, objective.pull(epoch, training.epochs))
+        for epoch, rate in enumerate(training.rates()):
+            self._share(work, feed.batches(), epoch * feed.steps, rate, objective.pull(epoch, training.epochs))
         return layout.unpack(weights)
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:

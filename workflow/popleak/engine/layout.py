@@ -26,7 +26,7 @@ _EPOCH = (
     *_WORK, ("i", 0), ("i", 0), ("n", 1), ("i", 1), ("i", 1), ("i", 2), ("i", 3), ("i", 0), ("n", 2), ("n", 2), ("n", 2),
     ("i", 0), ("d", 0), ("d", 0), ("i", 1),
 )  # fmt: skip
-_TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
+_TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
 _FAIR = (*_TERM, ("i", 0), ("d", 2), ("i", 2), ("d", 2), ("n", 1))
 _OWN = ("n", 2), ("n", 2), ("i", 2), ("n", 1), ("d", 0)
 _PRIVATE = (
@@ -51,21 +51,25 @@ precision; "i", int64; "d", float64. An array is passed as its address and the l
 
 NONE, SOME, ALL = 0, 1, 2
 """How many of a layer's numbers move."""
-SQUARED, LAGRANGIAN = (PENALTIES.index(form) for form in ("squared", "lagrangian"))
+SQUARED, LAGRANGIAN, COVARIANCE, HSIC = (
+    PENALTIES.index(form) for form in ("squared", "lagrangian", "covariance", "hsic")
+)
 
 
 class Term(NamedTuple):
-    """The EO term as the compiled loops read it: `engine.eo.Penalty` with its form as a number."""
+    """The penalty as the compiled loops read it: `engine.eo.Penalty` with its form as a number. Its criterion is in the cells."""
 
     form: int
     weight: float
     epsilon: float
     dual_rate: float
+    bandwidth: float
 
     @classmethod
     def of(cls, penalty: Penalty) -> Term:
         """Return the term of a penalty."""
-        return cls(PENALTIES.index(penalty.form), penalty.weight, penalty.epsilon, penalty.dual_rate)
+        form = PENALTIES.index(penalty.form)
+        return cls(form, penalty.weight, penalty.epsilon, penalty.dual_rate, penalty.bandwidth)
 
 
 def _padded(count: int, multiple: int) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from .fairloops import depend, depend_of_many, differ, differ_of_many
 from .imageloops import learn, look
 from .imagery import GROUP
-from .layout import ACTIVATIONS, ARGUMENTS, LAGRANGIAN, LENGTH, ROWS, SQUARED, Term
+from .layout import ACTIVATIONS, ARGUMENTS, HSIC, LENGTH, ROWS, Term
 from .passes import adam, backward, forward, gather, power
 from .privateloops import private_epoch
 from .tile import INNER, arguments, copy
@@ -27,34 +28,6 @@ def _cross_entropy(work, at, step, count, main, index, labels):
         p = one / (one + np.exp(-work[place]))
         work[place] = (p - work.dtype.type(labels[index[r]])) * share if r < main else work.dtype.type(0)
         work[place + 1] = p
-
-
-@njit(**INNER)
-def _equalized_odds(work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes):
-    """Add the gradient of the EO term, on rows begin to count, to the signal of `_cross_entropy`.
-
-    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. sums (2, 4), slopes (4,):
-    buffers, by cell of label and group. As `engine.eo.PenaltyState.gradient`.
-    """
-    sums[:], slopes[:] = 0, 0
-    there = sums[1]
-    for r in range(begin, count):
-        cell = cells[index[r]]
-        sums[0, cell] += work[at + r * step + 1]
-        there[cell] += 1
-    for y in range(2):
-        if there[2 * y] == 0 or there[2 * y + 1] == 0:
-            vacuous[0] += 1
-            continue
-        difference = sums[0, 2 * y] / there[2 * y] - sums[0, 2 * y + 1] / there[2 * y + 1]
-        slope = 2 * term.weight * difference if term.form == SQUARED else multipliers[y] * np.sign(difference)
-        if term.form == LAGRANGIAN:
-            multipliers[y] = max(multipliers[y] + term.dual_rate * (abs(difference) - term.epsilon), 0.0)
-        slopes[2 * y], slopes[2 * y + 1] = slope / there[2 * y], -slope / there[2 * y + 1]
-    one = work.dtype.type(1)
-    for r in range(begin, count):
-        p = work[at + r * step + 1]
-        work[at + r * step] += slopes[cells[index[r]]] * p * (one - p)
 
 
 @njit(**INNER)
@@ -75,40 +48,6 @@ def _softmax(work, at, step, count, main, index, labels, chances):
             work[place + c] = chances[r, c] * share if r < main else work.dtype.type(0)
         if r < main:
             work[place + labels[index[r]]] -= share
-
-
-@njit(**INNER)
-def _equalized_odds_of_many(
-    work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes, chances
-):
-    """As `_equalized_odds`, for C > 2 classes: multipliers (C,); room: sums (2 C, C + 1), slopes (2 C * C,)."""
-    sums[:], slopes[:] = 0, 0
-    classes = chances.shape[1]
-    for r in range(begin, count):
-        cell = cells[index[r]]
-        for c in range(classes):
-            sums[cell, c] += chances[r, c]
-        sums[cell, classes] += 1
-    for y in range(classes):
-        zero, one = sums[2 * y, classes], sums[2 * y + 1, classes]
-        if zero == 0 or one == 0:
-            vacuous[0] += 1
-            continue
-        size = 0.0
-        for c in range(classes):
-            difference = sums[2 * y, c] / zero - sums[2 * y + 1, c] / one
-            slope = 2 * term.weight * difference if term.form == SQUARED else multipliers[y] * np.sign(difference)
-            slope /= classes
-            size += abs(difference) / classes
-            slopes[2 * y * classes + c], slopes[(2 * y + 1) * classes + c] = slope / zero, -slope / one
-        if term.form == LAGRANGIAN:
-            multipliers[y] = max(multipliers[y] + term.dual_rate * (size - term.epsilon), 0.0)
-    for r in range(begin, count):
-        own, mean = cells[index[r]] * classes, work.dtype.type(0)
-        for c in range(classes):
-            mean += slopes[own + c] * chances[r, c]
-        for c in range(classes):
-            work[at + r * step + c] += chances[r, c] * (slopes[own + c] - mean)
 
 
 @njit(**INNER)
@@ -138,14 +77,17 @@ def _objective(work, at, step, count, main, index, labels, cells, k, outcomes, s
     else:
         _cross_entropy(work, at, step, count, main, index, labels)
     if fair is not None:
-        term = Term(fair[0], fair[1], fair[2], fair[3])
-        begin, own, empty = main if fair[4] else 0, fair[5][k], fair[6][k]
+        term = Term(fair[0], fair[1], fair[2], fair[3], fair[4])
+        begin, own, empty, sums, slopes = main if fair[5] else 0, fair[6][k], fair[7][k], fair[8], fair[9]
         if pictures is not None and outcomes > 1:
-            _equalized_odds_of_many(
-                work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8], pictures[4]
-            )
+            if term.form == HSIC:
+                depend_of_many(work, at, step, begin, count, index, cells, term, empty, sums, slopes, pictures[4])
+            else:
+                differ_of_many(work, at, step, begin, count, index, cells, term, own, empty, sums, slopes, pictures[4])
+        elif term.form == HSIC:
+            depend(work, at, step, begin, count, index, cells, term, empty, sums)
         else:
-            _equalized_odds(work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8])
+            differ(work, at, step, begin, count, index, cells, term, own, empty, sums, slopes)
 
 
 @njit(**INNER)

@@ -14,7 +14,7 @@ import torch
 from ..core.errors import PopleakError
 from ..core.seeds import generator
 from .architecture import form_of
-from .eo import PenaltyState
+from .eo import PenaltyState, cells_of
 from .losses import Loss
 from .objective import DEFAULT, Objective
 from .single import SingleStack, activations, built, initial, mixes_rows, seeded, trained_and_state
@@ -121,14 +121,15 @@ class Stacked:
         models, features, engine = len(begin), self._features(table), self.engine(table)
         self._check(begin)
         y, a = (torch.from_numpy(values).to(self.device) for values in (table.y, table.a))
-        loss, cells = Loss(y, self.form.classes, objective, features.dtype), 2 * y + a
+        loss = Loss(y, self.form.classes, objective, features.dtype)
         weights = torch.tensor(begin, device=self.device)
         moved = weights[:, : engine.size]
         grad = torch.zeros_like(moved)
         adam = Adam(moved, training, self._mask(objective, begin.shape[1], engine.size))
-        state = None
+        state, cells = None, y
         if penalty is not None:
             state = PenaltyState(penalty, models, weights.dtype, self.device, self.form.classes)
+            cells = cells_of(penalty.criterion, y, a)
         private = None
         if objective.clip is not None:
             private = Private(engine, feed, objective.clip, objective.noise, adam.mask)
@@ -138,7 +139,7 @@ class Stacked:
         engine.load(weights, training=True, noise=feed.noise)
         # a model that is trained alone draws (dropout) from its own seed
         with seeded(feed.noise[0]) if engine.most == 1 else contextlib.nullcontext():
-            for epoch in range(training.epochs):
+            for epoch, adam.rate in enumerate(training.rates().tolist()):
                 adam.pull = objective.pull(epoch, training.epochs)
                 for batch in _epoch(feed, self.device):
                     main, chosen = batch.main, batch.chosen
@@ -292,11 +293,11 @@ class Private:
 
 class Adam:
     """Adam (Kingma & Ba 2015) with torch's defaults on one block of weights, in place. mask (size,): the numbers that move; pull: strength of the
-    l1 penalty on them, to be set."""
+    l1 penalty on them, rate: step size, both to be set."""
 
     def __init__(self, weights: torch.Tensor, training: Any, mask: torch.Tensor | None = None) -> None:
         self.weights, self.training, self.mask, self.count = weights, training, mask, 0
-        self.pull = 0.0
+        self.pull, self.rate = 0.0, float(training.learning_rate)
         self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
         self.scratch = torch.empty_like(weights)
 
@@ -312,4 +313,4 @@ class Adam:
         self.second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         torch.sqrt(self.second, out=self.scratch)
         self.scratch.div_((1 - beta2**self.count) ** 0.5).add_(epsilon)
-        self.weights.addcdiv_(self.first, self.scratch, value=-self.training.learning_rate / (1 - beta1**self.count))
+        self.weights.addcdiv_(self.first, self.scratch, value=-self.rate / (1 - beta1**self.count))

@@ -32,6 +32,7 @@ from . import _noisy, train
 if TYPE_CHECKING:
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
+    from ..engine.schedule import Schedule
 
 
 class FittingOwner(_noisy.Fitting):
@@ -68,6 +69,8 @@ class FittingOwner(_noisy.Fitting):
         start: np.ndarray | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        cycles: int = 1,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         mask: np.ndarray | None = None,
@@ -102,6 +105,8 @@ class FittingOwner(_noisy.Fitting):
             seeds,
             epochs=epochs,
             learning_rate=learning_rate,
+            schedule=schedule,
+            cycles=None if schedule is None else cycles,
             penalty=penalty,
             extra=extra,
             extra_only=held_out,
