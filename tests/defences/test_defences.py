@@ -102,7 +102,7 @@ def test_returns_a_population(case, name):
     assert np.isfinite(found.weights).all()
     assert np.array_equal(case().population.weights, before), "the base models must be left alone"
     assert np.array_equal(found.weights, before) == (name in ("none", "answer-noise", "threshold-optimizer"))
-    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft")
+    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft", "adversarial")
     assert (found.eo_weight > 0).all() == (name in fair)
 
 

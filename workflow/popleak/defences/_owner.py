@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..core.needs import Mixing
+    from ..engine.adversary import Adversary
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
     from ..engine.schedule import Schedule
@@ -98,6 +99,7 @@ class Owner:
         noise: float = 0.0,
         poisson: bool = False,
         l1: float = 0.0,
+        adversary: Adversary | None = None,
         penalty: Penalty | None = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
@@ -116,10 +118,10 @@ class Owner:
             None is what the base models were trained with.
         cycles
             Of the schedule `restarts`; for a schedule that is given.
-        targets, weights, mask, clip, noise, poisson, l1
+        targets, weights, mask, clip, noise, poisson, l1, adversary
             As `engine.objective.Objective` has them: labels or soft targets in place of the records', (k, n) or (k, n, C); row weights
             (k, n), negative ones to climb; the numbers of a model (P,) that may move; per-example clipping and noise, in Poisson batches
-            or the usual ones; the strength of an l1 penalty that falls to 0. Only what the defence declares in `wants`.
+            or the usual ones; the strength of an l1 penalty that falls to 0; an adversary. Only what the defence declares in `wants`.
         penalty
             The EO term. It sees the records' own labels.
         extra

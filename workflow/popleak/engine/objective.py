@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .adversary import Adversary
 
 BACKENDS = ("auto", "numba", "torch")
 Backend = Literal["auto", "numba", "torch"]
@@ -17,6 +20,7 @@ WORDS = {
     "mask": "a mask of trained weights",
     "clip": "per-example clipping",
     "l1": "an l1 penalty",
+    "adversary": "an adversary that reads the group",
 }
 """What an `Objective` may need, in words."""
 
@@ -51,6 +55,8 @@ class Objective:
     l1
         Strength of a penalty on the sum of the absolute values of the numbers that move. It falls linearly over the training, epoch by
         epoch, from `l1` towards 0 (Jia et al. 2023, arXiv:2304.04934). Its derivative at 0 is taken as 0.
+    adversary
+        What reads the group in the scores, and is evaded: see `engine.adversary`.
     """
 
     targets: np.ndarray | None = None
@@ -60,6 +66,7 @@ class Objective:
     noise: float = 0.0
     poisson: bool = False
     l1: float = 0.0
+    adversary: Adversary | None = None
 
     def wants(self) -> tuple[str, ...]:
         """Return the names of what this needs beyond cross-entropy on the records' labels."""
@@ -81,6 +88,15 @@ class Objective:
         if not (np.isfinite(self.l1) and self.l1 >= 0):
             raise ValueError(f"l1 must be 0 or above, not {self.l1}")
         self._check_clip(penalty)
+        if self.adversary is not None:
+            self._check_adversary(classes, penalty)
+
+    def _check_adversary(self, classes: int, penalty: bool) -> None:
+        """Raise ValueError unless there can be an adversary."""
+        if classes > 2:
+            raise ValueError(f"the adversary reads the one logit of two classes, not those of {classes}")
+        if self.clip is not None or penalty:
+            raise ValueError("an adversary with clipping or the Equalized Odds term: give one of them")
 
     def _check_clip(self, penalty: bool) -> None:
         """Raise ValueError unless clipping, noise and the penalty can be combined."""

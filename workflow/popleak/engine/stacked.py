@@ -13,6 +13,7 @@ import torch
 
 from ..core.errors import PopleakError
 from ..core.seeds import generator
+from .adversary import AdversaryState
 from .architecture import form_of
 from .eo import PenaltyState, cells_of
 from .losses import Loss
@@ -130,6 +131,9 @@ class Stacked:
         if penalty is not None:
             state = PenaltyState(penalty, models, weights.dtype, self.device, self.form.classes)
             cells = cells_of(penalty.criterion, y, a)
+        rival = None
+        if objective.adversary is not None:
+            rival = AdversaryState(objective.adversary, feed, moved, Adam, training)
         private = None
         if objective.clip is not None:
             private = Private(engine, feed, objective.clip, objective.noise, adam.mask)
@@ -146,7 +150,8 @@ class Stacked:
                     if private is not None and not chosen.numel():  # a Poisson batch without a row
                         adam.step(private.noise_alone(grad, batch.divisor))
                         continue
-                    p = loss.probabilities(engine.forward(weights, gathered(chosen)))
+                    logits = engine.forward(weights, gathered(chosen))
+                    p = loss.probabilities(logits)
                     signal = torch.zeros_like(p)
                     slope = loss.slope(p[:, :main], chosen[:, :main], batch.places)
                     signal[:, :main] = slope if private else slope / main
@@ -157,10 +162,13 @@ class Stacked:
                     if private:
                         private.gradient(weights, batch.present(signal), batch.divisor, grad)
                     else:
-                        engine.backward(weights, signal, grad)
+                        engine.backward(weights, signal, grad, again=rival is not None)
+                    if rival is not None:
+                        rival.step(engine, weights, logits, y[chosen], a[chosen], grad, adam.mask)
                     adam.step(grad)
         engine.save(weights)
-        vacuous = state.vacuous_share().cpu().numpy() if state is not None else np.zeros(models)
+        counted = state if rival is None else rival
+        vacuous = counted.vacuous_share().cpu().numpy() if counted is not None else np.zeros(models)
         return weights.cpu().numpy(), vacuous
 
     def _check(self, weights: np.ndarray) -> None:

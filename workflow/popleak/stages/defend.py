@@ -30,6 +30,7 @@ from ..store.reuse import no_keys
 from . import _noisy, train
 
 if TYPE_CHECKING:
+    from ..engine.adversary import Adversary
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
     from ..engine.schedule import Schedule
@@ -78,11 +79,12 @@ class FittingOwner(_noisy.Fitting):
         noise: float = 0.0,
         poisson: bool = False,
         l1: float = 0.0,
+        adversary: Adversary | None = None,
         penalty: Penalty | None = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
     ) -> tuple[Population, Validation | None]:
-        objective = Objective(targets, weights, mask, clip, noise, poisson, l1)
+        objective = Objective(targets, weights, mask, clip, noise, poisson, l1, adversary)
         if undeclared := set(objective.wants()) - set(self.defence.wants):
             raise PopleakError(
                 f"defence {self.defence.name!r}: it trains with {', '.join(sorted(undeclared))}, which its `wants` does not declare: add it there"
@@ -119,7 +121,8 @@ class FittingOwner(_noisy.Fitting):
         self.ledger.append(
             Trained(part=everyone[part], rows=rows, start=start, plain=plain, beside=beside, end=fitted.weights)
         )
-        lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
+        fair = penalty or adversary
+        lam = np.full(len(seeds), fair.weight if fair is not None else 0.0)
         population = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
         if penalty is None:
             return population, None
