@@ -35,6 +35,7 @@ SOURCES = (
     "passes",
     "patches",
     "privateloops",
+    "rivalloops",
     "tile",
 )
 """Modules of this folder whose text determines the machine code."""

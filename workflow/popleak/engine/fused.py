@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core import accounting
 from ..core.seeds import derive, generator
+from .adversary import NUMBERS, Adversary, begun
 from .architecture import ConvNet
 from .compiled import Loop, loop
 from .eo import cells_of, terms
@@ -67,8 +68,9 @@ class Fused:
 
     def _training(self, dtype: np.dtype, fair: bool, wants: Collection[str]) -> Loop:
         """Return the loop that trains with an EO term (fair) or without towards an objective that wants this."""
-        if "clip" in wants:
-            return self._loop("train-private", dtype)
+        for word, name in (("clip", "train-private"), ("adversary", "train-rival")):
+            if word in wants:
+                return self._loop(name, dtype)
         return self._loop("train-own" if wants else "train", dtype, fair)
 
     def ready(self, dtype: np.dtype, fair: bool | None, wants: Collection[str] = ()) -> None:
@@ -113,6 +115,8 @@ class Fused:
         self._check(table, begin, feed.rows, *([feed.pool] if feed.extra else []))
         if objective.clip is not None:
             return self._private(table, begin, feed, training, objective, objective.clip), np.zeros(models)
+        if objective.adversary is not None:
+            return self._evading(table, begin, feed, training, objective, objective.adversary)
         layout = self.layout(feed.batch + feed.extra)
         chain = getattr(layout, "head", layout)
         weights = layout.pack(begin)
@@ -201,6 +205,36 @@ class Fused:
         for epoch, rate in enumerate(training.rates()):
             self._share(work, feed.batches(), epoch * feed.steps, rate, objective.pull(epoch, training.epochs))
         return layout.unpack(weights)
+
+    def _evading(
+        self, table: Any, begin: np.ndarray, feed: Any, training: Any, objective: Objective, adversary: Adversary
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `train`, against an adversary: see `Objective`."""
+        layout = self.layout(feed.batch)
+        weights, aims = layout.pack(begin), _Aims.of(table, feed, objective, layout)
+        numbers = begun(feed.seeds, feed.purpose)
+        moments = [np.zeros_like(one) for one in (weights, weights, numbers, numbers)]
+        vacuous = np.zeros((len(weights), 1), np.int64)
+        # beside the activations their derivatives; these once more for a layer, scaled; two gradients
+        shift = layout.size - int(layout.shape[0, ACTIVATIONS])
+        scaled, kept = layout.size + shift, layout.size + 2 * shift
+        arenas = [layout.arena(weights.dtype, 2 * shift + 2 * layout.weights) for _ in range(self.threads)]
+        run = self._training(weights.dtype, False, objective.wants())
+
+        def work(part: int, order: np.ndarray, places: np.ndarray, steps: int, rate: float, pull: float) -> None:
+            cut = self._cut(len(weights), part)
+            first, second, own_first, own_second = (one[cut] for one in moments)
+            run(
+                arenas[part], layout.shape, layout.rooms[1], shift, scaled, kept, table.packed, order[cut], feed.batch,
+                aims.aims[cut], aims.shares[cut], places[cut], table.y, table.a, aims.moves, weights[cut], first, second, steps, rate,
+                training.weight_decay, pull, numbers[cut], own_first, own_second, adversary.learning_rate, adversary.weight,
+                vacuous[cut], np.empty((2, feed.batch), weights.dtype), np.empty(NUMBERS),
+            )  # fmt: skip
+
+        for epoch, rate in enumerate(training.rates()):
+            order, places, _ = feed.places()
+            self._share(work, order, places, epoch * feed.steps, rate, objective.pull(epoch, training.epochs))
+        return layout.unpack(weights), vacuous[:, 0] / max(training.epochs * feed.steps, 1)
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return logits (K, m), or (K, m, C), of models `weights` (K, P) on rows (K, m), or on the same rows (1, m) for all."""

@@ -33,6 +33,11 @@ _PRIVATE = (
     *_WORK, ("i", 0), ("i", 0), ("i", 0), ("n", 1), ("i", 2), ("i", 2), ("n", 2), ("n", 2), ("i", 2), ("n", 1), ("n", 2), ("n", 2),
     ("n", 2), ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 0), ("i", 0), ("i", 1), ("d", 3), ("d", 0), ("i", 1), ("n", 1),
 )  # fmt: skip
+_RIVAL = (
+    *_WORK, *(("i", 0),) * 4, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2), ("i", 2), ("i", 1), ("i", 1), ("n", 1), ("n", 2),
+    ("n", 2), ("n", 2), ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 2), ("d", 2), ("d", 2), ("d", 0), ("d", 0), ("i", 2), ("n", 2),
+    ("d", 1),
+)  # fmt: skip
 _SCORE = (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2))
 _IMAGES = ("i", 2), ("i", 1), ("i", 0), ("i", 0), ("n", 2)
 ARGUMENTS = {
@@ -42,6 +47,7 @@ ARGUMENTS = {
     "train-own": (*_EPOCH, *_OWN),
     "train-own-fair": (*_EPOCH, *_FAIR, *_OWN),
     "train-private": _PRIVATE,
+    "train-rival": _RIVAL,
     "score-images": (*_SCORE, ("i", 2), ("i", 1), ("i", 0)),
     "train-images": (*_EPOCH, *_IMAGES),
     "train-images-fair": (*_EPOCH, *_FAIR, *_IMAGES),

@@ -15,6 +15,7 @@ from .imagery import GROUP
 from .layout import ACTIVATIONS, ARGUMENTS, HSIC, LENGTH, ROWS, Term
 from .passes import adam, backward, forward, gather, power
 from .privateloops import private_epoch
+from .rivalloops import rival_epoch
 from .tile import INNER, arguments, copy
 
 
@@ -205,7 +206,7 @@ def _train_own_fair(given):
 
 
 @njit(**INNER)
-def _train_private(given):
+def _as_given(given):
     return given
 
 
@@ -226,7 +227,8 @@ LOOPS = {
     "train-fair": (_epoch, _train_fair),
     "train-own": (_epoch, _train_own),
     "train-own-fair": (_epoch, _train_own_fair),
-    "train-private": (private_epoch, _train_private),
+    "train-private": (private_epoch, _as_given),
+    "train-rival": (rival_epoch, _as_given),
     "score-images": (_logits, _score_images),
     "train-images": (_epoch, _train_images),
     "train-images-fair": (_epoch, _train_images_fair),

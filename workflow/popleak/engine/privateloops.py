@@ -40,7 +40,7 @@ def private_epoch(
                 gather(work, shape, table, order[k], start, count, order[k, start + count : end])
                 forward(work, shape, padded)
                 _signals(work, at, step, shift, count, k, start, aims, shares, places)
-                _derivatives(work, shape, padded, transposed, shift)
+                derivatives(work, shape, padded, transposed, shift)
                 _squares(work, shape, shift, count, moves, parts, norms)
                 _clip(work, shape, shift, count, clip, share, norms)
             taken = steps + part + 1
@@ -63,7 +63,7 @@ def _signals(work, at, step, shift, count, k, start, aims, shares, places):
 
 
 @njit(**INNER)
-def _derivatives(work, shape, rows, transposed, shift):
+def derivatives(work, shape, rows, transposed, shift):
     """Compute the derivatives by each hidden layer's outputs, from the last back, `shift` beside its activations."""
     last = len(shape) - 2
     for layer in range(last, 0, -1):
