@@ -28,10 +28,11 @@ class Adversarial(Defence):
     class Settings(TuneSettings, MixtureSettings):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the rows that come from the model's own draw S_0."""
-        adversary_weight: float = Field(default=1.0, ge=0)
-        """How far the model goes against the adversary's gradient (alpha). At 0 it only does not help it."""
-        adversary_learning_rate: float = Field(default=0.01, gt=0)
-        """Adam's step size of the adversary."""
+        adversary_weight: float = Field(default=0.1, ge=0)
+        """How far the model goes against the adversary's gradient (alpha). At 0 it only does not help it; what is too much lets it overshoot,
+        and its scores tell more of the group."""
+        adversary_learning_rate: float = Field(default=0.3, gt=0)
+        """Adam's step size of the adversary. It must follow the model: with small ones the model runs ahead of it."""
         from_scratch: bool = False
         """Whether a new model is trained, from the same initial weights as M_0, instead of M_0 further."""
 

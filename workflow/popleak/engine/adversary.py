@@ -26,14 +26,16 @@ class Adversary:
         g_P - proj(g_P on g_A) - weight * g_A
 
     with g_P the gradient of its own loss and g_A that of L_A by its weights: what would help the adversary is taken out, and what harms it is
-    added. Both step at once. The paper lets `weight` and the step size follow the number of steps; here they are constant.
+    added. Both step at once. The paper lets `weight` and the step size follow the number of steps; here they are constant. The adversary must
+    be faster than the model: a model that runs ahead of it makes its scores tell more of the group, in the other direction, and a
+    large `weight` does that.
 
     A batch of one group has nothing to read: there the model follows g_P, the adversary does not learn, and the step counts as
     vacuous.
     """
 
-    weight: float = 1.0
-    learning_rate: float = 0.01
+    weight: float = 0.1
+    learning_rate: float = 0.3
 
 
 def begun(seeds: Any, purpose: str) -> Any:
