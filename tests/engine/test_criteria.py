@@ -217,3 +217,10 @@ def test_a_model_does_not_depend_on_its_neighbours(form, criterion):
     turned = fit(CHAIN, table, DRAWN[::-1], SEEDS[::-1], TRAINING, penalty=penalty, threads=2).weights
     assert alone.tobytes() == whole[1:2].tobytes()
     assert turned.tobytes() == whole[::-1].tobytes()
+
+
+@pytest.mark.parametrize("bandwidth", [0.03, 0.1, 1.0, 30.0])
+def test_the_series_of_the_kernel_has_all_digits(bandwidth):
+    table = Table.of(DATA.x, DATA.y, DATA.a, np.float64)
+    fast, slow = both(CHAIN, table, DRAWN, SEEDS, Penalty(3.0, "hsic", bandwidth=bandwidth))
+    assert np.abs(fast.weights - slow.weights).max() < 1e-11

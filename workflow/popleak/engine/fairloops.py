@@ -104,21 +104,63 @@ def _counted(there, begin, count, index, cells, vacuous):
 
 @njit(**INNER)
 def depend(work, at, step, begin, count, index, cells, term, vacuous, sums):
-    """The penalty `hsic` for two classes. sums as for `differ`."""
-    there = sums[1]
+    """The penalty `hsic` for two classes. sums (2 T + 2, D), D at least 2 T + 1: a buffer.
+
+    With scores in units of the bandwidth, about their middle, the kernel is exp(-u^2 / 2) exp(-v^2 / 2) exp(u v), and the last is
+    the series of (u v)^d / d!. So the kernel is the inner product of features f_d(u) = exp(-u^2 / 2) u^d / sqrt(d!), of which D
+    (`engine.layout.degree`) give all digits, and each row takes D products instead of one for every other row. The derivative of f_d
+    is sqrt(d) f_(d - 1) - sqrt(d + 1) f_(d + 1).
+    """
+    terms, degree = sums.shape[0] // 2 - 1, sums.shape[1]
+    there, inverse = sums[2 * terms][: 2 * terms + 1], sums[2 * terms + 1]
     _counted(there, begin, count, index, cells, vacuous)
-    scale = term.bandwidth * term.bandwidth
-    for i in range(begin, count):
-        own = cells[index[i]]
-        mine, p, slope = _centred(there, own), np.float64(work[at + i * step + 1]), 0.0
-        if mine == 0:
-            continue
-        for j in range(begin, count):
-            other = cells[index[j]]
-            if other // 2 == own // 2:
-                apart = p - work[at + j * step + 1]
-                slope += _centred(there, other) * apart * math.exp(-apart * apart / (2 * scale))
-        work[at + i * step] += -4 * term.weight / scale * mine * slope * p * (1 - p)
+    for d in range(degree):
+        inverse[d] = 1 / math.sqrt(d + 1.0)
+    sums[: 2 * terms] = 0
+    for r in range(begin, count):
+        cell = cells[index[r]]
+        mine = _centred(there, cell)
+        if mine != 0:
+            _features(sums[cell // 2], inverse, _units(work[at + r * step + 1], term.bandwidth), mine)
+    for t in range(terms):
+        whole, slopes = sums[t], sums[terms + t]
+        for d in range(degree):
+            if d + 1 < degree:
+                slopes[d] += whole[d + 1] / inverse[d]
+            if d > 0:
+                slopes[d] -= whole[d - 1] / inverse[d - 1]
+    for r in range(begin, count):
+        cell = cells[index[r]]
+        mine = _centred(there, cell)
+        if mine != 0:
+            p = np.float64(work[at + r * step + 1])
+            slope = _along(sums[terms + cell // 2], inverse, _units(p, term.bandwidth))
+            work[at + r * step] += 4 * term.weight / term.bandwidth * mine * slope * p * (1 - p)
+
+
+@njit(**INNER)
+def _units(p, bandwidth):
+    """Return a score in units of the bandwidth, about the middle of all scores."""
+    return (np.float64(p) - 0.5) / bandwidth
+
+
+@njit(**INNER)
+def _features(into, inverse, u, factor):
+    """Add the features of u (D,), times factor."""
+    feature = factor * math.exp(-u * u / 2)
+    for d in range(into.size):
+        into[d] += feature
+        feature *= u * inverse[d]
+
+
+@njit(**INNER)
+def _along(numbers, inverse, u):
+    """Return the inner product of numbers (D,) and the features of u."""
+    feature, total = math.exp(-u * u / 2), 0.0
+    for d in range(numbers.size):
+        total += feature * numbers[d]
+        feature *= u * inverse[d]
+    return total
 
 
 @njit(**INNER)

@@ -25,7 +25,7 @@ from .architecture import ConvNet
 from .compiled import Loop, loop
 from .eo import cells_of, terms
 from .imagery import GROUP, Imagery
-from .layout import ACTIVATIONS, Layout, Term
+from .layout import ACTIVATIONS, Layout, Term, degree
 from .objective import DEFAULT, Objective, not_in_numba
 
 SCORED = 256
@@ -142,6 +142,8 @@ class Fused:
                 # is of rows that no term sees
                 seen = 2 * compared + 1
                 room = np.empty((2, seen)), np.empty(seen, weights.dtype)
+                if penalty.form == "hsic":
+                    room = np.empty((seen + 1, max(degree(penalty.bandwidth), seen))), room[1]
                 if outputs > 1:
                     room = np.empty((seen, classes + 1)), np.empty(seen * classes, weights.dtype)
                 fair = *term, extra_only, multipliers[cut], vacuous[cut], *room

@@ -78,6 +78,15 @@ class Term(NamedTuple):
         return cls(form, penalty.weight, penalty.epsilon, penalty.dual_rate, penalty.bandwidth)
 
 
+def degree(bandwidth: float) -> int:
+    """Return how many terms of the series of exp(u v) give all digits for scores, u and v being at most 1 / (2 bandwidth)."""
+    largest, found, size = 0.25 / bandwidth**2, 1, 0.25 / bandwidth**2
+    while size > 1e-18:
+        found += 1
+        size *= largest / found
+    return found
+
+
 def _padded(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 

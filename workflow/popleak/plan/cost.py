@@ -30,6 +30,8 @@ OBJECTIVE, PRIVATE = 1.2, 4.0
 """Further time in the compiled loops for targets, row weights, a mask or an l1 penalty, 1.05 to 1.2 times, and for per-example clipping
 with noise: 4.2 times for (32, 16) units and batches of 64, 2.2 for 100 units and batches of 256, 1.9 without hidden layers. Most of it
 is drawing the noise; clipping alone takes 1.3 to 1.6 times."""
+RIVAL, TORCH_RIVAL = 2.9, 2.2
+"""Further time for an adversary, in the compiled loops (2.1 times with batches of 50, 2.9 with 256) and in torch (1.7 to 2.2 times)."""
 CONVOLVE = 1.6
 """Time of a multiply-add of a convolution relative to one of a linear layer in the compiled loops: 1.2 for images of
 24 x 24 and 48 x 48, 2 for 12 x 12 and few channels."""
@@ -119,11 +121,12 @@ def factor(
     `engine.objective.chosen`.
     """
     if not by_torch(sides, backend, wants, place, net):
-        return PRIVATE if "clip" in wants else OBJECTIVE if wants else 1.0
+        slower = {"clip": PRIVATE, "adversary": RIVAL}
+        return max((slower.get(word, OBJECTIVE) for word in wants), default=1.0)
     plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
     if net is not None:
         plain = CONVNET
-    return plain * (clipped if "clip" in wants else 1)
+    return plain * (clipped if "clip" in wants else TORCH_RIVAL if "adversary" in wants else 1)
 
 
 def by_torch(
