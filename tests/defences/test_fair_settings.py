@@ -11,7 +11,7 @@ import tiny
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
-from popleak.defences.base import EOSettings, Population, TuneSettings, Validation, fair_fine_tune
+from popleak.defences.base import EOSettings, Population, ScheduleSettings, TuneSettings, Validation, fair_fine_tune
 from popleak.measures import target
 from popleak.testing.contracts import check_defence
 from popleak.testing.defences import TRAINING, Owners
@@ -79,9 +79,27 @@ def test_the_new_settings_have_no_name_at_their_defaults(name):
     assert plugin.Settings(criterion="demographic-parity").resolved()["criterion"] == "demographic-parity"
 
 
-@pytest.mark.parametrize("name", ["finetune", "rehearsal", "label-noise", "distillation", "fft", "fft-rehearsal"])
+SCHEDULED = [
+    name for name in plugins.names("defences") if issubclass(plugins.load("defences", name).Settings, ScheduleSettings)
+]
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_schedule_has_an_effect(name):
+    plugin, case = plugins.load("defences", name), Owners(RECORDS, 0.4, 0.6, models=1)
+    one, other = (
+        plugin.apply(case.owner(plugin), plugin.Settings(**more)).weights.tobytes()
+        for more in ({}, {"schedule": "cosine"})
+    )
+    assert one != other, "hand `settings.steps` on to the owner"
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
 def test_a_schedule_has_no_name_unless_it_is_given(name):
     settings = plugins.load("defences", name).Settings
+    assert not {"schedule", "cycles"} & set(settings().resolved()), (
+        "where `unused` is another, it adds to that of its base"
+    )
     assert settings(cycles=3).resolved() == settings().resolved()
     assert settings(schedule="constant").resolved() == settings().resolved() | {"schedule": "constant"}
     assert settings(schedule="cosine", cycles=3).resolved() == settings().resolved() | {"schedule": "cosine"}

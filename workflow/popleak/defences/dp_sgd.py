@@ -45,7 +45,7 @@ class DpSgd(Defence):
         """`shuffled`: every row once an epoch, as training usually does, at the noise of `poisson`. No theorem gives it this epsilon."""
 
         def unused(self) -> set[str]:
-            return {"delta"} if self.epsilon is None else set()
+            return super().unused() | ({"delta"} if self.epsilon is None else set())
 
     def apply(self, owner: Owner, settings: DpSgd.Settings) -> Population:
         noise = 0.0
@@ -53,8 +53,7 @@ class DpSgd(Defence):
             rate, steps = owner.sampled(owner.draw.shape[1], settings.epochs)
             noise = noise_multiplier(settings.epsilon, settings.delta, rate, steps)
         return owner.train(
-            owner.draw, clip=settings.clip, noise=noise, poisson=settings.sampling == "poisson", epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
+            owner.draw, clip=settings.clip, noise=noise, poisson=settings.sampling == "poisson", **settings.steps,
         )[0]  # fmt: skip
 
 

@@ -66,6 +66,11 @@ class AdversaryState:
         self.against = torch.zeros_like(weights)
         self.vacuous, self.steps = torch.zeros(len(weights), dtype=torch.int64, device=weights.device), 0
 
+    @classmethod
+    def of(cls, adversary: Adversary | None, *more: Any) -> AdversaryState | None:
+        """Return the state of an adversary, if there is one."""
+        return None if adversary is None else cls(adversary, *more)
+
     def gradients(
         self, logits: torch.Tensor, y: torch.Tensor, a: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -15,7 +15,7 @@ from ..core.errors import PopleakError
 from ..core.seeds import generator
 from .adversary import AdversaryState
 from .architecture import form_of
-from .eo import PenaltyState, cells_of
+from .eo import Penalty, PenaltyState, cells_of
 from .losses import Loss
 from .objective import DEFAULT, Objective
 from .single import SingleStack, activations, built, initial, mixes_rows, seeded, trained_and_state
@@ -127,13 +127,8 @@ class Stacked:
         moved = weights[:, : engine.size]
         grad = torch.zeros_like(moved)
         adam = Adam(moved, training, self._mask(objective, begin.shape[1], engine.size))
-        state, cells = None, y
-        if penalty is not None:
-            state = PenaltyState(penalty, models, weights.dtype, self.device, self.form.classes)
-            cells = cells_of(penalty.criterion, y, a)
-        rival = None
-        if objective.adversary is not None:
-            rival = AdversaryState(objective.adversary, feed, moved, Adam, training)
+        state, cells = self._penalised(penalty, weights, y, a)
+        rival = AdversaryState.of(objective.adversary, feed, moved, Adam, training)
         private = None
         if objective.clip is not None:
             private = Private(engine, feed, objective.clip, objective.noise, adam.mask)
@@ -167,9 +162,16 @@ class Stacked:
                         rival.step(engine, weights, logits, y[chosen], a[chosen], grad, adam.mask)
                     adam.step(grad)
         engine.save(weights)
-        counted = state if rival is None else rival
-        vacuous = counted.vacuous_share().cpu().numpy() if counted is not None else np.zeros(models)
-        return weights.cpu().numpy(), vacuous
+        return weights.cpu().numpy(), _vacuous(models, state, rival)
+
+    def _penalised(
+        self, penalty: Penalty | None, weights: torch.Tensor, y: torch.Tensor, a: torch.Tensor
+    ) -> tuple[PenaltyState | None, torch.Tensor]:
+        """Return the state of the penalty of models `weights` (K, P), if there is one, and the cells (N,) of all records."""
+        if penalty is None:
+            return None, y
+        state = PenaltyState(penalty, len(weights), weights.dtype, self.device, self.form.classes)
+        return state, cells_of(penalty.criterion, y, a)
 
     def _check(self, weights: np.ndarray) -> None:
         """Raise ValueError unless a model of the module has as many numbers as `weights` (K, P): of more, the first would be read."""
@@ -264,6 +266,14 @@ def _poisson(feed: Any, device: torch.device) -> Iterator[_Batch]:
         which = np.minimum(which, order.shape[1] - 1)
         chosen, own = (torch.from_numpy(np.take_along_axis(one, which, 1)).to(device) for one in (order, places))
         yield _Batch(chosen, own, feed.batch, torch.from_numpy(missing).to(device) if missing.any() else None)
+
+
+def _vacuous(models: int, *counted: PenaltyState | AdversaryState | None) -> np.ndarray:
+    """Return the share (K,) of vacuous terms or steps, of the one that there is."""
+    for one in counted:
+        if one is not None:
+            return one.vacuous_share().cpu().numpy()
+    return np.zeros(models)
 
 
 class Private:
