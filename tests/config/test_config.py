@@ -47,7 +47,7 @@ CASES = {
     ),
     "unknown key below": (
         {"training": {"epoch": 3}},
-        r"^config: training\.epoch: unknown key \(did you mean 'epochs'\?\): allowed here: batch, epochs, learning_rate, validation, weight_decay$",
+        r"^config: training\.epoch: unknown key \(did you mean 'epochs'\?\): allowed here: batch, cycles, epochs, learning_rate, schedule, validation, weight_decay$",
     ),
     "unknown key in a list": (
         task(colour=1),

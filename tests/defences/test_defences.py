@@ -102,7 +102,7 @@ def test_returns_a_population(case, name):
     assert np.isfinite(found.weights).all()
     assert np.array_equal(case().population.weights, before), "the base models must be left alone"
     assert np.array_equal(found.weights, before) == (name in ("none", "answer-noise", "threshold-optimizer"))
-    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft")
+    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft", "adversarial")
     assert (found.eo_weight > 0).all() == (name in fair)
 
 
@@ -243,7 +243,7 @@ class FakeTrain:
     def __init__(self, delta, vacuous=0.0) -> None:
         self.delta, self.vacuous, self.calls = delta, vacuous, []
 
-    def __call__(self, rows, *, part, start, epochs, learning_rate, mask, penalty, extra, held_out):
+    def __call__(self, rows, *, part, start, epochs, learning_rate, schedule, cycles, mask, penalty, extra, held_out):
         self.calls.append((penalty.weight, part.tolist()))
         size = len(part)
         found = Population(
@@ -298,13 +298,14 @@ def test_a_given_lambda_is_used_whatever_it_gives():
 @pytest.mark.parametrize("penalty", ["absolute", "squared", "lagrangian"])
 def test_settings_that_are_left_out_of_a_steps_identity_change_no_bit(penalty):
     usual = {"eo_weight": 1.0, "penalty": penalty}
-    assert EOSettings(**usual).unused() == {"eo_grid"} | ({"eo_target"} if penalty != "lagrangian" else set())
+    always = {"criterion", "schedule", "cycles"}
+    assert EOSettings(**usual).unused() == always | {"eo_grid"} | ({"eo_target"} if penalty != "lagrangian" else set())
     one, grid, target = (
         mixed().apply("fft-rehearsal", **usual, **more) for more in ({}, {"eo_grid": (3.0,)}, {"eo_target": 0.4})
     )
     assert same(one, grid)
     assert same(one, target) == (penalty != "lagrangian")
-    assert not EOSettings(eo_weight="auto", penalty=penalty).unused(), "where lambda is chosen, all count"
+    assert EOSettings(eo_weight="auto", penalty=penalty).unused() == always, "where lambda is chosen, all count"
 
 
 def test_auto_on_real_training_is_one_of_the_single_runs():

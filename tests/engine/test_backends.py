@@ -27,12 +27,11 @@ from objectives import (
 )  # fmt: skip
 from popleak.core.errors import PopleakError
 from popleak.core.seeds import derive
-from popleak.engine import fit as engine
 from popleak.engine.eo import Penalty
 from popleak.engine.fit import (
+    ConvNet,
     Form,
     Module,
-    Objective,
     Table,
     Training,
     fit,
@@ -58,7 +57,7 @@ def test_each_request_finds_its_backend():
     chain = made("chain", 2)
     assert isinstance(way_of(chain), Fused)
     for what in WHAT[1:]:
-        assert isinstance(way_of(chain, wants=objective(what, 2, chain).wants()), Stacked)
+        assert isinstance(way_of(chain, wants=objective(what, 2, chain).wants()), Fused)
     assert isinstance(way_of(made("chain", 4)), Stacked)
     assert isinstance(way_of(chain, backend="torch"), Stacked)
     assert isinstance(way_of(lambda: chain(), backend="numba"), Fused)
@@ -69,7 +68,8 @@ def test_each_request_finds_its_backend():
     [
         (made("smooth", 2), (), "no chain of Linear and ReLU"),
         (made("chain", 4), (), "more than two classes"),
-        (made("chain", 2), ("clip", "weights"), "row weights and per-example clipping"),
+        (made("chain", 4), ("clip",), "more than two classes"),
+        (ConvNet((1, 12, 12), (4,)), ("clip", "weights"), "row weights and per-example clipping"),
     ],
 )
 def test_numba_refuses_what_it_does_not_hold(make, wants, reason):
@@ -77,15 +77,6 @@ def test_numba_refuses_what_it_does_not_hold(make, wants, reason):
     with pytest.raises(PopleakError, match=message):
         way_of(make, backend="numba", wants=wants)
     assert isinstance(way_of(make, wants=wants), Stacked), "and auto gives it to torch"
-
-
-def test_the_compiled_loops_refuse_an_objective():
-    """They would train on, as if nothing had been asked."""
-    chain, aim = made("chain", 2), Objective(weights=np.ones(DRAWN.shape))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "way_of", lambda build, *_: Fused(build.sides))
-        with pytest.raises(ValueError, match="do not support row weights"):
-            fit(chain, table("chain", 2), DRAWN, SEEDS, TRAINING, objective=aim)
 
 
 def test_an_unknown_backend_is_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -152,8 +153,9 @@ def test_the_code_holds_nothing_of_pythons(name, number):
     compiled.loop(name, number)
     code = private.read(f"{name}-{number}-{compiled.key(name, number)}.o") or compiled.make(name, number)
     assert compiled.SYMBOL.encode() in code
-    for foreign in (b"pickle", b"Py", b"numba_", b"NRT_", b"Error"):
-        assert foreign not in code
+    # two letters alone may be an address
+    for foreign in (b"pickle", b"Py[A-Z_]", b"numba_", b"NRT_", b"Error"):
+        assert not re.search(foreign, code)
 
 
 def test_other_arrays_than_the_code_was_made_for_are_refused():

@@ -68,11 +68,22 @@ def objective(what: str, classes: int, make) -> Objective | None:
         "mask": Objective(mask=last_layer(make)),
         "clip": Objective(**clip),
         "clip and noise": Objective(clip=0.3, noise=0.7),
-        "all": Objective(targets("soft", classes), generator("w").random(DRAWN.shape), last_layer(make), 0.2, 0.5),
+        "ascent": Objective(weights=np.where(generator("signs").random(DRAWN.shape) < 0.3, -0.5, 1.0)),
+        "l1": Objective(l1=0.02),
+        "poisson": Objective(clip=0.3, noise=0.7, poisson=True),
+        "all": Objective(
+            targets("soft", classes), generator("w").random(DRAWN.shape), last_layer(make), 0.2, 0.5, l1=0.01
+        ),
+        "all, poisson": Objective(
+            targets("soft", classes), generator("w").random(DRAWN.shape), last_layer(make), 0.2, 0.5, True, 0.01
+        ),
     }[what]
 
 
-WHAT = ("plain", "weights", "hard targets", "soft targets", "mask", "clip", "clip and noise", "all")
+WHAT = (
+    "plain", "weights", "ascent", "hard targets", "soft targets", "mask", "l1", "clip", "clip and noise", "poisson", "all",
+    "all, poisson",
+)  # fmt: skip
 
 
 def through_vmap(patch, most: int = 3) -> None:

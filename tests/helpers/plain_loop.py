@@ -11,11 +11,17 @@ from popleak.engine.fit import Build, Feed, Objective, Table, Training, form_of,
 from popleak.engine.single import SingleStack, built, seeded
 
 
-def batches(rows: np.ndarray, seed: int, training: Training, purpose: str):
-    """Yield the places of each step's rows among those that are trained on; their count first."""
-    feed = Feed(rows[None], np.array([seed]), training, None, purpose)
-    for _ in range(training.epochs):
-        yield from torch.from_numpy(feed.places()[1][0]).split(training.batch)
+def batches(rows: np.ndarray, seed: int, training: Training, purpose: str, poisson: bool = False):
+    """Yield each step's epoch, the places of its rows among those that are trained on, and what their sum is divided by."""
+    feed = Feed(rows[None], np.array([seed]), training, None, purpose, poisson)
+    for epoch in range(training.epochs):
+        if not poisson:
+            for part in torch.from_numpy(feed.places()[1][0]).split(training.batch):
+                yield epoch, part, len(part)
+            continue
+        _, places, starts = feed.batches()
+        for begin, end in zip(starts[0], starts[0][1:], strict=False):
+            yield epoch, torch.from_numpy(places[0, begin:end]), feed.batch
 
 
 def losses(logits: torch.Tensor, target: torch.Tensor, classes: int) -> torch.Tensor:
@@ -37,8 +43,9 @@ def penalty_of(logits: torch.Tensor, y: torch.Tensor, a: torch.Tensor, weight: f
     return total
 
 
-def clipped_mean(module, each: torch.Tensor, movable, clip: float, noise: float, rng: np.random.Generator):
-    """Return by parameter the DP-SGD gradient: row by row, in a loop. movable: bool tensors of the numbers that are trained."""
+def clipped_mean(module, each: torch.Tensor, movable, clip: float, noise: float, rng: np.random.Generator, rows: int):
+    """Return by parameter the DP-SGD gradient: row by row, in a loop. movable: bool tensors of the numbers that are trained;
+    rows: what the sum is divided by."""
     parameters = [one for one in module.parameters() if one.requires_grad]
     total = [torch.zeros_like(one) for one in parameters]
     for loss in each:
@@ -51,7 +58,7 @@ def clipped_mean(module, each: torch.Tensor, movable, clip: float, noise: float,
     for into in total:
         into += noise * clip * drawn[: into.numel()].view(into.shape).to(into.dtype)
         drawn = drawn[into.numel() :]
-    return [into / len(each) for into in total]
+    return [into / rows for into in total]
 
 
 def train(
@@ -83,7 +90,7 @@ def train(
     kept, places = (hold_out(values[None], seeds, training.validation)[0][0] for values in (rows, np.arange(len(rows))))
     rng = generator(int(seed), "privacy", purpose)
     with seeded(derive(int(seed), "noise", purpose)):
-        for batch in batches(kept, seed, training, purpose):
+        for epoch, batch, count in batches(kept, seed, training, purpose, objective.poisson):
             row, own = kept[batch.numpy()], places[batch.numpy()]
             target = y[row] if objective.targets is None else torch.from_numpy(objective.targets[model][own])
             logits = module(form.shaped(x[row]))
@@ -91,13 +98,15 @@ def train(
             if objective.weights is not None:
                 each = each * torch.from_numpy(objective.weights[model][own]).to(each.dtype)
             if objective.clip is not None:
-                grads = clipped_mean(module, each, movable, objective.clip, objective.noise, rng)
+                grads = clipped_mean(module, each, movable, objective.clip, objective.noise, rng, count)
             else:
                 loss = each.mean()
                 if eo_weight:
                     loss = loss + penalty_of(logits, y[row], a[row], eo_weight, form.classes)
                 grads = torch.autograd.grad(loss, parameters)
             before = [one.detach().clone() for one in parameters]
+            pull = objective.l1 * (training.epochs - epoch) / training.epochs
+            grads = [grad + pull * torch.sign(one.detach()) for grad, one in zip(grads, parameters, strict=True)]
             for one, grad, keep in zip(parameters, grads, movable, strict=True):
                 one.grad = grad * keep
             adam.step()

@@ -45,6 +45,10 @@ def test_a_defence_on_two_classes_is_refused(name):
             {"defences": ["none", {"name": "fft", "settings": {"eo_weight": "auto"}}]},
             "eo_weight: auto of defence 'fft' is for labels of two classes.*: give it a number",
         ),
+        (
+            {"defences": ["none", {"name": "last-layer", "settings": {"criterion": "equal-opportunity"}}]},
+            "criterion: equal-opportunity of defence 'last-layer' is for labels of two classes.*: choose another",
+        ),
         ({"models": ["prior"], "defences": ["none"]}, "model 'prior': model prior: it tells 2 classes apart, and the label has 4"),
     ],
 )  # fmt: skip

@@ -125,6 +125,12 @@ FLIPS = {
     "training.epochs": training(epochs=3),
     "training.batch": training(batch=33),
     "training.learning_rate": training(learning_rate=0.1),
+    "training.schedule": training(schedule="cosine"),
+    "training.cycles": training(cycles=2),
+    "training.cycles, with restarts": (
+        training(schedule="restarts", epochs=4),
+        training(schedule="restarts", epochs=4, cycles=2),
+    ),
     "training.weight_decay": training(weight_decay=0.1),
     "training.validation": training(validation=0.2),
     "engine.stack": {"engine": {"stack": 7}},
@@ -291,7 +297,9 @@ def others(plugin, setting: str) -> list[object]:
         return [not value]
     if isinstance(value, (int, float)):
         return [value + 1, value / 2, value * 2, 0.25, 3]
-    return [*get_args(plugin.Settings.model_fields[setting].annotation), [3], 0.25, 3, [1, 12, 12]]
+    annotation = plugin.Settings.model_fields[setting].annotation
+    words = [word for one in get_args(annotation) for word in get_args(one) or [one]]
+    return [*words, [3], 0.25, 3, [1, 12, 12]]
 
 
 def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
@@ -319,6 +327,7 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
     # what chooses a fairness weight counts where one is chosen
     given = {"eo_weight": "auto"} if setting in ("eo_grid", "eo_target") else {}
     given |= {"eo_weight": 1.0} if setting in ("penalty", "eo_reference") else {}
+    given |= {"schedule": "restarts"} if setting == "cycles" else {}
     usual, flipped = plugin.Settings.model_validate(given).resolved(), []
     for value in others(plugin, setting):
         with contextlib.suppress(ValueError):

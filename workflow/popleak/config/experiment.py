@@ -21,6 +21,7 @@ from ..core import plugins
 from ..core.needs import Owners
 from ..core.protocols import OLD, PURE, Ask
 from ..core.settings import Settings
+from ..engine.schedule import fits, without_effect
 from ..measures.verdicts import MARGIN
 
 MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
@@ -295,11 +296,24 @@ class Train(Settings):
     batch: int = Field(default=256, ge=1, le=10_000_000)
     """Rows a step."""
     learning_rate: float = Field(default=0.003, gt=0)
-    """Adam's step size."""
+    """Adam's step size, with a `schedule` that of the first epoch."""
+    schedule: Literal["constant", "linear", "cosine", "restarts"] = "constant"
+    """Step size by epoch: the same in all; falling linearly or as half a cosine towards 0; or the cosine `cycles` times (warm restarts)."""
+    cycles: int = Field(default=1, ge=1, le=10_000)
+    """Cycles of the schedule `restarts`; at most `epochs`."""
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 penalty on all weights."""
     validation: float = Field(default=0.1, ge=0, lt=0.9)
     """Share of a model's own draw that is held out, for the validation loss and for `eo_weight: auto`."""
+
+    def unused(self) -> set[str]:
+        return without_effect(self.schedule)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Train:
+        if not fits(self.schedule, self.cycles, self.epochs):
+            raise ValueError(f"{self.cycles} cycles do not fit {self.epochs} epochs: lower `cycles`")
+        return self
 
 
 class Engine(Settings):

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.settings import Settings
+from ..engine.schedule import fits
 from . import grids
 from .experiment import Choice, Experiment, Id, Task, Train, Worlds
 from .messages import line, near, real
@@ -231,12 +232,12 @@ def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[Reso
             raise PopleakError(f"config: {path}.{j}.id: 'none' is the name of the undefended model: choose another")
         if choice.id is None:
             _usable(choice.key, f"{path}.{j}")
-        resolved += _plain_choices(experiment, plugin, choice, f"{path}.{j}")
+        resolved += _plain_choices(experiment, plugin, choice, f"{path}.{j}", kind)
     _unique(path, [choice.id for choice in resolved])
     return tuple(_with_controls(resolved, experiment.training))
 
 
-def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: str) -> list[ResolvedChoice]:
+def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: str, kind: str) -> list[ResolvedChoice]:
     """Return the choice itself or, if it has a grid, one choice for each combination."""
     found: list[ResolvedChoice] = []
     for values in grids.combinations(choice, path):
@@ -247,19 +248,33 @@ def _plain_choices(experiment: Experiment, plugin: Any, choice: Choice, path: st
                 f"config: {path}.{where}.eo_weight: 'auto' chooses on held-out rows, and training.validation is 0: raise it, or "
                 f"give a number"
             )
+        if kind == "defences":
+            _check_cycles(settings, experiment.training, f"{path}.{'grid' if values else 'settings'}")
         name = grids.named(choice.key, {key: getattr(settings, key) for key in values}, path) if values else choice.key
         if any(name == one.id for one in found):
             raise PopleakError(
                 f"config: {path}.grid: two combinations have the id {name!r}: leave out the duplicate value"
             )
-        control = getattr(plugin, "control", None)
+        control = plugin.control_of(settings) if kind == "defences" else None
         found.append(ResolvedChoice(id=name, name=plugin.name, settings=settings.resolved(), control=control))
     return found
 
 
+def _check_cycles(settings: Settings, training: Train, path: str) -> None:
+    """Raise PopleakError unless a defence's epochs, if it has them, have room for the cycles of its schedule."""
+    own = {name: getattr(settings, name, None) for name in ("schedule", "epochs", "cycles")}
+    if own["schedule"] is None:
+        own["cycles"] = None
+    used = effective(own, training)
+    if not fits(used["schedule"], used["cycles"], used["epochs"]):
+        raise PopleakError(
+            f"config: {path}.cycles: {used['cycles']} cycles of the learning rate do not fit {used['epochs']} epochs: lower it, or raise `epochs`"
+        )
+
+
 def effective(settings: Mapping[str, Any], training: Train) -> dict[str, Any]:
     """Return a defence's settings; those that are None (epochs, learning rate) are taken from `training`."""
-    usual = training.resolved()
+    usual = training.model_dump(mode="json")
     return {key: usual.get(key) if value is None else value for key, value in settings.items()}
 
 
@@ -286,7 +301,7 @@ def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[Resol
 def _shown(choice: ResolvedChoice, training: Train) -> dict[str, Any]:
     """Return a defence's settings as controls are matched by: the share of rows is among them also where it is left out at its default."""
     fields = plugins.load("defences", choice.name).Settings.model_fields
-    usual = {"rows": fields["rows"].default} if "rows" in fields else {}
+    usual = {name: fields[name].default for name in ("rows", "schedule", "cycles") if name in fields}
     return effective(usual | dict(choice.settings), training)
 
 

@@ -18,7 +18,7 @@ def penalty_of(settings: EOSettings, weight: float) -> Penalty:
     """Return the engine's penalty for these settings at one lambda."""
     from ..engine.eo import Penalty
 
-    return Penalty(weight=weight, form=settings.penalty, epsilon=settings.eo_target)
+    return Penalty(weight, settings.penalty, settings.eo_target, criterion=settings.criterion)
 
 
 def fair_fine_tune(
@@ -28,7 +28,7 @@ def fair_fine_tune(
 
     mask (P,): the weights that may move; None: all. Validation rows are held out of S_0 when the base is trained, and out of the mixture
     here; `train` leaves out those that either training saw all the same (rehearsed rows are rows of S_0). A lambda of the grid
-    is refused only where they show that Delta_EO exceeds the target (`measures.target.exceeds`): rows that show nothing refuse nothing.
+    is refused only where they show that the difference of the criterion's rates exceeds the target (`measures.target.exceeds`): rows that show nothing refuse nothing.
     """
     from ..measures import target
 
@@ -41,8 +41,7 @@ def fair_fine_tune(
             rows[part],
             part=part,
             start=owner.population.weights[part],
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
+            **settings.steps,
             mask=mask,
             penalty=penalty_of(settings, weight),
             extra=None if extra is None else extra[part],
@@ -57,7 +56,10 @@ def fair_fine_tune(
     best = found
     for weight in grid[1:]:  # it rises: the first lambda that is not refused is the smallest
         # a model whose EO term never bit (one group only) gains nothing from a larger lambda
-        refused = target.exceeds(validation.positives, validation.counts, settings.eo_target)
+        positives, counts = (
+            target.compared(settings.criterion, one) for one in (validation.positives, validation.counts)
+        )
+        refused = target.exceeds(positives, counts, settings.eo_target)
         part = part[refused & (found.eo_vacuous < 1)]
         if not len(part):
             break

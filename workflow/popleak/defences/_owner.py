@@ -9,8 +9,10 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..core.needs import Mixing
+    from ..engine.adversary import Adversary
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
+    from ..engine.schedule import Schedule
     from ._entries import Entry
 
 
@@ -91,11 +93,16 @@ class Owner:
         start: np.ndarray | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        cycles: int = 1,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         clip: float | None = None,
         noise: float = 0.0,
+        poisson: bool = False,
+        l1: float = 0.0,
+        adversary: Adversary | None = None,
         penalty: Penalty | None = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
@@ -110,11 +117,14 @@ class Owner:
             The k models, by their positions; all of them unless given.
         start
             (k, P): weights to go on from. None starts again from the models' initial weights.
-        epochs, learning_rate
+        epochs, learning_rate, schedule
             None is what the base models were trained with.
-        targets, weights, mask, clip, noise
+        cycles
+            Of the schedule `restarts`; for a schedule that is given.
+        targets, weights, mask, clip, noise, poisson, l1, adversary
             As `engine.objective.Objective` has them: labels or soft targets in place of the records', (k, n) or (k, n, C); row weights
-            (k, n); the numbers of a model (P,) that may move; per-example clipping and noise. Only what the defence declares in `wants`.
+            (k, n), negative ones to climb; the numbers of a model (P,) that may move; per-example clipping and noise, in Poisson batches
+            or the usual ones; the strength of an l1 penalty that falls to 0; an adversary. Only what the defence declares in `wants`.
         penalty
             The EO term. It sees the records' own labels.
         extra
@@ -129,6 +139,11 @@ class Owner:
         ValueError
             Where shapes or values do not fit.
         """
+        raise NotImplementedError
+
+    def sampled(self, rows: int, epochs: int | None = None) -> tuple[float, int]:
+        """Return how `train` samples with `poisson`, given so many rows a model: the probability at which a step takes a row, and the number
+        of steps. Rows that validation holds out are not counted: no step takes them."""
         raise NotImplementedError
 
     def descend(self, rows: np.ndarray, how: Descent, *, features: Literal["initial", "public"]) -> Population:

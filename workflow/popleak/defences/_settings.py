@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from ..core.settings import Settings as AnySettings
+from ..engine.schedule import Schedule
 
 
 class MixtureSettings(AnySettings):
@@ -18,10 +19,28 @@ class MixtureSettings(AnySettings):
 
     def unused(self) -> set[str]:
         # as large as S_0 is how it always was: the names of such arms stay what they were
-        return {"rows"} if self.rows == 1 else set()
+        return super().unused() | ({"rows"} if self.rows == 1 else set())
 
 
-class TrainSettings(AnySettings):
+class ScheduleSettings(AnySettings):
+    """The learning rate's schedule of a defence that trains."""
+
+    schedule: Schedule | None = None
+    """How the step size changes from epoch to epoch, as `training.schedule` has it; None: as `training` says."""
+    cycles: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Cycles of the schedule `restarts`; at most as many as epochs."""
+
+    def unused(self) -> set[str]:
+        own = set() if self.schedule == "restarts" else {"cycles"}
+        return super().unused() | own | ({"schedule"} if self.schedule is None else set())
+
+    @property
+    def steps(self) -> dict[str, Any]:
+        """Epochs, step size and schedule, as `Owner.train` takes them."""
+        return {name: getattr(self, name) for name in ("epochs", "learning_rate", "schedule", "cycles")}
+
+
+class TrainSettings(ScheduleSettings):
     """Settings of a defence that trains a new model."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -30,7 +49,7 @@ class TrainSettings(AnySettings):
     """Adam's step size; None: that of `training`."""
 
 
-class TuneSettings(AnySettings):
+class TuneSettings(ScheduleSettings):
     """Settings of every fine-tuning defence."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -40,18 +59,21 @@ class TuneSettings(AnySettings):
 
 
 class EOSettings(TuneSettings):
-    """Settings of a fine-tuning defence with an Equalized Odds term."""
+    """Settings of a fine-tuning defence with a fairness term, by default of Equalized Odds."""
 
     eo_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
     """Lambda. `auto`: for each model the smallest of `eo_grid` that its validation rows do not refuse. They refuse one where they show
-    at the 5 % level that Delta_EO exceeds `eo_target`; `popleak plan` warns where they are too few to show it."""
+    at the 5 % level that Delta_EO (or what `criterion` compares) exceeds `eo_target`; `popleak plan` warns where they are too few to show it."""
     eo_grid: Annotated[tuple[float, ...], Field(min_length=1)] = (0.5, 1.0, 2.0, 4.0)
     """The grid of `auto`, rising."""
 
     eo_target: float = Field(default=0.05, ge=0, le=1)
-    """Delta_EO that `auto` allows, and that the lagrangian form lets pass (its epsilon)."""
-    penalty: Literal["absolute", "squared", "lagrangian"] = "absolute"
-    """Form of the penalty on the difference of mean scores."""
+    """Delta_EO, or the difference of the rates that another `criterion` compares, that `auto` allows, and that the lagrangian form lets pass (its epsilon)."""
+    penalty: Literal["absolute", "squared", "lagrangian", "covariance", "hsic"] = "absolute"
+    """Form of the penalty: on the difference of the groups' mean scores; on the covariance of score and group, which counts a difference less
+    where a group is rare; or on their dependence (`hsic`, Gaussian kernel of standard deviation 0.25), which sees more than means."""
+    criterion: Literal["equalized-odds", "demographic-parity", "equal-opportunity"] = "equalized-odds"
+    """What the groups are compared on: the rows of each label; all rows; or those of label 1, for two classes. `auto` follows it."""
     eo_reference: Literal["batch", "rehearsal+batch", "held-out"] = "batch"
     """Rows that the EO term sees: the batch; the batch and as many rows of S_0; or held-out rows of S_0 and the complement alone."""
 
@@ -65,4 +87,5 @@ class EOSettings(TuneSettings):
     def unused(self) -> set[str]:
         chosen = self.eo_weight == "auto"
         aimed = chosen or self.penalty == "lagrangian"
-        return ({"eo_grid"} if not chosen else set()) | ({"eo_target"} if not aimed else set())
+        there = {"eo_grid": chosen, "eo_target": aimed, "criterion": self.criterion != "equalized-odds"}
+        return super().unused() | {name for name, so in there.items() if not so}

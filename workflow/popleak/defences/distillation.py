@@ -34,14 +34,12 @@ class Distillation(Defence):
         """Soft labels are made less sure above 1, and surer below."""
 
         def unused(self) -> set[str]:
-            return {"temperature"} if self.labels == "hard" else set()
+            return super().unused() | ({"temperature"} if self.labels == "hard" else set())
 
     def apply(self, owner: Owner, settings: Distillation.Settings) -> Population:
         teacher = owner.population
         targets = taught(owner.predict(teacher.weights, owner.public), settings)
-        found, _ = owner.train(
-            owner.public, targets=targets, epochs=settings.epochs, learning_rate=settings.learning_rate
-        )
+        found, _ = owner.train(owner.public, targets=targets, **settings.steps)
         weights = np.where(teacher.finite[:, None], found.weights, teacher.weights)
         return Population(weights, found.finite & teacher.finite, found.eo_weight, found.eo_vacuous)
 

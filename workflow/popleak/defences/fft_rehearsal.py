@@ -19,9 +19,6 @@ class FFtRehearsal(Defence):
         rehearsal: float = Field(default=0.5, ge=0, le=1)
         """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
-        def unused(self) -> set[str]:
-            return EOSettings.unused(self) | MixtureSettings.unused(self)
-
     def apply(self, owner: Owner, settings: FFtRehearsal.Settings) -> Population:
         return fair_fine_tune(owner, settings, settings.rehearsal, share=settings.rows)
 

@@ -17,8 +17,7 @@ class Finetune(Defence):
         return owner.train(
             mixture(owner, 0.0),
             start=owner.population.weights,
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
+            **settings.steps,
         )[0]
 
 

@@ -37,7 +37,7 @@ class LabelNoise(Defence):
             flipped = rng.random(label.shape[1]) < settings.rate
             shift = rng.integers(1, owner.classes, label.shape[1])
             label[k] = np.where(flipped, (label[k] + shift) % owner.classes, label[k])
-        return owner.train(owner.draw, targets=label, epochs=settings.epochs, learning_rate=settings.learning_rate)[0]
+        return owner.train(owner.draw, targets=label, **settings.steps)[0]
 
 
 PLUGIN = LabelNoise()

@@ -25,8 +25,7 @@ class Rehearsal(Defence):
         return owner.train(
             mixture(owner, settings.rehearsal, settings.rows),
             start=owner.population.weights,
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
+            **settings.steps,
         )[0]
 
 

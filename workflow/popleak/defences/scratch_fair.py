@@ -28,8 +28,13 @@ class ScratchFair(Defence):
         """Share of the rows that come from the model's own draw S_0."""
         eo_weight: float = Field(default=1.0, ge=0)
         """Lambda."""
-        penalty: Literal["absolute", "squared"] = "absolute"
-        """Form of the penalty on the difference of mean scores."""
+        penalty: Literal["absolute", "squared", "covariance", "hsic"] = "absolute"
+        """Form of the penalty, as of `fft`."""
+        criterion: Literal["equalized-odds", "demographic-parity", "equal-opportunity"] = "equalized-odds"
+        """What the groups are compared on, as of `fft`."""
+
+        def unused(self) -> set[str]:
+            return super().unused() | ({"criterion"} if self.criterion == "equalized-odds" else set())
 
     def certify(self, owner: Owner, settings: ScratchFair.Settings) -> np.ndarray:
         return _ledger.exact(owner, settings.rows)
@@ -39,7 +44,8 @@ class ScratchFair(Defence):
 
         rows = mixture(owner, settings.rehearsal, settings.rows)
         # what the models do on their validation rows decides nothing
-        return owner.train(rows, penalty=Penalty(weight=settings.eo_weight, form=settings.penalty))[0]
+        penalty = Penalty(settings.eo_weight, settings.penalty, criterion=settings.criterion)
+        return owner.train(rows, penalty=penalty)[0]
 
 
 PLUGIN = ScratchFair()

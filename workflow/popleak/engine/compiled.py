@@ -23,7 +23,21 @@ from ..core import private
 from .layout import ARGUMENTS
 
 SYMBOL = "popleak_loop"
-SOURCES = ("architecture", "compiled", "eo", "imageloops", "imagery", "layout", "loops", "patches", "tile")
+SOURCES = (
+    "architecture",
+    "compiled",
+    "eo",
+    "fairloops",
+    "imageloops",
+    "imagery",
+    "layout",
+    "loops",
+    "passes",
+    "patches",
+    "privateloops",
+    "rivalloops",
+    "tile",
+)
 """Modules of this folder whose text determines the machine code."""
 SETTINGS = ".numba_config.yaml"
 """File in the working directory from which numba reads settings, beside the environment's NUMBA_*."""

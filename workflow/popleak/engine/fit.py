@@ -3,9 +3,9 @@
 Randomness belongs to the model: initial weights, the rows held out for validation and the order of batches come from
 the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut into jobs.
 
-Two backends compute the same thing. `Fused` (numba) trains plain MLPs with ReLU and one logit, and convolution nets
-(`ConvNet`), on the CPU, with cross-entropy and the EO term, and needs no torch. `Stacked` (torch) trains any module with
-any objective and number of classes, also on a GPU. It is the reference that the first must match.
+Two backends compute the same thing. `Fused` (numba) trains on the CPU and needs no torch: plain MLPs with ReLU and one
+logit, with any objective, and convolution nets (`ConvNet`) with cross-entropy and the EO term. `Stacked` (torch) trains any
+module with any objective and number of classes, also on a GPU. It is the reference that the first must match.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ import numpy as np
 
 from ..core import accounting
 from ..core.errors import PopleakError
-from ..core.seeds import derive, generator
+from ..core.seeds import generator
 from ..core.settings import Settings
 from .architecture import Build, Chain, ConvNet, Form, Module, form_of
+from .feed import Feed
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
+from .schedule import Schedule, rates, without_effect
 
 if TYPE_CHECKING:
     from .eo import Penalty
 
 __all__ = [
     "Backend", "Build", "Chain", "ConvNet", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
-    "alone", "chosen", "fit", "form_of", "hold_out", "initial_weights", "inputs", "last_layer", "not_in_numba", "place_of", "predict",
-    "predict_rows", "resolve", "way_of",
+    "alone", "batches_of", "chosen", "fit", "form_of", "hold_out", "initial_weights", "inputs", "last_layer", "not_in_numba", "place_of",
+    "predict", "predict_rows", "resolve", "way_of",
 ]  # fmt: skip
 
 Device = Literal["cpu", "cuda", "auto"]
@@ -48,6 +50,15 @@ class Training(Settings):
     learning_rate: float
     weight_decay: float = 0.0
     validation: float = 0.1
+    schedule: Schedule = "constant"
+    cycles: int = 1
+
+    def unused(self) -> set[str]:
+        return without_effect(self.schedule)
+
+    def rates(self) -> np.ndarray:
+        """Return the step size of each epoch (epochs,)."""
+        return rates(self.schedule, self.learning_rate, self.epochs, self.cycles)
 
 
 @dataclass(frozen=True)
@@ -82,48 +93,12 @@ class Fitted:
     validation_loss: np.ndarray
 
 
-class Feed:
-    """The batches of K models: each epoch an order of each model's rows (K, n), and the extra rows of each step.
-
-    batch, extra: rows in a step (the last step of an epoch may have fewer of the former); steps: steps in an epoch;
-    noise: seeds for what a model's module draws at random; seeds, purpose: name the random streams.
-    """
-
-    def __init__(
-        self, rows: np.ndarray, seeds: np.ndarray, training: Training, extra: np.ndarray | None, purpose: str
-    ) -> None:
-        self.rows, self.pool, self.seeds, self.purpose = rows, extra, seeds, purpose
-        self.orders = [generator(int(seed), "order", purpose) for seed in seeds]
-        self.noise = [derive(int(seed), "noise", purpose) for seed in seeds]
-        self.extras = [generator(int(seed), "extra", purpose) for seed in seeds] if extra is not None else []
-        self.batch = min(training.batch, rows.shape[1])
-        self.extra = min(self.batch, extra.shape[1]) if extra is not None else 0
-        self.steps = -(-rows.shape[1] // self.batch)
-
-    def epoch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows in the epoch's order (K, n) int64 and the extra rows (K, steps, e) int64."""
-        return self._shuffled(self.rows), self._picked()
-
-    def places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `epoch`, but also return, in second place, the positions (K, n) int64 of these rows among their model's
-        own."""
-        places = self._shuffled(np.broadcast_to(np.arange(self.rows.shape[1]), self.rows.shape))
-        return np.take_along_axis(self.rows, places, 1).astype(np.int64), places, self._picked()
-
-    def _shuffled(self, values: np.ndarray) -> np.ndarray:
-        order = np.array(values, np.int64)
-        for row, rng in zip(order, self.orders, strict=True):
-            rng.shuffle(row)  # the order that rng.permutation would give, without a second pass
-        return order
-
-    def _picked(self) -> np.ndarray:
-        if self.pool is None or not self.extra:
-            return np.empty((len(self.rows), self.steps, 0), np.int64)
-        picks = [
-            [rows[rng.choice(len(rows), self.extra, replace=False)] for _ in range(self.steps)]
-            for rows, rng in zip(self.pool, self.extras, strict=True)
-        ]
-        return np.array(picks, np.int64)
+def batches_of(training: Training, rows: int) -> tuple[float, int]:
+    """Return how Poisson batches of models with so many rows are sampled: the probability at which a step takes a row that is
+    trained on, and the number of steps."""
+    kept = rows - round(training.validation * rows)
+    batch = min(training.batch, kept)
+    return batch / kept, training.epochs * -(-kept // batch)
 
 
 def sides_of(build: Build) -> tuple[int, ...] | None:
@@ -144,7 +119,7 @@ def way_of(
     """Return the backend that trains and scores what `build` makes: `Fused` for an MLP with one logit or a `ConvNet`
     on the CPU, else `Stacked`.
 
-    wants: what the objective needs, as named by `Objective.wants`; the compiled loops support none of it. An MLP that
+    wants: what the objective needs, as named by `Objective.wants`; see `not_in_numba`. An MLP that
     was not made by `Chain` keeps the initial weights that it is built with. Raises ValueError for `cuda` if there is
     no CUDA device, and PopleakError if `backend` cannot train the model.
     """
@@ -269,7 +244,7 @@ def fit(
     penalty: the EO term; extra (K, e): rows that enter the EO term but not the cross-entropy, `batch` of them a step;
     extra_only: the EO term sees the extra rows alone; purpose: names the stream of batch orders, so that training and
     fine-tuning of one model differ; stack, threads, device, backend: affect speed and memory only (on a GPU `stack`
-    is as many models as fit); objective: row weights, other targets, a mask, clipping and noise, for all K models on
+    is as many models as fit); objective: row weights, other targets, a mask, clipping and noise, an l1 penalty, for all K models on
     all n rows, including those that are held out for validation. For another learning rate or number of epochs, pass
     another `training`. Raises ValueError if shapes disagree, if there is no model, for row ids outside the table, labels outside 0..C-1, or
     a device that does not exist. Raises PopleakError in one line if the backend or the module cannot do what is
@@ -281,7 +256,7 @@ def fit(
     _check_labels(table, classes, penalty)
     objective.check(rows.shape, classes, penalty is not None)
     way = way_of(build, device, threads, backend, objective.wants())
-    way.ready(table.x.dtype, penalty is not None)
+    way.ready(table.x.dtype, penalty is not None, objective.wants())
     stack = way.stack(stack, table, training, rows.shape[1], objective.clip is not None)
     parts = []
     for at in range(0, models, stack):
@@ -294,6 +269,7 @@ def fit(
             training,
             None if extra is None else extra[cut],
             purpose,
+            objective.poisson,
         )
         begin = way.initial(seeds[cut]) if start is None else start[cut]
         begin = begin.astype(table.x.dtype, copy=False)
@@ -336,6 +312,8 @@ def _check_labels(table: Table, classes: int, penalty: Penalty | None) -> None:
         raise ValueError(f"labels must lie in 0 to {classes - 1}: the model has {classes} classes")
     if penalty is not None and table.a.size and (table.a.min() < 0 or table.a.max() > 1):
         raise ValueError("groups must be 0 or 1: the Equalized Odds term compares two")
+    if penalty is not None:
+        penalty.check(classes)
 
 
 def predict(

@@ -26,14 +26,28 @@ _EPOCH = (
     *_WORK, ("i", 0), ("i", 0), ("n", 1), ("i", 1), ("i", 1), ("i", 2), ("i", 3), ("i", 0), ("n", 2), ("n", 2), ("n", 2),
     ("i", 0), ("d", 0), ("d", 0), ("i", 1),
 )  # fmt: skip
-_TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
+_TERM = ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 0)  # the fields of a `Term`, one after another
 _FAIR = (*_TERM, ("i", 0), ("d", 2), ("i", 2), ("d", 2), ("n", 1))
+_OWN = ("n", 2), ("n", 2), ("i", 2), ("n", 1), ("d", 0)
+_PRIVATE = (
+    *_WORK, ("i", 0), ("i", 0), ("i", 0), ("n", 1), ("i", 2), ("i", 2), ("n", 2), ("n", 2), ("i", 2), ("n", 1), ("n", 2), ("n", 2),
+    ("n", 2), ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 0), ("i", 0), ("i", 1), ("d", 3), ("d", 0), ("i", 1), ("n", 1),
+)  # fmt: skip
+_RIVAL = (
+    *_WORK, *(("i", 0),) * 4, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2), ("i", 2), ("i", 1), ("i", 1), ("n", 1), ("n", 2),
+    ("n", 2), ("n", 2), ("i", 0), ("d", 0), ("d", 0), ("d", 0), ("d", 2), ("d", 2), ("d", 2), ("d", 0), ("d", 0), ("i", 2), ("n", 2),
+    ("d", 1),
+)  # fmt: skip
 _SCORE = (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2))
 _IMAGES = ("i", 2), ("i", 1), ("i", 0), ("i", 0), ("n", 2)
 ARGUMENTS = {
     "score": _SCORE,
     "train": _EPOCH,
     "train-fair": (*_EPOCH, *_FAIR),
+    "train-own": (*_EPOCH, *_OWN),
+    "train-own-fair": (*_EPOCH, *_FAIR, *_OWN),
+    "train-private": _PRIVATE,
+    "train-rival": _RIVAL,
     "score-images": (*_SCORE, ("i", 2), ("i", 1), ("i", 0)),
     "train-images": (*_EPOCH, *_IMAGES),
     "train-images-fair": (*_EPOCH, *_FAIR, *_IMAGES),
@@ -41,21 +55,36 @@ ARGUMENTS = {
 """Arguments of each compiled loop: (kind, number of axes; 0 for a number that is no array). Kinds: "n", the models' own
 precision; "i", int64; "d", float64. An array is passed as its address and the length of each axis."""
 
-SQUARED, LAGRANGIAN = (PENALTIES.index(form) for form in ("squared", "lagrangian"))
+NONE, SOME, ALL = 0, 1, 2
+"""How many of a layer's numbers move."""
+SQUARED, LAGRANGIAN, COVARIANCE, HSIC = (
+    PENALTIES.index(form) for form in ("squared", "lagrangian", "covariance", "hsic")
+)
 
 
 class Term(NamedTuple):
-    """The EO term as the compiled loops read it: `engine.eo.Penalty` with its form as a number."""
+    """The penalty as the compiled loops read it: `engine.eo.Penalty` with its form as a number. Its criterion is in the cells."""
 
     form: int
     weight: float
     epsilon: float
     dual_rate: float
+    bandwidth: float
 
     @classmethod
     def of(cls, penalty: Penalty) -> Term:
         """Return the term of a penalty."""
-        return cls(PENALTIES.index(penalty.form), penalty.weight, penalty.epsilon, penalty.dual_rate)
+        form = PENALTIES.index(penalty.form)
+        return cls(form, penalty.weight, penalty.epsilon, penalty.dual_rate, penalty.bandwidth)
+
+
+def degree(bandwidth: float) -> int:
+    """Return how many terms of the series of exp(u v) give all digits for scores, u and v being at most 1 / (2 bandwidth)."""
+    largest, found, size = 0.25 / bandwidth**2, 1, 0.25 / bandwidth**2
+    while size > 1e-18:
+        found += 1
+        size *= largest / found
+    return found
 
 
 def _padded(count: int, multiple: int) -> int:
@@ -123,6 +152,14 @@ class Layout:
                 target[...] = source
         return packed
 
+    def parts(self, moves: np.ndarray) -> np.ndarray:
+        """Return of each layer (L,) whether `NONE`, `SOME` or `ALL` of its numbers move, by what `pack` makes of a mask, (`weights`,)."""
+        flat, found = np.empty((1, self.parameters()), moves.dtype), []
+        for _, (weight, bias) in self._layers(flat, moves[None]):
+            ones = [*weight.ravel(), *bias.ravel()]
+            found.append(ALL if all(ones) else SOME if any(ones) else NONE)
+        return np.array(found, np.int64)
+
     def unpack(self, packed: np.ndarray) -> np.ndarray:
         """Return the weights (K, P) of `pack`."""
         flat = np.empty((len(packed), self.parameters()), packed.dtype)
@@ -131,9 +168,9 @@ class Layout:
                 target[...] = source
         return flat
 
-    def arena(self, dtype: np.dtype) -> np.ndarray:
-        """Return the flat array (`size`,) of one thread, with the constant inputs set."""
-        work = _zeros(self.size, dtype)
+    def arena(self, dtype: np.dtype, more: int = 0) -> np.ndarray:
+        """Return the flat array (`size` + more,) of one thread, with the constant inputs set."""
+        work = _zeros(self.size + more, dtype)
         self.fill(work)
         return work
 

@@ -6,84 +6,17 @@ numba nor this module. The compiled function takes one C pointer and needs neith
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit, types
 
+from .fairloops import depend, depend_of_many, differ, differ_of_many
 from .imageloops import learn, look
 from .imagery import GROUP
-from .layout import ACTIVATIONS, ARGUMENTS, LAGRANGIAN, LANES, LENGTH, ROWS, SQUARED, Term
-from .tile import INNER, MASK, PLAIN, RELU, arguments, copy, fetch, product, transpose
-
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning: they show divergence
-
-
-@njit(**INNER)
-def _gather(work, shape, table, index, first, count, ahead):
-    """Copy rows index[first : first + count] of the table into the arena, and prefetch the rows `ahead`, which come
-    next."""
-    length = shape[0, LENGTH]
-    for r in range(count):
-        copy(work, shape[0, ACTIVATIONS] + r * length, table, index[first + r] * length, length)
-    for r in range(ahead.size):
-        fetch(table, ahead[r] * length, length)
-
-
-@njit(**INNER)
-def _forward(work, shape, rows):
-    """Compute all activations and the logits of the rows that were gathered."""
-    for layer in range(len(shape) - 1):
-        inputs, outputs, weights = shape[layer, 0], shape[layer, 1], shape[layer, 2]
-        a, row_a = shape[layer, ACTIVATIONS], shape[layer, LENGTH]
-        form = np.int64(RELU if layer + 2 < len(shape) else PLAIN)
-        c, row_c = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
-        product(work, rows, outputs, inputs, a, row_a, np.int64(1), weights, outputs, c, row_c, form)
-
-
-@njit(**INNER)
-def _backward(work, shape, rows, count, outcomes, through, gradients, transposed, first, second, rate, root, decay):
-    """Take one step of Adam along the gradients of sum(signal * logits), where the signals have replaced the logits.
-
-    A layer is updated as soon as nothing else needs its weights: they and their gradients are still in the cache.
-    outcomes: logits of a row; through: whether the derivatives with respect to the first layer's input replace it;
-    gradients, transposed: offsets of buffers for one layer; first, second: the moments; rate, root, decay: see
-    `_adam`.
-    """
-    last = len(shape) - 2
-    for layer in range(last, -1, -1):
-        inputs, outputs, weights = shape[layer, 0], shape[layer, 1], shape[layer, 2]
-        a, row_a = shape[layer, ACTIVATIONS], shape[layer, LENGTH]
-        g, row_g = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
-        # the transpose of the activations is read in place: one step along the sum is one row
-        product(work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients, outputs, np.int64(PLAIN))
-        if layer or through:
-            depth = outcomes if layer == last else outputs  # the padded logits are no derivatives
-            units = inputs - 1 if layer else row_a
-            for j in range(0, outputs, LANES):
-                for i in range(0, units, LANES):
-                    transpose(work, transposed + j * units + i, units, weights + i * outputs + j, outputs)
-            # the stored activation is positive exactly where the ReLU let the value through; it is not needed after
-            product(work, rows, units, depth, g, row_g, np.int64(1), transposed, units, a, row_a, np.int64(MASK))
-        end = weights + row_a * outputs
-        _adam(
-            work[weights:end], work[gradients : gradients + end - weights], first[weights:end], second[weights:end],
-            rate, root, decay,
-        )  # fmt: skip
-
-
-@njit(**INNER, fastmath=FAST)
-def _adam(weights, gradients, first, second, rate, root, decay):
-    """One step of Adam (Kingma & Ba 2015) with torch's defaults; rate and root hold the corrections of the step."""
-    one = weights.dtype.type(1)
-    share_1, share_2 = weights.dtype.type(1 - 0.9), weights.dtype.type(1 - 0.999)
-    scale, part = weights.dtype.type(rate), weights.dtype.type(root)
-    epsilon, shrink = weights.dtype.type(1e-8), weights.dtype.type(decay)
-    for i in range(weights.size):
-        gradient = gradients[i] + shrink * weights[i]
-        first[i] += share_1 * (gradient - first[i])
-        second[i] = (one - share_2) * second[i] + share_2 * (gradient * gradient)
-        weights[i] -= scale * first[i] / (np.sqrt(second[i]) / part + epsilon)
+from .layout import ACTIVATIONS, ARGUMENTS, HSIC, LENGTH, ROWS, Term
+from .passes import adam, backward, forward, gather, power
+from .privateloops import private_epoch
+from .rivalloops import rival_epoch
+from .tile import INNER, arguments, copy
 
 
 @njit(**INNER)
@@ -96,49 +29,6 @@ def _cross_entropy(work, at, step, count, main, index, labels):
         p = one / (one + np.exp(-work[place]))
         work[place] = (p - work.dtype.type(labels[index[r]])) * share if r < main else work.dtype.type(0)
         work[place + 1] = p
-
-
-@njit(**INNER)
-def _equalized_odds(work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes):
-    """Add the gradient of the EO term, on rows begin to count, to the signal of `_cross_entropy`.
-
-    term: a `Term`; multipliers (2,) and vacuous (1,) are one model's and are updated. sums (2, 4), slopes (4,):
-    buffers, by cell of label and group. As `engine.eo.PenaltyState.gradient`.
-    """
-    sums[:], slopes[:] = 0, 0
-    there = sums[1]
-    for r in range(begin, count):
-        cell = cells[index[r]]
-        sums[0, cell] += work[at + r * step + 1]
-        there[cell] += 1
-    for y in range(2):
-        if there[2 * y] == 0 or there[2 * y + 1] == 0:
-            vacuous[0] += 1
-            continue
-        difference = sums[0, 2 * y] / there[2 * y] - sums[0, 2 * y + 1] / there[2 * y + 1]
-        slope = 2 * term.weight * difference if term.form == SQUARED else multipliers[y] * np.sign(difference)
-        if term.form == LAGRANGIAN:
-            multipliers[y] = max(multipliers[y] + term.dual_rate * (abs(difference) - term.epsilon), 0.0)
-        slopes[2 * y], slopes[2 * y + 1] = slope / there[2 * y], -slope / there[2 * y + 1]
-    one = work.dtype.type(1)
-    for r in range(begin, count):
-        p = work[at + r * step + 1]
-        work[at + r * step] += slopes[cells[index[r]]] * p * (one - p)
-
-
-@njit(**INNER)
-def _power(base, exponent):
-    """Return base ** exponent by squaring, for exponents of at least 0. Python's operator can raise, which a loop
-    must not."""
-    if exponent > 0x10000:
-        return math.pow(base, float(exponent))
-    found = 1.0
-    while exponent != 0:
-        if exponent & 1:
-            found *= base
-        exponent >>= 1
-        base *= base
-    return found
 
 
 @njit(**INNER)
@@ -162,71 +52,57 @@ def _softmax(work, at, step, count, main, index, labels, chances):
 
 
 @njit(**INNER)
-def _equalized_odds_of_many(
-    work, at, step, begin, count, index, cells, term, multipliers, vacuous, sums, slopes, chances
-):
-    """As `_equalized_odds`, for C > 2 classes: multipliers (C,); room: sums (2 C, C + 1), slopes (2 C * C,)."""
-    sums[:], slopes[:] = 0, 0
-    classes = chances.shape[1]
-    for r in range(begin, count):
-        cell = cells[index[r]]
-        for c in range(classes):
-            sums[cell, c] += chances[r, c]
-        sums[cell, classes] += 1
-    for y in range(classes):
-        zero, one = sums[2 * y, classes], sums[2 * y + 1, classes]
-        if zero == 0 or one == 0:
-            vacuous[0] += 1
-            continue
-        size = 0.0
-        for c in range(classes):
-            difference = sums[2 * y, c] / zero - sums[2 * y + 1, c] / one
-            slope = 2 * term.weight * difference if term.form == SQUARED else multipliers[y] * np.sign(difference)
-            slope /= classes
-            size += abs(difference) / classes
-            slopes[2 * y * classes + c], slopes[(2 * y + 1) * classes + c] = slope / zero, -slope / one
-        if term.form == LAGRANGIAN:
-            multipliers[y] = max(multipliers[y] + term.dual_rate * (size - term.epsilon), 0.0)
-    for r in range(begin, count):
-        own, mean = cells[index[r]] * classes, work.dtype.type(0)
-        for c in range(classes):
-            mean += slopes[own + c] * chances[r, c]
-        for c in range(classes):
-            work[at + r * step + c] += chances[r, c] * (slopes[own + c] - mean)
+def _towards(work, at, step, count, main, k, start, aims, shares, places):
+    """As `_cross_entropy`, towards aims (K, n) in place of the labels, each row with its weight in shares (K, n)."""
+    one = work.dtype.type(1)
+    share = one / work.dtype.type(main)
+    for r in range(count):
+        place, found = at + r * step, work.dtype.type(0)
+        p = one / (one + np.exp(-work[place]))
+        if r < main:
+            row = places[k, start + r]
+            found = (p - aims[k, row]) * shares[k, row] * share
+        work[place], work[place + 1] = found, p
 
 
 @njit(**INNER)
-def _objective(work, at, step, count, main, index, labels, cells, k, outcomes, fair, pictures):
+def _objective(work, at, step, count, main, index, labels, cells, k, outcomes, start, fair, pictures, asked):
     """Turn the logits of a step into the derivatives of its objective: the cross-entropy of its `main` rows, and the EO term of model k.
 
-    fair, pictures: as in `_epoch`.
+    start: of the step, in the epoch's order; fair, pictures, asked: as in `_epoch`.
     """
-    if pictures is not None and outcomes > 1:
+    if asked is not None:
+        _towards(work, at, step, count, main, k, start, asked[0], asked[1], asked[2])
+    elif pictures is not None and outcomes > 1:
         _softmax(work, at, step, count, main, index, labels, pictures[4])
     else:
         _cross_entropy(work, at, step, count, main, index, labels)
     if fair is not None:
-        term = Term(fair[0], fair[1], fair[2], fair[3])
-        begin, own, empty = main if fair[4] else 0, fair[5][k], fair[6][k]
+        term = Term(fair[0], fair[1], fair[2], fair[3], fair[4])
+        begin, own, empty, sums, slopes = main if fair[5] else 0, fair[6][k], fair[7][k], fair[8], fair[9]
         if pictures is not None and outcomes > 1:
-            _equalized_odds_of_many(
-                work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8], pictures[4]
-            )
+            if term.form == HSIC:
+                depend_of_many(work, at, step, begin, count, index, cells, term, empty, sums, slopes, pictures[4])
+            else:
+                differ_of_many(work, at, step, begin, count, index, cells, term, own, empty, sums, slopes, pictures[4])
+        elif term.form == HSIC:
+            depend(work, at, step, begin, count, index, cells, term, empty, sums)
         else:
-            _equalized_odds(work, at, step, begin, count, index, cells, term, own, empty, fair[7], fair[8])
+            differ(work, at, step, begin, count, index, cells, term, own, empty, sums, slopes)
 
 
 @njit(**INNER)
 def _epoch(
     work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
-    index, fair, pictures,
+    index, fair, pictures, asked,
 ):  # fmt: skip
     """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
 
     index: buffer for the rows of a step; fair: of the EO term, the fields of a `Term`, whether it sees the extra rows
     alone, multipliers, vacuous and a buffer; pictures: of a convolution net, its `Imagery.blocks`, `rooms`, `gradients`
-    and `own`, and a buffer for probabilities (rows, logits). Either is None if there is no such thing, and is then not
-    compiled at all.
+    and `own`, and a buffer for probabilities (rows, logits); asked: of an `Objective`, what each row is to be and its
+    weight (K, n), the places of the epoch's rows among these (K, n), which numbers move (size,), 0 or 1, and the strength of the l1
+    penalty. Each is None if there is no such thing, and is then not compiled at all.
     """
     size = weights.shape[1]
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
@@ -248,26 +124,26 @@ def _epoch(
                 rows, outcomes = (count + GROUP - 1) // GROUP * GROUP, pictures[4].shape[1]
                 look(work, shape, pictures[0], pictures[1], table, index, np.int64(0), count, ahead)
             else:
-                _gather(work, shape, table, index, np.int64(0), count, ahead)
-            _forward(work, shape, rows)
-            _objective(work, at, step, count, main, index, labels, cells, k, outcomes, fair, pictures)
+                gather(work, shape, table, index, np.int64(0), count, ahead)
+            forward(work, shape, rows)
+            _objective(work, at, step, count, main, index, labels, cells, k, outcomes, start, fair, pictures, asked)
             if outcomes == 1:
                 for r in range(count):
                     work[at + r * step + 1] = 0  # it was a padded logit's place
             taken += 1
             # the corrections of Adam's moments
-            scale, root = rate / (1 - _power(0.9, taken)), (1 - _power(0.999, taken)) ** 0.5
+            scale, root = rate / (1 - power(0.9, taken)), (1 - power(0.999, taken)) ** 0.5
             if pictures is not None:
                 for r in range(count, rows):  # images that are not there
                     work[at + r * step : at + r * step + outcomes] = 0
-            _backward(
+            backward(
                 work, shape, rows, count, outcomes, pictures is not None, gradients, transposed, first[k], second[k], scale, root,
-                decay,
+                decay, asked,
             )  # fmt: skip
             if pictures is not None:
                 slopes, own = pictures[2], pictures[3]
                 learn(work, shape, pictures[0], pictures[1], rows // GROUP, slopes)
-                _adam(work[:own], work[slopes : slopes + own], first[k, :own], second[k, :own], scale, root, decay)
+                adam(work[:own], work[slopes : slopes + own], first[k, :own], second[k, :own], scale, root, decay)
         copy(weights[k], 0, work, 0, size)
 
 
@@ -291,8 +167,8 @@ def _logits(work, shape, table, index, batch, weights, found, pictures):
             if pictures is not None:
                 look(work, shape, pictures[0], pictures[1], table, rows, start, count, ahead)
             else:
-                _gather(work, shape, table, rows, start, count, ahead)
-            _forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
+                gather(work, shape, table, rows, start, count, ahead)
+            forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
             for r in range(count):
                 for c in range(outcomes):
                     found[k, (start + r) * outcomes + c] = work[at + r * step + c]
@@ -311,22 +187,37 @@ def _score_images(given):
 
 @njit(**INNER)
 def _train(given):
-    return given + (None, None)  # noqa: RUF005
+    return given + (None, None, None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train_fair(given):
-    return given[:EPOCH] + (given[EPOCH:], None)  # noqa: RUF005
+    return given[:EPOCH] + (given[EPOCH:], None, None)  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_own(given):
+    return given[:EPOCH] + (None, None, given[EPOCH:])  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_own_fair(given):
+    return given[:EPOCH] + (given[EPOCH:FAIR], None, given[FAIR:])  # noqa: RUF005
+
+
+@njit(**INNER)
+def _as_given(given):
+    return given
 
 
 @njit(**INNER)
 def _train_images(given):
-    return given[:EPOCH] + (None, given[EPOCH:])  # noqa: RUF005
+    return given[:EPOCH] + (None, given[EPOCH:], None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train_images_fair(given):
-    return given[:EPOCH] + (given[EPOCH:FAIR], given[FAIR:])  # noqa: RUF005
+    return given[:EPOCH] + (given[EPOCH:FAIR], given[FAIR:], None)  # noqa: RUF005
 
 
 EPOCH, FAIR, SCORE = (len(ARGUMENTS[name]) for name in ("train", "train-fair", "score"))
@@ -334,6 +225,10 @@ LOOPS = {
     "score": (_logits, _score),
     "train": (_epoch, _train),
     "train-fair": (_epoch, _train_fair),
+    "train-own": (_epoch, _train_own),
+    "train-own-fair": (_epoch, _train_own_fair),
+    "train-private": (private_epoch, _as_given),
+    "train-rival": (rival_epoch, _as_given),
     "score-images": (_logits, _score_images),
     "train-images": (_epoch, _train_images),
     "train-images-fair": (_epoch, _train_images_fair),

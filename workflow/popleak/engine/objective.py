@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .adversary import Adversary
 
 BACKENDS = ("auto", "numba", "torch")
 Backend = Literal["auto", "numba", "torch"]
@@ -16,6 +19,8 @@ WORDS = {
     "weights": "row weights",
     "mask": "a mask of trained weights",
     "clip": "per-example clipping",
+    "l1": "an l1 penalty",
+    "adversary": "an adversary that reads the group",
 }
 """What an `Objective` may need, in words."""
 
@@ -34,15 +39,24 @@ class Objective:
         What each model is to predict on each of its rows, in place of the records' labels: integers (K, n) in 0..C-1;
         or floats (K, n) in [0, 1], P(y = 1), for two classes; or floats (K, n, C), each row summing to 1, for more.
     weights
-        Row weights (K, n) >= 0. They are not normalised: a weight of 2 counts as the row twice.
+        Row weights (K, n). They are not normalised: a weight of 2 counts as the row twice, and a weight of -1 raises the row's loss
+        as fast as 1 lowers it.
     mask
         (P,) bool, shared by the K models: which of a model's stored numbers training may move (see `last_layer`). The rest
         stay as they are, weight decay included. Buffers, such as the running means of batch norm, follow the module.
     clip, noise
         The gradient of DP-SGD (Abadi et al. 2016, arXiv:1607.00133): each row's gradient is scaled down to Euclidean norm at most
         `clip`, the batch's are summed, N(0, (noise * clip)^2) is added to each coordinate from the model's own seed, and the sum
-        is divided by the rows of the batch. Adam takes it from there. Batches are the usual ones, every row once an epoch: an accountant that
-        assumes Poisson sampling does not describe them.
+        is divided by the rows of the batch. Adam takes it from there, and adds weight decay and the l1 penalty, which see no row.
+    poisson
+        Batches as accountants of DP-SGD assume them: each step takes each of the n rows with probability batch / n, independently, and
+        an epoch is ceil(n / batch) steps. The sum is divided by the rows expected, `batch`, not by those that came. A step without a
+        row is one of noise alone. False: the usual batches, every row once an epoch. Needs `clip`.
+    l1
+        Strength of a penalty on the sum of the absolute values of the numbers that move. It falls linearly over the training, epoch by
+        epoch, from `l1` towards 0 (Jia et al. 2023, arXiv:2304.04934). Its derivative at 0 is taken as 0.
+    adversary
+        What reads the group in the scores, and is evaded: see `engine.adversary`.
     """
 
     targets: np.ndarray | None = None
@@ -50,10 +64,18 @@ class Objective:
     mask: np.ndarray | None = None
     clip: float | None = None
     noise: float = 0.0
+    poisson: bool = False
+    l1: float = 0.0
+    adversary: Adversary | None = None
 
     def wants(self) -> tuple[str, ...]:
         """Return the names of what this needs beyond cross-entropy on the records' labels."""
-        return tuple(name for name in WORDS if getattr(self, name) is not None)
+        given = {name: getattr(self, name) for name in WORDS} | {"l1": self.l1 or None}
+        return tuple(name for name in WORDS if given[name] is not None)
+
+    def pull(self, epoch: int, epochs: int) -> float:
+        """Return the strength of the l1 penalty in epoch 0, 1, ... of `epochs`."""
+        return self.l1 * (1 - epoch / epochs)
 
     def check(self, rows: tuple[int, int], classes: int, penalty: bool) -> None:
         """Raise ValueError unless this fits K models of n rows, rows = (K, n), and this number of classes."""
@@ -63,7 +85,18 @@ class Objective:
             _check_weights(self.weights, rows)
         if self.mask is not None and (self.mask.dtype != bool or self.mask.ndim != 1 or not self.mask.any()):
             raise ValueError("the mask must be one bool for each number of a model, with at least one that is trained")
+        if not (np.isfinite(self.l1) and self.l1 >= 0):
+            raise ValueError(f"l1 must be 0 or above, not {self.l1}")
         self._check_clip(penalty)
+        if self.adversary is not None:
+            self._check_adversary(classes, penalty)
+
+    def _check_adversary(self, classes: int, penalty: bool) -> None:
+        """Raise ValueError unless there can be an adversary."""
+        if classes > 2:
+            raise ValueError(f"the adversary reads the one logit of two classes, not those of {classes}")
+        if self.clip is not None or penalty:
+            raise ValueError("an adversary with clipping or the Equalized Odds term: give one of them")
 
     def _check_clip(self, penalty: bool) -> None:
         """Raise ValueError unless clipping, noise and the penalty can be combined."""
@@ -73,6 +106,8 @@ class Objective:
             raise ValueError(f"noise must be 0 or above, not {self.noise}")
         if self.noise and self.clip is None:
             raise ValueError("noise without clip hides no row: give both")
+        if self.poisson and self.clip is None:
+            raise ValueError("Poisson batches are for per-example clipping: give clip, too")
         if self.clip is not None and penalty:
             raise ValueError(
                 "clip bounds what one row adds to the gradient, and the Equalized Odds term is no sum over rows: give one of them"
@@ -109,11 +144,11 @@ def _check_targets(targets: np.ndarray, rows: tuple[int, int], classes: int) -> 
 
 
 def _check_weights(weights: np.ndarray, rows: tuple[int, int]) -> None:
-    """Raise ValueError unless `weights` (K, n) are finite and not negative."""
+    """Raise ValueError unless `weights` (K, n) are finite."""
     if weights.shape != rows:
         raise ValueError(f"weights of shape {weights.shape}: {rows} is needed")
-    if weights.size and not (np.isfinite(weights).all() and weights.min() >= 0):
-        raise ValueError("row weights must be finite and not negative")
+    if not np.isfinite(weights).all():
+        raise ValueError("row weights must be finite")
 
 
 DEFAULT = Objective()
@@ -137,7 +172,7 @@ def not_in_numba(
         return "no chain of Linear and ReLU"
     if sides is not None and sides[-1] > 2:  # a model never has two logits, and the loops refuse them by name
         return "more than two classes"
-    if wants:
+    if wants and convolutions:
         return " and ".join(WORDS[name] for name in WORDS if name in wants)
     return None
 

@@ -143,12 +143,15 @@ class SingleStack:
         self._drew = before is not None and not torch.equal(before, _random_state(x))
         return logits.detach().T if self.form.outputs == 1 else logits.detach()[None]
 
-    def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
-        """Write the gradient of sum(grad_logits * logits) for the last forward pass into `into` (1, size)."""
+    def backward(
+        self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor, *, again: bool = False
+    ) -> None:
+        """Write the gradient of sum(grad_logits * logits) for the last forward pass into `into` (1, size). again: whether it is asked for
+        once more."""
         if not passed(self._logits).requires_grad:
             into.zero_()
             return
-        self._gradient(self._signal(grad_logits), out=into[0])
+        self._gradient(self._signal(grad_logits), again=again, out=into[0])
 
     def _signal(self, grad_logits: torch.Tensor) -> torch.Tensor:
         return grad_logits.T if self.form.outputs == 1 else grad_logits[0]

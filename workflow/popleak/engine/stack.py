@@ -188,8 +188,11 @@ class LinearStack:
         self._saved = saved if keep else []
         return x.squeeze(2) if x.shape[2] == 1 else x
 
-    def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
-        """Write the gradient of sum(grad_logits * logits) for the last forward pass into `into` (K, P)."""
+    def backward(
+        self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor, *, again: bool = False
+    ) -> None:
+        """Write the gradient of sum(grad_logits * logits) for the last forward pass into `into` (K, P). again: whether it is asked for
+        once more."""
         grads = self._views(into)
         for i, grad in self._layers(weights, grad_logits):
             grad_weight, grad_bias = grads[i]
@@ -298,10 +301,12 @@ class VmapStack:
         self._leaf, self._logits = leaf, logits
         return logits[0].detach()
 
-    def backward(self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor) -> None:
+    def backward(
+        self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor, *, again: bool = False
+    ) -> None:
         """As `LinearStack.backward`."""
         leaf, logits = passed(self._leaf), passed(self._logits)
-        into.copy_(torch.autograd.grad(logits, leaf, grad_logits.view(logits.shape))[0])
+        into.copy_(torch.autograd.grad(logits, leaf, grad_logits.view(logits.shape), retain_graph=again)[0])
 
     def clipped(
         self,

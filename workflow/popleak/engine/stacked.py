@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,9 @@ import torch
 
 from ..core.errors import PopleakError
 from ..core.seeds import generator
+from .adversary import AdversaryState
 from .architecture import form_of
-from .eo import PenaltyState
+from .eo import Penalty, PenaltyState, cells_of
 from .losses import Loss
 from .objective import DEFAULT, Objective
 from .single import SingleStack, activations, built, initial, mixes_rows, seeded, trained_and_state
@@ -40,7 +43,7 @@ class Stacked:
         self._made: LinearStack | VmapStack | SingleStack | None = None
         self._tables: dict[int, torch.Tensor] = {}
 
-    def ready(self, dtype: np.dtype, fair: bool | None) -> None:
+    def ready(self, dtype: np.dtype, fair: bool | None, wants: Collection[str] = ()) -> None:
         """Do nothing: torch needs no compilation."""
 
     def engine(self, table: Any) -> LinearStack | VmapStack | SingleStack:
@@ -119,49 +122,56 @@ class Stacked:
         models, features, engine = len(begin), self._features(table), self.engine(table)
         self._check(begin)
         y, a = (torch.from_numpy(values).to(self.device) for values in (table.y, table.a))
-        loss, cells = Loss(y, self.form.classes, objective, features.dtype), 2 * y + a
+        loss = Loss(y, self.form.classes, objective, features.dtype)
         weights = torch.tensor(begin, device=self.device)
         moved = weights[:, : engine.size]
         grad = torch.zeros_like(moved)
         adam = Adam(moved, training, self._mask(objective, begin.shape[1], engine.size))
-        state = None
-        if penalty is not None:
-            state = PenaltyState(penalty, models, weights.dtype, self.device, self.form.classes)
+        state, cells = self._penalised(penalty, weights, y, a)
+        rival = AdversaryState.of(objective.adversary, feed, moved, Adam, training)
         private = None
         if objective.clip is not None:
             private = Private(engine, feed, objective.clip, objective.noise, adam.mask)
-        buffer = torch.empty(
-            models * (feed.batch + feed.extra), features.shape[1], dtype=features.dtype, device=self.device
-        )
+        gathered = _Gathered(features, models * (feed.batch + feed.extra))
         if not isinstance(engine, LinearStack):
             self._try(table, weights, feed)
         engine.load(weights, training=True, noise=feed.noise)
         # a model that is trained alone draws (dropout) from its own seed
         with seeded(feed.noise[0]) if engine.most == 1 else contextlib.nullcontext():
-            for _ in range(training.epochs):
-                order, places, extra = (torch.from_numpy(part).to(self.device) for part in feed.places())
-                for step in range(feed.steps):
-                    cut = slice(step * feed.batch, (step + 1) * feed.batch)
-                    main = order[:, cut].shape[1]
-                    chosen = torch.cat([order[:, cut], extra[:, step]], 1)
-                    x = buffer[: chosen.numel()]
-                    torch.index_select(features, 0, chosen.view(-1), out=x)
-                    p = loss.probabilities(engine.forward(weights, x.view(models, -1, x.shape[1])))
+            for epoch, adam.rate in enumerate(training.rates().tolist()):
+                adam.pull = objective.pull(epoch, training.epochs)
+                for batch in _epoch(feed, self.device):
+                    main, chosen = batch.main, batch.chosen
+                    if private is not None and not chosen.numel():  # a Poisson batch without a row
+                        adam.step(private.noise_alone(grad, batch.divisor))
+                        continue
+                    logits = engine.forward(weights, gathered(chosen))
+                    p = loss.probabilities(logits)
                     signal = torch.zeros_like(p)
-                    slope = loss.slope(p[:, :main], chosen[:, :main], places[:, cut])
+                    slope = loss.slope(p[:, :main], chosen[:, :main], batch.places)
                     signal[:, :main] = slope if private else slope / main
                     if state is not None:
                         part = slice(main, None) if extra_only else slice(None)
                         slope = state.gradient(p[:, part], cells[chosen[:, part]])
                         signal[:, part] += loss.to_logits(slope, p[:, part])
                     if private:
-                        private.gradient(weights, signal, main, grad)
+                        private.gradient(weights, batch.present(signal), batch.divisor, grad)
                     else:
-                        engine.backward(weights, signal, grad)
+                        engine.backward(weights, signal, grad, again=rival is not None)
+                    if rival is not None:
+                        rival.step(engine, weights, logits, y[chosen], a[chosen], grad, adam.mask)
                     adam.step(grad)
         engine.save(weights)
-        vacuous = state.vacuous_share().cpu().numpy() if state is not None else np.zeros(models)
-        return weights.cpu().numpy(), vacuous
+        return weights.cpu().numpy(), _vacuous(models, state, rival)
+
+    def _penalised(
+        self, penalty: Penalty | None, weights: torch.Tensor, y: torch.Tensor, a: torch.Tensor
+    ) -> tuple[PenaltyState | None, torch.Tensor]:
+        """Return the state of the penalty of models `weights` (K, P), if there is one, and the cells (N,) of all records."""
+        if penalty is None:
+            return None, y
+        state = PenaltyState(penalty, len(weights), weights.dtype, self.device, self.form.classes)
+        return state, cells_of(penalty.criterion, y, a)
 
     def _check(self, weights: np.ndarray) -> None:
         """Raise ValueError unless a model of the module has as many numbers as `weights` (K, P): of more, the first would be read."""
@@ -199,6 +209,73 @@ class Stacked:
         return np.concatenate(parts)
 
 
+class _Gathered:
+    """The features of a step's rows, gathered into the same memory each time."""
+
+    def __init__(self, features: torch.Tensor, rows: int) -> None:
+        self.features, self.buffer = features, features.new_empty(rows, features.shape[1])
+
+    def __call__(self, chosen: torch.Tensor) -> torch.Tensor:
+        """Return the features (K, B, d) of rows chosen (K, B)."""
+        if chosen.numel() > len(self.buffer):  # Poisson batches may be larger than expected
+            self.buffer = self.features.new_empty(chosen.numel(), self.features.shape[1])
+        x = self.buffer[: chosen.numel()]
+        torch.index_select(self.features, 0, chosen.reshape(-1), out=x)
+        return x.view(*chosen.shape, -1)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A step's rows: chosen (K, B), of which all but the first `main` are extra; places (K, main) of these; what their sum is divided by;
+    missing (K, main): those that fill up the batch of a model with fewer rows, None if there are none."""
+
+    chosen: torch.Tensor
+    places: torch.Tensor
+    divisor: int
+    missing: torch.Tensor | None = None
+
+    @property
+    def main(self) -> int:
+        return self.places.shape[1]
+
+    def present(self, signal: torch.Tensor) -> torch.Tensor:
+        """Return the signal (K, B) or (K, B, C), with 0 for rows that are missing."""
+        if self.missing is not None:
+            signal[self.missing] = 0
+        return signal
+
+
+def _epoch(feed: Any, device: torch.device) -> Iterator[_Batch]:
+    """Yield the steps of an epoch."""
+    if feed.poisson:
+        yield from _poisson(feed, device)
+        return
+    order, places, extra = (torch.from_numpy(part).to(device) for part in feed.places())
+    for step in range(feed.steps):
+        cut = slice(step * feed.batch, (step + 1) * feed.batch)
+        chosen = torch.cat([order[:, cut], extra[:, step]], 1)
+        yield _Batch(chosen, places[:, cut], order[:, cut].shape[1])
+
+
+def _poisson(feed: Any, device: torch.device) -> Iterator[_Batch]:
+    """As `_epoch`, for batches that differ in size from model to model: each is filled up to the largest."""
+    order, places, starts = feed.batches()
+    for begin, end in zip(starts[:, :-1].T, starts[:, 1:].T, strict=True):
+        which = begin[:, None] + np.arange((end - begin).max())
+        missing = which >= end[:, None]
+        which = np.minimum(which, order.shape[1] - 1)
+        chosen, own = (torch.from_numpy(np.take_along_axis(one, which, 1)).to(device) for one in (order, places))
+        yield _Batch(chosen, own, feed.batch, torch.from_numpy(missing).to(device) if missing.any() else None)
+
+
+def _vacuous(models: int, *counted: PenaltyState | AdversaryState | None) -> np.ndarray:
+    """Return the share (K,) of vacuous terms or steps, of the one that there is."""
+    for one in counted:
+        if one is not None:
+            return one.vacuous_share().cpu().numpy()
+    return np.zeros(models)
+
+
 class Private:
     """The gradient of DP-SGD of K models: see `Objective`. Noise comes from each model's own seed, drawn by numpy, so it is the same
     on any device and in any stack."""
@@ -215,8 +292,17 @@ class Private:
             engine.watched = True
 
     def gradient(self, weights: torch.Tensor, signal: torch.Tensor, rows: int, into: torch.Tensor) -> None:
-        """Write the clipped, noisy mean gradient of a batch of `rows` rows into `into` (K, size)."""
+        """Write the clipped, noisy gradient of a batch, its sum divided by `rows`, into `into` (K, size)."""
         self.engine.clipped(weights, signal, self.clip, self.mask, into)
+        self._noisy(into, rows)
+
+    def noise_alone(self, into: torch.Tensor, rows: int) -> torch.Tensor:
+        """As `gradient`, of a batch without a row; return `into`."""
+        into.zero_()
+        self._noisy(into, rows)
+        return into
+
+    def _noisy(self, into: torch.Tensor, rows: int) -> None:
         if self.noise:
             drawn = np.stack([stream.standard_normal(into.shape[1]) for stream in self.streams])
             into.add_(torch.from_numpy(drawn).to(into), alpha=self.noise * self.clip)
@@ -224,10 +310,12 @@ class Private:
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) with torch's defaults on one block of weights, in place. mask (size,): the numbers that move."""
+    """Adam (Kingma & Ba 2015) with torch's defaults on one block of weights, in place. mask (size,): the numbers that move; pull: strength of the
+    l1 penalty on them, rate: step size, both to be set."""
 
     def __init__(self, weights: torch.Tensor, training: Any, mask: torch.Tensor | None = None) -> None:
         self.weights, self.training, self.mask, self.count = weights, training, mask, 0
+        self.pull, self.rate = 0.0, float(training.learning_rate)
         self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
         self.scratch = torch.empty_like(weights)
 
@@ -235,10 +323,12 @@ class Adam:
         self.count += 1
         if self.training.weight_decay:
             grad.add_(self.weights, alpha=self.training.weight_decay)
+        if self.pull:
+            grad.add_(self.weights.sign(), alpha=self.pull)
         if self.mask is not None:
             grad.masked_fill_(~self.mask, 0)
         self.first.lerp_(grad, 1 - beta1)
         self.second.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         torch.sqrt(self.second, out=self.scratch)
         self.scratch.div_((1 - beta2**self.count) ** 0.5).add_(epsilon)
-        self.weights.addcdiv_(self.first, self.scratch, value=-self.training.learning_rate / (1 - beta1**self.count))
+        self.weights.addcdiv_(self.first, self.scratch, value=-self.rate / (1 - beta1**self.count))

@@ -20,10 +20,18 @@ USUAL_RATE = 0.25
 """Share of wrong labels that is assumed of a model before there is one."""
 
 
+def compared(criterion: str, cells: np.ndarray) -> np.ndarray:
+    """Return counts (..., L, 2) of what a criterion compares, of counts (..., 2, 2) by [y, a]: of both labels, of all rows, or of label 1."""
+    if criterion == "demographic-parity":
+        return cells.sum(axis=-2, keepdims=True)
+    return cells[..., 1:, :] if criterion == "equal-opportunity" else cells
+
+
 def exceeds(positives: np.ndarray, counts: np.ndarray, target: float) -> np.ndarray:
     """Return for each of K models whether its rows show at LEVEL that its Delta_EO exceeds `target`, (K,) bool.
 
-    positives, counts (K, 2, 2): hard positives and rows, indexed [model, y, a]. See `p_exceeds`.
+    positives, counts (K, 2, 2): hard positives and rows, indexed [model, y, a]; or (K, L, 2), of what is compared instead of
+    the labels (`compared`). See `p_exceeds`.
     """
     return p_exceeds(positives, counts, target) <= LEVEL
 

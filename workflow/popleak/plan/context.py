@@ -105,9 +105,9 @@ class TaskContext:
         try:
             if shape is None:
                 return 1e-4, False
-            slower = cost.factor(
-                shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.shaped, shape.net
-            )
+            backend = self.experiment.engine.backend
+            slower = cost.factor(shape.sides, backend, plugin.wants, self._place, shape.shaped, shape.net)
+            torch = cost.by_torch(shape.sides, backend, plugin.wants, self._place, shape.net)
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
@@ -123,7 +123,7 @@ class TaskContext:
             return float(spent) + 1e-4, False
         tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
         epochs = plugin.epochs(shape.epochs, own)
-        return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), slower > 1
+        return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), torch
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

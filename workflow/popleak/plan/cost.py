@@ -26,6 +26,12 @@ SNAKEMAKE = 2.0, 0.18
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 """CPU seconds of the compiled loops for each step, weight in a step, row and multiply-add. They are a least-squares
 fit to 13 shapes; most measured times are within a fifth of it."""
+OBJECTIVE, PRIVATE = 1.2, 4.0
+"""Further time in the compiled loops for targets, row weights, a mask or an l1 penalty, 1.05 to 1.2 times, and for per-example clipping
+with noise: 4.2 times for (32, 16) units and batches of 64, 2.2 for 100 units and batches of 256, 1.9 without hidden layers. Most of it
+is drawing the noise; clipping alone takes 1.3 to 1.6 times."""
+RIVAL, TORCH_RIVAL = 2.9, 2.2
+"""Further time for an adversary, in the compiled loops (2.1 times with batches of 50, 2.9 with 256) and in torch (1.7 to 2.2 times)."""
 CONVOLVE = 1.6
 """Time of a multiply-add of a convolution relative to one of a linear layer in the compiled loops: 1.2 for images of
 24 x 24 and 48 x 48, 2 for 12 x 12 and few channels."""
@@ -108,18 +114,30 @@ def factor(
     shaped: bool = False,
     net: ConvNet | None = None,
 ) -> float:
-    """Return the slowdown of training against the compiled loops; 1 if they do it.
+    """Return the slowdown of training against the compiled loops on cross-entropy; 1 if they do just that.
 
     wants: what the training needs, as named by `engine.objective.Objective.wants`; shaped: whether the input has a
     shape; net: the convolution net that it is, if it is one. Times for a GPU are given as for a CPU. Raises ValueError as
     `engine.objective.chosen`.
     """
-    if chosen(backend, sides, wants, place if backend == "numba" else "cpu", net is not None) == "numba":
-        return 1.0
+    if not by_torch(sides, backend, wants, place, net):
+        slower = {"clip": PRIVATE, "adversary": RIVAL}
+        return max((slower.get(word, OBJECTIVE) for word in wants), default=1.0)
     plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
     if net is not None:
         plain = CONVNET
-    return plain * (clipped if "clip" in wants else 1)
+    return plain * (clipped if "clip" in wants else TORCH_RIVAL if "adversary" in wants else 1)
+
+
+def by_torch(
+    sides: Sequence[int] | None,
+    backend: Backend = "auto",
+    wants: Collection[str] = (),
+    place: Literal["cpu", "cuda"] = "cpu",
+    net: ConvNet | None = None,
+) -> bool:
+    """Return whether torch trains such models, as far as times are told: see `factor`, also for what is raised."""
+    return chosen(backend, sides, wants, place if backend == "numba" else "cpu", net is not None) == "torch"
 
 
 def memory(numbers: float, features: int, copies: int = 4) -> int:

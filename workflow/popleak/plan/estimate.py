@@ -152,8 +152,9 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
                 slow.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
                 wants = plugins.load("defences", defence.name).wants
-                if (factor := cost.factor(sides, backend, wants, shaped=shaped, net=net)) > usual:
-                    reason = not_in_numba((1, 1), wants) or ""  # of a chain: what the defence adds
+                factor = cost.factor(sides, backend, wants, shaped=shaped, net=net)
+                if factor > usual and cost.by_torch(sides, backend, wants, net=net):
+                    reason = not_in_numba(None, wants, convolutions=True) or ""  # what the defence adds
                     slow.setdefault((reason, factor), {})[defence.id] = None
     return {key: list(names) for key, names in slow.items()}
 

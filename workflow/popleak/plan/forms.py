@@ -93,3 +93,5 @@ def _binary(task: ResolvedTask) -> Iterator[tuple[str, int, str]]:
     for defence in task.defences:
         if searches.searched(defence):
             yield f"eo_weight: auto of defence {defence.id!r}", 2, "give it a number"
+        if defence.settings.get("criterion") == "equal-opportunity":
+            yield f"criterion: equal-opportunity of defence {defence.id!r}", 2, "choose another"

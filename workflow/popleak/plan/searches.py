@@ -39,7 +39,8 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
     cells = cells or Cells(((1, 1), (1, 1)), exact=False)
     for defence in filter(searched, task.defences):
         aim = defence.settings["eo_target"]
-        counts = list(_rows(task, defence.settings, validation, cells))
+        criterion = defence.settings.get("criterion", "equalized-odds")
+        counts = [target.compared(criterion, one) for one in _rows(task, defence.settings, validation, cells)]
         # of all starting points of the task's models, the rows with the most noise
         noise = max((target.without_difference(one) for one in counts), key=_last)
         least = max((target.detectable(one, aim) for one in counts), key=_last)
@@ -51,9 +52,10 @@ def cautions(task: SettledTask, validation: float, cells: Cells | None) -> list[
                 f"{lead}, where no label has rows of both groups, so that no lambda is rejected: give eo_weight a number"
             )
             continue
-        most = "no Delta_EO, however large" if math.isnan(least) else f"a Delta_EO from {least:.2f} on"
+        what = "Delta_EO" if criterion == "equalized-odds" else "difference of rates"
+        most = f"no {what}, however large" if math.isnan(least) else f"a {what} from {least:.2f} on"
         lines.append(
-            f"{lead}: on so few, a model that treats the groups alike and is wrong for one row in four has a Delta_EO of {at_best}{noise:.2f} on average, "
+            f"{lead}: on so few, a model that treats the groups alike and is wrong for one row in four has a {what} of {at_best}{noise:.2f} on average, "
             f"above eo_target {aim:g}, and what is rejected with probability {target.POWER:g} is {at_best}{most}: give eo_weight a number, raise "
             f"training.validation, or use more rows"
         )

@@ -250,13 +250,20 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "Training",
-            f"{words.count(training['epochs'], 'epoch')} of Adam at step size {training['learning_rate']:g}, batches of {training['batch']}"
+            f"{words.count(training['epochs'], 'epoch')} of Adam at step size {training['learning_rate']:g}{_schedule(training)}, batches of {training['batch']}"
             if training else "",
         ),
         ("Seed", str(experiment.get("seed", ""))),
         *_replaced(experiment),
     ]  # fmt: skip
     return [(term, said) for term, said in rows if said]
+
+
+def _schedule(training: Mapping[str, Any]) -> str:
+    """Return how the step size changes, in words; nothing where it does not."""
+    schedule = training.get("schedule", "constant")
+    cycles = f", {words.count(training['cycles'], 'cycle')}" if schedule == "restarts" else ""
+    return "" if schedule == "constant" else f" (schedule {schedule}{cycles})"
 
 
 def _replaceable(given: Mapping[str, Any]) -> list[tuple[str, str]]:

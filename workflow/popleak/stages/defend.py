@@ -20,7 +20,7 @@ from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
-from ..engine.fit import Build, Objective, Progress, hold_out, initial_weights, inputs, last_layer
+from ..engine.fit import Build, Objective, Progress, batches_of, hold_out, initial_weights, inputs, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
@@ -32,8 +32,10 @@ from ..store.reuse import no_keys
 from . import _noisy, train
 
 if TYPE_CHECKING:
+    from ..engine.adversary import Adversary
     from ..engine.convex import Descent
     from ..engine.eo import Penalty
+    from ..engine.schedule import Schedule
 
 
 class FittingOwner(_noisy.Fitting):
@@ -70,16 +72,21 @@ class FittingOwner(_noisy.Fitting):
         start: np.ndarray | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        cycles: int = 1,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         clip: float | None = None,
         noise: float = 0.0,
+        poisson: bool = False,
+        l1: float = 0.0,
+        adversary: Adversary | None = None,
         penalty: Penalty | None = None,
         extra: np.ndarray | None = None,
         held_out: bool = False,
     ) -> tuple[Population, Validation | None]:
-        objective = Objective(targets, weights, mask, clip, noise)
+        objective = Objective(targets, weights, mask, clip, noise, poisson, l1, adversary)
         if undeclared := set(objective.wants()) - set(self.defence.wants):
             raise PopleakError(
                 f"defence {self.defence.name!r}: it trains with {', '.join(sorted(undeclared))}, which its `wants` does not declare: add it there"
@@ -102,6 +109,8 @@ class FittingOwner(_noisy.Fitting):
             seeds,
             epochs=epochs,
             learning_rate=learning_rate,
+            schedule=schedule,
+            cycles=None if schedule is None else cycles,
             penalty=penalty,
             extra=extra,
             extra_only=held_out,
@@ -114,11 +123,18 @@ class FittingOwner(_noisy.Fitting):
         self.ledger.append(
             Trained(part=everyone[part], rows=rows, start=start, plain=plain, beside=beside, end=fitted.weights)
         )
-        lam = np.full(len(seeds), penalty.weight if penalty is not None else 0.0)
+        fair = penalty or adversary
+        lam = np.full(len(seeds), fair.weight if fair is not None else 0.0)
         population = Population(fitted.weights, fitted.finite, lam, fitted.vacuous)
         if penalty is None:
             return population, None
         return population, self._validation(fitted.weights, aside, clean)
+
+    def sampled(self, rows: int, epochs: int | None = None) -> tuple[float, int]:
+        training = self.fitter.training
+        if training is None:
+            raise PopleakError(f"defence {self.defence.name!r}: a model in closed form has no batches")
+        return batches_of(training.model_copy(update={} if epochs is None else {"epochs": epochs}), rows)
 
     def descend(self, rows: np.ndarray, how: Descent, *, features: Literal["initial", "public"]) -> Population:
         return _noisy.descend(self, rows, how, features)

@@ -15,6 +15,7 @@ from ..core import plugins, typed
 from ..core.errors import PopleakError
 from ..core.protocols import ROLES, Role
 from ..engine.fit import Backend, Device, Fitted, Progress, Table, alone, fit, form_of, place_of, predict_rows
+from ..engine.schedule import Schedule
 from ..steps.models import ModelsStep
 from ..steps.train import TrainStep
 from ..store import parquet as store
@@ -99,6 +100,8 @@ class Fitter:
         *,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        cycles: int | None = None,
         **more: Any,
     ) -> Fitted:
         """Return models fitted to rows (K, n), by default with the config's `training`. `more` is passed to
@@ -111,7 +114,7 @@ class Fitter:
             raise PopleakError(
                 f"the settings lack the key 'training', which the model {self.model.name!r} needs: {typed.HINT}"
             )
-        overrides = {"epochs": epochs, "learning_rate": learning_rate}
+        overrides = {"epochs": epochs, "learning_rate": learning_rate, "schedule": schedule, "cycles": cycles}
         training = self.training.model_copy(
             update={key: value for key, value in overrides.items() if value is not None}
         )

@@ -81,12 +81,16 @@ MODELS = (
         " the query points",
     ),
     *PAIR,
-    Column("eo_weight", "double", "lambda of the EO term in the defence; 0 if it has none"),
+    Column(
+        "eo_weight",
+        "double",
+        "lambda of the EO term in the defence, or the weight of its adversary; 0 if it has neither",
+    ),
     Column(
         "eo_vacuous",
         "double",
         "share of the terms of the EO penalty (one for each label and step) that were 0 because a (y, a) cell of "
-        "the batch was empty",
+        "the batch was empty; with an adversary the share of steps on rows of one group",
     ),
     Column(
         "travel",
