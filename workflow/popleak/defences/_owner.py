@@ -49,6 +49,8 @@ class Owner:
         C, the number of classes of the label.
     population
         The base models M_0.
+    epochs
+        How many epochs they were trained for; 0 in closed form.
     seeds
         (K,): the models' own seeds. All randomness of a defence comes from them.
     draw
@@ -71,6 +73,7 @@ class Owner:
     a: np.ndarray
     classes: int
     population: Population
+    epochs: int
     seeds: np.ndarray
     draw: np.ndarray
     base: np.ndarray
@@ -148,4 +151,18 @@ class Owner:
 
     def last_layer(self) -> np.ndarray:
         """Return for each number of a model (P,) whether it belongs to the last layer: a mask for `train`."""
+        raise NotImplementedError
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        """Return the models' initial weights (K, P), those that M_0 started from; with a purpose, fresh ones, from the models' seeds hashed
+        with it."""
+        raise NotImplementedError
+
+    def trained(self) -> np.ndarray:
+        """Return for each number of a model (P,) whether training moves it. The rest are frozen parameters and buffers."""
+        raise NotImplementedError
+
+    def gradient(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the gradient (k, P) of the mean cross-entropy of models `weights` (k, P), each on its own rows (k, m), at the records' labels.
+        It is 0 for what training does not move, and not a number where a model diverged."""
         raise NotImplementedError

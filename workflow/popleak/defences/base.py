@@ -19,11 +19,12 @@ from ..core.settings import Settings as AnySettings
 from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
+from ._retune import RetuneSettings, checkpoint, retune
 from ._settings import EOSettings, MixtureSettings, TrainSettings, TuneSettings
 
 __all__ = [
-    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
-    "mixture", "penalty_of", "subsample",
+    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "RetuneSettings", "TrainSettings", "TuneSettings", "Validation",
+    "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
 ]  # fmt: skip
 
 
@@ -110,6 +111,11 @@ class Defence:
         """Return the CPU seconds that a model takes on the reference core where the engine's loops do not train it; None: it
         trains once. rows: of a draw; features: that a model's last layer sees."""
         return self.seconds
+
+    def epochs(self, base: int, settings: Any) -> float:
+        """Return how long the engine trains a model: all its trainings together, in epochs over as many rows as the base model's, which was
+        trained for `base` of them. By default it is one training, as long as the setting `epochs` says."""
+        return getattr(settings, "epochs", None) or base
 
     def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models. A model must not depend on those beside it."""

@@ -122,7 +122,8 @@ class TaskContext:
         if spent is not None:
             return float(spent) + 1e-4, False
         tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
-        return tries * dataclasses.replace(shape, slower=slower).seconds(defence.settings.get("epochs")), slower > 1
+        epochs = plugin.epochs(shape.epochs, own)
+        return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), slower > 1
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

@@ -63,7 +63,7 @@ class Shape:
     shaped: bool = False
     net: ConvNet | None = None
 
-    def seconds(self, epochs: int | None = None) -> float:
+    def seconds(self, epochs: float | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
         layers, works = self._layers(), self._multiplies()
         multiplies = 3 * sum(works) - works[0]

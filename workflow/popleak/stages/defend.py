@@ -14,12 +14,14 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
+from ..core.seeds import derive
 from ..core.settings import Settings
 from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
-from ..engine.fit import Objective, Progress, hold_out, last_layer
+from ..engine import gradient
+from ..engine.fit import Build, Objective, Progress, hold_out, initial_weights, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
 from ..store import parquet as store
@@ -55,6 +57,7 @@ class FittingOwner(_noisy.Fitting):
         self.fitter, self.defence, self.progress = fitter, defence, progress
         self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
         self.classes = fitter.classes
+        self.epochs = fitter.training.epochs if fitter.training is not None else 0
         self.population, self.seeds, self.mixing = population, seeds, mixing
         self.draw, self.complement, self.public = draw, complement, public
         self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
@@ -133,9 +136,25 @@ class FittingOwner(_noisy.Fitting):
         return self.fitter.predict(weights, rows)
 
     def last_layer(self) -> np.ndarray:
+        return last_layer(self._build)
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        seeds = self.seeds if purpose is None else np.array([derive(int(seed), purpose) for seed in self.seeds])
+        return initial_weights(self._build, seeds)
+
+    def trained(self) -> np.ndarray:
+        return gradient.trained(self._build)
+
+    def gradient(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        build, table = self._build, self.fitter.table
+        assert table is not None  # what has layers is trained on a table
+        return gradient.gradient(build, table, weights, rows, self.fitter.how.device)
+
+    @property
+    def _build(self) -> Build:
         if self.fitter.build is None:
             raise PopleakError(f"defence {self.defence.name!r}: a model in closed form has no layers")
-        return last_layer(self.fitter.build)
+        return self.fitter.build
 
     def _aside(self, rows: np.ndarray, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows (k, v) held out of S_0 and of `rows`, and which of them (k, v) no training of the model has seen:
