@@ -207,7 +207,7 @@ def test_what_mixes_rows_cannot_be_clipped():
         (Objective(targets=np.full(DRAWN.shape, np.nan)), 2, "targets must lie in 0 to 1"),
         (Objective(targets=np.full((*DRAWN.shape, 4), 0.3)), 4, "must sum to 1"),
         (Objective(weights=np.ones(ROWS)), 2, "weights of shape"),
-        (Objective(weights=np.full(DRAWN.shape, np.nan)), 2, "weights must be finite"),
+        (Objective(weights=np.full(DRAWN.shape, np.inf)), 2, "must be finite"),
         (Objective(mask=np.ones(5, bool)), 2, "a mask of 5 numbers: a model has 137"),
         (Objective(mask=np.zeros(137, bool)), 2, "at least one that is trained"),
         (Objective(clip=0.0), 2, "clip must be above 0"),

@@ -34,7 +34,8 @@ class Objective:
         What each model is to predict on each of its rows, in place of the records' labels: integers (K, n) in 0..C-1;
         or floats (K, n) in [0, 1], P(y = 1), for two classes; or floats (K, n, C), each row summing to 1, for more.
     weights
-        Row weights (K, n). They are not normalised: a weight of 2 counts as the row twice, and one below 0 ascends on the row.
+        Row weights (K, n). They are not normalised: a weight of 2 counts as the row twice, and a weight of -1 raises the row's loss
+        as fast as 1 lowers it.
     mask
         (P,) bool, shared by the K models: which of a model's stored numbers training may move (see `last_layer`). The rest
         stay as they are, weight decay included. Buffers, such as the running means of batch norm, follow the module.
@@ -112,7 +113,7 @@ def _check_weights(weights: np.ndarray, rows: tuple[int, int]) -> None:
     """Raise ValueError unless `weights` (K, n) are finite."""
     if weights.shape != rows:
         raise ValueError(f"weights of shape {weights.shape}: {rows} is needed")
-    if weights.size and not np.isfinite(weights).all():
+    if not np.isfinite(weights).all():
         raise ValueError("row weights must be finite")
 
 

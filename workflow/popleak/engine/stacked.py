@@ -183,23 +183,6 @@ class Stacked:
             raise ValueError("the mask holds frozen parameters and buffers alone: nothing is left to train")
         return torch.from_numpy(objective.mask[:size].copy()).to(self.device)
 
-    def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
-        """As `Fused.logits`; (K, m, C) for C > 2 classes."""
-        self._check(weights)
-        features, parts, start = self._features(table), [], 0
-        while start < max(len(weights), 1):  # without a model too: only the module knows how many classes there are
-            engine = self.engine(table)
-            alone = engine.most == 1 or self.device.type == "cpu"
-            cut = slice(start, start + (1 if alone else stack))
-            block = torch.tensor(weights[cut].copy(), dtype=features.dtype, device=self.device)
-            chosen = torch.from_numpy(np.array(rows[cut] if len(rows) > 1 else rows, dtype=np.int64))
-            x = features[chosen.to(self.device)].expand(len(block), -1, -1)
-            engine.load(block, training=False)
-            with seeded(0) if engine.most == 1 else contextlib.nullcontext():
-                parts.append(engine.forward(block, x, keep=False).cpu().numpy())
-            start = cut.stop
-        return np.concatenate(parts)
-
     def gradient(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the gradient of the mean cross-entropy, see `gradient.gradient`, one model at a time."""
         self._check(weights)
@@ -218,6 +201,23 @@ class Stacked:
                 total += part
             found[k, : engine.size] = total[0].cpu().numpy()
         return found
+
+    def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
+        """As `Fused.logits`; (K, m, C) for C > 2 classes."""
+        self._check(weights)
+        features, parts, start = self._features(table), [], 0
+        while start < max(len(weights), 1):  # without a model too: only the module knows how many classes there are
+            engine = self.engine(table)
+            alone = engine.most == 1 or self.device.type == "cpu"
+            cut = slice(start, start + (1 if alone else stack))
+            block = torch.tensor(weights[cut].copy(), dtype=features.dtype, device=self.device)
+            chosen = torch.from_numpy(np.array(rows[cut] if len(rows) > 1 else rows, dtype=np.int64))
+            x = features[chosen.to(self.device)].expand(len(block), -1, -1)
+            engine.load(block, training=False)
+            with seeded(0) if engine.most == 1 else contextlib.nullcontext():
+                parts.append(engine.forward(block, x, keep=False).cpu().numpy())
+            start = cut.stop
+        return np.concatenate(parts)
 
 
 class Private:
