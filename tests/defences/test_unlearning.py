@@ -382,6 +382,8 @@ def test_it_lies_between_the_base_and_the_fine_tuned_model():
         ("shrink-perturb", {"epochs": 7}, 7),
         ("neg-grad", {"rehearsal": 0.5}, 5 * 1.5),
         ("neg-grad", {"rehearsal": 0.0, "epochs": None}, 20 * 2),
+        ("reset-gradients", {}, 20 + 8),
+        ("reset-gradients", {"criterion": "salient", "epochs": 6}, 6 + 4),
         ("rehearsal", {}, 20),
         ("none", {}, 20),
     ],
