@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 
 import odd_models
-import tiny
+from owning import EPOCHS, RECORDS, apply, loss_on, owner, owners, same, trainings
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.defences import early_stopping, reset_gradients
@@ -20,45 +18,7 @@ from popleak.stages.defend import travel
 from popleak.testing.contracts import check_defence
 from popleak.testing.defences import MODELS, TRAINING, Owners
 
-RECORDS = tiny.records(3000, shift=3.0)
-EPOCHS = TRAINING["epochs"]
 RETUNED = ("rewind", "shrink-perturb", "neg-grad", "reset-gradients", "fusion")
-
-
-@functools.cache
-def owners(**training) -> Owners:
-    return Owners(RECORDS, training={**TRAINING, **training})
-
-
-def owner(name, case=None, part=slice(None)):
-    return (case or owners()).owner(plugins.load("defences", name), part)
-
-
-def apply(name, case=None, **settings) -> Population:
-    plugin = plugins.load("defences", name)
-    return plugin.apply(owner(name, case), plugin.Settings(**settings))
-
-
-def same(one, other) -> bool:
-    return one.weights.tobytes() == other.weights.tobytes()
-
-
-def trainings(name, case=None, **settings):
-    """What a defence asks its owner to train: rows and what else it says; and the owner."""
-    seen, given = [], owner(name, case)
-    given.train = lambda rows, **how: seen.append((rows, how)) or type(given).train(given, rows, **how)
-    plugin = plugins.load("defences", name)
-    plugin.apply(given, plugin.Settings(**settings))
-    return given, seen
-
-
-def loss_on(case, weights, rows) -> np.ndarray:
-    """Mean cross-entropy (K,) of models on their own rows, as a plain loop."""
-    found = []
-    for one, own in zip(weights, rows, strict=True):
-        p = engine.predict(case.fitter.build, one[None], RECORDS.x[own])[0].astype(np.float64)
-        found.append(-np.log(np.where(RECORDS.y[own] == 1, p, 1 - p)).mean())
-    return np.array(found)
 
 
 # What all of them promise.
@@ -365,56 +325,3 @@ def test_it_lies_between_the_base_and_the_fine_tuned_model():
         assert apply("fusion", share=share).weights == pytest.approx((1 - share) * base + share * tuned, abs=1e-6)
     ways = [travel(base, apply("fusion", share=share).weights) for share in (0.25, 0.5, 1.0)]
     assert ways[0] == pytest.approx(ways[2] / 4, rel=1e-4) and ways[1] == pytest.approx(ways[2] / 2, rel=1e-4)
-
-
-# What the plan knows of them.
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "epochs"),
-    [
-        ("early-stopping", {}, 0.1 * 20 + 4 + 6 + 10 + 14),
-        ("early-stopping", {"shares": [1.0]}, 0),
-        ("early-stopping", {"shares": [0.001, 0.01]}, 1),
-        ("rewind", {}, 5 + 20),
-        ("rewind", {"to": 1.0, "epochs": 3}, 3),
-        ("rewind", {"to": 0.0}, 20),
-        ("shrink-perturb", {"epochs": 7}, 7),
-        ("neg-grad", {"rehearsal": 0.5}, 5 * 1.5),
-        ("neg-grad", {"rehearsal": 0.0, "epochs": None}, 20 * 2),
-        ("reset-gradients", {}, 20 + 8),
-        ("reset-gradients", {"criterion": "salient", "epochs": 6}, 6 + 4),
-        ("rehearsal", {}, 20),
-        ("none", {}, 20),
-    ],
-)
-def test_how_long_the_engine_trains(name, settings, epochs):
-    plugin = plugins.load("defences", name)
-    assert plugin.epochs(20, plugin.Settings(**settings)) == epochs
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"), [("early-stopping", {"shares": [0.25, 0.5, 1.0]}), ("rewind", {"to": 0.5}), ("rewind", {})]
-)
-def test_the_plan_is_told_of_every_epoch_that_is_trained(name, settings):
-    _, seen = trainings(name, **settings)
-    plugin = plugins.load("defences", name)
-    told = plugin.epochs(EPOCHS, plugin.Settings(**settings))
-    assert sum(how.get("epochs") or EPOCHS for _, how in seen) == told
-
-
-def test_the_plan_counts_all_trainings():
-    training = {"epochs": 10, "batch": 32}
-    chosen = [
-        "none",
-        "rehearsal",
-        {"name": "rewind", "settings": {"to": 0.5}},
-        {"name": "early-stopping", "settings": {"shares": [0.5, 1.0]}},
-    ]
-    plan = tiny.build(defences=chosen, training=training)
-    seconds = {}
-    for step in plan.all_steps():
-        if step.stage == "defend":
-            seconds[step.settings.defence] = seconds.get(step.settings.defence, 0) + step.seconds
-    assert seconds["rewind"] == pytest.approx(1.5 * seconds["rehearsal"], rel=0.01)
-    assert seconds["early-stopping"] == pytest.approx(0.5 * seconds["rehearsal"], rel=0.01)
