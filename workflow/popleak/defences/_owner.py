@@ -53,6 +53,8 @@ class Owner:
         (d,): of each feature the number of the original column that it was made of; one-hot features of one column have one number.
     population
         The base models M_0.
+    epochs
+        How many epochs they were trained for; 0 in closed form.
     seeds
         (K,): the models' own seeds. All randomness of a defence comes from them.
     draw
@@ -76,6 +78,7 @@ class Owner:
     classes: int
     columns: np.ndarray
     population: Population
+    epochs: int
     seeds: np.ndarray
     draw: np.ndarray
     base: np.ndarray
@@ -95,6 +98,7 @@ class Owner:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         cycles: int = 1,
+        stop: int | None = None,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         mask: np.ndarray | None = None,
@@ -121,6 +125,8 @@ class Owner:
             None is what the base models were trained with.
         cycles
             Of the schedule `restarts`; for a schedule that is given.
+        stop
+            Train the first so many of the epochs, and leave the rest: the beginning of a longer training.
         targets, weights, mask, clip, noise, poisson, l1, adversary
             As `engine.objective.Objective` has them: labels or soft targets in place of the records', (k, n) or (k, n, C); row weights
             (k, n), negative ones to climb; the numbers of a model (P,) that may move; per-example clipping and noise, in Poisson batches
@@ -169,11 +175,6 @@ class Owner:
         out of it (K, v). It is not so for models in closed form, which see all."""
         raise NotImplementedError
 
-    def initial(self, purpose: str | None = None) -> np.ndarray:
-        """Return the models' initial weights (K, P), those that M_0 started from; with a purpose, fresh ones, from the models' seeds hashed
-        with it."""
-        raise NotImplementedError
-
     def references(
         self,
         model: int,
@@ -202,4 +203,18 @@ class Owner:
 
     def last_layer(self) -> np.ndarray:
         """Return for each number of a model (P,) whether it belongs to the last layer: a mask for `train`."""
+        raise NotImplementedError
+
+    def initial(self, purpose: str | None = None) -> np.ndarray:
+        """Return the models' initial weights (K, P), those that M_0 started from; with a purpose, fresh ones, from the models' seeds hashed
+        with it."""
+        raise NotImplementedError
+
+    def trained(self) -> np.ndarray:
+        """Return for each number of a model (P,) whether training moves it. The rest are frozen parameters and buffers."""
+        raise NotImplementedError
+
+    def gradient(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the gradient (k, P) of the mean cross-entropy of models `weights` (k, P), each on its own rows (k, m), at the records' labels.
+        It is 0 for what training does not move, and not a number where a model diverged."""
         raise NotImplementedError

@@ -19,14 +19,15 @@ from ..core.settings import Settings as AnySettings
 from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
+from ._retune import RetuneSettings, checkpoint, retune
 from ._settings import EOSettings, MixtureSettings, ScheduleSettings, TrainSettings, TuneSettings
 
 if TYPE_CHECKING:
     from ..core.needs import Mixing
 
 __all__ = [
-    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "ScheduleSettings", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
-    "mixture", "penalty_of", "subsample",
+    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "RetuneSettings", "ScheduleSettings", "TrainSettings", "TuneSettings",
+    "Validation", "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
 ]  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from .base import Defence, MixtureSettings, Owner, Population, TuneSettings, mixture
+from .base import Defence, Owner, Population, RetuneSettings, retune
 
 
 class Rehearsal(Defence):
@@ -17,16 +15,10 @@ class Rehearsal(Defence):
     summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
     classes = None
 
-    class Settings(TuneSettings, MixtureSettings):
-        rehearsal: float = Field(default=0.5, ge=0, le=1)
-        """Share of the fine-tuning rows that come from the model's own draw S_0."""
+    Settings = RetuneSettings
 
-    def apply(self, owner: Owner, settings: Rehearsal.Settings) -> Population:
-        return owner.train(
-            mixture(owner, settings.rehearsal, settings.rows),
-            start=owner.population.weights,
-            **settings.steps,
-        )[0]
+    def apply(self, owner: Owner, settings: RetuneSettings) -> Population:
+        return retune(owner, settings, owner.population.weights)
 
 
 PLUGIN = Rehearsal()

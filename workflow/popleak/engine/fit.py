@@ -52,13 +52,14 @@ class Training(Settings):
     validation: float = 0.1
     schedule: Schedule = "constant"
     cycles: int = 1
+    stop: int | None = None
 
     def unused(self) -> set[str]:
-        return without_effect(self.schedule)
+        return without_effect(self.schedule) | ({"stop"} if self.stop is None else set())
 
     def rates(self) -> np.ndarray:
-        """Return the step size of each epoch (epochs,)."""
-        return rates(self.schedule, self.learning_rate, self.epochs, self.cycles)
+        """Return the step size of each epoch that is trained: of the first `stop` of them, all (epochs,) by default."""
+        return rates(self.schedule, self.learning_rate, self.epochs, self.cycles)[: self.stop]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ SHARE = 0.5
 """Share of a GPU's free memory that one stack of models may fill."""
 TRIED = 8
 """Number of rows on which a module is tried."""
+PASSED = 4096
+"""Rows that go forwards and back at a time where the gradient over many is asked for."""
 
 
 class Stacked:
@@ -190,6 +192,25 @@ class Stacked:
         if not objective.mask[:size].any():
             raise ValueError("the mask holds frozen parameters and buffers alone: nothing is left to train")
         return torch.from_numpy(objective.mask[:size].copy()).to(self.device)
+
+    def gradient(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the gradient of the mean cross-entropy, see `gradient.gradient`, one model at a time."""
+        self._check(weights)
+        features, y = self._features(table), torch.from_numpy(table.y).to(self.device)
+        loss = Loss(y, self.form.classes, DEFAULT, features.dtype)
+        found = np.zeros(weights.shape, table.x.dtype)
+        for k, own in enumerate(rows.astype(np.int64)):
+            engine = self.engine(table)
+            block = torch.tensor(weights[k : k + 1], dtype=features.dtype, device=self.device)
+            engine.load(block, training=False)
+            total, part = (torch.zeros_like(block[:, : engine.size]) for _ in range(2))
+            for at in range(0, len(own), PASSED):
+                chosen = torch.from_numpy(own[None, at : at + PASSED]).to(self.device)
+                p = loss.probabilities(engine.forward(block, features[chosen]))
+                engine.backward(block, loss.slope(p, chosen, chosen) / len(own), part)
+                total += part
+            found[k, : engine.size] = total[0].cpu().numpy()
+        return found
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray, *, stack: int = 64) -> np.ndarray:
         """As `Fused.logits`; (K, m, C) for C > 2 classes."""

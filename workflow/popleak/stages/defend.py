@@ -20,6 +20,7 @@ from ..core.worlds import World
 from ..defences import _ledger
 from ..defences._entries import Trained
 from ..defences.base import Defence, Owner, Population, Validation
+from ..engine import gradient
 from ..engine.fit import Build, Objective, Progress, batches_of, hold_out, initial_weights, inputs, last_layer
 from ..measures.fairness import cell_positives
 from ..steps.defend import DefendStep
@@ -59,6 +60,7 @@ class FittingOwner(_noisy.Fitting):
         self.fitter, self.defence, self.progress = fitter, defence, progress
         self.x, self.y, self.a = fitter.records.x, fitter.records.y, fitter.records.a
         self.classes, self.columns = fitter.classes, columns_of(fitter.records)
+        self.epochs = fitter.training.epochs if fitter.training is not None else 0
         self.population, self.seeds, self.mixing = population, seeds, mixing
         self.draw, self.complement, self.public = draw, complement, public
         self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
@@ -74,6 +76,7 @@ class FittingOwner(_noisy.Fitting):
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         cycles: int = 1,
+        stop: int | None = None,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         mask: np.ndarray | None = None,
@@ -111,6 +114,7 @@ class FittingOwner(_noisy.Fitting):
             learning_rate=learning_rate,
             schedule=schedule,
             cycles=None if schedule is None else cycles,
+            stop=stop,
             penalty=penalty,
             extra=extra,
             extra_only=held_out,
@@ -183,6 +187,14 @@ class FittingOwner(_noisy.Fitting):
     def initial(self, purpose: str | None = None) -> np.ndarray:
         seeds = self.seeds if purpose is None else np.array([derive(int(seed), purpose) for seed in self.seeds])
         return initial_weights(self._build, seeds)
+
+    def trained(self) -> np.ndarray:
+        return gradient.trained(self._build)
+
+    def gradient(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        build, table = self._build, self.fitter.table
+        assert table is not None  # what has layers is trained on a table
+        return gradient.gradient(build, table, weights, rows, self.fitter.how.device)
 
     @property
     def _build(self) -> Build:

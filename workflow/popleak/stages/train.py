@@ -102,6 +102,7 @@ class Fitter:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         cycles: int | None = None,
+        stop: int | None = None,
         **more: Any,
     ) -> Fitted:
         """Return models fitted to rows (K, n), by default with the config's `training`. `more` is passed to
@@ -114,7 +115,13 @@ class Fitter:
             raise PopleakError(
                 f"the settings lack the key 'training', which the model {self.model.name!r} needs: {typed.HINT}"
             )
-        overrides = {"epochs": epochs, "learning_rate": learning_rate, "schedule": schedule, "cycles": cycles}
+        overrides = {
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "schedule": schedule,
+            "cycles": cycles,
+            "stop": stop,
+        }
         training = self.training.model_copy(
             update={key: value for key, value in overrides.items() if value is not None}
         )
