@@ -10,7 +10,7 @@ import numpy as np
 from ..core.seeds import derive, generator
 
 if TYPE_CHECKING:
-    from .fit import Training
+    from .schedule import Training
 
 
 class Feed:

@@ -23,12 +23,11 @@ import numpy as np
 from ..core import accounting
 from ..core.errors import PopleakError
 from ..core.seeds import generator
-from ..core.settings import Settings
 from .architecture import Build, Chain, ConvNet, Form, Module, form_of
 from .feed import Feed
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
-from .schedule import Schedule, rates, without_effect
+from .schedule import Training
 
 if TYPE_CHECKING:
     from .eo import Penalty
@@ -40,26 +39,6 @@ __all__ = [
 ]  # fmt: skip
 
 Device = Literal["cpu", "cuda", "auto"]
-
-
-class Training(Settings):
-    """How a model is trained: Adam on cross-entropy."""
-
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float = 0.0
-    validation: float = 0.1
-    schedule: Schedule = "constant"
-    cycles: int = 1
-    stop: int | None = None
-
-    def unused(self) -> set[str]:
-        return without_effect(self.schedule) | ({"stop"} if self.stop is None else set())
-
-    def rates(self) -> np.ndarray:
-        """Return the step size of each epoch that is trained: of the first `stop` of them, all (epochs,) by default."""
-        return rates(self.schedule, self.learning_rate, self.epochs, self.cycles)[: self.stop]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the step size of each epoch, for both backends."""
+"""How models are trained, and the step size of each epoch, for both backends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import PopleakError
+from ..core.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,3 +45,23 @@ def rates(schedule: Schedule, learning_rate: float, epochs: int, cycles: int = 1
     if schedule == "linear":
         return np.array([learning_rate * (1 - share) for share in over])
     return np.array([learning_rate * (1 + math.cos(math.pi * share)) / 2 for share in over])
+
+
+class Training(Settings):
+    """How a model is trained: Adam on cross-entropy."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    validation: float = 0.1
+    schedule: Schedule = "constant"
+    cycles: int = 1
+    stop: int | None = None
+
+    def unused(self) -> set[str]:
+        return without_effect(self.schedule) | ({"stop"} if self.stop is None else set())
+
+    def rates(self) -> np.ndarray:
+        """Return the step size of each epoch that is trained: of the first `stop` of them, all (epochs,) by default."""
+        return rates(self.schedule, self.learning_rate, self.epochs, self.cycles)[: self.stop]
