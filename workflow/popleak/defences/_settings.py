@@ -66,3 +66,15 @@ class EOSettings(TuneSettings):
         chosen = self.eo_weight == "auto"
         aimed = chosen or self.penalty == "lagrangian"
         return ({"eo_grid"} if not chosen else set()) | ({"eo_target"} if not aimed else set())
+
+
+class AnswersSettings(AnySettings):
+    """Settings of every defence that answers at random."""
+
+    answers: Literal["fresh", "frozen"] = "fresh"
+    """Whether a query that is asked again is drawn again. Frozen: it is drawn once for each model and query point, from the model's seed and
+    the point's id, so that asking again tells nothing more."""
+
+    def unused(self) -> set[str]:
+        # fresh is how it always was: the names of such arms stay what they were
+        return {"answers"} if self.answers == "fresh" else set()
