@@ -11,13 +11,15 @@ private; here the learner is asked by `yield`, so that many models can be traine
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 Criterion = Literal["equalized-odds", "equal-opportunity", "demographic-parity"]
 PRECISION = 1e-8
 """A classifier, or a gap, is better only if by more than this."""
+LEAST = 1e-9
+"""A smaller probability is rounding."""
 FEWEST = 5
 """Iterations before a solution is accepted, and before the first look at the regret."""
 REGRET_EVERY, SHRINK_REGRET, SHRINK_STEP = 1.6, 0.8, 0.8
@@ -133,7 +135,8 @@ class Reduction:
     classifier says of the rows, (n,) of 0 and 1; it returns the `Mixture`. `kept`: the calls whose classifiers may still be wanted.
 
     slack: the difference of rates that is allowed; bound: of the sum of the multipliers; step: eta0, by which the multipliers
-    rise at first, in units of 1 / bound; rounds: iterations at most. The learner must be deterministic: what was asked is not asked again.
+    rise at first, in units of 1 / bound; rounds: iterations at most; room: classifiers in a mixture at most, 3 or more, where a program's
+    mixture, which has no more than that, is taken before one of more; None: no limit, as in fairlearn. The learner must be deterministic: what was asked is not asked again.
     """
 
     def __init__(
@@ -146,9 +149,10 @@ class Reduction:
         bound: float,
         step: float,
         rounds: int,
+        room: int | None = None,
     ) -> None:
         self.cells = Cells(y, a, criterion, slack)
-        self.bound, self.step, self.rounds = bound, step, rounds
+        self.bound, self.step, self.rounds, self.room = bound, step, rounds, room
         self.source: list[int] = []
         self.errors: list[float] = []
         self.gammas: list[np.ndarray] = []
@@ -179,7 +183,7 @@ class Reduction:
             by_gradient.append(gap.gap)
             if t > 0:
                 solved, of_solved = yield from self.solve()
-                if not gap.gap < of_solved.gap:
+                if not gap.gap < of_solved.gap or not self._fits(mixed):
                     mixed, gap = solved, of_solved
             mixtures.append(mixed)
             gaps.append(gap)
@@ -198,6 +202,9 @@ class Reduction:
         return Mixture(
             np.array(self.source), probability, *gaps[chosen], np.array(self.errors), np.array(self.gammas)
         )  # fmt: skip
+
+    def _fits(self, mixed: np.ndarray) -> bool:
+        return self.room is None or int((mixed > LEAST).sum()) <= self.room
 
     def _mixed(self, times: dict[int, int]) -> np.ndarray:
         found = np.zeros(len(self.source))
@@ -223,7 +230,7 @@ class Reduction:
         """Return the source of a classifier that is trained against the multipliers, its error and its violations."""
         cells = self.cells
         gains = cells.signed_weights(multipliers)
-        key = gains.tobytes()
+        key = np.round(gains, 9).tobytes()
         if key in self.known:
             return self.known[key]
         labels, weights = (gains > 0).astype(np.int64), np.abs(gains)
@@ -243,7 +250,7 @@ class Reduction:
         error, gamma = np.dot(self.errors[: len(mixed)], mixed), np.dot(mixed, self.gammas[: len(mixed)])
         shifted, slack = self.cells.least(multipliers), self.cells.slack
         value = error + shifted @ (gamma - slack)
-        violation = float((gamma - slack).max())
+        violation = float((gamma - slack).max(initial=-np.inf))
         high = error + self.bound * max(violation, 0)
         low = value
         for multiple in WIDER:
@@ -284,9 +291,11 @@ def answered(y: np.ndarray, a: np.ndarray, learn, **how) -> Mixture:
     """Run a reduction with a learner that answers at once: `learn(labels, weights)` trains on all rows and returns what it says of them.
     how: see `Reduction`."""
     running = Reduction(y, a, **how).run()
-    call = next(running)
+    said: Any = None  # to begin with
     while True:
         try:
-            call = running.send(learn(call.labels, call.weights))
+            call = running.send(said)
         except StopIteration as ended:
-            return ended.value
+            found: Mixture = ended.value
+            return found
+        said = learn(call.labels, call.weights)
