@@ -115,16 +115,15 @@ def test_what_each_did(ran):
 
 def test_answers_are_those_of_the_stored_models_point_by_point(ran):
     """Each victim's answers again, from its weights and state: of the frozen arms to the last bit."""
-    (step,) = ran.plan.steps["query"].values()
-    arms = {arm.arm: arm for arm in step.settings.arms["victim"]}
-    table = store.read(ran.folder / step.outputs["victims"]).to_pandas()
-    data = read_records(ran.folder / step.inputs["data"][0])
+    steps = {arm.arm: step for step in ran.plan.steps["query"].values() for arm in step.settings.arms["victim"]}
     (task,) = ran.plan.tasks
-    asking = query.Asking(step.settings, data, query.Engine())
     by_id = {one.id: one for one in task.defences}
     seen: dict[tuple, float] = {}
     for name in sorted(FRESH | FROZEN):
-        arm = arms[arm_of(by_id[name])]
+        step = steps[arm_of(by_id[name])]
+        (arm,) = step.settings.arms["victim"]
+        table = store.read(ran.folder / step.outputs["victims"]).to_pandas()
+        asking = query.Asking(step.settings, read_records(ran.folder / step.inputs["data"][0]), query.Engine())
         files = [
             ran.folder / one.outputs["victims"]
             for one in ran.plan.steps["defend"].values()

@@ -61,9 +61,9 @@ class Reductions(Defence):
     def members(self, settings: Reductions.Settings) -> int:
         return settings.members
 
-    def trainings(self, settings: Reductions.Settings) -> float:
-        # on Adult 15 to 18 with 5 iterations, 23 to 27 with 10 and with 20
-        return 3.2 * min(settings.max_iterations, 8)
+    def epochs(self, base: int, settings: Reductions.Settings) -> float:
+        # on Adult 15 to 18 trainings with 5 iterations, 23 to 27 with 10 and with 20
+        return 3.2 * min(settings.max_iterations, 8) * settings.rows * (settings.epochs or base)
 
     def apply(self, owner: Owner, settings: Reductions.Settings) -> Population:
         rows = mixture(owner, settings.rehearsal, settings.rows)
