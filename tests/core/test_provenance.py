@@ -104,7 +104,7 @@ def test_every_kind_of_step_has_a_digest(before):
     [
         "\n# a comment\n",
         lambda text: text.replace('"""', '"""Another text. ', 1),
-        lambda text: text.replace("    def epoch", "    # why\n\n    def epoch"),
+        lambda text: text.replace("    @classmethod", "    # why\n\n    @classmethod"),
         lambda text: "".join(f"{line}  # x\n" if line == "import time" else f"{line}\n" for line in text.splitlines()),
         lambda text: text.replace('"""Return the table of arrays', '"""Give the table of arrays'),
     ],

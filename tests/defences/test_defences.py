@@ -93,19 +93,28 @@ def test_keeps_the_contract(name):
     check_defence(plugins.load("defences", name))
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "answers" in plugins.load("defences", name).Settings.model_fields]
+)
+def test_keeps_the_contract_with_frozen_answers(name):
+    plugin = plugins.load("defences", name)
+    check_defence(plugin, settings=plugin.Settings(answers="frozen"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", [pure, mixed])
 def test_returns_a_population(case, name):
     before = case().population.weights.copy()
     found = case().apply(name)
-    assert found.weights.shape == before.shape
+    plugin = plugins.load("defences", name)
+    assert found.weights.shape == (MODELS, plugin.members(plugin.Settings()) * before.shape[1])
     assert found.finite.shape == found.eo_weight.shape == found.eo_vacuous.shape == (MODELS,)
     assert found.finite.dtype == bool and found.finite.all()
     assert np.isfinite(found.weights).all()
     assert np.array_equal(case().population.weights, before), "the base models must be left alone"
     # of so few epochs the last is the best
     assert np.array_equal(found.weights, before) == (name in (*UNMOVED, "early-stopping"))
-    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft", "adversarial")
+    fair = ("fft", "fft-rehearsal", "last-layer", "scratch-fair", "noisy-fft", "adversarial", "reductions")
     assert (found.eo_weight > 0).all() == (name in fair)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import tiny
 from popleak.core import plugins
+from popleak.core.frozen import Frozen
 from popleak.core.seeds import generator
 from popleak.defences.threshold_optimizer import PLAIN, fitted, hull, probability
 from popleak.measures.fairness import rates
@@ -158,6 +159,50 @@ def test_pure_worlds_have_both_groups_in_the_fit():
     for ends in ((0.0, 1.0), (1.0, 0.0)):
         _, state = released(*ends)
         assert (state.reshape(MODELS, 2, 5)[:, :, 3] != PLAIN).all(), "the complement holds the other group"
+
+
+@pytest.mark.parametrize("fit_on", ["held-out", "training"])
+def test_rates_are_equal_on_the_rows_of_the_fit_in_a_release(fit_on):
+    """Its own promise, on the rows that it was fitted on; and what fairlearn's optimizer says of them is no better."""
+    owner, state = released(fit_on=fit_on)
+    own = owner.held_out if fit_on == "held-out" else owner.base
+    rows = np.concatenate([own, owner.complement], 1)
+    scores = owner.predict(owner.population.weights, rows)
+    for k in range(MODELS):
+        y, a = RECORDS.y[rows[k]], RECORDS.a[rows[k]]
+        p = of(state[k].reshape(2, 5), scores[k], a)
+        found = cells(p, y, a)
+        assert found[:, 0] == pytest.approx(found[:, 1], abs=1e-9)
+        theirs = by_fairlearn(scores[k], y, a)
+        assert np.where(y == 1, p, 1 - p).mean() >= np.where(y == 1, theirs, 1 - theirs).mean() - 1e-9
+
+
+def test_a_group_that_was_not_there_at_the_fit_is_answered_plainly():
+    """S_0 and complement of one group alone: there are rules for both, and those of either are the model's own labels."""
+    _, state = released(1.0, 1.0)
+    assert (state.reshape(MODELS, 2, 5) == [0, 0, 1, PLAIN, PLAIN]).all()
+    scores, a = np.array([0.2, 0.5, 0.9, np.nan], np.float32), np.array([0, 0, 0, 0])
+    for answers in ("fresh", "frozen"):
+        rng = generator("answers") if answers == "fresh" else Frozen(3, np.arange(4))
+        given = PLUGIN.answer(
+            scores=scores, group=a, state=state[0], repeats=2, rng=rng, settings=PLUGIN.Settings(answers=answers)
+        )
+        assert np.array_equal(given, [[0, 1, 1, np.nan]] * 2, equal_nan=True)
+
+
+def test_frozen_answers_are_one_draw_of_the_same_law():
+    _, state = released()
+    scores, a = drawn(5, 200)[0], np.resize([0, 1], 200)
+    frozen = PLUGIN.Settings(answers="frozen")
+    give = lambda seed, repeats=1: PLUGIN.answer(  # noqa: E731
+        scores=scores, group=a, state=state[0], repeats=repeats, rng=Frozen(seed, np.arange(200)), settings=frozen
+    )
+    assert (give(0, 5) == give(0)).all(), "asked again it says the same"
+    over_models = np.concatenate([give(seed) for seed in range(4000)])
+    expected = of(state[0].reshape(2, 5), scores, a)
+    assert np.abs(over_models.mean(0) - expected).max() < 5 * np.sqrt(0.25 / 4000)
+    assert PLUGIN.randomises(PLUGIN.Settings()) and not PLUGIN.randomises(frozen)
+    assert PLUGIN.Settings().resolved() == {"fit_on": "held-out"}, "the names of such arms stay what they were"
 
 
 def test_it_lowers_delta_eo():

@@ -93,11 +93,10 @@ def test_victims_are_measured_on_every_row_of_their_pool(ran):
                     if defence == "noisy":
                         order = measure.shuffled(rows, settings, int(number))
                         own = asking.scores(there.weights[k : k + 1], order)[0]
-                        given = asking.given(arm.answers, there.keys["seed"][k], own, data.a[order], there.state[k], 1)[
-                            0
-                        ]
+                        seed, state = there.keys["seed"][k], there.state[k]
+                        given = asking.given(arm.answers, seed, own, order, data.a[order], state, 1)
                         scores = np.empty_like(scores)
-                        scores[0, np.searchsorted(rows, order)] = given
+                        scores[0, np.searchsorted(rows, order)] = given[0]
                     y, a, share = data.y[rows], data.a[rows], data.facts["group_share"]
                     found = rates(scores, y, a, share=share)
                     who = {"defence": defence, "split": number, "world": b, "model_index": there.keys["model_index"][k]}
@@ -125,7 +124,7 @@ def test_each_victim_is_scored_once_however_many_games_it_plays(ran, monkeypatch
     asked = []
     scores = query.Asking.scores
     monkeypatch.setattr(
-        query.Asking, "scores", lambda self, weights, rows: asked.append(len(weights)) or scores(self, weights, rows)
+        query.Asking, "scores", lambda self, weights, *more: asked.append(len(weights)) or scores(self, weights, *more)
     )
     models = ran.tables()["models"]
     # 0.0 plays in both games: undefended it is one population, and two that are defended towards one world or the other

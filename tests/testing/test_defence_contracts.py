@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from popleak.core.settings import Settings
-from popleak.defences.base import Defence, Population, mixture
+from popleak.defences.base import AnswersSettings, Defence, Population, mixture
 from popleak.testing.defences import DEFENCE_CHECKS
 
 
@@ -58,6 +60,88 @@ class Quiet(Sound):
 
 def test_what_answers_always_alike_is_taken():
     check(Quiet())
+
+
+class Older(Sound):
+    """Says nothing of what depends on settings."""
+
+    def answer(self, **asked):
+        assert isinstance(asked["rng"], np.random.Generator)
+        return super().answer(**asked)
+
+
+def test_what_was_written_before_there_were_frozen_answers_is_taken():
+    plugin = Older()
+    assert plugin.randomises(plugin.Settings()) and not plugin.freezes(plugin.Settings())
+    assert plugin.members(plugin.Settings()) == 1
+    check(plugin)
+
+
+class Icy(Sound):
+    """Draws once for each model and query point."""
+
+    class Settings(AnswersSettings):
+        answers: Literal["fresh", "frozen"] = "frozen"
+        """Whether a query that is asked again is drawn again."""
+        spread: float = 0.1
+        """How far answers are moved."""
+
+
+class Choir(Icy):
+    """A release of two models, of which one is drawn for each query."""
+
+    def members(self, settings):
+        return 2
+
+    def apply(self, owner, settings):
+        found = super().apply(owner, settings)
+        other = owner.train(owner.draw, epochs=2)[0]
+        return Population(
+            np.concatenate([found.weights, other.weights], 1), found.finite, found.eo_weight, found.eo_vacuous
+        )
+
+    def finish(self, owner, population, settings):
+        return np.full((len(owner.seeds), 1), 0.5)
+
+    def answer(self, *, scores, group, state, repeats, rng, settings):
+        first = rng.random((repeats, scores.shape[1])) < state[0]
+        return np.where(first, scores[0], scores[1])
+
+    uses_group = False
+
+
+@pytest.mark.parametrize("answers", ["fresh", "frozen"])
+@pytest.mark.parametrize("defence", [Icy(), Choir()], ids=["one", "several"])
+def test_what_answers_at_random_is_taken_fresh_and_frozen(defence, answers):
+    for one in DEFENCE_CHECKS:
+        one(defence, defence.Settings(answers=answers))
+
+
+class Melting(Icy):
+    def answer(self, *, scores, group, state, repeats, rng, settings):
+        found = super().answer(scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=settings)
+        return np.clip(found + 0.01 * np.arange(repeats)[:, None], 0, 1)
+
+
+class Crowded(Icy):
+    def answer(self, *, scores, **asked):
+        found = super().answer(scores=scores, **asked)
+        return np.clip(found + 0.01 * (scores >= np.median(scores)), 0, 1)
+
+
+class Unmoved(Icy):
+    def answer(self, *, scores, group, state, repeats, rng, settings):
+        return np.repeat(np.clip(scores + settings.spread * group, 0, 1)[None], repeats, 0)
+
+
+class Hasty(Choir):
+    def apply(self, owner, settings):
+        return Sound.apply(self, owner, settings)
+
+
+class Mute(Choir):
+    randomised = False
+    finish, answer = Defence.finish, Defence.answer
 
 
 class Undeclared(Sound):
@@ -188,6 +272,11 @@ class Alone(Sound):
         (Both(), "closed_form or wants"),
         (Strange(), "wants must name some of targets, weights, mask, clip"),
         (Alone(), "its own control says at which settings"),
+        (Melting(), "a query that is asked again is answered otherwise"),
+        (Crowded(), "depend on what else is asked"),
+        (Unmoved(), "frozen draws, but do not depend on them"),
+        (Hasty(), r"weights of shape \(4, 65\), not \(4, 130\)"),
+        (Mute(), "only `answer` makes one answer of those of several"),
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Defence) else "",
 )

@@ -30,6 +30,18 @@ def complements(defence: ResolvedChoice) -> bool:
     return bool(plugin.complements(plugin.Settings.model_validate(defence.settings)))
 
 
+def randomises(defence: ResolvedChoice) -> bool:
+    """Return whether models under a defence answer with fresh randomness each time at its settings."""
+    plugin = plugins.load("defences", defence.name)
+    return bool(plugin.randomises(plugin.Settings.model_validate(defence.settings)))
+
+
+def members(defence: ResolvedChoice) -> int:
+    """Return how many models one release holds under a defence at its settings."""
+    plugin = plugins.load("defences", defence.name)
+    return int(plugin.members(plugin.Settings.model_validate(defence.settings)))
+
+
 class ResolvedTask(Settings):
     """A task with every default filled in and every name checked."""
 

@@ -89,3 +89,15 @@ class EOSettings(TuneSettings):
         aimed = chosen or self.penalty == "lagrangian"
         there = {"eo_grid": chosen, "eo_target": aimed, "criterion": self.criterion != "equalized-odds"}
         return super().unused() | {name for name, so in there.items() if not so}
+
+
+class AnswersSettings(AnySettings):
+    """Settings of every defence that answers at random."""
+
+    answers: Literal["fresh", "frozen"] = "fresh"
+    """Whether a query that is asked again is drawn again. Frozen: it is drawn once for each model and query point, from the model's seed and
+    the point's id, so that asking again tells nothing more."""
+
+    def unused(self) -> set[str]:
+        # fresh is how it always was: the names of such arms stay what they were
+        return super().unused() | ({"answers"} if self.answers == "fresh" else set())

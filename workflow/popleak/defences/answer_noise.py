@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from ..core.settings import Settings as AnySettings
-from .base import Defence, Owner, Population
+from .base import AnswersSettings, Defence, Owner, Population, Stream
 
 
 class AnswerNoise(Defence):
-    """The logit of each answer is moved by Gaussian noise, drawn afresh for each query that is asked; of more than two classes the
-    logarithm of each class's probability, before they are made to sum to 1 again.
+    """The logit of each answer is moved by Gaussian noise, drawn afresh for each query that is asked, or once for each query point (`answers`);
+    of more than two classes the logarithm of each class's probability, before they are made to sum to 1 again.
 
-    It bounds what one question tells, not what many do: the mean over repeats of a query forgets the noise, which is why the
+    Fresh noise bounds what one question tells, not what many do: the mean over repeats of a query forgets the noise, which is why the
     adversary may repeat its queries (`repeats`). Answers lie strictly between 0 and 1.
     """
 
@@ -25,7 +24,7 @@ class AnswerNoise(Defence):
     randomised = True
     seconds = 0.0
 
-    class Settings(AnySettings):
+    class Settings(AnswersSettings):
         sd: float = Field(default=1.0, gt=0)
         """Standard deviation of the noise, in logits."""
 
@@ -39,7 +38,7 @@ class AnswerNoise(Defence):
         group: np.ndarray,
         state: np.ndarray,
         repeats: int,
-        rng: np.random.Generator,
+        rng: Stream,
         settings: AnswerNoise.Settings,
     ) -> np.ndarray:
         inside = np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-12)

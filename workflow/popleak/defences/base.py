@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..core.frozen import Frozen, Stream
 from ..core.settings import NoSettings
 from ..core.settings import Settings as AnySettings
 from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
 from ._retune import RetuneSettings, checkpoint, retune
-from ._settings import EOSettings, MixtureSettings, ScheduleSettings, TrainSettings, TuneSettings
+from ._settings import AnswersSettings, EOSettings, MixtureSettings, ScheduleSettings, TrainSettings, TuneSettings
 
 if TYPE_CHECKING:
     from ..core.needs import Mixing
 
 __all__ = [
-    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "RetuneSettings", "ScheduleSettings", "TrainSettings", "TuneSettings",
-    "Validation", "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
+    "AnswersSettings", "Defence", "EOSettings", "Frozen", "MixtureSettings", "Owner", "Population", "RetuneSettings", "ScheduleSettings", "Stream",
+    "TrainSettings", "TuneSettings", "Validation", "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
 ]  # fmt: skip
 
 
@@ -57,7 +58,8 @@ class Defence:
     closed_form: ClassVar[bool] = False
     """True: applies to models that are not trained by gradient steps, too."""
     randomised: ClassVar[bool] = False
-    """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once."""
+    """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once.
+    Where that depends on the settings, implement `randomises`."""
     chains_only: ClassVar[bool] = False
     """True: applies to chains of Linear and ReLU with one logit alone."""
     audited: ClassVar[bool] = False
@@ -99,6 +101,21 @@ class Defence:
         job; None if it can."""
         return None
 
+    def randomises(self, settings: Any) -> bool:
+        """Return whether the model answers with fresh randomness each time at these settings; by default `randomised`, but for a setting `answers`
+        that says frozen."""
+        return self.randomised and not self.freezes(settings)
+
+    def freezes(self, settings: Any) -> bool:
+        """Return whether answers are drawn once for each model and query point: `answer` then draws from a `Frozen`, and a query that
+        is asked again is answered as before."""
+        return getattr(settings, "answers", "fresh") == "frozen"
+
+    def members(self, settings: Any) -> int:
+        """Return how many models one release holds: M. The weights of a release are then (M * P,), the members' one after the other, and
+        `answer` gets the scores of all."""
+        return 1
+
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
         at = ", ".join(f"{key} {'null' if value is None else f'{value:g}'}" for key, value in self.control_at.items())
@@ -110,6 +127,8 @@ class Defence:
             "keeps a fitted state with each model": self.finishes,
             "changes what the model says": self.answers and not self.randomised,
             "answers at random, afresh for every query": self.randomised,
+            "may answer at random, but always alike (`answers: frozen`)": "answers" in self.Settings.model_fields,
+            "releases several models that answer together": type(self).members is not Defence.members,
             "must be told the group of each query": self.uses_group,
             f"takes labels of {self.classes} classes": self.classes is not None,
             "applies to models in closed form too": self.closed_form,
@@ -135,7 +154,7 @@ class Defence:
         return getattr(settings, "epochs", None) or base
 
     def apply(self, owner: Owner, settings: Any) -> Population:
-        """Return the defended models. A model must not depend on those beside it."""
+        """Return the defended models, weights (K, M * P). A model must not depend on those beside it."""
         raise NotImplementedError
 
     def finish(self, owner: Owner, population: Population, settings: Any) -> np.ndarray:
@@ -149,13 +168,14 @@ class Defence:
         group: np.ndarray,
         state: np.ndarray,
         repeats: int,
-        rng: np.random.Generator,
+        rng: Stream,
         settings: Any,
     ) -> np.ndarray:
         """Return what one model answers, (repeats, q) or (repeats, q, C), each in [0, 1], when each of its q queries is asked `repeats` times.
 
-        scores: of the model itself, (q,) or (q, C); group (q,): of the query points, which only a defence with `uses_group` may look at;
-        state (S,): what `finish` returned for this model. A defence that is not randomised is asked with repeats = 1, and must not
-        use rng. What is not a number stays so.
+        scores: of the model itself, (q,) or (q, C), or of the M `members` of a release, (M, q) or (M, q, C); group (q,): of the query
+        points, which only a defence with `uses_group` may look at; state (S,): what `finish` returned for this model; rng: a generator, or
+        a `Frozen` if the defence `freezes`. A defence that does not randomise is asked with repeats = 1, and unless it freezes must
+        not use rng. What is not a number stays so.
         """
         raise NotImplementedError

@@ -44,8 +44,7 @@ class DropProxies(Defence):
                 part=part,
                 start=np.where(blind, 0, start[part]),
                 mask=~blind,
-                epochs=settings.epochs,
-                learning_rate=settings.learning_rate,
+                **settings.steps,
             )
             for name in Population.__dataclass_fields__:
                 values = getattr(trained, name)

@@ -69,7 +69,7 @@ class Resample(Defence):
         return _ledger.composed(owner, counts)
 
     def apply(self, owner: Owner, settings: Resample.Settings) -> Population:
-        return owner.train(resampled(owner, settings), epochs=settings.epochs, learning_rate=settings.learning_rate)[0]
+        return owner.train(resampled(owner, settings), **settings.steps)[0]
 
 
 def wanted(mixing: Mixing, settings: Resample.Settings) -> Wanted:

@@ -6,8 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..core.settings import Settings as AnySettings
-from .base import Defence, Owner, Population
+from .base import AnswersSettings, Defence, Owner, Population, Stream
 
 NOBODY, EVERYBODY = 2.0, -1.0
 """Thresholds that no score is above, and that every score is above."""
@@ -24,8 +23,8 @@ class ThresholdOptimizer(Defence):
     For each group the label is drawn at random from two thresholds on the score and a constant, so that both groups stand at one point below
     both their ROC curves' hulls, that of the best accuracy on the owner's rows. These are rows of S_0 and the complement. The fit is
     exact up to rounding, where fairlearn's takes the best of 1,000 points. Where a group lacks rows of one of the labels nothing
-    can be equal, and the model answers with plain labels. Whoever asks must tell the group, and a query asked again is
-    drawn again.
+    can be equal, and the model answers with plain labels. Whoever asks must tell the group. A query asked again is drawn again, or says the
+    same (`answers`).
     """
 
     name = "threshold-optimizer"
@@ -35,7 +34,7 @@ class ThresholdOptimizer(Defence):
     uses_group = True
     seconds = 0.001
 
-    class Settings(AnySettings):
+    class Settings(AnswersSettings):
         fit_on: Literal["held-out", "training"] = "held-out"
         """Rows of S_0 that the thresholds are fitted on, beside the complement: those that M_0 was not trained on, which are few, or those
         that it was, on which it looks better than it is."""
@@ -58,7 +57,7 @@ class ThresholdOptimizer(Defence):
         group: np.ndarray,
         state: np.ndarray,
         repeats: int,
-        rng: np.random.Generator,
+        rng: Stream,
         settings: ThresholdOptimizer.Settings,
     ) -> np.ndarray:
         """As the contract says; the state (10,) holds for each group: with which probability the score is ignored, the probability of label 1

@@ -24,7 +24,7 @@ from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import BUDGETED, MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
-from . import searches, sizes
+from . import games, searches, sizes
 from .budgets import of as budgets_of
 from .judging import Judged
 from .known import Known, swept
@@ -152,6 +152,7 @@ def build(experiment: Experiment) -> Plan:
         plan.placebos |= {step.id for step in plan.all_steps()} - before
         tasks.append(one.task)
         plan.cautions += searches.cautions(one.task, one.task.training.validation, one.cells)
+        plan.cautions += games.unread(one.task)
         if crowded := sizes.crowded(one.task, one.cells):
             plan.cautions.append(f"{task.id}: {crowded}")
         if one.raw.note:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..attacks.base import Attack
 from ..attacks.base import Game as Known
-from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of
+from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of, members
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.worlds import World
@@ -101,6 +102,27 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
                 f"leave it out"
             )
     _check_questions(task)
+
+
+def accesses(attack: Attack) -> tuple[str, ...]:
+    """Return the kinds of access that an attack has to victims and to shadows."""
+    return tuple(dict.fromkeys((attack.access, attack.shadow_access or attack.access)))
+
+
+def read_by(attack: Attack) -> set[str]:
+    """Return what an attack sees of victims and shadows: answers, models or draws."""
+    return {plugins.load("access", name).reads for name in accesses(attack)}
+
+
+def unread(task: SettledTask) -> list[str]:
+    """Return a line for each attack that reads a model's weights, if releases of some defences hold several models: it leaves these out."""
+    several = [one.id for one in task.defences if members(one) > 1]
+    reading = [one.id for one in task.attacks if "models" in read_by(plugins.load("attacks", one.name))]
+    return [
+        f"{task.id}: attack {attack!r} reads the weights of one model, and a release of {', '.join(several)} holds several: it judges the other "
+        f"defences alone"
+        for attack in (reading if several else ())
+    ]
 
 
 def _check_models(task: SettledTask, one: ResolvedChoice, n_features: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..attacks.base import Attack
-from ..config.resolved import ResolvedChoice
+from ..config.resolved import ResolvedChoice, members, randomises
 from ..core import needs, plugins
 from ..core.protocols import ROLES, Role
 from ..core.settings import digest
@@ -23,7 +23,7 @@ from . import cost
 from .budgets import TABLES as BUDGETED
 from .budgets import of as budgets_of
 from .context import TaskContext
-from .games import Game, several
+from .games import Game, accesses, read_by, several
 from .steps import Input, Step, add, tables_named
 
 FILES: dict[Role, str] = {"victim": "victims", "shadow": "shadows"}
@@ -79,6 +79,17 @@ class Inside(NamedTuple):
     worlds: tuple[Played, ...]
     weights: Weights | None
     inputs: Mapping[str, Input]
+
+
+class Whom(NamedTuple):
+    """Whom an attack judges: the ids of defences; the arms, and their names by the ids of defences and of those at default settings (`aware`,
+    by the id of the defence); and which defences answer at random."""
+
+    defences: tuple[str, ...]
+    arms: Mapping[str, Arm]
+    named: Mapping[str, str]
+    aware: Mapping[str, str]
+    randomised: tuple[str, ...]
 
 
 class JudgePlan:
@@ -143,17 +154,19 @@ class JudgePlan:
             model_settings=model.settings,
             pairs=tuple(game.played() for game in cut),
             arms={role: self._answering(arms, files) for role, files in used.items()},
-            repeats=self._repeats(any(plugins.load("defences", one.defence.name).randomised for one in arms.values())),
+            repeats=self._repeats(any(randomises(one.defence) for one in arms.values())),
         )
         inputs = {f"{role}_models": _all_of(used[role], FILES[role]) for role in FILES}
         worlds = sum(len(game.worlds) for game in cut)
         asked = self.plan.models * len(arms) * worlds
+        held = [members(one.defence) for one in arms.values()]
+        most, asked_of = max(held), sum(held)
         return add(
             self.steps, self.plan.slug(model.name, self._named(cut), named), settings,
             {"data": self.plan.data, "points": points, **inputs}, outputs=tables_named(*FILES.values()),
             modules=("popleak.stages.query", *_modules(model, arms)), models=asked,
-            mem_mb=cost.memory(numbers * (1 + max(settings.repeats) // 8), self.plan.features),
-            seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], len(arms)),
+            mem_mb=cost.memory(numbers * max(1 + max(settings.repeats) // 8, most), self.plan.features),
+            seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], asked_of),
             mb=asked * 2 * self.task.query_rows * self.plan.form.outputs * 3.2e-6,
         )  # fmt: skip
 
@@ -165,7 +178,7 @@ class JudgePlan:
             plugin = plugins.load("defences", one.name)
             if not plugin.answers:
                 return None
-            return Answering(defence=one.name, settings=one.settings, randomised=plugin.randomised)
+            return Answering(defence=one.name, settings=one.settings, randomised=randomises(one))
 
         chosen = {name: arms[name].defence for name in files}
         return tuple(
@@ -215,7 +228,7 @@ class JudgePlan:
 
     def _other_shadows(self, model: ResolvedChoice, attack: Attack) -> list[ResolvedChoice]:
         """Return the architectures of shadows beside the victim's own from which the attack can learn."""
-        if not attack.shadows or _read(attack) != {"answers"}:
+        if not attack.shadows or read_by(attack) != {"answers"}:
             return []
         return [one for one in self.task.shadow_models if one.id != model.id]
 
@@ -260,8 +273,8 @@ class JudgePlan:
         return add(
             self.steps, self.plan.slug(model.id, self._named(cut)), settings, inputs,
             outputs=tables_named("models", "bounds"), modules=("popleak.stages.measure", *_modules(model, arms)),
-            mem_mb=cost.memory(self._measure_numbers(shape), self.plan.features),
-            seconds=len(cut) * self._measure_seconds(shape, len(defences)),
+            mem_mb=cost.memory(self._measure_numbers(shape, arms), self.plan.features),
+            seconds=len(cut) * self._measure_seconds(shape, sum(map(members, self.task.defences))),
             mb=2 * self.plan.models * len(defences) * len(cut) * 1e-4,
         )  # fmt: skip
 
@@ -275,10 +288,10 @@ class JudgePlan:
     ) -> Step[AttackStep]:
         """Add the step of one attack on a victim model, with shadows of one architecture, with these budgets instead of all."""
         attack, cut, arms = plugins.load("attacks", chosen.name), faced.cut, faced.arms
-        defences = self.plan.defences
-        named = {one.id: plugins.load("defences", one.name) for one in self.task.defences}
-        aware, read = self._aware(arms), _read(attack)
-        inside = self._inside(read, model, cut, arms)
+        read = read_by(attack)
+        whom = self._whom(read, arms)
+        defences = whom.defences
+        inside = self._inside(read, model, cut, whom.arms)
         settings = AttackStep(
             task=self.task.id,
             question=cut[0].question.name,
@@ -294,11 +307,11 @@ class JudgePlan:
             rows=self.task.rows,
             pairs=tuple(game.described() for game in cut),
             defences=defences,
-            arms=self._arms_by_id() | {other.id: arm_of(other) for other in aware.values()},
+            arms=whom.named,
             knowledge=tuple(self.experiment.knowledge),
-            aware={one: other.id for one, other in aware.items()},
-            randomised=tuple(one for one, defence in named.items() if defence.randomised),
-            repeats=self._repeats(any(one.randomised for one in named.values())),
+            aware=whom.aware,
+            randomised=whom.randomised,
+            repeats=self._repeats(bool(whom.randomised)),
             poison=Poison(group=self.task.poison.group, label=self.task.poison.label),
             worlds=inside.worlds,
             weights=inside.weights,
@@ -321,6 +334,17 @@ class JudgePlan:
             mb=times * 2 * self.plan.models * len(defences) * count * 1e-5,
         )  # fmt: skip
 
+    def _whom(self, read: set[str], arms: Mapping[str, Arm]) -> Whom:
+        """Return whom an attack judges; read: what it is shown. Who reads weights takes them for those of one model, so releases that
+        hold several are left out."""
+        if "models" in read:
+            arms = {name: arm for name, arm in arms.items() if members(arm.defence) == 1}
+        judged = {one.id: one for one in self.task.defences if arm_of(one) in arms}
+        aware = {one: other for one, other in self._aware(arms).items() if one in judged}
+        random = tuple(one for one, defence in judged.items() if randomises(defence))
+        named = {one.id: arm_of(one) for one in (*judged.values(), *aware.values())}
+        return Whom(tuple(judged), arms, named, {one: other.id for one, other in aware.items()}, random)
+
     def _aware(self, arms: Mapping[str, Arm]) -> dict[str, ResolvedChoice]:
         """Return, for each defence, the one at default settings whose shadows an aware adversary uses; empty if no
         adversary is aware."""
@@ -330,7 +354,7 @@ class JudgePlan:
         return {one: other for one, other in usual.items() if other is not None and arm_of(other) in arms}
 
     def _inside(self, read: set[str], model: ResolvedChoice, cut: list[Game], arms: Mapping[str, Arm]) -> Inside:
-        """Return what an attack sees beside answers; read: what it is shown, see `_read`."""
+        """Return what an attack sees beside answers; read: what it is shown, see `read_by`."""
         if not read & {"models", "draws", "audits"}:
             return Inside((), None, {})
         weights, inputs = None, dict[str, Input](data=self.plan.data)
@@ -376,13 +400,14 @@ class JudgePlan:
         scored = shape.score(self.plan.pool_rows) if shape else 1e-5
         return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
 
-    def _measure_numbers(self, shape: cost.Shape | None) -> int:
+    def _measure_numbers(self, shape: cost.Shape | None, arms: Mapping[str, Arm]) -> int:
         """Return how many numbers are in memory at once: the scores of one split's victims of a world, or of as many
         as are scored at once, and the shadows' answers."""
-        population = self.task.population
-        weights = self.plan.models * (shape.parameters() if shape else 100)
+        population, most = self.task.population, max(members(one.defence) for one in arms.values())
+        weights = most * self.plan.models * (shape.parameters() if shape else 100)
         scored = max(
-            self.plan.pool_rows, min(population.victims * self.plan.pool_rows // population.splits, needs.SCORES)
+            most * self.plan.pool_rows,
+            min(most * population.victims * self.plan.pool_rows // population.splits, needs.SCORES),
         )
         return 3 * scored + weights + 4 * population.splits * population.shadows * 2 * self.task.query_rows
 
@@ -412,18 +437,9 @@ def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:
     return plugins.modules("models")[model.name], *sorted(plugins.modules("defences")[name] for name in names)
 
 
-def _read(attack: Attack) -> set[str]:
-    """Return what an attack sees of victims and shadows: answers, models or draws."""
-    return {plugins.load("access", name).reads for name in _accesses(attack)}
-
-
-def _accesses(attack: Attack) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((attack.access, attack.shadow_access or attack.access)))
-
-
 def _judging(attack: str, question: str) -> tuple[str, ...]:
     """Return the modules of the plugins that judge: attack, question and kinds of access."""
-    seen = [plugins.modules("access")[name] for name in _accesses(plugins.load("attacks", attack))]
+    seen = [plugins.modules("access")[name] for name in accesses(plugins.load("attacks", attack))]
     return plugins.modules("attacks")[attack], plugins.modules("questions")[question], *seen
 
 

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from ..config.resolved import ResolvedChoice, complements, publishes
+from ..config.resolved import ResolvedChoice, complements, members, publishes
 from ..core import plugins
 from ..core.needs import ALONE
 from ..core.protocols import ROLES, Role
@@ -226,7 +226,7 @@ class TaskPlan(TaskContext):
         defence; torch: whether torch trains."""
         population = self.task.population
         shape = self.shapes[plugged[0].id]
-        weights = shape.parameters() if shape else 100
+        weights = (shape.parameters() if shape else 100) * (members(plugged[1]) if len(plugged) > 1 else 1)
         number = {"victim": population.victims, "shadow": population.splits * population.shadows}
         sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)

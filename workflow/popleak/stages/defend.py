@@ -361,7 +361,10 @@ def defended(
     )  # fmt: skip
     after = defence.apply(owner, own)
     weights = after.weights.astype(np.float32)
-    way = travel(before.weights, weights) if fitter.model.gradient else np.full(len(part), np.nan)
+    way = np.full(len(part), np.nan)
+    if fitter.model.gradient:  # of several models in one release: their mean
+        each = np.split(weights, defence.members(own), axis=1)
+        way = np.mean([travel(before.weights, one) for one in each], axis=0)
     made = {name: getattr(after, name) for name in names} | {"weights": weights, "travel": way}
     if defence.finishes:
         made["state"] = finished(defence, owner, after, own)

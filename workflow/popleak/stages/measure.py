@@ -127,18 +127,19 @@ class Scoring:
     def _asked(self, population: Models, number: int, arm: Arm) -> Iterator[Said]:
         """Yield the counts of one split's victims, as many at a time as fit in memory."""
         pool, in_split = self.pools[number], np.flatnonzero(population.keys["split"] == number)
-        step = max(1, needs.SCORES // len(pool.rows))
+        members = self.asking.members(arm.answers)
+        step = max(1, needs.SCORES // (members * len(pool.rows)))
         for start in range(0, len(in_split), step):
             chosen = in_split[start : start + step]
             keys = {name: population.keys[name][chosen] for name in KEPT} | {
                 name: getattr(population, name)[chosen] for name in TOLD
             }
             keys["certified_advantage"] = population.certified[chosen]
-            scores = self.asking.scores(population.weights[chosen], pool.rows)
+            scores = self.asking.scores(population.weights[chosen], pool.rows, members)
             if arm.answers is not None:  # the answers that a user gets who asks once
                 scores = np.stack(
                     [
-                        self.asking.given(arm.answers, seed, one, pool.a, state, 1)[0]
+                        self.asking.given(arm.answers, seed, one, pool.rows, pool.a, state, 1)[0]
                         for seed, one, state in zip(keys["seed"], scores, population.state[chosen], strict=True)
                     ]
                 )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..core import plugins
+from ..core.frozen import Frozen, Stream
 from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
 from ..engine.fit import predict
@@ -97,19 +98,40 @@ class Asking:
         self.own = self.model.Settings.model_validate(settings.model_settings)
         self.repeats, self.records, self.how = repeats, records, how
 
-    def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the models' own scores (K, q), or (K, q, C) for C > 2 classes, on rows (q,) of the records."""
-        return answer(self.model, self.own, weights, self.records, rows, self.how)
+    def scores(self, weights: np.ndarray, rows: np.ndarray, members: int = 1) -> np.ndarray:
+        """Return the models' own scores (K, q), or (K, q, C) for C > 2 classes, on rows (q,) of the records; of releases that hold several
+        models each, weights (K, members * P), those of all members, (K, members, q) or (K, members, q, C)."""
+        if members == 1:
+            return answer(self.model, self.own, weights, self.records, rows, self.how)
+        each = answer(self.model, self.own, weights.reshape(len(weights) * members, -1), self.records, rows, self.how)
+        return each.reshape(len(weights), members, *each.shape[1:])
+
+    @staticmethod
+    def members(arm: Answering | None) -> int:
+        """Return how many models a release holds in an arm."""
+        if arm is None:
+            return 1
+        defence = plugins.load("defences", arm.defence)
+        return int(defence.members(defence.Settings.model_validate(arm.settings)))
 
     @staticmethod
     def given(
-        arm: Answering, seed: int, scores: np.ndarray, group: np.ndarray, state: np.ndarray, repeats: int
+        arm: Answering,
+        seed: int,
+        scores: np.ndarray,
+        rows: np.ndarray,
+        group: np.ndarray,
+        state: np.ndarray,
+        repeats: int,
     ) -> np.ndarray:
-        """Return the answers (repeats, q) of a model with these scores (q,), state (S,) and seed to points of these
-        groups (q,), under a defence that changes the model's answers."""
+        """Return the answers (repeats, q) of a release with these scores (q,), or (members, q), state (S,) and seed to the points at
+        rows (q,) of these groups (q,), under a defence that changes the model's answers."""
         defence = plugins.load("defences", arm.defence)
-        rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
         defence_settings = defence.Settings.model_validate(arm.settings)
+        # without the defence's name: arms are paired
+        rng: Stream = generator(int(seed), "answers", repeats)
+        if defence.freezes(defence_settings):
+            rng = Frozen(int(seed), rows)
         return defence.answer(
             scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=defence_settings
         )
@@ -118,19 +140,23 @@ class Asking:
         self, there: Models, world: int, pair: str, arm: Arm, sets: Mapping[int, Points]
     ) -> Iterator[dict[str, Any]]:
         """Yield the columns of one world's answers as one arm: once, or for each number of repeats."""
-        scores = np.empty((len(there.weights), _width(sets), *_each(self.records)), dtype=np.float32)
-        group = np.empty(scores.shape[:2], dtype=np.int8)
+        several = self.members(arm.answers)
+        held = () if several == 1 else (several,)
+        shape = (len(there.weights), _width(sets), *_each(self.records))
+        scores = np.empty((*shape[:1], *held, *shape[1:]), dtype=np.float32)
+        rows, group = np.empty(shape[:2], dtype=np.int64), np.empty(shape[:2], dtype=np.int8)
         for split, asked in sets.items():
             in_split = there.keys["split"] == split
             if in_split.any():
-                scores[in_split], group[in_split] = self.scores(there.weights[in_split], asked.rows), asked.a
+                scores[in_split] = self.scores(there.weights[in_split], asked.rows, several)
+                rows[in_split], group[in_split] = asked.rows, asked.a
         if arm.answers is None:
             yield _columns(there, world, pair, arm.arm, 1, "scores", scores)
             return
         for repeats in self.repeats if arm.answers.randomised else (1,):
-            mean, share = np.empty_like(scores), np.empty_like(scores)
+            mean, share = np.empty(shape, np.float32), np.empty(shape, np.float32)
             for k, seed in enumerate(there.keys["seed"]):
-                given = self.given(arm.answers, seed, scores[k], group[k], there.state[k], repeats)
+                given = self.given(arm.answers, seed, scores[k], rows[k], group[k], there.state[k], repeats)
                 mean[k], share[k] = given.mean(0), votes(given)
             yield _columns(there, world, pair, arm.arm, repeats, "scores", mean)
             if repeats > 1:

@@ -30,10 +30,12 @@ def known(data: Path, worlds: Sequence[str]) -> Loaded:
 
 
 class Models(NamedTuple):
-    """Models of one role: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,).
+    """Models of one role: keys (columns `KEYS`, each (K,)), weights (K, P), finite (K,), eo_weight, eo_vacuous (K,). A release may hold several
+    models (`defences.base.Defence.members`): weights (K, M * P).
 
-    travel (K,): L2 distance of the weights from those of M_0, in units of the norm of M_0's; NaN where there was no way to go: of
-    base models and of closed forms. state (K, S): what a defence keeps with each model beside its weights, (K, 0) for most.
+    travel (K,): L2 distance of the weights from those of M_0, in units of the norm of M_0's, the mean over the models of a release; NaN where
+    there was no way to go: of base models and of closed forms. state (K, S): what a defence keeps with each model beside its weights,
+    (K, 0) for most.
     certified (K,): the advantage that no adversary exceeds; NaN where there is no certificate, or a condition of it was not met.
     worst_case (K,): the log-likelihood ratio for the truth in the audit of a victim; NaN where there was none.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..core.frozen import Frozen, Stream
 from ..core.needs import Mixing, counts
 from ..core.seeds import derive, generator
 from ..core.settings import Settings
@@ -151,13 +152,24 @@ def check_defence_class(defence: Defence, settings: Settings) -> None:
     )
 
 
+def check_at_settings(defence: Defence, settings: Settings) -> None:
+    """What depends on settings is known and fits together."""
+    members = defence.members(settings)
+    assert isinstance(members, int) and members >= 1, "members must be a whole number, at least 1"
+    assert defence.answers or members == 1, "members: only `answer` makes one answer of those of several models"
+    assert not (defence.randomises(settings) and defence.freezes(settings)), (
+        "answers are drawn afresh or once: one of both"
+    )
+
+
 def check_released(defence: Defence, settings: Settings) -> None:
     """Models have their shapes and types, are finite where the base models are, and these are left alone."""
     owner = made_up_owners().owner(defence, settings=settings)
     before = owner.population.weights.copy()
     found, _ = released(defence, settings, owner)
     assert isinstance(found, Population), f"apply must return a Population, not {type(found).__name__}"
-    assert found.weights.shape == before.shape, f"weights of shape {found.weights.shape}, not {before.shape}"
+    wanted = (len(before), defence.members(settings) * before.shape[1])
+    assert found.weights.shape == wanted, f"weights of shape {found.weights.shape}, not {wanted}"
     for name in ("finite", "eo_weight", "eo_vacuous"):
         assert getattr(found, name).shape == (MODELS,), f"{name} must be one number a model"
     assert found.finite.dtype == bool, "finite must be bool"
@@ -215,57 +227,100 @@ def check_diverged(defence: Defence, settings: Settings) -> None:
     assert [found[k] == whole[k] for k in (0, 2, 3)] == [True] * 3, "a diverged base model moves those beside it"
 
 
-def asked(defence: Defence) -> Iterator[np.ndarray]:
-    """Yield scores (q,) of a model, and (q, C) where a defence takes any number of classes; the extremes are among them."""
-    rng = generator("contract", "answers")
+def asked(defence: Defence, settings: Settings) -> Iterator[np.ndarray]:
+    """Yield scores (q,) of a model, and (q, C) where a defence takes any number of classes; the extremes are among them. Of a release that
+    holds several models each is asked: (M, q)."""
+    rng, members = generator("contract", "answers"), defence.members(settings)
     scores = rng.random(POINTS)
     scores[:3] = 0, 0.5, 1
+    if members > 1:
+        scores = np.stack([scores, *rng.random((members - 1, POINTS))])
     yield frozen(scores.astype(np.float32))
-    if defence.classes is None and not defence.finishes:
+    if defence.classes is None and not defence.finishes and members == 1:
         each = rng.dirichlet(np.ones(3), POINTS)
         each[0] = 1, 0, 0
         yield frozen(each.astype(np.float32))
 
 
 def check_answers(defence: Defence, settings: Settings) -> None:
-    """Answers have their shape, lie in [0, 1] and differ from asking to asking if and only if the defence is randomised."""
+    """Answers have their shape, lie in [0, 1] and differ from asking to asking if and only if the defence randomises."""
     if not defence.answers:
         return
     _, states = released(defence, settings, made_up_owners().owner(defence, settings=settings))
-    state, group = frozen(states[0].copy()), np.resize(np.array([0, 1], np.int8), POINTS)
-    give = functools.partial(defence.answer, state=state, settings=settings)
-    repeats = 3 if defence.randomised else 1
-    for scores in asked(defence):
-        found = give(scores=scores, group=group, repeats=repeats, rng=generator("contract", 1))
-        assert found.shape == (repeats, *scores.shape), (
-            f"answers of shape {found.shape}, not {(repeats, *scores.shape)}"
-        )
-        assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "answers must lie in [0, 1]"
-        if scores.ndim == 2:
-            assert np.allclose(found.sum(-1), 1, atol=1e-4), "answers of more than two classes must sum to 1"
-        ask = functools.partial(give, scores=scores, group=group, repeats=repeats)
-        again, other = (ask(rng=generator("contract", i)) for i in (1, 2))
-        assert np.array_equal(found, again), "answers must come from rng alone"
-        _random_as_declared(defence, found, other)
-        swapped = give(scores=scores, group=1 - group, repeats=repeats, rng=generator("contract", 1))
-        assert defence.uses_group or np.array_equal(found, swapped), (
-            "answers depend on the group: say uses_group = True"
-        )
-        lost = give(scores=np.full_like(scores, np.nan), group=group, repeats=1, rng=generator("contract", 1))
-        assert np.isnan(lost).all(), "what is not a number must stay so: a diverged model must be seen to be one"
+    group = np.resize(np.array([0, 1], np.int8), POINTS)
+    several, freezes = defence.members(settings) > 1, defence.freezes(settings)
+    repeats = 3 if defence.randomises(settings) or freezes else 1
+
+    def draws(seed: int, points: np.ndarray) -> Stream:
+        return Frozen(seed, points) if freezes else generator("contract", seed)
+
+    for scores in asked(defence, settings):
+        points, per = np.arange(POINTS), scores.shape[1:] if several else scores.shape
+        # chance may decide nothing in one model's state, and does in another's
+        told = [
+            _asked_alike(defence, settings, scores, group, frozen(state.copy()), repeats, per, functools.partial(draws, points=points))
+            for state in states
+        ]  # fmt: skip
+        _random_as_declared(defence, settings, told)
+        if freezes:
+            _frozen_each(defence, settings, scores, group, frozen(states[0].copy()))
 
 
-def _random_as_declared(defence: Defence, found: np.ndarray, other: np.ndarray) -> None:
-    """Answers `found` (repeats, q) differ from `other`, of another seed, and among themselves if and only if the defence is randomised."""
-    same = np.array_equal(found, other)
-    assert same or defence.randomised, "answers depend on rng: say randomised = True"
-    assert not same or not defence.randomised, "randomised = True, but the answers do not depend on rng"
-    if defence.randomised:
-        assert len({one.tobytes() for one in found}) > 1, "a query that is asked again must be answered afresh"
+def _asked_alike(
+    defence: Defence,
+    settings: Settings,
+    scores: np.ndarray,
+    group: np.ndarray,
+    state: np.ndarray,
+    repeats: int,
+    per: tuple[int, ...],
+    draws: Callable[[int], Stream],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what one release answers with the draws of two seeds, after all that holds of each answer. per: the shape of one."""
+    ask = functools.partial(defence.answer, scores=scores, group=group, state=state, settings=settings, repeats=repeats)
+    found = ask(rng=draws(1))
+    assert found.shape == (repeats, *per), f"answers of shape {found.shape}, not {(repeats, *per)}"
+    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "answers must lie in [0, 1]"
+    if len(per) == 2:
+        assert np.allclose(found.sum(-1), 1, atol=1e-4), "answers of more than two classes must sum to 1"
+    again, other = (ask(rng=draws(i)) for i in (1, 2))
+    assert np.array_equal(found, again), "answers must come from rng alone"
+    swapped = ask(group=1 - group, rng=draws(1))
+    assert defence.uses_group or np.array_equal(found, swapped), "answers depend on the group: say uses_group = True"
+    lost = ask(scores=np.full_like(scores, np.nan), repeats=1, rng=draws(1))
+    assert np.isnan(lost).all(), "what is not a number must stay so: a diverged model must be seen to be one"
+    return found, other
+
+
+def _random_as_declared(defence: Defence, settings: Settings, told: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Answers (repeats, q) differ from those with another seed, and among themselves if and only if the defence randomises at these settings;
+    where it freezes them, they differ from those of another model's seed alone."""
+    random, freezes = defence.randomises(settings), defence.freezes(settings)
+    same = all(np.array_equal(found, other) for found, other in told)
+    assert same or random or freezes, "answers depend on rng: say randomised = True"
+    assert not same or not random, "randomised = True, but the answers do not depend on rng"
+    assert not same or not freezes, "answers are frozen draws, but do not depend on them"
+    alike = all(len({one.tobytes() for one in found}) == 1 for found, _ in told)
+    assert not random or not alike, "a query that is asked again must be answered afresh"
+    assert not freezes or alike, "answers are frozen, but a query that is asked again is answered otherwise"
+
+
+def _frozen_each(
+    defence: Defence, settings: Settings, scores: np.ndarray, group: np.ndarray, state: np.ndarray
+) -> None:
+    """A frozen answer to a query point is the same in whatever company the point is asked."""
+    points = np.arange(POINTS)
+    ask = functools.partial(defence.answer, state=state, repeats=1, settings=settings)
+    whole = ask(scores=scores, group=group, rng=Frozen(1, points))
+    axis = 1 if defence.members(settings) > 1 else 0
+    for some in (points[::-1], points[7:11]):
+        part = ask(scores=np.take(scores, some, axis), group=group[some], rng=Frozen(1, some))
+        assert np.array_equal(part, whole[:, some]), "answers are frozen, but depend on what else is asked"
 
 
 DEFENCE_CHECKS = (
     check_defence_class,
+    check_at_settings,
     check_released,
     check_needs,
     check_repeats,
