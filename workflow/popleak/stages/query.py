@@ -12,7 +12,7 @@ import numpy as np
 from ..core import plugins
 from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
-from ..engine.fit import predict
+from ..engine.fit import Table, predict, predict_rows
 from ..steps.arms import Answering, Arm
 from ..steps.base import Plain
 from ..steps.query import QueryStep
@@ -96,19 +96,39 @@ class Asking:
         self.model = plugins.load("models", settings.model)
         self.own = self.model.Settings.model_validate(settings.model_settings)
         self.repeats, self.records, self.how = repeats, records, how
+        self._table: Table | None = None
 
     def scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the models' own scores (K, q), or (K, q, C) for C > 2 classes, on rows (q,) of the records."""
         return answer(self.model, self.own, weights, self.records, rows, self.how)
 
+    def own_scores(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the models' own scores (K, n), or (K, n, C) for C > 2 classes, each on its own rows (K, n) of the records."""
+        if not self.model.gradient:
+            each = [answer(self.model, self.own, weights[k : k + 1], self.records, row) for k, row in enumerate(rows)]
+            return np.concatenate(each)
+        if self._table is None:
+            self._table = Table.of(self.records.x, self.records.y, self.records.a)
+        build = self.model.architecture(self.records.x.shape[1], self.own, self.records.classes)
+        how = self.how
+        return predict_rows(
+            build, weights, self._table, rows, threads=how.threads, device=how.device, backend=how.backend
+        )
+
     @staticmethod
     def given(
-        arm: Answering, seed: int, scores: np.ndarray, group: np.ndarray, state: np.ndarray, repeats: int
+        arm: Answering,
+        seed: int,
+        scores: np.ndarray,
+        group: np.ndarray,
+        state: np.ndarray,
+        repeats: int,
+        purpose: str = "answers",
     ) -> np.ndarray:
         """Return the answers (repeats, q) of a model with these scores (q,), state (S,) and seed to points of these
-        groups (q,), under a defence that changes the model's answers."""
+        groups (q,), under a defence that changes the model's answers. purpose: of the random stream."""
         defence = plugins.load("defences", arm.defence)
-        rng = generator(int(seed), "answers", repeats)  # without the defence's name: arms are paired
+        rng = generator(int(seed), purpose, repeats)  # without the defence's name: arms are paired
         defence_settings = defence.Settings.model_validate(arm.settings)
         return defence.answer(
             scores=scores, group=group, state=state, repeats=repeats, rng=rng, settings=defence_settings

@@ -14,7 +14,8 @@ from .games import Pair, Played
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureStep(StepSettings):
-    """The games, with their worlds in the same order; the names of arms by the defences' ids; and the victims' files by arm."""
+    """The games, with their worlds in the same order; the names of arms by the defences' ids; and the victims' files by arm.
+    validation: the share of a draw that base models were not trained on."""
 
     stage: ClassVar[str] = "measure"
     task: str
@@ -29,3 +30,4 @@ class MeasureStep(StepSettings):
     defences: tuple[str, ...]
     arms: Mapping[str, str]
     victims: tuple[Arm, ...]
+    validation: float = 0.0

@@ -65,7 +65,12 @@ PERMUTED = ("placebo",)
 SWEPT = ("sensitivity",)
 """Tables that are made only if a task has a fine-tuning defence at more than one setting."""
 
-LATER = ("certified_advantage",)
+LATER = (
+    "certified_advantage",
+    *(f"accuracy_y{y}_g{a}" for y in (0, 1) for a in (0, 1)),
+    "membership_auc",
+    "membership_advantage",
+)
 """Columns that results committed by an earlier version lack, whose rows would be null there."""
 
 BUDGETED = ("budgets",)
