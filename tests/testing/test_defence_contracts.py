@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from popleak.core.settings import Settings
-from popleak.defences.base import Defence, Population, mixture
+from popleak.defences.base import Defence, Population, Used, mixture
 from popleak.testing.defences import DEFENCE_CHECKS
 
 
@@ -19,6 +19,10 @@ class Sound(Defence):
     wants = ("targets",)
     randomised = True
     uses_group = True
+    access = "training"
+
+    def used(self, settings, held_out=0.0):
+        return Used(0.5, 0.5, 1.0)
 
     class Settings(Settings):
         spread: float = 0.1
@@ -58,6 +62,35 @@ class Quiet(Sound):
 
 def test_what_answers_always_alike_is_taken():
     check(Quiet())
+
+
+class Afterwards(Quiet):
+    """Says that it needs M_0, which it never looks at; it answers as the model does."""
+
+    access = "post-hoc"
+    answer = Defence.answer
+
+
+class Beginner(Quiet):
+    """Says that it needs no M_0, which it starts from."""
+
+    def apply(self, owner, settings):
+        rows = np.concatenate([mixture(owner, 0.5), owner.public], 1)
+        return owner.train(rows, start=owner.population.weights, epochs=1)[0]
+
+
+class Greedy(Quiet):
+    """Trains on more rows of S_0 than it says."""
+
+    def used(self, settings, held_out=0.0):
+        return Used(0.25, 0.5, 1.0)
+
+
+class Modest(Quiet):
+    """Says that it trains on all public rows twice over."""
+
+    def used(self, settings, held_out=0.0):
+        return Used(0.5, 0.5, 2.0)
 
 
 class Undeclared(Sound):
@@ -187,6 +220,10 @@ class Alone(Sound):
         (Unheard(), "only `answer` can make use of it"),
         (Both(), "closed_form or wants"),
         (Strange(), "wants must name some of targets, weights, mask, clip"),
+        (Afterwards(), 'say access = "training"'),
+        (Beginner(), 'say access = "post-hoc"'),
+        (Greedy(), "0.50 of the rows own are trained on, not 0.25"),
+        (Modest(), "2.00 of the rows public are said to be trained on, not 1.00"),
         (Alone(), "its own control says at which settings"),
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Defence) else "",

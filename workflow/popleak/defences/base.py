@@ -19,11 +19,12 @@ from ..core.settings import Settings as AnySettings
 from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
+from ._price import Access, Used, used
 from ._settings import EOSettings, MixtureSettings, TrainSettings, TuneSettings
 
 __all__ = [
-    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "TrainSettings", "TuneSettings", "Validation", "fair_fine_tune",
-    "mixture", "penalty_of", "subsample",
+    "Defence", "EOSettings", "MixtureSettings", "Owner", "Population", "TrainSettings", "TuneSettings", "Used", "Validation",
+    "fair_fine_tune", "mixture", "penalty_of", "subsample",
 ]  # fmt: skip
 
 
@@ -59,6 +60,10 @@ class Defence:
     """True: the stage `defend` runs the worst case of each victim too, for the attack `worst-case`."""
     uses_group: ClassVar[bool] = False
     """True: `answer` looks at the group of the query, which whoever asks must then tell."""
+    access: ClassVar[Access] = "post-hoc"
+    """`training`: makes the released model without M_0, so that whoever trains must apply it. `post-hoc`: starts from M_0 or its answers."""
+    needs_weights: ClassVar[bool] = True
+    """False: a post-hoc defence that needs M_0's answers alone, not its weights."""
     Settings: ClassVar[type[AnySettings]] = NoSettings
     """The plugin's own settings. The methods are given what was read into them, so each names its own class."""
 
@@ -81,11 +86,18 @@ class Defence:
         """Return whether it trains on public rows at these settings."""
         return self.public
 
+    def used(self, settings: Any, held_out: float = 0.0) -> Used:
+        """Return how many rows it trains or fits on beside those of M_0's training, as shares of S_0, by default as `_price.used` derives it;
+        held_out: the share of S_0 that validation holds out."""
+        return used(self, settings, held_out)
+
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
         at = ", ".join(f"{key} {value:g}" for key, value in self.control_at.items())
         found = {
             f"its control has the settings {at}": bool(at),
+            "needs access to the training": self.access == "training",
+            "needs the model's answers alone, not its weights": self.access == "post-hoc" and not self.needs_weights,
             "trains on rows of the complement": self.complement,
             "trains on public rows": self.public,
             f"asks the engine for {', '.join(self.wants)}": bool(self.wants),
