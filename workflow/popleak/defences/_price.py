@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ._settings import MixtureSettings
-
-if TYPE_CHECKING:
-    from .base import Defence
 
 Access = Literal["training", "post-hoc"]
 ACCESS: tuple[Access, ...] = ("training", "post-hoc")
@@ -25,7 +22,7 @@ class Used(NamedTuple):
     public: float
 
 
-def used(defence: Defence, settings: Any, held_out: float) -> Used:
+def used(defence: Any, settings: Any, held_out: float) -> Used:
     """Return what follows from what a defence declares and from its settings; held_out: the share of S_0 that validation holds out.
 
     A mixture takes the share `rehearsal` from S_0 and the rest from the complement, `rows` times as many in all. Without one a defence takes all of what
@@ -43,7 +40,7 @@ def used(defence: Defence, settings: Any, held_out: float) -> Used:
     return Used(min(own, 1.0), other, float(defence.publishes(settings)))
 
 
-def needs(defence: Defence, found: Used) -> list[str]:
+def needs(defence: Any, found: Used) -> list[str]:
     """Return in words what whoever applies a defence must have."""
     there = {
         "M_0's weights": defence.access == "post-hoc" and defence.needs_weights,
