@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 import fake_budgets
+import fake_defences
 import fake_many
 import fake_sensitivity
 import joining
@@ -253,6 +254,7 @@ def tables(
     joined |= fake_many.tables(tasks, models, splits, victims)
     joined["placebo"] = _placebo(joined["leakage"])
     joined["budgets"] = fake_budgets.table(joined["leakage"])
+    joined["defences"] = fake_defences.table(tasks, models, pairs, extra, victims)
     joined["sensitivity"] = fake_sensitivity.table(tasks, models, pairs, victims)
     return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
 
