@@ -1,0 +1,229 @@
+"""What a practitioner may conclude on defences: two sentences by rule from the table `defences`, and nothing else.
+
+A case is a task, a model and a pair of worlds. In each case a defence counts as hiding the world if it is certified at an advantage of at most
+0.05, or if the best informed adversary is not above chance. Of those with one kind of access the most accurate are the best, all of them whose
+interval of the difference to undefended models meets that of the first; of these the cheapest is named. What holds of one task or one
+setting alone is not called a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..figures import _defences as defended
+from ..figures import _select as select
+from ..figures._defences import SMALL
+from .words import count, listed, number, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CASE = [*select.FACET, *select.PAIR]
+ACCESS = {"training": "With access to the training", "post-hoc": "Without it, starting from a model that is there"}
+"""What a sentence begins with, by access."""
+MIXTURE = ("scratch", "scratch-fair")
+"""Kinds of defences that train again on a mixture of both worlds."""
+MOST = 4
+"""Defences or cases that a sentence names at most."""
+
+
+class Choice(NamedTuple):
+    """What is best in one case for one kind of access.
+
+    case: task, model and pair of worlds; ran: how many defences with this access were run; best: the rows of all that hide the world and that
+    cannot be distinguished in accuracy from the most accurate one, the cheapest first; least: the row of the smallest advantage, where none hides it.
+    """
+
+    case: tuple
+    ran: int
+    best: pd.DataFrame
+    least: pd.Series | None
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.best["defence"])
+
+
+def sentences(table: pd.DataFrame) -> list[str]:
+    """Return the sentences: one for each kind of access, what both together say of retraining, and of what they are true."""
+    rows = select.differ(table[(table["poison"].fillna(0.0) == 0).to_numpy()])
+    rows = rows[rows["informed_advantage"].notna() & rows["accuracy"].notna()]
+    if not (rows["defence"] != "none").any():
+        return []
+    choices = {access: choose(rows, access) for access in ACCESS}
+    if not any(one.ran for some in choices.values() for one in some):
+        return []
+    said = [_sentence(start, choices[access]) for access, start in ACCESS.items()]
+    return [*said, *_retraining(choices), _scope(rows, choices)]
+
+
+def choose(rows: pd.DataFrame, access: str) -> list[Choice]:
+    """Return what is best in each case, in the order of the table."""
+    return [_choice(key, part[part["access"] == access]) for key, part in rows.groupby(CASE, sort=False)]
+
+
+def _choice(case: tuple, part: pd.DataFrame) -> Choice:
+    hiding = part[defended.hidden(part)]
+    if hiding.empty:
+        least = part.loc[part["informed_advantage"].idxmin()] if len(part) else None
+        return Choice(case, len(part), hiding, least)
+    first = hiding.loc[hiding["accuracy"].idxmax()]
+    level = first["accuracy_vs_none_low"]
+    # without an interval nothing sets the others apart
+    apart = hiding["accuracy_vs_none_high"] < level if level == level else hiding["accuracy"] != hiding["accuracy"]
+    best = hiding[~apart].sort_values(["seconds_reference", "rows_complement", "rows_own", "defence"], kind="stable")
+    return Choice(case, len(part), best, None)
+
+
+def _sentence(start: str, choices: Sequence[Choice]) -> str:
+    """Return what to use with one kind of access."""
+    choices = [one for one in choices if one.ran]
+    if not choices:
+        return f"{start}: no such defence was run."
+    able = [one for one in choices if one.names]
+    if not able:
+        lowest = min((one.least for one in choices if one.least is not None), key=lambda row: row["informed_advantage"])
+        return (
+            f"{start}, none of the defences that were run hides the world{_all(choices)}: the least that leaks is "
+            f"{lowest['defence']}, with an advantage of {number(float(lowest['informed_advantage']), 2)} for the best informed adversary."
+        )
+    where = "" if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
+    common = [name for name in able[0].names if all(name in one.names for one in able)]
+    if not common:
+        return f"{start}, no one defence is best{where or _all(choices)}: {_by_case(able)}."
+    named = _cheapest(common, able)
+    others = [name for name in common if name != named]
+    beside = (
+        f"; in accuracy it cannot be distinguished from {_some(others)}, which cost as much or more" if others else ""
+    )
+    return f"{start}, use {named}{where or _all(choices)}: {_facts(named, able)}{beside}."
+
+
+def _cheapest(names: Sequence[str], able: Sequence[Choice]) -> str:
+    """Return which of the defences costs least over all cases; of equals the first."""
+
+    def spent(name: str) -> float:
+        return sum(float(one.best.loc[one.best["defence"] == name, "seconds_reference"].iloc[0]) for one in able)
+
+    return min(names, key=spent)
+
+
+def _facts(name: str, able: Sequence[Choice]) -> str:
+    """Return what a defence does to accuracy, what it costs, and how surely it hides the world."""
+    rows = [one.best[one.best["defence"] == name].iloc[0] for one in able]
+    cost = _span([row["seconds_reference"] / row["seconds_base"] for row in rows], lambda value: f"{value:.3g}")
+    cost = "as much as" if cost == "1" else f"{cost} times"
+    change = _span([float(row["accuracy_vs_none"]) for row in rows], lambda value: points(value, ""))
+    proven = sum(row["certified_advantage"] <= SMALL for row in rows)
+    open_ = [float(row["informed_advantage_high"]) for row in rows if not row["certified_advantage"] <= SMALL]
+    sure = (
+        [
+            f"it is certified in {'all' if proven == len(rows) else proven} of them"
+            if len(rows) > 1
+            else "it is certified"
+        ]
+        if proven
+        else []
+    )
+    if open_:
+        sure.append(
+            f"an advantage of up to {number(max(open_), 2)} is not excluded{' in the others' if proven else ''}"
+        )
+    return f"accuracy changes by {change} points, it costs {cost} the training of the base model, and {listed(sure)}"
+
+
+def _by_case(able: Sequence[Choice]) -> str:
+    """Return the cheapest of the best in each case, by defence."""
+    places: dict[str, list[str]] = {}
+    for one in able:
+        places.setdefault(one.names[0], []).append(_named(one.case))
+    shown = [f"{name} on {_some(where)}" for name, where in places.items()]
+    return _some(shown)
+
+
+def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
+    """Say where training again on the mixture beats all that starts from a model, and where that is open."""
+    wins, loses, open_ = [], [], []
+    for trained, after in zip(choices["training"], choices["post-hoc"], strict=True):
+        mixture = trained.best[trained.best["kind"].isin(MIXTURE)]
+        if mixture.empty or not after.ran:
+            continue
+        one = mixture.loc[mixture["accuracy"].idxmax()]
+        rival = after.best.loc[after.best["accuracy"].idxmax()] if after.names else None
+        if rival is None or rival["accuracy_vs_none_high"] < one["accuracy_vs_none_low"]:
+            wins.append(trained.case)
+        elif rival["accuracy_vs_none_low"] > one["accuracy_vs_none_high"]:
+            loses.append(trained.case)
+        else:
+            open_.append(trained.case)
+    whole = len(wins) + len(loses) + len(open_)
+    if not whole:
+        return []
+    if len(wins) == whole:
+        return [
+            f"Retraining on the mixture wins{_of(whole)}: no defence that starts from a model hides the world and is as accurate."
+        ]
+    said = [
+        f"wins in {len(wins)}" if wins else "",
+        f"is less accurate than the best that starts from a model in {len(loses)}" if loses else "",
+        f"cannot be distinguished in accuracy from the best that starts from a model in {len(open_)}" if open_ else "",
+    ]
+    return [f"Retraining on the mixture {listed(one for one in said if one)} of {_cases(whole)}."]
+
+
+def _scope(rows: pd.DataFrame, choices: dict[str, list[Choice]]) -> str:
+    """Say of which tasks and settings the sentences are true, and whether that makes them findings."""
+    tasks = list(dict.fromkeys(rows["task"]))
+    pairs = [select.Pair(*key).label for key in rows[select.PAIR].drop_duplicates().itertuples(index=False, name=None)]
+    models = list(dict.fromkeys(rows["model"]))
+    settings = len(rows[["model", *select.PAIR]].drop_duplicates())
+    several = f", models {listed(models)}" if len(models) > 1 else ""
+    where = f"{'tasks' if len(tasks) > 1 else 'task'} {listed(tasks)}; worlds {_some(pairs)}{several}"
+    held = [_holds(some) for some in choices.values()]
+    if len(tasks) < 2 or settings < 2:
+        what = "one task" if len(tasks) < 2 else "one setting"
+        return f"This is of {what} alone and so no finding: {where}."
+    if all(held):
+        return f"Found on {count(len(tasks), 'task')} at {count(settings, 'setting')} alike: {where}."
+    if any(held):
+        which = [ACCESS[access][0].lower() + ACCESS[access][1:] for access, so in zip(choices, held, strict=True) if so]
+        return f"A finding, as it holds on every task and setting, is only what is said {listed(which)}: {where}."
+    return f"Neither holds on every task and setting, so neither is a finding: {where}."
+
+
+def _holds(choices: Sequence[Choice]) -> bool:
+    """Return whether one answer, a defence or that none hides the world, holds in all cases where such defences were run."""
+    choices = [one for one in choices if one.ran]
+    able = [one for one in choices if one.names]
+    if len({one.case[0] for one in choices}) < 2 or len({one.case[1:] for one in choices}) < 2:
+        return False
+    if not able:
+        return True
+    return len(able) == len(choices) and any(all(name in one.names for one in able) for name in able[0].names)
+
+
+def _all(choices: Sequence[Choice]) -> str:
+    return "" if len(choices) == 1 else f" in all {len(choices)} cases"
+
+
+def _of(whole: int) -> str:
+    return "" if whole == 1 else f" in all {whole} cases"
+
+
+def _cases(many: int) -> str:
+    return count(many, "case")
+
+
+def _named(case: tuple) -> str:
+    return f"{case[0]} ({select.Pair(*case[2:]).label})"
+
+
+def _some(items: Sequence[str]) -> str:
+    items = list(items)
+    return listed([*items[:MOST], *([f"{len(items) - MOST} more"] if len(items) > MOST else [])])
+
+
+def _span(values: Sequence[float], said) -> str:
+    ends = list(dict.fromkeys(said(value) for value in (min(values), max(values))))
+    return " to ".join(ends)
