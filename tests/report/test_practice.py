@@ -25,7 +25,7 @@ def row(
     cost=2.0,
 ):
     return {
-        "defence": defence, "kind": kind or defence, "access": access, "informed_advantage": leak, "informed_advantage_high": leak + 0.08,
+        "defence": defence, "kind": kind or defence, "access": access, "informed_advantage": leak, "informed_advantage_high": leak + 0.06,
         "against_chance": chance, "certified_advantage": certified, "accuracy": 0.8 + change, "accuracy_vs_none": change,
         "accuracy_vs_none_low": change - half, "accuracy_vs_none_high": change + half, "seconds_base": 1.0, "seconds_reference": cost,
         "rows_own": 0.5, "rows_complement": 0.5, "poison": 0.0, "model": "mlp",
@@ -56,7 +56,7 @@ def test_one_defence_for_each_access_in_all_cases_is_a_finding():
     )
     assert after == (
         "Without it, starting from a model that is there, use tuned in all 4 cases: accuracy changes by \u22121.0 points, it costs 2 times the "
-        "training of the base model, and an advantage of up to 0.11 is not excluded."
+        "training of the base model, and an advantage of up to 0.09 is not excluded."
     )
     assert both == (
         "Retraining on the mixture cannot be distinguished in accuracy from the best that starts from a model in 4 of 4 cases."
@@ -109,6 +109,35 @@ def test_a_certificate_counts_also_where_the_adversary_looks_better_than_chance(
     assert "use proven in all 4 cases" in said(lucky, loose)[1]
     assert "it is certified in all of them" in said(lucky)[1]
     assert "none of the defences" in said(loose)[1]
+
+
+WIDE = {**HIDING, "informed_advantage_high": 0.4}
+
+
+def test_what_few_victims_do_not_show_is_not_said_to_be_shown():
+    training, after, both, scope = said(SCRATCH, WIDE)
+    assert after == (
+        "Without it, starting from a model that is there, the data do not decide: the most accurate defence under which the best informed adversary is "
+        "not above chance is tuned in all 4 cases, but it is not shown to hide the world: accuracy changes by \u22121.0 points, it costs 2 times the training of "
+        "the base model, and an advantage of up to 0.40 is not excluded."
+    )
+    assert both == (
+        "Retraining on the mixture is shown to hide the world, and nothing that starts from a model is, in 4 of 4 cases."
+    )
+    assert scope.startswith(
+        "A finding, as it holds on every task and setting, is only what is said with access to the training"
+    )
+
+
+def test_what_is_shown_to_hide_comes_before_what_is_more_accurate():
+    sharp = {
+        **WIDE,
+        **{name: value + 0.05 for name, value in WIDE.items() if name.startswith("accuracy")},
+        "defence": "sharp",
+    }
+    assert "use tuned in all 4 cases" in said(sharp, HIDING)[1]
+    doubtful = pd.concat([table(HIDING, sharp, tasks=("a",)), table(sharp, tasks=("b",))])
+    assert practice.sentences(doubtful)[1].endswith("; not in every case is it shown that they hide the world.")
 
 
 def test_different_defences_in_different_cases_are_no_finding():

@@ -44,14 +44,16 @@ class Pareto(Figure):
         frame = frame.assign(drawn=select.mark(frame, grid.shown)).reindex(columns=list(COLUMNS))
         first = frame[frame["front_eo"]].groupby("kind").size().sort_values(ascending=False, kind="stable")
         looks = style.defences(style.few(style.defences(frame.loc[frame["front_eo"], "kind"]), ["none", *first.index]))
+        lows = frame.loc[frame["drawn"].astype(bool) & frame["front"].astype(bool), "informed_advantage_low"]
+        floor = max(-1.05, min(-0.12, float(lows.min()) - 0.04)) if lows.notna().any() else -0.12
         for stack in grid.stacks:
-            _panel(stack, stack.cell.of(frame), looks)
+            _panel(stack, stack.cell.of(frame), looks, floor)
         style.message(grid.figure, _said(frame), left_out=grid.left_out)
         style.legend(grid.figure, _keys(looks, frame[frame["drawn"]]))
         return grid.figure, frame
 
 
-def _panel(stack, mine, looks):
+def _panel(stack, mine, looks, floor):
     (panel,) = stack.panels
     panel.grid(color=style.BAND, linewidth=0.8)
     panel.axhline(0, color=style.REFERENCE, linewidth=0.8, linestyle=style.CHANCE, zorder=1)
@@ -71,14 +73,14 @@ def _panel(stack, mine, looks):
         error = {}
         for axis, name in (("xerr", "accuracy"), ("yerr", "informed_advantage")):
             low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
-            error[axis] = None if low != low or high != high else [[max(0.0, low)], [max(0.0, high)]]
+            bare = not row["front"] or low != low or high != high
+            error[axis] = None if bare else [[max(0.0, low)], [max(0.0, high)]]
         panel.errorbar(row["accuracy"], row["informed_advantage"], **error, color=look.color, marker=look.marker, markersize=_size(row) * look.size,
                        elinewidth=0.6, markeredgecolor="white", markeredgewidth=0.4, zorder=4)  # fmt: skip
     for row in known[known["certified_advantage"] <= defended.SMALL].to_dict("records"):
         panel.plot([row["accuracy"]], [row["informed_advantage"]], marker="o", markersize=_size(row) + 4.5, markerfacecolor="none",
                    markeredgecolor=style.BLACK, markeredgewidth=0.8, linestyle="none", zorder=5)  # fmt: skip
-    low = float(known["informed_advantage_low"].min()) if known["informed_advantage_low"].notna().any() else 0.0
-    panel.set(title=stack.cell.title, ylim=(max(-1.05, min(-0.12, low - 0.04)), 1.05))
+    panel.set(title=stack.cell.title, ylim=(floor, 1.05))
     panel.margins(x=0.12)
     panel.locator_params(axis="x", nbins=4)
     panel.tick_params(labelleft=stack.first)

@@ -185,13 +185,17 @@ def _measure(panel, mine, name):
 
 
 def _said(frame):
-    """Return the message: how many defences, at all their settings and on all tasks, keep the best informed adversary at chance."""
-    parts = [part[part["defence"] != "none"] for _, part in frame.groupby(select.FACET, sort=False)]
-    whole, kept = sum(map(len, parts)), sum(int(defended.hidden(part).sum()) for part in parts)
-    if not whole:
+    """Return the message: how many defences, at all their settings and on all tasks, hide the world, and how that is known."""
+    others = frame[frame["defence"] != "none"]
+    if others.empty:
         return "Leakage, accuracy, fairness and cost without a defence"
-    cells = " on a task" if len(parts) > 1 else ""
-    return f"Of {whole} defences{cells}, {kept} leave the best informed adversary no better than chance, as far as the data show"
+    proven = others["certified_advantage"] <= defended.SMALL
+    open_ = int((defended.hidden(others) & ~proven.to_numpy()).sum())
+    cells = " on a task" if len(frame.groupby(select.FACET)) > 1 else ""
+    return (
+        f"Of {len(others)} defences{cells}, {int(proven.sum())} are certified at an advantage of {defended.SMALL:g} or less; under {open_} others the "
+        f"best informed adversary is not above chance"
+    )
 
 
 def _keys(drawn):

@@ -1,9 +1,10 @@
 """What a practitioner may conclude on defences: two sentences by rule from the table `defences`, and nothing else.
 
-A case is a task, a model and a pair of worlds. In each case a defence counts as hiding the world if it is certified at an advantage of at most
-0.05, or if the best informed adversary is not above chance. Of those with one kind of access the most accurate are the best, all of them whose
-interval of the difference to undefended models meets that of the first; of these the cheapest is named. What holds of one task or one
-setting alone is not called a finding.
+A case is a task, a model and a pair of worlds. In each case a defence may hide the world if it is certified at an advantage of at most
+0.05, or if the best informed adversary is not above chance. That is shown where it is certified, or where the interval leaves no advantage of more than
+EXCLUDED; few victims show nothing. Of those with one kind of access for which it is shown, else of all that may, the most accurate are the best, all of
+them whose interval of the difference to undefended models meets that of the first; of these the cheapest is named. What holds of one task or
+one setting alone, or is not shown, is not called a finding.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ ACCESS = {"training": "With access to the training", "post-hoc": "Without it, st
 """What a sentence begins with, by access."""
 MIXTURE = ("scratch", "scratch-fair")
 """Kinds of defences that train again on a mixture of both worlds."""
+EXCLUDED = 0.1
+"""Largest advantage that the interval of a defence may leave that is shown to hide the world: twice the accuracy that counts as material."""
 MOST = 4
 """Defences or cases that a sentence names at most."""
 
@@ -32,12 +35,14 @@ class Choice(NamedTuple):
     """What is best in one case for one kind of access.
 
     case: task, model and pair of worlds; ran: how many defences with this access were run; best: the rows of all that hide the world and that
-    cannot be distinguished in accuracy from the most accurate one, the cheapest first; least: the row of the smallest advantage, where none hides it.
+    cannot be distinguished in accuracy from the most accurate one, the cheapest first; shown: whether it is shown that they do; least: the row of the
+    smallest advantage, where none hides it.
     """
 
     case: tuple
     ran: int
     best: pd.DataFrame
+    shown: bool
     least: pd.Series | None
 
     @property
@@ -67,13 +72,15 @@ def _choice(case: tuple, part: pd.DataFrame) -> Choice:
     hiding = part[defended.hidden(part)]
     if hiding.empty:
         least = part.loc[part["informed_advantage"].idxmin()] if len(part) else None
-        return Choice(case, len(part), hiding, least)
+        return Choice(case, len(part), hiding, False, least)
+    sure = hiding[(hiding["certified_advantage"] <= SMALL) | (hiding["informed_advantage_high"] <= EXCLUDED)]
+    shown, hiding = (True, sure) if len(sure) else (False, hiding)
     first = hiding.loc[hiding["accuracy"].idxmax()]
     level = first["accuracy_vs_none_low"]
     # without an interval nothing sets the others apart
     apart = hiding["accuracy_vs_none_high"] < level if level == level else hiding["accuracy"] != hiding["accuracy"]
     best = hiding[~apart].sort_values(["seconds_reference", "rows_complement", "rows_own", "defence"], kind="stable")
-    return Choice(case, len(part), best, None)
+    return Choice(case, len(part), best, shown, None)
 
 
 def _sentence(start: str, choices: Sequence[Choice]) -> str:
@@ -90,13 +97,20 @@ def _sentence(start: str, choices: Sequence[Choice]) -> str:
         )
     where = "" if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
     common = [name for name in able[0].names if all(name in one.names for one in able)]
+    decided = all(one.shown for one in able)
     if not common:
-        return f"{start}, no one defence is best{where or _all(choices)}: {_by_case(able)}."
+        doubt = "" if decided else "; not in every case is it shown that they hide the world"
+        return f"{start}, no one defence is best{where or _all(choices)}: {_by_case(able)}{doubt}."
     named = _cheapest(common, able)
     others = [name for name in common if name != named]
     beside = (
         f"; in accuracy it cannot be distinguished from {_some(others)}, which cost as much or more" if others else ""
     )
+    if not decided:
+        return (
+            f"{start}, the data do not decide: the most accurate defence under which the best informed adversary is not above chance is "
+            f"{named}{where or _all(choices)}, but it is not shown to hide the world: {_facts(named, able)}{beside}."
+        )
     return f"{start}, use {named}{where or _all(choices)}: {_facts(named, able)}{beside}."
 
 
@@ -144,12 +158,15 @@ def _by_case(able: Sequence[Choice]) -> str:
 
 def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
     """Say where training again on the mixture beats all that starts from a model, and where that is open."""
-    wins, loses, open_ = [], [], []
+    wins, loses, open_, unshown = [], [], [], []
     for trained, after in zip(choices["training"], choices["post-hoc"], strict=True):
         mixture = trained.best[trained.best["kind"].isin(MIXTURE)]
         if mixture.empty or not after.ran:
             continue
         one = mixture.loc[mixture["accuracy"].idxmax()]
+        if after.names and not after.shown and trained.shown:
+            unshown.append(trained.case)
+            continue
         rival = after.best.loc[after.best["accuracy"].idxmax()] if after.names else None
         if rival is None or rival["accuracy_vs_none_high"] < one["accuracy_vs_none_low"]:
             wins.append(trained.case)
@@ -157,7 +174,7 @@ def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
             loses.append(trained.case)
         else:
             open_.append(trained.case)
-    whole = len(wins) + len(loses) + len(open_)
+    whole = len(wins) + len(loses) + len(open_) + len(unshown)
     if not whole:
         return []
     if len(wins) == whole:
@@ -168,6 +185,7 @@ def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
         f"wins in {len(wins)}" if wins else "",
         f"is less accurate than the best that starts from a model in {len(loses)}" if loses else "",
         f"cannot be distinguished in accuracy from the best that starts from a model in {len(open_)}" if open_ else "",
+        f"is shown to hide the world, and nothing that starts from a model is, in {len(unshown)}" if unshown else "",
     ]
     return [f"Retraining on the mixture {listed(one for one in said if one)} of {_cases(whole)}."]
 
@@ -200,7 +218,11 @@ def _holds(choices: Sequence[Choice]) -> bool:
         return False
     if not able:
         return True
-    return len(able) == len(choices) and any(all(name in one.names for one in able) for name in able[0].names)
+    return (
+        len(able) == len(choices)
+        and all(one.shown for one in able)
+        and any(all(name in one.names for one in able) for name in able[0].names)
+    )
 
 
 def _all(choices: Sequence[Choice]) -> str:
