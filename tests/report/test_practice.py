@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import a_report
 import fake_tables
 from popleak.report import practice
 
@@ -115,7 +116,7 @@ WIDE = {**HIDING, "informed_advantage_high": 0.4}
 
 
 def test_what_few_victims_do_not_show_is_not_said_to_be_shown():
-    training, after, both, scope = said(SCRATCH, WIDE)
+    _, after, both, scope = said(SCRATCH, WIDE)
     assert after == (
         "Without it, starting from a model that is there, the data do not decide: the most accurate defence under which the best informed adversary is "
         "not above chance is tuned in all 4 cases, but it is not shown to hide the world: accuracy changes by \u22121.0 points, it costs 2 times the training of "
@@ -208,3 +209,13 @@ def test_without_intervals_nothing_is_told_apart():
     bare = [{**one, "accuracy_vs_none_low": np.nan, "accuracy_vs_none_high": np.nan} for one in
             (row("dear", leak=0.0, chance="cannot tell", change=0.0, cost=4.0), row("cheap", leak=0.0, chance="cannot tell", change=-0.2, cost=1.1))]  # fmt: skip
     assert "use cheap" in said(*bare)[1]
+
+
+def test_the_page_shows_it(tmp_path):
+    frames = fake_tables.tables(**a_report.SMALL)
+    page = a_report.write(tmp_path, frames).read_text(encoding="utf-8")
+    section = page[page.index('<section id="part-defences">') :]
+    section = section[: section.index("</section>")]
+    for line in practice.sentences(frames["defences"]):
+        assert line in section
+    assert "fft-rehearsal-epochs-60" in section

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,25 @@ def curves(arms: Iterable[Mapping[str, Any]]) -> list[Curve]:
     """
     read = [(one, _settings(one)) for one in arms]
     there = {one["defence"] for one, _ in read}
+    chosen = {key: _points(key[1], group, there) for key, group in _groups(read).items()}
+    chosen = {key: points for key, points in chosen.items() if len(points) > 1}
+    times = Counter(arm for points in chosen.values() for arm in points.values())
+
+    def rank(item: tuple[tuple[str, str, str], dict[float, str]]) -> tuple:
+        key, points = item
+        return -len(points), -sum(times[arm] for arm in points.values()), key
+
+    found: dict[tuple[str, str], Curve] = {}
+    for (kind, axis, _), points in sorted(chosen.items(), key=rank):
+        values = tuple(sorted(points))
+        found.setdefault((kind, axis), Curve(kind, axis, values, tuple(points[value] for value in values)))
+    return sorted(found.values(), key=lambda one: (list(AXES).index(one.axis), one.kind))
+
+
+def _groups(
+    read: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]],
+) -> dict[tuple[str, str, str], dict[float, Mapping[str, Any]]]:
+    """Return arms by kind, axis and all other settings, and among these by the axis's value; read: arms with their settings."""
     groups: dict[tuple[str, str, str], dict[float, Mapping[str, Any]]] = {}
     for one, own in read:
         for axis in AXES:
@@ -43,20 +63,7 @@ def curves(arms: Iterable[Mapping[str, Any]]) -> list[Curve]:
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 rest = json.dumps({key: own[key] for key in sorted(own) if key != axis}, sort_keys=True)
                 groups.setdefault((str(one["kind"]), axis, rest), {})[float(value)] = one
-    chosen = {key: _points(key[1], group, there) for key, group in groups.items()}
-    chosen = {key: points for key, points in chosen.items() if len(points) > 1}
-    times: dict[str, int] = {}
-    for points in chosen.values():
-        for arm in points.values():
-            times[arm] = times.get(arm, 0) + 1
-    found: dict[tuple[str, str], Curve] = {}
-    ranked = sorted(
-        chosen.items(), key=lambda item: (-len(item[1]), -sum(times[arm] for arm in item[1].values()), item[0])
-    )
-    for (kind, axis, _), points in ranked:
-        values = tuple(sorted(points))
-        found.setdefault((kind, axis), Curve(kind, axis, values, tuple(points[value] for value in values)))
-    return sorted(found.values(), key=lambda one: (list(AXES).index(one.axis), one.kind))
+    return groups
 
 
 def _settings(arm: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,17 +47,22 @@ class Curves(Figure):
         figure = style.blank(style.width(len(axes_of)), HEIGHT * len(shown) + REST)
         panels = figure.subplots(len(MEASURES) * len(shown), len(axes_of), squeeze=False, sharey="row")
         for i, cell in enumerate(shown):
+            title = cell.title.replace("\n", ", ") if len(found) > 1 else ""
             block = panels[len(MEASURES) * i : len(MEASURES) * (i + 1)]
-            mine = cell.of(frame[frame["drawn"].astype(bool)])
-            for column, axis in enumerate(axes_of):
-                order = settings.positions(axis, [one for one in found[cell] if one.axis == axis])
-                _column([row[column] for row in block], mine[mine["axis"] == axis], axis, order, looks)
-            for row, label in zip(block, MEASURES.values(), strict=True):
-                row[0].set_ylabel(label)
-            block[0][0].set_title(cell.title.replace("\n", ", "), loc="left") if len(found) > 1 else None
+            _block(block, cell.of(frame[frame["drawn"].astype(bool)]), found[cell], axes_of, looks, title)
         style.message(figure, _said(frame), left_out=len(found) - len(shown))
         style.legend(figure, [style.key(look, name, line=True) for name, look in looks.items()])
         return figure, frame
+
+
+def _block(panels, mine, found, axes_of, looks, title):
+    """Draw a cell's panels, a column a setting."""
+    for column, axis in enumerate(axes_of):
+        order = settings.positions(axis, [one for one in found if one.axis == axis])
+        _column([row[column] for row in panels], mine[mine["axis"] == axis], axis, order, looks)
+    for row, label in zip(panels, MEASURES.values(), strict=True):
+        row[0].set_ylabel(label)
+    panels[0][0].set_title(title, loc="left")
 
 
 def _rows(cell, found, mine):

@@ -9,6 +9,7 @@ one setting alone, or is not shown, is not called a finding.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,28 +91,46 @@ def _sentence(start: str, choices: Sequence[Choice]) -> str:
         return f"{start}: no such defence was run."
     able = [one for one in choices if one.names]
     if not able:
-        lowest = min((one.least for one in choices if one.least is not None), key=lambda row: row["informed_advantage"])
-        return (
-            f"{start}, none of the defences that were run hides the world{_all(choices)}: the least that leaks is "
-            f"{lowest['defence']}, with an advantage of {number(float(lowest['informed_advantage']), 2)} for the best informed adversary."
-        )
-    where = "" if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
-    common = [name for name in able[0].names if all(name in one.names for one in able)]
+        return _nothing(start, choices)
+    where = _all(choices) if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
     decided = all(one.shown for one in able)
+    common = _common(able)
     if not common:
         doubt = "" if decided else "; not in every case is it shown that they hide the world"
-        return f"{start}, no one defence is best{where or _all(choices)}: {_by_case(able)}{doubt}."
+        return f"{start}, no one defence is best{where}: {_by_case(able)}{doubt}."
     named = _cheapest(common, able)
     others = [name for name in common if name != named]
     beside = (
         f"; in accuracy it cannot be distinguished from {_some(others)}, which cost as much or more" if others else ""
     )
-    if not decided:
-        return (
-            f"{start}, the data do not decide: the most accurate defence under which the best informed adversary is not above chance is "
-            f"{named}{where or _all(choices)}, but it is not shown to hide the world: {_facts(named, able)}{beside}."
-        )
-    return f"{start}, use {named}{where or _all(choices)}: {_facts(named, able)}{beside}."
+    facts = f"{_facts(named, able)}{beside}"
+    if decided:
+        return f"{start}, use {named}{where}: {facts}."
+    return (
+        f"{start}, the data do not decide: the most accurate defence under which the best informed adversary is not above chance is "
+        f"{named}{where}, but it is not shown to hide the world: {facts}."
+    )
+
+
+def _beside(others: Sequence[str]) -> str:
+    """Return what is as good as the defence that is named."""
+    return (
+        f"; in accuracy it cannot be distinguished from {_some(others)}, which cost as much or more" if others else ""
+    )
+
+
+def _nothing(start: str, choices: Sequence[Choice]) -> str:
+    """Say that nothing hides the world, and what leaks least."""
+    lowest = min((one.least for one in choices if one.least is not None), key=lambda row: row["informed_advantage"])
+    return (
+        f"{start}, none of the defences that were run hides the world{_all(choices)}: the least that leaks is "
+        f"{lowest['defence']}, with an advantage of {number(float(lowest['informed_advantage']), 2)} for the best informed adversary."
+    )
+
+
+def _common(able: Sequence[Choice]) -> list[str]:
+    """Return the defences that are among the best in all cases where there are some."""
+    return [name for name in able[0].names if all(name in one.names for one in able)]
 
 
 def _cheapest(names: Sequence[str], able: Sequence[Choice]) -> str:
@@ -129,22 +148,23 @@ def _facts(name: str, able: Sequence[Choice]) -> str:
     cost = _span([row["seconds_reference"] / row["seconds_base"] for row in rows], lambda value: f"{value:.3g}")
     cost = "as much as" if cost == "1" else f"{cost} times"
     change = _span([float(row["accuracy_vs_none"]) for row in rows], lambda value: points(value, ""))
-    proven = sum(row["certified_advantage"] <= SMALL for row in rows)
-    open_ = [float(row["informed_advantage_high"]) for row in rows if not row["certified_advantage"] <= SMALL]
-    sure = (
-        [
-            f"it is certified in {'all' if proven == len(rows) else proven} of them"
-            if len(rows) > 1
-            else "it is certified"
-        ]
-        if proven
-        else []
+    return f"accuracy changes by {change} points, it costs {cost} the training of the base model, and {_sure(rows)}"
+
+
+def _sure(rows: Sequence[pd.Series]) -> str:
+    """Return how surely a defence hides the world in cases with these rows."""
+    proven = [bool(row["certified_advantage"] <= SMALL) for row in rows]
+    largest = [float(row["informed_advantage_high"]) for row, so in zip(rows, proven, strict=True) if not so]
+    up_to = f"an advantage of up to {number(max(largest), 2)} is not excluded" if largest else ""
+    if not any(proven):
+        return up_to
+    if len(rows) == 1:
+        return "it is certified"
+    return (
+        f"it is certified in {sum(proven)} of them, and {up_to} in the others"
+        if largest
+        else "it is certified in all of them"
     )
-    if open_:
-        sure.append(
-            f"an advantage of up to {number(max(open_), 2)} is not excluded{' in the others' if proven else ''}"
-        )
-    return f"accuracy changes by {change} points, it costs {cost} the training of the base model, and {listed(sure)}"
 
 
 def _by_case(able: Sequence[Choice]) -> str:
@@ -156,38 +176,45 @@ def _by_case(able: Sequence[Choice]) -> str:
     return _some(shown)
 
 
+WINS, LOSES, OPEN, ALONE = "wins", "loses", "open", "alone"
+"""How training again on the mixture compares in a case: ALONE where it alone is shown to hide the world."""
+
+
+def _compared(trained: Choice, after: Choice) -> str | None:
+    """Return how training again on the mixture compares with the best that starts from a model; None where either was not run."""
+    mixture = trained.best[trained.best["kind"].isin(MIXTURE)]
+    if mixture.empty or not after.ran:
+        return None
+    if not after.names:
+        return WINS
+    if trained.shown and not after.shown:
+        return ALONE
+    one, rival = (rows.loc[rows["accuracy"].idxmax()] for rows in (mixture, after.best))
+    if rival["accuracy_vs_none_high"] < one["accuracy_vs_none_low"]:
+        return WINS
+    return LOSES if rival["accuracy_vs_none_low"] > one["accuracy_vs_none_high"] else OPEN
+
+
 def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
     """Say where training again on the mixture beats all that starts from a model, and where that is open."""
-    wins, loses, open_, unshown = [], [], [], []
-    for trained, after in zip(choices["training"], choices["post-hoc"], strict=True):
-        mixture = trained.best[trained.best["kind"].isin(MIXTURE)]
-        if mixture.empty or not after.ran:
-            continue
-        one = mixture.loc[mixture["accuracy"].idxmax()]
-        if after.names and not after.shown and trained.shown:
-            unshown.append(trained.case)
-            continue
-        rival = after.best.loc[after.best["accuracy"].idxmax()] if after.names else None
-        if rival is None or rival["accuracy_vs_none_high"] < one["accuracy_vs_none_low"]:
-            wins.append(trained.case)
-        elif rival["accuracy_vs_none_low"] > one["accuracy_vs_none_high"]:
-            loses.append(trained.case)
-        else:
-            open_.append(trained.case)
-    whole = len(wins) + len(loses) + len(open_) + len(unshown)
+    pairs = zip(choices["training"], choices["post-hoc"], strict=True)
+    found = Counter(word for word in (_compared(*pair) for pair in pairs) if word)
+    whole = found.total()
     if not whole:
         return []
-    if len(wins) == whole:
+    if found[WINS] == whole:
+        where = "" if whole == 1 else f" in all {whole} cases"
         return [
-            f"Retraining on the mixture wins{_of(whole)}: no defence that starts from a model hides the world and is as accurate."
+            f"Retraining on the mixture wins{where}: no defence that starts from a model hides the world and is as accurate."
         ]
-    said = [
-        f"wins in {len(wins)}" if wins else "",
-        f"is less accurate than the best that starts from a model in {len(loses)}" if loses else "",
-        f"cannot be distinguished in accuracy from the best that starts from a model in {len(open_)}" if open_ else "",
-        f"is shown to hide the world, and nothing that starts from a model is, in {len(unshown)}" if unshown else "",
-    ]
-    return [f"Retraining on the mixture {listed(one for one in said if one)} of {_cases(whole)}."]
+    words = {
+        WINS: "wins",
+        LOSES: "is less accurate than the best that starts from a model",
+        OPEN: "cannot be distinguished in accuracy from the best that starts from a model",
+        ALONE: "is shown to hide the world, and nothing that starts from a model is,",
+    }
+    said = [f"{text} in {found[word]}" for word, text in words.items() if found[word]]
+    return [f"Retraining on the mixture {listed(said)} of {_cases(whole)}."]
 
 
 def _scope(rows: pd.DataFrame, choices: dict[str, list[Choice]]) -> str:
@@ -218,19 +245,11 @@ def _holds(choices: Sequence[Choice]) -> bool:
         return False
     if not able:
         return True
-    return (
-        len(able) == len(choices)
-        and all(one.shown for one in able)
-        and any(all(name in one.names for one in able) for name in able[0].names)
-    )
+    return len(able) == len(choices) and all(one.shown for one in able) and bool(_common(able))
 
 
 def _all(choices: Sequence[Choice]) -> str:
     return "" if len(choices) == 1 else f" in all {len(choices)} cases"
-
-
-def _of(whole: int) -> str:
-    return "" if whole == 1 else f" in all {whole} cases"
 
 
 def _cases(many: int) -> str:
