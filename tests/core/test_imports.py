@@ -55,6 +55,7 @@ def test_calibrating_loads_nothing_heavy():
         ("proxies", {"pandas", "scipy"}),
         ("placebo", {"pandas", "scipy"}),
         ("sensitivity", {"pandas", "scipy"}),
+        ("defences", {"pandas", "scipy"}),
     ],
 )
 def test_tables_load_what_they_use(table, used):

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 import fake_budgets
+import fake_defences
 import fake_many
 import fake_sensitivity
 import joining
@@ -108,6 +109,10 @@ def _models(task, model, pair, defence, splits, victims) -> dict:
     frame["accuracy_g1"] = frame["accuracy"] - frame["gap"] / 2
     frame["tpr_g0"], frame["tpr_g1"] = 0.6, 0.6 - frame["delta_eo"]
     frame["fpr_g0"], frame["fpr_g1"] = 0.1, 0.1 + frame["delta_eo"] / 2
+    for a in (0, 1):
+        frame[f"accuracy_y0_g{a}"], frame[f"accuracy_y1_g{a}"] = 1 - frame[f"fpr_g{a}"], frame[f"tpr_g{a}"]
+    frame["membership_auc"] = 0.5 + 0.03 * STRENGTH.get(defence, 0.5) + rng.normal(0, 0.004, n)
+    frame["membership_advantage"] = 2 * frame["membership_auc"] - 1
     frame["delta_eo_sum"], frame["dp_difference"] = 1.5 * frame["delta_eo"], frame["delta_eo"]
     frame["role"], frame["status"], frame["seed"] = "victim", "ok", np.arange(n)
     frame["ratio"] = np.where(frame["world"] == 0, pair[1], pair[2])
@@ -249,6 +254,7 @@ def tables(
     joined |= fake_many.tables(tasks, models, splits, victims)
     joined["placebo"] = _placebo(joined["leakage"])
     joined["budgets"] = fake_budgets.table(joined["leakage"])
+    joined["defences"] = fake_defences.table(tasks, models, pairs, extra, victims)
     joined["sensitivity"] = fake_sensitivity.table(tasks, models, pairs, victims)
     return {name: frame.reindex(columns=names(name)) for name, frame in joined.items()}
 

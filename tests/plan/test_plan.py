@@ -17,7 +17,7 @@ from popleak.plan import build as plan
 from popleak.steps.report import DESCRIBED, papers_of
 
 STORE = plan.STAGES[: plan.STAGES.index("tables")]
-PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies")
+PUBLIC = ("models", "bounds", "scores", "leakage", "claims", "proxies", "defences")
 EXPERIMENTS = tiny.ROOT / "workflow" / "experiments"
 README = tiny.ROOT / "README.md"
 
@@ -56,8 +56,8 @@ def test_default_experiment():
     assert sum(step.models for step in built.steps["train"].values()) == 2 * 2 * 600
     assert sum(step.models for step in built.steps["defend"].values()) == 2 * 2 * 5 * 600
     assert built.fetches == {}
-    assert "2 tasks, 14,400 models to train, 58 steps in all" in built.describe()
-    assert len(built.all_steps()) == 58
+    assert "2 tasks, 14,400 models to train, 59 steps in all" in built.describe()
+    assert len(built.all_steps()) == 59
 
 
 def test_tables_experiment():
@@ -254,7 +254,7 @@ def test_a_missing_table_is_named():
 def test_no_figures():
     built = tiny.build(figures=[])
     assert built.figures == {}
-    assert len(built.targets()) == 7 + len(papers_of(built.tables)) + len(DESCRIBED)
+    assert len(built.targets()) == 8 + len(papers_of(built.tables)) + len(DESCRIBED)
     assert papers_of([*built.tables, "placebo"]) == (*papers_of(built.tables), "placebo.csv", "placebo.tex")
 
 

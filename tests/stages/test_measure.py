@@ -24,6 +24,7 @@ from popleak.store.populations import draws_of, of_role
 from popleak.store.populations import read as read_models
 
 WORLDS = [{"protocol": "pure"}, {"protocol": "ratio", "ratios": [0.0, 0.5]}]
+OVERFITTED = {"epochs": 150, "batch": 20, "learning_rate": 0.01, "validation": 0.1}
 NOISE = {"name": "answer-noise", "id": "noisy", "settings": {"sd": 2.0}}
 WHO = ["defence", "split", "world", "model_index"]
 
@@ -54,7 +55,7 @@ class Ran(Bench):
         outputs = {name: self.folder / path for name, path in self.step.outputs.items()}
         measure.run(
             settings=MeasureStep.parse(self.step.params), data=paths["data"][0], pools=paths["pools"][0],
-            victim_models=paths["victim_models"], shadows=paths["shadows"], **outputs, step=self.step.id, code="test",
+            victim_models=paths["victim_models"], draw=paths["draw"], shadows=paths["shadows"], **outputs, step=self.step.id, code="test",
             how=train.Engine(),
         )  # fmt: skip
         return {name: store.read(path).to_pandas() for name, path in outputs.items()}
@@ -141,6 +142,77 @@ def test_room_for_scores_decides_nothing(ran, monkeypatch):
     monkeypatch.setattr(needs, "SCORES", 1)
     for name, table in ran.tables().items():
         assert table.equals(whole[name]), name
+
+
+def test_membership_compares_trained_rows_with_the_pool_in_the_shares_of_s_0(ran):
+    """Against a literal computation: rows that validation held out are no members, and a noisy model answers each row once."""
+    models = ran.tables()["models"]
+    paths, settings = ran.inputs(ran.step), ran.step.settings
+    data = records.read(paths["data"][0])
+    asking = query.Asking(settings, data, train.Engine())
+    files = {arm.arm: (arm, mine) for arm, mine in query.with_files(settings.victims, paths["victim_models"])}
+    (game,), (pair,) = ([one[i] for i in (0,)] for one in (settings.worlds, settings.pairs))
+    assert settings.validation > 0
+    for defence in settings.defences:
+        arm, mine = files[settings.arms[defence]]
+        world, from_world = game.direction(1, base=arm.base)
+        there = read_models(mine, world=world, from_world=from_world)
+        keys, drawn = of_role(draws_of(paths["draw"], world, world), "victim", (0, 1))
+        for k, seed in enumerate(there.keys["seed"]):
+            rows = drawn[list(keys["seed"]).index(seed)]
+            held = generator(int(seed), "validation").permutation(len(rows))[: round(settings.validation * len(rows))]
+            trained = np.delete(rows, held)
+            pool = measure.shuffled(ran.pool(there.keys["split"][k]), settings, int(there.keys["split"][k]))
+            said = {}
+            for where, purpose in ((trained, "answers on S_0"), (pool, "answers")):
+                scores = asking.scores(there.weights[k : k + 1], where)[0]
+                if defence == "noisy":
+                    order = hold_order(rows, seed, settings.validation) if where is trained else where
+                    scores = asking.scores(there.weights[k : k + 1], order)[0]
+                    scores = asking.given(arm.answers, seed, scores, data.a[order], there.state[k], 1, purpose)[0]
+                    where = order
+                said[purpose] = (where, np.where(data.y[where] == 1, scores, 1 - scores))
+            (inside, mine_p), (outside, pool_p) = said.values()
+            cell = {name: 2 * data.y[at] + data.a[at] for name, at in (("in", inside), ("out", outside))}
+            share = np.bincount(cell["in"], minlength=4) / len(inside)
+            weights = (share / np.maximum(np.bincount(cell["out"], minlength=4), 1))[cell["out"]]
+            kept = weights > 0
+            truth = np.append(np.ones(len(mine_p)), np.zeros(kept.sum()))
+            area = roc_auc_score(
+                truth,
+                np.append(mine_p, pool_p[kept]),
+                sample_weight=np.append(np.full(len(mine_p), 1 / len(mine_p)), weights[kept]),
+            )
+            who = {"protocol": pair.protocol, "defence": defence, "world": 1, "split": there.keys["split"][k],
+                   "model_index": there.keys["model_index"][k], "role": "victim"}  # fmt: skip
+            (row,) = models[(models[list(who)] == list(who.values())).all(axis=1)].to_dict("records")
+            assert row["membership_auc"] == pytest.approx(area, abs=1e-9)
+            assert row["accuracy_y0_g1"] == pytest.approx(1 - row["fpr_g1"]) and row["accuracy_y1_g0"] == row["tpr_g0"]
+
+
+def hold_order(rows: np.ndarray, seed: int, share: float) -> np.ndarray:
+    """The training rows in the order that the engine gives them."""
+    order = generator(int(seed), "validation").permutation(len(rows))
+    return rows[order[round(share * len(rows)) :]]
+
+
+def test_membership_of_draws_that_were_not_trained_on_is_chance(tmp_path, monkeypatch, capsys):
+    """Overfitted victims of world 0 against the rows of world 1's victims, of the other group: the null, whatever the groups' shares."""
+    ran = Ran(tmp_path / "run", monkeypatch, capsys, defences=["none"], training=OVERFITTED)
+    of = measure.Members.of
+
+    def others(draw, world, validation, size):
+        mine, theirs = (of(draw, name, validation, size) for name in (world, "1.0#0" if world == "0.0#0" else "0.0#0"))
+        return theirs._replace(seed=mine.seed)
+
+    trained = ran.tables()["models"]
+    monkeypatch.setattr(measure.Members, "of", others)
+    models = ran.tables()["models"]
+    found = models[(models["role"] == "victim") & (models["defence"] == "none") & (models["protocol"] == "pure")]
+    before = trained.loc[found.index]
+    assert found["membership_auc"].mean() == pytest.approx(0.5, abs=0.05)
+    assert before["membership_auc"].mean() > 0.6
+    assert before["membership_advantage"].mean() > 0.15 > abs(found["membership_advantage"].mean())
 
 
 def test_shadows_have_a_status_and_no_measures(ran):

@@ -80,10 +80,12 @@ def of_victims(ran, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_columns_of_two_classes_are_null_for_four(ran):
     binary = ["auc", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "fpr_difference_squared", "tpr_difference_squared"]
+    binary += [f"accuracy_y{y}_g{a}" for y in (0, 1) for a in (0, 1)]
     four, bounds = of_victims(ran, "four")
     assert four[binary].isna().all(axis=None) and (four["small_cells"] == 0).all()
     others = set(measure.MEASURED) - set(binary)
     assert four[list(others)].notna().all(axis=None)
+    assert four[list(measure.MEMBERSHIP)].notna().all(axis=None)
     assert bounds[["adv_scores", "rhs_scores", "scores_holds", "adv_groups"]].isna().all(axis=None)
     image, _ = of_victims(ran, "image")
     assert image[binary].notna().all(axis=None) and image["small_cells"].isna().all()

@@ -102,7 +102,7 @@ def test_a_change_of_one_tables_class_makes_that_table_anew_alone(table):
 
 
 READ_BY = {
-    "leakage": {"leakage", "placebo", "budgets"},
+    "leakage": {"leakage", "placebo", "budgets", "defences"},
     "claims": {"claims", "sensitivity"},
     "regression": {"regression", "confusion"},
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from popleak.core.settings import Settings
-from popleak.defences.base import AnswersSettings, Defence, Population, mixture
+from popleak.defences.base import AnswersSettings, Defence, Population, Used, mixture
 from popleak.testing.defences import DEFENCE_CHECKS
 
 
@@ -21,6 +21,10 @@ class Sound(Defence):
     wants = ("targets",)
     randomised = True
     uses_group = True
+    access = "training"
+
+    def used(self, settings, held_out=0.0):
+        return Used(0.5, 0.5, 1.0)
 
     class Settings(Settings):
         spread: float = 0.1
@@ -142,6 +146,27 @@ class Hasty(Choir):
 class Mute(Choir):
     randomised = False
     finish, answer = Defence.finish, Defence.answer
+
+
+class Afterwards(Quiet):
+    """Says that it needs M_0, which it never looks at; it answers as the model does."""
+
+    access = "post-hoc"
+    answer = Defence.answer
+
+
+class Greedy(Quiet):
+    """Trains on more rows of S_0 than it says."""
+
+    def used(self, settings, held_out=0.0):
+        return Used(0.25, 0.5, 1.0)
+
+
+class Modest(Quiet):
+    """Says that it trains on all public rows twice over."""
+
+    def used(self, settings, held_out=0.0):
+        return Used(0.5, 0.5, 2.0)
 
 
 class Undeclared(Sound):
@@ -271,6 +296,9 @@ class Alone(Sound):
         (Unheard(), "only `answer` can make use of it"),
         (Both(), "closed_form or wants"),
         (Strange(), "wants must name some of targets, weights, mask, clip"),
+        (Afterwards(), 'say access = "training"'),
+        (Greedy(), "0.50 of the rows own are trained on, not 0.25"),
+        (Modest(), "2.00 of the rows public are said to be trained on, not 1.00"),
         (Alone(), "its own control says at which settings"),
         (Melting(), "a query that is asked again is answered otherwise"),
         (Crowded(), "depend on what else is asked"),

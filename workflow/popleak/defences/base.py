@@ -20,6 +20,7 @@ from ..core.settings import Settings as AnySettings
 from ._fair import fair_fine_tune, penalty_of
 from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
+from ._price import Access, Used, used
 from ._retune import RetuneSettings, checkpoint, retune
 from ._settings import AnswersSettings, EOSettings, MixtureSettings, ScheduleSettings, TrainSettings, TuneSettings
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswersSettings", "Defence", "EOSettings", "Frozen", "MixtureSettings", "Owner", "Population", "RetuneSettings", "ScheduleSettings", "Stream",
-    "TrainSettings", "TuneSettings", "Validation", "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
+    "TrainSettings", "TuneSettings", "Used", "Validation", "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
 ]  # fmt: skip
 
 
@@ -66,6 +67,12 @@ class Defence:
     """True: the stage `defend` runs the worst case of each victim too, for the attack `worst-case`."""
     uses_group: ClassVar[bool] = False
     """True: `answer` looks at the group of the query, which whoever asks must then tell."""
+    access: ClassVar[Access] = "post-hoc"
+    """`training`: makes the released model without M_0, so that whoever trains must apply it. `post-hoc`: starts from M_0 or its answers."""
+    needs_weights: ClassVar[bool] = True
+    """False: a post-hoc defence that needs M_0's answers alone, not its weights."""
+    used_at_most: ClassVar[bool] = False
+    """True: `used` says how many rows it needs at most. How many it trains on depends on the worlds or on chance, or it only looks at them."""
     Settings: ClassVar[type[AnySettings]] = NoSettings
     """The plugin's own settings. The methods are given what was read into them, so each names its own class."""
 
@@ -116,11 +123,18 @@ class Defence:
         `answer` gets the scores of all."""
         return 1
 
+    def used(self, settings: Any, held_out: float = 0.0) -> Used:
+        """Return how many rows it trains or fits on beside those of M_0's training, as shares of S_0, by default as `_price.used` derives it;
+        held_out: the share of S_0 that validation holds out."""
+        return used(self, settings, held_out)
+
     def declared(self) -> list[str]:
         """Return in words what the defence declares beyond its settings: what it needs, and what its release does."""
         at = ", ".join(f"{key} {'null' if value is None else f'{value:g}'}" for key, value in self.control_at.items())
         found = {
             f"its control has the settings {at}": bool(at),
+            "needs access to the training": self.access == "training",
+            "needs the model's answers alone, not its weights": self.access == "post-hoc" and not self.needs_weights,
             "trains on rows of the complement": self.complement,
             "trains on public rows": self.public,
             f"asks the engine for {', '.join(self.wants)}": bool(self.wants),

@@ -22,6 +22,7 @@ class Distillation(Defence):
 
     name = "distillation"
     summary = "a student trained on public rows with the model's own soft labels"
+    needs_weights = False
     classes = None
     complement = False
     public = True

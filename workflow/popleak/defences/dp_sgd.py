@@ -28,6 +28,7 @@ class DpSgd(Defence):
 
     name = "dp-sgd"
     summary = "trained from the start with clipped gradients and noise, at a stated epsilon and delta"
+    access = "training"
     classes = None
     complement = False
     control = "dp-sgd"

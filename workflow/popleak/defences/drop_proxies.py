@@ -25,8 +25,10 @@ class DropProxies(Defence):
 
     name = "drop-proxies"
     summary = "trained without the features that tell the group best, as public rows show"
+    access = "training"
     complement = False
     public = True
+    used_at_most = True
     chains_only = True
     wants = ("mask",)
 

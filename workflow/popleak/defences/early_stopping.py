@@ -26,6 +26,7 @@ class EarlyStopping(Defence):
 
     name = "early-stopping"
     summary = "the model after fewer epochs of its own training, as its held-out rows choose"
+    access = "training"
     classes = None
     complement = False
 

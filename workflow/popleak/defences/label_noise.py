@@ -20,6 +20,7 @@ class LabelNoise(Defence):
 
     name = "label-noise"
     summary = "each training label replaced at random with a given probability, then trained from the start"
+    access = "training"
     classes = None
     complement = False
     wants = ("targets",)

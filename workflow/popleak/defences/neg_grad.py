@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from .base import Defence, Owner, Population, RetuneSettings, mixture
+from .base import Defence, Owner, Population, RetuneSettings, Used, mixture
 
 
 class NegGrad(Defence):
@@ -36,6 +36,9 @@ class NegGrad(Defence):
     def epochs(self, base: int, settings: NegGrad.Settings) -> float:
         # the rows of S_0 that are not rehearsed come on top of the mixture
         return super().epochs(base, settings) * (1 + settings.rows * (1 - settings.rehearsal))
+
+    def used(self, settings: Any, held_out: float = 0.0) -> Used:
+        return super().used(settings, held_out)._replace(own=1 - held_out)
 
     def apply(self, owner: Owner, settings: NegGrad.Settings) -> Population:
         from ..core.errors import PopleakError

@@ -38,6 +38,7 @@ class Reductions(Defence):
 
     name = "reductions"
     summary = "a random mixture of models, trained on other labels and weights until rates of error are nearly equal"
+    access = "training"
     wants = ("targets", "weights")
     randomised = True
 

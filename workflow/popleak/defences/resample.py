@@ -11,7 +11,7 @@ from pydantic import Field
 from ..core.errors import PopleakError
 from ..core.needs import LEAST, Mixing, Stratum, half_up
 from . import _ledger
-from .base import Defence, MixtureSettings, Owner, Population, TrainSettings, subsample
+from .base import Defence, MixtureSettings, Owner, Population, TrainSettings, Used, subsample
 
 MOST = 10
 """Times as many rows as S_0 has that repeating may come to."""
@@ -37,7 +37,9 @@ class Resample(Defence):
     summary = (
         "train on S_0 brought to a target ratio: rows dropped, repeated, or taken from the complement in exact counts"
     )
+    access = "training"
     classes = None
+    used_at_most = True
     closed_form = True
 
     class Settings(MixtureSettings, TrainSettings):
@@ -67,6 +69,9 @@ class Resample(Defence):
         if settings.how == "over" or counts != wanted(owner.mixing.turned, settings):
             return np.full(len(owner.seeds), np.nan)
         return _ledger.composed(owner, counts)
+
+    def used(self, settings: Resample.Settings, held_out: float = 0.0) -> Used:
+        return Used(1.0, settings.rows if settings.how == "exact" else 0.0, 0.0)
 
     def apply(self, owner: Owner, settings: Resample.Settings) -> Population:
         return owner.train(resampled(owner, settings), **settings.steps)[0]

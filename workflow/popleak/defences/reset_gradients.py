@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from .base import Defence, Owner, Population, RetuneSettings, retune
+from .base import Defence, Owner, Population, RetuneSettings, Used, retune
 
 FRESH = "reset"
 """Purpose of the random stream of fresh weights."""
@@ -28,6 +28,7 @@ class ResetGradients(Defence):
     name = "reset-gradients"
     summary = "set the weights with small, or salient, gradients back, then fine-tune on complement and rehearsal rows"
     classes = None
+    used_at_most = True
 
     class Settings(RetuneSettings):
         share: float = Field(default=0.3, ge=0, le=1)
@@ -40,6 +41,9 @@ class ResetGradients(Defence):
     def epochs(self, base: int, settings: ResetGradients.Settings) -> float:
         # gradients are torch's: that on one set of rows takes as long as four epochs of the compiled loops
         return super().epochs(base, settings) + 4 * (2 if settings.criterion == "small" else 1)
+
+    def used(self, settings: Any, held_out: float = 0.0) -> Used:
+        return super().used(settings, held_out)._replace(own=1 - held_out)
 
     def apply(self, owner: Owner, settings: ResetGradients.Settings) -> Population:
         fresh = owner.initial(None if settings.to == "initial" else FRESH)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
-from .base import Defence, Owner, Population, RetuneSettings, checkpoint, retune
+from .base import Defence, Owner, Population, RetuneSettings, Used, checkpoint, retune
 
 
 class Rewind(Defence):
@@ -18,6 +20,7 @@ class Rewind(Defence):
     name = "rewind"
     summary = "go back to an early checkpoint of the model, then fine-tune on complement and rehearsal rows"
     classes = None
+    access = "training"
 
     class Settings(RetuneSettings):
         to: float = Field(default=0.25, ge=0, le=1)
@@ -26,6 +29,9 @@ class Rewind(Defence):
     def epochs(self, base: int, settings: Rewind.Settings) -> float:
         # neither the initial weights nor M_0 itself are trained again
         return super().epochs(base, settings) + reached(settings, base) % base
+
+    def used(self, settings: Any, held_out: float = 0.0) -> Used:
+        return super().used(settings, held_out)._replace(own=1.0)
 
     def apply(self, owner: Owner, settings: Rewind.Settings) -> Population:
         return retune(owner, settings, checkpoint(owner, reached(settings, owner.epochs)).weights)

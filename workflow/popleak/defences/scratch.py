@@ -17,6 +17,7 @@ class Scratch(Defence):
 
     name = "scratch"
     summary = "train on complement and rehearsal rows from the start"
+    access = "training"
     classes = None
     closed_form = True
 

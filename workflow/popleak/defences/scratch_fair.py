@@ -20,6 +20,7 @@ class ScratchFair(Defence):
 
     name = "scratch-fair"
     summary = "train on complement and rehearsal rows from the start, with the EO term"
+    access = "training"
     classes = None
     control = "scratch"
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .base import AnswersSettings, Defence, Owner, Population, Stream
+from .base import AnswersSettings, Defence, Owner, Population, Stream, Used
 
 NOBODY, EVERYBODY = 2.0, -1.0
 """Thresholds that no score is above, and that every score is above."""
@@ -29,6 +29,7 @@ class ThresholdOptimizer(Defence):
 
     name = "threshold-optimizer"
     summary = "thresholds of each group, mixed at random so that rates of error are equal"
+    needs_weights = False
     closed_form = True
     randomised = True
     uses_group = True
@@ -38,6 +39,9 @@ class ThresholdOptimizer(Defence):
         fit_on: Literal["held-out", "training"] = "held-out"
         """Rows of S_0 that the thresholds are fitted on, beside the complement: those that M_0 was not trained on, which are few, or those
         that it was, on which it looks better than it is."""
+
+    def used(self, settings: ThresholdOptimizer.Settings, held_out: float = 0.0) -> Used:
+        return Used(held_out if settings.fit_on == "held-out" else 1 - held_out, 1.0, 0.0)
 
     def apply(self, owner: Owner, settings: ThresholdOptimizer.Settings) -> Population:
         return owner.population

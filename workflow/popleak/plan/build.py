@@ -57,6 +57,8 @@ class Plan:
     """Ids of the steps that only placebos need."""
     absent: list[str] = field(default_factory=list)
     """Tasks and figures that are skipped because a raw file is missing, and how to get it, a line each."""
+    seconds: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """CPU seconds on the reference core by task, model and defence."""
     cautions: list[str] = field(default_factory=list)
     """Settings that have no effect on this many rows, and tasks whose draws nearly exhaust a pool, with the remedy, a
     line each."""
@@ -146,6 +148,7 @@ def build(experiment: Experiment) -> Plan:
             given.append(raw)
             continue
         one.add(parts)
+        plan.seconds[one.task.id] = one.prices()
         before = {step.id for step in plan.all_steps()}
         for copy in one.placebos():  # judged separately: they appear only in the table `placebo`
             copy.add({"scores": parts["placebo"]})
@@ -192,7 +195,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
 
 
 def _add_tables(plan: Plan, parts: Judged) -> None:
-    known = Known(plan.experiment, plan.tasks)
+    known = Known(plan.experiment, plan.tasks, plan.seconds)
     for name in TABLES:
         if not _makes(name, plan.tasks, plan.experiment.budgets):
             continue

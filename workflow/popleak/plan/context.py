@@ -97,17 +97,16 @@ class TaskContext:
     def _place(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.experiment.engine.device == "cuda" else "cpu"
 
-    def tuning(self, model: ResolvedChoice, defence: ResolvedChoice) -> tuple[float, bool]:
+    def tuning(self, model: ResolvedChoice, defence: ResolvedChoice, *, reference: bool = False) -> tuple[float, bool]:
         """Return the CPU seconds that defending one model takes, and whether torch does it. Each lambda that `auto`
-        may try is a separate training. torch trains whatever the compiled loops do not support. Raises PopleakError
-        if the model cannot be trained."""
+        may try is a separate training. torch trains whatever the compiled loops do not support. reference: on the reference core,
+        whatever the config asks of the engine. Raises PopleakError if the model cannot be trained."""
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
         try:
             if shape is None:
                 return 1e-4, False
-            backend = self.experiment.engine.backend
-            slower = cost.factor(shape.sides, backend, plugin.wants, self._place, shape.shaped, shape.net)
-            torch = cost.by_torch(shape.sides, backend, plugin.wants, self._place, shape.net)
+            slower = self._slower(shape, plugin.wants, reference)
+            torch = cost.by_torch(shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.net)
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
@@ -124,6 +123,24 @@ class TaskContext:
         tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
         epochs = plugin.epochs(shape.epochs, own)
         return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), torch
+
+    def prices(self) -> dict[str, dict[str, float]]:
+        """Return the CPU seconds on the reference core of each defence, by model; of `none` those of the model's training."""
+        found: dict[str, dict[str, float]] = {}
+        for model in self.task.models:
+            shape = self.shapes[model.id]
+            base = dataclasses.replace(shape, slower=self._slower(shape, (), True)).seconds() if shape else 1e-4
+            found[model.id] = {
+                one.id: base if one.name == "none" else self.tuning(model, one, reference=True)[0]
+                for one in self.task.defences
+            }
+        return found
+
+    def _slower(self, shape: cost.Shape, wants: tuple[str, ...], reference: bool) -> float:
+        """Return the slowdown of a training against the compiled loops, with the config's engine or with the usual one on a CPU."""
+        backend: Backend = "auto" if reference else self.experiment.engine.backend
+        place: Literal["cpu", "cuda"] = "cpu" if reference else self._place
+        return cost.factor(shape.sides, backend, wants, place, shape.shaped, shape.net)
 
     def slug(self, *parts: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]

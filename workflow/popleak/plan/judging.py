@@ -264,17 +264,19 @@ class JudgePlan:
             arms=self._arms_by_id(),
             victims=self._answering(arms, victims),
             asked=tuple(answers),
+            validation=self.task.training.validation if self.plan.shapes[model.id] is not None else 0.0,
         )
         inputs: dict[str, Input] = {
             "data": self.plan.data, "pools": self.plan.pools, "victim_models": _all_of(victims, FILES["victim"]),
-            **_answered(answers, "shadow"),
+            "draw": self._drawn(cut), **_answered(answers, "shadow"),
         }  # fmt: skip
-        shape = self.plan.shapes[model.id]
+        shape, scored = self.plan.shapes[model.id], sum(map(members, self.task.defences))
         return add(
             self.steps, self.plan.slug(model.id, self._named(cut)), settings, inputs,
             outputs=tables_named("models", "bounds"), modules=("popleak.stages.measure", *_modules(model, arms)),
             mem_mb=cost.memory(self._measure_numbers(shape, arms), self.plan.features),
-            seconds=len(cut) * self._measure_seconds(shape, sum(map(members, self.task.defences))),
+            seconds=len(cut)
+            * (self._measure_seconds(shape, scored) + self._membership_seconds(shape, scored)),
             mb=2 * self.plan.models * len(defences) * len(cut) * 1e-4,
         )  # fmt: skip
 
@@ -367,10 +369,13 @@ class JudgePlan:
             weights = Weights(model_settings=model.settings, files={"victim": _held(audited)})
             inputs["victim_models"] = _all_of(audited, FILES["victim"])
         if "draws" in read:
-            wanted = {world for game in cut for world in game.worlds}
-            drawn = [step for step in self.draws if wanted & {item.world for item in step.settings.draws}]
-            inputs["draw"] = [(step, "table") for step in drawn]
+            inputs["draw"] = self._drawn(cut)
         return Inside(tuple(game.played() for game in cut), weights, inputs)
+
+    def _drawn(self, cut: list[Game]) -> list[tuple[Step[ModelDraw], str]]:
+        """Return the tables of the draws S_0 of the games' worlds."""
+        wanted = {world for game in cut for world in game.worlds}
+        return [(step, "table") for step in self.draws if wanted & {item.world for item in step.settings.draws}]
 
     def _audited(self, cut: list[Game], arms: Mapping[str, Arm]) -> Files:
         """Return the steps that hold victims whose training was audited, by arm."""
@@ -399,6 +404,12 @@ class JudgePlan:
         shadows = 2 * self.plan.models * defences - victims
         scored = shape.score(self.plan.pool_rows) if shape else 1e-5
         return victims * (scored + 2e-4 + 2e-8 * self.plan.pool_rows) + shadows * 3e-8 * 2 * self.task.query_rows
+
+    def _membership_seconds(self, shape: cost.Shape | None, defences: int) -> float:
+        """Return the CPU seconds of one pair for membership: victims on their own rows, ranked among those of the pool. They do not count
+        in which pairs share a job: half as long again, such a job is still cheaper than two."""
+        scored = shape.score(self.task.rows) if shape else 1e-5
+        return 2 * self.task.population.victims * defences * (scored + 6e-8 * (self.plan.pool_rows + self.task.rows))
 
     def _measure_numbers(self, shape: cost.Shape | None, arms: Mapping[str, Arm]) -> int:
         """Return how many numbers are in memory at once: the scores of one split's victims of a world, or of as many

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..config import papers, twins
 from ..config import resolve as config
 from ..config.experiment import Experiment
 from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of
 from ..core import plugins
+from ..core.settings import canonical
+from ..defences._price import needs
 from ..defences.base import TuneSettings
 from ..steps.papers import Paper
+from ..steps.tables.defences import Facts
 from ..steps.tables.leakage import Data
 from ..steps.tables.placebo import Copy
 from ..steps.tables.sensitivity import Tuning
@@ -22,10 +25,11 @@ from . import searches, sizes
 @dataclass(frozen=True)
 class Known:
     """An experiment and the tasks that are run. Facts about defences and attacks are keyed by the id of the task,
-    then by their own."""
+    then by their own. prices: CPU seconds on the reference core by task, model and defence, of `none` those of the training."""
 
     experiment: Experiment
     given: Sequence[SettledTask]
+    prices: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def tau(self) -> float:
@@ -99,6 +103,20 @@ class Known:
         return {task: attacks for task, attacks in found.items() if attacks}
 
     @property
+    def facts(self) -> Mapping[str, Mapping[str, Facts]]:
+        return {task.id: {one.id: _facts(one, task) for one in task.defences} for task in self.given}
+
+    @property
+    def seconds(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+        return self.prices
+
+    @property
+    def statistic(self) -> Mapping[str, tuple[str, ...]]:
+        """The attack that decides as the paper does, by the ids that it has in each task."""
+        name = papers.load(self.experiment.paper).statistic
+        return {task.id: tuple(one.id for one in task.attacks if one.name == name) for task in self.given}
+
+    @property
     def copies(self) -> Mapping[str, Copy]:
         """The tasks' placebos by their own ids."""
         return {
@@ -146,6 +164,23 @@ def swept(task: ResolvedTask) -> bool:
     """Return whether a task has a fine-tuning defence at more than one setting."""
     kinds = [one.kind for one in tuned(task).values()]
     return len(set(kinds)) < len(kinds)
+
+
+def _facts(defence: ResolvedChoice, task: ResolvedTask) -> Facts:
+    """Return what a defence needs, by its plugin and its settings."""
+    plugin = plugins.load("defences", defence.name)
+    none = defence.name == "none"
+    found = plugin.used(plugin.Settings.model_validate(defence.settings), task.training.validation)
+    return Facts(
+        kind=defence.name,
+        control=defence.control,
+        settings=canonical(config.effective(defence.settings, task.training)),
+        access=None if none else plugin.access,
+        needs="nothing" if none else ", ".join(needs(plugin, found)),
+        rows_own=float(found.own),
+        rows_complement=float(found.complement),
+        rows_public=float(found.public),
+    )
 
 
 def _kind(defence: ResolvedChoice) -> str:

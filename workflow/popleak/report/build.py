@@ -18,7 +18,7 @@ from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
 from . import cards as data_cards
 from . import cautions as data_cautions
-from . import findings, first, matrix, named, parts, placebo, price, published, reported, sensitivity
+from . import findings, first, matrix, named, parts, placebo, practice, price, published, reported, sensitivity
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -97,7 +97,12 @@ def write(
         claims=claims,
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
         pictures=pictures,
-        parts=parts.sections([*long.values()], pictures, {claim["figure"] for claim in claims}),
+        parts=parts.sections(
+            [*long.values(), *_defences(frames)],
+            pictures,
+            {claim["figure"] for claim in claims},
+            {"part-defences": practice.sentences(frames["defences"])} if "defences" in frames else {},
+        ),
         downloads=parts.downloads(downloads),
         cards=data_cards.entries(cards),
         absent=_absent(paper, absent),
@@ -117,7 +122,16 @@ def _frames(tables: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
     if missing:
         raise PopleakError(f"report: needs the table {missing[0]!r}: pass its path")
     store.agree(tables)
-    return {name: store.read(tables[name]).to_pandas() for name in (*NEEDED, *PERMUTED, *SWEPT) if name in tables}
+    return {
+        name: store.read(tables[name]).to_pandas()
+        for name in (*NEEDED, "defences", *PERMUTED, *SWEPT)
+        if name in tables
+    }
+
+
+def _defences(frames: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return the table `defences` as it is shown; none where the run has none."""
+    return [table_views.defences(frames["defences"])] if "defences" in frames else []
 
 
 def _long(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:

@@ -16,15 +16,23 @@ SECTIONS = (
     ("part-adversaries", "Adversaries", ("leakage", "placebo"),
      "What each adversary achieves against each defence. An informed adversary trains its own models with the defence, an unaware one without. "
      "The adversary best is, for each pool split, the attack that did best on the other splits."),
+    ("part-defences", "Defences and their price", ("defences",),
+     "What each defence hides and what it costs. A case is a task, a model and a pair of worlds. A defence hides the world in a case if it is certified at an "
+     "advantage of 0.05 or less, or if the best informed adversary is not above chance there. Costs are CPU seconds computed from the settings. The "
+     "following is derived by rule from the table below, and from nothing else. What is chosen among many settings is judged on the victims that it was "
+     "chosen on, which flatters it a little."),
     ("part-models", "Models", ("models",), "What each defence costs in accuracy, and what it does to the errors in both groups."),
 )  # fmt: skip
 """Id, title, tables and first words of each section."""
 
 
 def sections(
-    tables: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], placed: Collection[str]
+    tables: Sequence[Mapping[str, Any]],
+    figures: Mapping[str, Any],
+    placed: Collection[str],
+    said: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the sections, ready to show. figures: by name; placed: those that are shown with a claim."""
+    """Return the sections, ready to show. figures: by name; placed: those that are shown with a claim; said: sentences by section."""
     mine: defaultdict[str, list[str]] = defaultdict(list)
     for name in figures:
         mine[_section(plugins.load("figures", name).tables)].append(name)
@@ -33,6 +41,7 @@ def sections(
             "id": place,
             "title": title,
             "text": text,
+            "said": list((said or {}).get(place, ())),
             "tables": [table for table in tables if table["id"] in names],
             "figures": [figures[name] for name in mine[place] if name not in placed],
             "shown": [name for name in mine[place] if name in placed],
@@ -45,6 +54,8 @@ def _section(tables: Collection[str]) -> str:
     """Return where a figure belongs, by the tables that it shows."""
     if "bounds" in tables:
         return "part-bounds"
+    if "defences" in tables:
+        return "part-defences"
     return "part-models" if {"models", "sensitivity"} & set(tables) else "part-adversaries"
 
 

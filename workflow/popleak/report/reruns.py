@@ -29,7 +29,7 @@ def _tables(*names: str) -> Kinds:
     return frozenset(f"tables {name}" for name in names)
 
 
-JUDGED = _tables("scores", "leakage", "claims", "proxies") | {"figures tables", "report"}
+JUDGED = _tables("scores", "leakage", "claims", "proxies", "defences") | {"figures tables", "report"}
 FROM_ATTACK = JUDGED | {"attack"}
 FROM_MEASURE = FROM_ATTACK | {"measure"} | _tables(*USUAL)
 FROM_QUERY = FROM_MEASURE | {"query"}

@@ -256,3 +256,36 @@ def bounds(frame: pd.DataFrame) -> dict[str, Any]:
         "fixed model."
     )
     return _table({"id": "bounds", "title": "Bounds", "note": note, "columns": columns, "rows": cells})
+
+
+DEFENCES_NUMBERS = {
+    "informed_advantage": "best informed", "unaware_advantage": "best unaware", "statistic_advantage": "paper's statistic", "gap": "|gap|",
+    "certified_advantage": "certified", "accuracy": "accuracy", "accuracy_vs_none": "vs none", "worst_group": "worst group",
+    "delta_eo": "Delta_EO", "dp_difference": "dp difference", "membership_auc": "membership AUC", "rows_own": "rows of S_0",
+    "rows_complement": "of the other world", "rows_public": "public", "diverged": "diverged", "constant": "constant", "sd_accuracy": "sd accuracy",
+    "sd_advantage": "sd advantage",
+}  # fmt: skip
+
+
+def defences(frame: pd.DataFrame) -> dict[str, Any]:
+    about = {column.name: column.about for column in schema.DEFENCES}
+    columns = [
+        *_key_columns(),
+        _column("access", about["access"], filtered=True),
+        _column("against chance", about["against_chance"], filtered=True),
+        *(_column(title, about[name]) for name, title in DEFENCES_NUMBERS.items()),
+        _column("cost", f"in units of the training of M_0: {about['seconds_reference']}"),
+        _column("needs", about["needs"]),
+    ]
+    rows = [
+        [
+            *_keys(row), _said(row["access"]), _said(row["against_chance"]), *(_value(row, name) for name in DEFENCES_NUMBERS),
+            _value({"cost": row["seconds_reference"] / row["seconds_base"]}, "cost", 2), _said(row["needs"]),
+        ]
+        for row in _sorted(_known(frame.drop(columns="repeats")).to_dict("records"))
+    ]  # fmt: skip
+    note = (
+        "A row for each task, pair of worlds and defence, at each of its settings. In brackets: 95 % intervals. Advantages are those of the table Leakage; "
+        "measures are means over victims that did not diverge. Click on a column header to sort by it; hover over it for its meaning."
+    )
+    return _table({"id": "defences", "title": "Defences", "note": note, "columns": columns, "rows": rows})

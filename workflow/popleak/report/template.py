@@ -179,7 +179,8 @@ scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th s
 <section id="{{ part.id }}">
 <h2>{{ part.title }}</h2>
 <p>{{ part.text }}</p>
-{% if part.shown %}<p class="note">Drawn above: {% for one in part.shown %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.</p>{% endif %}
+{% for line in part.said %}<p>{{ line }}</p>
+{% endfor %}{% if part.shown %}<p class="note">Drawn above: {% for one in part.shown %}<a href="#figure-{{ one }}">{{ one }}</a>{% if not loop.last %}, {% endif %}{% endfor %}.</p>{% endif %}
 {% for figure in part.figures %}{{ picture(figure) }}
 {% endfor %}{% for table in part.tables %}{{ data(table) }}
 {% endfor %}</section>

@@ -4,28 +4,33 @@ The results are parts of two public tables. An adversary's query points are few 
 property of the model need not be measured on so few. Each victim is scored once in a job, however many games its
 world plays. Its answers are counted by half of the pool, label, group and bin of scores. Everything that depends on a
 pair of worlds is computed from these counts.
+
+Each victim is scored once more, on the rows of S_0 that its base model was trained on: membership by the loss is a comparison of these
+with the rows of the query pool.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import needs
+from ..core.errors import PopleakError
 from ..core.seeds import generator
 from ..core.worlds import World
+from ..engine.fit import hold_out
 from ..measures import bounds as forms
-from ..measures import bounds_finer, classes, fairness, squares
+from ..measures import bounds_finer, classes, fairness, membership, squares
 from ..steps.arms import Arm
 from ..steps.games import Pair, Played
 from ..steps.measure import MeasureStep
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import schema
-from ..store.populations import CERTIFIED, Models
+from ..store.populations import CERTIFIED, Models, draws_of, of_role
 from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
@@ -42,10 +47,12 @@ TOLD = tuple(name for name in Models._fields if name not in ("keys", "weights", 
 MEASURED = (
     "accuracy", "auc", "accuracy_g0", "accuracy_g1", "gap", "tpr_g0", "tpr_g1", "fpr_g0", "fpr_g1", "delta_eo",
     "delta_eo_sum", "dp_difference", "delta_eo_floor", "delta_eo_crossed", "fpr_difference_squared", "tpr_difference_squared",
-    "small_cells",
+    "small_cells", "accuracy_y0_g0", "accuracy_y0_g1", "accuracy_y1_g0", "accuracy_y1_g1",
 )  # fmt: skip
 """Columns of `models` that are null for shadows. Those without a meaning for the number of classes are null for
 victims too."""
+MEMBERSHIP = ("membership_auc", "membership_advantage")
+"""Columns of `models` that are null for shadows, and say of victims what their own training rows are told by."""
 
 
 def run(
@@ -54,6 +61,7 @@ def run(
     data: Path,
     pools: Path,
     victim_models: Sequence[Path],
+    draw: Sequence[Path],
     shadows: Sequence[Path],
     models: Path,
     bounds: Path,
@@ -62,8 +70,8 @@ def run(
     how: Engine,
 ) -> None:
     """Write the parts of `models` and of `bounds`. victim_models: the files of all arms, in the order and number that the settings give;
-    shadows: the files of the shadows' answers, an arm each."""
-    scoring = Scoring(settings, read_records(data), split.read(pools), victim_models, how)
+    draw: the draws of all worlds; shadows: the files of the shadows' answers, an arm each."""
+    scoring = Scoring(settings, read_records(data), split.read(pools), victim_models, draw, how)
     model_parts: list[Mapping[str, Any]] = []
     bound_parts: list[Mapping[str, Any]] = []
     for pair, played in zip(settings.pairs, settings.worlds, strict=True):
@@ -86,7 +94,7 @@ def run(
                 {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(answers, scoring.pools)
             ]
     facts = store.provenance(
-        stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, *shadows],
+        stage="measure", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *victim_models, *draw, *shadows],
         device=how.resolved(),
     )  # fmt: skip
     store.write(models, schema.table("models", model_parts), facts)
@@ -102,15 +110,18 @@ class Scoring:
         records: Loaded,
         pools: Mapping[int, np.ndarray],
         files: Sequence[Path],
+        draw: Sequence[Path],
         how: Engine,
     ) -> None:
         self.records, self.asking = records, query.Asking(settings, records, how)
+        self.draw, self.validation = draw, settings.validation
         self.arms = {arm.arm: (arm, mine) for arm, mine in query.with_files(settings.victims, files)}
         self.pools = {
             number: Pool.of(shuffled(np.flatnonzero(pool == QUERY), settings, number), records, pool != VICTIM)
             for number, pool in pools.items()
         }
         self._known: dict[tuple[str, ...], dict[int, Said]] = {}
+        self._drawn: dict[str, Members] = {}
 
     def __call__(self, game: Played, b: int, arm: str) -> dict[int, Said]:
         """Return, by split, the counts of the victims of world b of a game in one arm. Victims that were scored for
@@ -120,11 +131,12 @@ class Scoring:
         if key not in self._known:
             population = read_models(self.arms[arm][1], world=world, from_world=from_world)
             self._known[key] = {
-                number: Said.together(list(self._asked(population, number, self.arms[arm][0]))) for number in self.pools
+                number: Said.together(list(self._asked(population, number, self.arms[arm][0], world)))
+                for number in self.pools
             }
         return self._known[key]
 
-    def _asked(self, population: Models, number: int, arm: Arm) -> Iterator[Said]:
+    def _asked(self, population: Models, number: int, arm: Arm, world: str) -> Iterator[Said]:
         """Yield the counts of one split's victims, as many at a time as fit in memory."""
         pool, in_split = self.pools[number], np.flatnonzero(population.keys["split"] == number)
         members = self.asking.members(arm.answers)
@@ -143,7 +155,58 @@ class Scoring:
                         for seed, one, state in zip(keys["seed"], scores, population.state[chosen], strict=True)
                     ]
                 )
+            keys |= self._membership(population, chosen, arm, world, scores, pool)
             yield Said.of(keys, scores, population.finite[chosen], pool)
+
+    def _membership(
+        self, population: Models, chosen: np.ndarray, arm: Arm, world: str, scores: np.ndarray, pool: Pool
+    ) -> dict[str, np.ndarray]:
+        """Return the columns of MEMBERSHIP of the victims `chosen` (k,) that answered `scores` on the pool: their losses on the rows of S_0
+        that the base model was trained on against those on the pool. Who asks a defence that answers at random asks once."""
+        if world not in self._drawn:
+            self._drawn[world] = Members.of(self.draw, world, self.validation, len(self.records.y))
+        rows, counted = self._drawn[world].rows_of(population.keys["seed"][chosen])
+        y, a, several = self.records.y[rows], self.records.a[rows], self.records.classes
+        members = self.asking.members(arm.answers)
+        inside = self.asking.own_scores(population.weights[chosen], rows, members)
+        if arm.answers is not None:
+            inside = np.stack(
+                [
+                    self.asking.given(arm.answers, seed, one, mine, group, state, 1, "answers on S_0")[0]
+                    for seed, one, mine, group, state in zip(
+                        population.keys["seed"][chosen], inside, rows, a, population.state[chosen], strict=True
+                    )
+                ]
+            )
+        found = membership.membership(
+            membership.right(inside, y, several), membership.right(scores, pool.y[None], several),
+            cells=2 * y.astype(np.int64) + a, pool=2 * pool.y.astype(np.int64) + pool.a, counted=counted,
+        )  # fmt: skip
+        return dict(zip(MEMBERSHIP, found, strict=True))
+
+
+class Members(NamedTuple):
+    """The rows that the victims of a world were trained on: seed (K,), rows (K, n), and which of them count (K, n): poisoned rows do not, as
+    the model was told another label of them."""
+
+    seed: np.ndarray
+    rows: np.ndarray
+    counted: np.ndarray
+
+    @classmethod
+    def of(cls, draw: Sequence[Path], world: str, validation: float, size: int) -> Members:
+        """Return those of a world's draws; size: the number of records, beyond which poisoned twins are numbered."""
+        keys, rows = of_role(draws_of(draw, world, world), "victim", (0, 1))
+        order = np.argsort(keys["seed"])
+        trained, _ = hold_out(rows[order], keys["seed"][order], validation)
+        return cls(keys["seed"][order], trained % size, trained < size)
+
+    def rows_of(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows and `counted` of the victims with these seeds (k,). Raises PopleakError if the draws lack one."""
+        place = np.minimum(np.searchsorted(self.seed, seeds), len(self.seed) - 1)
+        if not np.array_equal(self.seed[place], seeds):
+            raise PopleakError("measure: the draws are of models other than the victims: delete them and run again")
+        return self.rows[place], self.counted[place]
 
 
 def shuffled(rows: np.ndarray, settings: MeasureStep, number: int) -> np.ndarray:
@@ -167,7 +230,7 @@ def _shadows(answers: stored.Answers, splits: Iterable[int]) -> Iterator[dict[st
         in_split = answers.keys["split"] == number
         statuses = status(answers.scores[in_split], answers.keys["finite"][in_split])
         keys = {name: answers.keys[name][in_split] for name in names}
-        unknown = {name: np.full(len(statuses), np.nan) for name in (*MEASURED, "certified_advantage")}
+        unknown = {name: np.full(len(statuses), np.nan) for name in (*MEASURED, *MEMBERSHIP, "certified_advantage")}
         yield {**keys, **unknown, "status": statuses}
 
 
@@ -197,6 +260,8 @@ def fair(said: Said, pool: Pool, worlds: Worlds, rng: np.random.Generator) -> di
         "delta_eo_crossed": fairness.crossed(_rate(halves, pool.halved))[0],
         "fpr_difference_squared": squared[:, 0],
         "tpr_difference_squared": squared[:, 1],
+        **{f"accuracy_y0_g{a}": 1 - getattr(rates, f"fpr_g{a}") for a in (0, 1)},
+        **{f"accuracy_y1_g{a}": getattr(rates, f"tpr_g{a}") for a in (0, 1)},
     }
     return {**{name: columns.get(name, unknown[name]) for name in MEASURED}, "status": said.status}
 

@@ -13,7 +13,7 @@ from ..core import plugins
 from ..core.frozen import Frozen, Stream
 from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
-from ..engine.fit import predict
+from ..engine.fit import Table, predict, predict_rows
 from ..steps.arms import Answering, Arm
 from ..steps.base import Plain
 from ..steps.query import QueryStep
@@ -97,6 +97,7 @@ class Asking:
         self.model = plugins.load("models", settings.model)
         self.own = self.model.Settings.model_validate(settings.model_settings)
         self.repeats, self.records, self.how = repeats, records, how
+        self._table: Table | None = None
 
     def scores(self, weights: np.ndarray, rows: np.ndarray, members: int = 1) -> np.ndarray:
         """Return the models' own scores (K, q), or (K, q, C) for C > 2 classes, on rows (q,) of the records; of releases that hold several
@@ -114,6 +115,23 @@ class Asking:
         defence = plugins.load("defences", arm.defence)
         return int(defence.members(defence.Settings.model_validate(arm.settings)))
 
+    def own_scores(self, weights: np.ndarray, rows: np.ndarray, members: int = 1) -> np.ndarray:
+        """Return the models' own scores (K, n), or (K, n, C) for C > 2 classes, each on its own rows (K, n) of the records; of releases that
+        hold several models each those of all members, (K, members, n) or (K, members, n, C)."""
+        if members > 1:
+            each = self.own_scores(weights.reshape(len(weights) * members, -1), np.repeat(rows, members, 0))
+            return each.reshape(len(weights), members, *each.shape[1:])
+        if not self.model.gradient:
+            alone = [answer(self.model, self.own, weights[k : k + 1], self.records, row) for k, row in enumerate(rows)]
+            return np.concatenate(alone)
+        if self._table is None:
+            self._table = Table.of(self.records.x, self.records.y, self.records.a)
+        build = self.model.architecture(self.records.x.shape[1], self.own, self.records.classes)
+        how = self.how
+        return predict_rows(
+            build, weights, self._table, rows, threads=how.threads, device=how.device, backend=how.backend
+        )
+
     @staticmethod
     def given(
         arm: Answering,
@@ -123,13 +141,14 @@ class Asking:
         group: np.ndarray,
         state: np.ndarray,
         repeats: int,
+        purpose: str = "answers",
     ) -> np.ndarray:
         """Return the answers (repeats, q) of a release with these scores (q,), or (members, q), state (S,) and seed to the points at
-        rows (q,) of these groups (q,), under a defence that changes the model's answers."""
+        rows (q,) of these groups (q,), under a defence that changes the model's answers. purpose: of the random stream."""
         defence = plugins.load("defences", arm.defence)
         defence_settings = defence.Settings.model_validate(arm.settings)
         # without the defence's name: arms are paired
-        rng: Stream = generator(int(seed), "answers", repeats)
+        rng: Stream = generator(int(seed), purpose, repeats)
         if defence.freezes(defence_settings):
             rng = Frozen(int(seed), rows)
         return defence.answer(

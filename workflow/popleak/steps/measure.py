@@ -15,7 +15,7 @@ from .games import Pair, Played
 @dataclass(frozen=True, kw_only=True)
 class MeasureStep(StepSettings):
     """The games, with their worlds in the same order; the names of arms by the defences' ids; the victims' files by arm; and the
-    arms whose shadows answered, in the order of the files."""
+    arms whose shadows answered, in the order of the files. validation: the share of a draw that base models were not trained on."""
 
     stage: ClassVar[str] = "measure"
     task: str
@@ -31,3 +31,4 @@ class MeasureStep(StepSettings):
     arms: Mapping[str, str]
     victims: tuple[Arm, ...]
     asked: tuple[str, ...]
+    validation: float = 0.0

@@ -15,6 +15,7 @@ from ..core.frozen import Frozen, Stream
 from ..core.needs import Mixing, counts
 from ..core.seeds import derive, generator
 from ..core.settings import Settings
+from ..defences._price import ACCESS
 from ..defences.base import Defence, Population
 from ..engine.fit import Training
 from ..engine.objective import WORDS
@@ -28,6 +29,8 @@ from .plugin import check_imports, check_names
 
 FLAGS = ("complement", "public", "closed_form", "randomised", "uses_group")
 MODELS, ROWS, POINTS = 4, 200, 60
+NEAR = 0.03
+"""How far a share of rows may lie from what is declared: they are whole rows."""
 TRAINING = {"epochs": 4, "batch": 50, "learning_rate": 0.01, "validation": 0.1}
 
 
@@ -191,6 +194,53 @@ def check_needs(defence: Defence, settings: Settings) -> None:
         assert bare != whole, f"{name} = True, but nothing changes without these rows: say {name} = False"
 
 
+def check_access(defence: Defence, settings: Settings) -> None:
+    """What makes its models without M_0 needs access to the training, but where a theorem says that next to nothing is left of M_0. Who
+    needs that access may look at M_0 too."""
+    assert defence.access in ACCESS, f"access must be one of {', '.join(ACCESS)}"
+    if defence.name == "none" or (defence.access == "post-hoc" and (defence.answers or defence.certifies)):
+        return
+    told = any(_follows_base(defence, settings, owners) for owners in (made_up_owners(), _logistic_owners()))
+    assert told or defence.access == "training", 'models do not depend on M_0: say access = "training"'
+
+
+@functools.cache
+def _logistic_owners() -> Owners:
+    """Return owners of models without a hidden layer: of others some defences keep nothing but their rows."""
+    return Owners(made_up_records(), model="logistic")
+
+
+def _follows_base(defence: Defence, settings: Settings, owners: Owners) -> bool:
+    """Return whether what is released changes with the base models."""
+    found = []
+    for turned in (False, True):
+        owner = owners.owner(defence, settings=settings)
+        weights = owner.population.weights
+        owner.population = replace(owner.population, weights=frozen(weights[::-1].copy()) if turned else weights)
+        found.append(_bits(released(defence, settings, owner)))
+    return found[0] != found[1]
+
+
+def check_used(defence: Defence, settings: Settings) -> None:
+    """The rows that a defence trains on are as many of each kind as it says; rows that it only looks at are its own word."""
+    owner = made_up_owners().owner(defence, settings=settings)
+    released(defence, settings, owner)
+    beside = any(getattr(entry, "beside", False) for entry in owner.ledger)
+    seen = [entry.rows[0] for entry in owner.ledger if hasattr(entry, "rows") and 0 in _part(entry)]
+    rows = np.unique(np.concatenate([owner.base[0][:0], *seen]))
+    said = defence.used(settings, TRAINING["validation"])
+    for name, share, pool in zip(said._fields, said, (owner.draw, owner.complement, owner.public), strict=True):
+        there = np.isin(rows, pool[0]).sum() / ROWS
+        assert there <= share + NEAR, f"{there:.2f} of the rows {name} are trained on, not {share:.2f}: see `used`"
+        assert beside or defence.used_at_most or there >= share - NEAR or not len(rows), (
+            f"{share:.2f} of the rows {name} are said to be trained on, not {there:.2f}: see `used`"
+        )
+
+
+def _part(entry: Any) -> np.ndarray:
+    return getattr(entry, "part", np.arange(MODELS))
+
+
 def check_repeats(defence: Defence, settings: Settings) -> None:
     """Models and states follow from the models' seeds alone, whatever numpy's global random state is."""
     owners, state = made_up_owners(), np.random.get_state()  # noqa: NPY002
@@ -327,6 +377,8 @@ DEFENCE_CHECKS = (
     check_stack,
     check_diverged,
     check_answers,
+    check_access,
+    check_used,
 )
 
 

@@ -9,6 +9,7 @@ from .bounds import BOUNDS
 from .budgets import BUDGETS, JUDGED
 from .claims import CLAIMS, PROXIES
 from .columns import ADVERSARY, DEFENCE, PAIR, SMALL_CELLS, TASK, WHO, WITH_BEST, Column
+from .defences import DEFENCES
 from .leakage import LEAKAGE, SCORES
 from .models import MODELS
 from .placebo import PLACEBO
@@ -27,6 +28,7 @@ __all__ = (
     "CLAIMS",
     "CONFUSION",
     "DEFENCE",
+    "DEFENCES",
     "ESTIMATES",
     "LATER",
     "LEAKAGE",
@@ -52,6 +54,7 @@ __all__ = (
 
 TABLES = {
     "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
+    "defences": DEFENCES,
     "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
     "sensitivity": SENSITIVITY, "budgets": BUDGETS,
 }  # fmt: skip
@@ -65,7 +68,12 @@ PERMUTED = ("placebo",)
 SWEPT = ("sensitivity",)
 """Tables that are made only if a task has a fine-tuning defence at more than one setting."""
 
-LATER = ("certified_advantage",)
+LATER = (
+    "certified_advantage",
+    *(f"accuracy_y{y}_g{a}" for y in (0, 1) for a in (0, 1)),
+    "membership_auc",
+    "membership_advantage",
+)
 """Columns that results committed by an earlier version lack, whose rows would be null there."""
 
 BUDGETED = ("budgets",)

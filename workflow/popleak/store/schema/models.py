@@ -106,4 +106,26 @@ MODELS = (
         "checked on this model's training (docs/certificates.md). Null for defences without such a theorem, "
         "where a condition was not met, and for shadows",
     ),
+    *(
+        Column(
+            f"accuracy_y{y}_g{a}",
+            "double",
+            f"accuracy on the rows of label {y} and group {a}; null for more than two classes, and for shadows",
+        )
+        for y in (0, 1)
+        for a in (0, 1)
+    ),
+    Column(
+        "membership_auc",
+        "double",
+        "membership inference by the loss (Yeom et al. 2018), a first measure: probability that the model's loss on a row of S_0 that "
+        "the base model was trained on is below its loss on a row of the query pool, ties counting one half. Pool rows are "
+        "weighted so that labels and groups have their shares in S_0, so a model that saw no row of S_0 has 0.5 on average. Of a defence that answers "
+        "at random, one answer a row. Poisoned rows are left out; null for shadows and diverged models",
+    ),
+    Column(
+        "membership_advantage",
+        "double",
+        "TPR - FPR, on the same rows, of the rule that calls a row a member if its loss is at most the mean loss on the rows of S_0",
+    ),
 )

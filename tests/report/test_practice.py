@@ -1,0 +1,221 @@
+"""What to use when, by rule from the table `defences`: a made-up table for each branch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import a_report
+import fake_tables
+from popleak.report import practice
+
+PURE, NARROW, EQUAL = ("pure", 0.0, 1.0), ("ratio", 0.3, 0.5), ("equal", 0.5, 0.5)
+
+
+def row(
+    defence,
+    *,
+    kind=None,
+    access="post-hoc",
+    leak=0.5,
+    chance="above",
+    certified=np.nan,
+    change=-0.01,
+    half=0.004,
+    cost=2.0,
+):
+    return {
+        "defence": defence, "kind": kind or defence, "access": access, "informed_advantage": leak, "informed_advantage_high": leak + 0.06,
+        "against_chance": chance, "certified_advantage": certified, "accuracy": 0.8 + change, "accuracy_vs_none": change,
+        "accuracy_vs_none_low": change - half, "accuracy_vs_none_high": change + half, "seconds_base": 1.0, "seconds_reference": cost,
+        "rows_own": 0.5, "rows_complement": 0.5, "poison": 0.0, "model": "mlp",
+    }  # fmt: skip
+
+
+NONE = {**row("none", leak=0.9, change=0.0, cost=1.0), "access": None}
+SCRATCH = row("scratch", access="training", leak=0.01, chance="cannot tell", certified=0.0, cost=1.0)
+LEAKY = row("tuned")
+HIDING = row("tuned", leak=0.03, chance="cannot tell")
+
+
+def table(*rows, tasks=("a", "b"), pairs=(PURE, NARROW)) -> pd.DataFrame:
+    names = ("protocol", "ratio_0", "ratio_1")
+    cases = [{"task": task, **dict(zip(names, pair, strict=True))} for task in tasks for pair in pairs]
+    return pd.DataFrame([{**case, **one} for case in cases for one in (NONE, *rows)])
+
+
+def said(*rows, **where) -> list[str]:
+    return practice.sentences(table(*rows, **where))
+
+
+def test_one_defence_for_each_access_in_all_cases_is_a_finding():
+    training, after, both, scope = said(SCRATCH, HIDING)
+    assert training == (
+        "With access to the training, use scratch in all 4 cases: accuracy changes by \u22121.0 points, it costs as much as the training of the "
+        "base model, and it is certified in all of them."
+    )
+    assert after == (
+        "Without it, starting from a model that is there, use tuned in all 4 cases: accuracy changes by \u22121.0 points, it costs 2 times the "
+        "training of the base model, and an advantage of up to 0.09 is not excluded."
+    )
+    assert both == (
+        "Retraining on the mixture cannot be distinguished in accuracy from the best that starts from a model in 4 of 4 cases."
+    )
+    assert scope == "Found on 2 tasks at 2 settings alike: tasks a and b; worlds pure: 0 vs 1 and ratio: 0.3 vs 0.5."
+
+
+def test_retraining_wins_where_nothing_else_hides_the_world():
+    _, after, both, scope = said(SCRATCH, LEAKY)
+    assert after == (
+        "Without it, starting from a model that is there, none of the defences that were run hides the world in all 4 cases: the least that leaks "
+        "is tuned, with an advantage of 0.50 for the best informed adversary."
+    )
+    assert both == (
+        "Retraining on the mixture wins in all 4 cases: no defence that starts from a model hides the world and is as accurate."
+    )
+    assert scope.startswith("Found on 2 tasks")
+
+
+def test_retraining_wins_by_accuracy_and_loses_by_it():
+    worse, better = (
+        row("tuned", leak=0.0, chance="cannot tell", change=-0.05),
+        row("tuned", leak=0.0, chance="cannot tell", change=0.0),
+    )
+    assert "wins in all 4 cases" in said(SCRATCH, worse)[2]
+    assert said(SCRATCH, better)[2] == (
+        "Retraining on the mixture is less accurate than the best that starts from a model in 4 of 4 cases."
+    )
+
+
+def test_the_most_accurate_that_hides_counts_not_the_most_accurate():
+    leaky = row("leaky", change=0.01)
+    sharp = row("sharp", leak=0.02, chance="cannot tell", change=-0.005)
+    dull = row("dull", leak=0.0, chance="cannot tell", change=-0.03, cost=1.1)
+    assert "use sharp in all 4 cases" in said(leaky, dull, sharp)[1]
+
+
+def test_where_accuracy_does_not_decide_the_cheapest_is_named_and_the_others_told():
+    dear = row("dear", leak=0.0, chance="cannot tell", change=-0.008, cost=5.0)
+    cheap = row("cheap", leak=0.0, chance="cannot tell", change=-0.012, cost=1.2)
+    line = said(dear, cheap)[1]
+    assert "use cheap in all 4 cases" in line
+    assert line.endswith("; in accuracy it cannot be distinguished from dear, which cost as much or more.")
+
+
+def test_a_certificate_counts_also_where_the_adversary_looks_better_than_chance():
+    """By chance alone some intervals lie above it; a theorem does not err."""
+    lucky = row("proven", leak=0.1, chance="above", certified=0.04)
+    loose = row("loose", leak=0.1, chance="above", certified=0.3)
+    assert "use proven in all 4 cases" in said(lucky, loose)[1]
+    assert "it is certified in all of them" in said(lucky)[1]
+    assert "none of the defences" in said(loose)[1]
+
+
+WIDE = {**HIDING, "informed_advantage_high": 0.4}
+
+
+def test_what_few_victims_do_not_show_is_not_said_to_be_shown():
+    _, after, both, scope = said(SCRATCH, WIDE)
+    assert after == (
+        "Without it, starting from a model that is there, the data do not decide: the most accurate defence under which the best informed adversary is "
+        "not above chance is tuned in all 4 cases, but it is not shown to hide the world: accuracy changes by \u22121.0 points, it costs 2 times the training of "
+        "the base model, and an advantage of up to 0.40 is not excluded."
+    )
+    assert both == (
+        "Retraining on the mixture is shown to hide the world, and nothing that starts from a model is, in 4 of 4 cases."
+    )
+    assert scope.startswith(
+        "A finding, as it holds on every task and setting, is only what is said with access to the training"
+    )
+
+
+def test_what_is_shown_to_hide_comes_before_what_is_more_accurate():
+    sharp = {
+        **WIDE,
+        **{name: value + 0.05 for name, value in WIDE.items() if name.startswith("accuracy")},
+        "defence": "sharp",
+    }
+    assert "use tuned in all 4 cases" in said(sharp, HIDING)[1]
+    doubtful = pd.concat([table(HIDING, sharp, tasks=("a",)), table(sharp, tasks=("b",))])
+    assert practice.sentences(doubtful)[1].endswith("; not in every case is it shown that they hide the world.")
+
+
+def test_different_defences_in_different_cases_are_no_finding():
+    one, two = row("one", leak=0.0, chance="cannot tell"), row("two", leak=0.0, chance="cannot tell", change=-0.05)
+    frame = pd.concat([table(one, two, tasks=("a",)), table({**one, "accuracy": 0.7, "accuracy_vs_none": -0.1, "accuracy_vs_none_low": -0.11,
+                                                             "accuracy_vs_none_high": -0.09}, two, tasks=("b",))])  # fmt: skip
+    found = practice.sentences(frame)
+    assert found[0] == "With access to the training: no such defence was run."
+    assert found[1] == (
+        "Without it, starting from a model that is there, no one defence is best in all 4 cases: one on a (pure: 0 vs 1) and a (ratio: 0.3 vs 0.5) "
+        "and two on b (pure: 0 vs 1) and b (ratio: 0.3 vs 0.5)."
+    )
+    assert found[-1].startswith("Neither holds on every task and setting, so neither is a finding")
+
+
+def test_hiding_in_some_cases_alone():
+    frame = pd.concat([table(HIDING, pairs=(NARROW,)), table(LEAKY, pairs=(PURE,))])
+    found = practice.sentences(frame)
+    assert "use tuned where any does, in 2 of 4 cases" in found[1]
+    assert found[-1].startswith("Neither holds")
+
+
+def test_one_finding_of_two():
+    frame = pd.concat([table(SCRATCH, HIDING, pairs=(NARROW,)), table(SCRATCH, LEAKY, pairs=(PURE,))])
+    found = practice.sentences(frame)
+    assert found[2] == (
+        "Retraining on the mixture wins in 2 and cannot be distinguished in accuracy from the best that starts from a model in 2 of 4 cases."
+    )
+    assert found[3].startswith(
+        "A finding, as it holds on every task and setting, is only what is said with access to the training: tasks a and b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ({"tasks": ("a",)}, "one task"),
+        ({"pairs": (PURE,)}, "one setting"),
+        ({"tasks": ("a",), "pairs": (PURE,)}, "one task"),
+    ],
+)
+def test_one_task_or_one_setting_is_no_finding(where, what):
+    found = said(SCRATCH, HIDING, **where)
+    assert found[-1].startswith(f"This is of {what} alone and so no finding: ")
+    if len(where) == 2:
+        assert (
+            found[0].startswith("With access to the training, use scratch: accuracy") and "it is certified" in found[0]
+        )
+        assert found[2].endswith("in 1 of 1 case.")
+
+
+def test_diverged_and_unjudged_rows_equal_worlds_and_poison_say_nothing():
+    lost = {**row("lost", leak=0.0, chance="cannot tell", change=0.05), "accuracy": np.nan}
+    unjudged = {**row("unjudged", change=0.05), "informed_advantage": np.nan, "against_chance": None}
+    frame = pd.concat([table(SCRATCH, HIDING, lost, unjudged), table(row("equal", chance="cannot tell", change=0.1), pairs=(EQUAL,)),
+                       table({**row("poisoned", chance="cannot tell", change=0.1), "poison": 0.1})])  # fmt: skip
+    text = " ".join(practice.sentences(frame))
+    assert "use tuned in all 4 cases" in text
+    assert not any(name in text for name in ("lost", "unjudged", "equal", "poisoned"))
+
+
+def test_without_a_defence_nothing_is_said():
+    assert said() == [] and practice.sentences(fake_tables.empty()["defences"]) == []
+
+
+def test_without_intervals_nothing_is_told_apart():
+    """Two victims of one split, say."""
+    bare = [{**one, "accuracy_vs_none_low": np.nan, "accuracy_vs_none_high": np.nan} for one in
+            (row("dear", leak=0.0, chance="cannot tell", change=0.0, cost=4.0), row("cheap", leak=0.0, chance="cannot tell", change=-0.2, cost=1.1))]  # fmt: skip
+    assert "use cheap" in said(*bare)[1]
+
+
+def test_the_page_shows_it(tmp_path):
+    frames = fake_tables.tables(**a_report.SMALL)
+    page = a_report.write(tmp_path, frames).read_text(encoding="utf-8")
+    section = page[page.index('<section id="part-defences">') :]
+    section = section[: section.index("</section>")]
+    for line in practice.sentences(frames["defences"]):
+        assert line in section
+    assert "fft-rehearsal-epochs-60" in section
