@@ -15,6 +15,7 @@ import torch
 
 import census
 import common
+import dp_sgd
 import edits
 import experiment
 import growth
@@ -332,6 +333,24 @@ def test_the_page_of_the_images_is_of_the_committed_table():
     text = (tiny.ROOT / images.PAGE).read_text(encoding="utf-8")
     inside = text.split(images.BEGIN)[1].split(images.END)[0].strip()
     assert inside == images.block(pd.read_csv(tiny.ROOT / images.OUTPUT, keep_default_na=False)).strip()
+
+
+def test_dp_sgd(call, tmp_path, monkeypatch):
+    """All ways train the same problem, and the table says what each costs."""
+    monkeypatch.setattr(dp_sgd, "MODELS", dict.fromkeys(dp_sgd.WAYS, 1))
+    path = tmp_path / "dp_sgd.csv"
+    call(dp_sgd, "--repeats", 1, "--epochs", 3, "--output", path)
+    frame = pd.read_csv(path).set_index("way")
+    assert set(frame.index) == set(dp_sgd.WAYS)
+    assert (frame[["cpu_seconds", "wall_seconds", "first_round_cpu_seconds"]] > 0).all(axis=None)
+    private = frame["accuracy"].drop("plain")
+    assert private.min() > 0.55 and private.max() < frame["accuracy"]["plain"]
+
+
+def test_the_page_of_dp_sgd_is_of_the_committed_table():
+    text = (tiny.ROOT / dp_sgd.PAGE).read_text(encoding="utf-8")
+    inside = text.split(dp_sgd.BEGIN)[1].split(dp_sgd.END)[0].strip()
+    assert inside == dp_sgd.block(pd.read_csv(tiny.ROOT / dp_sgd.OUTPUT, keep_default_na=False)).strip()
 
 
 def test_an_edit_re_runs_what_depends_on_it(monkeypatch):
