@@ -33,6 +33,15 @@ def test_compiled_equals_torch(what, sides, dtype):
     assert np.abs(fast.validation_loss - slow.validation_loss).max() < TOLERANCE[dtype]
 
 
+@pytest.mark.parametrize("what", ["poisson", "all, poisson", "ascent"])
+def test_a_stack_as_on_a_gpu_equals_the_loops(what, monkeypatch):
+    """Poisson batches differ in size from model to model, so a stack fills them up."""
+    monkeypatch.setattr("popleak.engine.stacked.Stacked.stack", lambda self, *_: MODELS)
+    make, data = Chain(SIDES[2]), table("chain", 2)
+    fast, slow = both(make, data, objective(what, 2, make))
+    assert np.abs(fast.weights - slow.weights).max() < 1e-11
+
+
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 @pytest.mark.parametrize("what", WHAT)
 def test_each_backend_equals_a_plain_loop(backend, what):
