@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Feed:
     """The batches of K models: each epoch an order of each model's rows (K, n), and the extra rows of each step.
 
-    training: an `engine.fit.Training`; batch, extra: rows in a step (the last step of an epoch may have fewer of the former); steps: steps in an epoch;
+    batch, extra: rows in a step (the last step of an epoch may have fewer of the former); steps: steps in an epoch;
     noise: seeds for what a model's module draws at random; seeds, purpose: name the random streams; poisson: each step takes each
     row with probability batch / n, so that `batch` rows are expected.
     """
@@ -25,7 +25,7 @@ class Feed:
         self,
         rows: np.ndarray,
         seeds: np.ndarray,
-        training: Any,
+        training: Training,
         extra: np.ndarray | None,
         purpose: str,
         poisson: bool = False,
