@@ -71,8 +71,6 @@ class Defence:
     """`training`: makes the released model without M_0, so that whoever trains must apply it. `post-hoc`: starts from M_0 or its answers."""
     needs_weights: ClassVar[bool] = True
     """False: a post-hoc defence that needs M_0's answers alone, not its weights."""
-    used_at_most: ClassVar[bool] = False
-    """True: `used` says how many rows it needs at most. How many it trains on depends on the worlds or on chance, or it only looks at them."""
     Settings: ClassVar[type[AnySettings]] = NoSettings
     """The plugin's own settings. The methods are given what was read into them, so each names its own class."""
 

@@ -28,7 +28,6 @@ class DropProxies(Defence):
     access = "training"
     complement = False
     public = True
-    used_at_most = True
     chains_only = True
     wants = ("mask",)
 

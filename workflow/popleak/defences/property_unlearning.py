@@ -36,7 +36,6 @@ class PropertyUnlearning(Defence):
     summary = "moved until a white-box adversary that the owner trained on public rows says 1/2"
     complement = False
     public = True
-    used_at_most = True
     chains_only = True
 
     class Settings(AnySettings):

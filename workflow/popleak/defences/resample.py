@@ -39,7 +39,6 @@ class Resample(Defence):
     )
     access = "training"
     classes = None
-    used_at_most = True
     closed_form = True
 
     class Settings(MixtureSettings, TrainSettings):

@@ -28,7 +28,6 @@ class ResetGradients(Defence):
     name = "reset-gradients"
     summary = "set the weights with small, or salient, gradients back, then fine-tune on complement and rehearsal rows"
     classes = None
-    used_at_most = True
 
     class Settings(RetuneSettings):
         share: float = Field(default=0.3, ge=0, le=1)

@@ -232,7 +232,7 @@ def check_used(defence: Defence, settings: Settings) -> None:
     for name, share, pool in zip(said._fields, said, (owner.draw, owner.complement, owner.public), strict=True):
         there = np.isin(rows, pool[0]).sum() / ROWS
         assert there <= share + NEAR, f"{there:.2f} of the rows {name} are trained on, not {share:.2f}: see `used`"
-        assert beside or defence.used_at_most or there >= share - NEAR or not len(rows), (
+        assert beside or there >= share - NEAR or not len(rows), (
             f"{share:.2f} of the rows {name} are said to be trained on, not {there:.2f}: see `used`"
         )
 
