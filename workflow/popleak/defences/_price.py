@@ -33,8 +33,8 @@ def used(defence: Any, settings: Any, held_out: float) -> Used:
     if share is not None:
         own, other = share * size, (1 - share) * size
     else:
-        own = float(defence.access == "training" and not defence.complement)
-        other = float(defence.complement)
+        own = float(defence.access == "training" and not defence.complements(settings))
+        other = float(defence.complements(settings))
     reference = getattr(settings, "eo_reference", "batch")
     own += {"rehearsal+batch": 1.0, "held-out": held_out}.get(reference, 0.0)
     return Used(min(own, 1.0), other, float(defence.publishes(settings)))

@@ -122,8 +122,8 @@ class Defence:
         return 1
 
     def used(self, settings: Any, held_out: float = 0.0) -> Used:
-        """Return how many rows it trains or fits on beside those of M_0's training, as shares of S_0, by default as `_price.used` derives it;
-        held_out: the share of S_0 that validation holds out."""
+        """Return how many rows it trains or fits on beside those of M_0's training, as shares of S_0, by default as `_price.used` derives it; at
+        most so many, where that depends on the worlds. held_out: the share of S_0 that validation holds out."""
         return used(self, settings, held_out)
 
     def declared(self) -> list[str]:

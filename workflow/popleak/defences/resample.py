@@ -56,6 +56,10 @@ class Resample(Defence):
     def complements(self, settings: Resample.Settings) -> bool:
         return settings.how == "exact"
 
+    def used(self, settings: Resample.Settings, held_out: float = 0.0) -> Used:
+        # at most: how many of each depends on the ratio of S_0
+        return Used(settings.rows, settings.rows, 0.0) if settings.how == "exact" else Used(1.0, 0.0, 0.0)
+
     def refuses(self, mixing: Mixing, settings: Resample.Settings) -> str | None:
         try:
             wanted(mixing, settings)

@@ -92,7 +92,7 @@ def _sentence(start: str, choices: Sequence[Choice]) -> str:
     able = [one for one in choices if one.names]
     if not able:
         return _nothing(start, choices)
-    where = _all(choices) if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
+    where = _where(able, choices)
     decided = all(one.shown for one in able)
     common = _common(able)
     if not common:
@@ -110,6 +110,11 @@ def _sentence(start: str, choices: Sequence[Choice]) -> str:
         f"{start}, the data do not decide: the most accurate defence under which the best informed adversary is not above chance is "
         f"{named}{where}, but it is not shown to hide the world: {facts}."
     )
+
+
+def _where(able: Sequence[Choice], choices: Sequence[Choice]) -> str:
+    """Return in which of the cases there is a defence that may hide the world."""
+    return _all(choices) if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
 
 
 def _beside(others: Sequence[str]) -> str:

@@ -84,7 +84,7 @@ DEFENCES = (
         "Null for `none`",
     ),
     Column("needs", "string", "what whoever applies it must have"),
-    Column("rows_own", "double", "different rows of S_0 that it trains or fits on, as a share of S_0"),
+    Column("rows_own", "double", "different rows of S_0 that it trains or fits on, at most, as a share of S_0"),
     Column(
         "rows_complement",
         "double",
