@@ -49,6 +49,17 @@ class TrainSettings(ScheduleSettings):
     """Adam's step size; None: that of `training`."""
 
 
+class ScratchSettings(MixtureSettings, TrainSettings):
+    """Settings of a defence that trains a new model on the mixture. A small mixture needs more epochs for as many steps."""
+
+    rehearsal: float = Field(default=0.5, ge=0, le=1)
+    """Share of the rows that come from the model's own draw S_0."""
+
+    def unused(self) -> set[str]:
+        # as long as the base model is how it always was: the names of such arms stay what they were
+        return super().unused() | {name for name in ("epochs", "learning_rate") if getattr(self, name) is None}
+
+
 class TuneSettings(ScheduleSettings):
     """Settings of every fine-tuning defence."""
 

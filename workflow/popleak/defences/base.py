@@ -22,13 +22,21 @@ from ._mixture import mixture, subsample
 from ._owner import Owner, Population, Validation
 from ._price import Access, Used, used
 from ._retune import RetuneSettings, checkpoint, retune
-from ._settings import AnswersSettings, EOSettings, MixtureSettings, ScheduleSettings, TrainSettings, TuneSettings
+from ._settings import (
+    AnswersSettings,
+    EOSettings,
+    MixtureSettings,
+    ScheduleSettings,
+    ScratchSettings,
+    TrainSettings,
+    TuneSettings,
+)
 
 if TYPE_CHECKING:
     from ..core.needs import Mixing
 
 __all__ = [
-    "AnswersSettings", "Defence", "EOSettings", "Frozen", "MixtureSettings", "Owner", "Population", "RetuneSettings", "ScheduleSettings", "Stream",
+    "AnswersSettings", "Defence", "EOSettings", "Frozen", "MixtureSettings", "Owner", "Population", "RetuneSettings", "ScheduleSettings", "ScratchSettings", "Stream",
     "TrainSettings", "TuneSettings", "Used", "Validation", "checkpoint", "fair_fine_tune", "mixture", "penalty_of", "retune", "subsample",
 ]  # fmt: skip
 

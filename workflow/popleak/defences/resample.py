@@ -73,9 +73,6 @@ class Resample(Defence):
             return np.full(len(owner.seeds), np.nan)
         return _ledger.composed(owner, counts)
 
-    def used(self, settings: Resample.Settings, held_out: float = 0.0) -> Used:
-        return Used(1.0, settings.rows if settings.how == "exact" else 0.0, 0.0)
-
     def apply(self, owner: Owner, settings: Resample.Settings) -> Population:
         return owner.train(resampled(owner, settings), **settings.steps)[0]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
 
 from . import _ledger
-from .base import Defence, MixtureSettings, Owner, Population, mixture
+from .base import Defence, Owner, Population, ScratchSettings, mixture
 
 
 class Scratch(Defence):
@@ -21,15 +20,13 @@ class Scratch(Defence):
     classes = None
     closed_form = True
 
-    class Settings(MixtureSettings):
-        rehearsal: float = Field(default=0.5, ge=0, le=1)
-        """Share of the rows that come from the model's own draw S_0."""
+    Settings = ScratchSettings
 
-    def certify(self, owner: Owner, settings: Scratch.Settings) -> np.ndarray:
+    def certify(self, owner: Owner, settings: ScratchSettings) -> np.ndarray:
         return _ledger.exact(owner, settings.rows)
 
-    def apply(self, owner: Owner, settings: Scratch.Settings) -> Population:
-        return owner.train(mixture(owner, settings.rehearsal, settings.rows))[0]
+    def apply(self, owner: Owner, settings: ScratchSettings) -> Population:
+        return owner.train(mixture(owner, settings.rehearsal, settings.rows), **settings.steps)[0]
 
 
 PLUGIN = Scratch()

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from . import _ledger
-from .base import Defence, MixtureSettings, Owner, Population, mixture
+from .base import Defence, Owner, Population, ScratchSettings, mixture
 
 
 class ScratchFair(Defence):
@@ -24,9 +24,7 @@ class ScratchFair(Defence):
     classes = None
     control = "scratch"
 
-    class Settings(MixtureSettings):
-        rehearsal: float = Field(default=0.5, ge=0, le=1)
-        """Share of the rows that come from the model's own draw S_0."""
+    class Settings(ScratchSettings):
         eo_weight: float = Field(default=1.0, ge=0)
         """Lambda."""
         penalty: Literal["absolute", "squared", "covariance", "hsic"] = "absolute"
@@ -46,7 +44,7 @@ class ScratchFair(Defence):
         rows = mixture(owner, settings.rehearsal, settings.rows)
         # what the models do on their validation rows decides nothing
         penalty = Penalty(settings.eo_weight, settings.penalty, criterion=settings.criterion)
-        return owner.train(rows, penalty=penalty)[0]
+        return owner.train(rows, penalty=penalty, **settings.steps)[0]
 
 
 PLUGIN = ScratchFair()
