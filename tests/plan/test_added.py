@@ -33,3 +33,12 @@ def test_an_added_defence_is_trained_and_asked_alone(added, at):
 
 def test_a_renamed_defence_is_neither_trained_nor_asked_again():
     assert ids(["none", "fft"]) == ids(["none", {"name": "fft", "id": "other"}])
+
+
+@pytest.mark.parametrize("name", ["threshold-optimizer", "answer-noise", "reductions"])
+def test_how_answers_are_drawn_trains_nothing_again(name):
+    fresh = ["none", name]
+    both = [*fresh, {"name": name, "id": "frozen", "settings": {"answers": "frozen"}}]
+    before, after = ids(fresh), ids(both)
+    assert before["defend"] == after["defend"]
+    assert len(after["query"] - before["query"]) == 1

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ..config.resolved import ResolvedChoice, complements, members, publishes
 from ..core import plugins
 from ..core.needs import ALONE
 from ..core.protocols import ROLES, Role
 from ..core.worlds import World
+from ..defences.base import AnswersSettings
 from ..engine.fit import Training
 from ..steps.defend import DefendStep
 from ..steps.draw import Drawn, ModelDraw, Slipped
@@ -45,6 +46,17 @@ class Draws(NamedTuple):
     base: list[Cut]
     complement: list[Cut]
     public: list[Cut]
+
+
+def made_by(defence: ResolvedChoice) -> dict[str, Any]:
+    """Return the settings that decide what models a defence makes. How their answers are drawn does not, so that arms which differ in that
+    alone share their models."""
+    drawn = (
+        set(AnswersSettings.model_fields)
+        if issubclass(plugins.load("defences", defence.name).Settings, AnswersSettings)
+        else set()
+    )
+    return {name: value for name, value in defence.settings.items() if name not in drawn}
 
 
 def _of_worlds(cuts: list[Cut], worlds: set[str]) -> list[tuple[Step[ModelDraw], str]]:
@@ -192,7 +204,7 @@ class TaskPlan(TaskContext):
             settings = DefendStep(
                 model=model.name, model_settings=model.settings, training=self._training(model),
                 roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
-                defence=defence.name, defence_settings=defence.settings, mode=self.task.ratio_mode,
+                defence=defence.name, defence_settings=made_by(defence), mode=self.task.ratio_mode,
                 held_out=0.0 if shape else self.task.training.validation,
                 directions=tuple((item.world, item.from_world) for item in items),
             )  # fmt: skip
