@@ -170,8 +170,9 @@ class Defence:
 
     def epochs(self, base: int, settings: Any) -> float:
         """Return how long the engine trains a model: all its trainings together, in epochs over as many rows as the base model's, which was
-        trained for `base` of them. By default it is one training, as long as the setting `epochs` says."""
-        return getattr(settings, "epochs", None) or base
+        trained for `base` of them. By default it is one training, as long as the setting `epochs` says, on as many rows as `rows` says."""
+        rows = settings.rows if isinstance(settings, MixtureSettings) else 1.0
+        return rows * (getattr(settings, "epochs", None) or base)
 
     def apply(self, owner: Owner, settings: Any) -> Population:
         """Return the defended models, weights (K, M * P). A model must not depend on those beside it."""

@@ -35,7 +35,7 @@ class NegGrad(Defence):
 
     def epochs(self, base: int, settings: NegGrad.Settings) -> float:
         # the rows of S_0 that are not rehearsed come on top of the mixture
-        return super().epochs(base, settings) * (1 + settings.rows * (1 - settings.rehearsal))
+        return (settings.epochs or base) * (1 + settings.rows * (1 - settings.rehearsal))
 
     def used(self, settings: Any, held_out: float = 0.0) -> Used:
         return super().used(settings, held_out)._replace(own=1 - held_out)
