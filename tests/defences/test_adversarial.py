@@ -106,7 +106,7 @@ def test_its_control_has_no_adversary():
     assert controls(rehearsal=0.2) is None
     assert controls(from_scratch=True) == "scratch"
     assert controls(from_scratch=True, rehearsal=0.2) is None
-    assert controls(from_scratch=True, epochs=3) is None, "scratch has the steps of the training"
+    assert controls(from_scratch=True, epochs=3) is None, "that scratch is trained as long as the base model"
 
 
 def test_it_is_declared():

@@ -157,18 +157,15 @@ def test_both_backends_draw_the_same_noise_and_rows():
     assert np.abs(apply().weights - apply(by_torch).weights).max() < 2e-4
 
 
-def test_its_control_is_found_at_epsilon_null():
-    names = ["none", "dp-sgd", {"name": "dp-sgd", "id": "clipped", "settings": {"epsilon": None}}]
-    (task,) = config.resolve(config.load(tiny.raw(defences=names)))
-    assert {one.id: one.control for one in task.defences} == {"none": None, "dp-sgd": "clipped", "clipped": None}
-    assert "its control has the settings epsilon null" in PLUGIN.declared()
-
-
-def test_a_grid_of_epsilons():
+def test_its_twin_asks_for_no_noise_and_is_no_control():
+    """A control is what differs in the fairness term alone."""
     grid = {"name": "dp-sgd", "grid": {"epsilon": [1, 8, None]}}
     (task,) = config.resolve(config.load(tiny.raw(defences=["none", grid])))
     assert [one.id for one in task.defences][1:] == ["dp-sgd-epsilon-1", "dp-sgd-epsilon-8", "dp-sgd-epsilon-none"]
-    assert [one.control for one in task.defences][1:] == ["dp-sgd-epsilon-none"] * 2 + [None]
+    assert {one.control for one in task.defences} == {None}
+    assert PLUGIN.asks(PLUGIN.Settings()) == ("clip", "noise") and PLUGIN.asks(PLUGIN.Settings(epsilon=None)) == (
+        "clip",
+    )
 
 
 @pytest.mark.parametrize(("settings", "key"), [({"epsilon": 0}, "epsilon"), ({"epsilon": 51}, "epsilon"),

@@ -298,10 +298,14 @@ def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[Resol
     return matched
 
 
+SHARED = ("rows", "schedule", "cycles", "epochs", "learning_rate")
+"""Settings that a defence and its control agree in also where they are left out at their defaults."""
+
+
 def _shown(choice: ResolvedChoice, training: Train) -> dict[str, Any]:
-    """Return a defence's settings as controls are matched by: the share of rows is among them also where it is left out at its default."""
+    """Return a defence's settings as controls are matched by: those of `SHARED` are among them."""
     fields = plugins.load("defences", choice.name).Settings.model_fields
-    usual = {name: fields[name].default for name in ("rows", "schedule", "cycles") if name in fields}
+    usual = {name: fields[name].default for name in SHARED if name in fields}
     return effective(usual | dict(choice.settings), training)
 
 

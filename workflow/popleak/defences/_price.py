@@ -33,18 +33,19 @@ def used(defence: Any, settings: Any, held_out: float) -> Used:
     if share is not None:
         own, other = share * size, (1 - share) * size
     else:
-        own = float(defence.access == "training" and not defence.complements(settings))
+        own = float(defence.access_at(settings) == "training" and not defence.complements(settings))
         other = float(defence.complements(settings))
     reference = getattr(settings, "eo_reference", "batch")
     own += {"rehearsal+batch": 1.0, "held-out": held_out}.get(reference, 0.0)
     return Used(min(own, 1.0), other, float(defence.publishes(settings)))
 
 
-def needs(defence: Any, found: Used) -> list[str]:
+def needs(defence: Any, settings: Any, found: Used) -> list[str]:
     """Return in words what whoever applies a defence must have."""
+    after = defence.access_at(settings) == "post-hoc"
     there = {
-        "M_0's weights": defence.access == "post-hoc" and defence.needs_weights,
-        "M_0's answers": defence.access == "post-hoc" and not defence.needs_weights,
+        "M_0's weights": after and defence.needs_weights,
+        "M_0's answers": after and not defence.needs_weights,
         "rows of S_0": found.own > 0,
         "rows of the other world": found.complement > 0,
         "public rows": found.public > 0,

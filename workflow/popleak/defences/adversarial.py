@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 
@@ -37,10 +39,10 @@ class Adversarial(Defence):
         """Whether a new model is trained, from the same initial weights as M_0, instead of M_0 further."""
 
     def control_of(self, settings: Adversarial.Settings) -> str | None:
-        if not settings.from_scratch:
-            return self.control
-        # `scratch` has the steps of the training, and no others
-        return "scratch" if (settings.epochs, settings.learning_rate, settings.schedule) == (None, None, None) else None
+        return "scratch" if settings.from_scratch else self.control
+
+    def access_at(self, settings: Adversarial.Settings) -> Literal["training", "post-hoc"]:
+        return "training" if settings.from_scratch else "post-hoc"
 
     def certify(self, owner: Owner, settings: Adversarial.Settings) -> np.ndarray:
         return _ledger.exact(owner, settings.rows)

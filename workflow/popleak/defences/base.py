@@ -48,7 +48,7 @@ class Defence:
     name: ClassVar[str]
     summary: ClassVar[str]
     control: ClassVar[str | None] = None
-    """The defence that differs from this one in the EO term alone; None if there is none. It may be the defence itself, at the
+    """The defence that differs from this one in the fairness term alone; None if there is none. It may be the defence itself, at the
     settings `control_at`."""
     control_at: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Settings in which the control differs from this defence; in all others that both have they agree."""
@@ -128,6 +128,19 @@ class Defence:
         """Return how many models one release holds: M. The weights of a release are then (M * P,), the members' one after the other, and
         `answer` gets the scores of all."""
         return 1
+
+    def access_at(self, settings: Any) -> Access:
+        """Return which access it needs at these settings; by default `access`."""
+        return self.access
+
+    def asks(self, settings: Any) -> tuple[str, ...]:
+        """Return what its training asks for at these settings, some of `wants`; by default all."""
+        return self.wants
+
+    def paid(self, base: int, settings: Any) -> float:
+        """Return the epochs that a released model costs beside M_0's own training, or in its place with access to the training: those that
+        the engine trains, unless M_0's training leaves some of them behind."""
+        return self.epochs(base, settings)
 
     def used(self, settings: Any, held_out: float = 0.0) -> Used:
         """Return how many rows it trains or fits on beside those of M_0's training, as shares of S_0, by default as `_price.used` derives it; at

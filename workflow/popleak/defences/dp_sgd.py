@@ -22,8 +22,9 @@ class DpSgd(Defence):
     share of the whole population, which n rows tell together, it promises next to nothing: groups of m rows are hidden at about
     m * epsilon alone. Whether it helps there is what is measured. The number of rows, the architecture and the settings count as public.
 
-    Its control is the same defence with `epsilon: null`: clipping and Poisson batches, but no noise. List it beside this one, with an `id`
-    of its own.
+    Its twin is the same defence with `epsilon: null`: clipping and Poisson batches, but no noise. List it beside this one, with an `id`
+    of its own. What else the model is made with counts as public too: features are scaled over all records of the task, as for every
+    defence. The rows that validation holds out are not trained on, and nothing is chosen by them.
     """
 
     name = "dp-sgd"
@@ -31,9 +32,7 @@ class DpSgd(Defence):
     access = "training"
     classes = None
     complement = False
-    control = "dp-sgd"
-    control_at = {"epsilon": None}
-    wants = ("clip",)
+    wants = ("clip", "noise")
 
     class Settings(TrainSettings):
         epsilon: Annotated[float, Field(gt=0, le=50)] | None = 8.0
@@ -47,6 +46,9 @@ class DpSgd(Defence):
 
         def unused(self) -> set[str]:
             return super().unused() | ({"delta"} if self.epsilon is None else set())
+
+    def asks(self, settings: DpSgd.Settings) -> tuple[str, ...]:
+        return self.wants if settings.epsilon is not None else ("clip",)
 
     def apply(self, owner: Owner, settings: DpSgd.Settings) -> Population:
         noise = 0.0

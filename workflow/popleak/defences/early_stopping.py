@@ -44,6 +44,10 @@ class EarlyStopping(Defence):
     def epochs(self, base: int, settings: EarlyStopping.Settings) -> float:
         return sum(epochs for epochs in grid(settings, base) if epochs < base)
 
+    def paid(self, base: int, settings: EarlyStopping.Settings) -> float:
+        # checkpoints are kept while the model is trained
+        return float(grid(settings, base)[-1])
+
     def apply(self, owner: Owner, settings: EarlyStopping.Settings) -> Population:
         from ..core.errors import PopleakError
 

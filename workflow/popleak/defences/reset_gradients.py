@@ -42,7 +42,11 @@ class ResetGradients(Defence):
         return super().epochs(base, settings) + 4 * (2 if settings.criterion == "small" else 1)
 
     def used(self, settings: Any, held_out: float = 0.0) -> Used:
-        return super().used(settings, held_out)._replace(own=1 - held_out)
+        return (
+            super()
+            .used(settings, held_out)
+            ._replace(own=1 - held_out, **({"complement": 1.0} if settings.criterion == "small" else {}))
+        )
 
     def apply(self, owner: Owner, settings: ResetGradients.Settings) -> Population:
         fresh = owner.initial(None if settings.to == "initial" else FRESH)

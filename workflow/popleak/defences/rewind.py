@@ -30,6 +30,9 @@ class Rewind(Defence):
         # neither the initial weights nor M_0 itself are trained again
         return super().epochs(base, settings) + reached(settings, base) % base
 
+    def paid(self, base: int, settings: Rewind.Settings) -> float:
+        return super().epochs(base, settings) + reached(settings, base)
+
     def used(self, settings: Any, held_out: float = 0.0) -> Used:
         return super().used(settings, held_out)._replace(own=1.0)
 

@@ -236,7 +236,7 @@ class Fused:
         for epoch, rate in enumerate(training.rates()):
             order, places, _ = feed.places()
             self._share(work, order, places, epoch * feed.steps, rate, objective.pull(epoch, training.epochs))
-        return layout.unpack(weights), vacuous[:, 0] / max(training.epochs * feed.steps, 1)
+        return layout.unpack(weights), vacuous[:, 0] / max(len(training.rates()) * feed.steps, 1)
 
     def logits(self, table: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return logits (K, m), or (K, m, C), of models `weights` (K, P) on rows (K, m), or on the same rows (1, m) for all."""

@@ -19,6 +19,7 @@ WORDS = {
     "weights": "row weights",
     "mask": "a mask of trained weights",
     "clip": "per-example clipping",
+    "noise": "noise on the clipped gradient",
     "l1": "an l1 penalty",
     "adversary": "an adversary that reads the group",
 }
@@ -70,7 +71,7 @@ class Objective:
 
     def wants(self) -> tuple[str, ...]:
         """Return the names of what this needs beyond cross-entropy on the records' labels."""
-        given = {name: getattr(self, name) for name in WORDS} | {"l1": self.l1 or None}
+        given = {name: getattr(self, name) for name in WORDS} | {"l1": self.l1 or None, "noise": self.noise or None}
         return tuple(name for name in WORDS if given[name] is not None)
 
     def pull(self, epoch: int, epochs: int) -> float:

@@ -102,16 +102,17 @@ class TaskContext:
         may try is a separate training. torch trains whatever the compiled loops do not support. reference: on the reference core,
         whatever the config asks of the engine. Raises PopleakError if the model cannot be trained."""
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
+        own = plugin.Settings.model_validate(defence.settings)
+        wants = plugin.asks(own)
         try:
             if shape is None:
                 return 1e-4, False
-            slower = self._slower(shape, plugin.wants, reference)
-            torch = cost.by_torch(shape.sides, self.experiment.engine.backend, plugin.wants, self._place, shape.net)
+            slower = self._slower(shape, wants, reference)
+            torch = cost.by_torch(shape.sides, self.experiment.engine.backend, wants, self._place, shape.net)
         except (PopleakError, ValueError) as error:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
             ) from None
-        own = plugin.Settings.model_validate(defence.settings)
         if plugin.chains_only and (shape.sides is None or shape.sides[-1] != 1):
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} is for chains of Linear and ReLU with one logit, and model "
@@ -121,7 +122,7 @@ class TaskContext:
         if spent is not None:
             return float(spent) + 1e-4, False
         tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
-        epochs = plugin.epochs(shape.epochs, own)
+        epochs = (plugin.paid if reference else plugin.epochs)(shape.epochs, own)
         return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), torch
 
     def prices(self) -> dict[str, dict[str, float]]:

@@ -26,7 +26,7 @@ SNAKEMAKE = 2.0, 0.18
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 """CPU seconds of the compiled loops for each step, weight in a step, row and multiply-add. They are a least-squares
 fit to 13 shapes; most measured times are within a fifth of it."""
-OBJECTIVE, PRIVATE = 1.2, 4.0
+OBJECTIVE, CLIP, PRIVATE = 1.2, 1.5, 4.0
 """Further time in the compiled loops for targets, row weights, a mask or an l1 penalty, 1.05 to 1.2 times, and for per-example clipping
 with noise: 4.2 times for (32, 16) units and batches of 64, 2.2 for 100 units and batches of 256, 1.9 without hidden layers. Most of it
 is drawing the noise; clipping alone takes 1.3 to 1.6 times."""
@@ -121,7 +121,7 @@ def factor(
     `engine.objective.chosen`.
     """
     if not by_torch(sides, backend, wants, place, net):
-        slower = {"clip": PRIVATE, "adversary": RIVAL}
+        slower = {"clip": CLIP, "noise": PRIVATE, "adversary": RIVAL}
         return max((slower.get(word, OBJECTIVE) for word in wants), default=1.0)
     plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
     if net is not None:

@@ -151,7 +151,8 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
                 reason = not_in_numba(sides, convolutions=net is not None) or "engine.backend is torch"
                 slow.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
-                wants = plugins.load("defences", defence.name).wants
+                plugin = plugins.load("defences", defence.name)
+                wants = plugin.asks(plugin.Settings.model_validate(defence.settings))
                 factor = cost.factor(sides, backend, wants, shaped=shaped, net=net)
                 if factor > usual and cost.by_torch(sides, backend, wants, net=net):
                     reason = not_in_numba(None, wants, convolutions=True) or ""  # what the defence adds

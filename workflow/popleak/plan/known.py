@@ -170,13 +170,14 @@ def _facts(defence: ResolvedChoice, task: ResolvedTask) -> Facts:
     """Return what a defence needs, by its plugin and its settings."""
     plugin = plugins.load("defences", defence.name)
     none = defence.name == "none"
-    found = plugin.used(plugin.Settings.model_validate(defence.settings), task.training.validation)
+    own = plugin.Settings.model_validate(defence.settings)
+    found = plugin.used(own, task.training.validation)
     return Facts(
         kind=defence.name,
         control=defence.control,
         settings=canonical(config.effective(defence.settings, task.training)),
-        access=None if none else plugin.access,
-        needs="nothing" if none else ", ".join(needs(plugin, found)),
+        access=None if none else plugin.access_at(own),
+        needs="nothing" if none else ", ".join(needs(plugin, own, found)),
         rows_own=float(found.own),
         rows_complement=float(found.complement),
         rows_public=float(found.public),

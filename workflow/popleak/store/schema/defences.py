@@ -19,7 +19,11 @@ DEFENCES = (
     *PAIR,
     DEFENCE,
     Column("kind", "string", "name of the defence's plugin"),
-    Column("control", "string", "id of the defence that differs in the EO term alone; null if there is none"),
+    Column(
+        "control",
+        "string",
+        "id of the defence that differs in the fairness term alone (an EO term, or an adversary that reads the group); null if there is none",
+    ),
     Column("settings", "string", "the defence's settings as JSON, those inherited from the training filled in"),
     Column("victims", "int64", "victims of both worlds; measures of models are means over those that did not diverge"),
     Column("splits", "int64", "pool splits"),
