@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -257,6 +258,13 @@ def _unknown(plan: Plan) -> list[str]:
     paths += [f"figures/{name}.{ending}" for name in plugins.names("figures") for ending in OPENED]
     known = plan.public()
     return [path for one in paths if (path := f"{plan.folder()}/{one}") not in known and Path(path).is_file()]
+
+
+def wait_no_more() -> None:
+    """Cancel the timers by which Snakemake looks for jobs again (`max-jobs-per-timespan`): its process would not end before the last one."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def closing(plan: Plan) -> str:
