@@ -82,7 +82,42 @@ def test_the_front_against_all_pairs():
 def test_what_hides_the_world():
     part = pd.DataFrame({"certified_advantage": [0.0, 0.2, np.nan, np.nan, np.nan],
                          "against_chance": ["above", "above", "cannot tell", "below", None]})  # fmt: skip
-    assert _defences.hidden(part).tolist() == [True, False, True, True, False]
+    assert _defences.hidden(part).tolist() == [True, False, True, False, False]
+
+
+def test_what_is_of_use():
+    part = pd.DataFrame({"diverged": [0.05, 0.06, 0.0, 0.0, 0.0, np.nan], "constant": [0.5, 0.0, 0.51, 0.0, 0.0, 0.0],
+                         "accuracy": [0.8, 0.8, 0.8, 0.8, np.nan, 0.8]})  # fmt: skip
+    assert _defences.usable(part).tolist() == [True, False, False, True, False, False]
+
+
+def with_a_flip():
+    """Return the table with one defence that the best informed adversary takes for the other world."""
+    table = fake_tables.tables(**SHAPE)["defences"].copy()
+    mine = table["defence"] == "scratch"
+    table.loc[mine, ["informed_advantage", "informed_advantage_low", "informed_advantage_high"]] = [-0.6, -0.65, -0.5]
+    table.loc[mine, ["against_chance", "certified_advantage"]] = ["below", np.nan]
+    return table
+
+
+@pytest.mark.parametrize("name", ["scorecard", "pareto"])
+def test_an_advantage_below_chance_counts_by_its_size(name):
+    plotted = drawn(name, {"defences": with_a_flip()})[1]
+    for _, part in plotted.groupby("task"):
+        leak = np.where(part["against_chance"] == "below", -part["informed_advantage"], part["informed_advantage"])
+        if name == "scorecard":
+            assert (np.diff(leak) >= 0).all() and part["defence"].iloc[0] != "scratch"
+        else:
+            assert (part["leak"] == leak).all()
+            assert list(part["front"]) == list(_defences.front(part.assign(size=leak), ("accuracy",), ("size",)))
+
+
+def test_the_title_counts_what_is_of_use():
+    figure, _ = drawn("scorecard", {"defences": with_a_flip()})
+    assert " 0 are certified" in " ".join(figure.get_suptitle().split())
+    table = fake_tables.tables(**SHAPE)["defences"].assign(diverged=0.97)
+    title = " ".join(drawn("scorecard", {"defences": table})[0].get_suptitle().split())
+    assert " 0 are certified" in title and "under 0 others" in title
 
 
 @pytest.mark.parametrize("name", ["scorecard", "pareto", "curves"])

@@ -67,6 +67,7 @@ def table(tasks, models, pairs, extra=(), victims: int = 40) -> pd.DataFrame:
                 **arm, "settings": json.dumps(own, sort_keys=True), "victims": victims, "splits": 5,
                 **_spread("statistic_advantage", 0.3 * leak, half), "gap": 0.02 + 0.1 * leak,
                 **_spread("unaware_advantage", 0.7 * leak, half), **_spread("informed_advantage", leak, half),
+                "uncertified": len(arms()) - 2 + len(more), "informed_advantage_low_all": leak - 2 * half, "informed_advantage_high_all": leak + 2 * half,
                 "against_chance": "above" if leak > half else "cannot tell", "repeats": 1,
                 **_spread("difference_vs_none", np.nan if none else (leak - 0.95) / 2, 0.05),
                 "verdict_vs_none": None if none else "lower", "verdict_vs_control": "cannot tell" if arm["control"] else None,

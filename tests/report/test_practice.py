@@ -24,12 +24,15 @@ def row(
     change=-0.01,
     half=0.004,
     cost=2.0,
+    both=0.06,
+    **more,
 ):
     return {
-        "defence": defence, "kind": kind or defence, "access": access, "informed_advantage": leak, "informed_advantage_high": leak + 0.06,
+        "defence": defence, "kind": kind or defence, "access": access, "informed_advantage": leak, "informed_advantage_high": leak + 0.04,
+        "informed_advantage_low_all": leak - both, "informed_advantage_high_all": leak + both, "diverged": 0.0, "constant": 0.0,
         "against_chance": chance, "certified_advantage": certified, "accuracy": 0.8 + change, "accuracy_vs_none": change,
         "accuracy_vs_none_low": change - half, "accuracy_vs_none_high": change + half, "seconds_base": 1.0, "seconds_reference": cost,
-        "rows_own": 0.5, "rows_complement": 0.5, "poison": 0.0, "model": "mlp",
+        "rows_own": 0.5, "rows_complement": 0.5, "poison": 0.0, "model": "mlp", **more,
     }  # fmt: skip
 
 
@@ -52,11 +55,11 @@ def said(*rows, **where) -> list[str]:
 def test_one_defence_for_each_access_in_all_cases_is_a_finding():
     training, after, both, scope = said(SCRATCH, HIDING)
     assert training == (
-        "With access to the training, use scratch in all 4 cases: accuracy changes by \u22121.0 points, it costs as much as the training of the "
+        "With access to the training, use scratch (the only one tried) in all 4 cases: accuracy changes by \u22121.0 points, it costs as much as the training of the "
         "base model, and it is certified in all of them."
     )
     assert after == (
-        "Without it, starting from a model that is there, use tuned in all 4 cases: accuracy changes by \u22121.0 points, it costs 2 times the "
+        "Without it, starting from a model that is there, use tuned (the only one tried) in all 4 cases: accuracy changes by \u22121.0 points, it costs 2 times the "
         "training of the base model, and an advantage of up to 0.09 is not excluded."
     )
     assert both == (
@@ -92,14 +95,14 @@ def test_the_most_accurate_that_hides_counts_not_the_most_accurate():
     leaky = row("leaky", change=0.01)
     sharp = row("sharp", leak=0.02, chance="cannot tell", change=-0.005)
     dull = row("dull", leak=0.0, chance="cannot tell", change=-0.03, cost=1.1)
-    assert "use sharp in all 4 cases" in said(leaky, dull, sharp)[1]
+    assert "use sharp (of 3 tried) in all 4 cases" in said(leaky, dull, sharp)[1]
 
 
 def test_where_accuracy_does_not_decide_the_cheapest_is_named_and_the_others_told():
     dear = row("dear", leak=0.0, chance="cannot tell", change=-0.008, cost=5.0)
     cheap = row("cheap", leak=0.0, chance="cannot tell", change=-0.012, cost=1.2)
     line = said(dear, cheap)[1]
-    assert "use cheap in all 4 cases" in line
+    assert "use cheap (of 2 tried) in all 4 cases" in line
     assert line.endswith("; in accuracy it cannot be distinguished from dear, which cost as much or more.")
 
 
@@ -107,19 +110,19 @@ def test_a_certificate_counts_also_where_the_adversary_looks_better_than_chance(
     """By chance alone some intervals lie above it; a theorem does not err."""
     lucky = row("proven", leak=0.1, chance="above", certified=0.04)
     loose = row("loose", leak=0.1, chance="above", certified=0.3)
-    assert "use proven in all 4 cases" in said(lucky, loose)[1]
+    assert "use proven (of 2 tried) in all 4 cases" in said(lucky, loose)[1]
     assert "it is certified in all of them" in said(lucky)[1]
     assert "none of the defences" in said(loose)[1]
 
 
-WIDE = {**HIDING, "informed_advantage_high": 0.4}
+WIDE = {**HIDING, "informed_advantage_high_all": 0.4}
 
 
 def test_what_few_victims_do_not_show_is_not_said_to_be_shown():
     _, after, both, scope = said(SCRATCH, WIDE)
     assert after == (
         "Without it, starting from a model that is there, the data do not decide: the most accurate defence under which the best informed adversary is "
-        "not above chance is tuned in all 4 cases, but it is not shown to hide the world: accuracy changes by \u22121.0 points, it costs 2 times the training of "
+        "not distinguished from chance is tuned (the only one tried) in all 4 cases, but it is not shown to hide the world: accuracy changes by \u22121.0 points, it costs 2 times the training of "
         "the base model, and an advantage of up to 0.40 is not excluded."
     )
     assert both == (
@@ -136,7 +139,7 @@ def test_what_is_shown_to_hide_comes_before_what_is_more_accurate():
         **{name: value + 0.05 for name, value in WIDE.items() if name.startswith("accuracy")},
         "defence": "sharp",
     }
-    assert "use tuned in all 4 cases" in said(sharp, HIDING)[1]
+    assert "use tuned (of 2 tried) in all 4 cases" in said(sharp, HIDING)[1]
     doubtful = pd.concat([table(HIDING, sharp, tasks=("a",)), table(sharp, tasks=("b",))])
     assert practice.sentences(doubtful)[1].endswith("; not in every case is it shown that they hide the world.")
 
@@ -148,8 +151,8 @@ def test_different_defences_in_different_cases_are_no_finding():
     found = practice.sentences(frame)
     assert found[0] == "With access to the training: no such defence was run."
     assert found[1] == (
-        "Without it, starting from a model that is there, no one defence is best in all 4 cases: one on a (pure: 0 vs 1) and a (ratio: 0.3 vs 0.5) "
-        "and two on b (pure: 0 vs 1) and b (ratio: 0.3 vs 0.5)."
+        "Without it, starting from a model that is there, no one of the 2 defences tried is best throughout all 4 cases: one on a (pure: 0 vs 1) and a (ratio: 0.3 vs 0.5) "
+        "and two on b (pure: 0 vs 1) and b (ratio: 0.3 vs 0.5) (mind that accuracy falls by 5.0 points in the worst of them)."
     )
     assert found[-1].startswith("Neither holds on every task and setting, so neither is a finding")
 
@@ -157,7 +160,7 @@ def test_different_defences_in_different_cases_are_no_finding():
 def test_hiding_in_some_cases_alone():
     frame = pd.concat([table(HIDING, pairs=(NARROW,)), table(LEAKY, pairs=(PURE,))])
     found = practice.sentences(frame)
-    assert "use tuned where any does, in 2 of 4 cases" in found[1]
+    assert "use tuned (the only one tried) where any does, in 2 of 4 cases" in found[1]
     assert found[-1].startswith("Neither holds")
 
 
@@ -185,7 +188,8 @@ def test_one_task_or_one_setting_is_no_finding(where, what):
     assert found[-1].startswith(f"This is of {what} alone and so no finding: ")
     if len(where) == 2:
         assert (
-            found[0].startswith("With access to the training, use scratch: accuracy") and "it is certified" in found[0]
+            found[0].startswith("With access to the training, use scratch (the only one tried): accuracy")
+            and "it is certified" in found[0]
         )
         assert found[2].endswith("in 1 of 1 case.")
 
@@ -196,7 +200,7 @@ def test_diverged_and_unjudged_rows_equal_worlds_and_poison_say_nothing():
     frame = pd.concat([table(SCRATCH, HIDING, lost, unjudged), table(row("equal", chance="cannot tell", change=0.1), pairs=(EQUAL,)),
                        table({**row("poisoned", chance="cannot tell", change=0.1), "poison": 0.1})])  # fmt: skip
     text = " ".join(practice.sentences(frame))
-    assert "use tuned in all 4 cases" in text
+    assert "use tuned (of 2 tried) in all 4 cases" in text
     assert not any(name in text for name in ("lost", "unjudged", "equal", "poisoned"))
 
 
@@ -209,6 +213,95 @@ def test_without_intervals_nothing_is_told_apart():
     bare = [{**one, "accuracy_vs_none_low": np.nan, "accuracy_vs_none_high": np.nan} for one in
             (row("dear", leak=0.0, chance="cannot tell", change=0.0, cost=4.0), row("cheap", leak=0.0, chance="cannot tell", change=-0.2, cost=1.1))]  # fmt: skip
     assert "use cheap" in said(*bare)[1]
+
+
+def test_an_advantage_below_chance_hides_nothing():
+    """Whoever is right in 20 % of cases need only answer the opposite."""
+    flip = row("flip", leak=-0.6, chance="below", change=0.0)
+    after = said(flip, row("honest", leak=0.02, chance="cannot tell", change=-0.02))[1]
+    assert "use honest (of 2 tried)" in after
+    assert said(flip)[1].endswith("flip, with an advantage of 0.60 for the best informed adversary, who need only answer the opposite.")  # fmt: skip
+    assert "is tuned, with an advantage of 0.50" in said(flip, LEAKY)[1], "by size, it leaks more than 0.5"
+
+
+def test_shown_on_both_sides():
+    wide = {**row("wide", leak=0.0, chance="cannot tell"), "informed_advantage_low_all": -0.3}
+    assert "the data do not decide" in said(wide)[1] and "up to 0.30 is not excluded" in said(wide)[1]
+
+
+def test_diverged_victims_hide_nothing():
+    lost = row("lost", leak=0.0, chance="cannot tell", change=0.005, diverged=0.97)
+    assert said(lost)[1].endswith("none of the defences that were run is of use in all 4 cases.")
+    assert said(lost)[-1].startswith("Neither holds"), "that is no finding on defences"
+    _, after, left, *_ = said(lost, HIDING)
+    assert "use tuned (of 2 tried)" in after
+    assert left == "Left out, in the cases concerned, are defences of which more than 5 % of the victims diverged (lost)."  # fmt: skip
+    assert "none of the defences that were run and are of use hides the world" in said(lost, LEAKY)[1]
+    assert "use few" in said(row("few", leak=0.0, chance="cannot tell", diverged=0.05))[1], "at the limit"
+
+
+def test_constant_models_are_not_recommended_though_certified():
+    dull = row("dull", leak=0.0, chance="cannot tell", certified=0.01, change=-0.3, constant=1.0)
+    found = said(dull, LEAKY)
+    assert "hides the world in all 4 cases: the least that leaks is tuned" in found[1]
+    assert "more than 50 % of the models give every record one label (dull)" in " ".join(found)
+
+
+def test_a_fall_in_accuracy_is_told():
+    poor = row("poor", leak=0.0, chance="cannot tell", change=-0.12)
+    assert said(poor)[1].endswith("; mind that accuracy falls by 12.0 points in the worst of them.")
+    assert said(poor, tasks=("a",), pairs=(PURE,))[1].endswith("; mind that accuracy falls by 12.0 points.")
+    assert "mind" not in said(row("fine", leak=0.0, chance="cannot tell", change=-0.03))[1]
+
+
+def test_a_case_with_a_shorter_list_of_defences_has_no_veto():
+    sharp = row("resample", access="training", leak=0.0, chance="cannot tell", certified=0.0, change=0.005, half=0.001)
+    training, *_, scope = practice.sentences(pd.concat([table(SCRATCH, sharp), table(SCRATCH, tasks=("c",))]))
+    assert training.startswith("With access to the training, use resample (of 2 tried) in the 4 of 6 cases that ran it: ")  # fmt: skip
+    assert training.endswith("; elsewhere the best is scratch on c (pure: 0 vs 1) and c (ratio: 0.3 vs 0.5).")
+    assert scope.startswith("A finding, as it holds on every task and setting of those that ran what is named, ")
+
+
+def test_what_few_cases_ran_is_not_recommended_for_all():
+    lone = row("lone", leak=0.0, chance="cannot tell", change=0.02, half=0.001)
+    frame = pd.concat([table(HIDING, tasks=("a", "b", "c")), table(HIDING, lone, tasks=("d",))])
+    after = practice.sentences(frame)[1]
+    assert "no one of the 2 defences tried is best throughout all 8 cases: tuned on" in after
+    assert after.endswith(" and lone on d (pure: 0 vs 1) and d (ratio: 0.3 vs 0.5).")
+
+
+def test_of_many_none_wins_by_luck():
+    """One of 31 has by chance a 95 % interval that ends below 0.1; that which holds for all together does not."""
+    many = [row(f"m{i}", leak=0.03, chance="cannot tell", both=0.2) for i in range(30)]
+    lucky = row("lucky", leak=-0.02, chance="cannot tell", change=-0.05, both=0.2)
+    assert lucky["informed_advantage_high"] < practice.chosen.EXCLUDED
+    after = said(*many, lucky)[1]
+    assert "the data do not decide" in after and "(of 31 tried)" in after and "lucky" not in after
+    assert "was chosen on the same victims" in " ".join(said(*many, lucky))
+
+
+def test_retraining_is_known_by_facts_and_compared_even_where_it_is_not_the_best():
+    again = row("mine", access="training", leak=0.0, chance="cannot tell", certified=0.0)
+    kept = row("over", kind="resample", access="training", leak=0.0, chance="cannot tell")
+    for one in (again, kept):
+        assert said(one, LEAKY)[2].startswith("Retraining on the mixture wins in all 4 cases")
+    stopped = row("early-stopping", access="training", leak=0.0, chance="cannot tell", change=0.01)
+    assert not any(line.startswith("Retraining") for line in said(stopped, LEAKY))
+    assert "Retraining on the mixture wins in all 4 cases" in " ".join(said(again, stopped, LEAKY))
+    leaky = row("scratch-fair", access="training")
+    assert "Retraining on the mixture does not hide the world in 4 of 4 cases." in said(leaky, HIDING)
+    wide = row("scratch", access="training", leak=0.0, chance="cannot tell", both=0.3)
+    assert "is not shown to hide the world, and something that starts from a model is, in 4 of 4" in said(wide, HIDING)[2]  # fmt: skip
+
+
+def test_what_is_not_known_is_said_in_words():
+    bare = row("bare", leak=0.0, chance="cannot tell", both=np.nan, cost=np.nan, change=np.nan)
+    bare = {**bare, "accuracy": 0.8}
+    text = said(bare)[1]
+    assert "by how much accuracy changes is not known, what it costs is not known, and no interval of its advantage is known." in text  # fmt: skip
+    assert "nan" not in text and "\u2013" not in text
+    cheap = row("cheap", leak=0.0, chance="cannot tell")
+    assert "use cheap (of 2 tried)" in said({**cheap, "defence": "bare", "seconds_reference": np.nan}, cheap)[1]
 
 
 def test_the_page_shows_it(tmp_path):

@@ -126,6 +126,49 @@ def test_the_spread_of_the_advantage_over_splits():
         assert row["sd_advantage"] == pytest.approx(np.std(each, ddof=1))
 
 
+def _cell(defence):
+    """Return correctness, world and split of the informed `best` in pure worlds."""
+    from popleak.tables import leakage
+
+    for key, _, cells in leakage.games(fake_tables.tables(**SHAPE)["scores"], settings()):
+        if key[2] == "pure" and key[5] == 0:
+            cell = cells[defence, "best", "any", "informed", "mlp", 1]
+            return cell.correct, cell.world, cell.split
+    raise AssertionError("no pure worlds")
+
+
+def test_intervals_that_hold_for_all_defences_together():
+    from popleak.measures import leakage as measures
+
+    frame = made().set_index(KEY)
+    part = frame.loc["pure"]
+    uncertified = int((~(part["certified_advantage"] <= 0.05) & (part.index != "none")).sum())
+    assert uncertified > 1 and (part["uncertified"] == uncertified).all()
+    for defence in ("rehearsal", "fft"):
+        row = part.loc[defence]
+        found = measures.advantage(*_cell(defence), level=1 - 0.05 / uncertified, inflation=measures.CHOSEN)
+        limits = [row["informed_advantage_low_all"], row["informed_advantage_high_all"]]
+        assert limits == pytest.approx([found.low, found.high])
+        assert limits[0] < row["informed_advantage_low"] and limits[1] > row["informed_advantage_high"]
+
+
+def test_of_one_defence_that_interval_is_the_95_percent_one():
+    """What is certified is not judged by its interval, and does not widen those of others. The limits are those that `leakage` computes."""
+    from popleak.tables import leakage
+
+    frames = dict(fake_tables.tables(**SHAPE))
+    frames["leakage"] = frames["leakage"].assign(certified_advantage=0.01)
+    frames["leakage"].loc[frames["leakage"]["defence"] == "fft", "certified_advantage"] = 0.3
+    frame = defences.make(parts=[], tables=frames, settings=settings()).to_pandas()
+    row = frame[frame["poison"] == 0].set_index(KEY).loc[("pure", "fft")]
+    assert row["uncertified"] == 1
+    correct, world, split = _cell("fft")
+    cell = leakage.Cell(np.arange(len(world)), split, world, correct, np.where(correct == 1, world, 1 - world), correct)
+    found = leakage.summary(cell, {"protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0}, "best")
+    for end in ("low", "high"):
+        assert row[f"informed_advantage_{end}_all"] == pytest.approx(found[f"advantage_{end}"])
+
+
 def test_facts_are_the_plans_and_no_engine_changes_them():
     built = [tiny.build(defences=["none", "rehearsal", "scratch"], engine={"backend": b}) for b in ("auto", "torch")]
     told = [one.tables["defences"].settings for one in built]

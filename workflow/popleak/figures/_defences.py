@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..measures.verdicts import ABOVE
+from ..measures.verdicts import BELOW, MOSTLY, OPEN
+from ..measures.verdicts import SMALL as SMALL
 from . import _select as select
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-SMALL = 0.05
-"""A certified advantage that counts as small."""
+DIVERGED = 0.05
+"""Largest share of victims that may have diverged where a defence is of use. They answer 0.5 to all, so that no adversary knows their world:
+a share d of them takes as much off the advantage over the others as d times that advantage."""
 MISSING = "no victims in pure or ratio worlds in the table `defences`"
 
 
@@ -37,10 +39,26 @@ def front(part: pd.DataFrame, gains: tuple[str, ...], costs: tuple[str, ...]) ->
 
 
 def hidden(part: pd.DataFrame) -> np.ndarray:
-    """Return which rows (n,) hide the world as far as is known: by a certificate, or as the best informed adversary is not above chance."""
+    """Return which rows (n,) hide the world as far as is known: by a certificate, or as the best informed adversary is not distinguished from
+    chance. One below chance is: whoever answers the opposite is above it."""
     import numpy as np
 
     certified = (part["certified_advantage"].to_numpy(float) <= SMALL) & part["certified_advantage"].notna().to_numpy()
-    judged = part["against_chance"].notna() & (part["against_chance"] != ABOVE)
-    found: np.ndarray = np.asarray(certified | judged.to_numpy(), dtype=bool)
+    found: np.ndarray = np.asarray(certified | (part["against_chance"] == OPEN).to_numpy(), dtype=bool)
+    return found
+
+
+def usable(part: pd.DataFrame) -> np.ndarray:
+    """Return which rows (n,) are of use: few victims diverged, and most tell records apart. Else a model hides the world for nothing."""
+    kept = (part["diverged"] <= DIVERGED) & (part["constant"] <= MOSTLY) & part["accuracy"].notna()
+    found: np.ndarray = kept.to_numpy(dtype=bool)
+    return found
+
+
+def leak(part: pd.DataFrame) -> np.ndarray:
+    """Return the advantages (n,) of the best informed adversary, those below chance by their size."""
+    import numpy as np
+
+    values = part["informed_advantage"].to_numpy(float)
+    found: np.ndarray = np.where((part["against_chance"] == BELOW).to_numpy(), np.abs(values), values)
     return found

@@ -11,7 +11,7 @@ from .base import Figure
 COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "kind", "victims",
     *(f"{name}{end}" for name in ("accuracy", "informed_advantage", "delta_eo") for end in ("", "_low", "_high")),
-    "certified_advantage", "against_chance", "front", "front_eo", "drawn",
+    "certified_advantage", "against_chance", "leak", "front", "front_eo", "drawn",
 )  # fmt: skip
 SIZES = (0.05, 0.15)
 """Delta_EO up to which a marker is small, and medium."""
@@ -24,7 +24,7 @@ class Pareto(Figure):
     summary = "accuracy, leakage and Delta_EO of every defence, and the front that no other one beats"
     caption = (
         "Each point is a defence at one of its settings: mean accuracy (x) and advantage of the best informed adversary (y); the larger, the larger "
-        "its mean Delta_EO. Down and to the right is better. Line: the front, on which no other defence is at least as accurate and leaks at most as much. "
+        "its mean Delta_EO. An advantage below chance is drawn by its size, as whoever answers the opposite has it. Down and to the right is better. Line: the front, on which no other defence is at least as accurate and leaks at most as much. "
         "Colour: on the front, or on it once Delta_EO counts too; pale: beaten in all three. Ringed: certified at 0.05 or less. Bars, of what is on the front: 95 % "
         "intervals, by pool split; where they overlap the order of points is not decided. Pure worlds where they were run, else the widest pair of "
         "ratios. Scales of accuracy differ between tasks."
@@ -36,15 +36,16 @@ class Pareto(Figure):
         if not cells:
             return style.missing(defended.MISSING), select.frame_of([], COLUMNS)
         grid = stacked.grid(cells, 1, height=2.5, rest=1.2, most=3)
-        frame = table.assign(front=False, front_eo=False)
+        frame = table.assign(leak=defended.leak(table), front=False, front_eo=False)
         for cell in cells:
             mine = cell.of(frame)
-            frame.loc[mine.index, "front"] = defended.front(mine, ("accuracy",), ("informed_advantage",))
-            frame.loc[mine.index, "front_eo"] = defended.front(mine, ("accuracy",), ("informed_advantage", "delta_eo"))
+            frame.loc[mine.index, "front"] = defended.front(mine, ("accuracy",), ("leak",))
+            frame.loc[mine.index, "front_eo"] = defended.front(mine, ("accuracy",), ("leak", "delta_eo"))
         frame = frame.assign(drawn=select.mark(frame, grid.shown)).reindex(columns=list(COLUMNS))
         first = frame[frame["front_eo"]].groupby("kind").size().sort_values(ascending=False, kind="stable")
         looks = style.defences(style.few(style.defences(frame.loc[frame["front_eo"], "kind"]), ["none", *first.index]))
-        lows = frame.loc[frame["drawn"].astype(bool) & frame["front"].astype(bool), "informed_advantage_low"]
+        upright = frame["leak"] == frame["informed_advantage"]
+        lows = frame.loc[frame["drawn"].astype(bool) & frame["front"].astype(bool) & upright, "informed_advantage_low"]
         floor = max(-1.05, min(-0.12, float(lows.min()) - 0.04)) if lows.notna().any() else -0.12
         for stack in grid.stacks:
             _panel(stack, stack.cell.of(frame), looks, floor)
@@ -61,24 +62,24 @@ def _panel(stack, mine, looks, floor):
     if known.empty:
         style.empty_panel(panel, "no adversary `best`" if mine["accuracy"].notna().any() else style.UNKNOWN)
     edge = known[known["front"].astype(bool)].sort_values("accuracy")
-    panel.step(
-        edge["accuracy"], edge["informed_advantage"], where="pre", color=style.REFERENCE, linewidth=0.9, zorder=2
-    )
+    panel.step(edge["accuracy"], edge["leak"], where="pre", color=style.REFERENCE, linewidth=0.9, zorder=2)
     beaten = known[~known["front_eo"].astype(bool)]
     for row in beaten.to_dict("records"):
-        panel.plot([row["accuracy"]], [row["informed_advantage"]], marker="o", markersize=_size(row), color=PALE, markerfacecolor="white",
+        panel.plot([row["accuracy"]], [row["leak"]], marker="o", markersize=_size(row), color=PALE, markerfacecolor="white",
                    markeredgewidth=0.8, linestyle="none", zorder=2)  # fmt: skip
     for row in known[known["front_eo"].astype(bool)].to_dict("records"):
         look = looks.get(row["kind"], style.Look(style.GREY, "o"))
         error = {}
         for axis, name in (("xerr", "accuracy"), ("yerr", "informed_advantage")):
             low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
+            if name == "informed_advantage" and row["leak"] != row[name]:
+                low, high = high, low  # upside down
             bare = not row["front"] or low != low or high != high
             error[axis] = None if bare else [[max(0.0, low)], [max(0.0, high)]]
-        panel.errorbar(row["accuracy"], row["informed_advantage"], **error, color=look.color, marker=look.marker, markersize=_size(row) * look.size,
+        panel.errorbar(row["accuracy"], row["leak"], **error, color=look.color, marker=look.marker, markersize=_size(row) * look.size,
                        elinewidth=0.6, markeredgecolor="white", markeredgewidth=0.4, zorder=4)  # fmt: skip
     for row in known[known["certified_advantage"] <= defended.SMALL].to_dict("records"):
-        panel.plot([row["accuracy"]], [row["informed_advantage"]], marker="o", markersize=_size(row) + 4.5, markerfacecolor="none",
+        panel.plot([row["accuracy"]], [row["leak"]], marker="o", markersize=_size(row) + 4.5, markerfacecolor="none",
                    markeredgecolor=style.BLACK, markeredgewidth=0.8, linestyle="none", zorder=5)  # fmt: skip
     panel.set(title=stack.cell.title, ylim=(floor, 1.05))
     panel.margins(x=0.12)

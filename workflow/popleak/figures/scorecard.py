@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..measures.verdicts import ABOVE, BELOW
 from . import _defences as defended
 from . import _select as select
 from . import _style as style
@@ -11,7 +12,7 @@ ADVANTAGES = ("statistic_advantage", "unaware_advantage", "informed_advantage")
 MEASURES = {
     "accuracy": "accuracy",
     "delta_eo": "Delta_EO",
-    "membership_auc": "membership\nAUC",
+    "membership_auc": "AUC of being\nin S_0",
     "cost": "cost\n(x base)",
 }
 """Panels of one measure each, with what stands below."""
@@ -21,7 +22,7 @@ COLUMNS = (
     "task", "model", "protocol", "ratio_0", "ratio_1", "defence", "kind", "victims",
     *(f"{name}{end}" for name in (*ADVANTAGES, "accuracy", "delta_eo", "membership_auc") for end in ("", "_low", "_high")),
     "against_chance", "certified_advantage", "delta_eo_floor", "cost", "access", "rows_own", "rows_complement", "rows_public", "sd_advantage",
-    "drawn",
+    "diverged", "constant", "drawn",
 )  # fmt: skip
 ROW, REST, HEAD = 0.135, 1.45, 0.35
 """Inches: of a row, for message, labels and legend, and above each task."""
@@ -31,10 +32,12 @@ class Scorecard(Figure):
     name = "scorecard"
     summary = "leakage, utility, fairness, membership and cost of each defence, a row each"
     caption = (
-        "Defences by the advantage of the best informed adversary (black), the least first; beside it the best unaware adversary, the paper's "
-        "statistic and, where a theorem has one, the certified advantage. Hollow: not above chance. Then mean accuracy, mean Delta_EO (grey: "
-        "by chance, without a difference), the AUC of membership inference by the loss (dashed: 0.5), and CPU seconds in units of the training of the "
+        "Defences by the advantage of the best informed adversary (black), the least first, those below chance by their size; beside it the best unaware adversary, the paper's "
+        "statistic and, where a theorem has one, the certified advantage. Hollow: not distinguished from chance. Then mean accuracy, mean Delta_EO (grey: "
+        "by chance, without a difference), the AUC of membership inference by the loss (dashed: 0.5), whose members are the rows of S_0 that the "
+        "base model was trained on and no others: of rows from elsewhere, which a defence may train on instead, it says nothing; and CPU seconds in units of the training of the "
         "base model, computed from the settings. Squares: what a defence needs; the darker the more rows. Bars: 95 % intervals, by pool split. "
+        "Not counted in the title: defences of which more than 5 % of the victims diverged, or most give every record one label. "
         "Pure worlds where they were run, else the widest pair of ratios. Scales differ between tasks, but for advantages."
     )
     tables = ("defences",)
@@ -44,8 +47,8 @@ class Scorecard(Figure):
         if not cells:
             return style.missing(defended.MISSING), select.frame_of([], COLUMNS)
         table["cost"] = table["seconds_reference"] / table["seconds_base"]
-        frame = table.sort_values(
-            [*select.FACET, "informed_advantage", "accuracy"], ascending=[True, True, True, False], kind="stable"
+        frame = table.assign(leak=defended.leak(table)).sort_values(
+            [*select.FACET, "leak", "accuracy"], ascending=[True, True, True, False], kind="stable"
         )
         counts = {cell: len(cell.of(frame)) for cell in cells}
         shown = _fitting(cells, counts)
@@ -119,8 +122,8 @@ LOOKS = {
 
 
 def _advantages(panel, mine):
-    above = mine["against_chance"].eq("above").to_numpy()
-    for y, (row, told) in enumerate(zip(mine.to_dict("records"), above, strict=True)):
+    known = mine["against_chance"].isin([ABOVE, BELOW]).to_numpy()
+    for y, (row, told) in enumerate(zip(mine.to_dict("records"), known, strict=True)):
         if row["informed_advantage_low"] == row["informed_advantage_low"]:
             panel.plot(
                 [row["informed_advantage_low"], row["informed_advantage_high"]],
@@ -189,12 +192,13 @@ def _said(frame):
     others = frame[frame["defence"] != "none"]
     if others.empty:
         return "Leakage, accuracy, fairness and cost without a defence"
-    proven = others["certified_advantage"] <= defended.SMALL
-    open_ = int((defended.hidden(others) & ~proven.to_numpy()).sum())
+    usable = defended.usable(others)
+    proven = (others["certified_advantage"] <= defended.SMALL) & usable
+    open_ = int((defended.hidden(others) & usable & ~proven.to_numpy()).sum())
     cells = " on a task" if len(frame.groupby(select.FACET)) > 1 else ""
     return (
         f"Of {len(others)} defences{cells}, {int(proven.sum())} are certified at an advantage of {defended.SMALL:g} or less; under {open_} others the "
-        f"best informed adversary is not above chance"
+        f"best informed adversary is not distinguished from chance"
     )
 
 
@@ -203,8 +207,8 @@ def _keys(drawn):
 
     keys = [style.key(look, name.replace("_advantage", "").replace("statistic", "paper's statistic").replace("informed", "best informed")
                       .replace("unaware", "best unaware")) for name, look in LOOKS.items() if drawn[name].notna().any()]  # fmt: skip
-    if drawn["against_chance"].ne("above").any():
-        keys.append(style.key(LOOKS["informed_advantage"], "not above chance", filled=False))
+    if (~drawn["against_chance"].isin([ABOVE, BELOW])).any():
+        keys.append(style.key(LOOKS["informed_advantage"], "not distinguished from chance", filled=False))
     if drawn["certified_advantage"].notna().any():
         keys.append(
             Line2D(

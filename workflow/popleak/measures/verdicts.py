@@ -18,6 +18,8 @@ WORDS = (HOLDS, FAILS, SAME, OPEN, IDLE)
 LEVEL = 0.05
 MARGIN = 0.05
 """Smallest difference in accuracy that is material, unless the config says otherwise: 0.10 in advantage."""
+SMALL = 0.05
+"""A certified advantage that counts as small: of what is certified so, no adversary need be asked."""
 LEAST_SPLITS = 2
 """One split says nothing of how splits differ: its intervals cover 72 % where 40 gaps of a split are correlated by 0.3 (docs/statistics.md)."""
 LEAST_MODELS = 4

@@ -1,203 +1,208 @@
-"""What a practitioner may conclude on defences: two sentences by rule from the table `defences`, and nothing else.
+"""What a practitioner may conclude on defences: a few sentences by rule from the table `defences`, and nothing else.
 
-A case is a task, a model and a pair of worlds. In each case a defence may hide the world if it is certified at an advantage of at most
-0.05, or if the best informed adversary is not above chance. That is shown where it is certified, or where the interval leaves no advantage of more than
-EXCLUDED; few victims show nothing. Of those with one kind of access for which it is shown, else of all that may, the most accurate are the best, all of
-them whose interval of the difference to undefended models meets that of the first; of these the cheapest is named. What holds of one task or
-one setting alone, or is not shown, is not called a finding.
+The rule is that of `report/chosen.py`. Each recommendation tells of how many it was chosen, in how many cases, and what it costs in
+accuracy where `measures.verdicts.price` asks for it. What holds of one task or one setting alone, or is not shown, is not called a finding.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ..figures import _defences as defended
 from ..figures import _select as select
-from ..figures._defences import SMALL
+from ..figures._defences import DIVERGED, SMALL
+from ..measures.verdicts import BELOW, MOSTLY, price
+from . import chosen
+from .chosen import Choice, Common, choose
 from .words import count, listed, number, points
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CASE = [*select.FACET, *select.PAIR]
 ACCESS = {"training": "With access to the training", "post-hoc": "Without it, starting from a model that is there"}
 """What a sentence begins with, by access."""
-MIXTURE = ("scratch", "scratch-fair")
-"""Kinds of defences that train again on a mixture of both worlds."""
-EXCLUDED = 0.1
-"""Largest advantage that the interval of a defence may leave that is shown to hide the world: twice the accuracy that counts as material."""
 MOST = 4
 """Defences or cases that a sentence names at most."""
 
 
-class Choice(NamedTuple):
-    """What is best in one case for one kind of access.
-
-    case: task, model and pair of worlds; ran: how many defences with this access were run; best: the rows of all that hide the world and that
-    cannot be distinguished in accuracy from the most accurate one, the cheapest first; shown: whether it is shown that they do; least: the row of the
-    smallest advantage, where none hides it.
-    """
-
-    case: tuple
-    ran: int
-    best: pd.DataFrame
-    shown: bool
-    least: pd.Series | None
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.best["defence"])
-
-
 def sentences(table: pd.DataFrame) -> list[str]:
-    """Return the sentences: one for each kind of access, what both together say of retraining, and of what they are true."""
+    """Return the sentences: one for each kind of access, what both together say of retraining, how it was chosen, and of what they are true."""
     rows = select.differ(table[(table["poison"].fillna(0.0) == 0).to_numpy()])
-    rows = rows[rows["informed_advantage"].notna() & rows["accuracy"].notna()]
+    rows = rows[rows["informed_advantage"].notna()]
     if not (rows["defence"] != "none").any():
         return []
     choices = {access: choose(rows, access) for access in ACCESS}
-    if not any(one.ran for some in choices.values() for one in some):
+    if not any(len(one.ran) for some in choices.values() for one in some):
         return []
     said = [_sentence(start, choices[access]) for access, start in ACCESS.items()]
-    return [*said, *_retraining(choices), _scope(rows, choices)]
-
-
-def choose(rows: pd.DataFrame, access: str) -> list[Choice]:
-    """Return what is best in each case, in the order of the table."""
-    return [_choice(key, part[part["access"] == access]) for key, part in rows.groupby(CASE, sort=False)]
-
-
-def _choice(case: tuple, part: pd.DataFrame) -> Choice:
-    hiding = part[defended.hidden(part)]
-    if hiding.empty:
-        least = part.loc[part["informed_advantage"].idxmin()] if len(part) else None
-        return Choice(case, len(part), hiding, False, least)
-    sure = hiding[(hiding["certified_advantage"] <= SMALL) | (hiding["informed_advantage_high"] <= EXCLUDED)]
-    shown, hiding = (True, sure) if len(sure) else (False, hiding)
-    first = hiding.loc[hiding["accuracy"].idxmax()]
-    level = first["accuracy_vs_none_low"]
-    # without an interval nothing sets the others apart
-    apart = hiding["accuracy_vs_none_high"] < level if level == level else hiding["accuracy"] != hiding["accuracy"]
-    best = hiding[~apart].sort_values(["seconds_reference", "rows_complement", "rows_own", "defence"], kind="stable")
-    return Choice(case, len(part), best, shown, None)
+    return [*said, *_retraining(choices), *_useless(rows), *_chosen(choices), _scope(rows, choices)]
 
 
 def _sentence(start: str, choices: Sequence[Choice]) -> str:
     """Return what to use with one kind of access."""
-    choices = [one for one in choices if one.ran]
+    choices = [one for one in choices if len(one.ran)]
     if not choices:
         return f"{start}: no such defence was run."
     able = [one for one in choices if one.names]
     if not able:
         return _nothing(start, choices)
-    where = _where(able, choices)
-    decided = all(one.shown for one in able)
-    common = _common(able)
-    if not common:
-        doubt = "" if decided else "; not in every case is it shown that they hide the world"
-        return f"{start}, no one defence is best{where}: {_by_case(able)}{doubt}."
-    named = _cheapest(common, able)
-    others = [name for name in common if name != named]
-    beside = (
-        f"; in accuracy it cannot be distinguished from {_some(others)}, which cost as much or more" if others else ""
-    )
-    facts = f"{_facts(named, able)}{beside}"
-    if decided:
+    common = chosen.common(choices)
+    if common is None:
+        several = len({name for one in choices for name in one.tried})
+        where = f"all {len(choices)} cases"
+        if len(able) < len(choices):
+            where = f"the cases where any hides the world, {len(able)} of {len(choices)}"
+        return f"{start}, no one of the {several} defences tried is best throughout {where}: {_by_case(able)}."
+    named, where = f"{common.names[0]} ({_tried(common.able)})", _where(common, choices)
+    facts = f"{_facts(common)}{_beside(common)}{_mind(chosen.rows_of(common.names[0], common.able))}"
+    facts += _elsewhere(common, able)
+    if all(one.shown for one in common.able):
         return f"{start}, use {named}{where}: {facts}."
     return (
-        f"{start}, the data do not decide: the most accurate defence under which the best informed adversary is not above chance is "
+        f"{start}, the data do not decide: the most accurate defence under which the best informed adversary is not distinguished from chance is "
         f"{named}{where}, but it is not shown to hide the world: {facts}."
     )
 
 
-def _where(able: Sequence[Choice], choices: Sequence[Choice]) -> str:
-    """Return in which of the cases there is a defence that may hide the world."""
-    return _all(choices) if len(able) == len(choices) else f" where any does, in {len(able)} of {_cases(len(choices))}"
+def _where(common: Common, choices: Sequence[Choice]) -> str:
+    """Return in which cases a defence is the best, of those that ran it."""
+    ran, able = common.cases, common.able
+    if len(ran) == len(choices):
+        return _all(choices) if len(able) == len(ran) else _some_of(able, ran)
+    that = f"{len(ran)} of {_cases(len(choices))} that ran it"
+    if len(ran) == 1:
+        that = f"1 of {_cases(len(choices))}, which alone ran it"
+    return f" in the {that}" if len(able) == len(ran) else f" where any does, in {len(able)} of the {that}"
 
 
-def _beside(others: Sequence[str]) -> str:
+def _some_of(able: Sequence[Choice], choices: Sequence[Choice]) -> str:
+    return f" where any does, in {len(able)} of {_cases(len(choices))}"
+
+
+def _tried(able: Sequence[Choice]) -> str:
+    """Return how many defences a case chose from."""
+    many = [len(one.ran) for one in able]
+    said = _span(many, str)
+    return "the only one tried" if said == "1" else f"of {said} tried"
+
+
+def _beside(common: Common) -> str:
     """Return what is as good as the defence that is named."""
-    return (
-        f"; in accuracy it cannot be distinguished from {_some(others)}, which cost as much or more" if others else ""
-    )
+    others = common.names[1:]
+    if not others:
+        return ""
+    known = all(chosen.spent(name, common.able) < float("inf") for name in common.names)
+    cost = "which cost as much or more" if known else "whose costs are not all known"
+    return f"; in accuracy it cannot be distinguished from {_some(others)}, {cost}"
 
 
 def _nothing(start: str, choices: Sequence[Choice]) -> str:
     """Say that nothing hides the world, and what leaks least."""
-    lowest = min((one.least for one in choices if one.least is not None), key=lambda row: row["informed_advantage"])
+    whole = sum(len(one.ran) for one in choices)
+    left = sum(int(defended.usable(one.ran).sum()) for one in choices)
+    which = "none of the defences that were run" + ("" if left == whole else " and are of use")
+    known = [one.least for one in choices if one.least is not None]
+    if not known:
+        return f"{start}, none of the defences that were run is of use{_all(choices)}."
+    lowest = min(known, key=_leak)
+    inverted = ", who need only answer the opposite" if lowest["against_chance"] == BELOW else ""
     return (
-        f"{start}, none of the defences that were run hides the world{_all(choices)}: the least that leaks is "
-        f"{lowest['defence']}, with an advantage of {number(float(lowest['informed_advantage']), 2)} for the best informed adversary."
+        f"{start}, {which} hides the world{_all(choices)}: the least that leaks is {lowest['defence']}, with an advantage of "
+        f"{number(_leak(lowest), 2)} for the best informed adversary{inverted}."
     )
 
 
-def _common(able: Sequence[Choice]) -> list[str]:
-    """Return the defences that are among the best in all cases where there are some."""
-    return [name for name in able[0].names if all(name in one.names for one in able)]
+def _leak(row: pd.Series) -> float:
+    return float(defended.leak(row.to_frame().T)[0])
 
 
-def _cheapest(names: Sequence[str], able: Sequence[Choice]) -> str:
-    """Return which of the defences costs least over all cases; of equals the first."""
-
-    def spent(name: str) -> float:
-        return sum(float(one.best.loc[one.best["defence"] == name, "seconds_reference"].iloc[0]) for one in able)
-
-    return min(names, key=spent)
-
-
-def _facts(name: str, able: Sequence[Choice]) -> str:
+def _facts(common: Common) -> str:
     """Return what a defence does to accuracy, what it costs, and how surely it hides the world."""
-    rows = [one.best[one.best["defence"] == name].iloc[0] for one in able]
-    cost = _span([row["seconds_reference"] / row["seconds_base"] for row in rows], lambda value: f"{value:.3g}")
-    cost = "as much as" if cost == "1" else f"{cost} times"
-    change = _span([float(row["accuracy_vs_none"]) for row in rows], lambda value: points(value, ""))
-    return f"accuracy changes by {change} points, it costs {cost} the training of the base model, and {_sure(rows)}"
+    rows = chosen.rows_of(common.names[0], common.able)
+    changes = [float(row["accuracy_vs_none"]) for row in rows]
+    change = "by how much accuracy changes is not known"
+    if all(value == value for value in changes):
+        change = f"accuracy changes by {_span(changes, lambda value: points(value, ''))} points"
+    return f"{change}, {_cost(rows)}, and {_sure(rows)}"
+
+
+def _cost(rows: Sequence[pd.Series]) -> str:
+    times = [float(row["seconds_reference"]) / float(row["seconds_base"]) for row in rows]
+    if not all(value == value for value in times):
+        return "what it costs is not known"
+    cost = _span(times, lambda value: f"{value:.3g}")
+    return f"it costs {'as much as' if cost == '1' else f'{cost} times'} the training of the base model"
 
 
 def _sure(rows: Sequence[pd.Series]) -> str:
     """Return how surely a defence hides the world in cases with these rows."""
     proven = [bool(row["certified_advantage"] <= SMALL) for row in rows]
-    largest = [float(row["informed_advantage_high"]) for row, so in zip(rows, proven, strict=True) if not so]
-    up_to = f"an advantage of up to {number(max(largest), 2)} is not excluded" if largest else ""
-    if not any(proven):
-        return up_to
-    if len(rows) == 1:
-        return "it is certified"
-    return (
-        f"it is certified in {sum(proven)} of them, and {up_to} in the others"
-        if largest
-        else "it is certified in all of them"
-    )
+    open_ = [row for row, so in zip(rows, proven, strict=True) if not so]
+    if not open_:
+        return "it is certified" if len(rows) == 1 else "it is certified in all of them"
+    limits = [abs(float(row[f"informed_advantage_{end}_all"])) for row in open_ for end in ("low", "high")]
+    up_to = "no interval of its advantage is known"
+    if all(value == value for value in limits):
+        up_to = f"an advantage of up to {number(max(limits), 2)} is not excluded"
+    return f"it is certified in {sum(proven)} of them, and {up_to} in the others" if any(proven) else up_to
+
+
+def _mind(rows: Sequence[pd.Series], start: str = "; mind that ") -> str:
+    """Return the price of a defence in the worst of these cases, where it must be told."""
+    known = [float(row["accuracy_vs_none"]) for row in rows if row["accuracy_vs_none"] == row["accuracy_vs_none"]]
+    lines = price(max(float(row["constant"]) for row in rows), -min(known) if known else float("nan"))
+    return f"{start}{listed(lines)}{' in the worst of them' if len(rows) > 1 else ''}" if lines else ""
 
 
 def _by_case(able: Sequence[Choice]) -> str:
-    """Return the cheapest of the best in each case, by defence."""
-    places: dict[str, list[str]] = {}
+    """Return the cheapest of the best in each case, by defence, and its price."""
+    places: dict[str, list[Choice]] = {}
     for one in able:
-        places.setdefault(one.names[0], []).append(_named(one.case))
-    shown = [f"{name} on {_some(where)}" for name, where in places.items()]
-    return _some(shown)
+        places.setdefault(one.names[0], []).append(one)
+    shown = []
+    for name, where in places.items():
+        mind = _mind(chosen.rows_of(name, where), "mind that ")
+        shown.append(f"{name} on {_some([_named(one.case) for one in where])}" + (f" ({mind})" if mind else ""))
+    doubt = "" if all(one.shown for one in able) else "; not in every case is it shown that they hide the world"
+    return f"{_some(shown)}{doubt}"
 
 
-WINS, LOSES, OPEN, ALONE = "wins", "loses", "open", "alone"
-"""How training again on the mixture compares in a case: ALONE where it alone is shown to hide the world."""
+def _elsewhere(common: Common, able: Sequence[Choice]) -> str:
+    """Return what is best in the cases that did not run the defence that is named."""
+    ran = {one.case for one in common.cases}
+    others = [one for one in able if one.case not in ran]
+    return f"; elsewhere the best is {_by_case(others)}" if others else ""
+
+
+WINS, LOSES, EQUAL, ALONE, BEHIND, LEAKS = "wins", "loses", "equal", "alone", "behind", "leaks"
+WORDS = {
+    WINS: "wins",
+    LOSES: "is less accurate than the best that starts from a model",
+    EQUAL: "cannot be distinguished in accuracy from the best that starts from a model",
+    ALONE: "is shown to hide the world, and nothing that starts from a model is,",
+    BEHIND: "is not shown to hide the world, and something that starts from a model is,",
+    LEAKS: "does not hide the world",
+}
+"""What is said of training again on the mixture, beside all that starts from a model."""
 
 
 def _compared(trained: Choice, after: Choice) -> str | None:
     """Return how training again on the mixture compares with the best that starts from a model; None where either was not run."""
-    mixture = trained.best[trained.best["kind"].isin(MIXTURE)]
-    if mixture.empty or not after.ran:
+    mixture = chosen.best_of(trained.case, chosen.retrained(trained.ran))
+    if not len(mixture.ran) or not len(after.ran):
         return None
+    if not mixture.names:
+        return LEAKS
     if not after.names:
         return WINS
-    if trained.shown and not after.shown:
-        return ALONE
-    one, rival = (rows.loc[rows["accuracy"].idxmax()] for rows in (mixture, after.best))
+    if mixture.shown != after.shown:
+        return ALONE if mixture.shown else BEHIND
+    one, rival = (rows.loc[rows["accuracy"].idxmax()] for rows in (mixture.best, after.best))
     if rival["accuracy_vs_none_high"] < one["accuracy_vs_none_low"]:
         return WINS
-    return LOSES if rival["accuracy_vs_none_low"] > one["accuracy_vs_none_high"] else OPEN
+    return LOSES if rival["accuracy_vs_none_low"] > one["accuracy_vs_none_high"] else EQUAL
 
 
 def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
@@ -212,14 +217,28 @@ def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
         return [
             f"Retraining on the mixture wins{where}: no defence that starts from a model hides the world and is as accurate."
         ]
-    words = {
-        WINS: "wins",
-        LOSES: "is less accurate than the best that starts from a model",
-        OPEN: "cannot be distinguished in accuracy from the best that starts from a model",
-        ALONE: "is shown to hide the world, and nothing that starts from a model is,",
-    }
-    said = [f"{text} in {found[word]}" for word, text in words.items() if found[word]]
+    said = [f"{text} in {found[word]}" for word, text in WORDS.items() if found[word]]
     return [f"Retraining on the mixture {listed(said)} of {_cases(whole)}."]
+
+
+def _useless(rows: pd.DataFrame) -> list[str]:
+    """Name the defences that are recommended in no case where their models are of no use."""
+    others, said = rows[rows["defence"] != "none"], []
+    for column, most, what in (("diverged", DIVERGED, "victims diverged"), ("constant", MOSTLY, "models give every record one label")):  # fmt: skip
+        names = list(dict.fromkeys(others.loc[others[column] > most, "defence"]))
+        if names:
+            said.append(f"more than {100 * most:g} % of the {what} ({_some(names)})")
+    return [f"Left out, in the cases concerned, are defences of which {' or '.join(said)}."] if said else []
+
+
+def _chosen(choices: dict[str, list[Choice]]) -> list[str]:
+    """Say what choosing among several on one set of victims does to what is said of the chosen."""
+    if not any(len(one.ran) > 1 and one.names for some in choices.values() for one in some):
+        return []
+    return [
+        "What is not excluded allows for all uncertified defences of a case together; but the most accurate of several was chosen on the same victims that "
+        "measured it, so that its accuracy is flattered."
+    ]
 
 
 def _scope(rows: pd.DataFrame, choices: dict[str, list[Choice]]) -> str:
@@ -230,27 +249,33 @@ def _scope(rows: pd.DataFrame, choices: dict[str, list[Choice]]) -> str:
     settings = len(rows[["model", *select.PAIR]].drop_duplicates())
     several = f", models {listed(models)}" if len(models) > 1 else ""
     where = f"{'tasks' if len(tasks) > 1 else 'task'} {listed(tasks)}; worlds {_some(pairs)}{several}"
-    held = [_holds(some) for some in choices.values()]
     if len(tasks) < 2 or settings < 2:
         what = "one task" if len(tasks) < 2 else "one setting"
         return f"This is of {what} alone and so no finding: {where}."
-    if all(held):
-        return f"Found on {count(len(tasks), 'task')} at {count(settings, 'setting')} alike: {where}."
-    if any(held):
-        which = [ACCESS[access][0].lower() + ACCESS[access][1:] for access, so in zip(choices, held, strict=True) if so]
-        return f"A finding, as it holds on every task and setting, is only what is said {listed(which)}: {where}."
+    held = {access: found for access, some in choices.items() if (found := _held(some))}
+    part = any(len(found) < len(choices[access]) for access, found in held.items())
+    ran, far = (" of those that ran what is named", ", as far as they ran what is named") if part else ("", "")
+    if len(held) == len(choices):
+        return f"Found on {count(len(tasks), 'task')} at {count(settings, 'setting')} alike{far}: {where}."
+    if held:
+        which = [ACCESS[access][0].lower() + ACCESS[access][1:] for access in held]
+        return f"A finding, as it holds on every task and setting{ran}, is only what is said {listed(which)}: {where}."
     return f"Neither holds on every task and setting, so neither is a finding: {where}."
 
 
-def _holds(choices: Sequence[Choice]) -> bool:
-    """Return whether one answer, a defence or that none hides the world, holds in all cases where such defences were run."""
-    choices = [one for one in choices if one.ran]
-    able = [one for one in choices if one.names]
-    if len({one.case[0] for one in choices}) < 2 or len({one.case[1:] for one in choices}) < 2:
-        return False
-    if not able:
-        return True
-    return len(able) == len(choices) and all(one.shown for one in able) and bool(_common(able))
+def _held(choices: Sequence[Choice]) -> list[Choice]:
+    """Return the cases where one answer holds, a defence or that none hides the world: all that ran it, on two tasks and at two settings at
+    least. Empty if none does."""
+    cases = [one for one in choices if len(one.ran)]
+    if any(one.names for one in cases):
+        common = chosen.common(cases)
+        if common is None or not all(one.names and one.shown for one in common.cases):
+            return []
+        cases = common.cases
+    elif any(one.least is None for one in cases):  # nothing of use was asked
+        return []
+    several = len({one.case[0] for one in cases}) > 1 and len({one.case[1:] for one in cases}) > 1
+    return cases if several else []
 
 
 def _all(choices: Sequence[Choice]) -> str:
@@ -270,6 +295,6 @@ def _some(items: Sequence[str]) -> str:
     return listed([*items[:MOST], *([f"{len(items) - MOST} more"] if len(items) > MOST else [])])
 
 
-def _span(values: Sequence[float], said) -> str:
+def _span(values: Sequence[float], said: Callable[[float], str]) -> str:
     ends = list(dict.fromkeys(said(value) for value in (min(values), max(values))))
     return " to ".join(ends)

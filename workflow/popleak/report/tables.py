@@ -261,7 +261,7 @@ def bounds(frame: pd.DataFrame) -> dict[str, Any]:
 DEFENCES_NUMBERS = {
     "informed_advantage": "best informed", "unaware_advantage": "best unaware", "statistic_advantage": "paper's statistic", "gap": "|gap|",
     "certified_advantage": "certified", "accuracy": "accuracy", "accuracy_vs_none": "vs none", "worst_group": "worst group",
-    "delta_eo": "Delta_EO", "dp_difference": "dp difference", "membership_auc": "membership AUC", "rows_own": "rows of S_0",
+    "delta_eo": "Delta_EO", "dp_difference": "dp difference", "membership_auc": "membership in S_0", "rows_own": "rows of S_0",
     "rows_complement": "of the other world", "rows_public": "public", "diverged": "diverged", "constant": "constant", "sd_accuracy": "sd accuracy",
     "sd_advantage": "sd advantage",
 }  # fmt: skip
@@ -286,6 +286,7 @@ def defences(frame: pd.DataFrame) -> dict[str, Any]:
     ]  # fmt: skip
     note = (
         "A row for each task, pair of worlds and defence, at each of its settings. In brackets: 95 % intervals. Advantages are those of the table Leakage; "
-        "measures are means over victims that did not diverge. Click on a column header to sort by it; hover over it for its meaning."
+        "measures are means over victims that did not diverge. Membership counts the rows of S_0 that the base model was trained on and no others: an AUC of "
+        "0.5 says nothing of other rows that a defence trains on. Click on a column header to sort by it; hover over it for its meaning."
     )
     return _table({"id": "defences", "title": "Defences", "note": note, "columns": columns, "rows": rows})

@@ -1,12 +1,14 @@
 """Public table `defences`: what each defence achieves and what it costs, a row a task, model, pair of worlds and defence.
 
 It measures little anew. Advantages and verdicts are those of `leakage`, measures are means over the victims of `models`, and facts are
-those of the plugins. New are paired differences in accuracy, the spread over pool splits, and what is derived of both groups.
+those of the plugins. New are paired differences in accuracy, the spread over pool splits, intervals of advantages that hold for all
+defences of a game together, and what is derived of both groups.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pyarrow as pa
 
 from ..measures import intervals
 from ..measures import leakage as measures
+from ..measures.verdicts import LEVEL, SMALL
 from ..steps.tables.defences import Table
 from ..store import schema
 from . import as_arrow, leakage
@@ -46,7 +49,7 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
     victims = models[models["role"] == "victim"]
     victims = victims.assign(worst_group=victims[["accuracy_g0", "accuracy_g1"]].min(axis=1, skipna=False))
     judged = dict(iter(tables["leakage"].groupby([*PAIR, "defence"], sort=False)))
-    spread = _spread(tables["scores"], settings)
+    informed = _informed(tables["scores"], settings)
     rows = []
     for key, game in victims.groupby(PAIR, sort=False):
         task, model = key[0], key[1]
@@ -61,9 +64,10 @@ def make(*, parts: Sequence[Path], tables: Mapping[str, pd.DataFrame], settings:
                     **_models(part), **_against(part, plain, defence),
                     **_leak(cell, defence, model, settings.statistic.get(task, ())),
                     **_seconds(settings.seconds.get(task, {}).get(model, {}), defence, facts.access if facts else None),
-                    "sd_advantage": spread.get((*key, defence), np.nan),
+                    "sd_advantage": _over_splits(informed[*key, defence]) if (*key, defence) in informed else np.nan,
                 }
             )  # fmt: skip
+    rows = _together(rows, informed)
     frame = pd.DataFrame(rows, columns=[column.name for column in schema.DEFENCES])
     return as_arrow("defences", frame)
 
@@ -123,16 +127,43 @@ def _seconds(seconds: Mapping[str, float], defence: str, access: str | None) -> 
     return {"seconds_base": base, "seconds_reference": whole}
 
 
-def _spread(scores: pd.DataFrame, settings: Table) -> dict[tuple, float]:
-    """Return the standard deviation over splits of the advantage of the informed `best`, asking most often, by PAIR and defence."""
-    found: dict[tuple, tuple[int, float]] = {}
+def _informed(scores: pd.DataFrame, settings: Table) -> dict[tuple, leakage.Cell]:
+    """Return the verdicts of the informed `best`, asking most often, by PAIR and defence."""
+    found: dict[tuple, tuple[int, leakage.Cell]] = {}
     for key, _, cells in leakage.games(scores, settings):
         for (defence, adversary, _, knowledge, shadow, repeats), cell in cells.items():
             if adversary != leakage.BEST or knowledge not in ("informed", "any") or shadow != key[1]:
                 continue
-            if repeats > found.get((*key, defence), (0, 0.0))[0]:
-                found[*key, defence] = repeats, _over_splits(cell)
-    return {key: value for key, (_, value) in found.items()}
+            if (*key, defence) not in found or repeats > found[*key, defence][0]:
+                found[*key, defence] = repeats, cell
+    return {key: cell for key, (_, cell) in found.items()}
+
+
+def _together(rows: Sequence[dict[str, Any]], informed: Mapping[tuple, leakage.Cell]) -> list[dict[str, Any]]:
+    """Return the rows with intervals of the informed advantage that hold for all uncertified defences of a game at once (Bonferroni).
+
+    Defences are compared by these intervals on one set of victims: of many, the 95 % interval of the luckiest misses more often than 5 %.
+    """
+
+    def game(row: Mapping[str, Any]) -> tuple:
+        return tuple(row[name] for name in PAIR)
+
+    judged = [row for row in rows if row["defence"] != "none" and (*game(row), row["defence"]) in informed]
+    many = Counter(game(row) for row in judged if not row.get("certified_advantage", np.nan) <= SMALL)
+    found = []
+    for row in rows:
+        tried, cell = many[game(row)], informed.get((*game(row), row["defence"]))
+        limits = (np.nan, np.nan) if cell is None else _limits(cell, tried)
+        names = (f"informed_advantage{end}_all" for end in ENDS[1:])
+        found.append({**row, "uncertified": tried, **dict(zip(names, limits, strict=True))})
+    return found
+
+
+def _limits(cell: leakage.Cell, tried: int) -> tuple[float, float]:
+    """Return the limits of an advantage that is one of so many."""
+    level = 1.0 - LEVEL / max(1, tried)
+    found = measures.advantage(cell.correct, cell.world, cell.split, level=level, inflation=measures.CHOSEN)
+    return found.low, found.high
 
 
 def _over_splits(cell: leakage.Cell) -> float:

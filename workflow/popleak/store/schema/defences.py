@@ -40,6 +40,18 @@ DEFENCES = (
     *_estimate(
         "informed_advantage", "advantage of `best` in the table `leakage` with shadows of the same defence and settings"
     ),
+    Column(
+        "uncertified",
+        "int64",
+        "defences of this pair of worlds whose certified advantage is null or above 0.05: so many are judged by the informed `best` on the same victims",
+    ),
+    Column(
+        "informed_advantage_low_all",
+        "double",
+        "limit of the interval of `informed_advantage` at the level 1 - 0.05 / `uncertified`: with these limits the intervals of all such defences hold "
+        "together in 95 % of cases (Bonferroni), also that of one that is picked for its interval",
+    ),
+    Column("informed_advantage_high_all", "double", "the other limit"),
     Column("against_chance", "string", "verdict on the informed `best` against chance, from the table `leakage`"),
     Column(
         "repeats",
@@ -78,14 +90,21 @@ DEFENCES = (
     ),
     Column("dp_difference", "double", "mean difference between the groups' rates of positive predictions"),
     *_estimate(
-        "membership_auc", "mean `membership_auc` of the table `models`: 0.5 gives nothing away about single rows"
+        "membership_auc",
+        "mean `membership_auc` of the table `models`: whether the release gives away which rows of S_0 M_0 was trained on; 0.5: not by its losses on "
+        "average. It says nothing of rows from elsewhere: a defence that trains on fewer rows of S_0, on rows of the other world or on public rows may "
+        "give away those instead, so 0.5 does not mean that single rows are private",
     ),
-    Column("membership_advantage", "double", "mean `membership_advantage` of the table `models`"),
+    Column(
+        "membership_advantage",
+        "double",
+        "mean `membership_advantage` of the table `models`, whose members are those of `membership_auc`",
+    ),
     Column(
         "access",
         "string",
-        "training: whoever trains must apply the defence, which makes the model without M_0; post-hoc: it starts from M_0 or its answers. "
-        "Null for `none`",
+        "who can apply the defence. training: only whoever trains the model, as it changes that training or takes its place; post-hoc: also "
+        "whoever holds the trained M_0 and the rows that it `needs`, as it starts from M_0 or its answers. Not what the adversary sees; null for `none`",
     ),
     Column("needs", "string", "what whoever applies it must have"),
     Column("rows_own", "double", "different rows of S_0 that it trains or fits on, at most, as a share of S_0"),

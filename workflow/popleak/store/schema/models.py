@@ -121,11 +121,13 @@ MODELS = (
         "membership inference by the loss (Yeom et al. 2018), a first measure: probability that the model's loss on a row of S_0 that "
         "the base model was trained on is below its loss on a row of the query pool, ties counting one half. Pool rows are "
         "weighted so that labels and groups have their shares in S_0, so a model that saw no row of S_0 has 0.5 on average. Of a defence that answers "
-        "at random, one answer a row. Poisoned rows are left out; null for shadows and diverged models",
+        "at random, one answer a row. Members are the same whatever the release itself was trained on: rows of S_0 that a defence leaves out are "
+        "members too, and rows of the complement or public rows that it trains on are none, though it may give those away. Poisoned rows are left out; "
+        "null for shadows and diverged models",
     ),
     Column(
         "membership_advantage",
         "double",
-        "TPR - FPR, on the same rows, of the rule that calls a row a member if its loss is at most the mean loss on the rows of S_0",
+        "TPR - FPR, with the same members, of the rule that calls a row a member if its loss is at most the mean loss on the rows of S_0",
     ),
 )
