@@ -321,3 +321,8 @@ def test_tpr_interval_at_its_ends():
     blind = roc.tpr_interval(np.zeros(200), labels, clusters, fpr=0.05)
     assert blind.value == blind.low == 0.0 and blind.high > 0.0
     assert np.isnan(roc.tpr_interval(np.zeros(9), np.ones(9), np.arange(9), fpr=0.05)).all()
+
+
+def test_two_splits_at_a_high_level_exclude_nothing():
+    found = intervals.wilson_hull(0.775, 0.5, 1 - 0.05 / 40, [(205.0, 1.0), (205.0, 190.0)])
+    assert (found.low, found.high) == (0.0, 1.0) and 0 < found.p < 1

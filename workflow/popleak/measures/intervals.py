@@ -303,6 +303,10 @@ def _linearised(sums: np.ndarray, units: float) -> float:
     return float(sums.size / (sums.size - 1) * (sums**2).sum() / units**2)
 
 
+TAIL = 1e-300
+"""Smallest level of a normal tail that is computed."""
+
+
 def wilson_hull(value: float, null: float, level: float, parts: list[tuple[float, float]]) -> Estimate:
     """Return the hull of Wilson intervals around one value, for parts (effective size, degrees of freedom).
 
@@ -315,6 +319,7 @@ def wilson_hull(value: float, null: float, level: float, parts: list[tuple[float
     for size, degrees in parts:
         # the level at which the normal quantile, which statsmodels uses, is the t quantile wanted
         alpha = 2.0 * special.ndtr(special.stdtrit(degrees, (1.0 - level) / 2.0))
-        limits += proportion_confint(value * size, size, alpha=alpha, method="wilson")
+        # two splits at a high level: a quantile beyond what a normal tail can be told as, and an interval that excludes nothing
+        limits += proportion_confint(value * size, size, alpha=alpha, method="wilson") if alpha > TAIL else (0.0, 1.0)
         ps.append(2.0 * special.stdtr(degrees, -abs(value - null) * np.sqrt(size / (null * (1.0 - null)))))
     return Estimate(float(value), max(0.0, float(min(limits))), min(1.0, float(max(limits))), float(max(ps)))
