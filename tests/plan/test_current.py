@@ -275,7 +275,7 @@ def test_only_a_part_was_asked_for(tmp_path):
     folder = copy(tmp_path)
     (folder / "small.yaml").write_text(SMALL)
     said = run(folder, "--until", "split")
-    assert "missing, or not of this config: results/small/config.json and 21 more" in said
+    assert "missing, or not of this config: results/small/config.json and 22 more" in said
     assert "done. Report" not in said
 
 

@@ -65,7 +65,7 @@ def test_one_cell_fails_and_the_rest_is_made(tmp_path, whole):
     ]
     assert len(told) == 3 and all(f"popleak: {line}" in said for line in told)
     assert re.fullmatch(r"attack (\S+-kl-\w+) failed: the attack's author \(results/logs/attack/\1\.log\)", told[0])
-    assert told[1] == "not made without it: tables scores, leakage, claims, proxies; the report"
+    assert told[1] == "not made without it: tables scores, leakage, claims, proxies, defences; the report"
     assert re.fullmatch(r"(\d+) of \d+ steps are made: repeat the command .*", told[2])
     made = results(folder, "small")
     assert {"tables/models.parquet", "tables/bounds.parquet", "figures/gap.pdf"} <= made.keys()

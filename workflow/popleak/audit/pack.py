@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from ..core import protocols
 from ..core.errors import PopleakError
 from ..core.provenance import code_digest
 from ..plan.build import Plan
@@ -152,7 +153,12 @@ class _Packed:
     def __init__(self, plan: Plan, game: Game, labels: bool) -> None:
         self.game, self.labels = game, labels
         self.plan, settings = plan, game.settings
-        files = {name: Path(game.step.inputs[f"{name}s"][0]) for name in ROLES}
+        at = {one: settings.arms[one] for one in game.defences}
+        files: dict[tuple[protocols.Role, str], Path] = {
+            (role, one): Path(game.step.inputs[f"{role}s"][settings.asked[role].index(arm)])
+            for role in protocols.ROLES
+            for one, arm in at.items()
+        }
         points = Path(game.step.inputs["points"][0])
         table = Path(plan.tables["models"].outputs["table"])
         for path in (*files.values(), points, table):
@@ -163,9 +169,8 @@ class _Packed:
         self.label_rate = store.facts(points)["label_rate"]
         self.width = [f"q{i}" for i in range(len(next(iter(self.sets.values())).rows))]
         self.by = {
-            (role, defence): stored.read(path, pair=game.pair.pair, arm=settings.arms[defence])
-            for role, path in files.items()
-            for defence in game.defences
+            (role, defence): stored.read(path, pair=game.pair.pair, arm=at[defence])
+            for (role, defence), path in files.items()
         }
         if next(iter(self.by.values())).scores.ndim > 2:
             raise PopleakError(
