@@ -403,8 +403,8 @@ def test_files_that_are_gone_are_made_when_they_are_needed(done):
 
 def test_with_a_file_that_is_gone_all_that_was_made_of_it_is_made_again(done):
     """Where a job needs it: on another machine its last bits may be others."""
-    next(done.glob("results/store/defend/*.victims.parquet")).unlink()
-    next(done.glob("results/store/query/*.victims.parquet")).unlink()
+    next(done.glob("results/store/defend/*-finetune-*.victims.parquet")).unlink()
+    next(done.glob("results/store/query/*-finetune-*.victims.parquet")).unlink()
     table = next(done.glob("results/store/attack/*-kl-*"))
     table.unlink()
     found = made(done, str(table.relative_to(done)), triggers=DATES)
