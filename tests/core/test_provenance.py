@@ -136,11 +136,20 @@ def test_words_do_not_count(edit, change):
         # stages and tables
         ("stages/measure.py", {"measure"}),
         ("tables/claims.py", {"tables claims"}),
-        ("tables/leakage.py", {"tables leakage", "tables defences", "report"}),  # whose first screen repeats the choice of `best`
+        (
+            "tables/leakage.py",
+            {"tables leakage", "tables defences", "report"},
+        ),  # whose first screen repeats the choice of `best`
         ("measures/intervals.py", {"tables leakage", "tables claims", "tables defences"}),
         (
             "tables/__init__.py",
-            {"report", *(f"tables {name}" for name in ("models", "scores", "leakage", "bounds", "claims", "proxies", "defences"))},
+            {
+                "report",
+                *(
+                    f"tables {name}"
+                    for name in ("models", "scores", "leakage", "bounds", "claims", "proxies", "defences")
+                ),
+            },
         ),
         ("tables/parts.py", {f"tables {name}" for name in ("models", "scores", "bounds")}),
         ("report/template.py", {"report"}),

@@ -14,6 +14,7 @@ import whole
 from popleak.core.frozen import Frozen
 from popleak.defences.threshold_optimizer import probability
 from popleak.plan.judging import arm_of
+from popleak.plan.task import made_by
 from popleak.stages import query
 from popleak.store import parquet as store
 from popleak.store.answers import read_points
@@ -127,7 +128,7 @@ def test_answers_are_those_of_the_stored_models_point_by_point(ran):
         files = [
             ran.folder / one.outputs["victims"]
             for one in ran.plan.steps["defend"].values()
-            if one.settings.defence == by_id[name].name and one.settings.defence_settings == by_id[name].settings
+            if one.settings.defence == by_id[name].name and one.settings.defence_settings == made_by(by_id[name])
         ]
         several = asking.members(arm.answers)
         assert several == (3 if "reductions" in name else 1)

@@ -132,7 +132,7 @@ def test_a_backend_that_cannot_is_refused_by_the_plan(here, monkeypatch):
     ("sides", "wants", "expected"),
     [
         ((5, 3, 1), (), 1.0), ((5, 3, 1), ("weights",), cost.OBJECTIVE), ((5, 3, 4), (), cost.CHAIN),
-        ((5, 3, 1), ("clip",), cost.PRIVATE), ((5, 3, 4), ("clip",), cost.CHAIN * cost.CLIPPED_CHAIN), (None, ("clip", "mask"), cost.OTHER * cost.CLIPPED),
+        ((5, 3, 1), ("clip",), cost.CLIP), ((5, 3, 1), ("clip", "noise"), cost.PRIVATE), ((5, 3, 4), ("clip",), cost.CHAIN * cost.CLIPPED_CHAIN), (None, ("clip", "mask"), cost.OTHER * cost.CLIPPED),
     ],
 )  # fmt: skip
 def test_what_a_training_is_asked_for_has_its_price(sides, wants, expected):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 
@@ -29,6 +31,10 @@ class ShrinkPerturb(Defence):
         """What is kept of M_0's weights."""
         perturb: float = Field(default=0.1, ge=0, le=10)
         """Factor of the fresh initial weights that are added."""
+
+    def access_at(self, settings: ShrinkPerturb.Settings) -> Literal["training", "post-hoc"]:
+        # of M_0 shrunk to nothing nothing is needed
+        return "post-hoc" if settings.shrink else "training"
 
     def apply(self, owner: Owner, settings: ShrinkPerturb.Settings) -> Population:
         base = owner.population.weights

@@ -60,7 +60,7 @@ KEYS: Mapping[str, Kinds] = {
     "tasks.models": FROM_TRAIN,
     "tasks.worlds": FROM_DRAW,
     "tasks.ratio_mode": FROM_DRAW,
-    "tasks.defences, one less": FROM_QUERY,
+    "tasks.defences, one less": FROM_MEASURE,
     "tasks.attacks, one less": JUDGED,
     "tasks.shadow_models": SHADOWS,
     "tasks.poison": FROM_DRAW,
