@@ -112,5 +112,5 @@ def test_a_run_survives_a_lost_worker_with_the_same_bytes(locally, tmp_path, mon
             cold=True,
         )  # fmt: skip
     assert said.count("Trying to restart job") == 2
-    assert said.count("Submitted job") == 20, "18 jobs of which two ran twice; figures and the report are made here"
+    assert said.count("Submitted job") == 23, "21 jobs of which two ran twice; figures and the report are made here"
     assert results(folder) == locally
