@@ -332,7 +332,7 @@ def test_each_job_accounts_for_its_time(finished):
         "dataset": 1, "split": 1, "draw": 3, "train": 1, "defend": 2, "query": 3, "measure": 1, "attack": 2,
         "tables": 7, "figures": 2, "report": 1,
     }  # fmt: skip
-    assert said.count(" took ") == 21
+    assert said.count(" took ") == 24
     spent = found.groupby(["part", "stage"])["wall_seconds"].sum()
     assert set(spent["training"][spent["training"] > 0].index) == {"train", "defend"}
     assert (spent["start"] > 0).all()
@@ -382,7 +382,7 @@ def test_an_attacks_code_re_runs_that_attack_and_what_follows(tree):
     folder, edit = tree
     edit("workflow/popleak/attacks/kl.py", CODE)
     assert dry(folder, *SMOKE) == {"attack": 1, "tables": 5, "figures": 1, "report": 1}
-    assert made(folder, *SMOKE) == {"scores", "leakage", "claims", "proxies", "smoke"}
+    assert made(folder, *SMOKE) == {"scores", "leakage", "claims", "proxies", "defences", "smoke"}
 
 
 def test_a_comment_re_runs_nothing(tree):
