@@ -144,7 +144,7 @@ CASES = {
     ),
     "unknown defence": (
         {"defences": ["none", "fine-tune"]},
-        r"^config: defences\.1\.name: 'fine-tune' is unknown \(did you mean 'finetune'\?\): choose from answer-noise, .*threshold-optimizer$",
+        r"^config: defences\.1\.name: 'fine-tune' is unknown \(did you mean 'finetune'\?\): choose from adversarial, .*threshold-optimizer$",
     ),
     "unknown attack": (
         {"attacks": ["loss", "kI"]},

@@ -22,7 +22,7 @@ RECORDS = tiny.records(3000, shift=3.0)
 class Anything(Defence):
     name = "anything"
     summary = "asks for all there is"
-    wants = ("targets", "weights", "mask", "clip")
+    wants = ("targets", "weights", "mask", "clip", "noise")
 
 
 @functools.cache

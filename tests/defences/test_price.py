@@ -34,6 +34,7 @@ KNOWN = {
 @pytest.mark.parametrize(("which", "expected"), KNOWN.items(), ids=lambda one: str(one[0]))
 def test_what_a_defence_needs(which, expected):
     defence = plugins.load("defences", which[0])
-    found = defence.used(defence.Settings.model_validate(dict(which[1])), 0.1)
+    settings = defence.Settings.model_validate(dict(which[1]))
+    found = defence.used(settings, 0.1)
     assert found == pytest.approx(expected[0])
-    assert needs(defence, found) == expected[1]
+    assert needs(defence, settings, found) == expected[1]

@@ -32,7 +32,7 @@ class DropProxies(Defence):
     wants = ("mask",)
 
     class Settings(TrainSettings):
-        drop: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 0.2
+        drop: Annotated[int, Field(ge=1, le=10_000)] | Annotated[float, Field(gt=0, lt=1)] = 0.2
         """How many original columns are left out: a number of them, or a share below 1, rounded, at least one."""
 
     def apply(self, owner: Owner, settings: DropProxies.Settings) -> Population:

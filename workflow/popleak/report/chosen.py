@@ -102,6 +102,18 @@ def _shown(part: pd.DataFrame) -> np.ndarray:
 def common(choices: Sequence[Choice]) -> Common | None:
     """Return what is best wherever it ran and any defence hides the world, in at least half of the cases where any does; of several those in
     most cases. None: there is none."""
+    found = _everywhere(choices)
+    if not found:
+        return None
+    most = max(len(there) for _, _, there in found)
+    found = sorted((one for one in found if len(one[2]) == most), key=lambda one: spent(one[0], one[2]))
+    cases = found[0][1]
+    return Common([name for name, others, _ in found if [one.case for one in others] == [one.case for one in cases]], cases)  # fmt: skip
+
+
+def _everywhere(choices: Sequence[Choice]) -> list[tuple[str, list[Choice], list[Choice]]]:
+    """Return the defences that are best wherever they ran and any hides the world: their names, the cases that ran them, and those of these
+    in which any hides it."""
     able = [one for one in choices if one.names]
     found = []
     for name in dict.fromkeys(name for one in able for name in one.names):
@@ -109,12 +121,7 @@ def common(choices: Sequence[Choice]) -> Common | None:
         there = [one for one in cases if one.names]
         if all(name in one.names for one in there) and 2 * len(there) >= len(able):
             found.append((name, cases, there))
-    if not found:
-        return None
-    most = max(len(there) for _, _, there in found)
-    found = sorted((one for one in found if len(one[2]) == most), key=lambda one: spent(one[0], one[2]))
-    cases = found[0][1]
-    return Common([name for name, others, _ in found if [one.case for one in others] == [one.case for one in cases]], cases)  # fmt: skip
+    return found
 
 
 def rows_of(name: str, able: Sequence[Choice]) -> list[pd.Series]:

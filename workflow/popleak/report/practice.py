@@ -274,8 +274,12 @@ def _held(choices: Sequence[Choice]) -> list[Choice]:
         cases = common.cases
     elif any(one.least is None for one in cases):  # nothing of use was asked
         return []
-    several = len({one.case[0] for one in cases}) > 1 and len({one.case[1:] for one in cases}) > 1
-    return cases if several else []
+    return cases if _several(cases) else []
+
+
+def _several(cases: Sequence[Choice]) -> bool:
+    """Return whether cases are of more than one task and of more than one setting."""
+    return len({one.case[0] for one in cases}) > 1 and len({one.case[1:] for one in cases}) > 1
 
 
 def _all(choices: Sequence[Choice]) -> str:
