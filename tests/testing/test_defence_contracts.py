@@ -97,6 +97,9 @@ class Choir(Icy):
     def members(self, settings):
         return 2
 
+    def used(self, settings, held_out=0.0):
+        return Used(1.0, 0.5, 1.0)
+
     def apply(self, owner, settings):
         found = super().apply(owner, settings)
         other = owner.train(owner.draw, epochs=2)[0]
