@@ -169,7 +169,9 @@ def test_membership_compares_trained_rows_with_the_pool_in_the_shares_of_s_0(ran
                 if defence == "noisy":
                     order = hold_order(rows, seed, settings.validation) if where is trained else where
                     scores = asking.scores(there.weights[k : k + 1], order)[0]
-                    scores = asking.given(arm.answers, seed, scores, order, data.a[order], there.state[k], 1, purpose)[0]
+                    scores = asking.given(arm.answers, seed, scores, order, data.a[order], there.state[k], 1, purpose)[
+                        0
+                    ]
                     where = order
                 said[purpose] = (where, np.where(data.y[where] == 1, scores, 1 - scores))
             (inside, mine_p), (outside, pool_p) = said.values()
