@@ -5,7 +5,7 @@
 
 `choose` reads the public table `defences` of the experiment `frontier-search`, each of whose tasks is called TABLE-F, F rows of S_0 to
 one of the mixture. The rule was fixed before the search was run. For each F, pair of worlds and access, of the defences that train on no
-public rows, those may be chosen that hide the world on both tables: certified at LEAST, or the interval of the best informed adversary's
+public rows, those may be chosen that hide the world on both tables: certified at SMALL, or the interval of the best informed adversary's
 advantage holds 0. Of these the one whose accuracy falls least against undefended models, on average over the tables. Where none hides it on both,
 the one with the smallest advantage, on average.
 
@@ -25,13 +25,11 @@ import pandas as pd
 
 import common
 from popleak.core.errors import PopleakError
+from popleak.measures.verdicts import SMALL
+from popleak.report.chosen import EXCLUDED
 
-LEAST = 0.05
-"""Largest certified advantage that hides the world."""
 POINT = 0.01
 """How far accuracy may fall."""
-MARGIN = 0.1
-"""Largest advantage that the interval of a defence may leave that is shown to be at chance: the margin of 5 points in accuracy, twice."""
 FOLDER = Path("docs/results/benchmarks")
 CELL = ["protocol", "ratio_0", "ratio_1"]
 SHOWN = (
@@ -54,7 +52,7 @@ def ran(table: pd.DataFrame) -> pd.DataFrame:
 def hides(rows: pd.DataFrame) -> pd.Series:
     """Return whether each row is of a defence that may hide the world."""
     inside = (rows["informed_advantage_low"] <= 0) & (rows["informed_advantage_high"] >= 0)
-    return (rows["certified_advantage"] <= LEAST) | inside
+    return (rows["certified_advantage"] <= SMALL) | inside
 
 
 def choices(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -84,7 +82,7 @@ def outcomes(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         low, high = row["accuracy_vs_none_low"], row["accuracy_vs_none_high"]
         kept = "yes" if low >= -POINT else "no" if high < -POINT else "cannot tell"
         least, most = row["informed_advantage_low"], row["informed_advantage_high"]
-        shown = row["certified_advantage"] <= LEAST or (least >= -MARGIN and most <= MARGIN)
+        shown = row["certified_advantage"] <= SMALL or (least >= -EXCLUDED and most <= EXCLUDED)
         hidden = "yes" if shown else "no" if least > 0 or most < 0 else "cannot tell"
         yield {
             "table": row["table"], "f": row["f"], **{name: row[name] for name in CELL}, "access": row["access"],

@@ -64,14 +64,5 @@ def fair_fine_tune(
         if not len(part):
             break
         found, validation = tuned(part, weight)
-        best = _replace(best, part, found)
+        best = best.replaced(part, found)
     return best
-
-
-def _replace(whole: Population, part: np.ndarray, found: Population) -> Population:
-    values = {}
-    for name in Population.__dataclass_fields__:
-        column = getattr(whole, name).copy()
-        column[part] = getattr(found, name)
-        values[name] = column
-    return Population(**values)

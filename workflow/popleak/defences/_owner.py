@@ -28,6 +28,19 @@ class Population:
     eo_weight: np.ndarray
     eo_vacuous: np.ndarray
 
+    def replaced(self, part: np.ndarray, found: Population) -> Population:
+        """Return these models with those at the positions `part` (k,) replaced by the k models `found`."""
+        values = {}
+        for name in Population.__dataclass_fields__:
+            column = getattr(self, name).copy()
+            column[part] = getattr(found, name)
+            values[name] = column
+        return Population(**values)
+
+    def at(self, part: np.ndarray) -> Population:
+        """Return the models at the positions `part` (k,)."""
+        return Population(*(getattr(self, name)[part] for name in Population.__dataclass_fields__))
+
 
 @dataclass(frozen=True)
 class Validation:

@@ -19,8 +19,8 @@ class RetuneSettings(TuneSettings, MixtureSettings):
     """Share of the fine-tuning rows that come from the model's own draw S_0."""
 
 
-def retune(owner: Owner, settings: RetuneSettings, start: np.ndarray, **more: Any) -> Population:
-    """Go on from `start` (K, P) on complement and rehearsal rows, and return the models. more: as `Owner.train` takes it. From M_0 this is
+def retune(owner: Owner, settings: RetuneSettings, start: np.ndarray | None, **more: Any) -> Population:
+    """Go on from `start` (K, P), or from the initial weights, on complement and rehearsal rows, and return the models. more: as `Owner.train` takes it. From M_0 this is
     the defence `rehearsal` at the same settings, bit for bit."""
     return owner.train(mixture(owner, settings.rehearsal, settings.rows), start=start, **settings.steps, **more)[0]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from pydantic import Field
 
 from . import _ledger
-from .base import Defence, MixtureSettings, Owner, Population, TuneSettings, mixture
+from ._price import Access
+from .base import Defence, Owner, Population, RetuneSettings, retune
 
 
 class Adversarial(Defence):
@@ -27,9 +26,7 @@ class Adversarial(Defence):
     control = "rehearsal"
     wants = ("adversary",)
 
-    class Settings(TuneSettings, MixtureSettings):
-        rehearsal: float = Field(default=0.5, ge=0, le=1)
-        """Share of the rows that come from the model's own draw S_0."""
+    class Settings(RetuneSettings):
         adversary_weight: float = Field(default=0.1, ge=0)
         """How far the model goes against the adversary's gradient (alpha). At 0 it only does not help it; what is too much lets it overshoot,
         and its scores tell more of the group."""
@@ -41,7 +38,7 @@ class Adversarial(Defence):
     def control_of(self, settings: Adversarial.Settings) -> str | None:
         return "scratch" if settings.from_scratch else self.control
 
-    def access_at(self, settings: Adversarial.Settings) -> Literal["training", "post-hoc"]:
+    def access_at(self, settings: Adversarial.Settings) -> Access:
         return "training" if settings.from_scratch else "post-hoc"
 
     def certify(self, owner: Owner, settings: Adversarial.Settings) -> np.ndarray:
@@ -50,12 +47,10 @@ class Adversarial(Defence):
     def apply(self, owner: Owner, settings: Adversarial.Settings) -> Population:
         from ..engine.adversary import Adversary
 
-        return owner.train(
-            mixture(owner, settings.rehearsal, settings.rows),
-            start=None if settings.from_scratch else owner.population.weights,
-            adversary=Adversary(settings.adversary_weight, settings.adversary_learning_rate),
-            **settings.steps,
-        )[0]
+        start = None if settings.from_scratch else owner.population.weights
+        return retune(
+            owner, settings, start, adversary=Adversary(settings.adversary_weight, settings.adversary_learning_rate)
+        )
 
 
 PLUGIN = Adversarial()

@@ -37,7 +37,7 @@ class DropProxies(Defence):
 
     def apply(self, owner: Owner, settings: DropProxies.Settings) -> Population:
         dropped, start = proxies(owner, settings.drop), owner.initial()
-        found: dict[str, np.ndarray] = {}
+        found = owner.population
         for features in np.unique(dropped, axis=0):  # models that leave out the same features are trained together
             part, blind = np.flatnonzero((dropped == features).all(1)), owner.inputs(features)
             trained, _ = owner.train(
@@ -47,10 +47,8 @@ class DropProxies(Defence):
                 mask=~blind,
                 **settings.steps,
             )
-            for name in Population.__dataclass_fields__:
-                values = getattr(trained, name)
-                found.setdefault(name, np.empty((len(start), *values.shape[1:]), values.dtype))[part] = values
-        return Population(**found)
+            found = found.replaced(part, trained)
+        return found
 
 
 def proxies(owner: Owner, drop: float) -> np.ndarray:

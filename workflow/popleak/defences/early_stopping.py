@@ -66,11 +66,7 @@ class EarlyStopping(Defence):
             loss = held_out_loss(owner, found.weights)
             better = loss < lowest
             lowest = np.where(better, loss, lowest)
-            columns = {}
-            for name in Population.__dataclass_fields__:
-                after, before = getattr(found, name), getattr(best, name)
-                columns[name] = np.where(better[:, None] if after.ndim == 2 else better, after, before)
-            best = Population(**columns)
+            best = best.replaced(np.flatnonzero(better), found.at(np.flatnonzero(better)))
         return best
 
 

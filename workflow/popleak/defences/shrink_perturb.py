@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from pydantic import Field
 
+from ._price import Access
 from .base import Defence, Owner, Population, RetuneSettings, retune
 
 FRESH = "perturb"
@@ -32,7 +31,7 @@ class ShrinkPerturb(Defence):
         perturb: float = Field(default=0.1, ge=0, le=10)
         """Factor of the fresh initial weights that are added."""
 
-    def access_at(self, settings: ShrinkPerturb.Settings) -> Literal["training", "post-hoc"]:
+    def access_at(self, settings: ShrinkPerturb.Settings) -> Access:
         # of M_0 shrunk to nothing nothing is needed
         return "post-hoc" if settings.shrink else "training"
 
