@@ -14,7 +14,7 @@ import pytest
 import drawing
 import fake_tables
 from popleak.core.errors import PopleakError
-from popleak.report import attacks, findings, ratios, readme, tally
+from popleak.report import attacks, findings, practice, ratios, readme, tally
 from popleak.report import page as results
 from popleak.stages import figures as figure
 
@@ -125,6 +125,7 @@ def test_the_table_of_many_ratios_gives_each_adversary():
 
 @pytest.mark.parametrize(("main", "figures"), [
     ("attacks", ("attacks", "poison")), ("ratios", ("ratios",)), ("leakage", ("leakage", "summary")),
+    ("scorecard", ("scorecard", "pareto")),
 ])  # fmt: skip
 def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, monkeypatch):
     drawing.without_places(monkeypatch)
@@ -141,7 +142,7 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, mo
     }
     results.write(experiment=experiment, tables=needed, cards=[], figures=drawn, folder=folder, page=page)
     there = sorted(path.name for path in (folder / main).iterdir())
-    tables_there = {f"{name}.csv" for name in (*results.KINDS[main].kept, *(["constant"] if main == "leakage" else []))}
+    tables_there = {f"{name}.csv" for name in (*results.KINDS[main].kept, *(["constant"] if "leakage" in results.KINDS[main].kept else []))}
     pictures = {f"{name}.{end}" for name in figures for end in ("csv", "png")}
     assert there == sorted({"block.md", "experiment.json", "tables.sha256", *tables_there, *pictures})
     sums = (folder / main / "tables.sha256").read_text(encoding="utf-8").splitlines()
@@ -158,6 +159,8 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, mo
     )
     assert f"[tables.sha256]({main}/tables.sha256)" in text
     assert "| Tasks asked for | adult-sex (2,000 rows a model) |" in text and "/home/me" not in text
+    if main == "scorecard":
+        assert all(f"- {said}" in text for said in practice.sentences(full["defences"])), "what to use when comes first"
     if main == "attacks":
         assert "- **A defended model beside its base model" in page.read_text(encoding="utf-8")
 
@@ -165,7 +168,7 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, mo
 def test_an_experiment_without_a_main_figure_has_no_page():
     with pytest.raises(
         PopleakError,
-        match=r"^config: figures: a page of results needs one of sensitivity, attacks, ratios, leakage, gap",
+        match=r"^config: figures: a page of results needs one of sensitivity, attacks, ratios, scorecard, leakage, gap",
     ):
         results.main_figure(["bound", "roc"])
     assert results.main_figure(["gap", "leakage"]) == "leakage", "a page on gaps is one on nothing else"

@@ -21,7 +21,7 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, matrix, ratios, readme, reported, sensitivity, words
+from . import attacks, findings, matrix, practice, ratios, readme, reported, sensitivity, words
 from . import placebo as report_placebo
 
 NEEDED = ("models", "leakage", "bounds", "claims")
@@ -48,6 +48,11 @@ KINDS = {
     "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
     "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
+    "scorecard": Kind(
+        needs=("defences",),
+        kept=("claims", "leakage", "defences"),
+        figures=("scorecard", "pareto", "curves", "leakage", "certificates"),
+    ),
     "leakage": Kind(
         kept=("claims", "leakage"),
         figures=("leakage", "summary", "control-pairs", "certificates", "certified-accuracy", "budgets"),
@@ -106,7 +111,7 @@ def write(
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
         atomic.write(inner / f"{table}.csv", _csv(frames[table], index=False))
-    if main == "leakage":
+    if "leakage" in kind.kept:
         shares = findings.constant_shares(frames["models"])
         atomic.write(inner / f"{readme.CONSTANT}.csv", _csv(shares, index=True))
     for picture, content in pictures.items():
@@ -355,6 +360,7 @@ def block(
         said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
     else:
         said, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"], constant)
+        said = [*(practice.sentences(frames["defences"]) if main == "scorecard" else []), *said]
     said = [*(sentence for one in beside for sentence in one.sentences), *said]
     said += [
         f"Data: {'; '.join(data)}.",
