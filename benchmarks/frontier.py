@@ -39,14 +39,14 @@ SHOWN = (
 
 
 def ran(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of defences that train on no public rows, with the columns `table` and `f` (F) from the names of tasks."""
+    """Return the rows of defences in worlds that differ, with the columns `table` and `f` (F) from the names of tasks."""
     names = table["task"].str.rsplit("-", n=1)
     if not names.map(len).eq(2).all() or not names.str[1].str.fullmatch(r"\d+").all():
         raise PopleakError(
             "the tasks must be called TABLE-F, as in the experiment frontier-search: give the table defences of that one"
         )
     rows = table.assign(table=names.str[0], f=names.str[1].astype(int))
-    return rows[(rows["defence"] != "none") & (rows["rows_public"] == 0) & (rows["ratio_0"] != rows["ratio_1"])]
+    return rows[(rows["defence"] != "none") & (rows["ratio_0"] != rows["ratio_1"])]
 
 
 def hides(rows: pd.DataFrame) -> pd.Series:
@@ -58,6 +58,7 @@ def hides(rows: pd.DataFrame) -> pd.Series:
 def choices(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield, for each F, pair of worlds and access, the defence that the rule chooses, among how many, and how it fared on each table."""
     rows = ran(table)
+    rows = rows[rows["rows_public"] == 0]
     tables = rows["table"].nunique()
     for (f, *pair, access), part in rows.groupby(["f", *CELL, "access"], sort=True):
         part = part.assign(hides=hides(part))
@@ -86,19 +87,28 @@ def outcomes(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         hidden = "yes" if shown else "no" if least > 0 or most < 0 else "cannot tell"
         yield {
             "table": row["table"], "f": row["f"], **{name: row[name] for name in CELL}, "access": row["access"],
-            "defence": row["defence"], "kept": kept, "hidden": hidden, **{name: row[name] for name in SHOWN},
+            "public": row["rows_public"] > 0, "defence": row["defence"], "kept": kept, "hidden": hidden, **{name: row[name] for name in SHOWN},
         }  # fmt: skip
 
 
 def tell(found: pd.DataFrame) -> list[str]:
-    """Return in a line for each F and pair of worlds how many defences did both, on how many tables."""
+    """Return in a line for each F and pair of worlds how many cases of a table and a defence did both: trained again, after training, and on
+    public rows."""
+    kinds = {
+        "that train again": (found["access"] == "training") & ~found["public"],
+        "after training": (found["access"] == "post-hoc") & ~found["public"],
+        "on public rows": found["public"],
+    }
+    both = (found["kept"] == "yes") & (found["hidden"] == "yes")
     lines = []
     for (f, *pair), part in found.groupby(["f", *CELL], sort=True):
-        both = part[(part["kept"] == "yes") & (part["hidden"] == "yes")]
-        after = both[both["access"] == "post-hoc"]
+        counted = [
+            f"{both[mine].sum()} of {len(mine)} {kind}"
+            for kind, of in kinds.items()
+            if len(mine := part.index[of[part.index]])
+        ]
         lines.append(
-            f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}: {len(both)} of {len(part)} keep the accuracy within a point and hide the "
-            f"world, {len(after)} of {(part['access'] == 'post-hoc').sum()} after training"
+            f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}: the accuracy is kept and the world hidden by {', '.join(counted)}"
         )
     return lines
 

@@ -142,7 +142,10 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, mo
     }
     results.write(experiment=experiment, tables=needed, cards=[], figures=drawn, folder=folder, page=page)
     there = sorted(path.name for path in (folder / main).iterdir())
-    tables_there = {f"{name}.csv" for name in (*results.KINDS[main].kept, *(["constant"] if "leakage" in results.KINDS[main].kept else []))}
+    tables_there = {
+        f"{name}.csv"
+        for name in (*results.KINDS[main].kept, *(["constant"] if "leakage" in results.KINDS[main].kept else []))
+    }
     pictures = {f"{name}.{end}" for name in figures for end in ("csv", "png")}
     assert there == sorted({"block.md", "experiment.json", "tables.sha256", *tables_there, *pictures})
     sums = (folder / main / "tables.sha256").read_text(encoding="utf-8").splitlines()
