@@ -32,7 +32,7 @@ def row(
         "informed_advantage_low_all": leak - both, "informed_advantage_high_all": leak + both, "diverged": 0.0, "constant": 0.0,
         "against_chance": chance, "certified_advantage": certified, "accuracy": 0.8 + change, "accuracy_vs_none": change,
         "accuracy_vs_none_low": change - half, "accuracy_vs_none_high": change + half, "seconds_base": 1.0, "seconds_reference": cost,
-        "rows_own": 0.5, "rows_complement": 0.5, "poison": 0.0, "model": "mlp", **more,
+        "rows_own": 0.5, "rows_complement": 0.5, "rows_public": 0.0, "poison": 0.0, "model": "mlp", **more,
     }  # fmt: skip
 
 
@@ -66,6 +66,17 @@ def test_one_defence_for_each_access_in_all_cases_is_a_finding():
         "Retraining on the mixture cannot be distinguished in accuracy from the best that starts from a model in 4 of 4 cases."
     )
     assert scope == "Found on 2 tasks at 2 settings alike: tasks a and b; worlds pure: 0 vs 1 and ratio: 0.3 vs 0.5."
+
+
+def test_what_trains_on_public_rows_is_told_apart():
+    """Whoever has no public rows must not be told to use them."""
+    public = row("student", leak=0.0, chance="cannot tell", certified=0.0, change=0.01, rows_public=1.0)
+    training, after, besides, both, scope = said(SCRATCH, HIDING, public)
+    assert "use scratch (the only one tried)" in training and "use tuned (the only one tried)" in after
+    assert besides.startswith("With public rows besides, use student (the only one tried) in all 4 cases: accuracy changes by +1.0 points")
+    assert both.endswith("in 4 of 4 cases (of those without public rows).")
+    assert scope.startswith("Found on 2 tasks at 2 settings alike")
+    assert said(SCRATCH, public)[1].endswith("no such defence was run.")
 
 
 def test_retraining_wins_where_nothing_else_hides_the_world():

@@ -1,6 +1,6 @@
 """The rule by which a defence is the best: what `report/practice.py` says in sentences.
 
-A case is a task, a model and a pair of worlds. Its defences with one kind of access are compared with each other:
+A case is a task, a model and a pair of worlds. Its defences that need the same of whoever uses them (`ROADS`) are compared with each other:
 
 - A defence is of use if at most DIVERGED of its victims diverged and at most MOSTLY of them give all records one label. No other is recommended.
 - It may hide the world if it is certified at an advantage of at most SMALL, or if the best informed adversary is not distinguished from chance on either side:
@@ -33,6 +33,8 @@ CASE = [*select.FACET, *select.PAIR]
 RETRAINING = ("scratch", "scratch-fair", "resample")
 """Kinds of defences that train again on a mixture of both worlds also where they are not certified. What is certified and has access to the training
 does too: only a mixture whose counts do not depend on the world has such a certificate."""
+ROADS = ("training", "post-hoc", "public")
+"""What a defence needs: access to the training; a trained model; or public rows, whichever of the two besides."""
 EXCLUDED = 0.1
 """Largest advantage that the interval of a defence may leave that is shown to hide the world: twice the accuracy that counts as material."""
 
@@ -70,9 +72,12 @@ class Common(NamedTuple):
         return [one for one in self.cases if one.names]
 
 
-def choose(rows: pd.DataFrame, access: str) -> list[Choice]:
-    """Return what is best in each case, in the order of the table."""
-    return [best_of(key, part[part["access"] == access]) for key, part in rows.groupby(CASE, sort=False)]
+def choose(rows: pd.DataFrame, road: str) -> list[Choice]:
+    """Return what is best in each case, in the order of the table, of the defences that need what `road` says (of ROADS)."""
+    public = rows["rows_public"].gt(0).to_numpy()
+    mine = public if road == "public" else ~public & rows["access"].eq(road).to_numpy()
+    rows = rows.assign(mine=mine)
+    return [best_of(key, part[part["mine"]]) for key, part in rows.groupby(CASE, sort=False)]
 
 
 def best_of(case: tuple, ran: pd.DataFrame) -> Choice:

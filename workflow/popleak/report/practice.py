@@ -21,8 +21,10 @@ from .words import count, listed, number, points
 if TYPE_CHECKING:
     import pandas as pd
 
-ACCESS = {"training": "With access to the training", "post-hoc": "Without it, starting from a model that is there"}
-"""What a sentence begins with, by access."""
+STARTS = {
+    "training": "With access to the training", "post-hoc": "Without it, starting from a model that is there", "public": "With public rows besides",
+}  # fmt: skip
+"""What a sentence begins with, by what a defence needs (`chosen.ROADS`)."""
 MOST = 4
 """Defences or cases that a sentence names at most."""
 
@@ -33,10 +35,12 @@ def sentences(table: pd.DataFrame) -> list[str]:
     rows = rows[rows["informed_advantage"].notna()]
     if not (rows["defence"] != "none").any():
         return []
-    choices = {access: choose(rows, access) for access in ACCESS}
+    choices = {road: choose(rows, road) for road in chosen.ROADS}
+    if not any(len(one.ran) for one in choices["public"]):
+        del choices["public"]
     if not any(len(one.ran) for some in choices.values() for one in some):
         return []
-    said = [_sentence(start, choices[access]) for access, start in ACCESS.items()]
+    said = [_sentence(STARTS[road], some) for road, some in choices.items()]
     return [*said, *_retraining(choices), *_useless(rows), *_chosen(choices), _scope(rows, choices)]
 
 
@@ -212,13 +216,15 @@ def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
     whole = found.total()
     if not whole:
         return []
+    besides = " and takes no public rows" if "public" in choices else ""
     if found[WINS] == whole:
         where = "" if whole == 1 else f" in all {whole} cases"
         return [
-            f"Retraining on the mixture wins{where}: no defence that starts from a model hides the world and is as accurate."
+            f"Retraining on the mixture wins{where}: no defence that starts from a model{besides} hides the world and is as accurate."
         ]
     said = [f"{text} in {found[word]}" for word, text in WORDS.items() if found[word]]
-    return [f"Retraining on the mixture {listed(said)} of {_cases(whole)}."]
+    only = " (of those without public rows)" if besides else ""
+    return [f"Retraining on the mixture {listed(said)} of {_cases(whole)}{only}."]
 
 
 def _useless(rows: pd.DataFrame) -> list[str]:
@@ -252,13 +258,13 @@ def _scope(rows: pd.DataFrame, choices: dict[str, list[Choice]]) -> str:
     if len(tasks) < 2 or settings < 2:
         what = "one task" if len(tasks) < 2 else "one setting"
         return f"This is of {what} alone and so no finding: {where}."
-    held = {access: found for access, some in choices.items() if (found := _held(some))}
-    part = any(len(found) < len(choices[access]) for access, found in held.items())
+    held = {road: found for road, some in choices.items() if (found := _held(some))}
+    part = any(len(found) < len(choices[road]) for road, found in held.items())
     ran, far = (" of those that ran what is named", ", as far as they ran what is named") if part else ("", "")
     if len(held) == len(choices):
         return f"Found on {count(len(tasks), 'task')} at {count(settings, 'setting')} alike{far}: {where}."
     if held:
-        which = [ACCESS[access][0].lower() + ACCESS[access][1:] for access in held]
+        which = [STARTS[road][0].lower() + STARTS[road][1:] for road in held]
         return f"A finding, as it holds on every task and setting{ran}, is only what is said {listed(which)}: {where}."
     return f"Neither holds on every task and setting, so neither is a finding: {where}."
 
