@@ -146,3 +146,11 @@ def test_curves_name_every_setting_that_is_moved():
         (plotted["kind"] == "fft-rehearsal") & (plotted["axis"] == "eo_weight") & (plotted["task"] == "adult-sex")
     ]
     assert list(fair["value"]) == [0.0, 0.25, 1.0, 4.0] and fair["defence"].iloc[0] == "rehearsal"
+
+
+def test_curves_draw_the_tasks_in_which_the_most_settings_vary():
+    """A task that runs few defences would fill half a page with empty panels."""
+    table = fake_tables.tables(**{**SHAPE, "tasks": ("a", "b", "c")})["defences"]
+    few = ["none", "rehearsal", "fft-rehearsal"]
+    plotted = drawn("curves", {"defences": table[(table["task"] != "a") | table["defence"].isin(few)]})[1]
+    assert set(plotted["task"]) == {"a", "b", "c"} and set(plotted.loc[plotted["drawn"], "task"]) == {"b", "c"}

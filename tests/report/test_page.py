@@ -144,7 +144,7 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, mo
     there = sorted(path.name for path in (folder / main).iterdir())
     tables_there = {
         f"{name}.csv"
-        for name in (*results.KINDS[main].kept, *(["constant"] if "leakage" in results.KINDS[main].kept else []))
+        for name in (*results.KINDS[main].kept, *(["constant"] if main in ("leakage", "scorecard") else []))
     }
     pictures = {f"{name}.{end}" for name in figures for end in ("csv", "png")}
     assert there == sorted({"block.md", "experiment.json", "tables.sha256", *tables_there, *pictures})
@@ -444,3 +444,18 @@ def test_results_and_settings_of_different_runs_are_refused(committed):
     with pytest.raises(PopleakError, match="results and settings are of different runs"):
         results.renew(committed, committed.parents[1] / "README.md")
     assert not (committed / "tables.md").exists()
+
+
+def test_what_to_use_is_a_finding_where_it_holds_everywhere(committed, full):
+    """On one task alone it is none."""
+    assert not [line for line in readme.findings(committed, "r") if "What to use" in line]
+    (committed / "defences").mkdir()
+    full["defences"].to_csv(committed / "defences" / "defences.csv", index=False)
+    said = practice.findings(full["defences"])
+    lines = [line for line in readme.findings(committed, "r") if "What to use" in line]
+    assert bool(lines) == bool(said) and all(
+        f"{' '.join(said)} ([defences](r/defences.md): 2 tasks" in line for line in lines
+    )
+    one = full["defences"][full["defences"]["task"] == "adult-sex"]
+    one.to_csv(committed / "defences" / "defences.csv", index=False)
+    assert not [line for line in readme.findings(committed, "r") if "What to use" in line]

@@ -73,7 +73,9 @@ def test_what_trains_on_public_rows_is_told_apart():
     public = row("student", leak=0.0, chance="cannot tell", certified=0.0, change=0.01, rows_public=1.0)
     training, after, besides, both, scope = said(SCRATCH, HIDING, public)
     assert "use scratch (the only one tried)" in training and "use tuned (the only one tried)" in after
-    assert besides.startswith("With public rows besides, use student (the only one tried) in all 4 cases: accuracy changes by +1.0 points")
+    assert besides.startswith(
+        "With public rows besides, use student (the only one tried) in all 4 cases: accuracy changes by +1.0 points"
+    )
     assert both.endswith("in 4 of 4 cases (of those without public rows).")
     assert scope.startswith("Found on 2 tasks at 2 settings alike")
     assert said(SCRATCH, public)[1].endswith("no such defence was run.")
@@ -323,3 +325,11 @@ def test_the_page_shows_it(tmp_path):
     for line in practice.sentences(frames["defences"]):
         assert line in section
     assert "fft-rehearsal-epochs-60" in section
+
+
+def test_findings_are_what_holds_on_several_tasks_at_several_settings():
+    whole = table(SCRATCH, HIDING)
+    assert practice.findings(whole) == practice.sentences(whole)[:2]
+    assert practice.findings(table(SCRATCH, HIDING, tasks=("a",))) == []
+    assert practice.findings(table(SCRATCH)) == practice.sentences(table(SCRATCH))[:1]
+    assert practice.findings(table()) == []

@@ -37,7 +37,7 @@ class Curves(Figure):
             return style.missing(
                 "no setting of a defence takes several values in the table `defences`"
             ), select.frame_of([], COLUMNS)
-        shown = select.spread([*found], style.fits(HEIGHT, rest=REST))
+        shown = _chosen(found, style.fits(HEIGHT, rest=REST))
         frame = select.frame_of(
             [row for cell, some in found.items() for row in _rows(cell, some, cell.of(table))], COLUMNS
         )
@@ -53,6 +53,16 @@ class Curves(Figure):
         style.message(figure, _said(frame), left_out=len(found) - len(shown))
         style.legend(figure, [style.key(look, name, line=True) for name, look in looks.items()])
         return figure, frame
+
+
+def _chosen(found, most):
+    """Return the cells to draw, `most` at most: of those in which the most settings vary, and of others only where these are too few."""
+    varied = {cell: len({one.axis for one in some}) for cell, some in found.items()}
+    chosen = []
+    for many in sorted(set(varied.values()), reverse=True):
+        alike = [cell for cell in found if varied[cell] == many]
+        chosen += select.spread(alike, most - len(chosen)) if len(chosen) < most else []
+    return [cell for cell in found if cell in chosen]
 
 
 def _block(panels, mine, found, axes_of, looks, title):

@@ -50,8 +50,8 @@ KINDS = {
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
     "scorecard": Kind(
         needs=("defences",),
-        kept=("claims", "leakage", "defences"),
-        figures=("scorecard", "pareto", "curves", "leakage", "certificates"),
+        kept=("claims", "defences"),
+        figures=("scorecard", "pareto", "curves", "certificates"),
     ),
     "leakage": Kind(
         kept=("claims", "leakage"),
@@ -111,7 +111,7 @@ def write(
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
         atomic.write(inner / f"{table}.csv", _csv(frames[table], index=False))
-    if "leakage" in kind.kept:
+    if main in ("scorecard", "leakage"):
         shares = findings.constant_shares(frames["models"])
         atomic.write(inner / f"{readme.CONSTANT}.csv", _csv(shares, index=True))
     for picture, content in pictures.items():

@@ -31,17 +31,29 @@ MOST = 4
 
 def sentences(table: pd.DataFrame) -> list[str]:
     """Return the sentences: one for each kind of access, what both together say of retraining, how it was chosen, and of what they are true."""
-    rows = select.differ(table[(table["poison"].fillna(0.0) == 0).to_numpy()])
-    rows = rows[rows["informed_advantage"].notna()]
-    if not (rows["defence"] != "none").any():
-        return []
-    choices = {road: choose(rows, road) for road in chosen.ROADS}
-    if not any(len(one.ran) for one in choices["public"]):
-        del choices["public"]
-    if not any(len(one.ran) for some in choices.values() for one in some):
+    rows, choices = _by_road(table)
+    if not choices:
         return []
     said = [_sentence(STARTS[road], some) for road, some in choices.items()]
     return [*said, *_retraining(choices), *_useless(rows), *_chosen(choices), _scope(rows, choices)]
+
+
+def findings(table: pd.DataFrame) -> list[str]:
+    """Return of the sentences on what to use those that hold on more than one task and at more than one setting."""
+    choices = _by_road(table)[1]
+    return [_sentence(STARTS[road], some) for road, some in choices.items() if _held(some)]
+
+
+def _by_road(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[Choice]]]:
+    """Return the rows that count, and what is best in each case for whoever has what `chosen.ROADS` names; nothing where no defence was run."""
+    rows = select.differ(table[(table["poison"].fillna(0.0) == 0).to_numpy()])
+    rows = rows[rows["informed_advantage"].notna()]
+    if not (rows["defence"] != "none").any():
+        return rows, {}
+    choices = {road: choose(rows, road) for road in chosen.ROADS}
+    if not any(len(one.ran) for one in choices["public"]):
+        del choices["public"]
+    return rows, choices if any(len(one.ran) for some in choices.values() for one in some) else {}
 
 
 def _sentence(start: str, choices: Sequence[Choice]) -> str:

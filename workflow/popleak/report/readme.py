@@ -22,7 +22,7 @@ from ..figures import summary
 from ..figures._style import defences
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, OPEN, SAME
 from ..store.schema import LATER, TABLES
-from . import sensitivity, tally, words
+from . import practice, sensitivity, tally, words
 from .chance import at_chance
 from .findings import mostly_constant
 from .words import count, listed, percent
@@ -132,6 +132,7 @@ def findings(folder: Path, relative: str) -> list[str]:
         *_small_gap(found),
         *_certified(found),
         *_base_too(attacks),
+        *_what_to_use(Source(folder / "defences", f"[defences]({relative}/defences.md)")),
     ]
 
 
@@ -336,3 +337,10 @@ def _base_too(attacks: Source) -> list[str]:
         f"**{head}.** Whoever sees the scores of both models is above chance in {_share(above, both)} and names {_span(both)} of models, against "
         f"{_span(alone)} from the defended model alone {_from(attacks, both)}."
     ]
+
+
+def _what_to_use(source: Source) -> list[str]:
+    """Say which defence to use, for whoever has access to the training, or a model, or public rows, as far as that is a finding."""
+    table = source.table("defences")
+    said = [] if table is None else practice.findings(table)
+    return [f"**What to use.** {' '.join(said)} {_from(source, select.differ(table))}"] if said else []
