@@ -93,7 +93,7 @@ def outcomes(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def tell(found: pd.DataFrame) -> list[str]:
     """Return in a line for each F and pair of worlds how many cases of a table and a defence did both: trained again, after training, and on
-    public rows."""
+    public rows; and which defences did on every table."""
     kinds = {
         "that train again": (found["access"] == "training") & ~found["public"],
         "after training": (found["access"] == "post-hoc") & ~found["public"],
@@ -107,8 +107,11 @@ def tell(found: pd.DataFrame) -> list[str]:
             for kind, of in kinds.items()
             if len(mine := part.index[of[part.index]])
         ]
+        always = both[part.index].groupby(part["defence"]).all()
+        names = [str(name) for name, so in always.items() if so]
         lines.append(
-            f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}: the accuracy is kept and the world hidden by {', '.join(counted)}"
+            f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}: the accuracy is kept and the world hidden by {', '.join(counted)}; on every "
+            f"table by {', '.join(names) or 'none'}"
         )
     return lines
 

@@ -63,7 +63,8 @@ def test_what_is_said_of_a_defence(accuracy, advantage, half, certified, kept, h
     (found,) = frontier.outcomes(table(row("adult-4", "one", accuracy, advantage, half=half, certified=certified)))
     assert (found["table"], found["f"], found["kept"], found["hidden"]) == ("adult", 4, kept, hidden)
     (line,) = frontier.tell(pd.DataFrame([found]))
-    assert line.endswith(f"hidden by {int(kept == hidden == 'yes')} of 1 after training")
+    did = kept == hidden == "yes"
+    assert line.endswith(f"hidden by {int(did)} of 1 after training; on every table by {'one' if did else 'none'}")
 
 
 def test_those_on_public_rows_are_counted_apart():
@@ -71,7 +72,15 @@ def test_those_on_public_rows_are_counted_apart():
         row("a-4", "one", 0, 0), row("a-4", "again", 0, 0.5, access="training"), row("a-4", "public", 0, 0, public=1.0)
     )
     (line,) = frontier.tell(pd.DataFrame(frontier.outcomes(given)))
-    assert line.endswith("by 0 of 1 that train again, 1 of 1 after training, 1 of 1 on public rows")
+    assert line.endswith(
+        "by 0 of 1 that train again, 1 of 1 after training, 1 of 1 on public rows; on every table by one, public"
+    )
+
+
+def test_what_did_both_on_one_table_alone_is_told_apart():
+    given = table(*both("once", (0, -0.05), (0, 0)), *both("twice", (0, 0), (0, 0)))
+    (line,) = frontier.tell(pd.DataFrame(frontier.outcomes(given)))
+    assert line.endswith("by 3 of 4 after training; on every table by twice")
 
 
 def test_other_tables_are_refused():
