@@ -184,7 +184,7 @@ def _measure(panel, mine, name):
     if name == "delta_eo":
         panel.set_xlim(left=0)
     panel.margins(x=0.1)
-    panel.locator_params(axis="x", nbins=3)
+    panel.locator_params(axis="x", nbins=2 if name == "membership_auc" else 3)  # labels of three digits are wide
 
 
 def _said(frame):
