@@ -376,3 +376,15 @@ def test_a_restart_without_projection_has_no_certificate(monkeypatch):
     assert not np.isnan(released(restart, shrink=0.1, radius=2.0, noise=0.5)).any()
     monkeypatch.setattr(convex, "projected", lambda w, radius: np.asarray(w, dtype=np.float64) * 1000)
     assert void(released(restart, shrink=0.1, radius=2.0, noise=0.5))
+
+
+@pytest.mark.parametrize("model", ["logistic", "mlp"])
+def test_public_rows_alone_are_certified_at_0(model):
+    owner, found, plugin, own = made("public-only", model)
+    assert plugin.certify(owner, own).tolist() == [0.0] * MODELS and found.finite.all()
+    again, _, _, _ = made("public-only", model)
+    plugin.apply(again, own)
+    assert void(plugin.certify(again, own)), "trained twice"
+    mixed, _, _, _ = made("public-only", model)
+    mixed.public[0, 0] = mixed.draw[0, 0]
+    assert void(plugin.certify(mixed, own)), "a row of S_0 among them"
