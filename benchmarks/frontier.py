@@ -10,13 +10,16 @@ advantage holds 0. Of these the one whose accuracy falls least against undefende
 the one with the smallest advantage, on average.
 
 `report` reads the same table of the experiment `frontier`, which ran what was chosen on other tables, once. For each of its tasks and pairs
-of worlds it says of each defence whether it kept the base model's accuracy within a point, whether the best informed adversary is at chance,
-and whether the data decide either.
+of worlds it says of each defence whether it was chosen for them, whether it kept the base model's accuracy within a point, whether the best
+informed adversary is at chance by the interval that holds for all uncertified defences of the case together, and whether the data decide
+either. Where most undefended models give all records one label nothing is judged, since a defence need not tell records apart; a defence
+under which most do, or many diverged, keeps nothing and hides nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ import pandas as pd
 
 import common
 from popleak.core.errors import PopleakError
+from popleak.core.settings import canonical
+from popleak.figures._defences import usable
 from popleak.measures.verdicts import SMALL
 from popleak.report.chosen import EXCLUDED
 
@@ -32,6 +37,9 @@ POINT = 0.01
 """How far accuracy may fall."""
 FOLDER = Path("docs/results/benchmarks")
 CELL = ["protocol", "ratio_0", "ratio_1"]
+CASE = ["task", *CELL]
+ALL = ("informed_advantage_low_all", "informed_advantage_high_all")
+UNASKED = "not applicable"
 SHOWN = (
     "accuracy_vs_none", "accuracy_vs_none_low", "accuracy_vs_none_high", "informed_advantage", "informed_advantage_low",
     "informed_advantage_high", "certified_advantage", "delta_eo",
@@ -72,46 +80,86 @@ def choices(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for row in part[part["defence"] == chosen].to_dict("records"):
             yield {
                 "f": f, **dict(zip(CELL, pair, strict=True)), "access": access, "tried": len(each), "hiding": len(hiding),
-                "defence": chosen, "settings": row["settings"], "table": row["table"], "hides": row["hides"],
+                "defence": chosen, "kind": row["kind"], "settings": row["settings"], "table": row["table"], "hides": row["hides"],
                 **{name: row[name] for name in SHOWN},
             }  # fmt: skip
 
 
-def outcomes(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield for each task, pair of worlds and defence whether it kept the accuracy and hid the world: yes, no, or cannot tell."""
-    for row in ran(table).to_dict("records"):
-        low, high = row["accuracy_vs_none_low"], row["accuracy_vs_none_high"]
-        kept = "yes" if low >= -POINT else "no" if high < -POINT else "cannot tell"
-        least, most = row["informed_advantage_low"], row["informed_advantage_high"]
-        shown = row["certified_advantage"] <= SMALL or (least >= -EXCLUDED and most <= EXCLUDED)
-        hidden = "yes" if shown else "no" if least > 0 or most < 0 else "cannot tell"
+def outcomes(table: pd.DataFrame, chosen: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield for each task, pair of worlds and defence whether it kept the accuracy and hid the world: yes, no, cannot tell, or, where
+    undefended models are of no use, not applicable. chosen: what `choices` returned, as a table."""
+    picked = {
+        (*(row[name] for name in ("f", *CELL, "kind")), canonical(json.loads(row["settings"])))
+        for row in chosen.to_dict("records")
+    }
+    useless = {
+        tuple(row[name] for name in CASE)
+        for row in table[(table["defence"] == "none") & ~usable(table)].to_dict("records")
+    }
+    rows = ran(table)
+    for row, of_use in zip(rows.to_dict("records"), usable(rows), strict=True):
+        key = (*(row[name] for name in ("f", *CELL, "kind")), canonical(json.loads(row["settings"])))
+        kept, hidden = (
+            (UNASKED, UNASKED) if tuple(row[name] for name in CASE) in useless else _judged(row, bool(of_use))
+        )
         yield {
             "table": row["table"], "f": row["f"], **{name: row[name] for name in CELL}, "access": row["access"],
-            "public": row["rows_public"] > 0, "defence": row["defence"], "kept": kept, "hidden": hidden, **{name: row[name] for name in SHOWN},
+            "public": row["rows_public"] > 0, "defence": row["defence"], "chosen": key in picked, "kept": kept, "hidden": hidden,
+            "constant": row["constant"], **{name: row[name] for name in (*SHOWN, *ALL)},
         }  # fmt: skip
 
 
+def _judged(row: dict[str, Any], of_use: bool) -> tuple[str, str]:
+    if not of_use:
+        return "no", "no"
+    low, high = row["accuracy_vs_none_low"], row["accuracy_vs_none_high"]
+    kept = "yes" if low >= -POINT else "no" if high < -POINT else "cannot tell"
+    if row["certified_advantage"] <= SMALL:
+        return kept, "yes"
+    least, most = (row[name] for name in ALL)
+    apart = row["informed_advantage_low"] > 0 or row["informed_advantage_high"] < 0
+    return kept, "no" if apart else "yes" if least >= -EXCLUDED and most <= EXCLUDED else "cannot tell"
+
+
+KINDS = (
+    "chosen, after training",
+    "chosen, training again",
+    "others, after training",
+    "others, training again",
+    "on public rows",
+)
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    """Return as what a row is counted."""
+    if row["public"]:
+        return KINDS[4]
+    return KINDS[2 * (not row["chosen"]) + (row["access"] == "training")]
+
+
 def tell(found: pd.DataFrame) -> list[str]:
-    """Return in a line for each F and pair of worlds how many cases of a table and a defence did both: trained again, after training, and on
-    public rows; and which defences did on every table."""
-    kinds = {
-        "that train again": (found["access"] == "training") & ~found["public"],
-        "after training": (found["access"] == "post-hoc") & ~found["public"],
-        "on public rows": found["public"],
-    }
-    both = (found["kept"] == "yes") & (found["hidden"] == "yes")
+    """Return in a line for each F and pair of worlds which defences did both, on how many of the tables that say anything: those that the search
+    chose for it, then the others that were run."""
     lines = []
     for (f, *pair), part in found.groupby(["f", *CELL], sort=True):
-        counted = [
-            f"{both[mine].sum()} of {len(mine)} {kind}"
-            for kind, of in kinds.items()
-            if len(mine := part.index[of[part.index]])
-        ]
-        always = both[part.index].groupby(part["defence"]).all()
-        names = [str(name) for name, so in always.items() if so]
+        rows = [row for row in part.to_dict("records") if row["kept"] != UNASKED]
+        tables = len({row["table"] for row in rows})
+        clauses = []
+        for kind in KINDS:
+            mine = [row for row in rows if kind_of(row) == kind]
+            each = {
+                name: sum(row["kept"] == row["hidden"] == "yes" for row in mine if row["defence"] == name)
+                for name in dict.fromkeys(row["defence"] for row in mine)
+            }
+            if each:
+                clauses.append(f"{kind}: {', '.join(f'{name} on {many}' for name, many in each.items())}")
+        left = sorted(set(part["table"]) - {row["table"] for row in rows})
+        without = (
+            f" ({', '.join(left)} says nothing: most undefended models give every record one label)" if left else ""
+        )
         lines.append(
-            f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}: the accuracy is kept and the world hidden by {', '.join(counted)}; on every "
-            f"table by {', '.join(names) or 'none'}"
+            f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}, of {tables} {'table' if tables == 1 else 'tables'}{without} the accuracy is kept and the "
+            f"world hidden by: {'; '.join(clauses)}"
         )
     return lines
 
@@ -125,7 +173,10 @@ def work(what: str, path: Path, folder: Path) -> None:
         found = pd.DataFrame(choices(table))
         print(found.drop(columns="settings").to_string(index=False, float_format="{:.3f}".format))
     else:
-        found = pd.DataFrame(outcomes(table))
+        chosen = folder / "frontier-search.csv"
+        if not chosen.exists():
+            raise PopleakError(f"{chosen}: no such file: run `choose` first, which writes it")
+        found = pd.DataFrame(outcomes(table, pd.read_csv(chosen)))
         for line in tell(found):
             common.say(line)
     found.to_csv(

@@ -59,11 +59,11 @@ def test_one_defence_for_each_access_in_all_cases_is_a_finding():
         "base model, and it is certified in all of them."
     )
     assert after == (
-        "Without it, starting from a model that is there, use tuned (the only one tried) in all 4 cases: accuracy changes by \u22121.0 points, it costs 2 times the "
+        "From a trained model, without access to its training, use tuned (the only one tried) in all 4 cases: accuracy changes by \u22121.0 points, it costs 2 times the "
         "training of the base model, and an advantage of up to 0.09 is not excluded."
     )
     assert both == (
-        "Retraining on the mixture cannot be distinguished in accuracy from the best that starts from a model in 4 of 4 cases."
+        "Retraining on the mixture, in all 4 cases, cannot be distinguished in accuracy from the best that starts from a model."
     )
     assert scope == "Found on 2 tasks at 2 settings alike: tasks a and b; worlds pure: 0 vs 1 and ratio: 0.3 vs 0.5."
 
@@ -74,9 +74,9 @@ def test_what_trains_on_public_rows_is_told_apart():
     training, after, besides, both, scope = said(SCRATCH, HIDING, public)
     assert "use scratch (the only one tried)" in training and "use tuned (the only one tried)" in after
     assert besides.startswith(
-        "With public rows besides, use student (the only one tried) in all 4 cases: accuracy changes by +1.0 points"
+        "With public rows besides, labelled and of the same population, use student (the only one tried) in all 4 cases: accuracy changes by +1.0 points"
     )
-    assert both.endswith("in 4 of 4 cases (of those without public rows).")
+    assert both.startswith("Retraining on the mixture, in all 4 cases (of those without public rows), cannot")
     assert scope.startswith("Found on 2 tasks at 2 settings alike")
     assert said(SCRATCH, public)[1].endswith("no such defence was run.")
 
@@ -84,7 +84,7 @@ def test_what_trains_on_public_rows_is_told_apart():
 def test_retraining_wins_where_nothing_else_hides_the_world():
     _, after, both, scope = said(SCRATCH, LEAKY)
     assert after == (
-        "Without it, starting from a model that is there, none of the defences that were run hides the world in all 4 cases: the least that leaks "
+        "From a trained model, without access to its training, none of the defences that were run hides the world in all 4 cases: the least that leaks "
         "is tuned, with an advantage of 0.50 for the best informed adversary."
     )
     assert both == (
@@ -100,7 +100,7 @@ def test_retraining_wins_by_accuracy_and_loses_by_it():
     )
     assert "wins in all 4 cases" in said(SCRATCH, worse)[2]
     assert said(SCRATCH, better)[2] == (
-        "Retraining on the mixture is less accurate than the best that starts from a model in 4 of 4 cases."
+        "Retraining on the mixture, in all 4 cases, is less accurate than the best that starts from a model."
     )
 
 
@@ -116,7 +116,7 @@ def test_where_accuracy_does_not_decide_the_cheapest_is_named_and_the_others_tol
     cheap = row("cheap", leak=0.0, chance="cannot tell", change=-0.012, cost=1.2)
     line = said(dear, cheap)[1]
     assert "use cheap (of 2 tried) in all 4 cases" in line
-    assert line.endswith("; in accuracy it cannot be distinguished from dear, which cost as much or more.")
+    assert line.endswith("; in accuracy it cannot be distinguished from dear, which costs as much or more.")
 
 
 def test_a_certificate_counts_also_where_the_adversary_looks_better_than_chance():
@@ -134,15 +134,15 @@ WIDE = {**HIDING, "informed_advantage_high_all": 0.4}
 def test_what_few_victims_do_not_show_is_not_said_to_be_shown():
     _, after, both, scope = said(SCRATCH, WIDE)
     assert after == (
-        "Without it, starting from a model that is there, the data do not decide: the most accurate defence under which the best informed adversary is "
+        "From a trained model, without access to its training, the data do not decide: the most accurate defence under which the best informed adversary is "
         "not distinguished from chance is tuned (the only one tried) in all 4 cases, but it is not shown to hide the world: accuracy changes by \u22121.0 points, it costs 2 times the training of "
         "the base model, and an advantage of up to 0.40 is not excluded."
     )
     assert both == (
-        "Retraining on the mixture is shown to hide the world, and nothing that starts from a model is, in 4 of 4 cases."
+        "Retraining on the mixture, in all 4 cases, is shown to hide the world, and nothing that starts from a model is."
     )
     assert scope.startswith(
-        "A finding, as it holds on every task and setting, is only what is said with access to the training"
+        "A finding, as it holds on every task and setting, is only what is said of access to the training"
     )
 
 
@@ -164,27 +164,27 @@ def test_different_defences_in_different_cases_are_no_finding():
     found = practice.sentences(frame)
     assert found[0] == "With access to the training: no such defence was run."
     assert found[1] == (
-        "Without it, starting from a model that is there, no one of the 2 defences tried is best throughout all 4 cases: one on a (pure: 0 vs 1) and a (ratio: 0.3 vs 0.5) "
+        "From a trained model, without access to its training, no one of the 2 defences tried is best throughout all 4 cases: one on a (pure: 0 vs 1) and a (ratio: 0.3 vs 0.5) "
         "and two on b (pure: 0 vs 1) and b (ratio: 0.3 vs 0.5) (mind that accuracy falls by 5.0 points in the worst of them)."
     )
-    assert found[-1].startswith("Neither holds on every task and setting, so neither is a finding")
+    assert found[-1].startswith("None of this holds on every task and setting, so that none of it is a finding")
 
 
 def test_hiding_in_some_cases_alone():
     frame = pd.concat([table(HIDING, pairs=(NARROW,)), table(LEAKY, pairs=(PURE,))])
     found = practice.sentences(frame)
     assert "use tuned (the only one tried) where any does, in 2 of 4 cases" in found[1]
-    assert found[-1].startswith("Neither holds")
+    assert found[-1].startswith("None of this holds")
 
 
 def test_one_finding_of_two():
     frame = pd.concat([table(SCRATCH, HIDING, pairs=(NARROW,)), table(SCRATCH, LEAKY, pairs=(PURE,))])
     found = practice.sentences(frame)
     assert found[2] == (
-        "Retraining on the mixture wins in 2 and cannot be distinguished in accuracy from the best that starts from a model in 2 of 4 cases."
+        "Retraining on the mixture, in 4 cases: in 2 it wins; in 2 it cannot be distinguished in accuracy from the best that starts from a model."
     )
     assert found[3].startswith(
-        "A finding, as it holds on every task and setting, is only what is said with access to the training: tasks a and b"
+        "A finding, as it holds on every task and setting, is only what is said of access to the training: tasks a and b"
     )
 
 
@@ -204,7 +204,7 @@ def test_one_task_or_one_setting_is_no_finding(where, what):
             found[0].startswith("With access to the training, use scratch (the only one tried): accuracy")
             and "it is certified" in found[0]
         )
-        assert found[2].endswith("in 1 of 1 case.")
+        assert found[2].startswith("Retraining on the mixture cannot be distinguished")
 
 
 def test_diverged_and_unjudged_rows_equal_worlds_and_poison_say_nothing():
@@ -245,7 +245,7 @@ def test_shown_on_both_sides():
 def test_diverged_victims_hide_nothing():
     lost = row("lost", leak=0.0, chance="cannot tell", change=0.005, diverged=0.97)
     assert said(lost)[1].endswith("none of the defences that were run is of use in all 4 cases.")
-    assert said(lost)[-1].startswith("Neither holds"), "that is no finding on defences"
+    assert said(lost)[-1].startswith("None of this holds"), "that is no finding on defences"
     _, after, left, *_ = said(lost, HIDING)
     assert "use tuned (of 2 tried)" in after
     assert left == "Left out, in the cases concerned, are defences of which more than 5 % of the victims diverged (lost)."  # fmt: skip
@@ -302,9 +302,9 @@ def test_retraining_is_known_by_facts_and_compared_even_where_it_is_not_the_best
     assert not any(line.startswith("Retraining") for line in said(stopped, LEAKY))
     assert "Retraining on the mixture wins in all 4 cases" in " ".join(said(again, stopped, LEAKY))
     leaky = row("scratch-fair", access="training")
-    assert "Retraining on the mixture does not hide the world in 4 of 4 cases." in said(leaky, HIDING)
+    assert "Retraining on the mixture, in all 4 cases, does not hide the world." in said(leaky, HIDING)
     wide = row("scratch", access="training", leak=0.0, chance="cannot tell", both=0.3)
-    assert "is not shown to hide the world, and something that starts from a model is, in 4 of 4" in said(wide, HIDING)[2]  # fmt: skip
+    assert "is not shown to hide the world, and something that starts from a model is." in said(wide, HIDING)[2]  # fmt: skip
 
 
 def test_what_is_not_known_is_said_in_words():
@@ -329,7 +329,44 @@ def test_the_page_shows_it(tmp_path):
 
 def test_findings_are_what_holds_on_several_tasks_at_several_settings():
     whole = table(SCRATCH, HIDING)
-    assert practice.findings(whole) == practice.sentences(whole)[:2]
+    assert practice.findings(whole) == [f"{one[:-1]} (tasks a and b)." for one in practice.sentences(whole)[:2]]
     assert practice.findings(table(SCRATCH, HIDING, tasks=("a",))) == []
-    assert practice.findings(table(SCRATCH)) == practice.sentences(table(SCRATCH))[:1]
+    assert practice.findings(table(SCRATCH)) == [f"{practice.sentences(table(SCRATCH))[0][:-1]} (tasks a and b)."]
     assert practice.findings(table()) == []
+
+
+def test_cases_whose_undefended_models_are_of_no_use_are_not_judged():
+    """A defence under which all records get one label would keep the accuracy, and hide the world, for nothing."""
+    frame = table(SCRATCH, HIDING)
+    frame.loc[(frame["task"] == "b") & (frame["defence"] == "none"), "constant"] = 0.6
+    found = practice.sentences(frame)
+    assert "in all 2 cases" in found[0] and found[-1].startswith("This is of one task alone")
+    assert any(
+        line.startswith("Not judged are b (pure: 0 vs 1) and b (ratio: 0.3 vs 0.5), where most") for line in found
+    )
+    frame.loc[frame["defence"] == "none", "constant"] = 0.6
+    assert len(practice.sentences(frame)) == 1 and practice.findings(frame) == []
+
+
+def test_where_nothing_hides_the_world_that_is_said_beside_what_does_elsewhere():
+    frame = pd.concat([table(HIDING, tasks=("a", "b")), table(row("other"), tasks=("c",))])
+    after = practice.sentences(frame)[1]
+    assert "use tuned (the only one tried) in the 4 of 6 cases that ran it" in after
+    assert after.endswith(
+        "; on c (pure: 0 vs 1) and c (ratio: 0.3 vs 0.5) none of those that were run hides the world."
+    )
+
+
+def test_what_is_needed_and_what_ties_in_most_cases_is_told():
+    needing = {**SCRATCH, "needs": "rows of S_0, rows of the other world"}
+    rival = row("resample", access="training", leak=0.01, chance="cannot tell", certified=0.0, cost=1.5)
+    frame = table(needing, rival)
+    frame.loc[
+        (frame["task"] == "b") & (frame["defence"] == "resample") & (frame["protocol"] == "pure"),
+        "accuracy_vs_none_high",
+    ] = -0.02
+    first = practice.sentences(frame)[0]
+    assert "it needs rows of S_0, rows of the other world, and it is certified" in first
+    assert first.endswith(
+        "in accuracy it cannot be distinguished from resample in 3 of 4 cases, which costs as much or more."
+    )

@@ -24,7 +24,11 @@ def test_verdicts_are_counted_by_task_and_those_that_fail_are_named():
     ])  # fmt: skip
     text = defences.claims({"defences/claims.csv": table})
     assert "| C6 | a | 2 | 1 | 1 |" in text and "| C9 | a | 1 | 1 |  |" in text
-    assert "- C6 fails for fft-rehearsal on a (pure: 0 vs 1: 0.100 to 0.200).\n- C9 fails nowhere." in text
+    assert (
+        "- C6 fails for fft-rehearsal on a (pure: 0 vs 1: 0.100 to 0.200).\n- C6 holds for fft on a (pure: 0 vs 1"
+        in text
+    )
+    assert "- C9 fails nowhere.\n- C9 holds for scratch" in text and "is open" not in text
 
 
 def test_the_most_accurate_attack_is_named_for_the_null_too():

@@ -2,6 +2,7 @@
 
 A case is a task, a model and a pair of worlds. Its defences that need the same of whoever uses them (`ROADS`) are compared with each other:
 
+- A case counts if its undefended models are of use. Where most of them give all records one label, a defence that does so loses nothing.
 - A defence is of use if at most DIVERGED of its victims diverged and at most MOSTLY of them give all records one label. No other is recommended.
 - It may hide the world if it is certified at an advantage of at most SMALL, or if the best informed adversary is not distinguished from chance on either side:
   whoever is below chance need only answer the opposite.
@@ -70,6 +71,17 @@ class Common(NamedTuple):
     @property
     def able(self) -> list[Choice]:
         return [one for one in self.cases if one.names]
+
+
+def applicable(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
+    """Return the rows of the cases whose undefended models are of use, and the cases left out."""
+    import pandas as pd
+
+    undefended = rows[rows["defence"] == "none"]
+    useless = undefended[~defended.usable(undefended)]
+    out = list(dict.fromkeys(useless[CASE].itertuples(index=False, name=None)))
+    kept = pd.Series([key not in out for key in rows[CASE].itertuples(index=False, name=None)], index=rows.index, dtype=bool)
+    return rows.loc[kept.to_numpy()], out
 
 
 def choose(rows: pd.DataFrame, road: str) -> list[Choice]:

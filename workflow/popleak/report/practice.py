@@ -22,38 +22,52 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STARTS = {
-    "training": "With access to the training", "post-hoc": "Without it, starting from a model that is there", "public": "With public rows besides",
+    "training": "With access to the training", "post-hoc": "From a trained model, without access to its training",
+    "public": "With public rows besides, labelled and of the same population",
 }  # fmt: skip
 """What a sentence begins with, by what a defence needs (`chosen.ROADS`)."""
+SUBJECTS = {"training": "access to the training", "post-hoc": "a trained model", "public": "public rows"}
+"""What a sentence is about, likewise."""
 MOST = 4
 """Defences or cases that a sentence names at most."""
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
     """Return the sentences: one for each kind of access, what both together say of retraining, how it was chosen, and of what they are true."""
-    rows, choices = _by_road(table)
+    rows, out, choices = _by_road(table)
+    left = [
+        f"Not judged are {_some([_named(case) for case in out])}, where most undefended models give every record one label, so that no defence "
+        f"need tell records apart."
+    ] if out else []  # fmt: skip
     if not choices:
-        return []
+        return left
     said = [_sentence(STARTS[road], some) for road, some in choices.items()]
-    return [*said, *_retraining(choices), *_useless(rows), *_chosen(choices), _scope(rows, choices)]
+    return [*said, *_retraining(choices), *left, *_useless(rows), *_chosen(choices), _scope(rows, choices)]
 
 
 def findings(table: pd.DataFrame) -> list[str]:
-    """Return of the sentences on what to use those that hold on more than one task and at more than one setting."""
-    choices = _by_road(table)[1]
-    return [_sentence(STARTS[road], some) for road, some in choices.items() if _held(some)]
+    """Return of the sentences on what to use those that hold on more than one task and at more than one setting, with where."""
+    choices, said = _by_road(table)[2], []
+    for road, some in choices.items():
+        held = _held(some)
+        if held:
+            tasks = list(dict.fromkeys(one.case[0] for one in held))
+            said.append(f"{_sentence(STARTS[road], held)[:-1]} (tasks {listed(tasks)}).")
+    return said
 
 
-def _by_road(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[Choice]]]:
-    """Return the rows that count, and what is best in each case for whoever has what `chosen.ROADS` names; nothing where no defence was run."""
+def _by_road(table: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple], dict[str, list[Choice]]]:
+    """Return the rows that count, the cases that do not, and what is best in each case for whoever has what `chosen.ROADS` names; nothing where
+    no defence was run."""
     rows = select.differ(table[(table["poison"].fillna(0.0) == 0).to_numpy()])
     rows = rows[rows["informed_advantage"].notna()]
+    rows, out = chosen.applicable(rows)
     if not (rows["defence"] != "none").any():
-        return rows, {}
+        return rows, out, {}
     choices = {road: choose(rows, road) for road in chosen.ROADS}
     if not any(len(one.ran) for one in choices["public"]):
         del choices["public"]
-    return rows, choices if any(len(one.ran) for some in choices.values() for one in some) else {}
+    return rows, out, choices if any(len(one.ran) for some in choices.values() for one in some) else {}
 
 
 def _sentence(start: str, choices: Sequence[Choice]) -> str:
@@ -73,7 +87,7 @@ def _sentence(start: str, choices: Sequence[Choice]) -> str:
         return f"{start}, no one of the {several} defences tried is best throughout {where}: {_by_case(able)}."
     named, where = f"{common.names[0]} ({_tried(common.able)})", _where(common, choices)
     facts = f"{_facts(common)}{_beside(common)}{_mind(chosen.rows_of(common.names[0], common.able))}"
-    facts += _elsewhere(common, able)
+    facts += _elsewhere(common, choices)
     if all(one.shown for one in common.able):
         return f"{start}, use {named}{where}: {facts}."
     return (
@@ -105,13 +119,21 @@ def _tried(able: Sequence[Choice]) -> str:
 
 
 def _beside(common: Common) -> str:
-    """Return what is as good as the defence that is named."""
-    others = common.names[1:]
-    if not others:
+    """Return what is as good in accuracy as the defence that is named, in at least half of its cases."""
+    name, able = common.names[0], common.able
+    ties = Counter(other for one in able for other in one.names if other != name)
+    told = [(other, many) for other, many in ties.items() if 2 * many >= len(able)]
+    if not told:
         return ""
-    known = all(chosen.spent(name, common.able) < float("inf") for name in common.names)
-    cost = "which cost as much or more" if known else "whose costs are not all known"
-    return f"; in accuracy it cannot be distinguished from {_some(others)}, {cost}"
+    where = [f"{other}{'' if many == len(able) else f' in {many} of {_cases(len(able))}'}" for other, many in told]
+    cost = f", which cost{'s' if len(told) == 1 else ''} as much or more"
+    costs = [chosen.spent(other, [one for one in able if other in one.names]) for other, _ in told]
+    mine = [chosen.spent(name, [one for one in able if other in one.names]) for other, _ in told]
+    if not all(value < float("inf") for value in (*costs, *mine)):
+        cost = ", whose costs are not all known"
+    elif any(other < own for other, own in zip(costs, mine, strict=True)):
+        cost = ""
+    return f"; in accuracy it cannot be distinguished from {_some(where)}{cost}"
 
 
 def _nothing(start: str, choices: Sequence[Choice]) -> str:
@@ -140,8 +162,15 @@ def _facts(common: Common) -> str:
     changes = [float(row["accuracy_vs_none"]) for row in rows]
     change = "by how much accuracy changes is not known"
     if all(value == value for value in changes):
-        change = f"accuracy changes by {_span(changes, lambda value: points(value, ''))} points"
-    return f"{change}, {_cost(rows)}, and {_sure(rows)}"
+        # what rounds to nothing has no sign
+        change = f"accuracy changes by {_span(changes, lambda value: points(value if abs(value) >= 5e-4 else 0.0, ''))} points"
+    return f"{change}, {_cost(rows)}{_needs(rows)}, and {_sure(rows)}"
+
+
+def _needs(rows: Sequence[pd.Series]) -> str:
+    """Return what whoever applies a defence must have."""
+    told = [str(row["needs"]) for row in rows if isinstance(row.get("needs"), str)]
+    return f", it needs {told[0]}" if told else ""
 
 
 def _cost(rows: Sequence[pd.Series]) -> str:
@@ -185,11 +214,14 @@ def _by_case(able: Sequence[Choice]) -> str:
     return f"{_some(shown)}{doubt}"
 
 
-def _elsewhere(common: Common, able: Sequence[Choice]) -> str:
-    """Return what is best in the cases that did not run the defence that is named."""
+def _elsewhere(common: Common, choices: Sequence[Choice]) -> str:
+    """Return what is best in the cases that did not run the defence that is named, and where nothing is."""
     ran = {one.case for one in common.cases}
-    others = [one for one in able if one.case not in ran]
-    return f"; elsewhere the best is {_by_case(others)}" if others else ""
+    others = [one for one in choices if one.case not in ran]
+    able = [one for one in others if one.names]
+    said = f"; elsewhere the best is {_by_case(able)}" if able else ""
+    none = [_named(one.case) for one in others if not one.names]
+    return said + (f"; on {_some(none)} none of those that were run hides the world" if none else "")
 
 
 WINS, LOSES, EQUAL, ALONE, BEHIND, LEAKS = "wins", "loses", "equal", "alone", "behind", "leaks"
@@ -197,8 +229,8 @@ WORDS = {
     WINS: "wins",
     LOSES: "is less accurate than the best that starts from a model",
     EQUAL: "cannot be distinguished in accuracy from the best that starts from a model",
-    ALONE: "is shown to hide the world, and nothing that starts from a model is,",
-    BEHIND: "is not shown to hide the world, and something that starts from a model is,",
+    ALONE: "is shown to hide the world, and nothing that starts from a model is",
+    BEHIND: "is not shown to hide the world, and something that starts from a model is",
     LEAKS: "does not hide the world",
 }
 """What is said of training again on the mixture, beside all that starts from a model."""
@@ -234,9 +266,12 @@ def _retraining(choices: dict[str, list[Choice]]) -> list[str]:
         return [
             f"Retraining on the mixture wins{where}: no defence that starts from a model{besides} hides the world and is as accurate."
         ]
-    said = [f"{text} in {found[word]}" for word, text in WORDS.items() if found[word]]
     only = " (of those without public rows)" if besides else ""
-    return [f"Retraining on the mixture {listed(said)} of {_cases(whole)}{only}."]
+    if len(found) == 1:
+        where = "" if whole == 1 else f", in all {whole} cases{only},"
+        return [f"Retraining on the mixture{where} {WORDS[next(iter(found))]}."]
+    said = [f"in {found[word]} it {text}" for word, text in WORDS.items() if found[word]]
+    return [f"Retraining on the mixture, in {_cases(whole)}{only}: {'; '.join(said)}."]
 
 
 def _useless(rows: pd.DataFrame) -> list[str]:
@@ -254,7 +289,7 @@ def _chosen(choices: dict[str, list[Choice]]) -> list[str]:
     if not any(len(one.ran) > 1 and one.names for some in choices.values() for one in some):
         return []
     return [
-        "What is not excluded allows for all uncertified defences of a case together; but the most accurate of several was chosen on the same victims that "
+        "Limits of advantages allow for all uncertified defences of a case together. The most accurate of several was chosen on the same victims that "
         "measured it, so that its accuracy is flattered."
     ]
 
@@ -276,9 +311,8 @@ def _scope(rows: pd.DataFrame, choices: dict[str, list[Choice]]) -> str:
     if len(held) == len(choices):
         return f"Found on {count(len(tasks), 'task')} at {count(settings, 'setting')} alike{far}: {where}."
     if held:
-        which = [STARTS[road][0].lower() + STARTS[road][1:] for road in held]
-        return f"A finding, as it holds on every task and setting{ran}, is only what is said {listed(which)}: {where}."
-    return f"Neither holds on every task and setting, so neither is a finding: {where}."
+        return f"A finding, as it holds on every task and setting{ran}, is only what is said of {listed([SUBJECTS[road] for road in held])}: {where}."
+    return f"None of this holds on every task and setting, so that none of it is a finding: {where}."
 
 
 def _held(choices: Sequence[Choice]) -> list[Choice]:
