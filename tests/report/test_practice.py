@@ -116,7 +116,7 @@ def test_where_accuracy_does_not_decide_the_cheapest_is_named_and_the_others_tol
     cheap = row("cheap", leak=0.0, chance="cannot tell", change=-0.012, cost=1.2)
     line = said(dear, cheap)[1]
     assert "use cheap (of 2 tried) in all 4 cases" in line
-    assert line.endswith("; in accuracy it cannot be distinguished from dear, which costs as much or more.")
+    assert line.endswith("; in accuracy it cannot be distinguished from dear, at no lower cost.")
 
 
 def test_a_certificate_counts_also_where_the_adversary_looks_better_than_chance():
@@ -367,6 +367,4 @@ def test_what_is_needed_and_what_ties_in_most_cases_is_told():
     ] = -0.02
     first = practice.sentences(frame)[0]
     assert "it needs rows of S_0, rows of the other world, and it is certified" in first
-    assert first.endswith(
-        "in accuracy it cannot be distinguished from resample in 3 of 4 cases, which costs as much or more."
-    )
+    assert first.endswith("in accuracy it cannot be distinguished from resample in 3 of 4 cases, at no lower cost.")

@@ -80,7 +80,9 @@ def applicable(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
     undefended = rows[rows["defence"] == "none"]
     useless = undefended[~defended.usable(undefended)]
     out = list(dict.fromkeys(useless[CASE].itertuples(index=False, name=None)))
-    kept = pd.Series([key not in out for key in rows[CASE].itertuples(index=False, name=None)], index=rows.index, dtype=bool)
+    kept = pd.Series(
+        [key not in out for key in rows[CASE].itertuples(index=False, name=None)], index=rows.index, dtype=bool
+    )
     return rows.loc[kept.to_numpy()], out
 
 

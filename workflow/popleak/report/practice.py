@@ -7,7 +7,7 @@ accuracy where `measures.verdicts.price` asks for it. What holds of one task or 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..figures import _defences as defended
@@ -120,20 +120,27 @@ def _tried(able: Sequence[Choice]) -> str:
 
 def _beside(common: Common) -> str:
     """Return what is as good in accuracy as the defence that is named, in at least half of its cases."""
-    name, able = common.names[0], common.able
-    ties = Counter(other for one in able for other in one.names if other != name)
-    told = [(other, many) for other, many in ties.items() if 2 * many >= len(able)]
-    if not told:
+    able = common.able
+    ties = Counter(other for one in able for other in one.names if other != common.names[0])
+    where = [
+        other if many == len(able) else f"{other} in {many} of {_cases(len(able))}"
+        for other, many in ties.items()
+        if 2 * many >= len(able)
+    ]
+    if not where:
         return ""
-    where = [f"{other}{'' if many == len(able) else f' in {many} of {_cases(len(able))}'}" for other, many in told]
-    cost = f", which cost{'s' if len(told) == 1 else ''} as much or more"
-    costs = [chosen.spent(other, [one for one in able if other in one.names]) for other, _ in told]
-    mine = [chosen.spent(name, [one for one in able if other in one.names]) for other, _ in told]
-    if not all(value < float("inf") for value in (*costs, *mine)):
-        cost = ", whose costs are not all known"
-    elif any(other < own for other, own in zip(costs, mine, strict=True)):
-        cost = ""
-    return f"; in accuracy it cannot be distinguished from {_some(where)}{cost}"
+    return f"; in accuracy it cannot be distinguished from {_some(where)}{_at_what_cost(common.names[0], ties, able)}"
+
+
+def _at_what_cost(name: str, others: Iterable[str], able: Sequence[Choice]) -> str:
+    """Return whether defences that are as good cost as much as the one that is named, in the cases where they are."""
+    costs = []
+    for other in others:
+        there = [one for one in able if other in one.names]
+        costs.append((chosen.spent(other, there), chosen.spent(name, there)))
+    if not all(max(pair) < float("inf") for pair in costs):
+        return ", whose costs are not all known"
+    return ", at no lower cost" if all(other >= own for other, own in costs) else ""
 
 
 def _nothing(start: str, choices: Sequence[Choice]) -> str:
