@@ -161,6 +161,16 @@ def tell(found: pd.DataFrame) -> list[str]:
             f"F 1 : {f}, {pair[0]} {pair[1]:g} against {pair[2]:g}, of {tables} {'table' if tables == 1 else 'tables'}{without} the accuracy is kept and the "
             f"world hidden by: {'; '.join(clauses)}"
         )
+    judged = found[found["kept"] != UNASKED]
+    if len(judged):
+        cases = len(judged[["table", "f", *CELL]].drop_duplicates())
+        both = ((judged["kept"] == "yes") & (judged["hidden"] == "yes")).groupby(judged["defence"]).sum() == cases
+        public = set(judged.loc[judged["public"], "defence"])
+        named = [[str(name) for name, so in both.items() if so and (name in public) is mine] for mine in (False, True)]
+        lines.append(
+            f"In all {cases} cases both hold under: {', '.join(named[0]) or 'none'} of those without public rows, {', '.join(named[1]) or 'none'} of "
+            f"those with them"
+        )
     return lines
 
 

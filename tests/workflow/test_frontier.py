@@ -74,7 +74,7 @@ def outcomes(*rows, chosen=()) -> list[dict]:
 def test_what_is_said_of_a_defence(accuracy, advantage, half, certified, kept, hidden):
     (found,) = outcomes(row("adult-4", "one", accuracy, advantage, half=half, certified=certified))
     assert (found["table"], found["f"], found["kept"], found["hidden"]) == ("adult", 4, kept, hidden)
-    (line,) = frontier.tell(pd.DataFrame([found]))
+    line, _ = frontier.tell(pd.DataFrame([found]))
     assert line.endswith(
         f"of 1 table the accuracy is kept and the world hidden by: others, after training: one on {int(kept == hidden == 'yes')}"
     )
@@ -83,6 +83,18 @@ def test_what_is_said_of_a_defence(accuracy, advantage, half, certified, kept, h
 def test_models_of_no_use_keep_nothing():
     (found,) = outcomes(row("a-4", "constant", 0, 0, constant=0.8))
     assert (found["kept"], found["hidden"]) == ("no", "no")
+
+
+def test_what_does_both_in_every_case_is_named():
+    found = outcomes(
+        row("a-4", "one", 0, 0),
+        row("b-4", "one", 0, 0),
+        row("a-4", "public", 0, 0, public=1.0),
+        row("b-4", "public", 0, 0.5, public=1.0),
+    )
+    assert frontier.tell(pd.DataFrame(found))[-1].endswith(
+        "both hold under: one of those without public rows, none of those with them"
+    )
 
 
 def test_a_table_whose_undefended_models_are_of_no_use_says_nothing():
@@ -94,7 +106,7 @@ def test_a_table_whose_undefended_models_are_of_no_use_says_nothing():
     )
     found = pd.DataFrame(frontier.outcomes(given, pd.DataFrame([{**row("a-4", "other", 0, 0), "f": 4}])))
     assert list(found["kept"]) == ["not applicable", "yes"]
-    (line,) = frontier.tell(found)
+    line, _ = frontier.tell(found)
     assert "of 1 table (a says nothing: most undefended" in line and line.endswith("one on 1")
 
 
@@ -105,12 +117,13 @@ def test_what_was_chosen_is_counted_apart_from_what_was_not_and_from_public_rows
     ]  # fmt: skip
     found = outcomes(*rows, chosen=rows[:1])
     assert [one["chosen"] for one in found] == [True, True, False, False, False], "chosen for F 1 : 4 alone"
-    first, second = frontier.tell(pd.DataFrame(found))
+    first, second, whole = frontier.tell(pd.DataFrame(found))
     assert first.endswith(
         "of 2 tables the accuracy is kept and the world hidden by: chosen, after training: one on 1; others, training again: again on 1; "
         "on public rows: public on 1"
     )
     assert second.endswith("others, after training: one on 1")
+    assert whole == "In all 3 cases both hold under: none of those without public rows, none of those with them"
 
 
 def test_other_tables_are_refused():
