@@ -16,7 +16,7 @@ import before_after
 import common
 import wider_best
 from popleak.report import readme
-from report import FOLDER, grid
+from report import FOLDER, grid, linked, section
 
 BEGIN, END = "<!-- adversaries: begin, written by benchmarks/adversaries.py -->", "<!-- adversaries: end -->"
 PAGE = Path("docs/adversaries.md")
@@ -81,13 +81,12 @@ def block(folder: Path) -> str:
     text = ""
     for title, (kind, by, names) in PARTS.items():
         paths = [folder / f"{name}.csv" for name in names]
-        text += f"### {title}\n\n"
-        if not all(path.exists() for path in paths):
-            text += "Not measured yet.\n\n"
-            continue
-        frame = pd.concat([pd.read_csv(path, keep_default_na=False) for path in paths], ignore_index=True)
-        files = ", ".join(f"[{path.name}](results/benchmarks/{path.name})" for path in paths)
-        text += f"{summary(frame, kind, by)}\n{said(frame, kind)} Cell by cell: {files}.\n\n"
+
+        def made(kind=kind, by=by, paths=paths) -> str:
+            frame = pd.concat([pd.read_csv(path, keep_default_na=False) for path in paths], ignore_index=True)
+            return f"{summary(frame, kind, by)}\n{said(frame, kind)} Cell by cell: {linked(paths, folder.parent)}."
+
+        text += section(title, paths, made)
     return text
 
 

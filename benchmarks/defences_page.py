@@ -17,7 +17,7 @@ import common
 import frontier
 from popleak.figures import _select as select
 from popleak.report import practice, readme, words
-from report import FOLDER, grid
+from report import FOLDER, grid, linked, section
 
 BEGIN, END = "<!-- defences: begin, written by benchmarks/defences_page.py -->", "<!-- defences: end -->"
 PAGE = Path("docs/defences.md")
@@ -178,14 +178,13 @@ def block(results: Path) -> str:
     """Return the block in Markdown; a part without its tables says so."""
     text = ""
     for title, (make, names) in PARTS.items():
-        paths = [results / name for name in names]
-        text += f"### {title}\n\n"
-        if not all(path.exists() for path in paths):
-            text += "Not measured yet.\n\n"
-            continue
-        files = ", ".join(f"[{path.name}](results/{name})" for path, name in zip(paths, names, strict=True))
-        tables = {name: pd.read_csv(path) for name, path in zip(names, paths, strict=True)}
-        text += f"{make(tables).rstrip()}\n\nFrom {files}.\n\n"
+        paths = {name: results / name for name in names}
+
+        def made(make=make, paths=paths) -> str:
+            tables = {name: pd.read_csv(path) for name, path in paths.items()}
+            return f"{make(tables).rstrip()}\n\nFrom {linked([*paths.values()], results)}."
+
+        text += section(title, [*paths.values()], made)
     return text
 
 

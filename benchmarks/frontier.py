@@ -31,13 +31,12 @@ from popleak.core.errors import PopleakError
 from popleak.core.settings import canonical
 from popleak.figures._defences import usable
 from popleak.measures.verdicts import SMALL
-from popleak.report.chosen import EXCLUDED
+from popleak.report.chosen import EXCLUDED, applicable
 
 POINT = 0.01
 """How far accuracy may fall."""
 FOLDER = Path("docs/results/benchmarks")
 CELL = ["protocol", "ratio_0", "ratio_1"]
-CASE = ["task", *CELL]
 ALL = ("informed_advantage_low_all", "informed_advantage_high_all")
 UNASKED = "not applicable"
 SHOWN = (
@@ -88,25 +87,21 @@ def choices(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def outcomes(table: pd.DataFrame, chosen: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield for each task, pair of worlds and defence whether it kept the accuracy and hid the world: yes, no, cannot tell, or, where
     undefended models are of no use, not applicable. chosen: what `choices` returned, as a table."""
-    picked = {
-        (*(row[name] for name in ("f", *CELL, "kind")), canonical(json.loads(row["settings"])))
-        for row in chosen.to_dict("records")
-    }
-    useless = {
-        tuple(row[name] for name in CASE)
-        for row in table[(table["defence"] == "none") & ~usable(table)].to_dict("records")
-    }
+    picked = {_made_by(row) for row in chosen.to_dict("records")}
     rows = ran(table)
-    for row, of_use in zip(rows.to_dict("records"), usable(rows), strict=True):
-        key = (*(row[name] for name in ("f", *CELL, "kind")), canonical(json.loads(row["settings"])))
-        kept, hidden = (
-            (UNASKED, UNASKED) if tuple(row[name] for name in CASE) in useless else _judged(row, bool(of_use))
-        )
+    judged = set(applicable(table)[0].index)
+    for (index, row), of_use in zip(rows.to_dict("index").items(), usable(rows), strict=True):
+        kept, hidden = _judged(row, bool(of_use)) if index in judged else (UNASKED, UNASKED)
         yield {
             "table": row["table"], "f": row["f"], **{name: row[name] for name in CELL}, "access": row["access"],
-            "public": row["rows_public"] > 0, "defence": row["defence"], "chosen": key in picked, "kept": kept, "hidden": hidden,
+            "public": row["rows_public"] > 0, "defence": row["defence"], "chosen": _made_by(row) in picked, "kept": kept, "hidden": hidden,
             "constant": row["constant"], **{name: row[name] for name in (*SHOWN, *ALL)},
         }  # fmt: skip
+
+
+def _made_by(row: dict[str, Any]) -> tuple:
+    """Return for which F and worlds a row is, and what made its models: a defence's id differs from one config to the next."""
+    return (*(row[name] for name in ("f", *CELL, "kind")), canonical(json.loads(row["settings"])))
 
 
 def _judged(row: dict[str, Any], of_use: bool) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +31,16 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def section(title: str, paths: Sequence[Path], make: Callable[[], str]) -> str:
+    """Return a section in Markdown: what `make` returns, or, where one of the tables it is made of is missing, that it was not measured."""
+    return f"### {title}\n\n{make() if all(path.exists() for path in paths) else 'Not measured yet.'}\n\n"
+
+
+def linked(paths: Sequence[Path], results: Path) -> str:
+    """Return links from a page in docs to tables within docs/results, which is `results`."""
+    return ", ".join(f"[{path.name}](results/{path.relative_to(results).as_posix()})" for path in paths)
 
 
 def milliseconds(seconds: float) -> str:

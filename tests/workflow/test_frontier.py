@@ -16,7 +16,7 @@ def row(
     spread = {"": 0.0, "_low": -half, "_high": half}
     return {
         "task": task, "defence": defence, "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "access": access, "settings": "{}",
-        "rows_public": public, "certified_advantage": certified, "delta_eo": 0.1, "kind": defence, "diverged": 0.0, "constant": constant,
+        "rows_public": public, "certified_advantage": certified, "delta_eo": 0.1, "kind": defence, "model": "mlp", "diverged": 0.0, "constant": constant,
         "accuracy": 0.8, "informed_advantage_low_all": advantage - 2 * half, "informed_advantage_high_all": advantage + 2 * half,
         **{f"accuracy_vs_none{end}": accuracy + move / 10 for end, move in spread.items()},
         **{f"informed_advantage{end}": advantage + move for end, move in spread.items()},
