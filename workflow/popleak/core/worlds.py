@@ -5,26 +5,30 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Self
 
-NAME = re.compile(r"(?P<ratio>[^y#!]+)(y(?P<label_rate>[^y#!]+))?#(?P<copy>\d+)(!(?P<poison>[^y#!]+))?")
+NAME = re.compile(r"(?P<ratio>[^y#!]+)(y(?P<label_rate>[^y#!]+))?#(?P<copy>\d+)(?P<half>~half)?(!(?P<poison>[^y#!~]+))?")
 
 
 class World(NamedTuple):
     """A law that models' rows are drawn from.
 
     ratio: P(a = 1); label_rate: P(y = 1) in both groups, None: as the task's `ratio_mode` has it; copy: tells worlds of one law apart,
-    whose models are drawn afresh; poison: share of every draw's rows that the adversary slipped in.
+    whose models are drawn afresh; poison: share of every draw's rows that the adversary slipped in; half: models do not draw from their pool
+    one by one, but share twice as many candidates, of which each holds half (`core.halves`). Such a world has victims alone.
     """
 
     ratio: float
     label_rate: float | None = None
     copy: int = 0
     poison: float = 0.0
+    half: bool = False
 
     @property
     def name(self) -> str:
-        """0.5#0, its second copy 0.5#1, 0.5y0.2#0 where a fifth of the labels are 1, 0.5#0!0.01 with a hundredth of poisoned rows."""
+        """0.5#0, its second copy 0.5#1, 0.5y0.2#0 where a fifth of the labels are 1, 0.5#0!0.01 with a hundredth of poisoned rows,
+        0.5#0~half where models share candidates."""
         rate = "" if self.label_rate is None else f"y{self.label_rate!r}"
-        return f"{self.ratio!r}{rate}#{self.copy}" + (f"!{self.poison!r}" if self.poison else "")
+        poison = f"!{self.poison!r}" if self.poison else ""
+        return f"{self.ratio!r}{rate}#{self.copy}{'~half' if self.half else ''}{poison}"
 
     @classmethod
     def named(cls, name: str) -> Self:
@@ -38,6 +42,7 @@ class World(NamedTuple):
             None if rate is None else float(rate),
             int(found["copy"]),
             float(found["poison"] or 0),
+            found["half"] is not None,
         )
 
     @property
