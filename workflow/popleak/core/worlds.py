@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Self
 
-NAME = re.compile(r"(?P<ratio>[^y#!]+)(y(?P<label_rate>[^y#!]+))?#(?P<copy>\d+)(?P<half>~half)?(!(?P<poison>[^y#!~]+))?")
+NAME = re.compile(
+    r"(?P<ratio>[^y#!]+)(y(?P<label_rate>[^y#!]+))?#(?P<copy>\d+)(?P<half>~half)?(!(?P<poison>[^y#!~]+))?"
+)
 
 
 class World(NamedTuple):

@@ -1,9 +1,9 @@
 """Stage `draw`: which rows each model is trained on, and which rows the adversary queries.
 
-There are four purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models,
+There are five purposes. `base`: S_0 of every victim and shadow of some worlds. `complement`: C of the same models,
 drawn from the other world of a pair, from the rows that are not in the model's own S_0 (which is drawn again from its
 seed). `public`: rows of the public pool for the same models, whatever their world. `query`: the query set of each
-pool split and, for each pair, the world that each point represents.
+pool split and, for each pair, the world that each point represents. `members`: the candidates of worlds whose models share them (`_candidates`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ..core.needs import half_up
 from ..core.protocols import ROLES, Role
 from ..core.seeds import derive, generator
 from ..core.worlds import World
-from ..steps.draw import Drawn, DrawStep, ModelDraw, PointsOf, QueryDraw
+from ..steps.draw import Drawn, DrawStep, MemberDraw, ModelDraw, PointsOf, QueryDraw
 from ..store import arrays
 from ..store import parquet as store
 from ..store.populations import clean
 from ..store.records import Loaded
 from ..store.records import read as read_records
-from . import split
+from . import _candidates, split
 
 
 def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool: np.ndarray) -> np.ndarray:
@@ -72,6 +72,9 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
         if isinstance(settings, QueryDraw):
             for pair in settings.pairs:
                 writer.add(_query(settings, pair, records, splits))
+        elif isinstance(settings, MemberDraw):
+            for points in _candidates.points(settings, records, splits):
+                writer.add(points)
         elif isinstance(settings, ModelDraw):
             drawn = _public if settings.purpose == "public" else _training
             for one in settings.draws:
@@ -106,6 +109,8 @@ class Wanted(NamedTuple):
 
 
 def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    if World.named(one.world).half:
+        return _shared(settings, one, records, splits)
     wanted = Wanted.of(settings, one, float(records.y.mean()))
     by = " by a model's own draw and a complement that shares none of its rows" if wanted.turned else ""
     each = _each(settings, splits)
@@ -135,6 +140,31 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
                 rows.append(whole)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
+    return _table(one, columns, rows)
+
+
+def _shared(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    """Return the rows of victims that share candidates: their halves, or complements of rows that are unlike all candidates."""
+    wanted = Wanted.of(settings, one, float(records.y.mean()))
+    columns: dict[str, list] = {name: [] for name in COLUMNS}
+    rows, twins = [], _candidates.same(records)
+    each = _each(settings, splits)["victim"]
+    for number, pool in splits.items():
+        found = _candidates.of_split(settings, one.world, number, pool, records, twins, each)
+        strata: dict = {}
+        if wanted.turned:
+            where = f"{settings.key}, victim pool"
+            strata = _strata(
+                wanted.turned, records, (pool == 0) & ~found.alike, where, " by a complement without candidates"
+            )
+        for index in range(each):
+            seed = _seed(settings, one, "victim", number, index)
+            drawn = _candidates.own(found, index, generator(seed, "base", clean(one.world)))
+            if wanted.turned:
+                drawn = draw_one(wanted.turned, strata, generator(seed, "complement", clean(one.from_world)))
+            rows.append(drawn)
+            for name, value in zip(columns, ("victim", number, index, seed, records.a[drawn].mean()), strict=True):
+                columns[name].append(value)
     return _table(one, columns, rows)
 
 
@@ -203,7 +233,7 @@ def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[in
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows = []
     each = _each(settings, splits)
-    for role in ROLES:
+    for role in ROLES[:1] if World.named(one.world).half else ROLES:
         for number, pool in splits.items():
             available = np.flatnonzero(pool == split.POOLS.index("public"))
             if len(available) < settings.rows:

@@ -45,14 +45,15 @@ class DrawStep(StepSettings):
     seed: int
     key: str
     mode: RatioMode
-    purpose: Literal["base", "complement", "public", "query"]
+    purpose: Literal["base", "complement", "public", "query", "members"]
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Return the settings of the kind that the purpose names."""
         if cls is not DrawStep:
             return super().of(found)
-        kind: Any = QueryDraw if found.get("purpose") == "query" else ModelDraw
+        kinds: dict[Any, Any] = {"query": QueryDraw, "members": MemberDraw}
+        kind = kinds.get(found.get("purpose"), ModelDraw)
         chosen: Self = typed.read(kind, found, "the settings")
         return chosen
 
@@ -80,3 +81,18 @@ class QueryDraw(DrawStep):
     pairs: tuple[PointsOf, ...]
     query_rows: int
     splits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberDraw(DrawStep):
+    """The points of the question of membership: the candidates that models of `world` share, `rows` for each model and so twice as many,
+    and public rows; or, unseen, rows that no model was trained on in place of the candidates. victims: of all splits; near: public rows
+    that are found for each candidate."""
+
+    purpose: Literal["members"]
+    pair: str
+    world: str
+    rows: int
+    victims: int
+    unseen: bool = False
+    near: int = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,11 @@ from . import parquet as store
 
 
 class Points(NamedTuple):
-    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None."""
+    """The query set of one pool split, q points: rows, y, a, origin (q,); cell (q,) and law (2, cells, 2), or None.
+
+    Of the question of membership, whose first n points are candidates (origin 0): inside (M, n) bool, which models hold which, and near
+    (n, k), positions of public rows among the points after them, or None.
+    """
 
     rows: np.ndarray
     y: np.ndarray
@@ -20,6 +25,8 @@ class Points(NamedTuple):
     origin: np.ndarray
     cell: np.ndarray | None
     law: np.ndarray | None
+    inside: np.ndarray | None = None
+    near: np.ndarray | None = None
 
 
 class Answers(NamedTuple):
@@ -39,8 +46,26 @@ def read_points(path: str | Path, pair: str) -> dict[int, Points]:
         cell = there["cell"][i] if "cell" in there else None
         law = there["law"][i].reshape(2, -1, 2) if "law" in there else None
         rows, y, a, origin = (there[name][i] for name in ("rows", "y", "a", "origin"))
-        found[split] = Points(rows, y, a, origin, cell, law)
+        found[split] = Points(
+            rows,
+            y,
+            a,
+            origin,
+            cell,
+            law,
+            *_members(origin, {key: there[key][i] for key in ("inside", "near") if key in there}),
+        )
     return found
+
+
+def _members(origin: np.ndarray, there: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return `inside` and `near`, which are stored as one row of bits and one of numbers."""
+    if "inside" not in there:
+        return None, None
+    candidates = int((origin == 0).sum())
+    bits = there["inside"].reshape(-1, -(-candidates // 8))
+    near = there["near"].reshape(candidates, -1) if "near" in there else None
+    return np.unpackbits(bits, axis=1, count=candidates).astype(bool), near
 
 
 def read(path: str | Path, *, pair: str, arm: str, repeats: int = 1, labels: bool = False) -> Answers:
