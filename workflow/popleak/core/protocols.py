@@ -11,6 +11,8 @@ PURE = "pure"
 RATIO = "ratio"
 EQUAL = "equal"
 MANY = "k-ary"
+MEMBERSHIP = "membership"
+UNSEEN = "membership-unseen"
 PROTOCOLS = (PURE, RATIO, EQUAL, MANY)
 OLD = {None: EQUAL, "null": EQUAL}
 """Words of earlier versions, which configs may still hold; an unquoted null in YAML is None."""

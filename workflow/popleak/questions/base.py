@@ -7,16 +7,17 @@ shadows and victims, lets the question fit the attack to the former and grade it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..attacks.base import Attack, Game, Query
-from ..core.protocols import RatioMode
+from ..core.protocols import ROLES, RatioMode, Role
 from ..core.settings import Settings
 from ..core.worlds import World
 from ..steps.games import Pair
+from ..store.answers import Points
 
 
 class Shown(NamedTuple):
@@ -40,13 +41,24 @@ class Shown(NamedTuple):
 
 class View(NamedTuple):
     """One adversary and what it knows in one split: the attack and its settings, the game as it stands in files, the query set and
-    the game as attacks know it."""
+    the game as attacks know it. points: the query set as it stands in files, of which adversaries see no more than the question shows them."""
 
     attack: Attack
     settings: Settings
     pair: Pair
     query: Query
     game: Game
+    points: Points | None = None
+
+
+class Graded(NamedTuple):
+    """What `Question.grade` returned for one split's victims under a defence, by an adversary with some knowledge of it."""
+
+    defence: str
+    knowledge: str
+    repeats: int
+    split: int
+    found: Any
 
 
 class Question:
@@ -67,6 +79,8 @@ class Question:
     as a task's placebos have it."""
     points_mode: ClassVar[RatioMode | None] = None
     """How the query points are drawn that stand for two worlds; None: as models' rows are in the task."""
+    roles: ClassVar[tuple[Role, ...]] = ROLES
+    """Whose models its worlds have. Victims alone: each is judged by an adversary whose shadows are others of them."""
     needs: ClassVar[str] = "an attack that judges two worlds"
     """What an attack must be, in words, for `answerable`."""
 
@@ -105,9 +119,15 @@ class Question:
         """Return the attack, fitted to one split's shadows; None: it learns from none."""
         raise NotImplementedError
 
-    def grade(self, view: View, fitted: Any, victims: Shown) -> dict[str, Any]:
-        """Return the columns of its table that one split's victims have, a row a trial: who was judged, the truth and the answer.
+    def grade(self, view: View, fitted: Any, victims: Shown) -> Any:
+        """Return the columns of its table that one split's victims have, a row a trial: who was judged, the truth and the answer; or
+        what `conclude` makes such columns of.
 
         A victim's answer must depend on its own outputs alone, unless the attack is marked `transductive`.
         """
         raise NotImplementedError
+
+    def conclude(self, graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tuple[Graded, dict[str, Any]]]:
+        """Yield of one game what was graded with the columns of its table: by default as `grade` returned them. beside: by the id of a
+        defence that of the one whose models it is compared with."""
+        yield from ((one, one.found) for one in graded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..core.protocols import Ask, RatioMode, Role
@@ -33,7 +33,8 @@ class Budget:
 class Judging(StepSettings):
     """Whom an attack judges, by their names in the public tables, and what it knows of their defences.
 
-    aware: by the id of a defence, the name of the same at its default settings; randomised: the defences that answer at random.
+    aware: by the id of a defence, the name of the same at its default settings; randomised: the defences that answer at random; beside: by
+    the id of a defence, that of another whose models a question compares it with (`questions.base.Question.conclude`).
     """
 
     stage: ClassVar[str] = "attack"
@@ -46,6 +47,7 @@ class Judging(StepSettings):
     aware: Mapping[str, str]
     randomised: tuple[str, ...]
     repeats: tuple[int, ...]
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

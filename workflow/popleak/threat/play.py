@@ -11,7 +11,7 @@ import numpy as np
 from ..attacks.base import Attack, Query
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..questions.base import Question, Shown, View
+from ..questions.base import Graded, Question, Shown, View
 from ..steps.attack import AttackStep, Budget, Judging
 from ..store import answers as stored
 from ..store import parquet as store
@@ -65,7 +65,7 @@ def play(
         "shadow_model": settings.shadow_model, **question.cell(pair), "poison": pair.poison, **of_budget(budget),
     }  # fmt: skip
     undefended: dict[int, Fitted] = {}  # fitted once: the undefended shadows are the same under every defence
-    parts: list[Part] = []
+    graded: list[Graded] = []
     for defence, repeats in cells(attack, seeing.access, settings):
         victims = seeing.victims(defence, repeats)
         if not seeing.access.offered(victims):
@@ -89,13 +89,16 @@ def play(
                         used, query = used[at], query.at(at)
                         if shadows is not None:
                             seen = fewer(shown(seeing.of_shadows, shadows, split, used), budget.shadows)
-                    view = View(attack, own, pair, query, here)
+                    view = View(attack, own, pair, query, here, asked)
                     fitted = Fitted(view, used, question.fit(view, seen))
                 if known.arm == NONE:
                     undefended[split] = fitted
-                rows = question.grade(fitted.view, fitted.judge, shown(seeing.access, victims, split, fitted.used))
-                parts.append({**constant, "defence": defence, "knowledge": known.knowledge, "repeats": repeats, **rows})
-    return parts
+                found = question.grade(fitted.view, fitted.judge, shown(seeing.access, victims, split, fitted.used))
+                graded.append(Graded(defence, known.knowledge, repeats, split, found))
+    return [
+        {**constant, "defence": one.defence, "knowledge": one.knowledge, "repeats": one.repeats, **rows}
+        for one, rows in question.conclude(graded, settings.beside)
+    ]
 
 
 class Fitted(NamedTuple):

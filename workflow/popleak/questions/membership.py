@@ -1,0 +1,78 @@
+"""Was this record among the training rows of this model?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..attacks.base import Attack
+from ..core.protocols import MEMBERSHIP, UNSEEN
+from ..core.worlds import World
+from ..steps.games import Pair
+from . import _trials
+from .base import Graded, Question, Shown, View
+
+
+class Trained(NamedTuple):
+    """Shadows as an attack on rows sees them: outputs (M, w), by the number of the model."""
+
+    outputs: np.ndarray
+
+
+class Membership(Question):
+    """One world, P(a = 1) = ratios[0], whose M models share candidates, each in exactly half of them. A trial is a victim and a candidate; the
+    answer is a score, higher for members (Carlini et al., S&P 2022; Jagielski et al., NeurIPS 2023, arXiv:2303.03446). Defences turn to the
+    ratio ratios[1].
+
+    membership: of the candidates; membership-unseen: of rows that no model was trained on, so that every attack must sit at an AUC of 1/2.
+    """
+
+    name = "membership"
+    summary = "was this record among the training rows of this model"
+    protocols = (MEMBERSHIP, UNSEEN)
+    table = "membership"
+    tables = ("membership",)
+    measured = False
+    roles = ("victim",)
+    needs = "an attack on rows"
+
+    def ratios(self, protocol: str, given: Sequence[float] | None) -> tuple[float, ...]:
+        if given is None:
+            return 0.5, 0.5
+        if len(given) != 2:
+            raise ValueError(
+                f"protocol {protocol} has two ratios, of the training rows and of the complement that defences turn to"
+            )
+        return given[0], given[1]
+
+    def worlds(self, protocol: str, ratios: Sequence[float]) -> tuple[World, ...]:
+        return (World(ratios[0], half=True),)
+
+    def towards(self, worlds: Sequence[World], b: int) -> World:
+        raise NotImplementedError
+
+    def points(self, worlds: Sequence[World]) -> tuple[World, World]:
+        return worlds[0], worlds[0]
+
+    def answerable(self, attack: Attack) -> bool:
+        return attack.rows
+
+    def cell(self, pair: Pair) -> dict[str, Any]:
+        return {"protocol": pair.protocol, "ratio": pair.ratios[0], "towards": pair.ratios[1]}
+
+    def fit(self, view: View, shadows: Shown | None) -> Trained | None:
+        """Return all models' outputs: which of them are a victim's shadows depends on the victim. None: the attack has no shadows."""
+        return None if shadows is None else Trained(_trials.confidences(view, shadows))
+
+    def grade(self, view: View, fitted: Trained | None, victims: Shown) -> _trials.Trials:
+        outputs = _trials.confidences(view, victims)
+        return _trials.trials(view, outputs if fitted is None else fitted.outputs, outputs, victims.keys["finite"])
+
+    def conclude(self, graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tuple[Graded, dict[str, Any]]]:
+        """Yield for each defence and knowledge a row for all candidates and one for each label and group, over all splits."""
+        yield from _trials.conclude(graded, beside)
+
+
+PLUGIN = Membership()
