@@ -8,6 +8,7 @@ counts say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -50,15 +51,52 @@ class MemberAttack(Attack):
     rows: ClassVar[bool] = True
     direct: ClassVar[bool] = True
     """False: the candidate itself is never asked."""
+    needs_public: ClassVar[bool] = False
+    """True: the attack asks public rows too; where there are none, `lacks` says so and `calibrate_members` raises ValueError."""
+
+    def lacks(self, candidates: Candidates) -> str | None:
+        """Return what these points lack for the attack to be mounted, for a config to refuse it in one line; None if nothing."""
+        if self.needs_public and len(candidates.y) == candidates.n:
+            return f"{self.name} compares candidates with public rows, of which there are none"
+        if not self.direct and candidates.near is None:
+            return f"{self.name} asks the public rows near a candidate, which are not given"
+        return None
 
     def calibrate_members(
         self, *, shadows: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Any
     ) -> MemberJudge:
         """Return a judge fitted to the outputs (S, m), or (S, 2m), of shadows, which hold the candidates `inside` (S, n) bool.
 
-        Sound with two shadows, one of which holds each candidate, with constant outputs, and where no shadow holds a candidate.
+        Sound with two shadows, one of which holds each candidate, with constant outputs, where no shadow holds a candidate, and, which
+        tells nothing, without shadows. The order of shadows changes no bit of a score: `ordered` sees to that. Raises ValueError
+        with what `lacks` says.
         """
         raise NotImplementedError
 
     def calibrate(self, **_: Any) -> Judge:
         raise NotImplementedError("an attack on rows judges no worlds")
+
+
+def ordered(shadows: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both, (S, w) and (S, n), with shadows in the order of their contents, as float64 and bool.
+
+    A sum of floats depends in its last bits on the order of terms, and two rows' scores may tie but for these bits.
+    """
+    shadows, inside = np.asarray(shadows, dtype=np.float64), np.asarray(inside, dtype=bool)
+    order = sorted(range(len(shadows)), key=lambda s: (shadows[s].tobytes(), inside[s].tobytes()))
+    return shadows[order], inside[order]
+
+
+def scorer(
+    attack: MemberAttack, *, outputs: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Any
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return the function that `measures.trials.score` asks for: of the positions of shadows and of victims among all models, with
+    outputs (M, m) or (M, 2m) and `inside` (M, n), the scores (victims, n) that one calibration on these shadows gives."""
+
+    def of(shadows: np.ndarray, victims: np.ndarray) -> np.ndarray:
+        judge = attack.calibrate_members(
+            shadows=outputs[shadows], inside=inside[shadows], candidates=candidates, settings=settings
+        )
+        return np.stack([judge.score(outputs[victim]) for victim in victims])
+
+    return of

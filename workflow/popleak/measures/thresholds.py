@@ -1,0 +1,174 @@
+"""Attacks on rows at a threshold: how many members are named at a false positive rate of 1 % or less, and what that says of epsilon.
+
+A threshold is set before the victim is seen. Victims of a fold are judged by the threshold that shadows outside the fold give, scored
+without the fold's models (`trials.Scored.held`). What false positive rate this has among the fold's own non-members is reported beside
+the rate that was wanted. Arrays as in `trials`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special  # not `stats`, which takes a second to import
+
+from . import intervals, roc
+from .intervals import UNKNOWN, Estimate
+from .trials import Scored, inflation
+
+RATES = (0.01, 0.001)
+"""False positive rates wanted."""
+PRIOR = 0.01
+"""Share of members among the rows that the adversary asks about, for `ppv`."""
+TRIED = 400
+"""Thresholds that `epsilon` chooses among, at most."""
+
+
+class Named(NamedTuple):
+    """At the false positive rate `wanted`: tpr and fpr, of the victims at thresholds from other models; ppv at the prior PRIOR; pooled_tpr,
+    `pooled`, beside it; resolution, one over the fewest non-members of which a threshold was made. Where `wanted` is below it all
+    but the resolution and pooled_tpr, which has its own, are NaN."""
+
+    wanted: float
+    tpr: Estimate
+    fpr: Estimate
+    ppv: Estimate
+    pooled_tpr: Estimate
+    resolution: float
+
+
+def named(scored: Scored, inside: np.ndarray, *, wanted: float, level: float = 0.95) -> Named:
+    """Return what victims' members and others come to at thresholds above which the share `wanted` of other models' non-members lie.
+
+    A fold's threshold: of N scores of non-members in `held` at most `wanted` N lie above; a row counts as named where its score does.
+    tpr, fpr: `intervals.proportion` over pairs; p is NaN. No inflation for shared shadows: a model whose scores are high raises the
+    thresholds of all others, so that pairs lean against each other. Simulated coverage without it: SIMULATED. Without thresholds for every
+    fold (below four pairs) all are NaN, the resolution too.
+    """
+    pooled_tpr = pooled(scored.scores, inside, wanted=wanted, level=level)
+    thresholds, fewest = np.full(len(scored.held), np.nan), np.inf
+    for f, held in enumerate(scored.held):
+        others = np.sort(held[~inside & np.isfinite(held)])
+        fewest = min(fewest, others.size)
+        if others.size and others.size * wanted >= 1.0 - 1e-9:
+            thresholds[f] = others[others.size - 1 - int(np.floor(wanted * others.size + 1e-9))]
+    resolution = 1.0 / fewest if fewest else np.nan
+    if np.isnan(thresholds).any():
+        return Named(wanted, UNKNOWN, UNKNOWN, UNKNOWN, pooled_tpr, resolution)
+    above = scored.scores > thresholds[scored.fold][:, None]
+    tpr, fpr = _rate(above, inside, level), _rate(above, ~inside, level)
+    return Named(wanted, tpr, fpr, ppv(tpr, fpr), pooled_tpr, resolution)
+
+
+def pooled(scores: np.ndarray, inside: np.ndarray, *, wanted: float, level: float = 0.95) -> Estimate:
+    """Return the TPR at a false positive rate on the ROC curve of all victims' trials as one (`roc.tpr_interval`, clustered by pair).
+
+    The threshold is taken from the victims' own non-members, which no adversary knows. NaN where `wanted` is below one over their number.
+    """
+    if (~inside).sum() * wanted < 1.0 - 1e-9:
+        return UNKNOWN
+    pair = np.broadcast_to(np.arange(len(scores))[:, None] // 2, scores.shape)
+    return roc.tpr_interval(scores.ravel(), inside.ravel().astype(np.int64), pair.ravel(), fpr=wanted, level=level)
+
+
+def ppv(tpr: Estimate, fpr: Estimate, *, prior: float = PRIOR) -> Estimate:
+    """Return the share of members among the rows named, where the share `prior` of rows asked about are members.
+
+    It rises with the ratio tpr / fpr, whose limits are those of a difference of logarithms (`intervals.apart`); tpr and fpr are of
+    different trials of the same models, which lean together, so that the interval is wide. NaN where nothing was named.
+    """
+    if not tpr.value + fpr.value > 0.0:
+        return UNKNOWN
+    with np.errstate(divide="ignore"):
+        top, bottom = (Estimate(*np.log(np.array(one[:3])), np.nan) for one in (tpr, fpr))
+    value = top.value - bottom.value
+    if np.isfinite(value):
+        low = value - np.hypot(top.value - top.low, bottom.high - bottom.value)
+        high = value + np.hypot(top.high - top.value, bottom.value - bottom.low)
+    else:  # none was named on one side: the limits alone say how seldom that is
+        low, high = top.low - bottom.high, top.high - bottom.low
+    odds = np.log(prior) - np.log1p(-prior)
+    found = special.expit(np.array([value, low, high]) + odds)
+    return Estimate(float(found[0]), float(found[1]), float(found[2]), np.nan)
+
+
+class Epsilon(NamedTuple):
+    """value: the lower limit of epsilon, at least 0; tpr_low and fpr_high, the limits that it is made of."""
+
+    value: float
+    tpr_low: float
+    fpr_high: float
+
+
+def epsilon(scored: Scored, inside: np.ndarray, *, delta: float = 0.0, level: float = 0.95) -> Epsilon:
+    """Return a lower limit of epsilon at `level`: log((TPR - delta) / FPR), limits in place of rates, at thresholds from other models.
+
+    (epsilon, delta)-differential privacy bounds each row's TPR by e^epsilon FPR + delta (Kairouz et al., ICML 2015), so also the
+    means over rows and folds. The neighbours are data sets one row of which is replaced, since halves have a fixed size. A fold's threshold
+    is that of the largest limit on `held`, so that the best of many is not taken on the trials that it is judged by. Limits:
+    Clopper-Pearson, each at (1 - level)/2 on one side, with counts divided by the design effect, at least 1, of pairs (Korn & Graubard,
+    Surv. Methodol. 1998) times the inflation for shared shadows: trials of one model are not independent. So the limit holds as far as that
+    effect is well estimated; a limit without this proviso takes one row a model. NaN below four pairs.
+    """
+    chosen = np.array([_best(held, inside, delta, level) for held in scored.held])
+    if np.isnan(chosen).any():
+        return Epsilon(np.nan, np.nan, np.nan)
+    above = scored.scores > chosen[scored.fold][:, None]
+    factor = inflation(len(inside) // 2, scored.shared)
+    hits, rows = _sums(above, inside)
+    false, others = _sums(above, ~inside)
+    low, _ = clopper_pearson(hits.sum(), rows.sum(), level=level, effect=_effect(hits, rows) * factor)
+    _, high = clopper_pearson(false.sum(), others.sum(), level=level, effect=_effect(false, others) * factor)
+    return Epsilon(float(_bound(low, high, delta)), float(low), float(high))
+
+
+def clopper_pearson(
+    hits: ArrayLike, totals: ArrayLike, *, level: float = 0.95, effect: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the exact limits of a proportion, counts being divided by `effect`; totals at least 1."""
+    x, n, tail = np.asarray(hits) / effect, np.asarray(totals) / effect, (1.0 - level) / 2.0
+    low = np.where(x > 0, special.betaincinv(np.maximum(x, 1e-12), n - x + 1.0, tail), 0.0)
+    high = np.where(x < n, special.betaincinv(x + 1.0, np.maximum(n - x, 1e-12), 1.0 - tail), 1.0)
+    return low, high
+
+
+def _best(held: np.ndarray, inside: np.ndarray, delta: float, level: float) -> float:
+    """Return the threshold with the largest limit among quantiles of other models' scores (M, n), NaN where there are none."""
+    known = np.isfinite(held)
+    members, others = np.sort(held[inside & known]), np.sort(held[~inside & known])
+    if not members.size or not others.size:
+        return np.nan
+    every = np.sort(held[known])
+    # fine at the upper end, where few trials lie above
+    share = np.unique((every.size - np.geomspace(1, every.size, TRIED)).astype(np.int64))
+    tried = every[share]
+    hits = members.size - np.searchsorted(members, tried, side="right")
+    false = others.size - np.searchsorted(others, tried, side="right")
+    low, _ = clopper_pearson(hits, members.size, level=level)
+    _, high = clopper_pearson(false, others.size, level=level)
+    return float(tried[int(np.argmax(_bound(low, high, delta)))])
+
+
+def _bound(low: np.ndarray, high: np.ndarray, delta: float) -> np.ndarray:
+    return np.log(np.maximum((low - delta) / high, 1.0))
+
+
+def _sums(above: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many trials `of` (M, n) bool are above, and how many there are, by pair (M/2,)."""
+    return (above & of).sum(axis=1).reshape(-1, 2).sum(axis=1), of.sum(axis=1).reshape(-1, 2).sum(axis=1)
+
+
+def _rate(above: np.ndarray, of: np.ndarray, level: float) -> Estimate:
+    """Return the share above of the trials `of` (M, n) bool, over pairs."""
+    hits, totals = _sums(above, of)
+    return intervals.proportion(hits, totals, level=level)._replace(p=np.nan)
+
+
+def _effect(hits: np.ndarray, totals: np.ndarray) -> float:
+    """Return by how much hits vary over pairs against independent trials; at least 1, and 1 of one pair."""
+    rate, count = hits.sum() / totals.sum(), hits.size
+    if count < 2 or not 0.0 < rate < 1.0:
+        return 1.0
+    spread = count / (count - 1) * float(((hits - rate * totals) ** 2).sum())
+    return max(1.0, spread / (totals.sum() * rate * (1.0 - rate)))
