@@ -62,6 +62,13 @@ class MemberAttack(Attack):
             return f"{self.name} asks the public rows near a candidate, which are not given"
         return None
 
+    def settle(self, settings: Any, shadows: int) -> Any:
+        """Return the settings with everything decided that depends on how many shadows there are on each side of a row.
+
+        Scores of one victim by all shadows and by those outside a fold are then on one scale: both calibrations choose alike.
+        """
+        return settings
+
     def calibrate_members(
         self, *, shadows: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Any
     ) -> MemberJudge:
@@ -91,11 +98,13 @@ def scorer(
     attack: MemberAttack, *, outputs: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Any
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Return the function that `measures.trials.score` asks for: of the positions of shadows and of victims among all models, with
-    outputs (M, m) or (M, 2m) and `inside` (M, n), the scores (victims, n) that one calibration on these shadows gives."""
+    outputs (M, m) or (M, 2m) and `inside` (M, n), the scores (victims, n) that one calibration on these shadows gives. What `settle`
+    decides is decided for M - 2 shadows, all but victim and twin."""
+    chosen = attack.settle(settings, max(0, len(outputs) - 2) // 2)
 
     def of(shadows: np.ndarray, victims: np.ndarray) -> np.ndarray:
         judge = attack.calibrate_members(
-            shadows=outputs[shadows], inside=inside[shadows], candidates=candidates, settings=settings
+            shadows=outputs[shadows], inside=inside[shadows], candidates=candidates, settings=chosen
         )
         return np.stack([judge.score(outputs[victim]) for victim in victims])
 

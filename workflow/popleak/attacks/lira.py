@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special  # not `stats`, which takes a second to import
 
 from ..core.settings import Settings as AnySettings
-from ._gaussians import Gaussians, Variance, confidences
+from ._gaussians import Gaussians, Variance, confidences, settled
 from ._members import Candidates, MemberAttack, MemberJudge, ordered
 
 
@@ -31,7 +31,7 @@ class Lira(MemberAttack):
     on the row; offline: log of the normal probability of a phi below the victim's, for models without the row.
 
     variance: `row`, each row's own; `pooled`, one for all rows, of deviations from the row's mean, for either side; `auto`: pooled below
-    32 shadows a side (`_gaussians.ENOUGH`). The judge's `used` says which it was.
+    16 shadows a side (`_gaussians.ENOUGH`). The judge's `used` says which it was.
     Source: Carlini et al., "Membership Inference Attacks From First Principles", IEEE S&P 2022, algorithm 1 and section VI.
     """
 
@@ -44,7 +44,10 @@ class Lira(MemberAttack):
         mode: Literal["online", "offline"] = "online"
         """online: shadows with and without the row; offline: those without it alone."""
         variance: Variance = "auto"
-        """Of a row's own shadows, or pooled over rows; auto: pooled below 32 shadows a side."""
+        """Of a row's own shadows, or pooled over rows; auto: pooled below 16 shadows a side."""
+
+    def settle(self, settings: Settings, shadows: int) -> Settings:
+        return settings.model_copy(update={"variance": settled(settings.variance, shadows)})
 
     def calibrate_members(
         self, *, shadows: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Settings

@@ -26,22 +26,43 @@ class Neighbours:
         return confidences(outputs)[..., self.at] * self.sign
 
 
-def shrunk(difference: np.ndarray, found: Sides, precision: np.ndarray) -> np.ndarray:
-    """Return what membership adds to each row's features, (n, k), from the difference of the sides' means, (n, k), 0 where a side is empty.
+def shrunk(difference: np.ndarray, found: Sides, precision: np.ndarray, noise: float) -> np.ndarray:
+    """Return what membership adds to each row's features, (n, k), from the difference of the sides' means, (n, k).
 
-    Rows' effects vary about a common one, that of a neighbour of this rank, with a covariance that is a multiple of the features': each is
-    drawn towards the mean by the share of its squared distance that the noise of means explains, over all rows (the positive part of
-    James-Stein with a common share, Efron & Morris, JASA 1975). Few shadows leave little but the common effect.
+    Rows' effects vary about a common one, that of a neighbour of this rank: each is drawn towards the mean by the share of its squared
+    distance that `noise` explains, on average over rows (the positive part of James-Stein with a common share, Efron & Morris, JASA 1975).
+    Few shadows leave little but the common effect. 0 for rows without shadows on one side.
     """
-    known, k = found.both, difference.shape[1]
+    known = found.both
     if not known.any():
         return np.zeros_like(difference)
     common = difference[known].mean(axis=0)
     apart = difference[known] - common
-    noise = k * (1.0 / found.counts[:, known]).sum(axis=0).mean()
     seen = float(np.einsum("nk,kl,nl->n", apart, precision, apart).mean())
     share = max(0.0, 1.0 - noise / seen) if seen > 0 else 0.0
     return np.where(known[:, None], common + share * (difference - common), 0.0)
+
+
+def noise_of(features: np.ndarray, inside: np.ndarray, found: Sides, precision: np.ndarray) -> float:
+    """Return the expected squared distance of the difference of means from its expectation, on average over rows, in units of the
+    covariance, from shadows' features (S, n, k); infinite where it cannot be told.
+
+    Twins are looked for: what the rest of the candidates does to a neighbour has opposite signs in them, so that they differ by more than
+    models drawn apart, and the noise is that of the mean of their differences. Shadows that are not all in pairs count as drawn apart.
+    """
+    at = {row.tobytes(): s for s, row in enumerate(inside)}
+    twin = [at.get(row.tobytes(), -1) for row in ~inside]
+    first = np.array([s for s, t in enumerate(twin) if s < t], dtype=np.int64)
+    if len(at) < len(inside) or 2 * first.size < len(inside):
+        known = found.both
+        return features.shape[2] * float((1.0 / found.counts[:, known]).sum(axis=0).mean()) if known.any() else np.inf
+    if first.size < 2:
+        return np.inf
+    sign = np.where(inside[first], 1.0, -1.0)[..., None]
+    apart = sign * (features[first] - features[np.array(twin)[first]])
+    apart = (apart - apart.mean(axis=0)).reshape(-1, features.shape[2])
+    scatter = float(np.sum((apart @ precision) * apart))
+    return scatter / (first.size * (first.size - 1) * features.shape[1])
 
 
 class IndirectJudge(MemberJudge):
@@ -84,7 +105,8 @@ class LiraIndirect(MemberAttack):
         covariance = pooled(features, inside, found, common=True)[0]
         ridge = RIDGE * np.diag(np.diag(covariance)) + LEAST * np.eye(len(covariance))
         precision = np.linalg.inv(covariance + ridge)
-        effect = shrunk(found.means[1] - found.means[0], found, precision)
+        noise = noise_of(features, inside, found, precision)
+        effect = shrunk(found.means[1] - found.means[0], found, precision, noise)
         return IndirectJudge(neighbours, effect @ precision, found.means.mean(axis=0))
 
 

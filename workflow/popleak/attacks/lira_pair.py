@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.settings import Settings as AnySettings
-from ._gaussians import Gaussians, Variance, confidences
+from ._gaussians import Gaussians, Variance, confidences, settled
 from ._members import Candidates, MemberAttack, MemberJudge, ordered
 
 PRIOR = 4.0
@@ -43,7 +43,10 @@ class LiraPair(MemberAttack):
 
     class Settings(AnySettings):
         variance: Variance = "auto"
-        """Of a row's own shadows, or pooled over rows; auto: pooled below 32 shadows a side."""
+        """Of a row's own shadows, or pooled over rows; auto: pooled below 16 shadows a side."""
+
+    def settle(self, settings: Settings, shadows: int) -> Settings:
+        return settings.model_copy(update={"variance": settled(settings.variance, shadows)})
 
     def calibrate_members(
         self, *, shadows: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Settings

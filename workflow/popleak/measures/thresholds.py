@@ -42,22 +42,23 @@ def named(scored: Scored, inside: np.ndarray, *, wanted: float, level: float = 0
     """Return what victims' members and others come to at thresholds above which the share `wanted` of other models' non-members lie.
 
     A fold's threshold: of N scores of non-members in `held` at most `wanted` N lie above; a row counts as named where its score does.
-    tpr, fpr: `intervals.proportion` over pairs; p is NaN. No inflation for shared shadows: a model whose scores are high raises the
-    thresholds of all others, so that pairs lean against each other. Simulated coverage without it: SIMULATED. Without thresholds for every
-    fold (below four pairs) all are NaN, the resolution too.
+    fpr: `intervals.proportion` over pairs, which is wide: a model whose scores are high raises the thresholds of all others, so that pairs
+    lean against each other. tpr: the hull of that and of a Wilson interval with the variance of the jackknife that leaves folds out, on
+    F - 1 degrees of freedom, which carries what all victims owe to one set of shadows and thresholds; pairs do not show it. p is NaN.
+    Simulated with `lira`, 8 to 32 models: the first alone covers 73 to 96 % of the TPR, the hull 97 to 100. Without thresholds for every fold
+    (below four pairs) all are NaN, the resolution too.
     """
     pooled_tpr = pooled(scored.scores, inside, wanted=wanted, level=level)
-    thresholds, fewest = np.full(len(scored.held), np.nan), np.inf
-    for f, held in enumerate(scored.held):
-        others = np.sort(held[~inside & np.isfinite(held)])
-        fewest = min(fewest, others.size)
-        if others.size and others.size * wanted >= 1.0 - 1e-9:
-            thresholds[f] = others[others.size - 1 - int(np.floor(wanted * others.size + 1e-9))]
+    thresholds, fewest = _quantiles(scored.held, inside, wanted)
     resolution = 1.0 / fewest if fewest else np.nan
     if np.isnan(thresholds).any():
         return Named(wanted, UNKNOWN, UNKNOWN, UNKNOWN, pooled_tpr, resolution)
     above = scored.scores > thresholds[scored.fold][:, None]
     tpr, fpr = _rate(above, inside, level), _rate(above, ~inside, level)
+    variance, spread = _jackknife(scored.held, inside, thresholds), tpr.value * (1.0 - tpr.value)
+    if variance > 0.0 and spread > 0.0:
+        wide = intervals.wilson_hull(tpr.value, 0.5, level, [(spread / variance, len(thresholds) - 1)])
+        tpr = tpr._replace(low=min(tpr.low, wide.low), high=max(tpr.high, wide.high))
     return Named(wanted, tpr, fpr, ppv(tpr, fpr), pooled_tpr, resolution)
 
 
@@ -81,7 +82,8 @@ def ppv(tpr: Estimate, fpr: Estimate, *, prior: float = PRIOR) -> Estimate:
     if not tpr.value + fpr.value > 0.0:
         return UNKNOWN
     with np.errstate(divide="ignore"):
-        top, bottom = (Estimate(*np.log(np.array(one[:3])), np.nan) for one in (tpr, fpr))
+        logs = np.log(np.array([tpr[:3], fpr[:3]]))
+    top, bottom = (Estimate(float(one[0]), float(one[1]), float(one[2]), np.nan) for one in logs)
     value = top.value - bottom.value
     if np.isfinite(value):
         low = value - np.hypot(top.value - top.low, bottom.high - bottom.value)
@@ -108,17 +110,22 @@ def epsilon(scored: Scored, inside: np.ndarray, *, delta: float = 0.0, level: fl
     means over rows and folds. The neighbours are data sets one row of which is replaced, since halves have a fixed size. A fold's threshold
     is that of the largest limit on `held`, so that the best of many is not taken on the trials that it is judged by. Limits:
     Clopper-Pearson, each at (1 - level)/2 on one side, with counts divided by the design effect, at least 1, of pairs (Korn & Graubard,
-    Surv. Methodol. 1998) times the inflation for shared shadows: trials of one model are not independent. So the limit holds as far as that
-    effect is well estimated; a limit without this proviso takes one row a model. NaN below four pairs.
+    Surv. Methodol. 1998) times the inflation for shared shadows, for the TPR that of the jackknife of `named` where it is larger: trials of
+    one model are not independent. So the limit holds as far as that effect is well estimated; a limit without this proviso takes one row a model. NaN below four pairs.
     """
-    chosen = np.array([_best(held, inside, delta, level) for held in scored.held])
+    factor = inflation(len(inside) // 2, scored.shared)
+    chosen = np.array([_best(held, inside, delta, level, factor) for held in scored.held])
     if np.isnan(chosen).any():
         return Epsilon(np.nan, np.nan, np.nan)
     above = scored.scores > chosen[scored.fold][:, None]
-    factor = inflation(len(inside) // 2, scored.shared)
     hits, rows = _sums(above, inside)
     false, others = _sums(above, ~inside)
-    low, _ = clopper_pearson(hits.sum(), rows.sum(), level=level, effect=_effect(hits, rows) * factor)
+    # the folds' thresholds differ: the jackknife is of one that has the rate of false positives that they have together
+    even, _ = _quantiles(scored.held, inside, false.sum() / others.sum())
+    rate, effect = hits.sum() / rows.sum(), _effect(hits, rows) * factor
+    if 0.0 < rate < 1.0 and np.isfinite(even).all():
+        effect = max(effect, _jackknife(scored.held, inside, even) * rows.sum() / (rate * (1.0 - rate)))
+    low, _ = clopper_pearson(hits.sum(), rows.sum(), level=level, effect=effect)
     _, high = clopper_pearson(false.sum(), others.sum(), level=level, effect=_effect(false, others) * factor)
     return Epsilon(float(_bound(low, high, delta)), float(low), float(high))
 
@@ -133,8 +140,23 @@ def clopper_pearson(
     return low, high
 
 
-def _best(held: np.ndarray, inside: np.ndarray, delta: float, level: float) -> float:
-    """Return the threshold with the largest limit among quantiles of other models' scores (M, n), NaN where there are none."""
+def _quantiles(held: np.ndarray, inside: np.ndarray, wanted: float) -> tuple[np.ndarray, int]:
+    """Return each fold's threshold (F,), above which at most the share `wanted` of the scores held of non-members lie, NaN where that is
+    less than one of them; and the fewest such scores."""
+    thresholds, fewest = np.full(len(held), np.nan), []
+    for f, part in enumerate(held):
+        others = np.sort(part[~inside & np.isfinite(part)])
+        fewest.append(others.size)
+        if others.size and others.size * wanted >= 1.0 - 1e-9:
+            # 0.05 * 20 must count as 1; at a rate of 1 all but the lowest
+            allowed = min(int(np.floor(wanted * others.size + 1e-9)), others.size - 1)
+            thresholds[f] = others[others.size - 1 - allowed]
+    return thresholds, min(fewest)
+
+
+def _best(held: np.ndarray, inside: np.ndarray, delta: float, level: float, effect: float) -> float:
+    """Return the threshold with the largest limit, with this design effect, among quantiles of other models' scores (M, n); NaN where
+    there are none."""
     known = np.isfinite(held)
     members, others = np.sort(held[inside & known]), np.sort(held[~inside & known])
     if not members.size or not others.size:
@@ -145,8 +167,8 @@ def _best(held: np.ndarray, inside: np.ndarray, delta: float, level: float) -> f
     tried = every[share]
     hits = members.size - np.searchsorted(members, tried, side="right")
     false = others.size - np.searchsorted(others, tried, side="right")
-    low, _ = clopper_pearson(hits, members.size, level=level)
-    _, high = clopper_pearson(false, others.size, level=level)
+    low, _ = clopper_pearson(hits, members.size, level=level, effect=effect)
+    _, high = clopper_pearson(false, others.size, level=level, effect=effect)
     return float(tried[int(np.argmax(_bound(low, high, delta)))])
 
 
@@ -163,6 +185,17 @@ def _rate(above: np.ndarray, of: np.ndarray, level: float) -> Estimate:
     """Return the share above of the trials `of` (M, n) bool, over pairs."""
     hits, totals = _sums(above, of)
     return intervals.proportion(hits, totals, level=level)._replace(p=np.nan)
+
+
+def _jackknife(held: np.ndarray, inside: np.ndarray, thresholds: np.ndarray) -> float:
+    """Return the variance of a TPR from those without one fold each: of the models (M,) outside it, by each other, at its threshold.
+
+    Source: Efron & Stein (Ann. Statist. 1981): at least the variance in expectation, also for statistics of pairs of models.
+    """
+    known = np.isfinite(held)
+    hits = ((held > thresholds[:, None, None]) & inside & known).sum(axis=(1, 2))
+    rates = hits / np.maximum((inside & known).sum(axis=(1, 2)), 1)
+    return float((rates.size - 1) * rates.var())
 
 
 def _effect(hits: np.ndarray, totals: np.ndarray) -> float:
