@@ -45,8 +45,8 @@ def named(scored: Scored, inside: np.ndarray, *, wanted: float, level: float = 0
     fpr: `intervals.proportion` over pairs, which is wide: a model whose scores are high raises the thresholds of all others, so that pairs
     lean against each other. tpr: the hull of that and of a Wilson interval with the variance of the jackknife that leaves folds out, on
     F - 1 degrees of freedom, which carries what all victims owe to one set of shadows and thresholds; pairs do not show it. p is NaN.
-    Simulated with `lira`, 8 to 32 models: the first alone covers 73 to 96 % of the TPR, the hull 97 to 100. Without thresholds for every fold
-    (below four pairs) all are NaN, the resolution too.
+    Simulated with `lira`, 8 to 32 models: the first alone covers 73 to 96 % of the TPR, the hull 97 to 100. Without thresholds for every
+    fold (below four pairs that are each other's shadows) all are NaN, the resolution too.
     """
     pooled_tpr = pooled(scored.scores, inside, wanted=wanted, level=level)
     thresholds, fewest = _quantiles(scored.held, inside, wanted)
@@ -86,8 +86,7 @@ def ppv(tpr: Estimate, fpr: Estimate, *, prior: float = PRIOR) -> Estimate:
     top, bottom = (Estimate(float(one[0]), float(one[1]), float(one[2]), np.nan) for one in logs)
     value = top.value - bottom.value
     if np.isfinite(value):
-        low = value - np.hypot(top.value - top.low, bottom.high - bottom.value)
-        high = value + np.hypot(top.high - top.value, bottom.value - bottom.low)
+        _, low, high, _ = intervals.apart(top, bottom)
     else:  # none was named on one side: the limits alone say how seldom that is
         low, high = top.low - bottom.high, top.high - bottom.low
     odds = np.log(prior) - np.log1p(-prior)
@@ -107,11 +106,13 @@ def epsilon(scored: Scored, inside: np.ndarray, *, delta: float = 0.0, level: fl
     """Return a lower limit of epsilon at `level`: log((TPR - delta) / FPR), limits in place of rates, at thresholds from other models.
 
     (epsilon, delta)-differential privacy bounds each row's TPR by e^epsilon FPR + delta (Kairouz et al., ICML 2015), so also the
-    means over rows and folds. The neighbours are data sets one row of which is replaced, since halves have a fixed size. A fold's threshold
+    means over rows and folds. The neighbours are data sets one row of which is replaced, since halves have a fixed size; an epsilon for rows
+    added or removed, as of DP-SGD with Poisson sampling, counts twice here (delta 1 + e^epsilon times). A fold's threshold
     is that of the largest limit on `held`, so that the best of many is not taken on the trials that it is judged by. Limits:
     Clopper-Pearson, each at (1 - level)/2 on one side, with counts divided by the design effect, at least 1, of pairs (Korn & Graubard,
     Surv. Methodol. 1998) times the inflation for shared shadows, for the TPR that of the jackknife of `named` where it is larger: trials of
-    one model are not independent. So the limit holds as far as that effect is well estimated; a limit without this proviso takes one row a model. NaN below four pairs.
+    one model are not independent. So the limit holds as far as that effect is well estimated; a limit without this proviso takes one row
+    a model. NaN below four pairs of models that are each other's shadows.
     """
     factor = inflation(len(inside) // 2, scored.shared)
     chosen = np.array([_best(held, inside, delta, level, factor) for held in scored.held])
