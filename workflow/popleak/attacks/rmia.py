@@ -34,7 +34,7 @@ class RmiaJudge(MemberJudge):
 
 
 class Rmia(MemberAttack):
-    """score = share of public rows z with LR(x) / LR(z) >= gamma, where LR(x) = p_victim(x) / p(x), p being the probability of the right label.
+    """score = share of public rows z with LR(x) / LR(z) >= gamma, where LR(x) = p_victim(x) / p(x), p being that of the right label.
 
     online: p(x) = half the mean over shadows with x plus half that over shadows without it, p(z) = mean over all shadows, none of which
     holds z; offline: p = ((1 + a) p_out + 1 - a) / 2 for x and z, p_out being the mean over shadows without the row. A side without

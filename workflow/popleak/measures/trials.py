@@ -107,8 +107,8 @@ def mean_auc(scores: np.ndarray, inside: np.ndarray, *, shared: bool = True, lev
 
     As `roc.auc`: the hull of two Wilson intervals at the effective size AUC (1 - AUC) / variance. One is over pairs, with a t quantile and
     `inflation`; the other takes half of DeLong's variance over victims as independent, since few pairs agree by luck, or the whole for
-    shared shadows. One or two pairs have the latter alone, with twice the variance. Victims without members or without others are left out with their twins; NaN if none
-    is left.
+    shared shadows. One or two pairs have the latter alone, with twice the variance for shared shadows. Victims without members or without
+    others are left out with their twins; NaN if none is left.
     """
     areas, variances = np.array([roc.delong(*one) for one in zip(scores, inside, strict=True)]).T
     known = np.isfinite(areas.reshape(-1, 2)).all(axis=1)
