@@ -95,17 +95,25 @@ def ordered(shadows: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def scorer(
-    attack: MemberAttack, *, outputs: np.ndarray, inside: np.ndarray, candidates: Candidates, settings: Any
+    attack: MemberAttack,
+    *,
+    outputs: np.ndarray,
+    inside: np.ndarray,
+    candidates: Candidates,
+    settings: Any,
+    victims: np.ndarray | None = None,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Return the function that `measures.trials.score` asks for: of the positions of shadows and of victims among all models, with
     outputs (M, m) or (M, 2m) and `inside` (M, n), the scores (victims, n) that one calibration on these shadows gives. What `settle`
-    decides is decided for M - 2 shadows, all but victim and twin."""
+    decides is decided for M - 2 shadows, all but victim and twin. victims: the outputs of those who are judged, where they are not those of
+    shadows."""
+    judged = outputs if victims is None else victims
     chosen = attack.settle(settings, max(0, len(outputs) - 2) // 2)
 
-    def of(shadows: np.ndarray, victims: np.ndarray) -> np.ndarray:
+    def of(shadows: np.ndarray, asked: np.ndarray) -> np.ndarray:
         judge = attack.calibrate_members(
             shadows=outputs[shadows], inside=inside[shadows], candidates=candidates, settings=chosen
         )
-        return np.stack([judge.score(outputs[victim]) for victim in victims])
+        return np.stack([judge.score(judged[victim]) for victim in asked])
 
     return of

@@ -156,6 +156,8 @@ class Attack:
     """Fewest query points that it can judge by, drawn from the worlds in turn; 2: it needs one from each world."""
     seconds: ClassVar[float] = 0.0
     """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
+    rows: ClassVar[bool] = False
+    """True: the attack judges whether rows were trained on, and no worlds: it is a `_members.MemberAttack`."""
     many: ClassVar[bool] = False
     """True: the attack can name one ratio among many: it implements `calibrate_many`."""
     reaches: ClassVar[float | None] = None

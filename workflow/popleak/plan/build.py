@@ -23,7 +23,7 @@ from ..steps import STAGES
 from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
-from ..store.schema import BUDGETED, MANY, ON_REQUEST, PERMUTED, SWEPT, TABLES
+from ..store.schema import BUDGETED, MANY, ON_REQUEST, PERMUTED, ROWS, SWEPT, TABLES
 from . import games, searches, sizes
 from .budgets import of as budgets_of
 from .judging import Judged
@@ -138,7 +138,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
-    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": []}
+    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": [], "membership": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -172,7 +172,7 @@ def build(experiment: Experiment) -> Plan:
 
 def _makes(table: str, tasks: Sequence[ResolvedTask], budgets: Budgets) -> bool:
     """Return whether these tasks produce a table; most tables are always produced. budgets: the experiment's."""
-    if table in MANY:
+    if table in (*MANY, *ROWS):
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
         return any(swept(task) for task in tasks)

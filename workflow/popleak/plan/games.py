@@ -66,7 +66,8 @@ class Game(NamedTuple):
 
 def slug_of(world: str) -> str:
     """Return a world's name for use in ids: 0.5#0 becomes 0p5, and its second copy 0.5#1 becomes 0p5b."""
-    return world.replace("#0", "").replace("#1", "b").replace(".", "p").replace("!", "-poison-")
+    plain = world.replace("#0", "").replace("#1", "b").replace(".", "p")
+    return plain.replace("~", "-").replace("!", "-poison-")
 
 
 def several(names: Sequence[str]) -> str:

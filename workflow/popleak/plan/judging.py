@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from ..attacks.base import Attack
 from ..config.resolved import ResolvedChoice, members, randomises
 from ..core import needs, plugins
-from ..core.protocols import ROLES, Role
+from ..core.protocols import ROLES, UNSEEN, Role
 from ..core.settings import digest
 from ..steps.arms import Answering, Held
 from ..steps.arms import Arm as Told
 from ..steps.attack import AttackStep, Budget, Weights
-from ..steps.draw import ModelDraw, PointsOf, QueryDraw
+from ..steps.draw import DrawStep, MemberDraw, ModelDraw, PointsOf, QueryDraw
 from ..steps.games import Played, Poison
 from ..steps.measure import MeasureStep
 from ..steps.models import Direction, ModelsStep
@@ -113,7 +113,9 @@ class JudgePlan:
                 yield [pairs[i] for i in cut]
             yield from ([game] for game in asked if len(game.worlds) != 2)
 
-    def _points(self, cut: list[Game]) -> Step[QueryDraw]:
+    def _points(self, cut: list[Game]) -> Step[DrawStep]:
+        if cut[0].question.roles != ROLES:
+            return self._candidates(cut[0])
         settings = QueryDraw(
             purpose="query",
             seed=self.experiment.seed,
@@ -124,6 +126,18 @@ class JudgePlan:
             splits=self.task.population.splits,
         )
         return self.plan.draw(self._named(cut), settings)
+
+    def _candidates(self, game: Game) -> Step[DrawStep]:
+        """Add the step that draws the points of the question of membership."""
+        settings = MemberDraw(
+            purpose="members", seed=self.experiment.seed, key=self.task.key, mode=self.task.ratio_mode, pair=game.key,
+            world=game.worlds[0], rows=self.task.rows, victims=self.task.population.victims, unseen=game.protocol == UNSEEN,
+        )  # fmt: skip
+        return self.plan.draw(self._named([game]), settings)
+
+    def _asked_points(self, cut: list[Game]) -> int:
+        """Return how many points each model is asked: a query set, or candidates and public rows."""
+        return 2 * self.task.query_rows if cut[0].question.roles == ROLES else 3 * self.task.rows
 
     @staticmethod
     def _stood_for(game: Game) -> tuple[str, str]:
@@ -144,10 +158,11 @@ class JudgePlan:
         )
 
     def _query(
-        self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[QueryDraw]
+        self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[DrawStep]
     ) -> Step[QueryStep]:
         """Add the step that queries the one arm in `arms`."""
-        numbers, used = self.plan.models * 2 * self.task.query_rows * self.plan.form.outputs, self._files(cut, arms)
+        each, used = self._asked_points(cut) * self.plan.form.outputs, self._files(cut, arms)
+        numbers = self.plan.models * each
         named = next(iter(arms.values())).defence.name
         settings = QueryStep(
             model=model.name,
@@ -167,7 +182,7 @@ class JudgePlan:
             modules=("popleak.stages.query", *_modules(model, arms)), models=asked,
             mem_mb=cost.memory(numbers * max(1 + max(settings.repeats) // 8, most), self.plan.features),
             seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], asked_of),
-            mb=asked * 2 * self.task.query_rows * self.plan.form.outputs * 3.2e-6,
+            mb=asked * each * 3.2e-6,
         )  # fmt: skip
 
     @staticmethod
@@ -198,7 +213,7 @@ class JudgePlan:
             role: {
                 name: [step for step in arm.steps if _holds(step, worlds, directions)]
                 for name, arm in arms.items()
-                if role in arm.roles
+                if role in arm.roles and role in cut[0].question.roles
             }
             for role in ROLES
         }
@@ -219,8 +234,19 @@ class JudgePlan:
                     question = cut[0].question
                     if question.table not in judged or not question.answerable(attack):
                         continue
+                    # whose worlds have victims alone learns from others of them
+                    alone = question.roles != ROLES
+                    if alone and shadow is not model:
+                        continue
                     of_shadows = asked[shadow.id].answers[i]
-                    inputs = {"points": points, **_answered(answers, "victim"), **_answered(of_shadows, "shadow")}
+                    if alone:
+                        answers = of_shadows = {
+                            name: step for name, step in answers.items() if "victim" in queries.arms[name].roles
+                        }
+                    inputs = {
+                        "points": points, **_answered(answers, "victim"),
+                        **_answered(of_shadows, "shadow", "victim" if alone else "shadow"),
+                    }  # fmt: skip
                     faced = Faced(cut, queries.arms, inputs, {"victim": tuple(answers), "shadow": tuple(of_shadows)})
                     judged[question.table].append(self._attack(model, shadow, chosen, faced))
                     if shadow is model:
@@ -311,7 +337,8 @@ class JudgePlan:
             defences=defences,
             arms=whom.named,
             knowledge=tuple(self.experiment.knowledge),
-            aware=whom.aware,
+            aware=whom.aware if cut[0].question.roles == ROLES else {},
+            beside=self._beside(defences) if cut[0].question.roles != ROLES else {},
             randomised=whom.randomised,
             repeats=self._repeats(bool(whom.randomised)),
             poison=Poison(group=self.task.poison.group, label=self.task.poison.label),
@@ -335,6 +362,12 @@ class JudgePlan:
             seconds=times * (count / 2 * self._attack_seconds(len(defences)) + calibrations * attack.seconds),
             mb=times * 2 * self.plan.models * len(defences) * count * 1e-5,
         )  # fmt: skip
+
+    def _beside(self, defences: Sequence[str]) -> dict[str, str]:
+        """Return the controls of defences, as far as they are judged too."""
+        return {
+            one.id: one.control for one in self.task.defences if one.control and {one.id, one.control} <= set(defences)
+        }
 
     def _whom(self, read: set[str], arms: Mapping[str, Arm]) -> Whom:
         """Return whom an attack judges; read: what it is shown. Who reads weights takes them for those of one model, so releases that
@@ -436,9 +469,9 @@ def _holds(step: Step[ModelsStep], worlds: set[str], directions: set[Direction])
     return bool(set(step.settings.made) & directions)
 
 
-def _answered(answers: Answers, role: Role) -> dict[str, Input]:
-    """Return one role's files of answers, arm by arm, under the name of the role's files."""
-    return {FILES[role]: [(step, FILES[role]) for step in answers.values()]}
+def _answered(answers: Answers, role: Role, of: Role | None = None) -> dict[str, Input]:
+    """Return one role's files of answers, or those `of` another, arm by arm, under the name of the role's files."""
+    return {FILES[role]: [(step, FILES[of or role]) for step in answers.values()]}
 
 
 def _modules(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:

@@ -125,29 +125,35 @@ class TaskPlan(TaskContext):
         """
         population = self.task.population
         found = []
-        for cut in cost.bundles([self.models * self.usual.seconds()] * len(items), self.limit):
-            members = [items[i] for i in cut]
+        for cut in self._bundles(items):
             if not made:
-                found.append(Cut(members, None))
+                found.append(Cut(cut, None))
                 continue
             settings = ModelDraw(
                 purpose=purpose,
                 seed=self.experiment.seed,
                 key=self.task.key,
                 mode=self.task.ratio_mode,
-                draws=tuple(members),
+                draws=tuple(cut),
                 rows=self.task.rows,
                 victims=population.victims,
                 shadows=population.shadows,
                 sub_pools=1 if purpose == "public" else population.sub_pools,
                 owners=ALONE if purpose == "public" else population.owners(),
             )
-            name = several([self._named(item) for item in members])
-            rows = self.models * len(members) * self.task.rows
+            name = several([self._named(item) for item in cut])
+            rows = self.models * len(cut) * self.task.rows
             # for a complement the model's own draw is made again
             seconds = (6e-8 if purpose == "complement" else 3e-8) * rows
-            found.append(Cut(members, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
+            found.append(Cut(cut, self.draw(name, settings, seconds=seconds, mb=rows * 2.2e-6)))
         return found
+
+    def _bundles(self, items: list[Drawn]) -> Iterator[list[Drawn]]:
+        """Yield the draws that share a job. Worlds of victims alone have jobs of their own, so that adding such a question changes no other's."""
+        for alone in (False, True):
+            mine = [item for item in items if World.named(item.world).half is alone]
+            for cut in cost.bundles([self.models * self.usual.seconds()] * len(mine), self.limit):
+                yield [mine[i] for i in cut]
 
     @staticmethod
     def _named(item: Drawn) -> str:
@@ -158,11 +164,11 @@ class TaskPlan(TaskContext):
         shape = self.shapes[model.id]
         each = shape.seconds() if shape else 1e-4
         found = []
-        for cuts, items in self._together(base, each):
+        for cuts, items, held in self._together(base, each, roles):
             worlds = tuple(item.world for item in items)
             settings = TrainStep(
                 model=model.name, model_settings=model.settings, training=self._training(model),
-                roles=tuple(roles), part=(0, 1), poison=self._poison(worlds), worlds=worlds,
+                roles=held, part=(0, 1), poison=self._poison(worlds), worlds=worlds,
             )  # fmt: skip
             inputs: dict[str, Input] = {
                 "data": self.data,
@@ -182,12 +188,19 @@ class TaskPlan(TaskContext):
         poison = self.task.poison
         return Poison(group=poison.group, label=poison.label) if any("!" in world for world in worlds) else None
 
-    def _together(self, cuts: list[Cut], each: float) -> list[tuple[list[Cut], list[Drawn]]]:
+    def _together(
+        self, cuts: list[Cut], each: float, roles: Sequence[Role]
+    ) -> list[tuple[list[Cut], list[Drawn], tuple[Role, ...]]]:
         """Return runs of neighbouring draws that fit one job at `each` seconds for each model, with everything that
-        they draw."""
-        groups = cost.bundles([self.models * len(cut.items) * each for cut in cuts], self.limit)
-        members = [[cuts[i] for i in group] for group in groups]
-        return [(group, [item for cut in group for item in cut.items]) for group in members]
+        they draw, and of whom: those of `roles` that their worlds have."""
+        found = []
+        for alone in (False, True):
+            held = tuple(role for role in roles if role == "victim" or not alone)
+            mine = [cut for cut in cuts if World.named(cut.items[0].world).half is alone] if held else []
+            for group in cost.bundles([self.models * len(cut.items) * each for cut in mine], self.limit):
+                together = [mine[i] for i in group]
+                found.append((together, [item for cut in together for item in cut.items], held))
+        return found
 
     def _defend(
         self,
@@ -200,10 +213,10 @@ class TaskPlan(TaskContext):
         shape = self.shapes[model.id]
         each, torch = self.tuning(model, defence)
         found = []
-        for cuts, items in self._together(drawn.complement, each):
+        for cuts, items, held in self._together(drawn.complement, each, roles):
             settings = DefendStep(
                 model=model.name, model_settings=model.settings, training=self._training(model),
-                roles=tuple(roles), part=(0, 1), poison=self._poison([item.world for item in items]),
+                roles=held, part=(0, 1), poison=self._poison([item.world for item in items]),
                 defence=defence.name, defence_settings=made_by(defence), mode=self.task.ratio_mode,
                 held_out=0.0 if shape else self.task.training.validation,
                 directions=tuple((item.world, item.from_world) for item in items),

@@ -24,7 +24,7 @@ class Trained(NamedTuple):
 class Membership(Question):
     """One world, P(a = 1) = ratios[0], whose M models share candidates, each in exactly half of them. A trial is a victim and a candidate; the
     answer is a score, higher for members (Carlini et al., S&P 2022; Jagielski et al., NeurIPS 2023, arXiv:2303.03446). Defences turn to the
-    ratio ratios[1].
+    complementary ratio, 1 - ratios[0].
 
     membership: of the candidates; membership-unseen: of rows that no model was trained on, so that every attack must sit at an AUC of 1/2.
     """
@@ -40,27 +40,29 @@ class Membership(Question):
 
     def ratios(self, protocol: str, given: Sequence[float] | None) -> tuple[float, ...]:
         if given is None:
-            return 0.5, 0.5
-        if len(given) != 2:
-            raise ValueError(
-                f"protocol {protocol} has two ratios, of the training rows and of the complement that defences turn to"
-            )
-        return given[0], given[1]
+            return (0.5,)
+        if len(given) != 1:
+            raise ValueError(f"protocol {protocol} has one ratio, that of the training rows")
+        return tuple(given)
 
     def worlds(self, protocol: str, ratios: Sequence[float]) -> tuple[World, ...]:
         return (World(ratios[0], half=True),)
 
     def towards(self, worlds: Sequence[World], b: int) -> World:
-        raise NotImplementedError
+        """Return the world of the complementary ratio, from which each model draws for itself."""
+        return World(round(1 - worlds[b].ratio, 12))
 
     def points(self, worlds: Sequence[World]) -> tuple[World, World]:
         return worlds[0], worlds[0]
+
+    def known(self, ratios: Sequence[float]) -> tuple[float, float]:
+        return ratios[0], ratios[0]
 
     def answerable(self, attack: Attack) -> bool:
         return attack.rows
 
     def cell(self, pair: Pair) -> dict[str, Any]:
-        return {"protocol": pair.protocol, "ratio": pair.ratios[0], "towards": pair.ratios[1]}
+        return {"protocol": pair.protocol, "ratio": pair.ratios[0]}
 
     def fit(self, view: View, shadows: Shown | None) -> Trained | None:
         """Return all models' outputs: which of them are a victim's shadows depends on the victim. None: the attack has no shadows."""

@@ -127,9 +127,7 @@ def points(settings: MemberDraw, records: Loaded, splits: Mapping[int, np.ndarra
         }  # fmt: skip
 
 
-def _unlike(
-    settings: MemberDraw, number: int, pool: np.ndarray, records: Loaded, twins: np.ndarray
-) -> np.ndarray:
+def _unlike(settings: MemberDraw, number: int, pool: np.ndarray, records: Loaded, twins: np.ndarray) -> np.ndarray:
     """Return rows of the query pool, unlike each other, in a random order; no model was trained on any."""
     rng = generator(settings.seed, settings.key, "unseen", number)
     return _first(_first(rng.permutation(np.flatnonzero(pool == 2)), records.unit), twins)

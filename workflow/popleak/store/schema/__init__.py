@@ -11,6 +11,7 @@ from .claims import CLAIMS, PROXIES
 from .columns import ADVERSARY, DEFENCE, PAIR, SMALL_CELLS, TASK, WHO, WITH_BEST, Column
 from .defences import DEFENCES
 from .leakage import LEAKAGE, SCORES
+from .membership import MEMBERSHIP
 from .models import MODELS
 from .placebo import PLACEBO
 from .ratios import CELL, CONFUSION, ESTIMATES, REGRESSION
@@ -33,6 +34,7 @@ __all__ = (
     "LATER",
     "LEAKAGE",
     "MANY",
+    "MEMBERSHIP",
     "MODELS",
     "ON_REQUEST",
     "PAIR",
@@ -40,6 +42,7 @@ __all__ = (
     "PLACEBO",
     "PROXIES",
     "REGRESSION",
+    "ROWS",
     "SCORES",
     "SENSITIVITY",
     "SMALL_CELLS",
@@ -56,11 +59,14 @@ TABLES = {
     "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
     "defences": DEFENCES,
     "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
-    "sensitivity": SENSITIVITY, "budgets": BUDGETS,
+    "sensitivity": SENSITIVITY, "budgets": BUDGETS, "membership": MEMBERSHIP,
 }  # fmt: skip
 
 MANY = ("estimates", "regression", "confusion")
 """Tables that are made only if a task has more than two worlds to tell apart (protocol k-ary)."""
+
+ROWS = ("membership",)
+"""Tables that are made only if a task asks who was trained on (protocol membership)."""
 
 PERMUTED = ("placebo",)
 """Tables that are made only if a task is run with its group column permuted (`placebo`)."""
@@ -81,6 +87,7 @@ BUDGETED = ("budgets",)
 
 ON_REQUEST = {
     **dict.fromkeys(MANY, "worlds of protocol k-ary"),
+    **dict.fromkeys(ROWS, "worlds of protocol membership"),
     **dict.fromkeys(PERMUTED, "placebos"),
     **dict.fromkeys(SWEPT, "two settings of a fine-tuning defence"),
     **dict.fromkeys(BUDGETED, "`budgets`"),
