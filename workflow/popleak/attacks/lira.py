@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import special  # not `stats`, which takes a second to import
 
 from ..core.settings import Settings as AnySettings
 from ._gaussians import Gaussians, Variance, confidences, settled
@@ -19,6 +18,8 @@ class LiraJudge(MemberJudge):
         self.gaussians, self.rows, self.online, self.used = gaussians, rows, online, gaussians.used
 
     def score(self, outputs: np.ndarray) -> np.ndarray:
+        from scipy import special  # here: the plan reads every plugin
+
         phi = confidences(outputs[: self.rows])[:, None]
         if self.online:
             return self.gaussians.log_ratio(phi)

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field
-from scipy import special
 
 from ..core.settings import Settings as AnySettings
 from ._gaussians import confidences, sides
@@ -18,6 +17,8 @@ LEAST = 1e-9
 
 def probability(outputs: np.ndarray) -> np.ndarray:
     """Return p_y, the probability given to the row's own label, of its confidence phi = log p_y - log(1 - p_y)."""
+    from scipy import special  # here: the plan reads every plugin
+
     return np.maximum(special.expit(confidences(outputs)), LEAST)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from ..attacks.base import Attack
 from ..core.protocols import MEMBERSHIP, UNSEEN
 from ..core.worlds import World
 from ..steps.games import Pair
-from . import _trials
 from .base import Graded, Question, Shown, View
+
+if TYPE_CHECKING:
+    from . import _trials
 
 
 class Trained(NamedTuple):
@@ -66,14 +68,20 @@ class Membership(Question):
 
     def fit(self, view: View, shadows: Shown | None) -> Trained | None:
         """Return all models' outputs: which of them are a victim's shadows depends on the victim. None: the attack has no shadows."""
+        from . import _trials  # here, and below: the plan reads every plugin
+
         return None if shadows is None else Trained(_trials.confidences(view, shadows))
 
     def grade(self, view: View, fitted: Trained | None, victims: Shown) -> _trials.Trials:
+        from . import _trials
+
         outputs = _trials.confidences(view, victims)
         return _trials.trials(view, outputs if fitted is None else fitted.outputs, outputs, victims.keys["finite"])
 
     def conclude(self, graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tuple[Graded, dict[str, Any]]]:
         """Yield for each defence and knowledge a row for all candidates and one for each label and group, over all splits."""
+        from . import _trials
+
         yield from _trials.conclude(graded, beside)
 
 

@@ -120,7 +120,7 @@ def points(settings: MemberDraw, records: Loaded, splits: Mapping[int, np.ndarra
         }  # fmt: skip
         if len(public) and settings.near:
             near = nearest(records.x[rows], records.x[public], min(settings.near, len(public)))
-            columns["near"] = near.reshape(-1)
+            columns["near"] = (len(rows) + near).reshape(-1)
         yield {
             "pair": [settings.pair], "split": np.array([number]),
             **{name: arrays.fixed(values[None]) for name, values in columns.items()},

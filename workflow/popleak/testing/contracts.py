@@ -37,6 +37,7 @@ from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
 from .questions import check_question
+from .rows import check_member_attack
 
 __all__ = [
     "SHADOWS",
@@ -369,6 +370,9 @@ def check_attack(
     generate, generate_many: by default what makes up models for the attack's access, and for an attack on any number of classes also models of
     three; settings: by default the plugin's.
     """
+    if attack.rows:
+        check_member_attack(attack, settings=settings)
+        return
     check_imports(attack)
     several = [class_scores] if attack.classes is None and generate is made_up else []
     for made in (generate, *several):
