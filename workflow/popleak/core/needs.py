@@ -231,12 +231,19 @@ class Draws(NamedTuple):
         for own, *other in (*((world,) for world in self.worlds), *self.directions):
             taken = [drawn(world, rows, self.mode, self.label_rate) for world in (own, *other)]
             by = f" by S_0 at the ratio {own} and a disjoint complement at {other[0]}" if other else ""
+            if own.half:
+                taken[0] = {key: 2 * size for key, size in taken[0].items()}
+                by = " by the candidates of membership, two for each row of a model" + (
+                    ", and a complement" if other else ""
+                )
             if not other and self.owners.kept:
                 taken.append({key: self.owners.fresh(size) for key, size in taken[0].items()})
                 by = " by a release and the rows that the next one takes in their place"
             for stratum in taken[0]:
                 count = sum(one[stratum] for one in taken)
                 yield Need("rows", "victim", stratum, count, by)
+                if own.half:  # victims alone
+                    continue
                 # a shadow must not hold a record beside its poisoned twin
                 aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0
                 yield Need("rows", self.shadows_from, stratum, count + aside, by)

@@ -11,6 +11,7 @@ from ..attacks.base import Game as Known
 from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of, members
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..core.protocols import ROLES
 from ..core.worlds import World
 from ..questions.base import Question
 from ..steps.games import Pair, Played
@@ -103,6 +104,38 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
                 f"leave it out"
             )
     _check_questions(task)
+    if any(worlds.question.roles != ROLES for worlds in task.worlds):
+        _check_rows(task)
+
+
+FEWEST = 4
+"""Models that share candidates at least: a victim and its twin leave two shadows then, of which one holds each candidate."""
+
+
+def _check_rows(task: SettledTask) -> None:
+    """Raise PopleakError in one line if a question about rows cannot be asked of the task's models."""
+    population, where = task.population, f"config: tasks: {task.id}: worlds of protocol membership"
+    each = population.victims // population.splits
+    if each % 2 or each < FEWEST:
+        raise PopleakError(
+            f"{where}: each split's models come in pairs that hold complementary halves of the candidates, {FEWEST} at least: {each} models a split "
+            f"will not do: set population.victims to a multiple of {2 * population.splits}, {FEWEST * population.splits} or more"
+        )
+    if population.releases > 1:
+        raise PopleakError(f"{where}: each owner has one model: set population.releases to 1")
+    if max(task.poison.shares) > 0:
+        raise PopleakError(f"{where}: draws hold halves of the candidates and no poison: set poison.shares to [0]")
+    if task.training.validation > 0:
+        raise PopleakError(
+            f"{where}: rows that are held out are drawn but not trained on, so that they are members of nothing: set training.validation to 0"
+        )
+    for one in task.attacks:
+        attack = plugins.load("attacks", one.name)
+        if attack.rows and (attack.needs_public or not attack.direct) and not task.publishing:
+            raise PopleakError(
+                f"config: tasks: {task.id}: attack {one.id!r} asks public rows, and no defence has any: add one that trains on public rows "
+                f"(distillation, say), or leave it out"
+            )
 
 
 def accesses(attack: Attack) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ shadows and victims, lets the question fit the attack to the former and grade it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from ..core.protocols import ROLES, RatioMode, Role
 from ..core.settings import Settings
 from ..core.worlds import World
 from ..steps.games import Pair
-from ..store.answers import Points
+
+if TYPE_CHECKING:
+    from ..store.answers import Points
 
 
 class Shown(NamedTuple):

@@ -12,11 +12,13 @@ import numpy as np
 from ..attacks.base import Attack, Game, Query
 from ..core import plugins
 from ..core.needs import drawn
+from ..core.protocols import ROLES
 from ..core.seeds import generator
 from ..core.worlds import World
 from ..questions.base import Question, Shown, View
 from ..steps.games import Pair
 from ..store import schema
+from . import rows as about_rows
 from .data import POINTS, SHADOWS, SIGMAS, beta_outputs, frozen
 from .plugin import check_imports, check_names
 
@@ -59,7 +61,7 @@ def made_up(question: Question, attack: Attack, protocol: str, ratios: tuple[flo
 
     query = Query(*(frozen(array) for array in (y, origin, origin, rng.integers(0, 4, POINTS).astype(np.int16))))
     game = Game(*question.known(ratios), rows=ROWS, mode="natural", model="logistic", groups=question.groups)
-    pair = Pair(pair=f"{protocol} made up", protocol=protocol, ratios=ratios, poison=0.0)
+    pair = _pair(protocol, ratios)
     return Made(View(attack, attack.Settings(), pair, query, game), outputs(SHADOWS), outputs(VICTIMS))
 
 
@@ -82,13 +84,15 @@ def check_question_class(question: Question, protocol: str, ratios: tuple[float,
 def check_ratios(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
     """What a config may say is taken as it is, and what does not fit is refused in one line."""
     assert question.ratios(protocol, ratios) == ratios, "ratios must return what it is given, where that fits"
-    for wrong in ((), (0.5,)):
+    for wrong in ((), (0.5,)) if len(ratios) > 1 else ((), (0.2, 0.5)):
         try:
             question.ratios(protocol, wrong)
         except ValueError as error:
             assert str(error) and "\n" not in str(error), "ratios must say in one line what is wrong"
             continue
-        raise AssertionError(f"ratios must refuse {list(wrong)} with a ValueError: there is nothing to tell apart")
+        raise AssertionError(
+            f"ratios must refuse {list(wrong)} with a ValueError: so many worlds are not what it asks about"
+        )
 
 
 def check_worlds(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
@@ -224,6 +228,24 @@ def attack_for(question: Question) -> Attack:
     raise AssertionError(f"answerable: no attack of the package can answer {question.name!r}: give check_question one")
 
 
+def check_row_question(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """Of models that remember their rows an adversary finds out, of others it does not, and the rows are those of the table."""
+    made = {shift: about_rows.concluded(question, protocol, ratios, shift) for shift in (about_rows.SHIFT, 0.0)}
+    told = {name for name in (*question.cell(_pair(protocol, ratios)), *made[0.0])}
+    run = ("task", "model", "adversary", "access", "shadow_model", "poison", "defence", "knowledge", "repeats")
+    wanted = {column.name for column in schema.TABLES[question.table]} - set(run)
+    assert told == wanted, (
+        f"cell and conclude must give the columns {sorted(wanted)} of {question.table}, not {sorted(told)}"
+    )
+    assert made[about_rows.SHIFT]["auc"][0] > about_rows.EASY, "models that remember their rows must give them away"
+    low, high = made[0.0]["auc_low"][0], made[0.0]["auc_high"][0]
+    assert low <= 0.5 <= high, f"AUC {low:.3f} to {high:.3f} of rows that no model saw: it must hold 0.5"
+
+
+def _pair(protocol: str, ratios: tuple[float, ...]) -> Pair:
+    return Pair(pair=f"{protocol} made up", protocol=protocol, ratios=ratios, poison=0.0)
+
+
 CHECKS = (
     check_question_class,
     check_ratios,
@@ -233,6 +255,10 @@ CHECKS = (
     check_shadows,
     check_easy_and_null,
 )
+
+
+ROW_CHECKS = (check_question_class, check_ratios, check_worlds, check_row_question)
+"""Of questions whose trials are a victim and a row."""
 
 
 def check_question(question: Question, *, ratios: Mapping[str, tuple[float, ...]] | None = None) -> None:
@@ -252,5 +278,5 @@ def check_protocols(question: Question, ratios: Mapping[str, tuple[float, ...]])
             found = question.ratios(protocol, ratios.get(protocol))
         except ValueError as error:
             raise AssertionError(f"give check_question ratios for the protocol {protocol!r}: {error}") from None
-        for check in CHECKS:
+        for check in CHECKS if question.roles == ROLES else ROW_CHECKS:
             check(question, protocol, found)

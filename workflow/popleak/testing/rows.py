@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..attacks._members import Candidates, MemberAttack, scorer
+from ..attacks.base import Game, Query
 from ..core import plugins
 from ..core.halves import halves
 from ..core.seeds import generator
 from ..core.settings import Settings
 from ..measures import trials
+from ..questions.base import Graded, Question, Shown, View
+from ..steps.games import Pair
+from ..store.answers import Points
 from .data import SIGMAS, frozen
 from .plugin import check_imports, check_names
 
@@ -143,6 +147,29 @@ def check_member_attack(attack: Any, *, settings: Settings | None = None) -> Non
     check_imports(attack)
     for check in CHECKS:
         check(attack, settings or attack.Settings())
+
+
+def concluded(question: Question, protocol: str, ratios: tuple[float, ...], shift: float) -> dict[str, np.ndarray]:
+    """Return the columns that a question about rows gives of made-up models under the attack `lira`, of which no defence is known."""
+    attack = plugins.load("attacks", "lira")
+    made = made_up(attack, shift=shift)
+    n, m, models = made.candidates.n, len(made.candidates.y), len(made.outputs)
+    # as scores P(y = 1 | x), of which the question makes confidences
+    phi = np.where(made.candidates.y == 1, 1.0, -1.0) * made.outputs
+    origin = (np.arange(m) >= n).astype(np.int8)
+    points = Points(
+        np.arange(m), made.candidates.y, made.candidates.a, origin, None, None, made.inside, made.candidates.near
+    )
+    query = Query(made.candidates.y, made.candidates.a, origin)
+    game = Game(*question.known(ratios), rows=n // 2, mode="natural", model="mlp", groups=question.groups)
+    pair = Pair(pair=f"{protocol} made up", protocol=protocol, ratios=ratios, poison=0.0)
+    view = View(attack, attack.Settings(), pair, query, game, points)
+    keys = {"split": np.zeros(models, dtype=np.int64), "world": np.zeros(models, dtype=np.int64),
+            "model_index": np.arange(models), "finite": np.ones(models, dtype=bool)}  # fmt: skip
+    shown = Shown(keys, frozen(1 / (1 + np.exp(-phi))))
+    graded = Graded("none", "informed", 1, 0, question.grade(view, question.fit(view, shown), shown))
+    ((_, found),) = question.conclude([graded], {})
+    return found
 
 
 def attacks() -> list[str]:
