@@ -135,7 +135,8 @@ def test_measures_against_a_literal_computation(ran):
 def test_defences_k_ary_worlds_and_placebos_of_four_classes(tmp_path, monkeypatch):
     """Every defence on any number of classes, every attack on them, many worlds and a permuted group column."""
     monkeypatch.chdir(tmp_path)
-    attacks = [name for name in plugins.names("attacks") if plugins.load("attacks", name).classes is None]
+    found = {name: plugins.load("attacks", name) for name in plugins.names("attacks")}
+    attacks = [name for name, one in found.items() if one.classes is None and not one.rows]
     defences = [name for name in plugins.names("defences") if plugins.load("defences", name).classes is None]
     task = {**TASKS[0], "placebo": 1}
     worlds = [{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0.0, 0.5, 1.0]}]

@@ -18,11 +18,12 @@ UNKNOWN_GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=0, mode="natural", model="")
 
 
 def list_attacks() -> dict[str, str]:
-    """Return the names of all attacks, each with its one-line summary.
+    """Return the names of all attacks on worlds, each with its one-line summary.
 
     Plugins of other installed packages (entry point group `popleak.attacks`) are included.
     """
-    return {name: plugins.load("attacks", name).summary for name in plugins.names("attacks")}
+    every = {name: plugins.load("attacks", name) for name in plugins.names("attacks")}
+    return {name: one.summary for name, one in every.items() if not one.rows}
 
 
 def attack(name: str, **settings: Any) -> Adversary:
@@ -42,6 +43,10 @@ class Adversary:
 
     def __init__(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
         self.name, self.plugin = name, plugins.load("attacks", name)
+        if self.plugin.rows:
+            raise PopleakError(
+                f"attack {name!r} judges rows, not worlds: it runs in a config with worlds of protocol membership"
+            )
         if settings is not None and not isinstance(settings, Mapping):
             raise PopleakError(f"attack {name!r}: settings must be a mapping of names to values, not {settings!r}")
         try:

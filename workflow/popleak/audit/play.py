@@ -18,7 +18,7 @@ from ..steps.games import Pair
 from ..store.answers import Answers, Points
 from ..tables.leakage import BEST
 from ..threat.play import play as judged
-from .adversary import Adversary, accesses
+from .adversary import Adversary, accesses, list_attacks
 from .answers import NONE, Models
 from .game import GameFacts
 
@@ -56,7 +56,7 @@ def chosen(attacks: Sequence[str | Mapping[str, Any] | Adversary] | None) -> lis
 
 def _all_able() -> list[Chosen]:
     """Return all attacks that see answers except reference lines."""
-    every = [Adversary(name) for name in plugins.names("attacks")]
+    every = [Adversary(name) for name in list_attacks()]
     able = [attack for attack in every if accesses(attack.plugin)[0].shown_by and not attack.plugin.reference]
     return [Chosen(attack.name, attack, False) for attack in able]
 
