@@ -10,6 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+TARGETS = 50
+"""Candidates that a poisoner aims at, and whose rows are told apart from all where it does not."""
+COPIES = 8
+"""Copies of each target, its label flipped, that a poisoner puts into every model's training rows (Tramer et al., "Truth serum", CCS 2022)."""
+
 
 def twin(model: int) -> int:
     """Return the number of the model that holds the other half."""

@@ -13,6 +13,7 @@ EQUAL = "equal"
 MANY = "k-ary"
 MEMBERSHIP = "membership"
 UNSEEN = "membership-unseen"
+POISONED = "membership-poisoned"
 PROTOCOLS = (PURE, RATIO, EQUAL, MANY)
 OLD = {None: EQUAL, "null": EQUAL}
 """Words of earlier versions, which configs may still hold; an unquoted null in YAML is None."""

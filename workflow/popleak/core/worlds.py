@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple, Self
 
 NAME = re.compile(
-    r"(?P<ratio>[^y#!]+)(y(?P<label_rate>[^y#!]+))?#(?P<copy>\d+)(?P<half>~half)?(!(?P<poison>[^y#!~]+))?"
+    r"(?P<ratio>[^y#!]+)(y(?P<label_rate>[^y#!]+))?#(?P<copy>\d+)(?P<half>~half)?(!(?P<targets>\d+)x|!(?P<poison>[^y#!~]+))?"
 )
 
 
@@ -15,7 +15,8 @@ class World(NamedTuple):
 
     ratio: P(a = 1); label_rate: P(y = 1) in both groups, None: as the task's `ratio_mode` has it; copy: tells worlds of one law apart,
     whose models are drawn afresh; poison: share of every draw's rows that the adversary slipped in; half: models do not draw from their pool
-    one by one, but share twice as many candidates, of which each holds half (`core.halves`). Such a world has victims alone.
+    one by one, but share twice as many candidates, of which each holds half (`core.halves`). Such a world has victims alone. targets: the
+    first so many of these candidates are in every draw, as copies with their label flipped (`core.halves.COPIES` of each), beside its half.
     """
 
     ratio: float
@@ -23,13 +24,14 @@ class World(NamedTuple):
     copy: int = 0
     poison: float = 0.0
     half: bool = False
+    targets: int = 0
 
     @property
     def name(self) -> str:
         """0.5#0, its second copy 0.5#1, 0.5y0.2#0 where a fifth of the labels are 1, 0.5#0!0.01 with a hundredth of poisoned rows,
-        0.5#0~half where models share candidates."""
+        0.5#0~half where models share candidates, 0.5#0~half!50x where 50 of these are poisoned."""
         rate = "" if self.label_rate is None else f"y{self.label_rate!r}"
-        poison = f"!{self.poison!r}" if self.poison else ""
+        poison = f"!{self.targets}x" if self.targets else f"!{self.poison!r}" if self.poison else ""
         return f"{self.ratio!r}{rate}#{self.copy}{'~half' if self.half else ''}{poison}"
 
     @classmethod
@@ -45,12 +47,13 @@ class World(NamedTuple):
             int(found["copy"]),
             float(found["poison"] or 0),
             found["half"] is not None,
+            int(found["targets"] or 0),
         )
 
     @property
     def law(self) -> Self:
         """The world without what tells it from others of its law, and without poison."""
-        return self._replace(copy=0, poison=0.0)
+        return self._replace(copy=0, poison=0.0, targets=0)
 
     def drawn(self, mode: str, label_rate: float) -> tuple[float, str, float]:
         """Return ratio, mode and share of positives of its draws, in a task with this `ratio_mode` and a dataset with this label rate."""

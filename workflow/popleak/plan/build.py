@@ -138,7 +138,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
-    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": [], "membership": []}
+    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": [], "trials": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:

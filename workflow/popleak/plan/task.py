@@ -149,9 +149,11 @@ class TaskPlan(TaskContext):
         return found
 
     def _bundles(self, items: list[Drawn]) -> Iterator[list[Drawn]]:
-        """Yield the draws that share a job. Worlds of victims alone have jobs of their own, so that adding such a question changes no other's."""
-        for alone in (False, True):
-            mine = [item for item in items if World.named(item.world).half is alone]
+        """Yield the draws that share a job. Worlds of victims alone have jobs of their own, so that adding such a question changes no other's; so
+        have those whose draws hold more rows."""
+        kinds = [(World.named(item.world).half, World.named(item.world).targets) for item in items]
+        for kind in sorted(set(kinds)):
+            mine = [item for item, of in zip(items, kinds, strict=True) if of == kind]
             for cut in cost.bundles([self.models * self.usual.seconds()] * len(mine), self.limit):
                 yield [mine[i] for i in cut]
 

@@ -1,4 +1,4 @@
-"""Trials of the question of membership, a victim and a row each: what adversaries are shown, and the columns of the table `membership`."""
+"""Trials of the question of membership, a victim and a row each: what adversaries are shown, and the columns of the tables of `membership`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ import numpy as np
 
 from ..attacks._members import Candidates, MemberAttack, scorer
 from ..core.errors import PopleakError
+from ..core.halves import TARGETS
 from ..core.seeds import generator
 from ..measures import thresholds
 from ..measures import trials as measures
-from ..measures.intervals import UNKNOWN, Estimate
+from ..measures.intervals import Estimate
 from ..measures.verdicts import ABOVE, BELOW, OPEN
+from ..store.schema.columns import ADVERSARY
+from ..store.schema.membership import TRIALS
 from .base import Graded, Shown, View
 
-ALL = -1
-"""Label and group of the row of all candidates."""
+ANY = -1
+"""Label and group of rows of all labels and groups."""
+FEWEST = 4 * TARGETS
+"""Candidates from which targets are told apart from all."""
+CURVE = tuple(float(f"{10.0**power:.2g}") for power in np.arange(-4, 0.01, 0.25))
+"""False positive rates of the ROC curve."""
 DRAWS = 100
 """Samples of as many rows as a cell has, that its AUC is compared with."""
 TINY = np.finfo(np.float32).tiny
@@ -35,6 +42,11 @@ class Trials(NamedTuple):
     a: np.ndarray
     finite: np.ndarray
     seed: int
+
+    def of(self, at: np.ndarray) -> Trials:
+        """Return the trials of the candidates at the positions `at` (k,)."""
+        scored = self.scored._replace(scores=self.scored.scores[:, at], held=self.scored.held[:, :, at])
+        return self._replace(scored=scored, inside=self.inside[:, at], y=self.y[at], a=self.a[at])
 
 
 def confidences(view: View, shown: Shown) -> np.ndarray:
@@ -101,7 +113,8 @@ def _classes(outputs: np.ndarray, view: View) -> int:
 
 
 def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tuple[Graded, dict[str, Any]]]:
-    """Yield for each defence, knowledge and number of repeats the row of all candidates, then one for each label and group."""
+    """Yield for each defence, knowledge and number of repeats its rows: of all candidates, of the targets, of each label and group, of the ROC
+    curve, and of each victim."""
     groups: dict[tuple[str, str, int], list[Graded]] = {}
     for one in graded:
         groups.setdefault((one.defence, one.knowledge, one.repeats), []).append(one)
@@ -111,7 +124,32 @@ def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tu
         # undefended victims are judged by informed adversaries alone, whatever is known elsewhere
         keys = [(other, known, times) for known, times in ((knowledge, repeats), ("informed", 1), (knowledge, 1))]
         base = next((areas[key] for key in keys if key in areas and other != defence), None)
-        yield of[0], _columns(of, areas[defence, knowledge, repeats], base, other if base is not None else "")
+        own = areas[defence, knowledge, repeats]
+        whole = _together([one.found for one in of])
+        rows = [{**_named("all", *whole), **_beside(own, base, other, whole[0].shared)}]
+        aimed = [one.found.of(np.arange(TARGETS)) for one in of if one.found.inside.shape[1] >= FEWEST]
+        if aimed:
+            rows.append({**_named("targets", *_together(aimed)), **_like(of, np.arange(TARGETS))})
+        rows += _cells(of, whole[0].shared)
+        about = {
+            "victims": len(whole[1]), "splits": len(of), "shadows": max(0, len(of[0].found.inside) // 2 - 1) if whole[0].shared else 0,
+            "diverged": float(1 - np.concatenate([one.found.finite for one in of]).mean()),
+        }  # fmt: skip
+        parts = [{"label": ANY, "group": ANY, **row, **about} for row in rows] + _curve(*whole) + _victims(of, own)
+        yield of[0], _columns(parts)
+
+
+def _columns(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of rows, null where a row lacks one."""
+    # the question's `cell` and the loop of all questions give the others
+    names = [column.name for column in TRIALS[TRIALS.index(ADVERSARY[-1]) + 1 :]]
+    found = {}
+    for name in names:
+        values = [part.get(name) for part in parts]
+        words = any(isinstance(value, str) for value in values)
+        empty = "" if words else np.nan
+        found[name] = np.array([empty if value is None else value for value in values], dtype=None if words else float)
+    return found
 
 
 def _areas(of: Sequence[Graded]) -> np.ndarray:
@@ -119,87 +157,92 @@ def _areas(of: Sequence[Graded]) -> np.ndarray:
     return np.concatenate([measures.aucs(one.found.scored.scores, one.found.inside) for one in of])
 
 
-def _together(of: Sequence[Graded]) -> tuple[measures.Scored, np.ndarray]:
+def _together(found: Sequence[Trials]) -> tuple[measures.Scored, np.ndarray]:
     """Return the trials of all splits as of one, and the truth (M, n). Splits have as many folds and candidates each."""
-    found = [one.found.scored for one in of]
-    folds = min(len(one.held) for one in found)
+    parts = [one.scored for one in found]
+    folds = min(len(one.held) for one in parts)
     whole = measures.Scored(
-        np.concatenate([one.scores for one in found]), np.concatenate([one.held[:folds] for one in found], axis=1),
-        np.concatenate([one.fold for one in found]), found[0].shared,
+        np.concatenate([one.scores for one in parts]), np.concatenate([one.held[:folds] for one in parts], axis=1),
+        np.concatenate([one.fold for one in parts]), parts[0].shared,
     )  # fmt: skip
-    return whole, np.concatenate([one.found.inside for one in of])
+    return whole, np.concatenate([one.inside for one in found])
 
 
-def _columns(of: Sequence[Graded], areas: np.ndarray, base: np.ndarray | None, other: str) -> dict[str, Any]:
-    """Return the columns of one defence, a row for all candidates and one for each cell."""
-    scored, inside = _together(of)
-    shared = scored.shared
-    auc = measures.mean_auc(scored.scores, inside, shared=shared)
-    cells = _cells(of, shared)
-    none = [UNKNOWN] * len(cells)
-    apart = UNKNOWN if base is None else measures.difference(areas, base, shared=shared)
-    kept = UNKNOWN if base is None else measures.tau(areas, base, shared=shared)
-    rates = [thresholds.named(scored, inside, wanted=wanted) for wanted in thresholds.RATES]
-    limit = thresholds.epsilon(scored, inside)
-    size = 1 + len(cells)
-
-    def first(value: float) -> np.ndarray:
-        return np.array([value, *[np.nan] * len(cells)])
-
-    columns: dict[str, Any] = {
-        "label": np.array([ALL, *(cell.label for cell in cells)]), "group": np.array([ALL, *(cell.group for cell in cells)]),
-        "victims": np.full(size, len(inside)), "splits": np.full(size, len(of)),
-        "members": np.array([inside.sum(), *(cell.members for cell in cells)]),
-        "non_members": np.array([(~inside).sum(), *(cell.others for cell in cells)]),
-        **_estimates("auc", [auc, *(cell.auc for cell in cells)]),
-        "against_chance": np.array([_side(one) for one in (auc, *(cell.auc for cell in cells))]),
-        **_estimates("auc_like", [UNKNOWN, *(cell.every for cell in cells)], p=True),
-        "compared_with": np.array([other, *[""] * len(cells)]),
-        **_estimates("auc_vs", [apart, *none], p=True), **_estimates("tau", [kept, *none]),
-        "epsilon_low": first(limit.value),
-        "diverged": np.full(size, 1 - np.concatenate([one.found.finite for one in of]).mean()),
-    }  # fmt: skip
-    for rate, word in zip(rates, ("01", "001"), strict=True):
+def _named(part: str, scored: measures.Scored, inside: np.ndarray) -> dict[str, Any]:
+    """Return of candidates what the AUC comes to, and who is named at thresholds."""
+    row = {"part": part, "members": int(inside.sum()), "non_members": int((~inside).sum())}
+    row |= _area(measures.mean_auc(scored.scores, inside, shared=scored.shared))
+    for wanted, word in zip(thresholds.RATES, ("01", "001"), strict=True):
+        rate = thresholds.named(scored, inside, wanted=wanted)
         for name in ("tpr", "fpr", "ppv", "pooled_tpr"):
-            columns |= _estimates(f"{name}_{word}", [getattr(rate, name), *none])
-        columns[f"resolution_{word}"] = first(rate.resolution)
-    return columns
+            row |= _estimate(f"{name}_{word}", getattr(rate, name))
+        row[f"resolution_{word}"] = rate.resolution
+    return row | {"epsilon_low": thresholds.epsilon(scored, inside).value}
 
 
-class _Cell(NamedTuple):
-    """Candidates of a label and a group in all splits; see `measures.trials.Cell`."""
-
-    label: int
-    group: int
-    members: int
-    others: int
-    auc: Estimate
-    every: Estimate
+def _area(found: Estimate) -> dict[str, Any]:
+    return {**_estimate("auc", found), "against_chance": _side(found)}
 
 
-def _cells(of: Sequence[Graded], shared: bool) -> list[_Cell]:
+def _beside(areas: np.ndarray, base: np.ndarray | None, other: str, shared: bool) -> dict[str, Any]:
+    """Return how the AUCs of victims compare with those of the same models under another defence."""
+    if base is None:
+        return {}
+    apart = measures.difference(areas, base, shared=shared)
+    kept = measures.tau(areas, base, shared=shared)
+    return {"compared_with": other, **_estimate("auc_vs", apart, p=True), **_estimate("tau", kept)}
+
+
+def _curve(scored: measures.Scored, inside: np.ndarray) -> list[dict[str, Any]]:
+    """Return the rows of the ROC curve, from the lowest rate that can be told."""
+    found = [(rate, thresholds.pooled(scored.scores, inside, wanted=rate)) for rate in CURVE]
+    known = [{"fpr": rate, **_estimate("tpr", one)} for rate, one in found if np.isfinite(one.value)]
+    return [{"part": "curve", **row} for row in known]
+
+
+def _victims(of: Sequence[Graded], areas: np.ndarray) -> list[dict[str, Any]]:
+    """Return a row for each victim, split after split."""
+    who = [(one.split, model) for one in of for model in range(len(one.found.inside))]
+    return [
+        {"part": "victim", "split": split, "model_index": model, "auc": area}
+        for (split, model), area in zip(who, areas, strict=True)
+    ]
+
+
+def _like(of: Sequence[Graded], at: np.ndarray) -> dict[str, Any]:
+    """Return the AUC of samples of as many candidates as the positions `at` (k,), beside that of these."""
+    parts = []
+    for one in of:
+        held = one.found
+        n = held.inside.shape[1]
+        within = np.isin(np.arange(n), at).astype(np.int64)
+        parts += [cell.every for cell in _by_cell(one, within) if cell.cell]
+    return _estimate("auc_like", _mean(parts), p=True)
+
+
+def _by_cell(one: Graded, cells: np.ndarray) -> list[measures.Cell]:
+    held: Trials = one.found
+    rng = generator(held.seed, "cells", one.defence, one.knowledge, one.repeats)
+    return measures.by_cell(
+        held.scored.scores, held.inside, cells=cells, units=np.arange(len(cells)), rng=rng, draws=DRAWS,
+        shared=held.scored.shared,
+    )  # fmt: skip
+
+
+def _cells(of: Sequence[Graded], shared: bool) -> list[dict[str, Any]]:
     """Return the AUC of each label and group beside that of as many rows of all kinds. Of several splits, which differ in their rows, the mean,
     with limits as of independent parts."""
     found: dict[int, list[measures.Cell]] = {}
     for one in of:
         held: Trials = one.found
-        cells = 2 * held.y.astype(np.int64) + held.a
-        rng = generator(held.seed, "cells", one.defence, one.knowledge, one.repeats)
-        for cell in measures.by_cell(
-            held.scored.scores,
-            held.inside,
-            cells=cells,
-            units=np.arange(len(cells)),
-            rng=rng,
-            draws=DRAWS,
-            shared=shared,
-        ):
+        for cell in _by_cell(one, 2 * held.y.astype(np.int64) + held.a):
             found.setdefault(cell.cell, []).append(cell)
     return [
-        _Cell(
-            cell // 2, cell % 2, sum(one.members for one in parts), sum(one.others for one in parts),
-            _mean([one.auc for one in parts]), _mean([one.every for one in parts]),
-        )
+        {
+            "part": "cell", "label": cell // 2, "group": cell % 2, "members": sum(one.members for one in parts),
+            "non_members": sum(one.others for one in parts), **_area(_mean([one.auc for one in parts])),
+            **_estimate("auc_like", _mean([one.every for one in parts]), p=True),
+        }
         for cell, parts in sorted(found.items())
     ]  # fmt: skip
 
@@ -219,7 +262,7 @@ def _side(one: Estimate) -> str:
     return ABOVE if one.low > 0.5 else BELOW if one.high < 0.5 else OPEN
 
 
-def _estimates(name: str, found: Sequence[Estimate], *, p: bool = False) -> dict[str, np.ndarray]:
-    """Return the columns of estimates: value, limits, and p if asked."""
+def _estimate(name: str, found: Estimate, *, p: bool = False) -> dict[str, float]:
+    """Return the columns of an estimate: value, limits, and p if asked."""
     ends = {"": "value", "_low": "low", "_high": "high", **({"_p": "p"} if p else {})}
-    return {name + end: np.array([getattr(one, field) for one in found]) for end, field in ends.items()}
+    return {name + end: getattr(found, field) for end, field in ends.items()}

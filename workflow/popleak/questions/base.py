@@ -71,7 +71,7 @@ class Question:
     protocols: ClassVar[tuple[str, ...]]
     """The forms that it takes: words of the config's `worlds` and of the tables' column `protocol`."""
     table: ClassVar[str]
-    """The public table that its rows are part of."""
+    """The table that its rows are part of: a public one, or one of `store.schema.PARTS`, of which its `tables` are made."""
     tables: ClassVar[tuple[str, ...]] = ()
     """Public tables that are made only where this question is asked."""
     measured: ClassVar[bool] = True

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..attacks.base import Attack
-from ..core.protocols import MEMBERSHIP, UNSEEN
+from ..core.halves import TARGETS
+from ..core.protocols import MEMBERSHIP, POISONED, UNSEEN
 from ..core.worlds import World
 from ..steps.games import Pair
 from .base import Graded, Question, Shown, View
@@ -29,13 +30,15 @@ class Membership(Question):
     complementary ratio, 1 - ratios[0].
 
     membership: of the candidates; membership-unseen: of rows that no model was trained on, so that every attack must sit at an AUC of 1/2.
+    membership-poisoned: of the candidates, where every model was also trained on copies of some of them, the targets, with their label flipped
+    (Tramer et al., "Truth serum", CCS 2022).
     """
 
     name = "membership"
     summary = "was this record among the training rows of this model"
-    protocols = (MEMBERSHIP, UNSEEN)
-    table = "membership"
-    tables = ("membership",)
+    protocols = (MEMBERSHIP, UNSEEN, POISONED)
+    table = "trials"
+    tables = ("membership", "membership_victims", "membership_roc")
     measured = False
     roles = ("victim",)
     needs = "an attack on rows"
@@ -48,7 +51,7 @@ class Membership(Question):
         return tuple(given)
 
     def worlds(self, protocol: str, ratios: Sequence[float]) -> tuple[World, ...]:
-        return (World(ratios[0], half=True),)
+        return (World(ratios[0], half=True, targets=TARGETS if protocol == POISONED else 0),)
 
     def towards(self, worlds: Sequence[World], b: int) -> World:
         """Return the world of the complementary ratio, from which each model draws for itself."""

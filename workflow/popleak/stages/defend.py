@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..core.halves import COPIES
 from ..core.needs import Mixing, half_up
 from ..core.protocols import ROLES, Role
 from ..core.seeds import derive
@@ -336,6 +337,7 @@ def mixing_of(settings: DefendStep, world: str, other_world: str, rows: int, lab
     """Return the composition of the mixtures for models of `world` turned to `other_world`; rows: of one draw."""
     own, other, poison = World.named(world), World.named(other_world), settings.poison
     poisoned = (1 - poison.label, poison.group) if own.poison and poison else (1, 1)
+    rows -= own.targets * COPIES  # which lie beside the draw of the world's law
     return Mixing.of((own, other), rows, settings.mode, label_rate, half_up(own.poison * rows), poisoned)
 
 

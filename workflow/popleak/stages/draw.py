@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core import needs
 from ..core.errors import PopleakError
+from ..core.halves import COPIES
 from ..core.needs import half_up
 from ..core.protocols import ROLES, Role
 from ..core.seeds import derive, generator
@@ -144,11 +145,13 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
 
 
 def _shared(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[int, np.ndarray]) -> dict[str, Any]:
-    """Return the rows of victims that share candidates: their halves, or complements of rows that are unlike all candidates."""
+    """Return the rows of victims that share candidates: their halves, with the copies of targets where there are some, or complements of rows
+    that are unlike all candidates."""
     wanted = Wanted.of(settings, one, float(records.y.mean()))
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows, twins = [], _candidates.same(records)
     each = _each(settings, splits)["victim"]
+    targets = World.named(one.world).targets
     for number, pool in splits.items():
         found = _candidates.of_split(settings, one.world, number, pool, records, twins, each)
         strata: dict = {}
@@ -162,8 +165,13 @@ def _shared(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[in
             drawn = _candidates.own(found, index, generator(seed, "base", clean(one.world)))
             if wanted.turned:
                 drawn = draw_one(wanted.turned, strata, generator(seed, "complement", clean(one.from_world)))
+            elif targets:
+                poison = np.repeat(found.rows[:targets] + len(records.y), COPIES)
+                drawn = generator(seed, "poisoned").permutation(np.concatenate([drawn, poison]))
             rows.append(drawn)
-            for name, value in zip(columns, ("victim", number, index, seed, records.a[drawn].mean()), strict=True):
+            for name, value in zip(
+                columns, ("victim", number, index, seed, records.a[drawn % len(records.a)].mean()), strict=True
+            ):
                 columns[name].append(value)
     return _table(one, columns, rows)
 

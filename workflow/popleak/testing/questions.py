@@ -72,7 +72,8 @@ def check_question_class(question: Question, protocol: str, ratios: tuple[float,
         f"protocol {protocol!r} must be lower case with hyphens, and no word that readers of CSV take for a missing value"
     )
     for name in (question.table, *question.tables):
-        assert name in schema.TABLES, f"{name!r} is no public table: choose from {', '.join(schema.TABLES)}"
+        there = schema.TABLES if name in question.tables else {**schema.TABLES, **schema.PARTS}
+        assert name in there, f"{name!r} is no public table: choose from {', '.join(there)}"
     for flag in ("measured", "groups"):
         assert isinstance(getattr(question, flag), bool), f"{flag} must be True or False"
     assert question.points_mode in (None, *MODES), f"points_mode must be None or one of {', '.join(MODES)}"
@@ -149,7 +150,7 @@ def check_rows(question: Question, protocol: str, ratios: tuple[float, ...]) -> 
     rows = rows_of(question, made)
     told = {name for name in (*question.cell(made.view.pair), *rows)}
     run = ("task", "model", "adversary", "access", "shadow_model", "poison", "defence", "knowledge", "repeats")
-    wanted = {column.name for column in schema.TABLES[question.table]} - set(run)
+    wanted = {column.name for column in (schema.TABLES | schema.PARTS)[question.table]} - set(run)
     assert told == wanted, (
         f"cell and grade must give the columns {sorted(wanted)} of {question.table}, not {sorted(told)}"
     )
@@ -233,7 +234,7 @@ def check_row_question(question: Question, protocol: str, ratios: tuple[float, .
     made = {shift: about_rows.concluded(question, protocol, ratios, shift) for shift in (about_rows.SHIFT, 0.0)}
     told = {name for name in (*question.cell(_pair(protocol, ratios)), *made[0.0])}
     run = ("task", "model", "adversary", "access", "shadow_model", "poison", "defence", "knowledge", "repeats")
-    wanted = {column.name for column in schema.TABLES[question.table]} - set(run)
+    wanted = {column.name for column in (schema.TABLES | schema.PARTS)[question.table]} - set(run)
     assert told == wanted, (
         f"cell and conclude must give the columns {sorted(wanted)} of {question.table}, not {sorted(told)}"
     )

@@ -23,6 +23,8 @@ class TableStep(StepSettings):
     """Public tables that it is made of."""
     parts: ClassVar[tuple[str, str] | None] = None
     """Files that it is put together from: of which steps (`plan.task`), and which of their outputs."""
+    rows_of: ClassVar[tuple[str, ...]] = ()
+    """The rows of these parts that are the table's, by their column `part`; none: all."""
     table: str
 
     @classmethod

@@ -10,6 +10,7 @@ from .base import TableStep
 
 @dataclass(frozen=True, kw_only=True)
 class Table(TableStep):
-    """The parts, put together."""
+    """Some rows and columns of the parts."""
 
-    parts: ClassVar[tuple[str, str] | None] = ("membership", "table")
+    parts: ClassVar[tuple[str, str] | None] = ("trials", "table")
+    rows_of: ClassVar[tuple[str, ...]] = ("all", "targets", "cell")

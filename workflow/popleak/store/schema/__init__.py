@@ -11,7 +11,7 @@ from .claims import CLAIMS, PROXIES
 from .columns import ADVERSARY, DEFENCE, PAIR, SMALL_CELLS, TASK, WHO, WITH_BEST, Column
 from .defences import DEFENCES
 from .leakage import LEAKAGE, SCORES
-from .membership import MEMBERSHIP
+from .membership import MEMBERSHIP, MEMBERSHIP_ROC, MEMBERSHIP_VICTIMS, TRIALS
 from .models import MODELS
 from .placebo import PLACEBO
 from .ratios import CELL, CONFUSION, ESTIMATES, REGRESSION
@@ -35,6 +35,8 @@ __all__ = (
     "LEAKAGE",
     "MANY",
     "MEMBERSHIP",
+    "MEMBERSHIP_ROC",
+    "MEMBERSHIP_VICTIMS",
     "MODELS",
     "ON_REQUEST",
     "PAIR",
@@ -59,13 +61,14 @@ TABLES = {
     "models": MODELS, "scores": SCORES, "leakage": LEAKAGE, "bounds": BOUNDS, "claims": CLAIMS, "proxies": PROXIES,
     "defences": DEFENCES,
     "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
-    "sensitivity": SENSITIVITY, "budgets": BUDGETS, "membership": MEMBERSHIP,
+    "sensitivity": SENSITIVITY, "budgets": BUDGETS,
+    "membership": MEMBERSHIP, "membership_victims": MEMBERSHIP_VICTIMS, "membership_roc": MEMBERSHIP_ROC,
 }  # fmt: skip
 
 MANY = ("estimates", "regression", "confusion")
 """Tables that are made only if a task has more than two worlds to tell apart (protocol k-ary)."""
 
-ROWS = ("membership",)
+ROWS = ("membership", "membership_victims", "membership_roc")
 """Tables that are made only if a task asks who was trained on (protocol membership)."""
 
 PERMUTED = ("placebo",)
@@ -95,8 +98,8 @@ ON_REQUEST = {
 """Tables that not every experiment has, and what a task must have for them."""
 
 
-PARTS = {"judged": JUDGED}
-"""Tables of verdicts that are no public tables, of which such are made."""
+PARTS = {"judged": JUDGED, "trials": TRIALS}
+"""Tables of verdicts and trials that are no public tables, of which such are made."""
 
 
 def table(name: str, parts: Sequence[Mapping[str, Any]]) -> pa.Table:

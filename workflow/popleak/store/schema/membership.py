@@ -1,4 +1,4 @@
-"""The public table `membership`: what adversaries learn about single rows."""
+"""The public tables about single rows: `membership`, its victims one by one, and the ROC curves."""
 
 from __future__ import annotations
 
@@ -38,27 +38,56 @@ def _rate(word: str, wanted: str) -> tuple[Column, ...]:
     )
 
 
-MEMBERSHIP = (
+PART = Column(
+    "part",
+    "string",
+    "which candidates: all; cell, those of a label and a group; targets, the first 50, at which the poisoner of membership-poisoned aims",
+)
+GAME = (
     *TASK,
-    Column("protocol", "string", "membership, or membership-unseen: of rows that no model was trained on, so that the truth is 1/2"),
+    Column("protocol", "string", "membership; membership-unseen, of rows that no model was trained on, so that the truth is 1/2; membership-poisoned, where every "
+        "model was also trained on 8 copies of each target with the label flipped"),
     Column("ratio", "double", "P(a = 1) in the training rows"),
     PAIR[3], DEFENCE, *ADVERSARY,
-    Column("label", "int64", "label of the candidates in this row; -1: all candidates"),
-    Column("group", "int64", "group of the candidates in this row; -1: all candidates"),
+)  # fmt: skip
+
+MEMBERSHIP = (
+    *GAME, PART,
+    Column("label", "int64", "label of the candidates in this row; -1: of all labels"),
+    Column("group", "int64", "group of the candidates in this row; -1: of all groups"),
     Column("victims", "int64", "models, each of which holds half of the candidates"),
     Column("splits", "int64", "pool splits, each with candidates of its own"),
+    Column("shadows", "int64", "shadows on each side of a candidate: those that hold it, and as many that do not; 0 for an attack without shadows"),
     Column("members", "int64", "trials of a model and a candidate that it holds"),
     Column("non_members", "int64", "trials of a model and a candidate that it does not hold"),
     *_with_limits("auc", "probability that a member scores above a non-member of the same model, mean over models"),
     Column("against_chance", "string", "above, below or cannot tell: on which side of 1/2 the interval of the AUC lies, if it excludes it"),
     *_with_limits(
-        "auc_like", "in rows of a cell, the mean AUC of as many candidates of all kinds", "between these lie 95 % of samples of that size",
-        p="share of samples whose AUC is as far from their mean as the cell's",
+        "auc_like", "in rows of a part, the mean AUC of as many candidates of all kinds", "between these lie 95 % of samples of that size",
+        p="share of samples whose AUC is as far from their mean as the part's",
     ),
     Column("compared_with", "string", "defence of the same models that the next columns compare with: the teacher of a student, the control of a defence, or none"),
     *_with_limits("auc_vs", "AUC less that of the other defence, of the same models", p="p value of no difference"),
     *_with_limits("tau", "(AUC - 1/2) over that of the other defence: how much of its leak is left; null where that leak is not shown"),
     *(column for word, wanted in (("01", "1 %"), ("001", "0.1 %")) for column in _rate(word, wanted)),
-    Column("epsilon_low", "double", "95 % lower limit of epsilon of replacing one row, from TPR and FPR at thresholds from other models; 0 where nothing is shown"),
+    Column("epsilon_low", "double", "95 % lower limit of epsilon of replacing one row, from TPR and FPR at thresholds from other models; 0 where nothing is shown; "
+        "an epsilon of adding or removing a row, as DP-SGD states, counts twice here"),
     Column("diverged", "double", "share of victims that diverged, which say 1/2 of every row"),
 )  # fmt: skip
+
+MEMBERSHIP_VICTIMS = (
+    *GAME,
+    Column("split", "int64", "pool split"),
+    Column("model_index", "int64", "number of the victim in its split; 2j and 2j + 1 hold complementary halves; the same draw under every defence"),
+    Column("auc", "double", "probability that a member scores above a non-member of this victim, of all candidates"),
+)  # fmt: skip
+MEMBERSHIP_ROC = (
+    *GAME,
+    Column("fpr", "double", "false positive rate, over all victims' trials as one"),
+    *_with_limits("tpr", "share of members named at this rate, whose threshold no adversary knows"),
+)
+
+TRIALS = tuple(
+    {column.name: column for table in (MEMBERSHIP, MEMBERSHIP_VICTIMS, MEMBERSHIP_ROC) for column in table}.values()
+)
+"""What the stage `attack` writes: the rows of all three tables, `part` telling which; null where a row's table lacks the column."""
