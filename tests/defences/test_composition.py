@@ -26,7 +26,8 @@ from popleak.defences.base import Population, mixture, subsample
 from popleak.engine.fit import hold_out
 from popleak.plan.games import Game, turned
 from popleak.stages import draw, train
-from popleak.stages.defend import FittingOwner, mixing_of
+from popleak.stages._owners import FittingOwner
+from popleak.stages.defend import mixing_of
 from popleak.stages.draw import draw_one, members
 from popleak.steps.draw import Drawn, ModelDraw
 from popleak.store import arrays

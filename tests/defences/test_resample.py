@@ -23,7 +23,8 @@ from popleak.defences.base import Population
 from popleak.engine import fit as engine
 from popleak.engine.fit import hold_out
 from popleak.stages import train
-from popleak.stages.defend import FittingOwner, certified
+from popleak.stages._owners import FittingOwner
+from popleak.stages.defend import certified
 from popleak.stages.draw import draw_one, members
 from popleak.store.records import Loaded
 from popleak.testing.contracts import check_defence

@@ -191,6 +191,6 @@ def test_a_protocol_belongs_to_one_question(monkeypatch):
 def test_an_unknown_protocol_is_named():
     with pytest.raises(
         PopleakError,
-        match=r"worlds\.0\.protocol: unknown: choose from equal, k-ary, membership, membership-unseen, pure, ratio \(found 'pur'\)",
+        match=r"worlds\.0\.protocol: unknown: choose from equal, k-ary, membership, membership-poisoned, membership-unseen, pure, ratio \(found 'pur'\)",
     ):
         config.load({"tasks": [{"dataset": "synthetic"}], "worlds": [{"protocol": "pur"}]})

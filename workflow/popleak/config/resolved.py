@@ -30,6 +30,13 @@ def complements(defence: ResolvedChoice) -> bool:
     return bool(plugin.complements(plugin.Settings.model_validate(defence.settings)))
 
 
+def taught_by(defence: ResolvedChoice) -> ResolvedChoice | None:
+    """Return the defence whose models the models of another learn from, `none` for the base models; None where they are no students."""
+    plugin = plugins.load("defences", defence.name)
+    found = plugin.teacher_of(plugin.Settings.model_validate(defence.settings))
+    return None if found is None else ResolvedChoice(id=found[0], name=found[0], settings=found[1])
+
+
 def randomises(defence: ResolvedChoice) -> bool:
     """Return whether models under a defence answer with fresh randomness each time at its settings."""
     plugin = plugins.load("defences", defence.name)

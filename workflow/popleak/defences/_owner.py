@@ -183,6 +183,11 @@ class Owner:
         P(y | x) (k, m, C) for C > 2. Not a number where a model diverged."""
         raise NotImplementedError
 
+    def near(self) -> np.ndarray:
+        """Return for each row of S_0 (K, n) a near-duplicate, a row of its own that no record is: a copy in which one column, of those in which they
+        differ, has the value of one of the model's public rows. Label and group are those of the copied row."""
+        raise NotImplementedError
+
     def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return which of `count` rows, by position, a training that is handed them trains on (K, count - v), and which validation holds
         out of it (K, v). It is not so for models in closed form, which see all."""

@@ -101,6 +101,11 @@ class Defence:
         """Return the control at these settings; None if there is none."""
         return self.control
 
+    def teacher_of(self, settings: Any) -> tuple[str, dict[str, Any]] | None:
+        """Return the name and the settings of the defence whose models its models learn from, `none` for M_0's, as the question of membership
+        compares the two; None for a defence whose models are no students."""
+        return None
+
     def publishes(self, settings: Any) -> bool:
         """Return whether it trains on public rows at these settings."""
         return self.public

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..attacks.base import Attack
-from ..config.resolved import ResolvedChoice, members, randomises
+from ..config.resolved import ResolvedChoice, members, randomises, taught_by
 from ..core import needs, plugins
 from ..core.protocols import ROLES, UNSEEN, Role
-from ..core.settings import digest
+from ..core.settings import canonical, digest
 from ..steps.arms import Answering, Held
 from ..steps.arms import Arm as Told
 from ..steps.attack import AttackStep, Budget, Weights
@@ -364,10 +364,15 @@ class JudgePlan:
         )  # fmt: skip
 
     def _beside(self, defences: Sequence[str]) -> dict[str, str]:
-        """Return the controls of defences, as far as they are judged too."""
-        return {
-            one.id: one.control for one in self.task.defences if one.control and {one.id, one.control} <= set(defences)
-        }
+        """Return whom a defence's models are compared with: the teachers of students, else controls, as far as they are judged too."""
+        judged = [one for one in self.task.defences if one.id in defences]
+        by_what = {(one.name, canonical(one.settings)): one.id for one in judged}
+        found = {one.id: one.control for one in judged if one.control in defences}
+        for one in judged:
+            teacher = taught_by(one)
+            other = by_what.get((teacher.name, canonical(teacher.settings))) if teacher else None
+            found |= {one.id: other} if other else {}
+        return {one: other for one, other in found.items() if other}
 
     def _whom(self, read: set[str], arms: Mapping[str, Arm]) -> Whom:
         """Return whom an attack judges; read: what it is shown. Who reads weights takes them for those of one model, so releases that

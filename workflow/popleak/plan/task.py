@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from ..config.resolved import ResolvedChoice, complements, members, publishes
+from ..config.resolved import ResolvedChoice, complements, members, publishes, taught_by
 from ..core import plugins
 from ..core.needs import ALONE
 from ..core.protocols import ROLES, Role
@@ -259,7 +259,15 @@ class TaskPlan(TaskContext):
         kinds = zip(("models", "defences"), plugged, strict=False)
         # the size of the public pool determines these rows
         public = [self.task.population.public_share] if inputs.get("public") else []
-        modules = (f"popleak.stages.{settings.stage}", *(plugins.modules(kind)[one.name] for kind, one in kinds))
+        modules = (
+            f"popleak.stages.{settings.stage}",
+            *(plugins.modules(kind)[one.name] for kind, one in kinds),
+            *(
+                plugins.modules("defences")[one.name]
+                for one in map(taught_by, plugged[1:])
+                if one and one.name != "none"
+            ),
+        )
         # what a defence holds at once: rows of both draws, their mixture and the keys that choose it
         copies = 12 if isinstance(settings, DefendStep) else 4
         found = []

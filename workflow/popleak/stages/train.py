@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -68,6 +69,19 @@ class Fitter:
         self.build = (
             self.model.architecture(records.x.shape[1], self.settings, records.classes) if self.model.gradient else None
         )
+
+    def with_rows(self, x: np.ndarray, like: np.ndarray) -> Fitter:
+        """Return this fitter with more rows, features x (n, d), that are numbered after the records; like (n,): the records that they are else as."""
+        more, old = copy.copy(self), self.records
+        parts: dict[str, Any] = {
+            name: np.concatenate([values, values[like]])
+            for name in ("y", "a", "unit", "cell", "subgroup")
+            if (values := getattr(old, name)) is not None
+        }
+        more.records = old._replace(x=np.concatenate([old.x, x.astype(old.x.dtype)]), **parts)
+        if self.table is not None:
+            more.table = Table.of(more.records.x, more.records.y, more.records.a)
+        return more
 
     @property
     def alone(self) -> bool:

@@ -37,7 +37,6 @@ from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
 from .questions import check_question
-from .rows import check_member_attack
 
 __all__ = [
     "SHADOWS",
@@ -371,6 +370,8 @@ def check_attack(
     three; settings: by default the plugin's.
     """
     if attack.rows:
+        from .rows import check_member_attack  # here: what it needs takes a second to import
+
         check_member_attack(attack, settings=settings)
         return
     check_imports(attack)

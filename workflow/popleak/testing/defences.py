@@ -19,7 +19,8 @@ from ..defences._price import ACCESS
 from ..defences.base import Defence, Population
 from ..engine.fit import Training
 from ..engine.objective import WORDS
-from ..stages.defend import FittingOwner, finished
+from ..stages._owners import FittingOwner
+from ..stages.defend import finished
 from ..stages.draw import draw_one, members
 from ..stages.train import Fitter
 from ..steps.defend import DefendStep

@@ -18,7 +18,6 @@ from ..core.worlds import World
 from ..questions.base import Question, Shown, View
 from ..steps.games import Pair
 from ..store import schema
-from . import rows as about_rows
 from .data import POINTS, SHADOWS, SIGMAS, beta_outputs, frozen
 from .plugin import check_imports, check_names
 
@@ -231,6 +230,8 @@ def attack_for(question: Question) -> Attack:
 
 def check_row_question(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
     """Of models that remember their rows an adversary finds out, of others it does not, and the rows are those of the table."""
+    from . import rows as about_rows  # here: what it needs takes a second to import
+
     made = {shift: about_rows.concluded(question, protocol, ratios, shift) for shift in (about_rows.SHIFT, 0.0)}
     told = {name for name in (*question.cell(_pair(protocol, ratios)), *made[0.0])}
     run = ("task", "model", "adversary", "access", "shadow_model", "poison", "defence", "knowledge", "repeats")
