@@ -90,6 +90,8 @@ def _binary(task: ResolvedTask) -> Iterator[tuple[str, int, str]]:
     for game in games.games_of(task):
         if any(world.label_rate is not None for world in game.laws):
             yield f"protocol {game.protocol}, which sets label rates,", 2, "choose another"
+        if any(world.targets for world in game.laws):
+            yield f"protocol {game.protocol}, which flips labels,", 2, "leave it out"
     for defence in task.defences:
         if searches.searched(defence):
             yield f"eo_weight: auto of defence {defence.id!r}", 2, "give it a number"

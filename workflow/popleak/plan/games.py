@@ -11,7 +11,8 @@ from ..attacks.base import Game as Known
 from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_of, members
 from ..core import plugins
 from ..core.errors import PopleakError
-from ..core.protocols import ROLES
+from ..core.halves import TARGETS
+from ..core.protocols import POISONED, ROLES
 from ..core.worlds import World
 from ..questions.base import Question
 from ..steps.games import Pair, Played
@@ -128,6 +129,11 @@ def _check_rows(task: SettledTask) -> None:
     if task.training.validation > 0:
         raise PopleakError(
             f"{where}: rows that are held out are drawn but not trained on, so that they are members of nothing: set training.validation to 0"
+        )
+    if any(world.targets for game in games_of(task) for world in game.laws) and 2 * task.rows < 4 * TARGETS:
+        raise PopleakError(
+            f"config: tasks: {task.id}: worlds of protocol {POISONED}: {TARGETS} targets stand among {2 * task.rows} candidates, {4 * TARGETS} at least "
+            f"are needed: set rows to {2 * TARGETS} or more"
         )
     for one in task.attacks:
         attack = plugins.load("attacks", one.name)
