@@ -234,12 +234,33 @@ def test_coverage_of_the_share_and_the_difference(models):
 # --- cells
 
 
+def test_areas_count_ties_one_half():
+    """Against all pairs one by one, with ties and without."""
+    rng = np.random.default_rng(4)
+    for scores in (rng.normal(size=(6, 30)), rng.integers(0, 4, (6, 30)).astype(float), np.zeros((6, 30))):
+        inside = rng.random((6, 30)) < 0.4
+        slow = [
+            np.mean([(s > t) + 0.5 * (s == t) for s in row[held] for t in row[~held]])
+            for row, held in zip(scores, inside, strict=True)
+        ]
+        assert np.allclose(trials.aucs(scores, inside), slow)
+        every = trials.Samples(scores, inside, units=np.arange(30), rng=rng).like(0.5, 30, draws=2)
+        assert every.value == pytest.approx(np.mean(slow))
+
+
+def by_cell(scores, inside, cells, *, units=None, seed=0, **more):
+    rng = np.random.default_rng(seed)
+    every = np.arange(scores.shape[1]) if units is None else units
+    samples = trials.Samples(scores, inside, units=every, rng=rng)
+    return trials.by_cell(scores, inside, cells=cells, samples=samples, **more)
+
+
 def test_cells_are_compared_with_as_many_rows_of_all():
     rng = np.random.default_rng(8)
     scores, inside = world(rng, models=8, n=120)
-    cells, units = np.repeat([3, 5], [100, 20]), np.arange(120)
+    cells = np.repeat([3, 5], [100, 20])
     scores[:, 100:] += 2.0 * inside[:, 100:]
-    got = trials.by_cell(scores, inside, cells=cells, units=units, rng=np.random.default_rng(0))
+    got = by_cell(scores, inside, cells)
     assert [(one.cell, one.rows, one.members + one.others) for one in got] == [(3, 100, 800), (5, 20, 160)]
     assert got[1].members == inside[:, 100:].sum()
     assert got[1].auc == trials.mean_auc(scores[:, 100:], inside[:, 100:])
@@ -255,14 +276,7 @@ def test_rows_of_one_unit_are_drawn_together():
     units = np.repeat(np.arange(50), 2)
     wide = {}
     for name, unit in (("units", units), ("rows", np.arange(100))):
-        got = trials.by_cell(
-            base[:, units],
-            inside[:, units],
-            cells=np.repeat([0, 1], [80, 20]),
-            units=unit,
-            rng=np.random.default_rng(0),
-            draws=400,
-        )
+        got = by_cell(base[:, units], inside[:, units], np.repeat([0, 1], [80, 20]), units=unit, draws=400)
         wide[name] = got[1].every.high - got[1].every.low
     assert wide["units"] > 1.15 * wide["rows"]
 
@@ -272,19 +286,14 @@ def test_a_cell_like_all_others_does_not_stand_out():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         scores, inside = world(rng, models=4, n=60)
-        ps += [
-            one.every.p
-            for one in trials.by_cell(scores, inside, cells=np.arange(60) % 3, units=np.arange(60), rng=rng, draws=60)
-        ]
+        ps += [one.every.p for one in by_cell(scores, inside, np.arange(60) % 3, seed=seed, draws=60)]
     assert np.mean(np.array(ps) < 0.05) < 0.12
 
 
 def test_a_cell_without_members_has_no_area():
     inside = np.zeros((4, 10), dtype=bool)
     inside[:, :4] = halves(np.random.default_rng(0), 4, 4)
-    got = trials.by_cell(
-        np.zeros((4, 10)), inside, cells=np.arange(10) // 4, units=np.arange(10), rng=np.random.default_rng(0), draws=5
-    )
+    got = by_cell(np.zeros((4, 10)), inside, np.arange(10) // 4, draws=5)
     assert np.isnan(got[1].auc.value) and np.isnan(got[1].every.value) and got[0].auc.value == 0.5
 
 
@@ -318,7 +327,7 @@ def test_a_rate_below_the_resolution_is_no_number():
     assert np.isfinite(fine.tpr[:3]).all() and fine.resolution == coarse.resolution == pytest.approx(1 / 120)
     assert np.isnan([*coarse.tpr, *coarse.fpr, *coarse.ppv]).all()
     assert np.isfinite(coarse.pooled_tpr.value)  # of all 160
-    assert np.isnan(thresholds.pooled(scores, inside, wanted=1 / 161).value)
+    assert np.isnan(thresholds.pooled(scores, inside, wanted=[1 / 161])[0].value)
 
 
 @pytest.mark.parametrize("models", [2, 4, 6])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect, bisect_left
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -99,7 +101,14 @@ def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float) -> float:
 def tpr_interval(
     scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, fpr: float, level: float = 0.95
 ) -> Estimate:
-    """Return `tpr_at_fpr` with an interval that knows the threshold to be estimated; p is NaN.
+    """Return `tpr_at_fpr` with an interval that knows the threshold to be estimated; p is NaN. See `tpr_intervals`."""
+    return tpr_intervals(scores, labels, clusters, fprs=(fpr,), level=level)[0]
+
+
+def tpr_intervals(
+    scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, *, fprs: Sequence[float], level: float = 0.95
+) -> list[Estimate]:
+    """Return for each rate `tpr_at_fpr` with an interval that knows the threshold to be estimated; p is NaN.
 
     scores, labels, clusters (n,), scores on one scale over clusters. Two errors are put together: of the TPR at that
     threshold (`intervals.proportion` of the positives) and of the threshold, whose limits are order statistics of the
@@ -114,31 +123,34 @@ def tpr_interval(
     Simulated coverage: 95 to 100 % (docs/statistics.md); taking the threshold for known covers 73 to 95 at 0.05.
     """
     scores, labels = _scored(scores, labels)
-    clusters = np.asarray(clusters)
-    value = tpr_at_fpr(scores, labels, fpr=fpr)
-    if np.isnan(value):
-        return UNKNOWN
-    member = np.unique(clusters, return_inverse=True)[1]
-    count = int(member.max()) + 1
-    positive, negative = scores[labels == 1], np.sort(scores[labels == 0])
-    allowed = _allowed(fpr, negative.size)
-    threshold = _threshold(negative, allowed)
-    own = intervals.proportion(
-        np.bincount(member[labels == 1], weights=positive > threshold, minlength=count),
-        np.bincount(member[labels == 1], minlength=count),
-        level=level,
-    )
-    raw = scores[labels == 0]
-    ties = raw == threshold
-    share = (allowed - (raw > threshold).sum()) / max(1, ties.sum())  # of ties, so that `allowed` lie above
-    above = np.bincount(member[labels == 0], weights=(raw > threshold) + share * ties, minlength=count)
-    effect = _design_effect(above, np.bincount(member[labels == 0], minlength=count), fpr)
-    least, most = _limits(fpr, negative.size, effect, level)
-    few = 0.0 if least is None else float((positive > _threshold(negative, least)).mean())
-    many = float((positive > _threshold(negative, most)).mean())
-    low = value - np.hypot(value - own.low, max(0.0, value - few))
-    high = value + np.hypot(own.high - value, max(0.0, many - value))
-    return Estimate(value, float(max(0.0, low)) if few > 0.0 else 0.0, float(min(1.0, high)), np.nan)
+    member = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    raw, positive = scores[labels == 0], np.sort(scores[labels == 1])
+    if positive.size == 0 or raw.size == 0:
+        return [UNKNOWN] * len(fprs)
+    negative, groups = np.sort(raw), (member[labels == 1], member[labels == 0])
+    hits, count = scores[labels == 1], int(member.max()) + 1
+    totals = [np.bincount(group, minlength=count) for group in groups]
+
+    def above(threshold: float) -> float:
+        return float(positive.size - np.searchsorted(positive, threshold, side="right")) / positive.size
+
+    found = []
+    for fpr in fprs:
+        allowed = _allowed(fpr, negative.size)
+        threshold = _threshold(negative, allowed)
+        value = above(threshold)
+        named = np.bincount(groups[0], weights=hits > threshold, minlength=count)
+        own = intervals.proportion(named, totals[0], level=level)
+        ties, over = raw == threshold, raw > threshold
+        share = (allowed - over.sum()) / max(1, ties.sum())  # of ties, so that `allowed` lie above
+        effect = _design_effect(np.bincount(groups[1], weights=over + share * ties, minlength=count), totals[1], fpr)
+        least, most = _limits(fpr, negative.size, effect, level)
+        few = 0.0 if least is None else above(_threshold(negative, least))
+        many = above(_threshold(negative, most))
+        low = value - np.hypot(value - own.low, max(0.0, value - few))
+        high = value + np.hypot(own.high - value, max(0.0, many - value))
+        found.append(Estimate(value, float(max(0.0, low)) if few > 0.0 else 0.0, float(min(1.0, high)), np.nan))
+    return found
 
 
 def _design_effect(above: np.ndarray, totals: np.ndarray, rate: float) -> float:
@@ -158,12 +170,16 @@ def _limits(fpr: float, negatives: int, effect: float, level: float) -> tuple[in
     Order statistics: the threshold lies above that over which k negatives lie just if at most k of them, a binomial
     number, exceed it; here of negatives / effect. None where even the highest negative does not bound it.
     """
-    k, tail = np.arange(negatives), (1.0 - level) / 2.0
-    at_most = special.betainc((negatives - k) / effect, k / effect + 1.0, 1.0 - fpr)
-    low, high = np.flatnonzero(at_most <= tail), np.flatnonzero(1.0 - at_most <= tail)
+    tail = (1.0 - level) / 2.0
+
+    def at_most(k: int) -> float:
+        return float(special.betainc((negatives - k) / effect, k / effect + 1.0, 1.0 - fpr))
+
+    # at_most rises with k
+    low = bisect(range(negatives), tail, key=at_most) - 1
+    high = bisect_left(range(negatives), True, key=lambda k: 1.0 - at_most(k) <= tail)
     bounded = (1.0 - fpr) ** negatives <= tail
-    least = int(low[-1]) if low.size else 0 if bounded else None
-    return least, int(high[0]) if high.size else negatives
+    return low if low >= 0 else 0 if bounded else None, high
 
 
 def _passed(values: np.ndarray, others: np.ndarray) -> np.ndarray:

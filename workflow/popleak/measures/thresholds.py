@@ -7,6 +7,7 @@ the rate that was wanted. Arrays as in `trials`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,7 @@ def named(scored: Scored, inside: np.ndarray, *, wanted: float, level: float = 0
     Simulated with `lira`, 8 to 32 models: the first alone covers 73 to 96 % of the TPR, the hull 97 to 100. Without thresholds for every
     fold (below four pairs that are each other's shadows) all are NaN, the resolution too.
     """
-    pooled_tpr = pooled(scored.scores, inside, wanted=wanted, level=level)
+    pooled_tpr = pooled(scored.scores, inside, wanted=(wanted,), level=level)[0]
     thresholds, fewest = _quantiles(scored.held, inside, wanted)
     resolution = 1.0 / fewest if fewest else np.nan
     if np.isnan(thresholds).any():
@@ -62,15 +63,16 @@ def named(scored: Scored, inside: np.ndarray, *, wanted: float, level: float = 0
     return Named(wanted, tpr, fpr, ppv(tpr, fpr), pooled_tpr, resolution)
 
 
-def pooled(scores: np.ndarray, inside: np.ndarray, *, wanted: float, level: float = 0.95) -> Estimate:
-    """Return the TPR at a false positive rate on the ROC curve of all victims' trials as one (`roc.tpr_interval`, clustered by pair).
+def pooled(scores: np.ndarray, inside: np.ndarray, *, wanted: Sequence[float], level: float = 0.95) -> list[Estimate]:
+    """Return the TPR at each false positive rate on the ROC curve of all victims' trials as one (`roc.tpr_intervals`, clustered by pair).
 
-    The threshold is taken from the victims' own non-members, which no adversary knows. NaN where `wanted` is below one over their number.
+    The threshold is taken from the victims' own non-members, which no adversary knows. NaN where a rate is below one over their number.
     """
-    if (~inside).sum() * wanted < 1.0 - 1e-9:
-        return UNKNOWN
+    known = [rate for rate in wanted if (~inside).sum() * rate >= 1.0 - 1e-9]
     pair = np.broadcast_to(np.arange(len(scores))[:, None] // 2, scores.shape)
-    return roc.tpr_interval(scores.ravel(), inside.ravel().astype(np.int64), pair.ravel(), fpr=wanted, level=level)
+    found = roc.tpr_intervals(scores.ravel(), inside.ravel().astype(np.int64), pair.ravel(), fprs=known, level=level)
+    at = dict(zip(known, found, strict=True))
+    return [at.get(rate, UNKNOWN) for rate in wanted]
 
 
 def ppv(tpr: Estimate, fpr: Estimate, *, prior: float = PRIOR) -> Estimate:

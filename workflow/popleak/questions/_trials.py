@@ -127,10 +127,7 @@ def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tu
         own = areas[defence, knowledge, repeats]
         whole = _together([one.found for one in of])
         rows = [{**_named("all", *whole), **_beside(own, base, other, whole[0].shared)}]
-        aimed = [one.found.of(np.arange(TARGETS)) for one in of if one.found.inside.shape[1] >= FEWEST]
-        if aimed:
-            rows.append({**_named("targets", *_together(aimed)), **_like(of, np.arange(TARGETS))})
-        rows += _cells(of, whole[0].shared)
+        rows += _parts(of, whole[1].shape[1] >= FEWEST, whole[0].shared)
         about = {
             "victims": len(whole[1]), "splits": len(of), "shadows": max(0, len(of[0].found.inside) // 2 - 1) if whole[0].shared else 0,
             "diverged": float(1 - np.concatenate([one.found.finite for one in of]).mean()),
@@ -140,15 +137,13 @@ def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tu
 
 
 def _columns(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the columns of rows, null where a row lacks one."""
+    """Return the columns of rows; where a row lacks one, NaN, which tables have as null, or no word."""
     # the question's `cell` and the loop of all questions give the others
-    names = [column.name for column in TRIALS[TRIALS.index(ADVERSARY[-1]) + 1 :]]
+    names = {column.name: column.type for column in TRIALS[TRIALS.index(ADVERSARY[-1]) + 1 :]}
     found = {}
-    for name in names:
-        values = [part.get(name) for part in parts]
-        words = any(isinstance(value, str) for value in values)
-        empty = "" if words else np.nan
-        found[name] = np.array([empty if value is None else value for value in values], dtype=None if words else float)
+    for name, kind in names.items():
+        empty = "" if kind == "string" else np.nan
+        found[name] = np.array([part.get(name, empty) for part in parts], dtype=str if kind == "string" else float)
     return found
 
 
@@ -195,7 +190,7 @@ def _beside(areas: np.ndarray, base: np.ndarray | None, other: str, shared: bool
 
 def _curve(scored: measures.Scored, inside: np.ndarray) -> list[dict[str, Any]]:
     """Return the rows of the ROC curve, from the lowest rate that can be told."""
-    found = [(rate, thresholds.pooled(scored.scores, inside, wanted=rate)) for rate in CURVE]
+    found = zip(CURVE, thresholds.pooled(scored.scores, inside, wanted=CURVE), strict=True)
     known = [{"fpr": rate, **_estimate("tpr", one)} for rate, one in found if np.isfinite(one.value)]
     return [{"part": "curve", **row} for row in known]
 
@@ -209,35 +204,35 @@ def _victims(of: Sequence[Graded], areas: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def _like(of: Sequence[Graded], at: np.ndarray) -> dict[str, Any]:
-    """Return the AUC of samples of as many candidates as the positions `at` (k,), beside that of these."""
-    parts = []
-    for one in of:
-        held = one.found
-        n = held.inside.shape[1]
-        within = np.isin(np.arange(n), at).astype(np.int64)
-        parts += [cell.every for cell in _by_cell(one, within) if cell.cell]
-    return _estimate("auc_like", _mean(parts), p=True)
-
-
-def _by_cell(one: Graded, cells: np.ndarray) -> list[measures.Cell]:
+def _samples(one: Graded) -> measures.Samples:
+    """Return the AUCs of samples of one split's candidates."""
     held: Trials = one.found
     rng = generator(held.seed, "cells", one.defence, one.knowledge, one.repeats)
-    return measures.by_cell(
-        held.scored.scores, held.inside, cells=cells, units=np.arange(len(cells)), rng=rng, draws=DRAWS,
-        shared=held.scored.shared,
-    )  # fmt: skip
+    return measures.Samples(held.scored.scores, held.inside, units=np.arange(held.inside.shape[1]), rng=rng)
 
 
-def _cells(of: Sequence[Graded], shared: bool) -> list[dict[str, Any]]:
-    """Return the AUC of each label and group beside that of as many rows of all kinds. Of several splits, which differ in their rows, the mean,
-    with limits as of independent parts."""
+def _parts(of: Sequence[Graded], aimed: bool, shared: bool) -> list[dict[str, Any]]:
+    """Return the rows of the targets, if they are `aimed` at, and of each label and group, beside samples of as many candidates. Of several
+    splits, which differ in their rows, the mean, with limits as of independent parts."""
     found: dict[int, list[measures.Cell]] = {}
+    likes = []
     for one in of:
         held: Trials = one.found
-        for cell in _by_cell(one, 2 * held.y.astype(np.int64) + held.a):
+        samples = _samples(one)
+        if aimed:
+            likes.append(
+                samples.like(
+                    float(_areas([one._replace(found=held.of(np.arange(TARGETS)))]).mean()), TARGETS, draws=DRAWS
+                )
+            )
+        cells = 2 * held.y.astype(np.int64) + held.a
+        for cell in measures.by_cell(
+            held.scored.scores, held.inside, cells=cells, samples=samples, draws=DRAWS, shared=shared
+        ):
             found.setdefault(cell.cell, []).append(cell)
-    return [
+    targets = _together([one.found.of(np.arange(TARGETS)) for one in of]) if aimed else None
+    rows = [{**_named("targets", *targets), **_estimate("auc_like", _mean(likes), p=True)}] if targets else []
+    return rows + [
         {
             "part": "cell", "label": cell // 2, "group": cell % 2, "members": sum(one.members for one in parts),
             "non_members": sum(one.others for one in parts), **_area(_mean([one.auc for one in parts])),
