@@ -57,13 +57,17 @@ def sides(features: np.ndarray, inside: np.ndarray) -> Sides:
     if not len(features):
         return Sides(counts, np.zeros((2, *features.shape[1:])))
     start = features[0]  # sums of differences: equal answers have an equal mean on both sides, to the last bit
-    sums = np.stack([part.sum(axis=0) for part in _parts(features - start, inside)])
+    apart = features - start
+    sums = np.stack([np.einsum("snd,sn->nd", apart, held) for held in _held(inside)])
     return Sides(counts, np.where(counts[..., None] > 0, start + sums / np.maximum(counts, 1)[..., None], 0.0))
 
 
 def deviations(features: np.ndarray, inside: np.ndarray, found: Sides) -> np.ndarray:
     """Return features (S, n, d) less the mean of the row's shadows of the same side."""
-    return features - np.where(inside[..., None], found.means[1], found.means[0])
+    apart = features - found.means[0]
+    # where both means are equal this is 0 to the last bit
+    apart -= inside[..., None] * (found.means[1] - found.means[0])
+    return apart
 
 
 def pooled(features: np.ndarray, inside: np.ndarray, found: Sides, *, common: bool = False) -> np.ndarray:
@@ -73,15 +77,14 @@ def pooled(features: np.ndarray, inside: np.ndarray, found: Sides, *, common: bo
     variances of all features.
     """
     flat, d = deviations(features, inside, found), features.shape[2]
-    scatter = np.stack([np.einsum("snd,sne->de", part, part, optimize=True) for part in _parts(flat, inside)])
     freedom = found.freedom.sum(axis=1)
     if not freedom.any():
         every = features.reshape(-1, d)
         return np.stack([np.diag(every.var(axis=0) if len(every) else np.ones(d))] * 2)
-    whole = scatter.sum(axis=0) / freedom.sum()
     if common or not freedom.all():
-        return np.stack([whole, whole])
-    return scatter / freedom[:, None, None]
+        every = flat.reshape(-1, d)
+        return np.stack([every.T @ every / freedom.sum()] * 2)
+    return np.stack([(part.T @ part) / of for part, of in zip((flat[~inside], flat[inside]), freedom, strict=True)])
 
 
 class Gaussians:
@@ -97,8 +100,9 @@ class Gaussians:
         shared = pooled(features, inside, self.sides)
         covariance = shared[:, None]
         if self.used == "row":
-            parts = _parts(deviations(features, inside, self.sides), inside)
-            scatter = np.stack([np.einsum("snd,sne->nde", part, part) for part in parts])
+            apart = deviations(features, inside, self.sides)
+            squares = apart[..., :, None] * apart[..., None, :]
+            scatter = np.stack([np.einsum("snde,sn->nde", squares, held) for held in _held(inside)])
             freedom = self.sides.freedom[..., None, None] + prior
             own = (scatter + prior * covariance) / np.maximum(freedom, 1)
             covariance = np.where(freedom > 0, own, covariance)
@@ -120,6 +124,6 @@ class Gaussians:
         return np.where(self.sides.both, zero - one, 0.0)
 
 
-def _parts(flat: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return deviations (S, n, d) with 0 in place of the other side's: those without the row, those with it."""
-    return np.where(inside[..., None], 0.0, flat), np.where(inside[..., None], flat, 0.0)
+def _held(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights (S, n) that count the shadows without each row, and those with it."""
+    return (~inside).astype(np.float64), inside.astype(np.float64)
