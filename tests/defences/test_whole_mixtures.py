@@ -13,7 +13,7 @@ import runs
 import whole
 from popleak.core.frozen import Frozen
 from popleak.defences.threshold_optimizer import probability
-from popleak.plan.judging import arm_of
+from popleak.plan.asking import arm_of
 from popleak.plan.task import made_by
 from popleak.stages import query
 from popleak.store import parquet as store

@@ -286,8 +286,8 @@ def test_a_setting_of_a_plugin_at_its_default_is_no_setting():
 
 FIRST = {"models": "train", "defences": "defend", "attacks": "attack"}
 """The first stage that knows a setting of a plugin."""
-PUBLIC = ("features",)
-"""Settings of defences that want public rows at some values: then these are drawn, from a pool of their own."""
+OWN_DRAWS = (("noisy-rehearsal", "features"), ("distillation", "rows"), ("distillation", "teacher"))
+"""Settings of defences that want public rows, or those of a complement, at some values: then these are drawn, from a pool of their own."""
 
 
 def others(plugin, setting: str) -> list[object]:
@@ -299,7 +299,7 @@ def others(plugin, setting: str) -> list[object]:
         return [value + 1, value / 2, value * 2, 0.25, 3]
     annotation = plugin.Settings.model_fields[setting].annotation
     words = [word for one in get_args(annotation) for word in get_args(one) or [one]]
-    return [*words, [3], 0.25, 3, [1, 12, 12], [0.5, 1.0]]
+    return [*words, [3], 0.25, 3, [1, 12, 12], [0.5, 1.0], "finetune", {"epochs": 7}]
 
 
 def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
@@ -311,6 +311,14 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     owners = population(shadows=4, releases=2)
     mixed = {"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}  # both groups in both worlds
     needed = {"cnn": images, "snap": {"poison": POISONED}, "releases": owners, "resample": mixed}.get(name, {})
+    if kind == "attacks" and plugins.load(kind, name).rows:
+        chosen |= {"defences": ["none", "distillation"], "attacks": ["loss", one]}
+        worlds = [{"protocol": "pure"}, {"protocol": "membership", "ratios": [0.3]}]
+        needed = {
+            "worlds": worlds,
+            "population": population(victims=16)["population"],
+            "training": {"epochs": 2, "validation": 0},
+        }
     return tiny.build(**chosen, figures=[], **needed)
 
 
@@ -330,6 +338,11 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
     given |= {"eo_weight": 1.0} if setting in ("penalty", "eo_reference") else {}
     given |= {"schedule": "restarts"} if setting == "cycles" else {}
     given |= {"how": "under"} if (name, setting) == ("resample", "size") else {}
+    given |= {
+        "teacher_settings": {"teacher": "finetune"},
+        "parts": {"teacher": "ensemble"},
+        "a": {"mode": "offline"},
+    }.get(setting, {})
     usual, flipped = plugin.Settings.model_validate(given).resolved(), []
     for value in others(plugin, setting):
         with contextlib.suppress(ValueError):
@@ -344,5 +357,5 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
     assert new is not None
     found = {stage for stage, _ in rerun(old, new)}
     begin = "query" if setting == "answers" else FIRST[kind]  # which models there are does not hang on how they answer
-    first = "split" if setting in PUBLIC else begin
+    first = "split" if (name, setting) in OWN_DRAWS else begin
     assert begin in found and not found & set(STAGES[: STAGES.index(first)])

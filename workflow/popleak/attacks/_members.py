@@ -54,6 +54,9 @@ class MemberAttack(Attack):
     needs_public: ClassVar[bool] = False
     """True: the attack asks public rows too; where there are none, `lacks` says so and `calibrate_members` raises ValueError."""
 
+    each: ClassVar[float] = 1e-7
+    """CPU seconds that a calibration takes for each shadow and candidate, on the reference core."""
+
     def lacks(self, candidates: Candidates) -> str | None:
         """Return what these points lack for the attack to be mounted, for a config to refuse it in one line; None if nothing."""
         if self.needs_public and len(candidates.y) == candidates.n:

@@ -38,6 +38,7 @@ class Lira(MemberAttack):
 
     name = "lira"
     summary = "Gaussian log-likelihood ratio of the confidence on the row, of models with and without it"
+    each = 6.5e-8
     access = "scores"
     classes = None
 

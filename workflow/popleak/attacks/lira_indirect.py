@@ -88,6 +88,7 @@ class LiraIndirect(MemberAttack):
     summary = (
         "Gaussian log-likelihood ratio of the confidences on public rows near the row, which itself is never asked"
     )
+    each = 2.8e-7
     access = "scores"
     classes = None
     direct = False

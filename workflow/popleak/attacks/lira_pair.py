@@ -38,6 +38,7 @@ class LiraPair(MemberAttack):
 
     name = "lira-pair"
     summary = "Gaussian log-likelihood ratio of the confidences of base and defended model on the row, taken together"
+    each = 1.2e-7
     access = "pair"
     classes = None
 

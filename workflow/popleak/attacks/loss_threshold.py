@@ -25,6 +25,7 @@ class LossThreshold(MemberAttack):
 
     name = "loss-threshold"
     summary = "confidence of the victim on the row, without shadows"
+    each = 1e-9
     access = "scores"
     classes = None
     shadows = False

@@ -46,6 +46,7 @@ class Rmia(MemberAttack):
 
     name = "rmia"
     summary = "share of public rows whose likelihood ratio the row's exceeds"
+    each = 4e-8
     access = "scores"
     classes = None
     needs_public = True

@@ -15,6 +15,9 @@ TARGETS = 50
 COPIES = 8
 """Copies of each target, its label flipped, that a poisoner puts into every model's training rows (Tramer et al., "Truth serum", CCS 2022)."""
 
+FOLDS = 8
+"""Folds of pairs that thresholds are taken across, at most."""
+
 
 def twin(model: int) -> int:
     """Return the number of the model that holds the other half."""

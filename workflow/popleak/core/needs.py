@@ -229,24 +229,28 @@ class Draws(NamedTuple):
         if self.public:
             yield Need("rows", "public", (None, None), rows, " by a defence that trains on public rows")
         for own, *other in (*((world,) for world in self.worlds), *self.directions):
-            taken = [drawn(world, rows, self.mode, self.label_rate) for world in (own, *other)]
-            by = f" by S_0 at the ratio {own} and a disjoint complement at {other[0]}" if other else ""
-            if own.half:
-                taken[0] = {key: 2 * size for key, size in taken[0].items()}
-                by = " by the candidates of membership, two for each row of a model" + (
-                    ", and a complement" if other else ""
-                )
-            if not other and self.owners.kept:
-                taken.append({key: self.owners.fresh(size) for key, size in taken[0].items()})
-                by = " by a release and the rows that the next one takes in their place"
-            for stratum in taken[0]:
-                count = sum(one[stratum] for one in taken)
-                yield Need("rows", "victim", stratum, count, by)
-                if own.half:  # victims alone
-                    continue
-                # a shadow must not hold a record beside its poisoned twin
-                aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0
-                yield Need("rows", self.shadows_from, stratum, count + aside, by)
+            yield from self._shared(own, other, rows) if own.half else self._alone(own, other, rows, slipped)
+
+    def _alone(self, own: World, other: Sequence[World], rows: int, slipped: int) -> Iterable[Need]:
+        """Return what one model of a world takes, and its complement from another."""
+        taken = [drawn(world, rows, self.mode, self.label_rate) for world in (own, *other)]
+        by = f" by S_0 at the ratio {own} and a disjoint complement at {other[0]}" if other else ""
+        if not other and self.owners.kept:
+            taken.append({key: self.owners.fresh(size) for key, size in taken[0].items()})
+            by = " by a release and the rows that the next one takes in their place"
+        for stratum in taken[0]:
+            count = sum(one[stratum] for one in taken)
+            yield Need("rows", "victim", stratum, count, by)
+            # a shadow must not hold a record beside its poisoned twin
+            aside = slipped if Need("", "", stratum, 0).covers(*self.poisoned) and count else 0
+            yield Need("rows", self.shadows_from, stratum, count + aside, by)
+
+    def _shared(self, own: World, other: Sequence[World], rows: int) -> Iterable[Need]:
+        """Return what victims that share candidates take, two for each row of a model, and a complement."""
+        by = " by the candidates of membership, two for each row of a model" + (", and a complement" if other else "")
+        taken = [drawn(world, rows, self.mode, self.label_rate) for world in (own, *other)]
+        for stratum, size in taken[0].items():
+            yield Need("rows", "victim", stratum, size + sum(one[stratum] for one in taken), by)
 
 
 def asked(query_rows: int) -> list[Need]:

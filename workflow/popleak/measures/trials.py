@@ -22,11 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special  # not `stats`, which takes a second to import
 
+from ..core.halves import FOLDS
 from . import intervals, roc
 from .intervals import FLOOR, UNKNOWN, Estimate
-
-FOLDS = 8
-"""Folds of pairs that thresholds are taken across, at most."""
 
 Fit = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Of the positions of shadows (S,) and of victims (V,) among the models: the scores (V, n) of the victims by these shadows."""

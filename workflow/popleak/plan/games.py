@@ -130,6 +130,11 @@ def _check_rows(task: SettledTask) -> None:
         raise PopleakError(
             f"{where}: rows that are held out are drawn but not trained on, so that they are members of nothing: set training.validation to 0"
         )
+    _check_points(task)
+
+
+def _check_points(task: SettledTask) -> None:
+    """Raise PopleakError in one line if there are too few candidates for targets, or no public rows for an attack that asks them."""
     if any(world.targets for game in games_of(task) for world in game.laws) and 2 * task.rows < 4 * TARGETS:
         raise PopleakError(
             f"config: tasks: {task.id}: worlds of protocol {POISONED}: {TARGETS} targets stand among {2 * task.rows} candidates, {4 * TARGETS} at least "

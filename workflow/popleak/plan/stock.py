@@ -19,8 +19,8 @@ from ..steps.models import Direction, ModelsStep
 from ..steps.split import SplitStep
 from ..store.populations import poisoned
 from ..store.reuse import alike, glance
+from .asking import FILES
 from .build import Plan
-from .judging import FILES
 from .steps import Step
 
 Model = tuple[int, int]

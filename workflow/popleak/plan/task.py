@@ -24,9 +24,10 @@ from ..steps.games import Poison
 from ..steps.models import ModelsStep
 from ..steps.train import TrainStep
 from . import cost, games
+from .asking import FILES, Arm, arm_of
 from .context import TaskContext
 from .games import several, slug_of
-from .judging import FILES, Arm, Judged, JudgePlan, arm_of
+from .judging import Judged, JudgePlan
 from .steps import Input, Step, add, sane, tables_named
 
 M = TypeVar("M", bound=ModelsStep)
