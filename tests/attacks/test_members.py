@@ -209,7 +209,12 @@ def test_noise_of_a_difference_of_means_is_told_from_shadows(twins):
         found = _gaussians.sides(features, inside)
         known = found.both
         apart = (found.means[1] - found.means[0])[known]
-        seen.append((lira_indirect.noise_of(features, inside, found, np.eye(k)), (apart**2).sum(axis=1).mean()))
+        near = n + np.arange(n * k, dtype=np.int32).reshape(n, k)
+        asked = Candidates(*np.zeros((2, n + n * k), dtype=np.int8), n, near)
+        outputs = np.concatenate([np.zeros((len(features), n)), features.reshape(len(features), -1)], axis=1)
+        moments = lira_indirect.Moments.of(lira_indirect.Neighbours(asked), outputs, inside)
+        assert np.allclose(moments.covariance, _gaussians.pooled(features, inside, found, common=True)[0])
+        seen.append((moments.noise(np.eye(k)), (apart**2).sum(axis=1).mean()))
     told, true = np.mean(seen, axis=0)
     if twins:
         assert told == pytest.approx(true, rel=0.1)

@@ -286,7 +286,12 @@ def test_a_setting_of_a_plugin_at_its_default_is_no_setting():
 
 FIRST = {"models": "train", "defences": "defend", "attacks": "attack"}
 """The first stage that knows a setting of a plugin."""
-OWN_DRAWS = (("noisy-rehearsal", "features"), ("distillation", "rows"), ("distillation", "teacher"))
+OWN_DRAWS = (
+    ("noisy-fft", "features"),
+    ("noisy-rehearsal", "features"),
+    ("distillation", "rows"),
+    ("distillation", "teacher"),
+)
 """Settings of defences that want public rows, or those of a complement, at some values: then these are drawn, from a pool of their own."""
 
 
