@@ -85,7 +85,8 @@ WAYS: dict[str, Callable[[Any], np.ndarray]] = {
 
 
 def scores(phi: np.ndarray, inside: np.ndarray) -> dict[str, np.ndarray]:
-    """Return by way the scores (M, n) of each model by all but itself and its twin. phi, inside (M, n)."""
+    """Return by way the scores (M, n) of each model by all but itself and its twin, and as `seen` the logits (M, n) of SACRO-ML. phi,
+    inside (M, n)."""
     found, seen = {name: np.empty(phi.shape) for name in WAYS}, logits(phi)
     for victim in range(len(phi)):
         others = np.flatnonzero(np.arange(len(phi)) // 2 != victim // 2)
@@ -94,7 +95,7 @@ def scores(phi: np.ndarray, inside: np.ndarray) -> dict[str, np.ndarray]:
         )
         for name, way in WAYS.items():
             found[name][victim] = way(problem)
-    return found
+    return {**found, "seen": seen}
 
 
 if __name__ == "__main__":
