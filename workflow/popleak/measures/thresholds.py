@@ -116,7 +116,7 @@ def epsilon(scored: Scored, inside: np.ndarray, *, delta: float = 0.0, level: fl
     one model are not independent. So the limit holds as far as that effect is well estimated; a limit without this proviso takes one row
     a model. NaN below four pairs of models that are each other's shadows.
     """
-    factor = inflation(len(inside) // 2, scored.shared)
+    factor = inflation(len(inside) // 2, scored.shared, scored.splits)
     chosen = np.array([_best(held, inside, delta, level, factor) for held in scored.held])
     if np.isnan(chosen).any():
         return Epsilon(np.nan, np.nan, np.nan)

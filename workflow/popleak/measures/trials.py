@@ -33,12 +33,14 @@ Fit = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Scored(NamedTuple):
     """scores (M, n): of each model by all others but its twin; held (F, M, n): of each model outside fold f by the models outside it but
     the model's twin, NaN in the fold, and everywhere if fewer than three pairs are outside: one pair of shadows tells no variance, so that
-    such scores are on another scale; fold (M,): of each model. shared: whether shadows are used at all."""
+    such scores are on another scale; fold (M,): of each model. shared: whether shadows are used at all; splits: parts of the models, as many
+    each, that are no shadows of each other."""
 
     scores: np.ndarray
     held: np.ndarray
     fold: np.ndarray
     shared: bool
+    splits: int = 1
 
 
 def score(fit: Fit, models: int, *, folds: int = FOLDS, shared: bool = True) -> Scored:
@@ -73,12 +75,13 @@ def score(fit: Fit, models: int, *, folds: int = FOLDS, shared: bool = True) -> 
     return Scored(scores, held, fold, shared)
 
 
-def inflation(pairs: int, shared: bool) -> float:
+def inflation(pairs: int, shared: bool, splits: int = 1) -> float:
     """Return by how much a variance over pairs is larger than they show (see the top of this file); infinite for two pairs, which show
-    nothing of it."""
+    nothing of it. splits: parts of the pairs, as many each, that share no shadows."""
     if not shared:
         return 1.0
-    return 2.0 * (pairs - 1) / (pairs - 2) if pairs > 2 else np.inf
+    each = pairs // splits
+    return 2.0 * (each - 1) / (each - 2) if each > 2 else np.inf
 
 
 def aucs(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -106,7 +109,9 @@ def _areas(codes: np.ndarray, tied: bool, inside: np.ndarray) -> np.ndarray:
     return np.divide(won, of * (2 if tied else 1), out=np.full(models, np.nan), where=of > 0)
 
 
-def mean_auc(scores: np.ndarray, inside: np.ndarray, *, shared: bool = True, level: float = 0.95) -> Estimate:
+def mean_auc(
+    scores: np.ndarray, inside: np.ndarray, *, shared: bool = True, splits: int = 1, level: float = 0.95
+) -> Estimate:
     """Return the mean over victims of their AUCs, with its interval over M/2 pairs and the p value of 1/2.
 
     As `roc.auc`: the hull of two Wilson intervals at the effective size AUC (1 - AUC) / variance. One is over pairs, with a t quantile and
@@ -124,7 +129,7 @@ def mean_auc(scores: np.ndarray, inside: np.ndarray, *, shared: bool = True, lev
     pairs, value = means.size, float(means.mean())
     spread, own = value * (1.0 - value), variances.sum() / areas.size**2
     rarer = np.minimum(inside.sum(axis=1), (~inside).sum(axis=1)).sum()
-    factor = inflation(pairs, shared)
+    factor = inflation(pairs, shared, splits)
     over = means.var(ddof=1) / pairs * factor if pairs > 1 and np.isfinite(factor) else 0.0
     effect = (2.0 if shared else 1.0) * (FLOOR if over > 0.0 and own > 0.0 else 1.0)
     parts = [((min(spread / own, inside.size) if own > 0.0 else rarer) / effect, np.inf)]
@@ -133,20 +138,24 @@ def mean_auc(scores: np.ndarray, inside: np.ndarray, *, shared: bool = True, lev
     return intervals.wilson_hull(value, 0.5, level, parts)
 
 
-def difference(first: np.ndarray, second: np.ndarray, *, shared: bool = True, level: float = 0.95) -> Estimate:
+def difference(
+    first: np.ndarray, second: np.ndarray, *, shared: bool = True, splits: int = 1, level: float = 0.95
+) -> Estimate:
     """Return the mean of first - second, AUCs (M,) of the same victims under two attacks or defences, with the p value of 0.
 
     `intervals.mean` over pairs, with `inflation`. Below three pairs the limits are NaN. Pairs without a value are left out.
     """
     apart = _by_pair(first) - _by_pair(second)
     apart = apart[np.isfinite(apart)]
-    factor = inflation(apart.size, shared)
+    factor = inflation(apart.size, shared, splits)
     if not np.isfinite(factor) or apart.size < 3:
         return Estimate(float(apart.mean()) if apart.size else np.nan, np.nan, np.nan, np.nan)
     return intervals.mean(apart, np.arange(apart.size), level=level, span=(-1.0, 1.0), inflation=factor)
 
 
-def tau(student: np.ndarray, teacher: np.ndarray, *, shared: bool = True, level: float = 0.95) -> Estimate:
+def tau(
+    student: np.ndarray, teacher: np.ndarray, *, shared: bool = True, splits: int = 1, level: float = 0.95
+) -> Estimate:
     """Return the share of the teacher's leak that is left in the student, (AUC - 1/2) / (AUC - 1/2), AUCs (M,) of the same victims.
 
     Limits: Fieller's (1954), with the t quantile of pairs - 1 and `inflation` of the covariance over pairs. NaN, with its limits, where
@@ -155,9 +164,9 @@ def tau(student: np.ndarray, teacher: np.ndarray, *, shared: bool = True, level:
     values = np.stack([_by_pair(student), _by_pair(teacher)]) - 0.5
     values = values[:, np.isfinite(values).all(axis=0)]
     pairs = values.shape[1]
-    if pairs < 3:
+    if pairs < 3 or not np.isfinite(inflation(pairs, shared, splits)):
         return UNKNOWN
-    (top, bottom), covariance = values.mean(axis=1), np.cov(values) / pairs * inflation(pairs, shared)
+    (top, bottom), covariance = values.mean(axis=1), np.cov(values) / pairs * inflation(pairs, shared, splits)
     (v_top, joint), (_, v_bottom) = covariance
     quantile = special.stdtrit(pairs - 1, (1.0 + level) / 2.0)
     if abs(bottom) <= quantile * np.sqrt(v_bottom) or bottom == 0.0:

@@ -13,7 +13,7 @@ from ..core.halves import TARGETS
 from ..core.seeds import generator
 from ..measures import thresholds
 from ..measures import trials as measures
-from ..measures.intervals import Estimate
+from ..measures.intervals import UNKNOWN, Estimate
 from ..measures.verdicts import ABOVE, BELOW, OPEN
 from ..store.schema.columns import ADVERSARY
 from ..store.schema.membership import TRIALS
@@ -123,17 +123,18 @@ def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tu
         other = beside.get(defence, "none")
         # undefended victims are judged by informed adversaries alone, whatever is known elsewhere
         keys = [(other, known, times) for known, times in ((knowledge, repeats), ("informed", 1), (knowledge, 1))]
-        base = next((areas[key] for key in keys if key in areas and other != defence), None)
-        own = areas[defence, knowledge, repeats]
-        whole = _together([one.found for one in of])
-        rows = [{**_named("all", *whole), **_beside(own, base, other, whole[0].shared)}]
-        rows += _parts(of, whole[1].shape[1] >= FEWEST, whole[0].shared)
+        base = next((areas[key] for key in keys if key in areas and other != defence), {})
+        own, whole = areas[defence, knowledge, repeats], _together([one.found for one in of])
+        rows = [{"part": "all", **_named(*whole)}, *_parts(of, whole[0])]
+        for row in rows:
+            which = AIMED if row["part"] == "targets" else (row.get("label", ANY), row.get("group", ANY))
+            row.update(_beside(own, base, which, other, whole[0]))
         about = {
             "victims": len(whole[1]), "splits": len(of), "shadows": max(0, len(of[0].found.inside) // 2 - 1) if whole[0].shared else 0,
             "diverged": float(1 - np.concatenate([one.found.finite for one in of]).mean()),
         }  # fmt: skip
-        parts = [{"label": ANY, "group": ANY, **row, **about} for row in rows] + _curve(*whole) + _victims(of, own)
-        yield of[0], _columns(parts)
+        parts = [{"label": ANY, "group": ANY, **row, **about} for row in rows] + _curve(*whole)
+        yield of[0], _columns(parts + _victims(of, own[ANY, ANY]))
 
 
 def _columns(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -147,9 +148,27 @@ def _columns(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _areas(of: Sequence[Graded]) -> np.ndarray:
-    """Return the AUC of each victim, split after split."""
-    return np.concatenate([measures.aucs(one.found.scored.scores, one.found.inside) for one in of])
+Which = tuple[int, int]
+"""Label and group of candidates, ANY for all, or AIMED."""
+AIMED = (-2, -2)
+"""The targets."""
+
+
+def _areas(of: Sequence[Graded]) -> dict[Which, np.ndarray]:
+    """Return the AUC of each victim, split after split, of all candidates, of the targets and of those of each label and group."""
+    found: dict[Which, list[np.ndarray]] = {}
+    for one in of:
+        held: Trials = one.found
+        every = np.arange(held.inside.shape[1])
+        for which, at in {(ANY, ANY): every, AIMED: every[:TARGETS], **_cells(held)}.items():
+            found.setdefault(which, []).append(measures.aucs(held.scored.scores[:, at], held.inside[:, at]))
+    return {which: np.concatenate(parts) for which, parts in found.items() if len(parts) == len(of)}
+
+
+def _cells(held: Trials) -> dict[Which, np.ndarray]:
+    """Return the positions of the candidates of each label and group."""
+    cells = 2 * held.y.astype(np.int64) + held.a
+    return {(int(cell) // 2, int(cell) % 2): np.flatnonzero(cells == cell) for cell in np.unique(cells)}
 
 
 def _together(found: Sequence[Trials]) -> tuple[measures.Scored, np.ndarray]:
@@ -158,15 +177,15 @@ def _together(found: Sequence[Trials]) -> tuple[measures.Scored, np.ndarray]:
     folds = min(len(one.held) for one in parts)
     whole = measures.Scored(
         np.concatenate([one.scores for one in parts]), np.concatenate([one.held[:folds] for one in parts], axis=1),
-        np.concatenate([one.fold for one in parts]), parts[0].shared,
+        np.concatenate([one.fold for one in parts]), parts[0].shared, len(parts),
     )  # fmt: skip
     return whole, np.concatenate([one.inside for one in found])
 
 
-def _named(part: str, scored: measures.Scored, inside: np.ndarray) -> dict[str, Any]:
+def _named(scored: measures.Scored, inside: np.ndarray) -> dict[str, Any]:
     """Return of candidates what the AUC comes to, and who is named at thresholds."""
-    row = {"part": part, "members": int(inside.sum()), "non_members": int((~inside).sum())}
-    row |= _area(measures.mean_auc(scored.scores, inside, shared=scored.shared))
+    row: dict[str, Any] = {"members": int(inside.sum()), "non_members": int((~inside).sum())}
+    row |= _area(measures.mean_auc(scored.scores, inside, shared=scored.shared, splits=scored.splits))
     for wanted, word in zip(thresholds.RATES, ("01", "001"), strict=True):
         rate = thresholds.named(scored, inside, wanted=wanted)
         for name in ("tpr", "fpr", "ppv", "pooled_tpr"):
@@ -179,12 +198,15 @@ def _area(found: Estimate) -> dict[str, Any]:
     return {**_estimate("auc", found), "against_chance": _side(found)}
 
 
-def _beside(areas: np.ndarray, base: np.ndarray | None, other: str, shared: bool) -> dict[str, Any]:
+def _beside(
+    areas: Mapping[Which, np.ndarray], base: Mapping[Which, np.ndarray], which: Which, other: str, of: measures.Scored
+) -> dict[str, Any]:
     """Return how the AUCs of victims compare with those of the same models under another defence."""
-    if base is None:
+    if which not in areas or which not in base:
         return {}
-    apart = measures.difference(areas, base, shared=shared)
-    kept = measures.tau(areas, base, shared=shared)
+    how: dict[str, Any] = {"shared": of.shared, "splits": of.splits}
+    apart = measures.difference(areas[which], base[which], **how)
+    kept = measures.tau(areas[which], base[which], **how) if which == (ANY, ANY) else UNKNOWN
     return {"compared_with": other, **_estimate("auc_vs", apart, p=True), **_estimate("tau", kept)}
 
 
@@ -211,34 +233,41 @@ def _samples(one: Graded) -> measures.Samples:
     return measures.Samples(held.scored.scores, held.inside, units=np.arange(held.inside.shape[1]), rng=rng)
 
 
-def _parts(of: Sequence[Graded], aimed: bool, shared: bool) -> list[dict[str, Any]]:
-    """Return the rows of the targets, if they are `aimed` at, and of each label and group, beside samples of as many candidates. Of several
-    splits, which differ in their rows, the mean, with limits as of independent parts."""
-    found: dict[int, list[measures.Cell]] = {}
+def _parts(of: Sequence[Graded], scored: measures.Scored) -> list[dict[str, Any]]:
+    """Return the rows of the targets, where enough candidates are beside them, and of each label and group, beside samples of as many
+    candidates. Of several splits, which differ in their rows, the mean, with limits as of independent parts."""
+    found: dict[Which, list[measures.Cell]] = {}
+    targets = [one.found.of(np.arange(TARGETS)) for one in of if one.found.inside.shape[1] >= FEWEST]
     likes = []
     for one in of:
         held: Trials = one.found
         samples = _samples(one)
-        if aimed:
-            likes.append(
-                samples.like(
-                    float(_areas([one._replace(found=held.of(np.arange(TARGETS)))]).mean()), TARGETS, draws=DRAWS
-                )
-            )
-        cells = 2 * held.y.astype(np.int64) + held.a
-        for cell in measures.by_cell(
-            held.scored.scores, held.inside, cells=cells, samples=samples, draws=DRAWS, shared=shared
-        ):
-            found.setdefault(cell.cell, []).append(cell)
-    targets = _together([one.found.of(np.arange(TARGETS)) for one in of]) if aimed else None
-    rows = [{**_named("targets", *targets), **_estimate("auc_like", _mean(likes), p=True)}] if targets else []
+        if targets:
+            aimed = held.of(np.arange(TARGETS))
+            value = float(np.nanmean(measures.aucs(aimed.scored.scores, aimed.inside)))
+            likes.append(samples.like(value, TARGETS, draws=DRAWS))
+        cells = _cells(held)
+        for which, cell in zip(
+            cells,
+            measures.by_cell(
+                held.scored.scores, held.inside, cells=2 * held.y.astype(np.int64) + held.a, samples=samples,
+                draws=DRAWS, shared=scored.shared,
+            ),
+            strict=True,
+        ):  # fmt: skip
+            found.setdefault(which, []).append(cell)
+    rows = (
+        [{"part": "targets", **_named(*_together(targets)), **_estimate("auc_like", _mean(likes), p=True)}]
+        if targets
+        else []
+    )
     return rows + [
         {
-            "part": "cell", "label": cell // 2, "group": cell % 2, "members": sum(one.members for one in parts),
+            "part": "cell", "label": label, "group": group, "members": sum(one.members for one in parts),
             "non_members": sum(one.others for one in parts), **_area(_mean([one.auc for one in parts])),
             **_estimate("auc_like", _mean([one.every for one in parts]), p=True),
         }
-        for cell, parts in sorted(found.items())
+        for (label, group), parts in sorted(found.items())
     ]  # fmt: skip
 
 
