@@ -210,6 +210,11 @@ class Population(Settings):
     """Victims per world and defence, over all splits; a multiple of `splits`."""
     shadows: int = Field(default=100, ge=1, le=100_000)
     """Shadow models per world and defence that each split's adversary trains."""
+    halves: int | None = Field(default=None, ge=2, le=100_000)
+    """For worlds of protocol membership: models of a split, each of which holds half of the candidates that they share; an even number, 4 at
+    least. Each is the victim once, with the others as shadows. By default as many as victims a split."""
+    halves_splits: int | None = Field(default=None, ge=1, le=1000)
+    """For worlds of protocol membership: pool splits that have such models, the first so many; by default all."""
     victim_share: float = Field(default=0.4, gt=0, lt=1)
     """Share of the rows in the victim pool."""
     adversary_share: float = Field(default=0.4, gt=0, lt=1)
@@ -248,6 +253,8 @@ class Population(Settings):
             raise ValueError(
                 f"sub_pools ({self.sub_pools}) must be at most shadows over releases ({self.shadows // self.releases}): each part needs one"
             )
+        if self.halves_splits is not None and self.halves_splits > self.splits:
+            raise ValueError(f"halves_splits ({self.halves_splits}) must be at most splits ({self.splits})")
         if self.victim_share + self.adversary_share >= 1:
             raise ValueError(
                 "victim_share + adversary_share must leave rows for the query pool: make their sum less than 1"
@@ -255,7 +262,17 @@ class Population(Settings):
         return self
 
     def unused(self) -> set[str]:
-        return set() if self.releases > 1 else {"kept"}
+        told = {
+            "kept": self.releases > 1,
+            "halves": self.halves is not None,
+            "halves_splits": self.halves_splits is not None,
+        }
+        return {name for name, so in told.items() if not so}
+
+    def halved(self) -> tuple[int, int]:
+        """Return how many models of a split share candidates, and how many splits have such models."""
+        models = self.victims // self.splits if self.halves is None else self.halves
+        return models, self.halves_splits or self.splits
 
     def shared(self) -> list[str]:
         """Return what decides which rows shadows and the releases of one owner share, as far as it is not the usual."""

@@ -89,9 +89,10 @@ class AskPlan(JudgeCost):
 
     def _candidates(self, game: Game) -> Step[DrawStep]:
         """Add the step that draws the points of the question of membership."""
+        victims, first = self.plan.alike(game.worlds[0])
         settings = MemberDraw(
             purpose="members", seed=self.experiment.seed, key=self.task.key, mode=self.task.ratio_mode, pair=game.key,
-            world=game.worlds[0], rows=self.task.rows, victims=self.task.population.victims, unseen=game.protocol == UNSEEN,
+            world=game.worlds[0], rows=self.task.rows, victims=victims, first=first, unseen=game.protocol == UNSEEN,
         )  # fmt: skip
         return self.plan.draw(self._named([game]), settings)
 

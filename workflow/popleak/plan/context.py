@@ -12,6 +12,7 @@ from ..config.experiment import Experiment
 from ..config.resolved import ResolvedChoice, ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
+from ..core.worlds import World
 from ..engine.architecture import ConvNet
 from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
@@ -147,6 +148,14 @@ class TaskContext:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"{self.task.dataset}-{self.task.attribute}")[:40]
         which = [f"placebo{self.task.permutation}"] if self.task.permutation else []
         return "-".join([name, *which, *parts])
+
+    def alike(self, world: str) -> tuple[int, int | None]:
+        """Return how many victims a world has, and in how many splits, the first ones; None: in all."""
+        population = self.task.population
+        if not World.named(world).half:
+            return population.victims, None
+        models, splits = population.halved()
+        return models * splits, splits if splits < population.splits else None
 
     def aware(self, defence: ResolvedChoice) -> ResolvedChoice | None:
         """Return the defence at its default settings, which an adversary who knows only its kind would use. Return

@@ -116,11 +116,11 @@ FEWEST = 4
 def _check_rows(task: SettledTask) -> None:
     """Raise PopleakError in one line if a question about rows cannot be asked of the task's models."""
     population, where = task.population, f"config: tasks: {task.id}: worlds of protocol membership"
-    each = population.victims // population.splits
+    each, _ = population.halved()
     if each % 2 or each < FEWEST:
         raise PopleakError(
             f"{where}: each split's models come in pairs that hold complementary halves of the candidates, {FEWEST} at least: {each} models a split "
-            f"will not do: set population.victims to a multiple of {2 * population.splits}, {FEWEST * population.splits} or more"
+            f"will not do: set population.halves to an even number, {FEWEST} or more"
         )
     if population.releases > 1:
         raise PopleakError(f"{where}: each owner has one model: set population.releases to 1")

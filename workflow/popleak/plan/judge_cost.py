@@ -75,17 +75,15 @@ class JudgeCost:
     def _rows_seconds(self, attack: Attack, protocol: str, defences: int) -> float:
         """Return the CPU seconds of an attack on rows in one game: every pair of twins is judged by all others, and by those of all folds but
         one; each such calibration reads what its shadows say of every candidate."""
-        population = self.task.population
-        models = population.victims // population.splits
+        models, splits = self.task.population.halved()
         # unseen rows come from the query pool, which is smaller
         rows = 2 * (self.task.query_rows if protocol == UNSEEN else self.task.rows)
         calibrations = models / 2 * min(FOLDS, models / 2) if attack.shadows else models / 2
         each = attack.each if isinstance(attack, MemberAttack) else 0.0
         known = len(self.plan.experiment.knowledge) if attack.shadows else 1
-        return population.splits * defences * known * models * rows * (calibrations * each + TRIAL)
+        return splits * defences * known * models * rows * (calibrations * each + TRIAL)
 
     def _row_numbers(self) -> int:
         """Return how many numbers are in memory at once: the scores of one split by all and without each fold, and what shadows say of
         neighbours."""
-        population = self.task.population
-        return population.victims // population.splits * 3 * self.task.rows * (2 * FOLDS + 30)
+        return self.task.population.halved()[0] * 3 * self.task.rows * (2 * FOLDS + 30)

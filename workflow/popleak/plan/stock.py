@@ -67,7 +67,7 @@ class Stock:
         """Return the models of a role, the same in each world: those of the step's part of a draw."""
         draw: Step[ModelDraw] = self.makers[step.inputs["draw"][0]]
         pools: Step[SplitStep] = self.makers[draw.inputs["pools"][0]]
-        splits = pools.settings.splits
+        splits = draw.settings.first or pools.settings.splits
         each = draw.settings.victims // splits if role == "victim" else draw.settings.shadows
         models = [(split, index) for split in range(splits) for index in range(each)]
         i, count = step.settings.part

@@ -130,6 +130,7 @@ class TaskPlan(TaskContext):
             if not made:
                 found.append(Cut(cut, None))
                 continue
+            victims, first = self.alike(cut[0].world)
             settings = ModelDraw(
                 purpose=purpose,
                 seed=self.experiment.seed,
@@ -137,8 +138,9 @@ class TaskPlan(TaskContext):
                 mode=self.task.ratio_mode,
                 draws=tuple(cut),
                 rows=self.task.rows,
-                victims=population.victims,
+                victims=victims,
                 shadows=population.shadows,
+                first=first,
                 sub_pools=1 if purpose == "public" else population.sub_pools,
                 owners=ALONE if purpose == "public" else population.owners(),
             )
@@ -255,7 +257,7 @@ class TaskPlan(TaskContext):
         population = self.task.population
         shape = self.shapes[plugged[0].id]
         weights = (shape.parameters() if shape else 100) * (members(plugged[1]) if len(plugged) > 1 else 1)
-        number = {"victim": population.victims, "shadow": population.splits * population.shadows}
+        number = {"victim": self.alike(items[0].world)[0], "shadow": population.splits * population.shadows}
         sizes = [number[role] for role in settings.roles]
         kinds = zip(("models", "defences"), plugged, strict=False)
         # the size of the public pool determines these rows
@@ -273,7 +275,7 @@ class TaskPlan(TaskContext):
         copies = 12 if isinstance(settings, DefendStep) else 4
         found = []
         slug = [names[0], several([self._named(item) for item in items]), *names[1:]]
-        most = min(population.victims, population.shadows)
+        most = min(number["victim"], population.shadows)
         cut = cost.parts(sum(sizes) * len(items) * each, self.limit, most)
         sane(len(cut), self.slug(*slug), 0)
         for i, count in cut:

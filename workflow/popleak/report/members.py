@@ -184,8 +184,11 @@ def _poison(one: victims.Task) -> Iterator[Check]:
     if clean is None or poisoned is None or not clean.value > 0 or not poisoned.value > 0:
         return
     with np.errstate(divide="ignore"):
-        logs = [Estimate(*np.log(np.array(rate[:3])), np.nan) for rate in (poisoned, clean)]
-    found = apart(*logs)
+        top, bottom = (
+            Estimate(float(np.log(rate.value)), float(np.log(rate.low)), float(np.log(rate.high)), np.nan)
+            for rate in (poisoned, clean)
+        )
+    found = apart(top, bottom)
     ratio = Estimate(float(np.exp(found.value)), float(np.exp(found.low)), float(np.exp(found.high)), np.nan)
     said = "flipped copies of a row double the TPR at an FPR of 1 % on it: ratio at least 2"
     yield Check("B8", said, one.name, "none, targets", ratio, judged(ratio, 2.0))

@@ -23,7 +23,7 @@ KEYS = ["task", "model"]
 
 def estimate(row: Mapping[str, Any], name: str) -> Estimate:
     """Return a number of a row with its limits."""
-    return Estimate(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")), np.nan)
+    return Estimate(float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]), np.nan)
 
 
 def told(defences: pd.DataFrame) -> dict[str, dict[str, Any]]:

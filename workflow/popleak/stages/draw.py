@@ -8,6 +8,7 @@ pool split and, for each pair, the world that each point represents. `members`: 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,6 +70,8 @@ def run(*, settings: DrawStep, data: Path, pools: Path, output: Path, step: str,
         inputs=[data, pools],
         label_rate=records.label_rate,
     )
+    first = None if isinstance(settings, QueryDraw) else getattr(settings, "first", None)
+    splits = dict(itertools.islice(splits.items(), first))
     with store.Writer(output, facts) as writer:
         if isinstance(settings, QueryDraw):
             for pair in settings.pairs:

@@ -61,7 +61,7 @@ class DrawStep(StepSettings):
 @dataclass(frozen=True, kw_only=True)
 class ModelDraw(DrawStep):
     """Rows for models: S_0 (`base`), C (`complement`) or public rows (`public`), `rows` rows each; victims: of all splits; shadows: of
-    each; sub_pools: parts of the adversary pool from which the owners of shadows draw in turn;
+    each; first: the first so many splits alone; sub_pools: parts of the adversary pool from which the owners of shadows draw in turn;
     owners: whose models they are."""
 
     purpose: Literal["base", "complement", "public"]
@@ -69,6 +69,7 @@ class ModelDraw(DrawStep):
     rows: int
     victims: int
     shadows: int
+    first: int | None = None
     sub_pools: int = 1
     owners: Owners = ALONE
 
@@ -86,13 +87,14 @@ class QueryDraw(DrawStep):
 @dataclass(frozen=True, kw_only=True)
 class MemberDraw(DrawStep):
     """The points of the question of membership: the candidates that models of `world` share, `rows` for each model and so twice as many,
-    and public rows; or, unseen, rows that no model was trained on in place of the candidates. victims: of all splits; near: public rows
-    that are found for each candidate."""
+    and public rows; or, unseen, rows that no model was trained on in place of the candidates. victims: of all splits; first: the first so many
+    splits alone; near: public rows that are found for each candidate."""
 
     purpose: Literal["members"]
     pair: str
     world: str
     rows: int
     victims: int
+    first: int | None = None
     unseen: bool = False
     near: int = 10
