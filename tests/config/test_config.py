@@ -119,7 +119,7 @@ CASES = {
     ),
     "unknown protocol": (
         {"worlds": [{"protocol": "mixed"}]},
-        r"^config: worlds\.0\.protocol: unknown: choose from equal, k-ary, pure, ratio \(found 'mixed'\)$",
+        r"^config: worlds\.0\.protocol: unknown: choose from equal, k-ary, membership, membership-poisoned, membership-unseen, pure, ratio \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
     "unknown knowledge": (

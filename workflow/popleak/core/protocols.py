@@ -14,7 +14,7 @@ MANY = "k-ary"
 MEMBERSHIP = "membership"
 UNSEEN = "membership-unseen"
 POISONED = "membership-poisoned"
-PROTOCOLS = (PURE, RATIO, EQUAL, MANY)
+PROTOCOLS = (PURE, RATIO, EQUAL, MANY, MEMBERSHIP, UNSEEN, POISONED)
 OLD = {None: EQUAL, "null": EQUAL}
 """Words of earlier versions, which configs may still hold; an unquoted null in YAML is None."""
 

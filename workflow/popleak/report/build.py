@@ -18,7 +18,20 @@ from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
 from . import cards as data_cards
 from . import cautions as data_cautions
-from . import findings, first, matrix, named, parts, placebo, practice, price, published, reported, sensitivity
+from . import (
+    findings,
+    first,
+    matrix,
+    named,
+    parts,
+    placebo,
+    practice,
+    price,
+    published,
+    reported,
+    sensitivity,
+    single_rows,
+)
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -98,10 +111,13 @@ def write(
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
         pictures=pictures,
         parts=parts.sections(
-            [*long.values(), *_defences(frames)],
+            [*long.values(), *_defences(frames), *_rows(frames)],
             pictures,
             {claim["figure"] for claim in claims},
-            {"part-defences": practice.sentences(frames["defences"])} if "defences" in frames else {},
+            {
+                "part-defences": practice.sentences(frames["defences"]) if "defences" in frames else [],
+                "part-rows": single_rows.sentences(frames),
+            },
         ),
         downloads=parts.downloads(downloads),
         cards=data_cards.entries(cards),
@@ -124,7 +140,7 @@ def _frames(tables: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
     store.agree(tables)
     return {
         name: store.read(tables[name]).to_pandas()
-        for name in (*NEEDED, "defences", *PERMUTED, *SWEPT)
+        for name in (*NEEDED, "defences", *PERMUTED, *SWEPT, *single_rows.NEEDED[:2])
         if name in tables
     }
 
@@ -132,6 +148,11 @@ def _frames(tables: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
 def _defences(frames: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Return the table `defences` as it is shown; none where the run has none."""
     return [table_views.defences(frames["defences"])] if "defences" in frames else []
+
+
+def _rows(frames: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return the table `membership` as it is shown; none where the run has none."""
+    return [table_views.rows(frames["membership"])] if "membership" in frames else []
 
 
 def _long(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.protocols import MEMBERSHIP, POISONED, UNSEEN
 from ..core.seeds import generator
 from ..measures.intervals import Estimate, apart
-from ..measures.verdicts import FAILS, HOLDS, OPEN
+from ..measures.verdicts import FAILS, HIGHER, HOLDS, LOWER, OPEN
 from . import victims
 from .victims import ANY, INDIRECT
 
@@ -27,7 +27,8 @@ DRAWN = 2000
 
 
 class Check(NamedTuple):
-    """name: of the check, B1 to B8; said: what is to hold; task; what: whom it is about; found: number and interval; verdict."""
+    """name: of the check, B1 to B8; said: what is to hold; task; what: whom it is about; found: number and interval; verdict;
+    about_all: of all rows, not of a label and group; either: HIGHER or LOWER in place of a range."""
 
     name: str
     said: str
@@ -35,6 +36,8 @@ class Check(NamedTuple):
     what: str
     found: Estimate
     verdict: str
+    about_all: bool = True
+    either: bool = False
 
 
 def judged(found: Estimate, least: float = -np.inf, most: float = np.inf) -> str:
@@ -157,8 +160,8 @@ def _fairness(one: victims.Task) -> Iterator[Check]:
     for row in one.compared(fair, one.control(fair)):
         found = victims.estimate(row, "auc_vs")
         where = "all rows" if row["label"] == ANY else f"label {row['label']}, group {row['group']}"
-        verdict = OPEN if not (found.low > 0 or found.high < 0) else "higher" if found.low > 0 else "lower"
-        yield Check("B6", said, one.name, where, found, verdict)
+        verdict = HIGHER if found.low > 0 else LOWER if found.high < 0 else OPEN
+        yield Check("B6", said, one.name, where, found, verdict, row["label"] == ANY, True)
 
 
 def _ratio(one: victims.Task) -> Iterator[Check]:

@@ -20,7 +20,7 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, matrix, practice, ratios, readme, reported, sensitivity, words
+from . import attacks, findings, matrix, practice, ratios, readme, reported, sensitivity, single_rows, words
 from . import placebo as report_placebo
 from .as_run import settings
 
@@ -44,10 +44,18 @@ class Kind(NamedTuple):
     figures: tuple[str, ...] = ()
 
 
+ROWS = ("membership", "membership_victims", "defences")
+"""The tables that a page on attacks on rows needs."""
 KINDS = {
     "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
     "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
+    "bill": Kind(
+        needs=ROWS,
+        kept=("membership", "defences"),
+        figures=("bill", "membership-roc", "membership-cells"),
+    ),
+    "students": Kind(needs=ROWS, kept=("membership", "defences"), figures=("students", "students-ratio")),
     "scorecard": Kind(
         needs=("defences",),
         kept=("claims", "defences"),
@@ -256,6 +264,8 @@ def block(
         said, shown = attacks.findings(leakage, frames["scores"]), attacks.table(leakage)
     elif main == "ratios":
         said, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
+    elif main in ("bill", "students"):
+        said, shown = single_rows.sentences(frames), single_rows.table(frames)
     elif main == "gap":  # of adversaries there is none but the gap
         said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
     else:

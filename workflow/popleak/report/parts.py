@@ -21,6 +21,9 @@ SECTIONS = (
      "advantage of 0.05 or less, or if the best informed adversary is not above chance there. Costs are CPU seconds computed from the settings. The "
      "following is derived by rule from the table below, and from nothing else. What is chosen among many settings is judged on the victims that it was "
      "chosen on, which flatters it a little."),
+    ("part-rows", "Single rows", ("membership",),
+     "Whether a model gives away that a single row was among its training rows: attacks on rows, against models that share candidates, each of which is in half of "
+     "them. The following is derived by rule from these tables, and from nothing else."),
     ("part-models", "Models", ("models",), "What each defence costs in accuracy, and what it does to the errors in both groups."),
 )  # fmt: skip
 """Id, title, tables and first words of each section."""
@@ -54,6 +57,8 @@ def _section(tables: Collection[str]) -> str:
     """Return where a figure belongs, by the tables that it shows."""
     if "bounds" in tables:
         return "part-bounds"
+    if any(table.startswith("membership") for table in tables):
+        return "part-rows"
     if "defences" in tables:
         return "part-defences"
     return "part-models" if {"models", "sensitivity"} & set(tables) else "part-adversaries"

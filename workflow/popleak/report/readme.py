@@ -6,7 +6,6 @@ worlds or defence; otherwise the line says where it holds.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,9 +20,9 @@ from ..figures import _select as select
 from ..figures import summary
 from ..figures._style import defences
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, OPEN, SAME
-from ..store.schema import LATER, TABLES
-from . import practice, sensitivity, tally, words
+from . import practice, row_findings, sensitivity, tally, words
 from .chance import at_chance
+from .committed import Source
 from .findings import mostly_constant
 from .words import count, listed, percent
 
@@ -34,37 +33,6 @@ PAPER, WIDER = "paper", "tables"
 CONSTANT = "constant"
 """The committed table of the share of victims that give all records one label."""
 KEYS = ["task", "model", *select.PAIR, "defence"]
-
-
-class Source(NamedTuple):
-    """The committed results of one experiment: its folder, and how README.md links to its page."""
-
-    folder: Path
-    link: str
-
-    def table(self, name: str) -> pd.DataFrame | None:
-        """Return a committed CSV; None where the experiment has not been run or keeps no such table.
-
-        Raises PopleakError for a public table that lacks a column, since an earlier version wrote it.
-        """
-        path = self.folder / f"{name}.csv"
-        if not path.is_file():
-            return None
-        table = pd.read_csv(path)
-        for column in LATER:
-            if column not in table and any(column == one.name for one in TABLES.get(name, ())):
-                table[column] = float("nan")
-        lacking = [column.name for column in TABLES.get(name, ()) if column.name not in table]
-        if lacking:
-            raise PopleakError(
-                f"{path}: lacks the column {lacking[0]!r}, so an earlier version of popleak wrote it: run `snakemake --cores all "
-                f"--configfile {self.folder / 'experiment.json'} page`"
-            )
-        return table
-
-    def setting(self, key: str):
-        """Return a setting of the run."""
-        return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))[key]
 
 
 def around(page: Path, begin: str, end: str) -> tuple[str, str]:
@@ -132,6 +100,9 @@ def findings(folder: Path, relative: str) -> list[str]:
         *_small_gap(found),
         *_certified(found),
         *_base_too(attacks),
+        *row_findings.lines(
+            *(Source(folder / name, f"[{name}]({relative}/{name}.md)") for name in ("membership", "distillation"))
+        ),
         *_what_to_use(Source(folder / "defences", f"[defences]({relative}/defences.md)")),
     ]
 

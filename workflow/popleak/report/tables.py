@@ -190,6 +190,40 @@ def placebos(frame: pd.DataFrame) -> dict[str, Any]:
     return _table({"id": "placebo", "title": "Placebo", "note": note, "columns": columns, "rows": rows})
 
 
+def rows(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the table `membership`, of all candidates and of targets."""
+    about = {column.name: column.about for column in schema.MEMBERSHIP}
+    numbers = {
+        "AUC": "auc", "less that of": "auc_vs", "tau": "tau", "TPR at 1 %": "tpr_01", "TPR at 0.1 %": "tpr_001",
+        "named rightly": "ppv_01", "resolution": "resolution_01", "epsilon, at least": "epsilon_low",
+    }  # fmt: skip
+    words = {
+        "protocol": "protocol",
+        "candidates": "part",
+        "defence": "defence",
+        "adversary": "adversary",
+        "knowledge": "knowledge",
+    }
+    columns = [
+        *(_column(name, about[name], filtered=True) for name in select.FACET),
+        *(_column(title, about[name], filtered=True) for title, name in words.items()),
+        *(_column(title, about[name]) for title, name in numbers.items()), _column("compared with", about["compared_with"]),
+    ]  # fmt: skip
+    shown = [
+        [
+            *(_word(row[name]) for name in (*select.FACET, *words.values())), *(_value(row, name) for name in numbers.values()),
+            _said(row["compared_with"] or None),
+        ]
+        for row in frame[frame["part"] != "cell"].to_dict("records")
+    ]  # fmt: skip
+    note = (
+        "A row for each task, protocol, defence and attack on rows, of all candidates and of the targets. In brackets: 95 % intervals over pairs of models with "
+        "complementary halves. Named rightly: the share of members among the rows named at a threshold for an FPR of 1 %, if 1 % of the rows asked about are "
+        "members. A dash: fewer non-members than that rate can be told of, or nothing to compare with. The rows of each label and group are in the table membership."
+    )
+    return _table({"id": "membership", "title": "Single rows", "note": note, "columns": columns, "rows": shown})
+
+
 def _margin(frame: pd.DataFrame) -> str:
     """Return a sentence on what the verdicts on a difference mean, with the margin of the table's rows."""
     known = frame["margin"].dropna()

@@ -67,7 +67,10 @@ class Task(NamedTuple):
         mine = {
             name: frames[name][(frames[name]["task"] == task) & (frames[name]["model"] == model)]
             for name in ("membership", "membership_victims", "leakage", "defences")
+            if name in frames
         }
+        mine.setdefault("membership_victims", mine["membership"].iloc[:0].assign(split=0, model_index=0))
+        mine.setdefault("leakage", mine["membership"].iloc[:0])
         known = {
             name: rows[rows["knowledge"].isin(["informed", "any"])] for name, rows in mine.items() if name != "defences"
         }
@@ -146,6 +149,8 @@ class Task(NamedTuple):
 
     def best(self) -> dict[str, Estimate]:
         """Return what the best informed adversary reaches at telling pure worlds apart, by defence: its accuracy."""
+        if self.leakage.empty:
+            return {}
         rows = select.best_informed(self.leakage.reset_index(drop=True))
         rows = rows[(rows["protocol"] == "pure") & rows["accuracy"].notna()]
         return {row["defence"]: estimate(row, "accuracy") for row in rows.to_dict("records")}

@@ -1,0 +1,98 @@
+"""The README's lines on single rows: what fair fine-tuning does to them, against its control, and what students keep of their teachers'."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..measures.verdicts import HIGHER, HOLDS, LOWER, OPEN
+from . import members
+from .members import Check
+from .words import count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .committed import Source
+
+TABLES = ("membership", "defences")
+
+
+def lines(membership: Source, distillation: Source) -> list[str]:
+    """Return the lines, each only where the results behind it are committed."""
+    return [*_fair(membership), *_students(distillation)]
+
+
+def _checks(source: Source) -> list[Check]:
+    frames: dict[str, pd.DataFrame | None] = {name: source.table(name) for name in TABLES}
+    if any(frame is None for frame in frames.values()):
+        return []
+    return members.checks({name: frame for name, frame in frames.items() if frame is not None})
+
+
+def _datasets(source: Source) -> Mapping[str, str]:
+    """Return the dataset of each task of a run, by id."""
+    return {str(task.get("id")): str(task["dataset"]) for task in source.setting("tasks")}
+
+
+def _found(checks: Sequence[Check], verdict: str, datasets: Mapping[str, str]) -> bool:
+    """Return whether a verdict holds on more than one data set, and in more than one setting."""
+    tasks = {one.task for one in checks if one.verdict == verdict}
+    return len({datasets.get(task.split(",")[0], task) for task in tasks}) > 1
+
+
+def _fair(source: Source) -> list[str]:
+    checks = _checks(source)
+    found = [one for one in checks if one.name == "B6" and one.about_all]
+    base = [one for one in checks if one.name == "B2" and any(one.task == fair.task for fair in found)]
+    if not found:
+        return []
+    datasets, many = _datasets(source), Counter(one.verdict for one in found)
+    more, less = (_found(found, verdict, datasets) for verdict in (HIGHER, LOWER))
+    head = {
+        (True, True): "The fairness term exposes single rows in some settings and covers them in others",
+        (True, False): "The fairness term exposes single rows",
+        (False, True): "The fairness term covers single rows",
+        (False, False): "What the fairness term does to single rows is not shown",
+    }[more, less]
+    told = listed(
+        f"{word} in {many[verdict]}"
+        for word, verdict in (("higher", HIGHER), ("lower", LOWER), ("undecided", OPEN))
+        if many[verdict]
+    )
+    return [
+        f"**{head}.** Against its control without the term, the AUC of the attack `lira` on fair fine-tuned models is {told} of {count(len(found), 'task')} "
+        f"(differences {_span(found)}); on undefended models it is {_span(base)} ({source.link}: {_where(datasets, found)})."
+    ]
+
+
+def _students(source: Source) -> list[str]:
+    checks = [one for one in _checks(source) if one.name == "B3"]
+    soft, own = (
+        [one for one in checks if word in one.said] for word in ("soft labels on public rows", "self-distillation")
+    )
+    if not soft or not own:
+        return []
+    datasets = _datasets(source)
+    kept = [one for one in soft if one.found.low > 0]
+    shown = [Check(one.name, one.said, one.task, one.what, one.found, HOLDS) for one in kept]
+    head = (
+        "A student keeps part of what its teacher gives away of single rows"
+        if _found(shown, HOLDS, datasets)
+        else "That students keep what their teachers give away of single rows is not shown"
+    )
+    return [
+        f"**{head}.** Of the teacher's AUC above one half, a student that learns its soft labels on other, public rows keeps {_span(soft)} (above 0 in {len(kept)} of "
+        f"{count(len(soft), 'task')}), one that learns them on the teacher's own rows {_span(own)} ({source.link}: {_where(datasets, soft)})."
+    ]
+
+
+def _span(checks: Sequence[Any]) -> str:
+    values = sorted(one.found.value for one in checks)
+    return f"{values[0]:.2f}" if len(values) == 1 else f"{values[0]:.2f} to {values[-1]:.2f}"
+
+
+def _where(datasets: Mapping[str, str], checks: Sequence[Check]) -> str:
+    tasks = {one.task for one in checks}
+    return f"{count(len(tasks), 'task')} on {count(len({datasets.get(task.split(',')[0], task) for task in tasks}), 'data set')}"
