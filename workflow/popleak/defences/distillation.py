@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from ..core import plugins
-from ..core.needs import half_up
+from ..core.needs import Mixing, half_up
 from ..core.seeds import generator
 from ._price import Access, Used
 from .base import Defence, Owner, Population, TrainSettings
@@ -96,6 +96,10 @@ class Distillation(Defence):
                 first = error.errors()[0]
                 where = ".".join(["teacher_settings", *map(str, first["loc"])])
                 raise ValueError(f"{where}: {first['msg']}") from None
+            if (
+                settings.get("eo_weight") == "auto"
+            ):  # the plan counts the validation rows of the task's own defences alone
+                raise ValueError("teacher_settings.eo_weight: a teacher does not search for it: give a number")
             return {**given, "teacher_settings": settings}
 
     def teacher_of(self, settings: Distillation.Settings) -> tuple[str, dict[str, Any]] | None:
@@ -108,6 +112,12 @@ class Distillation(Defence):
     def complements(self, settings: Distillation.Settings) -> bool:
         own = plugin_of(settings)
         return own is not None and bool(own[0].complements(own[1]))
+
+    def refuses(self, mixing: Mixing, settings: Distillation.Settings) -> str | None:
+        if settings.teacher == ENSEMBLE and mixing.rows < settings.parts:
+            return f"parts: {mixing.rows} rows cannot be dealt to {settings.parts} teachers: lower it, or raise `rows`"
+        own = plugin_of(settings)
+        return own[0].refuses(mixing, own[1]) if own else None
 
     def access_at(self, settings: Distillation.Settings) -> Access:
         own = plugin_of(settings)
@@ -139,8 +149,10 @@ class Distillation(Defence):
 
 
 def teaches(defence: Defence) -> bool:
-    """Return whether a student can learn from what a defence releases: one model, whose weights say all of it, trained as models usually are."""
+    """Return whether a student can learn from what a defence releases: one model, whose weights say all of it, trained as models usually are.
+    It must take all models and labels that distillation does."""
     alone = type(defence).members is Defence.members and not defence.answers and not defence.finishes
+    alone = alone and defence.classes is None and not defence.chains_only
     return alone and not defence.wants and not defence.certifies and defence.name not in ("none", Distillation.name)
 
 
