@@ -210,10 +210,12 @@ def _check_questions(task: SettledTask) -> None:
     for one in task.attacks:
         attack = plugins.load("attacks", one.name)
         if not any(worlds.question.answerable(attack) for worlds in task.worlds):
-            raise PopleakError(
-                f"config: tasks: {task.id}: attack {one.id!r} judges rows, and no worlds of the task ask about them: add worlds of protocol membership, "
-                f"or leave it out"
+            about = (
+                "judges rows, and no worlds of the task ask about them: add worlds of protocol membership"
+                if attack.rows
+                else "tells worlds apart, and the task has none to tell apart: add worlds of protocol pure, say"
             )
+            raise PopleakError(f"config: tasks: {task.id}: attack {one.id!r} {about}, or leave it out")
     if not any(worlds.question.measured for worlds in task.worlds):
         raise PopleakError(
             f"config: tasks: {task.id}: worlds of protocol {task.worlds[0].protocol} need a pair of worlds as well, on which models are measured: "
