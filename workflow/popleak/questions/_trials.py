@@ -122,7 +122,7 @@ def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tu
     for (defence, knowledge, repeats), of in groups.items():
         other = beside.get(defence, "none")
         # undefended victims are judged by informed adversaries alone, whatever is known elsewhere
-        keys = [(other, known, times) for known, times in ((knowledge, repeats), ("informed", 1), (knowledge, 1))]
+        keys = [(other, known, times) for known, times in ((knowledge, repeats), (knowledge, 1), ("informed", 1))]
         base = next((areas[key] for key in keys if key in areas and other != defence), {})
         own, whole = areas[defence, knowledge, repeats], _together([one.found for one in of])
         rows = [{"part": "all", **_named(*whole)}, *_parts(of, whole[0])]
