@@ -153,13 +153,17 @@ def test_what_a_broken_access_is_told(broken, message):
     [
         (World(0.5), "0.5#0"), (World(0.5, copy=1), "0.5#1"), (World(1.0, poison=0.01), "1.0#0!0.01"), (World(0.5, 0.2), "0.5y0.2#0"),
         (World(1e-05, 1 / 3, 1, 0.25), f"1e-05y{1 / 3!r}#1!0.25"),
+        (World(0.3, half=True), "0.3#0~half"), (World(0.3, half=True, targets=50), "0.3#0~half!50x"),
+        (World(0.3, 0.2, 1, half=True, targets=7), "0.3y0.2#1~half!7x"), (World(0.3, poison=0.5, half=True), "0.3#0~half!0.5"),
     ],
 )  # fmt: skip
 def test_a_world_is_its_name(world, name):
     assert world.name == name and World.named(name) == world
 
 
-@pytest.mark.parametrize("text", ["", "0.5", "0.5#", "#0", "0.5y#0", "x#0", "0.5#0!"])
+@pytest.mark.parametrize(
+    "text", ["", "0.5", "0.5#", "#0", "0.5y#0", "x#0", "0.5#0!", "0.5#0~", "0.5#0~half~half", "0.5#0!50x~half"]
+)
 def test_what_is_no_name_of_a_world(text):
     with pytest.raises(ValueError):
         World.named(text)
