@@ -16,6 +16,7 @@ import pyarrow as pa
 import fake_budgets
 import fake_defences
 import fake_many
+import fake_membership
 import fake_sensitivity
 import joining
 from popleak.config import papers
@@ -252,6 +253,7 @@ def tables(
     joined = {name: joining.join(out[name]) for name in ("models", "bounds", "scores")}
     joined |= {"claims": pd.DataFrame(claims), "leakage": pd.DataFrame(out["leakage"])}
     joined |= fake_many.tables(tasks, models, splits, victims)
+    joined |= fake_membership.tables(tasks, models, (*DEFENCES, *extra))
     joined["placebo"] = _placebo(joined["leakage"])
     joined["budgets"] = fake_budgets.table(joined["leakage"])
     joined["defences"] = fake_defences.table(tasks, models, pairs, extra, victims)
