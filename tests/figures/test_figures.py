@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 OURS = (
     "attacks", "bound", "confusion", "forms", "gap", "kqueries", "leakage", "poison", "proxies", "ratios", "regression", "roc",
     "sensitivity", "tradeoff", "control-pairs", "summary", "budgets", "scorecard", "pareto", "curves",
+    "membership-roc", "membership-cells", "bill",
 )  # fmt: skip
 FOUR = {"victims": 8}
 ONE = {"tasks": ("adult-sex",), "victims": 8}
