@@ -32,6 +32,16 @@ def spokesman(names: Iterable[str]) -> str | None:
     return next((name for name in FIRST if name in known), known[0] if known else None)
 
 
+def looks(names: Iterable[str]) -> dict[str, style.Look]:
+    """Return the look of each defence; grey is kept for what they are compared with, as long as another colour is free."""
+    found = style.defences(names)
+    free = [color for color in style.PALETTE if color not in {style.GREY, *(look.color for look in found.values())}]
+    return {
+        name: look._replace(color=free.pop(0)) if look.color == style.GREY and free else look
+        for name, look in found.items()
+    }
+
+
 def cells(frame: pd.DataFrame) -> list[select.Cell]:
     """Return a cell for each task, model and ratio of `asked` rows; its title says the ratio where a task has several."""
     found = []

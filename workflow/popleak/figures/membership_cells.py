@@ -37,7 +37,7 @@ class MembershipCells(Figure):
         if frame.empty:
             text = "no informed attack on rows by label and group in the table `membership`"
             return style.missing(text), select.frame_of([], COLUMNS)
-        looks = style.defences(style.few(style.defences(frame["defence"]), member.FEW, MOST))
+        looks = member.looks(style.few(style.defences(frame["defence"]), member.FEW, MOST))
         kinds = frame.groupby(list(select.FACET))[["label", "group"]].apply(lambda part: len(part.drop_duplicates()))
         height = 0.6 + LINE * (1 + len(looks)) * int(kinds.max())
         drawn = frame["defence"].isin(list(looks)).to_numpy()
@@ -123,13 +123,14 @@ def _said(frame):
     count = len(member.cells(base))
     found = base[base["stands"] == "above"].groupby(["label", "group"]).size()
     where = "without a defence" if name == "none" else f"under {name}"
-    of = f"{count} {'task' if base['task'].nunique() == count else 'case'}{'s' if count > 1 else ''} {where}"
+    of = f"{count} {'task' if base['task'].nunique() == count else 'case'}{'s' if count > 1 else ''}"
     if found.empty:
-        return f"Membership shows more in rows of no label and group than in as many rows of all kinds, in any of {of}"
+        return f"Membership shows more in rows of no label and group than in as many rows of all kinds, in any of {of} {where}"
     first = [f"label {label}, group {group}" for (label, group), times in found.items() if times == found.max()]
+    each = " each" if len(first) > 1 else ""
     return (
-        f"Membership shows more in rows of {' and of '.join(first)} than in as many rows of all kinds in {found.max()} of {of}"
-        f"{' each' if len(first) > 1 else ''}; in rows of no other label and group so often"
+        f"Membership shows more than in as many rows of all kinds most often in rows of {' and of '.join(first)}: "
+        f"in {found.max()} of {of}{each} {where}"
     )
 
 

@@ -46,7 +46,7 @@ class MembershipRoc(Figure):
             return style.missing(text), select.frame_of([], COLUMNS)
         curves = select.of(curves, adversary=attack).reset_index(drop=True)
         null = select.of(null, adversary=attack, defence="none")
-        looks = _looks(_few(curves))
+        looks = member.looks(_few(curves))
         grid = stacked.grid(member.cells(curves), 1, height=1.85, rest=1.2)
         start = min(float(curves["fpr"].min()), LOWEST) / 1.5
         for stack in grid.stacks:
@@ -86,16 +86,6 @@ def _few(curves):
     known = [name for name in member.FEW if name in areas.index]
     others = [name for name in areas.index if name not in known]
     return [*known, *select.spread(others, style.MOST - len(known))]
-
-
-def _looks(names):
-    """Return the look of each defence; grey is for rows that none was trained on."""
-    looks = style.defences(names)
-    free = [color for color in style.PALETTE if color not in {style.GREY, *(look.color for look in looks.values())}]
-    return {
-        name: look._replace(color=free.pop(0)) if look.color == style.GREY and free else look
-        for name, look in looks.items()
-    }
 
 
 def _panel(stack, mine, null, looks, start):
