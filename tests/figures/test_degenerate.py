@@ -13,7 +13,6 @@ import pytest
 import drawing
 import fake_tables
 import told
-from popleak.core import plugins
 from popleak.report import build as report
 from popleak.report import findings
 from popleak.report import page as results
@@ -29,7 +28,7 @@ SETTINGS = {
     "tasks": [TASK], "searched": {}, "controls": {TASK: {"fft": "finetune", "fft-rehearsal": "rehearsal"}}, "datasets": {TASK: "acs-income"},
     "kinds": {TASK: {name: name for name in ALL}}, "references": {}, "white_box": {}, "data": {}, "tau": 0.1, "seed": 1, "margin": 0.05,
 }  # fmt: skip
-FIGURES = plugins.names("figures")
+FIGURES = drawing.of_worlds()
 
 
 def shape(victims=4, splits=5, gone=(), constant=False, same=(), lean=None, **more) -> dict[str, pd.DataFrame]:

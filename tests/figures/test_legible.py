@@ -8,13 +8,12 @@ import pytest
 
 import fake_tables
 import legible
-from drawing import laid_out
-from popleak.core import plugins
+from drawing import laid_out, of_worlds
 from popleak.figures import _style
 
 pytestmark = pytest.mark.slow
 
-NAMES = plugins.names("figures")
+NAMES = of_worlds()
 FULL = {"tasks": ("adult-sex", "lsac-race"), "victims": 6, "full": True}
 HALF = {"tasks": ("adult-sex",), "victims": 6, "full": True, "pairs": (("ratio", 0.3, 0.5), ("ratio", 0.5, 0.8))}
 COLUMN = {"tasks": ("adult-sex",), "victims": 8, "pairs": (("pure", 0.0, 1.0),)}
@@ -36,23 +35,8 @@ SHAPES = [
 def test_a_paper_can_show_it(name, shape):
     found, plotted = laid_out(name, fake_tables.tables(**shape))
     assert len(plotted)
-    width, height = found.get_size_inches()
-    assert width in (_style.COLUMN, _style.PAGE) and height <= _style.TALLEST
-    assert max(width, height) * _style.PNG_DPI <= 1900
     assert set(plotted["scope" if name == "proxies" else "task"]) - {"all"} == set(shape["tasks"])
-    with _style.style():
-        inside = found.get_tightbbox()
-        assert inside.x0 > -0.02 and inside.x1 < width + 0.02, "a label is clipped"
-        assert min(text.get_fontsize() for text in legible.texts(found)) >= _style.SMALL
-        boxes = legible.boxes(found)
-    assert not legible.overlaps(boxes, found.dpi)
-    assert not legible.clipped(boxes, width * found.dpi, height * found.dpi)
-    assert found.get_suptitle(), "no message"
-    for axes in found.axes:
-        if name not in ORDERED:
-            colours = {look[-1] for look in legible.looks(axes)}
-            assert len(colours) <= _style.MOST + 1, "more series than the eye tells apart"
-            assert not legible.alike(axes), "two series are one in grey"
+    legible.check(found, ordered=name in ORDERED)
 
 
 def test_the_measure_finds_what_it_is_for():

@@ -33,3 +33,8 @@ def laid_out(name, frames):
         found.draw_without_rendering()
         found.draw_without_rendering()
     return found, plotted
+
+
+def of_worlds() -> list[str]:
+    """Return the figures that read nothing about single rows, which the made-up tables of pairs of worlds lack."""
+    return [name for name in plugins.names("figures") if "membership" not in plugins.load("figures", name).tables]

@@ -10,6 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from popleak.figures import _style
+
 TICKS = 1.5
 """Points: by so much two boxes may reach into each other, since a box is higher than its letters."""
 
@@ -90,3 +92,22 @@ def alike(axes) -> list[tuple]:
         for one, other in itertools.combinations(sorted(looks(axes), key=str), 2)
         if one[:3] == other[:3] and abs(lightness(one[3]) - lightness(other[3])) < 0.04
     ]
+
+
+def check(figure, *, ordered: bool = False) -> None:
+    """Fail where a paper cannot show a figure that has its places. ordered: its shades are the steps of one scale, no series of their own."""
+    width, height = figure.get_size_inches()
+    assert width in (_style.COLUMN, _style.PAGE) and height <= _style.TALLEST
+    assert max(width, height) * _style.PNG_DPI <= 1900
+    with _style.style():
+        inside = figure.get_tightbbox()
+        assert inside.x0 > -0.02 and inside.x1 < width + 0.02, "a label is clipped"
+        assert min(text.get_fontsize() for text in texts(figure)) >= _style.SMALL
+        found = boxes(figure)
+    assert not overlaps(found, figure.dpi)
+    assert not clipped(found, width * figure.dpi, height * figure.dpi)
+    assert figure.get_suptitle(), "no message"
+    for axes in figure.axes if not ordered else ():
+        colours = {look[-1] for look in looks(axes)}
+        assert len(colours) <= _style.MOST + 1, "more series than the eye tells apart"
+        assert not alike(axes), "two series are one in grey"
