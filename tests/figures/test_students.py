@@ -17,7 +17,7 @@ from popleak.figures import _students, base
 
 pytestmark = pytest.mark.slow
 
-BOTH = ("students",)
+BOTH = ("students", "students-ratio")
 TAU = ["tau", "tau_low", "tau_high"]
 CASES = len(fake_students.TASKS) * len(fake_students.STUDENTS)
 
@@ -32,6 +32,15 @@ def with_tau(by_student, task="adult"):
     table = frames["membership"]
     for name, values in by_student.items():
         table.loc[table["defence"] == name, TAU] = values
+    return frames
+
+
+def with_named(by_defence, task="adult"):
+    """Return tables of one task in which the share named, with its limits, is as given."""
+    frames = fake_students.tables(tasks=(task,), arms=tuple(by_defence))
+    table = frames["leakage"]
+    for name, values in by_defence.items():
+        table.loc[table["defence"] == name, ["accuracy", "accuracy_low", "accuracy_high"]] = values
     return frames
 
 
@@ -137,6 +146,10 @@ def test_numbers_are_the_tables():
         assert all(
             row[name] == table.at[(row["task"], row["defence"]), name] for name in [*TAU, "auc", "compared_with"]
         )
+    table = frames["leakage"].set_index(["task", "defence"])
+    for row in drawn("students-ratio", frames)[1].to_dict("records"):
+        assert row["accuracy"] == table.at[(row["task"], row["defence"]), "accuracy"]
+        assert row["teacher_accuracy"] == table.at[(row["task"], row["teacher"]), "accuracy"]
 
 
 def test_the_message_on_what_is_left():
@@ -162,3 +175,35 @@ def test_all_points_are_within_the_panels():
     left, right = figure.axes
     for low, high in (left.get_xlim(), right.get_ylim()):
         assert -2 < low < -1.4 and 2.6 < high < 3
+
+
+def test_the_message_on_the_ratio():
+    """Alike on either side, below it, and not known; students of a defended teacher may leak less, but not much more."""
+    named = {"none": (0.9, 0.85, 0.95), "fft-rehearsal": (0.6, 0.55, 0.65), "plain": (0.85, 0.81, 0.99), "hard": (0.6, 0.5, 0.7),
+             "half": (0.85, 0.75, 0.9), "fair-taught": (0.5, 0.4, 0.64)}  # fmt: skip
+    figure, plotted = drawn("students-ratio", with_named(named))
+    assert plotted.set_index("defence")["verdict"].to_dict() == {
+        "plain": "within", "hard": "beyond", "half": "cannot tell", "fair-taught": "within",
+    }  # fmt: skip
+    assert (
+        "within 0.1 of an undefended teacher's in 1 of 3 and at most 0.05 above a defended teacher's in 1 of 1"
+        in said(figure)
+    )
+    assert "(1 outside, 1 undecided)" in said(figure)
+    for limits, verdict in (((0.6, 0.7), "cannot tell"), ((0.66, 0.9), "beyond"), ((np.nan, np.nan), "cannot tell")):
+        plotted = drawn("students-ratio", with_named(named | {"fair-taught": (0.65, *limits)}))[1]
+        assert plotted.set_index("defence").at["fair-taught", "verdict"] == verdict
+
+
+def test_students_that_all_diverged_have_no_ratio():
+    frames = fake_students.tables(tasks=("adult",))
+    frames["leakage"].loc[frames["leakage"]["defence"] == "hard", "diverged"] = 256
+    assert "hard" not in set(drawn("students-ratio", frames)[1]["defence"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_below_chance_is_ringed():
+    frames = with_named({"none": (0.9, 0.85, 0.95), "plain": (0.2, 0.1, 0.3)})
+    frames["leakage"].loc[frames["leakage"]["defence"] == "plain", "against_chance"] = "below"
+    labels = {text.get_text() for text in laid_out("students-ratio", frames)[0].legends[0].get_texts()}
+    assert "below chance" in labels
