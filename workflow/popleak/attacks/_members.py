@@ -17,7 +17,7 @@ from .base import Attack, Judge
 
 
 class Candidates(NamedTuple):
-    """The points that every model is asked, m of them: n candidates first, then m - n public rows, which no model was trained on.
+    """The points that every model is asked, m of them: n candidates first, then m - n public rows, which no base model was trained on; a student may be.
 
     y, a (m,) int8: label and group; n: candidates; near (n, k) int32 or None: positions, among all m points, of the k public rows nearest to each
     candidate, none of them equal to it; classes: of the label.

@@ -80,7 +80,11 @@ class Distillation(Defence):
         @classmethod
         def _taught(cls, given: Any) -> Any:
             """Fill in the settings of the defence that teaches. Raises ValueError for one that cannot."""
-            if not isinstance(given, Mapping) or given.get("teacher", BASE) in (BASE, ENSEMBLE):
+            if not isinstance(given, Mapping):
+                return given
+            if given.get("teacher", BASE) in (BASE, ENSEMBLE):
+                if given.get("teacher_settings"):
+                    raise ValueError("teacher_settings: only a defence that teaches has settings: name it as `teacher`")
                 return given
             teacher, told = str(given["teacher"]), given.get("teacher_settings") or {}
             able = {

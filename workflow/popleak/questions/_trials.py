@@ -10,6 +10,7 @@ import numpy as np
 from ..attacks._members import Candidates, MemberAttack, scorer
 from ..core.errors import PopleakError
 from ..core.halves import TARGETS
+from ..core.protocols import UNSEEN
 from ..core.seeds import generator
 from ..measures import thresholds
 from ..measures import trials as measures
@@ -34,7 +35,7 @@ SPACING = 2.0**-24
 
 class Trials(NamedTuple):
     """One split's M models and n candidates: the scores, the truth inside (M, n), the label and group of each candidate (n,); finite (M,);
-    shared: whether shadows are used."""
+    aimed: whether the first candidates are targets."""
 
     scored: measures.Scored
     inside: np.ndarray
@@ -42,6 +43,7 @@ class Trials(NamedTuple):
     a: np.ndarray
     finite: np.ndarray
     seed: int
+    aimed: bool = True
 
     def of(self, at: np.ndarray) -> Trials:
         """Return the trials of the candidates at the positions `at` (k,)."""
@@ -105,7 +107,9 @@ def trials(view: View, shadows: np.ndarray, victims: np.ndarray, finite: np.ndar
     if attack.shadows and not np.array_equal(shadows, victims):
         # thresholds are made of models that the adversary has, which it judges as it will judge the victim
         found = found._replace(held=scored(shadows).held)
-    return Trials(found, inside, view.query.y[:n], view.query.a[:n], finite, view.game.seed)
+    # rows that no model was trained on are not what a poisoner aims at
+    aimed = view.pair.protocol != UNSEEN and n >= FEWEST
+    return Trials(found, inside, view.query.y[:n], view.query.a[:n], finite, view.game.seed, aimed)
 
 
 def _classes(outputs: np.ndarray, view: View) -> int:
@@ -237,7 +241,7 @@ def _parts(of: Sequence[Graded], scored: measures.Scored) -> list[dict[str, Any]
     """Return the rows of the targets, where enough candidates are beside them, and of each label and group, beside samples of as many
     candidates. Of several splits, which differ in their rows, the mean, with limits as of independent parts."""
     found: dict[Which, list[measures.Cell]] = {}
-    targets = [one.found.of(np.arange(TARGETS)) for one in of if one.found.inside.shape[1] >= FEWEST]
+    targets = [one.found.of(np.arange(TARGETS)) for one in of if one.found.aimed]
     likes = []
     for one in of:
         held: Trials = one.found

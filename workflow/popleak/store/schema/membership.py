@@ -41,7 +41,7 @@ def _rate(word: str, wanted: str) -> tuple[Column, ...]:
 PART = Column(
     "part",
     "string",
-    "which candidates: all; cell, those of a label and a group; targets, the first 50, at which the poisoner of membership-poisoned aims",
+    "which candidates: all; cell, those of a label and a group; targets, the first 50 of 200 or more, at which the poisoner of membership-poisoned aims; none of membership-unseen",
 )
 GAME = (
     *TASK,
@@ -64,7 +64,7 @@ MEMBERSHIP = (
     Column("against_chance", "string", "above, below or cannot tell: on which side of 1/2 the interval of the AUC lies, if it excludes it"),
     *_with_limits(
         "auc_like", "in rows of a part, the mean AUC of as many candidates of all kinds", "between these lie 95 % of samples of that size",
-        p="share of samples whose AUC is as far from their mean as the part's",
+        p="share of samples whose AUC is as far from their mean as the part's; null for several splits",
     ),
     Column("compared_with", "string", "defence of the same models that the next columns compare with: the teacher of a student, the control of a defence, or none"),
     *_with_limits("auc_vs", "AUC less that of the other defence, of the same models", p="p value of no difference"),
