@@ -153,7 +153,7 @@ CASES = {
     "unknown attack of a task": (task(attacks=["lose"]), r"^config: tasks\.0\.attacks\.0\.name: 'lose' is unknown"),
     "unknown figure": (
         {"figures": ["leakage", "pie"]},
-        r"^config: figures\.1: 'pie' is unknown.*: choose from attacks, bound, .*tradeoff$",
+        r"^config: figures\.1: 'pie' is unknown.*: choose from attacks, bill, bound, .*tradeoff$",
     ),
     "victims not a multiple": (
         {"population": {"splits": 3, "victims": 10}},

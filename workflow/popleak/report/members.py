@@ -52,9 +52,11 @@ def judged(found: Estimate, least: float = -np.inf, most: float = np.inf) -> str
 def checks(frames: Frames) -> list[Check]:
     """Return the checks that the tables allow: of `membership`, `membership_victims`, `defences` and `leakage`."""
     found: list[Check] = []
+    aside = victims.of_checks(frames["membership"])
     for task, model in sorted(set(zip(frames["membership"]["task"], frames["membership"]["model"], strict=True))):
         one = victims.Task.of(frames, task, model)
-        for of in (_unseen, _undefended, _students, _duplicates, _indirect, _fairness, _ratio, _poison):
+        alone = () if task in aside else (_undefended, _students, _duplicates, _indirect, _fairness, _ratio)
+        for of in (_unseen, *alone, _poison):
             found += [check for check in of(one) if np.isfinite(check.found.value)]
     return sorted(found, key=lambda check: check.name)
 

@@ -122,6 +122,7 @@ def people(frames: Frames) -> list[str]:
     """Return a paragraph for the researcher and one for whoever owns the data, of undefended models and of those that were fair fine-tuned."""
     rows = _all(frames["membership"])
     rows = rows[(rows["adversary"] == LIRA) & (rows["defence"] == "none")].drop_duplicates("task")
+    rows = rows[~rows["task"].isin(victims.of_checks(frames["membership"]))]
     if rows.empty:
         return []
     return [_researcher(frames, rows), _owner(frames, rows)]
@@ -145,7 +146,7 @@ def _researcher(frames: Frames, rows: pd.DataFrame) -> str:
 def _owner(frames: Frames, rows: pd.DataFrame) -> str:
     low, high = rows["tpr_01"].min(), rows["tpr_01"].max()
     ppv = rows["ppv_01"].dropna()
-    cells = frames["membership"]
+    cells = frames["membership"][frames["membership"]["task"].isin(rows["task"])]
     cells = cells[
         (cells["part"] == "cell")
         & (cells["protocol"] == MEMBERSHIP)
