@@ -13,7 +13,7 @@ from ..measures.verdicts import FAILS, HOLDS, OPEN
 from . import members, victims
 from .members import Check, Frames
 from .victims import LIRA
-from .words import cell, count, interval, listed, percent
+from .words import cell, count, interval, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,6 +128,14 @@ def people(frames: Frames) -> list[str]:
     return [_researcher(frames, rows), _owner(frames, rows)]
 
 
+def _from_to(values: pd.Series, form: str) -> str:
+    """Return the smallest and the largest value, or the only one; a word where there is none."""
+    if values.empty:
+        return "an unknown share"
+    low, high = (form.format(float(end)) for end in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
 def _researcher(frames: Frames, rows: pd.DataFrame) -> str:
     found = [one for one in members.checks(frames) if one.name == "B6" and one.about_all]
     many = Counter(one.verdict for one in found)
@@ -139,12 +147,12 @@ def _researcher(frames: Frames, rows: pd.DataFrame) -> str:
     )
     return (
         f"For the researcher: a defence that hides the ratio of groups is not by that a defence of single rows; the two are measured apart. The AUC of {LIRA} on undefended "
-        f"models is {rows['auc'].min():.3f} to {rows['auc'].max():.3f} over {count(len(rows), 'task')}.{fair}"
+        f"models is {_from_to(rows['auc'], '{:.3f}')} over {count(len(rows), 'task')}.{fair}"
     )
 
 
 def _owner(frames: Frames, rows: pd.DataFrame) -> str:
-    low, high = rows["tpr_01"].min(), rows["tpr_01"].max()
+    named = _from_to(100 * rows["tpr_01"].dropna(), "{:.1f} %")
     ppv = rows["ppv_01"].dropna()
     cells = frames["membership"][frames["membership"]["task"].isin(rows["task"])]
     cells = cells[
@@ -164,13 +172,13 @@ def _owner(frames: Frames, rows: pd.DataFrame) -> str:
             f"{float(rows.set_index('task')['auc'].get(worst['task'], np.nan)):.2f}."
         )
     known = (
-        f" If one in a hundred of the people asked about is in the data, {percent(ppv.min(), 0)} to {percent(ppv.max(), 0)} of those who are named are."
+        f" If one in a hundred of the people asked about is in the data, {_from_to(100 * ppv, '{:.0f} %')} of those who are named are."
         if len(ppv)
         else ""
     )
     return (
         f"What this means for a person in your data: somebody who can train {int(rows['victims'].max()) - 1} models like yours, and errs on one in a hundred of the people who are not in it, "
-        f"names {percent(low)} to {percent(high)} of those who are, of undefended models.{known}{stand_out}"
+        f"names {named} of those who are, of undefended models.{known}{stand_out}"
     )
 
 

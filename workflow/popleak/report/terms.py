@@ -24,6 +24,26 @@ TERMS = (
         "An attack with what it sees of a victim (*access*: labels, scores, weights, base model or training rows) and what it knows of the defence (*knowledge*). An `informed` adversary trains its shadow models with the same defence and settings, an `unaware` one without a defence. `best` stands for the attack that did best on other pool splits.",
     ),
     (
+        "membership",
+        "Whether one row was among the training rows of a model. Attacks on rows answer it; attacks on worlds name the ratio.",
+    ),
+    (
+        "candidate",
+        "A row that is asked about in the question of membership: one of those that models of a split share, each in exactly half of them.",
+    ),
+    (
+        "twins",
+        "Two models that hold complementary halves of the candidates.",
+    ),
+    (
+        "student, teacher",
+        "A student is trained on what another model, its teacher, says of some rows.",
+    ),
+    (
+        "tau (of a student)",
+        "How much of its teacher's membership leak a student keeps: (its AUC - 1/2) / (the teacher's AUC - 1/2).",
+    ),
+    (
         "query points",
         "The records on which the adversary asks for a model's answers. No model is trained on them.",
     ),
