@@ -114,6 +114,20 @@ def configs() -> Iterator[tuple[str, str | bytes]]:
     yield "victims that the splits do not divide", "population: {splits: 3, victims: 10}\n"
     yield "no rows left for queries", "population: {victim_share: 0.5, adversary_share: 0.5}\n"
     yield "two equal worlds that should differ", "worlds: [{protocol: ratio, ratios: [0.5, 0.5]}]\n"
+    rows = "worlds: [{protocol: pure}, {protocol: membership, ratios: [0.3]}]\nattacks: [loss, lira]\n"
+    yield "too few models that share candidates", f"{rows}training: {{validation: 0}}\n"
+    yield (
+        "held-out rows that would be members of nothing",
+        f"{rows}population: {{halves: 8}}\ntraining: {{validation: 0.1}}\n",
+    )
+    yield (
+        "an attack on public rows where there are none",
+        (f"{rows.replace('lira', 'rmia')}population: {{halves: 8}}\ntraining: {{validation: 0}}\n"),
+    )
+    yield (
+        "a teacher from which nothing can be learnt",
+        "defences: [none, {name: distillation, settings: {teacher: answer-noise}}]\n",
+    )
     yield "a world twice", "worlds: [{protocol: pure}, {protocol: pure}]\n"
     yield (
         "a dataset of the publisher with more rows than it has",

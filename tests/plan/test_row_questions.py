@@ -122,12 +122,31 @@ def test_tables_of_rows_are_made_where_rows_are_asked_about():
     assert set(names) <= set(build().tables) and not set(names) & set(build(worlds=[PURE], attacks=["loss"]).tables)
 
 
+def test_models_that_share_candidates_are_as_many_as_is_said():
+    """`halves` of the first `halves_splits` splits, whatever the victims of other worlds are; the others' jobs stay as they are."""
+    usual, few = build(), build(population={**POPULATION, "halves": 6, "halves_splits": 1})
+
+    def drawn(made):
+        return [step.settings for step in made.steps["draw"].values() if "half" in repr(step.settings)]
+
+    for settings in drawn(few):
+        assert (settings.victims, settings.first) == (6, 1)
+    for settings in drawn(usual):
+        assert (settings.victims, settings.first) == (POPULATION["victims"], None)
+    pure = {
+        step.id for made in (usual, few) for step in made.steps["train"].values() if "half" not in repr(step.settings)
+    }
+    assert pure == {step.id for step in usual.steps["train"].values() if "half" not in repr(step.settings)}
+
+
 # What is refused.
 
 REFUSED = {
-    "too few": ({"population": {**POPULATION, "victims": 4}}, "4 at least: 2 models a split will not do: set population.victims to a multiple of 4, 8 or more"),
+    "too few": ({"population": {**POPULATION, "victims": 4}}, "4 at least: 2 models a split will not do: set population.halves to an even number, 4 or more"),
     "odd": ({"population": {**POPULATION, "victims": 10}}, "come in pairs that hold complementary halves of the candidates, 4 at least: 5 models a split"),
-    "two": ({"population": {**POPULATION, "splits": 1, "victims": 2}}, "2 models a split will not do: set population.victims to a multiple of 2, 4 or more"),
+    "two": ({"population": {**POPULATION, "splits": 1, "victims": 2}}, "2 models a split will not do: set population.halves to an even number, 4 or more"),
+    "halves": ({"population": {**POPULATION, "halves": 7}}, "4 at least: 7 models a split will not do"),
+    "splits": ({"population": {**POPULATION, "halves_splits": 3}}, "halves_splits (3) must be at most splits (2)"),
     "releases": ({"population": {**POPULATION, "shadows": 4, "releases": 2}}, "each owner has one model: set population.releases to 1"),
     "poison": ({"poison": {"shares": [0, 0.05]}}, "no poison: set poison.shares to [0]"),
     "validation": ({"training": {"epochs": 2, "validation": 0.1}}, "members of nothing: set training.validation to 0"),
