@@ -52,6 +52,10 @@ def shadow(**changes) -> tuple[dict, dict]:
 
 
 FFT = BASE["defences"][2]
+MEMBERS = {
+    "worlds": [{"protocol": "pure"}, {"protocol": "membership", "ratios": [0.3]}], "attacks": ["loss", "lira"],
+    **population(halves=6), **training(validation=0),
+}  # fmt: skip
 FLIPS = {
     "experiment": {"experiment": "elsewhere"},
     "title": {"title": "another"},
@@ -106,6 +110,13 @@ FLIPS = {
     "population.splits": population(splits=4),
     "population.victims": population(victims=6),
     "population.shadows": population(shadows=4),
+    "population.halves": population(halves=8),
+    "population.halves, with worlds of protocol membership": (MEMBERS, {**MEMBERS, **population(halves=8)}),
+    "population.halves_splits": population(halves_splits=1),
+    "population.halves_splits, with worlds of protocol membership": (
+        MEMBERS,
+        {**MEMBERS, **population(halves=6, halves_splits=1)},
+    ),
     "population.victim_share": population(victim_share=0.3),
     "population.adversary_share": population(adversary_share=0.3),
     "population.adversary_from": population(adversary_from=["White"]),

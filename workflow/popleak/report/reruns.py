@@ -16,7 +16,7 @@ from ..config.experiment import Experiment
 from ..config.messages import inner
 from ..core import plugins, provenance
 from ..steps import STAGES
-from ..store.schema import ON_REQUEST, TABLES
+from ..store.schema import ON_REQUEST, ROWS, TABLES
 
 USUAL = tuple(name for name in TABLES if name not in ON_REQUEST)
 """The tables of every experiment."""
@@ -43,6 +43,8 @@ NOTHING: Kinds = frozenset()
 REPORT: Kinds = frozenset({"report"})
 
 FROM_BUDGETS = _tables("budgets") | {"attack", "figures tables", "report"}
+
+FROM_HALVES = _tables(*ROWS) | {"draw", "train", "defend", "query", "attack", "figures tables", "report"}
 
 KEYS: Mapping[str, Kinds] = {
     "experiment": REPORT,
@@ -99,6 +101,10 @@ KEYS: Mapping[str, Kinds] = {
     "population.splits": FROM_SPLIT,
     "population.victims": FROM_DRAW,
     "population.shadows": FROM_DRAW,
+    "population.halves": REPORT,
+    "population.halves, with worlds of protocol membership": FROM_HALVES,
+    "population.halves_splits": REPORT,
+    "population.halves_splits, with worlds of protocol membership": FROM_HALVES,
     "population.victim_share": FROM_SPLIT,
     "population.adversary_share": FROM_SPLIT,
     "population.adversary_from": FROM_SPLIT,

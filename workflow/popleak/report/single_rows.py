@@ -177,7 +177,7 @@ def _owner(frames: Frames, rows: pd.DataFrame) -> str:
         else ""
     )
     return (
-        f"What this means for a person in your data: somebody who can train {int(rows['victims'].max()) - 1} models like yours, and errs on one in a hundred of the people who are not in it, "
+        f"What this means for a person in your data: somebody who can train {2 * int(rows['shadows'].max())} models like yours, and errs on one in a hundred of the people who are not in it, "
         f"names {named} of those who are, of undefended models.{known}{stand_out}"
     )
 
