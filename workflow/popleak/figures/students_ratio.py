@@ -24,9 +24,9 @@ class StudentsRatio(Figure):
     caption = (
         "A panel a student, a marker a task: share of victims whose training world the best informed adversary names, of the teacher (x) and of the student "
         "(y). It sees answers alone. On the diagonal the student leaks the ratio as its teacher does. Shaded: up to 0.1 on either side of an undefended "
-        "teacher's value (none), or no more than 0.05 above that of a defended teacher, whose name the panel bears. Filled: the student's interval lies in "
-        "that band; hollow: it does not. Bars: 95 % intervals, clustered by pool split; the band holds the teacher's value without its "
-        "interval. Dashed: chance. Pure worlds where they were run, else the widest pair of ratios; at most seven tasks are drawn. "
+        "teacher's value (none), or no more than 0.05 above that of a defended teacher, whose name the panel bears. Filled: the interval of the "
+        "difference of both lies in that band; hollow: it does not. Bars: 95 % intervals, clustered by pool split; the difference takes both for "
+        "independent. Dashed: chance. Pure worlds where they were run, else the widest pair of ratios; at most seven tasks are drawn. "
         + style.RINGED
     )
     tables = ("leakage", "membership", "defences")
@@ -85,12 +85,22 @@ def _rows(leakage, students):
 
 
 def _judged(row, *, defended):
-    """Return between what the student's interval must lie, and whether it does. defended: its teacher is, so that it may leak less."""
-    at, low, high = row["teacher_accuracy"], row["accuracy_low"], row["accuracy_high"]
-    least, most = (0.0, at + ABOVE) if defended else (at - AWAY, at + AWAY)
+    """Return the band about the teacher's value, and whether the interval of the difference of both keeps within it. defended: its teacher is,
+    so that it may leak less."""
+    import numpy as np
+
+    from ..measures.intervals import Estimate, apart
+
+    mine, teacher = (Estimate(*(float(row[f"{who}accuracy{end}"]) for end in ENDS), np.nan) for who in ("", "teacher_"))
+    least, most = (-teacher.value, ABOVE) if defended else (-AWAY, AWAY)
+    found = apart(mine, teacher)
     # limits that are not known decide nothing: comparisons with NaN are false
-    verdict = WITHIN if low >= least and high <= most else BEYOND if high < least or low > most else OPEN
-    return {"defended": defended, "least": least, "most": most, "verdict": verdict}
+    inside = (defended or found.low >= least) and found.high <= most
+    beyond = (not defended and found.high < least) or found.low > most
+    verdict = WITHIN if inside else BEYOND if beyond else OPEN
+    return {
+        "defended": defended, "least": teacher.value + least, "most": teacher.value + most, "verdict": verdict,
+    }  # fmt: skip
 
 
 def _span(drawn):
@@ -130,7 +140,7 @@ def _bar(row, name):
 
 
 def _said(frame):
-    """Return the message: of how many students the interval lies within the band of their teacher's value."""
+    """Return the message: of how many students the interval of the difference from their teacher lies within the band."""
     defended = frame["defended"].astype(bool)
     bands = [
         (frame[~defended], f"within {AWAY:g} of an undefended teacher's"),
@@ -152,7 +162,12 @@ def _keys(looks, frame):
 
     keys = [style.key(look, select.row_label(cell, frame, pair=False)) for cell, look in looks.items()]
     same = Line2D([], [], color=style.REFERENCE, linewidth=0.9, label="as the teacher")
-    return [*keys, same, Patch(facecolor="#DDDDDD", label="filled: interval in this band"), *style.line_keys()]
+    return [
+        *keys,
+        same,
+        Patch(facecolor="#DDDDDD", label="filled: the difference lies in this band"),
+        *style.line_keys(),
+    ]
 
 
 PLUGIN = StudentsRatio()

@@ -111,7 +111,8 @@ def write(
     facts = [store.facts(path) for path in cards]
     data = [*dict.fromkeys(one["card"]["title"] for one in facts)]
     groups = reported.groups_of([{**one["settings"], **one["card"]} for one in facts])
-    beside = reported.found(frames, paper, kinds or {}, groups)
+    # what the paper reports is of worlds, and pages on single rows are on another question
+    beside = [] if main in ("bill", "students") else reported.found(frames, paper, kinds or {}, groups)
     tau = float(experiment.get("tau", 0.1))
     text = block(main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions, beside=beside)
     settings = {key: value for key, value in experiment.items() if key != "data_dir"}
