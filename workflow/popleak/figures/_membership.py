@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..core.protocols import MEMBERSHIP
+from ..core.protocols import MEMBERSHIP, POISONED, UNSEEN
 from . import _select as select
 from . import _style as style
 
@@ -16,6 +16,13 @@ FIRST = ("lira", "rmia", "loss-threshold")
 """Attacks on rows that a figure speaks of before others."""
 FEW = ("none", "fft-rehearsal", "rehearsal", "scratch")
 """Defences that are drawn before others: the base, fair fine-tuning, its control, and training anew."""
+
+
+def of_checks(membership: pd.DataFrame) -> set[str]:
+    """Return the tasks that are there to check others: they ask of unseen or poisoned rows too, and others do not. What they show beside that
+    are the same models as those of other tasks, and would count twice."""
+    checking = set(membership["task"][membership["protocol"].isin([UNSEEN, POISONED])])
+    return checking if set(membership["task"]) - checking else set()
 
 
 def asked(frame: pd.DataFrame, protocol: str = MEMBERSHIP) -> pd.DataFrame:

@@ -53,7 +53,8 @@ class MembershipRoc(Figure):
             mine = stack.cell.of(curves)
             unseen = select.of(null, task=stack.cell.facet.task, model=stack.cell.facet.model)
             _panel(stack, mine, unseen[unseen["ratio"] == stack.cell.pair.ratio_0], looks, start)
-        style.message(grid.figure, _said(curves, null, attack), left_out=grid.left_out)
+        counted = curves[~curves["task"].isin(member.of_checks(tables["membership"])).to_numpy()]
+        style.message(grid.figure, _said(counted, null, attack), left_out=grid.left_out)
         hidden = any(_least(stack.cell.of(curves)) > start for stack in grid.stacks)
         style.legend(grid.figure, _keys(looks, null=len(null) > 0, hidden=hidden))
         drawn = select.mark(curves, grid.shown) & curves["defence"].isin(list(looks)).to_numpy()
@@ -143,7 +144,8 @@ def _said(curves, null, attack):
 
 
 def _cases(rows):
-    return "tasks" if rows["task"].nunique() == len(rows) else "cases"
+    many = "" if len(rows) == 1 else "s"
+    return f"task{many}" if rows["task"].nunique() == len(rows) else f"case{many}"
 
 
 def _above(rows):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.protocols import MEMBERSHIP, POISONED, UNSEEN
 from ..core.seeds import generator
+from ..figures._membership import of_checks
 from ..measures.intervals import Estimate, apart
 from ..measures.verdicts import FAILS, HIGHER, HOLDS, LOWER, OPEN
 from . import victims
@@ -52,7 +53,7 @@ def judged(found: Estimate, least: float = -np.inf, most: float = np.inf) -> str
 def checks(frames: Frames) -> list[Check]:
     """Return the checks that the tables allow: of `membership`, `membership_victims`, `defences` and `leakage`."""
     found: list[Check] = []
-    aside = victims.of_checks(frames["membership"])
+    aside = of_checks(frames["membership"])
     for task, model in sorted(set(zip(frames["membership"]["task"], frames["membership"]["model"], strict=True))):
         one = victims.Task.of(frames, task, model)
         alone = () if task in aside else (_undefended, _students, _duplicates, _indirect, _fairness, _ratio)
@@ -118,9 +119,10 @@ def _students(one: victims.Task) -> Iterator[Check]:
 
 def _duplicates(one: victims.Task) -> Iterator[Check]:
     doses = one.doses()
-    if len(doses) < 3:
+    each = [one.areas(name) for name in doses.values()]
+    if len(doses) < 3 or not len(each[0]) or len({len(areas) for areas in each}) > 1:
         return
-    areas = np.stack([one.areas(name) for name in doses.values()])
+    areas = np.stack(each)
     pairs = areas.reshape(len(areas), -1, 2).mean(axis=2)
     rng = generator("near-duplicates", one.name)
     drawn = [

@@ -111,8 +111,7 @@ def write(
     facts = [store.facts(path) for path in cards]
     data = [*dict.fromkeys(one["card"]["title"] for one in facts)]
     groups = reported.groups_of([{**one["settings"], **one["card"]} for one in facts])
-    # what the paper reports is of worlds, and pages on single rows are on another question
-    beside = [] if main in ("bill", "students") else reported.found(frames, paper, kinds or {}, groups)
+    beside = _reported(main, frames, paper, kinds, groups)
     tau = float(experiment.get("tau", 0.1))
     text = block(main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions, beside=beside)
     settings = {key: value for key, value in experiment.items() if key != "data_dir"}
@@ -130,6 +129,17 @@ def write(
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
     atomic.write(inner / BLOCK, text.encode())
     renew(folder, page)
+
+
+def _reported(
+    main: str,
+    frames: Mapping[str, pd.DataFrame],
+    paper: Paper | None,
+    kinds: Mapping[str, Mapping[str, str]] | None,
+    groups: Any,
+) -> Sequence[reported.Reported]:
+    """Return what is said of a figure that the paper reports. It is of worlds, and pages on single rows are on another question."""
+    return [] if main in ("bill", "students") else reported.found(frames, paper, kinds or {}, groups)
 
 
 def _named(experiment: Mapping[str, Any]) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .committed import Source
 
 TABLES = ("membership", "defences")
+LITTLE = 0.01
+"""Differences of AUC that are all smaller than this are called little."""
 
 
 def lines(membership: Source, distillation: Source) -> list[str]:
@@ -50,11 +52,12 @@ def _fair(source: Source) -> list[str]:
         return []
     datasets, many = _datasets(source), Counter(one.verdict for one in found)
     more, less = (_found(found, verdict, datasets) for verdict in (HIGHER, LOWER))
+    little = "a little " if max(abs(one.found.value) for one in found) < LITTLE else ""
     head = {
-        (True, True): "The fairness term exposes single rows in some settings and covers them in others",
-        (True, False): "The fairness term exposes single rows",
-        (False, True): "The fairness term covers single rows",
-        (False, False): "What the fairness term does to single rows is not shown",
+        (True, True): "The fairness term makes members easier to tell in some settings and harder in others",
+        (True, False): f"The fairness term makes members {little}easier to tell",
+        (False, True): f"The fairness term makes members {little}harder to tell",
+        (False, False): "That the fairness term changes what is told of single rows is not shown",
     }[more, less]
     told = listed(
         f"{word} in {many[verdict]}"
@@ -63,7 +66,7 @@ def _fair(source: Source) -> list[str]:
     )
     return [
         f"**{head}.** Against its control without the term, the AUC of the attack `lira` on fair fine-tuned models is {told} of {count(len(found), 'task')} "
-        f"(differences {_span(found)}); on undefended models it is {_span(base)} ({source.link}: {_where(datasets, found)})."
+        f"(differences {_span(found, 3)}); on undefended models it is {_span(base)} ({source.link}: {_where(datasets, found)})."
     ]
 
 
@@ -88,9 +91,10 @@ def _students(source: Source) -> list[str]:
     ]
 
 
-def _span(checks: Sequence[Any]) -> str:
+def _span(checks: Sequence[Any], digits: int = 2) -> str:
     values = sorted(one.found.value for one in checks)
-    return f"{values[0]:.2f}" if len(values) == 1 else f"{values[0]:.2f} to {values[-1]:.2f}"
+    low, high = (f"{value:.{digits}f}" for value in (values[0], values[-1]))
+    return low if low == high else f"{low} to {high}"
 
 
 def _where(datasets: Mapping[str, str], checks: Sequence[Check]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.protocols import MEMBERSHIP
+from ..figures._membership import of_checks
 from ..measures.verdicts import FAILS, HOLDS, OPEN
 from . import members, victims
 from .members import Check, Frames
@@ -122,7 +123,7 @@ def people(frames: Frames) -> list[str]:
     """Return a paragraph for the researcher and one for whoever owns the data, of undefended models and of those that were fair fine-tuned."""
     rows = _all(frames["membership"])
     rows = rows[(rows["adversary"] == LIRA) & (rows["defence"] == "none")].drop_duplicates("task")
-    rows = rows[~rows["task"].isin(victims.of_checks(frames["membership"]))]
+    rows = rows[~rows["task"].isin(of_checks(frames["membership"]))]
     if rows.empty:
         return []
     return [_researcher(frames, rows), _owner(frames, rows)]
@@ -187,7 +188,8 @@ def table(frames: Frames) -> str:
     found = [one for one in members.checks(frames) if one.about_all]
     if not found:
         return ""
-    tasks = list(dict.fromkeys(one.task for one in found))
+    aside = of_checks(frames["membership"])
+    tasks = sorted(dict.fromkeys(one.task for one in found), key=lambda task: task in aside)
     lines = ["| | to be seen | " + " | ".join(tasks) + " |", "| --- " * (len(tasks) + 2) + "|"]
     for name, said in _kinds(found):
         of = {one.task: one for one in found if (one.name, one.said) == (name, said)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.protocols import MEMBERSHIP, POISONED, UNSEEN
+from ..core.protocols import MEMBERSHIP
 from ..figures import _select as select
 from ..measures import trials
 from ..measures.intervals import UNKNOWN, Estimate
@@ -24,13 +24,6 @@ KEYS = ["task", "model"]
 def estimate(row: Mapping[str, Any], name: str) -> Estimate:
     """Return a number of a row with its limits."""
     return Estimate(float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]), np.nan)
-
-
-def of_checks(membership: pd.DataFrame) -> set[str]:
-    """Return the tasks that are there to check others: they ask of unseen or poisoned rows too, and others do not. What they show beside that
-    are the same models as those of other tasks, and would count twice."""
-    checking = set(membership["task"][membership["protocol"].isin([UNSEEN, POISONED])])
-    return checking if set(membership["task"]) - checking else set()
 
 
 def told(defences: pd.DataFrame) -> dict[str, dict[str, Any]]:
