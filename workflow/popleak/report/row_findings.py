@@ -51,14 +51,7 @@ def _fair(source: Source) -> list[str]:
     if not found:
         return []
     datasets, many = _datasets(source), Counter(one.verdict for one in found)
-    more, less = (_found(found, verdict, datasets) for verdict in (HIGHER, LOWER))
-    little = "a little " if max(abs(one.found.value) for one in found) < LITTLE else ""
-    head = {
-        (True, True): "The fairness term makes members easier to tell in some settings and harder in others",
-        (True, False): f"The fairness term makes members {little}easier to tell",
-        (False, True): f"The fairness term makes members {little}harder to tell",
-        (False, False): "That the fairness term changes what is told of single rows is not shown",
-    }[more, less]
+    head = _said(found, datasets)
     told = listed(
         f"{word} in {many[verdict]}"
         for word, verdict in (("higher", HIGHER), ("lower", LOWER), ("undecided", OPEN))
@@ -68,6 +61,18 @@ def _fair(source: Source) -> list[str]:
         f"**{head}.** Against its control without the term, the AUC of the attack `lira` on fair fine-tuned models is {told} of {count(len(found), 'task')} "
         f"(differences {_span(found, 3)}); on undefended models it is {_span(base)} ({source.link}: {_where(datasets, found)})."
     ]
+
+
+def _said(found: Sequence[Check], datasets: Mapping[str, str]) -> str:
+    """Return what the fairness term does to single rows, as far as it is a finding."""
+    more, less = (_found(found, verdict, datasets) for verdict in (HIGHER, LOWER))
+    little = "a little " if max(abs(one.found.value) for one in found) < LITTLE else ""
+    return {
+        (True, True): "The fairness term makes members easier to tell in some settings and harder in others",
+        (True, False): f"The fairness term makes members {little}easier to tell",
+        (False, True): f"The fairness term makes members {little}harder to tell",
+        (False, False): "That the fairness term changes what is told of single rows is not shown",
+    }[more, less]
 
 
 def _students(source: Source) -> list[str]:
