@@ -88,7 +88,8 @@ def trials(view: View, shadows: np.ndarray, victims: np.ndarray, finite: np.ndar
         raise PopleakError(f"attack {attack.name}: the question of membership needs candidates, and an attack on rows")
     inside = points.inside
     n = inside.shape[1]
-    candidates = Candidates(view.query.y, view.query.a, n, points.near, _classes(victims, view))
+    classes = max(2, int(view.query.y.max(initial=0)) + 1)
+    candidates = Candidates(view.query.y, view.query.a, n, points.near, classes)
     if reason := attack.lacks(candidates):
         raise PopleakError(f"attack {reason}: add a defence that trains on public rows, or leave it out")
 
@@ -110,10 +111,6 @@ def trials(view: View, shadows: np.ndarray, victims: np.ndarray, finite: np.ndar
     # rows that no model was trained on are not what a poisoner aims at
     aimed = view.pair.protocol != UNSEEN and n >= FEWEST
     return Trials(found, inside, view.query.y[:n], view.query.a[:n], finite, view.game.seed, aimed)
-
-
-def _classes(outputs: np.ndarray, view: View) -> int:
-    return max(2, int(view.query.y.max(initial=0)) + 1)
 
 
 def conclude(graded: Sequence[Graded], beside: Mapping[str, str]) -> Iterator[tuple[Graded, dict[str, Any]]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..measures.verdicts import HIGHER, HOLDS, LOWER, OPEN
+from ..measures.verdicts import HIGHER, LOWER, OPEN
 from . import members
 from .members import Check
 from .words import count, listed
@@ -38,10 +38,9 @@ def _datasets(source: Source) -> Mapping[str, str]:
     return {str(task.get("id")): str(task["dataset"]) for task in source.setting("tasks")}
 
 
-def _found(checks: Sequence[Check], verdict: str, datasets: Mapping[str, str]) -> bool:
-    """Return whether a verdict holds on more than one data set, and in more than one setting."""
-    tasks = {one.task for one in checks if one.verdict == verdict}
-    return len({datasets.get(task.split(",")[0], task) for task in tasks}) > 1
+def _of(datasets: Mapping[str, str], checks: Iterable[Check]) -> set[str]:
+    """Return the data sets of these checks; more than one makes a finding."""
+    return {datasets.get(one.task.split(",")[0], one.task) for one in checks}
 
 
 def _fair(source: Source) -> list[str]:
@@ -65,7 +64,7 @@ def _fair(source: Source) -> list[str]:
 
 def _said(found: Sequence[Check], datasets: Mapping[str, str]) -> str:
     """Return what the fairness term does to single rows, as far as it is a finding."""
-    more, less = (_found(found, verdict, datasets) for verdict in (HIGHER, LOWER))
+    more, less = (len(_of(datasets, (one for one in found if one.verdict == word))) > 1 for word in (HIGHER, LOWER))
     little = "a little " if max(abs(one.found.value) for one in found) < LITTLE else ""
     return {
         (True, True): "The fairness term makes members easier to tell in some settings and harder in others",
@@ -84,10 +83,9 @@ def _students(source: Source) -> list[str]:
         return []
     datasets = _datasets(source)
     kept = [one for one in soft if one.found.low > 0]
-    shown = [Check(one.name, one.said, one.task, one.what, one.found, HOLDS) for one in kept]
     head = (
         "A student keeps part of what its teacher gives away of single rows"
-        if _found(shown, HOLDS, datasets)
+        if len(_of(datasets, kept)) > 1
         else "That students keep what their teachers give away of single rows is not shown"
     )
     return [
@@ -103,5 +101,4 @@ def _span(checks: Sequence[Any], digits: int = 2) -> str:
 
 
 def _where(datasets: Mapping[str, str], checks: Sequence[Check]) -> str:
-    tasks = {one.task for one in checks}
-    return f"{count(len(tasks), 'task')} on {count(len({datasets.get(task.split(',')[0], task) for task in tasks}), 'data set')}"
+    return f"{count(len({one.task for one in checks}), 'task')} on {count(len(_of(datasets, checks)), 'data set')}"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 NEEDED = ("membership", "membership_victims", "defences", "leakage")
 HIGHER, LOWER = members.HIGHER, members.LOWER
-FEW = "few shadows"
 
 
 def sentences(frames: Frames) -> list[str]:
@@ -30,7 +29,7 @@ def sentences(frames: Frames) -> list[str]:
         return []
     found = members.checks(frames)
     said = [_sentence([one for one in found if (one.name, one.said) == key]) for key in _kinds(found)]
-    return [*said, *_scope(frames["membership"]), *_epsilon(frames), *people(frames)]
+    return [*said, *_scope(frames["membership"]), *_epsilon(frames), *_people(frames, found)]
 
 
 def _kinds(found: Iterable[Check]) -> list[tuple[str, str]]:
@@ -79,7 +78,8 @@ def _scope(membership: pd.DataFrame) -> list[str]:
         f"this page; intervals are over pairs of models with complementary halves, the rows being given."
     )
     more = (
-        f" With fewer than {ENOUGH} shadows on a side one variance is estimated for all rows: {listed(few)}."
+        f" With fewer than {ENOUGH} shadows on a side `lira` and `lira-pair` estimate one variance for all rows, unless their setting says otherwise: "
+        f"{listed(few)}."
         if few
         else ""
     )
@@ -119,14 +119,14 @@ def _all(membership: pd.DataFrame) -> pd.DataFrame:
     return membership[(membership["part"] == "all") & (membership["protocol"] == MEMBERSHIP)]
 
 
-def people(frames: Frames) -> list[str]:
+def _people(frames: Frames, found: Sequence[Check]) -> list[str]:
     """Return a paragraph for the researcher and one for whoever owns the data, of undefended models and of those that were fair fine-tuned."""
     rows = _all(frames["membership"])
     rows = rows[(rows["adversary"] == LIRA) & (rows["defence"] == "none")].drop_duplicates("task")
     rows = rows[~rows["task"].isin(of_checks(frames["membership"]))]
     if rows.empty:
         return []
-    return [_researcher(frames, rows), _owner(frames, rows)]
+    return [_researcher(found, rows), _owner(frames, rows)]
 
 
 def _from_to(values: pd.Series, form: str) -> str:
@@ -137,8 +137,8 @@ def _from_to(values: pd.Series, form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _researcher(frames: Frames, rows: pd.DataFrame) -> str:
-    found = [one for one in members.checks(frames) if one.name == "B6" and one.about_all]
+def _researcher(checks: Sequence[Check], rows: pd.DataFrame) -> str:
+    found = [one for one in checks if one.name == "B6" and one.about_all]
     many = Counter(one.verdict for one in found)
     fair = (
         f" Against its control without the fairness term, fair fine-tuning has the higher AUC in {many[HIGHER]}, the lower in {many[LOWER]}, and neither is shown in "

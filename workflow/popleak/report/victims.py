@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LIRA, INDIRECT = "lira", "lira-indirect"
 ANY = -1
-KEYS = ["task", "model"]
 
 
 def estimate(row: Mapping[str, Any], name: str) -> Estimate:
