@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_play import ASKED, MODELS, SPLITS, Counting, Kept, answers, judging, points
 
+from played import ASKED, MODELS, SPLITS, Counting, Kept, answers, judging, points
 from popleak.attacks.base import Query
 from popleak.core import plugins
 from popleak.core.settings import NoSettings

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from test_wider_best import judged
 
 import before_after
 from popleak.core.errors import PopleakError
 from popleak.measures.intervals import paired_test
+from right_in import judged
 
 
 def test_tasks_are_paired_victim_by_victim():
