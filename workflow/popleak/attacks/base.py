@@ -158,6 +158,8 @@ class Attack:
     """CPU seconds that one calibration takes beyond a usual attack's, for the estimate of a run."""
     rows: ClassVar[bool] = False
     """True: the attack judges whether rows were trained on, and no worlds: it is a `_members.MemberAttack`."""
+    of_samples: ClassVar[bool] = False
+    """True: the attack judges rows that a generator releases, and no answers: it is a `_samples.SamplesAttack`."""
     many: ClassVar[bool] = False
     """True: the attack can name one ratio among many: it implements `calibrate_many`."""
     reaches: ClassVar[float | None] = None

@@ -23,6 +23,7 @@ from ..core.protocols import OLD, PURE, Ask
 from ..core.settings import Settings
 from ..engine.schedule import fits, without_effect
 from ..measures.verdicts import MARGIN
+from .samples import Samples
 
 MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
 """Words that readers of CSV take for a missing value, a truth value or a number."""
@@ -190,6 +191,10 @@ class Task(Settings):
     """Replaces the experiment's attacks for this task."""
     shadow_models: Others | None = None
     """Replaces the experiment's shadow models for this task."""
+    generators: Others | None = None
+    """Replaces the experiment's generators for this task."""
+    sharers: Choices | None = None
+    """Replaces the experiment's sharers for this task."""
     poison: Poison | None = None
     """Replaces the experiment's poison for this task."""
     population: dict[str, Any] = Field(default_factory=dict)
@@ -392,6 +397,12 @@ class Experiment(Settings):
     informed: shadows with the same defence and settings."""
     shadow_models: Others = ()
     """Further architectures for shadows, in addition to the victim's own."""
+    generators: Others = ()
+    """Models that a sharer trains on its rows to release rows drawn from them (`tabular-diffusion`, say), for worlds of protocol `samples`."""
+    sharers: Choices = (Choice(name="none"),)
+    """What the sharer does against what these rows give away: defences that apply to generators; `none` must be among them."""
+    samples: Samples = Samples()
+    """What each generator releases."""
     poison: Poison = Poison()
     """Rows that the adversary adds to every draw."""
     repeats: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1)] = (1,)
@@ -415,7 +426,7 @@ class Experiment(Settings):
     """Smallest difference in an adversary's accuracy that counts as material: 0.05 is 5 points, twice that in advantage. A difference that
     is shown to be smaller gets the verdict `no material difference`. State it before the run."""
 
-    @field_validator("defences")
+    @field_validator("defences", "sharers")
     @classmethod
     def _has_none(cls, value: tuple[Choice, ...]) -> tuple[Choice, ...]:
         return _need_none(value)
@@ -435,8 +446,9 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _task_defences(self) -> Experiment:
         for task in self.tasks:
-            if task.defences is not None:
-                _need_none(task.defences)
+            for chosen in (task.defences, task.sharers):
+                if chosen is not None:
+                    _need_none(chosen)
         return self
 
 

@@ -17,7 +17,7 @@ from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.settings import Settings
 from ..engine.schedule import fits
-from . import grids
+from . import generating, grids
 from .experiment import Choice, Experiment, Id, Task, Train, Worlds
 from .messages import line, near, real
 from .reading import check_texts
@@ -99,8 +99,10 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
     defences = _choices("defences", experiment, task, i)
     shadow_models = _choices("shadow_models", experiment, task, i)
     attacks = _attacks(experiment, task, i)
+    generators = _choices("generators", experiment, task, i)
+    sharers = _choices("sharers", experiment, task, i)
     _trainable((*models, *shadow_models), defences, path)
-    return ResolvedTask(
+    resolved = ResolvedTask(
         id=task.id or _task_id(f"{dataset.name}-{attribute}", "-in" if task.attribute_in_features else ""),
         dataset=dataset.name,
         label=label,
@@ -118,9 +120,14 @@ def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:
         poison=experiment.poison if task.poison is None else task.poison,
         population=population,
         training=training,
+        generators=generators,
+        sharers=sharers,
+        samples=experiment.samples,
         placebo=_placebo(task.placebo, dataset, worlds, attacks, f"{path}.placebo"),
         public_pool=_with_public_rows(experiment, defences, path),
     )
+    generating.check(resolved, path)
+    return resolved
 
 
 def _over(usual: S, changed: Mapping[str, Any], path: str) -> S:
@@ -214,7 +221,7 @@ def _attacks(experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice
 
 
 def _choices(key: str, experiment: Experiment, task: Task, i: int) -> tuple[ResolvedChoice, ...]:
-    kind = "models" if key == "shadow_models" else key
+    kind = {"shadow_models": "models", "generators": "models", "sharers": "defences"}.get(key, key)
     own = getattr(task, key)
     path = key if own is None else f"tasks.{i}.{key}"
     resolved = []

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from ..core import plugins
 from ..core.settings import Settings
 from .experiment import Poison, Population, RatioMode, Train, Worlds
+from .samples import Samples
 
 
 class ResolvedChoice(Settings):
@@ -35,6 +36,23 @@ def taught_by(defence: ResolvedChoice) -> ResolvedChoice | None:
     plugin = plugins.load("defences", defence.name)
     found = plugin.teacher_of(plugin.Settings.model_validate(defence.settings))
     return None if found is None else ResolvedChoice(id=found[0], name=found[0], settings=found[1])
+
+
+class Received(Settings):
+    """Whose samples models are trained on: a generator, and what its sharer does."""
+
+    generator: ResolvedChoice
+    sharer: ResolvedChoice
+
+
+def received(defence: ResolvedChoice) -> Received | None:
+    """Return whose samples a defence trains on at its settings; None where it trains on records alone."""
+    plugin = plugins.load("defences", defence.name)
+    found = plugin.received(plugin.Settings.model_validate(defence.settings))
+    if found is None:
+        return None
+    generator, sharer = (ResolvedChoice(id=name, name=name, settings=settings) for name, settings in found)
+    return Received(generator=generator, sharer=sharer)
 
 
 def randomises(defence: ResolvedChoice) -> bool:
@@ -69,6 +87,9 @@ class ResolvedTask(Settings):
     poison: Poison
     population: Population
     training: Train
+    generators: tuple[ResolvedChoice, ...] = ()
+    sharers: tuple[ResolvedChoice, ...] = ()
+    samples: Samples = Samples()
     placebo: int = 0
     public_pool: bool = False
     """Whether the records have a public pool: if a defence trains on public rows, and in the placebos of such a task."""
@@ -92,6 +113,12 @@ class ResolvedTask(Settings):
         return any(complements(defence) for defence in self.defences)
 
     @property
+    def receivers(self) -> tuple[Received, ...]:
+        """Whose samples the task's defences train on, each once."""
+        found = [received(defence) for defence in self.defences]
+        return tuple(one for i, one in enumerate(found) if one is not None and one not in found[:i])
+
+    @property
     def publishing(self) -> bool:
         """Whether a defence trains on public rows, so that each model draws some."""
         return any(publishes(defence) for defence in self.defences)
@@ -109,6 +136,7 @@ class ResolvedTask(Settings):
             "defences": tuple(one for one in self.defences if one.name == "none"),
             "attacks": alone(self.attacks),
             "shadow_models": (),
+            "generators": (),
             "poison": Poison(group=self.poison.group, label=self.poison.label),
             "placebo": 0,
         }

@@ -14,7 +14,8 @@ MANY = "k-ary"
 MEMBERSHIP = "membership"
 UNSEEN = "membership-unseen"
 POISONED = "membership-poisoned"
-PROTOCOLS = (PURE, RATIO, EQUAL, MANY, MEMBERSHIP, UNSEEN, POISONED)
+SAMPLES = "samples"
+PROTOCOLS = (PURE, RATIO, EQUAL, MANY, MEMBERSHIP, UNSEEN, POISONED, SAMPLES)
 OLD = {None: EQUAL, "null": EQUAL}
 """Words of earlier versions, which configs may still hold; an unquoted null in YAML is None."""
 

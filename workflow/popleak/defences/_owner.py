@@ -79,6 +79,9 @@ class Owner:
     public
         (K, n): rows of the public pool, which no victim and no shadow was trained on and no adversary asks; (K, 0) unless
         the defence says `public`.
+    samples
+        (K, m): rows of each model's generator, numbered after the records, with labels and groups in y and a; (K, 0) for a defence that has no
+        generator (`Defence.received`).
     mixing
         How many rows of S_0 and of the complement a mixture takes.
     ledger
@@ -98,6 +101,7 @@ class Owner:
     held_out: np.ndarray
     complement: np.ndarray
     public: np.ndarray
+    samples: np.ndarray
     mixing: Mixing
     ledger: list[Entry]
 

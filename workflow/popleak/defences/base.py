@@ -69,6 +69,10 @@ class Defence:
     randomised: ClassVar[bool] = False
     """True: the defended model answers with fresh randomness each time. False: it answers a query always alike, and is asked once.
     Where that depends on the settings, implement `randomises`."""
+    generators: ClassVar[bool] = False
+    """True: applies to generators, too: it trains with nothing but rows, epochs and learning rate."""
+    classifiers: ClassVar[bool] = True
+    """False: applies to generators alone."""
     chains_only: ClassVar[bool] = False
     """True: applies to chains of Linear and ReLU with one logit alone."""
     audited: ClassVar[bool] = False
@@ -104,6 +108,16 @@ class Defence:
     def teacher_of(self, settings: Any) -> tuple[str, dict[str, Any]] | None:
         """Return the name and the settings of the defence whose models its models learn from, `none` for M_0's, as the question of membership
         compares the two; None for a defence whose models are no students."""
+        return None
+
+    def received(self, settings: Any) -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]] | None:
+        """Return whose rows its models are trained on: the name and settings of a generator, and those of what its sharer does; None for a
+        defence that trains on records alone. The rows are then `owner.samples`."""
+        return None
+
+    def group_share(self, settings: Any) -> float | None:
+        """Return P(a = 1) among the rows that are released of a generator, which are chosen so; None: as they are drawn. With a number the generator
+        itself stays what it is."""
         return None
 
     def publishes(self, settings: Any) -> bool:

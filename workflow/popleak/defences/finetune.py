@@ -11,6 +11,7 @@ class Finetune(Defence):
     name = "finetune"
     summary = "fine-tune on the complement, no EO term (control of fft)"
     classes = None
+    generators = True
     Settings = TuneSettings
 
     def apply(self, owner: Owner, settings: TuneSettings) -> Population:

@@ -12,6 +12,7 @@ class NoDefence(Defence):
     name = "none"
     summary = "the undefended model M_0"
     classes = None
+    generators = True
     complement = False
     closed_form = True
 

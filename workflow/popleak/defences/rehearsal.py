@@ -14,6 +14,7 @@ class Rehearsal(Defence):
     name = "rehearsal"
     summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
     classes = None
+    generators = True
 
     Settings = RetuneSettings
 

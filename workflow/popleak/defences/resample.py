@@ -39,6 +39,7 @@ class Resample(Defence):
     )
     access = "training"
     classes = None
+    generators = True
     closed_form = True
 
     class Settings(MixtureSettings, TrainSettings):

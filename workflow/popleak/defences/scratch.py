@@ -18,6 +18,7 @@ class Scratch(Defence):
     summary = "train on complement and rehearsal rows from the start"
     access = "training"
     classes = None
+    generators = True
     closed_form = True
 
     Settings = ScratchSettings

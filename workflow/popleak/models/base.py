@@ -29,6 +29,8 @@ class Model:
     name: ClassVar[str]
     summary: ClassVar[str]
     gradient: ClassVar[bool] = True
+    generates: ClassVar[bool] = False
+    """True: what is released are rows drawn from it (`models._generator.Generator`), and it answers no query."""
     classes: ClassVar[int | None] = 2
     """How many classes it tells apart. None: as many as the label has; `sides` or `build` then take the keyword `classes` where they are
     more than two."""

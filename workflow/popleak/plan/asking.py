@@ -180,7 +180,7 @@ def _holds(step: Step[ModelsStep], worlds: set[str], directions: set[Direction])
     """Return whether a step of the stages train or defend holds models of these worlds, or defended in these directions."""
     if isinstance(step.settings, TrainStep):
         return bool(set(step.settings.worlds) & worlds)
-    return bool(set(step.settings.made) & directions)
+    return bool(set(step.settings.made) & (directions | {(world, world) for world in worlds}))
 
 
 def modules_of(model: ResolvedChoice, arms: Mapping[str, Arm]) -> tuple[str, ...]:

@@ -23,9 +23,10 @@ from ..steps import STAGES
 from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
-from ..store.schema import BUDGETED, MANY, ON_REQUEST, PERMUTED, ROWS, SWEPT, TABLES
-from . import games, searches, sizes
+from ..store.schema import BUDGETED, GENERATED, MANY, ON_REQUEST, PERMUTED, ROWS, SWEPT, TABLES
+from . import games, generating, searches, sizes
 from .budgets import of as budgets_of
+from .generating import GeneratorPlan
 from .judging import Judged
 from .known import Known, swept
 from .rawfiles import AbsentError
@@ -138,7 +139,7 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
-    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": [], "trials": []}
+    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": [], "trials": [], "shares": [], "samples": []}
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:
@@ -147,7 +148,7 @@ def build(experiment: Experiment) -> Plan:
             plan.absent.append(str(error))
             given.append(raw)
             continue
-        one.add(parts)
+        one.add(parts, generating.released(one.task, GeneratorPlan(one).share(parts)))
         plan.seconds[one.task.id] = one.prices()
         before = {step.id for step in plan.all_steps()}
         for copy in one.placebos():  # judged separately: they appear only in the table `placebo`
@@ -172,7 +173,7 @@ def build(experiment: Experiment) -> Plan:
 
 def _makes(table: str, tasks: Sequence[ResolvedTask], budgets: Budgets) -> bool:
     """Return whether these tasks produce a table; most tables are always produced. budgets: the experiment's."""
-    if table in (*MANY, *ROWS):
+    if table in (*MANY, *ROWS, *GENERATED):
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:
         return any(swept(task) for task in tasks)

@@ -58,7 +58,7 @@ class TaskContext:
         self.limit = experiment.engine.job_seconds
         self.models = population.victims + population.splits * population.shadows
         self.defences = tuple(defence.id for defence in task.defences)
-        self.games = games.games_of(task)
+        self.games = [game for game in games.games_of(task) if not game.question.of_samples]
         self.shapes = {model.id: self._shape(model) for model in (*task.models, *task.shadow_models)}
         self.usual = self._shape_of((self.features, 32, 16, 1))
         self.data = self._dataset()

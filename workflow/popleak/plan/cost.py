@@ -14,8 +14,8 @@ from typing import Literal
 from ..engine.architecture import ConvNet
 from ..engine.objective import Backend, chosen
 
-START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "query": 0.35, "measure": 0.35,
-         "attack": 0.25, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
+START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "sample": 1.3, "query": 0.35, "measure": 0.35,
+         "attack": 0.25, "inspect": 1.0, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
 """CPU seconds of a job before its work starts: Python, imports and, for the engine, loading the compiled loops from
 the user's cache."""
 TORCH = 0.9
@@ -104,6 +104,29 @@ class Shape:
         *blocks, last = self._layers()
         places = (height * width for _, height, width in self.net.sizes)
         return [*(CONVOLVE * weights * place for weights, place in zip(blocks, places, strict=False)), float(last)]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a generator is trained on: rows and epochs; each: CPU seconds of an epoch; numbers: of what is kept of it. What else `Shape` says, a
+    generator has none of."""
+
+    rows: int
+    epochs: int
+    each: float
+    numbers: int
+    sides: None = None
+    slower: float = 1.0
+    shaped: bool = False
+    net: None = None
+
+    def seconds(self, epochs: float | None = None) -> float:
+        """Return CPU seconds to train one generator, by default for its own number of epochs."""
+        return self.each * (self.epochs if epochs is None else epochs)
+
+    def parameters(self) -> int:
+        """Return how many numbers are kept of one generator."""
+        return self.numbers
 
 
 def factor(

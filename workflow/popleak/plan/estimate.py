@@ -26,7 +26,7 @@ from .steps import Step
 if TYPE_CHECKING:
     from .stock import Stock
 
-ENGINE = ("train", "defend", "query", "measure")
+ENGINE = ("train", "defend", "sample", "query", "measure")
 """Stages whose work is done by the engine."""
 REFERENCE_START = 0.22
 """CPU seconds that Python takes to start and import a stage on the reference core."""

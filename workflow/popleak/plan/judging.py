@@ -192,6 +192,7 @@ class JudgePlan(AskPlan):
             budgets=budgets,
             releases=self.task.population.releases,
             asked=faced.asked,
+            labels=self.task.samples.labels if attack.of_samples else "own",
         )
         seen = 2 * self.task.query_rows * self.plan.form.outputs
         numbers = self.plan.models * max(seen, self.task.rows if "draws" in read else 0)
@@ -246,11 +247,11 @@ class JudgePlan(AskPlan):
         weights, inputs = None, dict[str, Input](data=self.plan.data)
         if "models" in read:
             used = self._files(cut, arms)
-            weights = Weights(model_settings=model.settings, files={role: _held(of) for role, of in used.items()})
+            weights = Weights(model_settings=model.settings, files={role: held(of) for role, of in used.items()})
             inputs |= {f"{role}_models": all_of(used[role], FILES[role]) for role in ROLES}
         if "audits" in read:
             audited = self._audited(cut, arms)
-            weights = Weights(model_settings=model.settings, files={"victim": _held(audited)})
+            weights = Weights(model_settings=model.settings, files={"victim": held(audited)})
             inputs["victim_models"] = all_of(audited, FILES["victim"])
         if "draws" in read:
             inputs["draw"] = self._drawn(cut)
@@ -284,6 +285,6 @@ def _judging(attack: str, question: str) -> tuple[str, ...]:
     return plugins.modules("attacks")[attack], plugins.modules("questions")[question], *seen
 
 
-def _held(files: Files) -> tuple[Held, ...]:
+def held(files: Files) -> tuple[Held, ...]:
     """Return how many files hold the models of each arm."""
     return tuple(Held(arm=name, files=len(steps)) for name, steps in files.items())

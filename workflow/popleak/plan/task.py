@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ..config.resolved import ResolvedChoice, complements, members, publishes, taught_by
@@ -42,11 +43,13 @@ class Cut(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """The draws of models: S_0 by world, complements by direction, and public rows by world."""
+    """The draws of models: S_0 by world, complements by direction, and public rows by world; and the steps that hold generators' rows, by the arms
+    that train on them."""
 
     base: list[Cut]
     complement: list[Cut]
     public: list[Cut]
+    released: Mapping[str, Sequence[Step[Any]]] = MappingProxyType({})
 
 
 def made_by(defence: ResolvedChoice) -> dict[str, Any]:
@@ -60,6 +63,12 @@ def made_by(defence: ResolvedChoice) -> dict[str, Any]:
     return {name: value for name, value in defence.settings.items() if name not in drawn}
 
 
+def _samples_of(released: Sequence[Step[Any]], worlds: set[str]) -> dict[str, Input]:
+    """Return the files of rows that generators of these worlds release, by role; none where no defence trains on them."""
+    files = [step for step in released if worlds & {world for world, _ in step.settings.made}]
+    return {f"samples_{role}s": [(step, FILES[role]) for step in files] for role in ROLES} if files else {}
+
+
 def _of_worlds(cuts: list[Cut], worlds: set[str]) -> list[tuple[Step[ModelDraw], str]]:
     """Return the tables of draws for models of these worlds."""
     return [(cut.step, "table") for cut in cuts if cut.step and worlds & {item.world for item in cut.items}]
@@ -68,8 +77,8 @@ def _of_worlds(cuts: list[Cut], worlds: set[str]) -> list[tuple[Step[ModelDraw],
 class TaskPlan(TaskContext):
     """Adds one task's steps."""
 
-    def add(self, judged: Judged) -> None:
-        """Add all steps; append those that make parts of public tables to `judged`, by stage. If `judged` has no list
+    def add(self, judged: Judged, released: Mapping[str, Sequence[Step[Any]]] = MappingProxyType({})) -> None:
+        """Add all steps but those of generators; released: the steps that hold generators' rows, by the arms that train on them; append those that make parts of public tables to `judged`, by stage. If `judged` has no list
         for the stage `measure`, the models are not measured."""
         worlds = dict.fromkeys(world for game in self.games for world in game.worlds)
         items = [self._item(world, world) for world in worlds]
@@ -77,7 +86,7 @@ class TaskPlan(TaskContext):
         directions = [self._item(world, other) for world, other in games.directions(self.games)]
         complement = self._draws("complement", directions, made=self.task.complemented)
         public = self._draws("public", items, made=self.task.publishing)
-        drawn = Draws(base, complement, public)
+        drawn = Draws(base, complement, public, released)
         judging = JudgePlan(self, [cut.step for cut in base if cut.step is not None])
         asked_of = {model.id: judging.asked(model, self._arms(model, drawn, ROLES)) for model in self.task.models}
         for model in self.task.shadow_models:
@@ -239,6 +248,7 @@ class TaskPlan(TaskContext):
             "data": self.data, "draw": _of_worlds(drawn.base, worlds),
             "complement": [(cut.step, "table") for cut in cuts if cut.step] if complements(defence) else [],
             "public": _of_worlds(drawn.public, worlds) if publishes(defence) else [],
+            **_samples_of(drawn.released.get(arm_of(defence), ()), worlds),
             **{f"base_{name}": [(step, name) for step in files] for name in FILES.values()},
         }  # fmt: skip
 

@@ -74,6 +74,8 @@ class Question:
     """The table that its rows are part of: a public one, or one of `store.schema.PARTS`, of which its `tables` are made."""
     tables: ClassVar[tuple[str, ...]] = ()
     """Public tables that are made only where this question is asked."""
+    of_samples: ClassVar[bool] = False
+    """True: it is asked about rows that a generator releases, not about what a classifier answers."""
     measured: ClassVar[bool] = True
     """True: utility, fairness and bounds of the victims are measured between its two worlds, for the tables `models` and `bounds`."""
     groups: ClassVar[bool] = True

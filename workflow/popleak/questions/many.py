@@ -50,7 +50,7 @@ class ManyWorlds(Question):
         return World(0.0), World(1.0)
 
     def answerable(self, attack: Attack) -> bool:
-        return attack.many
+        return attack.many and not attack.of_samples
 
     def known(self, ratios: Sequence[float]) -> tuple[float, float]:
         return min(ratios), max(ratios)

@@ -51,7 +51,7 @@ class PairOfWorlds(Question):
         return worlds[0], worlds[1]
 
     def answerable(self, attack: Attack) -> bool:
-        return not attack.rows
+        return not attack.rows and not attack.of_samples
 
     def cell(self, pair: Pair) -> dict[str, Any]:
         return {"protocol": pair.protocol, "ratio_0": pair.ratios[0], "ratio_1": pair.ratios[1]}

@@ -49,7 +49,16 @@ class FittingOwner(_noisy.Fitting):
         self.population, self.seeds, self.mixing = population, seeds, mixing
         self.draw, self.complement, self.public = draw, complement, public
         self.base, self.held_out = hold_out(draw, seeds, fitter.validation)
+        self.samples = np.empty((len(draw), 0), dtype=np.int64)
         self.ledger = []
+
+    def receive(self, x: np.ndarray, y: np.ndarray, a: np.ndarray) -> None:
+        """Take rows of each model's generator: features x (K, m, d), labels y and groups a (K, m)."""
+        size = len(self.y)
+        self.fitter = self.fitter.with_rows(x.reshape(-1, x.shape[2]), y=y.reshape(-1), a=a.reshape(-1))
+        records = self.fitter.records
+        self.x, self.y, self.a = records.x, records.y, records.a
+        self.samples = np.arange(size, len(self.y)).reshape(y.shape)
 
     def train(
         self,

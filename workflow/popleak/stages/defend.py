@@ -27,7 +27,9 @@ from ..store.populations import read as read_models
 from ..store.populations import write as write_models
 from ..store.reuse import no_keys
 from . import _noisy, train
+from ._generating import fitter_of
 from ._owners import FittingOwner
+from ._received import Received
 
 
 def run(
@@ -39,6 +41,8 @@ def run(
     public: Sequence[Path] = (),
     base_victims: Sequence[Path],
     base_shadows: Sequence[Path],
+    samples_victims: Sequence[Path] = (),
+    samples_shadows: Sequence[Path] = (),
     victims: Path,
     shadows: Path,
     step: str,
@@ -48,20 +52,21 @@ def run(
     """Apply one defence to the base models in each of this job's directions, or its part of them; write victims and shadows.
 
     draw, base_victims, base_shadows: the base draws and base models of all worlds that the directions start from;
-    complement: the draws of the directions; public: the public rows of these worlds' models. The last two are empty
-    for a defence that does not train on them.
+    complement: the draws of the directions; public: the public rows of these worlds' models; samples_victims, samples_shadows: what generators of these worlds release. The
+    last four are empty for a defence that does not train on them.
     """
     models: dict[Role, Sequence[Path]] = {"victim": base_victims, "shadow": base_shadows}
     outputs: dict[Role, Path] = {"victim": victims, "shadow": shadows}
+    released: dict[Role, Sequence[Path]] = {"victim": samples_victims, "shadow": samples_shadows}
     worlds = settings.own_worlds
     records = known(data, worlds)
     defence = plugins.load("defences", settings.defence)
     defence_settings = defence.Settings.model_validate(settings.defence_settings)
-    inputs = [data, *draw, *complement, *public, *(path for role in ROLES for path in models[role])]
+    inputs = [data, *draw, *complement, *public, *(path for of in (models, released) for role in ROLES for path in of[role])]
     facts = store.provenance(
         stage="defend", step=step, settings=settings.plain(), code=code, inputs=inputs, device=how.resolved()
     )
-    fitter = train.Fitter(settings, records, how, train.plain_size(records, worlds))
+    fitter = fitter_of(settings, records, how, train.plain_size(records, worlds))
     stock = train.shelf(facts, settings, outputs, fitter)
     label_rate = float(records.y[: fitter.size].mean())
     names = (*train.MADE, *_kept(defence))
@@ -80,11 +85,12 @@ def run(
                     name: role_draws[name][1] if name in role_draws else rows[:, :0]
                     for name in ("complement", "public")
                 }
-                made_of = stock.keys(keys["seed"], rows, *others.values(), base.weights)
+                received = Received.of(released[role], world, keys["seed"])
+                made_of = stock.keys(keys["seed"], rows, *others.values(), base.weights, *received.parts())
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
                 make = functools.partial(
-                    defended, defence, defence_settings, fitter, base, rows, others, mixing, what, role == "victim"
+                    defended, defence, defence_settings, fitter, base, rows, others, received, mixing, what, role == "victim"
                 )
                 made = stock.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}
@@ -147,19 +153,21 @@ def defended(
     base: Models,
     rows: np.ndarray,
     others: Mapping[str, np.ndarray],
+    received: Received,
     mixing: Mixing,
     what: str,
     audited: bool,
     part: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the columns of models `part` (k,) of those with draws `rows` (K, n), complements and public rows `others`, each (K, n)
-    or (K, 0). audited: whether to run the worst case of each, if the defence has one."""
+    or (K, 0), and what their generators release. audited: whether to run the worst case of each, if the defence has one."""
     names = Population.__dataclass_fields__
     before = Population(*(getattr(base, name)[part] for name in names))
     owner = FittingOwner(
         fitter, before, base.keys["seed"][part], rows[part], complement=others["complement"][part], public=others["public"][part],
         mixing=mixing, defence=defence, progress=Progress(what, len(part)),
     )  # fmt: skip
+    received.give(owner, part)
     after = defence.apply(owner, own)
     weights = after.weights.astype(np.float32)
     way = np.full(len(part), np.nan)

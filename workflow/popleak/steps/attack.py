@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..core.protocols import Ask, RatioMode, Role
 from .arms import Held
@@ -55,7 +55,8 @@ class AttackStep(Judging):
     """One attack on the models of one task, in games of one question.
 
     arms: by the id of a defence, or another name in `aware`, the name under which its models were asked; worlds: of the games,
-    where weights or rows are seen; asked: of each role the arms whose answers there are, in the order of the files; releases: models of one owner; budgets: with less than all shadows and query points, for the table `budgets`.
+    where weights or rows are seen; asked: of each role the arms whose answers there are, in the order of the files; releases: models of one owner; budgets: with less than all shadows and query points, for the table `budgets`; labels: P(y) of
+    samples, as the step that drew them has it.
     """
 
     question: str
@@ -74,3 +75,4 @@ class AttackStep(Judging):
     weights: Weights | None = None
     budgets: tuple[Budget, ...] = ()
     releases: int = 1
+    labels: Literal["own", "even"] = "own"

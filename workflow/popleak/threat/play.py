@@ -79,6 +79,8 @@ def play(
                 fitted = undefended.get(split) if known.arm == NONE else None
                 if fitted is None:
                     used, query = query_of(asked, attack.all_points)
+                    if attack.of_samples:
+                        query = query._replace(**dict(zip(("x", "columns"), source.features(asked.rows[used]), strict=True)))
                     seen = (
                         None
                         if shadows is None

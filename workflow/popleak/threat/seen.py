@@ -11,6 +11,7 @@ import numpy as np
 
 from ..attacks.base import Attack, Game, Poison, Records
 from ..core import plugins
+from ..core.columns import Columns
 from ..core.errors import PopleakError
 from ..core.protocols import Role
 from ..core.seeds import derive
@@ -18,18 +19,19 @@ from ..steps.attack import AttackStep, Weights
 from ..steps.games import Pair, Played
 from ..store import answers as stored
 from ..store import parquet as store
-from ..store import populations, records
+from ..store import populations, records, samples
 from ..store.populations import known
 from .access import base as access
 
 
 @dataclass(frozen=True)
 class Files:
-    """An attack step's files: query points; victims' and shadows' answers, a file for each arm; and for some kinds of access their models, draws and records."""
+    """An attack step's files: query points; victims' and shadows' answers, a file for each arm; and for some kinds of access their models, or what generators
+    release, draws and records."""
 
     points: Path
-    victims: Sequence[Path]
-    shadows: Sequence[Path]
+    victims: Sequence[Path] = ()
+    shadows: Sequence[Path] = ()
     victim_models: Sequence[Path] = ()
     shadow_models: Sequence[Path] = ()
     draw: Sequence[Path] = ()
@@ -91,7 +93,7 @@ class Source:
         game = Game(
             zero, one, settings.rows, settings.mode, settings.model, groups=question.groups,
             label_rate=store.facts(self.files.points)["label_rate"],
-            poison=Poison(self.pair.poison, settings.poison.group, settings.poison.label),
+            poison=Poison(self.pair.poison, settings.poison.group, settings.poison.label), labels=settings.labels,
         )  # fmt: skip
         read = {plugins.load("access", name).reads for name in (attack.access, attack.shadow_access) if name}
         if "models" in read:
@@ -134,6 +136,20 @@ class Source:
             population = populations.read(files, world=world, from_world=from_world)
             parts.append(_of_world(b, population.keys, population.weights, population.finite))
         return _together(parts)
+
+    def samples(self, role: Role, arm: str) -> stored.Answers:
+        """Return what one role's generators release in one arm: label, group and compact columns of each row."""
+        files, parts = self._of_arm(role, self.settings.arms[arm]), []
+        for b, world in enumerate(self.worlds.worlds):  # an arm turns a world's generators to one world alone
+            there = samples.read(files, world=world)
+            rows = np.concatenate([there.y[..., None], there.a[..., None], there.rows], axis=2, dtype=np.float32)
+            parts.append(_of_world(b, there.keys, rows, there.finite))
+        return _together(parts)
+
+    def features(self, rows: np.ndarray) -> tuple[np.ndarray, Columns]:
+        """Return the features of these records, and the columns that they make."""
+        there = known(self.files.records, self.worlds.worlds)
+        return there.x[rows], Columns.named(there.facts.get("features", ()), there.x.shape[1])
 
     def _of_arm(self, role: Role, arm: str) -> Sequence[Path]:
         """Return the files of one role's models in one arm."""

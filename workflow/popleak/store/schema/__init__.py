@@ -15,6 +15,7 @@ from .membership import MEMBERSHIP, MEMBERSHIP_ROC, MEMBERSHIP_VICTIMS, TRIALS
 from .models import MODELS
 from .placebo import PLACEBO
 from .ratios import CELL, CONFUSION, ESTIMATES, REGRESSION
+from .samples import SAMPLES, SHARES
 from .sensitivity import SENSITIVITY
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = (
     "DEFENCE",
     "DEFENCES",
     "ESTIMATES",
+    "GENERATED",
     "LATER",
     "LEAKAGE",
     "MANY",
@@ -45,8 +47,10 @@ __all__ = (
     "PROXIES",
     "REGRESSION",
     "ROWS",
+    "SAMPLES",
     "SCORES",
     "SENSITIVITY",
+    "SHARES",
     "SMALL_CELLS",
     "SWEPT",
     "TABLES",
@@ -63,6 +67,7 @@ TABLES = {
     "estimates": ESTIMATES, "regression": REGRESSION, "confusion": CONFUSION, "placebo": PLACEBO,
     "sensitivity": SENSITIVITY, "budgets": BUDGETS,
     "membership": MEMBERSHIP, "membership_victims": MEMBERSHIP_VICTIMS, "membership_roc": MEMBERSHIP_ROC,
+    "shares": SHARES, "samples": SAMPLES,
 }  # fmt: skip
 
 MANY = ("estimates", "regression", "confusion")
@@ -70,6 +75,9 @@ MANY = ("estimates", "regression", "confusion")
 
 ROWS = ("membership", "membership_victims", "membership_roc")
 """Tables that are made only if a task asks who was trained on (protocol membership)."""
+
+GENERATED = ("shares", "samples")
+"""Tables that are made only if a task asks what a generator's rows give away (protocol samples)."""
 
 PERMUTED = ("placebo",)
 """Tables that are made only if a task is run with its group column permuted (`placebo`)."""
@@ -91,6 +99,7 @@ BUDGETED = ("budgets",)
 ON_REQUEST = {
     **dict.fromkeys(MANY, "worlds of protocol k-ary"),
     **dict.fromkeys(ROWS, "worlds of protocol membership"),
+    **dict.fromkeys(GENERATED, "worlds of protocol samples"),
     **dict.fromkeys(PERMUTED, "placebos"),
     **dict.fromkeys(SWEPT, "two settings of a fine-tuning defence"),
     **dict.fromkeys(BUDGETED, "`budgets`"),

@@ -13,6 +13,7 @@ import numpy as np
 from ...core.protocols import Role
 
 if TYPE_CHECKING:
+    from ...core.columns import Columns
     from ...store.answers import Answers
 
 NONE = "none"
@@ -42,6 +43,12 @@ class Source(Protocol):
         """Return evidence (K, 1) for world 1 from the audit of certified trainings, NaN where there was none; no rows where no model of the
         arm was audited."""
 
+    def samples(self, role: Role, arm: str) -> Answers:
+        """Return what one role's generators release in one arm: (K, m, 2 + c), the label, the group and compact columns of m rows each."""
+
+    def features(self, rows: np.ndarray) -> tuple[np.ndarray, Columns]:
+        """Return features (q, d) of the records at `rows` (q,), and the columns that they make."""
+
     def draws(self, role: Role) -> Answers:
         """Return the ids (K, n) of the rows that base models were trained on."""
 
@@ -57,9 +64,9 @@ class Access:
     """Word for what is seen in the report; "" for the plugin's name."""
     place: ClassVar[int] = 100
     """Position in lists, from the least revealing access to the most."""
-    reads: ClassVar[Literal["answers", "models", "draws", "audits"]]
+    reads: ClassVar[Literal["answers", "models", "draws", "audits", "samples"]]
     """Which files of a run it needs. Answers exist for shadows of any architecture, models and draws only for shadows
-    of the victim's architecture, audits only for victims of defences that are `audited`."""
+    of the victim's architecture, audits only for victims of defences that are `audited`, samples for generators alone."""
     sets: ClassVar[int] = 1
     """Number of scores for each query point in a row, or of weights for each weight of the model; all of the first set precede those of
     the second."""

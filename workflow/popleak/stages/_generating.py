@@ -1,0 +1,82 @@
+"""Generators in the stages `train` and `defend`: fitted one after the other, each alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import plugins
+from ..core.columns import Columns
+from ..core.errors import PopleakError
+from ..engine.fit import Fitted, Progress
+from ..steps.models import ModelsStep
+from ..store.records import Loaded
+from ._fitter import Fitter, How
+
+
+def fitter_of(settings: ModelsStep, records: Loaded, how: How, size: int) -> Fitter:
+    """Return what fits models of a step's kind."""
+    kind = GeneratorFitter if plugins.load("models", settings.model).generates else Fitter
+    return kind(settings, records, how, size)
+
+
+class GeneratorFitter(Fitter):
+    """Fits generators to rows of one dataset. Nothing is held out of a generator's rows."""
+
+    def __init__(self, settings: ModelsStep, records: Loaded, how: How | None = None, size: int | None = None):
+        self.size = len(records.y) if size is None else size
+        self.model = plugins.load("models", settings.model)
+        self.settings = self.model.Settings.model_validate(settings.model_settings)
+        self.training, self.validation = None, 0.0
+        self.how, self.records = how or How(), records
+        self.table, self.build = None, None
+        self.columns = columns_of(records)
+
+    @property
+    def alone(self) -> bool:
+        return True
+
+    @property
+    def classes(self) -> int:
+        return self.records.classes
+
+    def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        raise PopleakError(f"model {self.model.name!r}: a generator has no scores")
+
+    def __call__(
+        self,
+        rows: np.ndarray,
+        seeds: np.ndarray,
+        *,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        start: np.ndarray | None = None,
+        purpose: str = "train",
+        progress: Progress | None = None,
+        **more: Any,
+    ) -> Fitted:
+        """Return generators fitted to rows (K, n). Of `more`, which classifiers are trained with, nothing may say anything."""
+        told = [name for name, value in more.items() if value is not None and value is not False and name != "objective"]
+        if told or ("objective" in more and more["objective"].wants()):
+            raise PopleakError(f"model {self.model.name!r}: a generator is not trained with {', '.join(told) or 'another objective'}")
+        records, found = self.records, []
+        for k, (mine, seed) in enumerate(zip(rows, seeds, strict=True)):
+            found.append(
+                self.model.fit_rows(
+                    columns=self.columns, x=records.x[mine], y=records.y[mine], a=records.a[mine], public_x=records.x[: self.size],
+                    settings=self.settings, seed=int(seed), start=None if start is None else start[k], epochs=epochs,
+                    learning_rate=learning_rate, purpose=purpose, classes=records.classes,
+                )
+            )  # fmt: skip
+            if progress is not None:
+                progress(k + 1)
+        weights = np.stack([one.weights for one in found]).astype(np.float32)
+        return Fitted(
+            weights, np.array([one.finite for one in found]), np.zeros(len(rows)), np.array([one.loss for one in found])
+        )
+
+
+def columns_of(records: Loaded) -> Columns:
+    """Return the original columns of the records' features."""
+    return Columns.named(records.facts.get("features", ()), records.x.shape[1])

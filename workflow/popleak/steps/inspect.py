@@ -1,0 +1,28 @@
+"""What a job of the stage `inspect` is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .arms import Held
+from .base import StepSettings
+from .games import Pair, Played
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectStep(StepSettings):
+    """The games whose victims' rows are looked at, with their worlds in the same order; the names of arms by the ids of the sharers' defences; and
+    how many of the files hold what is released in each arm."""
+
+    stage: ClassVar[str] = "inspect"
+    task: str
+    model_id: str
+    seed: int
+    key: str
+    pairs: tuple[Pair, ...]
+    worlds: tuple[Played, ...]
+    defences: tuple[str, ...]
+    arms: Mapping[str, str]
+    files: tuple[Held, ...]

@@ -1,0 +1,6 @@
+# generators -> rows that they release
+use rule train as sample with:
+    wildcard_constraints:
+        stage="sample",
+    params:
+        engine=lambda wildcards, input: ENGINE,
