@@ -13,22 +13,34 @@ def check(task: ResolvedTask, path: str) -> None:
         for one in getattr(task, key):
             if plugins.load("models", one.name).generates is not (key == "generators"):
                 kinds = [name for name in plugins.names("models") if plugins.load("models", name).generates]
-                what = "answers queries and generates no rows" if key == "generators" else "generates rows and answers no query"
+                what = (
+                    "answers queries and generates no rows"
+                    if key == "generators"
+                    else "generates rows and answers no query"
+                )
                 remedy = f"choose from {', '.join(kinds)}" if key == "generators" else "name it in `generators`"
                 raise PopleakError(f"config: {path}: {key}: {one.id!r} {what}: {remedy}")
     for key, wanted in (("sharers", "generators"), ("defences", "classifiers")):
         for one in getattr(task, key):
             if not getattr(plugins.load("defences", one.name), wanted):
                 able = [name for name in plugins.names("defences") if getattr(plugins.load("defences", name), wanted)]
-                raise PopleakError(f"config: {path}: {key}: {one.id!r} does not apply to {wanted}: choose from {', '.join(able)}")
+                raise PopleakError(
+                    f"config: {path}: {key}: {one.id!r} does not apply to {wanted}: choose from {', '.join(able)}"
+                )
     for one in task.sharers:
         if one.settings.get("schedule") is not None:
-            raise PopleakError(f"config: {path}: sharers: {one.id!r}: schedule: a generator's step size has one of its own: leave it out")
+            raise PopleakError(
+                f"config: {path}: sharers: {one.id!r}: schedule: a generator's step size has one of its own: leave it out"
+            )
     asked = any(one.question.of_samples for one in task.worlds)
     if asked and not task.generators:
-        raise PopleakError(f"config: {path}: worlds of protocol samples ask about rows that a generator releases: name one in `generators`")
+        raise PopleakError(
+            f"config: {path}: worlds of protocol samples ask about rows that a generator releases: name one in `generators`"
+        )
     if task.generators and not asked:
-        raise PopleakError(f"config: {path}: generators: nothing is asked about their rows: add worlds of protocol samples, or leave them out")
+        raise PopleakError(
+            f"config: {path}: generators: nothing is asked about their rows: add worlds of protocol samples, or leave them out"
+        )
     if (task.generators or task.receivers) and task.attribute_in_features:
         raise PopleakError(
             f"config: {path}: attribute_in_features: a generator's rows have the group in a column of their own: leave it out"

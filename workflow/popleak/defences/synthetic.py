@@ -72,7 +72,9 @@ def balanced(owner: Owner) -> np.ndarray:
         there = [rng.permutation(mine[cell == number]) for number in range(CELLS) if (cell == number).any()]
         ends = np.linspace(0, len(mine), len(there) + 1).round().astype(int)
         sizes = np.diff(ends)
-        found[k] = rng.permutation(np.concatenate([np.resize(one, size) for one, size in zip(there, sizes, strict=True)]))
+        found[k] = rng.permutation(
+            np.concatenate([np.resize(one, size) for one, size in zip(there, sizes, strict=True)])
+        )
     return found
 
 

@@ -139,7 +139,16 @@ def build(experiment: Experiment) -> Plan:
     A task whose raw file is missing and cannot be downloaded is skipped, unless it is the only task.
     """
     plan = Plan(experiment, ())
-    parts: Judged = {"measure": [], "scores": [], "estimates": [], "placebo": [], "budgets": [], "trials": [], "shares": [], "samples": []}
+    parts: Judged = {
+        "measure": [],
+        "scores": [],
+        "estimates": [],
+        "placebo": [],
+        "budgets": [],
+        "trials": [],
+        "shares": [],
+        "samples": [],
+    }
     tasks, given = [], []
     for task, raw in zip(config.resolve(experiment), experiment.resolved()["tasks"], strict=True):
         try:

@@ -19,7 +19,7 @@ from ..steps.models import ModelsStep
 from ..steps.sample import SampleStep
 from . import cost, games
 from .asking import FILES, Arm, arm_of
-from .judging import Faced, JudgePlan, Judged, held
+from .judging import Faced, Judged, JudgePlan, held
 from .steps import Step, add, tables_named
 from .task import Draws, TaskPlan
 
@@ -37,14 +37,23 @@ class GeneratorPlan(TaskPlan):
     def __init__(self, task: TaskPlan) -> None:
         vars(self).update(vars(task))
         known, whole = task.task, task.task
-        others = [one.generator for one in whole.receivers if not any(_same(one.generator, other) for other in whole.generators)]
+        others = [
+            one.generator
+            for one in whole.receivers
+            if not any(_same(one.generator, other) for other in whole.generators)
+        ]
         self.asked_games = [game for game in games.games_of(whole) if game.question.of_samples]
         self.games = [*self.asked_games, *(task.games if whole.receivers else ())]
         attacks = tuple(one for one in whole.attacks if plugins.load("attacks", one.name).of_samples)
         sharers = list(whole.sharers) if whole.generators else []
         sharers += [one.sharer for one in whole.receivers if not any(_same(one.sharer, other) for other in sharers)]
         self.task = known.model_copy(
-            update={"models": (*whole.generators, *others), "defences": tuple(sharers), "attacks": attacks, "shadow_models": ()}
+            update={
+                "models": (*whole.generators, *others),
+                "defences": tuple(sharers),
+                "attacks": attacks,
+                "shadow_models": (),
+            }
         )
         self.defences = tuple(one.id for one in self.task.defences)
         self.shapes = {model.id: self._generated(model) for model in self.task.models}
@@ -156,7 +165,12 @@ class SamplesPlan(JudgePlan):
             defences=tuple(arm.defence.id for arm in shared.arms.values()), arms={arm.defence.id: name for name, arm in shared.arms.items()},
             files=held(files),
         )  # fmt: skip
-        inputs = {"data": self.plan.data, "pools": self.plan.pools, "draw": self._drawn(cut), "samples": _released(files, "victim")}
+        inputs = {
+            "data": self.plan.data,
+            "pools": self.plan.pools,
+            "draw": self._drawn(cut),
+            "samples": _released(files, "victim"),
+        }
         rows = self.task.samples.rows or self.task.rows
         victims = self.task.population.victims * sum(len(game.worlds) for game in cut) * len(shared.arms)
         return add(

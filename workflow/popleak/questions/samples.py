@@ -54,7 +54,10 @@ class Samples(many.ManyWorlds):
         return {
             **{name: victims.keys[name] for name in ("split", "model_index")},
             "ratio": ratios[victims.keys["world"]],
-            **{name: np.array([getattr(one, name) for one in found], np.float64) for name in ("raw", "estimate", "amplification", "width")},
+            **{
+                name: np.array([getattr(one, name) for one in found], np.float64)
+                for name in ("raw", "estimate", "amplification", "width")
+            },
             "clipped": np.array([one.clipped for one in found]),
             "finite": victims.keys["finite"],
             "samples": np.full(len(found), victims.outputs.shape[1]),

@@ -69,7 +69,9 @@ class Fitter:
         given = {"y": y, "a": a}
         alike = np.zeros(len(x), dtype=np.int64) if like is None else like
         parts: dict[str, Any] = {
-            name: np.concatenate([values, values[alike] if given.get(name) is None else given[name].astype(values.dtype)])
+            name: np.concatenate(
+                [values, values[alike] if given.get(name) is None else given[name].astype(values.dtype)]
+            )
             for name in ("y", "a", "unit", "cell", "subgroup")
             if (values := getattr(old, name)) is not None
         }

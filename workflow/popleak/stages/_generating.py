@@ -57,14 +57,18 @@ class GeneratorFitter(Fitter):
         **more: Any,
     ) -> Fitted:
         """Return generators fitted to rows (K, n). Of `more`, which classifiers are trained with, nothing may say anything."""
-        told = [name for name, value in more.items() if value is not None and value is not False and name != "objective"]
+        told = [
+            name for name, value in more.items() if value is not None and value is not False and name != "objective"
+        ]
         if told or ("objective" in more and more["objective"].wants()):
-            raise PopleakError(f"model {self.model.name!r}: a generator is not trained with {', '.join(told) or 'another objective'}")
+            raise PopleakError(
+                f"model {self.model.name!r}: a generator is not trained with {', '.join(told) or 'another objective'}"
+            )
         records, found = self.records, []
         for k, (mine, seed) in enumerate(zip(rows, seeds, strict=True)):
             found.append(
                 self.model.fit_rows(
-                    columns=self.columns, x=records.x[mine], y=records.y[mine], a=records.a[mine], public_x=records.x[: self.size],
+                    columns=self.columns, rows_x=records.x[mine], y=records.y[mine], a=records.a[mine], public_x=records.x[: self.size],
                     settings=self.settings, seed=int(seed), start=None if start is None else start[k], epochs=epochs,
                     learning_rate=learning_rate, purpose=purpose, classes=records.classes,
                 )

@@ -28,7 +28,9 @@ class Received(NamedTuple):
         found = stored.read(paths, world=world)
         place = {int(seed): k for k, seed in enumerate(found.keys["seed"])}
         if missing := [int(seed) for seed in seeds if int(seed) not in place]:
-            raise PopleakError(f"{paths[0]}: lacks the generator of the model with seed {missing[0]}: delete it and run again")
+            raise PopleakError(
+                f"{paths[0]}: lacks the generator of the model with seed {missing[0]}: delete it and run again"
+            )
         return cls(found.at(np.array([place[int(seed)] for seed in seeds], dtype=np.int64)))
 
     def parts(self) -> tuple[np.ndarray, ...]:

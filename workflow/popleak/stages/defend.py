@@ -62,7 +62,13 @@ def run(
     records = known(data, worlds)
     defence = plugins.load("defences", settings.defence)
     defence_settings = defence.Settings.model_validate(settings.defence_settings)
-    inputs = [data, *draw, *complement, *public, *(path for of in (models, released) for role in ROLES for path in of[role])]
+    inputs = [
+        data,
+        *draw,
+        *complement,
+        *public,
+        *(path for of in (models, released) for role in ROLES for path in of[role]),
+    ]
     facts = store.provenance(
         stage="defend", step=step, settings=settings.plain(), code=code, inputs=inputs, device=how.resolved()
     )
@@ -90,7 +96,17 @@ def run(
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"
                 make = functools.partial(
-                    defended, defence, defence_settings, fitter, base, rows, others, received, mixing, what, role == "victim"
+                    defended,
+                    defence,
+                    defence_settings,
+                    fitter,
+                    base,
+                    rows,
+                    others,
+                    received,
+                    mixing,
+                    what,
+                    role == "victim",
                 )
                 made = stock.complete(role, world, other_world, made_of, names, make)
                 keys = {**keys, "from_world": np.full(len(rows), other_world)}

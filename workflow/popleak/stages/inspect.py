@@ -128,5 +128,3 @@ def matched(records: Loaded, own: np.ndarray, pool: np.ndarray, seed: int) -> tu
         for kept, rows, cell, purpose in zip(chosen, (own, pool), cells, ("own", "held out"), strict=True):
             kept.append(generator(seed, "matched", purpose, int(number)).permutation(rows[cell == number])[:size])
     return np.concatenate(chosen[0]), np.concatenate(chosen[1])
-
-

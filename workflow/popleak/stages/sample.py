@@ -103,7 +103,9 @@ class Drawing:
             f"the generator gives next to none of them: change the share of the sharer's defence, or leave it out"
         )
 
-    def _drawn(self, weights: np.ndarray, seed: int, turn: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _drawn(
+        self, weights: np.ndarray, seed: int, turn: int, count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = generator(seed, "samples", "labels", turn)
         rates = self.model.label_rates(weights, columns=self.columns, settings=self.own, classes=self.classes)
         if self.settings.labels == "even":

@@ -80,7 +80,9 @@ def play(
                 if fitted is None:
                     used, query = query_of(asked, attack.all_points)
                     if attack.of_samples:
-                        query = query._replace(**dict(zip(("x", "columns"), source.features(asked.rows[used]), strict=True)))
+                        query = query._replace(
+                            **dict(zip(("x", "columns"), source.features(asked.rows[used]), strict=True))
+                        )
                     seen = (
                         None
                         if shadows is None

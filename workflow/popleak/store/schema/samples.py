@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from .columns import ADVERSARY, DEFENCE, PAIR, TASK, Column
+from .columns import ADVERSARY, PAIR, TASK, Column
 
 WHOSE = (
     Column("split", "int64", "pool split"),
     Column("ratio", "double", "P(a = 1) among the sharer's rows"),
     Column("model_index", "int64", "number of the generator within task, generator, split and world"),
 )
-GENERATED = (TASK[0], Column("model", "string", "id of the generator"), Column("ratios", "string", "the worlds' ratios, separated by spaces"))
+GENERATED = (
+    TASK[0],
+    Column("model", "string", "id of the generator"),
+    Column("ratios", "string", "the worlds' ratios, separated by spaces"),
+)
 SHARER = Column("defence", "string", "id of what the sharer does; `none`: it releases rows as the generator draws them")
 
 SHARES = (
