@@ -13,6 +13,11 @@ points:
     pair     (2q,) scores of the base model M_0, then those of the defended model; of C > 2 classes (2q, C)
     releases (k q,) scores of the k models that one owner released, the earliest first; of C > 2 classes (k q, C)
     rows     (n,) int64 ids of the rows that the model was trained on, into `Game.records`
+
+Of a generator, which answers no query, they are m of its samples, a row each, and columns are *compact* (`core/columns.py`):
+
+    samples          (m, 2 + c) float32: label y, group a, then the c compact columns
+    samples-withheld (m, 1 + c) float32: the same without the group
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ..core.columns import Columns
 from ..core.settings import NoSettings
 from ..core.settings import Settings as AnySettings
 
@@ -32,17 +38,22 @@ class Query(NamedTuple):
     y, a (m,) int8: label and group; origin (m,) int8: the world whose distribution the point was drawn from (-1, for neither,
     comes up with `all_points` alone);
     cell (m,) int16 or None: the discrete feature, where the dataset has one.
+
+    Attacks on generators get auxiliary rows in their place: x (m, d) float32, their features, and `columns`, which of these are one column.
+    They hold as many rows of group 0 as of group 1, each group's drawn at random, so P(x, y | a) of them is the population's.
     """
 
     y: np.ndarray
     a: np.ndarray
     origin: np.ndarray
     cell: np.ndarray | None = None
+    x: np.ndarray | None = None
+    columns: Columns | None = None
 
     def at(self, positions: np.ndarray) -> Query:
         """Return the query points at these positions (k,)."""
-        cell = None if self.cell is None else self.cell[positions]
-        return Query(self.y[positions], self.a[positions], self.origin[positions], cell)
+        cell, x = (None if values is None else values[positions] for values in (self.cell, self.x))
+        return Query(self.y[positions], self.a[positions], self.origin[positions], cell, x, self.columns)
 
 
 def hard_labels(scores: np.ndarray, *, classes: int = 2) -> np.ndarray:
@@ -76,6 +87,8 @@ class Game(NamedTuple):
     seed: of the attack's own randomness (initial weights of a meta-classifier, say), the same for every call on one split;
     sides: (features, units of each hidden layer, 1) of the models if they are chains of Linear and ReLU, else None; records:
     what row ids point to, for access `rows` alone; poison: what was slipped into the draws.
+    labels: of samples of a generator, "own": their labels follow the sharer's label rate; "even": the receiver asked for labels half and half,
+    so that P(y) in the samples says nothing, and P(a | y) is what it is.
     """
 
     ratio_0: float
@@ -90,6 +103,7 @@ class Game(NamedTuple):
     records: Records | None = None
     poison: Poison = Poison(0.0, 1, 0)
     groups: bool = True
+    labels: str = "own"
 
 
 class Judge:

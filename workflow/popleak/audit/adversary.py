@@ -88,9 +88,8 @@ class Adversary:
         width = shadows[0].shape[1] // (access.sets if access.reads == "answers" else 1)
         known = {name: _column(name, value, width, classes) for name, value in given.items()}
         zero, one = (_seen(part, of_shadows) for part in shadows)
-        judge = self.plugin.calibrate(
-            shadows_0=zero, shadows_1=one, query=Query(**known), game=game, settings=self.settings
-        )
+        query = Query(known["y"], known["a"], known["origin"])
+        judge = self.plugin.calibrate(shadows_0=zero, shadows_1=one, query=query, game=game, settings=self.settings)
         return Answering(judge, self.plugin, shadows[0].shape[1:])
 
     def _check(self, shadows: Sequence[np.ndarray], given: Mapping[str, np.ndarray | None]) -> int:

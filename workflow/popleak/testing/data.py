@@ -79,7 +79,7 @@ def beta_scores(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0)
     y = rng.integers(0, 2, POINTS).astype(np.int8)
     # Nine in ten points from a world are of its group, as the ratios say.
     a = np.where(rng.random(POINTS) < 0.9, origin, 1 - origin).astype(np.int8)
-    query = Query(*(frozen(array) for array in (y, a, origin, rng.integers(0, 4, POINTS).astype(np.int16))))
+    query = Query(frozen(y), frozen(a), frozen(origin), frozen(rng.integers(0, 4, POINTS).astype(np.int16)))
     level = rng.uniform(0.55, 0.65, POINTS)
     shift = {"easy": 0.25, "null": 0.0}[kind]
 

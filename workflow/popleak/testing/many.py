@@ -39,7 +39,7 @@ def beta_many(attack: Attack, *, kind: Literal["easy", "null"], seed: int = 0) -
     rng = generator("contract", "many", kind, seed)
     a = np.repeat([0, 1], POINTS // 2).astype(np.int8)
     y, cell = rng.integers(0, 2, POINTS).astype(np.int8), rng.integers(0, 4, POINTS).astype(np.int16)
-    query = Query(*(frozen(array) for array in (y, a, a, cell)))
+    query = Query(frozen(y), frozen(a), frozen(a), frozen(cell))
     level = rng.uniform(0.55, 0.65, POINTS)
     shift = {"easy": 0.25, "null": 0.0}[kind]
 

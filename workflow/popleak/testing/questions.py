@@ -58,7 +58,7 @@ def made_up(question: Question, attack: Attack, protocol: str, ratios: tuple[flo
         }  # fmt: skip
         return Shown(keys, frozen(np.concatenate(found).astype(np.float64)))
 
-    query = Query(*(frozen(array) for array in (y, origin, origin, rng.integers(0, 4, POINTS).astype(np.int16))))
+    query = Query(frozen(y), frozen(origin), frozen(origin), frozen(rng.integers(0, 4, POINTS).astype(np.int16)))
     game = Game(*question.known(ratios), rows=ROWS, mode="natural", model="logistic", groups=question.groups)
     pair = _pair(protocol, ratios)
     return Made(View(attack, attack.Settings(), pair, query, game), outputs(SHADOWS), outputs(VICTIMS))
