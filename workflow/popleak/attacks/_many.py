@@ -68,6 +68,13 @@ def ridge(gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties
     (to 9 decimals; of equals the largest). That error is exact, with no refit: residual / (1 - leverage). As in
     `_logistic`, weights = duals @ rows. Source: Golub, Heath & Wahba, Technometrics 21 (1979).
     """
+    return ridge_left_out(gram, target, weight, penalties=penalties)[0]
+
+
+def ridge_left_out(
+    gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties: Sequence[float]
+) -> tuple[Fit, np.ndarray]:
+    """Return `ridge`, and for each row (n,) the target minus what the regression without this row says of it, at the penalty chosen."""
     n, root = len(target), np.sqrt(weight)
     middle = float(weight @ target / n)
     means = gram @ weight / n
@@ -76,7 +83,8 @@ def ridge(gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties
     values = np.maximum(values, 0.0)
     unit = values.sum() / n
     if unit <= FLAT:
-        return Fit(np.zeros(n), middle)
+        # without a row, the weighted mean of the others
+        return Fit(np.zeros(n), middle), (target - middle) / np.maximum(1 - weight / n, 1e-12)
     residual = root * (target - middle)
     along = vectors.T @ residual
     tried = []
@@ -85,9 +93,9 @@ def ridge(gram: np.ndarray, target: np.ndarray, weight: np.ndarray, *, penalties
         # One minus the leverage: that of the penalised directions, and that of the intercept, root / sqrt(n)
         left = np.einsum("ij,j,ij->i", vectors, shrink, vectors) - weight / n
         error = vectors @ (shrink * along) / np.maximum(left, 1e-12)
-        tried.append((round(float(error @ error) / n, 9), penalty))
-    penalty = min(tried, key=lambda one: one[0])[1]
+        tried.append((round(float(error @ error) / n, 9), penalty, error))
+    _, penalty, error = min(tried, key=lambda one: one[0])
     found = vectors @ (along / (values + penalty * unit))
     # The intercept's direction is free of the penalty: what rounding left there would move the intercept.
     duals = root * (found - root * (root @ found / n))
-    return Fit(duals, middle - float(means @ duals))
+    return Fit(duals, middle - float(means @ duals)), error / root
