@@ -37,6 +37,7 @@ from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
 from .questions import check_question
+from .samples import SAMPLES, check_samples_attack
 
 __all__ = [
     "SHADOWS",
@@ -373,6 +374,9 @@ def check_attack(
         from .rows import check_member_attack  # here: what it needs takes a second to import
 
         check_member_attack(attack, settings=settings)
+        return
+    if attack.access in SAMPLES:
+        check_samples_attack(attack, settings=settings)
         return
     check_imports(attack)
     several = [class_scores] if attack.classes is None and generate is made_up else []
