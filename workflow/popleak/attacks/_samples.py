@@ -125,6 +125,7 @@ class SampleAttack(Attack):
     (S_k, m, 2 + c) of shadow generators, or (S_k, m, 1 + c), and returns a `SampleEstimator`."""
 
     many = True
+    of_samples = True
     estimates_within = 0.1
     reads: ClassVar[tuple[str, ...]] = ()
     Settings: ClassVar[type[settings.Settings]] = WidthSettings

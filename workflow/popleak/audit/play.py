@@ -118,6 +118,12 @@ class TableSource:
     def audits(self, role: Role, arm: str) -> Answers:
         raise PopleakError(f"attack {self.attack_id!r} sees audits of trainings, which no table of answers holds")
 
+    def samples(self, role: Role, arm: str) -> Answers:
+        raise PopleakError(f"attack {self.attack_id!r} sees rows of a generator, which no table of answers holds")
+
+    def features(self, rows: np.ndarray) -> Any:
+        raise PopleakError(f"attack {self.attack_id!r} needs auxiliary rows, which no table of answers holds")
+
     def architecture(self) -> Any:
         raise PopleakError(f"attack {self.attack_id!r} sees weights, which no table of answers holds")
 

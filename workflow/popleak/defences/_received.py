@@ -37,7 +37,7 @@ class ReceivedSettings(AnySettings):
         """Fill in the settings of both plugins. Raises ValueError for one that is not of its kind, or settings that it refuses."""
         if not isinstance(given, Mapping):
             return given
-        filled = {}
+        filled: dict[str, Any] = {}
         for key, kind in (("generator", "models"), ("sharer", "defences")):
             name = str(given.get(key, cls.model_fields[key].default))
             if name not in able(kind):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from ..core.settings import Settings as AnySettings
-from ._price import Access
 from .base import Defence, Owner, Population
 
 
@@ -15,7 +14,7 @@ class FixedPrior(Defence):
 
     name = "fixed-prior"
     summary = "of a generator's rows each group is released up to a fixed share"
-    access: Access = "post-hoc"
+    access = "post-hoc"
     needs_weights = False
     classes = None
     complement = False

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from ..core.seeds import generator
-from ._price import Access, Used
+from ._price import Used
 from ._received import ReceivedSettings
 from .base import Defence, Owner, Population, TrainSettings
 
@@ -27,7 +27,7 @@ class Synthetic(Defence):
 
     name = "synthetic"
     summary = "trained on rows of a generator of S_0 alone, as a receiver does"
-    access: Access = "training"
+    access = "training"
     complement = False
 
     class Settings(ReceivedSettings, TrainSettings):

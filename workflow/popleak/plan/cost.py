@@ -106,26 +106,17 @@ class Shape:
         return [*(CONVOLVE * weights * place for weights, place in zip(blocks, places, strict=False)), float(last)]
 
 
-@dataclass(frozen=True)
-class Generated:
-    """What a generator is trained on: rows and epochs; each: CPU seconds of an epoch; numbers: of what is kept of it. What else `Shape` says, a
-    generator has none of."""
+@dataclass(frozen=True, kw_only=True)
+class Generated(Shape):
+    """A generator. each: CPU seconds of an epoch; numbers: of what is kept of it."""
 
-    rows: int
-    epochs: int
     each: float
     numbers: int
-    sides: None = None
-    slower: float = 1.0
-    shaped: bool = False
-    net: None = None
 
     def seconds(self, epochs: float | None = None) -> float:
-        """Return CPU seconds to train one generator, by default for its own number of epochs."""
         return self.each * (self.epochs if epochs is None else epochs)
 
     def parameters(self) -> int:
-        """Return how many numbers are kept of one generator."""
         return self.numbers
 
 

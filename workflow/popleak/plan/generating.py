@@ -20,7 +20,7 @@ from ..steps.sample import SampleStep
 from . import cost, games
 from .asking import FILES, Arm, arm_of
 from .judging import Faced, Judged, JudgePlan, held
-from .steps import Step, add, tables_named
+from .steps import Input, Step, add, tables_named
 from .task import Draws, TaskPlan
 
 
@@ -62,10 +62,17 @@ class GeneratorPlan(TaskPlan):
         plugin = plugins.load("models", model.name)
         own, columns = plugin.Settings.model_validate(model.settings), Columns(tuple(range(self.features)), ())
         each = plugin.seconds(self.task.rows, columns, own, 1)
-        return cost.Generated(self.task.rows, own.epochs, each, plugin.parameters(columns, own, self.form.classes))
+        return cost.Generated(
+            self.task.rows, own.batch, own.epochs, None, each=each, numbers=plugin.parameters(columns, own, self.form.classes)
+        )
+
+    def _of(self, model: ResolvedChoice) -> cost.Shape:
+        shape = self.shapes[model.id]
+        assert shape is not None  # no generator is in closed form
+        return shape
 
     def tuning(self, model: ResolvedChoice, defence: ResolvedChoice, *, reference: bool = False) -> tuple[float, bool]:
-        plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
+        plugin, shape = plugins.load("defences", defence.name), self._of(model)
         return shape.seconds(plugin.epochs(shape.epochs, plugin.Settings.model_validate(defence.settings))), True
 
     def share(self, judged: Judged) -> list[Shared]:
@@ -89,10 +96,11 @@ class GeneratorPlan(TaskPlan):
         for sharer in self.task.defences:
             plugin = plugins.load("defences", sharer.name)
             share = plugin.group_share(plugin.Settings.model_validate(sharer.settings))
-            steps: Sequence[Step[Any]] = trained
+            steps: Sequence[Step[ModelsStep]] = trained
             if sharer.name != "none" and share is None:
                 steps = self._defend(model, sharer, drawn, trained, roles)
-            arms[arm_of(sharer)] = Arm(sharer, [self._sample(model, one, share) for one in steps], tuple(roles))
+            released: list[Step[Any]] = [self._sample(model, one, share) for one in steps]
+            arms[arm_of(sharer)] = Arm(sharer, released, tuple(roles))
         return arms
 
     def _sample(self, model: ResolvedChoice, made: Step[ModelsStep], share: float | None) -> Step[SampleStep]:
@@ -111,7 +119,7 @@ class GeneratorPlan(TaskPlan):
             modules=("popleak.stages.sample", plugins.modules("models")[model.name]), models=made.models,
             seconds=made.models * plugin.sampling_seconds(several * rows, columns, own) + cost.TORCH,
             mb=made.models * rows * self.features * 4e-7,
-            mem_mb=cost.memory(made.models * (rows * self.features + self.shapes[model.id].parameters()), self.features),
+            mem_mb=cost.memory(made.models * (rows * self.features + self._of(model).parameters()), self.features),
         )  # fmt: skip
 
 
@@ -153,7 +161,7 @@ class SamplesPlan(JudgePlan):
         files = self._files(cut, arms)
         found = super()._inside(set(), model, cut, arms)
         weights = Weights(model_settings=model.settings, files={role: held(of) for role, of in files.items()})
-        inputs = {"data": self.plan.data, **{f"{role}_models": _released(files[role], role) for role in ROLES}}
+        inputs: dict[str, Input] = {"data": self.plan.data, **{f"{role}_models": _released(files[role], role) for role in ROLES}}
         return found._replace(worlds=tuple(game.played() for game in cut), weights=weights, inputs=inputs)
 
     def _inspect(self, shared: Shared, cut: list[games.Game]) -> Step[InspectStep]:
@@ -165,7 +173,7 @@ class SamplesPlan(JudgePlan):
             defences=tuple(arm.defence.id for arm in shared.arms.values()), arms={arm.defence.id: name for name, arm in shared.arms.items()},
             files=held(files),
         )  # fmt: skip
-        inputs = {
+        inputs: dict[str, Input] = {
             "data": self.plan.data,
             "pools": self.plan.pools,
             "draw": self._drawn(cut),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class ManyWorlds(Question):
     )
     protocols = (MANY,)
     table = "estimates"
-    tables = ("estimates", "regression", "confusion")
+    tables: ClassVar[tuple[str, ...]] = ("estimates", "regression", "confusion")
     measured = False
     points_mode = "natural"
     needs = "an attack that names one ratio among many"

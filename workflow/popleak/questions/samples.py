@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ class Samples(many.ManyWorlds):
     def ratios(self, protocol: str, given: Sequence[float] | None) -> tuple[float, ...]:
         if given is None:
             raise ValueError(f"protocol {protocol} needs ratios: [world 0, world 1, ...]")
-        if len(given) < 2 or any(after <= before for before, after in zip(given, given[1:], strict=False)):
+        if len(given) < 2 or any(after <= before for before, after in itertools.pairwise(given)):
             raise ValueError(f"protocol {protocol} needs two or more ratios, rising")
         return tuple(given)
 

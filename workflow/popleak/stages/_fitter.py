@@ -66,12 +66,10 @@ class Fitter:
         like (n,): the records that they are else as; or their labels y and groups a (n,), where they are like no record.
         """
         more, old = copy.copy(self), self.records
-        given = {"y": y, "a": a}
+        given = {name: values for name, values in (("y", y), ("a", a)) if values is not None}
         alike = np.zeros(len(x), dtype=np.int64) if like is None else like
         parts: dict[str, Any] = {
-            name: np.concatenate(
-                [values, values[alike] if given.get(name) is None else given[name].astype(values.dtype)]
-            )
+            name: np.concatenate([values, given[name].astype(values.dtype) if name in given else values[alike]])
             for name in ("y", "a", "unit", "cell", "subgroup")
             if (values := getattr(old, name)) is not None
         }

@@ -80,9 +80,8 @@ def play(
                 if fitted is None:
                     used, query = query_of(asked, attack.all_points)
                     if attack.of_samples:
-                        query = query._replace(
-                            **dict(zip(("x", "columns"), source.features(asked.rows[used]), strict=True))
-                        )
+                        x, columns = source.features(asked.rows[used])
+                        query = query._replace(x=x, columns=columns)
                     seen = (
                         None
                         if shadows is None
