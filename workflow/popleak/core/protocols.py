@@ -15,7 +15,9 @@ MEMBERSHIP = "membership"
 UNSEEN = "membership-unseen"
 POISONED = "membership-poisoned"
 SAMPLES = "samples"
-PROTOCOLS = (PURE, RATIO, EQUAL, MANY, MEMBERSHIP, UNSEEN, POISONED, SAMPLES)
+UNFAIR = "fairness-poisoning"
+FLIPPING = "label-flipping"
+PROTOCOLS = (PURE, RATIO, EQUAL, MANY, MEMBERSHIP, UNSEEN, POISONED, SAMPLES, UNFAIR, FLIPPING)
 OLD = {None: EQUAL, "null": EQUAL}
 """Words of earlier versions, which configs may still hold; an unquoted null in YAML is None."""
 

@@ -73,7 +73,9 @@ class AskPlan(JudgeCost):
                 yield [pairs[i] for i in cut]
             yield from ([game] for game in asked if len(game.worlds) != 2)
 
-    def _points(self, cut: list[Game]) -> Step[DrawStep]:
+    def _points(self, cut: list[Game]) -> Step[DrawStep] | None:
+        if not cut[0].question.asks:
+            return None
         if cut[0].question.roles != ROLES:
             return self._candidates(cut[0])
         settings = QueryDraw(
@@ -109,10 +111,13 @@ class AskPlan(JudgeCost):
     def asked(self, model: ResolvedChoice, arms: Mapping[str, Arm]) -> Asked:
         """Add the steps that query a model's populations, one for each cut of games and arm: a defence that is added has its own models
         asked, and no others."""
-        parts = zip(self.cuts, self.points, strict=True)
-        return Asked(
-            arms, [{name: self._query(model, {name: arm}, *part) for name, arm in arms.items()} for part in parts]
-        )
+        found: list[Answers] = []
+        for cut, points in zip(self.cuts, self.points, strict=True):
+            if points is None:  # where nobody asks there are no answers
+                found.append({})
+                continue
+            found.append({name: self._query(model, {name: arm}, cut, points) for name, arm in arms.items()})
+        return Asked(arms, found)
 
     def _query(
         self, model: ResolvedChoice, arms: Mapping[str, Arm], cut: list[Game], points: Step[DrawStep]

@@ -182,6 +182,8 @@ def build(experiment: Experiment) -> Plan:
 
 def _makes(table: str, tasks: Sequence[ResolvedTask], budgets: Budgets) -> bool:
     """Return whether these tasks produce a table; most tables are always produced. budgets: the experiment's."""
+    if table == "samples":  # of whatever releases rows
+        return any(task.generators or task.receivers for task in tasks)
     if table in (*MANY, *ROWS, *GENERATED):
         return any(table in worlds.question.tables for task in tasks for worlds in task.worlds)
     if table in SWEPT:

@@ -12,7 +12,7 @@ from ..config.resolved import ResolvedChoice, ResolvedTask, SettledTask, access_
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.halves import TARGETS
-from ..core.protocols import POISONED, ROLES
+from ..core.protocols import POISONED
 from ..core.worlds import World
 from ..questions.base import Question
 from ..steps.games import Pair, Played
@@ -105,7 +105,7 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
                 f"leave it out"
             )
     _check_questions(task)
-    if any(worlds.question.roles != ROLES for worlds in task.worlds):
+    if any(world.half for game in games_of(task) for world in game.laws):
         _check_rows(task)
 
 
@@ -202,14 +202,15 @@ def _check_questions(task: SettledTask) -> None:
     measured."""
     for worlds in task.worlds:
         question = worlds.question
-        if not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):
+        if question.asks and not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):
             able = [name for name in plugins.names("attacks") if question.answerable(plugins.load("attacks", name))]
             raise PopleakError(
                 f"config: tasks: {task.id}: worlds of protocol {worlds.protocol} need {question.needs}: add one of {', '.join(able)}"
             )
-    for one in task.attacks:
+    asked = [worlds for worlds in task.worlds if worlds.question.asks]
+    for one in task.attacks if asked else ():
         attack = plugins.load("attacks", one.name)
-        if not any(worlds.question.answerable(attack) for worlds in task.worlds):
+        if not any(worlds.question.answerable(attack) for worlds in asked):
             about = (
                 "judges rows, and no worlds of the task ask about them: add worlds of protocol membership"
                 if attack.rows

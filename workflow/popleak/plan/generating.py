@@ -42,8 +42,8 @@ class GeneratorPlan(TaskPlan):
             for one in whole.receivers
             if not any(_same(one.generator, other) for other in whole.generators)
         ]
-        self.asked_games = [game for game in games.games_of(whole) if game.question.of_samples]
-        self.games = [*self.asked_games, *(task.games if whole.receivers else ())]
+        asked = [game for game in games.games_of(whole) if game.question.of_samples]
+        self.games = [*asked, *(task.games if whole.receivers else ())]
         attacks = tuple(one for one in whole.attacks if plugins.load("attacks", one.name).of_samples)
         sharers = list(whole.sharers) if whole.generators else []
         sharers += [one.sharer for one in whole.receivers if not any(_same(one.sharer, other) for other in sharers)]
@@ -63,7 +63,12 @@ class GeneratorPlan(TaskPlan):
         own, columns = plugin.Settings.model_validate(model.settings), Columns(tuple(range(self.features)), ())
         each = plugin.seconds(self.task.rows, columns, own, 1)
         return cost.Generated(
-            self.task.rows, own.batch, own.epochs, None, each=each, numbers=plugin.parameters(columns, own, self.form.classes)
+            self.task.rows,
+            own.batch,
+            own.epochs,
+            None,
+            each=each,
+            numbers=plugin.parameters(columns, own, self.form.classes),
         )
 
     def _of(self, model: ResolvedChoice) -> cost.Shape:
@@ -82,11 +87,11 @@ class GeneratorPlan(TaskPlan):
         base = self._draws("base", items)
         directions = [self._item(world, other) for world, other in games.directions(self.games)]
         drawn = Draws(base, self._draws("complement", directions, made=self.task.complemented), [])
-        steps = [cut.step for cut in base if cut.step is not None]
         found = [Shared(model, self._arms(model, drawn, ROLES)) for model in self.task.models]
-        for one in found:
-            if one.generator in self.task.generators and "shares" in judged:
-                SamplesPlan(self, steps).judge_samples(one, judged)
+        if "shares" in judged:
+            plan = SamplesPlan(self, [cut.step for cut in base if cut.step is not None])
+            for one in found:
+                plan.judge_samples(one, judged)
         return found
 
     def _arms(self, model: ResolvedChoice, drawn: Draws, roles: Sequence[Role]) -> dict[str, Arm]:
@@ -141,8 +146,9 @@ class SamplesPlan(JudgePlan):
     """Adds the steps that judge what is released of generators."""
 
     def __init__(self, plan: GeneratorPlan, draws: Sequence[Any]) -> None:
-        asked, whole = plan.asked_games, plan.games
-        plan.games = asked  # points are drawn for the games that are asked, and no others
+        whole = plan.games
+        # points are drawn for what is asked about samples, and for nothing else
+        plan.games = [game for game in whole if game.question.of_samples or not game.question.asks]
         try:
             super().__init__(plan, draws)
         finally:
@@ -150,8 +156,10 @@ class SamplesPlan(JudgePlan):
 
     def judge_samples(self, shared: Shared, judged: Judged) -> None:
         """Add the steps that attack a generator's rows, and the one that looks at them as data."""
+        asked = zip(self.cuts, self.points, strict=True) if shared.generator in self.task.generators else ()
+        known = [(cut, points) for cut, points in asked if points is not None]
         for chosen in self.task.attacks:
-            for cut, points in zip(self.cuts, self.points, strict=True):
+            for cut, points in known:
                 faced = Faced(cut, shared.arms, {"points": points}, {role: () for role in ROLES})
                 judged["shares"].append(self._attack(shared.generator, shared.generator, chosen, faced))
         for cut in self.cuts:
@@ -161,7 +169,10 @@ class SamplesPlan(JudgePlan):
         files = self._files(cut, arms)
         found = super()._inside(set(), model, cut, arms)
         weights = Weights(model_settings=model.settings, files={role: held(of) for role, of in files.items()})
-        inputs: dict[str, Input] = {"data": self.plan.data, **{f"{role}_models": _released(files[role], role) for role in ROLES}}
+        inputs: dict[str, Input] = {
+            "data": self.plan.data,
+            **{f"{role}_models": _released(files[role], role) for role in ROLES},
+        }
         return found._replace(worlds=tuple(game.played() for game in cut), weights=weights, inputs=inputs)
 
     def _inspect(self, shared: Shared, cut: list[games.Game]) -> Step[InspectStep]:

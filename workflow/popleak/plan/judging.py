@@ -71,7 +71,7 @@ class JudgePlan(AskPlan):
             for shadow in (model, *self._other_shadows(model, attack)):
                 for i, (cut, points, answers) in enumerate(parts):
                     question = cut[0].question
-                    if question.table not in judged or not question.answerable(attack):
+                    if points is None or question.table not in judged or not question.answerable(attack):
                         continue
                     faced = self._faced(cut, points, queries.arms, answers, asked[shadow.id].answers[i])
                     if faced is None and shadow is not model:
@@ -139,7 +139,7 @@ class JudgePlan(AskPlan):
         )
         inputs: dict[str, Input] = {
             "data": self.plan.data, "pools": self.plan.pools, "victim_models": all_of(victims, FILES["victim"]),
-            "draw": self._drawn(cut), **_answered(answers, "shadow"),
+            "draw": self._drawn(cut), **(_answered(answers, "shadow") if answers else {}),
         }  # fmt: skip
         shape, scored = self.plan.shapes[model.id], sum(map(members, self.task.defences))
         return add(

@@ -163,7 +163,7 @@ class TaskPlan(TaskContext):
     def _bundles(self, items: list[Drawn]) -> Iterator[list[Drawn]]:
         """Yield the draws that share a job. Worlds of victims alone have jobs of their own, so that adding such a question changes no other's; so
         have those whose draws hold more rows."""
-        kinds = [(World.named(item.world).half, World.named(item.world).targets) for item in items]
+        kinds = [(law.alone, law.half, law.targets) for law in (World.named(item.world) for item in items)]
         for kind in sorted(set(kinds)):
             mine = [item for item, of in zip(items, kinds, strict=True) if of == kind]
             for cut in cost.bundles([self.models * self.usual.seconds()] * len(mine), self.limit):
@@ -210,7 +210,7 @@ class TaskPlan(TaskContext):
         found = []
         for alone in (False, True):
             held = tuple(role for role in roles if role == "victim" or not alone)
-            mine = [cut for cut in cuts if World.named(cut.items[0].world).half is alone] if held else []
+            mine = [cut for cut in cuts if World.named(cut.items[0].world).alone is alone] if held else []
             for group in cost.bundles([self.models * len(cut.items) * each for cut in mine], self.limit):
                 together = [mine[i] for i in group]
                 found.append((together, [item for cut in together for item in cut.items], held))

@@ -76,6 +76,8 @@ class Question:
     """Public tables that are made only where this question is asked."""
     of_samples: ClassVar[bool] = False
     """True: it is asked about rows that a generator releases, not about what a classifier answers."""
+    asks: ClassVar[bool] = True
+    """False: no adversary is asked anything; its victims are measured, and that is all."""
     measured: ClassVar[bool] = True
     """True: utility, fairness and bounds of the victims are measured between its two worlds, for the tables `models` and `bounds`."""
     groups: ClassVar[bool] = True

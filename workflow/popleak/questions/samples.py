@@ -27,7 +27,7 @@ class Samples(many.ManyWorlds):
     summary = "which share of group 1 did the rows have that a generator was trained on"
     protocols = (SAMPLES,)
     table = "shares"
-    tables = ("shares", "samples")
+    tables = ("shares",)
     of_samples = True
     needs = "an attack on samples of a generator"
 

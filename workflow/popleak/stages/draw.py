@@ -28,7 +28,7 @@ from ..store import parquet as store
 from ..store.populations import clean
 from ..store.records import Loaded
 from ..store.records import read as read_records
-from . import _candidates, split
+from . import _candidates, _poisoned_rows, split
 
 
 def members(stratum: tuple[int | None, int], y: np.ndarray, a: np.ndarray, pool: np.ndarray) -> np.ndarray:
@@ -117,7 +117,7 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
         return _shared(settings, one, records, splits)
     wanted = Wanted.of(settings, one, float(records.y.mean()))
     by = " by a model's own draw and a complement that shares none of its rows" if wanted.turned else ""
-    each = _each(settings, splits)
+    each = _each(settings, splits, one)
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows = []
     poison = {
@@ -141,6 +141,11 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
                 rng = generator(seed, "base", clean(one.world))
                 before = _own(settings.owners, wanted, there, before if release else None, records, taken, rng)
                 drawn, whole = _drawn(wanted, one, before, seed, there, poison[number], records, taken, rng)
+                if not wanted.turned and World.named(one.world).alone:  # complements stay clean
+                    whole = _tampered(
+                        World.named(one.world), whole, np.flatnonzero(inside), records, seed, settings.key
+                    )
+                    drawn = whole % len(records.y)
                 rows.append(whole)
                 for name, value in zip(columns, (role, number, index, seed, records.a[drawn].mean()), strict=True):
                     columns[name].append(value)
@@ -153,7 +158,7 @@ def _shared(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[in
     wanted = Wanted.of(settings, one, float(records.y.mean()))
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows, twins = [], _candidates.same(records)
-    each = _each(settings, splits)["victim"]
+    each = _each(settings, splits, one)["victim"]
     targets = World.named(one.world).targets
     for number, pool in splits.items():
         found = _candidates.of_split(settings, one.world, number, pool, records, twins, each)
@@ -243,8 +248,8 @@ def _public(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[in
     group and label."""
     columns: dict[str, list] = {name: [] for name in COLUMNS}
     rows = []
-    each = _each(settings, splits)
-    for role in ROLES[:1] if World.named(one.world).half else ROLES:
+    each = _each(settings, splits, one)
+    for role in ROLES[:1] if World.named(one.world).alone else ROLES:
         for number, pool in splits.items():
             available = np.flatnonzero(pool == split.POOLS.index("public"))
             if len(available) < settings.rows:
@@ -265,9 +270,25 @@ COLUMNS = ("role", "split", "model_index", "seed", "ratio")
 """What is stored of each model beside its worlds and rows."""
 
 
-def _each(settings: ModelDraw, splits: Mapping[int, np.ndarray]) -> dict[Role, int]:
+def _each(settings: ModelDraw, splits: Mapping[int, np.ndarray], one: Drawn) -> dict[Role, int]:
     """Return the number of models of a world in each split, by role."""
-    return {"victim": settings.victims // len(splits), "shadow": settings.shadows}
+    return {
+        "victim": settings.victims // len(splits),
+        "shadow": 0 if World.named(one.world).alone else settings.shadows,
+    }
+
+
+def _tampered(world: World, rows: np.ndarray, pool: np.ndarray, records: Loaded, seed: int, key: str) -> np.ndarray:
+    """Return a sharer's rows (n,) with those that it replaced, if it did; pool (k,): the rows that it may replace them by."""
+    x, y, a = records.x, records.y, records.a
+    try:
+        if world.chosen is not None:
+            return _poisoned_rows.chosen(x, y, a, clean=rows, pool=pool, share=world.chosen, seed=seed).rows
+        if world.flipped is not None:
+            return _poisoned_rows.flipped(x, y, a, clean=rows, share=world.flipped, seed=seed).rows
+    except PopleakError as error:
+        raise PopleakError(f"{key}, victim pool: {error}") from None
+    return rows
 
 
 def _seed(settings: ModelDraw, one: Drawn, role: Role, split: int, index: int) -> int:

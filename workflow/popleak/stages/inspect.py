@@ -51,7 +51,7 @@ def run(
                 there = stored.read(_files(settings, samples, settings.arms[defence]), world=world)
                 found = [look(there, k, own[int(seed)]) for k, seed in enumerate(there.keys["seed"])]
                 parts.append({
-                    "task": settings.task, "model": settings.model_id, "ratios": ratios, "defence": defence, "ratio": pair.ratios[b],
+                    "task": settings.task, "model": settings.model_id, "protocol": pair.protocol, "ratios": ratios, "defence": defence, "ratio": pair.ratios[b],
                     "split": there.keys["split"], "model_index": there.keys["model_index"], "finite": there.finite,
                     "rows": np.full(len(found), there.y.shape[1]), **{name: np.array([one[name] for one in found]) for name in (*FACTS, *COMPARED)},
                 })  # fmt: skip

@@ -62,7 +62,7 @@ def run(
     pools: Path,
     victim_models: Sequence[Path],
     draw: Sequence[Path],
-    shadows: Sequence[Path],
+    shadows: Sequence[Path] = (),
     models: Path,
     bounds: Path,
     step: str,
@@ -89,6 +89,8 @@ def run(
                 model_parts.append({**who, "role": "victim", **fair(said, pool, worlds, floor)})
                 rng = stream(settings, pair, defence, number)
                 bound_parts.append({**who, **bound(said, pool, worlds, rng)})
+            if arm not in settings.asked:  # a world of victims alone
+                continue
             answers = stored.read(shadows[settings.asked.index(arm)], pair=pair.pair, arm=arm)
             model_parts += [
                 {**constant, "defence": defence, "role": "shadow", **one} for one in _shadows(answers, scoring.pools)

@@ -17,7 +17,7 @@ from ..engine.fit import Progress
 from ..steps.sample import SampleStep
 from ..store import parquet as store
 from ..store import samples as stored
-from ..store.populations import Models
+from ..store.populations import Models, empty
 from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
@@ -25,6 +25,8 @@ from ..store.samples import Samples
 from ._fitter import Engine
 from ._generating import columns_of
 
+KINDS = {"world": "U1", "from_world": "U1", "split": "i8", "model_index": "i8", "seed": "i8", "ratio": "f8"}
+"""Types of the keys of no generators."""
 MOST = 50
 """Times as many rows as are released that are drawn where the released ones are chosen by group."""
 
@@ -55,7 +57,11 @@ def run(
         for role in ROLES:
             writer = files.enter_context(store.Writer(outputs[role], facts))
             for world, from_world in settings.made:
-                found = read_models(models[role], world=world, from_world=from_world)
+                found = (
+                    read_models(models[role], world=world, from_world=from_world)
+                    if role in settings.roles
+                    else empty({name: np.empty(0, kind) for name, kind in KINDS.items()})
+                )
                 writer.add(stored.columns(drawing(found, f"sample {step} {world} {role}s")))
 
 

@@ -77,7 +77,7 @@ ROWS = ("membership", "membership_victims", "membership_roc")
 """Tables that are made only if a task asks who was trained on (protocol membership)."""
 
 GENERATED = ("shares", "samples")
-"""Tables that are made only if a task asks what a generator's rows give away (protocol samples)."""
+"""Tables that are made only if a generator releases rows, and `shares` only if a task asks what they give away (protocol samples)."""
 
 PERMUTED = ("placebo",)
 """Tables that are made only if a task is run with its group column permuted (`placebo`)."""
@@ -99,7 +99,8 @@ BUDGETED = ("budgets",)
 ON_REQUEST = {
     **dict.fromkeys(MANY, "worlds of protocol k-ary"),
     **dict.fromkeys(ROWS, "worlds of protocol membership"),
-    **dict.fromkeys(GENERATED, "worlds of protocol samples"),
+    "shares": "worlds of protocol samples",
+    "samples": "a generator, or a defence that trains on rows of one",
     **dict.fromkeys(PERMUTED, "placebos"),
     **dict.fromkeys(SWEPT, "two settings of a fine-tuning defence"),
     **dict.fromkeys(BUDGETED, "`budgets`"),

@@ -6,12 +6,13 @@ from .columns import ADVERSARY, PAIR, TASK, Column
 
 WHOSE = (
     Column("split", "int64", "pool split"),
-    Column("ratio", "double", "P(a = 1) among the sharer's rows"),
+    Column("ratio", "double", "P(a = 1) among the sharer's rows, or what else worlds of the protocol differ in"),
     Column("model_index", "int64", "number of the generator within task, generator, split and world"),
 )
 GENERATED = (
     TASK[0],
     Column("model", "string", "id of the generator"),
+    Column("protocol", "string", "protocol of the worlds"),
     Column("ratios", "string", "the worlds' ratios, separated by spaces"),
 )
 SHARER = Column("defence", "string", "id of what the sharer does; `none`: it releases rows as the generator draws them")
