@@ -15,7 +15,9 @@ from ..store import schema
 
 
 def concatenate(*, parts: Sequence[Path], tables: Mapping[str, Any], settings: TableStep) -> pa.Table:
-    """Return the rows of all parts."""
+    """Return the rows of all parts; where nothing makes any, a table without rows."""
+    if not parts:
+        return schema.table(settings.table, [])
     return pa.concat_tables([store.read(path).replace_schema_metadata(None) for path in parts])
 
 
