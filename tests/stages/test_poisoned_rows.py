@@ -90,6 +90,7 @@ def test_features_say_no_more_and_no_less_or_it_is_told():
     rows = np.arange(800, 6000)
     told = attack(few, share=0.7, pool=rows[y[rows] == a[rows]][:600])
     assert told.steps_back and not told.inside(0.1)
+    assert len(np.unique(told.rows)) == 800, "a row of the batch is not exchanged for another of the batch"
 
 
 def test_information_that_falls_is_raised():
