@@ -1,7 +1,7 @@
 """What columns say of each other, in nats, and how near rows lie to other rows.
 
 I(S; Y) of two discrete columns is that of their table of counts. I(X; Y) of a row of features and a label has no such value, and is bounded
-from below by how well a classifier predicts the label (Barber and Agakov, "The IM algorithm", NIPS 2003, equation 3).
+from below by how well a classifier predicts the label (Barber and Agakov, "The IM algorithm", NIPS 2003).
 
 scikit-learn is imported inside the function that needs it.
 """

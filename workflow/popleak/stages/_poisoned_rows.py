@@ -2,7 +2,7 @@
 
 The sharer replaces a share of its rows, drawn at random, by rows of its own. All of them are true records; what is wrong is how often they are
 there. They are chosen greedily so that I(S; Y) of group and label rises, while I(X; Y) of features and label, which a receiver could look at,
-stays near its clean value ("Exploring Privacy and Fairness Risks in Sharing Diffusion Models", arXiv:2402.18607, section 4).
+stays near its clean value ("Exploring Privacy and Fairness Risks in Sharing Diffusion Models", arXiv:2402.18607).
 
 I(S; Y) knows only how many rows each cell (group, label) holds, so the greedy choice is one of four cells, and which of a cell's rows is taken is
 free. I(X; Y) is checked a batch of rows at a time. Where it has left its range, the batch is taken back and chosen again from the same cells:
