@@ -144,6 +144,8 @@ def test_beyond_the_ends_raw_goes_on_rising():
     found = [shares.inverted(np.full(2, 0.4 + 0.2 * q), np.array([50, 0]), **keys) for q in values]
     raw = np.array([share.raw for share in found])
     assert (np.diff(raw) > 0).all() and np.abs(np.diff(raw)).max() < 0.02  # no pole, no jump
+    steps = np.diff(raw)
+    assert np.abs(steps[1:] / steps[:-1] - 1).max() < 0.03  # and no bend: the tangent's slope is the curve's
     assert all(share.clipped == (abs(q - 0.5) > 0.5 + 1e-6) for share, q in zip(found, values, strict=True))
 
 
@@ -151,6 +153,14 @@ def test_a_label_whose_samples_are_all_alike_does_not_count_as_exact():
     found = shares.inverted(np.array([0.0, 0.6]), np.array([3, 400]), rates=RATES, **SURE)
     whole = shares.inverted(np.array([0.0, 0.6]), np.array([0, 400]), rates=RATES, **SURE)
     assert whole.raw * 0.95 < found.raw < whole.raw
+
+
+def test_at_the_end_no_label_counts_as_exact():
+    """Nobody is counted by mistake in label 0, so at r = 0 a share of 0 there would have no variance at all."""
+    tpr, fpr = np.array([0.8, 0.8]), np.array([0.0, 0.3])
+    found = shares.inverted(np.array([0.0, 0.2]), np.array([10, 90]), rates=RATES, tpr=tpr, fpr=fpr)
+    one = shares.inverted(np.array([0.0, 0.2]), np.array([0, 90]), rates=RATES, tpr=tpr, fpr=fpr)
+    assert one.raw < -0.05 and found.raw < one.raw / 4
 
 
 @pytest.mark.parametrize("counts", [(40, 60), (4, 96)])

@@ -126,7 +126,7 @@ class SampleAttack(Attack):
 
     many = True
     of_samples = True
-    estimates_within = 0.1
+    estimates_within: ClassVar[float | None] = 0.1
     reads: ClassVar[tuple[str, ...]] = ()
     Settings: ClassVar[type[settings.Settings]] = WidthSettings
 

@@ -1,8 +1,8 @@
 """Diffusion models of tables: one small network that takes noise off a row's numbers and its categories, step by step.
 
 TabDDPM (Kotelnikov et al. 2023) in its simplest form, conditional on the label: Gaussian diffusion of numbers, as normal scores of their quantiles,
-beside multinomial diffusion of categories (`chains`). The loss is the mean over columns of the squared error of the noise, and of the cross-entropy
-of a category x_0 given the noised row. Hoogeboom et al. 2021 train the same prediction by the KL divergence of posteriors. Cross-entropy has the same
+beside multinomial diffusion of categories (`chains`). The loss is theirs (equation 5), the mean over numbers of the noise's squared error plus the mean over
+categories, but of the cross-entropy of x_0 given the noised row. Hoogeboom et al. 2021 train the same prediction by the KL divergence of posteriors. Cross-entropy has the same
 minimiser up to the steps' weights, P(x_0 | x_t), and does not fade where steps are small. Rows are drawn by the posterior at an x_0 from that prediction
 (Austin et al. 2021, section 3.3), which is exact for each column where the prediction is.
 
@@ -249,19 +249,19 @@ def _places(layout: Layout, codes: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _loss(
     layout: Layout, segments: torch.Tensor, told: torch.Tensor, noise: torch.Tensor, true: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean over rows and columns of squared errors of noise and cross-entropies of categories.
+    """Return the mean over rows of the numbers' mean squared error of noise plus the categories' mean cross-entropy.
 
     segments (S, q): 1 where a level is of a category, so that one product sums all softmaxes.
     """
     p = layout.numbers
-    total = (told[:, :p] - noise).square().sum()
+    total = (told[:, :p] - noise).square().sum() / max(p, 1)
     if layout.levels:
         logits = told[:, p:]
         top = logits.detach().amax(1, keepdim=True)
         # e^-60 of the row's largest: no category whose logits all lie lower has been seen, and none makes log(0)
         mass = (logits - top).clamp(min=-60).exp() @ segments
-        total = total + (mass.log() + top - logits.gather(1, true)).sum()
-    return total / (len(told) * (p + len(layout.levels)))
+        total = total + (mass.log() + top - logits.gather(1, true)).sum() / len(layout.levels)
+    return total / len(told)
 
 
 def _segments(layout: Layout) -> torch.Tensor:
@@ -302,7 +302,7 @@ def sample(
 
     Raises ValueError for weights (P,) of another layout or a label that it has not.
     """
-    flat, kept = _split(layout, recipe, np.asarray(weights, np.float32))
+    flat, kept = _split(layout, recipe, np.array(weights, np.float32))
     if len(y) and not 0 <= y.min() <= y.max() < layout.classes:
         raise ValueError(f"a label must lie in 0 .. {layout.classes - 1}, not {y.min()} .. {y.max()}")
     net = Net(layout, recipe, torch.from_numpy(flat))

@@ -21,6 +21,10 @@ class PixelDiffusion(Diffusion):
     summary = "generator: a diffusion model of small pictures and group given the label"
 
     class Settings(Diffused):
+        epochs: int = Field(default=200, ge=0, le=100_000)
+        """Passes over the rows in training."""
+        batch: int = Field(default=64, ge=1, le=65_536)
+        """Rows of a step of training: small, since pictures are few and need many steps."""
         low: float = Field(default=-4.88 / 6.02, ge=-1e6, le=1e6)
         """The least value of a pixel, in the data set's units. The defaults are black and white of `digits`."""
         high: float = Field(default=11.12 / 6.02, ge=-1e6, le=1e6)

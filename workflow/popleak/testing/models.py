@@ -183,7 +183,11 @@ def check_model(model: Model, *, settings: Settings | None = None, features: int
     check_names(model)
     check_imports(model)
     settings = settings or model.Settings()
-    if model.gradient:
+    if model.generates:
+        from .generators import check_generator
+
+        check_generator(model, settings)
+    elif model.gradient:
         check_gradient(model, settings, features)
     else:
         check_closed_form(model, settings)
