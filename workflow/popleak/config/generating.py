@@ -8,30 +8,9 @@ from .resolved import ResolvedTask
 
 
 def check(task: ResolvedTask, path: str) -> None:
-    """Raise PopleakError if what is named as a generator, as a model, as what a sharer does or as a defence is none."""
-    for key in ("models", "shadow_models", "generators"):
-        for one in getattr(task, key):
-            if plugins.load("models", one.name).generates is not (key == "generators"):
-                kinds = [name for name in plugins.names("models") if plugins.load("models", name).generates]
-                what = (
-                    "answers queries and generates no rows"
-                    if key == "generators"
-                    else "generates rows and answers no query"
-                )
-                remedy = f"choose from {', '.join(kinds)}" if key == "generators" else "name it in `generators`"
-                raise PopleakError(f"config: {path}: {key}: {one.id!r} {what}: {remedy}")
-    for key, wanted in (("sharers", "generators"), ("defences", "classifiers")):
-        for one in getattr(task, key):
-            if not getattr(plugins.load("defences", one.name), wanted):
-                able = [name for name in plugins.names("defences") if getattr(plugins.load("defences", name), wanted)]
-                raise PopleakError(
-                    f"config: {path}: {key}: {one.id!r} does not apply to {wanted}: choose from {', '.join(able)}"
-                )
-    for one in task.sharers:
-        if one.settings.get("schedule") is not None:
-            raise PopleakError(
-                f"config: {path}: sharers: {one.id!r}: schedule: a generator's step size has one of its own: leave it out"
-            )
+    """Raise PopleakError if what is named as a generator, as a model, as what a sharer does or as a defence is none, or nothing is asked of it."""
+    _models(task, path)
+    _defences(task, path)
     asked = any(one.question.of_samples for one in task.worlds)
     if asked and not task.generators:
         raise PopleakError(
@@ -45,3 +24,35 @@ def check(task: ResolvedTask, path: str) -> None:
         raise PopleakError(
             f"config: {path}: attribute_in_features: a generator's rows have the group in a column of their own: leave it out"
         )
+
+
+def _models(task: ResolvedTask, path: str) -> None:
+    """Raise PopleakError unless generators generate and other models answer."""
+    kinds = [name for name in plugins.names("models") if plugins.load("models", name).generates]
+    for key in ("models", "shadow_models", "generators"):
+        wanted = key == "generators"
+        for one in getattr(task, key):
+            if plugins.load("models", one.name).generates is wanted:
+                continue
+            told = (
+                f"answers queries and generates no rows: choose from {', '.join(kinds)}"
+                if wanted
+                else "generates rows and answers no query: name it in `generators`"
+            )
+            raise PopleakError(f"config: {path}: {key}: {one.id!r} {told}")
+
+
+def _defences(task: ResolvedTask, path: str) -> None:
+    """Raise PopleakError unless sharers' defences apply to generators, and others to classifiers."""
+    for key, wanted in (("sharers", "generators"), ("defences", "classifiers")):
+        able = [name for name in plugins.names("defences") if getattr(plugins.load("defences", name), wanted)]
+        for one in getattr(task, key):
+            if one.name not in able:
+                raise PopleakError(
+                    f"config: {path}: {key}: {one.id!r} does not apply to {wanted}: choose from {', '.join(able)}"
+                )
+    for one in task.sharers:
+        if one.settings.get("schedule") is not None:
+            raise PopleakError(
+                f"config: {path}: sharers: {one.id!r}: schedule: a generator's step size has one of its own: leave it out"
+            )

@@ -200,25 +200,29 @@ def _check_defended(task: SettledTask, one: ResolvedChoice, knowledge: Sequence[
 def _check_questions(task: SettledTask) -> None:
     """Raise PopleakError if no attack of the task can answer one of its questions, or if no question has its models
     measured."""
-    for worlds in task.worlds:
+    asked = [worlds for worlds in task.worlds if worlds.question.asks]
+    for worlds in asked:
         question = worlds.question
-        if question.asks and not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):
+        if not any(question.answerable(plugins.load("attacks", one.name)) for one in task.attacks):
             able = [name for name in plugins.names("attacks") if question.answerable(plugins.load("attacks", name))]
             raise PopleakError(
                 f"config: tasks: {task.id}: worlds of protocol {worlds.protocol} need {question.needs}: add one of {', '.join(able)}"
             )
-    asked = [worlds for worlds in task.worlds if worlds.question.asks]
-    for one in task.attacks if asked else ():
+    for one in task.attacks if asked else ():  # where nobody asks, attacks are left out
         attack = plugins.load("attacks", one.name)
         if not any(worlds.question.answerable(attack) for worlds in asked):
-            about = (
-                "judges rows, and no worlds of the task ask about them: add worlds of protocol membership"
-                if attack.rows
-                else "tells worlds apart, and the task has none to tell apart: add worlds of protocol pure, say"
-            )
-            raise PopleakError(f"config: tasks: {task.id}: attack {one.id!r} {about}, or leave it out")
+            raise PopleakError(f"config: tasks: {task.id}: attack {one.id!r} {_unasked(attack)}, say, or leave it out")
     if not any(worlds.question.measured for worlds in task.worlds):
         raise PopleakError(
             f"config: tasks: {task.id}: worlds of protocol {task.worlds[0].protocol} need a pair of worlds as well, on which models are measured: "
             f"add one"
         )
+
+
+def _unasked(attack: Attack) -> str:
+    """Return what an attack does that no worlds of a task ask for, and which worlds would."""
+    if attack.rows:
+        return "judges rows, and no worlds of the task ask about them: add worlds of protocol membership"
+    if attack.of_samples:
+        return "judges rows of a generator, and no worlds of the task ask about them: add worlds of protocol samples"
+    return "tells worlds apart, and the task has none to tell apart: add worlds of protocol pure"

@@ -36,25 +36,17 @@ class GeneratorPlan(TaskPlan):
 
     def __init__(self, task: TaskPlan) -> None:
         vars(self).update(vars(task))
-        known, whole = task.task, task.task
-        others = [
-            one.generator
-            for one in whole.receivers
-            if not any(_same(one.generator, other) for other in whole.generators)
-        ]
+        whole = task.task
         asked = [game for game in games.games_of(whole) if game.question.of_samples]
         self.games = [*asked, *(task.games if whole.receivers else ())]
-        attacks = tuple(one for one in whole.attacks if plugins.load("attacks", one.name).of_samples)
-        sharers = list(whole.sharers) if whole.generators else []
-        sharers += [one.sharer for one in whole.receivers if not any(_same(one.sharer, other) for other in sharers)]
-        self.task = known.model_copy(
-            update={
-                "models": (*whole.generators, *others),
-                "defences": tuple(sharers),
-                "attacks": attacks,
-                "shadow_models": (),
-            }
-        )
+        received, own = whole.receivers, whole.sharers if whole.generators else ()
+        changed = {
+            "models": _with(whole.generators, [one.generator for one in received]),
+            "defences": _with(own, [one.sharer for one in received]),
+            "attacks": tuple(one for one in whole.attacks if plugins.load("attacks", one.name).of_samples),
+            "shadow_models": (),
+        }
+        self.task = whole.model_copy(update=changed)
         self.defences = tuple(one.id for one in self.task.defences)
         self.shapes = {model.id: self._generated(model) for model in self.task.models}
 
@@ -126,6 +118,15 @@ class GeneratorPlan(TaskPlan):
             mb=made.models * rows * self.features * 4e-7,
             mem_mb=cost.memory(made.models * (rows * self.features + self._of(model).parameters()), self.features),
         )  # fmt: skip
+
+
+def _with(chosen: Sequence[ResolvedChoice], others: Sequence[ResolvedChoice]) -> tuple[ResolvedChoice, ...]:
+    """Return what is chosen, and those of the others that are not among it, each once."""
+    found = list(chosen)
+    for other in others:
+        if not any(_same(other, one) for one in found):
+            found.append(other)
+    return tuple(found)
 
 
 def _same(one: ResolvedChoice, other: ResolvedChoice) -> bool:

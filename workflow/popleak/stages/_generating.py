@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,7 @@ class GeneratorFitter(Fitter):
         **more: Any,
     ) -> Fitted:
         """Return generators fitted to rows (K, n). Of `more`, which classifiers are trained with, nothing may say anything."""
-        told = [
-            name for name, value in more.items() if value is not None and value is not False and name != "objective"
-        ]
-        if told or ("objective" in more and more["objective"].wants()):
-            raise PopleakError(
-                f"model {self.model.name!r}: a generator is not trained with {', '.join(told) or 'another objective'}"
-            )
+        self._refuse(more)
         records, found = self.records, []
         for k, (mine, seed) in enumerate(zip(rows, seeds, strict=True)):
             found.append(
@@ -79,6 +74,13 @@ class GeneratorFitter(Fitter):
         return Fitted(
             weights, np.array([one.finite for one in found]), np.zeros(len(rows)), np.array([one.loss for one in found])
         )
+
+    def _refuse(self, more: Mapping[str, Any]) -> None:
+        """Raise PopleakError for what a training asks for that generators have not."""
+        told = [name for name, value in more.items() if name != "objective" and value not in (None, False)]
+        told += more["objective"].wants() if "objective" in more else ()
+        if told:
+            raise PopleakError(f"model {self.model.name!r}: a generator is not trained with {', '.join(told)}")
 
 
 def columns_of(records: Loaded) -> Columns:
