@@ -1,10 +1,11 @@
 """Diffusion models of tables: one small network that takes noise off a row's numbers and its categories, step by step.
 
-TabDDPM (Kotelnikov et al. 2023) in its simplest form, conditional on the label: Gaussian diffusion of numbers, as normal scores of their quantiles,
-beside multinomial diffusion of categories (`chains`). The loss is theirs (equation 5), the mean over numbers of the noise's squared error plus the mean over
-categories, but of the cross-entropy of x_0 given the noised row. Hoogeboom et al. 2021 train the same prediction by the KL divergence of posteriors. Cross-entropy has the same
-minimiser up to the steps' weights, P(x_0 | x_t), and does not fade where steps are small. Rows are drawn by the posterior at an x_0 from that prediction
-(Austin et al. 2021, section 3.3), which is exact for each column where the prediction is.
+TabDDPM (Kotelnikov et al. 2023) in its simplest form, conditional on the label: Gaussian diffusion of numbers, as normal
+scores of their quantiles, beside multinomial diffusion of categories (`chains`). The loss is theirs (equation 5): the mean
+over numbers of the noise's squared error plus the mean over categories, but of the cross-entropy of x_0 given the noised row.
+Hoogeboom et al. 2021 train the same prediction by the KL divergence of posteriors. Cross-entropy has P(x_0 | x_t) as its only
+minimiser and does not fade where steps are small. Rows are drawn by the posterior at an x_0 from that prediction (Austin et
+al. 2021, section 3.3), which is exact for each column where the prediction is.
 
 A model is one vector: the network's weights after exponential moving average, then the transform of each number (`quantiles`).
 """
@@ -68,8 +69,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is built and trained: `width` units in `depth` residual blocks, T = `steps` of noise, `epochs` passes over the rows in batches of `batch`
-    by Adam at `learning_rate`, which falls linearly to 0, weights averaged with decay `ema`; `knots` of each number's quantiles."""
+    """How a model is built and trained: `width` units in `depth` residual blocks, T = `steps` of noise, `epochs` passes over the
+    rows in batches of `batch` by Adam at `learning_rate`, which falls linearly to 0, weights averaged with decay `ema`; `knots` of each number's quantiles."""
 
     width: int = 256
     depth: int = 3

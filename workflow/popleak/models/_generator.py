@@ -19,7 +19,7 @@ GROUPS = 2
 """Levels of the group, which is the first category of a generator's rows."""
 STEP = 1.0e-3
 """Seconds of a training step beside its products."""
-PRODUCT = 5.0e-11
+PRODUCT = 1.0e-10
 """Seconds of a product of two weights' numbers in training: forwards, and twice backwards."""
 DRAWN = 3.0e-11
 """Seconds of such a product in sampling, with what goes with it."""
@@ -64,7 +64,9 @@ class Generator(Model):
     def draw(
         self, weights: np.ndarray, *, columns: Columns, y: np.ndarray, settings: Any, seed: int, classes: int = 2
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return groups (m,) int8 and compact rows (m, c) float32 drawn from a model at labels y (m,). Raises PopleakError for a model of other columns."""
+        """Return groups (m,) int8 and compact rows (m, c) float32 drawn from a model at labels y (m,).
+
+        Raises PopleakError for a model of other columns."""
         raise NotImplementedError
 
     def label_rates(self, weights: np.ndarray, *, columns: Columns, settings: Any, classes: int = 2) -> np.ndarray:

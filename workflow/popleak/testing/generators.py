@@ -46,6 +46,19 @@ def check_generator(model: Any, settings: Any) -> None:
     assert not np.array_equal(weights, model.fit_rows(**given, seed=1, start=frozen(weights))[0]), (
         "training further changes nothing"
     )
+    _check_rows(model, weights, columns, y, settings)
+    assert model.seconds(2 * ROWS, columns, settings) > model.seconds(ROWS, columns, settings, epochs=1) > 0, (
+        "more rows take longer"
+    )
+    assert model.sampling_seconds(2 * ROWS, columns, settings) > model.sampling_seconds(ROWS, columns, settings) > 0, (
+        "more rows take longer"
+    )
+
+
+def _check_rows(model: Any, weights: np.ndarray, columns: Columns, y: np.ndarray, settings: Any) -> None:
+    """Drawn rows have their shapes and types, and are told by their seed alone; a model carries the shares of labels that it was trained on."""
+    rates = model.label_rates(weights, columns=columns, settings=settings)
+    assert np.allclose(rates, np.bincount(y, minlength=2) / len(y), atol=1e-6), "label_rates must be those of the rows"
     for m in (1, ROWS):
         asked = {"columns": columns, "y": y[:m], "settings": settings}
         groups, compact = model.draw(frozen(weights), **asked, seed=3)
@@ -63,9 +76,3 @@ def check_generator(model: Any, settings: Any) -> None:
         assert np.array_equal(groups, again[0]) and np.array_equal(compact, again[1]), (
             "drawing twice gives different rows"
         )
-    assert model.seconds(2 * ROWS, columns, settings) > model.seconds(ROWS, columns, settings, epochs=1) > 0, (
-        "more rows take longer"
-    )
-    assert model.sampling_seconds(2 * ROWS, columns, settings) > model.sampling_seconds(ROWS, columns, settings) > 0, (
-        "more rows take longer"
-    )

@@ -78,10 +78,7 @@ def play(
                     continue
                 fitted = undefended.get(split) if known.arm == NONE else None
                 if fitted is None:
-                    used, query = query_of(asked, attack.all_points)
-                    if attack.of_samples:
-                        x, columns = source.features(asked.rows[used])
-                        query = query._replace(x=x, columns=columns)
+                    used, query = _asked_by(attack, source, asked)
                     seen = (
                         None
                         if shadows is None
@@ -148,6 +145,15 @@ def shown(access: Access, kept: stored.Answers, split: int, points: np.ndarray) 
     """Return what is seen of one split's models, asked the query points at the positions `points` (m,)."""
     in_split = np.flatnonzero(kept.keys["split"] == split)
     return Shown({name: values[in_split] for name, values in kept.keys.items()}, access.outputs(kept, in_split, points))
+
+
+def _asked_by(attack: Attack, source: Seen, asked: stored.Points) -> tuple[np.ndarray, Query]:
+    """Return the positions of the points that an attack asks, and the query set, with the features where these are its own labelled rows."""
+    used, query = query_of(asked, attack.all_points)
+    if attack.of_samples:
+        x, columns = source.features(asked.rows[used])
+        query = query._replace(x=x, columns=columns)
+    return used, query
 
 
 def query_of(points: stored.Points, everywhere: bool = False) -> tuple[np.ndarray, Query]:
