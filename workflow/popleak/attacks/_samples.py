@@ -118,6 +118,11 @@ class WidthSettings(settings.Settings):
 
     delta: float = Field(default=shares.DELTA, gt=0, lt=1)
     """Probability, at most, that an estimate is further from its mean than the width reported with it."""
+    samples: int | None = Field(default=None, ge=1, le=10_000_000)
+    """How many of a generator's rows the adversary has, the first ones; None: all that are released."""
+
+    def unused(self) -> set[str]:
+        return super().unused() | ({"samples"} if self.samples is None else set())
 
 
 class SampleAttack(Attack):

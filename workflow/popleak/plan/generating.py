@@ -14,6 +14,7 @@ from ..core import plugins
 from ..core.columns import Columns
 from ..core.protocols import ROLES, Role
 from ..steps.attack import Weights
+from ..steps.draw import Drawn
 from ..steps.inspect import InspectStep
 from ..steps.models import ModelsStep
 from ..steps.sample import SampleStep
@@ -21,7 +22,7 @@ from . import cost, games
 from .asking import FILES, Arm, arm_of
 from .judging import Faced, Judged, JudgePlan, held
 from .steps import Input, Step, add, tables_named
-from .task import Draws, TaskPlan
+from .task import Cut, Draws, TaskPlan
 
 
 class Shared(NamedTuple):
@@ -71,6 +72,16 @@ class GeneratorPlan(TaskPlan):
     def tuning(self, model: ResolvedChoice, defence: ResolvedChoice, *, reference: bool = False) -> tuple[float, bool]:
         plugin, shape = plugins.load("defences", defence.name), self._of(model)
         return shape.seconds(plugin.epochs(shape.epochs, plugin.Settings.model_validate(defence.settings))), True
+
+    def _together(
+        self, cuts: list[Cut], each: float, roles: Sequence[Role]
+    ) -> list[tuple[list[Cut], list[Drawn], tuple[Role, ...]]]:
+        """Return the same with the worlds of a draw apart where its generators fill several jobs."""
+        found = []
+        for together, items, whose in super()._together(cuts, each, roles):
+            spent = [self.models * each] * len(items)
+            found += [(together, [items[i] for i in part], whose) for part in cost.bundles(spent, self.limit)]
+        return found
 
     def share(self, judged: Judged) -> list[Shared]:
         """Add all steps, and return what is released of each generator."""

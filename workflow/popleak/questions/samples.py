@@ -48,9 +48,13 @@ class Samples(many.ManyWorlds):
     def cell(self, pair: Pair) -> dict[str, Any]:
         return {**super().cell(pair), "protocol": pair.protocol}
 
+    def fit(self, view: View, shadows: Shown | None) -> Any:
+        return super().fit(view, None if shadows is None else _few(view, shadows))
+
     def grade(self, view: View, fitted: Any, victims: Shown) -> dict[str, Any]:
         """Return the columns of `shares` that one split's victims have."""
         ratios = np.array(view.pair.ratios)
+        victims = _few(view, victims)
         found = [fitted.share(one) for one in victims.outputs]
         return {
             **{name: victims.keys[name] for name in ("split", "model_index")},
@@ -63,6 +67,11 @@ class Samples(many.ManyWorlds):
             "finite": victims.keys["finite"],
             "samples": np.full(len(found), victims.outputs.shape[1]),
         }
+
+
+def _few(view: View, shown: Shown) -> Shown:
+    """Return what an adversary sees of generators that has as many of their rows as its settings say, the first ones: rows are drawn one by one."""
+    return shown._replace(outputs=shown.outputs[:, : getattr(view.settings, "samples", None)])
 
 
 PLUGIN = Samples()
