@@ -21,11 +21,11 @@ class Received(NamedTuple):
     samples: Samples | None
 
     @classmethod
-    def of(cls, paths: Sequence[Path], world: str, seeds: np.ndarray) -> Received:
-        """Return what the generators of a world's models with these seeds (K,) release. Raises PopleakError if a generator is not there."""
+    def of(cls, paths: Sequence[Path], world: str, towards: str, seeds: np.ndarray) -> Received:
+        """Return what the generators of a world's models with these seeds (K,) release, whom a defence turns towards another. Raises PopleakError if a generator is not there."""
         if not paths:
             return cls(None)
-        found = stored.read(paths, world=world)
+        found = stored.read(paths, world=world, towards=towards)
         place = {int(seed): k for k, seed in enumerate(found.keys["seed"])}
         if missing := [int(seed) for seed in seeds if int(seed) not in place]:
             raise PopleakError(

@@ -91,7 +91,7 @@ def run(
                     name: role_draws[name][1] if name in role_draws else rows[:, :0]
                     for name in ("complement", "public")
                 }
-                received = Received.of(released[role], world, keys["seed"])
+                received = Received.of(released[role], world, other_world, keys["seed"])
                 made_of = stock.keys(keys["seed"], rows, *others.values(), base.weights, *received.parts())
                 mixing = mixing_of(settings, world, other_world, rows.shape[1], label_rate)
                 what = f"defend {step} {world} {role}s"

@@ -48,7 +48,9 @@ def run(
             keys, rows = of_role(draws_of(draw, world, world), "victim", (0, 1))
             own = {int(seed): row for seed, row in zip(keys["seed"], rows, strict=True)}
             for defence in settings.defences:
-                there = stored.read(_files(settings, samples, settings.arms[defence]), world=world)
+                there = stored.read(
+                    _files(settings, samples, settings.arms[defence]), world=world, towards=played.towards[b]
+                )
                 found = [look(there, k, own[int(seed)]) for k, seed in enumerate(there.keys["seed"])]
                 parts.append({
                     "task": settings.task, "model": settings.model_id, "protocol": pair.protocol, "ratios": ratios, "defence": defence, "ratio": pair.ratios[b],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.errors import PopleakError
 from . import arrays
 from . import parquet as store
 from .populations import KEYS
@@ -38,11 +39,20 @@ def columns(samples: Samples) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(paths: Iterable[str | Path], *, world: str, from_world: str | None = None) -> Samples:
-    """Return what the generators of one world, or of one direction, release, from files of one role."""
-    where = {"world": world} if from_world is None else {"world": world, "from_world": from_world}
-    found = [table for path in paths if (table := store.read(path, stage="sample", where=where)).num_rows]
-    return together([_of(table) for table in found])
+def read(paths: Sequence[str | Path], *, world: str, towards: str) -> Samples:
+    """Return what generators of one world release, from one arm's files of one role: those that their sharer turned towards another world or, where it
+    turned none, all. The same world may be turned to others in other games."""
+    found: list[Samples] = []
+    for from_world in dict.fromkeys((towards, world)):
+        where = {"world": world, "from_world": from_world}
+        found = [_of(table) for path in paths if (table := store.read(path, stage="sample", where=where)).num_rows]
+        if found:
+            break
+    if not found:
+        raise PopleakError(
+            f"{paths[0] if paths else 'samples'}: holds no generator of world {world}: delete it and run again"
+        )
+    return together(found)
 
 
 def together(parts: Sequence[Samples]) -> Samples:
