@@ -236,3 +236,19 @@ def test_rows_and_models_of_another_layout_are_refused():
     weights = diffusion.fit(PAIR, rows, SMALL, 1).weights
     with pytest.raises(ValueError, match=r"a label must lie in 0 \.\. 1"):
         diffusion.sample(PAIR, weights, np.array([2]), SMALL, 1)
+
+
+def test_threads_of_torch_change_no_bit():
+    rng = np.random.default_rng(5)
+    layout, recipe = diffusion.Layout(2, (2, 3), 2), diffusion.Recipe(width=128, depth=2, epochs=2)
+    rows = diffusion.Rows(rng.normal(size=(600, 2)), rng.integers(0, 2, (600, 2)), rng.integers(0, 2, 600))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            weights = diffusion.fit(layout, rows, recipe, 1).weights
+            found.append((weights, *diffusion.sample(layout, weights, rows.y, recipe, 2)))
+            assert torch.get_num_threads() == threads, "it is given back"
+    finally:
+        torch.set_num_threads(before)
+    assert all(np.array_equal(one, other) for one, other in zip(*found, strict=True))

@@ -12,10 +12,12 @@ A model is one vector: the network's weights after exponential moving average, t
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +25,9 @@ from torch.nn import functional
 
 from ..core.seeds import generator
 from . import chains, quantiles
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 WAVES = 64
 """Sines and cosines that tell the network the step."""
@@ -98,6 +103,21 @@ class Fitted(NamedTuple):
     loss: float
 
 
+def _one_thread(work: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that lets torch use one thread: with more, sums are added in another order, and a generator would depend on them."""
+
+    @functools.wraps(work)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return work(*args, **kwargs)
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
+
+
 def _shapes(layout: Layout, recipe: Recipe) -> list[tuple[int, ...]]:
     """Return the shapes of the network's weights in the order in which they are kept."""
     w = recipe.width
@@ -160,6 +180,7 @@ def _initial(layout: Layout, recipe: Recipe, seed: int) -> np.ndarray:
     )
 
 
+@_one_thread
 def fit(
     layout: Layout,
     rows: Rows,
@@ -296,6 +317,7 @@ def _descend(
 
 
 @torch.no_grad()
+@_one_thread
 def sample(
     layout: Layout, weights: np.ndarray, y: np.ndarray, recipe: Recipe, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
