@@ -23,7 +23,9 @@ from ._generating import columns_of
 
 QUERY = split.POOLS.index("query")
 PERMUTATIONS = 999
-FACTS = ("share", "label_rate", "information", "information_own", "dependence_p", "outside")
+FACTS = (
+    "share", "label_rate", "information", "information_own", "information_xy", "information_xy_own", "dependence_p", "outside",
+)  # fmt: skip
 COMPARED = ("copied", "copied_held_out", "distance", "distance_held_out", "nearer", "compared")
 
 
@@ -81,6 +83,7 @@ class Looking:
         self.held_out = {number: np.flatnonzero(pool == QUERY) for number, pool in pools.items()}
         numbers = records.x[:, list(self.columns.numbers)]
         self.least, self.most = numbers.min(axis=0), numbers.max(axis=0)
+        self._known: dict[bytes, float] = {}
 
     def __call__(self, there: stored.Samples, k: int, own: np.ndarray) -> dict[str, Any]:
         """Return the columns of the k-th generator, whose sharer's rows are `own` (n,) ids."""
@@ -98,10 +101,19 @@ class Looking:
             "label_rate": y.mean() if records.classes == 2 else np.nan,
             "information": found.value,
             "information_own": information.between(records.a[own % size], labels),
+            "information_xy": _of_features(self.columns.expand(rows), y, seed),
+            "information_xy_own": self._of_own(own, labels, seed),
             "dependence_p": found.p,
             "outside": beyond.mean() if beyond.size else 0.0,
             **self._compared(rows, own[~flips], self.held_out[int(there.keys["split"][k])], seed),
         }
+
+    def _of_own(self, own: np.ndarray, labels: np.ndarray, seed: int) -> float:
+        """Return the bound on I(X; Y) among a sharer's rows (n,), which are the same whatever it does with them."""
+        key = own.tobytes()  # worlds of one seed have other rows
+        if key not in self._known:
+            self._known[key] = _of_features(self.records.x[own % len(self.records.y)], labels, seed)
+        return self._known[key]
 
     def _compared(self, rows: np.ndarray, own: np.ndarray, pool: np.ndarray, seed: int) -> dict[str, Any]:
         """Return how near released rows (m, c) are to the sharer's rows, and to as many held-out ones of the same labels and groups."""
@@ -116,6 +128,12 @@ class Looking:
             **{name: information.copied(rows, one).mean() for name, one in zip(COMPARED[:2], kept, strict=True)},
             "distance": np.median(to_own), "distance_held_out": np.median(to_others), "nearer": near.mean(), "compared": len(mine),
         }  # fmt: skip
+
+
+def _of_features(x: np.ndarray, y: np.ndarray, seed: int) -> float:
+    """Return the bound on I(X; Y) of features (n, d) and labels (n,); NaN where a label has fewer than two rows."""
+    counts = np.unique(y, return_counts=True)[1]
+    return information.mutual(x, y, seed=seed) if counts.min() > 1 else np.nan
 
 
 def matched(records: Loaded, own: np.ndarray, pool: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
