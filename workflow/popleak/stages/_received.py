@@ -22,7 +22,8 @@ class Received(NamedTuple):
 
     @classmethod
     def of(cls, paths: Sequence[Path], world: str, towards: str, seeds: np.ndarray) -> Received:
-        """Return what the generators of a world's models with these seeds (K,) release, whom a defence turns towards another. Raises PopleakError if a generator is not there."""
+        """Return what the generators of a world's models with these seeds (K,) release; towards: the world that a sharer's defence turned them to, if
+        it did. Raises PopleakError if a generator is not there."""
         if not paths:
             return cls(None)
         found = stored.read(paths, world=world, towards=towards)

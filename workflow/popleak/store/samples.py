@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,20 +39,16 @@ def columns(samples: Samples) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(paths: Sequence[str | Path], *, world: str, towards: str) -> Samples:
-    """Return what generators of one world release, from one arm's files of one role: those that their sharer turned towards another world or, where it
-    turned none, all. The same world may be turned to others in other games."""
-    found: list[Samples] = []
-    for from_world in dict.fromkeys((towards, world)):
+def read(paths: Iterable[str | Path], *, world: str, towards: str) -> Samples:
+    """Return what the generators of one world release, from files of one role and arm: of those that a defence turned to other worlds, those that
+    it turned `towards` this one. Raises PopleakError if there are none."""
+    paths = list(paths)
+    for from_world in dict.fromkeys((towards, world)):  # a sharer that does not train further turns to no world
         where = {"world": world, "from_world": from_world}
-        found = [_of(table) for path in paths if (table := store.read(path, stage="sample", where=where)).num_rows]
+        found = [table for path in paths if (table := store.read(path, stage="sample", where=where)).num_rows]
         if found:
-            break
-    if not found:
-        raise PopleakError(
-            f"{paths[0] if paths else 'samples'}: holds no generator of world {world}: delete it and run again"
-        )
-    return together(found)
+            return together([_of(table) for table in found])
+    raise PopleakError(f"{', '.join(map(str, paths))}: no generator of world {world} is there: delete it and run again")
 
 
 def together(parts: Sequence[Samples]) -> Samples:

@@ -140,8 +140,8 @@ class Source:
     def samples(self, role: Role, arm: str) -> stored.Answers:
         """Return what one role's generators release in one arm: label, group and compact columns of each row."""
         files, parts = self._of_arm(role, self.settings.arms[arm]), []
-        for b, world in enumerate(self.worlds.worlds):
-            there = samples.read(files, world=world, towards=self.worlds.towards[b])
+        for b, (world, towards) in enumerate(zip(self.worlds.worlds, self.worlds.towards, strict=True)):
+            there = samples.read(files, world=world, towards=towards)
             rows = np.concatenate([there.y[..., None], there.a[..., None], there.rows], axis=2, dtype=np.float32)
             parts.append(_of_world(b, there.keys, rows, there.finite))
         return _together(parts)
