@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core import plugins
 from ..core.errors import PopleakError
-from .resolved import ResolvedTask
+from .resolved import ResolvedTask, received
 
 
 def check(task: ResolvedTask, path: str) -> None:
@@ -19,6 +19,10 @@ def check(task: ResolvedTask, path: str) -> None:
     if task.generators and not asked:
         raise PopleakError(
             f"config: {path}: generators: nothing is asked about their rows: add worlds of protocol samples, or leave them out"
+        )
+    if not task.generators and any(one.name != "none" for one in task.sharers):
+        raise PopleakError(
+            f"config: {path}: sharers: no rows are released here: name a generator in `generators`, or leave them out"
         )
     if (task.generators or task.receivers) and task.attribute_in_features:
         raise PopleakError(
@@ -51,8 +55,10 @@ def _defences(task: ResolvedTask, path: str) -> None:
                 raise PopleakError(
                     f"config: {path}: {key}: {one.id!r} does not apply to {wanted}: choose from {', '.join(able)}"
                 )
-    for one in task.sharers:
+    named = [(f"sharers: {one.id!r}", one) for one in task.sharers]
+    named += [(f"defences: {one.id!r}: sharer", whose.sharer) for one in task.defences if (whose := received(one))]
+    for what, one in named:
         if one.settings.get("schedule") is not None:
             raise PopleakError(
-                f"config: {path}: sharers: {one.id!r}: schedule: a generator's step size has one of its own: leave it out"
+                f"config: {path}: {what}: schedule: a generator's step size has one of its own: leave it out"
             )

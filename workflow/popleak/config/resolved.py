@@ -161,8 +161,10 @@ def different(worlds: tuple[Worlds, ...]) -> tuple[Worlds, ...]:
 
 
 def alone(attacks: tuple[ResolvedChoice, ...]) -> tuple[ResolvedChoice, ...]:
-    """Return the attacks that need undefended models only."""
-    return tuple(one for one in attacks if not access_of(one).defended)
+    """Return the attacks that need undefended classifiers only."""
+    return tuple(
+        one for one in attacks if not access_of(one).defended and not plugins.load("attacks", one.name).of_samples
+    )
 
 
 def access_of(attack: ResolvedChoice) -> Any:

@@ -105,6 +105,11 @@ def check(task: SettledTask, knowledge: Sequence[str], n_features: int) -> None:
                 f"leave it out"
             )
     _check_questions(task)
+    told = [worlds.protocol for worlds in task.worlds if not worlds.question.asks]
+    if told and max(task.poison.shares) > 0:
+        raise PopleakError(
+            f"config: tasks: {task.id}: worlds of protocol {told[0]}: a sharer replaces rows, and no adversary slips any in: set poison.shares to [0]"
+        )
     if any(world.half for game in games_of(task) for world in game.laws):
         _check_rows(task)
 

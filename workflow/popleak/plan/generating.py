@@ -149,7 +149,9 @@ def released(task: ResolvedTask, shared: Sequence[Shared]) -> dict[str, Sequence
     found = {}
     for defence in task.defences:
         if wanted := received(defence):
-            (one,) = (one for one in shared if _same(one.generator, wanted.generator))
+            one = next(
+                one for one in shared if _same(one.generator, wanted.generator)
+            )  # two may differ in their ids alone
             found[arm_of(defence)] = one.arms[arm_of(wanted.sharer)].steps
     return found
 

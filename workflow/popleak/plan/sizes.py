@@ -20,7 +20,7 @@ from ..core import needs, plugins
 from ..core.errors import PopleakError, refusal
 from ..core.worlds import World, order
 from ..datasets.base import Attribute, Cells
-from . import cost, games
+from . import cost, games, releasing
 from .rawfiles import locate
 
 LARGE = 30_000_000
@@ -347,7 +347,7 @@ def unrehearsed(task: SettledTask, cells: Cells | None) -> list[str]:
             f"defence {defence.id!r}: rehearsal: a share of {share:g} of a model's {task.rows} rows may need more rows of a group, or of a label in it, "
             f"than are left to some models after training.validation has held out {held}: {lower}"
         )
-    return found
+    return found + releasing.impossible(task, rate)
 
 
 def _refused(defence: ResolvedChoice, mixings: Sequence[needs.Mixing]) -> str | None:
