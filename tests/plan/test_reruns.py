@@ -56,6 +56,17 @@ MEMBERS = {
     "worlds": [{"protocol": "pure"}, {"protocol": "membership", "ratios": [0.3]}], "attacks": ["loss", "lira"],
     **population(halves=6), **training(validation=0),
 }  # fmt: skip
+GENERATED = {
+    "worlds": [{"protocol": "pure"}, {"protocol": "samples", "ratios": [0.3, 0.6]}], "attacks": ["loss", "property-inference"],
+    "generators": ["tabular-diffusion"], "sharers": ["none", "rehearsal"],
+}  # fmt: skip
+RECEIVED = {"defences": ["none", "synthetic"]}
+
+
+def generated(**changes) -> tuple[dict, dict]:
+    return GENERATED, {**GENERATED, **changes}
+
+
 FLIPS = {
     "experiment": {"experiment": "elsewhere"},
     "title": {"title": "another"},
@@ -68,6 +79,7 @@ FLIPS = {
     "tasks.attribute_in_features": in_task(attribute_in_features=True),
     "tasks.options": in_task(options={"rows": 801}),
     "tasks.rows": in_task(rows=61),
+    "tasks.rows, with generators": generated(**in_task(rows=61)),
     "tasks.query_rows": in_task(query_rows=31),
     "tasks.models": in_task(models=["logistic"]),
     "tasks.worlds": in_task(worlds=[{"protocol": "ratio", "ratios": [0.2, 0.6]}]),
@@ -75,6 +87,8 @@ FLIPS = {
     "tasks.defences, one less": in_task(defences=["none", "finetune"]),
     "tasks.attacks, one less": in_task(attacks=["loss"]),
     "tasks.shadow_models": in_task(shadow_models=["logistic"]),
+    "tasks.generators": generated(**in_task(generators=[{"name": "tabular-diffusion", "settings": {"epochs": 3}}])),
+    "tasks.sharers": generated(**in_task(sharers=["none", "finetune"])),
     "tasks.poison": in_task(poison=POISONED),
     "tasks.population": in_task(population={"shadows": 4}),
     "tasks.training": in_task(training={"epochs": 3}),
@@ -100,6 +114,23 @@ FLIPS = {
     "shadow_models.id": shadow(id="wider"),
     "shadow_models.settings": shadow(settings={"widths": [13]}),
     "shadow_models.grid": shadow(settings={}, grid={"widths": [[13]]}),
+    "generators.name": generated(generators=["pixel-diffusion"]),
+    "generators.id": generated(generators=[{"name": "tabular-diffusion", "id": "diffused"}]),
+    "generators.settings": generated(generators=[{"name": "tabular-diffusion", "settings": {"epochs": 3}}]),
+    "generators.grid": generated(generators=[{"name": "tabular-diffusion", "grid": {"epochs": [3]}}]),
+    "sharers.name": generated(sharers=["none", "finetune"]),
+    "sharers.id": generated(sharers=["none", {"name": "rehearsal", "id": "fair"}]),
+    "sharers.settings": generated(sharers=["none", {"name": "rehearsal", "settings": {"epochs": 3}}]),
+    "sharers.settings, of a defence that chooses among the samples": (
+        {**GENERATED, "sharers": ["none", "fixed-prior"]},
+        {**GENERATED, "sharers": ["none", {"name": "fixed-prior", "settings": {"share": 0.4}}]},
+    ),
+    "sharers.grid": generated(sharers=["none", {"name": "rehearsal", "grid": {"epochs": [3]}}]),
+    "samples.rows": {"samples": {"rows": 50}},
+    "samples.rows, with generators": generated(samples={"rows": 50}),
+    "samples.rows, with a defence that trains on them": (RECEIVED, {**RECEIVED, "samples": {"rows": 50}}),
+    "samples.labels": {"samples": {"labels": "even"}},
+    "samples.labels, with generators": generated(samples={"labels": "even"}),
     "poison.shares": {"poison": POISONED},
     "poison.group": {"poison": {"group": 0}},
     "poison.group, with poisoned rows": ({"poison": POISONED}, {"poison": {**POISONED, "group": 0}}),
@@ -297,6 +328,11 @@ def test_a_setting_of_a_plugin_at_its_default_is_no_setting():
 
 FIRST = {"models": "train", "defences": "defend", "attacks": "attack"}
 """The first stage that knows a setting of a plugin."""
+FIRST_OF = {("defences", "fixed-prior"): "sample"}
+"""The same of a plugin that differs from others of its kind."""
+FIRST_OF_OTHERS = {"generator": "train", "generator_settings": "train", "sharer": "draw", "sharer_settings": "defend"}
+"""The first stage that knows a setting of a defence which says whose samples it trains on: that of the generator or of its sharer, who may want
+rows of the complement."""
 OWN_DRAWS = (
     ("noisy-fft", "features"),
     ("noisy-rehearsal", "features"),
@@ -315,7 +351,19 @@ def others(plugin, setting: str) -> list[object]:
         return [value + 1, value / 2, value * 2, 0.25, 3]
     annotation = plugin.Settings.model_fields[setting].annotation
     words = [word for one in get_args(annotation) for word in get_args(one) or [one]]
-    return [*words, [3], 0.25, 3, [1, 12, 12], [0.5, 1.0], "finetune", {"epochs": 7}]
+    return [*words, [3], 0.25, 3, [1, 12, 12], [0.5, 1.0], "finetune", "pixel-diffusion", {"epochs": 7}]
+
+
+def shared_by(kind: str, name: str, one: dict, chosen: dict) -> tuple[dict, dict]:
+    """Return what a config chooses, and its worlds, where a plugin takes part in the chain of a generator."""
+    plugin, needed = plugins.load(kind, name), {"worlds": GENERATED["worlds"], "generators": ["tabular-diffusion"]}
+    if kind == "models" and plugin.generates:
+        return {**chosen, "models": ["mlp"], "attacks": GENERATED["attacks"]}, {**needed, "generators": [one]}
+    if kind == "defences" and not plugin.classifiers:
+        return {**chosen, "defences": ["none"], "attacks": GENERATED["attacks"]}, {**needed, "sharers": ["none", one]}
+    if kind == "attacks" and plugin.of_samples:
+        return {**chosen, "attacks": ["loss", one]}, needed
+    return chosen, {}
 
 
 def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
@@ -326,7 +374,9 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     images = {"tasks": [{"dataset": "synthetic-images", "rows": 60, "query_rows": 30, "options": {"rows": 800}}]}
     owners = population(shadows=4, releases=2)
     mixed = {"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}  # both groups in both worlds
+    chosen, shared = shared_by(kind, name, one, chosen)
     needed = {"cnn": images, "snap": {"poison": POISONED}, "releases": owners, "resample": mixed}.get(name, {})
+    needed = needed | shared
     if kind == "attacks" and plugins.load(kind, name).rows:
         chosen |= {"defences": ["none", "distillation"], "attacks": ["loss", one]}
         worlds = [{"protocol": "pure"}, {"protocol": "membership", "ratios": [0.3]}]
@@ -356,6 +406,8 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
     given |= {"how": "under"} if (name, setting) == ("resample", "size") else {}
     given |= {
         "teacher_settings": {"teacher": "finetune"},
+        "sharer_settings": {"sharer": "finetune"},
+        "fair_epochs": {"eo_weight": 1.0},
         "parts": {"teacher": "ensemble"},
         "a": {"mode": "offline"},
     }.get(setting, {})
@@ -373,5 +425,6 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
     assert new is not None
     found = {stage for stage, _ in rerun(old, new)}
     begin = "query" if setting == "answers" else FIRST[kind]  # which models there are does not hang on how they answer
-    first = "split" if (name, setting) in OWN_DRAWS else begin
+    begin = FIRST_OF.get((kind, name), begin)
+    first = "split" if (name, setting) in OWN_DRAWS else FIRST_OF_OTHERS.get(setting, begin)
     assert begin in found and not found & set(STAGES[: STAGES.index(first)])

@@ -44,6 +44,11 @@ REPORT: Kinds = frozenset({"report"})
 
 FROM_BUDGETS = _tables("budgets") | {"attack", "figures tables", "report"}
 
+FROM_SEEN = _tables("shares") | {"attack", "figures tables", "report"}
+FROM_SAMPLE = FROM_SEEN | _tables("samples") | {"sample", "inspect"}
+FROM_SHARER = FROM_SAMPLE | {"defend"}
+FROM_GENERATOR = FROM_SHARER | {"train"}
+
 FROM_HALVES = _tables(*ROWS) | {"draw", "train", "defend", "query", "attack", "figures tables", "report"}
 
 KEYS: Mapping[str, Kinds] = {
@@ -58,6 +63,7 @@ KEYS: Mapping[str, Kinds] = {
     "tasks.attribute_in_features": ALL,
     "tasks.options": ALL,
     "tasks.rows": FROM_DRAW,
+    "tasks.rows, with generators": FROM_DRAW | FROM_GENERATOR,
     "tasks.query_rows": FROM_QUERY | {"draw"},
     "tasks.models": FROM_TRAIN,
     "tasks.worlds": FROM_DRAW,
@@ -65,6 +71,8 @@ KEYS: Mapping[str, Kinds] = {
     "tasks.defences, one less": FROM_MEASURE,
     "tasks.attacks, one less": JUDGED,
     "tasks.shadow_models": SHADOWS,
+    "tasks.generators": FROM_GENERATOR,
+    "tasks.sharers": FROM_SHARER,
     "tasks.poison": FROM_DRAW,
     "tasks.population": FROM_DRAW,
     "tasks.training": FROM_TRAIN,
@@ -91,6 +99,20 @@ KEYS: Mapping[str, Kinds] = {
     "shadow_models.id": FROM_ATTACK,
     "shadow_models.settings": SHADOWS,
     "shadow_models.grid": SHADOWS,
+    "generators.name": FROM_GENERATOR,
+    "generators.id": FROM_SEEN | _tables("samples") | {"inspect"},
+    "generators.settings": FROM_GENERATOR,
+    "generators.grid": FROM_GENERATOR,
+    "sharers.name": FROM_SHARER,
+    "sharers.id": FROM_SEEN | _tables("samples") | {"inspect"},
+    "sharers.settings": FROM_SHARER,
+    "sharers.settings, of a defence that chooses among the samples": FROM_SAMPLE,
+    "sharers.grid": FROM_SHARER,
+    "samples.rows": REPORT,
+    "samples.rows, with generators": FROM_SAMPLE,
+    "samples.rows, with a defence that trains on them": FROM_DEFEND | {"sample"},
+    "samples.labels": REPORT,
+    "samples.labels, with generators": FROM_SAMPLE,
     "poison.shares": FROM_DRAW,
     "poison.group": FROM_ATTACK,
     "poison.group, with poisoned rows": FROM_DRAW,
@@ -159,9 +181,13 @@ def jobs() -> dict[str, dict[str, tuple[str, ...]]]:
     def of(stage: str, kind: str, *more: str) -> dict[str, tuple[str, ...]]:
         return {name: (f"popleak.stages.{stage}", place, *more) for name, place in module(kind).items()}
 
+    def models(stage: str, generates: bool) -> dict[str, tuple[str, ...]]:
+        found = of(stage, "models")
+        return {name: found[name] for name in found if plugins.load("models", name).generates is generates}
+
     def answering(stage: str) -> dict[str, tuple[str, ...]]:
         found = of(stage, "defences")
-        return of(stage, "models") | {name: found[name] for name in found if plugins.load("defences", name).answers}
+        return models(stage, False) | {name: found[name] for name in found if plugins.load("defences", name).answers}
 
     def seen(attack: str) -> list[str]:
         plugin = plugins.load("attacks", attack)
@@ -173,10 +199,12 @@ def jobs() -> dict[str, dict[str, tuple[str, ...]]]:
         "draw": {"": ("popleak.stages.draw",)},
         "train": of("train", "models"),
         "defend": of("defend", "models") | of("defend", "defences"),
+        "sample": models("sample", True),
         "query": answering("query"),
         "measure": answering("measure"),
         "attack": {name: (*places, *seen(name)) for name, places in of("attack", "attacks").items()}
         | {f"question {name}": places for name, places in of("attack", "questions").items()},
+        "inspect": {"": ("popleak.stages.inspect",)},
         "tables": {name: ("popleak.stages.tables", f"popleak.tables.{name}") for name in TABLES},
         "figures": of("figures", "figures", *words),
         "report": of("report", "figures", *words),
