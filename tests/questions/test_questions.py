@@ -11,15 +11,21 @@ from popleak.core.errors import PopleakError
 from popleak.core.worlds import World
 from popleak.questions.many import ManyWorlds
 from popleak.questions.pair import PairOfWorlds
+from popleak.questions.poisoning import FairnessPoisoning
+from popleak.questions.samples import Samples
 from popleak.testing import access as access_checks
 from popleak.testing import contracts
 from popleak.testing import questions as checks
+from popleak.threat.access import samples as of_samples
 from popleak.threat.access.base import OfAnswers
 from popleak.threat.access.labels import Labels
 from popleak.threat.access.weights import Weights
 from toys import label_rate, rounded
 
-RATIOS = {"ratio": (0.2, 0.7), "k-ary": (0.0, 0.3, 0.5, 1.0), "label-rate": (0.2, 0.8)}
+RATIOS = {
+    "ratio": (0.2, 0.7), "k-ary": (0.0, 0.3, 0.5, 1.0), "label-rate": (0.2, 0.8), "samples": (0.1, 0.5, 0.9),
+    "fairness-poisoning": (0.0, 0.2), "label-flipping": (0.0, 0.2),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", plugins.names("questions"))
@@ -86,10 +92,27 @@ class Loose(PairOfWorlds):
         return (0.0, 1.0) if given is None else tuple(given)
 
 
+class Nudged(Samples):
+    def grade(self, view, fitted, victims):
+        rows = super().grade(view, fitted, victims)
+        return rows | {"estimate": rows["estimate"] + 0.01 * victims.keys["world"]}
+
+
+class Blind(Samples):
+    def grade(self, view, fitted, victims):
+        rows = super().grade(view, fitted, victims)
+        return rows | {"estimate": np.full_like(rows["estimate"], 0.5)}
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
         (Leaky(), "the column score depends on the truth and on what is seen"),
+        (Nudged(), "the column estimate depends on the truth and on what is seen"),
+        (Blind(), "of worlds far apart named rightly"),
+        (type("Heard", (FairnessPoisoning,), {"answerable": lambda self, attack: attack.rows})(), "answerable says that 'lira'"),
+        (type("Learned", (FairnessPoisoning,), {"roles": ("victim", "shadow")})(), "nobody learns from shadows"),
+        (type("Idle", (FairnessPoisoning,), {"measured": False})(), "nothing would come of its worlds"),
         (Together(), "the column score of a victim alone differs"),
         (Lost(), "depends on shadows that diverged"),
         (Mute(), "of worlds far apart named rightly"),
@@ -127,9 +150,22 @@ class Holes(Weights):
         return kept.scores[chosen].astype(float)
 
 
+class Doubled(of_samples.Samples):
+    def outputs(self, kept, chosen, points):
+        return 2 * super().outputs(kept, chosen, points)
+
+
+class Asked(of_samples.Samples):
+    def outputs(self, kept, chosen, points):
+        return super().outputs(kept, chosen, points)[:, points]
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
+        (Doubled(), "the first column must be the label"),
+        (Asked(), "samples are the same whatever is asked"),
+        (type("Bare", (of_samples.Samples,), {"hidden": (0,)})(), "the first column must be the label"),
         (Ranked(), "depends on the models beside it"),
         (Few(), r"outputs must be \(6, 8\) float64"),
         (Holes(), "outputs must be finite"),
@@ -195,6 +231,6 @@ def test_a_protocol_belongs_to_one_question(monkeypatch):
 def test_an_unknown_protocol_is_named():
     with pytest.raises(
         PopleakError,
-        match=r"worlds\.0\.protocol: unknown: choose from equal, k-ary, membership, membership-poisoned, membership-unseen, pure, ratio \(found 'pur'\)",
+        match=r"worlds\.0\.protocol: unknown: choose from equal, fairness-poisoning, k-ary, label-flipping, membership, membership-poisoned, membership-unseen, pure, ratio, samples \(found 'pur'\)",
     ):
         config.load({"tasks": [{"dataset": "synthetic"}], "worlds": [{"protocol": "pur"}]})

@@ -98,7 +98,7 @@ def test_it_stands_beside_other_questions(installed):
     ("changes", "message"),
     [
         ({"worlds": [{"protocol": "label-rate"}]}, r"worlds\.0: protocol label-rate has two label rates"),
-        ({"worlds": [{"protocol": "label-rates"}]}, r"worlds\.0\.protocol: unknown: choose from equal, k-ary, label-rate, "),
+        ({"worlds": [{"protocol": "label-rates"}]}, r"worlds\.0\.protocol: unknown: choose from equal, fairness-poisoning, k-ary, label-flipping, label-rate, "),
         ({"access": ["roundd"]}, r"access\.0: 'roundd' is unknown \(did you mean 'rounded'\?\): choose from labels, "),
         ({"access": ["rows"]}, r"access: \['rows'\] leaves no attack of task 0"),
         ({"tasks": [{**CONFIG["tasks"][0], "placebo": 2}]}, r"tasks\.0\.placebo: 2 asked for, but the task lacks worlds of protocol"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..store.answers import Answers
 
 MODELS, POINTS, CLASSES = 6, 8, 3
+COLUMNS = 5
+"""Of a generator's rows: label, group and compact columns."""
 RELEASES = ("scores", "labels")
 """What a table of answers may hold."""
 
@@ -23,8 +25,8 @@ RELEASES = ("scores", "labels")
 def check_access_class(access: Access) -> None:
     """Words and flags are known ones that fit together."""
     check_names(access)
-    assert access.reads in ("answers", "models", "draws", "audits"), (
-        f"reads must be answers, models, draws or audits, not {access.reads!r}"
+    assert access.reads in ("answers", "models", "draws", "audits", "samples"), (
+        f"reads must be answers, models, draws, audits or samples, not {access.reads!r}"
     )
     for name in ("mark", "words"):
         assert isinstance(getattr(access, name), str), f"{name} must be a text"
@@ -51,6 +53,10 @@ def kept(access: Access, broken: bool = False, classes: int = 2) -> Answers:
     ids = np.zeros(MODELS, dtype=np.int64)
     if access.reads == "draws":  # ids are whole numbers, whatever became of the model
         return Answers({"split": ids}, frozen(rng.integers(0, 1000, (MODELS, POINTS))))
+    if access.reads == "samples":  # a generator that diverged draws numbers, whatever they are worth
+        drawn = rng.normal(size=(MODELS, POINTS, COLUMNS)).astype(np.float32)
+        drawn[..., :2] = rng.integers(0, 2, (MODELS, POINTS, 2))
+        return Answers({"split": ids}, frozen(drawn))
     sets = access.sets if isinstance(access, OfAnswers) else 1
     found = rng.random((MODELS, sets * POINTS)).astype(np.float32)
     found[0, :2] = 0.0, 1.0
@@ -72,8 +78,9 @@ def check_outputs(access: Access) -> None:
     for classes, broken in itertools.product(several, (False, True)):
         there = kept(access, broken, classes)
         found = access.outputs(there, everyone, asked)
-        # of several classes either a number each, or one for all
-        assert isinstance(found, np.ndarray) and found.ndim in (2, 2 + (classes > 2)) and len(found) == MODELS, (
+        # of several classes either a number each, or one for all; of samples rows
+        sizes = (3,) if access.reads == "samples" else (2, 2 + (classes > 2))
+        assert isinstance(found, np.ndarray) and found.ndim in sizes and len(found) == MODELS, (
             "outputs must be one row a model"
         )
         assert np.isfinite(found).all(), "outputs must be finite: say what a diverged model shows"
@@ -106,7 +113,27 @@ def check_answers(access: Access) -> None:
         assert np.array_equal(access.of(labels), labels), "shown_by has labels, but a label is not seen as it is"
 
 
-CHECKS = (check_access_class, check_outputs, check_answers)
+def check_samples(access: Access) -> None:
+    """Of samples: every row, whatever is asked, with all its columns or fewer; the label first."""
+    if access.reads != "samples":
+        return
+    there, everyone = kept(access), np.arange(MODELS)
+    found = access.outputs(there, everyone, np.arange(POINTS))
+    assert found.shape[:2] == (MODELS, POINTS) and found.dtype == np.float32, (
+        f"outputs must be ({MODELS}, {POINTS}, columns) float32, not {found.shape} {found.dtype}"
+    )
+    assert np.array_equal(found, access.outputs(there, everyone, np.array([3]))), (
+        "samples are the same whatever is asked"
+    )
+    assert np.array_equal(found[..., 0], there.scores[..., 0]), "the first column must be the label"
+    held = [
+        any(np.array_equal(column, other) for other in np.moveaxis(there.scores, 2, 0))
+        for column in np.moveaxis(found, 2, 0)
+    ]
+    assert all(held), "outputs must be columns of the samples as they are"
+
+
+CHECKS = (check_access_class, check_outputs, check_answers, check_samples)
 
 
 def check_access(access: Access) -> None:

@@ -18,6 +18,7 @@ from ..core.worlds import World
 from ..questions.base import Question, Shown, View
 from ..steps.games import Pair
 from ..store import schema
+from . import samples
 from .data import POINTS, SHADOWS, SIGMAS, beta_outputs, frozen
 from .plugin import check_imports, check_names
 
@@ -28,8 +29,15 @@ ROWS = 200
 RIGHT: Mapping[str, Callable[[Mapping[str, Any]], np.ndarray]] = {
     "scores": lambda rows: np.where(rows["guess"] < 0, 0.5, rows["guess"] == rows["world"]),
     "estimates": lambda rows: rows["named"] == rows["ratio"],
+    "shares": lambda rows: _nearest(rows["estimate"], np.unique(rows["ratio"])) == rows["ratio"],
 }
 """Whether an answer is right, by the public table of the question's rows."""
+
+
+def _nearest(estimates: np.ndarray, ratios: np.ndarray) -> np.ndarray:
+    """Return of each estimate (T,) the nearest of the ratios (W,)."""
+    found: np.ndarray = ratios[np.abs(estimates[:, None] - ratios).argmin(axis=1)]
+    return found
 
 
 class Made(NamedTuple):
@@ -42,7 +50,9 @@ class Made(NamedTuple):
 
 def made_up(question: Question, attack: Attack, protocol: str, ratios: tuple[float, ...], *, easy: bool) -> Made:
     """Return models whose confidence in the labels of one kind of points rises from world to world, and falls in those of the other
-    kind; not `easy`: all models are alike."""
+    kind; not `easy`: all models are alike. Where it is asked about samples: generators at these ratios, or all at one."""
+    if question.of_samples:
+        return _made_of_samples(question, attack, protocol, ratios, easy=easy)
     rng = generator("contract", "question", question.name, protocol, int(easy))
     origin = np.repeat([0, 1], POINTS // 2).astype(np.int8)
     y = rng.integers(0, 2, POINTS).astype(np.int8)
@@ -51,17 +61,36 @@ def made_up(question: Question, attack: Attack, protocol: str, ratios: tuple[flo
     def outputs(models: int) -> Shown:
         means = [level + shift * np.where(origin == 1, 1, -1) * (2 * b / (count - 1) - 1) for b in range(count)]
         found = [beta_outputs(attack.access, mean=mean, y=y, models=models, rng=rng) for mean in means]
-        size = count * models
-        keys = {
-            "split": np.zeros(size, dtype=np.int64), "world": np.repeat(np.arange(count), models),
-            "model_index": np.tile(np.arange(models), count), "finite": np.ones(size, dtype=bool),
-        }  # fmt: skip
-        return Shown(keys, frozen(np.concatenate(found).astype(np.float64)))
+        return Shown(_keys(count, models), frozen(np.concatenate(found).astype(np.float64)))
 
     query = Query(frozen(y), frozen(origin), frozen(origin), frozen(rng.integers(0, 4, POINTS).astype(np.int16)))
     game = Game(*question.known(ratios), rows=ROWS, mode="natural", model="logistic", groups=question.groups)
     pair = _pair(protocol, ratios)
     return Made(View(attack, attack.Settings(), pair, query, game), outputs(SHADOWS), outputs(VICTIMS))
+
+
+def _keys(worlds: int, models: int) -> dict[str, np.ndarray]:
+    """Return the keys of so many models of each world, all of one split."""
+    size = worlds * models
+    return {
+        "split": np.zeros(size, dtype=np.int64), "world": np.repeat(np.arange(worlds), models),
+        "model_index": np.tile(np.arange(models), worlds), "finite": np.ones(size, dtype=bool),
+    }  # fmt: skip
+
+
+def _made_of_samples(
+    question: Question, attack: Attack, protocol: str, ratios: tuple[float, ...], *, easy: bool
+) -> Made:
+    """Return what generators of the made-up population of `testing.samples` release."""
+    at = ratios if easy else (0.5,) * len(ratios)
+    example = samples.made_up(attack.access, ratios=at, victims=VICTIMS)
+    game = example.game._replace(ratio_0=min(ratios), ratio_1=max(ratios), groups=question.groups)
+    view = View(attack, attack.Settings(), _pair(protocol, ratios), example.query, game)
+    shadows, victims = (
+        Shown(_keys(len(ratios), len(one[0])), frozen(np.concatenate(one)))
+        for one in (example.shadows, example.victims)
+    )
+    return Made(view, shadows, victims)
 
 
 def check_question_class(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
@@ -73,7 +102,7 @@ def check_question_class(question: Question, protocol: str, ratios: tuple[float,
     for name in (question.table, *question.tables):
         there = schema.TABLES if name in question.tables else {**schema.TABLES, **schema.PARTS}
         assert name in there, f"{name!r} is no public table: choose from {', '.join(there)}"
-    for flag in ("measured", "groups"):
+    for flag in ("measured", "groups", "of_samples", "asks"):
         assert isinstance(getattr(question, flag), bool), f"{flag} must be True or False"
     assert question.points_mode in (None, *MODES), f"points_mode must be None or one of {', '.join(MODES)}"
     assert question.needs and "\n" not in question.needs, "needs must be one line"
@@ -190,8 +219,9 @@ def check_shadows(question: Question, protocol: str, ratios: tuple[float, ...]) 
     attack = attack_for(question)
     made = made_up(question, attack, protocol, ratios, easy=True)
     few = made.shadows.keys["model_index"] % 2 > 0
+    whole = few.reshape(-1, *[1] * (made.shadows.outputs.ndim - 1))
     broken = Shown(
-        {**made.shadows.keys, "finite": few}, np.where(few[:, None], made.shadows.outputs, 1 - made.shadows.outputs)
+        {**made.shadows.keys, "finite": few}, np.where(whole, made.shadows.outputs, 1 - made.shadows.outputs)
     )
     without = Shown({key: value[few] for key, value in made.shadows.keys.items()}, made.shadows.outputs[few])
     one, other = (rows_of(question, made._replace(shadows=shadows)) for shadows in (broken, without))
@@ -220,10 +250,11 @@ def check_easy_and_null(question: Question, protocol: str, ratios: tuple[float, 
 
 
 def attack_for(question: Question) -> Attack:
-    """Return the first attack of the package that can answer, on labels or scores and with shadows."""
+    """Return the first attack of the package that can answer, with shadows, on labels or scores or, where they are asked about, on samples."""
     for name in ("threshold", "kl", *plugins.names("attacks")):
         attack: Attack = plugins.load("attacks", name)
-        if question.answerable(attack) and attack.shadows and plugins.load("access", attack.access).black_box:
+        seen = plugins.load("access", attack.access)
+        if question.answerable(attack) and attack.shadows and (seen.black_box or seen.reads == "samples"):
             return attack
     raise AssertionError(f"answerable: no attack of the package can answer {question.name!r}: give check_question one")
 
@@ -244,6 +275,16 @@ def check_row_question(question: Question, protocol: str, ratios: tuple[float, .
     assert low <= 0.5 <= high, f"AUC {low:.3f} to {high:.3f} of rows that no model saw: it must hold 0.5"
 
 
+def check_asks_nothing(question: Question, protocol: str, ratios: tuple[float, ...]) -> None:
+    """Where nobody is asked, victims are measured, and no adversary needs shadows or gets an answer in."""
+    assert question.measured, "asks = False and measured = False: nothing would come of its worlds"
+    assert question.roles == ("victim",), "asks = False: nobody learns from shadows: roles must be ('victim',)"
+    able = [name for name in plugins.names("attacks") if question.answerable(plugins.load("attacks", name))]
+    assert not able, f"asks = False, but answerable says that {able[0]!r} can be put to it"
+    cell = question.cell(_pair(protocol, ratios))
+    assert cell.get("protocol") == protocol, "cell must name the protocol"
+
+
 def _pair(protocol: str, ratios: tuple[float, ...]) -> Pair:
     return Pair(pair=f"{protocol} made up", protocol=protocol, ratios=ratios, poison=0.0)
 
@@ -261,6 +302,15 @@ CHECKS = (
 
 ROW_CHECKS = (check_question_class, check_ratios, check_worlds, check_row_question)
 """Of questions whose trials are a victim and a row."""
+
+SILENT_CHECKS = (check_question_class, check_ratios, check_worlds, check_asks_nothing)
+"""Of questions that nobody is asked."""
+
+
+def _checks(question: Question) -> tuple[Callable[[Question, str, tuple[float, ...]], None], ...]:
+    if not question.asks:
+        return SILENT_CHECKS
+    return CHECKS if question.roles == ROLES else ROW_CHECKS
 
 
 def check_question(question: Question, *, ratios: Mapping[str, tuple[float, ...]] | None = None) -> None:
@@ -280,5 +330,5 @@ def check_protocols(question: Question, ratios: Mapping[str, tuple[float, ...]])
             found = question.ratios(protocol, ratios.get(protocol))
         except ValueError as error:
             raise AssertionError(f"give check_question ratios for the protocol {protocol!r}: {error}") from None
-        for check in CHECKS if question.roles == ROLES else ROW_CHECKS:
+        for check in _checks(question):
             check(question, protocol, found)

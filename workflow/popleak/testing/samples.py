@@ -70,9 +70,16 @@ def sampled(rng: np.random.Generator, access: str, ratio: float, *, mode: str, l
 
 
 def made_up(
-    access: str, *, mode: str = "natural", labelled: str = "own", seed: int = 0, m: int = DRAWN
+    access: str,
+    *,
+    mode: str = "natural",
+    labelled: str = "own",
+    seed: int = 0,
+    m: int = DRAWN,
+    ratios: Sequence[float] = RATIOS,
+    victims: int = VICTIMS,
 ) -> SampleExample:
-    """Return generators of five worlds and auxiliary rows of their population."""
+    """Return generators of five worlds, or of those of these ratios, and auxiliary rows of their population."""
     rng = generator("contract", "samples", mode, labelled, m, seed)
     a = frozen(rng.permutation(np.arange(AUXILIARY) % 2).astype(np.int8))
     y = frozen(labels(rng, a, mode="natural"))
@@ -80,15 +87,15 @@ def made_up(
 
     def worlds(models: int) -> tuple[np.ndarray, ...]:
         made = [
-            [sampled(rng, access, ratio, mode=mode, labelled=labelled, m=m) for _ in range(models)] for ratio in RATIOS
+            [sampled(rng, access, ratio, mode=mode, labelled=labelled, m=m) for _ in range(models)] for ratio in ratios
         ]
         return tuple(frozen(np.array(world)) for world in made)
 
     rate = LABEL_RATE if mode == "label-balanced" else float(y.mean())
     game = Game(
-        RATIOS[0], RATIOS[-1], rows=m, mode=mode, model="generator", label_rate=rate, seed=seed, labels=labelled
+        ratios[0], ratios[-1], rows=m, mode=mode, model="generator", label_rate=rate, seed=seed, labels=labelled
     )
-    return SampleExample(worlds(SHADOWS), worlds(VICTIMS), RATIOS, query, game)
+    return SampleExample(worlds(SHADOWS), worlds(victims), tuple(ratios), query, game)
 
 
 def calibrate(attack: SampleAttack, example: SampleExample, settings: Settings) -> SampleEstimator:
