@@ -13,7 +13,7 @@ from popleak.core.errors import PopleakError
 from popleak.defences.base import Defence, EOSettings, penalty_of
 from popleak.engine import fit as engine
 from popleak.engine.fit import Objective
-from popleak.stages import defend, train
+from popleak.stages import _fitter, defend, train
 from popleak.testing.defences import MODELS, ROWS, Owners
 
 RECORDS = tiny.records(3000, shift=3.0)
@@ -91,7 +91,7 @@ def test_what_is_asked_reaches_the_engine(told, monkeypatch):
         seen.append(how["objective"])
         return engine.fit(*given, **how)
 
-    monkeypatch.setattr(train, "fit", spy)
+    monkeypatch.setattr(_fitter, "fit", spy)
     found, _ = owner.train(owner.draw, **told)
     for name in ("targets", "weights", "mask", "clip", "noise"):
         assert np.array_equal(getattr(seen[0], name), told.get(name, getattr(Objective(), name)))
@@ -117,7 +117,7 @@ def test_learning_rate_and_epochs_of_its_own_reach_the_engine(monkeypatch):
         return engine.fit(build, table, rows, seeds, training, **how)
 
     case = owners()
-    monkeypatch.setattr(train, "fit", spy)
+    monkeypatch.setattr(_fitter, "fit", spy)
     for name in ("fft", "last-layer", "label-noise", "distillation"):
         defence = plugins.load("defences", name)
         for own in ({}, {"learning_rate": 0.0005, "epochs": 2}):

@@ -81,7 +81,7 @@ def test_the_readmes_findings_follow_from_the_committed_results():
     begin, end = readme.MARKERS
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.split(begin)[1].split(end)[0] == f"\n{readme.block(RESULTS, root=ROOT)}"
-    assert len(text.splitlines()) <= 126 and "docs/glossary.md" in text
+    assert len(text.splitlines()) <= 128 and "docs/glossary.md" in text
 
 
 def test_verdicts_on_the_page_are_those_of_the_table():
