@@ -16,7 +16,7 @@ import pytest
 
 import popleak
 import tiny
-from popleak.core import provenance
+from popleak.core import plugins, provenance
 
 HEAVY = ("numpy", "pandas", "pyarrow", "pydantic", "scipy", "sklearn", "torch", "popleak.core", "popleak.attacks")
 
@@ -149,6 +149,19 @@ def test_an_attack_takes_scores_of_several_classes(name):
         assert np.array_equal(judge.score_all(hard), judge.score_all(scores(2, 0)))
     with pytest.raises(ValueError, match=r"outputs must be \(30, 3\), not \(30,\)"):
         judge.score(scores(2, 0)[0, :, 0])
+
+
+def test_attacks_on_rows_and_on_samples_of_generators_are_refused_in_one_line():
+    """They are no answers to whom a model's answers are shown."""
+    listed = popleak.list_attacks()
+    for name in plugins.names("attacks"):
+        attack = plugins.load("attacks", name)
+        assert (name in listed) == (not attack.rows and not attack.of_samples)
+    for name, protocol in (("lira", "membership"), ("shadow-generators", "samples")):
+        with pytest.raises(
+            popleak.PopleakError, match=f"^attack '{name}' judges rows.*with worlds of protocol {protocol}$"
+        ):
+            popleak.attack(name)
 
 
 def test_an_attack_of_two_classes_and_labels_beyond_the_classes_are_refused():

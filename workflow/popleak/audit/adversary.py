@@ -18,12 +18,12 @@ UNKNOWN_GAME = Game(ratio_0=0.0, ratio_1=1.0, rows=0, mode="natural", model="")
 
 
 def list_attacks() -> dict[str, str]:
-    """Return the names of all attacks on worlds, each with its one-line summary.
+    """Return the names of all attacks that tell worlds apart by a model's answers or weights, each with its one-line summary.
 
     Plugins of other installed packages (entry point group `popleak.attacks`) are included.
     """
     every = {name: plugins.load("attacks", name) for name in plugins.names("attacks")}
-    return {name: one.summary for name, one in every.items() if not one.rows}
+    return {name: one.summary for name, one in every.items() if not (one.rows or one.of_samples)}
 
 
 def attack(name: str, **settings: Any) -> Adversary:
@@ -46,6 +46,10 @@ class Adversary:
         if self.plugin.rows:
             raise PopleakError(
                 f"attack {name!r} judges rows, not worlds: it runs in a config with worlds of protocol membership"
+            )
+        if self.plugin.of_samples:
+            raise PopleakError(
+                f"attack {name!r} judges rows of a generator, not answers: it runs in a config with worlds of protocol samples"
             )
         if settings is not None and not isinstance(settings, Mapping):
             raise PopleakError(f"attack {name!r}: settings must be a mapping of names to values, not {settings!r}")
