@@ -35,6 +35,11 @@ def laid_out(name, frames):
     return found, plotted
 
 
+ELSEWHERE = {"membership", "shares", "samples"}
+"""Tables that the made-up tables of pairs of worlds lack, or have no rows of."""
+
+
 def of_worlds() -> list[str]:
-    """Return the figures that read nothing about single rows, which the made-up tables of pairs of worlds lack."""
-    return [name for name in plugins.names("figures") if "membership" not in plugins.load("figures", name).tables]
+    """Return the figures that read nothing about single rows or generators, which the made-up tables of pairs of worlds lack."""
+    every = {name: plugins.load("figures", name) for name in plugins.names("figures")}
+    return [name for name, plugin in every.items() if not ELSEWHERE & set(plugin.tables) and name != "laundering"]

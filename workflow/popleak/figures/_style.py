@@ -89,6 +89,11 @@ ADVERSARIES = {
     "weights-start": _look(BLUE, "^", 3),
     "pair": _look(VERMILLION, "D", 5),
     "ceiling": _look(BLACK, "P", 6),
+    "property-inference": _look(BLUE, "o", 0),
+    "property-classifier": _look(VERMILLION, "s", 1),
+    "shadow-generators": _look(GREEN, "D", 3),
+    "shadow-generators-withheld": _look(PURPLE, "^", 2),
+    "label-rate": _look(ORANGE, "v", 4),
     "data": _look(GREY, "H", 0),
     "best": _look(BLACK, "*", -1),
 }

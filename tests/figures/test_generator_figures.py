@@ -1,0 +1,165 @@
+"""The figures of generators and of poisoning, on made-up tables."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import numpy as np
+import pytest
+
+import fake_generators as fake
+import fake_tables
+import legible
+from drawing import drawn, laid_out
+from popleak.core import plugins
+from popleak.figures import _generated as generated
+from popleak.figures import base
+
+pytestmark = pytest.mark.slow
+
+MADE = {"shares": fake.released, "poisoning": fake.poisoned}
+NAMES = tuple(MADE)
+
+
+def said(figure):
+    return " ".join(figure.get_suptitle().split())
+
+
+def labels(figure):
+    return {text.get_text() for text in figure.legends[0].get_texts()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_and_imports(name):
+    plugin = plugins.load("figures", name)
+    assert isinstance(plugin, base.Figure) and plugin.name == name
+    assert plugin.summary and "\n" not in plugin.summary and plugin.caption.endswith(".")
+    tree = ast.parse(inspect.getsource(inspect.getmodule(type(plugin))))
+    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    top |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom) if node.module}
+    assert not top & {"matplotlib", "pandas", "numpy"}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        ("adult",),
+        ("acs", "adult"),
+        ("a-task-with-the-longest-id-one-may-give-x", "t2"),
+        tuple(f"task-{i:02}" for i in range(11)),
+    ],
+    ids=["one task", "usual", "odd", "many tasks"],
+)
+def test_a_paper_can_show_it(name, tasks):
+    found, plotted = laid_out(name, MADE[name](tasks=tasks))
+    legible.check(found)
+    assert set(plotted["task"]) == set(tasks) and plotted["drawn"].any()
+    missing = len(set(tasks)) - plotted.loc[plotted["drawn"].astype(bool), "task"].nunique()
+    assert bool(missing) == ("more not drawn" in said(found)), "what the page has no room for is said"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NAMES)
+def test_without_rows_it_says_so(name):
+    found, plotted = laid_out(name, fake_tables.empty())
+    assert plotted.empty and len(plotted.columns) > 3
+    assert "Nothing to draw" in found.texts[0].get_text()
+
+
+def test_shares_are_the_means_of_the_table():
+    frames = fake.released(tasks=("adult",))
+    plotted = drawn("shares", frames)[1]
+    assert len(plotted) == len(fake.ATTACKS) * len(fake.RATIOS) and set(plotted["defence"]) == {"none"}
+    for row in plotted.to_dict("records"):
+        mine = frames["shares"].query("defence == 'none' and adversary == @row['adversary'] and ratio == @row['ratio']")
+        assert row["estimate"] == pytest.approx(mine["estimate"].mean()) and row["generators"] == len(mine) == 10
+        assert (
+            row["clipped"] == pytest.approx(mine["clipped"].mean())
+            and row["estimate_low"] < row["estimate"] < row["estimate_high"]
+        )
+
+
+def test_what_was_clipped_is_hollow():
+    frames = fake.released(tasks=("adult",), attacks=("property-inference",))
+    assert "some clipped" not in labels(drawn("shares", frames)[0])
+    table = frames["shares"]
+    table.loc[table.index[table["ratio"] == 0.9][0], "clipped"] = True
+    figure, plotted = drawn("shares", frames)
+    assert "some clipped" in labels(figure) and list(plotted["clipped"] > 0) == [False] * 4 + [True]
+    white = [len(line.get_xdata()) for line in figure.axes[0].get_lines() if line.get_markerfacecolor() == "white"]
+    assert white == [1], "one marker of five is hollow"
+
+
+def test_the_band_is_of_the_attack_that_sees_the_group():
+    figure = drawn("shares", fake.released(tasks=("adult",)))[0]
+    (band,) = [
+        one
+        for one in figure.axes[0].collections
+        if type(one).__name__ in ("PolyCollection", "FillBetweenPolyCollection")
+    ]
+    points = band.get_paths()[0].vertices
+    assert np.abs(points[:, 1] - points[:, 0]).max() == pytest.approx((np.log(40) / 8000) ** 0.5)
+    withheld = fake.released(tasks=("adult",), attacks=("property-classifier", "label-rate"))
+    assert "95 % by the draw of rows alone" not in labels(drawn("shares", withheld)[0])
+
+
+def test_unaware_adversaries_and_diverged_generators_are_left_out():
+    frames = fake.released(tasks=("adult",))
+    frames["shares"].loc[frames["shares"]["adversary"] == "shadow-generators", "knowledge"] = "unaware"
+    frames["shares"].loc[frames["shares"]["ratio"] == 0.5, "finite"] = False
+    plotted = drawn("shares", frames)[1]
+    assert "shadow-generators" not in set(plotted["adversary"]) and 0.5 not in set(plotted["ratio"])
+
+
+def test_one_attack_of_each_kind_is_chosen_by_what_it_sees():
+    kept = generated.chosen(generated.judged(fake.shares(tasks=("adult",))))
+    found = {(row.adaptive, row.withheld): row.adversary for row in kept.itertuples()}
+    assert found == {
+        (False, False): "property-inference", (False, True): "property-classifier", (True, False): "shadow-generators",
+        (True, True): "shadow-generators-withheld",
+    }  # fmt: skip
+
+
+def test_a_receiver_is_known_by_its_settings():
+    assert generated.receivers(fake.defences(tasks=("adult",))) == {name: name for name in fake.RECEIVERS}
+    other = fake.defences(tasks=("adult",)).assign(settings='{"sharer": "rehearsal"}')
+    assert set(generated.receivers(other)) == {"none"}, "rows of a defended sharer are another question"
+
+
+def test_poisoning_is_the_means_of_the_tables_and_counts_clean_models_once():
+    frames = fake.poisoned(tasks=("adult",))
+    plotted = drawn("poisoning", frames)[1]
+    models = plotted[plotted["measure"].isin(["delta_eo", "dp_difference", "accuracy"])]
+    assert len(models) == 5 * 2 * 8 * 3 and set(models["models"]) == {10}
+    for row in models.to_dict("records"):
+        world = "world == 1 and ratio_1 == @row['share']" if row["share"] else "world == 0"
+        mine = frames["models"].query(f"defence == @row['defence'] and protocol == @row['protocol'] and {world}")
+        assert row["value"] == pytest.approx(mine[row["measure"]].mean())
+    rows = plotted[plotted["measure"] == "information_own"]
+    assert len(rows) == 2 * 8 and (rows["receiver"] == "none").all()
+    only = plotted[(plotted["protocol"] == "label-flipping") & plotted["drawn"].astype(bool)]
+    assert set(only["receiver"]) == {"none", "synthetic"}, (
+        "the other receivers under flipped labels are in the numbers alone"
+    )
+
+
+def test_the_message_on_poison():
+    frames = fake.poisoned(tasks=("adult",))
+    models = frames["models"]
+    for defence, world, value in (("synthetic", 0, 0.1), ("synthetic", 1, 0.3), ("balanced-fair", 1, 0.12)):
+        models.loc[(models["defence"] == defence) & (models["world"] == world), "delta_eo"] = value
+    assert "from 0.10 without poison to 0.30 at a share of 0.7; it is 0.12" in said(drawn("poisoning", frames)[0])
+
+
+@pytest.mark.filterwarnings("error")
+def test_diverged_models_are_no_point():
+    frames = fake.poisoned(tasks=("adult",))
+    models = frames["models"]
+    gone = (models["defence"] == "fair") & (models["world"] == 1) & (models["ratio_1"] == 0.7)
+    models.loc[gone, ["delta_eo", "dp_difference", "accuracy"]] = np.nan
+    plotted = laid_out("poisoning", frames)[1]
+    mine = plotted[(plotted["defence"] == "fair") & (plotted["share"] == 0.7)]
+    assert (mine["models"] == 0).all() and mine["value"].isna().all()
