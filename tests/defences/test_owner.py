@@ -13,7 +13,7 @@ from popleak.core.errors import PopleakError
 from popleak.defences.base import Defence, EOSettings, penalty_of
 from popleak.engine import fit as engine
 from popleak.engine.fit import Objective
-from popleak.stages import _fitter, defend, train
+from popleak.stages import _fitter, defend
 from popleak.testing.defences import MODELS, ROWS, Owners
 
 RECORDS = tiny.records(3000, shift=3.0)
