@@ -124,7 +124,7 @@ def again(folder, **changes) -> dict:
     folder.mkdir()
     sample.run(
         settings=dataclasses.replace(step.settings, **changes), data=run.paths(step, "data")[0], victim_models=run.paths(step, "victim_models"),
-        shadow_models=run.paths(step, "shadow_models"), **outputs, step=step.id, code=step.code, how=sample.Engine(),
+        shadow_models=run.paths(step, "shadow_models"), **outputs, step=step.id, code=step.code,
     )  # fmt: skip
     return outputs
 

@@ -22,7 +22,6 @@ from ..store.populations import read as read_models
 from ..store.records import Loaded
 from ..store.records import read as read_records
 from ..store.samples import Samples
-from ._fitter import Engine
 from ._generating import columns_of
 
 KINDS = {"world": "U1", "from_world": "U1", "split": "i8", "model_index": "i8", "seed": "i8", "ratio": "f8"}
@@ -41,7 +40,6 @@ def run(
     shadows: Path,
     step: str,
     code: str,
-    how: Engine,
 ) -> None:
     """Draw rows from the generators in `victim_models` and `shadow_models`; write those of victims and those of shadows. The card of the records
     stands in the metadata of both: rows of a generator are no less bound by it."""
@@ -50,7 +48,7 @@ def run(
     records = read_records(data)
     facts = store.provenance(
         stage="sample", step=step, settings=settings.plain(), code=code, inputs=[data, *victim_models, *shadow_models],
-        device=how.resolved(), card=records.facts.get("card"), features=records.facts.get("features"), rows=settings.rows,
+        card=records.facts.get("card"), features=records.facts.get("features"), rows=settings.rows,
     )  # fmt: skip
     drawing = Drawing(settings, records)
     with ExitStack() as files:
