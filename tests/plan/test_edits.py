@@ -20,7 +20,11 @@ def wide() -> plan.Plan:
         tasks=[*tiny.raw()["tasks"], {"dataset": "synthetic-twin", "rows": 60, "query_rows": 30}],
         models=["mlp", "logistic"],
         defences=["none", "finetune", "fft", "answer-noise"],
-        worlds=[{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0, 0.5, 1]}, {"protocol": "samples", "ratios": [0.3, 0.6]}],
+        worlds=[
+            {"protocol": "pure"},
+            {"protocol": "k-ary", "ratios": [0, 0.5, 1]},
+            {"protocol": "samples", "ratios": [0.3, 0.6]},
+        ],
         attacks=["kl", "threshold", "meta", "property-inference", "shadow-generators"],
         generators=["tabular-diffusion"],
         sharers=["none", "rehearsal", "fixed-prior"],
@@ -97,7 +101,8 @@ def test_what_follows_from_an_edit_gets_other_ids_and_nothing_else(edit, stage):
 
 
 @pytest.mark.parametrize(
-    ("library", "stages"), [("matplotlib", {"figures", "report"}), ("torch", {"train", "defend", "sample", "query", "measure", "inspect"})]
+    ("library", "stages"),
+    [("matplotlib", {"figures", "report"}), ("torch", {"train", "defend", "sample", "query", "measure", "inspect"})],
 )
 def test_another_version_of_a_library_reaches_the_steps_that_compute_with_it(monkeypatch, library, stages):
     """matplotlib trains nothing."""
