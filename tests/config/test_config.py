@@ -119,7 +119,7 @@ CASES = {
     ),
     "unknown protocol": (
         {"worlds": [{"protocol": "mixed"}]},
-        r"^config: worlds\.0\.protocol: unknown: choose from equal, k-ary, membership, membership-poisoned, membership-unseen, pure, ratio \(found 'mixed'\)$",
+        r"^config: worlds\.0\.protocol: unknown: choose from equal, fairness-poisoning, k-ary, label-flipping, membership, membership-poisoned, membership-unseen, pure, ratio, samples \(found 'mixed'\)$",
     ),
     "unknown mode": ({"ratio_mode": "equal"}, r"^config: ratio_mode: input should be 'natural' or 'label-balanced'"),
     "unknown knowledge": (
@@ -140,7 +140,7 @@ CASES = {
     ),
     "unknown model": (
         {"models": ["mpl"]},
-        r"^config: models\.0\.name: 'mpl' is unknown.*choose from cnn, histogram, .*prior$",
+        r"^config: models\.0\.name: 'mpl' is unknown.*choose from cnn, histogram, .*tabular-diffusion$",
     ),
     "unknown defence": (
         {"defences": ["none", "fine-tune"]},
