@@ -36,6 +36,14 @@ TERMS = (
         "Two models that hold complementary halves of the candidates.",
     ),
     (
+        "generator",
+        "A model that draws new rows: here a diffusion model of a row and its group, given the label. It is trained on a draw as a classifier is.",
+    ),
+    (
+        "sharer, receiver",
+        "A sharer trains a generator on its rows and releases *samples*, rows drawn from it. A receiver has these alone, and trains its models on them. The adversary estimates from samples which share of the sharer's rows were of group 1.",
+    ),
+    (
         "student, teacher",
         "A student is trained on what another model, its teacher, says of some rows.",
     ),
