@@ -111,10 +111,22 @@ class Owners:
             name: getattr(self, name)[part][:, : self.size if needed[name] and name != without else 0]
             for name in ("complement", "public")
         }
-        return FittingOwner(
+        found = FittingOwner(
             self.fitter, Population(*(getattr(self.population, name)[part] for name in names)), self.seeds[part],
             self.rows[part], **rows, mixing=self.mixing, defence=defence,
         )  # fmt: skip
+        if defence.received(own) is not None:
+            found.receive(*self._generated(part))
+        return found
+
+    def _generated(self, part: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return features (K, n, d), labels and groups (K, n) of rows that generators of the models' own rows might give."""
+        records, rows = self.fitter.records, self.rows[part]
+        noise = [
+            generator(int(seed), "generated").normal(0, 0.1, (self.size, records.x.shape[1]))
+            for seed in self.seeds[part]
+        ]
+        return (records.x[rows] + np.stack(noise)).astype(records.x.dtype), records.y[rows], records.a[rows]
 
 
 @functools.cache
@@ -230,6 +242,7 @@ def check_used(defence: Defence, settings: Settings) -> None:
     beside = any(getattr(entry, "beside", False) for entry in owner.ledger)
     seen = [entry.rows[0] for entry in owner.ledger if hasattr(entry, "rows") and 0 in _part(entry)]
     rows = np.unique(np.concatenate([owner.base[0][:0], *seen]))
+    rows = rows[rows < owner.samples.min(initial=len(owner.y))]  # those of a generator are no record
     said = defence.used(settings, TRAINING["validation"])
     for name, share, pool in zip(said._fields, said, (owner.draw, owner.complement, owner.public), strict=True):
         there = np.isin(rows, pool[0]).sum() / ROWS
