@@ -364,6 +364,18 @@ def test_what_is_meant_must_be_clear(which, message):
     assert (found.settings.task, found.settings.model_id) == ("synthetic-twin-group", "mlp")
 
 
+def test_only_pairs_of_worlds_of_classifiers_are_packed():
+    """A table of answers holds two worlds, and no rows of generators."""
+    plan = tiny.build(
+        worlds=[{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0, 0.5, 1]}, {"protocol": "samples", "ratios": [0.3, 0.6]}],
+        attacks=["kl", "property-inference"], generators=["tabular-diffusion"],
+    )  # fmt: skip
+    assert pack.find(plan).pair.protocol == "pure"
+    for which in ({"model": "tabular-diffusion"}, {"pair": "k-ary 0.0 0.5 1.0"}, {"pair": "samples 0.3 0.6"}):
+        with pytest.raises(PopleakError, match="is not in the experiment: choose from '(mlp|pure 0.0 1.0)'$"):
+            pack.find(plan, **which)
+
+
 def test_the_command_packs_and_says_what_to_keep(run, tmp_path, capsys, monkeypatch):
     folder, plan = run
     monkeypatch.chdir(folder)

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from ..core import protocols
+from ..core import plugins, protocols
 from ..core.errors import PopleakError
 from ..core.provenance import code_digest
 from ..plan.build import Plan
@@ -88,11 +88,13 @@ def find(
 
 
 def _own_attacks(plan: Plan) -> list[Step[AttackStep]]:
-    """Return the steps that attack the experiment's own models with shadows of the victims' architecture."""
+    """Return the steps that tell two worlds of the experiment's own models apart, with shadows of the victims' architecture."""
     return [
         step
         for step in plan.steps["attack"].values()
-        if step.id not in plan.placebos and step.settings.shadow_model == step.settings.model_id
+        if step.id not in plan.placebos
+        and step.settings.shadow_model == step.settings.model_id
+        and plugins.load("questions", step.settings.question).table == "scores"
     ]
 
 
