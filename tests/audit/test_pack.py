@@ -372,7 +372,7 @@ def test_only_pairs_of_worlds_of_classifiers_are_packed():
     )  # fmt: skip
     assert pack.find(plan).pair.protocol == "pure"
     for which in ({"model": "tabular-diffusion"}, {"pair": "k-ary 0.0 0.5 1.0"}, {"pair": "samples 0.3 0.6"}):
-        with pytest.raises(PopleakError, match="is not in the experiment: choose from '(mlp|pure 0.0 1.0)'$"):
+        with pytest.raises(PopleakError, match=r"is not in the experiment: choose from '(mlp|pure 0.0 1.0)'$"):
             pack.find(plan, **which)
 
 
