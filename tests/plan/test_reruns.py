@@ -326,9 +326,9 @@ def test_a_setting_of_a_plugin_at_its_default_is_no_setting():
 
 # Settings of plugins.
 
-FIRST = {"models": "train", "defences": "defend", "attacks": "attack"}
+FIRST = {"models": "train", "defences": "defend", "sharers": "defend", "attacks": "attack"}
 """The first stage that knows a setting of a plugin."""
-FIRST_OF = {("defences", "fixed-prior"): "sample"}
+FIRST_OF = {("sharers", "fixed-prior"): "sample"}
 """The same of a plugin that differs from others of its kind."""
 FIRST_OF_OTHERS = {"generator": "train", "generator_settings": "train", "sharer": "draw", "sharer_settings": "defend"}
 """The first stage that knows a setting of a defence which says whose samples it trains on: that of the generator or of its sharer, who may want
@@ -354,13 +354,25 @@ def others(plugin, setting: str) -> list[object]:
     return [*words, [3], 0.25, 3, [1, 12, 12], [0.5, 1.0], "finetune", "pixel-diffusion", {"epochs": 7}]
 
 
+def plugin_of(kind: str, name: str):
+    return plugins.load("defences" if kind == "sharers" else kind, name)
+
+
+def taking_part(kind: str) -> list[str]:
+    """Return the plugins whose settings a config has under this key, or under `generators` for models that generate."""
+    if kind not in ("defences", "sharers"):
+        return plugins.names(kind)
+    to_whom = "generators" if kind == "sharers" else "classifiers"
+    return [name for name in plugins.names("defences") if getattr(plugin_of(kind, name), to_whom)]
+
+
 def shared_by(kind: str, name: str, one: dict, chosen: dict) -> tuple[dict, dict]:
     """Return what a config chooses, and its worlds, where a plugin takes part in the chain of a generator."""
-    plugin, needed = plugins.load(kind, name), {"worlds": GENERATED["worlds"], "generators": ["tabular-diffusion"]}
+    plugin, needed = plugin_of(kind, name), {"worlds": GENERATED["worlds"], "generators": ["tabular-diffusion"]}
     if kind == "models" and plugin.generates:
         return {**chosen, "models": ["mlp"], "attacks": GENERATED["attacks"]}, {**needed, "generators": [one]}
-    if kind == "defences" and not plugin.classifiers:
-        return {**chosen, "defences": ["none"], "attacks": GENERATED["attacks"]}, {**needed, "sharers": ["none", one]}
+    if kind == "sharers":
+        return {**chosen, "sharers": ["none", one], "attacks": GENERATED["attacks"]}, needed
     if kind == "attacks" and plugin.of_samples:
         return {**chosen, "attacks": ["loss", one]}, needed
     return chosen, {}
@@ -374,10 +386,10 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     images = {"tasks": [{"dataset": "synthetic-images", "rows": 60, "query_rows": 30, "options": {"rows": 800}}]}
     owners = population(shadows=4, releases=2)
     mixed = {"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}  # both groups in both worlds
-    chosen, shared = shared_by(kind, name, one, chosen)
     needed = {"cnn": images, "snap": {"poison": POISONED}, "releases": owners, "resample": mixed}.get(name, {})
+    chosen, shared = shared_by(kind, name, one, chosen)
     needed = needed | shared
-    if kind == "attacks" and plugins.load(kind, name).rows:
+    if kind == "attacks" and plugin_of(kind, name).rows:
         chosen |= {"defences": ["none", "distillation"], "attacks": ["loss", one]}
         worlds = [{"protocol": "pure"}, {"protocol": "membership", "ratios": [0.3]}]
         needed = {
@@ -393,12 +405,13 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     [
         (kind, name, setting)
         for kind in FIRST
-        for name in plugins.names(kind)
-        for setting in plugins.load(kind, name).Settings.model_fields
+        for name in taking_part(kind)
+        for setting in plugin_of(kind, name).Settings.model_fields
+        if kind != "sharers" or setting not in ("schedule", "cycles")  # which a generator's training does not take
     ],
 )
 def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind, name, setting):
-    plugin = plugins.load(kind, name)
+    plugin = plugin_of(kind, name)
     # what chooses a fairness weight counts where one is chosen
     given = {"eo_weight": "auto"} if setting in ("eo_grid", "eo_target") else {}
     given |= {"eo_weight": 1.0} if setting in ("penalty", "eo_reference") else {}
@@ -428,3 +441,9 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
     begin = FIRST_OF.get((kind, name), begin)
     first = "split" if (name, setting) in OWN_DRAWS else FIRST_OF_OTHERS.get(setting, begin)
     assert begin in found and not found & set(STAGES[: STAGES.index(first)])
+
+
+@pytest.mark.parametrize("name", [name for name in taking_part("sharers") if name not in ("none", "fixed-prior")])
+def test_a_sharer_has_no_schedule_of_step_sizes(name):
+    with pytest.raises(PopleakError, match=rf"sharers: '{name}': schedule: a generator's step size has one of its own"):
+        with_settings("sharers", name, {"schedule": "cosine"})
