@@ -22,7 +22,12 @@ from popleak.stages import publish
 from popleak.store import parquet as store
 
 pytestmark = pytest.mark.slow
-SMALL = {"attacks": ["loss"], "defences": ["none", "finetune"], "figures": ["gap"], "training": {"epochs": 1}}
+OTHER = [{"protocol": "ratio", "ratios": [0.45, 0.55]}, {"protocol": "samples", "ratios": [0.4, 0.7]}]
+SMALL = {
+    "attacks": ["loss", "property-inference"], "defences": ["none", "finetune"], "figures": ["gap"], "training": {"epochs": 1},
+    "worlds": [{"protocol": "pure"}, {"protocol": "samples", "ratios": [0.3, 0.6]}],
+    "generators": [{"name": "tabular-diffusion", "settings": {"width": 8, "depth": 1, "epochs": 1, "steps": 5}}],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,7 @@ def small() -> plan.Plan:
 
 @functools.cache
 def other() -> plan.Plan:
-    return tiny.build(**SMALL, worlds=[{"protocol": "ratio", "ratios": [0.45, 0.55]}], experiment="other")
+    return tiny.build(**{**SMALL, "worlds": OTHER}, experiment="other")
 
 
 @pytest.fixture

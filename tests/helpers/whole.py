@@ -17,18 +17,32 @@ from popleak.plan.build import Plan, build
 from popleak.plan.steps import Step
 from popleak.store import parquet as store
 
-STAGES = ("dataset", "split", "draw", "train", "defend", "query", "measure", "attack")
+STAGES = ("dataset", "split", "draw", "train", "defend", "sample", "query", "measure", "attack", "inspect")
 OPTIONS = {"table": "output", "html": "output"}
 MACHINE = ("--threads", "--stack", "--device", "--backend")
 
 
 def run(plan: Plan, *tables: str) -> None:
     """Make these public tables of a plan, and all that comes before, below the current folder."""
-    for stage in STAGES:
-        for step in plan.steps[stage].values():
-            make(step)
+    for step in in_order(plan):
+        make(step)
     for name in tables:
         make(plan.tables[name])
+
+
+def in_order(plan: Plan) -> list[Step]:
+    """Return the steps before the tables, each after those that make what it reads: a sharer's generators are defended before they are sampled, and
+    who trains on the samples is defended after that."""
+    left, found, made = [step for stage in STAGES for step in plan.steps[stage].values()], [], set()
+    others = {path for step in left for path in step.outputs.values()}
+    while left:
+        ready = [
+            step for step in left if not {path for paths in step.inputs.values() for path in paths} & others - made
+        ]
+        found += ready
+        made |= {path for step in ready for path in step.outputs.values()}
+        left = [step for step in left if step not in ready]
+    return found
 
 
 def run_all(plan: Plan, folder: Path) -> None:

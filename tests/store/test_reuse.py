@@ -17,7 +17,7 @@ from popleak.core.settings import canonical
 from popleak.engine.fit import Training
 from popleak.plan import build as plan
 from popleak.plan import estimate, stock
-from popleak.stages import train
+from popleak.stages import _fitter, train
 from popleak.steps.train import TrainStep
 from popleak.store import parquet as store
 from popleak.store import reuse
@@ -310,7 +310,7 @@ def test_on_a_cpu_every_model_is_copied_by_itself_whatever_trains_it(
 @pytest.fixture
 def together(through_torch, monkeypatch):
     """As on a GPU, models are said to be computed together."""
-    for module in (train, stock):
+    for module in (_fitter, stock):
         monkeypatch.setattr(module, "alone", lambda device: False)
 
 
