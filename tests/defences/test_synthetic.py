@@ -33,7 +33,7 @@ def with_rows(y, a):
 def test_trains_on_the_generators_rows_and_on_no_record(settings):
     given, seen = owning.trainings("synthetic", **settings)
     assert len(seen) == 1 + bool(settings.get("eo_weight"))
-    for rows, how in seen:
+    for rows, _ in seen:
         assert rows.min() >= SIZE and rows.shape == given.samples.shape
         for mine, own in zip(rows, given.samples, strict=True):
             assert set(mine) <= set(own), "rows of another model's generator"
