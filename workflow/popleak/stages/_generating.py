@@ -84,5 +84,13 @@ class GeneratorFitter(Fitter):
 
 
 def columns_of(records: Loaded) -> Columns:
-    """Return the original columns of the records' features."""
-    return Columns.named(records.facts.get("features", ()), records.x.shape[1])
+    """Return the original columns of the records' features. Raises PopleakError for features named as levels of one column that are not."""
+    names = records.facts.get("features", ())
+    found = Columns.named(names, records.x.shape[1])
+    wrong = (found.expand(found.compact(records.x)) != records.x).any(axis=0)
+    if wrong.any():
+        raise PopleakError(
+            f"feature {names[int(wrong.argmax())]!r}: is named as a value of a column (column=value), and its numbers are none: rename columns whose "
+            f"names hold '=' where generators are trained"
+        )
+    return found
