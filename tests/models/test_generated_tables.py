@@ -53,7 +53,7 @@ def test_one_that_is_constant_among_a_sharers_rows_comes_back_constant(tmp_path)
 
 def test_a_column_in_which_every_row_has_its_own_text_is_refused(tmp_path):
     with pytest.raises(
-        PopleakError, match="column 'job': every row has its own value, like an identifier: name it in options.drop"
+        PopleakError, match=r"column 'job': every row has its own value, like an identifier: name it in options\.drop"
     ):
         loaded(tmp_path, job=lambda i: f"p{i}")
 
