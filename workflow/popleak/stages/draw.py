@@ -140,7 +140,8 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
                 there = strata[owner % len(strata)]
                 rng = generator(seed, "base", clean(one.world))
                 before = _own(settings.owners, wanted, there, before if release else None, records, taken, rng)
-                drawn, whole = _drawn(wanted, one, before, seed, there, poison[number], records, taken, rng)
+                held = _held(settings, one, wanted, before, inside, records, seed, by)
+                drawn, whole = _drawn(wanted, one, held, seed, there, poison[number], records, taken, rng)
                 if not wanted.turned and World.named(one.world).alone:  # complements stay clean
                     whole = _tampered(
                         World.named(one.world), whole, np.flatnonzero(inside), records, seed, settings.key
@@ -289,6 +290,28 @@ def _tampered(world: World, rows: np.ndarray, pool: np.ndarray, records: Loaded,
     except PopleakError as error:
         raise PopleakError(f"{key}, victim pool: {error}") from None
     return rows
+
+
+def _held(
+    settings: ModelDraw,
+    one: Drawn,
+    wanted: Wanted,
+    own: np.ndarray,
+    inside: np.ndarray,
+    records: Loaded,
+    seed: int,
+    by: str,
+) -> np.ndarray:
+    """Return the rows of a model's own draw (n,), for a complement with those beside that its sharer chose: it shares none of either. Raises
+    PopleakError where the pool, rows `inside` (N,), has too few others."""
+    world = World.named(one.world)
+    if not wanted.turned or not world.chosen:
+        return own
+    found = np.union1d(own, _tampered(world, own, np.flatnonzero(inside), records, seed, settings.key))
+    free = inside.copy()
+    free[found] = False
+    _strata(wanted.turned, records, free, f"{settings.key}, victim pool, beside rows that a sharer chose", by)
+    return found
 
 
 def _seed(settings: ModelDraw, one: Drawn, role: Role, split: int, index: int) -> int:
