@@ -20,9 +20,9 @@ def drawn(folder, *shares, protocol="fairness-poisoning", defences=("none",)):
     """Return the records, and of each draw table its rows as a frame with ids (K, n) beside, by purpose."""
     worlds = [{"protocol": protocol, "ratios": [0, share]} for share in shares]
     plan = generated.build(tasks=[TASK], worlds=worlds, generators=[], attacks=["kl"], defences=list(defences))
-    for step in (*generated.steps(plan, "dataset"), *generated.steps(plan, "split")):
-        path = tiny.run_stage(step, folder)
-        loaded = records.read(path) if step.stage == "dataset" else loaded
+    (data,), (pools,) = (generated.steps(plan, stage) for stage in ("dataset", "split"))
+    loaded = records.read(tiny.run_stage(data, folder))
+    tiny.run_stage(pools, folder)
     found = {}
     for step in generated.steps(plan, "draw"):
         if isinstance(step.settings, ModelDraw):
