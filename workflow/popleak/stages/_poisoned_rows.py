@@ -20,7 +20,9 @@ import numpy as np
 from ..core.errors import PopleakError
 from ..core.needs import half_up
 from ..core.seeds import generator
+from ..core.worlds import World
 from ..measures import information
+from ..store.records import Loaded
 
 CELLS = 4
 """(group, label), numbered 2 group + label."""
@@ -130,6 +132,19 @@ def flipped(x: np.ndarray, y: np.ndarray, a: np.ndarray, *, clean: np.ndarray, s
     rows[against] += len(y)
     twice = (np.concatenate([x, x]), np.concatenate([y, 1 - y]), np.concatenate([a, a]))
     return _reached(*twice, rows, wanted, _bound(x, y, clean, seed), seed, 0)
+
+
+def tampered(world: World, rows: np.ndarray, pool: np.ndarray, records: Loaded, seed: int, key: str) -> np.ndarray:
+    """Return a sharer's rows (n,) with those that it replaced, if it did; pool (k,): the rows that it may replace them by."""
+    x, y, a = records.x, records.y, records.a
+    try:
+        if world.chosen is not None:
+            return chosen(x, y, a, clean=rows, pool=pool, share=world.chosen, seed=seed).rows
+        if world.flipped is not None:
+            return flipped(x, y, a, clean=rows, share=world.flipped, seed=seed).rows
+    except PopleakError as error:
+        raise PopleakError(f"{key}, victim pool: {error}") from None
+    return rows
 
 
 class _Free:

@@ -143,7 +143,7 @@ def _training(settings: ModelDraw, one: Drawn, records: Loaded, splits: Mapping[
                 held = _held(settings, one, wanted, before, inside, records, seed, by)
                 drawn, whole = _drawn(wanted, one, held, seed, there, poison[number], records, taken, rng)
                 if not wanted.turned and World.named(one.world).alone:  # complements stay clean
-                    whole = _tampered(
+                    whole = _poisoned_rows.tampered(
                         World.named(one.world), whole, np.flatnonzero(inside), records, seed, settings.key
                     )
                     drawn = whole % len(records.y)
@@ -279,19 +279,6 @@ def _each(settings: ModelDraw, splits: Mapping[int, np.ndarray], one: Drawn) -> 
     }
 
 
-def _tampered(world: World, rows: np.ndarray, pool: np.ndarray, records: Loaded, seed: int, key: str) -> np.ndarray:
-    """Return a sharer's rows (n,) with those that it replaced, if it did; pool (k,): the rows that it may replace them by."""
-    x, y, a = records.x, records.y, records.a
-    try:
-        if world.chosen is not None:
-            return _poisoned_rows.chosen(x, y, a, clean=rows, pool=pool, share=world.chosen, seed=seed).rows
-        if world.flipped is not None:
-            return _poisoned_rows.flipped(x, y, a, clean=rows, share=world.flipped, seed=seed).rows
-    except PopleakError as error:
-        raise PopleakError(f"{key}, victim pool: {error}") from None
-    return rows
-
-
 def _held(
     settings: ModelDraw,
     one: Drawn,
@@ -307,7 +294,7 @@ def _held(
     world = World.named(one.world)
     if not wanted.turned or not world.chosen:
         return own
-    found = np.union1d(own, _tampered(world, own, np.flatnonzero(inside), records, seed, settings.key))
+    found = np.union1d(own, _poisoned_rows.tampered(world, own, np.flatnonzero(inside), records, seed, settings.key))
     free = inside.copy()
     free[found] = False
     _strata(wanted.turned, records, free, f"{settings.key}, victim pool, beside rows that a sharer chose", by)
