@@ -12,7 +12,7 @@ from .base import Figure
 COLUMNS = (
     "task", "model", "protocol", "defence", "receiver", "measure", "share", "models", "splits", "value", "value_low", "value_high", "drawn",
 )  # fmt: skip
-MEASURES = {"delta_eo": "$\\Delta_{EO}$", "dp_difference": "difference of\npositive rates", "accuracy": "accuracy"}
+MEASURES = {"delta_eo": "$\\Delta_{EO}$", "dp_difference": "demographic-parity\ndifference", "accuracy": "accuracy"}
 INFORMATION = {"information_own": "the sharer's rows", "information": "rows of the generator"}
 FLIPPED = ("none", "synthetic")
 """Receivers whose models are drawn under flipped labels too; the others are in the numbers alone."""
@@ -35,8 +35,8 @@ class Poisoning(Figure):
     summary = "unfairness, accuracy and I(S; Y) by the share of rows that a sharer chose to be unfair, by what the receiver does"
     caption = (
         "Models that are trained on rows of which a sharer replaced a share, by that share; at 0 nothing was replaced. Solid: by rows of its own that are chosen "
-        "to be unfair (fairness poisoning). Dashed, hollow: labels flipped among as many rows, to compare with. From the top: Delta_EO, the difference of "
-        "positive rates between the groups, accuracy, and the mutual information of group and label in nats, of the sharer's rows and of rows of "
+        "to be unfair (fairness poisoning). Dashed, hollow: labels flipped among as many rows, to compare with. From the top: Delta_EO, the demographic-parity "
+        "difference, accuracy, and the mutual information of group and label in nats, of the sharer's rows and of rows of "
         "the generator. The sharer's rows: the same rows without a generator between. All others train on the generator's rows alone; balanced: "
         "all labels and groups equally often; fine-tuned fairly: with the EO penalty. Markers: means over models, bars: "
         "95 % intervals over pool splits. Models of one number share initial weights and all rows that were not replaced."

@@ -21,6 +21,7 @@ from . import cautions as data_cautions
 from . import (
     findings,
     first,
+    generated,
     matrix,
     named,
     parts,
@@ -111,12 +112,13 @@ def write(
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
         pictures=pictures,
         parts=parts.sections(
-            [*long.values(), *_defences(frames), *_rows(frames)],
+            [*long.values(), *_defences(frames), *_rows(frames), *generated.shown(frames)],
             pictures,
             {claim["figure"] for claim in claims},
             {
                 "part-defences": practice.sentences(frames["defences"]) if "defences" in frames else [],
                 "part-rows": single_rows.sentences(frames),
+                "part-generated": generated.sentences(frames),
             },
         ),
         downloads=parts.downloads(downloads),
@@ -140,7 +142,7 @@ def _frames(tables: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
     store.agree(tables)
     return {
         name: store.read(tables[name]).to_pandas()
-        for name in (*NEEDED, "defences", *PERMUTED, *SWEPT, *single_rows.NEEDED[:2])
+        for name in (*NEEDED, "defences", *PERMUTED, *SWEPT, *single_rows.NEEDED[:2], *generated.NEEDED)
         if name in tables
     }
 

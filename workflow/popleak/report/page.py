@@ -20,7 +20,7 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, matrix, practice, ratios, readme, reported, sensitivity, single_rows, words
+from . import attacks, findings, generated, matrix, practice, ratios, readme, reported, sensitivity, single_rows, words
 from . import placebo as report_placebo
 from .as_run import settings
 
@@ -44,12 +44,16 @@ class Kind(NamedTuple):
     figures: tuple[str, ...] = ()
 
 
+CHECKS = "checks"
+"""The file of what is checked of generators, a row a check: the tables behind it are too large for a page."""
 ROWS = ("membership", "membership_victims", "defences")
 """The tables that a page on attacks on rows needs."""
 KINDS = {
     "sensitivity": Kind(needs=("sensitivity",), kept=("sensitivity",)),
     "attacks": Kind(needs=("scores",), figures=("attacks", "poison", "forms", "kqueries", "proxies")),
     "ratios": Kind(needs=("regression", "proxies"), figures=("ratios", "regression", "confusion", "proxies")),
+    "shares": Kind(needs=generated.NEEDED, figures=("shares", "shares-defended", "laundering", "leakage")),
+    "poisoning": Kind(needs=("samples", "defences"), figures=("poisoning",)),
     "bill": Kind(
         needs=ROWS,
         kept=("membership", "defences"),
@@ -68,6 +72,8 @@ KINDS = {
     "gap": Kind(kept=("claims",), figures=("gap",)),
 }
 """By the main figure of the experiment, the first of these that it draws."""
+ON_GENERATORS = ("shares", "poisoning")
+"""Main figures of pages on generators."""
 
 
 def main_figure(figures: Iterable[str]) -> str:
@@ -119,6 +125,8 @@ def write(
     inner.mkdir(parents=True, exist_ok=True)
     for table in (*kind.kept, *placebo):
         atomic.write(inner / f"{table}.csv", _csv(frames[table], index=False))
+    if main in ON_GENERATORS:
+        atomic.write(inner / f"{CHECKS}.csv", _csv(generated.frame(frames), index=False))
     if main in ("scorecard", "leakage"):
         shares = findings.constant_shares(frames["models"])
         atomic.write(inner / f"{readme.CONSTANT}.csv", _csv(shares, index=True))
@@ -138,8 +146,8 @@ def _reported(
     kinds: Mapping[str, Mapping[str, str]] | None,
     groups: Any,
 ) -> Sequence[reported.Reported]:
-    """Return what is said of a figure that the paper reports. It is of worlds, and pages on single rows are on another question."""
-    return [] if main in ("bill", "students") else reported.found(frames, paper, kinds or {}, groups)
+    """Return what is said of a figure that the paper reports. It is of worlds, and pages on single rows and on generators are on other questions."""
+    return [] if main in ("bill", "students", *ON_GENERATORS) else reported.found(frames, paper, kinds or {}, groups)
 
 
 def _named(experiment: Mapping[str, Any]) -> str:
@@ -277,6 +285,8 @@ def block(
         said, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
     elif main in ("bill", "students"):
         said, shown = single_rows.sentences(frames), single_rows.table(frames)
+    elif main in ON_GENERATORS:
+        said, shown = generated.sentences(frames), generated.table(frames)
     elif main == "gap":  # of adversaries there is none but the gap
         said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
     else:

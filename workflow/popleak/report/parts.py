@@ -24,6 +24,9 @@ SECTIONS = (
     ("part-rows", "Single rows", ("membership",),
      "Whether a model gives away that a single row was among its training rows: attacks on rows, against models that share candidates, each of which is in half of "
      "them. The following is derived by rule from these tables, and from nothing else."),
+    ("part-generated", "Rows of generators", ("generators",),
+     "What rows of a generator give away of the rows that it was trained on, and what a sharer that chooses these rows makes of models. Attacks estimate the share of a "
+     "group among the sharer's rows. The following is derived by rule from the tables shares, samples, models and defences, and from nothing else."),
     ("part-models", "Models", ("models",), "What each defence costs in accuracy, and what it does to the errors in both groups."),
 )  # fmt: skip
 """Id, title, tables and first words of each section."""
@@ -59,6 +62,8 @@ def _section(tables: Collection[str]) -> str:
         return "part-bounds"
     if any(table.startswith("membership") for table in tables):
         return "part-rows"
+    if {"shares", "samples"} & set(tables):
+        return "part-generated"
     if "defences" in tables:
         return "part-defences"
     return "part-models" if {"models", "sensitivity"} & set(tables) else "part-adversaries"

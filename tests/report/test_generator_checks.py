@@ -1,0 +1,294 @@
+"""What is checked of rows of generators, and what is said of it: each verdict by rule from the tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fake_generators as fake
+import fake_tables
+from popleak.measures.intervals import Estimate
+from popleak.measures.verdicts import FAILS, HOLDS, OPEN
+from popleak.report import generated, generators
+
+SEEN, FEW, HIDDEN, ADAPTIVE = "property-inference", "property-inference-200", "property-classifier", "shadow-generators"
+NOISE = {"split": np.arange(5), "step": np.array([-0.002, 0.001, 0.0, -0.001, 0.002])}
+
+
+def one(frames, name, words, what=None):
+    """Return the only check of this name whose sentence has these words, about one thing."""
+    (found,) = (check for check in generators.checks(frames) if check.name == name and words in check.said and what in (None, check.what))
+    return found
+
+
+def estimating(adversary, estimate, sharer="none", task="adult", noise=1.0):
+    """Return the tables of one task in which an adversary's estimate of each ratio is as given, but for noise by pool split."""
+    frames = fake.released(tasks=(task,))
+    table = frames["shares"]
+    mine = (table["adversary"] == adversary) & (table["defence"] == sharer)
+    splits = noise * NOISE["step"][table.loc[mine, "split"]]
+    table.loc[mine, "estimate"] = table.loc[mine, "ratio"].map(estimate).to_numpy() + splits
+    return frames
+
+
+def with_models(**values):
+    """Return poisoned tables of one task in which measures of a receiver and world are as given: receiver_world_measure = value."""
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["models"]
+    for key, value in values.items():
+        receiver, world, measure = key.split("__")
+        mine = (table["defence"] == receiver.replace("_", "-")) & (table["protocol"] == "fairness-poisoning")
+        mine &= (table["world"] == 0) if world == "clean" else (table["world"] == 1) & (table["ratio_1"] == 0.7)
+        table.loc[mine, measure] = value + NOISE["step"][table.loc[mine, "split"]]
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "verdict"),
+    [(1.0, (0.8, 1.0), HOLDS), (0.9, (0.8, 0.96), OPEN), (0.5, (0.3, 0.7), FAILS), (1.0, (np.nan, np.nan), OPEN)],
+)
+def test_shares_of_generators_hold_by_the_number_and_fail_by_the_interval(value, limits, verdict):
+    assert generators.counted(Estimate(value, *limits, np.nan), 0.95) == verdict
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict"), [(0.0, HOLDS), (0.035, HOLDS), (0.06, FAILS)], ids=["exact", "within width and .02", "beyond both"]
+)
+def test_a2_the_group_in_sight(off, verdict):
+    """The width of 4,000 rows is .0215, so that .0415 are allowed."""
+    frames = estimating(SEEN, lambda ratio: ratio + off)
+    assert one(frames, "A2", "share of generators").verdict == verdict
+    assert one(frames, "A2", "Spearman").verdict == HOLDS, "the order is kept"
+
+
+def test_a2_few_generators_that_miss_cannot_tell():
+    frames = estimating(SEEN, lambda ratio: ratio)
+    table = frames["shares"]
+    mine = table.index[(table["adversary"] == SEEN) & (table["defence"] == "none")]
+    table.loc[mine[::16], "estimate"] = 0.0
+    found = one(frames, "A2", "share of generators")
+    assert 0.9 < found.found.value < 0.95 and found.verdict == OPEN
+
+
+def test_a2_an_order_that_is_lost():
+    assert one(estimating(SEEN, lambda ratio: 1 - ratio), "A2", "Spearman").verdict == FAILS
+    assert one(estimating(SEEN, lambda ratio: 0.5, noise=0.0), "A2", "Spearman").found.value == 0
+    assert one(estimating(SEEN, {0.1: 0.1, 0.3: 0.5, 0.5: 0.5001, 0.7: 0.7, 0.9: 0.9}.get), "A2", "Spearman").verdict == HOLDS
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(0.01, HOLDS), (0.05, OPEN), (0.08, FAILS)])
+def test_a3_the_group_withheld(off, verdict):
+    found = one(estimating(HIDDEN, lambda ratio: ratio + off), "A3", "absolute error")
+    assert found.verdict == verdict and found.what == HIDDEN and found.beside == "amplification 1.60"
+
+
+def test_a3_order():
+    assert one(estimating(HIDDEN, lambda ratio: 1 - ratio), "A3", "Spearman").verdict == FAILS
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1.0, HOLDS), (1.5, OPEN), (2.0, FAILS)])
+def test_a4_two_hundred_rows(times, verdict):
+    found = one(estimating(FEW, lambda ratio: ratio + times * drawn(ratio), noise=0.2), "A4", "200 rows")
+    assert found.what == FEW and found.verdict == verdict and found.found.value == pytest.approx(times, abs=0.02)
+
+
+def drawn(ratio):
+    return (2 * ratio * (1 - ratio) / (np.pi * 200)) ** 0.5
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(0.51, HOLDS), (0.53, OPEN), (0.56, FAILS)])
+def test_a5_a_share_that_is_one_half(at, verdict):
+    found = one(estimating(SEEN, lambda ratio: at, "fair"), "A5", "is counted", "fair")
+    assert found.verdict == verdict and "shadow-generators errs by 0.24" in found.beside and "4000 rows alone" in found.beside
+
+
+def test_a5_a_share_that_is_set_holds_though_it_never_varies():
+    assert one(estimating(SEEN, lambda ratio: 0.5, "fixed-prior", noise=0.0), "A5", "is counted", "fixed-prior").verdict == HOLDS
+
+
+@pytest.mark.parametrize(("known", "verdict"), [(0.0, HOLDS), (0.125, OPEN), (0.5, FAILS)])
+def test_a5_the_adversary_that_trains_generators_behind_the_defence(known, verdict):
+    """One who knows half of how far the ratio is from the middle errs half as much; plain attacks may see nothing of it."""
+    frames = estimating(ADAPTIVE, lambda ratio: 0.5 + known * (ratio - 0.5), "fair", noise=2.0)
+    assert one(frames, "A5", "in sight, an adversary", "fair").verdict == verdict
+    assert one(frames, "A5", "is counted", "fair").verdict == HOLDS
+
+
+def test_a8_groups_that_differ_in_nothing():
+    frames = estimating(HIDDEN, lambda ratio: 0.5, task=fake.ALIKE)
+    found = one(frames, "A8", "do not rise")
+    assert found.verdict == HOLDS and found.beside == "amplification 30.00"
+    assert not [check for check in generators.checks(frames) if check.name == "A3"], "the control is no case of A3"
+    table = frames["shares"]
+    mine = (table["adversary"] == HIDDEN) & (table["defence"] == "none")
+    table.loc[mine, "estimate"] = table.loc[mine, "ratio"] * (0.9 + NOISE["step"][table.loc[mine, "split"]])
+    assert one(frames, "A8", "do not rise").verdict == FAILS
+    wild = fake.released(tasks=(fake.ALIKE,))
+    table = wild["shares"]
+    mine = (table["adversary"] == HIDDEN) & (table["defence"] == "none")
+    table.loc[mine, "estimate"] = (table.loc[mine, "split"] % 2 == (table.loc[mine, "ratio"] > 0.5)).astype(float)
+    assert one(wild, "A8", "do not rise").verdict == OPEN, "an interval that holds 0 and .5"
+
+
+@pytest.mark.parametrize(("more", "verdict"), [(-0.01, HOLDS), (0.0, OPEN), (0.02, FAILS)])
+def test_copies_beside_those_of_chance(more, verdict):
+    frames = fake.released(tasks=("adult",))
+    table = frames["samples"]
+    table["copied"], table["nearer"] = (base + more + NOISE["step"][table["split"]] for base in (0.05, 0.5))
+    assert one(frames, "copies", "are copies").verdict == one(frames, "copies", "nearer").verdict == verdict
+
+
+def test_no_copies_at_all_are_no_more_than_none():
+    frames = fake.released(tasks=("adult",))
+    frames["samples"][["copied", "copied_held_out"]] = 0.0
+    assert one(frames, "copies", "are copies").verdict == HOLDS
+    frames["samples"]["compared"] = 0
+    assert not [check for check in generators.checks(frames) if check.name == "copies"]
+
+
+@pytest.mark.parametrize("receiver", ["none", "synthetic"])
+@pytest.mark.parametrize(("measure", "words"), [("delta_eo", "Delta_EO"), ("dp_difference", "demographic-parity")])
+def test_a6_unfairness_rises(receiver, measure, words):
+    frames = fake.poisoned(tasks=("adult",))
+    assert one(frames, "A6", words, receiver).verdict == HOLDS
+    table = frames["models"]
+    mine = table["defence"] == receiver
+    table.loc[mine, measure] = 1 - table.loc[mine, measure]
+    assert one(frames, "A6", words, receiver).verdict == FAILS
+    # one pool split in which it falls: the mean rises, and that of a resample with this split twice does not
+    table.loc[mine, measure] = 0.1 + 0.1 * table.loc[mine, "ratio_1"] * np.where(table.loc[mine, "split"] == 0, -2.5, 1.0)
+    assert one(frames, "A6", words, receiver).verdict == OPEN
+
+
+@pytest.mark.parametrize(("accuracy", "verdict"), [(0.8, HOLDS), (0.79, OPEN), (0.75, FAILS)])
+def test_a6_accuracy(accuracy, verdict):
+    frames = with_models(synthetic__clean__accuracy=0.84)
+    table = frames["models"]
+    mine = (table["defence"] == "synthetic") & (table["protocol"] == "fairness-poisoning") & (table["world"] == 1) & (table["ratio_1"] == 0.7)
+    table.loc[mine, "accuracy"] = accuracy - NOISE["step"][table.loc[mine, "split"]]
+    assert one(frames, "A6", "accuracy falls", "synthetic").verdict == verdict
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(0.95, HOLDS), (0.85, OPEN), (0.7, FAILS), (1.3, FAILS)])
+def test_a6_the_dependence_that_the_generator_keeps(times, verdict):
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["samples"]
+    table["information"] = table["information_own"] * (times + NOISE["step"][table["split"]])
+    assert one(frames, "A6", "I(S; Y)").verdict == verdict
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0.05, HOLDS), (0.08, HOLDS), (0.101, OPEN), (0.15, FAILS)])
+def test_a7_a_receiver_who_balances_and_fine_tunes_fairly(value, verdict):
+    """Clean rows give .07: .03 above it is allowed, and any fall."""
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["models"]
+    table.loc[(table["defence"] == "synthetic") & (table["world"] == 0), "delta_eo"] = 0.07
+    mine = (table["defence"] == "balanced-fair") & (table["world"] == 1)
+    table.loc[mine, "delta_eo"] = value + NOISE["step"][table.loc[mine, "split"]]
+    assert one(frames, "A7", "Delta_EO").verdict == verdict
+
+
+@pytest.mark.parametrize(("accuracy", "verdict"), [(0.82, HOLDS), (0.8, OPEN), (0.78, FAILS)])
+def test_a7_accuracy_is_not_below_that_of_doing_nothing(accuracy, verdict):
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["models"]
+    table.loc[(table["defence"] == "synthetic") & (table["world"] == 1), "accuracy"] = 0.8
+    mine = (table["defence"] == "balanced-fair") & (table["world"] == 1)
+    table.loc[mine, "accuracy"] = accuracy + NOISE["step"][table.loc[mine, "split"]]
+    assert one(frames, "A7", "accuracy is not below").verdict == verdict
+
+
+def test_a8_a_share_of_0_changes_nothing():
+    frames = fake.poisoned(tasks=("adult",))
+    found = one(frames, "A8", "Delta_EO", "synthetic")
+    assert found.found.value == 0 and found.verdict == HOLDS
+    table = frames["models"]
+    moved = (table["world"] == 0) & (table["protocol"] == "fairness-poisoning")
+    table.loc[moved, "delta_eo"] += 0.01 + NOISE["step"][table.loc[moved, "split"]]
+    assert one(frames, "A8", "Delta_EO", "synthetic").verdict == FAILS
+    frames["models"] = table[table["protocol"] == "fairness-poisoning"]
+    assert not [check for check in generators.checks(frames) if check.name == "A8"], "no pair, no check"
+
+
+@pytest.mark.parametrize(
+    ("clean", "poisoned", "verdicts"),
+    [(0.5, 0.001, (HOLDS, HOLDS)), (0.001, 0.001, (FAILS, HOLDS)), (0.5, 0.5, (HOLDS, FAILS))],
+    ids=["tells them apart", "refuses all", "refuses none"],
+)
+def test_r4_whom_a_receiver_refuses(clean, poisoned, verdicts):
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["samples"]
+    table["dependence_p"] = np.where(table["ratio"] == 0, clean, poisoned)
+    found = one(frames, "R4", "no row was chosen"), one(frames, "R4", "where rows were chosen")
+    assert tuple(check.verdict for check in found) == verdicts
+    said = " ".join(generated.sentences(frames))
+    assert ("that test does not tell who poisoned" in said) == (verdicts[0] == FAILS)
+
+
+def test_one_pool_split_decides_nothing():
+    for frames in (fake.released(tasks=("adult",), splits=1), fake.poisoned(tasks=("adult",), splits=1)):
+        frames["samples"] = frames["samples"][frames["samples"]["split"] == 0]
+        found = generators.checks(frames)
+        assert found and {check.verdict for check in found} <= {OPEN}
+
+
+def test_two_ratios_have_no_order():
+    frames = fake.released(tasks=("adult",), ratios=(0.1, 0.9))
+    assert not [check for check in generators.checks(frames) if "Spearman" in check.said]
+
+
+@pytest.mark.parametrize("frames", [fake_tables.empty(), {}, {"samples": fake_tables.empty()["samples"]}], ids=["no rows", "no tables", "one"])
+def test_without_rows_nothing_is_said(frames):
+    assert generators.checks(frames) == [] and generated.sentences(frames) == [] and generated.table(frames) == ""
+    assert generated.shown(frames) == []
+
+
+def test_diverged_generators_and_models_do_not_count():
+    frames = fake.released(tasks=("adult",))
+    frames["shares"].loc[frames["shares"]["split"] == 0, ["finite", "estimate"]] = (False, np.nan)
+    frames["samples"].loc[frames["samples"]["split"] == 0, "finite"] = False
+    assert one(frames, "A2", "share of generators").verdict == HOLDS
+    assert any("Left out: 10 generators" in said for said in generated.sentences(frames))
+    frames = fake.poisoned(tasks=("adult",))
+    frames["models"].loc[frames["models"]["split"] == 0, ["delta_eo", "dp_difference", "accuracy"]] = np.nan
+    assert one(frames, "A6", "Delta_EO", "none").verdict == HOLDS and one(frames, "A7", "Delta_EO").verdict == HOLDS
+
+
+def test_sentences_count_verdicts_and_name_what_fails():
+    frames = fake.released(tasks=("adult", "compas"))
+    table = frames["shares"]
+    mine = (table["adversary"] == SEEN) & (table["defence"] == "none") & (table["task"] == "compas")
+    table.loc[mine, "estimate"] = table.loc[mine, "ratio"] + 0.1
+    said = generated.sentences(frames)
+    assert "holds in 1 and fails in 1 of 2 tasks" in said[0] and "it fails on compas (0.000 [" in said[0]
+    researcher, owner = said[-2:]
+    assert researcher.startswith("For the researcher: ") and "is so in 1 and is not so in 1 of 2 tasks" in researcher
+    assert owner.startswith("What this means for whoever owns the data: ") and "to 10.0 points" in owner
+    assert any("10 generators a world and sharer's defence in 5 pool splits, of which each released 4,000 rows" in one for one in said)
+
+
+def test_sentences_on_poison_speak_of_the_control():
+    said = generated.sentences(fake.poisoned())
+    researcher, receiver = said[-2:]
+    assert "in the control, of the sharer's rows without a generator between, is so in 2 of 2 tasks" in researcher
+    assert "refuses 0 % of clean and 100 % of poisoned generators" in receiver
+
+
+def test_the_table_has_a_row_a_check_and_a_column_a_task():
+    frames = fake.released(tasks=("adult", "compas"))
+    lines = generated.table(frames).splitlines()
+    assert lines[0] == "| | to be seen | of | adult | compas |"
+    rows = {(check.name, check.said, check.what) for check in generators.checks(frames)}
+    assert len([line for line in lines if line.startswith("| ")]) == len(rows) + 2
+    (row,) = (line for line in lines if "| A3 |" in line and "absolute error" in line)
+    assert row.count("holds 0.01") == 2
+    kept = generated.frame(frames)
+    assert list(kept.columns) == list(generated.COLUMNS) and len(kept) == len(generators.checks(frames))
+    assert len(generated.shown(frames)[0]["rows"]) == len(kept)
+
+
+def test_tasks_of_several_generators_are_named_with_them():
+    frames = fake.released(tasks=("adult",), models=("one", "two"))
+    assert {check.task for check in generators.checks(frames)} == {"adult, one", "adult, two"}
+    assert isinstance(generated.frame(frames), pd.DataFrame)

@@ -1,0 +1,348 @@
+"""What rows of generators show: what is to be checked of sharers and receivers, task by task, each with its interval and verdict.
+
+A check is a number, its 95 % interval and a range that it is to lie in. It holds where the whole interval does, fails where none of it
+does, and else nothing can be told. Shares of generators are the exception: they are too few for an interval above .95, so that the number
+itself must lie in the range, and it fails where none of the interval does. Ranges were fixed before any number; nothing here is chosen by
+what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..core.protocols import FLIPPING, SAMPLES, UNFAIR
+from ..core.seeds import generator
+from ..figures import _generated as generated
+from ..figures import poisoning
+from ..measures import intervals
+from ..measures.intervals import UNKNOWN, Estimate
+from ..measures.verdicts import FAILS, HOLDS, LEAST_SPLITS, LEVEL, OPEN
+from .members import judged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Frames = Mapping[str, "pd.DataFrame"]
+DRAWN = 2000
+"""Resamples of pool splits for the interval of a rank correlation."""
+SURE = 0.95
+SLACK = 0.02
+"""What a generator may have learned wrongly of the ratio, beside the draw of its rows."""
+FEW = 200
+"""Rows of the adversary that has few."""
+BLIND = 10.0
+"""Amplification above which a classifier does not tell the groups: its TPR is within .1 of its FPR."""
+NEAR_HALF = 0.03
+FLAT = 0.5
+"""Slope of estimates against ratios below which little of a ratio is told: half of that of one who knows it."""
+THROUGH = ("none", "synthetic")
+"""Receivers of which it is checked that poison reaches them: without a generator, which is the control, and through one."""
+
+
+class Check(NamedTuple):
+    """name: of the check, A2 to A8, R4 or copies; said: what is to hold; task; what: whom it is about; found: number and interval; verdict;
+    beside: what is reported with it."""
+
+    name: str
+    said: str
+    task: str
+    what: str
+    found: Estimate
+    verdict: str
+    beside: str = ""
+
+
+def counted(found: Estimate, least: float = -np.inf, most: float = np.inf) -> str:
+    """Return whether a share of few generators lies in [least, most]: by the number where it does, by the interval where it does not."""
+    if np.isnan(found.value) or np.isnan(found.low):
+        return OPEN
+    if least <= found.value <= most:
+        return HOLDS
+    return FAILS if found.high < least or found.low > most else OPEN
+
+
+def checks(frames: Frames) -> list[Check]:
+    """Return the checks that the tables allow: of `shares` and `samples`, and of `models`, `samples` and `defences`."""
+    found: list[Check] = []
+    for kind in (_released, _poisoned):
+        found += [one for one in kind(frames) if np.isfinite(one.found.value)]
+    return sorted(found, key=lambda one: one.name)
+
+
+def _named(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each task's rows under its name, with the model where a task has several."""
+    several = len({*zip(frame["task"], frame["model"], strict=True)}) > frame["task"].nunique()
+    for (task, model), part in frame.groupby(["task", "model"], sort=True):
+        yield f"{task}, {model}" if several else str(task), part
+
+
+def mean(values: pd.Series, splits: pd.Series) -> Estimate:
+    """Return the mean of the finite values with its interval over pool splits; without limits where there is one split alone.
+
+    Values that are all 0 have no width: those of a rule that fixes them, such as a share that is set, are no sample of anything.
+    """
+    kept = np.isfinite(values.to_numpy(dtype=float))
+    values, splits = values[kept], splits[kept]
+    found = intervals.mean(values.to_numpy(dtype=float), splits.to_numpy())
+    return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
+
+
+def share(hits: pd.Series, splits: pd.Series) -> Estimate:
+    """Return the share of generators that are hits, with its interval over pool splits."""
+    groups = hits.astype(float).groupby(splits)
+    found = intervals.proportion(groups.sum().to_numpy(), groups.size().to_numpy())
+    return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
+
+
+def rising(values: pd.Series, levels: pd.Series, splits: pd.Series, key: str) -> Estimate:
+    """Return Spearman's correlation of levels and mean values, with the interval of resampled pool splits; unknown below three levels."""
+    table = values.groupby([splits, levels]).mean().unstack().dropna(axis=0)
+    if table.shape[1] < 3 or not len(table):
+        return UNKNOWN
+    cells = table.to_numpy(dtype=float)
+    value = _ranked(cells.mean(axis=0))
+    if len(cells) < LEAST_SPLITS:
+        return Estimate(value, np.nan, np.nan, np.nan)
+    rng = generator("generators", "rising", key)
+    drawn = [_ranked(cells[rng.integers(0, len(cells), len(cells))].mean(axis=0)) for _ in range(DRAWN)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(value, float(low), float(high), np.nan)
+
+
+def _ranked(values: np.ndarray) -> float:
+    """Return Spearman's correlation of values with their order; 0 of values that are all one."""
+    from scipy.stats import rankdata
+
+    if np.ptp(values) <= intervals.ROUNDING:
+        return 0.0
+    return float(np.corrcoef(np.arange(len(values)), rankdata(values))[0, 1])
+
+
+def _released(frames: Frames) -> Iterator[Check]:
+    """Yield the checks of generators whose rows are attacked, and of these rows as data."""
+    if "shares" in frames and len(frames["shares"]):
+        for task, rows in _named(generated.judged(frames["shares"])):
+            few = rows[(rows["samples"] == FEW) & (rows["knowledge"] == "any") & (rows["access"] == generated.SEEN)]
+            kinds = {
+                (bool(adaptive), bool(withheld)): part
+                for (adaptive, withheld), part in generated.chosen(rows).groupby(["adaptive", "withheld"])
+            }
+            yield from _seen(task, kinds.get((False, False)))
+            yield from _withheld(task, kinds.get((False, True)))
+            yield from _few(task, few[few["defence"] == "none"])
+            yield from _defended(task, kinds)
+    if "samples" in frames:
+        rows = frames["samples"]
+        rows = rows[(rows["protocol"] == SAMPLES) & (rows["defence"] == "none") & rows["finite"].astype(bool)]
+        for task, part in _named(rows):
+            yield from _copies(task, part)
+
+
+def _undefended(rows: pd.DataFrame | None) -> pd.DataFrame | None:
+    kept = None if rows is None else rows[rows["defence"] == "none"]
+    return kept if kept is not None and len(kept) else None
+
+
+def _error(rows: pd.DataFrame) -> pd.Series:
+    return (rows["estimate"] - rows["ratio"]).abs()
+
+
+def _seen(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
+    if (rows := _undefended(rows)) is None:
+        return
+    name, error = rows["adversary"].iloc[0], _error(rows)
+    found = share(error <= rows["width"] + SLACK, rows["split"])
+    said = "with the group in sight, the share of generators whose ratio is read to within Hoeffding's width and .02 is at least .95"
+    yield Check("A2", said, task, name, found, counted(found, SURE), f"mean error {error.mean():.3f}")
+    found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
+    said = "with the group in sight, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
+    yield Check("A2", said, task, name, found, judged(found, 1 - 1e-9))
+
+
+def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
+    if (rows := _undefended(rows)) is None:
+        return
+    name, amplification = rows["adversary"].iloc[0], float(rows["amplification"].median())
+    beside = f"amplification {amplification:.2f}"
+    if amplification > BLIND:  # nothing beside the group differs: the control
+        found = _slope(rows)
+        said = "where groups are not told apart, estimates without the group do not rise with the ratio: slope not above 0, and below .5"
+        yield Check("A8", said, task, name, found, _idle(found), beside)
+        return
+    found = mean(_error(rows), rows["split"])
+    said = "with the group withheld, the mean absolute error of the ratio is at most .05"
+    yield Check("A3", said, task, name, found, judged(found, most=0.05), beside)
+    found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
+    said = "with the group withheld, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
+    yield Check("A3", said, task, name, found, judged(found, 1 - 1e-9), beside)
+
+
+def _slope(rows: pd.DataFrame) -> Estimate:
+    """Return the least-squares slope of estimates against ratios, with its interval over pool splits."""
+    by_split = rows.groupby("split")[["ratio", "estimate"]]
+    slopes = [float(np.polyfit(part["ratio"], part["estimate"], 1)[0]) for _, part in by_split if part["ratio"].nunique() > 1]
+    if len(slopes) < LEAST_SPLITS:
+        return Estimate(slopes[0], np.nan, np.nan, np.nan) if slopes else UNKNOWN
+    return intervals.mean(np.array(slopes), np.arange(len(slopes)))
+
+
+def _idle(found: Estimate) -> str:
+    """Return whether estimates tell nothing: their slope may be 0, and is not half of that of one who knows the ratio."""
+    if np.isnan(found.low):
+        return OPEN
+    return FAILS if found.low > 0 else HOLDS if found.high < FLAT else OPEN
+
+
+def _few(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    if rows.empty:
+        return
+    ratio = rows["ratio"]
+    drawn = float(np.sqrt(2 * ratio * (1 - ratio) / (np.pi * FEW)).mean())
+    if not drawn > 0:
+        return
+    found = mean(_error(rows) / drawn, rows["split"])
+    said = "with 200 rows of a generator, the mean absolute error is at most 1.5 times that of as many rows drawn from the ratio itself"
+    yield Check("A4", said, task, rows["adversary"].iloc[0], found, judged(found, most=1.5), f"drawn {drawn:.3f}")
+
+
+def _defended(task: str, kinds: Mapping[tuple[bool, bool], pd.DataFrame]) -> Iterator[Check]:
+    """Yield what is told behind each sharer's defence, to a plain attack and to the adversary that trains generators behind it."""
+    for sharer, rows in _by_sharer(kinds.get((False, False))):
+        found = mean((rows["estimate"] - 0.5).abs(), rows["split"])
+        said = "behind a sharer's defence the share that is counted is 1/2 at every ratio: mean distance at most .03"
+        beside = _beside(kinds, sharer, int(rows["samples"].max()))
+        yield Check("A5", said, task, sharer, found, judged(found, most=NEAR_HALF), beside)
+    for withheld, where in ((False, "in sight"), (True, "withheld")):
+        for sharer, rows in _by_sharer(kinds.get((True, withheld))):
+            found = gained(rows)
+            said = (
+                f"behind a sharer's defence, group {where}, an adversary that trains generators behind it errs as one that always says the middle: "
+                "mean absolute error at most .03 less"
+            )
+            yield Check("A5", said, task, sharer, found, judged(found, -NEAR_HALF))
+
+
+def _by_sharer(rows: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows behind each sharer's defence, in the table's order."""
+    if rows is not None:
+        for sharer in dict.fromkeys(rows["defence"]):
+            if sharer != "none":
+                yield sharer, rows[rows["defence"] == sharer]
+
+
+def gained(rows: pd.DataFrame) -> Estimate:
+    """Return the mean absolute error less that of always saying the middle of the ratios: below 0 something is told."""
+    middle = rows["ratios"].map(generated.middle)
+    return mean(_error(rows) - (rows["ratio"] - middle).abs(), rows["split"])
+
+
+def _beside(kinds: Mapping[tuple[bool, bool], pd.DataFrame], sharer: str, drawn: int) -> str:
+    """Return what as many rows drawn at 1/2 would differ by, and the error of the adversary that trains generators behind the defence."""
+    said = f"{(0.5 / (np.pi * drawn)) ** 0.5:.3f} by the draw of {drawn} rows alone"
+    rows = kinds.get((True, False))
+    mine = None if rows is None else rows[rows["defence"] == sharer]
+    if mine is None or mine.empty:
+        return said
+    middle = float((mine["ratio"] - mine["ratios"].map(generated.middle)).abs().mean())
+    return f"{said}; {mine['adversary'].iloc[0]} errs by {_error(mine).mean():.3f}, always saying the middle by {middle:.3f}"
+
+
+def _copies(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    rows = rows[rows["compared"] > 0]
+    if rows.empty:
+        return
+    what = str(rows["model"].iloc[0])
+    found = mean(rows["copied"] - rows["copied_held_out"], rows["split"])
+    said = "no more released rows are copies of the sharer's rows than of as many held-out rows: difference at most 0"
+    beside = f"{100 * rows['copied'].mean():.2f} % and {100 * rows['copied_held_out'].mean():.2f} %"
+    yield Check("copies", said, task, what, found, judged(found, most=0.0), beside)
+    found = mean(rows["nearer"], rows["split"])
+    said = "released rows are no nearer to the sharer's rows than to held-out ones: share that are at most 1/2"
+    yield Check("copies", said, task, what, found, judged(found, most=0.5))
+
+
+def _poisoned(frames: Frames) -> Iterator[Check]:
+    """Yield the checks of sharers that replace rows: what this makes of models, of rows, and what receivers can do."""
+    if "defences" in frames and "models" in frames and len(victims := poisoning.victims(frames["models"])):
+        roles = {task: generated.receivers(part) for task, part in frames["defences"].groupby("task")}
+        found = [roles.get(task, {}).get(defence, "") for task, defence in zip(victims["task"], victims["defence"], strict=True)]
+        for task, rows in _named(victims.assign(receiver=found)):
+            yield from _unfair(task, rows)
+            yield from _repaired(task, rows)
+            yield from _clean(task, rows)
+    if "samples" in frames and len(rows := poisoning.released(frames["samples"])):
+        for task, part in _named(rows[(rows["protocol"] == UNFAIR) & (rows["defence"] == "none")]):
+            yield from _rows(task, part)
+
+
+def paired(rows: pd.DataFrame, first: tuple[str, float, str], second: tuple[str, float, str], measure: str) -> Estimate:
+    """Return the mean difference of a measure of the same models, first less second, each of (protocol, share, receiver)."""
+    sides = [
+        rows[(rows["protocol"] == protocol) & (rows["share"] == share) & (rows["receiver"] == receiver)]
+        .drop_duplicates(["split", "model_index"])
+        .set_index(["split", "model_index"])[measure]
+        for protocol, share, receiver in (first, second)
+    ]
+    differences = (sides[0] - sides[1]).dropna().reset_index()
+    return mean(differences[measure], differences["split"]) if len(differences) else UNKNOWN
+
+
+def _unfair(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield whether unfairness rises with the share, through a generator and, the control, without one."""
+    unfair = rows[(rows["protocol"] == UNFAIR) & rows["receiver"].isin(THROUGH)]
+    for receiver, mine in unfair.groupby("receiver", sort=True):
+        dosed = mine[mine["share"] > 0]
+        for measure, what in (("delta_eo", "Delta_EO"), ("dp_difference", "the demographic-parity difference")):
+            kept = dosed[np.isfinite(dosed[measure])]
+            found = rising(kept[measure], kept["share"], kept["split"], f"{task} {receiver} {measure}")
+            said = f"{what} rises with the share of chosen rows: Spearman's correlation of mean and share is at least .9"
+            ends = [float(mine.loc[mine["share"] == end, measure].mean()) for end in (0.0, mine["share"].max())]
+            yield Check("A6", said, task, receiver, found, judged(found, 0.9), f"{ends[0]:.3f} at 0, {ends[1]:.3f} at {mine['share'].max():g}")
+        top = float(mine["share"].max())
+        if top > 0:
+            found = paired(mine, (UNFAIR, 0.0, receiver), (UNFAIR, top, receiver), "accuracy")
+            said = "accuracy falls by at most .05 at the largest share of chosen rows"
+            yield Check("A6", said, task, receiver, found, judged(found, most=0.05))
+
+
+def _repaired(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield what a receiver gets who balances and fine-tunes fairly, at the largest share of chosen rows."""
+    mine = rows[(rows["protocol"] == UNFAIR) & rows["receiver"].isin(["synthetic", "balanced-fair"])]
+    top = float(mine["share"].max()) if len(mine) else 0.0
+    if not top > 0:
+        return
+    found = paired(mine, (UNFAIR, top, "balanced-fair"), (UNFAIR, 0.0, "synthetic"), "delta_eo")
+    said = "a receiver who balances and fine-tunes fairly has at the largest share a Delta_EO at most .03 above that of clean rows without either"
+    yield Check("A7", said, task, "balanced-fair", found, judged(found, most=0.03))
+    found = paired(mine, (UNFAIR, top, "balanced-fair"), (UNFAIR, top, "synthetic"), "accuracy")
+    said = "that receiver's accuracy is not below that of one who does neither, at the largest share: difference at least 0"
+    yield Check("A7", said, task, "balanced-fair", found, judged(found, 0.0))
+
+
+def _clean(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield whether worlds in which nothing is replaced are one, whichever way of replacing they are the clean side of."""
+    for receiver in THROUGH:
+        for measure, what in (("delta_eo", "Delta_EO"), ("accuracy", "accuracy")):
+            found = paired(rows, (UNFAIR, 0.0, receiver), (FLIPPING, 0.0, receiver), measure)
+            said = f"a share of 0 changes nothing: {what} with no row chosen less that with no label flipped, of the same models, is 0"
+            inside = OPEN if np.isnan(found.low) else HOLDS if found.low <= 0 <= found.high else FAILS
+            yield Check("A8", said, task, receiver, found, inside)
+
+
+def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield how the generator keeps the dependence of group and label, and which rows a receiver refuses who tests it."""
+    what = str(rows["model"].iloc[0])
+    dosed, clean = rows[rows["share"] > 0], rows[rows["share"] == 0]
+    own = dosed[dosed["information_own"] > 0]
+    found = mean(own["information"] / own["information_own"] - 1, own["split"])
+    said = "I(S; Y) of the generator's rows is within 15 % of that of the sharer's, where rows were chosen"
+    yield Check("A6", said, task, what, found, judged(found, -0.15, 0.15))
+    for part, least, most, where in ((clean, -np.inf, 0.05, "no row was chosen: at most .05"), (dosed, SURE, np.inf, "rows were chosen: at least .95")):
+        known = part[part["dependence_p"].notna()]
+        if len(known):
+            found = share(known["dependence_p"] < LEVEL, known["split"])
+            said = f"share of generators that a receiver refuses who tests at 5 % that group and label are independent, where {where}"
+            yield Check("R4", said, task, what, found, counted(found, least, most))
