@@ -18,7 +18,11 @@ NOISE = {"split": np.arange(5), "step": np.array([-0.002, 0.001, 0.0, -0.001, 0.
 
 def one(frames, name, words, what=None):
     """Return the only check of this name whose sentence has these words, about one thing."""
-    (found,) = (check for check in generators.checks(frames) if check.name == name and words in check.said and what in (None, check.what))
+    (found,) = (
+        check
+        for check in generators.checks(frames)
+        if check.name == name and words in check.said and what in (None, check.what)
+    )
     return found
 
 
@@ -53,7 +57,9 @@ def test_shares_of_generators_hold_by_the_number_and_fail_by_the_interval(value,
 
 
 @pytest.mark.parametrize(
-    ("off", "verdict"), [(0.0, HOLDS), (0.035, HOLDS), (0.06, FAILS)], ids=["exact", "within width and .02", "beyond both"]
+    ("off", "verdict"),
+    [(0.0, HOLDS), (0.035, HOLDS), (0.06, FAILS)],
+    ids=["exact", "within width and .02", "beyond both"],
 )
 def test_a2_the_group_in_sight(off, verdict):
     """The width of 4,000 rows is .0215, so that .0415 are allowed."""
@@ -74,7 +80,10 @@ def test_a2_few_generators_that_miss_cannot_tell():
 def test_a2_an_order_that_is_lost():
     assert one(estimating(SEEN, lambda ratio: 1 - ratio), "A2", "Spearman").verdict == FAILS
     assert one(estimating(SEEN, lambda ratio: 0.5, noise=0.0), "A2", "Spearman").found.value == 0
-    assert one(estimating(SEEN, {0.1: 0.1, 0.3: 0.5, 0.5: 0.5001, 0.7: 0.7, 0.9: 0.9}.get), "A2", "Spearman").verdict == HOLDS
+    assert (
+        one(estimating(SEEN, {0.1: 0.1, 0.3: 0.5, 0.5: 0.5001, 0.7: 0.7, 0.9: 0.9}.get), "A2", "Spearman").verdict
+        == HOLDS
+    )
 
 
 @pytest.mark.parametrize(("off", "verdict"), [(0.01, HOLDS), (0.05, OPEN), (0.08, FAILS)])
@@ -100,11 +109,18 @@ def drawn(ratio):
 @pytest.mark.parametrize(("at", "verdict"), [(0.51, HOLDS), (0.53, OPEN), (0.56, FAILS)])
 def test_a5_a_share_that_is_one_half(at, verdict):
     found = one(estimating(SEEN, lambda ratio: at, "fair"), "A5", "is counted", "fair")
-    assert found.verdict == verdict and "shadow-generators errs by 0.24" in found.beside and "4000 rows alone" in found.beside
+    assert (
+        found.verdict == verdict
+        and "shadow-generators errs by 0.24" in found.beside
+        and "4000 rows alone" in found.beside
+    )
 
 
 def test_a5_a_share_that_is_set_holds_though_it_never_varies():
-    assert one(estimating(SEEN, lambda ratio: 0.5, "fixed-prior", noise=0.0), "A5", "is counted", "fixed-prior").verdict == HOLDS
+    assert (
+        one(estimating(SEEN, lambda ratio: 0.5, "fixed-prior", noise=0.0), "A5", "is counted", "fixed-prior").verdict
+        == HOLDS
+    )
 
 
 @pytest.mark.parametrize(("known", "verdict"), [(0.0, HOLDS), (0.125, OPEN), (0.5, FAILS)])
@@ -157,7 +173,9 @@ def test_a6_unfairness_rises(receiver, measure, words):
     table.loc[mine, measure] = 1 - table.loc[mine, measure]
     assert one(frames, "A6", words, receiver).verdict == FAILS
     # one pool split in which it falls: the mean rises, and that of a resample with this split twice does not
-    table.loc[mine, measure] = 0.1 + 0.1 * table.loc[mine, "ratio_1"] * np.where(table.loc[mine, "split"] == 0, -2.5, 1.0)
+    table.loc[mine, measure] = 0.1 + 0.1 * table.loc[mine, "ratio_1"] * np.where(
+        table.loc[mine, "split"] == 0, -2.5, 1.0
+    )
     assert one(frames, "A6", words, receiver).verdict == OPEN
 
 
@@ -165,7 +183,12 @@ def test_a6_unfairness_rises(receiver, measure, words):
 def test_a6_accuracy(accuracy, verdict):
     frames = with_models(synthetic__clean__accuracy=0.84)
     table = frames["models"]
-    mine = (table["defence"] == "synthetic") & (table["protocol"] == "fairness-poisoning") & (table["world"] == 1) & (table["ratio_1"] == 0.7)
+    mine = (
+        (table["defence"] == "synthetic")
+        & (table["protocol"] == "fairness-poisoning")
+        & (table["world"] == 1)
+        & (table["ratio_1"] == 0.7)
+    )
     table.loc[mine, "accuracy"] = accuracy - NOISE["step"][table.loc[mine, "split"]]
     assert one(frames, "A6", "accuracy falls", "synthetic").verdict == verdict
 
@@ -238,7 +261,11 @@ def test_two_ratios_have_no_order():
     assert not [check for check in generators.checks(frames) if "Spearman" in check.said]
 
 
-@pytest.mark.parametrize("frames", [fake_tables.empty(), {}, {"samples": fake_tables.empty()["samples"]}], ids=["no rows", "no tables", "one"])
+@pytest.mark.parametrize(
+    "frames",
+    [fake_tables.empty(), {}, {"samples": fake_tables.empty()["samples"]}],
+    ids=["no rows", "no tables", "one"],
+)
 def test_without_rows_nothing_is_said(frames):
     assert generators.checks(frames) == [] and generated.sentences(frames) == [] and generated.table(frames) == ""
     assert generated.shown(frames) == []
@@ -265,7 +292,10 @@ def test_sentences_count_verdicts_and_name_what_fails():
     researcher, owner = said[-2:]
     assert researcher.startswith("For the researcher: ") and "is so in 1 and is not so in 1 of 2 tasks" in researcher
     assert owner.startswith("What this means for whoever owns the data: ") and "to 10.0 points" in owner
-    assert any("10 generators a world and sharer's defence in 5 pool splits, of which each released 4,000 rows" in one for one in said)
+    assert any(
+        "10 generators a world and sharer's defence in 5 pool splits, of which each released 4,000 rows" in one
+        for one in said
+    )
 
 
 def test_sentences_on_poison_speak_of_the_control():

@@ -171,7 +171,7 @@ def test_figures_are_committed_beside_the_page(main, figures, full, tmp_path, mo
 def test_an_experiment_without_a_main_figure_has_no_page():
     with pytest.raises(
         PopleakError,
-        match=r"^config: figures: a page of results needs one of sensitivity, attacks, ratios, bill, students, scorecard, leakage, gap",
+        match=r"^config: figures: a page of results needs one of sensitivity, attacks, ratios, shares, poisoning, bill, students, scorecard, leakage, gap",
     ):
         results.main_figure(["bound", "roc"])
     assert results.main_figure(["gap", "leakage"]) == "leakage", "a page on gaps is one on nothing else"

@@ -45,7 +45,9 @@ def _sentence(found: Sequence[Check]) -> str:
     low, high = (number(end) for end in (min(values), max(values)))
     span = low if low == high else f"{low} to {high}"
     several = len({one.what for one in found}) > 1
-    failing = listed(f"{one.task}{f', {one.what}' if several else ''} ({_value(one)})" for one in found if one.verdict == FAILS)
+    failing = listed(
+        f"{one.task}{f', {one.what}' if several else ''} ({_value(one)})" for one in found if one.verdict == FAILS
+    )
     beside = "" if several else "; ".join(f"{one.task}: {one.beside}" for one in found if one.beside)
     return (
         f"{found[0].name}, {found[0].said}: {told} of {_cases(found)}, {span}"
@@ -108,7 +110,9 @@ def _tally(checks: Sequence[Check]) -> str:
     """Return how often something is so, is not so, and cannot be told."""
     many = Counter(one.verdict for one in checks)
     words = {HOLDS: "is so in", FAILS: "is not so in", OPEN: "cannot be told in"}
-    return f"{listed(f'{word} {many[verdict]}' for verdict, word in words.items() if many[verdict])} of {_cases(checks)}"
+    return (
+        f"{listed(f'{word} {many[verdict]}' for verdict, word in words.items() if many[verdict])} of {_cases(checks)}"
+    )
 
 
 def _values(checks: Sequence[Check], digits: int = 3, times: float = 1.0) -> str:
@@ -118,7 +122,9 @@ def _values(checks: Sequence[Check], digits: int = 3, times: float = 1.0) -> str
 
 
 def _researcher_of_shares(found: Sequence[Check]) -> str:
-    read, hidden, blind = (_of(found, *key) for key in (("A2", "share of generators"), ("A3", "error"), ("A8", "do not rise")))
+    read, hidden, blind = (
+        _of(found, *key) for key in (("A2", "share of generators"), ("A3", "error"), ("A8", "do not rise"))
+    )
     said = (
         "For the researcher: the ratio of groups among a sharer's rows is estimated from rows of its generator alone. That it is read to within the width of a count and .02, with "
         f"the group in sight, {_tally(read)}."
@@ -128,7 +134,10 @@ def _researcher_of_shares(found: Sequence[Check]) -> str:
     if blind:
         said += f" The control is groups that are not told apart by anything else: that estimates without the group do not rise with the ratio there {_tally(blind)}."
     adaptive = _of(found, "A5", "in sight, an adversary")
-    parts = [f"{sharer}, {_tally([one for one in adaptive if one.what == sharer])}" for sharer in dict.fromkeys(one.what for one in adaptive)]
+    parts = [
+        f"{sharer}, {_tally([one for one in adaptive if one.what == sharer])}"
+        for sharer in dict.fromkeys(one.what for one in adaptive)
+    ]
     if parts:
         said += f" Behind a sharer's defence, that an adversary who trains generators behind it too learns no more than the middle: {'; '.join(parts)}."
     return said
@@ -143,7 +152,11 @@ def _owner(frames: Frames, found: Sequence[Check]) -> str:
         "What this means for whoever owns the data: whoever gets rows of a generator in place of the data, and counts the groups among them, is off by "
         f"{_span(100 * errors, '{:.1f}')} points from their share in the data, on average by task"
     )
-    said += f"; to leave the group out of what is released leaves an error of {_values(hidden, 1, 100)} points to whoever has labelled rows of others." if hidden else "."
+    said += (
+        f"; to leave the group out of what is released leaves an error of {_values(hidden, 1, 100)} points to whoever has labelled rows of others."
+        if hidden
+        else "."
+    )
     copies = _of(found, "copies", "copies")
     if copies:
         shown = [one for one in copies if one.verdict == FAILS]
@@ -158,7 +171,10 @@ def _owner(frames: Frames, found: Sequence[Check]) -> str:
 def _researcher_of_poison(found: Sequence[Check]) -> str:
     through, without = (_of(found, "A6", "Delta_EO", receiver) for receiver in ("synthetic", "none"))
     parts = []
-    for checks, where in ((through, "of rows of a generator"), (without, "in the control, of the sharer's rows without a generator between,")):
+    for checks, where in (
+        (through, "of rows of a generator"),
+        (without, "in the control, of the sharer's rows without a generator between,"),
+    ):
         if checks:
             parts.append(f"{where} {_tally(checks)} ({'; '.join(f'{one.task}: {one.beside}' for one in checks)})")
     said = "For the researcher:"
@@ -206,7 +222,9 @@ def table(frames: Frames) -> str:
             of = {one.task: one for one in mine if one.what == what}
             cells = [_cell(of[task]) if task in of else "" for task in tasks]
             lines.append(f"| {name} | {cell(said)} | {cell(what)} | " + " | ".join(cells) + " |")
-    note = "Each cell gives the verdict, the number and its 95 % interval. Intervals are not corrected for several tests."
+    note = (
+        "Each cell gives the verdict, the number and its 95 % interval. Intervals are not corrected for several tests."
+    )
     return "\n".join([*lines, "", note]) + "\n"
 
 
@@ -218,7 +236,10 @@ def frame(frames: Frames) -> pd.DataFrame:
     """Return a row a check, with COLUMNS: what a page of results keeps beside it, since the tables are too large for it."""
     import pandas as pd
 
-    rows = [(one.name, one.said, one.task, one.what, *one.found[:3], one.verdict, one.beside) for one in generators.checks(frames)]
+    rows = [
+        (one.name, one.said, one.task, one.what, *one.found[:3], one.verdict, one.beside)
+        for one in generators.checks(frames)
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -227,9 +248,16 @@ def shown(frames: Frames) -> list[dict[str, Any]]:
     if "samples" not in frames or not (found := generators.checks(frames)):
         return []
     titles = ("check", "to be seen", "task", "of", "verdict", "value", "beside it")
-    columns = [{"title": title, "about": "", "filter": title in ("check", "task", "of", "verdict"), "start": ""} for title in titles]
+    columns = [
+        {"title": title, "about": "", "filter": title in ("check", "task", "of", "verdict"), "start": ""}
+        for title in titles
+    ]
     rows = [
-        [*map(_word, (one.name, one.said, one.task, one.what, one.verdict)), _number(one), _word(one.beside or "\u2013")]
+        [
+            *map(_word, (one.name, one.said, one.task, one.what, one.verdict)),
+            _number(one),
+            _word(one.beside or "\u2013"),
+        ]
         for one in found
     ]
     note = (
@@ -246,4 +274,3 @@ def _word(text: str) -> dict[str, Any]:
 def _number(one: Check) -> dict[str, Any]:
     limits = "" if np.isnan(one.found.low) else f" [{one.found.low:.3f}, {one.found.high:.3f}]"
     return {"text": f"{number(one.found.value)}{limits}", "sort": f"{one.found.value:.10g}"}
-

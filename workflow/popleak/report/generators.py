@@ -158,7 +158,9 @@ def _seen(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
     said = "with the group in sight, the share of generators whose ratio is read to within Hoeffding's width and .02 is at least .95"
     yield Check("A2", said, task, name, found, counted(found, SURE), f"mean error {error.mean():.3f}")
     found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
-    said = "with the group in sight, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
+    said = (
+        "with the group in sight, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
+    )
     yield Check("A2", said, task, name, found, judged(found, 1 - 1e-9))
 
 
@@ -176,14 +178,18 @@ def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
     said = "with the group withheld, the mean absolute error of the ratio is at most .05"
     yield Check("A3", said, task, name, found, judged(found, most=0.05), beside)
     found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
-    said = "with the group withheld, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
+    said = (
+        "with the group withheld, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
+    )
     yield Check("A3", said, task, name, found, judged(found, 1 - 1e-9), beside)
 
 
 def _slope(rows: pd.DataFrame) -> Estimate:
     """Return the least-squares slope of estimates against ratios, with its interval over pool splits."""
     by_split = rows.groupby("split")[["ratio", "estimate"]]
-    slopes = [float(np.polyfit(part["ratio"], part["estimate"], 1)[0]) for _, part in by_split if part["ratio"].nunique() > 1]
+    slopes = [
+        float(np.polyfit(part["ratio"], part["estimate"], 1)[0]) for _, part in by_split if part["ratio"].nunique() > 1
+    ]
     if len(slopes) < LEAST_SPLITS:
         return Estimate(slopes[0], np.nan, np.nan, np.nan) if slopes else UNKNOWN
     return intervals.mean(np.array(slopes), np.arange(len(slopes)))
@@ -268,7 +274,10 @@ def _poisoned(frames: Frames) -> Iterator[Check]:
     """Yield the checks of sharers that replace rows: what this makes of models, of rows, and what receivers can do."""
     if "defences" in frames and "models" in frames and len(victims := poisoning.victims(frames["models"])):
         roles = {task: generated.receivers(part) for task, part in frames["defences"].groupby("task")}
-        found = [roles.get(task, {}).get(defence, "") for task, defence in zip(victims["task"], victims["defence"], strict=True)]
+        found = [
+            roles.get(task, {}).get(defence, "")
+            for task, defence in zip(victims["task"], victims["defence"], strict=True)
+        ]
         for task, rows in _named(victims.assign(receiver=found)):
             yield from _unfair(task, rows)
             yield from _repaired(task, rows)
@@ -298,9 +307,19 @@ def _unfair(task: str, rows: pd.DataFrame) -> Iterator[Check]:
         for measure, what in (("delta_eo", "Delta_EO"), ("dp_difference", "the demographic-parity difference")):
             kept = dosed[np.isfinite(dosed[measure])]
             found = rising(kept[measure], kept["share"], kept["split"], f"{task} {receiver} {measure}")
-            said = f"{what} rises with the share of chosen rows: Spearman's correlation of mean and share is at least .9"
+            said = (
+                f"{what} rises with the share of chosen rows: Spearman's correlation of mean and share is at least .9"
+            )
             ends = [float(mine.loc[mine["share"] == end, measure].mean()) for end in (0.0, mine["share"].max())]
-            yield Check("A6", said, task, receiver, found, judged(found, 0.9), f"{ends[0]:.3f} at 0, {ends[1]:.3f} at {mine['share'].max():g}")
+            yield Check(
+                "A6",
+                said,
+                task,
+                receiver,
+                found,
+                judged(found, 0.9),
+                f"{ends[0]:.3f} at 0, {ends[1]:.3f} at {mine['share'].max():g}",
+            )
         top = float(mine["share"].max())
         if top > 0:
             found = paired(mine, (UNFAIR, 0.0, receiver), (UNFAIR, top, receiver), "accuracy")
@@ -340,7 +359,10 @@ def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
     found = mean(own["information"] / own["information_own"] - 1, own["split"])
     said = "I(S; Y) of the generator's rows is within 15 % of that of the sharer's, where rows were chosen"
     yield Check("A6", said, task, what, found, judged(found, -0.15, 0.15))
-    for part, least, most, where in ((clean, -np.inf, 0.05, "no row was chosen: at most .05"), (dosed, SURE, np.inf, "rows were chosen: at least .95")):
+    for part, least, most, where in (
+        (clean, -np.inf, 0.05, "no row was chosen: at most .05"),
+        (dosed, SURE, np.inf, "rows were chosen: at least .95"),
+    ):
         known = part[part["dependence_p"].notna()]
         if len(known):
             found = share(known["dependence_p"] < LEVEL, known["split"])

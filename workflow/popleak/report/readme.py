@@ -20,7 +20,7 @@ from ..figures import _select as select
 from ..figures import summary
 from ..figures._style import defences
 from ..measures.verdicts import ABOVE, HIGHER, HOLDS, IDLE, LOWER, OPEN, SAME
-from . import practice, row_findings, sensitivity, tally, words
+from . import generator_findings, practice, row_findings, sensitivity, tally, words
 from .chance import at_chance
 from .committed import Source
 from .findings import mostly_constant
@@ -102,6 +102,9 @@ def findings(folder: Path, relative: str) -> list[str]:
         *_base_too(attacks),
         *row_findings.lines(
             *(Source(folder / name, f"[{name}]({relative}/{name}.md)") for name in ("membership", "distillation"))
+        ),
+        *generator_findings.lines(
+            *(Source(folder / name, f"[{name}]({relative}/{name}.md)") for name in ("generators", "poisoning"))
         ),
         *_what_to_use(Source(folder / "defences", f"[defences]({relative}/defences.md)")),
     ]
