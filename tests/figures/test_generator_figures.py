@@ -18,7 +18,12 @@ from popleak.figures import base
 
 pytestmark = pytest.mark.slow
 
-MADE = {"shares": fake.released, "poisoning": fake.poisoned}
+MADE = {
+    "shares": fake.released,
+    "poisoning": fake.poisoned,
+    "shares-defended": fake.released,
+    "laundering": fake.laundered,
+}
 NAMES = tuple(MADE)
 
 
@@ -163,3 +168,60 @@ def test_diverged_models_are_no_point():
     plotted = laid_out("poisoning", frames)[1]
     mine = plotted[(plotted["defence"] == "fair") & (plotted["share"] == 0.7)]
     assert (mine["models"] == 0).all() and mine["value"].isna().all()
+
+
+def error_of(frames, sharer, kind):
+    """Return a row of `shares-defended`; kind: adaptive and withheld."""
+    plotted = drawn("shares-defended", frames)[1]
+    (row,) = plotted[
+        (plotted["defence"] == sharer) & (plotted["adaptive"] == kind[0]) & (plotted["withheld"] == kind[1])
+    ].to_dict("records")
+    return row
+
+
+def test_defended_errors_are_the_tables_beside_the_middle():
+    frames = fake.released(tasks=("adult",))
+    row = error_of(frames, "fair", (True, False))
+    mine = frames["shares"].query("defence == 'fair' and adversary == 'shadow-generators'")
+    assert row["error"] == pytest.approx((mine["estimate"] - mine["ratio"]).abs().mean()) and row["generators"] == len(
+        mine
+    )
+    assert row["middle"] == pytest.approx(0.24) and abs(row["slope"]) < 0.05
+    assert error_of(frames, "none", (True, False))["slope"] == pytest.approx(1, abs=0.05)
+
+
+def test_the_message_says_behind_how_many_defences_something_is_told():
+    frames = fake.released(tasks=("adult",), sharers=("none", "fair"))
+    assert "in 0 of 2 cases, a plain attack in 0 of 2" in said(drawn("shares-defended", frames)[0])
+    table = frames["shares"]
+    mine = (table["adversary"] == "shadow-generators") & (table["defence"] == "fair")
+    table.loc[mine, "estimate"] = table.loc[mine, "ratio"] + 0.01 * table.loc[mine, "split"]
+    assert "in 1 of 2 cases, a plain attack in 0 of 2" in said(drawn("shares-defended", frames)[0])
+    undefended = fake.released(tasks=("adult",), sharers=("none",))
+    assert said(drawn("shares-defended", undefended)[0]).startswith("How far off")
+
+
+def test_laundering_shows_classifiers_of_generators_rows_beside_undefended_ones():
+    frames = fake.laundered(tasks=("adult",))
+    figure, plotted = drawn("laundering", frames)
+    assert set(plotted["defence"]) == {"none", "synthetic", "synthetic-fair", "fft-generated"}, (
+        "rehearsal trains on no generated row"
+    )
+    table = frames["regression"]
+    for row in plotted.to_dict("records"):
+        mine = table[
+            (table["defence"] == row["defence"]) & (table["adversary"] == row["adversary"]) & table["ratio"].isna()
+        ]
+        assert row["mae"] == mine["mae"].item() and row["middle"] == pytest.approx(0.24)
+    assert "The attack kl is shown to learn something" in said(
+        figure
+    ) and "in 1 of 1 of the rows themselves and in 1 of 2" in said(figure)
+
+
+def test_laundering_leaves_out_tasks_without_a_generator():
+    frames = fake.laundered(tasks=("adult", "compas"))
+    told = frames["defences"]
+    frames["defences"] = told[(told["task"] == "adult") | (told["kind"] == "none")]
+    assert set(drawn("laundering", frames)[1]["task"]) == {"adult"}
+    frames["defences"] = told[told["kind"] == "none"]
+    assert drawn("laundering", frames)[1].empty

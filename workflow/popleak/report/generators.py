@@ -90,6 +90,13 @@ def mean(values: pd.Series, splits: pd.Series) -> Estimate:
     return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
 
 
+def by_ratio(values: pd.Series, rows: pd.DataFrame) -> Estimate:
+    """Return the same where each ratio of `rows` weighs the same: ratios are no sample, and errors differ between them."""
+    columns = (values, rows["ratio"], rows["split"])
+    found = intervals.stratified_mean(*(column.to_numpy(dtype=float) for column in columns))
+    return found if rows["split"].nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
+
+
 def share(hits: pd.Series, splits: pd.Series) -> Estimate:
     """Return the share of generators that are hits, with its interval over pool splits."""
     groups = hits.astype(float).groupby(splits)
@@ -174,7 +181,7 @@ def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
         said = "where groups are not told apart, estimates without the group do not rise with the ratio: slope not above 0, and below .5"
         yield Check("A8", said, task, name, found, _idle(found), beside)
         return
-    found = mean(_error(rows), rows["split"])
+    found = by_ratio(_error(rows), rows)
     said = "with the group withheld, the mean absolute error of the ratio is at most .05"
     yield Check("A3", said, task, name, found, judged(found, most=0.05), beside)
     found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
@@ -209,7 +216,7 @@ def _few(task: str, rows: pd.DataFrame) -> Iterator[Check]:
     drawn = float(np.sqrt(2 * ratio * (1 - ratio) / (np.pi * FEW)).mean())
     if not drawn > 0:
         return
-    found = mean(_error(rows) / drawn, rows["split"])
+    found = by_ratio(_error(rows) / drawn, rows)
     said = "with 200 rows of a generator, the mean absolute error is at most 1.5 times that of as many rows drawn from the ratio itself"
     yield Check("A4", said, task, rows["adversary"].iloc[0], found, judged(found, most=1.5), f"drawn {drawn:.3f}")
 
