@@ -103,7 +103,7 @@ def _panel(panel, mine, names, looks, right):
         panel.axvline(
             float(mine["middle"].mean()), color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1
         )
-    panel.set_xlim(0, right)
+    panel.set_xlim(-0.02 * right, right)
 
 
 def _said(numbers):

@@ -39,22 +39,23 @@ def _kinds(found: Iterable[Check]) -> list[tuple[str, str]]:
 
 def _sentence(found: Sequence[Check]) -> str:
     """Return of one thing that is checked where it holds, where it does not, and between which numbers."""
-    values = [one.found.value for one in found]
     many = Counter(one.verdict for one in found)
     told = listed(f"{word} in {many[word]}" for word in (HOLDS, FAILS, OPEN) if many[word])
-    low, high = (number(end) for end in (min(values), max(values)))
-    span = low if low == high else f"{low} to {high}"
     several = len({one.what for one in found}) > 1
-    failing = listed(
-        f"{one.task}{f', {one.what}' if several else ''} ({_value(one)})" for one in found if one.verdict == FAILS
-    )
-    beside = "" if several else "; ".join(f"{one.task}: {one.beside}" for one in found if one.beside)
-    return (
-        f"{found[0].name}, {found[0].said}: {told} of {_cases(found)}, {span}"
-        + (f"; it fails on {failing}" if failing else "")
-        + (f" (beside it: {beside})" if beside else "")
-        + "."
-    )
+    failing = listed(f"{_place(one, several)} ({_value(one)})" for one in found if one.verdict == FAILS)
+    fails = f"; it fails on {failing}" if failing else ""
+    return f"{found[0].name}, {found[0].said}: {told} of {_cases(found)}, {_values(found)}{fails}{'' if several else _noted(found)}."
+
+
+def _place(one: Check, several: bool) -> str:
+    """Return the task of a check, and what it is about where there are several."""
+    return f"{one.task}, {one.what}" if several else one.task
+
+
+def _noted(found: Sequence[Check]) -> str:
+    """Return what is reported beside checks, by task."""
+    beside = "; ".join(f"{one.task}: {one.beside}" for one in found if one.beside)
+    return f" (beside it: {beside})" if beside else ""
 
 
 def _cases(found: Sequence[Check]) -> str:

@@ -276,22 +276,7 @@ def block(
 ) -> str:
     """Return in Markdown what an experiment with the main figure `main` shows: sentences, the data behind them, and a table of the verdicts
     by claim and task, or of what the experiment is about; beside: what is said of a figure that the paper reports, with its table."""
-    leakage, constant = frames["leakage"], findings.mostly_constant(findings.constant_shares(frames["models"]))
-    if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
-        said, shown = sensitivity.sentences(frames["sensitivity"]), ""
-    elif main == "attacks":
-        said, shown = attacks.findings(leakage, frames["scores"]), attacks.table(leakage)
-    elif main == "ratios":
-        said, shown = ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
-    elif main in ("bill", "students"):
-        said, shown = single_rows.sentences(frames), single_rows.table(frames)
-    elif main in ON_GENERATORS:
-        said, shown = generated.sentences(frames), generated.table(frames)
-    elif main == "gap":  # of adversaries there is none but the gap
-        said, shown = findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
-    else:
-        said, shown = findings.findings(frames, tau=tau), verdicts(frames["claims"], constant)
-        said = [*(practice.sentences(frames["defences"]) if main == "scorecard" else []), *said]
+    said, shown = _found(main, frames, tau)
     said = [*(sentence for one in beside for sentence in one.sentences), *said]
     said += [
         f"Data: {'; '.join(data)}.",
@@ -301,6 +286,25 @@ def block(
     ]
     sentences = "\n".join(f"- {sentence}" for sentence in said)
     return inert.markdown("\n\n".join([sentences, *(one.markdown.strip() for one in beside), shown])).rstrip() + "\n"
+
+
+def _found(main: str, frames: Mapping[str, pd.DataFrame], tau: float) -> tuple[list[str], str]:
+    """Return the sentences of a page with this main figure, and its table in Markdown."""
+    leakage, constant = frames["leakage"], findings.mostly_constant(findings.constant_shares(frames["models"]))
+    if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
+        return sensitivity.sentences(frames["sensitivity"]), ""
+    if main == "attacks":
+        return attacks.findings(leakage, frames["scores"]), attacks.table(leakage)
+    if main == "ratios":
+        return ratios.findings(leakage, frames["proxies"]), ratios.table(frames["regression"])
+    if main in ("bill", "students"):
+        return single_rows.sentences(frames), single_rows.table(frames)
+    if main in ON_GENERATORS:
+        return generated.sentences(frames), generated.table(frames)
+    if main == "gap":  # of adversaries there is none but the gap
+        return findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
+    used = practice.sentences(frames["defences"]) if main == "scorecard" else []
+    return [*used, *findings.findings(frames, tau=tau)], verdicts(frames["claims"], constant)
 
 
 def _of_gaps(claims: pd.DataFrame) -> pd.DataFrame:
