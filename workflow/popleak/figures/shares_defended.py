@@ -80,7 +80,8 @@ def _numbers(frame):
         rows.append(
             dict(zip(keys, key, strict=True)) | {
                 "adversary": part["adversary"].iloc[0], "generators": len(part), "splits": part["split"].nunique(), "error": error.value,
-                "error_low": float(np.clip(error.low, 0.0, 1.0)), "error_high": float(np.clip(error.high, 0.0, 1.0)), "middle": float((part["ratio"] - part["ratios"].map(generated.middle)).abs().mean()),
+                "error_low": float(np.clip(error.low, 0.0, 1.0)), "error_high": float(np.clip(error.high, 0.0, 1.0)),
+                "middle": float((part["ratio"] - part["ratios"].map(generated.middle)).abs().mean()),
                 "slope": float(np.polyfit(part["ratio"], part["estimate"], 1)[0]) if several else float("nan"), "drawn": False,
             }
         )  # fmt: skip
