@@ -23,7 +23,7 @@ def released(owner, m=20, seed=3) -> Samples:
     return Samples(keys, np.ones(k, bool), y, a, rng.normal(size=(k, m, width)).astype(np.float32))
 
 
-@pytest.mark.parametrize("name", ["synthetic", "none"])
+@pytest.mark.parametrize("name", ["finetune", "none"])
 def test_received_rows_have_their_labels_groups_and_features(name):
     owner = owning.owner(name)
     size, there = len(owner.y), released(owner)
@@ -36,7 +36,7 @@ def test_received_rows_have_their_labels_groups_and_features(name):
 
 def test_each_part_of_the_models_gets_its_own_rows():
     part = np.array([2, 0])
-    owner, there = owning.owner("synthetic", part=part), released(owning.owner("synthetic"))
+    owner, there = owning.owner("none", part=part), released(owning.owner("none"))
     Received(there).give(owner, part)
     assert np.array_equal(owner.x[owner.samples], there.rows[part])
     assert np.array_equal(owner.y[owner.samples], there.y[part])
@@ -87,7 +87,7 @@ def test_rows_of_another_run_are_refused():
 
 def test_models_are_made_again_if_their_generators_rows_change():
     """What a stored model is known by holds the rows that it was trained on."""
-    there = released(owning.owner("synthetic"))
+    there = released(owning.owner("none"))
     assert all(
         np.array_equal(one, other)
         for one, other in zip(Received(there).parts(), (there.y, there.a, there.rows), strict=True)
