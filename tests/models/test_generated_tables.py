@@ -9,8 +9,7 @@ import generated
 import own_tables
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
-from popleak.stages._generating import columns_of
-from popleak.store.records import Loaded
+from popleak.store.records import Loaded, original_columns
 
 MODEL = plugins.load("models", "tabular-diffusion")
 
@@ -22,7 +21,7 @@ def loaded(folder, **columns) -> Loaded:
 
 def made(records) -> tuple:
     """Return groups and rows, as features, of a generator of all records."""
-    columns, settings = columns_of(records), MODEL.Settings(**generated.SMALL)
+    columns, settings = original_columns(records), MODEL.Settings(**generated.SMALL)
     weights, finite, _ = MODEL.fit_rows(
         columns=columns, rows_x=records.x, y=records.y, a=records.a, public_x=None, settings=settings, seed=1
     )
@@ -91,12 +90,14 @@ def test_columns_whose_names_hold_an_equals_sign_are_refused(tmp_path, columns):
     with pytest.raises(
         PopleakError, match=r"feature 'a=.*is named as a value of a column.*rename columns whose names hold '='"
     ) as said:
-        columns_of(loaded(tmp_path, **columns))
+        original_columns(loaded(tmp_path, **columns))
     assert "\n" not in str(said.value)
 
 
 def test_a_made_up_table_comes_back_from_compact_rows():
     plugin = plugins.load("datasets", "synthetic")
     found = plugin.load(files={}, label="label", attribute="group", options=plugin.Settings(rows=500), seed=1)
-    columns = columns_of(Loaded(found.x, found.y, found.a, np.arange(500), None, {"features": list(found.features)}))
+    columns = original_columns(
+        Loaded(found.x, found.y, found.a, np.arange(500), None, {"features": list(found.features)})
+    )
     assert columns.categories and np.array_equal(columns.expand(columns.compact(found.x)), found.x)

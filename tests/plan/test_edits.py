@@ -102,7 +102,7 @@ def test_what_follows_from_an_edit_gets_other_ids_and_nothing_else(edit, stage):
 
 @pytest.mark.parametrize(
     ("library", "stages"),
-    [("matplotlib", {"figures", "report"}), ("torch", {"train", "defend", "sample", "query", "measure", "inspect"})],
+    [("matplotlib", {"figures", "report"}), ("torch", {"train", "defend", "sample", "query", "measure"})],
 )
 def test_another_version_of_a_library_reaches_the_steps_that_compute_with_it(monkeypatch, library, stages):
     """matplotlib trains nothing."""

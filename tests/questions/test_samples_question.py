@@ -13,12 +13,12 @@ from popleak.core import plugins
 from popleak.core.worlds import World
 from popleak.measures import shares
 from popleak.stages import split
-from popleak.stages._generating import columns_of
 from popleak.steps.draw import ModelDraw
 from popleak.store import parquet as store
 from popleak.store import records
 from popleak.store.answers import read_points
 from popleak.store.populations import draws_of, of_role
+from popleak.store.records import original_columns
 
 RATES = [0.2, 0.7]
 """P(y = 1 | a) of the records."""
@@ -288,6 +288,6 @@ def test_samples_of_each_generator_are_of_its_own_training_rows(own):
         keys, rows = of_role(draws_of(draws, world, world), "victim", (0, 1))
         for one in there[there["world"] == world].itertuples():
             (mine,) = rows[keys["seed"] == one.seed]
-            known = {row.tobytes() for row in columns_of(loaded).compact(loaded.x[mine])}
+            known = {row.tobytes() for row in original_columns(loaded).compact(loaded.x[mine])}
             drawn = np.asarray(one.rows, np.float32).reshape(RELEASED, -1)
             assert all(row.tobytes() in known for row in drawn[:50])

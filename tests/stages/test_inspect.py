@@ -12,13 +12,13 @@ import generated
 import tiny
 from popleak.core.columns import Columns
 from popleak.stages import inspect, split
-from popleak.stages._generating import columns_of
 from popleak.store import records as read_records
 from popleak.store import samples as stored
 from popleak.store.populations import draws_of, of_role
+from popleak.store.records import original_columns
 
 RECORDS = tiny.records(600)
-COLUMNS = columns_of(RECORDS)
+COLUMNS = original_columns(RECORDS)
 OWN, POOL = np.arange(0, 90), np.arange(200, 600)
 
 

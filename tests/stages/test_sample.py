@@ -14,11 +14,11 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.core.seeds import derive
 from popleak.stages import sample
-from popleak.stages._generating import columns_of
 from popleak.steps.sample import SampleStep
 from popleak.store import parquet as store
 from popleak.store import populations, records
 from popleak.store import samples as stored
+from popleak.store.records import original_columns
 
 ROWS, SHARE = 80, 0.3
 RECORDS = tiny.records(400)
@@ -41,7 +41,7 @@ def untrained(rate=0.5, rows=RECORDS) -> np.ndarray:
     y = (np.arange(len(rows.y)) < rate * len(rows.y)).astype(np.int8)
     own = plugin.Settings(**generated.SMALL)
     return plugin.fit_rows(
-        columns=columns_of(rows), rows_x=rows.x, y=y, a=rows.a, public_x=None, settings=own, seed=1, epochs=0
+        columns=original_columns(rows), rows_x=rows.x, y=y, a=rows.a, public_x=None, settings=own, seed=1, epochs=0
     )[0]
 
 

@@ -80,7 +80,9 @@ def _numbers(regression, defences):
     frame = frame[frame["kind"].isin(["none", *generated.GENERATED])]
     both = set(frame.loc[frame["kind"] != "none", "task"])
     frame = frame[frame["task"].isin(list(both))].reset_index(drop=True)
-    return frame.assign(middle=[_middle(ratios) for ratios in frame["ratios"]]).reindex(columns=list(COLUMNS))
+    limits = {name: frame[name].clip(0.0, 1.0) for name in ("mae_low", "mae_high")}  # of an error between shares
+    middles = [_middle(ratios) for ratios in frame["ratios"]]
+    return frame.assign(**limits, middle=middles).reindex(columns=list(COLUMNS))
 
 
 def _middle(ratios):
@@ -111,13 +113,18 @@ def _said(numbers):
     name = many.spokesman(numbers["adversary"])
     mine = select.of(numbers, adversary=name)
     parts = []
-    for kind, text in (("none", "the rows themselves"), ("synthetic", "a generator's rows alone")):
+    for kind, text in (
+        ("none", "trained on the rows themselves"),
+        ("synthetic", "trained on a generator's rows alone"),
+    ):
         part = mine[mine["kind"] == kind]
         if len(part):
-            parts.append(f"{int((part['mae_high'] < part['middle']).sum())} of {len(part)} of {text}")
+            parts.append(
+                f"{int((part['mae_high'] < part['middle']).sum())} of {len(part)} cases from classifiers {text}"
+            )
     if not parts:
         return "How far off the ratio is estimated from classifiers, by what they were trained on"
-    return f"The attack {name} is shown to learn something of the ratio from classifiers in {' and in '.join(parts)}"
+    return f"The attack {name} is shown to learn something of the ratio in {', and in '.join(parts)}"
 
 
 PLUGIN = Laundering()

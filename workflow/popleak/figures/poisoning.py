@@ -97,11 +97,14 @@ def released(samples):
 
 
 def _row(first, part, measure, defence, receiver):
+    import numpy as np
+
     mean = select.mean_over_splits(part[measure], part["split"])
+    most = np.inf if measure in INFORMATION else 1.0  # rates and their differences end at 1
     return {
         "task": first["task"], "model": first["model"], "protocol": first["protocol"], "defence": defence, "receiver": receiver, "measure": measure,
-        "share": float(first["share"]), "models": mean.n, "splits": part["split"].nunique(), "value": mean.mean, "value_low": mean.low,
-        "value_high": mean.high, "drawn": False,
+        "share": float(first["share"]), "models": mean.n, "splits": part["split"].nunique(), "value": mean.mean, "value_low": np.clip(mean.low, 0.0, most),
+        "value_high": np.clip(mean.high, 0.0, most), "drawn": False,
     }  # fmt: skip
 
 

@@ -95,7 +95,7 @@ class Diffused(Settings):
     """Residual blocks, one layer each."""
     steps: int = Field(default=100, ge=2, le=1000)
     """T, the steps of noise."""
-    epochs: int = Field(default=100, ge=0, le=100_000)
+    epochs: int = Field(default=100, ge=1, le=100_000)
     """Passes over the rows in training."""
     batch: int = Field(default=256, ge=1, le=65_536)
     """Rows of a step of training."""

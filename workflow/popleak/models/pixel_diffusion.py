@@ -21,7 +21,7 @@ class PixelDiffusion(Diffusion):
     summary = "generator: a diffusion model of small pictures and group given the label"
 
     class Settings(Diffused):
-        epochs: int = Field(default=200, ge=0, le=100_000)
+        epochs: int = Field(default=200, ge=1, le=100_000)
         """Passes over the rows in training."""
         batch: int = Field(default=64, ge=1, le=65_536)
         """Rows of a step of training: small, since pictures are few and need many steps."""

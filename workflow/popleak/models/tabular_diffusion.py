@@ -22,8 +22,8 @@ class TabularDiffusion(Diffusion):
         knots: int = Field(default=256, ge=2, le=10_000)
         """Values or quantiles that each number's transform keeps."""
         fitted_on: Literal["own", "public"] = "own"
-        """Whose numbers the transforms are fitted to: the sharer's own rows, or public ones. Transforms of own rows are part of the model and tell
-        their quantiles, so they may give the ratio away by themselves."""
+        """Whose numbers the transforms are fitted to: the sharer's own rows, or those of the whole table, which everybody is taken to know and which are
+        the same in all worlds. Transforms of own rows are part of the model and tell their quantiles, so they may give the ratio away by themselves."""
 
     def reference(
         self, public_x: np.ndarray | None, columns: Columns, settings: TabularDiffusion.Settings
@@ -32,7 +32,7 @@ class TabularDiffusion(Diffusion):
             return None
         if public_x is None or not len(public_x):
             raise PopleakError(
-                f"model {self.name}: fitted_on: public needs public rows, and there are none: let there be a public pool, or choose own"
+                f"model {self.name}: fitted_on: public needs public rows, and there are none: give them, or choose own"
             )
         return public_x[:, list(columns.numbers)]
 

@@ -13,6 +13,7 @@ from ..config.resolved import ResolvedChoice, ResolvedTask, received
 from ..core import plugins
 from ..core.columns import Columns
 from ..core.protocols import ROLES, Role
+from ..engine.fit import Training
 from ..steps.attack import Weights
 from ..steps.draw import Drawn
 from ..steps.inspect import InspectStep
@@ -50,6 +51,10 @@ class GeneratorPlan(TaskPlan):
         self.task = whole.model_copy(update=changed)
         self.defences = tuple(one.id for one in self.task.defences)
         self.shapes = {model.id: self._generated(model) for model in self.task.models}
+
+    def _training(self, model: ResolvedChoice) -> Training | None:
+        """Return None: a generator's epochs and step size are settings of its own."""
+        return None
 
     def _generated(self, model: ResolvedChoice) -> cost.Generated:
         plugin = plugins.load("models", model.name)
@@ -161,8 +166,9 @@ class SamplesPlan(JudgePlan):
 
     def __init__(self, plan: GeneratorPlan, draws: Sequence[Any]) -> None:
         whole = plan.games
-        # points are drawn for what is asked about samples, and for nothing else
-        plan.games = [game for game in whole if game.question.of_samples or not game.question.asks]
+        # points are drawn for what is asked about samples
+        mine = [game for game in whole if game.question.of_samples or not game.question.asks]
+        plan.games = mine or whole  # where no such thing is asked, rows are looked at in the classifiers' games
         try:
             super().__init__(plan, draws)
         finally:

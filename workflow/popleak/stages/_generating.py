@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..core import plugins
-from ..core.columns import Columns
 from ..core.errors import PopleakError
 from ..engine.fit import Fitted, Progress
 from ..steps.models import ModelsStep
-from ..store.records import Loaded
+from ..store.records import Loaded, original_columns
 from ._fitter import Fitter, How
 
 
@@ -32,7 +31,7 @@ class GeneratorFitter(Fitter):
         self.training, self.validation = None, 0.0
         self.how, self.records = how or How(), records
         self.table, self.build = None, None
-        self.columns = columns_of(records)
+        self.columns = original_columns(records)
 
     @property
     def alone(self) -> bool:
@@ -81,16 +80,3 @@ class GeneratorFitter(Fitter):
         told += more["objective"].wants() if "objective" in more else ()
         if told:
             raise PopleakError(f"model {self.model.name!r}: a generator is not trained with {', '.join(told)}")
-
-
-def columns_of(records: Loaded) -> Columns:
-    """Return the original columns of the records' features. Raises PopleakError for features named as levels of one column that are not."""
-    names = records.facts.get("features", ())
-    found = Columns.named(names, records.x.shape[1])
-    wrong = (found.expand(found.compact(records.x)) != records.x).any(axis=0)
-    if wrong.any():
-        raise PopleakError(
-            f"feature {names[int(wrong.argmax())]!r}: is named as a value of a column (column=value), and its numbers are none: rename columns whose "
-            f"names hold '=' where generators are trained"
-        )
-    return found

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core.errors import PopleakError
 from ..store import samples as stored
+from ..store.records import original_columns
 from ..store.samples import Samples
-from ._generating import columns_of
 from ._owners import FittingOwner
 
 
@@ -42,4 +42,4 @@ class Received(NamedTuple):
         """Hand the rows of the models `part` (k,) to their owner, as features."""
         if self.samples is not None:
             mine = self.samples.at(part)
-            owner.receive(columns_of(owner.fitter.records).expand(mine.rows), mine.y, mine.a)
+            owner.receive(original_columns(owner.fitter.records).expand(mine.rows), mine.y, mine.a)

@@ -16,10 +16,9 @@ from ..store import parquet as store
 from ..store import samples as stored
 from ..store import schema
 from ..store.populations import draws_of, of_role
-from ..store.records import Loaded
+from ..store.records import Loaded, original_columns
 from ..store.records import read as read_records
 from . import split
-from ._generating import columns_of
 
 QUERY = split.POOLS.index("query")
 PERMUTATIONS = 999
@@ -79,7 +78,7 @@ class Looking:
     """Looks at the rows of one generator after the other."""
 
     def __init__(self, settings: InspectStep, records: Loaded, pools: dict[int, np.ndarray]) -> None:
-        self.settings, self.records, self.columns = settings, records, columns_of(records)
+        self.settings, self.records, self.columns = settings, records, original_columns(records)
         self.held_out = {number: np.flatnonzero(pool == QUERY) for number, pool in pools.items()}
         numbers = records.x[:, list(self.columns.numbers)]
         self.least, self.most = numbers.min(axis=0), numbers.max(axis=0)

@@ -19,10 +19,9 @@ from ..store import parquet as store
 from ..store import samples as stored
 from ..store.populations import Models, empty
 from ..store.populations import read as read_models
-from ..store.records import Loaded
+from ..store.records import Loaded, original_columns
 from ..store.records import read as read_records
 from ..store.samples import Samples
-from ._generating import columns_of
 
 KINDS = {"world": "U1", "from_world": "U1", "split": "i8", "model_index": "i8", "seed": "i8", "ratio": "f8"}
 """Types of the keys of no generators."""
@@ -67,7 +66,7 @@ class Drawing:
     """Draws rows from generators of one kind."""
 
     def __init__(self, settings: SampleStep, records: Loaded) -> None:
-        self.settings, self.columns, self.classes = settings, columns_of(records), records.classes
+        self.settings, self.columns, self.classes = settings, original_columns(records), records.classes
         self.model = plugins.load("models", settings.model)
         self.own = self.model.Settings.model_validate(settings.model_settings)
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.columns import Columns
+from ..core.errors import PopleakError
 from . import arrays
 from . import parquet as store
 
@@ -56,6 +58,19 @@ def columns_of(records: Loaded) -> np.ndarray:
         return np.arange(records.x.shape[1])
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name.partition("=")[0], len(numbers)) for name in names])
+
+
+def original_columns(records: Loaded) -> Columns:
+    """Return the original columns of the records' features. Raises PopleakError for features named as levels of one column that are not."""
+    names = records.facts.get("features", ())
+    found = Columns.named(names, records.x.shape[1])
+    wrong = (found.expand(found.compact(records.x)) != records.x).any(axis=0)
+    if wrong.any():
+        raise PopleakError(
+            f"feature {names[int(wrong.argmax())]!r}: is named as a value of a column (column=value), and its numbers are none: rename columns whose "
+            f"names hold '=' where generators are trained"
+        )
+    return found
 
 
 def with_twins(records: Loaded) -> Loaded:
