@@ -128,6 +128,15 @@ def configs() -> Iterator[tuple[str, str | bytes]]:
         "a teacher from which nothing can be learnt",
         "defences: [none, {name: distillation, settings: {teacher: answer-noise}}]\n",
     )
+    yield "a generator among classifiers", "models: [tabular-diffusion]\n"
+    shared = (
+        "worlds: [{protocol: pure}, {protocol: samples, ratios: [0.2, 0.8]}]\nattacks: [loss, property-inference]\n"
+    )
+    yield "released rows that nobody generates", shared
+    generated = f"{shared}generators: [tabular-diffusion]\n"
+    yield "a sharer's defence that is none of a generator's", f"{generated}sharers: [none, fft]\n"
+    yield "a group that a generator has not seen", f"{generated.replace('0.2', '0.0')}sharers: [none, fixed-prior]\n"
+    yield "an attack on rows that nobody releases", "attacks: [loss, property-inference]\n"
     yield "a world twice", "worlds: [{protocol: pure}, {protocol: pure}]\n"
     yield (
         "a dataset of the publisher with more rows than it has",
