@@ -155,7 +155,8 @@ def _trainable(models: tuple[ResolvedChoice, ...], defences: tuple[ResolvedChoic
                 f"config: shadow_models: the id {one.id!r} is also that of another model: give each its own `id`"
             )
     for model in models:
-        if not plugins.load("models", model.name).gradient:
+        plugin = plugins.load("models", model.name)
+        if not plugin.gradient and not plugin.generates:  # generators are refused below, whatever the defences
             for defence in defences:
                 if not plugins.load("defences", defence.name).closed_form:
                     raise PopleakError(
