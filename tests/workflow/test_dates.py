@@ -15,8 +15,11 @@ import yaml
 
 import tiny
 import warm
-from popleak.steps import STAGES
+from popleak import steps
 from runs import copy, snakemake
+
+STAGES = tuple(stage for stage in steps.STAGES if stage not in ("sample", "inspect"))
+"""Stages of an experiment without generators."""
 
 pytestmark = pytest.mark.dag
 OPTIONS = "{path: people.csv, label: y, positive: 1, attribute: g, groups: [u, v]}"

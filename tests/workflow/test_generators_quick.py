@@ -78,7 +78,7 @@ def test_report_says_what_was_checked(run):
     folder, frames, _ = run
     home = folder / "results" / "generators-quick"
     found = {check.name for check in generators.checks(frames)}
-    assert {"A2", "A3", "A5", "A8"} <= found
+    assert {"A2", "A3", "A5", "A6", "A7", "R4", "copies"} <= found
     assert sorted(path.stem for path in (home / "figures").glob("*.png")) == [
         "laundering", "poisoning", "shares", "shares-defended"
     ]  # fmt: skip
