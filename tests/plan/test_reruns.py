@@ -386,7 +386,8 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     images = {"tasks": [{"dataset": "synthetic-images", "rows": 60, "query_rows": 30, "options": {"rows": 800}}]}
     owners = population(shadows=4, releases=2)
     mixed = {"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}  # both groups in both worlds
-    needed = {"cnn": images, "snap": {"poison": POISONED}, "releases": owners, "resample": mixed}.get(name, {})
+    kinds = {"cnn": images, "snap": {"poison": POISONED}, "releases": owners, "resample": mixed, "fft-generated": mixed}
+    needed = kinds.get(name, {})
     chosen, shared = shared_by(kind, name, one, chosen)
     needed = needed | shared
     if kind == "attacks" and plugin_of(kind, name).rows:
