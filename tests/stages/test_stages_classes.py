@@ -137,7 +137,8 @@ def test_defences_k_ary_worlds_and_placebos_of_four_classes(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     found = {name: plugins.load("attacks", name) for name in plugins.names("attacks")}
     attacks = [name for name, one in found.items() if one.classes is None and not one.rows]
-    defences = [name for name in plugins.names("defences") if plugins.load("defences", name).classes is None]
+    every = {name: plugins.load("defences", name) for name in plugins.names("defences")}
+    defences = [name for name, plugin in every.items() if plugin.classes is None and plugin.classifiers]
     task = {**TASKS[0], "placebo": 1}
     worlds = [{"protocol": "pure"}, {"protocol": "k-ary", "ratios": [0.0, 0.5, 1.0]}]
     small = {
