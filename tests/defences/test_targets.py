@@ -12,7 +12,7 @@ from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.defences import distillation
 from popleak.defences.base import Population
-from popleak.stages import train
+from popleak.engine.fit import Table
 from popleak.stages.train import How
 from popleak.testing.defences import MODELS, Owners
 
@@ -112,7 +112,7 @@ def test_no_label_of_a_public_row_is_used():
     label[turned.public] = 1 - label[turned.public]
     before = apply("distillation").weights
     turned.fitter.records = RECORDS._replace(y=label)
-    turned.fitter.table = train.Table.of(RECORDS.x, label, RECORDS.a)
+    turned.fitter.table = Table.of(RECORDS.x, label, RECORDS.a)
     assert np.array_equal(apply("distillation", turned).weights, before)
 
 

@@ -12,8 +12,7 @@ from popleak.core.errors import PopleakError
 from popleak.defences import early_stopping, reset_gradients
 from popleak.defences.base import Population, RetuneSettings, mixture
 from popleak.engine import fit as engine
-from popleak.engine.fit import Feed
-from popleak.stages import train
+from popleak.engine.fit import Feed, Table
 from popleak.stages.defend import travel
 from popleak.testing.contracts import check_defence
 from popleak.testing.defences import MODELS, TRAINING, Owners
@@ -272,7 +271,7 @@ def test_without_ascent_the_rows_of_the_draw_have_no_say():
     for k in range(MODELS):  # rows of one model may be in another's mixture, so each alone
         turned, label = Owners(RECORDS, training={**TRAINING, "validation": 0.0}), RECORDS.y.copy()
         label[rows[k, count:]] = 1 - label[rows[k, count:]]
-        turned.fitter.table = train.Table.of(RECORDS.x, label, RECORDS.a)
+        turned.fitter.table = Table.of(RECORDS.x, label, RECORDS.a)
         one, other = (owner("neg-grad", which, np.array([k])) for which in (case, turned))
         settings = plugin.Settings(alpha=0.0)
         assert same(plugin.apply(one, settings), plugin.apply(other, settings))
