@@ -67,7 +67,7 @@ def adult() -> Table:
 
 def knots(table: Table, rows: np.ndarray, fitted_on: Literal["own", "public"], seed: int) -> np.ndarray:
     """Return the transforms of an untrained generator of these rows (n,), flat: all that was fitted to them but the label rate."""
-    settings = PLUGIN.Settings(width=8, depth=1, epochs=0, fitted_on=fitted_on)
+    settings = PLUGIN.Settings(width=8, depth=1, fitted_on=fitted_on)
     weights = PLUGIN.fit_rows(
         columns=table.columns,
         rows_x=table.x[rows],
@@ -76,6 +76,7 @@ def knots(table: Table, rows: np.ndarray, fitted_on: Literal["own", "public"], s
         public_x=table.x,
         settings=settings,
         seed=seed,
+        epochs=0,
     )[0]
     kept = len(table.columns.numbers) * quantiles.size(settings.knots)
     return weights[-2 - kept : -2]

@@ -110,7 +110,7 @@ KEYS: Mapping[str, Kinds] = {
     "sharers.grid": FROM_SHARER,
     "samples.rows": REPORT,
     "samples.rows, with generators": FROM_SAMPLE,
-    "samples.rows, with a defence that trains on them": FROM_DEFEND | {"sample"},
+    "samples.rows, with a defence that trains on them": FROM_DEFEND | _tables("samples") | {"sample", "inspect"},
     "samples.labels": REPORT,
     "samples.labels, with generators": FROM_SAMPLE,
     "poison.shares": FROM_DRAW,
