@@ -82,7 +82,7 @@ def test_a_key_that_is_missing_or_unknown_is_named(stage, key):
 
 
 AFTER = {
-    "split": ["draw", "measure"],
+    "split": ["draw", "measure", "inspect"],
     "train": ["defend", "query", "measure"],
     "query": ["measure"],
 }
