@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-
 import numpy as np
 import pytest
 
+import drawing
 import fake_generators as fake
 import fake_tables
 import legible
 from drawing import drawn, laid_out
-from popleak.core import plugins
 from popleak.figures import _generated as generated
-from popleak.figures import base
 
 pytestmark = pytest.mark.slow
 
@@ -37,13 +33,7 @@ def labels(figure):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_card_and_imports(name):
-    plugin = plugins.load("figures", name)
-    assert isinstance(plugin, base.Figure) and plugin.name == name
-    assert plugin.summary and "\n" not in plugin.summary and plugin.caption.endswith(".")
-    tree = ast.parse(inspect.getsource(inspect.getmodule(type(plugin))))
-    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    top |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom) if node.module}
-    assert not top & {"matplotlib", "pandas", "numpy"}
+    drawing.check_card(name)
 
 
 @pytest.mark.filterwarnings("error")

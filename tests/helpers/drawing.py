@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+
 from popleak.core import plugins
-from popleak.figures import _style
+from popleak.figures import _style, base
 from popleak.stages import figures
+
+
+def check_card(name):
+    """A figure has its name and its texts, and its file imports nothing heavy at its top."""
+    plugin = plugins.load("figures", name)
+    assert isinstance(plugin, base.Figure) and plugin.name == name
+    assert plugin.summary and "\n" not in plugin.summary and plugin.caption.endswith(".")
+    tree = ast.parse(inspect.getsource(inspect.getmodule(type(plugin))))
+    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    top |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom) if node.module}
+    assert not top & {"matplotlib", "pandas", "numpy"}
 
 
 def drawn(name, frames):
