@@ -56,7 +56,7 @@ class ManyWorlds(Question):
         return min(ratios), max(ratios)
 
     def cell(self, pair: Pair) -> dict[str, Any]:
-        return {"ratios": " ".join(str(float(ratio)).removesuffix(".0") for ratio in pair.ratios)}
+        return {"ratios": pair.listed}
 
     def fit(self, view: View, shadows: Shown | None) -> Estimator:
         ratios = view.pair.ratios

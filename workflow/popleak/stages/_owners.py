@@ -54,11 +54,16 @@ class FittingOwner(_noisy.Fitting):
 
     def receive(self, x: np.ndarray, y: np.ndarray, a: np.ndarray) -> None:
         """Take rows of each model's generator: features x (K, m, d), labels y and groups a (K, m)."""
-        size = len(self.y)
-        self.fitter = self.fitter.with_rows(x.reshape(-1, x.shape[2]), y=y.reshape(-1), a=a.reshape(-1))
-        records = self.fitter.records
+        self.samples = self._with(
+            self.fitter.with_rows(x.reshape(-1, x.shape[2]), y=y.reshape(-1), a=a.reshape(-1))
+        ).reshape(y.shape)
+
+    def _with(self, fitter: train.Fitter) -> np.ndarray:
+        """Go on with a fitter of more rows; return the ids of those that were added."""
+        size, records = len(self.y), fitter.records
+        self.fitter = fitter
         self.x, self.y, self.a = records.x, records.y, records.a
-        self.samples = np.arange(size, len(self.y)).reshape(y.shape)
+        return np.arange(size, len(self.y))
 
     def train(
         self,
@@ -149,14 +154,10 @@ class FittingOwner(_noisy.Fitting):
         return self.fitter.predict(weights, rows)
 
     def near(self) -> np.ndarray:
-        size = len(self.y)
         copies = [
             near_duplicates(self.x, self.columns, *of) for of in zip(self.seeds, self.draw, self.public, strict=True)
         ]
-        self.fitter = self.fitter.with_rows(np.concatenate(copies), self.draw.reshape(-1))
-        records = self.fitter.records
-        self.x, self.y, self.a = records.x, records.y, records.a
-        return np.arange(size, len(self.y)).reshape(self.draw.shape)
+        return self._with(self.fitter.with_rows(np.concatenate(copies), self.draw.reshape(-1))).reshape(self.draw.shape)
 
     def places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         return hold_out(np.broadcast_to(np.arange(count), (len(self.seeds), count)), self.seeds, self.fitter.validation)

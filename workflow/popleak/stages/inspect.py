@@ -11,6 +11,7 @@ import numpy as np
 from ..core import needs
 from ..core.seeds import derive, generator
 from ..measures import information
+from ..steps.arms import with_files
 from ..steps.inspect import InspectStep
 from ..store import parquet as store
 from ..store import samples as stored
@@ -42,19 +43,17 @@ def run(
     """Write the part of `samples`: a row a victim. draw: the draws of all worlds; samples: what generators release, in the order and number that
     the settings give."""
     look = Looking(settings, read_records(data), split.read(pools))
+    released = {held.arm: mine for held, mine in with_files(settings.files, samples)}
     parts = []
     for pair, played in zip(settings.pairs, settings.worlds, strict=True):
-        ratios = " ".join(str(float(ratio)).removesuffix(".0") for ratio in pair.ratios)
         for b, world in enumerate(played.worlds):
             keys, rows = of_role(draws_of(draw, world, world), "victim", (0, 1))
             own = {int(seed): row for seed, row in zip(keys["seed"], rows, strict=True)}
             for defence in settings.defences:
-                there = stored.read(
-                    _files(settings, samples, settings.arms[defence]), world=world, towards=played.towards[b]
-                )
+                there = stored.read(released[settings.arms[defence]], world=world, towards=played.towards[b])
                 found = [look(there, k, own[int(seed)]) for k, seed in enumerate(there.keys["seed"])]
                 parts.append({
-                    "task": settings.task, "model": settings.model_id, "protocol": pair.protocol, "ratios": ratios, "defence": defence, "ratio": pair.ratios[b],
+                    "task": settings.task, "model": settings.model_id, "protocol": pair.protocol, "ratios": pair.listed, "defence": defence, "ratio": pair.ratios[b],
                     "split": there.keys["split"], "model_index": there.keys["model_index"], "finite": there.finite,
                     "rows": np.full(len(found), there.y.shape[1]), **{name: np.array([one[name] for one in found]) for name in (*FACTS, *COMPARED)},
                 })  # fmt: skip
@@ -62,16 +61,6 @@ def run(
         stage="inspect", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *draw, *samples]
     )
     store.write(output, schema.table("samples", parts), facts)
-
-
-def _files(settings: InspectStep, samples: Sequence[Path], arm: str) -> Sequence[Path]:
-    """Return the files of one arm."""
-    at = 0
-    for one in settings.files:
-        if one.arm == arm:
-            return samples[at : at + one.files]
-        at += one.files
-    return ()
 
 
 class Looking:

@@ -14,7 +14,7 @@ from ..core.frozen import Frozen, Stream
 from ..core.protocols import ROLES, Role
 from ..core.seeds import generator
 from ..engine.fit import Table, predict, predict_rows
-from ..steps.arms import Answering, Arm
+from ..steps.arms import Answering, Arm, with_files
 from ..steps.base import Plain
 from ..steps.query import QueryStep
 from ..store import arrays
@@ -78,15 +78,6 @@ def run(
                             writers[role].add(piece)
                 if not settings.arms[role]:  # shadows of another architecture come without victims
                     writers[role].add(asking.nobody(game.pair, sets))
-
-
-def with_files(arms: Sequence[Arm], files: Sequence[Path]) -> Iterator[tuple[Arm, Sequence[Path]]]:
-    """Yield the arms of one role, each with its share of the role's files. The files are ordered arm by arm; an arm
-    has `files` of them."""
-    start = 0
-    for arm in arms:
-        yield arm, files[start : start + arm.files]
-        start += arm.files
 
 
 class Asking:

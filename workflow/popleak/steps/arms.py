@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .base import Plain
 
@@ -30,3 +32,16 @@ class Arm(Held):
 
     base: bool
     answers: Answering | None = None
+
+
+H = TypeVar("H", bound=Held)
+F = TypeVar("F")
+
+
+def with_files(arms: Sequence[H], files: Sequence[F]) -> Iterator[tuple[H, Sequence[F]]]:
+    """Yield the arms of one role, each with its share of the role's files. The files are ordered arm by arm; an arm
+    has `files` of them."""
+    start = 0
+    for arm in arms:
+        yield arm, files[start : start + arm.files]
+        start += arm.files

@@ -14,6 +14,11 @@ class Pair:
     ratios: tuple[float, ...]
     poison: float
 
+    @property
+    def listed(self) -> str:
+        """The ratios as tables of many worlds list them, separated by spaces."""
+        return " ".join(str(float(ratio)).removesuffix(".0") for ratio in self.ratios)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Played:

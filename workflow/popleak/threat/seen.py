@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from ..core.columns import Columns
 from ..core.errors import PopleakError
 from ..core.protocols import Role
 from ..core.seeds import derive
+from ..steps.arms import with_files
 from ..steps.attack import AttackStep, Weights
 from ..steps.games import Pair, Played
 from ..store import answers as stored
 from ..store import parquet as store
 from ..store import populations, records, samples
 from ..store.populations import known
+from ..store.records import Loaded
 from .access import base as access
 
 
@@ -101,9 +104,14 @@ class Source:
             model_settings = plugin.Settings.model_validate(self.weights.model_settings)
             game = game._replace(sides=plugin.sides(records.width(self.files.records), model_settings))
         if "draws" in read:
-            there = known(self.files.records, self.worlds.worlds)
+            there = self._known
             game = game._replace(records=Records(there.x, there.y))
         return game
+
+    @functools.cached_property
+    def _known(self) -> Loaded:
+        """The records that the worlds' draws point into, read once."""
+        return known(self.files.records, self.worlds.worlds)
 
     @property
     def weights(self) -> Weights:
@@ -148,17 +156,13 @@ class Source:
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, Columns]:
         """Return the features of these records, and the columns that they make."""
-        there = known(self.files.records, self.worlds.worlds)
+        there = self._known
         return there.x[rows], Columns.named(there.facts.get("features", ()), there.x.shape[1])
 
     def _of_arm(self, role: Role, arm: str) -> Sequence[Path]:
         """Return the files of one role's models in one arm."""
-        at = 0
-        for held in self.weights.files.get(role, ()):
-            if held.arm == arm:
-                return self.files.models(role)[at : at + held.files]
-            at += held.files
-        return ()
+        told = with_files(self.weights.files.get(role, ()), self.files.models(role))
+        return next((files for held, files in told if held.arm == arm), ())
 
     def audits(self, role: Role, arm: str) -> stored.Answers:
         """Return evidence (K, 1) for world 1 from the audit of one role's models in one arm. What is stored is evidence for the truth: which
