@@ -41,6 +41,7 @@ def resolved(**changes):
          "attribute_in_features: a generator's rows"),
         ({"samples": {"rows": 0}}, "samples.rows: input should be greater than or equal to 1 (found 0)"),
         ({"samples": {"labels": "odd"}}, "samples.labels: input should be 'own' or 'even'"),
+        ({"samples": {"rows": 10}, "generators": [], "worlds": [RATIO], "attacks": ["kl"]}, "samples: no rows are released here"),
         ({"sharers": ["none", CHAIN]}, "sharers: 'rehearsal': schedule: a generator's step size has one of its own"),
         ({"defences": receiver(sharer="rehearsal", sharer_settings={"schedule": "cosine"})}, "defences: 'synthetic': sharer: schedule: a generator's"),
         ({"defences": receiver(sharer="fft")}, "sharer: 'fft' is none: choose from finetune, fixed-prior, none"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import generated
+import tiny
 from generated import FAIR, FFT, RATIO, RECEIVER, SAMPLES, SMALL, build, ids, received, steps
 from popleak.core.errors import PopleakError
 
@@ -158,6 +159,7 @@ ENDS = {"protocol": "samples", "ratios": [0.0, 0.5, 1.0]}
         ({"worlds": [PURE], **MADE, "defences": ["none", FFT]}, "defence 'fft-generated': rows of group 1 are asked for"),
         ({"worlds": [PURE], **MADE, "defences": ["none", of_receiver(sharer="fixed-prior")]}, "defence 'synthetic': sharer 'fixed-prior': share"),
         ({"samples": {"rows": 10}, "attacks": [{"name": "property-inference", "settings": {"samples": 11}}, "kl"]}, "first 11 rows of each generator"),
+        ({"samples": {"labels": "even"}, "sharers": ["none", "fixed-prior"]}, "sharer 'fixed-prior': rows are released by group"),
         ({"worlds": [SAMPLES, RATIO], "attacks": ["kl"]}, "worlds of protocol samples need an attack on samples of a generator: add one of"),
         ({"worlds": [RATIO], "generators": [], "attacks": ["kl", "label-rate"]}, "attack 'label-rate' judges rows of a generator"),
         ({"worlds": [SAMPLES], "attacks": generated.ATTACKS}, "worlds of protocol samples need a pair of worlds as well"),
@@ -185,3 +187,21 @@ def test_what_cannot_be_had_is_refused_in_one_line(changes, said):
 )  # fmt: skip
 def test_what_can_be_had_is_planned(changes):
     assert steps(build(**changes), "sample")
+
+
+def poisoned(rows):
+    task = {"dataset": "digits", "label": "even", "attribute": "loop", "rows": rows, "query_rows": 40}
+    worlds = [{"protocol": "fairness-poisoning", "ratios": [0, 1.0]}]
+    return build(tasks=[task], worlds=worlds, **MADE)
+
+
+def test_a_share_of_chosen_rows_that_the_pool_cannot_give_is_refused_before_any_job(tmp_path):
+    """What the plan refuses the draw would, too, and what it lets through is drawn."""
+    with pytest.raises(
+        PopleakError,
+        match=r"share 1 of 500 rows is asked for, and the victim pool holds .* for a share of about 0\.\d\d: lower",
+    ):
+        poisoned(500)
+    plan = poisoned(150)
+    for step in (one for stage in ("dataset", "split", "draw") for one in steps(plan, stage)):
+        tiny.run_stage(step, tmp_path)

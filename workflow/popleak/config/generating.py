@@ -5,12 +5,22 @@ from __future__ import annotations
 from ..core import plugins
 from ..core.errors import PopleakError
 from .resolved import ResolvedTask, received
+from .samples import Samples
 
 
 def check(task: ResolvedTask, path: str) -> None:
     """Raise PopleakError if what is named as a generator, as a model, as what a sharer does or as a defence is none, or nothing is asked of it."""
     _models(task, path)
     _defences(task, path)
+    _released(task, path)
+    if (task.generators or task.receivers) and task.attribute_in_features:
+        raise PopleakError(
+            f"config: {path}: attribute_in_features: a generator's rows have the group in a column of their own: leave it out"
+        )
+
+
+def _released(task: ResolvedTask, path: str) -> None:
+    """Raise PopleakError unless somebody is there for the rows that are released, and rows are released where something is said of them."""
     asked = any(one.question.of_samples for one in task.worlds)
     if asked and not task.generators:
         raise PopleakError(
@@ -20,13 +30,13 @@ def check(task: ResolvedTask, path: str) -> None:
         raise PopleakError(
             f"config: {path}: generators: nothing is asked about their rows: add worlds of protocol samples, or leave them out"
         )
-    if not task.generators and any(one.name != "none" for one in task.sharers):
+    idle = {
+        "sharers": not task.generators and any(one.name != "none" for one in task.sharers),
+        "samples": not (task.generators or task.receivers) and task.samples != Samples(),
+    }
+    for key in (key for key, useless in idle.items() if useless):
         raise PopleakError(
-            f"config: {path}: sharers: no rows are released here: name a generator in `generators`, or leave them out"
-        )
-    if (task.generators or task.receivers) and task.attribute_in_features:
-        raise PopleakError(
-            f"config: {path}: attribute_in_features: a generator's rows have the group in a column of their own: leave it out"
+            f"config: {path}: {key}: no rows are released here: name a generator in `generators`, or leave them out"
         )
 
 

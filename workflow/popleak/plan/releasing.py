@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..config.resolved import ResolvedChoice, SettledTask, received
 from ..core import needs, plugins
 from ..core.errors import PopleakError
 from ..core.needs import Mixing
+from ..core.worlds import World
 from . import games
+
+CONCORDANT = ((0, 0), (1, 1))
+"""(y, a) of rows that make label 1 commoner in group 1."""
+DISCORDANT = ((1, 0), (0, 1))
+SURE = 4.0
+"""Standard deviations that chance will not bridge."""
 
 
 def impossible(task: SettledTask, label_rate: float) -> list[str]:
@@ -51,6 +59,11 @@ def _shared(task: SettledTask, what: str, sharer: ResolvedChoice, mixings: Seque
     plugin = plugins.load("defences", sharer.name)
     settings = plugin.Settings.model_validate(sharer.settings)
     share, rows = plugin.group_share(settings), task.samples.rows or task.rows
+    if share is not None and task.samples.labels == "even":
+        yield (
+            f"{what}: rows are released by group, and the labels of those would not be even (samples.labels): leave one of the two out"
+        )
+        return
     for mixing in mixings:
         ratio = mixing.ratios[0]
         if share is not None and ratio in (0, 1) and needs.half_up(share * rows) != ratio * rows:
@@ -83,3 +96,40 @@ def _mixed(defence: ResolvedChoice, mixings: Sequence[Mixing]) -> Iterator[str]:
 
 def _seen(mixing: Mixing, group: int | None) -> bool:
     return group is None or any(rows for (_, of), rows in mixing.own.items() if of == group)
+
+
+def exhausted(task: SettledTask, pools: needs.Pools, label_rate: float) -> list[str]:
+    """Return a line for the largest share of rows that a sharer cannot choose, because the pool holds too few of the cells that raise I(S; Y).
+
+    pools: the most rows of each (pool, y, a) that a split leaves. What lies within chance is left to the stage `draw`
+    (`stages._poisoned_rows.chosen`).
+    """
+    victim = {(y, a): rows for (pool, y, a), rows in pools.items() if pool == "victim"}
+    worlds = [World.named(name) for game in games.games_of(task) for name in game.worlds]
+    for world in sorted((one for one in worlds if one.chosen), key=lambda one: one.chosen or 0)[-1:]:
+        clean = needs.drawn(world.law, task.rows, task.ratio_mode, label_rate)
+        most = _choosable(clean, victim)
+        if needs.half_up((world.chosen or 0) * task.rows) > most:
+            return [
+                f"protocol fairness-poisoning: share {world.chosen:g} of {task.rows} rows is asked for, and the victim pool holds rows that raise "
+                f"I(S; Y) for a share of about {most / task.rows:.2f}: lower the shares, lower `rows`, or give the pool a larger share (population)"
+            ]
+    return []
+
+
+def _choosable(drawn: Mapping[needs.Stratum, int], victim: Mapping[tuple[int, int], int]) -> float:
+    """Return about how many rows a sharer can replace, and what chance may add.
+
+    They raise I(S; Y) in the sign that it has among the rows `drawn`; of dependence that chance may turn, in the better sign.
+    """
+    rate = {a: victim[1, a] / max(victim[0, a] + victim[1, a], 1) for a in (0, 1)}
+    clean = dict.fromkeys(victim, 0.0)
+    for (label, group), rows in drawn.items():
+        for y, a in clean:
+            if group in (None, a) and label in (None, y):
+                clean[y, a] += rows * (1 if label is not None else rate[a] if y else 1 - rate[a])
+    free = [sum(max(victim[cell] - clean[cell], 0) for cell in cells) for cells in (CONCORDANT, DISCORDANT)]
+    spread = math.sqrt(sum(0.25 / max(clean[0, a] + clean[1, a], 1) for a in (0, 1)))
+    apart = rate[1] - rate[0]
+    signs = free if abs(apart) < SURE * spread else free[:1] if apart > 0 else free[1:]
+    return max(signs) + SURE * math.sqrt(sum(drawn.values()))

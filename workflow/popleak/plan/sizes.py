@@ -216,7 +216,7 @@ def shortages(task: SettledTask, cells: Cells) -> list[str]:
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     draws = draws_of(task, cells)
-    return short(task, draws, [many], largest(task, draws, cells))
+    return short(task, draws, [many], largest(task, draws, cells)) + releasing.exhausted(task, many, draws.label_rate)
 
 
 class _Crowd(NamedTuple):
