@@ -285,33 +285,42 @@ def _range(least: float, most: float) -> str:
 
 
 def verdict(frame: pd.DataFrame) -> list[str]:
-    """Return whether ForestDiffusion could be a model plugin, a sentence for each thing that a plugin must have."""
+    """Return whether ForestDiffusion could be a model plugin, a sentence for each thing that a plugin must have, and what it would cost."""
     forest = frame[frame["family"] == FOREST]
-    fixed = bool((forest.groupby(["table", "settings"])["bytes"].nunique() == 1).all())
-    said = []
-    if fixed:
-        said.append("ForestDiffusion's kept bytes were of one length in each task.")
-    else:
-        cells = forest.groupby(["table", "settings"])["bytes"].agg(["min", "max"])
-        wide = 100 * (cells["max"] / cells["min"] - 1).max()
-        said.append(
-            "A model is a vector of fixed length here. ForestDiffusion's is not: "
-            f"its bytes differ by up to {_short(wide)} % between fits to equally many rows."
-        )
-    said.append(_times(frame))
-    same, moved = forest["same_from_bytes"].all(), forest["global_state"].any()
-    said.append(
-        "Boosters kept as UBJSON, without pickle, draw "
-        + ("the same rows bit for bit." if same else f"other rows in {int((~forest['same_from_bytes']).sum())} fits.")
-    )
-    if moved:
-        said.append("Fitting and drawing take numpy's global random state, where a plugin has a seed for each item.")
-    if (forest["rows_held"] > 0).any():
-        said.append(
-            "The fitted object itself holds a copy of all its rows of training, so it must never be what is released."
-        )
-    said.append(_hours(forest))
+    against = [_length(forest), *_state(forest)]
+    other = int((~forest["same_from_bytes"]).sum())
+    bytes_ = "the same rows bit for bit" if not other else f"other rows in {other} of {len(forest)} fits"
+    said = [
+        *against,
+        f"Its boosters, kept as UBJSON without pickle and read again, draw {bytes_}.",
+        _times(frame),
+        _hours(forest),
+        "So the package as it is cannot be a model plugin here." if any(against) or other else "",
+    ]
     return [one for one in said if one]
+
+
+def _length(forest: pd.DataFrame) -> str:
+    """Return by how much the bytes differ between fits to equally many rows, if they do."""
+    cells = forest.groupby(["table", "settings"])["bytes"].agg(["min", "max"])
+    wide = 100 * (cells["max"] / cells["min"] - 1).max()
+    if not wide:
+        return ""
+    return (
+        "A model is a vector of fixed length here. What ForestDiffusion keeps is not: "
+        f"its bytes differ by up to {_short(wide)} % between fits to equally many rows."
+    )
+
+
+def _state(forest: pd.DataFrame) -> list[str]:
+    """Return what its objects change or hold that a plugin's must not."""
+    moved, held = forest["global_state"].any(), (forest["rows_held"] > 0).any()
+    return [
+        "It takes its randomness from numpy's global state, where a plugin has a seed for each item." if moved else "",
+        "A fitted object holds a copy of all its rows of training, so it must never be what is released."
+        if held
+        else "",
+    ]
 
 
 def _times(frame: pd.DataFrame) -> str:
