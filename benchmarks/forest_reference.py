@@ -276,7 +276,19 @@ def block(frame: pd.DataFrame) -> str:
                 _range(one.least_bytes, one.most_bytes),
             )
         )  # fmt: skip
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *verdict(frame)])
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *lacking(frame), *verdict(frame)])
+
+
+def lacking(frame: pd.DataFrame) -> list[str]:
+    """Return a sentence on what of the planned fits is not in the table, if anything is."""
+    there = set(frame[["table", "family", "settings", "ratio"]].itertuples(index=False, name=None))
+    said = []
+    for task in TASKS:
+        for family, settings, ratios in ((OURS, "default", RATIOS), *((FOREST, *one) for one in task.settings.items())):
+            left = [f"{ratio:g}" for ratio in ratios if (task.name, family, settings, ratio) not in there]
+            if left:
+                said.append(f"{task.name}, {family}, {settings} at {', '.join(left)}")
+    return [f"Not measured yet: {'; '.join(said)}."] if said else []
 
 
 def _range(least: float, most: float) -> str:
@@ -355,7 +367,7 @@ def _hours(forest: pd.DataFrame) -> str:
             hours = trees * float((part["fit_seconds"] / part["trees"]).min()) / 3600
             said.append(
                 f"With its own settings a fit to {table} is {trees:,} trees: at the seconds of a tree measured with `small`, whose trees are "
-                f"shallower and see a tenth of the rows, {hours:.1f} CPU hours at least."
+                f"shallower and see a tenth of the rows, {_short(hours)} CPU hours at least."
             )
     return " ".join(said)
 
