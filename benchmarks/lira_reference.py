@@ -24,10 +24,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import subprocess
 import tempfile
-import venv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +35,7 @@ from scipy import stats
 
 import common
 from audit_certificates import records
+from other_packages import asked, installed
 from popleak.attacks._members import Candidates, scorer
 from popleak.attacks.lira import PLUGIN
 from popleak.core.halves import halves, twin
@@ -148,27 +146,6 @@ def compare(phi: np.ndarray, inside: np.ndarray, theirs: Mapping[str, np.ndarray
     return pd.DataFrame.from_records(parts)
 
 
-def installed(folder: Path) -> tuple[Path, dict[str, str]]:
-    """Make the environment of the other packages; return its Python, and the versions of what it holds."""
-    venv.create(folder, with_pip=True)
-    python = folder / "bin/python"
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--quiet", *BESIDE], check=True)
-    subprocess.run([*pip, "install", "--quiet", "--no-deps", *OTHERS], check=True)
-    listed = subprocess.run([*pip, "list", "--format", "json"], check=True, capture_output=True, text=True).stdout
-    return python, {one["name"].lower(): one["version"] for one in json.loads(listed)}
-
-
-def asked(python: Path, phi: np.ndarray, inside: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores (M, n) of the other packages by way, asked in their environment."""
-    with tempfile.TemporaryDirectory() as name:
-        given, told = Path(name) / "phi.npz", Path(name) / "scores.npz"
-        np.savez(given, phi=phi, inside=inside)
-        subprocess.run([python, THEIRS, given, told], check=True, cwd=name)
-        with np.load(told) as scores:
-            return dict(scores)
-
-
 def constant(phi: np.ndarray, inside: np.ndarray) -> int:
     """Return of how many rows all models without the row say the same."""
     out = ~inside
@@ -180,10 +157,10 @@ def measure(models: int, rows: int) -> pd.DataFrame:
     """Train the models, ask all implementations, and return what `compare` does, with the versions."""
     parts = []
     with tempfile.TemporaryDirectory() as name:
-        python, versions = installed(Path(name))
+        python, versions = installed(Path(name), BESIDE, OTHERS)
         for epochs in EPOCHS:
             phi, inside = trained(models, rows, epochs)
-            found = compare(phi, inside, asked(python, phi, inside))
+            found = compare(phi, inside, asked(python, THEIRS, phi=phi, inside=inside))
             parts.append(found.assign(epochs=epochs, constant=constant(phi, inside)))
             common.say(f"{epochs} epochs")
     named = {part.split("==")[0].split("-")[0]: versions[part.split("==")[0]] for part in (*OTHERS, "numpy", "scipy")}
