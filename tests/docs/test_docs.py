@@ -84,6 +84,13 @@ def test_the_readmes_findings_follow_from_the_committed_results():
     assert len(text.splitlines()) <= 128 and "docs/glossary.md" in text
 
 
+def test_the_readmes_experiments_are_rows_of_the_page_of_all():
+    row = re.compile(r"^\| `[\w-]+` \|.*$", re.MULTILINE)
+    every = set(row.findall((ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")))
+    shown = row.findall((ROOT / "README.md").read_text(encoding="utf-8").split("## Experiments")[1].split("## ")[0])
+    assert shown and set(shown) <= every
+
+
 def test_verdicts_on_the_page_are_those_of_the_table():
     claims = pd.read_csv(RESULTS / "tables" / "claims.csv")
     shares = pd.read_csv(RESULTS / "tables" / "constant.csv").set_index(readme.KEYS)["constant"]
