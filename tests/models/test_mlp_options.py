@@ -210,7 +210,7 @@ def test_points_of_the_axis_are_tasks_of_one_run(tmp_path, monkeypatch):
     ]  # fmt: skip
     plan = tiny.build(tasks=tasks)
     assert len(plan.steps["draw"]) == len(tiny.build(tasks=tasks[:1]).steps["draw"]), "they share rows"
-    whole.run(plan, "models", "leakage")
+    whole.run(plan, "scores", "models", "leakage")
     models = store.read(plan.tables["models"].outputs["table"]).to_pandas()
     found = models.groupby(["task", "defence"]).accuracy.mean()
     assert found.index.tolist() == list(

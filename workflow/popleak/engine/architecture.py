@@ -134,7 +134,14 @@ class Dense:
         """Return the net as a torch module."""
         from .units import dressed
 
-        return dressed(self)
+        units = self.units
+        return dressed(
+            self.layers,
+            activation=units.activation,
+            tempered=(units.scale, units.inverse_temperature, units.offset),
+            layer_norm=units.layer_norm,
+            dropout=units.dropout,
+        )
 
 
 @dataclass(frozen=True)

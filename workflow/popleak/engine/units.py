@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import nn
-
-from .architecture import Dense, Units
 
 
 class TemperedSigmoid(nn.Module):
@@ -28,22 +28,29 @@ class Dropout(nn.Dropout):
     """As torch's, but it draws alike whether a model is trained alone or in a stack: from the model's own seed (`noise.OwnDropout`)."""
 
 
-def activation(units: Units) -> nn.Module:
-    """Return the activation."""
-    if units.activation == "tempered-sigmoid":
-        return TemperedSigmoid(units.scale, units.inverse_temperature, units.offset)
-    return {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}[units.activation]()
+PLAIN: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+"""Activations that have no settings."""
 
 
-def dressed(net: Dense) -> nn.Sequential:
-    """Return a net as a torch module, with torch's default initial weights."""
-    layers: list[nn.Module] = []
-    *hidden, last = net.layers
+def dressed(
+    layers: Sequence[tuple[int, int]],
+    *,
+    activation: str,
+    tempered: tuple[float, float, float],
+    layer_norm: bool,
+    dropout: float,
+) -> nn.Sequential:
+    """Return an MLP as a torch module, with torch's default initial weights.
+
+    layers: of each the numbers that a unit is given, and its units; tempered: settings of the tempered sigmoid; the rest: as of `architecture.Units`.
+    """
+    found: list[nn.Module] = []
+    *hidden, last = layers
     for into, out in hidden:
-        layers.append(nn.Linear(into, out))
-        if net.units.layer_norm:
-            layers.append(nn.LayerNorm(out))
-        layers.append(activation(net.units))
-        if net.units.dropout:
-            layers.append(Dropout(net.units.dropout))
-    return nn.Sequential(*layers, nn.Linear(*last))
+        found.append(nn.Linear(into, out))
+        if layer_norm:
+            found.append(nn.LayerNorm(out))
+        found.append(PLAIN[activation]() if activation in PLAIN else TemperedSigmoid(*tempered))
+        if dropout:
+            found.append(Dropout(dropout))
+    return nn.Sequential(*found, nn.Linear(*last))
