@@ -60,7 +60,7 @@ class Defence:
     """True: trains on public rows, `owner.public`. The task then has a public pool (`population.public_share`)."""
     wants: ClassVar[tuple[str, ...]] = ()
     """What its training asks for beyond cross-entropy on the records' labels and the EO term: some of targets, weights, mask, clip, l1. The compiled
-    loops do these for chains of Linear and ReLU with one logit, in 1.2 times the time, or 4 times with clip and noise; other models
+    loops do these for MLPs with one logit, in 1.2 times the time, or 4 times with clip and noise, which need ReLU; other models
     are then trained by torch. `popleak plan` counts both in, and says where torch is several times slower."""
     seconds: ClassVar[float | None] = None
     """CPU seconds that a model takes on the reference core where the defence trains nothing; None: it trains once."""
@@ -75,6 +75,8 @@ class Defence:
     """False: applies to generators alone."""
     chains_only: ClassVar[bool] = False
     """True: applies to chains of Linear and ReLU with one logit alone."""
+    mlps_only: ClassVar[bool] = False
+    """True: applies to MLPs alone, whatever their hidden units do."""
     audited: ClassVar[bool] = False
     """True: the stage `defend` runs the worst case of each victim too, for the attack `worst-case`."""
     uses_group: ClassVar[bool] = False
@@ -185,6 +187,7 @@ class Defence:
             f"takes labels of {self.classes} classes": self.classes is not None,
             "applies to models in closed form too": self.closed_form,
             "applies to chains of Linear and ReLU with one logit alone": self.chains_only,
+            "applies to MLPs alone": self.mlps_only,
             "certifies the advantage of each model ([certificates](certificates.md))": self.certifies,
         }
         return [text for text, so in found.items() if so]
