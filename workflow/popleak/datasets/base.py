@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..core.errors import PopleakError
 from ..core.settings import NoSettings
 from ..core.settings import Settings as AnySettings
+from ..core.uses import UNKNOWN
+
+if TYPE_CHECKING:
+    from ._cards import CardFile
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,15 @@ class Source:
 class Attribute:
     """A sensitive attribute: `groups` names group 0 and group 1; `recorded` says who recorded it and how.
 
-    rows, rates: the records of each group and their label rates, or None where only loading can tell.
+    rows, rates: the records of each group and their label rates, or None where only loading can tell. kind: `self-report`,
+    `administrative`, `annotator`, `inferred`, `generated` or `unknown`.
     """
 
     groups: tuple[str, str]
     recorded: str
     rows: tuple[int, int] | None = None
     rates: tuple[float, float] | None = None
+    kind: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Card:
 
     rows, label_rate: all records that pass the dataset's own filters, those in neither group included; None where only
     loading can tell. Of generated datasets, rates are the law's. identifiers: columns of the files that name people and
-    are never read.
+    are never read. permitted_use, forbidden_use: terms of `core/uses.USES`, or `unknown`. Of the package's own datasets all of it stands in
+    the card's file (`_cards`).
     """
 
     title: str
@@ -65,6 +72,11 @@ class Card:
     rows: int | None = None
     label_rate: float | None = None
     notes: tuple[str, ...] = ()
+    purpose: str = UNKNOWN
+    permitted_use: tuple[str, ...] | str = UNKNOWN
+    forbidden_use: tuple[str, ...] = ()
+    consent: str = UNKNOWN
+    redistribution: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,21 @@ class Dataset:
     def card(self, options: Any) -> Card:
         """Return the card."""
         raise NotImplementedError
+
+    def card_file(self, *, files: Mapping[str, Path | None], options: Any) -> CardFile:
+        """Return the card with all its fields: the file of the package, or one made of `card`, in which the rest is unknown.
+
+        files: the raw files that are here, by name. Raises PopleakError for a card that lacks a field.
+        """
+        from . import _cards, _made_cards
+
+        if _cards.place(self.name).is_file():
+            return _cards.packaged(self.name)
+        return _made_cards.card(self, self.card(options), generated=not self.sources(options))
+
+    def reads(self, *, files: Mapping[str, Path], options: Any) -> tuple[str, ...]:
+        """Return the columns of the raw files that `load` reads, none of which may name people by the card."""
+        return ()
 
     def card_of(self, label: str, options: Any) -> Card:
         """Return the card for one of several labels; by default `card`, which is that of the first."""
