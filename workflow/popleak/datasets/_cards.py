@@ -18,7 +18,7 @@ from ..core import uses
 from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..core.uses import UNKNOWN
-from .base import Attribute, Card, Source
+from ._described import Attribute, Card, Source
 
 FOLDER = Path(__file__).with_name("cards")
 CORE = ("name", "description", "url", "license", "version", "citeAs")
@@ -134,6 +134,19 @@ class CardFile:
         who = self[KNOWN_BY]
         missing = [field for field, one in who.items() if one["by"] == UNKNOWN]
         return missing, [field for field, one in who.items() if one["by"] != UNKNOWN and not one["verified"]]
+
+    def covers(self, label: str, attribute: str, groups: Sequence[str], file: str) -> None:
+        """Raise PopleakError unless the card describes this label, this attribute with these groups, and this raw file."""
+        if label not in {one["name"] for one in self["popleak:label"]}:
+            raise PopleakError(f"{self.where}: popleak:label: says nothing of {label!r}: add it, or give another card")
+        known = {one["name"]: one["groups"] for one in self["popleak:sensitiveAttribute"]}
+        if list(groups) != known.get(attribute):
+            raise PopleakError(
+                f"{self.where}: popleak:sensitiveAttribute: says nothing of {attribute!r} with the groups {' and '.join(map(repr, groups))}: add "
+                "it, or give another card"
+            )
+        if file not in self.sources():
+            raise PopleakError(f"{self.where}: distribution: describes no file {file}: add it, or give another card")
 
     def refuse_withdrawn(self) -> None:
         """Raise PopleakError if the data were withdrawn."""

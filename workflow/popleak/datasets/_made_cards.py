@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _cards
 from ._cards import UNKNOWN, CardFile
-from .base import Card, Dataset
+from ._described import Card
 
 WHERE = "the card that is made of the options"
 NAMESPACE = "urn:x-popleak:card:"
@@ -40,7 +40,8 @@ CONTEXT: Mapping[str, Any] = {
 
 
 def card(
-    plugin: Dataset,
+    dataset: str,
+    summary: str,
     known: Card,
     *,
     generated: bool,
@@ -48,10 +49,10 @@ def card(
     columns: Sequence[str] = (),
     files: Mapping[str, str] | None = None,
 ) -> CardFile:
-    """Return the card of data of which the plugin says what it knows. identifiers: columns that name people; columns: of the file; files: the
+    """Return the card of data of which a plugin says what it knows. identifiers: columns that name people; columns: of the file; files: the
     SHA-256 of each raw file by name, without which the card describes no file."""
     field = {"by": "package", "verified": True}
-    said = _said(plugin, known, identifiers)
+    said = _said(summary, known, identifiers)
     data = {_cards.GENERATED: []} if generated else described(files or {}, columns)
     content = {"@context": dict(CONTEXT), "@type": "sc:Dataset", "conformsTo": list(_cards.CONFORMS), **said, **data}
     content |= {one: _empty(one) for one in _cards.required(content) if one not in content}
@@ -59,10 +60,10 @@ def card(
         one: field if one in said else {"by": "measured" if files and one in data else UNKNOWN, "verified": False}
         for one in _cards.required(content)
     }
-    return _cards.of(plugin.name, content, WHERE)
+    return _cards.of(dataset, content, WHERE)
 
 
-def _said(plugin: Dataset, known: Card, identifiers: Sequence[str] | None) -> dict[str, Any]:
+def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[str, Any]:
     """Return the fields of which something is known."""
     names = known.identifiers if identifiers is None else identifiers
     label, _, meaning = known.label.partition(": ")
@@ -72,7 +73,7 @@ def _said(plugin: Dataset, known: Card, identifiers: Sequence[str] | None) -> di
     }
     found: dict[str, Any] = {
         "name": known.title,
-        "description": plugin.summary,
+        "description": summary,
         "popleak:label": [{"name": label, "meaning": meaning or label}],
         "popleak:sensitiveAttribute": [
             {"name": name, "groups": list(one.groups), "recorded": one.kind, "how": one.recorded}

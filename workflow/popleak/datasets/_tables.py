@@ -90,14 +90,14 @@ def compare(*, file: str, what: str, expected: float | None, found: float, remed
         raise PopleakError(f"{file}: {what}: expected {expected}, found {shown}: {remedy}")
 
 
-def check(*, card: Card, attribute: str, file: str, y: np.ndarray, group: np.ndarray) -> None:
+def check(*, card: Card, attribute: str, file: str, y: np.ndarray, group: np.ndarray, remedy: str = REMEDY) -> None:
     """Raise PopleakError unless rows and rates are the card's.
 
     y (N,) labels after the dataset's own filters; group (N,) holds 0, 1, or -1 where the record is in neither group.
     """
-    compare(file=file, what="rows", expected=card.rows, found=len(y))
-    compare(file=file, what="label rate", expected=card.label_rate, found=_mean(y))
-    check_groups(about=card.attributes[attribute], file=file, y=y, group=group)
+    compare(file=file, what="rows", expected=card.rows, found=len(y), remedy=remedy)
+    compare(file=file, what="label rate", expected=card.label_rate, found=_mean(y), remedy=remedy)
+    check_groups(about=card.attributes[attribute], file=file, y=y, group=group, remedy=remedy)
 
 
 def check_groups(*, about: Attribute, file: str, y: np.ndarray, group: np.ndarray, remedy: str = REMEDY) -> None:
