@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from . import _cards
@@ -17,6 +17,7 @@ JSON_FIELDS = (
     "popleak:withdrawn",
 )  # fmt: skip
 """Fields whose values are JSON objects, and no nodes of a graph."""
+RATE_DIGITS = 4
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -51,16 +52,21 @@ def card(
 ) -> CardFile:
     """Return the card of data of which a plugin says what it knows. identifiers: columns that name people; columns: of the file; files: the
     SHA-256 of each raw file by name, without which the card describes no file."""
-    field = {"by": "package", "verified": True}
     said = _said(summary, known, identifiers)
     data = {_cards.GENERATED: []} if generated else described(files or {}, columns)
     content = {"@context": dict(CONTEXT), "@type": "sc:Dataset", "conformsTo": list(_cards.CONFORMS), **said, **data}
     content |= {one: _empty(one) for one in _cards.required(content) if one not in content}
-    content[_cards.KNOWN_BY] = {
-        one: field if one in said else {"by": "measured" if files and one in data else UNKNOWN, "verified": False}
-        for one in _cards.required(content)
-    }
+    counted = {"popleak:expected", *data} if files else set()
+    content[_cards.KNOWN_BY] = {one: _who(one, said, counted) for one in _cards.required(content)}
     return _cards.of(dataset, content, WHERE)
+
+
+def _who(field: str, said: Collection[str], counted: Collection[str]) -> dict[str, Any]:
+    if field in counted:
+        return {"by": "measured", "verified": True}
+    if field in said and field != "popleak:expected":
+        return {"by": "package", "reference": "the options", "verified": False}
+    return {"by": UNKNOWN, "verified": False}
 
 
 def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[str, Any]:
@@ -68,9 +74,13 @@ def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[
     names = known.identifiers if identifiers is None else identifiers
     label, _, meaning = known.label.partition(": ")
     counts = {
-        name: {"rows": list(one.rows or ()) or None, "labelRates": list(one.rates or ()) or None}
+        name: {
+            "rows": list(one.rows or ()) or None,
+            "labelRates": [round(rate, RATE_DIGITS) for rate in one.rates or ()] or None,
+        }
         for name, one in known.attributes.items()
     }
+    rate = None if known.label_rate is None else round(known.label_rate, RATE_DIGITS)
     found: dict[str, Any] = {
         "name": known.title,
         "description": summary,
@@ -80,7 +90,7 @@ def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[
             for name, one in known.attributes.items()
         ],
         "popleak:expected": [
-            {"selection": "all", "rows": known.rows, "labelRate": known.label_rate, "groups": counts}
+            {"selection": "all", "rows": known.rows, "labelRate": rate, "groups": counts}
         ],
         "popleak:directIdentifiers": list(names),
         "popleak:reading": list(known.notes),
@@ -109,25 +119,27 @@ def _empty(field: str) -> Any:
 
 
 def described(files: Mapping[str, str], columns: Sequence[str]) -> dict[str, Any]:
-    """Return the fields that describe tables of text: their digests (SHA-256 by name), and columns that are in each."""
+    """Return the fields that describe tables of text: their digests (SHA-256 by name), and columns that are in each. Identifiers in a card hold no
+    blanks, so they are numbers: names of files and columns may have some."""
     return {
         "distribution": [
             {
-                "@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": name, "encodingFormat": "text/csv", "sha256": digest
+                "@type": "cr:FileObject", "@id": f"file-{number}", "name": name, "contentUrl": name, "encodingFormat": "text/csv",
+                "sha256": digest,
             }
-            for name, digest in files.items()
+            for number, (name, digest) in enumerate(files.items())
         ],
         "recordSet": [
             {
-                "@type": "cr:RecordSet", "@id": f"records-{name}", "name": f"records of {name}",
+                "@type": "cr:RecordSet", "@id": f"records-{number}", "name": f"records of {name}",
                 "field": [
                     {
-                        "@type": "cr:Field", "@id": f"records-{name}/{column}", "name": column, "dataType": "sc:Text",
-                        "source": {"fileObject": {"@id": name}, "extract": {"column": column}},
+                        "@type": "cr:Field", "@id": f"records-{number}/column-{place}", "name": column, "dataType": "sc:Text",
+                        "source": {"fileObject": {"@id": f"file-{number}"}, "extract": {"column": column}},
                     }
-                    for column in columns
+                    for place, column in enumerate(columns)
                 ],
             }
-            for name in files
+            for number, name in enumerate(files)
         ],
     }  # fmt: skip

@@ -118,8 +118,11 @@ class Table(Dataset):
         return about.card(about.expected(), label=options.label, label_text=made.label)
 
     def reads(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
-        header = _header(files, options)
-        return tuple(name for name in header.names if name not in options.drop)
+        return tuple(name for name in self.columns(files=files, options=options) if name not in options.drop)
+
+    def columns(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
+        """Return the names of the table's columns; those without a name, which are never read, are left out."""
+        return tuple(_header(files, options).names)
 
     def glance(self, *, files: Mapping[str, Path], options: Options) -> list[str]:
         header = _header(files, options)
