@@ -46,13 +46,13 @@ def validated(path) -> None:
 # ---- D1: what a stranger's validator says
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_card_is_croissant_and_rai(name, offline):
     validated(_cards.place(name))
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib")
 def test_a_made_card_is_too(tmp_path, offline):
     plugin = plugins.load("datasets", "table")
     known = plugin.card(plugin.Settings.model_validate(EXAMPLES["table"]))
@@ -65,7 +65,7 @@ def test_a_made_card_is_too(tmp_path, offline):
     assert "popleak:consent" in missing and "popleak:label" in unchecked and "popleak:expected" not in missing
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib")
 def test_the_validator_refuses_a_file_without_a_digest(tmp_path, offline):
     import mlcroissant
 
