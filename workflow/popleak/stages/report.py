@@ -35,7 +35,7 @@ def run(
     sources = {name: store.facts(path) for name, path in tables.items()}
     machine = _machine(sources.values())
     versions = _versions(sources.values())
-    labels = {digest: label for facts in sources.values() for digest, label in facts.get("cards", {}).items()}
+    labels = store.labels(tables.values())
     datasets = _used([_dataset(path) for path in cards], labels)
     page = build.write(
         experiment=settings.experiment,

@@ -47,7 +47,7 @@ def provenance(
     Raises PopleakError for an input that is damaged, and for inputs whose cards forbid that they are joined.
     """
     read = {path: facts(path) for path in inputs}
-    cards = {digest: label for found in read.values() for digest, label in found.get("cards", {}).items()}
+    cards = _labels(read.values())
     if stage not in BESIDE:
         uses.join(cards, f"{stage} {step}")
     if cards:
@@ -72,6 +72,15 @@ def provenance(
         "device": device,
         **more,
     }
+
+
+def labels(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Return the labels (`core/uses.py`) of the cards of all data behind these files, by the digest of each card."""
+    return _labels(facts(path) for path in paths)
+
+
+def _labels(read: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {digest: label for found in read for digest, label in found.get("cards", {}).items()}
 
 
 def named(path: str | Path) -> str:
