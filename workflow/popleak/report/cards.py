@@ -50,11 +50,11 @@ def together(labels: uses.Labels) -> str:
     if not labels:
         return ""
     unsaid = sorted({str(one["title"]) for one in labels.values() if one["permitted"] == UNKNOWN})
-    allowed = f"all cards permit {listed(uses.permitted(labels)) or 'nothing'}"
+    allowed = f"The cards of all data behind these tables permit {listed(uses.permitted(labels)) or 'nothing together'}"
     if unsaid:
-        allowed = f"no use is known to be permitted for all, since the cards of {listed(unsaid)} do not say"
+        allowed = f"No use is known to be permitted for all data behind these tables, since nothing is known of {listed(unsaid)}"
     banned = uses.forbidden(labels)
-    return f"Of the data behind these tables, {allowed}; {f'at least one forbids {listed(banned)}' if banned else 'none forbids a use'}."
+    return f"{allowed}; {f'at least one forbids {listed(banned)}' if banned else 'none forbids a use'}."
 
 
 def _uses(value: Sequence[str] | str) -> str:
@@ -73,11 +73,16 @@ def _entry(title: str, cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "title": title,
         "id": "data-" + (next(iter(sheets))[:12] if sheets else "card"),
         "digests": list(sheets),
-        "sheets": [datasheets.sheet(content) for content in sheets.values()],
+        "sheets": [_plainly(datasheets.sheet(content)) for content in sheets.values()],
         "first": [(key, facts[key]) for key in FIRST if key in facts],
         "variants": f"{count(len(variants), 'variant')}: {'; '.join(variants)}." if len(variants) > 1 else "",
         "facts": [(key.replace("_", " "), text) for key, text in facts.items() if key not in FIRST],
     }
+
+
+def _plainly(sheet: Sequence[tuple[str, Sequence[datasheets.Line]]]) -> list[tuple[str, list[datasheets.Line]]]:
+    """Return a datasheet without the marks of Markdown's code."""
+    return [(part, [line._replace(text=line.text.replace("`", "")) for line in lines]) for part, lines in sheet]
 
 
 def _facts(cards: Sequence[Mapping[str, Any]], named: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
