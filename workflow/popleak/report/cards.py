@@ -29,6 +29,12 @@ def entries(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [_entry(title, mine) for title, mine in groups.items()]
 
 
+def shown(labels: uses.Labels | None, entered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the table of the cards used, and what all of them permit; of files that bear no card neither. entered: `entries`."""
+    known = labels or {}
+    return {"used": used(known, entered), "together": together(known)}
+
+
 def used(labels: uses.Labels, entered: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Return a row for each card of the data behind the public tables. labels: of all these tables, by digest; entered: `entries`."""
     places = {digest: str(entry["id"]) for entry in entered for digest in entry["digests"]}
