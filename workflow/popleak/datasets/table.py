@@ -31,7 +31,7 @@ class Options(settings.Settings):
     packed by gzip, bzip2, xz or zip) whose first line holds the column names, or Parquet."""
     card: str | None = Field(default=None, min_length=1)
     """A card of the table, a JSON file that is found as `path` is. It is enforced as those of the package's own datasets are (docs/datasets.md);
-    `popleak card` writes one to start from. Without it the card says what the options say, and that the rest is unknown."""
+    The command `card` writes one to start from. Without it the card says what the options say, and that the rest is unknown."""
     label: str
     """Column to predict."""
     positive: Value | tuple[Value, ...]
