@@ -29,7 +29,7 @@ from popleak.cli import stages
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.seeds import generator
-from popleak.datasets import adult
+from popleak.datasets import _cards, adult
 from popleak.datasets._fetch import locate
 from popleak.measures import verdicts
 from popleak.plan import build as plan
@@ -61,7 +61,7 @@ def compas(folder: Path) -> tuple[dict[str, Any], int]:
 
 def adult_part(folder: Path) -> tuple[dict[str, Any], int]:
     """Return the task of ADULT_ROWS rows of Adult by sex, drawn by the seed and written into `folder`, and the rows of its smaller group."""
-    found = [locate("adult", source, raw_folder()) for source in adult.SOURCES]
+    found = [locate("adult", source, raw_folder()) for source in _cards.packaged("adult").sources().values()]
     if None in found:
         raise common.PopleakError(f"no raw files of adult in {raw_folder()}: set POPLEAK_DATA")
     how = {"header": None, "names": list(adult.COLUMNS), "skipinitialspace": True, "comment": "|", "dtype": str}

@@ -46,7 +46,7 @@ def table(tmp_path):
 def published(tmp_path, monkeypatch):
     """A folder with the three published tables in small, and their columns."""
     rows = dict(zip(bias_in_bios.PUBLISHED, (2000, 500, 800), strict=True))
-    monkeypatch.setattr(bias_in_bios, "PUBLISHED", rows)
+    monkeypatch.setattr(bias_in_bios, "_published", lambda: rows)
     found = [biographies.write(tmp_path / name, rows=many, seed=seed) for seed, (name, many) in enumerate(rows.items())]
     return tmp_path, {key: [one for part in found for one in part[key]] for key in found[0]}
 

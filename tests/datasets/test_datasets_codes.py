@@ -10,8 +10,8 @@ import pytest
 
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
-from popleak.datasets import _codes, adult, compas, german, lsac
-from popleak.datasets.acs_income import SAMPLE_DIGEST, Options
+from popleak.datasets import _cards, _codes, adult, compas, german, lsac
+from popleak.datasets.acs_income import SAMPLE, Options
 from popleak.datasets.base import Records
 
 pd = pytest.importorskip("pandas")
@@ -159,7 +159,7 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
 def test_what_is_called_the_sample_is_the_sample():
     plugin = plugins.load("datasets", "acs-income")
     (source,) = plugin.sources(Options(format="parquet"))
-    assert source.sha256 == SAMPLE_DIGEST
+    assert source == _cards.packaged("acs-income").sources()[SAMPLE] and source.sha256
     assert plugin.card(Options(format="parquet")).title == "ACS Income 2018, 100k sample without RELP"
     (other,) = plugin.sources(Options(format="parquet", file="t.parquet"))
     assert other.sha256 is None
@@ -176,7 +176,7 @@ GOOD = {
     "german": {**dict.fromkeys(german.COLUMNS, "1"), "status-sex": "A91"},
     "lsac": {**dict.fromkeys((*lsac.NUMERIC, *lsac.CATEGORICAL, lsac.LABEL), "1"), "race": "White"},
 }  # fmt: skip
-MANY = {"adult": 5, "compas": compas.RAW_ROWS, "german": 5, "lsac": 5}
+MANY = {"adult": 5, "compas": _cards.packaged("compas").expected("file")["rows"], "german": 5, "lsac": 5}
 PLACES = [
     (name, column) for name, module in zip(GOOD, (adult, compas, german, lsac), strict=True) for column in module.KNOWN
 ]

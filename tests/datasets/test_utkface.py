@@ -279,7 +279,8 @@ def test_a_part_of_the_set_is_counted_before_it_is_loaded(origin, tmp_path, labe
 
 def test_parts_are_taken_where_both_are_there():
     asked = PLUGIN.Settings()
-    parts, one = list(utkface.PARTS), utkface.PARTS[0]
+    parts = PLUGIN.sources(PLUGIN.Settings(source="parts"))
+    one = parts[0]
     assert PLUGIN.settle(asked, lambda source: source in parts)[0].source == "parts"
     assert PLUGIN.settle(asked, lambda source: source == one)[0].source == "prepared"
     assert PLUGIN.settle(asked, lambda source: True)[0].source == "prepared"

@@ -11,12 +11,12 @@ import pytest
 import preprocessing_leak
 import tiny
 from popleak.core.columns import Columns
-from popleak.datasets import adult
+from popleak.datasets import _cards
 from popleak.datasets._fetch import locate
 from preprocessing_leak import RATIOS, Table, leak
 
 FOLDER = Path(os.environ.get("POPLEAK_DATA", "no data"))
-THERE = all(locate("adult", source, FOLDER) is not None for source in adult.SOURCES)
+THERE = all(locate("adult", source, FOLDER) is not None for source in _cards.packaged("adult").sources().values())
 ROWS, EACH = 500, 8
 
 

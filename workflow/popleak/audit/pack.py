@@ -262,6 +262,8 @@ class _Packed:
         code = code_digest("popleak.audit.pack")
         game: dict[str, Any] = {FACTS: self._game().model_dump(mode="json", exclude=set() if secret else SECRET)}
         inputs = self.inputs if secret else ()
+        # whoever is given the game is bound by the cards of the data behind it, and is not told which files it was made of
+        game["cards"] = store.labels(self.inputs)
         return store.provenance(stage="pack", step=name, settings={}, code=code, inputs=inputs, **game)
 
     def _game(self) -> GameFacts:

@@ -5,7 +5,9 @@ The pools are cut as a run will cut them, so what is found to fit here fits in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from ..core.errors import PopleakError
 from ..datasets.base import Cells, Dataset, Records, Source
 from ..plan import build as plan
 from ..plan import searches, sizes
+from ..report import datasheets
 from ..report.words import count
 from ..stages import dataset, split
 from ..steps.split import SplitStep
@@ -58,6 +61,7 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
         else:
             yield f"left out: {said}"
         return
+    yield from _card(plugin, options, files, problems)
     records, cells = None, None
     try:
         if plugin.examines and not absent:
@@ -75,6 +79,17 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
     if cells is not None:
         yield from _counts(task, cells)
         yield from _sizes(experiment, task, cells, records, problems)
+
+
+def _card(plugin: Dataset, options: Any, files: Mapping[str, Path | None], problems: list[str]) -> Iterator[str]:
+    """Yield what the data's card does not know; append what is wrong with it."""
+    try:
+        about = plugin.card_file(files=files, options=options)
+        about.refuse_withdrawn()
+        if said := datasheets.lacking(about):
+            yield f"card: {said}"
+    except PopleakError as error:
+        problems.append(str(error))
 
 
 def _unserved(plugin: Dataset, absent: Sequence[Source]) -> str:

@@ -23,6 +23,7 @@ def add(commands) -> None:
     _add_check(commands)
     _add_plan(commands)
     power.add(commands)
+    _add_card(commands)
     _add_schema(commands)
     _add_docs(commands)
     _add_page(commands)
@@ -120,6 +121,23 @@ def _check(arguments: argparse.Namespace) -> None:
 
     for line in check.run(experiment_of(arguments.configfile)):
         print(line, flush=True)
+
+
+def _add_card(commands) -> None:
+    parser = commands.add_parser(
+        "card", help="write a card of your own table, for you to complete where it says unknown"
+    )
+    add_configfile(parser)
+    parser.add_argument("--task", help="its id, if several tasks have tables of their own")
+    parser.add_argument("--output", type=Path, required=True, help="the card, a new JSON file")
+    parser.set_defaults(run=_card)
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    from . import card
+
+    for line in card.run(experiment_of(arguments.configfile), arguments.task, arguments.output):
+        print(line)
 
 
 def _add_plan(commands) -> None:

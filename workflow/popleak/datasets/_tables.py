@@ -14,13 +14,15 @@ import numpy as np
 
 from ..core.errors import PopleakError
 from . import _encode
-from .base import Card, Dataset, Records
+from .base import Attribute, Card, Dataset, Records
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RATE_DIGITS = 4
 """Cards state rates to this many digits; a rate agrees with the card if it rounds to the card's."""
+BEYOND = 6.0
+"""Standard errors that no draw of a law is away from it."""
 REMEDY = "delete it and fetch the publisher's unchanged file again"
 
 
@@ -78,30 +80,49 @@ def numbers(*, frame: pd.DataFrame, columns: Sequence[str], file: str) -> None:
         frame[column] = values.astype(np.float64)
 
 
-def compare(*, file: str, what: str, expected: float | None, found: float) -> None:
+def compare(*, file: str, what: str, expected: float | None, found: float, remedy: str = REMEDY) -> None:
     """Raise PopleakError unless a count, or a rate to `RATE_DIGITS` digits, is the expected one (None: unknown)."""
     if expected is None:
         return
     tolerance = 0.5001 * 10.0**-RATE_DIGITS if isinstance(expected, float) else 0
     if not abs(found - expected) <= tolerance:  # so written that NaN fails
         shown = f"{found:.{RATE_DIGITS}f}" if isinstance(expected, float) else f"{found}"
-        raise PopleakError(f"{file}: {what}: expected {expected}, found {shown}: {REMEDY}")
+        raise PopleakError(f"{file}: {what}: expected {expected}, found {shown}: {remedy}")
 
 
-def check(*, card: Card, attribute: str, file: str, y: np.ndarray, group: np.ndarray) -> None:
+def check(*, card: Card, attribute: str, file: str, y: np.ndarray, group: np.ndarray, remedy: str = REMEDY) -> None:
     """Raise PopleakError unless rows and rates are the card's.
 
     y (N,) labels after the dataset's own filters; group (N,) holds 0, 1, or -1 where the record is in neither group.
     """
-    compare(file=file, what="rows", expected=card.rows, found=len(y))
-    compare(file=file, what="label rate", expected=card.label_rate, found=_mean(y))
-    about = card.attributes[attribute]
+    compare(file=file, what="rows", expected=card.rows, found=len(y), remedy=remedy)
+    compare(file=file, what="label rate", expected=card.label_rate, found=_mean(y), remedy=remedy)
+    check_groups(about=card.attributes[attribute], file=file, y=y, group=group, remedy=remedy)
+
+
+def check_groups(*, about: Attribute, file: str, y: np.ndarray, group: np.ndarray, remedy: str = REMEDY) -> None:
+    """Raise PopleakError unless the groups' rows and label rates are the card's. y, group: as for `check`."""
     for number, name in enumerate(about.groups):
         member = group == number
         if about.rows is not None:
-            compare(file=file, what=f"rows of {name}", expected=about.rows[number], found=int(member.sum()))
+            what = f"rows of {name}"
+            compare(file=file, what=what, expected=about.rows[number], found=int(member.sum()), remedy=remedy)
         if about.rates is not None:
-            compare(file=file, what=f"label rate of {name}", expected=about.rates[number], found=_mean(y[member]))
+            what = f"label rate of {name}"
+            compare(file=file, what=what, expected=about.rates[number], found=_mean(y[member]), remedy=remedy)
+
+
+def check_draw(*, card: Card, attribute: str, what: str, y: np.ndarray, group: np.ndarray) -> None:
+    """Raise PopleakError unless a draw has the card's rows, and label rates that the card's law gives but once in a billion draws."""
+    remedy = "the generator is not the one that its card describes: install the package again"
+    about = card.attributes[attribute]
+    compare(file=what, what="rows", expected=card.rows, found=len(y), remedy=remedy)
+    for number, rate in enumerate(about.rates or ()):
+        member = y[group == number]
+        if not abs(_mean(member) - rate) <= BEYOND * np.sqrt(rate * (1 - rate) / max(len(member), 1)):
+            raise PopleakError(
+                f"{what}: label rate of {about.groups[number]}: expected {rate:.4f}, found {_mean(member):.4f}: {remedy}"
+            )
 
 
 def records(

@@ -11,22 +11,20 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from ..core import settings
 from ..core.errors import PopleakError
-from . import _codes, _tables
+from . import _cards, _codes, _tables
 from ._acs_groups import GROUPS, LAST_STATE
-from ._acs_groups import SAMPLE as COUNTED
 from .base import Card, Dataset, Records, Source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-URL = "https://www2.census.gov/programs-surveys/acs/data/pums/{year}/1-Year/csv_p{state}.zip"
 # FIPS codes; DC is published but is not in folktables' list of states
 FIPS = {
     "AL": 1, "AK": 2, "AZ": 4, "AR": 5, "CA": 6, "CO": 8, "CT": 9, "DE": 10, "DC": 11, "FL": 12, "GA": 13,
@@ -57,7 +55,8 @@ OCCUPATIONS = (
 )  # fmt: skip
 FEATURES = ("AGEP", "WKHP", "SCHL", "COW", "MAR", "OCCP", "POBP", "SEX", "RAC1P")
 SAMPLE = "acs_income_2018_us_100k.parquet"
-SAMPLE_DIGEST = "ae9a40c09b407df56add597251a7c5f5d9b61e0d552f81d593eaf8d5d7b86053"
+PERSON = "{year}/csv_p{state}.zip"
+"""The name of a person file, as the card describes it too."""
 YEAR = 2018
 LISTED = 5  # states that a title names
 
@@ -133,9 +132,10 @@ class AcsIncome(Dataset):
 
     def sources(self, options: Options) -> tuple[Source, ...]:
         if options.ready:
-            return (Source(options.file, sha256=SAMPLE_DIGEST if options.sample else None),)
+            return (_cards.packaged(self.name).sources()[SAMPLE] if options.sample else Source(options.file),)
+        address = _address()
         return tuple(
-            Source(f"{options.year}/csv_p{state.lower()}.zip", URL.format(year=options.year, state=state.lower()))
+            Source(*(text.format(year=options.year, state=state.lower()) for text in (PERSON, address)))
             for state in options.person_states()
         )
 
@@ -161,27 +161,17 @@ class AcsIncome(Dataset):
         )
 
     def card(self, options: Options) -> Card:
-        known = _known_numbers(options)
+        about = _cards.packaged(self.name)
         where = f"the Census Bureau's person files of {', '.join(options.person_states())}"
         if options.ready:
             where = f"from the table {options.file}" + (": a random sample of 6 %" if options.sample else "")
-        return Card(
-            title=_title(options),
-            source=URL.format(year=options.year, state="XX"),
-            licence="public domain (US Government work); users are asked not to try to identify anyone",
-            citation="Ding, F., Hardt, M., Miller, J. and Schmidt, L. (2021). Retiring Adult: New Datasets for Fair "
-            "Machine Learning. NeurIPS; US Census Bureau, American Community Survey, Public Use Microdata Sample",
-            label="income: more than 50,000 dollars in the past twelve months",
-            attributes={name: groups.attribute(**known.get(name, {})) for name, groups in GROUPS.items()},
-            rows=known.get("rows"),
-            label_rate=known.get("label_rate"),
-            notes=(
-                where,
-                "age above 16, income above 100 dollars, working hours above 0, weight at least 1, as in folktables",
-                "occupations are joined into 26 major groups, birthplaces into US and abroad",
-                "people of one household are present together; rows are not weighted",
-            ),
-        )
+        return about.card(
+            about.expected(_selection(options)), label=self.labels[0], title=_title(options),
+            source=_address().format(year=options.year, state="XX"), notes=(where, *about.notes()),
+        )  # fmt: skip
+
+    def reads(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
+        return (*KNOWN, *STATE[1:], "LABEL")
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
@@ -246,13 +236,19 @@ def _places(states: tuple[str, ...]) -> str:
     return ", ".join(states) if len(states) <= LISTED else f"{len(states)} states"
 
 
-def _known_numbers(options: Options) -> dict[str, Any]:
-    """Return the card's rows and rates for the selections for which they were published or counted."""
+def _address() -> str:
+    """Return the address of a person file, with places for year and state."""
+    found: str = _cards.packaged(AcsIncome.name).unpinned()[PERSON]["url"]
+    return found
+
+
+def _selection(options: Options) -> str:
+    """Return the selection of rows as the card calls those of which rows and rates were published or counted, else "other"."""
     if options.sample and options.states is None:
-        return {"rows": 100000, "label_rate": 0.3679, **COUNTED}
+        return "sample-2018"
     if not options.ready and options.year == 2018 and options.person_states() == ("CA",):
-        return {"rows": 195665, "label_rate": 0.4106}
-    return {}
+        return "person-2018-CA"
+    return "other"
 
 
 def _read(*, files: Mapping[str, Path], sources: tuple[Source, ...], options: Options) -> pd.DataFrame:

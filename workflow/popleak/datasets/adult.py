@@ -8,20 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from ..core.settings import Settings
-from . import _codes, _tables
-from .base import Attribute, Card, Dataset, Records, Source
+from . import _cards, _codes, _tables
+from .base import Card, Dataset, Records, Source
 
-URL = "https://archive.ics.uci.edu/static/public/2/adult.zip"
-SOURCES = (
-    Source("adult.data", URL, "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d", "adult.data"),
-    Source("adult.test", URL, "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05", "adult.test"),
-)
+FILES = ("adult.data", "adult.test")
 COLUMNS = (
     "age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship",
     "race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income",
 )  # fmt: skip
 # fnlwgt is a sampling weight, no trait of the person; education repeats education-num in words
 UNUSED = ("fnlwgt", "education")
+WANTED = tuple(column for column in COLUMNS if column not in UNUSED)
 NUMERIC = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 CATEGORICAL = ("workclass", "marital-status", "occupation", "relationship", "race", "sex", "native-country")
 # all values of the columns that are compared, so that no unknown one is taken for "the rest"
@@ -54,68 +51,37 @@ class Adult(Dataset):
     n_features = 50
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
-        return SOURCES
+        known = _cards.packaged(self.name).sources()
+        return tuple(known[file] for file in FILES)
 
     def card(self, options: Settings) -> Card:
-        return Card(
-            title="Adult (Census Income)",
-            source="https://archive.ics.uci.edu/dataset/2/adult",
-            licence="CC BY 4.0",
-            citation="Becker, B. and Kohavi, R. (1996). Adult. UCI Machine Learning Repository. doi:10.24432/C5XW20",
-            label="income: more than 50,000 dollars a year",
-            attributes={
-                "sex": Attribute(
-                    groups=("Male", "Female"),
-                    recorded="by the Current Population Survey, as its respondent reported",
-                    rows=(32650, 16192),
-                    rates=(0.3038, 0.1093),
-                ),
-                "race": Attribute(
-                    groups=("White", "Non-White"),
-                    recorded="by the Current Population Survey, as its respondent reported; other codes joined",
-                    rows=(41762, 7080),
-                    rates=(0.2540, 0.1525),
-                ),
-                "female-sales": Attribute(
-                    groups=("others", "women in sales"),
-                    recorded="from sex and occupation, both of which stay features: a small property, as SNAP infers it",
-                    rows=(46895, 1947),
-                    rates=(0.2464, 0.0688),
-                ),
-            },
-            rows=48842,
-            label_rate=0.2393,
-            notes=(
-                "missing values (workclass, occupation, native-country) are the category `?`",
-                "native-country is reduced to United-States, other and ?",
-                "relationship (Husband, Wife) is a feature and gives the sex of half of the people away",
-                "the sampling weight fnlwgt is not a feature and the rows are not weighted",
-                "people of one household may both be present; the file does not say who",
-            ),
-        )
+        about = _cards.packaged(self.name)
+        return about.card(about.expected(), label=self.labels[0])
+
+    def reads(self, *, files: Mapping[str, Path], options: Settings) -> tuple[str, ...]:
+        return WANTED
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
         import pandas as pd
 
         _tables.choose(dataset=self, label=label, attribute=attribute)
-        wanted = [column for column in COLUMNS if column not in UNUSED]
         frame = pd.concat(
             [
                 _tables.read_csv(
-                    path=_tables.given(files=files, file=source.file),
+                    path=_tables.given(files=files, file=file),
                     header=None,
                     names=list(COLUMNS),
-                    usecols=wanted,
+                    usecols=list(WANTED),
                     skipinitialspace=True,
                     comment="|",  # the first line of adult.test
                     keep_default_na=False,
                     dtype=str,
                 )
-                for source in SOURCES
+                for file in FILES
             ],
             ignore_index=True,
         )
-        file = " + ".join(source.file for source in SOURCES)
+        file = " + ".join(FILES)
         _tables.numbers(frame=frame, columns=NUMERIC, file=file)
         frame["income"] = frame["income"].str.removesuffix(".")  # adult.test writes `>50K.`
         _codes.known(frame=frame, allowed=KNOWN, file=file)

@@ -16,55 +16,9 @@ import numpy as np
 from ..core.errors import PopleakError
 from ..core.settings import NoSettings
 from ..core.settings import Settings as AnySettings
-
-
-@dataclass(frozen=True)
-class Source:
-    """One raw file: where it lies below `<data_dir>/<dataset>/`, and where its publisher keeps it.
-
-    sha256 is None only where the publisher revises the file or states no digest; the digest of the first fetch is then
-    written beside the file and later fetches must agree with it.
-    member: if the URL serves a zip archive, the archive's member that is this file.
-    """
-
-    file: str
-    url: str | None = None
-    sha256: str | None = None
-    member: str | None = None
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A sensitive attribute: `groups` names group 0 and group 1; `recorded` says who recorded it and how.
-
-    rows, rates: the records of each group and their label rates, or None where only loading can tell.
-    """
-
-    groups: tuple[str, str]
-    recorded: str
-    rows: tuple[int, int] | None = None
-    rates: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a reader must know of a dataset. `rows` and `rates` are what the unchanged files give, checked on load.
-
-    rows, label_rate: all records that pass the dataset's own filters, those in neither group included; None where only
-    loading can tell. Of generated datasets, rates are the law's. identifiers: columns of the files that name people and
-    are never read.
-    """
-
-    title: str
-    source: str
-    licence: str
-    citation: str
-    label: str
-    attributes: Mapping[str, Attribute]
-    identifiers: tuple[str, ...] = ()
-    rows: int | None = None
-    label_rate: float | None = None
-    notes: tuple[str, ...] = ()
+from . import _cards, _made_cards
+from ._cards import CardFile
+from ._described import Attribute, Card, Source
 
 
 @dataclass(frozen=True)
@@ -122,6 +76,8 @@ class Dataset:
     own: ClassVar[bool] = False
     """Whether the options name the user's own file. One that is not there is then a mistake in the config; a task whose
     file only the dataset knows of is left out, and the plan says so."""
+    unread: ClassVar[str] = "leave it out of what the dataset reads"
+    """What to do about a column that names people and would be read: the end of an error message."""
     examines: ClassVar[bool] = False
     """True: `examine(files=..., options=...)` returns all that is wrong or doubtful at once, and the records or None."""
     Settings: ClassVar[type[AnySettings]] = NoSettings
@@ -147,6 +103,23 @@ class Dataset:
     def card(self, options: Any) -> Card:
         """Return the card."""
         raise NotImplementedError
+
+    def card_file(self, *, files: Mapping[str, Path | None], options: Any) -> CardFile:
+        """Return the card with all its fields: the file of the package, or one made of `card`, in which the rest is unknown.
+
+        files: the raw files that are here, by name. Raises PopleakError for a card that lacks a field.
+        """
+        if _cards.place(self.name).is_file():
+            return _cards.packaged(self.name)
+        return _made_cards.card(self.name, self.summary, self.card(options), generated=not self.sources(options))
+
+    def card_with(self, about: CardFile, *, label: str, options: Any) -> Card:
+        """Return the card as it is kept with the records; by default `card_of`. about: the card with all its fields."""
+        return self.card_of(label, options)
+
+    def reads(self, *, files: Mapping[str, Path], options: Any) -> tuple[str, ...]:
+        """Return the columns of the raw files that `load` reads, none of which may name people by the card."""
+        return ()
 
     def card_of(self, label: str, options: Any) -> Card:
         """Return the card for one of several labels; by default `card`, which is that of the first."""

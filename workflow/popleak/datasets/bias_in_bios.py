@@ -16,8 +16,8 @@ from pydantic import Field, field_validator, model_validator
 
 from ..core import settings
 from ..core.errors import PopleakError
-from . import _tables, _texts
-from .base import Attribute, Card, Cells, Dataset, Records, Source
+from . import _cards, _tables, _texts
+from .base import Card, Cells, Dataset, Records, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,20 +33,10 @@ GROUPS = ("Male", "Female")
 GENDERS = {"m": 0, "male": 0, "f": 1, "female": 1}
 TEXTS = ("hard_text", "text")
 """Names of the column of texts, the first that is there; where both are, `text` still has the sentence that names the profession."""
-PUBLISHED = {"train.parquet": 257_478, "dev.parquet": 39_642, "test.parquet": 99_069}
-"""Rows of the published tables."""
-EXTRACT = Source(
-    "bios_surgeon_nurse.parquet", sha256="9ca9ad57912cde504a684be55c315d55d18fed43a2108f02e55a2598f9bff364"
-)
-CELLS = {"surgeon": (3083, 454), "nurse": (249, 2599)}
-"""Men and women of the extract."""
-SMALL = Source(
-    "bios_28_professions_small.parquet", sha256="dd0ffb83ac9165d12a1960187cceea9ae7f4ee59e13f36c2d74c643ad140478b"
-)
-SMALL_ROWS = 1877
+PUBLISHED = ("train.parquet", "dev.parquet", "test.parquet")
+EXTRACT, SMALL = "bios_surgeon_nurse.parquet", "bios_28_professions_small.parquet"
 ONE_GENDER = ("filmmaker", "software_engineer", "yoga_teacher")
 """Professions that the small draw has men of only, or women."""
-PAGE = "https://huggingface.co/datasets/LabHC/bias_in_bios"
 DIMENSIONS = {"svd": 64, "hashing": 512}
 LISTED = 4  # professions that a title names
 
@@ -128,9 +118,10 @@ class BiasInBios(Dataset):
     Settings = Options
 
     def sources(self, options: Options) -> tuple[Source, ...]:
+        known = _cards.packaged(self.name).sources()
         tables = {
-            "extract": (EXTRACT,),
-            "small": (SMALL,),
+            "extract": (known[EXTRACT],),
+            "small": (known[SMALL],),
             "own": (Source(options.file or ""),),
         }.get(options.tables) or tuple(Source(name) for name in PUBLISHED)
         if options.encoder is None:
@@ -147,16 +138,17 @@ class BiasInBios(Dataset):
         published = options.model_copy(update={"tables": "published"})
         if all(here(Source(name)) for name in PUBLISHED):
             return published, f"{_title(published)}, since {', '.join(PUBLISHED)} are here"
-        if set(options.professions) == set(PAIR) and here(EXTRACT):
-            extract = options.model_copy(update={"tables": "extract"})
-            return extract, f"{_title(extract)}, since {EXTRACT.file} is here and the published tables are not"
+        extract = options.model_copy(update={"tables": "extract"})
+        if set(options.professions) == set(PAIR) and here(_cards.packaged(self.name).sources()[EXTRACT]):
+            return extract, f"{_title(extract)}, since {EXTRACT} is here and the published tables are not"
         return published, f"{_title(published)}, since nothing else that is here has these professions"
 
     def remedy(self, source: Source) -> str:
         if source.file.endswith(_texts.ENCODER):
             return "options.encoder names the folder of a sentence encoder: save one there with sentence-transformers, weights as safetensors"
         if source.file in PUBLISHED:
-            return f"get the Parquet files of train, dev and test from {PAGE} and put them into <data_dir>/bias_in_bios/ as {', '.join(PUBLISHED)}"
+            page = _cards.packaged(self.name)["url"]
+            return f"get the Parquet files of train, dev and test from {page} and put them into <data_dir>/bias_in_bios/ as {', '.join(PUBLISHED)}"
         return super().remedy(source)
 
     def classes(self, options: Options) -> tuple[str, ...]:
@@ -164,45 +156,29 @@ class BiasInBios(Dataset):
 
     def card(self, options: Options) -> Card:
         classes = options.classes
-        known: dict[str, Any] = {}
-        total = None
-        if options.tables == "extract":
-            (men_0, women_0), (men_1, women_1) = (CELLS[name] for name in classes)
-            men, women = men_0 + men_1, women_0 + women_1
-            known = {"rows": (men, women), "rates": (men_1 / men, women_1 / women)}
-            total = men + women, (men_1 + women_1) / (men + women)
+        about = _cards.packaged(self.name)
         many = f"one of {len(classes)}" if len(classes) > 2 else f"{classes[1]} (1) against {classes[0]} (0)"
-        return Card(
-            title=_title(options),
-            source=f"{PAGE}; https://github.com/microsoft/biosbias",
-            licence="MIT for the tables; the texts are web pages, found through Common Crawl, of people who did not ask to be in them",
-            citation="De-Arteaga, M. et al. (2019). Bias in Bios: A Case Study of Semantic Representation Bias in a High-Stakes "
-            "Setting. FAT*; tables of Ravfogel, S. et al. (2020). Null It Out. ACL",
-            label=f"profession: {many}",
-            attributes={
-                "gender": Attribute(
-                    GROUPS, "guessed from the pronouns by the data's authors, one of two for everybody", **known
-                )
-            },
-            identifiers=("the text itself, which is read and not kept",),
-            rows=total[0] if total else _total(options),
-            label_rate=total[1] if total else None,
+        return about.card(
+            _known(options), label=self.labels[0], title=_title(options),
+            source=f"{about['url']}; https://github.com/microsoft/biosbias", label_text=f"profession: {many}",
             notes=(
                 f"{100 * options.public_share:g} % of the texts, chosen by their digests, are public: features are fitted on them and they are in no pool",
-                f"pronouns {options.pronouns}; names stay in the texts"
-                + (", so gender can still be told" if options.pronouns == "scrubbed" else ""),
-                f"features: {_described(options)}; they are numbers made of personal texts, and personal data still",
-                "equal texts, and texts of which one repeats half of the other, go to one pool",
-                "the published split is not used: pools are cut anew",
+                f"pronouns {options.pronouns}",
+                f"features: {_described(options)}",
+                *about.notes(),
             ),
-        )
+        )  # fmt: skip
+
+    def reads(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
+        return (*TEXTS, "profession", "gender")
 
     def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options) -> Cells | None:
         """Return the counts without the public texts, of two professions. Texts are not read."""
         if len(options.classes) != 2:
             return None
-        found = np.array([CELLS[name] for name in options.classes])
-        if options.tables != "extract":
+        if options.tables == "extract":
+            found = np.array([_cells()[name] for name in options.classes])
+        else:
             tables = [_tables.given(files=files, file=name) for name in self._tables_of(options)]
             parts = [_coded(path, options, texts=False)[:2] for path in tables]
             y, a = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -289,11 +265,28 @@ def _described(options: Options) -> str:
     return f"{_dimensions(options)} {what}"
 
 
-def _total(options: Options) -> int | None:
-    """Return the rows of all professions, where the tables are known ones."""
+def _cells() -> Mapping[str, tuple[int, int]]:
+    """Return men and women of each profession in the extract."""
+    found: Mapping[str, tuple[int, int]] = _cards.packaged(BiasInBios.name).expected("extract")["classes"]
+    return found
+
+
+def _published() -> dict[str, int]:
+    """Return the rows of each published table."""
+    known = _cards.packaged(BiasInBios.name).unpinned()
+    return {name: known[name]["rows"] for name in PUBLISHED}
+
+
+def _known(options: Options) -> Mapping[str, Any]:
+    """Return the counts of what the options choose, as a card states them, where the tables are known ones."""
     if options.tables == "published" and options.professions == "all":
-        return sum(PUBLISHED.values())
-    return None
+        return {"rows": sum(_published().values())}
+    if options.tables != "extract":
+        return {}
+    (men_0, women_0), (men_1, women_1) = (_cells()[name] for name in options.classes)
+    men, women = men_0 + men_1, women_0 + women_1
+    groups = {"gender": {"rows": (men, women), "labelRates": (men_1 / men, women_1 / women)}}
+    return {"rows": men + women, "labelRate": (men_1 + women_1) / (men + women), "groups": groups}
 
 
 def _title(options: Options) -> str:
@@ -301,13 +294,14 @@ def _title(options: Options) -> str:
     classes = options.classes
     which = " or ".join(classes) if len(classes) <= LISTED else f"{len(classes)} professions"
     if options.tables == "extract":
-        which += f" ({sum(map(sum, CELLS.values())):,} texts)"
+        which += f" ({sum(map(sum, _cells().values())):,} texts)"
     elif options.tables == "small":
-        which += f", small draw for trying the code ({SMALL_ROWS:,} texts)"
+        rows = _cards.packaged(BiasInBios.name).expected("small")["rows"]
+        which += f", small draw for trying the code ({rows:,} texts)"
     elif options.tables == "own":
         which += f", table {options.file}"
     else:
-        which += f", of the {sum(PUBLISHED.values()):,} published texts"
+        which += f", of the {sum(_published().values()):,} published texts"
     return f"Bias in Bios, {which}" + (", pronouns scrubbed" if options.pronouns == "scrubbed" else "")
 
 
@@ -319,7 +313,7 @@ def _coded(path: Path, options: Options, *, texts: bool = True) -> tuple[np.ndar
     import pyarrow as pa
 
     table, text = _read(path, texts)
-    expected = PUBLISHED.get(path.name) if options.tables == "published" else None
+    expected = _published().get(path.name) if options.tables == "published" else None
     _tables.compare(file=str(path), what="rows", expected=expected, found=table.num_rows)
     profession = _codes(
         table["profession"], {name: code for code, name in enumerate(PROFESSIONS)}, path=path, column="profession",

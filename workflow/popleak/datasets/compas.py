@@ -11,21 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ..core.settings import Settings
-from . import _codes, _tables
-from .base import Attribute, Card, Dataset, Records, Source
+from . import _cards, _codes, _tables
+from .base import Card, Dataset, Records, Source
 
 FILE = "compas-scores-two-years.csv"
-SOURCE = Source(
-    FILE,
-    # the commit, not the branch: the address can then never serve another file
-    "https://raw.githubusercontent.com/propublica/compas-analysis/bafff5da3f2e45eca6c2d5055faad269defd135a/" + FILE,
-    "c451db85908b2f7fef1d83203bedf6b71ecda0d5af468d82ae62178f91d0cc7d",
-)
 NUMERIC = ("age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count")
 CATEGORICAL = ("c_charge_degree", "race", "sex")
 FILTER = ("days_b_screening_arrest", "is_recid", "score_text")
 COLUMNS = (*NUMERIC, *CATEGORICAL, *FILTER, "two_year_recid")
-RAW_ROWS, RAW_RATE = 7214, 0.4507
 GROUPS = {"race": ("Caucasian", "African-American"), "sex": ("Male", "Female")}
 # all values of the columns that are compared, so that no unknown one is taken for "the rest"
 KNOWN = {
@@ -48,38 +41,14 @@ class Compas(Dataset):
     n_features = 7
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
-        return (SOURCE,)
+        return (_cards.packaged(self.name).sources()[FILE],)
 
     def card(self, options: Settings) -> Card:
-        return Card(
-            title="COMPAS two-year recidivism (ProPublica)",
-            source="https://github.com/propublica/compas-analysis",
-            licence="none stated; public court and jail records gathered by ProPublica, under its data terms",
-            citation="Angwin, J., Larson, J., Mattu, S. and Kirchner, L. (2016). Machine Bias. ProPublica",
-            label="two_year_recid: charged with a new offence within two years",
-            attributes={
-                "race": Attribute(
-                    groups=GROUPS["race"],
-                    recorded="by Broward County's authorities; other recorded races are left out",
-                    rows=(2103, 3175),
-                    rates=(0.3909, 0.5231),
-                ),
-                "sex": Attribute(
-                    groups=GROUPS["sex"],
-                    recorded="by Broward County's authorities",
-                    rows=(4997, 1175),
-                    rates=(0.4795, 0.3515),
-                ),
-            },
-            identifiers=("id", "name", "first", "last", "dob", "c_case_number", "r_case_number", "vr_case_number"),
-            rows=6172,
-            label_rate=0.4551,
-            notes=(
-                "rows are those after ProPublica's filters; the file holds 7,214, of which 45.07 % are positive",
-                "names, birth dates and case numbers of real people are in the file; they are never read",
-                "the label is a new charge, not a new offence, so policing is part of it",
-            ),
-        )
+        about = _cards.packaged(self.name)
+        return about.card(about.expected("filtered"), label=self.labels[0])
+
+    def reads(self, *, files: Mapping[str, Path], options: Settings) -> tuple[str, ...]:
+        return COLUMNS
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
@@ -91,11 +60,12 @@ class Compas(Dataset):
             keep_default_na=False,
             na_values=[""],
         )
-        _tables.compare(file=FILE, what="rows before the filters", expected=RAW_ROWS, found=len(frame))
+        whole = _cards.packaged(self.name).expected("file")
+        _tables.compare(file=FILE, what="rows before the filters", expected=whole["rows"], found=len(frame))
         _tables.numbers(frame=frame, columns=(*NUMERIC, "is_recid", "two_year_recid"), file=FILE)
         _codes.known(frame=frame, allowed=KNOWN, file=FILE)
         rate = float(frame["two_year_recid"].mean())
-        _tables.compare(file=FILE, what="label rate before the filters", expected=RAW_RATE, found=rate)
+        _tables.compare(file=FILE, what="label rate before the filters", expected=whole["labelRate"], found=rate)
         # a screening without a date (NaN) is left out as well: the comparison is false
         near = frame["days_b_screening_arrest"].abs() <= 30
         usable = (frame["is_recid"] != -1) & (frame["c_charge_degree"] != "O") & (frame["score_text"] != "N/A")

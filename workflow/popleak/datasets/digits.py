@@ -7,15 +7,17 @@ harms no one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import PopleakError
 from ..core.settings import Settings
-from . import _tables
-from .base import Attribute, Card, Cells, Dataset, Records
+from . import _cards, _tables
+from .base import Card, Cells, Dataset, Records
 
 SIDE = 8
 BRIGHTEST = 16.0
@@ -23,14 +25,13 @@ BRIGHTEST = 16.0
 MEAN, SPREAD = 4.88, 6.02
 """Mean and standard deviation of all pixels of the set, rounded: constants, so no row is needed to know them."""
 SOURCE = "scikit-learn (sklearn.datasets.load_digits)"
+PIXELS = tuple(f"pixel {i},{j}" for i in range(SIDE) for j in range(SIDE))
 REMEDY = "install scikit-learn's own build again"
 EVEN, LARGE, LOOP = "even", "large", "loop"
 DIGITS = {EVEN: (0, 2, 4, 6, 8), LARGE: (5, 6, 7, 8, 9), LOOP: (0, 6, 8, 9)}
 """The digits of which each label and attribute is true."""
-LABELS = {EVEN: "even: an even digit against an odd one", LARGE: "large: 5 to 9 against 0 to 4"}
 GROUPS = {LARGE: ("0 to 4", "5 to 9"), LOOP: ("without a loop", "with a loop: 0, 6, 8, 9")}
-COUNTS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
-"""Rows of each digit."""
+FILE = "digits.csv.gz"
 
 
 class Digits(Dataset):
@@ -46,27 +47,15 @@ class Digits(Dataset):
         return self.card_of(self.labels[0], options)
 
     def card_of(self, label: str, options: Settings) -> Card:
-        return Card(
-            title="Optical recognition of handwritten digits, test part, 8 x 8 grey",
-            source=f"{SOURCE}; https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
-            licence="CC BY 4.0",
-            citation="Alpaydin, E. and Kaynak, C. (1998). Optical Recognition of Handwritten Digits. UCI Machine Learning Repository. "
-            "doi:10.24432/C50P49",
-            label=LABELS[label],
-            attributes={
-                name: Attribute(
-                    groups, "from the digit, which the writer was told to write", *_rows_and_rates(label, name)
-                )
-                for name, groups in GROUPS.items()
-            },
-            rows=sum(COUNTS),
-            label_rate=_share(COUNTS, DIGITS[label]),
-            notes=(
-                "groups are made of digits, not of people: a stand-in for a sensitive attribute in small pictures",
-                "13 people wrote the digits; the copy does not say who wrote which, so pools may share a writer",
-                "1,797 rows are few: intervals are wide",
-            ),
-        )
+        about, counts = _cards.packaged(self.name), _counts()
+        known = {
+            "rows": sum(counts), "labelRate": _share(counts, DIGITS[label]),
+            "groups": {name: _rows_and_rates(label, name) for name in self.attributes},
+        }  # fmt: skip
+        return about.card(known, label=label, source=f"{SOURCE}; {about['url']}")
+
+    def reads(self, *, files: Mapping[str, Path], options: Settings) -> tuple[str, ...]:
+        return (*PIXELS, "digit")
 
     def shape(self, options: Settings) -> tuple[int, ...]:
         return (1, SIDE, SIDE)
@@ -74,23 +63,27 @@ class Digits(Dataset):
     def cells(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings) -> Cells:
         """Return the counts, exactly. Raises PopleakError, so that the plan does, for an attribute that is the label."""
         self._chosen(label, attribute)
-        digit = np.repeat(np.arange(10), COUNTS)
+        digit = np.repeat(np.arange(10), _counts())
         return Cells.of(np.isin(digit, DIGITS[label]), np.isin(digit, DIGITS[attribute]), exact=True)
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
         from sklearn.datasets import load_digits
 
         self._chosen(label, attribute)
+        expected = _cards.packaged(self.name).sources()[FILE].sha256
+        if (found := _digest()) != expected:
+            raise PopleakError(f"{SOURCE}: {FILE}: sha256 expected {expected}, found {found}: {REMEDY}")
         pixels, digit = load_digits(return_X_y=True)
-        if pixels.shape != (sum(COUNTS), SIDE**2) or tuple(np.bincount(digit)) != COUNTS:
-            raise PopleakError(f"{SOURCE}: not the {sum(COUNTS)} pictures expected: {REMEDY}")
+        counts = _counts()
+        if pixels.shape != (sum(counts), SIDE**2) or tuple(np.bincount(digit)) != counts:
+            raise PopleakError(f"{SOURCE}: not the {sum(counts)} pictures expected: {REMEDY}")
         if pixels.min() < 0 or pixels.max() > BRIGHTEST:
             raise PopleakError(f"{SOURCE}: pixels must lie in 0 to {BRIGHTEST:.0f}: {REMEDY}")
         y, a = (np.isin(digit, DIGITS[name]).astype(np.int8) for name in (label, attribute))
         # a pixel at the edge that is the same in all pictures stays, since a picture has all its pixels
         return Records(
             x=((pixels - MEAN) / SPREAD).astype(np.float32), y=y, a=a,
-            features=tuple(f"pixel {i},{j}" for i in range(SIDE) for j in range(SIDE)),
+            features=PIXELS,
             groups=GROUPS[attribute], facts=_tables.measured(y=y, a=a),
         )  # fmt: skip
 
@@ -105,14 +98,28 @@ def _share(counts: tuple[int, ...], digits: tuple[int, ...]) -> float:
     return round(sum(counts[digit] for digit in digits) / sum(counts), _tables.RATE_DIGITS)
 
 
-def _rows_and_rates(label: str, attribute: str) -> tuple[tuple[int, int], tuple[float, float] | None]:
+def _counts() -> tuple[int, ...]:
+    """Return the rows of each digit."""
+    return tuple(_cards.packaged(Digits.name).expected()["digits"])
+
+
+def _digest() -> str:
+    """Return the SHA-256 of scikit-learn's file."""
+    from sklearn.datasets import data
+
+    return hashlib.sha256(resources.files(data).joinpath(FILE).read_bytes()).hexdigest()
+
+
+def _rows_and_rates(label: str, attribute: str) -> dict[str, tuple[float, float] | None]:
     """Return the rows of both groups and their label rates; no rates where the attribute is the label itself."""
     inside = DIGITS[attribute]
-    counts = [tuple(COUNTS[digit] * ((digit in inside) == group) for digit in range(10)) for group in (False, True)]
+    counts = [
+        tuple(rows * ((digit in inside) == group) for digit, rows in enumerate(_counts())) for group in (False, True)
+    ]
     rows = (sum(counts[0]), sum(counts[1]))
     if label == attribute:
-        return rows, None
-    return rows, (_share(counts[0], DIGITS[label]), _share(counts[1], DIGITS[label]))
+        return {"rows": rows, "labelRates": None}
+    return {"rows": rows, "labelRates": (_share(counts[0], DIGITS[label]), _share(counts[1], DIGITS[label]))}
 
 
 PLUGIN = Digits()

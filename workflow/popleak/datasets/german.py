@@ -8,16 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..core.settings import Settings
-from . import _codes, _tables
-from .base import Attribute, Card, Dataset, Records, Source
+from . import _cards, _codes, _tables
+from .base import Card, Dataset, Records, Source
 
 FILE = "german.data"
-SOURCE = Source(
-    FILE,
-    "https://archive.ics.uci.edu/static/public/144/statlog+german+credit+data.zip",
-    "b21f3d81db8071257d5ff1deaeba1fd4303b62712e6fcc9715c7a86202cb5871",
-    FILE,
-)
 COLUMNS = (
     "checking", "duration", "history", "purpose", "amount", "savings", "employment", "installment-rate", "status-sex",
     "debtors", "residence", "property", "age", "other-plans", "housing", "credits", "job", "liable", "telephone",
@@ -42,39 +36,14 @@ class German(Dataset):
     n_features = 55
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
-        return (SOURCE,)
+        return (_cards.packaged(self.name).sources()[FILE],)
 
     def card(self, options: Settings) -> Card:
-        return Card(
-            title="German Credit (Statlog)",
-            source="https://archive.ics.uci.edu/dataset/144/statlog+german+credit+data",
-            licence="CC BY 4.0",
-            citation="Hofmann, H. (1994). Statlog (German Credit Data). UCI Machine Learning Repository. "
-            "doi:10.24432/C5NC77",
-            label="credit: good risk (1) against bad (0)",
-            attributes={
-                "sex": Attribute(
-                    groups=("Male", "Female"),
-                    recorded="by the bank, inside attribute 9 (A92 female; A91, A93, A94 male); the coding is doubtful",
-                    rows=(690, 310),
-                    rates=(0.7232, 0.6484),
-                ),
-                "age": Attribute(
-                    groups=("over 25", "25 and under"),
-                    recorded="by the bank, in years; cut at 25",
-                    rows=(810, 190),
-                    rates=(0.7284, 0.5789),
-                ),
-            },
-            rows=1000,
-            label_rate=0.7,
-            notes=(
-                "UCI's code table is partly wrong (Groemping 2019, South German Credit)",
-                "A92 may mix women and single men, so results on sex serve comparison with earlier work only",
-                "good risks were sampled more often than they occur; rates are not the bank's",
-                "1,000 rows are few: intervals are wide",
-            ),
-        )
+        about = _cards.packaged(self.name)
+        return about.card(about.expected(), label=self.labels[0])
+
+    def reads(self, *, files: Mapping[str, Path], options: Settings) -> tuple[str, ...]:
+        return COLUMNS
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)

@@ -8,20 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ..core.settings import Settings
-from . import _codes, _tables
-from .base import Attribute, Card, Dataset, Records, Source
+from . import _cards, _codes, _tables
+from .base import Card, Dataset, Records, Source
 
 FILE = "law_school_clean.csv"
-SOURCE = Source(
-    FILE,
-    # the commit, not the branch: the address can then never serve another file
-    "https://raw.githubusercontent.com/tailequy/fairness_dataset/abb5a18b822ba56a221c5311082e192e85000b95"
-    "/experiments/data/" + FILE,
-    "23c1b173f3480beb7afc4957b107a9917dfc4a8dc9d87ea6034ec35222152452",
-)
 NUMERIC = ("decile1b", "decile3", "lsat", "ugpa", "zfygpa", "zgpa", "fam_inc", "tier")
 CATEGORICAL = ("fulltime", "male", "race")
 LABEL = "pass_bar"
+COLUMNS = (*NUMERIC, *CATEGORICAL, LABEL)
 # all values of the columns that are compared, so that no unknown one is taken for "the rest"
 KNOWN = {LABEL: (0, 1), "race": ("White", "Non-White"), "male": (0, 1), "fulltime": (1, 2)}
 CARRIER = {"race": "race", "sex": "male"}
@@ -37,39 +31,18 @@ class Lsac(Dataset):
     n_features = 10
 
     def sources(self, options: Settings) -> tuple[Source, ...]:
-        return (SOURCE,)
+        return (_cards.packaged(self.name).sources()[FILE],)
 
     def card(self, options: Settings) -> Card:
-        return Card(
-            title="LSAC National Longitudinal Bar Passage Study (law school), cleaned table",
-            source="https://github.com/tailequy/fairness_dataset",
-            licence="not stated; released for research by LSAC, without names",
-            citation="Wightman, L. F. (1998). LSAC National Longitudinal Bar Passage Study. LSAC Research Report; "
-            "table of Le Quy, T. et al. (2022). A survey on datasets for fairness-aware machine learning. WIREs",
-            label="pass_bar: passed the bar",
-            attributes={
-                "race": Attribute(
-                    groups=("White", "Non-White"),
-                    recorded="by the study, as the student reported; all other races joined by the table's authors",
-                    rows=(17491, 3307),
-                    rates=(0.9213, 0.7230),
-                ),
-                "sex": Attribute(
-                    groups=("Male", "Female"),
-                    recorded="by the study, as the student reported",
-                    rows=(11675, 9123),
-                    rates=(0.8990, 0.8779),
-                ),
-            },
-            rows=20798,
-            label_rate=0.8897,
-            notes=("two rows are doubled", "grades after the first year (decile3, zgpa) are among the features"),
-        )
+        about = _cards.packaged(self.name)
+        return about.card(about.expected(), label=self.labels[0])
+
+    def reads(self, *, files: Mapping[str, Path], options: Settings) -> tuple[str, ...]:
+        return COLUMNS
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Settings, seed: int) -> Records:
         _tables.choose(dataset=self, label=label, attribute=attribute)
-        columns = (*NUMERIC, *CATEGORICAL, LABEL)
-        frame = _tables.read_csv(path=_tables.given(files=files, file=FILE), usecols=list(columns))
+        frame = _tables.read_csv(path=_tables.given(files=files, file=FILE), usecols=list(COLUMNS))
         _tables.numbers(frame=frame, columns=(*NUMERIC, "fulltime", "male", LABEL), file=FILE)
         _codes.known(frame=frame, allowed=KNOWN, file=FILE)
         y = (frame[LABEL] == 1).to_numpy(dtype=np.int8)

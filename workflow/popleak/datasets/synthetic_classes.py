@@ -41,8 +41,6 @@ class SyntheticClasses(_classes.Generated):
     summary = "generated: four or any number of classes, groups differ by a shift that the settings state"
     n_features = 8
     Settings = Options
-    title = "Synthetic records of several classes"
-    about = "classes lie round a circle; at each label the groups lie apart along it"
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         self.chosen(label, attribute)

@@ -47,8 +47,6 @@ class SyntheticImages(_classes.Generated):
     summary = "generated: 12 x 12 images, groups differ by pixels that the settings state"
     n_features = 144
     Settings = Options
-    title = "Synthetic images"
-    about = "a spot on a noisy ground; at each label the groups' spots lie apart"
 
     def shape(self, options: Options) -> tuple[int, ...]:
         return (1, options.side, options.side)

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from ..core import settings
 from ..core.errors import PopleakError, refusal
-from . import _features, _meaning, _numbers, _reading, _tables
+from . import _cards, _features, _made_cards, _meaning, _numbers, _reading, _tables
+from ._cards import CardFile
 from ._meaning import Findings
 from ._sheet import Column, Sheet
 from .base import Attribute, Card, Cells, Dataset, Records, Source
@@ -28,6 +29,9 @@ class Options(settings.Settings):
     path: str = Field(min_length=1)
     """The file: absolute, relative to the working directory, or below `<data_dir>/table/`. Delimited text (.csv, .tsv, ..., also
     packed by gzip, bzip2, xz or zip) whose first line holds the column names, or Parquet."""
+    card: str | None = Field(default=None, min_length=1)
+    """A card of the table, a JSON file that is found as `path` is. It is enforced as those of the package's own datasets are (docs/datasets.md);
+    The command `card` writes one to start from. Without it the card says what the options say, and that the rest is unknown."""
     label: str
     """Column to predict."""
     positive: Value | tuple[Value, ...]
@@ -74,11 +78,12 @@ class Table(Dataset):
     labels = ()
     attributes = ()
     own = True
+    unread = "add it to options.drop"
     examines = True
     Settings = Options
 
     def sources(self, options: Options) -> tuple[Source, ...]:
-        return (Source(options.path),)
+        return (Source(options.path), *([] if options.card is None else [Source(options.card)]))
 
     def card(self, options: Options) -> Card:
         """Return the card without rows and rates, which only the file can give: see `facts` of the records."""
@@ -96,6 +101,28 @@ class Table(Dataset):
             identifiers=options.drop,
             notes=("rows and rates are counted when the table is loaded",),
         )
+
+    def card_file(self, *, files: Mapping[str, Path | None], options: Options) -> CardFile:
+        """Return the user's own card, or one made of the options. Raises PopleakError also for a card of another label, attribute or file."""
+        if options.card is None:
+            return _made_cards.card(self.name, self.summary, self.card(options), generated=False)
+        there = {name: path for name, path in files.items() if path is not None}
+        about = _cards.given(self.name, _tables.given(files=there, file=options.card))
+        about.covers(options.label, options.attribute, options.names(), Path(options.path).name)
+        return about
+
+    def card_with(self, about: CardFile, *, label: str, options: Options) -> Card:
+        made = self.card_of(label, options)
+        if options.card is None:
+            return made
+        return about.card(about.expected(), label=options.label, label_text=made.label)
+
+    def reads(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
+        return tuple(name for name in self.columns(files=files, options=options) if name not in options.drop)
+
+    def columns(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
+        """Return the names of the table's columns; those without a name, which are never read, are left out."""
+        return tuple(_header(files, options).names)
 
     def glance(self, *, files: Mapping[str, Path], options: Options) -> list[str]:
         header = _header(files, options)

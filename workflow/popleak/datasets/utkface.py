@@ -15,45 +15,16 @@ from pydantic import Field
 
 from ..core import settings
 from ..core.errors import PopleakError
-from . import _faces, _tables
-from .base import Attribute, Card, Cells, Dataset, Records, Source
+from . import _cards, _faces, _tables
+from .base import Card, Cells, Dataset, Records, Source
 
-PAGE = "https://susanqq.github.io/UTKFace/"
 PREPARED = Source("utkface_grey48.parquet")
-PARTS = (
-    Source(
-        "utkface_grey48_part1of2.parquet", sha256="b223033632f380b6e39ed3c81fcf3eebdd6985eaf234f43ca5cd944ae5fe1a5f"
-    ),
-    Source(
-        "utkface_grey48_part2of2.parquet", sha256="621d663b97deeaffdc7d31e7014401b6b0ecf0a02d78dbe291dd1393d89405db"
-    ),
-)
+PARTS = ("utkface_grey48_part1of2.parquet", "utkface_grey48_part2of2.parquet")
 GENDER, OLDER = "gender", "age-over-30"
 GROUPS = {
     "race": ("White", "Non-White"),
     "white-black": ("White", "Black"),
     GENDER: ("Male", "Female"),
-}
-LABELS = {
-    GENDER: "gender: Female against Male",
-    OLDER: f"age-over-30: older than {_faces.OLDER} years",
-}
-GUESSED = "a model's guess, checked by strangers; nobody asked the people"
-RECORDED = {
-    "race": f"{GUESSED}; Black, Asian, Indian and other joined",
-    "white-black": f"{GUESSED}; Asian, Indian and other left out",
-    GENDER: f"{GUESSED}; two values are all that the set knows",
-}
-# of the whole published set, as it is loaded: checked each time
-ROWS = 19200
-GROUP_ROWS = {"race": (8130, 11070), "white-black": (8130, 4204), GENDER: (10198, 9002)}
-LABEL_RATES = {GENDER: 0.4689, OLDER: 0.5692}
-GROUP_RATES = {
-    (GENDER, "race"): (0.4467, 0.4851),
-    (GENDER, "white-black"): (0.4467, 0.4860),
-    (OLDER, "race"): (0.7038, 0.4704),
-    (OLDER, "white-black"): (0.7038, 0.5136),
-    (OLDER, GENDER): (0.6640, 0.4619),
 }
 
 
@@ -89,20 +60,23 @@ class UTKFace(Dataset):
 
     def sources(self, options: Options) -> tuple[Source, ...]:
         """Return the files. `auto` that is not settled stands for the prepared table."""
-        return PARTS if options.source == "parts" else (PREPARED,)
+        if options.source != "parts":
+            return (PREPARED,)
+        known = _cards.packaged(self.name).sources()
+        return tuple(known[file] for file in PARTS)
 
     def settle(self, options: Options, here: Callable[[Source], bool]) -> tuple[Options, str]:
         if options.source != "auto":
             return options, ""
-        parts = not here(PREPARED) and all(map(here, PARTS))
+        parts = not here(PREPARED) and all(map(here, self.sources(options.model_copy(update={"source": "parts"}))))
         chosen = options.model_copy(update={"source": "parts" if parts else "prepared"})
         return chosen, f"UTKFace from {' and '.join(source.file for source in self.sources(chosen))}"
 
     def remedy(self, source: Source) -> str:
-        if source in PARTS:
+        if source.file in PARTS:
             return super().remedy(source)
         return (
-            f"get the aligned and cropped faces from {PAGE} (non-commercial research only), and run "
+            f"get the aligned and cropped faces from {_cards.packaged(self.name)['url']} (non-commercial research only), and run "
             "`popleak prepare utkface FOLDER_OR_ARCHIVE`"
         )
 
@@ -115,33 +89,17 @@ class UTKFace(Dataset):
         return self.card_of(self.labels[0], options)
 
     def card_of(self, label: str, options: Options) -> Card:
-        whole = options.complete
-        return Card(
-            title=f"UTKFace, adults, {options.side} x {options.side} grey"
+        about = _cards.packaged(self.name)
+        known = about.expected("complete", label) if options.complete else {}
+        title = (
+            f"UTKFace, adults, {options.side} x {options.side} grey"
             + ("" if options.features == "pixels" else f", as features ({options.features})")
-            + ("" if whole else ", a part of the published set"),
-            source=PAGE,
-            licence="non-commercial research only, no redistribution, as stated by the publisher: read it there before use; the "
-            "copyright is the photographers'",
-            citation="Zhang, Z., Song, Y. and Qi, H. (2017). Age Progression/Regression by Conditional Adversarial Autoencoder. CVPR",
-            label=LABELS[label],
-            attributes={
-                name: Attribute(
-                    groups, RECORDED[name], GROUP_ROWS[name] if whole else None, GROUP_RATES.get((label, name)) if whole else None
-                )
-                for name, groups in GROUPS.items()
-            },
-            identifiers=("name",),
-            rows=ROWS if whole else None,
-            label_rate=LABEL_RATES[label] if whole else None,
-            notes=(
-                f"people labelled as under {_faces.ADULT} are left out, as are three files whose names lack a label",
-                "byte-identical files that differ in gender, race or age above 30, or of which one is labelled a minor, are left out",
-                "pictures that are copies or nearly so stay in one pool; different pictures of one person may not, since nobody says "
-                "who is on them",
-                "no picture and no file name appears in a table, figure or report",
-            ),
-        )  # fmt: skip
+            + ("" if options.complete else ", a part of the published set")
+        )
+        return about.card(known, label=label, title=title)
+
+    def reads(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
+        return (*_faces.COLUMNS, "pixels")
 
     def shape(self, options: Options) -> tuple[int, ...] | None:
         return (1, options.side, options.side) if options.features == "pixels" else None

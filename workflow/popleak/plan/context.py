@@ -18,7 +18,7 @@ from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
 from ..steps.split import SplitStep
-from . import cost, forms, games, rawfiles, searches, sizes
+from . import carded, cost, forms, games, rawfiles, searches, sizes
 from .steps import Step, Steps, add
 
 D = TypeVar("D", bound=DrawStep)
@@ -42,6 +42,7 @@ class TaskContext:
         games.check(sizes.provisional(task), experiment.knowledge, self.features)
         self.raw = raw or rawfiles.find(task, config.data_dir(experiment))
         fetches |= self.raw.fetches
+        self.card = carded.of(task, self.raw)
         self.cells = None
         self.task = sizes.provisional(task)
         if raw is None:
@@ -183,6 +184,7 @@ class TaskContext:
             seed=None if self.raw.names else self.experiment.seed,
             # the content of raw files is part of a result's identity, their location is not
             content=self.raw.content,
+            card=self.card.digest,
             placebo=Placebo(**task.permuting(self.experiment.seed)) if task.permutation else None,
         )
         step = add(

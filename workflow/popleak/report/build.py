@@ -69,6 +69,7 @@ def write(
     kinds: Mapping[str, Mapping[str, str]] | None = None,
     downloads: Sequence[str] = (),
     made: Mapping[str, str] | None = None,
+    labels: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write the report to `output`, its tables (`paper.files`) and the digests of all beside it, and return its path. Equal inputs give equal bytes.
 
@@ -76,7 +77,7 @@ def write(
     show, its digest beside it; cards: one mapping a file of the stage `dataset`, the fields of `Card` and `cards.MADE`; versions: by package; absent: what was
     left out since a raw file is not there, cautions: settings that cannot do what they seem to, and tasks whose draws nearly use up a pool, a line each;
     paper: whose claims are judged; controls, kinds: by task, the control and the kind of each defence; downloads: files that are published beside the page, by
-    their paths from there; made: what made the page, shown as it is. Raises PopleakError for a table or figure that is missing or
+    their paths from there; made: what made the page, shown as it is; labels: of the cards of all data behind the tables, by digest. Raises PopleakError for a table or figure that is missing or
     damaged, and for tables that are not of one run.
     """
     import jinja2
@@ -86,6 +87,7 @@ def write(
     name = str(experiment.get("experiment") or "default")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False).from_string(PAGE)
     pictures = {figure: _figure(figure, path) for figure, path in figures}
+    entered = data_cards.entries(cards)
     claims = matrix.claims(frames["claims"], paper, pictures, price.prices(frames["models"]))
     text = page.render(
         name=name,
@@ -122,7 +124,8 @@ def write(
             },
         ),
         downloads=parts.downloads(downloads),
-        cards=data_cards.entries(cards),
+        cards=entered,
+        **data_cards.shown(labels, entered),
         absent=_absent(paper, absent),
         settings=config_text(experiment),
         versions=sorted((str(key), str(value)) for key, value in versions.items()),

@@ -17,7 +17,7 @@ from ..steps import STAGES
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
-from . import reruns
+from . import datasheets, reruns
 from .terms import TERMS
 from .words import capital, cell
 
@@ -33,7 +33,14 @@ def pages() -> dict[str, str]:
         "claims.md": _claims(),
         "caching.md": _caching(),
         "glossary.md": _glossary(),
+        "datasets.md": _datasets(),
     }
+
+
+def _datasets() -> str:
+    told = [_wrapped(text) for text in datasheets.INTRODUCTION]
+    uses = _wrapped("The terms of permitted and forbidden uses:")
+    return "\n\n".join(["# Datasets and their cards", NOTE, *told, uses, datasheets.page()])
 
 
 def write(folder: Path) -> None:

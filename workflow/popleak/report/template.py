@@ -188,14 +188,25 @@ scope="col" class="n">models</th><th scope="col" class="n">pool splits</th><th s
 
 <section id="data">
 <h2>Datasets</h2>
+{% if used %}<p>{{ together }} The cards say who knows what; they do not say that a use is ethical or lawful.</p>
+{% call tabled('Table: the cards used', 'cards') %}The cards of all data behind the tables, and no others.{% endcall %}
+<thead><tr>{% for head in ('dataset', 'consent', 'permitted use', 'forbidden use', 'digest of the card') %}<th scope="col">{{ head }}</th>{% endfor %}</tr></thead>
+<tbody>{% for one in used %}<tr><td>{% if one.place %}<a href="#{{ one.place }}">{{ one.title }}</a>{% else %}{{ one.title }}{% endif %}</td><td>{{ one.consent }}</td><td>{{ one.permitted
+}}</td><td>{{ one.forbidden }}</td><td><code>{{ one.digest }}</code></td></tr>
+{% endfor %}</tbody></table></div>
+{% endif %}
 {% for card in cards %}
-<h3>{{ card.title }}</h3>
+<h3 id="{{ card.id }}">{{ card.title }}</h3>
 <dl>{% for term, text in card.first %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 {% if card.variants %}<p>{{ card.variants }}</p>{% endif %}
 <details><summary>Data card of {{ card.title }}</summary>
 <dl>{% for term, text in card.facts %}<dt>{{ term }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 </details>
-{% else %}<p>No data card was given.</p>{% endfor %}
+{% for sheet in card.sheets %}<details><summary>Datasheet of {{ card.title }}</summary>
+{% for part, lines in sheet %}<h4>{{ part }}</h4>
+<dl>{% for line in lines %}<dt>{{ line.field }}</dt><dd>{{ line.text }}{% if line.who %} <span class="note">[{{ line.who }}]</span>{% endif %}</dd>{% endfor %}</dl>
+{% endfor %}</details>
+{% endfor %}{% else %}<p>No data card was given.</p>{% endfor %}
 </section>
 
 <section id="absent">

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import numpy as np
 from ..core import plugins, trouble
 from ..core.errors import PopleakError
 from ..core.seeds import generator
+from ..datasets._cards import GENERATED, CardFile
 from ..datasets._fetch import verify
-from ..datasets._tables import measured, shares
-from ..datasets.base import Records
+from ..datasets._tables import check as check_counts
+from ..datasets._tables import check_draw, check_groups, measured, shares
+from ..datasets.base import Card, Dataset, Records
 from ..steps.dataset import DatasetStep
 from ..store import arrays, seal
 from ..store import parquet as store
@@ -28,8 +30,7 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
     plugin = plugins.load("datasets", settings.dataset)
     options = plugin.Settings.model_validate(settings.options)
     paths = dict(trouble.paired(settings.files, files, "files"))
-    for source in plugin.sources(options):
-        verify(paths[source.file], source)
+    about = carded(plugin, settings, options, paths)
     for name, digest in settings.content.items():
         if seal.file_digest(paths[name]) != digest:
             raise PopleakError(f"{paths[name]}: changed since this run was planned: repeat the command")
@@ -42,12 +43,15 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
             options=options,
             seed=settings.seed or 0,
         )
+    card = plugin.card_with(about, label=settings.label, options=options)
+    attribute = plugin.attribute(settings.attribute, options)[0]
+    agree(plugin, about, card, attribute, records)
     names, shape = plugin.classes(options), plugin.shape(options)
     if settings.placebo is not None:
         records = permuted(records, **dataclasses.asdict(settings.placebo), classes=len(names))
     check(records, settings.dataset, len(names), shape)
     if settings.attribute_in_features:
-        records = with_attribute(records, plugin.attribute(settings.attribute, options)[0], settings.dataset)
+        records = with_attribute(records, attribute, settings.dataset)
     count = len(records.y)
     columns = {
         "row": np.arange(count),
@@ -73,7 +77,9 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
             features=list(records.features),
             groups=list(records.groups),
             facts=dict(records.facts),
-            card=dataclasses.asdict(plugin.card_of(settings.label, options)),
+            card=dataclasses.asdict(card),
+            datasheet=about.content,
+            cards={about.digest: about.label()},
             rows=count,
             classes=list(names),
             shape=None if shape is None else list(shape),
@@ -81,6 +87,35 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
             **rates(records, len(names)),
         ),
     )
+
+
+def carded(plugin: Dataset, settings: DatasetStep, options: Any, paths: Mapping[str, Path]) -> CardFile:
+    """Return the card of the data, after holding the raw files to it. Raises PopleakError if the card is not the planned one, if the data were
+    withdrawn, if a column that names people would be read, and if a file is not the one that the card describes."""
+    about = plugin.card_file(files=paths, options=options)
+    if settings.card not in ("", about.digest):
+        raise PopleakError(f"{about.where}: changed since this run was planned: repeat the command")
+    about.refuse_withdrawn()
+    about.refuse_identifiers(plugin.reads(files=paths, options=options), plugin.unread)
+    described = about.sources()
+    for source in plugin.sources(options):
+        verify(paths[source.file], described.get(source.file, source))
+    return about
+
+
+def agree(plugin: Dataset, about: CardFile, card: Card, attribute: str, records: Records) -> None:
+    """Raise PopleakError if the records contradict the card: other counts, shares or label rates, or a feature made of a column that names
+    people."""
+    about.refuse_identifiers((feature.partition("=")[0] for feature in records.features), plugin.unread)
+    counted: Any = {"card": card, "attribute": attribute, "y": records.y, "group": records.a}
+    if GENERATED in about.content:
+        check_draw(**counted, what=f"dataset {plugin.name}")
+    elif plugin.own:
+        check_counts(
+            **counted, file=f"{card.title} and its card ({about.where})", remedy="correct the one that is wrong"
+        )
+    else:  # of all rows, those in neither group included, the loader has compared the counts
+        check_groups(about=card.attributes[attribute], file=plugin.name, y=records.y, group=records.a)
 
 
 def rates(records: Records, classes: int) -> dict[str, Any]:

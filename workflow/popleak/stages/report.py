@@ -35,7 +35,8 @@ def run(
     sources = {name: store.facts(path) for name, path in tables.items()}
     machine = _machine(sources.values())
     versions = _versions(sources.values())
-    datasets = [_dataset(path) for path in cards]
+    labels = store.labels(tables.values())
+    datasets = _used([_dataset(path) for path in cards], labels)
     page = build.write(
         experiment=settings.experiment,
         tables=tables,
@@ -48,6 +49,7 @@ def run(
         controls=settings.controls,
         kinds=settings.kinds,
         downloads=settings.downloads,
+        labels=labels,
         made={**_made(step, code), **{f"Tables made on: {fact}": value for fact, value in machine.items()}},
         output=output,
     )
@@ -130,8 +132,14 @@ def _dataset(path: Path) -> dict[str, Any]:
     return facts
 
 
+def _used(datasets: Sequence[dict[str, Any]], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files of the stage `dataset` of which the tables were made: those of no other card."""
+    return [facts for facts in datasets if not labels or set(facts.get("cards", ())) & set(labels)]
+
+
 def _card(facts: Mapping[str, Any]) -> dict[str, Any]:
     settings = facts["settings"]
     made = {name: settings.get(name) for name in ("dataset", *MADE)}
     made["options"] = {key: named(value) for key, value in (made["options"] or {}).items()}
-    return {**facts["card"], **facts["facts"], **made}
+    sheet = {"datasheet": facts.get("datasheet"), "digest": next(iter(facts.get("cards", ())), "")}
+    return {**facts["card"], **facts["facts"], **made, **sheet}

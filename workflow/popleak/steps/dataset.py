@@ -21,7 +21,8 @@ class Placebo:
 @dataclass(frozen=True, kw_only=True)
 class DatasetStep(StepSettings):
     """files: the raw files' names, in the order of `--files`; content: the SHA-256, by name, of those whose digest the code does not
-    know; seed: of a dataset that is generated."""
+    know; seed: of a dataset that is generated; card: the digest of the data's card, so that a change of it makes all that was made of the data
+    again."""
 
     stage: ClassVar[str] = "dataset"
     dataset: str
@@ -32,4 +33,5 @@ class DatasetStep(StepSettings):
     attribute_in_features: bool = False
     seed: int | None = None
     content: Mapping[str, str] = field(default_factory=dict)
+    card: str = ""
     placebo: Placebo | None = None

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core import accounting, atomic
+from ..core import accounting, atomic, uses
 from ..core.errors import PopleakError
 from . import arrays, seal
 
@@ -24,6 +24,8 @@ MOST = 16_000_000
 """Bytes of facts in one file at most. Those of the largest experiments take a tenth."""
 STORE = "store"
 """Name of the folder whose files are called `<stage>/<step>.parquet`, or `<stage>/<step>.<output>.parquet`."""
+BESIDE = ("tables",)
+"""Stages whose files have data of several cards side by side. In those of other stages they would meet in one model or judgement."""
 
 
 def provenance(
@@ -41,8 +43,15 @@ def provenance(
 
     stage: the stage's name; step: the step's id, which ends in the digest of all that decides it; code: digest of the
     code; inputs: our own files, known by the step that wrote them; files: raw ones, known by folder and name.
-    Raises PopleakError for an input that is damaged.
+    The labels of the inputs' cards (`core/uses.py`) are handed on, as `cards`, unless `more` has those of raw files.
+    Raises PopleakError for an input that is damaged, and for inputs whose cards forbid that they are joined.
     """
+    read = {path: facts(path) for path in inputs}
+    cards = _labels(read.values())
+    if stage not in BESIDE:
+        uses.join(cards, f"{stage} {step}")
+    if cards:
+        more = {"cards": cards, **more}
     return {
         "format": FORMAT,
         "stage": stage,
@@ -51,7 +60,7 @@ def provenance(
         "code": code,
         "inputs": {
             **{f"{Path(path).parent.name}/{Path(path).name}": seal.file_digest(path)[:16] for path in files},
-            **{named(path): seal.check(path)[:16] for path in inputs},
+            **{_name(found): seal.check(path)[:16] for path, found in read.items()},
         },
         "versions": {
             "python": platform.python_version(),
@@ -65,9 +74,21 @@ def provenance(
     }
 
 
+def labels(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Return the labels (`core/uses.py`) of the cards of all data behind these files, by the digest of each card."""
+    return _labels(facts(path) for path in paths)
+
+
+def _labels(read: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {digest: label for found in read for digest, label in found.get("cards", {}).items()}
+
+
 def named(path: str | Path) -> str:
     """Return the name of what one of our files holds: stage, step and, where a step writes several files, which it is."""
-    found = facts(path)
+    return _name(facts(path))
+
+
+def _name(found: Mapping[str, Any]) -> str:
     return "/".join(str(found[key]) for key in ("stage", "step", "output") if key in found)
 
 
