@@ -14,5 +14,6 @@ def as_arrow(name: str, frame: pd.DataFrame):
     """Return a frame as the public table `name`: its columns, in its order, with its types."""
     import pyarrow as pa
 
-    columns = [pa.array(frame[c.name], type=pa.type_for_alias(c.type), from_pandas=True) for c in schema.TABLES[name]]
-    return pa.table(columns, names=[c.name for c in schema.TABLES[name]])
+    wanted = (schema.TABLES | schema.SEARCHED)[name]
+    columns = [pa.array(frame[c.name], type=pa.type_for_alias(c.type), from_pandas=True) for c in wanted]
+    return pa.table(columns, names=[c.name for c in wanted])

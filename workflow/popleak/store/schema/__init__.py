@@ -16,6 +16,7 @@ from .models import MODELS
 from .placebo import PLACEBO
 from .ratios import CELL, CONFUSION, ESTIMATES, REGRESSION
 from .samples import SAMPLES, SHARES
+from .search import SEARCHED
 from .sensitivity import SENSITIVITY
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = (
     "ROWS",
     "SAMPLES",
     "SCORES",
+    "SEARCHED",
     "SENSITIVITY",
     "SHARES",
     "SMALL_CELLS",
