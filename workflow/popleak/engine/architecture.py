@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ..core.errors import PopleakError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Build = Callable[[], "nn.Module"]
+Activation = Literal["relu", "gelu", "tanh", "tempered-sigmoid"]
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 PATCH = 3
 """Height and width of what a convolution sees."""
@@ -70,6 +72,69 @@ class Chain:
         for into, out in zip(self.sides, self.sides[1:], strict=False):
             layers += [nn.Linear(into, out), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the units of a hidden layer do with the numbers z (width,) that its linear map gives for a row, in this order: layer norm if there
+    is one, the activation, dropout if there is any.
+
+    activation: `relu`; `gelu`, z Phi(z) with the normal distribution function, not its tanh approximation; `tanh`; or `tempered-sigmoid`,
+    scale / (1 + exp(-inverse_temperature z)) - offset (Papernot et al. 2021, arXiv:2007.14191), which is tanh at its defaults. layer_norm: mean 0
+    and variance 1 over the units of a row, then a gain and a shift for each unit that are learnt (Ba et al. 2016, arXiv:1607.06450). dropout:
+    probability at which training sets a unit to 0; the others are divided by 1 - dropout, and scoring leaves all as they are.
+    """
+
+    activation: Activation = "relu"
+    scale: float = 2.0
+    inverse_temperature: float = 2.0
+    offset: float = 1.0
+    layer_norm: bool = False
+    dropout: float = 0.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is ReLU and nothing else."""
+        return self.activation == "relu" and not self.layer_norm and not self.dropout
+
+    @property
+    def told(self) -> str:
+        """In a few words."""
+        more = [word for word, so in (("layer norm", self.layer_norm), ("dropout", self.dropout > 0)) if so]
+        return " with ".join(one for one in (self.activation, " and ".join(more)) if one)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """An MLP whose hidden units do more than ReLU, or something else: sides as of a `Chain`, and what its units do.
+
+    Of each layer, weight, bias and, if it has layer norm, gain and shift are stored in this order.
+    """
+
+    sides: tuple[int, ...]
+    units: Units
+
+    @property
+    def form(self) -> Form:
+        """What goes in and comes out."""
+        return Form(classes=max(self.sides[-1], 2))
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """Of each layer the numbers that one of its units is given, without the bias, and its units."""
+        return list(itertools.pairwise(self.sides))
+
+    @property
+    def gains(self) -> list[int]:
+        """Of each layer how many numbers layer norm adds to it."""
+        hidden = len(self.sides) - 2
+        return [2 * out * self.units.layer_norm * (i < hidden) for i, (_, out) in enumerate(self.layers)]
+
+    def __call__(self) -> nn.Module:
+        """Return the net as a torch module."""
+        from .units import dressed
+
+        return dressed(self)
 
 
 @dataclass(frozen=True)
@@ -143,4 +208,12 @@ def form_of(build: Build) -> Form:
     features and one logit."""
     if isinstance(build, Chain):
         return Form(classes=max(build.sides[-1], 2))
-    return build.form if isinstance(build, (ConvNet, Module)) else BINARY
+    return build.form if isinstance(build, (Dense, ConvNet, Module)) else BINARY
+
+
+def numbers_of(build: Chain | Dense | ConvNet) -> list[int]:
+    """Return of each layer how many numbers of a model are its own, in the order in which they are stored."""
+    if isinstance(build, Chain):
+        return [out * (into + 1) for into, out in itertools.pairwise(build.sides)]
+    linear = [out * (into + 1) for into, out in build.layers]
+    return [a + b for a, b in zip(linear, build.gains, strict=True)] if isinstance(build, Dense) else linear

@@ -26,6 +26,7 @@ SYMBOL = "popleak_loop"
 SOURCES = (
     "architecture",
     "compiled",
+    "dense",
     "eo",
     "fairloops",
     "imageloops",
@@ -37,6 +38,7 @@ SOURCES = (
     "privateloops",
     "rivalloops",
     "tile",
+    "unitloops",
 )
 """Modules of this folder whose text determines the machine code."""
 SETTINGS = ".numba_config.yaml"

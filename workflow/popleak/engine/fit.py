@@ -4,7 +4,8 @@ Randomness belongs to the model: initial weights, the rows held out for validati
 the model's own seed. So a model's result does not depend on its neighbours or on how a population is cut into jobs.
 
 Two backends compute the same thing. `Fused` (numba) trains on the CPU and needs no torch: plain MLPs with ReLU and one
-logit, with any objective, and convolution nets (`ConvNet`) with cross-entropy and the EO term. `Stacked` (torch) trains any
+logit, with any objective; those with other units (`Dense`), without clipping and without an adversary; and convolution nets
+(`ConvNet`) with cross-entropy and the EO term. `Stacked` (torch) trains any
 module with any objective and number of classes, also on a GPU. It is the reference that the first must match.
 """
 
@@ -23,7 +24,7 @@ import numpy as np
 from ..core import accounting
 from ..core.errors import PopleakError
 from ..core.seeds import generator
-from .architecture import Build, Chain, ConvNet, Form, Module, form_of
+from .architecture import Build, Chain, ConvNet, Dense, Form, Module, form_of, numbers_of
 from .feed import Feed
 from .losses import cross_entropy, scores
 from .objective import DEFAULT, Backend, Objective, chosen, not_in_numba
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .eo import Penalty
 
 __all__ = [
-    "Backend", "Build", "Chain", "ConvNet", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
+    "Backend", "Build", "Chain", "ConvNet", "Dense", "Device", "Feed", "Fitted", "Form", "Module", "Objective", "Progress", "Table", "Training",
     "alone", "batches_of", "chosen", "fit", "form_of", "hold_out", "initial_weights", "inputs", "last_layer", "not_in_numba", "place_of",
     "predict", "predict_rows", "resolve", "way_of",
 ]  # fmt: skip
@@ -85,7 +86,7 @@ def sides_of(build: Build) -> tuple[int, ...] | None:
     """Return the layer sizes of the MLP that `build` makes; None for any other module."""
     if isinstance(build, Chain):
         return build.sides
-    if isinstance(build, ConvNet):
+    if isinstance(build, (ConvNet, Dense)):
         return None
     from .single import built
     from .stack import sides_of
@@ -96,8 +97,8 @@ def sides_of(build: Build) -> tuple[int, ...] | None:
 def way_of(
     build: Build, device: Device = "cpu", threads: int = 1, backend: Backend = "auto", wants: Sequence[str] = ()
 ) -> Any:
-    """Return the backend that trains and scores what `build` makes: `Fused` for an MLP with one logit or a `ConvNet`
-    on the CPU, else `Stacked`.
+    """Return the backend that trains and scores what `build` makes: `Fused` for an MLP with one logit, a `Dense` with one or a
+    `ConvNet` on the CPU, else `Stacked`.
 
     wants: what the objective needs, as named by `Objective.wants`; see `not_in_numba`. An MLP that
     was not made by `Chain` keeps the initial weights that it is built with. Raises ValueError for `cuda` if there is
@@ -107,14 +108,16 @@ def way_of(
     with accounting.part("start"):
         sides = sides_of(build) if place == "cpu" and backend != "torch" else None
         try:
-            used = chosen(backend, sides, wants, place, isinstance(build, ConvNet))
+            used = chosen(backend, sides, wants, place, build if isinstance(build, (ConvNet, Dense)) else None)
         except ValueError as error:
             raise PopleakError(f"config: {error}") from None
         if used == "numba":
-            from .fused import Fused, FusedImages
+            from .fused import Fused, FusedDense, FusedImages
 
             if isinstance(build, ConvNet):
                 return FusedImages(build, threads)
+            if isinstance(build, Dense):
+                return FusedDense(build, threads)
             assert sides is not None
             return Fused(sides, threads, None if isinstance(build, Chain) else build)
         from .stacked import Stacked
@@ -159,8 +162,8 @@ def last_layer(build: Build) -> np.ndarray:
 
     The last layer is the last submodule that directly holds trained parameters.
     """
-    if isinstance(build, Chain):
-        sizes = [out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)]
+    if isinstance(build, (Chain, Dense)):
+        sizes = numbers_of(build)
         return np.arange(sum(sizes)) >= sum(sizes[:-1])
     from .single import built, trained_and_state
 
@@ -173,13 +176,13 @@ def last_layer(build: Build) -> np.ndarray:
 
 
 def inputs(build: Build, columns: np.ndarray) -> np.ndarray:
-    """Return which of a chain's stored numbers (P,) read one of the features `columns` (d,) bool, in the form of `Objective.mask`.
+    """Return which of an MLP's stored numbers (P,) read one of the features `columns` (d,) bool, in the form of `Objective.mask`.
 
     Raises ValueError for any other module, whose numbers may read any feature.
     """
-    if not isinstance(build, Chain):
-        raise ValueError("only of a chain of Linear and ReLU is it known which numbers read a feature")
-    found = np.zeros(sum(out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)), dtype=bool)
+    if not isinstance(build, (Chain, Dense)):
+        raise ValueError("only of an MLP is it known which numbers read a feature")
+    found = np.zeros(sum(numbers_of(build)), dtype=bool)
     into, out = build.sides[:2]
     found[: into * out].reshape(out, into)[:, columns] = True
     return found

@@ -1,4 +1,4 @@
-"""MLPs with ReLU and convolution nets, trained one after another in a compiled loop (`loops`) in which a whole step
+"""MLPs and convolution nets, trained one after another in a compiled loop (`loops`) in which a whole step
 stays in cache.
 
 One step of one model is about ten microseconds of arithmetic on a few hundred kilobytes. With library calls over a
@@ -21,8 +21,9 @@ import numpy as np
 from ..core import accounting
 from ..core.seeds import derive, generator
 from .adversary import NUMBERS, Adversary, begun
-from .architecture import ConvNet
+from .architecture import ConvNet, Dense
 from .compiled import Loop, loop
+from .dense import DenseLayout
 from .eo import cells_of, terms
 from .imagery import GROUP, Imagery
 from .layout import ACTIVATIONS, Layout, Term, degree
@@ -46,8 +47,8 @@ class Fused:
 
     form = ""
     """What the names of the loops end in."""
-    convolutions = False
-    """Whether these are convolution nets."""
+    net: ConvNet | Dense | None = None
+    """What is trained, where that is no chain with ReLU."""
     scored = SCORED
     """Rows scored at a time."""
 
@@ -55,8 +56,9 @@ class Fused:
         """Return where a model and a batch lie."""
         return Layout.of(self.sides, batch)
 
-    def _more(self, layout: Any, room: np.ndarray | None) -> tuple[Any, ...]:
-        """Return what the loops are given beside what those for a chain take: to train, with room for probabilities, or to score."""
+    def _more(self, layout: Any, room: np.ndarray | None, noise: Sequence[int] = ()) -> tuple[Any, ...]:
+        """Return what the loops are given beside what those for a chain take: to train, with room for probabilities and the seeds of what
+        models draw, or to score."""
         return ()
 
     def _layers(self) -> Iterable[tuple[int, int]]:
@@ -108,7 +110,7 @@ class Fused:
         ValueError for an objective that these loops do not support.
         """
         wants = objective.wants()
-        if reason := not_in_numba((*self.sides[:-1], 1), wants, convolutions=self.convolutions):
+        if reason := not_in_numba((*self.sides[:-1], 1) if self.net is None else None, wants, net=self.net):
             raise ValueError(f"the compiled loops do not support {reason}")
         models, outputs = len(begin), self.sides[-1]
         classes = max(outputs, 2)
@@ -151,7 +153,7 @@ class Fused:
                 arenas[part], chain.shape, *chain.rooms, table.packed, table.y, cells, order[cut], extra[cut],
                 feed.batch, weights[cut], moments[0][cut], moments[1][cut], steps, rate,
                 training.weight_decay, index, *fair,
-                *self._more(layout, np.empty((len(index), outputs), weights.dtype)),
+                *self._more(layout, np.empty((len(index), outputs), weights.dtype), feed.noise[cut]),
                 *(aims.of_epoch(cut, places, pull) if aims is not None else ()),
             )  # fmt: skip
 
@@ -298,7 +300,7 @@ class FusedImages(Fused):
     """As `Fused`, for a convolution net with one logit or C."""
 
     form = "-images"
-    convolutions = True
+    net: ConvNet
     # a group stays in cache through all blocks, and groups share nothing
     scored = 2 * GROUP
 
@@ -309,7 +311,7 @@ class FusedImages(Fused):
     def layout(self, batch: int) -> Imagery:
         return Imagery.of(self.net, batch)
 
-    def _more(self, layout: Imagery, room: np.ndarray | None) -> tuple[Any, ...]:
+    def _more(self, layout: Imagery, room: np.ndarray | None, noise: Sequence[int] = ()) -> tuple[Any, ...]:
         if room is None:
             return layout.blocks, layout.rooms, self.sides[-1]
         return layout.blocks, layout.rooms, layout.gradients, layout.own, room
@@ -324,6 +326,35 @@ class FusedImages(Fused):
     def _fits(self, table: Any) -> None:
         if table.x.shape[1] != math.prod(self.net.shape):
             raise ValueError(f"{self.told} on images {self.net.shape} cannot read {table.x.shape[1]} features")
+
+
+class FusedDense(Fused):
+    """As `Fused`, for an MLP with other hidden units than ReLU and one logit. Models draw as in `noise.OwnDropout`."""
+
+    form = "-units"
+    net: Dense
+
+    def __init__(self, net: Dense, threads: int = 1) -> None:
+        super().__init__(net.sides, threads)
+        self.net = net
+
+    def layout(self, batch: int) -> DenseLayout:
+        return DenseLayout.of(self.net, batch)
+
+    def initial(self, seeds: np.ndarray) -> np.ndarray:
+        layout, linear = self.layout(1), super().initial(seeds)
+        begun = np.zeros((len(seeds), layout.weights), linear.dtype)
+        begun[:, layout.own :] = layout.head.pack(linear)
+        for width, gain, _ in layout.hidden if layout.own else ():
+            begun[:, gain : gain + width] = 1
+        return layout.unpack(begun)
+
+    def _more(self, layout: DenseLayout, room: np.ndarray | None, noise: Sequence[int] = ()) -> tuple[Any, ...]:
+        return layout.told(None if room is None else np.array(noise, np.int64))
+
+    @property
+    def told(self) -> str:
+        return f"an MLP of {self.net.units.told} with sides {self.sides}"
 
 
 @dataclass(frozen=True)

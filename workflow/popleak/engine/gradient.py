@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import accounting
-from .architecture import Build, Chain, ConvNet
+from .architecture import Build, Chain, ConvNet, Dense, numbers_of
 
 if TYPE_CHECKING:
     from .fit import Device, Table
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 def trained(build: Build) -> np.ndarray:
     """Return for each of a model's stored numbers (P,) whether training moves it. The rest are frozen parameters and buffers."""
-    if isinstance(build, Chain):
-        return np.ones(sum(out * (into + 1) for into, out in zip(build.sides, build.sides[1:], strict=False)), bool)
-    if isinstance(build, ConvNet):
-        return np.ones(sum(out * (into + 1) for into, out in build.layers), bool)
+    if isinstance(build, (Chain, Dense, ConvNet)):
+        return np.ones(sum(numbers_of(build)), bool)
     from .single import built, trained_and_state
 
     moved, state = (sum(one.numel() for one in part) for part in trained_and_state(built(build)))

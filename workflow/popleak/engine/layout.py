@@ -40,6 +40,7 @@ _RIVAL = (
 )  # fmt: skip
 _SCORE = (*_WORK, ("n", 1), ("i", 2), ("i", 0), ("n", 2), ("n", 2))
 _IMAGES = ("i", 2), ("i", 1), ("i", 0), ("i", 0), ("n", 2)
+_UNITS = ("i", 1), ("d", 1), ("i", 2), ("i", 1)
 ARGUMENTS = {
     "score": _SCORE,
     "train": _EPOCH,
@@ -51,6 +52,11 @@ ARGUMENTS = {
     "score-images": (*_SCORE, ("i", 2), ("i", 1), ("i", 0)),
     "train-images": (*_EPOCH, *_IMAGES),
     "train-images-fair": (*_EPOCH, *_FAIR, *_IMAGES),
+    "score-units": (*_SCORE, *_UNITS),
+    "train-units": (*_EPOCH, *_UNITS),
+    "train-units-fair": (*_EPOCH, *_FAIR, *_UNITS),
+    "train-own-units": (*_EPOCH, *_UNITS, *_OWN),
+    "train-own-units-fair": (*_EPOCH, *_FAIR, *_UNITS, *_OWN),
 }
 """Arguments of each compiled loop: (kind, number of axes; 0 for a number that is no array). Kinds: "n", the models' own
 precision; "i", int64; "d", float64. An array is passed as its address and the length of each axis."""

@@ -11,9 +11,10 @@ from numba import njit, types
 
 from .fairloops import depend, depend_of_many, differ, differ_of_many
 from .imageloops import learn, look
+from .dense import GRADIENTS, OWN, SEED, STEP
 from .imagery import GROUP
 from .layout import ACTIVATIONS, ARGUMENTS, HSIC, LENGTH, ROWS, Term
-from .passes import adam, backward, forward, gather, power
+from .passes import adam, backward, forward, gather, move, power
 from .privateloops import private_epoch
 from .rivalloops import rival_epoch
 from .tile import INNER, arguments, copy
@@ -94,7 +95,7 @@ def _objective(work, at, step, count, main, index, labels, cells, k, outcomes, s
 @njit(**INNER)
 def _epoch(
     work, shape, gradients, transposed, table, labels, cells, order, extra, batch, weights, first, second, steps, rate, decay,
-    index, fair, pictures, asked,
+    index, fair, pictures, asked, units,
 ):  # fmt: skip
     """Train every model of a block for one epoch; its state (weights, moments, multipliers, vacuous) is updated.
 
@@ -102,7 +103,7 @@ def _epoch(
     alone, multipliers, vacuous and a buffer; pictures: of a convolution net, its `Imagery.blocks`, `rooms`, `gradients`
     and `own`, and a buffer for probabilities (rows, logits); asked: of an `Objective`, what each row is to be and its
     weight (K, n), the places of the epoch's rows among these (K, n), which numbers move (size,), 0 or 1, and the strength of the l1
-    penalty. Each is None if there is no such thing, and is then not compiled at all.
+    penalty; units: of hidden units that are more than ReLU, what `dense.DenseLayout.told` says. Each is None if there is no such thing, and is then not compiled at all.
     """
     size = weights.shape[1]
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
@@ -125,7 +126,9 @@ def _epoch(
                 look(work, shape, pictures[0], pictures[1], table, index, np.int64(0), count, ahead)
             else:
                 gather(work, shape, table, index, np.int64(0), count, ahead)
-            forward(work, shape, rows)
+            if units is not None:
+                units[0][SEED], units[0][STEP] = units[3][k], taken + 1
+            forward(work, shape, rows, units)
             _objective(work, at, step, count, main, index, labels, cells, k, outcomes, start, fair, pictures, asked)
             if outcomes == 1:
                 for r in range(count):
@@ -138,20 +141,23 @@ def _epoch(
                     work[at + r * step : at + r * step + outcomes] = 0
             backward(
                 work, shape, rows, count, outcomes, pictures is not None, gradients, transposed, first[k], second[k], scale, root,
-                decay, asked,
+                decay, asked, units,
             )  # fmt: skip
             if pictures is not None:
                 slopes, own = pictures[2], pictures[3]
                 learn(work, shape, pictures[0], pictures[1], rows // GROUP, slopes)
                 adam(work[:own], work[slopes : slopes + own], first[k, :own], second[k, :own], scale, root, decay)
+            if units is not None:
+                own, slopes = units[0][OWN], units[0][GRADIENTS]
+                move(work, np.int64(0), slopes, own, first[k], second[k], scale, root, decay, asked)
         copy(weights[k], 0, work, 0, size)
 
 
 @njit(**INNER)
-def _logits(work, shape, table, index, batch, weights, found, pictures):
+def _logits(work, shape, table, index, batch, weights, found, pictures, units):
     """Fill found (K, m * C) with the C logits of packed weights (K, size) on rows index (K or 1, m) of the table.
 
-    pictures: of a convolution net, its `Imagery.blocks` and `rooms`, and C; else None, and C = 1.
+    pictures: of a convolution net, its `Imagery.blocks` and `rooms`, and C; else None, and C = 1; units: as in `_epoch`.
     """
     at, step = shape[-1, ACTIVATIONS], shape[-1, LENGTH]
     outcomes = 1
@@ -168,7 +174,7 @@ def _logits(work, shape, table, index, batch, weights, found, pictures):
                 look(work, shape, pictures[0], pictures[1], table, rows, start, count, ahead)
             else:
                 gather(work, shape, table, rows, start, count, ahead)
-            forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
+            forward(work, shape, (count + ROWS - 1) // ROWS * ROWS, units)
             for r in range(count):
                 for c in range(outcomes):
                     found[k, (start + r) * outcomes + c] = work[at + r * step + c]
@@ -177,32 +183,37 @@ def _logits(work, shape, table, index, batch, weights, found, pictures):
 # how the numbers and arrays that a loop is called with become its arguments; numba adds tuples, and knows no stars in them
 @njit(**INNER)
 def _score(given):
-    return given + (None,)  # noqa: RUF005
+    return given + (None, None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _score_images(given):
-    return given[:SCORE] + (given[SCORE:],)  # noqa: RUF005
+    return given[:SCORE] + (given[SCORE:], None)  # noqa: RUF005
+
+
+@njit(**INNER)
+def _score_units(given):
+    return given[:SCORE] + (None, given[SCORE:])  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train(given):
-    return given + (None, None, None)  # noqa: RUF005
+    return given + (None, None, None, None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train_fair(given):
-    return given[:EPOCH] + (given[EPOCH:], None, None)  # noqa: RUF005
+    return given[:EPOCH] + (given[EPOCH:], None, None, None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train_own(given):
-    return given[:EPOCH] + (None, None, given[EPOCH:])  # noqa: RUF005
+    return given[:EPOCH] + (None, None, given[EPOCH:], None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train_own_fair(given):
-    return given[:EPOCH] + (given[EPOCH:FAIR], None, given[FAIR:])  # noqa: RUF005
+    return given[:EPOCH] + (given[EPOCH:FAIR], None, given[FAIR:], None)  # noqa: RUF005
 
 
 @njit(**INNER)
@@ -212,15 +223,37 @@ def _as_given(given):
 
 @njit(**INNER)
 def _train_images(given):
-    return given[:EPOCH] + (None, given[EPOCH:], None)  # noqa: RUF005
+    return given[:EPOCH] + (None, given[EPOCH:], None, None)  # noqa: RUF005
 
 
 @njit(**INNER)
 def _train_images_fair(given):
-    return given[:EPOCH] + (given[EPOCH:FAIR], given[FAIR:], None)  # noqa: RUF005
+    return given[:EPOCH] + (given[EPOCH:FAIR], given[FAIR:], None, None)  # noqa: RUF005
 
 
-EPOCH, FAIR, SCORE = (len(ARGUMENTS[name]) for name in ("train", "train-fair", "score"))
+@njit(**INNER)
+def _train_units(given):
+    return given[:EPOCH] + (None, None, None, given[EPOCH:])  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_units_fair(given):
+    return given[:EPOCH] + (given[EPOCH:FAIR], None, None, given[FAIR:])  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_own_units(given):
+    return given[:EPOCH] + (None, None, given[DRESSED:], given[EPOCH:DRESSED])  # noqa: RUF005
+
+
+@njit(**INNER)
+def _train_own_units_fair(given):
+    return given[:EPOCH] + (given[EPOCH:FAIR], None, given[DRESSED_FAIR:], given[FAIR:DRESSED_FAIR])  # noqa: RUF005
+
+
+EPOCH, FAIR, SCORE, DRESSED, DRESSED_FAIR = (
+    len(ARGUMENTS[name]) for name in ("train", "train-fair", "score", "train-units", "train-units-fair")
+)
 LOOPS = {
     "score": (_logits, _score),
     "train": (_epoch, _train),
@@ -232,6 +265,11 @@ LOOPS = {
     "score-images": (_logits, _score_images),
     "train-images": (_epoch, _train_images),
     "train-images-fair": (_epoch, _train_images_fair),
+    "score-units": (_logits, _score_units),
+    "train-units": (_epoch, _train_units),
+    "train-units-fair": (_epoch, _train_units_fair),
+    "train-own-units": (_epoch, _train_own_units),
+    "train-own-units-fair": (_epoch, _train_own_units_fair),
 }
 """Functions by the name in `layout.ARGUMENTS`, which says what each is called with, and how that becomes its arguments."""
 

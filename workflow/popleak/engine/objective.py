@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .architecture import ConvNet, Dense
+
 if TYPE_CHECKING:
     from .adversary import Adversary
 
@@ -24,6 +26,8 @@ WORDS = {
     "adversary": "an adversary that reads the group",
 }
 """What an `Objective` may need, in words."""
+CHAINS_ONLY = frozenset(("clip", "noise", "adversary"))
+"""Of these, what the compiled loops do for units with ReLU alone."""
 
 
 @dataclass(frozen=True)
@@ -160,22 +164,29 @@ def not_in_numba(
     sides: Sequence[int] | None,
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
-    convolutions: bool = False,
+    net: ConvNet | Dense | None = None,
 ) -> str | None:
     """Return in a few words why the compiled loops cannot train such models, or None if they can.
 
-    sides: layer sizes of an MLP, None for any other module; wants: as named by `Objective.wants`; convolutions:
-    whether it is a `ConvNet`. Both the plan and `fit` call this, so they make the same choice.
+    sides: layer sizes of an MLP with ReLU, None for any other module; wants: as named by `Objective.wants`; net: the convolution net, or the
+    MLP with other units, that it is, if it is one. Both the plan and `fit` call this, so they make the same choice.
     """
     if place != "cpu":
         return "it runs on a CPU only"
-    if sides is None and not convolutions:
+    if sides is None and net is None:
         return "no chain of Linear and ReLU"
-    if sides is not None and sides[-1] > 2:  # a model never has two logits, and the loops refuse them by name
+    if isinstance(net, ConvNet):
+        return _words(wants)
+    outputs = (sides or net.sides)[-1]  # type: ignore[union-attr]  # one of the two is there
+    if outputs > 2:  # a model never has two logits, and the loops refuse them by name
         return "more than two classes"
-    if wants and convolutions:
-        return " and ".join(WORDS[name] for name in WORDS if name in wants)
+    if net is not None and (reason := _words(CHAINS_ONLY.intersection(wants))):
+        return f"{reason} beside other units than ReLU alone"
     return None
+
+
+def _words(wants: Collection[str]) -> str | None:
+    return " and ".join(WORDS[name] for name in WORDS if name in wants) or None
 
 
 def chosen(
@@ -183,7 +194,7 @@ def chosen(
     sides: Sequence[int] | None,
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
-    convolutions: bool = False,
+    net: ConvNet | Dense | None = None,
 ) -> Literal["numba", "torch"]:
     """Return the backend that trains such models under the config's `engine.backend`.
 
@@ -191,7 +202,7 @@ def chosen(
     """
     if backend not in BACKENDS:
         raise ValueError(f"engine.backend: {backend!r} is unknown: choose from {', '.join(BACKENDS)}")
-    reason = not_in_numba(sides, wants, place, convolutions)
+    reason = not_in_numba(sides, wants, place, net)
     if backend == "numba" and reason is not None:
         raise ValueError(f"engine.backend: numba cannot train this model ({reason}): set it to auto")
     return "torch" if backend == "torch" or reason is not None else "numba"

@@ -12,8 +12,7 @@ from numba import njit
 
 from .layout import ACTIVATIONS, LANES, LENGTH
 from .tile import INNER, MASK, PLAIN, RELU, copy, fetch, product, transpose
-
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # NaN and infinity keep their meaning: they show divergence
+from .unitloops import FAST, activate, slant
 
 
 @njit(**INNER)
@@ -28,26 +27,28 @@ def gather(work, shape, table, index, first, count, ahead):
 
 
 @njit(**INNER)
-def forward(work, shape, rows):
-    """Compute all activations and the logits of the rows that were gathered."""
+def forward(work, shape, rows, units):
+    """Compute all activations and the logits of the rows that were gathered. units: as in `loops`, None for ReLU alone."""
     for layer in range(len(shape) - 1):
         inputs, outputs, weights = shape[layer, 0], shape[layer, 1], shape[layer, 2]
         a, row_a = shape[layer, ACTIVATIONS], shape[layer, LENGTH]
-        form = np.int64(RELU if layer + 2 < len(shape) else PLAIN)
+        form = np.int64(RELU if units is None and layer + 2 < len(shape) else PLAIN)
         c, row_c = shape[layer + 1, ACTIVATIONS], shape[layer + 1, LENGTH]
         product(work, rows, outputs, inputs, a, row_a, np.int64(1), weights, outputs, c, row_c, form)
+        if units is not None and layer + 2 < len(shape):
+            activate(work, shape, layer + 1, rows, units)
 
 
 @njit(**INNER)
 def backward(
-    work, shape, rows, count, outcomes, through, gradients, transposed, first, second, rate, root, decay, asked
+    work, shape, rows, count, outcomes, through, gradients, transposed, first, second, rate, root, decay, asked, units
 ):
     """Take one step of Adam along the gradients of sum(signal * logits), where the signals have replaced the logits.
 
     A layer is updated as soon as nothing else needs its weights: they and their gradients are still in the cache.
     outcomes: logits of a row; through: whether the derivatives with respect to the first layer's input replace it;
     gradients, transposed: offsets of buffers for one layer; first, second: the moments; rate, root, decay: see
-    `adam`; asked: as in `loops`, None if there is nothing of the kind.
+    `adam`; asked, units: as in `loops`, None if there is nothing of the kind.
     """
     last = len(shape) - 2
     for layer in range(last, -1, -1):
@@ -58,23 +59,30 @@ def backward(
         product(work, row_a, outputs, count, a, np.int64(1), row_a, g, row_g, gradients, outputs, np.int64(PLAIN))
         if layer or through:
             depth = outcomes if layer == last else outputs  # the padded logits are no derivatives
-            units = inputs - 1 if layer else row_a
+            given = inputs - 1 if layer else row_a
             for j in range(0, outputs, LANES):
-                for i in range(0, units, LANES):
-                    transpose(work, transposed + j * units + i, units, weights + i * outputs + j, outputs)
+                for i in range(0, given, LANES):
+                    transpose(work, transposed + j * given + i, given, weights + i * outputs + j, outputs)
             # the stored activation is positive exactly where the ReLU let the value through; it is not needed after
-            product(work, rows, units, depth, g, row_g, np.int64(1), transposed, units, a, row_a, np.int64(MASK))
-        end = weights + row_a * outputs
-        shrink = decay
-        if asked is not None:
-            adjust(
-                work[weights:end], work[gradients : gradients + end - weights], decay, asked[3][weights:end], asked[4]
-            )
-            shrink = 0.0
-        adam(
-            work[weights:end], work[gradients : gradients + end - weights], first[weights:end], second[weights:end],
-            rate, root, shrink,
-        )  # fmt: skip
+            form = np.int64(MASK if units is None else PLAIN)
+            product(work, rows, given, depth, g, row_g, np.int64(1), transposed, given, a, row_a, form)
+            if units is not None:
+                slant(work, shape, layer, count, units)
+        move(
+            work, weights, gradients, row_a * outputs, first, second, rate, root, decay, asked
+        )
+
+
+@njit(**INNER)
+def move(work, weights, gradients, count, first, second, rate, root, decay, asked):
+    """Take a step with some of the weights, as many as `count`; weights, gradients: where both are."""
+    end, shrink = weights + count, decay
+    if asked is not None:
+        adjust(work[weights:end], work[gradients : gradients + count], decay, asked[3][weights:end], asked[4])
+        shrink = 0.0
+    adam(
+        work[weights:end], work[gradients : gradients + count], first[weights:end], second[weights:end], rate, root, shrink
+    )
 
 
 @njit(**INNER, fastmath=FAST)

@@ -38,7 +38,7 @@ def private_epoch(
             if count:
                 end = starts[k, min(part + 2, starts.shape[1] - 1)]
                 gather(work, shape, table, order[k], start, count, order[k, start + count : end])
-                forward(work, shape, padded)
+                forward(work, shape, padded, None)
                 _signals(work, at, step, shift, count, k, start, aims, shares, places)
                 derivatives(work, shape, padded, transposed, shift)
                 _squares(work, shape, shift, count, moves, parts, norms)

@@ -36,7 +36,7 @@ def rival_epoch(
             start, taken = part * batch, steps + part + 1
             count = min(batch, order.shape[1] - start)
             gather(work, shape, table, order[k], start, count, order[k, start + batch : start + 2 * batch])
-            forward(work, shape, (count + ROWS - 1) // ROWS * ROWS)
+            forward(work, shape, (count + ROWS - 1) // ROWS * ROWS, None)
             rows = order[k, start : start + count]
             both = _read(
                 work, shape, shift, rows, aims[k], shares[k], places[k, start : start + count], labels, groups, numbers[k],

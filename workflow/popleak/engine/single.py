@@ -17,6 +17,7 @@ from torch import nn
 from ..core.errors import PopleakError
 from ..core.seeds import derive
 from .architecture import BINARY, Form
+from .noise import OwnDropout
 
 
 @contextlib.contextmanager
@@ -111,9 +112,14 @@ class SingleStack:
         self.watched = False
         """Whether to check that the module draws at random, which `clipped` must know."""
         self._drew, self._rowwise = False, True
+        # what is not a layer of dropout draws from torch's generator, which the model's seed begins
+        self._drops = any(isinstance(one, nn.modules.dropout._DropoutNd) for one in module.modules())
+        self._seed, self._step = torch.zeros((), dtype=torch.int64), 0
 
     def load(self, weights: torch.Tensor, *, training: bool, noise: Sequence[int] = ()) -> None:
-        """Take over the model `weights` (1, P): its parameters are views of it from now on, its state is copied."""
+        """Take over the model `weights` (1, P): its parameters are views of it from now on, its state is copied. noise: the seed of what is
+        drawn in training."""
+        self._seed, self._step = torch.tensor([*noise, 0], dtype=torch.int64, device=weights.device)[0], 0
         self.module.to(weights.dtype).train(training)
         self.trained, self.state = trained_and_state(self.module)  # another precision makes other buffers
         at = 0
@@ -133,8 +139,9 @@ class SingleStack:
     def forward(self, weights: torch.Tensor, x: torch.Tensor, *, keep: bool = True) -> torch.Tensor:
         """Return logits (1, B), or (1, B, C), of the loaded model on x (1, B, d); `keep` stores what `backward` needs."""
         before = _random_state(x) if self.watched else None
+        self._step += 1
         try:
-            with torch.set_grad_enabled(keep):
+            with torch.set_grad_enabled(keep), self._drawing():
                 logits = self.module(self.form.shaped(x[0]))
         except Exception as error:
             raise failed(error, x, self.form, self.module.training) from error
@@ -142,6 +149,10 @@ class SingleStack:
         self._logits, self._x = (logits, x[0]) if keep else (None, None)
         self._drew = before is not None and not torch.equal(before, _random_state(x))
         return logits.detach().T if self.form.outputs == 1 else logits.detach()[None]
+
+    def _drawing(self, row: torch.Tensor | int = 0) -> contextlib.AbstractContextManager[object]:
+        """Return a context in which layers of dropout draw as they do in a stack (`VmapStack`). row: as of `OwnDropout`."""
+        return OwnDropout(self._seed, self._step, row) if self._drops else contextlib.nullcontext()
 
     def backward(
         self, weights: torch.Tensor, grad_logits: torch.Tensor, into: torch.Tensor, *, again: bool = False
@@ -201,14 +212,16 @@ class SingleStack:
     def _mapped_gradients(self, signal: torch.Tensor) -> torch.Tensor:
         names = [name for name, one in self.module.named_parameters() if one.requires_grad]
 
-        def weighted(weights: list[torch.Tensor], x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-            called = torch.func.functional_call(
-                self.module, dict(zip(names, weights, strict=True)), (self.form.shaped(x[None]),)
-            )
+        def weighted(weights: list[torch.Tensor], x: torch.Tensor, slope: torch.Tensor, row: torch.Tensor):
+            with self._drawing(row):
+                called = torch.func.functional_call(
+                    self.module, dict(zip(names, weights, strict=True)), (self.form.shaped(x[None]),)
+                )
             return (called[0] * slope).sum()
 
-        own = [one.detach() for one in self.trained]
-        grads = torch.func.vmap(torch.func.grad(weighted), in_dims=(None, 0, 0))(own, passed(self._x), signal)
+        own, places = [one.detach() for one in self.trained], torch.arange(len(signal), device=signal.device)
+        rows = torch.func.vmap(torch.func.grad(weighted), in_dims=(None, 0, 0, 0))
+        grads = rows(own, passed(self._x), signal, places)
         return torch.cat([grad.reshape(len(signal), -1) for grad in grads], 1)
 
 

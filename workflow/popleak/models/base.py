@@ -14,14 +14,14 @@ from ..core.settings import Settings as AnySettings
 if TYPE_CHECKING:
     import torch
 
-    from ..engine.architecture import Chain, ConvNet, Module
+    from ..engine.architecture import Chain, ConvNet, Dense, Module
 
 
 class Model:
     """Base of models that return P(y = 1 | x), or for C > 2 classes P(y | x).
 
-    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest), `channels` (a convolution net, which
-    it trains as well) or `build` (any module; it is trained alone and scores in eval mode, see `engine.single`). What it takes is a row of features, unless `shape` says
+    A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest), `dense` (such a chain with other hidden
+    units), `channels` (a convolution net) or `build` (any module; it is trained alone and scores in eval mode, see `engine.single`). What it takes is a row of features, unless `shape` says
     otherwise. A closed-form model (`gradient = False`) implements `fit` and `predict` on arrays, and only `none` and `scratch`
     apply to it.
     """
@@ -49,6 +49,10 @@ class Model:
         """
         return None
 
+    def dense(self, n_features: int, settings: Any, classes: int = 2) -> Dense | None:
+        """Return the linear layers, as `sides`, and what the hidden units do where that is not ReLU alone; None for another module."""
+        return None
+
     def channels(self, n_features: int, settings: Any) -> tuple[int, ...] | None:
         """Return the channels of each block of a convolution net as `engine.architecture.ConvNet` describes it, on images of `shape`; None for
         another module."""
@@ -60,7 +64,7 @@ class Model:
         if sides is None and (net := self.net(n_features, settings, classes)) is not None:
             return net()
         if sides is None:
-            raise NotImplementedError("a gradient model implements `sides`, `channels` or `build`")
+            raise NotImplementedError("a gradient model implements `sides`, `dense`, `channels` or `build`")
         from ..engine.architecture import Chain
 
         return Chain(sides)()
@@ -86,9 +90,9 @@ class Model:
             )
         Form(shape, classes).check(n_features)
 
-    def architecture(self, n_features: int, settings: Any, classes: int = 2) -> Chain | ConvNet | Module:
-        """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, for a convolution net its channels,
-        for any other module its form.
+    def architecture(self, n_features: int, settings: Any, classes: int = 2) -> Chain | Dense | ConvNet | Module:
+        """Return what the engine needs: what builds an untrained module, and for a chain tells its sides, with other units than ReLU these too,
+        for a convolution net its channels, for any other module its form.
 
         Raises PopleakError as `check`.
         """
@@ -105,10 +109,14 @@ class Model:
         form = Form(self.shape(n_features, settings), classes)
         return Module(functools.partial(self.build, n_features, settings, **more), form)
 
-    def net(self, n_features: int, settings: Any, classes: int = 2) -> ConvNet | None:
-        """Return the convolution net that `channels` and `shape` tell of; None for another module."""
+    def net(self, n_features: int, settings: Any, classes: int = 2) -> Dense | ConvNet | None:
+        """Return the net that `dense` tells of, or the convolution net that `channels` and `shape` do; None for another module."""
         from ..engine.architecture import ConvNet
 
+        if self._defined("dense") <= self._defined("build"):
+            more = {} if classes == 2 else {"classes": classes}
+            if (dense := self.dense(n_features, settings, **more)) is not None:
+                return dense
         channels, shape = self.channels(n_features, settings), self.shape(n_features, settings)
         if channels is None or self._defined("channels") > self._defined("build"):
             return None

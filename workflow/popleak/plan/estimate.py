@@ -148,7 +148,7 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
             shaped = plugin.shape(form.features, settings) is not None
             net = plugin.net(form.features, settings, form.classes)
             if (usual := cost.factor(sides, backend, shaped=shaped, net=net)) > 1:
-                reason = not_in_numba(sides, convolutions=net is not None) or "engine.backend is torch"
+                reason = not_in_numba(sides, net=net) or "engine.backend is torch"
                 slow.setdefault((reason, usual), {})[model.id] = None
             for defence in task.defences:
                 plugin = plugins.load("defences", defence.name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from ..engine.architecture import ConvNet, Form
+    from ..engine.architecture import ConvNet, Dense, Form
 
 FEATURES = 7
 """Features of the made-up records, unless the check is told of others."""
@@ -124,15 +124,15 @@ def check_chain(module: nn.Module, build: Callable[[], nn.Module], sides: tuple[
     )
 
 
-def check_net(module: nn.Module, build: Callable[[], nn.Module], net: ConvNet) -> None:
-    """`build` makes the convolution net that `channels` and `shape` tell of, with torch's own initial weights."""
+def check_net(module: nn.Module, build: Callable[[], nn.Module], net: ConvNet | Dense) -> None:
+    """`build` makes the net that `dense`, or `channels` and `shape`, tell of, with torch's own initial weights."""
     from ..engine.architecture import Module
     from ..engine.fit import initial_weights
 
-    assert str(module) == str(net()), "`build` does not make the net that `channels` and `shape` tell of"
+    assert str(module) == str(net()), "`build` does not make the net that `dense`, or `channels` and `shape`, tell of"
     built, usual = (initial_weights(one, np.arange(3)) for one in (Module(build, net.form), net))
     assert np.array_equal(built, usual), (
-        "`build` has initial weights of its own: then leave out `channels`, which stand for torch's defaults"
+        "`build` has initial weights of its own: then leave out `dense` or `channels`, which stand for torch's defaults"
     )
 
 
