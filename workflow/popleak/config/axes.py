@@ -26,6 +26,11 @@ DEPTH, WIDTH = "depth", "width"
 AXES = (
     Axis(DEPTH, "model", "widths", (1, 2, 3)),
     Axis(WIDTH, "model", "widths", (8, 16, 32, 64, 128)),
+    Axis("activation", "model", "activation", ("relu", "gelu", "tanh", "tempered-sigmoid"), ordered=False),
+    # of the tempered sigmoid alone; at 2 it is tanh
+    Axis("inverse_temperature", "model", "inverse_temperature", (0.5, 1.0, 4.0)),
+    Axis("layer_norm", "model", "layer_norm", (False, True), ordered=False),
+    Axis("dropout", "model", "dropout", (0.0, 0.1, 0.2, 0.4)),
     Axis("weight_decay", "training", "weight_decay", (0.0, 0.0001, 0.001, 0.01)),
     Axis("learning_rate", "training", "learning_rate", (0.001, 0.003, 0.01)),
     Axis("batch", "training", "batch", (64, 128, 256, 512)),

@@ -94,9 +94,7 @@ class Search(Settings):
 def of(experiment: Experiment) -> Search:
     """Return the search of an experiment. Raises PopleakError if there is none."""
     if experiment.search is None:
-        raise PopleakError(
-            "config: search: missing: `popleak pareto` needs it; see workflow/experiments/pareto.yaml"
-        )
+        raise PopleakError("config: search: missing: `popleak pareto` needs it; see workflow/experiments/pareto.yaml")
     return experiment.search
 
 

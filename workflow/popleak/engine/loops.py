@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from .dense import GRADIENTS, OWN, SEED, STEP
 from .fairloops import depend, depend_of_many, differ, differ_of_many
 from .imageloops import learn, look
-from .dense import GRADIENTS, OWN, SEED, STEP
 from .imagery import GROUP
 from .layout import ACTIVATIONS, ARGUMENTS, HSIC, LENGTH, ROWS, Term
 from .passes import adam, backward, forward, gather, move, power

@@ -48,11 +48,11 @@ def chosen(values: np.ndarray, reference: np.ndarray, most: int) -> list[int]:
     """Return the places of at most so many points of the front, one after another the one that adds most to the hypervolume; of
     equal points the first. Points of the front that add nothing, since they are not better than `reference`, come last."""
     values = _checked(values)
-    left = [i for i in np.flatnonzero(unbeaten(values)) if not (values[:i] == values[i]).all(axis=1).any()]
+    left = [int(i) for i in np.flatnonzero(unbeaten(values)) if not (values[:i] == values[i]).all(axis=1).any()]
     found: list[int] = []
     while left and len(found) < most:
         gains = [hypervolume(values[[*found, i]], reference) for i in left]
-        found.append(int(left.pop(int(np.argmax(gains)))))
+        found.append(left.pop(int(np.argmax(gains))))
     return found
 
 

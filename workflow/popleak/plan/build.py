@@ -23,7 +23,7 @@ from ..steps import STAGES
 from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
-from ..store.schema import BUDGETED, GENERATED, MANY, ON_REQUEST, PERMUTED, ROWS, SWEPT, TABLES
+from ..store.schema import BUDGETED, GENERATED, MANY, ON_REQUEST, PERMUTED, ROWS, SEARCHED, SWEPT, TABLES
 from . import games, generating, searches, sizes
 from .budgets import of as budgets_of
 from .generating import GeneratorPlan
@@ -228,6 +228,10 @@ def _can_draw(plan: Plan, name: str) -> bool:
     absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
     if not absent:
         return True
+    if absent[0] in SEARCHED:
+        raise PopleakError(
+            f"config: figures: {name!r} shows the table `{absent[0]}`, which `popleak pareto` makes and draws: remove the figure"
+        )
     if not _makes(absent[0], config.resolve(plan.experiment), plan.experiment.budgets):
         raise PopleakError(
             f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"

@@ -24,7 +24,8 @@ from . import points, study
 from .points import Job
 from .study import Sampler, Spec, Trial
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Studied(NamedTuple):
@@ -129,10 +130,15 @@ def _third(experiment: Experiment, names: Sequence[str], measured: Sequence[Meas
         better = [
             one
             for one in measured
-            if one.task == name and one.role == "front" and one.found and any(beats(one.found.defended, other) for other in against)
+            if one.task == name
+            and one.role == "front"
+            and one.found
+            and any(beats(one.found.defended, other) for other in against)
         ]
         places = _order(better, searching.of(experiment).survivors)
-        found += [default._replace(stage=3, found=None)] + [better[i]._replace(stage=3, found=None, before=None) for i in places]
+        found += [default._replace(stage=3, found=None)] + [
+            better[i]._replace(stage=3, found=None, before=None) for i in places
+        ]
     return found
 
 
@@ -147,7 +153,11 @@ def _transfer(experiment: Experiment, names: Sequence[str], measured: Sequence[M
     the hypervolume."""
     search = searching.of(experiment)
     first = names[searching.searched(experiment)[0]]
-    front = {points.identity(one.point): one for one in reversed(measured) if one.task == first and one.role == "front" and one.found}
+    front = {
+        points.identity(one.point): one
+        for one in reversed(measured)
+        if one.task == first and one.role == "front" and one.found
+    }
     every = list(front.values())[::-1]
     places = _order(every, search.transferred)
     return [

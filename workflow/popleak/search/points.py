@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -118,5 +118,3 @@ def _quiet(path: Path) -> Iterator[None]:
     with path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
         yield
     sys.stderr.flush()
-
-

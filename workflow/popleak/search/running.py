@@ -41,7 +41,13 @@ def make(plan: Plan, target: Step[Any]) -> int:
 def _told(plan: Plan, step: Step[Any]) -> dict[str, Any]:
     """Return the arguments of a step's `run`, as the rule of its stage gives them on the command line."""
     outputs = {"output" if name == "table" else name: Path(path) for name, path in step.outputs.items()}
-    known = {"settings": step.settings, "step": step.id, "code": step.code, **plan.experiment.engine.resolved(), **outputs}
+    known = {
+        "settings": step.settings,
+        "step": step.id,
+        "code": step.code,
+        **plan.experiment.engine.resolved(),
+        **outputs,
+    }
     return _filled(import_module(f"popleak.stages.{step.stage}").run, known, step)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Sampler = Literal["tpe", "random"]
 SAMPLERS: tuple[Sampler, ...] = ("tpe", "random")
-DIRECTIONS = ("maximize", "minimize", "minimize")
+DIRECTIONS: tuple[Literal["maximize", "minimize"], ...] = ("maximize", "minimize", "minimize")
 MADE, VALUES, FAILURE = "made", "values", "failure"
 """What a study keeps beside what optuna does: by what it was made, and of each trial what was measured, or why nothing was."""
 FLOOR = "below the accuracy floor"

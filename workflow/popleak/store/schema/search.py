@@ -29,8 +29,14 @@ SEARCH = (
     Column("sampler", "string", "of the study that found it: tpe or random; null for default, undefended and curve"),
     Column("study_seed", "int64", "number of that study; null without one"),
     Column("trial", "int64", "number of the trial in that study; null without one"),
-    Column("point", "string", "name of the configuration, a digest of its values: equal names are equal configurations"),
-    Column("settings", "string", "the configuration as JSON, a value for each axis; an axis that is not named has its default"),
+    Column(
+        "point", "string", "name of the configuration, a digest of its values: equal names are equal configurations"
+    ),
+    Column(
+        "settings",
+        "string",
+        "the configuration as JSON, a value for each axis; an axis that is not named has its default",
+    ),
     Column(
         "stage",
         "int64",
@@ -40,14 +46,22 @@ SEARCH = (
     Column("splits", "int64", "pool splits"),
     *_estimate("accuracy", "mean accuracy of the victims on all rows of the query pool"),
     *_estimate("delta_eo", "mean plug-in Delta_EO, never below `delta_eo_floor` on average"),
-    Column("delta_eo_floor", "double", "what that mean would be, on as many rows, without any difference between the groups"),
+    Column(
+        "delta_eo_floor",
+        "double",
+        "what that mean would be, on as many rows, without any difference between the groups",
+    ),
     *_estimate(
         "delta_eo_crossed",
         "mean Delta_EO with label and sign chosen on one half of the pool and measured on the other; 0 on average without a difference. This "
         "is what the search minimises",
     ),
     *_estimate("advantage", "advantage of the best informed adversary, TPR - FPR, as in the table `leakage`"),
-    Column("accuracy_floor", "double", "accuracy that a configuration must reach: the better constant answer's, and `above_constant`"),
+    Column(
+        "accuracy_floor",
+        "double",
+        "accuracy that a configuration must reach: the better constant answer's, and `above_constant`",
+    ),
     Column("feasible", "bool", "whether the accuracy reaches it"),
     Column(
         "front",
