@@ -30,7 +30,7 @@ class Search(Figure):
         "sign chosen on one half of the pool and measured on the other (y; 0 on average without a difference), and advantage of the best informed "
         "adversary (colour). Down and to the right is better, and so is a pale colour. Edged in black: no other one of the task is at least as good in all three. "
         "Bars, of these and the defaults: 95 % intervals. Arrows come from where stage 1, on whose values a configuration was chosen, had put it: they are what such a "
-        "choice flatters. Dashed: the accuracy floor. " + style.BY_CHANCE
+        "choice flatters. Dashed: the accuracy floor. " + style.BY_CHANCE.strip()
     )
     tables = ("search",)
 

@@ -21,7 +21,7 @@ class SearchCurve(Figure):
         "The default configuration with fair fine-tuning at several weights of the EO term, and nothing else changed, as stage 2 of a search measured it. From the top: "
         "mean accuracy, mean Delta_EO with label and sign chosen on one half of the pool and measured on the other, and advantage of the best "
         "informed adversary. Weights at equal distances. Bars: 95 % intervals; with one pool split they are over its models, which share rows and "
-        "initial weights at all weights. " + style.BY_CHANCE
+        "initial weights at all weights. " + style.BY_CHANCE.strip()
     )
     tables = ("search",)
 
