@@ -306,7 +306,7 @@ def _with_controls(choices: list[ResolvedChoice], training: Train) -> list[Resol
     return matched
 
 
-SHARED = ("rows", "schedule", "cycles", "epochs", "learning_rate")
+SHARED = ("rows", "schedule", "cycles", "epochs", "learning_rate", "weight_decay")
 """Settings that a defence and its control agree in also where they are left out at their defaults."""
 
 

@@ -115,6 +115,7 @@ class Owner:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         cycles: int = 1,
+        weight_decay: float | None = None,
         stop: int | None = None,
         targets: np.ndarray | None = None,
         weights: np.ndarray | None = None,
@@ -138,7 +139,7 @@ class Owner:
             The k models, by their positions; all of them unless given.
         start
             (k, P): weights to go on from. None starts again from the models' initial weights.
-        epochs, learning_rate, schedule
+        epochs, learning_rate, schedule, weight_decay
             None is what the base models were trained with.
         cycles
             Of the schedule `restarts`; for a schedule that is given.
@@ -220,7 +221,7 @@ class Owner:
 
     def inputs(self, features: np.ndarray) -> np.ndarray:
         """Return for each number of a model (P,) whether it reads one of the `features` (d,) bool. Raises PopleakError for a model that is no
-        chain of Linear and ReLU."""
+        MLP."""
         raise NotImplementedError
 
     def last_layer(self) -> np.ndarray:

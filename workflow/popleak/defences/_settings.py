@@ -23,21 +23,24 @@ class MixtureSettings(AnySettings):
 
 
 class ScheduleSettings(AnySettings):
-    """The learning rate's schedule of a defence that trains."""
+    """How a defence that trains does it, beside epochs and step size."""
 
     schedule: Schedule | None = None
     """How the step size changes from epoch to epoch, as `training.schedule` has it; None: as `training` says."""
     cycles: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Cycles of the schedule `restarts`; at most as many as epochs."""
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """L2 penalty on all weights that move; None: that of `training`."""
 
     def unused(self) -> set[str]:
         own = set() if self.schedule == "restarts" else {"cycles"}
-        return super().unused() | own | ({"schedule"} if self.schedule is None else set())
+        return super().unused() | own | {name for name in ("schedule", "weight_decay") if getattr(self, name) is None}
 
     @property
     def steps(self) -> dict[str, Any]:
-        """Epochs, step size and schedule, as `Owner.train` takes them."""
-        return {name: getattr(self, name) for name in ("epochs", "learning_rate", "schedule", "cycles")}
+        """Epochs, step size, schedule and, where it is given, weight decay, as `Owner.train` takes them."""
+        more = () if self.weight_decay is None else ("weight_decay",)
+        return {name: getattr(self, name) for name in ("epochs", "learning_rate", "schedule", "cycles", *more)}
 
 
 class TrainSettings(ScheduleSettings):

@@ -75,6 +75,8 @@ class Defence:
     """False: applies to generators alone."""
     chains_only: ClassVar[bool] = False
     """True: applies to chains of Linear and ReLU with one logit alone."""
+    mlps_only: ClassVar[bool] = False
+    """True: applies to MLPs alone, whatever their hidden units do."""
     audited: ClassVar[bool] = False
     """True: the stage `defend` runs the worst case of each victim too, for the attack `worst-case`."""
     uses_group: ClassVar[bool] = False
@@ -185,6 +187,7 @@ class Defence:
             f"takes labels of {self.classes} classes": self.classes is not None,
             "applies to models in closed form too": self.closed_form,
             "applies to chains of Linear and ReLU with one logit alone": self.chains_only,
+            "applies to MLPs alone": self.mlps_only,
             "certifies the advantage of each model ([certificates](certificates.md))": self.certifies,
         }
         return [text for text, so in found.items() if so]

@@ -156,7 +156,9 @@ def teaches(defence: Defence) -> bool:
     """Return whether a student can learn from what a defence releases: one model, whose weights say all of it, trained as models usually are.
     It must take all models and labels that distillation does."""
     alone = type(defence).members is Defence.members and not defence.answers and not defence.finishes
-    alone = alone and defence.classifiers and defence.classes is None and not defence.chains_only
+    alone = (
+        alone and defence.classifiers and defence.classes is None and not defence.chains_only and not defence.mlps_only
+    )
     return alone and not defence.wants and not defence.certifies and defence.name not in ("none", Distillation.name)
 
 

@@ -28,7 +28,7 @@ class DropProxies(Defence):
     access = "training"
     complement = False
     public = True
-    chains_only = True
+    mlps_only = True
     wants = ("mask",)
 
     class Settings(TrainSettings):

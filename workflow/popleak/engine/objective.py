@@ -176,16 +176,17 @@ def not_in_numba(
     if sides is None and net is None:
         return "no chain of Linear and ReLU"
     if isinstance(net, ConvNet):
-        return _words(wants)
+        return in_words(wants)
     outputs = (sides or net.sides)[-1]  # type: ignore[union-attr]  # one of the two is there
     if outputs > 2:  # a model never has two logits, and the loops refuse them by name
         return "more than two classes"
-    if net is not None and (reason := _words(CHAINS_ONLY.intersection(wants))):
+    if net is not None and (reason := in_words(CHAINS_ONLY.intersection(wants))):
         return f"{reason} beside other units than ReLU alone"
     return None
 
 
-def _words(wants: Collection[str]) -> str | None:
+def in_words(wants: Collection[str]) -> str | None:
+    """Return what an objective needs, None for nothing. wants: as named by `Objective.wants`."""
     return " and ".join(WORDS[name] for name in WORDS if name in wants) or None
 
 

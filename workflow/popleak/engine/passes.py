@@ -68,9 +68,7 @@ def backward(
             product(work, rows, given, depth, g, row_g, np.int64(1), transposed, given, a, row_a, form)
             if units is not None:
                 slant(work, shape, layer, count, units)
-        move(
-            work, weights, gradients, row_a * outputs, first, second, rate, root, decay, asked
-        )
+        move(work, weights, gradients, row_a * outputs, first, second, rate, root, decay, asked)
 
 
 @njit(**INNER)
@@ -81,7 +79,13 @@ def move(work, weights, gradients, count, first, second, rate, root, decay, aske
         adjust(work[weights:end], work[gradients : gradients + count], decay, asked[3][weights:end], asked[4])
         shrink = 0.0
     adam(
-        work[weights:end], work[gradients : gradients + count], first[weights:end], second[weights:end], rate, root, shrink
+        work[weights:end],
+        work[gradients : gradients + count],
+        first[weights:end],
+        second[weights:end],
+        rate,
+        root,
+        shrink,
     )
 
 

@@ -18,6 +18,7 @@ from ..core.errors import PopleakError
 from ..core.seeds import derive
 from .architecture import BINARY, Form
 from .noise import OwnDropout
+from .units import Dropout
 
 
 @contextlib.contextmanager
@@ -112,8 +113,8 @@ class SingleStack:
         self.watched = False
         """Whether to check that the module draws at random, which `clipped` must know."""
         self._drew, self._rowwise = False, True
-        # what is not a layer of dropout draws from torch's generator, which the model's seed begins
-        self._drops = any(isinstance(one, nn.modules.dropout._DropoutNd) for one in module.modules())
+        # what else draws at random does so from torch's generator, which the model's seed begins
+        self._drops = any(isinstance(one, Dropout) for one in module.modules())
         self._seed, self._step = torch.zeros((), dtype=torch.int64), 0
 
     def load(self, weights: torch.Tensor, *, training: bool, noise: Sequence[int] = ()) -> None:
@@ -151,7 +152,7 @@ class SingleStack:
         return logits.detach().T if self.form.outputs == 1 else logits.detach()[None]
 
     def _drawing(self, row: torch.Tensor | int = 0) -> contextlib.AbstractContextManager[object]:
-        """Return a context in which layers of dropout draw as they do in a stack (`VmapStack`). row: as of `OwnDropout`."""
+        """Return a context in which `Dropout` draws as it does in a stack (`VmapStack`). row: as of `OwnDropout`."""
         return OwnDropout(self._seed, self._step, row) if self._drops else contextlib.nullcontext()
 
     def backward(

@@ -64,7 +64,7 @@ def tail(z, e):
     """Return P(Z > z) of a standard normal Z, z being at least 0 and e = exp(-z * z / 2)."""
 
 
-@overload(exponential, jit_options=INNER, inline="never")
+@overload(exponential, jit_options=INNER, inline="never")  # type: ignore[arg-type]  # one plain dictionary serves njit too
 def _exponential(x):
     if x != types.float32:
         return lambda x: math.exp(x)
@@ -88,7 +88,7 @@ def _exponential(x):
     return single
 
 
-@overload(tail, jit_options=INNER, inline="never")
+@overload(tail, jit_options=INNER, inline="never")  # type: ignore[arg-type]
 def _tail(z, e):
     if z != types.float32:
         return lambda z, e: 0.5 * math.erfc(z * 0.7071067811865476)
@@ -112,20 +112,25 @@ def activate(work, shape, layer, rows, units):
     facts, settings, hidden = units[0], units[1], units[2]
     width, length = hidden[layer - 1, WIDTH], shape[layer, LENGTH]
     start, slopes = shape[layer, ACTIVATIONS], facts[SLOPES]
-    if facts[NORMED]:
-        beside, gain, shift = facts[NORMAL], hidden[layer - 1, GAIN], hidden[layer - 1, SHIFT]
-        for r in range(rows):
-            _normalise(work, start + r * length, width, shape[layer, 0] - 1, beside, gain, shift)
+    form, closed, normed = facts[FORM], facts[CLOSED], facts[NORMED]
+    gain, shift = hidden[layer - 1, GAIN], hidden[layer - 1, SHIFT]
     for r in range(rows):
         at = start + r * length
-        if facts[FORM] == GELU:
-            _gelu(work, at, width, slopes)
-        elif facts[FORM] == RECTIFIED:
-            _relu(work, at, width, slopes)
+        # slices: of an index that might be negative numba asks each time, and then nothing is computed side by side
+        z, slope = work[at : at + width], work[slopes + at : slopes + at + width]
+        if normed:
+            beside = facts[NORMAL] + at
+            work[beside + shape[layer, 0] - 1] = _normalise(
+                z, work[beside : beside + width], work[gain : gain + width], work[shift : shift + width]
+            )
+        if form == GELU:
+            _gelu(z, slope)
+        elif form == RECTIFIED:
+            _relu(z, slope)
         else:
-            _sigmoid(work, at, width, slopes, settings[SCALE], settings[STEEPNESS], settings[OFFSET])
-        if facts[CLOSED]:
-            _drop(work, at, width, slopes, r * width, facts[SEED], facts[STEP], layer, facts[CLOSED], settings[KEPT])
+            _sigmoid(z, slope, settings[SCALE], settings[STEEPNESS], settings[OFFSET])
+        if closed:
+            _drop(z, slope, r * width, facts[SEED], facts[STEP], layer, closed, settings[KEPT])
 
 
 @njit(**INNER)
@@ -133,89 +138,96 @@ def slant(work, shape, layer, count, units):
     """Turn derivatives with respect to the activations of hidden layer `layer` into those with respect to its sums, for `count` rows."""
     facts, hidden = units[0], units[2]
     width, length = hidden[layer - 1, WIDTH], shape[layer, LENGTH]
-    start, slopes = shape[layer, ACTIVATIONS], facts[SLOPES]
+    start, slopes, normed = shape[layer, ACTIVATIONS], facts[SLOPES], facts[NORMED]
+    gain, shift = hidden[layer - 1, GAIN], hidden[layer - 1, SHIFT]
+    gains, shifts = facts[GRADIENTS] + gain, facts[GRADIENTS] + shift
+    if normed:
+        work[gains : gains + width] = 0
+        work[shifts : shifts + width] = 0
     for r in range(count):
         at = start + r * length
-        for j in range(at, at + width):
-            work[j] *= work[slopes + j]
-    if facts[NORMED]:
-        gain, shift = hidden[layer - 1, GAIN], hidden[layer - 1, SHIFT]
-        into = facts[GRADIENTS]
-        work[into + gain : into + gain + width] = 0
-        work[into + shift : into + shift + width] = 0
-        for r in range(count):
-            _unnormalise(work, start + r * length, width, shape[layer, 0] - 1, facts[NORMAL], gain, shift, into)
+        found = work[at : at + width]
+        _times(found, work[slopes + at : slopes + at + width])
+        if normed:
+            beside = facts[NORMAL] + at
+            _unnormalise(
+                found, work[beside : beside + width], work[beside + shape[layer, 0] - 1], work[gain : gain + width],
+                work[gains : gains + width], work[shifts : shifts + width],
+            )  # fmt: skip
+
+
+@njit(**INNER)
+def _times(found, slope):
+    for j in range(found.size):
+        found[j] *= slope[j]
 
 
 @njit(**INNER, fastmath=FAST)
-def _normalise(work, at, width, last, beside, gain, shift):
-    """Layer norm of a row; last: place in a row where 1 / sd is kept."""
-    one = work.dtype.type(1)
-    total, count = work.dtype.type(0), work.dtype.type(width)
-    for j in range(width):
-        total += work[at + j]
-    mean, spread = total / count, work.dtype.type(0)
-    for j in range(width):
-        spread += (work[at + j] - mean) * (work[at + j] - mean)
-    inverse = one / np.sqrt(spread / count + work.dtype.type(EPSILON))
-    work[beside + at + last] = inverse
-    for j in range(width):
-        value = (work[at + j] - mean) * inverse
-        work[beside + at + j] = value
-        work[at + j] = work[gain + j] * value + work[shift + j]
+def _normalise(z, normal, gain, shift):
+    """Layer norm of a row z, whose normalised values go to `normal`; return 1 / sd."""
+    total, count = z.dtype.type(0), z.dtype.type(z.size)
+    for j in range(z.size):
+        total += z[j]
+    mean, spread = total / count, z.dtype.type(0)
+    for j in range(z.size):
+        spread += (z[j] - mean) * (z[j] - mean)
+    inverse = z.dtype.type(1) / np.sqrt(spread / count + z.dtype.type(EPSILON))
+    for j in range(z.size):
+        value = (z[j] - mean) * inverse
+        normal[j] = value
+        z[j] = gain[j] * value + shift[j]
+    return inverse
 
 
 @njit(**INNER, fastmath=FAST)
-def _unnormalise(work, at, width, last, beside, gain, shift, into):
-    """Turn a row's derivatives with respect to what layer norm gave into those with respect to what it was given, and add up those with
-    respect to gains and shifts at `into`."""
-    count = work.dtype.type(width)
-    total, product = work.dtype.type(0), work.dtype.type(0)
-    for j in range(width):
-        slope, value = work[at + j], work[beside + at + j]
-        work[into + shift + j] += slope
-        work[into + gain + j] += slope * value
-        slope *= work[gain + j]
-        work[at + j] = slope
+def _unnormalise(found, normal, inverse, gain, gains, shifts):
+    """Turn a row's derivatives with respect to what layer norm gave into those with respect to what it was given, and add those with
+    respect to gains and shifts to `gains` and `shifts`."""
+    total, product = found.dtype.type(0), found.dtype.type(0)
+    for j in range(found.size):
+        gains[j] += found[j] * normal[j]
+        shifts[j] += found[j]
+    for j in range(found.size):
+        slope = found[j] * gain[j]
         total += slope
-        product += slope * value
-    inverse, total, product = work[beside + at + last], total / count, product / count
-    for j in range(width):
-        work[at + j] = inverse * (work[at + j] - total - work[beside + at + j] * product)
+        product += slope * normal[j]
+    count = found.dtype.type(found.size)
+    total, product = total / count, product / count
+    for j in range(found.size):
+        found[j] = inverse * (found[j] * gain[j] - total - normal[j] * product)
 
 
 @njit(**INNER)
-def _relu(work, at, width, slopes):
-    one, nothing = work.dtype.type(1), work.dtype.type(0)
-    for j in range(at, at + width):
+def _relu(z, slope):
+    one, nothing = z.dtype.type(1), z.dtype.type(0)
+    for j in range(z.size):
         # NaN passes, so that a diverged model is noticed
-        closed = work[j] <= nothing
-        work[slopes + j] = nothing if closed else one
-        work[j] = nothing if closed else work[j]
+        slope[j] = nothing if z[j] <= nothing else one
+        z[j] = nothing if z[j] <= nothing else z[j]
 
 
 @njit(**INNER)
-def _sigmoid(work, at, width, slopes, scale, steepness, offset):
-    one = work.dtype.type(1)
-    high, steep, down = work.dtype.type(scale), work.dtype.type(steepness), work.dtype.type(offset)
-    steepest = work.dtype.type(scale * steepness)
-    for j in range(at, at + width):
-        share = one / (one + exponential(-steep * work[j]))
-        work[slopes + j] = steepest * share * (one - share)
-        work[j] = high * share - down
+def _sigmoid(z, slope, scale, steepness, offset):
+    one = z.dtype.type(1)
+    high, steep, down = z.dtype.type(scale), z.dtype.type(steepness), z.dtype.type(offset)
+    steepest = z.dtype.type(scale * steepness)
+    for j in range(z.size):
+        share = one / (one + exponential(-steep * z[j]))
+        slope[j] = steepest * share * (one - share)
+        z[j] = high * share - down
 
 
 @njit(**INNER)
-def _gelu(work, at, width, slopes):
-    one, nothing, half = work.dtype.type(1), work.dtype.type(0), work.dtype.type(0.5)
-    density = work.dtype.type(0.3989422804014327)
-    for j in range(at, at + width):
-        z = work[j]
-        e = exponential(-half * z * z)
-        beyond = tail(abs(z), e)
-        below = beyond if z < nothing else one - beyond
-        work[slopes + j] = below + z * density * e
-        work[j] = z * below
+def _gelu(z, slope):
+    one, nothing, half = z.dtype.type(1), z.dtype.type(0), z.dtype.type(0.5)
+    density = z.dtype.type(0.3989422804014327)
+    for j in range(z.size):
+        value = z[j]
+        e = exponential(-half * value * value)
+        beyond = tail(abs(value), e)
+        below = beyond if value < nothing else one - beyond
+        slope[j] = below + value * density * e
+        z[j] = value * below
 
 
 @njit(**INNER)
@@ -226,15 +238,15 @@ def _mixed(word):
 
 
 @njit(**INNER)
-def _drop(work, at, width, slopes, first, seed, step, call, closed, kept):
-    """Dropout with the draws of `noise.OwnDropout`: first: the number of the row's first element, call: of the dropout in the module."""
+def _drop(z, slope, first, seed, step, call, closed, kept):
+    """Dropout with the draws of `noise.OwnDropout`. first: the number of the row's first element; call: of the dropout in the module."""
     low, high = seed & WORD, (seed >> 32) & WORD
     other, third = high + step * 0x85EBCA77, low + call * 0xC2B2AE3D
-    nothing, factor = work.dtype.type(0), work.dtype.type(kept)
-    for j in range(width):
+    nothing, factor = z.dtype.type(0), z.dtype.type(kept)
+    for j in range(z.size):
         drawn = _mixed(((first + j) * 0x9E3779B1 + low) & WORD)
         drawn = _mixed((drawn + other) & WORD)
         drawn = _mixed((drawn + third) & WORD)
         times = nothing if drawn < closed else factor
-        work[at + j] *= times
-        work[slopes + at + j] *= times
+        z[j] *= times
+        slope[j] *= times

@@ -24,6 +24,10 @@ class TemperedSigmoid(nn.Module):
         return f"{self.scale:g}, {self.inverse_temperature:g}, {self.offset:g}"
 
 
+class Dropout(nn.Dropout):
+    """As torch's, but it draws alike whether a model is trained alone or in a stack: from the model's own seed (`noise.OwnDropout`)."""
+
+
 def activation(units: Units) -> nn.Module:
     """Return the activation."""
     if units.activation == "tempered-sigmoid":
@@ -41,5 +45,5 @@ def dressed(net: Dense) -> nn.Sequential:
             layers.append(nn.LayerNorm(out))
         layers.append(activation(net.units))
         if net.units.dropout:
-            layers.append(nn.Dropout(net.units.dropout))
+            layers.append(Dropout(net.units.dropout))
     return nn.Sequential(*layers, nn.Linear(*last))

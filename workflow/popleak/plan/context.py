@@ -13,7 +13,7 @@ from ..config.resolved import ResolvedChoice, ResolvedTask
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.worlds import World
-from ..engine.architecture import ConvNet
+from ..engine.architecture import ConvNet, Dense
 from ..engine.objective import Backend
 from ..steps.dataset import DatasetStep, Placebo
 from ..steps.draw import DrawStep
@@ -87,7 +87,7 @@ class TaskContext:
         sides: tuple[int, ...] | None,
         backend: Backend = "auto",
         shaped: bool = False,
-        net: ConvNet | None = None,
+        net: ConvNet | Dense | None = None,
     ) -> cost.Shape:
         training = self.task.training
         rows = round(self.task.rows * (1 - training.validation))
@@ -114,10 +114,15 @@ class TaskContext:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
             ) from None
+        where = f"config: tasks: {self.task.id}: defence {defence.id!r} is for"
         if plugin.chains_only and (shape.sides is None or shape.sides[-1] != 1):
             raise PopleakError(
-                f"config: tasks: {self.task.id}: defence {defence.id!r} is for chains of Linear and ReLU with one logit, and model "
-                f"{model.id!r} is none: leave it out, or choose the model logistic or mlp"
+                f"{where} chains of Linear and ReLU with one logit, and model {model.id!r} is none: leave it out, or choose the model "
+                "logistic, or mlp with ReLU and neither layer norm nor dropout"
+            )
+        if plugin.mlps_only and shape.sides is None and not isinstance(shape.net, Dense):
+            raise PopleakError(
+                f"{where} MLPs, and model {model.id!r} is none: leave it out, or choose the model logistic or mlp"
             )
         spent = plugin.cost(self.task.rows, shape.sides[-2] if shape.sides else self.features, own)
         if spent is not None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..engine.architecture import ConvNet
+from ..engine.architecture import ConvNet, Dense
 from ..engine.objective import Backend, chosen
 
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "sample": 1.3, "query": 0.35, "measure": 0.35,
@@ -26,6 +26,18 @@ SNAKEMAKE = 2.0, 0.18
 STEP, WEIGHT, ROW, MULTIPLY = 0.35e-6, 0.35e-9, 40e-9, 14.5e-12
 """CPU seconds of the compiled loops for each step, weight in a step, row and multiply-add. They are a least-squares
 fit to 13 shapes; most measured times are within a fifth of it."""
+UNITS = {
+    "relu": (8.5e-9, 0.1e-9),
+    "tanh": (11.5e-9, 0.4e-9),
+    "tempered-sigmoid": (11.5e-9, 0.4e-9),
+    "gelu": (13.5e-9, 0.5e-9),
+}
+"""CPU seconds of the compiled loops for each row of a hidden layer and each of its units, by the activation, where hidden units are more than
+ReLU. For (32, 16) units training takes 1.4 times as long with tanh or a tempered sigmoid and 1.5 with GELU, for (128, 128) 1.1 and 1.2."""
+LAYER_NORM, DROPOUT = (28e-9, 0.23e-9), (1e-9, 0.55e-9)
+"""The same for what they add: layer norm 0.6 of the time of ReLU alone for (32, 16) units and 0.1 for (128, 128), dropout 0.2."""
+SCORED = 0.7
+"""Share of these that scoring takes, which drops nothing."""
 OBJECTIVE, CLIP, PRIVATE = 1.2, 1.5, 4.0
 """Further time in the compiled loops for targets, row weights, a mask or an l1 penalty, 1.05 to 1.2 times, and for per-example clipping
 with noise: 4.2 times for (32, 16) units and batches of 64, 2.2 for 100 units and batches of 256, 1.9 without hidden layers. Most of it
@@ -38,6 +50,9 @@ CONVOLVE = 1.6
 CHAIN = 8.0
 """Slowdown of torch against the compiled loops for an MLP with ReLU, one model at a time on a CPU: 4 to 10 times,
 less for larger networks."""
+DENSE, CLIPPED_DENSE = 14.0, 3.3
+"""Slowdown of torch for an MLP with other units than ReLU alone: 12 to 27 times, and 3 to 7 times for (128, 128) units. And its further
+slowdown with per-example clipping."""
 OTHER = 20.0
 """Slowdown for any other module that is trained alone: 16 to 30 times for small networks with another activation, a
 normalisation or dropout, less for larger batches."""
@@ -59,7 +74,7 @@ FEATURES = 60
 class Shape:
     """What a model is trained on: rows, batch size and epochs. sides: layer sizes (features, hidden units, 1) of an
     MLP, None for any other module; slower: slowdown against the compiled loops (`factor`); shaped: whether its input
-    has a shape; net: the convolution net that it is, if it is one."""
+    has a shape; net: the convolution net that it is, or the MLP with other units than ReLU alone, if it is one."""
 
     rows: int
     batch: int
@@ -67,24 +82,36 @@ class Shape:
     sides: tuple[int, ...] | None
     slower: float = 1.0
     shaped: bool = False
-    net: ConvNet | None = None
+    net: ConvNet | Dense | None = None
 
     def seconds(self, epochs: float | None = None) -> float:
         """Return CPU seconds to train one model, by default for its own number of epochs."""
         layers, works = self._layers(), self._multiplies()
         multiplies = 3 * sum(works) - works[0]
         steps = -(-self.rows // min(self.batch, self.rows))
-        each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies)
+        each = steps * (STEP + WEIGHT * sum(layers)) + self.rows * (ROW + MULTIPLY * multiplies + self._activating())
         return each * (self.epochs if epochs is None else epochs) * self.slower
 
     def score(self, points: int) -> float:
         """Return the CPU seconds that one model takes to answer `points` queries."""
-        each = ROW / 2 + MULTIPLY * sum(self._multiplies())
+        each = ROW / 2 + MULTIPLY * sum(self._multiplies()) + self._activating(scoring=True)
         return points * each * self.slower
 
     def parameters(self) -> int:
         """Return the number of weights of one model."""
-        return sum((into + 1) * out for into, out in self._counted)
+        gains = sum(self.net.gains) if isinstance(self.net, Dense) else 0
+        return gains + sum((into + 1) * out for into, out in self._counted)
+
+    def _activating(self, scoring: bool = False) -> float:
+        """Return the CPU seconds of a row that hidden units take beyond those of ReLU alone."""
+        if not isinstance(self.net, Dense):
+            return 0.0
+        units = self.net.units
+        parts = [UNITS[units.activation], *([LAYER_NORM] * units.layer_norm)]
+        if not scoring:
+            parts += [DROPOUT] * (units.dropout > 0)
+        each = sum(layer + unit * width for layer, unit in parts for width in self.net.sides[1:-1])
+        return each * (SCORED if scoring else 1)
 
     @property
     def _counted(self) -> list[tuple[int, int]]:
@@ -99,7 +126,7 @@ class Shape:
 
     def _multiplies(self) -> list[float]:
         """Return the multiply-adds of each layer for a row, in those of a linear layer."""
-        if self.net is None:
+        if not isinstance(self.net, ConvNet):
             return [*map(float, self._layers())]
         *blocks, last = self._layers()
         places = (height * width for _, height, width in self.net.sizes)
@@ -126,19 +153,21 @@ def factor(
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
     shaped: bool = False,
-    net: ConvNet | None = None,
+    net: ConvNet | Dense | None = None,
 ) -> float:
     """Return the slowdown of training against the compiled loops on cross-entropy; 1 if they do just that.
 
     wants: what the training needs, as named by `engine.objective.Objective.wants`; shaped: whether the input has a
-    shape; net: the convolution net that it is, if it is one. Times for a GPU are given as for a CPU. Raises ValueError as
+    shape; net: as of `Shape`. Times for a GPU are given as for a CPU. Raises ValueError as
     `engine.objective.chosen`.
     """
     if not by_torch(sides, backend, wants, place, net):
         slower = {"clip": CLIP, "noise": PRIVATE, "adversary": RIVAL}
         return max((slower.get(word, OBJECTIVE) for word in wants), default=1.0)
     plain, clipped = (CHAIN, CLIPPED_CHAIN) if sides is not None else (SHAPED if shaped else OTHER, CLIPPED)
-    if net is not None:
+    if isinstance(net, Dense):
+        plain, clipped = DENSE, CLIPPED_DENSE
+    elif net is not None:
         plain = CONVNET
     return plain * (clipped if "clip" in wants else TORCH_RIVAL if "adversary" in wants else 1)
 
@@ -148,10 +177,10 @@ def by_torch(
     backend: Backend = "auto",
     wants: Collection[str] = (),
     place: Literal["cpu", "cuda"] = "cpu",
-    net: ConvNet | None = None,
+    net: ConvNet | Dense | None = None,
 ) -> bool:
     """Return whether torch trains such models, as far as times are told: see `factor`, also for what is raised."""
-    return chosen(backend, sides, wants, place if backend == "numba" else "cpu", net is not None) == "torch"
+    return chosen(backend, sides, wants, place if backend == "numba" else "cpu", net) == "torch"
 
 
 def memory(numbers: float, features: int, copies: int = 4) -> int:

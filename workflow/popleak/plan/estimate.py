@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import plugins
-from ..engine.objective import not_in_numba
+from ..engine.objective import in_words, not_in_numba
 from . import cost, forms
 from .build import Plan
 from .steps import Step
@@ -155,7 +155,7 @@ def slower(plan: Plan) -> dict[tuple[str, float], list[str]]:
                 wants = plugin.asks(plugin.Settings.model_validate(defence.settings))
                 factor = cost.factor(sides, backend, wants, shaped=shaped, net=net)
                 if factor > usual and cost.by_torch(sides, backend, wants, net=net):
-                    reason = not_in_numba(None, wants, convolutions=True) or ""  # what the defence adds
+                    reason = in_words(wants) or ""  # what the defence adds
                     slow.setdefault((reason, factor), {})[defence.id] = None
     return {key: list(names) for key, names in slow.items()}
 

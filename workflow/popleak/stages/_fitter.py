@@ -111,6 +111,7 @@ class Fitter:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         cycles: int | None = None,
+        weight_decay: float | None = None,
         stop: int | None = None,
         **more: Any,
     ) -> Fitted:
@@ -129,6 +130,7 @@ class Fitter:
             "learning_rate": learning_rate,
             "schedule": schedule,
             "cycles": cycles,
+            "weight_decay": weight_decay,
             "stop": stop,
         }
         training = self.training.model_copy(

@@ -15,7 +15,7 @@ from ..core.seeds import derive
 from ..defences._entries import Descended, Restarted
 from ..defences.base import Defence, Owner, Population
 from ..engine import convex
-from ..engine.fit import initial_weights
+from ..engine.fit import Chain, initial_weights
 from . import train
 
 NOISE, AUDIT = "certified noise", "worst case"
@@ -153,9 +153,9 @@ def _trunk(owner: Fitting, features: Features, sides: convex.Sides) -> np.ndarra
 
 def sides_of(owner: Fitting) -> convex.Sides:
     """Return the layer sizes of the models; see `Owner.sides`."""
-    sides = getattr(owner.fitter.build, "sides", None)
-    if not isinstance(sides, tuple) or sides[-1] != 1 or owner.classes != 2:
+    build = owner.fitter.build
+    if not isinstance(build, Chain) or build.sides[-1] != 1 or owner.classes != 2:
         raise PopleakError(
-            f"defence {owner.defence.name!r}: it is for chains of Linear and ReLU with one logit: choose the model logistic or mlp"
+            f"defence {owner.defence.name!r}: it is for chains of Linear and ReLU with one logit: choose the model logistic, or mlp with ReLU alone"
         )
-    return sides
+    return build.sides
