@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ..core import plugins
 from ..core.errors import PopleakError
 from ..core.seeds import derive
 from ..core.settings import Settings
@@ -109,6 +110,11 @@ def check(experiment: Experiment) -> None:
     if set(search.transfer) >= set(ids):
         raise PopleakError("config: search.transfer: names every task: leave one to be searched")
     for task in tasks:
+        dataset = plugins.load("datasets", task.dataset)
+        if len(dataset.classes(dataset.Settings.model_validate(task.options))) > 2:
+            raise PopleakError(
+                f"config: tasks: a search needs labels of two classes, and those of {task.id!r} have more"
+            )
         if [len(one.ratios or ()) for one in task.worlds] != [2]:
             raise PopleakError(f"config: worlds: a search needs one pair of worlds, and task {task.id!r} has others")
     for axis in search.axes():

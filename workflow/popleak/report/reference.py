@@ -171,8 +171,12 @@ def _tables() -> str:
             "last commit that changed the package, not of the run, and it names nobody, so it too is the same bytes when a run is repeated. "
             "Before you publish the folder, add its author, its publisher and its licence there."
         ),
+        _wrapped(
+            f"{', '.join(f'`{name}`' for name in schema.SEARCHED)} are made by `popleak pareto` and lie in `results/<experiment>/search/` "
+            "([a search](search.md))."
+        ),
     ]
-    for name, columns in schema.TABLES.items():
+    for name, columns in (schema.TABLES | schema.SEARCHED).items():
         rows = [f"| `{column.name}` | {column.type} | {cell(column.about)} |" for column in columns]
         parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"

@@ -75,7 +75,14 @@ def run(experiment: Experiment, cores: int = 1) -> Searched:
         for seed in range(1, search.seeds + 1)
         for sampler in study.SAMPLERS
     ]
-    locks.claim(ROOT, [str(spec.path(names[spec.task])) for spec in specs])
+    end = locks.claim(ROOT, [str(spec.path(names[spec.task])) for spec in specs])
+    try:
+        return _run(experiment, names, specs, cores)
+    finally:
+        end()
+
+
+def _run(experiment: Experiment, names: Sequence[str], specs: Sequence[Spec], cores: int) -> Searched:
     said = [f"{names[spec.task]}, {spec.sampler}, seed {spec.seed}" for spec in specs]
     studied = _each(_study, [(spec, names[spec.task]) for spec in specs], cores, "studies", said)
     second = _second(experiment, names, studied)
