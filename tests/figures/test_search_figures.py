@@ -10,7 +10,7 @@ import pytest
 
 import drawing
 from popleak.figures import _style
-from popleak.store.schema import SEARCHED
+from popleak.store.schema.search import SEARCHED
 
 pytestmark = pytest.mark.slow
 NAMES = ("search", "search-curve")

@@ -18,7 +18,7 @@ from popleak.measures.verdicts import FAILS, HOLDS, OPEN
 from popleak.report import readme
 from popleak.search import campaign, checks, points, results, running, study
 from popleak.store import parquet as store
-from popleak.store.schema import SEARCHED
+from popleak.store.schema.search import SEARCHED
 from runs import copy, snakemake
 
 pytestmark = pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import _select as select
 from . import _style as style
 from .base import Figure
 
@@ -38,7 +39,7 @@ class Search(Figure):
         frame = shown(tables["search"]).reindex(columns=list(COLUMNS))
         tasks = list(dict.fromkeys(frame["task"]))
         if not tasks:
-            return style.missing("no configuration in stage 2 in the table `search`"), frame
+            return style.missing("no configuration in stage 2 in the table `search`"), select.frame_of([], COLUMNS)
         wide = min(MOST, len(tasks))
         figure = style.blank(style.PAGE if wide > 1 else style.COLUMN, 3.6)
         panels = figure.subplots(1, wide, squeeze=False)[0]

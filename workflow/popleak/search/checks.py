@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..measures import fronts, intervals
 from ..measures.verdicts import FAILS, HOLDS, OPEN
-from ..store import schema
+from ..store.schema.search import SEARCHED
 from .points import OBJECTIVES
 
 SHARE = 0.8
@@ -33,7 +33,7 @@ def frame(search: pd.DataFrame, studies: pd.DataFrame) -> pd.DataFrame:
         *_curve(search),
         *_elsewhere(search),
     ]
-    return pd.DataFrame(rows, columns=[column.name for column in schema.SEARCHED["search_checks"]])
+    return pd.DataFrame(rows, columns=[column.name for column in SEARCHED["search_checks"]])
 
 
 def _same(studies: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ..core.settings import canonical, digest
 from ..measures import fronts
 from ..plan.steps import ROOT
 from ..store import parquet as store
-from ..store import schema
+from ..store.schema.search import SEARCHED
 from ..tables import as_arrow
 from . import checks, points
 from .campaign import Measured, Searched, Studied
@@ -45,14 +45,14 @@ def write(experiment: Experiment, found: Searched) -> dict[str, Path]:
         facts = store.provenance(
             stage="tables", step=f"{name}-{identity}", settings=settings, code=code, inputs=made_of
         )
-        store.write(paths[name], as_arrow(name, frame), facts)
+        store.write(paths[name], as_arrow(name, frame, SEARCHED[name]), facts)
     return paths
 
 
 def searched(measured: Sequence[Measured]) -> pd.DataFrame:
     """Return the table `search`: nothing of it was measured in stage 1."""
     rows = [row for one in measured for row in _rows(one)]
-    frame = pd.DataFrame(rows, columns=[column.name for column in schema.SEARCHED["search"]])
+    frame = pd.DataFrame(rows, columns=[column.name for column in SEARCHED["search"]])
     frame["feasible"] = frame["feasible"].fillna(False).astype(bool)
     frame["front"] = False
     kept = frame[frame["feasible"] & ~frame["role"].isin(["undefended", "curve"])]
@@ -116,4 +116,4 @@ def studies(studied: Sequence[Studied], search: pd.DataFrame) -> pd.DataFrame:
                 "hypervolume": fronts.hypervolume(costs(kept), np.ones(3)) if len(kept) else 0.0, "replayed": one.replayed,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=[column.name for column in schema.SEARCHED["search_studies"]])
+    return pd.DataFrame(rows, columns=[column.name for column in SEARCHED["search_studies"]])

@@ -16,7 +16,6 @@ from .models import MODELS
 from .placebo import PLACEBO
 from .ratios import CELL, CONFUSION, ESTIMATES, REGRESSION
 from .samples import SAMPLES, SHARES
-from .search import SEARCHED
 from .sensitivity import SENSITIVITY
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ __all__ = (
     "ROWS",
     "SAMPLES",
     "SCORES",
-    "SEARCHED",
     "SENSITIVITY",
     "SHARES",
     "SMALL_CELLS",
