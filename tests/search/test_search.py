@@ -245,6 +245,11 @@ def test_a_configuration_must_beat_the_default_twice(rows, verdict):
     assert dominance(made(**DEFAULTS, **rows), "undefended") == FAILS
 
 
+def test_luck_below_nothing_does_not_beat_nothing():
+    defaults = DEFAULTS | {"default_2": (0.8, 0.2, 0.0), "default_3": (0.8, 0.2, -0.1)}
+    assert dominance(made(**defaults, a_2=(0.85, 0.1, -0.4), a_3=(0.85, 0.1, -0.4))) == FAILS
+
+
 def test_a_configuration_below_the_floor_beats_nothing():
     search = made(**DEFAULTS, a_2=(0.85, 0.1, 0.5), a_3=(0.85, 0.1, 0.5))
     search.loc[search["role"] == "front", "feasible"] = False

@@ -124,10 +124,10 @@ def _said(frame):
             continue
         base, found = default.iloc[0], part[(part["role"] == "front") & (part["accuracy"] >= part["accuracy_floor"])]
         tasks += 1
-        better = (found["accuracy"] > base["accuracy"]) & (
-            found["delta_eo_crossed"] < max(0.0, base["delta_eo_crossed"])
-        )
-        won += bool((better & (found["advantage"] < base["advantage"])).any())
+        better = found["accuracy"] > base["accuracy"]
+        for name in ("delta_eo_crossed", "advantage"):  # luck below 0 is no merit
+            better &= found[name].clip(lower=0) < base[name]
+        won += bool(better.any())
     if not tasks:
         return "Accuracy, Delta_EO and leakage after stage 2"
     return f"In stage 2 some configuration beats the default in accuracy, Delta_EO and leakage on {won} of {tasks} task{'' if tasks == 1 else 's'}"

@@ -134,23 +134,22 @@ def _third(experiment: Experiment, names: Sequence[str], measured: Sequence[Meas
         if default is None or default.found is None:
             continue
         against = (default.found.defended, default.found.undefended)
-        better = [
-            one
-            for one in measured
-            if one.task == name
-            and one.role == "front"
-            and one.found
-            and any(beats(one.found.defended, other) for other in against)
-        ]
-        places = _order(better, searching.of(experiment).survivors)
+        better = {
+            points.identity(one.point): one
+            for one in reversed(measured)
+            if one.task == name and one.role == "front" and one.found is not None and one.found.feasible
+            if any(beats(one.found.defended, other) for other in against)
+        }
+        tried = list(better.values())[::-1]
+        places = _order(tried, searching.of(experiment).survivors)
         found += [default._replace(stage=3, found=None)] + [
-            better[i]._replace(stage=3, found=None, before=None) for i in places
+            tried[i]._replace(stage=3, found=None, before=None) for i in places
         ]
     return found
 
 
 def beats(values: dict[str, float], other: dict[str, float]) -> bool:
-    """Return whether a configuration is better than another in all three objectives."""
+    """Return whether a configuration is better than another in all three objectives, those below 0 counting as 0."""
     first, second = points.objectives(values), points.objectives(other)
     return bool(first[0] > second[0] and (first[1:] < second[1:]).all())
 

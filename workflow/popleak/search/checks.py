@@ -53,9 +53,8 @@ def _volume(studies: pd.DataFrame) -> Iterator[dict[str, Any]]:
         won, lost = int((change >= 0).sum()), int((change <= 0).sum())
         found = intervals.mean(change, np.arange(len(change)), span=(-1.0, 1.0))
         verdict = HOLDS if won >= SHARE * len(change) else FAILS if lost >= SHARE * len(change) else OPEN
-        told = len(change) > 1 and not (volume == 0).all(
-            axis=None
-        )  # without a feasible configuration nothing is compared
+        # without a configuration above the floor nothing is compared
+        told = len(change) > 1 and bool((volume.to_numpy() > 0).any())
         yield {
             "check": "C2", "task": task, "subject": "hypervolume", "verdict": verdict if told else OPEN,
             "statement": "The hypervolume after stage 2 is at least that of random search with as many trials, in 4 of 5 studies.",
@@ -119,7 +118,8 @@ def _better(part: pd.DataFrame, stage: int, other: pd.DataFrame) -> pd.DataFrame
         end: np.array([base[f"{name}{end}"] for name in OBJECTIVES], dtype=float) * signs
         for end in ("", "_low", "_high")
     }
-    beats = (value > theirs[""]).all(axis=1)
+    value, theirs[""] = (np.hstack([one[..., :1], np.minimum(one[..., 1:], 0.0)]) for one in (value, theirs[""]))
+    beats = (value > theirs[""]).all(axis=1)  # luck below 0 is no merit
     disjoint = (np.minimum(low, high) > np.maximum(theirs["_low"], theirs["_high"])).sum(axis=1)
     return part.assign(disjoint=disjoint)[beats]
 

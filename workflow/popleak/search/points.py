@@ -62,6 +62,11 @@ class Found(NamedTuple):
     file: str
     ran: int
 
+    @property
+    def feasible(self) -> bool:
+        """Whether the configuration reaches the floor."""
+        return self.defended["accuracy"] >= self.floor
+
 
 def identity(point: axes.Point) -> str:
     """Return a configuration's name: a digest of its values."""
