@@ -351,7 +351,7 @@ class Engine(Settings):
     """Where models are trained. `auto`: a GPU if there is an NVIDIA driver (Linux) and torch finds one. A GPU adds in another order:
     weights agree with a CPU's to 1e-4 after a few epochs (a test checks this where there is a GPU)."""
     backend: Literal["auto", "numba", "torch"] = "auto"
-    """What trains and scores. `numba`: compiled loops, for chains of Linear and ReLU with two classes and plain
+    """What trains and scores. `numba`: compiled loops, for MLPs with two classes and plain
     convolution nets, on a CPU; any other model is refused.
     `torch`: any model, on a CPU one at a time and several times slower. `auto`: numba if it can, else torch. Both
     compute the same up to rounding."""

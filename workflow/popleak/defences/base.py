@@ -60,7 +60,7 @@ class Defence:
     """True: trains on public rows, `owner.public`. The task then has a public pool (`population.public_share`)."""
     wants: ClassVar[tuple[str, ...]] = ()
     """What its training asks for beyond cross-entropy on the records' labels and the EO term: some of targets, weights, mask, clip, l1. The compiled
-    loops do these for chains of Linear and ReLU with one logit, in 1.2 times the time, or 4 times with clip and noise; other models
+    loops do these for MLPs with one logit, in 1.2 times the time, or 4 times with clip and noise, which need ReLU; other models
     are then trained by torch. `popleak plan` counts both in, and says where torch is several times slower."""
     seconds: ClassVar[float | None] = None
     """CPU seconds that a model takes on the reference core where the defence trains nothing; None: it trains once."""
