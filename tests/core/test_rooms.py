@@ -20,7 +20,7 @@ LEVELS = (
     ("plan", "threat", "tables", "figures"),
     ("report",),
     ("stages",),
-    ("audit", "testing"),
+    ("audit", "search", "testing"),
     ("cli",),
 )
 """Rooms from the ground up: a room imports those below it, never one beside it or above."""

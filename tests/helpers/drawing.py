@@ -49,7 +49,7 @@ def laid_out(name, frames):
     return found, plotted
 
 
-ELSEWHERE = {"membership", "shares", "samples"}
+ELSEWHERE = {"membership", "shares", "samples", "search"}
 """Tables that the made-up tables of pairs of worlds lack, or have no rows of."""
 
 

@@ -179,6 +179,24 @@ FLIPS = {
     "engine.reuse": {"engine": {"reuse": False}},
     "engine.device": {"engine": {"device": "auto"}},
     "engine.backend": {"engine": {"backend": "torch"}},
+    **{
+        f"search.{key}": {"search": {key: value}}
+        for key, value in {
+            "trials": 7,
+            "startup": 3,
+            "seeds": 2,
+            "space": {"epochs": [5]},
+            "above_constant": 0.1,
+            "front": 2,
+            "survivors": 1,
+            "curve": [0],
+            "transfer": ["adult-sex"],
+            "transferred": 3,
+            "first": {"victims": 4, "shadows": 4},
+            "second": {"victims": 4, "shadows": 4},
+            "third": {"victims": 4, "shadows": 4},
+        }.items()
+    },
     "figures, one more": {"figures": ["leakage", "gap", "roc"]},
     "tau": {"tau": 0.2},
     "margin": {"margin": 0.1},

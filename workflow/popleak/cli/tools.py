@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core import plugins, trouble
 from ..core.errors import PopleakError
 from ..store.schema import TABLES
-from . import power
+from . import pareto, power
 
 LISTS = (*plugins.KINDS, "experiments")
 
@@ -24,6 +24,7 @@ def add(commands) -> None:
     _add_plan(commands)
     power.add(commands)
     _add_card(commands)
+    pareto.add(commands)
     _add_schema(commands)
     _add_docs(commands)
     _add_page(commands)

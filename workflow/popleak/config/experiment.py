@@ -24,6 +24,7 @@ from ..core.settings import Settings
 from ..engine.schedule import fits, without_effect
 from ..measures.verdicts import MARGIN
 from .samples import Samples
+from .searching import Search
 
 MISTAKEN = frozenset(("na", "nan", "null", "true", "false", "inf", "infinity"))
 """Words that readers of CSV take for a missing value, a truth value or a number."""
@@ -425,6 +426,12 @@ class Experiment(Settings):
     margin: float = Field(default=MARGIN, gt=0, lt=0.5)
     """Smallest difference in an adversary's accuracy that counts as material: 0.05 is 5 points, twice that in advantage. A difference that
     is shown to be smaller gets the verdict `no material difference`. State it before the run."""
+    search: Search | None = None
+    """The search over the model axis that `popleak pareto` runs (docs/search.md). A run of Snakemake without the target `pareto`
+    ignores it."""
+
+    def unused(self) -> set[str]:
+        return {"search"} if self.search is None else set()
 
     @field_validator("defences", "sharers")
     @classmethod

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import json
 import os
 import re
 import shutil
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 
@@ -71,14 +72,14 @@ CLAIMS = ".runs"
 _CLAIM = re.compile(r"[0-9a-f]{16}\.json")
 
 
-def claim(folder: str | Path, files: Collection[str]) -> None:
-    """Say to other runs on a results folder which files this one will make, until its process ends.
+def claim(folder: str | Path, files: Collection[str]) -> Callable[[], None]:
+    """Say to other runs on a results folder which files this one will make, until its process ends, or what is returned is called.
 
     Raises PopleakError if a run that lives is going to make some of them. Where the folder cannot be written or the file
     system has no locks, nothing is said and nothing is refused.
     """
     if fcntl is None or not files:
-        return
+        return _nothing
     claims = Path(folder, CLAIMS)
     with contextlib.suppress(OSError):
         claims.mkdir(parents=True, exist_ok=True)
@@ -100,6 +101,17 @@ def claim(folder: str | Path, files: Collection[str]) -> None:
             handle.flush()
             _held.append(handle)
             atexit.register(mine.unlink, missing_ok=True)
+            return functools.partial(_end, mine, handle)
+    return _nothing
+
+
+def _nothing() -> None:
+    """End a claim that was not made."""
+
+
+def _end(mine: Path, handle: IO[str]) -> None:
+    mine.unlink(missing_ok=True)
+    handle.close()
 
 
 def _lockable(path: Path) -> IO[str]:

@@ -29,6 +29,7 @@ COMPUTES = {
     "matplotlib": ("numpy",),
     "numba": ("llvmlite", "numpy"),
     "numpy": (),
+    "optuna": ("numpy",),
     "pandas": ("numpy",),
     "pillow": (),
     "scikit-image": ("numpy", "scipy"),
@@ -44,7 +45,7 @@ COMPUTES = {
 USUAL = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 """Under which name a package of another name is installed."""
 CARRIES = (
-    "jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "rocrate", "snakemake", "threadpoolctl", "yaml",
+    "jinja2", "markupsafe", "pyarrow", "pydantic", "pydantic_core", "rocrate", "snakemake", "sqlalchemy", "threadpoolctl", "yaml",
 )  # fmt: skip
 """Packages that are imported and carry numbers as they are."""
 

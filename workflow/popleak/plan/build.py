@@ -24,6 +24,7 @@ from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import BUDGETED, GENERATED, MANY, ON_REQUEST, PERMUTED, ROWS, SWEPT, TABLES
+from ..store.schema.search import SEARCHED
 from . import games, generating, searches, sizes
 from .budgets import of as budgets_of
 from .generating import GeneratorPlan
@@ -228,6 +229,10 @@ def _can_draw(plan: Plan, name: str) -> bool:
     absent = [table for table in plugins.load("figures", name).tables if table not in plan.tables]
     if not absent:
         return True
+    if absent[0] in SEARCHED:
+        raise PopleakError(
+            f"config: figures: {name!r} shows the table `{absent[0]}`, which `popleak pareto` makes and draws: remove the figure"
+        )
     if not _makes(absent[0], config.resolve(plan.experiment), plan.experiment.budgets):
         raise PopleakError(
             f"config: figures: {name!r} shows the table `{absent[0]}`, which exists only with {ON_REQUEST[absent[0]]}: add them, or remove the figure"
@@ -252,8 +257,8 @@ def _beside(plan: Plan) -> list[str]:
 
 def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
     experiment = plan.experiment
-    # how jobs are cut, and where raw files lie, affects no result, so it must not cause a new report
-    shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir")}
+    # how jobs are cut, where raw files lie and what `popleak pareto` is to do affects no result, so it must not cause a new report
+    shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir", "search")}
     # and the folders of a user's own files are nobody's business when the report is shared
     shown["tasks"] = [
         {**task, "options": {key: named(value) for key, value in task["options"].items()}} for task in given

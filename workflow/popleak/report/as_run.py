@@ -15,9 +15,14 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
     Tasks that replace a setting of the experiment have a row of their own.
     """
     population, training = experiment.get("population") or {}, experiment.get("training") or {}
+    search = experiment.get("search")
+    if search:  # its configurations take the place of these
+        population, training = {}, {}
+        experiment = {**experiment, "models": None, "defences": None, "shadow_models": None}
     rows = [
         ("Tasks asked for", "; ".join(_task(task) for task in experiment["tasks"])),
         *_replaceable(experiment),
+        *(_search(search) if search else []),
         ("Knowledge of the adversary", words.listed(experiment.get("knowledge") or [])),
         ("Answers to a query", words.listed(map(str, experiment.get("repeats") or [])) if experiment.get("repeats") != [1] else ""),
         (
@@ -34,6 +39,23 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_replaced(experiment),
     ]  # fmt: skip
     return [(term, said) for term, said in rows if said]
+
+
+def _search(search: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a search over the model axis was asked for."""
+    floor = f"{100 * search['above_constant']:g} points above the better constant answer"
+    later = f"at most {words.count(search['front'], 'configuration')} of a study in stage 2, and {search['survivors']} of a task in stage 3"
+    return [
+        ("Studies", f"{search['seeds']} of each sampler and task, of {words.count(search['trials'], 'trial')}, the first {search['startup']} of them at random"),
+        *((f"Stage {i}", _fidelity(search[name])) for i, name in enumerate(("first", "second", "third"), 1)),
+        ("Later stages", later),
+        ("Accuracy floor", floor),
+        ("Not searched", words.listed(search["transfer"])),
+    ]  # fmt: skip
+
+
+def _fidelity(one: Mapping[str, Any]) -> str:
+    return f"{words.count(one['splits'], 'pool split')}; {one['victims']} victims for each world, and {one['shadows']} shadow models for each world and split"
 
 
 def _schedule(training: Mapping[str, Any]) -> str:

@@ -20,7 +20,20 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
-from . import attacks, findings, generated, matrix, practice, ratios, readme, reported, sensitivity, single_rows, words
+from . import (
+    attacks,
+    findings,
+    generated,
+    matrix,
+    practice,
+    ratios,
+    readme,
+    reported,
+    searched,
+    sensitivity,
+    single_rows,
+    words,
+)
 from . import placebo as report_placebo
 from .as_run import settings
 
@@ -42,6 +55,8 @@ class Kind(NamedTuple):
     needs: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
+    command: str = "snakemake --cores all"
+    """What runs such an experiment again, before its config."""
 
 
 CHECKS = "checks"
@@ -70,6 +85,12 @@ KINDS = {
         figures=("leakage", "summary", "control-pairs", "certificates", "certified-accuracy", "budgets"),
     ),
     "gap": Kind(kept=("claims",), figures=("gap",)),
+    "search": Kind(
+        needs=searched.NEEDED,
+        kept=searched.NEEDED,
+        figures=("search", "search-curve"),
+        command="snakemake --cores all pareto",
+    ),
 }
 """By the main figure of the experiment, the first of these that it draws."""
 ON_GENERATORS = ("shares", "poisoning")
@@ -130,13 +151,43 @@ def write(
     if main in ("scorecard", "leakage"):
         shares = findings.constant_shares(frames["models"])
         atomic.write(inner / f"{readme.CONSTANT}.csv", _csv(shares, index=True))
+    _lay(inner, pictures, tables, settings, text)
+    renew(folder, page)
+
+
+def write_search(
+    *,
+    experiment: Mapping[str, Any],
+    tables: Mapping[str, Path],
+    figures: Mapping[str, Path],
+    data: Sequence[str],
+    folder: Path,
+    page: Path,
+) -> None:
+    """Write the files and the page of a search over the model axis; as `write`. tables: `searched.NEEDED`; data: titles of the datasets."""
+    readme.around(page, *readme.MARKERS)
+    store.agree(tables)
+    inner, pictures = folder / _named(experiment), _pictures("search", figures)
+    frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in searched.NEEDED}
+    text = searched.block(frames, experiment["search"])
+    text += inert.markdown(f"\nData: {'; '.join(data)}.\n")
+    inner.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        atomic.write(inner / f"{name}.csv", _csv(frame, index=False))
+    _lay(inner, pictures, tables, {key: value for key, value in experiment.items() if key != "data_dir"}, text)
+    renew(folder, page)
+
+
+def _lay(
+    inner: Path, pictures: Mapping[str, bytes], tables: Mapping[str, Path], settings: Mapping[str, Any], text: str
+) -> None:
+    """Write what the files of every experiment's page have in common into its folder: pictures, digests, settings and text."""
     for picture, content in pictures.items():
         atomic.write(inner / picture, content)
     sums = [f"{seal.file_digest(path)}  {table}.parquet" for table, path in tables.items()]
     atomic.write(inner / SUMS, ("\n".join(sums) + "\n").encode())
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
     atomic.write(inner / BLOCK, text.encode())
-    renew(folder, page)
 
 
 def _reported(
@@ -217,7 +268,7 @@ def text(inner: Path) -> str:
         f"The experiment `{inner.name}`. The [glossary](../glossary.md) explains the terms, [method](../method.md) what is measured, and "
         f"[statistics](../statistics.md) the intervals. To run it again with the settings of this page, and with exactly its "
         f"[data](README.md#which-data-these-are-and-how-to-get-them), in the root of the checkout:",
-        f"    snakemake --cores all --configfile docs/results/{inner.name}/{SETTINGS}",
+        f"    {KINDS[main].command} --configfile docs/results/{inner.name}/{SETTINGS}",
         "## Settings",
         "\n".join(["| setting | value |", "| --- | --- |", *rows]),
         f"All settings, with every default filled in, are in [{SETTINGS}]({inner.name}/{SETTINGS}).",

@@ -17,6 +17,7 @@ from ..steps import STAGES
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
+from ..store.schema.search import SEARCHED
 from . import datasheets, reruns
 from .terms import TERMS
 from .words import capital, cell
@@ -178,8 +179,12 @@ def _tables() -> str:
             "last commit that changed the package, not of the run, and it names nobody, so it too is the same bytes when a run is repeated. "
             "Before you publish the folder, add its author, its publisher and its licence there."
         ),
+        _wrapped(
+            f"{', '.join(f'`{name}`' for name in SEARCHED)} are made by `popleak pareto` and lie in `results/<experiment>/search/` "
+            "([a search](search.md))."
+        ),
     ]
-    for name, columns in schema.TABLES.items():
+    for name, columns in (schema.TABLES | SEARCHED).items():
         rows = [f"| `{column.name}` | {column.type} | {cell(column.about)} |" for column in columns]
         parts += [f"## {name}.parquet", "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"

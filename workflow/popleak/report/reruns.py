@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..config.experiment import Experiment
 from ..config.messages import inner
+from ..config.searching import Search
 from ..core import plugins, provenance
 from ..steps import STAGES
 from ..store.schema import ON_REQUEST, ROWS, TABLES
@@ -151,6 +152,7 @@ KEYS: Mapping[str, Kinds] = {
     "engine.device": NOTHING,
     "engine.backend": NOTHING,
     "engine.reuse": NOTHING,
+    **{f"search.{key}": NOTHING for key in Search.model_fields},  # its configurations are experiments of their own
     "figures, one more": frozenset({"figures new", "report"}),
     "paper": _tables("claims") | REPORT,
     "tau": _tables("claims") | {"figures", "report"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..store import schema
@@ -10,9 +11,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def as_arrow(name: str, frame: pd.DataFrame):
-    """Return a frame as the public table `name`: its columns, in its order, with its types."""
+def as_arrow(name: str, frame: pd.DataFrame, columns: Sequence[schema.Column] | None = None):
+    """Return a frame as the public table `name`: its columns, in its order, with its types; columns: those of a table that no plan makes."""
     import pyarrow as pa
 
-    columns = [pa.array(frame[c.name], type=pa.type_for_alias(c.type), from_pandas=True) for c in schema.TABLES[name]]
-    return pa.table(columns, names=[c.name for c in schema.TABLES[name]])
+    wanted = schema.TABLES[name] if columns is None else columns
+    columns = [pa.array(frame[c.name], type=pa.type_for_alias(c.type), from_pandas=True) for c in wanted]
+    return pa.table(columns, names=[c.name for c in wanted])

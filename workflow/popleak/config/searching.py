@@ -1,0 +1,158 @@
+"""The keys of a config about the search over the model axis (`popleak pareto`), and the experiment that a point of it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ..core import plugins
+from ..core.errors import PopleakError
+from ..core.seeds import derive
+from ..core.settings import Settings
+from . import axes
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+
+Stage = Literal[1, 2, 3]
+STAGES: tuple[Stage, ...] = (1, 2, 3)
+
+
+class Fidelity(Settings):
+    """How many models a stage of the search trains for one configuration: as `population` has them, for each world."""
+
+    splits: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Pool splits."""
+    victims: Annotated[int, Field(ge=2, le=1_000_000)]
+    """Victims in each world, over all splits; a multiple of `splits`."""
+    shadows: Annotated[int, Field(ge=2, le=100_000)]
+    """Shadow models in each world that each split's adversary trains."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Fidelity:
+        if self.victims % self.splits:
+            raise ValueError(f"victims ({self.victims}) must be a multiple of splits ({self.splits})")
+        return self
+
+
+class Search(Settings):
+    """The search of `popleak pareto`. Its configurations take the place of the experiment's models, defences and population."""
+
+    trials: Annotated[int, Field(ge=2, le=100_000)] = 30
+    """Configurations that a study tries, by the sampler and at random alike. May be raised later: a study goes on."""
+    startup: Annotated[int, Field(ge=1, le=100_000)] = 10
+    """How many of them the sampler draws at random before it learns from them."""
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Studies of each sampler and task. Each has a pool split and models of its own."""
+    space: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Values of an axis that replace its own (docs/search.md lists axes and values); one value holds the axis fixed."""
+    above_constant: Annotated[float, Field(ge=0, lt=0.5)] = 0.02
+    """Accuracy floor: a configuration counts only if it is by so much more accurate than the better constant answer. A constant
+    model is fair and gives nothing away."""
+    front: Annotated[int, Field(ge=1, le=1000)] = 6
+    """Configurations of a study's front, at most, that go to stage 2: those that add most to its hypervolume."""
+    survivors: Annotated[int, Field(ge=1, le=100)] = 3
+    """Configurations of a task, at most, that go to stage 3: those that beat the default in stage 2."""
+    curve: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+    """Weights of the EO term at which the default configuration alone is run in stage 2."""
+    transfer: tuple[str, ...] = ()
+    """Ids of tasks that are not searched: the first searched task's configurations of stage 2 are run there, to see whether their
+    order holds."""
+    transferred: Annotated[int, Field(ge=2, le=1000)] = 12
+    """Configurations, at most, that are run there."""
+    first: Fidelity = Fidelity(victims=12, shadows=12)
+    """Stage 1: what a trial of the search trains. 24 victims and 24 shadows over both worlds."""
+    second: Fidelity = Fidelity(victims=40, shadows=40)
+    """Stage 2, on another pool split: fronts, default and curve. 80 victims and 80 shadows over both worlds."""
+    third: Fidelity = Fidelity(splits=3, victims=96, shadows=32)
+    """Stage 3, on further pool splits: what beat the default. In each split 64 victims and 64 shadows over both worlds."""
+
+    @field_validator("space")
+    @classmethod
+    def _axes(cls, value: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        if unknown := sorted(set(value) - set(axes.NAMES)):
+            raise ValueError(f"no axis {unknown[0]!r}: choose from {', '.join(axes.NAMES)}")
+        for name, values in value.items():
+            if len({repr(one) for one in values}) < len(values):
+                raise ValueError(f"{name}: each value may appear once")
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Search:
+        if len(set(self.curve)) < len(self.curve):
+            raise ValueError("curve: each weight may appear once")
+        return self
+
+    def fidelity(self, stage: Stage) -> Fidelity:
+        return {1: self.first, 2: self.second, 3: self.third}[stage]
+
+    def axes(self) -> list[axes.Axis]:
+        """Return the axes with the values that the search takes."""
+        return [axis._replace(values=tuple(self.space.get(axis.name, axis.values))) for axis in axes.AXES]
+
+
+def of(experiment: Experiment) -> Search:
+    """Return the search of an experiment. Raises PopleakError if there is none."""
+    if experiment.search is None:
+        raise PopleakError("config: search: missing: `popleak pareto` needs it; see workflow/experiments/pareto.yaml")
+    return experiment.search
+
+
+def check(experiment: Experiment) -> None:
+    """Raise PopleakError if the search of an experiment cannot be run."""
+    from .resolve import resolve
+
+    search, tasks = of(experiment), resolve(experiment)
+    ids = [task.id for task in tasks]
+    if unknown := [name for name in search.transfer if name not in ids]:
+        raise PopleakError(f"config: search.transfer: no task {unknown[0]!r}: choose from {', '.join(ids)}")
+    if set(search.transfer) >= set(ids):
+        raise PopleakError("config: search.transfer: names every task: leave one to be searched")
+    for task in tasks:
+        dataset = plugins.load("datasets", task.dataset)
+        if len(dataset.classes(dataset.Settings.model_validate(task.options))) > 2:
+            raise PopleakError(
+                f"config: tasks: a search needs labels of two classes, and those of {task.id!r} have more"
+            )
+        if [len(one.ratios or ()) for one in task.worlds] != [2]:
+            raise PopleakError(f"config: worlds: a search needs one pair of worlds, and task {task.id!r} has others")
+    for axis in search.axes():
+        for value in axis.values:  # what a plugin refuses is refused here, and not after an hour
+            at(experiment, 0, {axes.WIDTH: 8, axis.name: value}, 1, 0)
+
+
+def searched(experiment: Experiment) -> list[int]:
+    """Return the places of the tasks that are searched; the others are in `transfer`."""
+    from .resolve import resolve
+
+    there = () if experiment.search is None else experiment.search.transfer
+    return [i for i, task in enumerate(resolve(experiment)) if task.id not in there]
+
+
+def at(experiment: Experiment, task: int, point: axes.Point, stage: Stage, seed: int) -> Experiment:
+    """Return the ordinary experiment that trains and judges one configuration: one task, undefended and with the defence, informed
+    adversaries. The experiment's seed follows from its own, the stage and the study's `seed`, so that stages share no pool split."""
+    from .resolve import load
+
+    if experiment.search is None:
+        raise ValueError("the experiment has no search")
+    fidelity, own = experiment.search.fidelity(stage).model_dump(), axes.settings(point)
+    raw = experiment.model_dump(mode="json", exclude={"search"})
+    only = raw["tasks"][task]
+    only |= {"models": None, "defences": None, "shadow_models": None, "placebo": 0}
+    only |= {"population": only["population"] | fidelity, "training": only["training"] | own["training"]}
+    return load(
+        raw
+        | {
+            "seed": derive(experiment.seed, "search", stage, seed) >> 11,
+            "tasks": [only],
+            "models": [{"name": axes.MODEL, "settings": own["model"]}],
+            "defences": ["none", {"name": axes.DEFENCE, "settings": own["defence"]}],
+            "shadow_models": [],
+            "knowledge": ["informed"],
+            "population": raw["population"] | fidelity,
+            "training": raw["training"] | own["training"],
+            "figures": [],
+        }
+    )
