@@ -77,7 +77,7 @@ $(INSTALLED): pyproject.toml envs/constraints.txt
 	@# some systems ship venv without its own pip
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	@echo "installing into $(VENV): about two minutes"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[cluster,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[cluster,docs,test,torch]'
 	@touch $@
 
 clean:

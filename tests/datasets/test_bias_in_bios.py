@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 import json
 import os
 import re
@@ -14,7 +16,6 @@ import pytest
 
 import biographies
 import tiny
-from dataset_checks import check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _texts, bias_in_bios

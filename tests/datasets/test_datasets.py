@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 import dataclasses
 import json
 import os
@@ -12,7 +14,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from dataset_checks import EXAMPLES, REAL, check_records
+from dataset_checks import EXAMPLES, REAL
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _encode, _tables, synthetic

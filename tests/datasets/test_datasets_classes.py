@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 import dataclasses
 
 import numpy as np
 import pytest
 
 import tiny
-from dataset_checks import check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _classes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 import hashlib
 import json
 import os
@@ -14,7 +16,7 @@ import pydantic
 import pytest
 import yaml
 
-from dataset_checks import EXAMPLES, REAL, check_records
+from dataset_checks import EXAMPLES, REAL
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dataset_checks import TABLE, check_records
+from dataset_checks import TABLE
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _reading, _tables

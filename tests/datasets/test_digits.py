@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 import dataclasses
 
 import numpy as np
@@ -9,7 +11,6 @@ import pytest
 import sklearn.datasets
 
 import tiny
-from dataset_checks import check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _tables, digits

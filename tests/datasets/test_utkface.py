@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popleak.testing.contracts import check_records
+
 import os
 from pathlib import Path
 
@@ -13,7 +15,6 @@ import pytest
 import tiny
 import toy_faces
 import whole
-from dataset_checks import check_records
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
