@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 import json
 import os
 import re
@@ -20,6 +18,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _texts, bias_in_bios
 from popleak.stages import split
+from popleak.testing.contracts import check_records
 
 DATA = os.environ.get("POPLEAK_DATA")
 PLUGIN = plugins.load("datasets", "bias-in-bios")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 import dataclasses
 import json
 import os
@@ -19,6 +17,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _encode, _tables, synthetic
 from popleak.datasets.base import Records
+from popleak.testing.contracts import check_records
 
 # ---- every plugin
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 import dataclasses
 
 import numpy as np
@@ -16,6 +14,7 @@ from popleak.datasets import _classes
 from popleak.stages import dataset
 from popleak.store import parquet as store
 from popleak.store import records as stored
+from popleak.testing.contracts import check_records
 
 NAMES = ("synthetic-classes", "synthetic-images")
 

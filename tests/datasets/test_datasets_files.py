@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 import hashlib
 import json
 import os
@@ -24,6 +22,7 @@ from popleak.datasets._acs_groups import GROUPS
 from popleak.datasets.acs_income import FIPS, KNOWN, OCCUPATIONS
 from popleak.datasets.acs_income import Options as AcsOptions
 from popleak.datasets.base import Records
+from popleak.testing.contracts import check_records
 
 DATA = os.environ.get("POPLEAK_DATA")
 EXPERIMENTS = Path(__file__).parents[2] / "workflow" / "experiments"

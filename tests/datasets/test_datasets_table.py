@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _reading, _tables
 from popleak.datasets.base import Records
+from popleak.testing.contracts import check_records
 
 
 def write_table(folder: Path, *, suffix: str = ".csv", rows: int = 200, **columns) -> Path:

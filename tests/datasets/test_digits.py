@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 import dataclasses
 
 import numpy as np
@@ -15,6 +13,7 @@ from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _tables, digits
 from popleak.store import records as stored
+from popleak.testing.contracts import check_records
 
 PLUGIN = plugins.load("datasets", "digits")
 TASKS = [("even", "large"), ("even", "loop"), ("large", "loop")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from popleak.testing.contracts import check_records
-
 import os
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from popleak.datasets._fetch import locate
 from popleak.datasets.base import Cells
 from popleak.plan import build as plan
 from popleak.store import parquet as store
+from popleak.testing.contracts import check_records
 
 PLUGIN = plugins.load("datasets", "utkface")
 FILE = utkface.PREPARED.file
