@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast test-storage coverage audit install bench docs clean
+.PHONY: run test test-fast test-storage coverage audit install bench docs site clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
@@ -71,6 +71,10 @@ docs: $(INSTALLED)
 	$(BIN)/popleak schema > workflow/schemas/config.schema.json
 	$(BIN)/popleak docs docs
 	$(BIN)/python tests/helpers/bad_inputs.py
+
+# the docs as a site that works offline: site/index.html
+site: $(INSTALLED)
+	$(BIN)/python -m mkdocs build --quiet
 
 $(INSTALLED): pyproject.toml envs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "popleak needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

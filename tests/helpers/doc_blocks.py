@@ -23,7 +23,13 @@ from popleak.steps import STAGES
 
 ROOT = tiny.ROOT
 PAGES = sorted(
-    page for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+    page
+    for page in [
+        ROOT / "README.md",
+        ROOT / "ARTIFACT.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "benchmarks").rglob("*.md"),
+    ]
 )
 MARK = re.compile(r"<!-- not run: (\S.*\S) -->")
 COMMANDS = ("popleak", "snakemake", "make", "python", "python3", ".")

@@ -17,7 +17,7 @@ from ..steps import STAGES
 from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
-from . import reruns
+from . import gallery, reruns
 from .terms import TERMS
 from .words import capital, cell
 
@@ -37,9 +37,9 @@ def pages() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write the pages into `folder`."""
+    """Write the pages into `folder`, and the gallery of the results that lie there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in {**pages(), gallery.PAGE: gallery.text(folder, NOTE)}.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
