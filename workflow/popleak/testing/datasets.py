@@ -24,17 +24,22 @@ def check_records(records: Records, classes: int = 2) -> None:
         assert set(np.unique(values)) == set(range(several)), f"{name} must hold 0 to {several - 1}, each at least once"
     assert len(set(records.features)) == len(records.features), "two features have one name"
     assert not (records.x == records.x[0]).all(axis=0).any(), "a constant feature"
+    _check_extras(records)
+    _check_facts(records, classes)
+
+
+def _check_extras(records: Records) -> None:
+    """Units, cells and a second attribute, where there are some, have their types."""
     if records.unit is not None:
         assert records.unit.dtype == np.int64, "unit must be int64"
     if records.cell is not None:
         assert records.cell.dtype == np.int16, "cell must be int16"
     if records.subgroup is not None:
-        assert records.subgroup.dtype == np.int8 and records.subgroup.shape == (n,), (
+        assert records.subgroup.dtype == np.int8 and records.subgroup.shape == records.y.shape, (
             "subgroup must be int8, one a record"
         )
         assert set(records.subgroup) == set(range(len(records.facts["subgroups"])))
         assert records.facts["second_attribute"]
-    _check_facts(records, classes)
 
 
 def _check_facts(records: Records, classes: int) -> None:
