@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from .errors import PopleakError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 OF = {"opacus": "torch", "optuna": "search", "skimage": "images", "torch": "torch"}
 """The extra in pyproject.toml that installs a module."""
 
@@ -37,3 +40,19 @@ def line(error: ModuleNotFoundError) -> str | None:
     """Return what to say of a failed import, None if no extra has the module: then it is a mistake of ours."""
     top = (error.name or "").partition(".")[0]
     return remedy(top) if top in OF else None
+
+
+def told(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function with a failed import of what an extra installs raised as PopleakError."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            said = line(error)
+            if said is None:
+                raise
+            raise PopleakError(said) from error
+
+    return wrapped
