@@ -120,7 +120,7 @@ def test_a_folder_named_like_an_experiment_is_not_taken_for_it(elsewhere, capsys
     assert stages.main(["run", "--configfile", "smok"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and all(
-        "no such file, and no experiment of that name: choose from acs-pairings, " in line for line in said
+        "no such file, and no experiment of that name: name a file, or " in line for line in said
     )
     assert stages.main(["run", "--help"]) == 0
     assert "--configfile" in capsys.readouterr().out

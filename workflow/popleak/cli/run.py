@@ -62,9 +62,8 @@ def command(words: Sequence[str]) -> list[str]:
     overlays = [home.overlay(path) for path in given.configfile]
     for path in overlays:
         if not path.is_file():
-            names = ", ".join(one.stem for one in home.experiments())
             raise PopleakError(
-                f"--configfile {path}: no such file, and no experiment of that name: choose from {names}"
+                f"--configfile {path}: no such file, and no experiment of that name: name a file, or one of `popleak list experiments`"
             )
     found = [sys.executable, "-m", "snakemake"]
     if not home.has_workflow():
