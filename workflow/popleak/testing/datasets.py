@@ -51,8 +51,8 @@ def _check_facts(records: Records, classes: int) -> None:
         rates = [[float((records.y[records.a == g] == y).mean()) for y in range(classes)] for g in (0, 1)]
         assert records.facts["group_class_rates"] == rates, "facts: group_class_rates"
         return
-    rates = [float(records.y[records.a == g].mean()) for g in (0, 1)]
-    assert records.facts["group_rates"] == rates, "facts: group_rates"
+    ones = [float(records.y[records.a == g].mean()) for g in (0, 1)]
+    assert records.facts["group_rates"] == ones, "facts: group_rates"
 
 
 def check_dataset(
