@@ -78,6 +78,6 @@ def check_figure(figure: Figure, *, tables: Mapping[str, pd.DataFrame] | None = 
             small = [
                 text.get_text()
                 for text in drawn.findobj(Text)
-                if text.get_text() and text.get_fontsize() < _style.SMALL
+                if text.get_text() and float(text.get_fontsize()) < _style.SMALL
             ]
             assert not small, f"letters below {_style.SMALL} points: {small[0]!r}"
