@@ -87,7 +87,7 @@ def test_a_workflow_that_was_copied_out_is_the_one_that_runs(programs, tmp_path)
         (mine / "workflow/experiments/smoke.yaml").read_text().replace("experiment: smoke", "experiment: own")
     )
     for words in (("popleak", "run"), ("snakemake", "--cores", "1")):
-        said = installed.run(programs, *words, "--dry-run", "--printshellcmds", cwd=mine)
+        said = installed.run(programs, *words, "--summary", cwd=mine)
         assert "results/own/" in said and "results/default/" not in said
     refused = installed.run(programs, "popleak", "workflow", "mine", cwd=tmp_path, status=2)
     assert refused == "popleak: mine: not an empty folder: name one that does not exist\n"
