@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-fast test-storage coverage audit install bench docs clean
+.PHONY: run test test-fast test-storage coverage audit install bench docs site clean
 
 run: $(INSTALLED)
 	$(BIN)/snakemake --cores $(CORES)
@@ -72,12 +72,16 @@ docs: $(INSTALLED)
 	$(BIN)/popleak docs docs
 	$(BIN)/python tests/helpers/bad_inputs.py
 
+# the docs as a site that works offline: site/index.html
+site: $(INSTALLED)
+	$(BIN)/python -m mkdocs build --quiet
+
 $(INSTALLED): pyproject.toml envs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "popleak needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@# some systems ship venv without its own pip
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	@echo "installing into $(VENV): about two minutes"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[cluster,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt --editable '.[cluster,docs,test,torch]'
 	@touch $@
 
 clean:

@@ -104,11 +104,16 @@ def test_a_mistake_is_one_line(tmp_path, text, message):
 
 
 def test_outside_a_checkout(tmp_path):
-    for words in (("plan",), ("list", "experiments"), ("data",)):
+    """The default experiment of the package, with a config.yaml over it that lies in the folder."""
+    known = [line.split()[0] for line in run("list", "experiments").splitlines()]
+    for words, first in ((("plan",), "stage"), (("list", "experiments"), "default"), (("data",), "synthetic")):
         done = tiny.command("popleak", *words, cwd=tmp_path)
-        assert done.returncode == 2
-        assert done.stderr.startswith("popleak: ") and done.stderr.count("\n") == 1
-        assert "config.yaml" in done.stderr
+        assert done.returncode == 0 and done.stdout.startswith(first), done.stderr
+    (tmp_path / "config.yaml").write_text("experiment: own\nseed: many\n")
+    said = tiny.command("popleak", "list", "experiments", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[0] for line in said] == ["own", *known[1:]]
+    done = tiny.command("popleak", "plan", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("popleak: config: seed: ") and done.stderr.count("\n") == 1
 
 
 def test_a_stage_without_its_input(tmp_path):

@@ -61,7 +61,7 @@ def test_every_digest_is_of_the_version_that_is_tested():
             assert version(one) == NEWEST[name], name
         else:  # what other platforms need, and setuptools, which is in every environment
             assert name in linux | {"setuptools"}, name
-    wanted = [Requirement(one) for one in [*PROJECT["dependencies"], *EXTRAS["cluster"]]]
+    wanted = [Requirement(one) for one in [*PROJECT["dependencies"], *EXTRAS["cluster"], *EXTRAS["torch"]]]
     assert {canonicalize_name(one.name) for one in wanted} <= set(found)
     assert all(one.specifier.contains(version(found[canonicalize_name(one.name)][0])) for one in wanted)
 
@@ -85,7 +85,7 @@ def test_the_image_is_made_of_what_there_is():
         assert all((tiny.ROOT / source).exists() for source in sources) and target.startswith("/opt/source/")
     constraint, extras = re.search(r'--constraint /opt/source/(\S+) "/opt/source\[(.+)\]"', DOCKERFILE).groups()
     assert constraint == "envs/constraints-s3.txt" and (tiny.ROOT / constraint).is_file()
-    assert set(extras.split(",")) == {"cluster", "kubernetes", "s3"} and set(extras.split(",")) <= set(EXTRAS)
+    assert set(extras.split(",")) == {"cluster", "kubernetes", "s3", "torch"} and set(extras.split(",")) <= set(EXTRAS)
     python = re.search(r"^ARG BASE=python:([0-9.]+)-", DOCKERFILE, flags=re.MULTILINE)[1]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python)
 

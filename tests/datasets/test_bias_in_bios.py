@@ -14,11 +14,11 @@ import pytest
 
 import biographies
 import tiny
-from dataset_checks import check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _texts, bias_in_bios
 from popleak.stages import split
+from popleak.testing.contracts import check_records
 
 DATA = os.environ.get("POPLEAK_DATA")
 PLUGIN = plugins.load("datasets", "bias-in-bios")

@@ -12,11 +12,12 @@ import numpy as np
 import pydantic
 import pytest
 
-from dataset_checks import EXAMPLES, REAL, check_records
+from dataset_checks import EXAMPLES, REAL
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _encode, _tables, synthetic
 from popleak.datasets.base import Records
+from popleak.testing.contracts import check_records
 
 # ---- every plugin
 

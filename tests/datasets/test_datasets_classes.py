@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import tiny
-from dataset_checks import check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _classes
 from popleak.stages import dataset
 from popleak.store import parquet as store
 from popleak.store import records as stored
+from popleak.testing.contracts import check_records
 
 NAMES = ("synthetic-classes", "synthetic-images")
 

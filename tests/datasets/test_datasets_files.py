@@ -14,7 +14,7 @@ import pydantic
 import pytest
 import yaml
 
-from dataset_checks import EXAMPLES, REAL, check_records
+from dataset_checks import EXAMPLES, REAL
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch
@@ -22,6 +22,7 @@ from popleak.datasets._acs_groups import GROUPS
 from popleak.datasets.acs_income import FIPS, KNOWN, OCCUPATIONS
 from popleak.datasets.acs_income import Options as AcsOptions
 from popleak.datasets.base import Records
+from popleak.testing.contracts import check_records
 
 DATA = os.environ.get("POPLEAK_DATA")
 EXPERIMENTS = Path(__file__).parents[2] / "workflow" / "experiments"

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_checks import TABLE, check_records
+from dataset_checks import TABLE
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _fetch, _reading, _tables
 from popleak.datasets.base import Records
+from popleak.testing.contracts import check_records
 
 
 def write_table(folder: Path, *, suffix: str = ".csv", rows: int = 200, **columns) -> Path:

@@ -9,11 +9,11 @@ import pytest
 import sklearn.datasets
 
 import tiny
-from dataset_checks import check_records
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.datasets import _tables, digits
 from popleak.store import records as stored
+from popleak.testing.contracts import check_records
 
 PLUGIN = plugins.load("datasets", "digits")
 TASKS = [("even", "large"), ("even", "loop"), ("large", "loop")]

@@ -13,7 +13,6 @@ import pytest
 import tiny
 import toy_faces
 import whole
-from dataset_checks import check_records
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
@@ -22,6 +21,7 @@ from popleak.datasets._fetch import locate
 from popleak.datasets.base import Cells
 from popleak.plan import build as plan
 from popleak.store import parquet as store
+from popleak.testing.contracts import check_records
 
 PLUGIN = plugins.load("datasets", "utkface")
 FILE = utkface.PREPARED.file

@@ -12,7 +12,7 @@ from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
 from popleak.measures import verdicts
-from popleak.report import findings, page, published, readme, reference
+from popleak.report import findings, gallery, page, published, readme, reference
 from popleak.store import schema
 from popleak.store.schema.search import SEARCHED
 
@@ -24,6 +24,21 @@ RESULTS = ROOT / "docs" / "results"
 def test_reference_pages_are_current(name):
     """After a change of settings, columns or plugins: `make docs`."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == reference.pages()[name]
+
+
+def test_the_gallery_is_current():
+    """After a change of a figure's texts, or of what is committed in docs/results: `make docs`."""
+    page = (ROOT / "docs" / gallery.PAGE).read_text(encoding="utf-8")
+    assert page == gallery.text(ROOT / "docs", reference.NOTE)
+    pictures = re.findall(r"\]\((results/[^)]*\.png)\)", page)
+    assert len(pictures) > 15 and all((ROOT / "docs" / picture).is_file() for picture in pictures)
+    told = re.findall(r"(?m)^(?:## |- \*\*)([a-z-]+)", page)
+    assert sorted(told) == sorted(plugins.names("figures"))
+
+
+def test_the_gallery_of_a_folder_without_results_lists_every_figure(tmp_path):
+    page = gallery.text(tmp_path, reference.NOTE)
+    assert page.count("- **") == len(plugins.names("figures")) and ".png" not in page
 
 
 def documented(page: str) -> dict[str, set[str]]:
@@ -115,7 +130,7 @@ def anchors(path):
 
 
 def test_links_in_the_docs_lead_somewhere():
-    for source in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for source in [ROOT / "README.md", ROOT / "ARTIFACT.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         if source.name == "block.md" and source.parent.name != "benchmarks":  # a part of a page
             continue
         for target, _, anchor in re.findall(r"\]\(([^)#]*)(#([^)]+))?\)", source.read_text(encoding="utf-8")):

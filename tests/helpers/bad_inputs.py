@@ -280,6 +280,11 @@ def listing() -> list[Bad]:
         Bad(command, "a file that is to be published and is not there", {}, ("publish", "--files", "a.parquet", "--outputs", "c")),
         Bad(command, "pictures to prepare that are not there", {}, ("prepare", "utkface", "nowhere", "--data-dir", ".")),
         Bad(command, "no folder of raw data named", {}, ("prepare", "utkface", "nowhere")),
+        Bad(command, "an experiment for `run` that is not there", {}, ("run", "--configfile", "nowhere")),
+        Bad(command, "a folder for `workflow` that holds files", {"mine/x": ""}, ("workflow", "mine")),
+        Bad(command, "a name that no plugin may have", {}, ("new", "attack", "My_Attack")),
+        Bad(command, "the name of a plugin that exists", {}, ("new", "attack", "kl")),
+        Bad(command, "a plugin that `new` would overwrite", {"my_attack.py": ""}, ("new", "attack", "my-attack")),
     ]  # fmt: skip
     return found
 

@@ -23,7 +23,13 @@ from popleak.steps import STAGES
 
 ROOT = tiny.ROOT
 PAGES = sorted(
-    page for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+    page
+    for page in [
+        ROOT / "README.md",
+        ROOT / "ARTIFACT.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "benchmarks").rglob("*.md"),
+    ]
 )
 MARK = re.compile(r"<!-- not run: (\S.*\S) -->")
 COMMANDS = ("popleak", "snakemake", "make", "python", "python3", ".")
@@ -183,6 +189,9 @@ def _make(words: list[str], page: Path) -> None:
 
 
 def _script(words: list[str], page: Path) -> None:
+    if words[:2] == ["-m", "pytest"]:
+        assert all(word.endswith(".py") for word in words[2:]), f"{page.name}: python {shlex.join(words)}"
+        return
     script = ROOT / words[0]
     assert script.is_file(), f"{page.name}: no file {words[0]}"
     source = script.read_text(encoding="utf-8")

@@ -8,11 +8,8 @@ randomness, unlike anything else here, since a small seed could be guessed. The 
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from ..core import plugins, protocols
+from ..core import atomic, plugins, protocols
 from ..core.errors import PopleakError
 from ..core.provenance import code_digest
 from ..plan.build import Plan
@@ -130,7 +127,7 @@ def write(plan: Plan, game: Game, folder: Path, key: Path, *, labels: bool = Fal
         raise PopleakError(f"{key}: is in the folder that is handed out: name another place for the key")
     packed, kind = _Packed(plan, game, labels), ".csv" if text else ".parquet"
     try:
-        with _whole(folder) as partial:
+        with atomic.folder(folder) as partial:
             for name, columns in ((ANSWERS, packed.answers()), (POINTS, packed.points())):
                 _table(partial / f"{name}{kind}", columns, packed.facts(name))
             template = {"model": packed.ids, **dict.fromkeys(GUESS_COLUMNS[1:], np.full(len(packed.ids), None))}
@@ -330,15 +327,3 @@ def _table(path: Path, columns: Mapping[str, np.ndarray], facts: Mapping[str, An
         csv.write_csv(pa.table(wide, names=list(made)), path)
     else:
         store.write(path, pa.table(list(made.values()), names=list(made)), facts)
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder` that replaces it when the block ends, unless the block raises."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -18,7 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..core import accounting, trouble
+from .. import __version__
+from ..core import accounting, extras, trouble
 from ..core.errors import PopleakError
 from ..steps import STAGES
 from ..store.schema import TABLES
@@ -49,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PopleakError as error:
         print(f"popleak: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        said = extras.line(error)
+        if said is None:
+            raise
+        print(f"popleak: {said}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # `popleak list attacks | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except trouble.EXPECTED as error:
@@ -63,6 +70,7 @@ def parser(stage: str | None = None) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="popleak", description="What a released model gives away about its training population."
     )
+    found.add_argument("--version", action="version", version=f"popleak {__version__}")
     commands = found.add_subparsers(required=True, metavar="command")
     tools.add(commands)
     audit.add(commands)

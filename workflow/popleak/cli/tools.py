@@ -8,16 +8,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core import plugins, trouble
+from ..core import home, plugins, trouble
 from ..core.errors import PopleakError
 from ..store.schema import TABLES
-from . import pareto, power
+from . import new, pareto, power, run
 
 LISTS = (*plugins.KINDS, "experiments")
 
 
 def add(commands) -> None:
     """Add the commands to a parser's subparsers."""
+    run.add(commands)
+    new.add(commands)
     _add_list(commands)
     _add_init(commands)
     _add_check(commands)
@@ -59,12 +61,8 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def experiment_files() -> list[Path]:
-    """Return the experiments of the checkout that this command runs in: config.yaml and workflow/experiments/*.yaml."""
-    here = [Path("config.yaml"), *sorted(Path("workflow/experiments").glob("*.yaml"))]
-    found = [path for path in here if path.is_file()]
-    if not found:
-        raise PopleakError("no config.yaml and no workflow/experiments here: run this in the root of the checkout")
-    return found
+    """Return the experiments at hand: the default one, and those of the folder's workflow, or where it has none of this package's."""
+    return [*home.bases()[-1:], *home.experiments()]
 
 
 def _described(path: Path) -> tuple[str, str]:
@@ -76,15 +74,11 @@ def _described(path: Path) -> tuple[str, str]:
 
 
 def experiment_of(configfiles: Sequence[Path]):
-    """Return the validated experiment of config.yaml with overlays over it, as `snakemake --configfile` merges them."""
+    """Return the validated experiment of the default config with overlays over it, as `snakemake --configfile` merges them."""
     from ..config import resolve as config
 
-    # the second is where a deployed workflow has it
-    base = next((path for path in (Path("config.yaml"), Path("config/config.yaml")) if path.is_file()), None)
-    if base is None:
-        raise PopleakError(f"no config.yaml in {Path.cwd()}: run this in the root of the checkout")
-    raw = config.read(base)
-    for path in configfiles:
+    raw: dict = {}
+    for path in (*home.bases(), *map(home.overlay, configfiles)):
         raw = config.merge(raw, config.read(path))
     return config.load(raw)
 
@@ -92,7 +86,11 @@ def experiment_of(configfiles: Sequence[Path]):
 def add_configfile(parser: argparse.ArgumentParser) -> None:
     """Add the option that names overlays over config.yaml."""
     parser.add_argument(
-        "--configfile", type=Path, nargs="+", default=[], help="files laid over config.yaml, as for snakemake"
+        "--configfile",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="files laid over config.yaml, as for snakemake; `smoke` means the experiment of that name",
     )
 
 

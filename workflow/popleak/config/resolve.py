@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..core import plugins
+from ..core import extras, plugins
 from ..core.errors import PopleakError
 from ..core.settings import Settings
 from ..engine.schedule import fits
@@ -322,7 +322,9 @@ def _known(kind: str, name: str, path: str) -> Any:
     name = name.replace("_", "-")
     if name not in known:
         raise PopleakError(f"config: {path}: {name!r} is unknown{near(name, known)}: choose from {', '.join(known)}")
-    return plugins.load(kind, name)
+    plugin = plugins.load(kind, name)
+    extras.check(plugin, path)
+    return plugin
 
 
 def _one_of(value: str | None, allowed: tuple[str, ...], path: str) -> str:

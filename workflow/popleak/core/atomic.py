@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def write(path: str | Path, data: bytes) -> None:
     """Write `data` to `path`."""
     with replacing(path) as partial:
         partial.write_bytes(data)
+
+
+@contextlib.contextmanager
+def folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, which takes its place when the block ends; not at all if the block raises. `path` must not exist,
+    or be an empty folder."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.resolve().parent) as above:
+        partial = Path(above) / path.name
+        partial.mkdir()
+        yield partial
+        os.replace(partial, path)
 
 
 def _sweep(path: Path) -> None:

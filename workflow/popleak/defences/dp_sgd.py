@@ -32,6 +32,7 @@ class DpSgd(Defence):
     access = "training"
     classes = None
     complement = False
+    requires = ("opacus",)
     wants = ("clip", "noise")
 
     class Settings(TrainSettings):

@@ -26,6 +26,7 @@ class ResetGradients(Defence):
     """
 
     name = "reset-gradients"
+    requires = ("torch",)
     summary = "set the weights with small, or salient, gradients back, then fine-tune on complement and rehearsal rows"
     classes = None
 

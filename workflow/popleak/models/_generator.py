@@ -34,6 +34,7 @@ class Generator(Model):
     """
 
     generates: ClassVar[bool] = True
+    requires: ClassVar[tuple[str, ...]] = ("torch",)
     gradient = False
     classes = None
 

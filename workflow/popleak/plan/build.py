@@ -16,7 +16,7 @@ from ..config import papers
 from ..config import resolve as config
 from ..config.experiment import Budgets, Experiment
 from ..config.resolved import ResolvedTask, SettledTask
-from ..core import plugins, provenance
+from ..core import extras, plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
@@ -134,6 +134,7 @@ class Plan:
         return [step for stage in STAGES for step in self.steps[stage].values()]
 
 
+@extras.told
 def build(experiment: Experiment) -> Plan:
     """Return the plan of a validated experiment. Raises PopleakError if the config asks for something impossible.
 

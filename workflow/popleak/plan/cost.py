@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..core import extras
 from ..engine.architecture import ConvNet, Dense
 from ..engine.objective import Backend, chosen
 
@@ -179,8 +180,12 @@ def by_torch(
     place: Literal["cpu", "cuda"] = "cpu",
     net: ConvNet | Dense | None = None,
 ) -> bool:
-    """Return whether torch trains such models, as far as times are told: see `factor`, also for what is raised."""
-    return chosen(backend, sides, wants, place if backend == "numba" else "cpu", net) == "torch"
+    """Return whether torch trains such models, as far as times are told: see `factor`, also for what is raised. Raises ValueError where
+    torch would have to and is not installed."""
+    found = chosen(backend, sides, wants, place if backend == "numba" else "cpu", net) == "torch"
+    if (found or place == "cuda") and extras.lacks("torch"):
+        raise ValueError(f"torch trains it, and {extras.remedy('torch')}")
+    return found
 
 
 def memory(numbers: float, features: int, copies: int = 4) -> int:

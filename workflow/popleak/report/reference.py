@@ -18,7 +18,7 @@ from ..steps.papers import CHOICES, KINDS, SAID, Claim
 from ..steps.report import PAPER
 from ..store import schema
 from ..store.schema.search import SEARCHED
-from . import datasheets, reruns
+from . import datasheets, gallery, reruns
 from .terms import TERMS
 from .words import capital, cell
 
@@ -45,9 +45,9 @@ def _datasets() -> str:
 
 
 def write(folder: Path) -> None:
-    """Write the pages into `folder`."""
+    """Write the pages into `folder`, and the gallery of the results that lie there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in {**pages(), gallery.PAGE: gallery.text(folder, NOTE)}.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 

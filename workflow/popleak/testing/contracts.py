@@ -1,6 +1,8 @@
 """What every plugin must do, as checks that strangers can run on theirs.
 
-    from popleak.testing.contracts import check_access, check_attack, check_defence, check_model, check_question
+    from popleak.testing.contracts import (
+        check_access, check_attack, check_dataset, check_defence, check_figure, check_model, check_question
+    )
 
     def test_contract():
         check_attack(MyAttack())
@@ -33,6 +35,8 @@ from .data import (
     permuted,
     shadow_access,
 )
+from .datasets import check_dataset, check_records
+from .figures import check_figure, made_up_tables
 from .many import MANY_CHECKS, GenerateMany, beta_many
 from .models import check_closed_form, check_gradient, check_model
 from .plugin import check_imports, check_names, heavy_imports
@@ -50,15 +54,19 @@ __all__ = [
     "check_access",
     "check_attack",
     "check_closed_form",
+    "check_dataset",
     "check_defence",
+    "check_figure",
     "check_gradient",
     "check_imports",
     "check_model",
     "check_question",
+    "check_records",
     "class_scores",
     "frozen",
     "heavy_imports",
     "made_up",
+    "made_up_tables",
     "permuted",
 ]
 

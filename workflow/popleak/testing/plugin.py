@@ -14,7 +14,7 @@ import pydantic
 
 from ..core.settings import Settings
 
-HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba", "opacus")
+HEAVY = ("torch", "pandas", "scipy", "sklearn", "pyarrow", "numba", "opacus", "matplotlib")
 
 
 def check_names(plugin: Any) -> None:

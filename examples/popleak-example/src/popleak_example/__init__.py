@@ -1,0 +1,1 @@
+"""Plugins for popleak: an attack and a dataset."""
