@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core import plugins, trouble
 from ..core.errors import PopleakError
 from ..store.schema import TABLES
-from . import pareto, power
+from . import power
 
 LISTS = (*plugins.KINDS, "experiments")
 
@@ -23,7 +23,6 @@ def add(commands) -> None:
     _add_check(commands)
     _add_plan(commands)
     power.add(commands)
-    pareto.add(commands)
     _add_schema(commands)
     _add_docs(commands)
     _add_page(commands)
