@@ -8,12 +8,11 @@ import os
 from pathlib import Path
 
 from ..core.errors import PopleakError
+from . import tools
 
 
 def add(commands) -> None:
     """Add the command to a parser's subparsers."""
-    from . import tools
-
     parser = commands.add_parser(
         "pareto",
         help="search the model axis for configurations that are accurate, fair and give little away; goes on where it was stopped",
@@ -31,7 +30,6 @@ def add(commands) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from ..config import resolve
     from ..search import campaign, published
-    from . import tools
 
     if arguments.cores < 1:
         raise PopleakError(f"--cores {arguments.cores}: give the number of cores, at least 1")

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core import home, plugins, trouble
 from ..core.errors import PopleakError
 from ..store.schema import TABLES
-from . import new, pareto, power, run
+from . import new, power, run
 
 LISTS = (*plugins.KINDS, "experiments")
 
@@ -26,7 +26,6 @@ def add(commands) -> None:
     _add_plan(commands)
     power.add(commands)
     _add_card(commands)
-    pareto.add(commands)
     _add_schema(commands)
     _add_docs(commands)
     _add_page(commands)

@@ -1,19 +1,13 @@
-"""The keys of a config about the search over the model axis (`popleak pareto`), and the experiment that a point of it is."""
+"""The keys of a config about the search over the model axis (`popleak pareto`)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ..core import plugins
-from ..core.errors import PopleakError
-from ..core.seeds import derive
 from ..core.settings import Settings
 from . import axes
-
-if TYPE_CHECKING:
-    from .experiment import Experiment
 
 Stage = Literal[1, 2, 3]
 STAGES: tuple[Stage, ...] = (1, 2, 3)
@@ -90,69 +84,3 @@ class Search(Settings):
     def axes(self) -> list[axes.Axis]:
         """Return the axes with the values that the search takes."""
         return [axis._replace(values=tuple(self.space.get(axis.name, axis.values))) for axis in axes.AXES]
-
-
-def of(experiment: Experiment) -> Search:
-    """Return the search of an experiment. Raises PopleakError if there is none."""
-    if experiment.search is None:
-        raise PopleakError("config: search: missing: `popleak pareto` needs it; see workflow/experiments/pareto.yaml")
-    return experiment.search
-
-
-def check(experiment: Experiment) -> None:
-    """Raise PopleakError if the search of an experiment cannot be run."""
-    from .resolve import resolve
-
-    search, tasks = of(experiment), resolve(experiment)
-    ids = [task.id for task in tasks]
-    if unknown := [name for name in search.transfer if name not in ids]:
-        raise PopleakError(f"config: search.transfer: no task {unknown[0]!r}: choose from {', '.join(ids)}")
-    if set(search.transfer) >= set(ids):
-        raise PopleakError("config: search.transfer: names every task: leave one to be searched")
-    for task in tasks:
-        dataset = plugins.load("datasets", task.dataset)
-        if len(dataset.classes(dataset.Settings.model_validate(task.options))) > 2:
-            raise PopleakError(
-                f"config: tasks: a search needs labels of two classes, and those of {task.id!r} have more"
-            )
-        if [len(one.ratios or ()) for one in task.worlds] != [2]:
-            raise PopleakError(f"config: worlds: a search needs one pair of worlds, and task {task.id!r} has others")
-    for axis in search.axes():
-        for value in axis.values:  # what a plugin refuses is refused here, and not after an hour
-            at(experiment, 0, {axes.WIDTH: 8, axis.name: value}, 1, 0)
-
-
-def searched(experiment: Experiment) -> list[int]:
-    """Return the places of the tasks that are searched; the others are in `transfer`."""
-    from .resolve import resolve
-
-    there = () if experiment.search is None else experiment.search.transfer
-    return [i for i, task in enumerate(resolve(experiment)) if task.id not in there]
-
-
-def at(experiment: Experiment, task: int, point: axes.Point, stage: Stage, seed: int) -> Experiment:
-    """Return the ordinary experiment that trains and judges one configuration: one task, undefended and with the defence, informed
-    adversaries. The experiment's seed follows from its own, the stage and the study's `seed`, so that stages share no pool split."""
-    from .resolve import load
-
-    if experiment.search is None:
-        raise ValueError("the experiment has no search")
-    fidelity, own = experiment.search.fidelity(stage).model_dump(), axes.settings(point)
-    raw = experiment.model_dump(mode="json", exclude={"search"})
-    only = raw["tasks"][task]
-    only |= {"models": None, "defences": None, "shadow_models": None, "placebo": 0}
-    only |= {"population": only["population"] | fidelity, "training": only["training"] | own["training"]}
-    return load(
-        raw
-        | {
-            "seed": derive(experiment.seed, "search", stage, seed) >> 11,
-            "tasks": [only],
-            "models": [{"name": axes.MODEL, "settings": own["model"]}],
-            "defences": ["none", {"name": axes.DEFENCE, "settings": own["defence"]}],
-            "shadow_models": [],
-            "knowledge": ["informed"],
-            "population": raw["population"] | fidelity,
-            "training": raw["training"] | own["training"],
-            "figures": [],
-        }
-    )

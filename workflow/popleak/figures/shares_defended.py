@@ -28,7 +28,7 @@ class SharesDefended(Figure):
         "How far off the sharer's ratio of groups is estimated, by what the sharer does; to the left much is given away. Dashed: always saying the middle of the ratios, which looks "
         "at no row: what lies on it gives nothing away. A defence holds where the adversary with its own generators (diamonds), which trains generators at each ratio behind the same defence, "
         "errs as much as that; that a plain attack (circles) does may say only that it was misled. Filled: the group of released rows is seen, hollow: it is withheld. Markers: "
-        "mean absolute errors, bars: 95 % intervals over pool splits. One attack of each kind, fixed beforehand: of plain ones property-inference and property-classifier."
+        "mean absolute errors, bars: 95 % intervals over pool splits, wide for estimates that never varied, which have no spread to judge by. One attack of each kind, fixed beforehand: of plain ones property-inference and property-classifier."
     )
     tables = ("shares",)
 

@@ -129,8 +129,7 @@ def checks(judged: pd.DataFrame) -> str:
             f"{row['n']} | {cell(row['evidence'])} |"
         )
     told = [
-        f"{name}: {text}"
-        for name, text in judged[["check", "statement"]].drop_duplicates("check").itertuples(index=False)
+        f"{name}: {text}" for name, text in judged[["check", "statement"]].drop_duplicates().itertuples(index=False)
     ]
     return "\n".join([*lines, "", *(f"- {one}" for one in told)])
 

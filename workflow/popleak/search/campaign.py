@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, NamedTuple, TypeVar
 
-from ..config import axes, resolve, searching
+from ..config import axes, resolve
 from ..config.experiment import Experiment
 from ..core import locks
 from ..core.errors import PopleakError
 from ..measures import fronts
 from ..plan.estimate import duration
 from ..plan.steps import ROOT
-from . import points, study
+from . import experiments, points, study
 from .points import Job
 from .study import Sampler, Spec, Trial
 
@@ -66,12 +66,12 @@ def run(experiment: Experiment, cores: int = 1) -> Searched:
 
     Raises PopleakError for a config that cannot be searched, a study that was made by something else, and while another search makes the same.
     """
-    searching.check(experiment)
-    search = searching.of(experiment)
+    experiments.check(experiment)
+    search = experiments.of(experiment)
     names = [task.id for task in resolve.resolve(experiment)]
     specs = [
         Spec(experiment, task, sampler, seed)
-        for task in searching.searched(experiment)
+        for task in experiments.searched(experiment)
         for seed in range(1, search.seeds + 1)
         for sampler in study.SAMPLERS
     ]
@@ -95,7 +95,7 @@ def _run(experiment: Experiment, names: Sequence[str], specs: Sequence[Spec], co
 def _study(asked: tuple[Spec, str]) -> Studied:
     """Run one study; in a process of its own where there are several cores."""
     spec, task = asked
-    search = searching.of(spec.experiment)
+    search = experiments.of(spec.experiment)
     began, first = time.monotonic(), -1
 
     def evaluate(point: axes.Point) -> points.Found:
@@ -115,9 +115,11 @@ def _study(asked: tuple[Spec, str]) -> Studied:
 def _second(experiment: Experiment, names: Sequence[str], studied: Sequence[Studied]) -> list[Measured]:
     """Return what stage 2 is asked: the default and its curve for each searched task, then every study's front."""
     found = []
-    for task in searching.searched(experiment):
+    for task in experiments.searched(experiment):
         found.append(Measured(names[task], "default", {}, 2, None))
-        found += [Measured(names[task], "curve", {"eo_weight": one}, 2, None) for one in searching.of(experiment).curve]
+        found += [
+            Measured(names[task], "curve", {"eo_weight": one}, 2, None) for one in experiments.of(experiment).curve
+        ]
     return found + [
         Measured(one.task, "front", trial.point, 2, None, one.spec.sampler, one.spec.seed, trial.number, trial.values)
         for one in studied
@@ -129,23 +131,27 @@ def _third(experiment: Experiment, names: Sequence[str], measured: Sequence[Meas
     """Return what stage 3 is asked: for each searched task the default and what beat it, or its undefended models, in all objectives of
     stage 2, as many as the config allows. Those that add most to the hypervolume come first."""
     found = []
-    for name in (names[task] for task in searching.searched(experiment)):
-        default = next((one for one in measured if one.task == name and one.role == "default"), None)
-        if default is None or default.found is None:
+    for name in (names[task] for task in experiments.searched(experiment)):
+        mine = [one for one in measured if one.task == name]
+        default = next(one for one in mine if one.role == "default")
+        if default.found is None:
             continue
-        against = (default.found.defended, default.found.undefended)
-        better = {
-            points.identity(one.point): one
-            for one in reversed(measured)
-            if one.task == name and one.role == "front" and one.found is not None and one.found.feasible
-            if any(beats(one.found.defended, other) for other in against)
-        }
-        tried = list(better.values())[::-1]
-        places = _order(tried, searching.of(experiment).survivors)
-        found += [default._replace(stage=3, found=None)] + [
-            tried[i]._replace(stage=3, found=None, before=None) for i in places
-        ]
+        tried = _beating(mine, (default.found.defended, default.found.undefended))
+        places = _order(tried, experiments.of(experiment).survivors)
+        again = [default, *(tried[i] for i in places)]
+        found += [one._replace(stage=3, found=None, before=None) for one in again]
     return found
+
+
+def _beating(measured: Sequence[Measured], against: Sequence[dict[str, float]]) -> list[Measured]:
+    """Return the configurations of fronts, each once, that reach the floor and beat one of `against`."""
+    found: dict[str, Measured] = {}
+    for one in measured:
+        if one.role == "front" and one.found is not None and one.found.feasible:
+            values = one.found.defended
+            if any(beats(values, other) for other in against):
+                found.setdefault(points.identity(one.point), one)
+    return list(found.values())
 
 
 def beats(values: dict[str, float], other: dict[str, float]) -> bool:
@@ -157,8 +163,8 @@ def beats(values: dict[str, float], other: dict[str, float]) -> bool:
 def _transfer(experiment: Experiment, names: Sequence[str], measured: Sequence[Measured]) -> list[Measured]:
     """Return what the tasks of `transfer` are asked: the first searched task's configurations of stage 2, once each, that add most to
     the hypervolume."""
-    search = searching.of(experiment)
-    first = names[searching.searched(experiment)[0]]
+    search = experiments.of(experiment)
+    first = names[experiments.searched(experiment)[0]]
     front = {
         points.identity(one.point): one
         for one in reversed(measured)

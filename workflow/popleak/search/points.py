@@ -18,7 +18,7 @@ from ..measures.verdicts import MOSTLY
 from ..plan import build as plan
 from ..plan.steps import ROOT
 from ..store import parquet as store
-from . import running
+from . import experiments, running
 
 TAKEN = {
     **{
@@ -49,7 +49,7 @@ class Job(NamedTuple):
 
     def plan(self) -> plan.Plan:
         """Return the plan of the ordinary experiment that this is."""
-        return plan.build(searching.at(self.experiment, self.task, self.point, self.stage, self.seed))
+        return plan.build(experiments.at(self.experiment, self.task, self.point, self.stage, self.seed))
 
 
 class Found(NamedTuple):

@@ -24,7 +24,7 @@ from ..core.seeds import derive
 from ..core.settings import digest
 from ..measures import fronts
 from ..plan.steps import ROOT
-from . import points
+from . import experiments, points
 
 if TYPE_CHECKING:
     import optuna
@@ -74,7 +74,7 @@ def made_by(spec: Spec) -> dict[str, str]:
 
     Not among the settings: how many trials there are, and what comes after the search, so that a study can go on.
     """
-    search = searching.of(spec.experiment)
+    search = experiments.of(spec.experiment)
     whole = points.Job(spec.experiment, spec.task, {}, 1, spec.seed).plan()
     (data,) = whole.steps["dataset"].values()
     steps = [step for stage in whole.steps.values() for step in stage.values()]
@@ -101,7 +101,7 @@ def run(spec: Spec, evaluate: Evaluate, tell: Tell = lambda done: None) -> list[
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = searching.of(spec.experiment)
+    search = experiments.of(spec.experiment)
     path = spec.path(_name(spec))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _opened(path) as storage:
@@ -124,7 +124,7 @@ def again(spec: Spec, trials: Sequence[Trial]) -> bool:
     """Return whether the study, begun anew in memory with what its trials measured, proposes the same configurations."""
     import optuna
 
-    search = searching.of(spec.experiment)
+    search = experiments.of(spec.experiment)
     known = {points.identity(one.point): one for one in trials}
 
     def remembered(point: axes.Point) -> points.Found:

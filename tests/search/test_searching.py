@@ -8,6 +8,7 @@ import tiny
 from popleak.config import axes, resolve, searching
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
+from popleak.search import experiments
 
 TASKS = [
     {"id": "one", "dataset": "synthetic", "rows": 60, "query_rows": 30, "options": {"rows": 800}},
@@ -26,7 +27,7 @@ def test_every_axis_is_a_setting_of_its_plugin_at_each_value():
     training = type(experiment().training).model_fields
     for axis in axes.AXES:
         assert axis.setting in {"model": model, "training": training, "defence": defence}[axis.part], axis.name
-    searching.check(experiment())  # which builds an experiment for each value
+    experiments.check(experiment())  # which builds an experiment for each value
 
 
 def test_a_configuration_sets_model_training_and_defence_and_nothing_else():
@@ -39,7 +40,7 @@ def test_a_configuration_sets_model_training_and_defence_and_nothing_else():
         "tune_epochs": 7,
         "eo_weight": 2.0,
     }
-    one = searching.at(experiment(), 0, point, 1, 4)
+    one = experiments.at(experiment(), 0, point, 1, 4)
     assert one.models[0].settings == {"widths": [8, 8, 8], "activation": "tanh"}
     assert (one.training.weight_decay, one.training.epochs, one.training.batch) == (0.01, 5, 32)
     assert [choice.name for choice in one.defences] == ["none", axes.DEFENCE]
@@ -50,26 +51,28 @@ def test_a_configuration_sets_model_training_and_defence_and_nothing_else():
 
 
 def test_the_default_configuration_has_every_default():
-    one = searching.at(experiment(), 0, {}, 2, 0)
+    one = experiments.at(experiment(), 0, {}, 2, 0)
     assert one.models[0].settings == {} and one.defences[1].settings == {}
     assert one.training == experiment().training
 
 
 def test_a_tasks_own_training_gives_way_to_the_axis_alone():
     tasks = [{**TASKS[0], "training": {"epochs": 9, "batch": 16}}, TASKS[1]]
-    (task,) = resolve.resolve(searching.at(resolve.load(tiny.raw(tasks=tasks, search=SEARCH)), 0, {"epochs": 5}, 1, 1))
+    (task,) = resolve.resolve(
+        experiments.at(resolve.load(tiny.raw(tasks=tasks, search=SEARCH)), 0, {"epochs": 5}, 1, 1)
+    )
     assert (task.training.epochs, task.training.batch) == (5, 16)
 
 
 def test_stages_and_studies_share_no_seed():
-    seeds = {searching.at(experiment(), 0, {}, stage, seed).seed for stage in searching.STAGES for seed in range(3)}
+    seeds = {experiments.at(experiment(), 0, {}, stage, seed).seed for stage in searching.STAGES for seed in range(3)}
     assert len(seeds) == 9
 
 
 def test_an_experiment_without_a_search_says_nothing_of_it():
     assert "search" not in resolve.load(tiny.raw()).resolved()
     with pytest.raises(PopleakError, match="search: missing"):
-        searching.of(resolve.load(tiny.raw()))
+        experiments.of(resolve.load(tiny.raw()))
 
 
 @pytest.mark.parametrize(
@@ -89,11 +92,11 @@ def test_an_experiment_without_a_search_says_nothing_of_it():
 )
 def test_what_cannot_be_searched_is_refused_in_one_line(search, said):
     with pytest.raises(PopleakError) as error:
-        searching.check(experiment(search))
+        experiments.check(experiment(search))
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_search_needs_one_pair_of_worlds():
     worlds = ["pure", {"protocol": "ratio", "ratios": [0.3, 0.5]}]
     with pytest.raises(PopleakError, match="needs one pair of worlds"):
-        searching.check(experiment(worlds=worlds))
+        experiments.check(experiment(worlds=worlds))
