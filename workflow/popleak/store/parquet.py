@@ -53,16 +53,19 @@ def provenance(
             **{f"{Path(path).parent.name}/{Path(path).name}": seal.file_digest(path)[:16] for path in files},
             **{named(path): seal.check(path)[:16] for path in inputs},
         },
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: metadata.version(name)
-                for name in ("popleak", "torch", "numba", "numpy", "pandas", "pyarrow", "scikit-learn")
-            },
-        },
+        "versions": _versions(),
         "device": device,
         **more,
     }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that are here: torch may not be."""
+    found = {"python": platform.python_version()}
+    for name in ("popleak", "torch", "numba", "numpy", "pandas", "pyarrow", "scikit-learn"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def named(path: str | Path) -> str:
