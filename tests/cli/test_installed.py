@@ -86,7 +86,7 @@ def test_a_workflow_that_was_copied_out_is_the_one_that_runs(programs, tmp_path)
     (mine / "config.yaml").write_text(
         (mine / "workflow/experiments/smoke.yaml").read_text().replace("experiment: smoke", "experiment: own")
     )
-    for words in (("popleak", "run"), ("snakemake", "--cores", "1")):
+    for words in (("popleak", "run"), ("python", "-m", "snakemake", "--cores", "1")):
         said = installed.run(programs, *words, "--summary", cwd=mine)
         assert "results/own/" in said and "results/default/" not in said
     refused = installed.run(programs, "popleak", "workflow", "mine", cwd=tmp_path, status=2)

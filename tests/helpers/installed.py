@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import tiny
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "Snakefile", "config.yaml", "workflow")
+SHARED = "zz_shared.pth"
+"""Read after what an environment itself holds."""
 
 
 def sources(folder: Path) -> Path:
@@ -62,14 +65,20 @@ def environment(folder: Path, *wheels: Path) -> Path:
     )
     (packages,) = folder.glob("lib/python3*/site-packages")
     shared = [path for path in site.getsitepackages() if Path(path).is_dir()]
-    (packages / "zz_shared.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in shared))
+    (packages / SHARED).write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in shared))
     return folder / "bin"
 
 
-def without(programs: Path, *modules: str) -> None:
-    """Let an environment have no module of these names."""
-    (packages,) = programs.parent.glob("lib/python3*/site-packages")
-    (packages / "absent.pth").write_text(f"import sys; sys.modules.update(dict.fromkeys({modules!r}))\n")
+def without(programs: Path, *packages: str) -> None:
+    """Take packages of these names out of an environment: it then shares links to all others."""
+    (own,) = programs.parent.glob("lib/python3*/site-packages")
+    links = programs.parent / "links"
+    links.mkdir()
+    for shared in map(Path, site.getsitepackages()):
+        for path in shared.iterdir() if shared.is_dir() else ():
+            if re.split(r"[-.]", path.name)[0] not in packages and not (links / path.name).exists():
+                (links / path.name).symlink_to(path)
+    (own / SHARED).write_text(f"import site; site.addsitedir({str(links)!r})\n")
 
 
 def run(programs: Path, *words: str, cwd: Path, status: int = 0) -> str:

@@ -62,13 +62,7 @@ def provenance(
             **{f"{Path(path).parent.name}/{Path(path).name}": seal.file_digest(path)[:16] for path in files},
             **{_name(found): seal.check(path)[:16] for path, found in read.items()},
         },
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: metadata.version(name)
-                for name in ("popleak", "torch", "numba", "numpy", "pandas", "pyarrow", "scikit-learn")
-            },
-        },
+        "versions": _versions(),
         "device": device,
         **more,
     }
@@ -81,6 +75,15 @@ def labels(paths: Iterable[str | Path]) -> dict[str, Any]:
 
 def _labels(read: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {digest: label for found in read for digest, label in found.get("cards", {}).items()}
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that are here: torch may not be."""
+    found = {"python": platform.python_version()}
+    for name in ("popleak", "torch", "numba", "numpy", "pandas", "pyarrow", "scikit-learn"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def named(path: str | Path) -> str:
