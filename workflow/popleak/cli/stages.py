@@ -22,7 +22,7 @@ from ..core import accounting, trouble
 from ..core.errors import PopleakError
 from ..steps import STAGES
 from ..store.schema import TABLES
-from . import audit, tools
+from . import audit, own, tools
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -66,6 +66,7 @@ def parser(stage: str | None = None) -> argparse.ArgumentParser:
     commands = found.add_subparsers(required=True, metavar="command")
     tools.add(commands)
     audit.add(commands)
+    own.add(commands)
     for name in STAGES:
         about = f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
         one = commands.add_parser(name, help=about, description=about, parents=[_threads()])

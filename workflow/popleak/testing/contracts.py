@@ -34,7 +34,7 @@ from .data import (
     shadow_access,
 )
 from .many import MANY_CHECKS, GenerateMany, beta_many
-from .models import check_closed_form, check_gradient, check_model
+from .models import check_closed_form, check_gradient, check_model, check_tabled
 from .plugin import check_imports, check_names, heavy_imports
 from .questions import check_question
 from .samples import SAMPLES, check_samples_attack
@@ -55,6 +55,7 @@ __all__ = [
     "check_imports",
     "check_model",
     "check_question",
+    "check_tabled",
     "class_scores",
     "frozen",
     "heavy_imports",
