@@ -22,7 +22,6 @@ from ..plan.build import Plan
 from ..plan.games import accesses
 from ..plan.steps import Step
 from ..steps.attack import AttackStep
-from ..store import answers as stored
 from ..store import parquet as store
 from ..store.answers import Answers, Points
 from ..threat.play import play

@@ -86,7 +86,7 @@ def kind_of(path: Path) -> Literal["skops", "onnx", "safetensors"]:
             return "skops"
         if any(name.endswith(".pkl") for name in names):
             raise _pickled(path, "a file of torch.save, which holds a pickle")
-    if 8 < len(start) and 2 <= int.from_bytes(start[:8], "little") <= size - 8 and start[8:9] == b"{":
+    if len(start) > 8 and 2 <= int.from_bytes(start[:8], "little") <= size - 8 and start[8:9] == b"{":
         return "safetensors"
     for first, told in PICKLED.items():
         if start.startswith(first):

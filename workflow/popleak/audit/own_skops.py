@@ -69,7 +69,7 @@ class SkopsModel(own_models.OwnModel):
             params = _estimators.checked(name, own)
         except ValueError as error:
             raise PopleakError(f"{self.path}: its shadows cannot be trained alike: {error}") from None
-        return {"name": "estimator", "id": name, "settings": {"estimator": name, "params": params}}
+        return {"name": "estimator", "settings": {"estimator": name, "params": params}}
 
 
 def read(path: Path) -> SkopsModel:

@@ -144,5 +144,5 @@ class Fitter:
 
 def beyond_rows(more: Mapping[str, Any]) -> list[str]:
     """Return what a training asks for beside rows, labels, epochs and learning rate: of models that the engine does not train, nobody can."""
-    told = [name for name, value in more.items() if name != "objective" and value not in (None, False)]
+    told = [name for name, value in more.items() if name != "objective" and value is not None and value is not False]
     return told + list(more["objective"].wants() if "objective" in more else ())
