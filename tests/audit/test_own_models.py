@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import pickle
 import struct
@@ -24,7 +25,12 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
 FRAME = pd.DataFrame(
-    {"age": RNG.integers(18, 80, 40), "hours": RNG.integers(1, 60, 40), "job": ["clerk", "smith"] * 20, "sex": ["f", "m"] * 20}
+    {
+        "age": RNG.integers(18, 80, 40),
+        "hours": RNG.integers(1, 60, 40),
+        "job": ["clerk", "smith"] * 20,
+        "sex": ["f", "m"] * 20,
+    }
 )
 
 
@@ -176,7 +182,7 @@ def test_what_a_strangers_preprocessing_raises_becomes_one_line():
         def ask(self, given):
             raise KeyError("two\nlines")
 
-    with pytest.raises(PopleakError, match="cannot answer the query rows \\(KeyError: 'two.nlines'\\)"):
+    with pytest.raises(PopleakError, match=r"cannot answer the query rows \(KeyError: 'two.nlines'\)"):
         answers(Breaks([]), "features", X, FEATURES, None, ("0", "1"))
 
 
@@ -273,7 +279,7 @@ def test_a_classifier_that_shadows_cannot_be_is_said(tmp_path):
 
     with pytest.raises(PopleakError, match="is none of the classifiers that shadows can be"):
         opened(dumped(tmp_path, LinearDiscriminantAnalysis().fit(X, Y))).choice()
-    with pytest.raises(PopleakError, match="its shadows cannot be trained alike: .*monotonic_cst"):
+    with pytest.raises(PopleakError, match=r"its shadows cannot be trained alike: .*monotonic_cst"):
         opened(dumped(tmp_path, forest(monotonic_cst=[1, 0, 0, 0]).fit(X, Y))).choice()
 
 
@@ -316,8 +322,11 @@ def saved(folder, tensors, name="m.safetensors"):
 
 def chain(*sides, before=""):
     rng, found = np.random.default_rng(1), {}
-    for i, (into, out) in enumerate(zip(sides, sides[1:], strict=False)):
-        found |= {f"{before}{2 * i}.weight": rng.normal(size=(out, into)), f"{before}{2 * i}.bias": rng.normal(size=out)}
+    for i, (into, out) in enumerate(itertools.pairwise(sides)):
+        found |= {
+            f"{before}{2 * i}.weight": rng.normal(size=(out, into)),
+            f"{before}{2 * i}.bias": rng.normal(size=out),
+        }
     return found
 
 

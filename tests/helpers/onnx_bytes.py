@@ -51,7 +51,11 @@ def _model(nodes: Sequence[bytes], tensors: Mapping[str, np.ndarray], inputs: Se
 
 def logistic(weights: np.ndarray, bias: float, *, last: str = "Sigmoid") -> bytes:
     """Return a model of one matrix x (n, d): `last` of x @ weights + bias, (n, 1), under the name `probabilities`."""
-    nodes = [_node("MatMul", ["x", "w"], "xw"), _node("Add", ["xw", "b"], "logit"), _node(last, ["logit"], "probabilities")]
+    nodes = [
+        _node("MatMul", ["x", "w"], "xw"),
+        _node("Add", ["xw", "b"], "logit"),
+        _node(last, ["logit"], "probabilities"),
+    ]
     tensors = {"w": np.asarray(weights)[:, None], "b": np.array([bias])}
     return _model(nodes, tensors, [_value("x", FLOAT, len(weights))], _value("probabilities", FLOAT, 1))
 

@@ -41,7 +41,9 @@ def settings(estimator="RandomForestClassifier", **params):
 
 def fitter(records: Loaded = RECORDS, held_out: float = 0.0, size: int | None = None, **params) -> TabledFitter:
     own = settings(**params).resolved()
-    step = TrainStep(model="estimator", model_settings=own, roles=("victim",), part=(0, 1), worlds=("0.5#0",), held_out=held_out)
+    step = TrainStep(
+        model="estimator", model_settings=own, roles=("victim",), part=(0, 1), worlds=("0.5#0",), held_out=held_out
+    )
     found = fitter_of(step, records, How(), len(records.y) if size is None else size)
     assert isinstance(found, TabledFitter)
     return found
@@ -85,7 +87,9 @@ def test_answers_are_those_of_a_direct_call():
     assert np.array_equal(scores, found.weights[:, asked])
 
 
-@pytest.mark.parametrize("estimator", ["HistGradientBoostingClassifier", "LogisticRegression", "RandomForestClassifier"])
+@pytest.mark.parametrize(
+    "estimator", ["HistGradientBoostingClassifier", "LogisticRegression", "RandomForestClassifier"]
+)
 def test_bits_depend_on_no_neighbour_and_no_number_of_threads(estimator):
     one, (rows, seeds) = fitter(estimator=estimator), draws(3)
     together = one(rows, seeds).weights
@@ -155,7 +159,11 @@ def test_a_parameter_out_of_the_list_or_its_range_is_refused_by_the_plan(params,
     "own, defences, told",
     [
         ({"estimator": "os.system"}, ["none"], "estimator"),
-        ({"estimator": "KNeighborsClassifier", "params": {"n_neighbors": 200}}, ["none"], "200 neighbours are asked for"),
+        (
+            {"estimator": "KNeighborsClassifier", "params": {"n_neighbors": 200}},
+            ["none"],
+            "200 neighbours are asked for",
+        ),
         ({}, ["none", "finetune"], "'finetune' cannot be applied to model 'estimator'"),
     ],
 )

@@ -68,16 +68,23 @@ class Owned(Source):
 
 class Verdict:
     """What adversaries say of one model. rows: a DataFrame with the columns COLUMNS, a row for each pair of worlds and attack; left_out: the
-    reason for each attack that was skipped; ratio: the owner's own share of group 1, if it was told."""
+    reason for each attack that was skipped; cautions: what a guess rests on; ratio: the owner's own share of group 1, if it was told."""
 
-    def __init__(self, rows: pd.DataFrame, left_out: Mapping[str, str], model: str, ratio: float | None) -> None:
+    def __init__(
+        self, rows: pd.DataFrame, left_out: Mapping[str, str], model: str, ratio: float | None, cautions: Sequence[str]
+    ) -> None:
         self.rows, self.left_out, self.model, self.ratio = rows, dict(left_out), model, ratio
+        self.cautions = [UNSEEN, *cautions]
 
     def summary(self) -> str:
         """Return the verdict in words, a line for each pair of worlds and attack."""
         lines = [f"{self.model}: {ONE}", *(_said(row) for row in self.rows.to_dict("records"))]
         return "\n".join(
-            [*lines, f"caution: {UNSEEN}", *(f"left out: {name} {why}" for name, why in self.left_out.items())]
+            [
+                *lines,
+                *(f"caution: {line}" for line in self.cautions),
+                *(f"left out: {name} {why}" for name, why in self.left_out.items()),
+            ]
         )
 
     __str__ = summary
@@ -86,7 +93,7 @@ class Verdict:
         """Return the verdict as JSON values."""
         rows = [{key: _json(value) for key, value in row.items()} for row in self.rows.to_dict("records")]
         return {
-            "version": VERSION, "model": self.model, "own_ratio": self.ratio, "notes": [ONE, UNSEEN], "verdicts": rows, "left_out": self.left_out,
+            "version": VERSION, "model": self.model, "own_ratio": self.ratio, "notes": [ONE], "cautions": self.cautions, "verdicts": rows, "left_out": self.left_out,
         }  # fmt: skip
 
     def write(self, path: Path) -> None:
@@ -98,10 +105,19 @@ class Verdict:
         atomic.write(path, text.encode())
 
 
-def verdict(plan: Plan, asked: Asked, scores: np.ndarray, *, model: str, ratio: float | None = None) -> Verdict:
+def verdict(
+    plan: Plan,
+    asked: Asked,
+    scores: np.ndarray,
+    *,
+    model: str,
+    ratio: float | None = None,
+    cautions: Sequence[str] = (),
+) -> Verdict:
     """Return what the run's adversaries say of a model that answered `scores` (q,), or (q, C), to the records `asked.rows`.
 
-    model: its name in sentences; ratio: P(a = 1) of its training rows, if the owner knows it. Raises PopleakError if the run is not finished.
+    model: its name in sentences; ratio: P(a = 1) of its training rows, if the owner knows it; cautions: to be said beside it. Raises PopleakError
+    if the run is not finished.
     """
     if ratio is not None and not 0 <= ratio <= 1:
         raise PopleakError(f"--ratio {ratio:g}: give the share of group 1 among the model's training rows, 0 to 1")
@@ -117,7 +133,7 @@ def verdict(plan: Plan, asked: Asked, scores: np.ndarray, *, model: str, ratio: 
         raise PopleakError(
             f"no attack of the config can judge one model: {told}: add kl, threshold or meta to `attacks`"
         )
-    return Verdict(pd.DataFrame(rows)[list(COLUMNS)], left_out, model, ratio)
+    return Verdict(pd.DataFrame(rows)[list(COLUMNS)], left_out, model, ratio, cautions)
 
 
 def _unfit(step: Step[AttackStep]) -> str | None:

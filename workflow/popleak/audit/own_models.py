@@ -224,7 +224,7 @@ def _of_classes(found: np.ndarray, model: OwnModel, classes: Sequence[str], posi
         return found[:, 0]
     if named is None or len(named) != found.shape[1]:
         return found[:, 1] if len(classes) == 2 else found
-    words = [_word(one) for one in named]
+    words = [word(one) for one in named]
     if len(classes) == 2:
         wanted = positive if positive is not None else "1"
         if positive is None and set(words) == {"-1", "1"}:
@@ -243,7 +243,7 @@ def _of_classes(found: np.ndarray, model: OwnModel, classes: Sequence[str], posi
     return found[:, [words.index(one) for one in order]]
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
     """Return a class as text: 1.0 and true are 1."""
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))

@@ -73,12 +73,17 @@ def _add_verdict(commands) -> None:
     parser.set_defaults(run=_verdict)
 
 
-def _asked(arguments: argparse.Namespace) -> Any:
-    from ..audit.query_rows import asked
+def _plan(arguments: argparse.Namespace) -> Any:
     from ..plan import build as plan
     from .tools import experiment_of
 
-    whole = plan.build(experiment_of(arguments.configfile))
+    return plan.build(experiment_of(arguments.configfile))
+
+
+def _asked(arguments: argparse.Namespace) -> Any:
+    from ..audit.query_rows import asked
+
+    whole = _plan(arguments)
     return whole, asked(whole, task=arguments.task, model=arguments.model_id)
 
 
@@ -97,40 +102,45 @@ def _queries(arguments: argparse.Namespace) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    from ..audit import own_models
-
-    model = own_models.opened(arguments.path, widths=arguments.widths)
     if arguments.propose:
         import yaml
 
-        print(yaml.safe_dump({"models": [model.choice()]}, sort_keys=False), end="")
+        from ..audit import own_models
+
+        choice = own_models.opened(arguments.path, widths=arguments.widths).choice()
+        print(yaml.safe_dump({"models": [choice]}, sort_keys=False), end="")
         return
-    from ..audit.scored import scored
+    from ..audit.scored import judged
+    from ..core import atomic
 
-    whole, asked = _asked(arguments)
-    given, told = scored(model, asked, takes=arguments.takes, positive=arguments.positive)
-    print(told)
+    _check_file(arguments.verdict)
+    found = judged(
+        _plan(arguments), arguments.path, task=arguments.task, model_id=arguments.model_id, takes=arguments.takes,
+        positive=arguments.positive, widths=arguments.widths, ratio=arguments.ratio,
+    )  # fmt: skip
+    print(found.told)
     if arguments.output is not None:
-        from ..core import atomic
-
-        atomic.write(arguments.output, given.to_csv(index=False).encode())
-        print(f"{arguments.output}: answers to {len(given)} query rows")
-    _say(whole, asked, given, arguments, arguments.path.name)
+        atomic.write(arguments.output, found.answers.to_csv(index=False).encode())
+        print(f"{arguments.output}: answers to {len(found.answers)} query rows")
+    _say(found.verdict, arguments.verdict)
 
 
 def _verdict(arguments: argparse.Namespace) -> None:
-    whole, asked = _asked(arguments)
-    _say(whole, asked, arguments.answers, arguments, arguments.answers.name)
-
-
-def _say(whole: Any, asked: Any, answers: Any, arguments: argparse.Namespace, name: str) -> None:
     from ..audit.one_model import scores_of, verdict
 
-    if arguments.verdict is not None and arguments.verdict.suffix.lower() not in (".json", ".csv"):
-        raise PopleakError(f"--verdict {arguments.verdict}: name a .json or .csv file")
-    scores = scores_of(answers, asked, len(asked.class_names()))
-    found = verdict(whole, asked, scores, model=name, ratio=arguments.ratio)
+    _check_file(arguments.verdict)
+    whole, asked = _asked(arguments)
+    scores = scores_of(arguments.answers, asked, len(asked.class_names()))
+    _say(verdict(whole, asked, scores, model=arguments.answers.name, ratio=arguments.ratio), arguments.verdict)
+
+
+def _check_file(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() not in (".json", ".csv"):
+        raise PopleakError(f"--verdict {path}: name a .json or .csv file")
+
+
+def _say(found: Any, path: Path | None) -> None:
     print(found.summary())
-    if arguments.verdict is not None:
-        found.write(arguments.verdict)
-        print(arguments.verdict)
+    if path is not None:
+        found.write(path)
+        print(path)
