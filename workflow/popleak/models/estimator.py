@@ -57,7 +57,7 @@ class Estimator(Tabled):
     """
 
     name = "estimator"
-    summary = "a scikit-learn classifier: trees, forests, boosting, neighbours, ..."
+    summary = "a scikit-learn classifier, such as a forest, boosting or nearest neighbours"
 
     class Settings(AnySettings):
         estimator: Name = "RandomForestClassifier"
