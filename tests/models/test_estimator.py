@@ -16,6 +16,7 @@ from popleak.core.seeds import derive
 from popleak.engine.fit import hold_out
 from popleak.models import _estimators
 from popleak.models.estimator import COSTS, PLUGIN, Name
+from popleak.plan import cost
 from popleak.stages._fitter import How
 from popleak.stages._generating import fitter_of
 from popleak.stages._tabled import TabledFitter
@@ -186,6 +187,7 @@ def test_the_plan_counts_its_seconds_and_megabytes():
         return [step for step in plan.steps["train"].values()]
 
     few, many = (train(params={"n_estimators": count}) for count in (10, 200))
-    assert sum(step.seconds for step in many) > 5 * sum(step.seconds for step in few)
+    fitted = [sum(step.seconds for step in one) - len(one) * cost.TORCH for one in (few, many)]
+    assert fitted[1] == pytest.approx(20 * fitted[0])
     models = sum(step.models for step in few)
     assert sum(step.mb for step in few) == pytest.approx(models * 800 * 4e-6)

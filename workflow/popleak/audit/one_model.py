@@ -217,16 +217,16 @@ def _rates(plan: Plan) -> pd.DataFrame:
 
 
 def _said(row: Mapping[Any, Any]) -> str:
+    """Return one row in words."""
     worlds = f"P(a = 1) = {row['ratio_0']:g} or {row['ratio_1']:g}, {row['attack']}:"
-    said = (
-        "no guess" if row["guess"] < 0
-        else f"{row['guessed_ratio']:g}, so {row['agreeing']} of {row['splits']} splits' adversaries; "
-    )  # fmt: skip
+    if row["guess"] < 0:
+        return f"{worlds} no guess, as the {row['splits']} splits' adversaries do not agree"
+    said = f"{worlds} {row['guessed_ratio']:g}, say {row['agreeing']} of {row['splits']} splits' adversaries"
     if row["rate"] == row["rate"]:
         limits = f" ({row['rate_low']:.2f} to {row['rate_high']:.2f})" if row["rate_low"] == row["rate_low"] else ""
-        said += f" right about {row['rate']:.2f}{limits} of fresh victims" if row["guess"] >= 0 else ""
-    truth = {"yes": ", and right here", "no": ", and wrong here", "unknown": ""}.get(row["right"], f" ({row['right']})")
-    return f"{worlds} {said}{truth}"
+        said += f"; such a guess is right about {row['rate']:.2f}{limits} of fresh victims"
+    truth = {"yes": "; here it is right", "no": "; here it is wrong", "unknown": ""}
+    return said + truth.get(row["right"], f" ({row['right']})")
 
 
 def _json(value: Any) -> Any:
