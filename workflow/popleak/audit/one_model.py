@@ -121,7 +121,9 @@ def verdict(
     """
     if ratio is not None and not 0 <= ratio <= 1:
         raise PopleakError(f"--ratio {ratio:g}: give the share of group 1 among the model's training rows, 0 to 1")
-    rates, rows, left_out = _rates(plan), [], {}
+    rates = _rates(plan)
+    rows: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}
     for step in asked.steps:
         if why := _unfit(step):
             left_out[step.settings.attack_id] = why

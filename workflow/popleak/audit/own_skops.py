@@ -155,7 +155,7 @@ def _parts(model: Any) -> Iterator[Any]:
 
 
 @functools.cache
-def _kinds() -> tuple[type, type]:
+def _kinds() -> tuple[Any, Any]:
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
     from sklearn.tree._tree import Tree
 

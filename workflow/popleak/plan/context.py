@@ -91,7 +91,8 @@ class TaskContext:
         if self.cells is not None:
             return sum(map(sum, self.cells.counts))
         plugin = plugins.load("datasets", self.task.dataset)
-        return plugin.card(plugin.Settings.model_validate(self.task.options)).rows or cost.RECORDS
+        stated: int | None = plugin.card(plugin.Settings.model_validate(self.task.options)).rows
+        return stated or cost.RECORDS
 
     def _tabled(self, model: ResolvedChoice, settings: Any) -> cost.Plugged:
         plugin, rows = plugins.load("models", model.name), self._kept

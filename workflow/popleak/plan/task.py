@@ -205,7 +205,7 @@ class TaskPlan(TaskContext):
     def _imports(self, model: ResolvedChoice) -> bool:
         """Return whether a job that trains such models imports torch or, which takes as long, scikit-learn."""
         shape = self.shapes[model.id]
-        return shape is not None and (shape.slower > 1 or plugins.load("models", model.name).tabled)
+        return shape is not None and (shape.slower > 1 or bool(plugins.load("models", model.name).tabled))
 
     def _poison(self, worlds: Sequence[str]) -> Poison | None:
         """Return the group and label of the poisoned rows; None if no world is poisoned."""
