@@ -16,7 +16,8 @@ import pytest
 
 import onnx_bytes
 from popleak.audit import own_models
-from popleak.audit.own_models import OwnModel, answers, kind_of, opened, taken
+from popleak.audit.own_files import kind_of, opened
+from popleak.audit.own_models import OwnModel, answers, taken
 from popleak.core.errors import PopleakError
 
 FEATURES = ("age", "hours", "job=clerk", "job=smith")
@@ -156,13 +157,14 @@ def test_the_score_is_that_of_the_class_that_is_y_1(names, positive, score):
 @pytest.mark.parametrize(
     "found, names, classes, told",
     [
-        (TWO, ["no", "yes"], ("0", "1"), "name the one that is y = 1 with --positive"),
+        (TWO, ["no", "yes"], ("0", "1"), "name the one of two that is y = 1 with --positive"),
         (np.full((40, 3), 1 / 3), None, ("0", "1"), "answers 40 x 3 numbers to 40 rows, and the label has 2 classes"),
         (np.full((39, 1), 0.5), None, ("0", "1"), "answers 39 x 1 numbers to 40 rows"),
         (TWO, [0, 1], ("a", "b", "c"), "the label has 3 classes"),
         (np.full(40, np.nan), None, ("0", "1"), "answers no number to query row 1"),
         (np.full(40, 3.0), None, ("0", "1"), "are no probabilities"),
         (np.full((40, 2), 0.8), [0, 1], ("0", "1"), "are no probabilities"),
+        (np.ones((40, 1)), [1], ("0", "1"), "tells '1' apart: name the one of two"),
         (np.full((40, 3), 1 / 3), ["a", "b", "z"], ("a", "b", "c"), "tells 'a', 'b', 'z' apart"),
     ],
 )

@@ -23,7 +23,7 @@ from popleak.stages._tabled import TabledFitter
 from popleak.stages.query import answer
 from popleak.steps.train import TrainStep
 from popleak.store.records import Loaded, with_twins
-from popleak.testing.contracts import check_model
+from popleak.testing.contracts import check_model, check_tabled
 
 SMALL = {
     "AdaBoostClassifier": {"n_estimators": 3},
@@ -58,6 +58,41 @@ def draws(count: int, rows: int = 80) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("estimator", _estimators.ESTIMATORS)
 def test_every_classifier_keeps_the_contract(estimator):
     check_model(PLUGIN, settings=settings(estimator))
+
+
+class Broken(type(PLUGIN)):
+    """The plugin with one fault."""
+
+    fault = ""
+
+    def answers(self, **told):
+        if self.fault == "labels":
+            told["rows"] = np.arange(150)
+        if self.fault == "random":
+            told["seed"] = int(np.random.default_rng().integers(1 << 30))
+        found = super().answers(**told)
+        if self.fault == "beside":
+            found = found / max(found.max(), 1e-6) if found.ndim == 1 else found
+            found[:5] = told["count"] / 1000
+        return found.astype(np.float64) if self.fault == "type" else found
+
+    def predict(self, weights, **told):
+        found = super().predict(weights, **told)
+        return 1 - found if self.fault == "looked up" else found
+
+
+@pytest.mark.parametrize(
+    "fault, told",
+    [
+        ("labels", "labels of other rows were read"), ("random", "fitting twice gives different answers"),
+        ("type", "float32, not"), ("looked up", "must look answers up"), ("beside", "depend on which other records are asked"),
+    ],
+)  # fmt: skip
+def test_the_contract_finds_a_fault(fault, told):
+    model = Broken()
+    model.fault = fault
+    with pytest.raises(AssertionError, match=told):
+        check_tabled(model, settings())
 
 
 def test_names_and_parameters_are_those_of_scikit_learn():

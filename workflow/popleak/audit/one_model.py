@@ -226,7 +226,8 @@ def _said(row: Mapping[Any, Any]) -> str:
     said = f"{worlds} {row['guessed_ratio']:g}, say {row['agreeing']} of {row['splits']} splits' adversaries"
     if row["rate"] == row["rate"]:
         limits = f" ({row['rate_low']:.2f} to {row['rate_high']:.2f})" if row["rate_low"] == row["rate_low"] else ""
-        said += f"; such a guess is right about {row['rate']:.2f}{limits} of fresh victims"
+        said += f"; such a guess is right for {row['rate']:.2f}{limits} of fresh victims"
+        said += "" if row["rate_low"] > 0.5 else ", which chance may give"
     truth = {"yes": "; here it is right", "no": "; here it is wrong", "unknown": ""}
     return said + truth.get(row["right"], f" ({row['right']})")
 
@@ -273,5 +274,6 @@ def _numbers(table: tabular.Table, name: str, chosen: np.ndarray) -> np.ndarray:
     wrong = np.flatnonzero(~((found >= 0) & (found <= 1)))
     if len(wrong):
         i = int(chosen[wrong[0]])
-        raise PopleakError(f"{table.place(i, name)}: {values[i]!r} is no probability: give P(y = 1 | x), 0 to 1")
+        value = values[i].item() if isinstance(values[i], np.generic) else values[i]
+        raise PopleakError(f"{table.place(i, name)}: {value!r} is no probability: give P(y = 1 | x), 0 to 1")
     return found

@@ -1,13 +1,12 @@
-"""One model that somebody trained elsewhere, from a file of skops, ONNX or safetensors. No file is unpickled, whatever its name says.
+"""One model that somebody trained elsewhere: what it takes, and what it answers.
 
-What a file is, its first bytes say. The libraries that open them are those of the extra `audit`.
+Libraries that open files of models are those of the extra `audit`.
 """
 
 from __future__ import annotations
 
 import importlib
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Takes = Literal["features", "columns"]
-CONVERT = "save a scikit-learn model with skops.io.dump, torch weights with safetensors.torch.save_file, any other model as ONNX"
-PICKLED = {b"\x80": "a pickle", b"\x78": "a compressed joblib file", b"\x1f\x8b": "a compressed file"}
-NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".h5", ".keras")
 TOLERANCE = 1e-4
 """How far the probabilities of all classes may be from 1 in sum."""
 
@@ -51,57 +47,6 @@ class OwnModel:
         )
 
 
-def opened(path: Path, *, widths: Sequence[int] | None = None) -> OwnModel:
-    """Return the model in a file. widths: of the hidden layers of an MLP in safetensors, for a check; by default its shapes say.
-
-    Raises PopleakError in one line for what is no such file, and for a pickle under any name.
-    """
-    if not path.is_file():
-        raise PopleakError(f"{path}: no such file: name a model, .skops, .onnx or .safetensors")
-    kind = kind_of(path)
-    if widths is not None and kind != "safetensors":
-        raise PopleakError(f"{path}: --widths are those of an MLP in safetensors, and this is {kind}: leave them out")
-    if kind == "skops":
-        from .own_skops import read as read_skops
-
-        return read_skops(path)
-    if kind == "onnx":
-        from .own_onnx import read as read_onnx
-
-        return read_onnx(path)
-    from .own_chains import read as read_chain
-
-    return read_chain(path, widths)
-
-
-def kind_of(path: Path) -> Literal["skops", "onnx", "safetensors"]:
-    """Return what a file is by its first bytes. Raises PopleakError for a pickle, and for what is none of these."""
-    with open(path, "rb") as handle:
-        start = handle.read(16)
-    size = path.stat().st_size
-    if start.startswith(b"PK") and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-        if "schema.json" in names:
-            return "skops"
-        if any(name.endswith(".pkl") for name in names):
-            raise _pickled(path, "a file of torch.save, which holds a pickle")
-    if len(start) > 8 and 2 <= int.from_bytes(start[:8], "little") <= size - 8 and start[8:9] == b"{":
-        return "safetensors"
-    for first, told in PICKLED.items():
-        if start.startswith(first):
-            raise _pickled(path, told)
-    if path.suffix.lower() == ".onnx" and start[:1] == b"\x08":
-        return "onnx"
-    if path.suffix.lower() in NAMES:
-        raise _pickled(path, f"a {path.suffix} file")
-    raise PopleakError(f"{path}: is no model of skops, ONNX or safetensors: {CONVERT}")
-
-
-def _pickled(path: Path, told: str) -> PopleakError:
-    return PopleakError(f"{path}: is {told}, and opening one runs whatever is in it, so it is not opened: {CONVERT}")
-
-
 def library(name: str, path: Path) -> ModuleType:
     """Return a library of the extra `audit`. Raises PopleakError that says how to install it."""
     try:
@@ -118,22 +63,14 @@ def taken(model: OwnModel, features: Sequence[str], columns: Sequence[str] | Non
     columns: of the table, None if the task is no table of the owner's; takes: what the user says. Raises PopleakError with the names that
     are missing, or where both would fit.
     """
-    fits = {
+    fits: dict[Takes, list[str]] = {
         "features": _missing(model, features),
         "columns": ["a table"] if columns is None else _missing(model, columns),
     }
     if model.columns is None:  # a matrix: columns of several kinds have names
         fits["columns"] = ["names"]
     if takes is None:
-        fitting = [name for name, missing in fits.items() if not missing]
-        if len(fitting) == 2:
-            raise PopleakError(
-                f"{model.path}: its {len(model.columns or ())} columns are names of encoded features and of columns of the table: say which "
-                f"with --takes features or --takes columns"
-            )
-        if fitting:
-            return "features" if fitting[0] == "features" else "columns"
-        takes = "columns" if columns is not None and model.columns is not None else "features"
+        takes = _fitting(model, fits, columns is not None)
     if takes == "columns" and columns is None:
         raise PopleakError(
             f"{model.path}: --takes columns: the task has no table of your own whose columns could be read: give a model of the {len(features)} "
@@ -142,6 +79,17 @@ def taken(model: OwnModel, features: Sequence[str], columns: Sequence[str] | Non
     if missing := fits[takes]:
         raise PopleakError(f"{model.path}: {_told(model, takes, features, missing)}")
     return takes
+
+
+def _fitting(model: OwnModel, fits: Mapping[Takes, list[str]], own: bool) -> Takes:
+    """Return which of the two fits a model, or, where neither does, which is likelier meant; own: whether there is a table of the owner's."""
+    fitting = [name for name, missing in fits.items() if not missing]
+    if len(fitting) == 2:
+        raise PopleakError(
+            f"{model.path}: its {len(model.columns or ())} columns are names of encoded features and of columns of the table: say which "
+            f"with --takes features or --takes columns"
+        )
+    return fitting[0] if fitting else "columns" if own and model.columns is not None else "features"
 
 
 def _missing(model: OwnModel, there: Sequence[str]) -> list[str]:
@@ -220,27 +168,34 @@ def _sound(model: OwnModel, found: np.ndarray, rows: int, classes: int) -> np.nd
 def _of_classes(found: np.ndarray, model: OwnModel, classes: Sequence[str], positive: str | None) -> np.ndarray:
     """Return answers in the order of the label's classes. Raises PopleakError where the model tells other classes."""
     named = model.class_names()
-    if found.shape[1] == 1:
-        return found[:, 0]
-    if named is None or len(named) != found.shape[1]:
-        return found[:, 1] if len(classes) == 2 else found
+    if named is None:
+        return found if len(classes) > 2 else found[:, -1]
     words = [word(one) for one in named]
-    if len(classes) == 2:
-        wanted = positive if positive is not None else "1"
-        if positive is None and set(words) == {"-1", "1"}:
-            words = ["0" if one == "-1" else one for one in words]
-        if wanted not in words:
-            raise PopleakError(
-                f"{model.path}: tells {' and '.join(map(repr, words))} apart: name the one that is y = 1 with --positive"
-            )
-        return found[:, words.index(wanted)]
-    order = [str(i) for i in range(len(classes))] if set(words) <= set(map(str, range(len(classes)))) else list(classes)
-    if sorted(words) != sorted(order):
+    order = [_positive(model, words, positive)] if len(classes) == 2 else _order(model, words, classes)
+    chosen = found[:, [words.index(one) for one in order]]
+    return chosen[:, 0] if len(classes) == 2 else chosen
+
+
+def _positive(model: OwnModel, words: Sequence[str], positive: str | None) -> str:
+    """Return the class that is y = 1."""
+    wanted = "1" if positive is None else positive
+    if len(words) != 2 or wanted not in words:
+        raise PopleakError(
+            f"{model.path}: tells {' and '.join(map(repr, words))} apart: name the one of two that is y = 1 with --positive"
+        )
+    return wanted
+
+
+def _order(model: OwnModel, words: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return the model's classes in the order of the label's, which it has by their numbers or by their names."""
+    numbers = [str(i) for i in range(len(classes))]
+    order = next((one for one in (numbers, list(classes)) if sorted(one) == sorted(words)), None)
+    if order is None:
         raise PopleakError(
             f"{model.path}: tells {', '.join(map(repr, words[:8]))} apart, and the label has the classes {', '.join(classes[:8])}: give a model of the "
             f"same label"
         )
-    return found[:, [words.index(one) for one in order]]
+    return order
 
 
 def word(value: Any) -> str:

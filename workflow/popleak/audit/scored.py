@@ -12,7 +12,7 @@ import pandas as pd
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..plan.build import Plan
-from . import one_model, own_models, query_rows
+from . import one_model, own_files, own_models, query_rows
 
 
 class Judged(NamedTuple):
@@ -36,10 +36,10 @@ def judged(
 ) -> Judged:
     """Return what the adversaries of a finished run say of the model in a file.
 
-    task, model_id: whose shadows, where there are several; takes, positive: as `scored`; widths: as `own_models.opened`; ratio: the share of
+    task, model_id: whose shadows, where there are several; takes, positive: as `scored`; widths: as `own_files.opened`; ratio: the share of
     group 1 among the model's training rows, if the owner knows it. Raises PopleakError in one line for whatever is wrong.
     """
-    model, asked = own_models.opened(path, widths=widths), query_rows.asked(plan, task=task, model=model_id)
+    model, asked = own_files.opened(path, widths=widths), query_rows.asked(plan, task=task, model=model_id)
     answers, told = scored(model, asked, takes=takes, positive=positive)
     scores = one_model.scores_of(answers, asked, len(asked.class_names()))
     unlike = _unlike(plan, asked, model)

@@ -105,9 +105,9 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.propose:
         import yaml
 
-        from ..audit import own_models
+        from ..audit import own_files
 
-        choice = own_models.opened(arguments.path, widths=arguments.widths).choice()
+        choice = own_files.opened(arguments.path, widths=arguments.widths).choice()
         print(yaml.safe_dump({"models": [choice]}, sort_keys=False), end="")
         return
     from ..audit.scored import judged
