@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import itertools
 import json
+import lzma
 import pickle
 import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -70,6 +73,9 @@ EVIL = pickle.dumps(Opens())
         ("model", EVIL),
         ("old.pkl", pickle.dumps(Opens(), protocol=0)),  # text, which no byte tells from other text
         ("small.joblib", gzip.compress(EVIL)),
+        ("small.skops", zlib.compress(EVIL)),
+        ("small", bz2.compress(EVIL)),
+        ("small.onnx", lzma.compress(EVIL)),
         ("model.pt", zipped(**{"archive/data.pkl": EVIL})),
         ("model.skops", zipped(**{"archive/data.pkl": EVIL})),
     ],
@@ -80,7 +86,7 @@ def test_a_pickle_is_opened_under_no_name_and_the_way_out_is_said(tmp_path, name
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", zipped(readme="x"), pickle.dumps(Opens(), protocol=0)])
+@pytest.mark.parametrize("data", [b"", b"hello", b"x,y", zipped(readme="x"), pickle.dumps(Opens(), protocol=0)])
 def test_what_is_no_model_is_refused(tmp_path, data):
     with pytest.raises(PopleakError, match="is no model of skops, ONNX or safetensors"):
         kind_of(put(tmp_path, "model", data))

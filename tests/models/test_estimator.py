@@ -180,7 +180,7 @@ def test_what_no_such_model_can_do_is_refused():
         ({"n_estimators": True}, "a number is meant"),
         ({"random_state": 3}, "random_state is set by popleak"),
         ({"n_jobs": 2}, "n_jobs is set by popleak"),
-        ({"__class__": "os.system"}, "takes no parameter '__class__' here"),
+        ({"__class__": "os.system"}, "no parameter '__class__' of RandomForestClassifier is known here"),
         ({"max_features": "all"}, "max_features"),
         ([50], "give the parameters by name"),
     ],

@@ -12,7 +12,11 @@ from . import own_chains, own_onnx, own_skops
 from .own_models import OwnModel
 
 CONVERT = "save a scikit-learn model with skops.io.dump, torch weights with safetensors.torch.save_file, any other model as ONNX"
-PICKLED = {b"\x80": "a pickle", b"\x78": "a compressed joblib file", b"\x1f\x8b": "a compressed file"}
+PACKED = "a compressed file, as joblib writes them"
+PICKLED = {b"\x80": "a pickle"} | dict.fromkeys(
+    (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"]\x00\x00"), PACKED
+)
+"""How files begin that are not opened, and what they are."""
 NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".h5", ".keras")
 
 

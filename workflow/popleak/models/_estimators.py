@@ -116,13 +116,18 @@ def checked(estimator: str, params: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} is set by popleak ({OURS[name]}): leave it out")
         if name not in ESTIMATORS[estimator]:
             raise ValueError(
-                f"{estimator} takes no parameter {name!r} here: choose from {', '.join(sorted(ESTIMATORS[estimator]))}"
+                f"no parameter {name!r} of {estimator} is known here: choose from {', '.join(sorted(ESTIMATORS[estimator]))}"
             )
         kind = _kind(estimator, name)
         try:
             found[name] = kind.dump_python(kind.validate_python(value), mode="json")
         except ValidationError as error:
-            told = "; ".join(dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in error.errors()))
+            told = "; ".join(
+                dict.fromkeys(
+                    one["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+                    for one in error.errors()
+                )
+            )
             raise ValueError(f"{name} of {estimator}: {value!r}: {told}") from None
     return found
 
