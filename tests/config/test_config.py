@@ -140,7 +140,7 @@ CASES = {
     ),
     "unknown model": (
         {"models": ["mpl"]},
-        r"^config: models\.0\.name: 'mpl' is unknown.*choose from cnn, histogram, .*tabular-diffusion$",
+        r"^config: models\.0\.name: 'mpl' is unknown.*choose from cnn, estimator, histogram, .*tabular-diffusion$",
     ),
     "unknown defence": (
         {"defences": ["none", "fine-tune"]},

@@ -218,6 +218,33 @@ def judged() -> Iterator[tuple[str, str | bytes | None, tuple[str, ...]]]:
     yield "the same column twice", answers(head="role,world,split,q0,q0"), ()
 
 
+def own_models() -> Iterator[tuple[str, dict[str, str | bytes], tuple[str, ...]]]:
+    """Yield (what is wrong, files, the command)."""
+    pickled = b"\x80\x04}."
+    told = io.BytesIO()
+    with zipfile.ZipFile(told, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+
+    def proposed(name: str) -> tuple[str, ...]:
+        return "score", name, "--propose"
+
+    yield "no such model", {}, proposed("model.skops")
+    yield "a pickle", {"model.pkl": pickled}, proposed("model.pkl")
+    yield "a pickle under another name", {"model.skops": pickled}, proposed("model.skops")
+    yield "a file of torch.save", {"model.pt": told.getvalue()}, proposed("model.pt")
+    yield "a file that is no model", {"model.onnx": "x"}, proposed("model.onnx")
+    yield "a run that has not begun", {"answers.csv": "row,score\n1,0.5\n"}, ("verdict", "answers.csv")
+    model = "models: [{{name: estimator, settings: {{estimator: RandomForestClassifier, params: {{{}}}}}}}]\ndefences: [none]\n"
+    for kind, params in {
+        "an unknown parameter": "trees: 9",
+        "a parameter out of its range": "n_estimators: 0",
+        "a parameter that is popleak's": "random_state: 1",
+    }.items():
+        yield kind, {"forest.yaml": model.format(params)}, ("plan", "--configfile", "forest.yaml")
+    fine = {"forest.yaml": model.format("").replace("[none]", "[none, finetune]")}
+    yield "a defence that continues a training", fine, ("plan", "--configfile", "forest.yaml")
+
+
 def listing() -> list[Bad]:
     """Return all kinds."""
     found = [
@@ -239,6 +266,7 @@ def listing() -> list[Bad]:
                 ("judge", "answers.csv", *words),
             )
         )
+    found += [Bad("One model of your own", kind, files, words) for kind, files, words in own_models()]
     folder = "A results folder"
     foreign = ("results/store/train/mlp-000000000000.parquet", "results/store/figures/gap-000000000000.sha256")
     verify = ("verify", "--configfile", "config.yaml")

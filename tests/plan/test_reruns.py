@@ -367,7 +367,18 @@ def others(plugin, setting: str) -> list[object]:
         return [value + 1, value / 2, value * 2, 0.25, 3]
     annotation = plugin.Settings.model_fields[setting].annotation
     words = [word for one in get_args(annotation) for word in get_args(one) or [one]]
-    return [*words, [3], 0.25, 3, [1, 12, 12], [0.5, 1.0], "finetune", "pixel-diffusion", {"epochs": 7}]
+    return [
+        *words,
+        [3],
+        0.25,
+        3,
+        [1, 12, 12],
+        [0.5, 1.0],
+        "finetune",
+        "pixel-diffusion",
+        {"epochs": 7},
+        {"n_estimators": 7},
+    ]
 
 
 def plugin_of(kind: str, name: str):
@@ -399,6 +410,8 @@ def with_settings(kind: str, name: str, settings: dict) -> plan.Plan:
     one = {"name": name, "settings": settings}
     chosen = {"models": ["mlp"], "defences": ["none", "finetune"], "attacks": ["loss"]}
     chosen[kind] = ["none", one] if kind == "defences" else [one]
+    if kind == "models" and plugin_of(kind, name).tabled:  # nothing trains such a model further
+        chosen["defences"] = ["none", "scratch"]
     images = {"tasks": [{"dataset": "synthetic-images", "rows": 60, "query_rows": 30, "options": {"rows": 800}}]}
     owners = population(shadows=4, releases=2)
     mixed = {"worlds": [{"protocol": "ratio", "ratios": [0.3, 0.6]}]}  # both groups in both worlds

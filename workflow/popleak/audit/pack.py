@@ -73,9 +73,9 @@ def find(
     pair: two ratios, as in "0.0 1.0", preceded by the protocol if they are ambiguous. Raises PopleakError that lists
     the known names.
     """
-    steps = _named(_own_attacks(plan), "task", task, lambda step: [step.settings.task])
-    steps = _named(steps, "model", model, lambda step: [step.settings.model_id])
-    steps = _named(steps, "pair", pair, lambda step: [one.pair for one in step.settings.pairs])
+    steps = named(own_attacks(plan), "task", task, lambda step: [step.settings.task])
+    steps = named(steps, "model", model, lambda step: [step.settings.model_id])
+    steps = named(steps, "pair", pair, lambda step: [one.pair for one in step.settings.pairs])
     known = {one.pair: (step, one) for step in reversed(steps) for one in step.settings.pairs}
     step, chosen = next(known[name] for name in known if pair in (None, *_names(name)))
     if odd := [name for name in defences if name not in step.settings.defences]:
@@ -84,7 +84,7 @@ def find(
     return Game(step, chosen, packed)
 
 
-def _own_attacks(plan: Plan) -> list[Step[AttackStep]]:
+def own_attacks(plan: Plan) -> list[Step[AttackStep]]:
     """Return the steps that tell two worlds of the experiment's own models apart, with shadows of the victims' architecture."""
     return [
         step
@@ -99,7 +99,7 @@ def _names(pair: str) -> tuple[str, str]:
     return pair, pair.partition(" ")[2]
 
 
-def _named(steps: list[Step[AttackStep]], what: str, wanted: str | None, names: Any) -> list[Step[AttackStep]]:
+def named(steps: list[Step[AttackStep]], what: str, wanted: str | None, names: Any) -> list[Step[AttackStep]]:
     """Return the steps with this name, or those of the only name."""
     choices = dict.fromkeys(name for step in steps for name in names(step))
     alike = [name for name in choices if wanted is None or wanted in (_names(name) if what == "pair" else (name,))]

@@ -23,7 +23,7 @@ from ..core import accounting, extras, trouble
 from ..core.errors import PopleakError
 from ..steps import STAGES
 from ..store.schema import TABLES
-from . import audit, pareto, tools
+from . import audit, own, pareto, tools
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -75,6 +75,7 @@ def parser(stage: str | None = None) -> argparse.ArgumentParser:
     tools.add(commands)
     audit.add(commands)
     pareto.add(commands)
+    own.add(commands)
     for name in STAGES:
         about = f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
         one = commands.add_parser(name, help=about, description=about, parents=[_threads()])

@@ -22,13 +22,16 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..core.errors import PopleakError
 from . import _encoding
 from ._sheet import Column, Sheet
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", " ": "space"}
@@ -94,6 +97,28 @@ def read(
         found = _same(path, _header(path, form), known)
         wanted = {name: place for name, place in zip(found.names, found.places, strict=True) if name not in skip}
         return _columns(path, form, found, wanted)
+
+
+def frame(
+    path: Path, known: Header, hidden: Collection[str], *, separator: str, encoding: str, decimal: str
+) -> pd.DataFrame:
+    """Return the named columns but those `hidden`, as pandas reads them: numbers, words, and NaN for an empty field. Raises PopleakError as
+    `header_of`."""
+    import pandas as pd
+
+    kept = [(name, place) for name, place in zip(known.names, known.places, strict=True) if name not in hidden]
+    if _is_parquet(path):
+        whole = pd.read_parquet(path)
+        return whole.rename(columns=lambda name: str(name).strip())[[name for name, _ in kept]]
+    with _named(path):
+        form = _form(path, separator=separator, encoding=encoding, whole=True)
+        with _opened(path, form.compression) as raw:
+            found = pd.read_csv(
+                raw, sep=form.separator, encoding=form.encoding, decimal=decimal, skiprows=form.skip, skipinitialspace=True,
+                usecols=[place for _, place in kept], low_memory=False,
+            )  # fmt: skip
+    found.columns = [name for name, _ in kept]
+    return found
 
 
 def _same(path: Path, found: Header, known: Header | None) -> Header:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..core.settings import Settings as AnySettings
 from . import _cards, _made_cards
 from ._cards import CardFile
 from ._described import Attribute, Card, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,11 @@ class Dataset:
         ones = [round(rows * rate) for rows, rate in zip(known.rows, known.rates, strict=True)]
         zeros = [rows - one for rows, one in zip(known.rows, ones, strict=True)]
         return Cells(((zeros[0], zeros[1]), (ones[0], ones[1])), False)
+
+    def original(self, *, files: Mapping[str, Path], options: Any) -> pd.DataFrame | None:
+        """Return a row for each record, in their order, of the columns as they stand in the user's own file, without those that are dropped,
+        the label and the unit; None where there is no such file."""
+        return None
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Any, seed: int) -> Records:
         """Read `files` (by `Source.file`) and return the records. Direct identifiers must not pass this function.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,9 @@ from ._cards import CardFile
 from ._meaning import Findings
 from ._sheet import Column, Sheet
 from .base import Attribute, Card, Cells, Dataset, Records, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Value = bool | int | float | str
 Group = Value | tuple[Value, ...]
@@ -168,6 +171,25 @@ class Table(Dataset):
             unit = _meaning.unit(_meaning.valued(options.unit, columns[options.unit], None), findings)
         findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": findings.hints}
         return findings, None if findings.problems else _records(found, y, group, unit, options, findings)
+
+    def original(self, *, files: Mapping[str, Path], options: Options) -> pd.DataFrame:
+        header = _header(files, options)
+        sheet = _sheet(files, options, options.drop, header)
+        columns, numbers = _understood(sheet, options)
+        _, group, _ = _people(columns, numbers, options, Findings())
+        hidden = (*options.drop, options.label, *([] if options.unit is None else [options.unit]))
+        path = _tables.given(files=files, file=options.path)
+        point = {",": ",", ".": "."}.get(options.decimal) or next(
+            (one.point for one in numbers.values() if one is not None and not one.usual), "."
+        )
+        frame = _reading.frame(
+            path, header, hidden, separator=options.separator, encoding=options.encoding, decimal=point
+        )
+        if len(frame) != sheet.rows:
+            raise PopleakError(
+                f"{path}: pandas reads {len(frame)} rows where there are {sheet.rows}: remove blank lines, or save the table as Parquet"
+            )
+        return frame.loc[group >= 0].reset_index(drop=True)
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
         findings, records = self.examine(files=files, options=options)

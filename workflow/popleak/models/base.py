@@ -22,8 +22,8 @@ class Model:
 
     A gradient model implements `sides` (a chain of Linear and ReLU, which the engine trains fastest), `dense` (such a chain with other hidden
     units), `channels` (a convolution net) or `build` (any module; it is trained alone and scores in eval mode, see `engine.single`). What it takes is a row of features, unless `shape` says
-    otherwise. A closed-form model (`gradient = False`) implements `fit` and `predict` on arrays, and only `none` and `scratch`
-    apply to it.
+    otherwise. A closed-form model (`gradient = False`) implements `fit` and `predict` on arrays, and only defences with `closed_form`
+    apply to it; so it is with a model whose answers are kept (`models._tabled.Tabled`).
     """
 
     name: ClassVar[str]
@@ -31,6 +31,8 @@ class Model:
     gradient: ClassVar[bool] = True
     generates: ClassVar[bool] = False
     """True: what is released are rows drawn from it (`models._generator.Generator`), and it answers no query."""
+    tabled: ClassVar[bool] = False
+    """True: what is kept of it is its table of answers on all records (`models._tabled.Tabled`)."""
     classes: ClassVar[int | None] = 2
     """How many classes it tells apart. None: as many as the label has; `sides` or `build` then take the keyword `classes` where they are
     more than two."""

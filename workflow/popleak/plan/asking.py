@@ -124,7 +124,7 @@ class AskPlan(JudgeCost):
     ) -> Step[QueryStep]:
         """Add the step that queries the one arm in `arms`."""
         each, used = self._asked_points(cut) * self.plan.form.outputs, self._files(cut, arms)
-        numbers = self.plan.models * each
+        numbers = self.plan.models * (each + self._read(model))
         named = next(iter(arms.values())).defence.name
         settings = QueryStep(
             model=model.name,
@@ -146,6 +146,11 @@ class AskPlan(JudgeCost):
             seconds=worlds / 2 * self._query_seconds(self.plan.shapes[model.id], asked_of),
             mb=asked * each * 3.2e-6,
         )  # fmt: skip
+
+    def _read(self, model: ResolvedChoice) -> int:
+        """Return how many numbers are read of a model, where they are many: all its answers, to give some."""
+        shape = self.plan.shapes[model.id]
+        return shape.parameters() if isinstance(shape, cost.Plugged) else 0
 
     @staticmethod
     def _answering(arms: Mapping[str, Arm], files: Files) -> tuple[Told, ...]:

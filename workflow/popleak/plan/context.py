@@ -34,8 +34,9 @@ class TaskContext:
         steps: Steps,
         fetches: dict[str, tuple[str, Any]],
         raw: rawfiles.Raw | None = None,
+        records: int | None = None,
     ) -> None:
-        """raw: the raw files, if they are known already; the task's options and sizes are then final."""
+        """raw: the raw files, if they are known already; the task's options and sizes are then final. records: how many there are then."""
         self.form = forms.of_task(task)
         self.features = self.form.features
         forms.check(task, self.form)
@@ -50,6 +51,7 @@ class TaskContext:
         task = self.task
         self.experiment, self.steps = experiment, steps
         self.pool_rows = sizes.pool_rows(task, self.cells)
+        self.records = self._counted() if records is None else records
         population = self.task.population
         # beside a world's name, this determines the rows of a model with a given number
         self.drawn = [
@@ -72,9 +74,11 @@ class TaskContext:
 
     def _shape(self, model: ResolvedChoice) -> cost.Shape | None:
         plugin = plugins.load("models", model.name)
+        settings = plugin.Settings.model_validate(model.settings)
+        if plugin.tabled:
+            return self._tabled(model, settings)
         if not plugin.gradient:
             return None
-        settings = plugin.Settings.model_validate(model.settings)
         try:
             sides = plugin.sides(self.features, settings, **self.form.keywords(plugin))
             shaped = plugin.shape(self.features, settings) is not None
@@ -83,6 +87,27 @@ class TaskContext:
         except (PopleakError, ValueError) as error:
             raise PopleakError(f"config: tasks: {self.task.id}: model {model.id!r}: {error}") from None
 
+    def _counted(self) -> int:
+        """Return how many records there are, as counted or as the dataset states it; else an assumed number."""
+        if self.cells is not None:
+            return sum(map(sum, self.cells.counts))
+        plugin = plugins.load("datasets", self.task.dataset)
+        stated: int | None = plugin.card(plugin.Settings.model_validate(self.task.options)).rows
+        return stated or cost.RECORDS
+
+    def _tabled(self, model: ResolvedChoice, settings: Any) -> cost.Plugged:
+        plugin, rows = plugins.load("models", model.name), self._kept
+        if reason := plugin.refuses(rows, settings):
+            raise PopleakError(
+                f"config: tasks: {self.task.id}: model {model.id!r}: {reason}: change its settings or `rows`"
+            )
+        each = plugin.seconds(rows, self.features, settings, self.records, self.form.classes)
+        return cost.Plugged(rows, rows, 1, None, each=each, numbers=self.records * self.form.outputs)
+
+    def closed(self, model: ResolvedChoice) -> bool:
+        """Return whether a model's fit is told nothing of `training` but the share that is held out."""
+        return not plugins.load("models", model.name).gradient
+
     def _shape_of(
         self,
         sides: tuple[int, ...] | None,
@@ -90,10 +115,14 @@ class TaskContext:
         shaped: bool = False,
         net: ConvNet | Dense | None = None,
     ) -> cost.Shape:
-        training = self.task.training
-        rows = round(self.task.rows * (1 - training.validation))
+        training, rows = self.task.training, self._kept
         slower = cost.factor(sides, backend, place=self._place, shaped=shaped, net=net)
         return cost.Shape(rows, training.batch, training.epochs, sides, slower, shaped, net)
+
+    @property
+    def _kept(self) -> int:
+        """Rows of a draw that validation leaves."""
+        return round(self.task.rows * (1 - self.task.training.validation))
 
     @property
     def _place(self) -> Literal["cpu", "cuda"]:
@@ -106,9 +135,12 @@ class TaskContext:
         plugin, shape = plugins.load("defences", defence.name), self.shapes[model.id]
         own = plugin.Settings.model_validate(defence.settings)
         wants = plugin.asks(own)
+        if shape is None:
+            return 1e-4, False
+        if isinstance(shape, cost.Plugged):
+            spent = plugin.cost(self.task.rows, self.features, own)
+            return (shape.seconds(), True) if spent is None else (float(spent) + 1e-4, False)
         try:
-            if shape is None:
-                return 1e-4, False
             slower = self._slower(shape, wants, reference)
             torch = cost.by_torch(shape.sides, self.experiment.engine.backend, wants, self._place, shape.net)
         except (PopleakError, ValueError) as error:

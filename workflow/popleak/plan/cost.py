@@ -135,8 +135,9 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generated(Shape):
-    """A generator. each: CPU seconds of an epoch; numbers: of what is kept of it."""
+class Plugged(Shape):
+    """A model that its plugin fits: a generator, or one whose answers are kept. each: CPU seconds of an epoch; numbers: of what is kept of
+    it."""
 
     each: float
     numbers: int

@@ -13,7 +13,6 @@ from ..config.resolved import ResolvedChoice, ResolvedTask, received
 from ..core import plugins
 from ..core.columns import Columns
 from ..core.protocols import ROLES, Role
-from ..engine.fit import Training
 from ..steps.attack import Weights
 from ..steps.draw import Drawn
 from ..steps.inspect import InspectStep
@@ -52,15 +51,11 @@ class GeneratorPlan(TaskPlan):
         self.defences = tuple(one.id for one in self.task.defences)
         self.shapes = {model.id: self._generated(model) for model in self.task.models}
 
-    def _training(self, model: ResolvedChoice) -> Training | None:
-        """Return None: a generator's epochs and step size are settings of its own."""
-        return None
-
-    def _generated(self, model: ResolvedChoice) -> cost.Generated:
+    def _generated(self, model: ResolvedChoice) -> cost.Plugged:
         plugin = plugins.load("models", model.name)
         own, columns = plugin.Settings.model_validate(model.settings), Columns(tuple(range(self.features)), ())
         each = plugin.seconds(self.task.rows, columns, own, 1)
-        return cost.Generated(
+        return cost.Plugged(
             self.task.rows,
             own.batch,
             own.epochs,

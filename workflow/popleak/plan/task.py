@@ -100,7 +100,7 @@ class TaskPlan(TaskContext):
         provide: groups keep their number of rows, and their label rates, which label-balanced draws need to be
         similar, become more similar."""
         for task in self.task.placebos():
-            yield TaskPlan(self.experiment, task, self.steps, {}, self.raw)
+            yield TaskPlan(self.experiment, task, self.steps, {}, self.raw, self.records)
 
     def _item(self, world: str, other: str) -> Drawn:
         """Return the settings of a draw: rows of `other` for models of `world`."""
@@ -182,20 +182,30 @@ class TaskPlan(TaskContext):
             worlds = tuple(item.world for item in items)
             settings = TrainStep(
                 model=model.name, model_settings=model.settings, training=self._training(model),
-                roles=held, part=(0, 1), poison=self._poison(worlds), worlds=worlds,
+                roles=held, part=(0, 1), poison=self._poison(worlds), worlds=worlds, held_out=self._held_out(model, None),
             )  # fmt: skip
             inputs: dict[str, Input] = {
                 "data": self.data,
                 "draw": [(cut.step, "table") for cut in cuts if cut.step],
             }
-            found += self._parts(
-                [model.name], settings, inputs, (model,), items, each, shape is not None and shape.slower > 1
-            )
+            found += self._parts([model.name], settings, inputs, (model,), items, each, self._imports(model))
         return found
 
     def _training(self, model: ResolvedChoice) -> Training | None:
         """Return how a model is trained; None for a closed form."""
-        return Training(**self.task.training.resolved()) if self.shapes[model.id] is not None else None
+        return None if self.closed(model) else Training(**self.task.training.resolved())
+
+    def _held_out(self, model: ResolvedChoice, defence: ResolvedChoice | None) -> float:
+        """Return the share of a draw that the fit of a model leaves out, or of a defended one, where `training` does not say so. One whose
+        weights are counts or rates reads all of its draw, and a generator too."""
+        plugin = plugins.load("models", model.name)
+        fitted = plugin.tabled or (defence is not None and not plugin.gradient and not plugin.generates)
+        return self.task.training.validation if fitted else 0.0
+
+    def _imports(self, model: ResolvedChoice) -> bool:
+        """Return whether a job that trains such models imports torch or, which takes as long, scikit-learn."""
+        shape = self.shapes[model.id]
+        return shape is not None and (shape.slower > 1 or bool(plugins.load("models", model.name).tabled))
 
     def _poison(self, worlds: Sequence[str]) -> Poison | None:
         """Return the group and label of the poisoned rows; None if no world is poisoned."""
@@ -224,7 +234,6 @@ class TaskPlan(TaskContext):
         trained: list[Step[TrainStep]],
         roles: Sequence[Role],
     ) -> list[Step[DefendStep]]:
-        shape = self.shapes[model.id]
         each, torch = self.tuning(model, defence)
         found = []
         for cuts, items, held in self._together(drawn.complement, each, roles):
@@ -232,7 +241,7 @@ class TaskPlan(TaskContext):
                 model=model.name, model_settings=model.settings, training=self._training(model),
                 roles=held, part=(0, 1), poison=self._poison([item.world for item in items]),
                 defence=defence.name, defence_settings=made_by(defence), mode=self.task.ratio_mode,
-                held_out=0.0 if shape else self.task.training.validation,
+                held_out=self._held_out(model, defence),
                 directions=tuple((item.world, item.from_world) for item in items),
             )  # fmt: skip
             inputs = self._defended_from(defence, drawn, cuts, {item.world for item in items}, trained)
@@ -263,7 +272,7 @@ class TaskPlan(TaskContext):
         torch: bool,
     ) -> list[Step[M]]:
         """Add a step of `each` seconds for each model, or several parts of it. names, plugged: of the model and the
-        defence; torch: whether torch trains."""
+        defence; torch: whether torch trains, or another library whose import takes as long."""
         population = self.task.population
         shape = self.shapes[plugged[0].id]
         weights = (shape.parameters() if shape else 100) * (members(plugged[1]) if len(plugged) > 1 else 1)

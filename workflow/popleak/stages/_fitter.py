@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,3 +142,9 @@ class Fitter:
             self.build, self.table, rows, seeds, training,
             stack=how.stack, threads=how.threads, device=how.device, backend=how.backend, **more,
         )  # fmt: skip
+
+
+def beyond_rows(more: Mapping[str, Any]) -> list[str]:
+    """Return what a training asks for beside rows, labels, epochs and learning rate: of models that the engine does not train, nobody can."""
+    told = [name for name, value in more.items() if name != "objective" and value is not None and value is not False]
+    return told + list(more["objective"].wants() if "objective" in more else ())

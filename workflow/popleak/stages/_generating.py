@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,14 @@ from ..core.errors import PopleakError
 from ..engine.fit import Fitted, Progress
 from ..steps.models import ModelsStep
 from ..store.records import Loaded, original_columns
-from ._fitter import Fitter, How
+from ._fitter import Fitter, How, beyond_rows
+from ._tabled import TabledFitter
 
 
 def fitter_of(settings: ModelsStep, records: Loaded, how: How, size: int) -> Fitter:
     """Return what fits models of a step's kind."""
-    kind = GeneratorFitter if plugins.load("models", settings.model).generates else Fitter
+    model = plugins.load("models", settings.model)
+    kind = GeneratorFitter if model.generates else TabledFitter if model.tabled else Fitter
     return kind(settings, records, how, size)
 
 
@@ -57,7 +58,8 @@ class GeneratorFitter(Fitter):
         **more: Any,
     ) -> Fitted:
         """Return generators fitted to rows (K, n). Of `more`, which classifiers are trained with, nothing may say anything."""
-        self._refuse(more)
+        if told := beyond_rows(more):
+            raise PopleakError(f"model {self.model.name!r}: a generator is not trained with {', '.join(told)}")
         records, found = self.records, []
         for k, (mine, seed) in enumerate(zip(rows, seeds, strict=True)):
             found.append(
@@ -73,10 +75,3 @@ class GeneratorFitter(Fitter):
         return Fitted(
             weights, np.array([one.finite for one in found]), np.zeros(len(rows)), np.array([one.loss for one in found])
         )
-
-    def _refuse(self, more: Mapping[str, Any]) -> None:
-        """Raise PopleakError for what a training asks for that generators have not."""
-        told = [name for name, value in more.items() if name != "objective" and value not in (None, False)]
-        told += more["objective"].wants() if "objective" in more else ()
-        if told:
-            raise PopleakError(f"model {self.model.name!r}: a generator is not trained with {', '.join(told)}")

@@ -220,7 +220,8 @@ def answer(
 ) -> np.ndarray:
     """Return scores of models `weights` (K, P) on rows (q,) of the records: P(y = 1 | x) (K, q), or P(y | x) (K, q, C) for C > 2."""
     if not model.gradient:
-        return model.predict(weights, cell=records.cell, rows=rows, settings=own)
+        more = {} if records.classes == 2 or model.classes is not None else {"classes": records.classes}
+        return model.predict(weights, cell=records.cell, rows=rows, settings=own, **more)
     how = how or Engine()
     build = model.architecture(records.x.shape[1], own, records.classes)
     return predict(build, weights, records.x[rows], threads=how.threads, device=how.device, backend=how.backend)

@@ -17,16 +17,17 @@ Direction = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelsStep(StepSettings):
-    """training: None for a model in closed form; part: (i, n), the i-th of n equal parts of each world's models; poison: where a
-    world is poisoned."""
+    """training: None for a model in closed form; held_out: the share of a draw that such a model leaves out, of others `training` says
+    it; part: (i, n), the i-th of n equal parts of each world's models; poison: where a world is poisoned."""
 
-    decide: ClassVar[tuple[str, ...]] = ("model", "model_settings", "training")
+    decide: ClassVar[tuple[str, ...]] = ("model", "model_settings", "training", "held_out")
     """Fields that decide each single model, whatever else the job makes."""
     model: str
     model_settings: Plain
     training: Training | None = None
     roles: tuple[Role, ...]
     part: tuple[int, int]
+    held_out: float = 0.0
     poison: Poison | None = None
 
     @property
@@ -37,7 +38,7 @@ class ModelsStep(StepSettings):
     @property
     def validation(self) -> float:
         """The share of a draw that is held out of training."""
-        return self.training.validation if self.training is not None else 0.0
+        return self.training.validation if self.training is not None else self.held_out
 
     @property
     def own_worlds(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from .data import (
 from .datasets import check_dataset, check_records
 from .figures import check_figure, made_up_tables
 from .many import MANY_CHECKS, GenerateMany, beta_many
-from .models import check_closed_form, check_gradient, check_model
+from .models import check_closed_form, check_gradient, check_model, check_tabled
 from .plugin import check_imports, check_names, heavy_imports
 from .questions import check_question
 from .samples import SAMPLES, check_samples_attack
@@ -62,6 +62,7 @@ __all__ = [
     "check_model",
     "check_question",
     "check_records",
+    "check_tabled",
     "class_scores",
     "frozen",
     "heavy_imports",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,6 +49,55 @@ def check_closed_form(model: Model, settings: Settings) -> None:
         assert np.isfinite(fit(y=np.full_like(y, label), rows=rows)).all(), "weights must be finite if all labels agree"
     with contextlib.suppress(PopleakError):  # a model that needs cells says so in one line
         model.fit(y=y, cell=None, rows=rows, settings=settings)
+
+
+def check_tabled(model: Any, settings: Settings, features: int = FEATURES) -> None:
+    """Answers have their shape and type, depend on the model's own rows, labels and seed alone, and are looked up as they are kept."""
+    for classes in (2, MORE_CLASSES):
+        _check_answers(model, settings, features, classes)
+        few, many = (model.seconds(rows, features, settings, 1000, classes) for rows in (100, 10_000))
+        assert 0 < few < many, "seconds must be above 0 and rise with the rows"
+    reason = model.refuses(80, settings)
+    assert reason is None or isinstance(reason, str), "refuses must return None or a reason"
+
+
+def _check_answers(model: Any, settings: Settings, features: int, classes: int) -> None:
+    """`check_tabled` for one number of classes."""
+    rng = generator("contract", "tabled", classes)
+    y = rng.integers(0, classes, 300).astype(np.int8)
+    x = (rng.normal(size=(300, features)) + y[:, None]).astype(np.float32)
+    rows, asked = rng.permutation(300)[:80], np.arange(200, 260)
+    for array in (x, y, rows):
+        frozen(array)
+    answers = functools.partial(model.answers, x=x, rows=rows, settings=settings, classes=classes)
+    found = answers(y=y, seed=1, count=280)
+    shape = (280,) if classes == 2 else (280, classes)
+    assert found.shape == shape and found.dtype == np.float32, (
+        f"answers must be {shape} float32, not {found.shape} {found.dtype}"
+    )
+    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1, "answers must lie in [0, 1]"
+    if classes > 2:
+        assert np.allclose(found.sum(1), 1, atol=1e-5), "the answers of all classes must sum to 1"
+    assert np.array_equal(found, answers(y=y, seed=1, count=280)), "fitting twice gives different answers"
+    assert np.array_equal(found[:200], answers(y=y, seed=1, count=200)), (
+        "answers depend on which other records are asked"
+    )
+    _check_labels(answers, y, rows, classes)
+    more = {} if classes == 2 else {"classes": classes}
+    given = model.predict(frozen(found.reshape(1, -1)), cell=None, rows=asked, settings=settings, **more)
+    assert np.array_equal(given[0], found[asked]), "predict must look answers up as they are kept"
+
+
+def _check_labels(answers: Callable[..., np.ndarray], y: np.ndarray, rows: np.ndarray, classes: int) -> None:
+    """Labels of other rows than its own do not change a model, and labels that all agree give a sound one."""
+    other = y.copy()
+    other[np.setdiff1d(np.arange(300), rows)] = 0
+    assert np.array_equal(answers(y=y, seed=1, count=280), answers(y=other, seed=1, count=280)), (
+        "labels of other rows were read"
+    )
+    for label in range(classes):
+        alone = answers(y=np.full_like(y, label), seed=1, count=280)
+        assert np.isfinite(alone).all(), "answers must be finite if all labels agree"
 
 
 def check_gradient(model: Model, settings: Settings, features: int = FEATURES) -> None:
@@ -187,6 +236,8 @@ def check_model(model: Model, *, settings: Settings | None = None, features: int
         from .generators import check_generator
 
         check_generator(model, settings)
+    elif model.tabled:
+        check_tabled(model, settings, features)
     elif model.gradient:
         check_gradient(model, settings, features)
     else:

@@ -1,0 +1,91 @@
+"""A model of the owner's own, asked the query rows of a run, and what the run's adversaries make of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..core import plugins
+from ..core.errors import PopleakError
+from ..plan.build import Plan
+from . import one_model, own_files, own_models, query_rows
+
+
+class Judged(NamedTuple):
+    """answers: columns `row` and `score`, or `score_0` ... of more than two classes; told: a line that says what the model was given."""
+
+    verdict: one_model.Verdict
+    answers: pd.DataFrame
+    told: str
+
+
+def judged(
+    plan: Plan,
+    path: Path,
+    *,
+    task: str | None = None,
+    model_id: str | None = None,
+    takes: own_models.Takes | None = None,
+    positive: str | None = None,
+    widths: Sequence[int] | None = None,
+    ratio: float | None = None,
+) -> Judged:
+    """Return what the adversaries of a finished run say of the model in a file.
+
+    task, model_id: whose shadows, where there are several; takes, positive: as `scored`; widths: as `own_files.opened`; ratio: the share of
+    group 1 among the model's training rows, if the owner knows it. Raises PopleakError in one line for whatever is wrong.
+    """
+    model, asked = own_files.opened(path, widths=widths), query_rows.asked(plan, task=task, model=model_id)
+    answers, told = scored(model, asked, takes=takes, positive=positive)
+    scores = one_model.scores_of(answers, asked, len(asked.class_names()))
+    unlike = _unlike(plan, asked, model)
+    verdict = one_model.verdict(plan, asked, scores, model=path.name, ratio=ratio, cautions=[unlike] if unlike else [])
+    return Judged(verdict, answers, told)
+
+
+def scored(
+    model: own_models.OwnModel,
+    asked: query_rows.Asked,
+    *,
+    takes: own_models.Takes | None = None,
+    positive: str | None = None,
+) -> tuple[pd.DataFrame, str]:
+    """Return the model's answers to the records `asked.rows`, and a line that says what it was given: see `Judged`.
+
+    takes: the records' encoded features, or the columns of the owner's table; by default what the names of its columns say. positive: the
+    model's name for y = 1; by default the owner's table has it. Raises PopleakError where it takes other columns, or answers no
+    probabilities.
+    """
+    loaded, classes = asked.loaded(), asked.class_names()
+    names = list(loaded.facts["features"])
+    frame = query_rows.columns(asked) if takes != "features" else None
+    used = own_models.taken(model, names, None if frame is None else list(frame.columns), takes)
+    if positive is None and "1" not in map(own_models.word, model.class_names() or ["1"]):
+        positive = asked.positive()
+    found = own_models.answers(model, used, loaded.x[asked.rows], names, frame, classes, positive)
+    scores = {"score": found} if found.ndim == 1 else {f"score_{i}": found[:, i] for i in range(found.shape[1])}
+    told = "the encoded features of the records" if used == "features" else "the columns of the table"
+    return pd.DataFrame({"row": asked.rows, **{name: np.asarray(one) for name, one in scores.items()}}), (
+        f"{model.path}: takes {told}"
+    )
+
+
+def _unlike(plan: Plan, asked: query_rows.Asked, model: own_models.OwnModel) -> str:
+    """Return a line where the run's shadows are of another kind than the model, "" where they are alike or nobody knows."""
+    try:
+        choice = model.choice()
+    except PopleakError:
+        return ""
+    task = next(one for one in plan.tasks if one.id == asked.task)
+    there = next(one for one in task.models if one.id == asked.steps[0].settings.model_id)
+    own = plugins.load("models", choice["name"]).Settings.model_validate(choice.get("settings", {})).resolved()
+    if (there.name, there.settings) == (choice["name"], own):
+        return ""
+    return (
+        f"the shadows {there.id!r} are of another kind or have other settings than the model, so a guess is less sure than `rate` says: "
+        f"`popleak score {model.path} --propose` prints their `models`"
+    )
