@@ -27,6 +27,7 @@ SMALL = {
     "attacks": ["loss", "property-inference"], "defences": ["none", "finetune"], "figures": ["gap"], "training": {"epochs": 1},
     "worlds": [{"protocol": "pure"}, {"protocol": "samples", "ratios": [0.3, 0.6]}],
     "generators": [{"name": "tabular-diffusion", "settings": {"width": 8, "depth": 1, "epochs": 1, "steps": 5}}],
+    "audit": {},
 }  # fmt: skip
 
 

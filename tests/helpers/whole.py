@@ -49,7 +49,7 @@ def run_all(plan: Plan, folder: Path) -> None:
     """Make all tables of a plan, its figures and its report, below `folder`."""
     with contextlib.chdir(folder):
         run(plan, *plan.tables)
-        for step in (*plan.figures.values(), plan.report):
+        for step in (*plan.figures.values(), *plan.steps["advise"].values(), plan.report):
             make(step)
 
 
@@ -78,7 +78,9 @@ def words(step: Step) -> list[str]:
     if step.stage == "figures":
         words += ["--stem", step.outputs["pdf"].removesuffix(".pdf")]
     for name, path in step.outputs.items() if step.stage != "figures" else ():
-        if name == "sha256" or (step.stage == "report" and name != "html"):  # what lies beside its one named file
+        if name == "sha256" or (
+            step.stage in ("advise", "report") and name != "html"
+        ):  # what lies beside its one named file
             continue
         words += [f"--{OPTIONS.get(name, name)}", path]
     return words

@@ -200,6 +200,8 @@ FLIPS = {
     "figures, one more": {"figures": ["leakage", "gap", "roc"]},
     "tau": {"tau": 0.2},
     "margin": {"margin": 0.1},
+    "audit.margin": ({"audit": {}}, {"audit": {"margin": 0.2}}),
+    "audit.defence": ({"audit": {}}, {"audit": {"defence": "finetune"}}),
 }
 """What is changed in `BASE`; of two, the first comes before."""
 TABLES_OF_THEIR_OWN = {"tasks.label", "paper"}

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 
 import pandas as pd
 import pytest
 
 import a_report
+import browsing
 import fake_tables
+from browsing import NARROW, WIDE
 from popleak.report import build
 
-CHROMIUM = os.environ.get("POPLEAK_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium was found: apt install chromium, or set POPLEAK_CHROMIUM"),
-]
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+pytestmark = [pytest.mark.slow, browsing.needed]
 SERIOUS = ("serious", "critical")
 
 
@@ -41,37 +33,6 @@ def long_report(tmp_path_factory):
     """A report whose table of the answer has more rows than stand above the answer in words."""
     frames = fake_tables.tables(models=("mlp", "logistic"), victims=4)
     return a_report.write(tmp_path_factory.mktemp("long"), frames)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def opened(browser, report):
-    """Open the report; what went wrong, and what it asked for outside itself, fails the test at its end."""
-    contexts, wrong = [], []
-
-    def open_(viewport=WIDE, at=report, **options):
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request", lambda one: wrong.append(one.url) if not one.url.startswith(("data:", at.as_uri())) else None
-        )
-        page.goto(at.as_uri())
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert not wrong
 
 
 def texts(page, table, column):

@@ -18,8 +18,8 @@ import warm
 from popleak import steps
 from runs import copy, snakemake
 
-STAGES = tuple(stage for stage in steps.STAGES if stage not in ("sample", "inspect"))
-"""Stages of an experiment without generators."""
+STAGES = tuple(stage for stage in steps.STAGES if stage not in ("sample", "inspect", "advise"))
+"""Stages of an experiment without generators and without an audit."""
 
 pytestmark = pytest.mark.dag
 OPTIONS = "{path: people.csv, label: y, positive: 1, attribute: g, groups: [u, v]}"

@@ -54,7 +54,7 @@ if PLAN.figures:
 use rule publish_tables as publish_report with:
     input:
         files=list(PLAN.public("report").values()),
-        digests=PLAN.report.outputs["sha256"],
+        digests=[step.outputs["sha256"] for step in (PLAN.report, PLAN.advice) if step],
         stamp=local(f"{RESULTS}/.stamps/report"),
     output:
         files=copies("report"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from ..core.errors import PopleakError
 from ..datasets import _features, _meaning, _numbers, _reading
 from ..datasets._meaning import Values
 from ..datasets._sheet import Column, Sheet
+from ..datasets.base import Records
 
 LABELS = (
     "label", "target", "class", "outcome", "income", "default", "repaid", "approved", "accepted", "admitted", "hired", "granted",
@@ -53,7 +54,7 @@ class Sides(NamedTuple):
 def write(table: Path, *, label: str | None, group: str | None, output: Path | None) -> str:
     """Write the config beside which the next commands are run; return what to say. Raises PopleakError if it is there."""
     text = propose(table, label=label, group=group)
-    output = output or Path(f"{_slug(table)}.yaml")
+    output = output or Path(f"{slug(table)}.yaml")
     try:
         with output.open("x", encoding="utf-8") as handle:
             handle.write(text)
@@ -66,23 +67,49 @@ def write(table: Path, *, label: str | None, group: str | None, output: Path | N
     return f"wrote {output}: read it, correct it, then\n  popleak check --configfile {output}\n  snakemake --cores all --configfile {output}"
 
 
+class Guess(NamedTuple):
+    """What is proposed for a table: the options of its task, how label and groups were chosen, other columns that each may be, columns that are
+    never read, columns of codes, what a person should look at, and the share of group 1 (None where the table has problems)."""
+
+    table: Path
+    options: dict[str, Any]
+    y: Sides
+    a: Sides
+    others: tuple[list[str], list[str]]
+    drop: dict[str, str]
+    codes: list[str]
+    hints: list[str]
+    share: float | None
+
+
 def propose(table: Path, *, label: str | None = None, group: str | None = None) -> str:
     """Return the config as YAML with remarks. Raises PopleakError where no label or attribute can be guessed."""
+    found = guess(table, label=label, group=group)
+    head = f"# Proposed by `popleak init {table.name}`: everything here is a guess: read and correct it."
+    return yaml_of(found, name=slug(table), head=head, tail=TAIL)
+
+
+def guess(
+    table: Path,
+    *,
+    label: str | None = None,
+    group: str | None = None,
+    positive: str | None = None,
+    groups: tuple[str, str] | None = None,
+) -> Guess:
+    """Return what is proposed. label, group: columns; positive, groups: values of y = 1 and of the groups, where they are known. Raises PopleakError
+    where no label or attribute can be guessed, and for what is named and is not there."""
     sheet = _reading.read(table)
     marks = _marks(sheet)
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
     values = _values(columns, sheet.form.get("separator", ","))
-    _given("label", label, values)
-    _given("group", group, values)
+    _given(values, label=(label, () if positive is None else (positive,)), group=(group, groups or ()))
     label, others = _guess("label", LABELS, values, label, group)
     group, more = _guess("group", ATTRIBUTES, values, group, label)
-    y, a = _label(values[label]), _groups(values[group])
-    options: dict[str, Any] = {
-        "path": str(table), "label": label, "positive": y.first, "attribute": group, "groups": [a.first, a.second],
-    }  # fmt: skip
-    options |= {"missing": marks} if marks else {}
-    options |= {"negative": y.second} if isinstance(y.second, list) else {}
-    findings = _examined(options, table)
+    y = _label(values[label]) if positive is None else _chosen(values[label], positive)
+    a = _groups(values[group]) if groups is None else Sides(_plain(groups[0]), _plain(groups[1]), values[group].shown())
+    options = _options(table, label, group, y=y, a=a, marks=marks)
+    findings = _examined(options, table)[0]
     drop = findings.columns
     codes = [name for name in findings.kinds.get("codes", ()) if len(values[name].texts) <= _features.MOST_CATEGORIES]
     free = [name for name in values if name not in (label, group, *drop)]
@@ -90,16 +117,41 @@ def propose(table: Path, *, label: str | None = None, group: str | None = None) 
         raise PopleakError(
             f"{table}: no column is left as a feature besides {label!r} and {group!r}: use a table with more columns"
         )
-    final = _examined({**options, "drop": [name for name in drop if name in values], "categorical": codes}, table)
-    return _yaml(
-        table, options, y=y, a=a, others=(others, more), drop=drop, codes=codes, hints=final.hints + final.problems
-    )
+    whole = {**options, "drop": [name for name in drop if name in values], "categorical": codes}
+    final, records = _examined(whole, table)
+    share = None if records is None else float(records.a.mean())
+    return Guess(table, options, y, a, (others, more), drop, codes, final.hints + final.problems, share)
 
 
-def _given(key: str, column: str | None, columns: Collection[str]) -> None:
-    """Raise PopleakError where a column that the command line names is not there."""
-    if column is not None and column not in columns:
-        raise PopleakError(f"--{key}: column {column!r} is not in the table: choose from {', '.join(columns)}")
+def _options(table: Path, label: str, group: str, *, y: Sides, a: Sides, marks: list[str]) -> dict[str, Any]:
+    """Return the options of the task, without columns to drop."""
+    options: dict[str, Any] = {
+        "path": str(table), "label": label, "positive": y.first, "attribute": group, "groups": [a.first, a.second],
+    }  # fmt: skip
+    options |= {"missing": marks} if marks else {}
+    options |= {"negative": y.second} if isinstance(y.second, list) else {}
+    return options
+
+
+def _given(values: dict[str, Values], **named: tuple[str | None, Sequence[str]]) -> None:
+    """Raise PopleakError, with all of them, for columns and values that the command line names and that are not there.
+
+    named: by option, the column and its values. A cut of numbers (`> 50000`) is no value.
+    """
+    wrong = []
+    for key, (column, wanted) in named.items():
+        if column is not None and column not in values:
+            wrong.append(f"--{key}: column {column!r} is not in the table: choose from {', '.join(values)}")
+        elif column is not None:
+            known = values[column]
+            lost = [
+                one
+                for one in wanted
+                if one not in known.texts and not (known.numbers is not None and _meaning.CONDITION.fullmatch(one))
+            ]
+            wrong += [f"--{key}: column {column!r} has no value {one!r}: it has {known.shown()}" for one in lost]
+    if wrong:
+        raise PopleakError("\n  ".join(wrong))
 
 
 def _marks(sheet: Sheet) -> list[str]:
@@ -169,6 +221,16 @@ def _label(values: Values) -> Sides:
     return Sides(_plain(one[0]) if len(one) == 1 else [_plain(text) for text in one], second, values.shown())
 
 
+def _chosen(values: Values, positive: str) -> Sides:
+    """Return what is y = 1 where it is known: a cut, or a value against all others."""
+    zero = [text for text in values.texts if text != positive]
+    return Sides(
+        _plain(positive),
+        [_plain(text) for text in zero] if positive in values.texts and len(zero) > 1 else None,
+        values.shown(),
+    )
+
+
 def _positive(values: Values) -> list[str]:
     """Return the spellings of the value that is likely y = 1: the first with a usual name, else the rarest."""
     spelt: dict[str, list[str]] = {}
@@ -204,27 +266,30 @@ def _plain(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,14})", text) else text
 
 
-def _examined(options: dict[str, Any], table: Path) -> _meaning.Findings:
+def _examined(options: dict[str, Any], table: Path) -> tuple[_meaning.Findings, Records | None]:
     plugin = plugins.load("datasets", "table")
     settings = plugin.Settings.model_validate(options)
-    return plugin.examine(files={settings.path: table}, options=settings)[0]
+    found: tuple[_meaning.Findings, Records | None] = plugin.examine(files={settings.path: table}, options=settings)
+    return found
 
 
-def _slug(table: Path) -> str:
+def slug(table: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", table.name.split(".")[0].lower())[:40].strip("-") or "own-table"
 
 
-def _yaml(
-    table: Path,
-    options: dict[str, Any],
-    *,
-    y: Sides,
-    a: Sides,
-    others: tuple[list[str], list[str]],
-    drop: dict[str, str],
-    codes: list[str],
-    hints: list[str],
-) -> str:
+TAIL = (
+    "",
+    "worlds:",
+    "  - protocol: pure  # models of group 0 only against models of group 1 only",
+    "",
+    "population: {splits: 5, victims: 100, shadows: 100}",
+    "training: {epochs: 20}",
+)
+"""What `init` proposes besides the task."""
+
+
+def yaml_of(found: Guess, *, name: str, head: str, tail: Sequence[str], rows: str = "auto") -> str:
+    """Return a config as YAML with remarks. name: of the experiment and its task; head, tail: the first line, and what follows the task."""
     import yaml
 
     def said(value: Any) -> str:
@@ -233,10 +298,10 @@ def _yaml(
     def remark(text: str) -> str:
         return f"  # {' '.join(text.split())}" if text else ""
 
-    name = _slug(table)
+    table, options, y, a, others, drop, codes, hints, _ = found
     instead = [f"or: {', '.join(names)}" if names else "" for names in others]
     lines = [
-        f"# Proposed by `popleak init {table.name}`: everything here is a guess: read and correct it.",
+        head,
         "# Every key: docs/config.md; the options of the table: docs/plugins.md.",
         f"experiment: {said(name)}",
         f"title: {said(f'What a model trained on {table.name} gives away')}",
@@ -244,7 +309,8 @@ def _yaml(
         "tasks:",
         "  - dataset: table",
         f"    id: {said(name)}",
-        "    rows: auto  # from the size of the pools; `popleak check` says how many that are",
+        f"    rows: {rows}"
+        + ("  # from the size of the pools; `popleak check` says how many that are" if rows == "auto" else ""),
         "    query_rows: auto",
         f"    placebo: {PLACEBOS}  # repetitions with a permuted group column: what an attack then reads comes from the table, not from the groups; 0 for none",
         "    options:",
@@ -263,12 +329,4 @@ def _yaml(
         else []
     )
     lines += [f"      # look at {hint}" for hint in hints]
-    lines += [
-        "",
-        "worlds:",
-        "  - protocol: pure  # models of group 0 only against models of group 1 only",
-        "",
-        "population: {splits: 5, victims: 100, shadows: 100}",
-        "training: {epochs: 20}",
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *tail]) + "\n"

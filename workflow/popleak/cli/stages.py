@@ -23,13 +23,13 @@ from ..core import accounting, extras, trouble
 from ..core.errors import PopleakError
 from ..steps import STAGES
 from ..store.schema import TABLES
-from . import audit, own, pareto, tools
+from . import audit, own, pareto, release, tools
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, or 2 after a line that states the problem and the remedy."""
+    """Run one command and return the exit status: 0, or 2 after a line that states the problem and the remedy; a command may have one of its own."""
     words = list(sys.argv[1:] if argv is None else argv)
     stage = words[0] if words and words[0] in STAGES else None
     arguments = argparse.Namespace()
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             run(**called(run, arguments))
             print(accounting.line(stage, arguments.step), file=sys.stderr)
         else:
-            arguments.run(arguments)
+            return arguments.run(arguments) or 0
     except PopleakError as error:
         print(f"popleak: {error}", file=sys.stderr)
         return 2
@@ -76,6 +76,7 @@ def parser(stage: str | None = None) -> argparse.ArgumentParser:
     audit.add(commands)
     pareto.add(commands)
     own.add(commands)
+    release.add(commands)
     for name in STAGES:
         about = f"run one step of the stage `{name}`; its rule's shell line shows the arguments"
         one = commands.add_parser(name, help=about, description=about, parents=[_threads()])

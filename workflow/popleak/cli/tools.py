@@ -169,14 +169,17 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _add_schema(commands) -> None:
-    parser = commands.add_parser("schema", help="print the JSON Schema of the config")
+    parser = commands.add_parser("schema", help="print the JSON Schema of the config, or of audit.json")
+    parser.add_argument("what", nargs="?", choices=("config", "audit"), default="config")
     parser.set_defaults(run=_schema)
 
 
 def _schema(arguments: argparse.Namespace) -> None:
     from ..config import resolve as config
+    from ..report import audit_file
 
-    print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+    found = config.schema() if arguments.what == "config" else audit_file.schema()
+    print(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def _add_docs(commands) -> None:

@@ -23,6 +23,7 @@ from ..core.protocols import OLD, PURE, Ask
 from ..core.settings import Settings
 from ..engine.schedule import fits, without_effect
 from ..measures.verdicts import MARGIN
+from .auditing import Audit
 from .samples import Samples
 from .searching import Search
 
@@ -429,9 +430,11 @@ class Experiment(Settings):
     search: Search | None = None
     """The search over the model axis that `popleak pareto` runs (docs/search.md). A run of Snakemake without the target `pareto`
     ignores it."""
+    audit: Audit | None = None
+    """Makes the page and the file for whoever decides on a release; by default neither."""
 
     def unused(self) -> set[str]:
-        return {"search"} if self.search is None else set()
+        return {name for name in ("search", "audit") if getattr(self, name) is None}
 
     @field_validator("defences", "sharers")
     @classmethod

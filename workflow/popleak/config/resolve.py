@@ -71,7 +71,18 @@ def resolve(experiment: Experiment) -> tuple[ResolvedTask, ...]:
         )
     for i, name in enumerate(experiment.figures):
         _known("figures", name, f"figures.{i}")
+    if experiment.audit is not None:
+        _released(experiment.audit.defence, tasks)
     return tasks
+
+
+def _released(defence: str, tasks: tuple[ResolvedTask, ...]) -> None:
+    """Raise PopleakError unless each task has the defence that models are to be released with."""
+    for task in tasks:
+        if defence not in (known := [one.id for one in task.defences]):
+            raise PopleakError(
+                f"config: audit.defence: {defence!r} is no defence of task {task.id!r}: choose from {', '.join(known)}"
+            )
 
 
 def _task(experiment: Experiment, i: int, task: Task) -> ResolvedTask:

@@ -20,12 +20,13 @@ from ..core import extras, plugins, provenance
 from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..steps import STAGES
+from ..steps.advise import AdviseStep
 from ..steps.figures import FiguresStep
 from ..steps.report import DESCRIBED, ReportStep, named, papers_of
 from ..steps.tables.base import TableStep, of_table
 from ..store.schema import BUDGETED, GENERATED, MANY, ON_REQUEST, PERMUTED, ROWS, SWEPT, TABLES
 from ..store.schema.search import SEARCHED
-from . import games, generating, searches, sizes
+from . import advice, games, generating, searches, sizes
 from .budgets import of as budgets_of
 from .generating import GeneratorPlan
 from .judging import Judged
@@ -53,6 +54,8 @@ class Plan:
     tables: dict[str, Step[TableStep]] = field(default_factory=dict)
     figures: dict[str, Step[FiguresStep]] = field(default_factory=dict)
     report: Step[ReportStep] | None = None
+    advice: Step[AdviseStep] | None = None
+    """The page for whoever decides on a release, where the config asks for it."""
     chosen: list[str] = field(default_factory=list)
     """For datasets that can read one of several raw files: which one each task uses and why, a line each."""
     placebos: set[str] = field(default_factory=set)
@@ -118,6 +121,7 @@ class Plan:
             },
             "report": {
                 "report.html": self.report.outputs["html"],
+                **({f"audit.{kind}": self.advice.outputs[kind] for kind in advice.OPENED} if self.advice else {}),
                 **{f"tables/{file}": self.report.outputs[file] for file in papers_of(self.tables)},
                 **{name: self.report.outputs[file] for name, file in DESCRIBED.items()},
             }
@@ -205,7 +209,13 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
     for name in plan.experiment.figures:
         if _can_draw(plan, name):
             _add_figure(plan, name, words)
-    _add_report(plan, given, words)
+    shown = _shown(plan, given)
+    if plan.experiment.audit is not None:
+        plan.advice = advice.add_to(
+            plan.steps, plan.experiment, plan.tasks, plan.tables, shown=shown, placebos=parts["placebo"], placebo_ids=plan.placebos,
+            words=words, absent=plan.absent, cautions=plan.cautions,
+        )  # fmt: skip
+    _add_report(plan, shown, words)
 
 
 def _add_tables(plan: Plan, parts: Judged) -> None:
@@ -256,7 +266,8 @@ def _beside(plan: Plan) -> list[str]:
     return [*paths, *(f"tables/{file}" for file in papers_of(plan.tables))]
 
 
-def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -> None:
+def _shown(plan: Plan, given: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the config as pages show it."""
     experiment = plan.experiment
     # how jobs are cut, where raw files lie and what `popleak pareto` is to do affects no result, so it must not cause a new report
     shown = {key: value for key, value in experiment.resolved().items() if key not in ("engine", "data_dir", "search")}
@@ -265,6 +276,11 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
         {**task, "options": {key: named(value) for key, value in task["options"].items()}} for task in given
     ]
     shown["paper"] = named(experiment.paper)
+    return shown
+
+
+def _add_report(plan: Plan, shown: dict[str, Any], words: Sequence[str]) -> None:
+    experiment = plan.experiment
     plan.report = add(
         plan.steps, experiment.experiment,
         ReportStep(
@@ -277,6 +293,7 @@ def _add_report(plan: Plan, given: list[dict[str, Any]], words: Sequence[str]) -
             **plan.tables,
             "figures": [(step, "png") for step in plan.figures.values()],
             "cards": [(step, "table") for step in plan.steps["dataset"].values() if step.id not in plan.placebos],
+            **({"advice": [(plan.advice, kind) for kind in advice.OPENED]} if plan.advice else {}),
         },
         outputs={kind: f".{kind}" for kind in ("html", "sha256", *papers_of(plan.tables), *DESCRIBED.values())},
         modules=("popleak.stages.report", *(plugins.modules("figures")[name] for name in plan.figures), *words), mem_mb=3000,

@@ -16,7 +16,7 @@ from ..engine.architecture import ConvNet, Dense
 from ..engine.objective import Backend, chosen
 
 START = {"dataset": 0.3, "split": 0.2, "draw": 0.2, "train": 0.35, "defend": 0.35, "sample": 1.3, "query": 0.35, "measure": 0.35,
-         "attack": 0.25, "inspect": 1.0, "tables": 0.6, "figures": 2.4, "report": 0.4}  # fmt: skip
+         "attack": 0.25, "inspect": 1.0, "tables": 0.6, "figures": 2.4, "advise": 0.9, "report": 0.4}  # fmt: skip
 """CPU seconds of a job before its work starts: Python, imports and, for the engine, loading the compiled loops from
 the user's cache."""
 TORCH = 0.9

@@ -11,6 +11,11 @@ PAGE = (
     "no network."
 )
 
+ADVICE = (
+    "The page for whoever decides on a release: a light for each question and kind of access, what it rests on, what helps at what price, and what "
+    "was left out. It needs no network."
+)
+
 
 def figure(name: str) -> str:
     """Return what a figure shows."""

@@ -274,7 +274,7 @@ def _caching() -> str:
         "## A key of the config",
         _wrapped(
             "Steps with another id if a key gets another value. A cell of tables names them if not all change; figures change with the tables "
-            "that they show. A change of one task leaves the other tasks' steps as they are, up to the tables, which hold all tasks. Models "
+            "that they show, and `advise`, with the key `audit`, with the tables `models`, `scores`, `leakage`, `claims` and `defences`. A change of one task leaves the other tasks' steps as they are, up to the tables, which hold all tasks. Models "
             "whose own settings, rows and seed stay the same are copied and not trained again."
         ),
         _table(

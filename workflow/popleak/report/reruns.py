@@ -157,6 +157,8 @@ KEYS: Mapping[str, Kinds] = {
     "paper": _tables("claims") | REPORT,
     "tau": _tables("claims") | {"figures", "report"},
     "margin": JUDGED - _tables("scores"),
+    "audit.margin": frozenset({"advise", "report"}),
+    "audit.defence": frozenset({"advise", "report"}),
 }
 """Kinds of steps that get another id if a key gets another value; after a comma, in which case."""
 
@@ -207,6 +209,7 @@ def jobs() -> dict[str, dict[str, tuple[str, ...]]]:
         "inspect": {"": ("popleak.stages.inspect",)},
         "tables": {name: ("popleak.stages.tables", f"popleak.tables.{name}") for name in TABLES},
         "figures": of("figures", "figures", *words),
+        "advise": {"": ("popleak.stages.advise", *words)},
         "report": of("report", "figures", *words),
     }
 

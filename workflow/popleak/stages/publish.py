@@ -211,7 +211,13 @@ def missing(plan: Plan, published: Collection[str]) -> list[str]:
 
 def _copied(plan: Plan, kind: str) -> list[str]:
     """Return the files of the store that the copying job of a kind reads."""
-    steps = plan.figures.values() if kind == "figures" else [plan.report] if kind == "report" and plan.report else []
+    steps = (
+        plan.figures.values()
+        if kind == "figures"
+        else [step for step in (plan.report, plan.advice) if step]
+        if kind == "report"
+        else []
+    )
     return [*plan.public(kind).values(), *(step.outputs["sha256"] for step in steps)]
 
 

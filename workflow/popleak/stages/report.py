@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..core import atomic, trouble
-from ..core.errors import PopleakError
 from ..core.provenance import commit
 from ..report import build, crate
-from ..report.cards import MADE
-from ..steps.report import ReportStep, named
+from ..report.sources import card_of, dataset_of, made_by
+from ..steps.report import ReportStep
 from ..store import parquet as store
 from ..store import seal
 
@@ -24,11 +22,13 @@ def run(
     tables: Mapping[str, Path],
     figures: Sequence[Path] = (),
     cards: Sequence[Path] = (),
+    advice: Sequence[Path] = (),
     output: Path,
     step: str,
     code: str,
 ) -> None:
-    """Write the page. figures: PNGs, in the order of the settings; cards: files of the stage `dataset`.
+    """Write the page. figures: PNGs, in the order of the settings; cards: files of the stage `dataset`; advice: files of the stage
+    `advise`, which are published beside the page.
 
     Raises PopleakError if a table is missing, or if the tables are not from one run.
     """
@@ -36,21 +36,21 @@ def run(
     machine = _machine(sources.values())
     versions = _versions(sources.values())
     labels = store.labels(tables.values())
-    datasets = _used([_dataset(path) for path in cards], labels)
+    datasets = _used([dataset_of(path) for path in cards], labels)
     page = build.write(
         experiment=settings.experiment,
         tables=tables,
         figures=trouble.paired(settings.figures, figures, "figures"),
         absent=settings.absent,
         cautions=settings.cautions,
-        cards=[_card(facts) for facts in datasets],
+        cards=[card_of(facts) for facts in datasets],
         versions=versions,
         paper=settings.paper,
         controls=settings.controls,
         kinds=settings.kinds,
         downloads=settings.downloads,
         labels=labels,
-        made={**_made(step, code), **{f"Tables made on: {fact}": value for fact, value in machine.items()}},
+        made={**made_by(step, code), **{f"Tables made on: {fact}": value for fact, value in machine.items()}},
         output=output,
     )
     config = build.config_text(settings.experiment) + "\n"
@@ -58,7 +58,7 @@ def run(
         "config.json": config,
         "crate.json": crate.text(
             experiment=settings.experiment,
-            files=_published(page, tables, trouble.paired(settings.figures, figures, "figures"), config),
+            files=_published(page, tables, trouble.paired(settings.figures, figures, "figures"), advice, config),
             cards=datasets,
             versions=versions,
             machine=machine,
@@ -78,7 +78,7 @@ def _beside(page: Path, file: str) -> Path:
 
 
 def _published(
-    page: Path, tables: Mapping[str, Path], figures: Iterable[tuple[str, Path]], config: str
+    page: Path, tables: Mapping[str, Path], figures: Iterable[tuple[str, Path]], advice: Iterable[Path], config: str
 ) -> dict[str, str]:
     """Return the SHA-256 of all that is published, by its path in the experiment's folder."""
     found = {f"tables/{name}.parquet": seal.file_digest(path) for name, path in tables.items()}
@@ -87,6 +87,7 @@ def _published(
             found[f"figures/{name}{Path(file).suffix}"] = digest
     for file, digest in _digests(page).items():
         found["report.html" if file == page.name else f"tables/{file.removeprefix(f'{page.stem}.')}"] = digest
+    found |= {f"audit{path.suffix}": seal.file_digest(path) for path in advice}
     return {**found, "config.json": hashlib.sha256(config.encode()).hexdigest()}
 
 
@@ -113,33 +114,6 @@ def _versions(tables: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _made(step: str, code: str) -> dict[str, str]:
-    """Return what made the page. The commit is not in the step's id: the digest of the code decides what is current."""
-    last = commit()
-    return {
-        "Step of this page": step,
-        "Code digest of this page": code,
-        "popleak": __version__,
-        "Last commit of the package": str(last) if last else "unknown: the package is not part of a checkout of git",
-    }
-
-
-def _dataset(path: Path) -> dict[str, Any]:
-    """Return the metadata of a file of the stage `dataset`. Raises PopleakError for another one."""
-    facts = store.facts(path)
-    if facts.get("stage") != "dataset":
-        raise PopleakError(f"{path}: not a file of the stage `dataset`: pass those files to --cards")
-    return facts
-
-
 def _used(datasets: Sequence[dict[str, Any]], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the files of the stage `dataset` of which the tables were made: those of no other card."""
     return [facts for facts in datasets if not labels or set(facts.get("cards", ())) & set(labels)]
-
-
-def _card(facts: Mapping[str, Any]) -> dict[str, Any]:
-    settings = facts["settings"]
-    made = {name: settings.get(name) for name in ("dataset", *MADE)}
-    made["options"] = {key: named(value) for key, value in (made["options"] or {}).items()}
-    sheet = {"datasheet": facts.get("datasheet"), "digest": next(iter(facts.get("cards", ())), "")}
-    return {**facts["card"], **facts["facts"], **made, **sheet}

@@ -1,0 +1,269 @@
+"""The command `audit`: the config that it keeps, what it refuses, and the exit status that a pipeline waits for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+import audited
+import tiny
+from popleak.cli import release, stages
+from popleak.config import resolve as config
+from popleak.core.errors import PopleakError
+from popleak.measures.lights import CLEAR, LEAK, OPEN, PLACEBO, WIDE
+from popleak.report import audit_file
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_bytes((tiny.ROOT / "config.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# ---- the config
+
+
+def test_the_config_asks_what_an_owner_asks(here):
+    table = audited.put(here, 800, 1.0)
+    raw = yaml.safe_load(
+        release.proposed(table, label="income=>50K", group="sex=Male,Female", model="logistic", rows="60")
+    )
+    assert raw["worlds"] == [
+        {"protocol": "pure"},
+        *({"protocol": "ratio", "ratios": [low, 0.5]} for low in (0.3, 0.34)),
+    ]
+    assert raw["models"] == ["logistic"] and raw["tasks"][0]["rows"] == 60 and raw["audit"] == {"margin": 0.1}
+    options = raw["tasks"][0]["options"]
+    assert options["positive"] == ">50K" and options["groups"] == ["Male", "Female"]
+    turned = yaml.safe_load(release.proposed(table, label="income=<=50K", group="sex=Female,Male"))
+    assert turned["worlds"][2] == {"protocol": "ratio", "ratios": [0.5, 0.66]}
+    assert turned["tasks"][0]["options"]["positive"] == "<=50K"
+    guessed = yaml.safe_load(release.proposed(table, access=["labels", "weights"]))
+    assert guessed["attacks"] == ["loss", "threshold", "weights"] and raw["attacks"] == [
+        "loss",
+        "threshold",
+        "kl",
+        "meta",
+    ]
+    assert guessed["tasks"][0]["options"]["label"] == "income" and guessed["tasks"][0]["options"]["attribute"] == "sex"
+    config.load(config.merge(config.read("config.yaml"), raw))
+
+
+@pytest.mark.parametrize(
+    ("share", "pair"),
+    [
+        (None, None),
+        (0.54, None),
+        (0.45, None),
+        (0.31, None),
+        (0.2, (0.2, 0.5)),
+        (0.68, (0.5, 0.68)),
+        (0.001, (0.01, 0.5)),
+    ],
+)
+def test_the_own_share_is_asked_about_where_it_is_a_question_of_its_own(share, pair):
+    assert release.own_pair(share) == pair
+
+
+def test_a_config_is_used_again_and_never_overwritten(here, capsys):
+    table = audited.put(here, 800, 1.0)
+    arguments = ["audit", table.name, "--label", "income=>50K", "--group", "sex=Male,Female", "--rows", "40", "--plan"]
+    assert stages.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "wrote people-audit.yaml" in said and "no problem" in said and "about" in said and "nothing was run" in said
+    before = (here / "people-audit.yaml").read_bytes()
+    assert not (here / "results").exists()
+    assert stages.main([*arguments, "--model", "logistic"]) == 2
+    refused = capsys.readouterr().err
+    assert (
+        refused.startswith("popleak: people-audit.yaml: exists and says something else")
+        and "--config people-audit.yaml" in refused
+    )
+    assert (here / "people-audit.yaml").read_bytes() == before
+    assert release._kept(stages.parser().parse_args(arguments)).name == "people-audit.yaml"
+    assert "as before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--label", "pay=x", "--group", "gender=a,b"], ["--label: column 'pay' is not in the table", "--group: column 'gender' is not"]),
+        (["--label", "income=rich", "--group", "sex=Male,Diverse"], ["has no value 'rich': it has", "has no value 'Diverse': it has"]),
+        (["--group", "sex=Male"], ["--group sex=Male: give two groups: COLUMN=VALUE,VALUE"]),
+        (["--rows", "many"], ["--rows many: give a number of rows, or auto"]),
+        (["--fail-above", "0"], ["--fail-above 0: give an advantage, above 0 and at most 1"]),
+        (["--cores", "0"], ["--cores 0: give the number of cores"]),
+        (["--model", "mlpp"], ["mlpp"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_before_a_run(here, capsys, words, said):
+    table = audited.put(here, 400, 1.0)
+    assert stages.main(["audit", table.name, *words]) == 2
+    found = capsys.readouterr().err
+    assert found.startswith("popleak: ") and all(one in found for one in said)
+    assert not (here / "results").exists()
+
+
+def test_all_problems_of_a_table_are_told_at_once(here, capsys):
+    raw = audited.config(audited.put(here, 400, 1.0))
+    raw["tasks"][0]["options"] |= {"label": "pay", "drop": ["nme"]}
+    (here / "own.yaml").write_text(yaml.safe_dump(raw))
+    assert stages.main(["audit", "--config", "own.yaml", "--plan"]) == 2
+    said = capsys.readouterr().err
+    assert "2 problems" in said and "'pay'" in said and "'nme'" in said
+    assert not (here / "results").exists()
+
+
+def test_a_config_without_an_audit_is_refused(here, capsys):
+    (here / "own.yaml").write_text("experiment: own\n")
+    assert stages.main(["audit", "--config", "own.yaml"]) == 2
+    assert "own.yaml: has no key `audit`" in capsys.readouterr().err
+    assert stages.main(["audit"]) == 2
+    assert "give a table, or a config with --config" in capsys.readouterr().err
+
+
+def test_a_defence_that_is_not_run_cannot_be_audited():
+    with pytest.raises(
+        PopleakError,
+        match=r"audit\.defence: 'fusion' is no defence of task 'synthetic-group': choose from none, finetune, fft",
+    ):
+        config.load(tiny.raw(audit={"defence": "fusion"}))
+
+
+def test_without_the_key_nothing_is_made_and_nothing_changes():
+    plain, asked = tiny.build(), tiny.build(audit={})
+    assert plain.advice is None and not plain.steps["advise"] and "audit" not in plain.report.settings.experiment
+    assert {step.id for step in plain.all_steps()} - {step.id for step in asked.all_steps()} == {plain.report.id}
+    assert asked.advice.settings.margin == 0.1
+
+
+# ---- the exit status
+
+
+def entry(light=CLEAR, value=0.02, half=0.05, reason="", shown=False, **more) -> dict:
+    interval = {"value": value, "low": value - half, "high": value + half}
+    return {
+        "key": f"t/mlp/pure-0-1/{light}", "task": "t", "model": "mlp", "protocol": "pure", "ratios": [0.0, 1.0], "groups": ["a", "b"], "access": "scores",
+        "light": light, "reason": reason, "shown": shown, "implied_by": "", "material": False, "beyond_placebos": True, "accuracy": interval, "advantage": interval,
+        "p_holm": 0.5, "victims": 100, "splits": 5, "placebos": [], "needed_splits": None, "needed_victims": None, "attacks": ["kl"], "strongest": "kl", **more,
+    }  # fmt: skip
+
+
+GREEN = entry()
+RED = entry(LEAK, 0.3, 0.1, shown=True)
+GREY = entry(OPEN, 0.1, 0.2, reason=WIDE)
+ODD = entry(OPEN, 0.04, 0.03, reason=PLACEBO)
+SMALL = entry(CLEAR, 0.06, 0.03, shown=True)
+
+
+def put(folder, *lights, name="audit.json", **changes):
+    found = {
+        "version": 1, "popleak": "0", "experiment": "t", "title": "", "light": audit_file.overall([one["light"] for one in lights]), "sentence": "One.",
+        "defence": "none", "margin": 0.1, "level": 0.95, "lights": list(lights), "defences": [], "settings_digest": "", "code_digest": "", "tables": {},
+    }  # fmt: skip
+    path = folder / name
+    path.write_text(json.dumps({**found, **changes}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("lights", "words", "status"),
+    [
+        ([RED, GREY], [], 0),
+        ([GREEN], ["--fail-above", "0.1"], 0),
+        ([GREEN], ["--fail-above", "0.07"], 3),
+        ([GREEN, RED], ["--fail-above", "0.1"], 3),
+        ([GREEN, RED], ["--fail-above", "0.5"], 0),
+        ([GREY], ["--fail-above", "0.1"], 3),
+        ([GREY], ["--fail-above", "0.35"], 0),
+        ([GREY], ["--fail-above", "0.1", "--fail-on", "red"], 0),
+        ([GREY, RED], ["--fail-above", "0.1", "--fail-on", "red"], 3),
+        ([ODD], ["--fail-above", "0.5"], 3),
+        ([SMALL], ["--fail-above", "0.1"], 0),
+        ([SMALL], ["--fail-above", "0.08", "--fail-on", "red"], 3),
+        ([SMALL], ["--fail-on", "red"], 0),
+        ([GREEN], ["--fail-on", "grey"], 0),
+        ([GREY], ["--fail-on", "grey"], 3),
+        ([RED], ["--fail-on", "red"], 3),
+        ([], ["--fail-on", "grey"], 3),
+        ([], ["--fail-on", "red"], 0),
+    ],
+)  # fmt: skip
+def test_the_exit_status_of_a_finished_audit(tmp_path, capsys, lights, words, status):
+    assert stages.main(["audit", put(tmp_path, *lights), *words]) == status
+    said = capsys.readouterr()
+    assert all(one["key"] in said.out for one in lights)
+    assert bool(said.err) == bool(status)
+
+
+def test_grey_is_worse_than_green_and_red_than_grey():
+    assert [audit_file.overall(words) for words in ([], [CLEAR], [CLEAR, OPEN], [OPEN, LEAK, CLEAR])] == [
+        OPEN,
+        CLEAR,
+        OPEN,
+        LEAK,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not an audit.json"),
+        ("[]", "version None of audit.json, this popleak reads 1"),
+        ('{"version": 2}', "version 2 of audit.json"),
+        ('{"version": 1}', "popleak: Field required"),
+        ("[" * 100_000, "not an audit.json"),
+    ],
+)
+def test_a_file_that_is_no_audit_is_refused_in_one_line(tmp_path, capsys, text, said):
+    path = tmp_path / "audit.json"
+    path.write_text(text)
+    assert stages.main(["audit", str(path), "--fail-above", "0.1"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert stages.main(["audit", str(tmp_path / "none.json")]) == 2
+
+
+def test_unknown_fields_and_wrong_words_are_refused(tmp_path, capsys):
+    for changes in ({"more": 1}, {"light": "amber"}, {"lights": [{**GREEN, "advantage": 3}]}):
+        assert stages.main(["audit", put(tmp_path, GREEN, **changes), "--fail-on", "grey"]) == 2
+    assert capsys.readouterr().err.count("run `popleak audit` again") == 3
+
+
+# ---- the run
+
+
+@pytest.mark.dag
+def test_from_a_table_to_the_page_in_one_command(tmp_path):
+    import runs
+
+    folder = runs.copy(tmp_path / "home")
+    table = audited.put(folder, 700, 1.0)
+    small = {
+        **audited.config(table),
+        "population": {"splits": 2, "victims": 4, "shadows": 2},
+        "attacks": ["loss"],
+        "training": {"epochs": 1},
+    }
+    small["tasks"][0] |= {"rows": 40, "query_rows": 20, "placebo": 1}
+    (folder / "small.yaml").write_text(yaml.safe_dump(small, sort_keys=False))
+
+    def call(*words: str) -> subprocess.CompletedProcess:
+        return tiny.command("popleak", "audit", *words, cwd=folder, path=folder / "workflow")
+
+    done = call("--config", "small.yaml", "--cores", "2", "--fail-above", "0.1")
+    assert done.returncode == release.FAILED, done.stdout + done.stderr
+    page = folder / "results" / "people-audit" / "audit.html"
+    assert page.is_file() and f"page: {page.relative_to(folder)}" in done.stdout and "steps (100%) done" in done.stdout
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("results/store/*/*")}
+    again = call("--config", "small.yaml", "--cores", "2")
+    assert again.returncode == 0 and "all files exist" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("results/store/*/*")} == before
+    made = page.read_bytes()
+    page.unlink()
+    runs.snakemake(folder, "--cores", "1", "--configfile", "small.yaml")
+    assert page.read_bytes() == made

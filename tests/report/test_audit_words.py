@@ -1,0 +1,110 @@
+"""What is said of lights, and which light follows from another one."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+import tiny
+from popleak.cli import stages
+from popleak.figures._select import Pair
+from popleak.measures.intervals import Estimate
+from popleak.measures.lights import CLEAR, LEAK, OPEN, PLACEBO, WIDE, Light
+from popleak.measures.verdicts import Found
+from popleak.report import advised, audit_file, lights
+from popleak.steps.advise import Asked
+
+ASKED = Asked(
+    attribute="sex",
+    groups=("Male", "Female"),
+    rows=500,
+    query_rows=300,
+    splits=10,
+    victims=100,
+    shadows=30,
+    learning=("kl",),
+)
+PURE, RATIO = Pair("pure", 0.0, 1.0), Pair("ratio", 0.3, 0.5)
+
+
+def lit(
+    word=LEAK,
+    value=0.34,
+    half=0.2,
+    *,
+    pair=PURE,
+    access="scores",
+    reason="",
+    splits=math.nan,
+    placebos=(0.1, -0.22),
+    beyond=True,
+):
+    one = Light(word, reason, word == LEAK, False, beyond, splits)
+    accuracy = Estimate(0.5 + value / 2, 0.5 + (value - half) / 2, 0.5 + (value + half) / 2, 0.01)
+    found = Found(value, value - half, value + half, 0.01, 200, 10)
+    mixed = tuple(Estimate(each, each - 0.1, each + 0.1, 0.5) for each in placebos)
+    return lights.Lit("t", "mlp", pair, access, accuracy, found, mixed, ("kl", "loss"), "kl", one)
+
+
+def test_the_first_sentence_names_the_groups_and_the_cases():
+    assert advised.sentence(lit(), ASKED) == (
+        "Whoever sees your model's scores can tell an all-Male from an all-Female training set in 67 of 100 cases (57 to 77; guessing is 50; on shuffled "
+        "groups up to 61)."
+    )
+    assert advised.sentence(lit(CLEAR, 0.02, 0.06, pair=RATIO, placebos=()), ASKED) == (
+        "Whoever sees your model's scores hardly tells a training set with 30 % Female from one with 50 %: it is right in 51 of 100 cases (48 to 54; guessing "
+        "is 50)."
+    )
+    open_ = advised.sentence(lit(OPEN, reason=WIDE, access="labels"), ASKED)
+    assert open_.startswith("These data cannot say whether whoever sees your model's hard labels can tell")
+
+
+def test_groups_that_are_no_words_are_spelt_out():
+    cut = ASKED.__class__(**{**ASKED.__dict__, "groups": ("<= 25", "> 25")})
+    assert advised.sides(lit(), cut) == "a training set of <= 25 alone from one of > 25 alone"
+
+
+def test_who_sees_more_can_do_what_who_sees_less_can():
+    open_ = lit(OPEN, reason=WIDE)
+    labels, scores = lights._implied([lit(access="labels"), open_])
+    assert labels.implied == "" and scores.light.word == LEAK and scores.light.shown and scores.implied == "labels"
+    assert "whoever sees the model's hard labels can do it" in advised.reason(scores, ASKED)
+    other = lights._implied([lit(access="labels", pair=RATIO), open_])[1]
+    assert other.light.word == OPEN, "in other worlds"
+    weights = lights._implied([lit(access="labels"), lit(OPEN, reason=WIDE, access="weights")])[1]
+    assert weights.light.word == OPEN, "the attacks on weights use weights alone"
+    assert lights._implied([lit(OPEN, access="labels", reason=WIDE), lit()])[0].light.word == OPEN, (
+        "not the other way round"
+    )
+
+
+def test_a_reason_says_what_would_do():
+    wide = lit(OPEN, 0.05, 0.2, reason=WIDE, splits=40.0, beyond=False)
+    assert (
+        advised.reason(wide, ASKED)
+        == "the interval is too wide: 40 pool splits (800 models) would do, if the estimate stays what it is"
+    )
+    reaching = lit(OPEN, 0.34, 0.2, reason=WIDE, splits=20.0, beyond=False)
+    assert advised.reason(reaching, ASKED).startswith(
+        "the interval reaches down to what shuffled groups give, 61 of 100: 20 pool splits"
+    )
+    mixed = lit(OPEN, 0.2, 0.1, reason=PLACEBO, beyond=False)
+    assert "may come from this one table and not from its groups" in advised.reason(mixed, ASKED)
+    assert "no placebos were run" in advised.reason(lit(placebos=(), beyond=None), ASKED)
+
+
+@pytest.mark.parametrize(("word", "said"), [(LEAK, "1 red"), (CLEAR, "1 green"), (OPEN, "1 grey")])
+def test_the_tally_counts_and_says_what_the_words_mean(word, said):
+    text = advised.tally([lit(word)], 0.1)
+    assert text.startswith(
+        f"1 light: {said}. Green: the whole 95 % interval lies within 0.1 of advantage, which is 55 of 100"
+    )
+
+
+def test_the_schema_file_is_current(capsys):
+    written = json.loads((tiny.ROOT / "workflow" / "schemas" / "audit.schema.json").read_text(encoding="utf-8"))
+    assert written == audit_file.schema()
+    assert stages.main(["schema", "audit"]) == 0
+    assert json.loads(capsys.readouterr().out) == written

@@ -1,0 +1,271 @@
+"""The command `audit`: from a table to a page that says whether a model of it may be released, in one go.
+
+It does nothing that a person could not do by hand: `init`, `check`, `plan`, then Snakemake with the config that it keeps. So the same config gives
+the same page, and a second call makes only what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import PopleakError
+from ..measures.lights import LEAK, OPEN
+from . import check, propose
+
+if TYPE_CHECKING:
+    from ..config.experiment import Experiment
+    from ..plan.build import Plan
+    from ..report.audit_file import Interval
+
+FAILED = 3
+"""Exit status where the limit that was asked for is not kept."""
+NEAR_HALF = 0.05
+"""A table whose share of group 1 is nearer to one half than this gets no question of its own: two such mixtures are too alike."""
+ALIKE = 0.025
+"""A share that is nearer to 0.3 than this is asked about by the pair of 0.3 and 0.5."""
+ATTACKS = {"labels": ("loss", "threshold"), "scores": ("kl", "meta"), "weights": ("weights",)}
+"""The attacks that are proposed for each access."""
+SEEN = ("labels", "scores")
+LAST = 40
+"""Lines of Snakemake's that are shown where it fails."""
+
+
+def add(commands) -> None:
+    """Add the command to a parser's subparsers."""
+    parser = commands.add_parser(
+        "audit",
+        help="before a release: run all that says whether a model of your table gives away who it was trained on, and write one page",
+    )
+    parser.add_argument(
+        "table",
+        type=Path,
+        nargs="?",
+        help="table of people (.csv, .parquet, ...), or the audit.json of a finished audit",
+    )
+    parser.add_argument(
+        "--label", metavar="COLUMN[=VALUE]", help="column to predict, and its value that is y = 1; guessed if not given"
+    )
+    parser.add_argument(
+        "--group",
+        metavar="COLUMN[=VALUE,VALUE]",
+        help="column of the sensitive attribute, and two groups; guessed if not given",
+    )
+    parser.add_argument("--model", default="mlp", help="what is trained: see `popleak list models`; mlp unless given")
+    parser.add_argument(
+        "--access",
+        nargs="+",
+        choices=(*ATTACKS,),
+        default=SEEN,
+        help="what others will see of the model; labels and scores unless given",
+    )
+    parser.add_argument("--rows", default="auto", help="rows of each model; by default from the size of the table")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores to use; all unless given")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--output", type=Path, help="config to write; by default the table's name with -audit.yaml, here")
+    kept.add_argument("--config", type=Path, help="audit by this config, instead of a table")
+    parser.add_argument("--plan", action="store_true", help="only say what would be done, and how long it takes")
+    parser.add_argument(
+        "--fail-above", type=float, metavar="ADVANTAGE",
+        help=f"exit with status {FAILED} unless the 95 %% interval of each light lies below this advantage",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fail-on", choices=(OPEN, LEAK),
+        help=f"exit with status {FAILED} unless every light is green (grey, as --fail-above does), or only if a leak is shown (red)",
+    )  # fmt: skip
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.fail_above is not None and not 0.0 < arguments.fail_above <= 1.0:
+        raise PopleakError(f"--fail-above {arguments.fail_above:g}: give an advantage, above 0 and at most 1")
+    if arguments.table is not None and arguments.table.suffix == ".json":
+        return _judged(arguments.table, arguments)
+    if arguments.cores < 1:
+        raise PopleakError(f"--cores {arguments.cores}: give the number of cores, at least 1")
+    if (arguments.table is None) == (arguments.config is None):
+        raise PopleakError("audit: give a table, or a config with --config, and not both")
+    file = arguments.config or _kept(arguments)
+    plan = _planned(file, arguments.cores)
+    page = Path(plan.folder(), "audit.html")
+    if arguments.plan:
+        print(f"nothing was run; the page would be {page}")
+        return 0
+    _snakemake(file, arguments.cores)
+    print(
+        f"page: {page}\nfor programs: {page.with_suffix('.json')}\nthe same again: snakemake --cores {arguments.cores} --configfile {file}"
+    )
+    return _judged(page.with_suffix(".json"), arguments)
+
+
+def _judged(path: Path, arguments: argparse.Namespace) -> int:
+    """Print what an audit found; return the exit status that the limits ask for."""
+    from ..report import audit_file
+
+    found = audit_file.read(path)
+    print(f"{found.light}: {found.sentence}")
+    for one in found.lights:
+        print(
+            f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}" + (f"; {one.reason}" if one.reason else "")
+        )
+    if arguments.fail_above is None and arguments.fail_on is None:
+        return 0
+    on = arguments.fail_on or OPEN
+    failed = audit_file.failing(found, above=arguments.fail_above, on=on)
+    if not failed and (found.lights or on == LEAK):
+        return 0
+    limit = found.margin if arguments.fail_above is None else arguments.fail_above
+    what = (
+        f"not shown to stay below an advantage of {limit:g}"
+        if on == OPEN
+        else f"shown to leak, perhaps {limit:g} or more"
+    )
+    names = ", ".join(one.key for one in failed)
+    print(f"popleak: audit: {len(failed)} of {len(found.lights)} lights are {what}: {names}", file=sys.stderr)
+    return FAILED
+
+
+def _said(estimate: Interval) -> str:
+    """Return an advantage with its interval."""
+    if estimate.value is None:
+        return "unknown"
+    known = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.2f} to {estimate.high:.2f})"
+    return f"{estimate.value:.2f}{known}"
+
+
+def _kept(arguments: argparse.Namespace) -> Path:
+    """Return the config for a table: a new file, or one that is there and says the same. Raises PopleakError if it says anything else."""
+    text = proposed(
+        arguments.table, label=arguments.label, group=arguments.group, model=arguments.model, rows=arguments.rows, access=arguments.access,
+    )  # fmt: skip
+    name = propose.slug(arguments.table)
+    file = arguments.output or Path(f"{name}-audit.yaml")
+    try:
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+        print(f"config: wrote {file}: what is guessed stands there with remarks")
+    except FileExistsError:
+        if file.read_bytes() != text.encode():
+            raise PopleakError(
+                f"{file}: exists and says something else than what was asked for: audit by it with --config {file}, or name another file with --output"
+            ) from None
+        print(f"config: {file}, as before")
+    except OSError as error:
+        raise PopleakError(f"{file}: cannot be written ({error.strerror}): name another file with --output") from error
+    return file
+
+
+def proposed(
+    table: Path,
+    *,
+    label: str | None = None,
+    group: str | None = None,
+    model: str = "mlp",
+    rows: str = "auto",
+    access: Sequence[str] = SEEN,
+) -> str:
+    """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; access: what adversaries see.
+    Raises PopleakError for a name that is not there, and where no label or attribute can be guessed."""
+    if rows != "auto" and not rows.isdigit():
+        raise PopleakError(f"--rows {rows}: give a number of rows, or auto")
+    target, positive = _split(label)
+    attribute, pair = _split(group)
+    named = [] if pair is None else [one.strip() for one in pair.split(",")]
+    if pair is not None and len(named) != 2:
+        raise PopleakError(f"--group {group}: give two groups: COLUMN=VALUE,VALUE")
+    groups = (named[0], named[1]) if named else None
+    found = propose.guess(table, label=target, group=attribute, positive=positive, groups=groups)
+    name = f"{propose.slug(table)[:34].rstrip('-')}-audit"
+    head = f"# Proposed by `popleak audit {table.name}`: what has a remark is a guess: correct it, then `popleak audit --config` with this file."
+    return propose.yaml_of(found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows)
+
+
+def _split(given: str | None) -> tuple[str | None, str | None]:
+    """Return the column and what stands behind the first `=`, if anything does."""
+    if given is None:
+        return None, None
+    column, equals, value = given.partition("=")
+    return column, value if equals else None
+
+
+def own_pair(share: float | None) -> tuple[float, float] | None:
+    """Return the question about a table's own share of group 1 against one half; None where it is too near to one half, or one that is asked anyway."""
+    if share is None or abs(share - 0.5) <= NEAR_HALF:
+        return None
+    own = min(max(round(share, 2), 0.01), 0.99)
+    # nearly the same question is asked anyway
+    return None if abs(own - 0.3) < ALIKE else (min(own, 0.5), max(own, 0.5))
+
+
+def _tail(share: float | None, model: str, access: Sequence[str]) -> tuple[str, ...]:
+    own, attacks = own_pair(share), [name for one, names in ATTACKS.items() if one in access for name in names]
+    return (
+        "",
+        "worlds:  # the training sets that an adversary tells apart",
+        "  - protocol: pure  # group 0 only against group 1 only",
+        "  - {protocol: ratio, ratios: [0.3, 0.5]}  # shares of group 1",
+        *(
+            [f"  - {{protocol: ratio, ratios: [{own[0]:g}, {own[1]:g}]}}  # the table's own share against one half"]
+            if own
+            else []
+        ),
+        "",
+        f"models: [{model}]",
+        f"attacks: [{', '.join(attacks)}]",
+        "knowledge: [informed]  # adversaries know how the model was made",
+        "defences:",
+        "  - none",
+        "  - scratch  # trained again on as many rows of each group: needs the training",
+        "  - rehearsal  # fine-tuned on both groups: needs the model and rows",
+        "  - fft-rehearsal  # the same with a fairness term",
+        "",
+        "audit: {margin: 0.1}  # largest advantage that counts as no leak: state it before the run",
+        "population: {splits: 20, victims: 800, shadows: 30}",
+        "training: {epochs: 10}",
+        "figures: [leakage]",
+    )
+
+
+def _planned(file: Path, cores: int) -> Plan:
+    """Check the config and its data, and say what a run of it takes. Raises PopleakError with all problems."""
+    from ..plan import build, estimate
+    from .tools import experiment_of
+
+    experiment: Experiment = experiment_of([file])
+    if experiment.audit is None:
+        raise PopleakError(f"{file}: has no key `audit`, so no page would be made: add `audit: {{margin: 0.1}}`")
+    for line in check.run(experiment):
+        print(line, flush=True)
+    plan = build.build(experiment)
+    print("\n".join(estimate.lines(plan, estimate.calibrate(), cores)), flush=True)
+    return plan
+
+
+def _snakemake(file: Path, cores: int) -> None:
+    """Run the workflow, showing how far it is. Raises PopleakError with what Snakemake said last if it fails."""
+    words = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(file)]
+    last: list[str] = []
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as running:
+        assert running.stdout is not None
+        try:
+            for line in running.stdout:
+                last = [*last[1 - LAST :], line.rstrip()]
+                if " steps (" in line or (
+                    line.startswith("popleak:") and " took " not in line
+                ):  # not what each job cost
+                    print(f"  {line.strip()}", flush=True)
+        except KeyboardInterrupt:
+            running.wait()  # it got the signal too, and ends its jobs
+            raise PopleakError("audit: stopped: the same command goes on where it was") from None
+    if running.returncode:
+        raise PopleakError(
+            f"audit: Snakemake failed (status {running.returncode}); it said last:\n  "
+            + "\n  ".join(filter(None, last))
+        )

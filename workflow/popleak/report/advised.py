@@ -1,0 +1,292 @@
+"""The sentences of an audit's page, by rule from its lights and from the table `defences`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..core import plugins
+from ..core.protocols import PURE
+from ..figures import _defences as defended
+from ..figures import _select as select
+from ..measures.lights import CLEAR, FEW, LEAK, LOST, OPEN, PLACEBO, WIDE, farthest, nearest, rows_times
+from ..steps.advise import Asked
+from . import chosen
+from .lights import Lit
+from .words import capital, count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 12
+"""Names that a sentence lists; of more it gives the number."""
+
+
+def of_100(value: float) -> str:
+    """Return a share as cases of 100."""
+    return f"{100 * value:.0f}"
+
+
+def sides(lit: Lit, asked: Asked) -> str:
+    """Return the two training sets that are told apart, as in 'an all-men from an all-women training set'."""
+    zero, one = asked.groups
+    if lit.pair.protocol == PURE:
+        if all(re.fullmatch(r"\w[\w-]*", name) for name in (zero, one)):
+            return f"{_article(f'all-{zero}')} from {_article(f'all-{one}')} training set"
+        return f"a training set of {zero} alone from one of {one} alone"
+    low, high = (_share(ratio) for ratio in (lit.pair.ratio_0, lit.pair.ratio_1))
+    return f"a training set with {low} {one} from one with {high}"
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
+def _share(ratio: float) -> str:
+    return f"{100 * ratio:.3g} %"
+
+
+def seen(access: str) -> str:
+    """Return what an adversary sees, in the plugin's words."""
+    return str(plugins.load("access", access).summary)
+
+
+def sentence(lit: Lit, asked: Asked) -> str:
+    """Return the sentence on one light."""
+    who = f"Whoever sees {seen(lit.access).replace('the model', 'your model')}"
+    told = f"{of_100(lit.accuracy.value)} of 100 cases ({_numbers(lit)})"
+    if lit.light.word == LEAK:
+        return f"{who} can tell {sides(lit, asked)} in {told}."
+    if lit.light.word == CLEAR:
+        return f"{who} hardly tells {sides(lit, asked)}: it is right in {told}."
+    return (
+        f"These data cannot say whether {who[0].lower()}{who[1:]} can tell {sides(lit, asked)}: it is right in {told}."
+    )
+
+
+def _numbers(lit: Lit) -> str:
+    low, high = lit.accuracy.low, lit.accuracy.high
+    interval = f"{of_100(low)} to {of_100(high)}; " if low == low else ""
+    most = farthest(lit.placebos)
+    mixed = f"; on shuffled groups up to {of_100(0.5 + most / 2)}" if lit.placebos else ""
+    return f"{interval}guessing is 50{mixed}"
+
+
+def first(lits: Sequence[Lit]) -> list[Lit]:
+    """Return the light that stands for each task and model: the widest worlds, of black boxes the one that sees most."""
+    found: dict[tuple[str, str], Lit] = {}
+    for lit in lits:
+        there = found.get((lit.task, lit.model))
+        if there is None or (lit.pair == there.pair and plugins.load("access", lit.access).black_box):
+            found[lit.task, lit.model] = lit
+    return list(found.values())
+
+
+def by_task(lits: Sequence[Lit]) -> dict[str, list[Lit]]:
+    """Return the lights of each task, in their order."""
+    found: dict[str, list[Lit]] = {}
+    for lit in lits:
+        found.setdefault(lit.task, []).append(lit)
+    return found
+
+
+def tally(lits: Sequence[Lit], margin: float) -> str:
+    """Return how many lights there are of each word, and what the words mean with this margin."""
+    words = [lit.light.word for lit in lits]
+    counted = listed(f"{words.count(word)} {word}" for word in (LEAK, OPEN, CLEAR) if word in words)
+    return (
+        f"{count(len(lits), 'light')}: {counted}. Green: the whole 95 % interval lies within {margin:g} of advantage, which is {of_100(0.5 + margin / 2)} of "
+        f"100 cases where guessing is 50. Red: a leak is shown, at least a small one. Grey: the data cannot say, which is no acquittal."
+    )
+
+
+def reason(lit: Lit, asked: Asked) -> str:
+    """Return why a light is grey, and how many models would do; of other lights what stands beside the word."""
+    light = lit.light
+    if lit.implied:
+        return f"whoever sees {seen(lit.implied)} can do it, and so can who sees more; its own interval is too wide"
+    if light.word == LEAK:
+        size = "all of the interval is beyond the margin" if light.material else "its size may be below the margin"
+        return size if light.beyond is not None else f"{size}; no placebos were run, so it may come from this one table"
+    if light.word == CLEAR:
+        return "a leak is shown, smaller than the margin" if light.shown else "no leak above the margin"
+    if light.reason.startswith(PLACEBO):
+        most = farthest(lit.placebos)
+        return (
+            f"with shuffled groups the same adversary reads up to {of_100(0.5 + most / 2)} of 100, so what it reads may come from this one table and not "
+            "from its groups"
+        )
+    if light.reason.startswith((FEW, LOST)):
+        return f"{light.reason}{_enough(lit, asked)}"
+    if light.beyond is False and nearest(lit.found) > 0:
+        return f"the interval reaches down to what shuffled groups give, {of_100(0.5 + farthest(lit.placebos) / 2)} of 100{_enough(lit, asked)}"
+    return f"the interval is too wide{_enough(lit, asked)}"
+
+
+def victims_for(lit: Lit, asked: Asked) -> float:
+    """Return how many models of both training sets the splits that would decide a light hold; NaN where that is not known."""
+    return lit.light.splits * 2 * asked.victims / asked.splits
+
+
+def _enough(lit: Lit, asked: Asked) -> str:
+    if math.isnan(lit.light.splits):
+        return ""
+    return f": {lit.light.splits:.0f} pool splits ({victims_for(lit, asked):,.0f} models) would do, if the estimate stays what it is"
+
+
+def who(lits: Sequence[Lit], asked: Asked) -> list[tuple[str, str]]:
+    """Return for each access who that is, what it used, and what it needs, as a term and a text."""
+    found = []
+    for access in dict.fromkeys(lit.access for lit in lits):
+        mine = [lit for lit in lits if lit.access == access]
+        most = list(dict.fromkeys(lit.most for lit in mine))
+        candidates = list(dict.fromkeys(name for lit in mine for name in lit.attacks))
+        learning = [name for name in candidates if name in asked.learning]
+        said = f"Sees {seen(access)}. Tried: {listed(candidates)}; most is named by {listed(most)}."
+        free = [name for name in candidates if name not in learning]
+        if learning:
+            said += (
+                f" Knows how the model was trained, and with which defence. Needs rows of its own from the same population, and trains {asked.shadows} "
+                f"models of each of the two kinds, {asked.rows} rows each."
+            )
+        if free:
+            said += f" No models of its own need: {listed(free)}."
+        found.append((access, f"{said} Asks {2 * asked.query_rows:,} questions at most."))
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= MOST:
+        return listed(names)
+    return f"{', '.join(names[:MOST])} and {len(names) - MOST} more"
+
+
+def best_of(defences: pd.DataFrame) -> dict[tuple, list[str]]:
+    """Return the best defences of each case, by the rule of the report: those that hide the world, of each kind of access the cheapest."""
+    rows = select.differ(defences[(defences["poison"].fillna(0.0) == 0).to_numpy()])
+    rows = chosen.applicable(rows[rows["informed_advantage"].notna()])[0]
+    found: dict[tuple, list[str]] = {}
+    for road in chosen.ROADS if len(rows) else ():
+        for choice in chosen.choose(rows[rows["defence"] != "none"], road):
+            if choice.names:
+                found.setdefault(choice.case, []).append(choice.names[0])
+    return found
+
+
+def todo(
+    lits: Sequence[Lit],
+    asked: Mapping[str, Asked],
+    defences: pd.DataFrame,
+    *,
+    defence: str,
+    sizes: Mapping[str, int],
+    margin: float,
+) -> list[str]:
+    """Return what to do next. defence: that the models are released with; sizes: rows of each task's table, where known; margin: in advantage."""
+    said = _against(defences, {(lit.task, lit.model) for lit in lits if lit.light.word == LEAK}, defence)
+    said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
+    mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
+    said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
+    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
+    if unknown:
+        said.append(f"For {count(len(unknown), 'grey light')} no number of pool splits can be named.")
+    if all(lit.light.word == CLEAR for lit in lits):
+        said.append(
+            "Nothing above the margin was found. Release the model only with an access that has a light here, and audit again where data, model or "
+            "training change."
+        )
+    return said
+
+
+def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
+    """Return what decides grey lights that more models would decide."""
+    if not lits:
+        return []
+    most = max(lits, key=lambda lit: lit.light.splits)
+    return [
+        f"To decide {count(len(lits), 'grey light')}, set population.splits to {most.light.splits:.0f} and population.victims to "
+        f"{victims_for(most, asked[most.task]) / 2:,.0f} in the config, and run it again: what is there is kept. That decides in four of five runs, if the "
+        "estimates stay what they are."
+    ]
+
+
+def _against(defences: pd.DataFrame, where: set[tuple[str, str]], defence: str) -> list[str]:
+    """Return what to do against a leak of the tasks and models in `where`; nothing if there are none."""
+    if not where:
+        return []
+    best = {case: names for case, names in best_of(defences).items() if case[:2] in where}
+    names = list(dict.fromkeys(name for some in best.values() for name in some if name != defence))
+    if not names:
+        tried = [name for name in dict.fromkeys(defences["defence"]) if name != "none"]
+        return [
+            f"None of the defences that were tried ({_some(tried) or 'none'}) may hide the training set: try others, or do not release."
+        ]
+    return [
+        f"Against the leak try {listed(names)}; prices are below. Set audit.defence to a name and run the config again: the lights then speak of the defended "
+        "model."
+    ]
+
+
+def _larger(lits: Sequence[Lit], asked: Asked, rows: int | None, margin: float) -> str:
+    """Return what a table needs whose placebos read as much as its groups do."""
+    most = max(farthest(lit.placebos) for lit in lits)
+    times = max(2.0, rows_times(min(most, 0.999), margin))
+    known = f", about {_round(times * rows):,} rows" if rows else ""
+    return (
+        f"{capital(count(len(lits), 'grey light'))} cannot be decided by more models, as the pools of this table alone give away as much. A table about "
+        f"{times:.1f} times as large{known} with {asked.rows} rows a model would bring its placebos down to {of_100(0.5 + margin / 2)} of 100, by a rule of thumb; fewer rows a model "
+        "help too."
+    )
+
+
+def _round(value: float) -> int:
+    """Return a number to two digits."""
+    size = 10 ** max(0, len(str(int(value))) - 2)
+    return int(round(value / size) * size)
+
+
+def sure(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
+    """Return how sure the lights are, and what would make them surer."""
+    designs = [
+        f"{name}: {count(one.splits, 'random division')} of the table, {2 * one.victims:,} models attacked in each question, {one.shadows} of the adversary's "
+        f"own for each division and side"
+        for name, one in asked.items()
+    ]
+    widths = [lit.accuracy.high - lit.accuracy.low for lit in lits if lit.accuracy.low == lit.accuracy.low]
+    known = f" The intervals are {of_100(min(widths))} to {of_100(max(widths))} cases of 100 wide." if widths else ""
+    return [
+        f"{'; '.join(designs)}.{known} Four times as many divisions halve them.",
+        "Each interval is at 95 % on its own. A red light is corrected for their number (Holm). A green one needs no correction, as a release rests on all "
+        "of them: the page is green only if every light is.",
+        "All of it holds for models trained on other draws from this table, by this procedure and of this size. The one model that you release is such a draw: "
+        "a light says how often adversaries are right about such models, not what they say of yours.",
+    ]
+
+
+def prices(defences: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of the table of defences: what each one leaves, and its price, by task, model and worlds."""
+    rows = select.differ(defences[(defences["poison"].fillna(0.0) == 0).to_numpy()])
+    best = best_of(defences)
+    found = []
+    for row in rows.to_dict("records"):
+        case = tuple(row[name] for name in chosen.CASE)
+        found.append({**row, "case": case, "best": row["defence"] in best.get(case, ()), "usable": None})
+    for row, usable in zip(found, defended.usable(rows), strict=True):
+        row["usable"] = bool(usable)
+    return found
+
+
+def mind(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line where most undefended models are of no use, so that lights say little."""
+    useless = [
+        f"{row['task']} ({select.Pair(row['protocol'], row['ratio_0'], row['ratio_1']).label})"
+        for row in rows
+        if row["defence"] == "none" and not row["usable"]
+    ]
+    if not useless:
+        return []
+    return [
+        f"Most models of {listed(useless)} give every record one label or diverged: such a model is of no use, and a green light of it says nothing."
+    ]

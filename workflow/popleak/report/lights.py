@@ -1,0 +1,177 @@
+"""The lights of an audit: for each task, pair of worlds and kind of access what its best adversary reads, beside its placebos.
+
+The adversary of an access is chosen among all attacks that see no more, on other pool splits than it is judged on, by the code of the table
+`leakage`; so the row of `scores` repeats that table's `best`. Accesses that see more than answers have the attacks of their own alone. Placebos are
+judged by the same rule, from their own verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..core import plugins
+from ..figures import _select as select
+from ..measures import intervals, leakage
+from ..measures.intervals import Estimate
+from ..measures.lights import LEAK, Light, light
+from ..measures.verdicts import Found
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..tables.leakage import Cell
+
+UNDEFENDED = "none"
+
+
+class Lit(NamedTuple):
+    """One light and what it rests on.
+
+    access: name of the plugin; accuracy: share of models named rightly; found: the advantage, its p value corrected for all lights; placebos:
+    advantages, one for each permutation of the group column; attacks: candidates; most: the one that names most of these models, which that choice flatters; implied: the access that sees less
+    and for which a leak is shown, where that alone makes the light red.
+    """
+
+    task: str
+    model: str
+    pair: select.Pair
+    access: str
+    accuracy: Estimate
+    found: Found
+    placebos: tuple[Estimate, ...]
+    attacks: tuple[str, ...]
+    most: str
+    light: Light
+    implied: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the light, the same in each run of a config."""
+        return (
+            f"{self.task}/{self.model}/{self.pair.protocol}-{self.pair.ratio_0:g}-{self.pair.ratio_1:g}/{self.access}"
+        )
+
+
+def lights(
+    scores: pd.DataFrame,
+    placebos: pd.DataFrame,
+    models: pd.DataFrame,
+    *,
+    defence: str,
+    margin: float,
+    references: Mapping[str, Sequence[str]],
+) -> list[Lit]:
+    """Return the lights of the models under a defence, task by task, the widest worlds and the least access first.
+
+    scores, models: public tables; placebos: verdicts on placebos' victims, as in `scores`, with the column `permutation`; references: by task, attacks
+    that are lines to compare with.
+    """
+    mine = list(_judged(scores, defence, references))
+    mixed = list(_judged(placebos, UNDEFENDED, references)) if len(placebos) else []
+    corrected = intervals.holm(np.array([one.advantage.p for one in mine]))
+    found = []
+    for one, p in zip(mine, corrected, strict=True):
+        control = tuple(other.advantage for other in mixed if other.where == one.where)
+        shape = {"models": len(one.cell.split), "splits": int(np.unique(one.cell.split).size)}
+        known = Found(*one.advantage._replace(p=float(p)), **shape, diverged=_diverged(models, one, defence))
+        found.append(
+            Lit(
+                *one.where[:2], one.pair, one.access, one.accuracy, known, control, one.attacks, one.most,
+                light(known, control, margin=margin),
+            )
+        )  # fmt: skip
+    return _implied(
+        sorted(found, key=lambda lit: (lit.task, lit.model, lit.pair.rank, plugins.load("access", lit.access).place))
+    )
+
+
+def _implied(lits: Sequence[Lit]) -> list[Lit]:
+    """Return the lights, in their order, red too where whoever sees less of a black box is shown a leak: who sees more can do the same."""
+    found: list[Lit] = []
+    for lit in lits:
+        sees = plugins.load("access", lit.access).black_box
+        less = [
+            one.access
+            for one in found
+            if one[:3] == lit[:3] and one.light.word == LEAK and plugins.load("access", one.access).black_box
+        ]
+        if sees and less and lit.light.word != LEAK:
+            lit = lit._replace(light=lit.light._replace(word=LEAK, reason="", shown=True), implied=less[0])
+        found.append(lit)
+    return found
+
+
+class _Judged(NamedTuple):
+    """What the adversary of one access reads in one game."""
+
+    task: str
+    model: str
+    pair: select.Pair
+    access: str
+    cell: Cell
+    attacks: tuple[str, ...]
+    most: str
+    inflation: float
+
+    @property
+    def where(self) -> tuple[str, str, select.Pair, str]:
+        return self.task, self.model, self.pair, self.access
+
+    @property
+    def accuracy(self) -> Estimate:
+        return leakage.accuracy(self.cell.correct, self.cell.split, inflation=self.inflation)
+
+    @property
+    def advantage(self) -> Estimate:
+        return leakage.advantage(self.cell.correct, self.cell.world, self.cell.split, inflation=self.inflation)
+
+
+def _judged(scores: pd.DataFrame, defence: str, references: Mapping[str, Sequence[str]]) -> Iterator[_Judged]:
+    """Yield what the adversary of each access reads in each game of worlds that differ; of placebos, one after the other."""
+    rows = select.of(scores, defence=defence)
+    if rows.empty:
+        return
+    # whoever may repeat queries does: of those that are asked, the most often
+    rows = rows[rows["repeats"] == rows["repeats"].max()]
+    plain = rows[(rows["poison"].fillna(0.0) == 0) & (rows["shadow_model"] == rows["model"])]
+    rows = select.attacks(select.informed(select.differ(plain)))
+    keys = [*select.FACET, *select.PAIR, *(["permutation"] if "permutation" in rows else [])]
+    for key, game in rows.groupby(keys, sort=False):
+        usable = [
+            name not in references.get(key[0], ()) and not select.transductive(name) for name in game["adversary"]
+        ]
+        game = game[np.array(usable, dtype=bool)]
+        for access in dict.fromkeys(game["access"]):
+            part = game[game["access"].isin(_seeing(access, game["access"].unique()))]
+            yield _best(key[0], key[1], select.Pair(str(key[2]), float(key[3]), float(key[4])), access, part)
+
+
+def _seeing(access: str, known: Sequence[str]) -> list[str]:
+    """Return the accesses whose attacks an adversary with this one can mount: of those that see answers alone, all that reveal no more."""
+    own = plugins.load("access", access)
+    if not own.black_box:
+        return [access]
+    others = [plugins.load("access", name) for name in known]
+    return [one.name for one in others if one.black_box and one.place <= own.place]
+
+
+def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFrame) -> _Judged:
+    from ..steps.tables._adversaries import Adversaries
+    from ..tables.leakage import BEST, games
+
+    ((_, game, cells),) = games(part, Adversaries(table="leakage", references={}, white_box={}))
+    named = game.groupby("adversary", sort=True)["correct"].mean()
+    attacks = tuple(named.index)
+    # an adversary that nobody chose needs no allowance for the choice
+    chosen = [cell for key, cell in cells.items() if (key[1] == BEST) == (len(attacks) > 1)]
+    inflation = leakage.CHOSEN if len(attacks) > 1 else 1.0
+    return _Judged(task, model, pair, access, chosen[0], attacks, str(named.idxmax()), inflation)
+
+
+def _diverged(models: pd.DataFrame, one: _Judged, defence: str) -> int:
+    rows = select.plain(models)
+    victims = select.of_pair(select.of(rows, task=one.task, model=one.model, role="victim", defence=defence), one.pair)
+    return int((victims["status"] == "diverged").sum())

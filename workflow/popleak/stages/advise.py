@@ -1,0 +1,45 @@
+"""Stage `advise`: public tables and verdicts on placebos -> the page and the file by which an owner decides on a release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..report import advice
+from ..report.sources import card_of, dataset_of, made_by
+from ..steps.advise import AdviseStep
+
+
+def run(
+    *,
+    settings: AdviseStep,
+    tables: Mapping[str, Path],
+    cards: Sequence[Path] = (),
+    placebos: Sequence[Path] = (),
+    output: Path,
+    step: str,
+    code: str,
+) -> None:
+    """Write `output`, an HTML page, and beside it the file for programs (.json) and the digests of both (.sha256).
+
+    cards: files of the stage `dataset`; placebos: verdicts on placebos' victims. Raises PopleakError if a table is missing, or if no light can be made.
+    """
+    datasets = [dataset_of(path) for path in cards]
+    advice.write(
+        settings=settings,
+        tables=tables,
+        placebos=placebos,
+        cards=[card_of(facts) for facts in datasets],
+        sizes=_sizes(settings, datasets),
+        made=made_by(step, code),
+        code=code,
+        output=output,
+    )
+
+
+def _sizes(settings: AdviseStep, datasets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the rows of each task's records, where a run has one table alone, so that it is known whose they are."""
+    if len(datasets) != 1 or len(settings.tasks) != 1:
+        return {}
+    return dict.fromkeys(settings.tasks, int(datasets[0]["rows"]))
