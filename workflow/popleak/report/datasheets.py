@@ -182,16 +182,17 @@ INTRODUCTION = (
 """What the page says before the datasheets."""
 
 
+FEW = 8
+"""Fields that a line has room for."""
+
+
 def lacking(about: _cards.CardFile) -> str:
-    """Return how much of a card is unknown or unchecked, and which fields."""
+    """Return how much of a card is unknown or unchecked, and which fields where they are few."""
     missing, unchecked = about.lacks()
     every = len(about[_cards.KNOWN_BY])
     plain = {field: name for _, fields in PARTS for field, name in fields} | {"name": "name"}
-    parts = (
-        [f"{len(missing)} of {every} fields are unknown ({', '.join(plain[one] for one in missing)})"]
-        if missing
-        else []
-    )
+    which = f" ({', '.join(plain[one] for one in missing)})" if len(missing) <= FEW else ""
+    parts = [f"{len(missing)} of {every} fields are unknown{which}"] if missing else []
     parts += [f"{len(unchecked)} are not verified"] if unchecked else []
     return ", ".join(parts)
 
