@@ -492,8 +492,8 @@ def test_the_config_switches_re_use_off_where_models_are_trained(fresh, reuse, j
 
 
 RULES = (
-    "dataset", "split", "draw", "train", "defend", "sample", "query", "measure", "attack", "inspect", "tables", "figures", "report",
-    "fetch", "stamp", "publish_tables", "publish_figures", "publish_report", "page",
+    "dataset", "split", "draw", "train", "defend", "sample", "query", "measure", "attack", "inspect", "tables", "figures", "report", "advise",
+    "fetch", "stamp", "publish_tables", "publish_figures", "publish_report", "page", "pareto",
 )  # fmt: skip
 
 

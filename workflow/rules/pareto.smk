@@ -5,7 +5,8 @@ rule pareto:
     log:
         f"{LOGS}/pareto/{PLAN.experiment.experiment}.log",
     localrule: True
-    threads: workflow.cores
+    # of this machine, and no more than --cores; a run on a cluster may have no number of cores of its own
+    threads: os.cpu_count() or 1
     resources:
         mem_mb=4000,
     params:
