@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import PopleakError
 from ..measures.lights import LEAK, OPEN
-from . import check, propose
+from . import check, propose, run
 
 if TYPE_CHECKING:
     from ..config.experiment import Experiment
@@ -98,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     _snakemake(file, arguments.cores)
     print(
-        f"page: {page}\nfor programs: {page.with_suffix('.json')}\nthe same again: snakemake --cores {arguments.cores} --configfile {file}"
+        f"page: {page}\nfor programs: {page.with_suffix('.json')}\nthe same again: popleak run --cores {arguments.cores} --configfile {file}"
     )
     return _judged(page.with_suffix(".json"), arguments)
 
@@ -248,7 +248,7 @@ def _planned(file: Path, cores: int) -> Plan:
 
 def _snakemake(file: Path, cores: int) -> None:
     """Run the workflow, showing how far it is. Raises PopleakError with what Snakemake said last if it fails."""
-    words = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(file)]
+    words = run.command(["--cores", str(cores), "--configfile", str(file)])
     last: list[str] = []
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
