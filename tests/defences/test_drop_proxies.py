@@ -144,7 +144,7 @@ def test_which_numbers_read_a_feature():
     chain = Chain((4, 3, 1))
     blind = engine.inputs(chain, np.array([False, True, False, True]))
     assert np.flatnonzero(blind).tolist() == [1, 3, 5, 7, 9, 11] and len(blind) == 4 * 3 + 3 + 3 + 1
-    with pytest.raises(ValueError, match="only of a chain"):
+    with pytest.raises(ValueError, match="only of an MLP"):
         engine.inputs(lambda: None, np.ones(4, bool))
 
 

@@ -154,7 +154,9 @@ class Flat(Blocks):
 
 def test_a_model_of_channels():
     contracts.check_model(Blocks(), features=144)
-    with pytest.raises(AssertionError, match="`build` does not make the net that `channels` and `shape` tell of"):
+    with pytest.raises(
+        AssertionError, match="`build` does not make the net that `dense`, or `channels` and `shape`, tell of"
+    ):
         contracts.check_gradient(Average(), Average.Settings(), 144)
     with pytest.raises(AssertionError, match="`build` has initial weights of its own: then leave out `channels`"):
         contracts.check_gradient(Zero(), Zero.Settings(), 144)

@@ -87,7 +87,9 @@ def _card(plugin: Dataset, options: Any, files: Mapping[str, Path | None], probl
         about = plugin.card_file(files=files, options=options)
         about.refuse_withdrawn()
         if said := datasheets.lacking(about):
-            yield f"card: {said}" + (": `popleak card` writes one to complete" if plugin.own and options.card is None else "")
+            yield f"card: {said}" + (
+                ": `popleak card` writes one to complete" if plugin.own and options.card is None else ""
+            )
     except PopleakError as error:
         problems.append(str(error))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import PopleakError
 from ..measures.lights import LEAK, OPEN
-from . import check, propose, run
+from . import run
 
 if TYPE_CHECKING:
     from ..config.experiment import Experiment
@@ -143,6 +143,8 @@ def _kept(arguments: argparse.Namespace) -> Path:
     text = proposed(
         arguments.table, label=arguments.label, group=arguments.group, model=arguments.model, rows=arguments.rows, access=arguments.access,
     )  # fmt: skip
+    from . import propose
+
     name = propose.slug(arguments.table)
     file = arguments.output or Path(f"{name}-audit.yaml")
     try:
@@ -171,6 +173,8 @@ def proposed(
 ) -> str:
     """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; access: what adversaries see.
     Raises PopleakError for a name that is not there, and where no label or attribute can be guessed."""
+    from . import propose
+
     if rows != "auto" and not rows.isdigit():
         raise PopleakError(f"--rows {rows}: give a number of rows, or auto")
     target, positive = _split(label)
@@ -234,6 +238,7 @@ def _tail(share: float | None, model: str, access: Sequence[str]) -> tuple[str, 
 def _planned(file: Path, cores: int) -> Plan:
     """Check the config and its data, and say what a run of it takes. Raises PopleakError with all problems."""
     from ..plan import build, estimate
+    from . import check
     from .tools import experiment_of
 
     experiment: Experiment = experiment_of([file])

@@ -147,7 +147,17 @@ class TaskContext:
             raise PopleakError(
                 f"config: tasks: {self.task.id}: defence {defence.id!r} of model {model.id!r}: {error}"
             ) from None
-        where = f"config: tasks: {self.task.id}: defence {defence.id!r} is for"
+        self._fits(plugin, shape, f"config: tasks: {self.task.id}: defence {defence.id!r} is for", model)
+        spent = plugin.cost(self.task.rows, shape.sides[-2] if shape.sides else self.features, own)
+        if spent is not None:
+            return float(spent) + 1e-4, False
+        tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
+        epochs = (plugin.paid if reference else plugin.epochs)(shape.epochs, own)
+        return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), torch
+
+    @staticmethod
+    def _fits(plugin: Any, shape: cost.Shape, where: str, model: ResolvedChoice) -> None:
+        """Raise PopleakError if a defence does not know where such a model's numbers are."""
         if plugin.chains_only and (shape.sides is None or shape.sides[-1] != 1):
             raise PopleakError(
                 f"{where} chains of Linear and ReLU with one logit, and model {model.id!r} is none: leave it out, or choose the model "
@@ -157,12 +167,6 @@ class TaskContext:
             raise PopleakError(
                 f"{where} MLPs, and model {model.id!r} is none: leave it out, or choose the model logistic or mlp"
             )
-        spent = plugin.cost(self.task.rows, shape.sides[-2] if shape.sides else self.features, own)
-        if spent is not None:
-            return float(spent) + 1e-4, False
-        tries = (1 + len(defence.settings["eo_grid"])) / 2 if searches.searched(defence) else 1.0
-        epochs = (plugin.paid if reference else plugin.epochs)(shape.epochs, own)
-        return tries * dataclasses.replace(shape, slower=slower).seconds(epochs), torch
 
     def prices(self) -> dict[str, dict[str, float]]:
         """Return the CPU seconds on the reference core of each defence, by model; of `none` those of the model's training."""
