@@ -323,7 +323,7 @@ def test_a_given_lambda_is_used_whatever_it_gives():
 @pytest.mark.parametrize("penalty", ["absolute", "squared", "lagrangian"])
 def test_settings_that_are_left_out_of_a_steps_identity_change_no_bit(penalty):
     usual = {"eo_weight": 1.0, "penalty": penalty}
-    always = {"criterion", "schedule", "cycles"}
+    always = {"criterion", "schedule", "cycles", "weight_decay"}
     assert EOSettings(**usual).unused() == always | {"eo_grid"} | ({"eo_target"} if penalty != "lagrangian" else set())
     one, grid, target = (
         mixed().apply("fft-rehearsal", **usual, **more) for more in ({}, {"eo_grid": (3.0,)}, {"eo_target": 0.4})

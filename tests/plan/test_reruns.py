@@ -455,7 +455,7 @@ def test_every_setting_of_a_plugin_reaches_its_own_stage_and_no_earlier_one(kind
         "fair_epochs": {"eo_weight": 1.0},
         "parts": {"teacher": "ensemble"},
         "a": {"mode": "offline"},
-        **dict.fromkeys(("scale", "inverse_temperature", "offset"), {"activation": "tempered-sigmoid"}),
+        **{key: {"activation": "tempered-sigmoid"} for key in ("scale", "inverse_temperature", "offset")},
     }.get(setting, {})
     usual, flipped = plugin.Settings.model_validate(given).resolved(), []
     for value in others(plugin, setting):

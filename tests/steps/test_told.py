@@ -85,14 +85,15 @@ AFTER = {
     "split": ["draw", "measure", "inspect"],
     "train": ["defend", "query", "measure"],
     "query": ["measure"],
+    "report": ["advise"],
 }
-"""Stages that call another's module: they read its files, and are run again with it whatever they import."""
+"""Stages that call another's module, read its files, or name files as it does: they are run again with it whatever they import."""
 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "tables"])
 def test_a_change_of_one_stages_class_changes_the_code_of_that_stage_alone(stage):
     users = [other for other in STAGES if f"popleak.steps.{stage}" in imports(f"popleak.stages.{other}")]
-    assert users == [stage, *AFTER.get(stage, [])]
+    assert sorted(users) == sorted([stage, *AFTER.get(stage, [])])
 
 
 @pytest.mark.parametrize("table", TABLES)

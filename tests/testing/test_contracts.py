@@ -158,7 +158,9 @@ def test_a_model_of_channels():
         AssertionError, match="`build` does not make the net that `dense`, or `channels` and `shape`, tell of"
     ):
         contracts.check_gradient(Average(), Average.Settings(), 144)
-    with pytest.raises(AssertionError, match="`build` has initial weights of its own: then leave out `channels`"):
+    with pytest.raises(
+        AssertionError, match="`build` has initial weights of its own: then leave out `dense` or `channels`"
+    ):
         contracts.check_gradient(Zero(), Zero.Settings(), 144)
     with pytest.raises(PopleakError, match=r"model blocks: `channels` are of images: let `shape` return"):
         Flat().architecture(144, Flat.Settings())

@@ -11,7 +11,9 @@ from ..core.errors import PopleakError
 from . import own_chains, own_onnx, own_skops
 from .own_models import OwnModel
 
-CONVERT = "save a scikit-learn model with skops.io.dump, torch weights with safetensors.torch.save_file, any other model as ONNX"
+CONVERT = (
+    "save a scikit-learn model with skops.io.dump, torch weights with save_file of safetensors, any other model as ONNX"
+)
 PACKED = "a compressed file, as joblib writes them"
 PICKLED = {b"\x80": "a pickle"} | dict.fromkeys(
     (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"]\x00\x00"), PACKED
@@ -46,7 +48,7 @@ def kind_of(path: Path) -> Literal["skops", "onnx", "safetensors"]:
         if "schema.json" in names:
             return "skops"
         if any(name.endswith(".pkl") for name in names):
-            raise _pickled(path, "a file of torch.save, which holds a pickle")
+            raise _pickled(path, "a file that torch saved, which holds a pickle")
     if len(start) > 8 and 2 <= int.from_bytes(start[:8], "little") <= size - 8 and start[8:9] == b"{":
         return "safetensors"
     for first, told in PICKLED.items():

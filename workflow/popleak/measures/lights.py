@@ -24,8 +24,6 @@ from .intervals import Estimate
 from .verdicts import LEVEL, Found, lacking
 
 CLEAR, LEAK, OPEN = "green", "red", "grey"
-MARGIN = 0.1
-"""Largest advantage that counts as none, unless the config says otherwise: 55 of 100 instead of 50."""
 FEW, LOST, PLACEBO, WIDE = (
     "too few models or splits",
     "victims diverged",

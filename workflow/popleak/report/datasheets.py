@@ -182,7 +182,7 @@ INTRODUCTION = (
 """What the page says before the datasheets."""
 
 
-FEW = 8
+LINE = 8
 """Fields that a line has room for."""
 
 
@@ -191,7 +191,7 @@ def lacking(about: _cards.CardFile) -> str:
     missing, unchecked = about.lacks()
     every = len(about[_cards.KNOWN_BY])
     plain = {field: name for _, fields in PARTS for field, name in fields} | {"name": "name"}
-    which = f" ({', '.join(plain[one] for one in missing)})" if len(missing) <= FEW else ""
+    which = f" ({', '.join(plain[one] for one in missing)})" if len(missing) <= LINE else ""
     parts = [f"{len(missing)} of {every} fields are unknown{which}"] if missing else []
     parts += [f"{len(unchecked)} are not verified"] if unchecked else []
     return ", ".join(parts)
