@@ -3,6 +3,8 @@
 One file that loads nothing and runs no script. A light is a word and a shape; its colour repeats them.
 """
 
+from .style import HEAD
+
 LOOK = """
 :root { --red: #a33e00; --green: #00664a; --grey: #57606a; }
 @media screen and (prefers-color-scheme: dark) { :root { --red: #ff9d66; --green: #5fd0ab; --grey: #a5afb9; } }
@@ -19,21 +21,15 @@ LOOK = """
 @media print { .light { color: #000 !important; background: none !important; border-color: #000 !important; } .light.red { border-width: 4px; } }
 """
 
-PAGE = """<!doctype html>
+PAGE = (
+    """<!doctype html>
 <html lang="en">
 {%- macro lamp(word) %}<span class="light {{ word }}">{{ signs[word] }} {{ word }}</span>{% endmacro %}
 {%- macro lines(some) %}<ul class="findings">{% for line in some %}<li>{{ line }}</li>
 {% endfor %}</ul>{% endmacro %}
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>{{ style }}</style>
-</head>
-<body>
-<a class="skip" href="#answer">Skip to the answer</a>
-<header>
-<p class="kicker">popleak audit &middot; experiment <code>{{ name }}</code></p>
+"""
+    + HEAD
+    + """<p class="kicker">popleak audit &middot; experiment <code>{{ name }}</code></p>
 <h1>{{ title }}</h1>
 <nav aria-label="Sections">{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
 </header>
@@ -132,3 +128,4 @@ together. Certified: no adversary has more, by a theorem.</p>
 </body>
 </html>
 """
+)

@@ -97,3 +97,15 @@ details { margin: .5rem 0; } code { overflow-wrap: anywhere; }
   .wide thead th { white-space: normal; }
 }
 """
+
+HEAD = """<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>{{ style }}</style>
+</head>
+<body>
+<a class="skip" href="#answer">Skip to the answer</a>
+<header>
+"""
+"""How each page begins: its style, and the way past the header for whoever reads by keyboard."""

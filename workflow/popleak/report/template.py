@@ -4,7 +4,10 @@ The page is one file and works offline: it loads nothing from outside. It links 
 Without scripts every table is shown in full. Its look is in `style`, its behaviour in `script`.
 """
 
-PAGE = """<!doctype html>
+from .style import HEAD
+
+PAGE = (
+    """<!doctype html>
 <html lang="en">
 {%- macro inline(one) %}{% if one %}<strong>{{ one.text }}</strong> <small class="interval">{{ one.interval }}</small>{%
 for mark in one.marks %} <small class="mark">{{ mark }}</small>{% endfor %}{% else %}&ndash;{% endif %}{% endmacro %}
@@ -54,16 +57,9 @@ cell.sort }}"{% endif %}
 >{{ cell.shown|default(cell.text) }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endmacro %}
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>{{ style }}</style>
-</head>
-<body>
-<a class="skip" href="#answer">Skip to the answer</a>
-<header>
-<p class="kicker">popleak report &middot; experiment <code>{{ name }}</code>{% if paper and paper.reference %} &middot; claims of {{
+"""
+    + HEAD
+    + """<p class="kicker">popleak report &middot; experiment <code>{{ name }}</code>{% if paper and paper.reference %} &middot; claims of {{
 paper.title }} ({{ paper.reference }}){% endif %}</p>
 <h1>{{ title }}</h1>
 <nav aria-label="Sections">{% for id, text in sections %}<a href="#{{ id }}">{{ text }}</a> {% endfor %}</nav>
@@ -253,3 +249,4 @@ part of the settings shown.</p>
 </body>
 </html>
 """
+)

@@ -87,21 +87,27 @@ class Fitter:
     @property
     def classes(self) -> int:
         """The number of classes that the models tell apart."""
-        return 2 if self.build is None else form_of(self.build).classes
+        return self.records.classes if self.build is None else form_of(self.build).classes
 
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return scores (K, m), or (K, m, C), of models `weights` (K, P), each on its own rows (K, m), or all on the same (1, m)."""
         if self.build is None or self.table is None:
-            own_rows = np.broadcast_to(rows, (len(weights), rows.shape[1]))
-            scores = [
-                self.model.predict(weights[k : k + 1], cell=self.records.cell, rows=own_rows[k], settings=self.settings)
-                for k in range(len(weights))
-            ]
-            return np.concatenate(scores) if scores else np.empty(own_rows.shape, np.float32)
+            return self._one_by_one(weights, rows, self.records.cell)
         how = self.how
         return predict_rows(
             self.build, weights, self.table, rows, threads=how.threads, device=how.device, backend=how.backend
         )
+
+    def _one_by_one(self, weights: np.ndarray, rows: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
+        """Return what `predict` does of models that the engine does not score. cell (N,): of the records, for the models that look at it."""
+        own = np.broadcast_to(rows, (len(weights), rows.shape[1]))
+        more = {} if self.classes == 2 else {"classes": self.classes}
+        scores = [
+            self.model.predict(weights[k : k + 1], cell=cell, rows=own[k], settings=self.settings, **more)
+            for k in range(len(weights))
+        ]
+        shape = own.shape if self.classes == 2 else (*own.shape, self.classes)
+        return np.concatenate(scores) if scores else np.empty(shape, np.float32)
 
     def __call__(
         self,

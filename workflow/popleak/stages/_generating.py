@@ -34,14 +34,6 @@ class GeneratorFitter(Fitter):
         self.table, self.build = None, None
         self.columns = original_columns(records)
 
-    @property
-    def alone(self) -> bool:
-        return True
-
-    @property
-    def classes(self) -> int:
-        return self.records.classes
-
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         raise PopleakError(f"model {self.model.name!r}: a generator has no scores")
 

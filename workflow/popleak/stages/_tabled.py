@@ -17,23 +17,8 @@ ELSEWHERE = "its answers are kept on the records alone, and a defence makes othe
 class TabledFitter(Fitter):
     """Fits such models to rows of one dataset. Poisoned rows are trained on, and their clean twins answer for them."""
 
-    @property
-    def alone(self) -> bool:
-        return True
-
-    @property
-    def classes(self) -> int:
-        return self.records.classes
-
     def predict(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        asked, more = rows % self.size, {} if self.classes == 2 else {"classes": self.classes}
-        own = np.broadcast_to(asked, (len(weights), asked.shape[1]))
-        scores = [
-            self.model.predict(weights[k : k + 1], cell=None, rows=own[k], settings=self.settings, **more)
-            for k in range(len(weights))
-        ]
-        shape = own.shape if self.classes == 2 else (*own.shape, self.classes)
-        return np.concatenate(scores) if scores else np.empty(shape, np.float32)
+        return self._one_by_one(weights, rows % self.size, None)
 
     def with_rows(self, *args: Any, **more: Any) -> Fitter:
         raise PopleakError(f"model {self.model.name!r}: {ELSEWHERE}")
