@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,13 @@ def test_no_rule_has_an_environment_of_its_own():
         path.name for path in rules if re.search(r"^\s*conda:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     ]
     assert not named
+
+
+def test_every_pinned_version_runs_on_the_lowest_python_that_is_stated():
+    """Of every release of it: a pin that wants 3.11.5 cannot be installed where a system has 3.11.2."""
+    lowest = re.search(r">=\s*([\d.]+)", PROJECT["requires-python"])[1]
+    wants = {canonicalize_name(one.metadata["Name"]): one.metadata.get("Requires-Python") for one in distributions()}
+    assert {name for name in NEWEST if wants.get(name)}, "what is pinned is installed here"
+    assert {
+        name for name in NEWEST if wants.get(name) and not SpecifierSet(wants[name]).contains(f"{lowest}.0")
+    } == set()

@@ -179,7 +179,9 @@ def test_the_rule_runs_the_command(run, tmp_path):
     folder = copy(tmp_path / "rule")
     shutil.copytree(run[0] / "results", folder / "results")
     # cold: the processes of the search start Python with pipes that only a child of theirs inherits
-    said = snakemake(folder, "--cores", "2", "pareto", "--configfile", "workflow/experiments/pareto-quick.yaml", cold=True)
+    said = snakemake(
+        folder, "--cores", "2", "pareto", "--configfile", "workflow/experiments/pareto-quick.yaml", cold=True
+    )
     assert "C5" in said and "studies: 2 of 2 done" in said
     assert (folder / "results" / "pareto-quick" / "search" / "search.png").is_file()
 
