@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import PopleakError
-from ..measures.lights import LEAK, OPEN
+from ..measures.verdicts import LIGHTS  # not `lights`, which loads scipy for every command
 from . import run
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..plan.build import Plan
     from ..report.audit_file import Interval
 
+_, LEAK, OPEN = LIGHTS
 FAILED = 3
 """Exit status where the limit that was asked for is not kept."""
 NEAR_HALF = 0.05

@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 from . import deciding
 from .intervals import Estimate
-from .verdicts import LEVEL, Found, lacking
+from .verdicts import LEVEL, LIGHTS, Found, lacking
 
-CLEAR, LEAK, OPEN = "green", "red", "grey"
+CLEAR, LEAK, OPEN = LIGHTS
 FEW, LOST, PLACEBO, WIDE = (
     "too few models or splits",
     "victims diverged",

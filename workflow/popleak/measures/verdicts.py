@@ -18,6 +18,8 @@ WORDS = (HOLDS, FAILS, SAME, OPEN, IDLE)
 LEVEL = 0.05
 MARGIN = 0.05
 """Smallest difference in accuracy that is material, unless the config says otherwise: 0.10 in advantage."""
+LIGHTS = ("green", "red", "grey")
+"""What a light of an audit says: no leak above the margin, a leak, or that the data cannot say (`measures.lights`)."""
 ADVANTAGE = 0.1
 """Largest advantage that an audit counts as none, unless the config says otherwise: 55 of 100 instead of 50."""
 SMALL = 0.05
