@@ -63,6 +63,11 @@ def asked(plan: Plan, *, task: str | None = None, model: str | None = None) -> A
     return Asked(steps[0].settings.task, steps, _dataset(plan, points_of(steps[0])), np.unique(np.concatenate(found)))
 
 
+def files(plan: Plan) -> list[str]:
+    """Return the files of the points that the games of a plan ask, which `asked` reads."""
+    return list(dict.fromkeys(str(points_of(step)) for step in own_attacks(plan) if not step.settings.budgets))
+
+
 def points_of(step: Step[AttackStep]) -> Path:
     """Return the file of an attack step's query points."""
     return Path(step.inputs["points"][0])

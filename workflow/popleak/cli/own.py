@@ -24,7 +24,21 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", dest="model_id", help="id of the shadows' model; needed if there are several")
 
 
-def _judged(parser: argparse.ArgumentParser) -> None:
+def add_takes(parser: argparse._ActionsContainer) -> None:
+    """Add the options that say what a model's file takes and answers."""
+    parser.add_argument(
+        "--takes",
+        choices=("features", "columns"),
+        help="encoded features or the table's own columns; found by their names",
+    )
+    parser.add_argument("--positive", help="the model's name for the class y = 1; by default as your table has it")
+    parser.add_argument(
+        "--widths", type=int, nargs="*", help="units of the hidden layers of an MLP in safetensors; its shapes say"
+    )
+
+
+def add_judged(parser: argparse._ActionsContainer) -> None:
+    """Add the options of a verdict on one model."""
     parser.add_argument("--ratio", type=float, help="share of group 1 among the model's training rows, if you know it")
     parser.add_argument("--verdict", type=Path, help="file for the verdict, .json or .csv")
 
@@ -47,19 +61,11 @@ def _add_score(commands) -> None:
     parser.add_argument("path", type=Path, help="the model's file; a pickle is never opened")
     _common(parser)
     parser.add_argument("--output", type=Path, help="CSV file for the answers")
-    parser.add_argument(
-        "--takes",
-        choices=("features", "columns"),
-        help="encoded features or the table's own columns; found by their names",
-    )
-    parser.add_argument("--positive", help="the model's name for the class y = 1; by default as your table has it")
-    parser.add_argument(
-        "--widths", type=int, nargs="*", help="units of the hidden layers of an MLP in safetensors; its shapes say"
-    )
+    add_takes(parser)
     parser.add_argument(
         "--propose", action="store_true", help="only print the `models` of a config whose shadows are alike"
     )
-    _judged(parser)
+    add_judged(parser)
     parser.set_defaults(run=_score)
 
 
@@ -69,7 +75,7 @@ def _add_verdict(commands) -> None:
     )
     parser.add_argument("answers", type=Path, help="table of row and score, .csv or .parquet")
     _common(parser)
-    _judged(parser)
+    add_judged(parser)
     parser.set_defaults(run=_verdict)
 
 
@@ -113,7 +119,7 @@ def _score(arguments: argparse.Namespace) -> None:
     from ..audit.scored import judged
     from ..core import atomic
 
-    _check_file(arguments.verdict)
+    check_file(arguments.verdict)
     found = judged(
         _plan(arguments), arguments.path, task=arguments.task, model_id=arguments.model_id, takes=arguments.takes,
         positive=arguments.positive, widths=arguments.widths, ratio=arguments.ratio,
@@ -122,24 +128,26 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         atomic.write(arguments.output, found.answers.to_csv(index=False).encode())
         print(f"{arguments.output}: answers to {len(found.answers)} query rows")
-    _say(found.verdict, arguments.verdict)
+    say(found.verdict, arguments.verdict)
 
 
 def _verdict(arguments: argparse.Namespace) -> None:
     from ..audit.one_model import scores_of, verdict
 
-    _check_file(arguments.verdict)
+    check_file(arguments.verdict)
     whole, asked = _asked(arguments)
     scores = scores_of(arguments.answers, asked, len(asked.class_names()))
-    _say(verdict(whole, asked, scores, model=arguments.answers.name, ratio=arguments.ratio), arguments.verdict)
+    say(verdict(whole, asked, scores, model=arguments.answers.name, ratio=arguments.ratio), arguments.verdict)
 
 
-def _check_file(path: Path | None) -> None:
+def check_file(path: Path | None) -> None:
+    """Raise PopleakError for a file in which no verdict can be written."""
     if path is not None and path.suffix.lower() not in (".json", ".csv"):
         raise PopleakError(f"--verdict {path}: name a .json or .csv file")
 
 
-def _say(found: Any, path: Path | None) -> None:
+def say(found: Any, path: Path | None) -> None:
+    """Print a verdict, and write it if a file is named."""
     print(found.summary())
     if path is not None:
         found.write(path)

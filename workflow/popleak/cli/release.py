@@ -10,13 +10,14 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..core import plugins
 from ..core.errors import PopleakError
 from ..measures.verdicts import LIGHTS  # not `lights`, which loads scipy for every command
-from . import run
+from . import run, trained
 
 if TYPE_CHECKING:
     from ..config.experiment import Experiment
@@ -33,6 +34,12 @@ ALIKE = 0.025
 ATTACKS = {"labels": ("loss", "threshold"), "scores": ("kl", "meta"), "weights": ("weights",)}
 """The attacks that are proposed for each access."""
 SEEN = ("labels", "scores")
+CONTINUED = (
+    "  - rehearsal  # fine-tuned on both groups: needs the model and rows",
+    "  - fft-rehearsal  # the same with a fairness term",
+)
+ANEW = ("  - answer-noise  # the model as it is, with noise on each answer",)
+"""Defences that are proposed besides `scratch`, for models that are trained by gradient steps, and for others."""
 LAST = 40
 """Lines of Snakemake's that are shown where it fails."""
 
@@ -57,7 +64,10 @@ def add(commands) -> None:
         metavar="COLUMN[=VALUE,VALUE]",
         help="column of the sensitive attribute, and two groups; guessed if not given",
     )
-    parser.add_argument("--model", default="mlp", help="what is trained: see `popleak list models`; mlp unless given")
+    parser.add_argument(
+        "--model",
+        help="what is trained: see `popleak list models`, or a classifier of scikit-learn's by its name; mlp unless given",
+    )
     parser.add_argument(
         "--access",
         nargs="+",
@@ -79,6 +89,7 @@ def add(commands) -> None:
         "--fail-on", choices=(OPEN, LEAK),
         help=f"exit with status {FAILED} unless every light is green (grey, as --fail-above does), or only if a leak is shown (red)",
     )  # fmt: skip
+    trained.add(parser)
     parser.set_defaults(run=_run)
 
 
@@ -86,22 +97,40 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.fail_above is not None and not 0.0 < arguments.fail_above <= 1.0:
         raise PopleakError(f"--fail-above {arguments.fail_above:g}: give an advantage, above 0 and at most 1")
     if arguments.table is not None and arguments.table.suffix == ".json":
+        if arguments.trained is not None:
+            raise PopleakError(
+                f"{arguments.table}: a finished audit, whose adversaries `popleak score` asks about a trained model: see docs/own-models.md"
+            )
         return _judged(arguments.table, arguments)
     if arguments.cores < 1:
         raise PopleakError(f"--cores {arguments.cores}: give the number of cores, at least 1")
     if (arguments.table is None) == (arguments.config is None):
         raise PopleakError("audit: give a table, or a config with --config, and not both")
-    file = arguments.config or _kept(arguments)
+    model = trained.opened(arguments)
+    file = arguments.config or _kept(arguments, trained.choice(model, arguments.model))
     plan = _planned(file, arguments.cores)
     page = Path(plan.folder(), "audit.html")
     if arguments.plan:
         print(f"nothing was run; the page would be {page}")
         return 0
+    if model is not None:
+        _asked(plan, model, file, arguments)
     _snakemake(file, arguments.cores)
     print(
         f"page: {page}\nfor programs: {page.with_suffix('.json')}\nthe same again: popleak run --cores {arguments.cores} --configfile {file}"
     )
-    return _judged(page.with_suffix(".json"), arguments)
+    status = _judged(page.with_suffix(".json"), arguments)
+    if model is not None:
+        trained.say(plan, arguments)
+    return status
+
+
+def _asked(plan: Plan, model: Any, file: Path, arguments: argparse.Namespace) -> None:
+    """Ask the owner's model the query rows before anything is trained, so that one of another table is found out in seconds."""
+    from ..audit import query_rows
+
+    _snakemake(file, arguments.cores, query_rows.files(plan))
+    print(trained.ask(plan, model, arguments), flush=True)
 
 
 def _judged(path: Path, arguments: argparse.Namespace) -> int:
@@ -139,10 +168,10 @@ def _said(estimate: Interval) -> str:
     return f"{estimate.value:.2f}{known}"
 
 
-def _kept(arguments: argparse.Namespace) -> Path:
+def _kept(arguments: argparse.Namespace, model: str | Mapping[str, Any]) -> Path:
     """Return the config for a table: a new file, or one that is there and says the same. Raises PopleakError if it says anything else."""
     text = proposed(
-        arguments.table, label=arguments.label, group=arguments.group, model=arguments.model, rows=arguments.rows, access=arguments.access,
+        arguments.table, label=arguments.label, group=arguments.group, model=model, rows=arguments.rows, access=arguments.access,
     )  # fmt: skip
     from . import propose
 
@@ -168,12 +197,13 @@ def proposed(
     *,
     label: str | None = None,
     group: str | None = None,
-    model: str = "mlp",
+    model: str | Mapping[str, Any] = "mlp",
     rows: str = "auto",
     access: Sequence[str] = SEEN,
 ) -> str:
-    """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; access: what adversaries see.
-    Raises PopleakError for a name that is not there, and where no label or attribute can be guessed."""
+    """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; model: a name, or an
+    entry of `models`; access: what adversaries see. Raises PopleakError for a name that is not there, where no label or attribute can be guessed,
+    and for an access that the model does not have."""
     from . import propose
 
     if rows != "auto" and not rows.isdigit():
@@ -207,8 +237,30 @@ def own_pair(share: float | None) -> tuple[float, float] | None:
     return None if abs(own - 0.3) < ALIKE else (min(own, 0.5), max(own, 0.5))
 
 
-def _tail(share: float | None, model: str, access: Sequence[str]) -> tuple[str, ...]:
+def _entry(model: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an entry of `models`: scikit-learn's classifiers may be called by their own names."""
+    if not isinstance(model, str):
+        return model
+    from ..models import _estimators
+
+    return (
+        {"name": "estimator", "settings": {"estimator": model}} if model in _estimators.ESTIMATORS else {"name": model}
+    )
+
+
+def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[str]) -> tuple[str, ...]:
+    import yaml
+
     own, attacks = own_pair(share), [name for one, names in ATTACKS.items() if one in access for name in names]
+    entry = _entry(model)
+    steps = plugins.load("models", entry["name"]).gradient
+    if not steps and "weights" in access:
+        raise PopleakError(f"--access weights: {entry['name']} is kept as its answers, without weights: leave it out")
+    shown = (
+        entry["name"]
+        if list(entry) == ["name"]
+        else yaml.safe_dump(dict(entry), default_flow_style=True, sort_keys=False, width=10**6).strip()
+    )
     return (
         "",
         "worlds:  # the training sets that an adversary tells apart",
@@ -220,17 +272,18 @@ def _tail(share: float | None, model: str, access: Sequence[str]) -> tuple[str, 
             else []
         ),
         "",
-        f"models: [{model}]",
+        f"models: [{shown}]",
         f"attacks: [{', '.join(attacks)}]",
         "knowledge: [informed]  # adversaries know how the model was made",
         "defences:",
         "  - none",
         "  - scratch  # trained again on as many rows of each group: needs the training",
-        "  - rehearsal  # fine-tuned on both groups: needs the model and rows",
-        "  - fft-rehearsal  # the same with a fairness term",
+        *(CONTINUED if steps else ANEW),
         "",
         "audit: {margin: 0.1}  # largest advantage that counts as no leak: state it before the run",
-        "population: {splits: 20, victims: 800, shadows: 30}",
+        "population: {splits: 20, victims: 800, shadows: 30}"
+        if steps
+        else "population: {splits: 20, victims: 300, shadows: 12}  # fewer, as they are trained one by one: more victims narrow the intervals",
         "training: {epochs: 10}",
         "figures: [leakage]",
     )
@@ -252,9 +305,9 @@ def _planned(file: Path, cores: int) -> Plan:
     return plan
 
 
-def _snakemake(file: Path, cores: int) -> None:
-    """Run the workflow, showing how far it is. Raises PopleakError with what Snakemake said last if it fails."""
-    words = run.command(["--cores", str(cores), "--configfile", str(file)])
+def _snakemake(file: Path, cores: int, targets: Sequence[str] = ()) -> None:
+    """Run the workflow, or what it takes to make some of its files, showing how far it is. Raises PopleakError with what Snakemake said last if it fails."""
+    words = run.command([*targets, "--cores", str(cores), "--configfile", str(file)])
     last: list[str] = []
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
