@@ -234,6 +234,21 @@ def test_unknown_fields_and_wrong_words_are_refused(tmp_path, capsys):
     assert capsys.readouterr().err.count("run `popleak audit` again") == 3
 
 
+@pytest.mark.parametrize(
+    ("lights", "changes", "said"),
+    [
+        ([entry(CLEAR, 0.3, 0.1)], {}, "is green, and its interval is not within the margin"),
+        ([entry(LEAK, 0.3, 0.1)], {}, "is red, and no leak is shown"),
+        ([entry(LEAK, 0.05, 0.1, shown=True)], {}, "its interval holds 0"),
+        ([GREEN, RED], {"light": CLEAR}, "its light is green, and its lights say otherwise"),
+    ],
+)  # fmt: skip
+def test_words_that_the_numbers_contradict_are_refused(tmp_path, capsys, lights, changes, said):
+    assert stages.main(["audit", put(tmp_path, *lights, **changes), "--fail-on", "red"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "changed after it was made" in error and error.count("\n") == 1
+
+
 # ---- the run
 
 

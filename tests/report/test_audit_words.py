@@ -95,6 +95,18 @@ def test_a_reason_says_what_would_do():
     assert "no placebos were run" in advised.reason(lit(placebos=(), beyond=None), ASKED)
 
 
+def test_no_run_is_advised_that_nobody_can_make():
+    near, far = (
+        lit(OPEN, 0.1, 0.05, reason=WIDE, splits=splits) for splits in (11.0 * ASKED.splits, 2.0 * ASKED.splits)
+    )
+    both = advised._more([near, far], {"t": ASKED})
+    assert len(both) == 2 and both[0].startswith(
+        f"To decide 1 grey light, set population.splits to {2 * ASKED.splits} "
+    )
+    assert both[1].startswith(f"1 grey light would take {11 * ASKED.splits} pool splits or more")
+    assert len(advised._more([far], {"t": ASKED})) == 1 and not advised._more([], {})
+
+
 @pytest.mark.parametrize(("word", "said"), [(LEAK, "1 red"), (CLEAR, "1 green"), (OPEN, "1 grey")])
 def test_the_tally_counts_and_says_what_the_words_mean(word, said):
     text = advised.tally([lit(word)], 0.1)

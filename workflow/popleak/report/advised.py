@@ -125,6 +125,10 @@ def reason(lit: Lit, asked: Asked) -> str:
     return f"the interval is too wide{_enough(lit, asked)}"
 
 
+FEASIBLE = 10
+"""A run of more than so many times the pool splits is not advised."""
+
+
 def victims_for(lit: Lit, asked: Asked) -> float:
     """Return how many models of both training sets the splits that would decide a light hold; NaN where that is not known."""
     return lit.light.splits * 2 * asked.victims / asked.splits
@@ -201,15 +205,23 @@ def todo(
 
 
 def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
-    """Return what decides grey lights that more models would decide."""
-    if not lits:
-        return []
-    most = max(lits, key=lambda lit: lit.light.splits)
-    return [
-        f"To decide {count(len(lits), 'grey light')}, set population.splits to {most.light.splits:.0f} and population.victims to "
-        f"{victims_for(most, asked[most.task]) / 2:,.0f} in the config, and run it again: what is there is kept. That decides in four of five runs, if the "
-        "estimates stay what they are."
-    ]
+    """Return what decides grey lights that more models would decide, and which ones no run of a reasonable size decides."""
+    near = [lit for lit in lits if lit.light.splits > FEASIBLE * asked[lit.task].splits]
+    said, decided = [], [lit for lit in lits if lit not in near]
+    if decided:
+        most = max(decided, key=lambda lit: lit.light.splits)
+        said.append(
+            f"To decide {count(len(decided), 'grey light')}, set population.splits to {most.light.splits:.0f} and population.victims to "
+            f"{victims_for(most, asked[most.task]) / 2:,.0f} in the config, and run it again: what is there is kept. That decides in four of five runs, if the "
+            "estimates stay what they are."
+        )
+    if near:
+        least = min(lit.light.splits for lit in near)
+        said.append(
+            f"{count(len(near), 'grey light').capitalize()} would take {least:,.0f} pool splits or more, as the estimate lies next to what it is held against: "
+            "do not wait for such a run. What is grey is not shown to be safe."
+        )
+    return said
 
 
 def _against(defences: pd.DataFrame, where: set[tuple[str, str]], defence: str) -> list[str]:

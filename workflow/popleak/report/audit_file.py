@@ -148,11 +148,30 @@ def read(path: str | Path) -> AuditFile:
             f"{path}: version {version!r} of audit.json, this popleak reads {VERSION}: run `popleak audit` again"
         )
     try:
-        return AuditFile.model_validate(raw)
+        found = AuditFile.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise PopleakError(f"{path}: {place}: {first['msg']}: run `popleak audit` again") from None
+    if wrong := _contradicts(found):
+        raise PopleakError(f"{path}: {wrong}, so it was changed after it was made: run `popleak audit` again")
+    return found
+
+
+def _contradicts(found: AuditFile) -> str:
+    """Return where the words of a file say something else than its numbers; empty if they agree."""
+    for one in found.lights:
+        within, low, high = _limit(one) < found.margin, one.advantage.low, one.advantage.high
+        apart = low is not None and high is not None and (low > 0 or high < 0)
+        if one.light == CLEAR and not within:
+            return f"the light {one.key} is green, and its interval is not within the margin"
+        if one.light == LEAK and not one.shown:
+            return f"the light {one.key} is red, and no leak is shown"
+        if one.shown and not (apart or one.implied_by):
+            return f"the light {one.key} is said to show a leak, and its interval holds 0"
+    if found.light != overall([one.light for one in found.lights]):
+        return f"its light is {found.light}, and its lights say otherwise"
+    return ""
 
 
 def schema() -> dict[str, Any]:
