@@ -188,6 +188,7 @@ FLIPS = {
             "space": {"epochs": [5]},
             "above_constant": 0.1,
             "front": 2,
+            "unselected": 2,
             "survivors": 1,
             "curve": [0],
             "transfer": ["adult-sex"],

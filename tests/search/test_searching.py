@@ -8,7 +8,7 @@ import tiny
 from popleak.config import axes, resolve, searching
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
-from popleak.search import experiments
+from popleak.search import campaign, experiments, points
 
 TASKS = [
     {"id": "one", "dataset": "synthetic", "rows": 60, "query_rows": 30, "options": {"rows": 800}},
@@ -83,6 +83,17 @@ def test_an_experiment_without_a_search_says_nothing_of_it():
         ({"space": {"epochs": [0]}}, "training.epochs"),
         ({"space": {"activation": ["swish"]}}, "activation"),
         ({"space": {"eo_weight": [-1]}}, "eo_weight"),
+        ({"space": {"depth": [1.5]}}, "search.space: depth: 1.5 is no number of layers"),
+        ({"space": {"depth": ["a", 2]}}, "depth: 'a' is no number of layers"),
+        ({"space": {"depth": [None]}}, "depth: None is no number of layers"),
+        ({"space": {"depth": [1e3]}}, "depth: 1000.0 is no number of layers"),
+        ({"space": {"depth": [True]}}, "depth: True is no number of layers"),
+        ({"space": {"depth": [0]}}, "depth: 0 is no number of layers"),
+        ({"space": {"depth": [[1]]}}, "depth: [1] is no number of layers"),
+        ({"space": {"width": [1.5]}}, "search.space.width: models.0.settings.widths"),
+        ({"space": {"batch": [None]}}, "search.space.batch: training.batch"),
+        ({"space": {"rehearsal": [{"a": 1}]}}, "search.space.rehearsal: defences.1.settings.rehearsal"),
+        ({"space": {"epochs": [5, 5.0]}}, "epochs: each value may appear once"),
         ({"transfer": ["three"]}, "search.transfer: no task 'three': choose from one, two"),
         ({"transfer": ["one", "two"]}, "search.transfer: names every task"),
         ({"curve": [1, 1.0]}, "each weight may appear once"),
@@ -100,3 +111,57 @@ def test_a_search_needs_one_pair_of_worlds():
     worlds = ["pure", {"protocol": "ratio", "ratios": [0.3, 0.5]}]
     with pytest.raises(PopleakError, match="needs one pair of worlds"):
         experiments.check(experiment(worlds=worlds))
+
+
+def unplanned(search, tasks):
+    with pytest.raises(PopleakError) as error:
+        campaign.run(resolve.load(tiny.raw(tasks=tasks, search=search)))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("search", "of_two", "said"),
+    [
+        ({}, {"rows": 5000}, "config: search.transfer: task 'two': "),
+        ({"transfer": []}, {"rows": 5000}, "config: search.first: task 'two': "),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_before_the_first_trial(search, of_two, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(points, "evaluate", lambda job: pytest.fail("a trial was run"))
+    text = unplanned({**SEARCH, **search}, [TASKS[0], {**TASKS[1], **of_two}])
+    assert text.startswith(said) and "5000 rows of group" in text and "lower the task's `rows`" in text
+    assert not list(tmp_path.rglob("*.db"))
+
+
+@pytest.mark.parametrize(("stage", "named"), [(2, "search.second"), (3, "search.third")])
+def test_each_stage_is_planned(stage, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    build = points.Job.plan
+
+    def refused(job):
+        if job.stage == stage and not job.point:
+            raise PopleakError("config: no")
+        return build(job)
+
+    monkeypatch.setattr(points.Job, "plan", refused)
+    with pytest.raises(PopleakError, match=f"config: {named}: task 'one': no"):
+        points.check(experiment())
+
+
+@pytest.mark.parametrize(
+    ("search", "named"),
+    [({}, "search.curve"), ({"curve": [], "space": {"eo_weight": [1, 8]}}, "search.space.eo_weight")],
+)
+def test_each_weight_of_the_curve_and_each_value_of_the_space_is_planned(search, named, monkeypatch):
+    build = points.Job.plan
+
+    def refused(job):
+        if job.point.get("eo_weight") == 8.0:
+            raise PopleakError("config: no")
+        return build(job)
+
+    monkeypatch.setattr(points.Job, "plan", refused)
+    with pytest.raises(PopleakError, match=f"config: {named}: task 'one': no"):
+        points.check(experiment(search))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import tiny
 from popleak.config import axes, resolve
+from popleak.core import provenance
 from popleak.core.errors import PopleakError
 from popleak.search import points, study
 
@@ -132,6 +134,37 @@ def test_a_study_of_other_code_is_refused(monkeypatch):
     monkeypatch.setattr(study, "code_digest", lambda *names: "other")
     with pytest.raises(PopleakError, match="made by other code, so"):
         study.run(spec(), evaluate)
+
+
+@pytest.mark.parametrize("stage", ["split", "draw", "train", "defend", "attack", "tables"])
+def test_the_code_of_the_stages_is_among_what_made_a_study(stage, monkeypatch):
+    """Each step's code is a digest of its modules and of the libraries that they compute with."""
+    made, plan = study.made_by(spec()), points.Job.plan
+
+    def changed(job):
+        whole = plan(job)
+        for found in whole.steps.values():
+            found.update({name: other(one) if one.stage == stage else one for name, one in found.items()})
+        return whole
+
+    def other(step):
+        copy_of = copy.copy(step)
+        object.__setattr__(copy_of, "modules", (*step.modules, "popleak.audit.game"))
+        return copy_of
+
+    monkeypatch.setattr(points.Job, "plan", changed)
+    now = study.made_by(spec())
+    assert now["code"] != made["code"] and now["settings"] == made["settings"] and now["data"] == made["data"]
+
+
+def test_another_version_of_a_library_of_the_stages_makes_another_study(monkeypatch):
+    made, versions = study.made_by(spec()), provenance._version
+    provenance.library_versions.cache_clear()
+    monkeypatch.setattr(provenance, "_version", lambda name: "0" if name == "torch" else versions(name))
+    try:
+        assert study.made_by(spec())["code"] != made["code"]
+    finally:
+        provenance.library_versions.cache_clear()
 
 
 def test_what_is_no_study_is_refused():

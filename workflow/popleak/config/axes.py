@@ -23,6 +23,8 @@ class Axis(NamedTuple):
 
 DEPTH, WIDTH = "depth", "width"
 """Both are the model's `widths`."""
+DEEPEST = 8
+"""Layers at most."""
 AXES = (
     Axis(DEPTH, "model", "widths", (1, 2, 3)),
     Axis(WIDTH, "model", "widths", (8, 16, 32, 64, 128)),

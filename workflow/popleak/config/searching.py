@@ -46,21 +46,24 @@ class Search(Settings):
     model is fair and gives nothing away."""
     front: Annotated[int, Field(ge=1, le=1000)] = 6
     """Configurations of a study's front, at most, that go to stage 2: those that add most to its hypervolume."""
-    survivors: Annotated[int, Field(ge=1, le=100)] = 3
-    """Configurations of a task, at most, that go to stage 3: those that beat the default in stage 2."""
+    unselected: Annotated[int, Field(ge=0, le=1000)] = 5
+    """Trials of each study of random search, drawn by no value, that go to stage 2 too: what a choice by stage 1 flatters is told beside them."""
+    survivors: Annotated[int, Field(ge=1, le=100)] = 12
+    """Configurations of a task, at most, that go to stage 3: those that beat the default in stage 2, then others of its front. Stage 3
+    gives the results; by values of stage 2 these were chosen."""
     curve: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     """Weights of the EO term at which the default configuration alone is run in stage 2."""
     transfer: tuple[str, ...] = ()
-    """Ids of tasks that are not searched: the first searched task's configurations of stage 2 are run there, to see whether their
+    """Ids of tasks that are not searched: the first searched task's configurations of stage 3 are run there, to see whether their
     order holds."""
     transferred: Annotated[int, Field(ge=2, le=1000)] = 12
     """Configurations, at most, that are run there."""
     first: Fidelity = Fidelity(victims=12, shadows=12)
     """Stage 1: what a trial of the search trains. 24 victims and 24 shadows over both worlds."""
     second: Fidelity = Fidelity(victims=40, shadows=40)
-    """Stage 2, on another pool split: fronts, default and curve. 80 victims and 80 shadows over both worlds."""
+    """Stage 2, on another pool split: fronts, unselected trials, default and curve. 80 victims and 80 shadows over both worlds."""
     third: Fidelity = Fidelity(splits=3, victims=96, shadows=32)
-    """Stage 3, on further pool splits: what beat the default. In each split 64 victims and 64 shadows over both worlds."""
+    """Stage 3, on further pool splits: what stage 2 chose, and the default. In each split 64 victims and 64 shadows over both worlds."""
 
     @field_validator("space")
     @classmethod
@@ -68,8 +71,15 @@ class Search(Settings):
         if unknown := sorted(set(value) - set(axes.NAMES)):
             raise ValueError(f"no axis {unknown[0]!r}: choose from {', '.join(axes.NAMES)}")
         for name, values in value.items():
-            if len({repr(one) for one in values}) < len(values):
+            if any(one == other for i, one in enumerate(values) for other in values[:i]):  # 1 and 1.0 are one value
                 raise ValueError(f"{name}: each value may appear once")
+            for one in (
+                values if name == axes.DEPTH else ()
+            ):  # the one axis that is no setting of its own, so no plugin judges it
+                if type(one) is not int or not 1 <= one <= axes.DEEPEST:
+                    raise ValueError(
+                        f"{name}: {one!r} is no number of layers: give whole numbers from 1 to {axes.DEEPEST}"
+                    )
         return value
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What a search over the model axis found: accuracy, Delta_EO and leakage of configurations, and how far the choosing stage was off."""
+"""What a search over the model axis found: accuracy, Delta_EO and leakage of configurations, and how far the stage that chose them was off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .base import Figure
 COLUMNS = (
     "task", "role", "sampler", "study_seed", "trial", "point", "stage", "victims", "splits",
     *(f"{name}{end}" for name in ("accuracy", "delta_eo_crossed", "advantage") for end in ("", "_low", "_high")),
-    "delta_eo_floor", "accuracy_floor", "front", "optimism_accuracy", "optimism_delta_eo", "optimism_advantage", "drawn",
+    "delta_eo_floor", "accuracy_floor", "feasible", "front", "drawn",
 )  # fmt: skip
 MARKERS = {"tpe": "o", "random": "s", "default": "*", "undefended": "X"}
 SAID = {
@@ -25,13 +25,13 @@ MOST = 3
 
 class Search(Figure):
     name = "search"
-    summary = "accuracy, Delta_EO and leakage of what a search over the model axis found, after stage 2"
+    summary = "accuracy, Delta_EO and leakage of what a search over the model axis found, on fresh pool splits"
     caption = (
-        "Each marker is a configuration, as stage 2 measured it on a pool split that the search did not use: mean accuracy (x), mean Delta_EO with label and "
-        "sign chosen on one half of the pool and measured on the other (y; 0 on average without a difference), and advantage of the best informed "
-        "adversary (colour). Down and to the right is better, and so is a pale colour. Edged in black: no other one of the task is at least as good in all three. "
-        "Bars, of these and the defaults: 95 % intervals. Arrows come from where stage 1, on whose values a configuration was chosen, had put it: they are what such a "
-        "choice flatters. Dashed: the accuracy floor. " + style.BY_CHANCE.strip()
+        "Filled markers are results: configurations that stage 2 of a search chose, and the defaults, as stage 3 measured them on other pool splits. Mean accuracy "
+        "(x), mean Delta_EO with label and sign chosen on one half of the pool and measured on the other (y; 0 on average without a difference), and advantage "
+        "of the best informed adversary (colour). Down and to the right is better, and so is a pale colour. Bars: 95 % intervals. Small open markers are no results: "
+        "what the studies put forward, as stage 2 saw it when it chose. Arrows lead from there to the result. Dashed: the accuracy floor. "
+        + style.BY_CHANCE.strip()
     )
     tables = ("search",)
 
@@ -39,7 +39,7 @@ class Search(Figure):
         frame = shown(tables["search"]).reindex(columns=list(COLUMNS))
         tasks = list(dict.fromkeys(frame["task"]))
         if not tasks:
-            return style.missing("no configuration in stage 2 in the table `search`"), select.frame_of([], COLUMNS)
+            return style.missing("no configuration in stage 2 or 3 in the table `search`"), select.frame_of([], COLUMNS)
         wide = min(MOST, len(tasks))
         figure = style.blank(style.PAGE if wide > 1 else style.COLUMN, 3.6)
         panels = figure.subplots(1, wide, squeeze=False)[0]
@@ -49,16 +49,16 @@ class Search(Figure):
             panel.set_title(task)
         bar = figure.colorbar(_colours(), ax=list(panels), pad=0.01, aspect=30, fraction=0.05)
         bar.set_label("advantage of the best informed adversary")
-        style.message(figure, _said(frame), left_out=len(tasks) - wide)
+        style.message(figure, _said(tables["search"]), left_out=len(tasks) - wide)
         style.legend(figure, _keys(frame[frame["drawn"]]))
         return figure, frame
 
 
 def shown(search):
-    """Return the rows of stage 2 on searched tasks, with what each is: the sampler that found it, default or undefended."""
-    kept = search[
-        (search["stage"] == 2) & search["role"].isin(["front", "default", "undefended"]) & search["accuracy"].notna()
-    ]
+    """Return the rows of stages 2 and 3 on searched tasks: of the defaults those of stage 3 where there are any, else of stage 2."""
+    kept = search[search["role"].isin(["front", "default", "undefended"]) & search["accuracy"].notna()]
+    again = set(kept.loc[kept["stage"] == 3, "task"])
+    kept = kept[(kept["role"] == "front") | (kept["stage"] == 3) | ~kept["task"].isin(again)]
     return kept.reset_index(drop=True)
 
 
@@ -80,33 +80,29 @@ def _panel(panel, mine, *, first):
         mine["accuracy_floor"].iloc[0], color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, zorder=1
     )
     panel.axhline(0, color=style.REFERENCE, linewidth=0.6, zorder=1)
-    colours = _colours()
-    for row in mine.to_dict("records"):
-        kind = _kind(row)
-        marker, x, y = MARKERS.get(kind, "o"), row["accuracy"], row["delta_eo_crossed"]
-        best = bool(row["front"]) or row["role"] != "front"
-        if row["optimism_accuracy"] == row["optimism_accuracy"]:
-            began = (x + row["optimism_accuracy"], max(0.0, y) - row["optimism_delta_eo"])
-            panel.annotate(
-                "",
-                (x, y),
-                began,
-                arrowprops={
-                    "arrowstyle": "->",
-                    "color": style.GREY,
-                    "linewidth": 0.6,
-                    "alpha": 0.7,
-                    "shrinkA": 0,
-                    "shrinkB": 2,
-                },
-            )
-            panel.update_datalim([began])
-        if best:
-            bars = {axis: [[max(0.0, row[name] - row[f"{name}_low"])], [max(0.0, row[f"{name}_high"] - row[name])]]
-                    for axis, name in (("xerr", "accuracy"), ("yerr", "delta_eo_crossed"))}  # fmt: skip
-            panel.errorbar(x, y, **bars, color=style.GREY, linestyle="none", elinewidth=0.6, zorder=2)
+    colours, chose = _colours(), mine[(mine["role"] == "front") & (mine["stage"] == 2)]
+    for row in chose.to_dict("records"):
+        panel.plot([row["accuracy"]], [row["delta_eo_crossed"]], linestyle="none", marker=MARKERS.get(_kind(row), "o"), markersize=3.0, color="none",
+                   markeredgecolor=style.GREY, markeredgewidth=0.6, alpha=0.8, zorder=2)  # fmt: skip
+    before = chose.drop_duplicates("point").set_index("point")
+    for row in mine.drop(chose.index).to_dict("records"):
+        marker, x, y = MARKERS.get(_kind(row), "o"), row["accuracy"], row["delta_eo_crossed"]
+        if row["role"] == "front" and row["point"] in before.index:
+            began = tuple(before.loc[row["point"], ["accuracy", "delta_eo_crossed"]].astype(float))
+            arrow = {
+                "arrowstyle": "->",
+                "color": style.GREY,
+                "linewidth": 0.6,
+                "alpha": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 2,
+            }
+            panel.annotate("", (x, y), began, arrowprops=arrow)
+        bars = {axis: [[max(0.0, row[name] - row[f"{name}_low"])], [max(0.0, row[f"{name}_high"] - row[name])]]
+                for axis, name in (("xerr", "accuracy"), ("yerr", "delta_eo_crossed"))}  # fmt: skip
+        panel.errorbar(x, y, **bars, color=style.GREY, linestyle="none", elinewidth=0.6, zorder=2)
         panel.plot([x], [y], linestyle="none", marker=marker, markersize=SIZES[marker], color=colours.to_rgba(row["advantage"]),
-                   markeredgecolor=style.BLACK if best else "white", markeredgewidth=0.8 if best else 0.4, zorder=4 if best else 3)  # fmt: skip
+                   markeredgecolor=style.BLACK, markeredgewidth=0.8, zorder=4)  # fmt: skip
     panel.margins(0.08)
     panel.autoscale_view()
     panel.locator_params(axis="x", nbins=5)
@@ -115,22 +111,28 @@ def _panel(panel, mine, *, first):
         panel.set_ylabel("$\\Delta_{EO}$, crossed")
 
 
-def _said(frame):
-    """Return the message: in how many tasks some configuration beats the default in all three."""
-    won = tasks = 0
-    for _, part in frame.groupby("task", sort=False):
-        default = part[part["role"] == "default"]
-        if default.empty:
+def _said(search):
+    """Return the message: of the configurations that beat the default where stage 2 chose them, how many do so on fresh pool splits."""
+    kept, picked, again = search[search["accuracy"].notna()], 0, 0
+    for _, part in kept.groupby("task", sort=False):
+        base, front = part[part["role"] == "default"].set_index("stage"), part[part["role"] == "front"]
+        if not {2, 3} <= set(base.index):
             continue
-        base, found = default.iloc[0], part[(part["role"] == "front") & (part["accuracy"] >= part["accuracy_floor"])]
-        tasks += 1
-        better = found["accuracy"] > base["accuracy"]
-        for name in ("delta_eo_crossed", "advantage"):  # luck below 0 is no merit
-            better &= found[name].clip(lower=0) < base[name]
-        won += bool(better.any())
-    if not tasks:
-        return "Accuracy, Delta_EO and leakage after stage 2"
-    return f"In stage 2 some configuration beats the default in accuracy, Delta_EO and leakage on {won} of {tasks} task{'' if tasks == 1 else 's'}"
+        better = {stage: _beating(front[front["stage"] == stage], base.loc[stage]) for stage in (2, 3)}
+        measured = set(front.loc[front["stage"] == 3, "point"])
+        picked += len(better[2] & measured)
+        again += len(better[2] & better[3])
+    if not picked:
+        return "Accuracy, Delta_EO and leakage on fresh pool splits"
+    return f"On fresh pool splits {again} of {picked} configurations that beat the default when chosen beat it in accuracy, Delta_EO and leakage"
+
+
+def _beating(front, base):
+    """Return the points that are better than the default in all three and reach the floor."""
+    better = front["feasible"].astype(bool) & (front["accuracy"] > base["accuracy"])
+    for name in ("delta_eo_crossed", "advantage"):  # luck below 0 is no merit
+        better &= front[name].clip(lower=0) < base[name]
+    return set(front.loc[better, "point"])
 
 
 def _keys(drawn):
@@ -142,7 +144,28 @@ def _keys(drawn):
         for kind, marker in MARKERS.items() if kind in kinds
     ]  # fmt: skip
     keys.append(
-        Line2D([], [], color=style.GREY, linewidth=0.8, marker=">", markevery=[1], markersize=4, label="from stage 1")
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            markersize=3.0,
+            color="none",
+            markeredgecolor=style.GREY,
+            label="as chosen, in stage 2",
+        )
+    )
+    keys.append(
+        Line2D(
+            [],
+            [],
+            color=style.GREY,
+            linewidth=0.8,
+            marker=">",
+            markevery=[1],
+            markersize=4,
+            label="from where it was chosen",
+        )
     )
     keys.append(Line2D([], [], color=style.REFERENCE, linewidth=0.9, linestyle=style.CHANCE, label="accuracy floor"))
     return [*keys, style.by_chance_key()]

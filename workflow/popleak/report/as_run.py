@@ -44,7 +44,7 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _search(search: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a search over the model axis was asked for."""
     floor = f"{100 * search['above_constant']:g} points above the better constant answer"
-    later = f"at most {words.count(search['front'], 'configuration')} of a study in stage 2, and {search['survivors']} of a task in stage 3"
+    later = f"at most {words.count(search['front'], 'configuration')} of a study in stage 2, with {search['unselected']} of random search by no value, and {search['survivors']} of a task in stage 3"
     return [
         ("Studies", f"{search['seeds']} of each sampler and task, of {words.count(search['trials'], 'trial')}, the first {search['startup']} of them at random"),
         *((f"Stage {i}", _fidelity(search[name])) for i, name in enumerate(("first", "second", "third"), 1)),

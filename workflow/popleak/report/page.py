@@ -170,7 +170,7 @@ def write_search(
     inner, pictures = folder / _named(experiment), _pictures("search", figures)
     frames = {name: store.read(tables[name], stage="tables").to_pandas() for name in searched.NEEDED}
     text = searched.block(frames, experiment["search"])
-    text += inert.markdown(f"\nData: {'; '.join(data)}.\n")
+    text += inert.markdown(f"\nData: {'; '.join(data) or 'nothing was measured'}.\n")
     inner.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         atomic.write(inner / f"{name}.csv", _csv(frame, index=False))

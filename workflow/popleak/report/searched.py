@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core import inert
+from ..measures.verdicts import FAILS, HOLDS, OPEN
 from .words import cell, interval, listed, number
 
 if TYPE_CHECKING:
@@ -14,12 +15,18 @@ if TYPE_CHECKING:
 
 Frames = Mapping[str, "pd.DataFrame"]
 NEEDED = ("search", "search_studies", "search_checks")
-SHOWN = 8
+SHOWN = 12
 """Configurations of a task and stage that are listed; the tables have all."""
 COUNTED = ("studies", "stages")
 """Subjects of checks whose value is a number of things."""
 NAMED = 5
 """Failed trials that are named; the tables have all."""
+FLATTERED = {
+    HOLDS: "On {task} stage 1 flattered what it chose: it looked better there than in stage 2, more so than unselected configurations did, by {what} (95 % intervals over studies).",
+    FAILS: "On {task} stage 1 did not flatter what it chose: it looked less good there than in stage 2, beside unselected configurations, by {what} (95 % intervals over studies; below 0 is less good).",
+    OPEN: "Whether stage 1 flattered what it chose on {task} cannot be told: beside unselected configurations the optimism is {what} (95 % intervals over studies).",
+}
+"""What is said of the optimism, by verdict."""
 MEASURES = {"accuracy": "accuracy", "delta_eo_crossed": "Delta_EO", "advantage": "advantage"}
 BETTER = {
     "undefended": "default training without a defence",
@@ -45,9 +52,9 @@ def sentences(frames: Frames) -> list[str]:
         *(_trials(task, part) for task, part in studies.groupby("task", sort=False)),
         *(one for task, part in judged[judged["check"] == "C3"].groupby("task", sort=False) for one in _dominating(task, part, search)),
         *(_volumes(row, studies) for row in judged[judged["check"] == "C2"].to_dict("records")),
-        *_by_task(judged, "C4", "Stage 1 looked better than stage 2 on {task}, in what it chose, by {what} (95 % intervals); no value of stage 1 is shown here as a result."),
-        *_by_task(judged, "C5", "From the smallest weight of the EO term to the largest, at the default configuration, {task} changes by {what} (95 % intervals)."),
-        *_by_task(judged, "C6", "How far the order of configurations holds on {task}, by Kendall's tau: {what}."),
+        *_optimism(judged),
+        *_changes(judged, "C5", "From the smallest weight of the EO term to the largest, at the default configuration, {task} changes by {what} (95 % intervals)."),
+        *_changes(judged, "C6", "How far the order of configurations holds on {task}, by Kendall's tau: {what}."),
         *_lost(search),
     ]  # fmt: skip
 
@@ -69,17 +76,17 @@ def _trials(task: str, part: pd.DataFrame) -> str:
 
 
 def _dominating(task: str, rows: pd.DataFrame, search: pd.DataFrame) -> list[str]:
-    """Return what was found against each default, and what the tightest configuration of stage 3 has."""
+    """Return what was found against each default, and what the configuration that stage 2 put first has in stage 3."""
     said = []
     for role, name in BETTER.items():
         row = rows[rows["subject"].str.endswith(f", {role}")].iloc[0]
-        said.append(f"C3 {row['verdict']} on {task}, against {name}: {row['evidence'].split('; ')[1]}.")
+        said.append(f"C3 {row['verdict']} on {task}, against {name}: {row['evidence'].partition('; ')[2]}.")
     third = search[(search["task"] == task) & (search["stage"] == 3) & search["accuracy"].notna()]
     tried, base = third[third["role"] == "front"], third[third["role"] == "default"]
     if len(tried) and len(base):
-        best = tried.sort_values("advantage", kind="stable").iloc[0]
+        first = tried.iloc[0]  # in the order of stage 2: the best of stage 3 would be lucky there
         said.append(
-            f"Of what was tried again in stage 3 on {task}, the configuration that gives away least ({settings(best['settings'])}) has {_values(best)}; the "
+            f"The configuration that stage 2 put first on {task} ({settings(first['settings'])}) has in stage 3, on other pool splits, {_values(first)}; the "
             f"default has {_values(base.iloc[0])}."
         )
     return said
@@ -100,15 +107,49 @@ def _volumes(row: Mapping[str, Any], studies: pd.DataFrame) -> str:
     )
 
 
-def _by_task(judged: pd.DataFrame, check: str, text: str) -> list[str]:
+def _optimism(judged: pd.DataFrame) -> list[str]:
+    """Return what C4 says of each task, by its verdicts: a sign is told where an interval tells it."""
     found = []
-    for task, part in judged[(judged["check"] == check) & judged["task"].notna()].groupby("task", sort=False):
-        what = listed(
-            f"{number(row['value'])} in {row['subject'].removeprefix('optimism in ')} ({interval(row['low'], row['high'])})"
-            for row in part.to_dict("records")
-        )
-        found.append(f"{check}. {text.format(task=task, what=what)}")
+    for task, part in _by_task(judged, "C4"):
+        for verdict, text in FLATTERED.items():
+            rows = part[part["verdict"] == verdict]
+            told = rows[rows["value"].notna()]
+            if len(told):
+                found.append(f"C4. {text.format(task=task, what=_figures(told, 'optimism in '))}")
+            found += _untold("C4", task, rows[rows["value"].isna()])
     return found
+
+
+def _changes(judged: pd.DataFrame, check: str, text: str) -> list[str]:
+    """Return a sentence for each task on the figures of a check, or why there are none."""
+    found = []
+    for task, part in _by_task(judged, check):
+        known = part[part["value"].notna()]
+        if len(known):
+            found.append(f"{check}. {text.format(task=task, what=_figures(known))}")
+        found += _untold(check, task, part[part["value"].isna()])
+    return found
+
+
+def _by_task(judged: pd.DataFrame, check: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    part = judged[(judged["check"] == check) & ~judged["subject"].isin(COUNTED)]
+    for task, rows in part.groupby("task", sort=False, dropna=False):
+        yield ("" if task != task or task is None else str(task)), rows
+
+
+def _figures(rows: pd.DataFrame, prefix: str = "") -> str:
+    return listed(
+        f"{number(row['value'])} in {row['subject'].removeprefix(prefix)} ({interval(row['low'], row['high'])})"
+        for row in rows.to_dict("records")
+    )
+
+
+def _untold(check: str, task: str, rows: pd.DataFrame) -> list[str]:
+    if rows.empty:
+        return []
+    where = f" on {task}" if task else ""
+    what = listed(rows["subject"])
+    return [f"{check} {rows['verdict'].iloc[0]}{where} ({what}): {rows['evidence'].iloc[0]}."]
 
 
 def _lost(search: pd.DataFrame) -> list[str]:
@@ -135,18 +176,16 @@ def checks(judged: pd.DataFrame) -> str:
 
 
 def configurations(search: pd.DataFrame) -> str:
-    """Return a table of what was measured, in Markdown: defaults, and of each task and stage the first configurations of the front."""
+    """Return a table of results in Markdown: defaults, and what stage 2 chose as stage 3 measured it, in the order of that choice. Values of stage
+    2 by which configurations were chosen are no results."""
     lines = [
         "| task | stage | configuration | accuracy | Delta_EO, crossed | plug-in floor | advantage |",
         "| --- " * 7 + "|",
     ]
     kept = search[search["accuracy"].notna() & search["role"].isin(["front", "default", "undefended"])]
+    kept = kept[(kept["role"] != "front") | (kept["stage"] == 3)]
     for _, part in kept.groupby(["task", "stage"], sort=False):
-        front = (
-            part[(part["role"] == "front") & part["front"]]
-            .drop_duplicates("point")
-            .sort_values("advantage", kind="stable")
-        )
+        front = part[part["role"] == "front"].drop_duplicates("point")
         for row in [*part[part["role"] != "front"].to_dict("records"), *front.head(SHOWN).to_dict("records")]:
             name = BETTER.get(row["role"], settings(row["settings"]))
             values = " | ".join(
@@ -157,7 +196,8 @@ def configurations(search: pd.DataFrame) -> str:
             lines.append(
                 f"| {row['task']} | {row['stage']} | {cell(name)} | {values} | {number(row['delta_eo_floor'])} | {advantage} |"
             )
-    said = f"Of each task and stage the defaults and at most {SHOWN} configurations of the front; `search.csv` has all."
+    said = f"Of each task the defaults, and the first {SHOWN} configurations that stage 2 chose, in its order, with their values of stage 3, on other pool splits. "
+    said += "Values of stage 2 by which they were chosen are no results; `search.csv` has them."
     return "\n".join([*lines, "", said])
 
 

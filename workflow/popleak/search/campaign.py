@@ -29,17 +29,19 @@ R = TypeVar("R")
 
 
 class Studied(NamedTuple):
-    """A study with its trials, those that go to stage 2, and whether it proposes the same again (`study.again`)."""
+    """A study with its trials, those that its front and those that chance sends to stage 2 (`study.unselected`), and whether it proposes
+    the same again (`study.again`)."""
 
     spec: Spec
     task: str
     trials: list[Trial]
     front: list[Trial]
+    unselected: list[Trial]
     replayed: bool
 
 
 class Measured(NamedTuple):
-    """A configuration that was run in stage 2 or 3. role: front, default, curve or transfer; sampler, seed, trial: where it comes from,
+    """A configuration that was run in stage 2 or 3. role: front, unselected, default, curve or transfer; sampler, seed, trial: where it comes from,
     where it is a study's; before: what stage 1 said of it, where it was run there; failure: why there is no `found`."""
 
     task: str
@@ -67,6 +69,7 @@ def run(experiment: Experiment, cores: int = 1) -> Searched:
     Raises PopleakError for a config that cannot be searched, a study that was made by something else, and while another search makes the same.
     """
     experiments.check(experiment)
+    points.check(experiment)
     search = experiments.of(experiment)
     names = [task.id for task in resolve.resolve(experiment)]
     specs = [
@@ -109,11 +112,13 @@ def _study(asked: tuple[Spec, str]) -> Studied:
         _say(f"{task}, {spec.sampler}, seed {spec.seed}: {done} of {search.trials} trials{guess}")
 
     trials = study.run(spec, evaluate, tell)
-    return Studied(spec, task, trials, study.front(trials, search.front), study.again(spec, trials))
+    by_chance = study.unselected(spec, trials)
+    return Studied(spec, task, trials, study.front(trials, search.front), by_chance, study.again(spec, trials))
 
 
 def _second(experiment: Experiment, names: Sequence[str], studied: Sequence[Studied]) -> list[Measured]:
-    """Return what stage 2 is asked: the default and its curve for each searched task, then every study's front."""
+    """Return what stage 2 is asked: the default and its curve for each searched task, then of every study its
+    front and what chance drew."""
     found = []
     for task in experiments.searched(experiment):
         found.append(Measured(names[task], "default", {}, 2, None))
@@ -121,36 +126,38 @@ def _second(experiment: Experiment, names: Sequence[str], studied: Sequence[Stud
             Measured(names[task], "curve", {"eo_weight": one}, 2, None) for one in experiments.of(experiment).curve
         ]
     return found + [
-        Measured(one.task, "front", trial.point, 2, None, one.spec.sampler, one.spec.seed, trial.number, trial.values)
+        Measured(one.task, role, trial.point, 2, None, one.spec.sampler, one.spec.seed, trial.number, trial.values)
         for one in studied
-        for trial in one.front
+        for role, trials in (("front", one.front), ("unselected", one.unselected))
+        for trial in trials
     ]
 
 
 def _third(experiment: Experiment, names: Sequence[str], measured: Sequence[Measured]) -> list[Measured]:
-    """Return what stage 3 is asked: for each searched task the default and what beat it, or its undefended models, in all objectives of
-    stage 2, as many as the config allows. Those that add most to the hypervolume come first."""
+    """Return what stage 3 is asked: for each searched task the default, then what beat it, or its undefended models, in all objectives of
+    stage 2, then other configurations that reached the floor, front by front, as many as the config allows. Of each kind those that
+    add most to the hypervolume come first."""
     found = []
     for name in (names[task] for task in experiments.searched(experiment)):
         mine = [one for one in measured if one.task == name]
         default = next(one for one in mine if one.role == "default")
-        if default.found is None:
-            continue
-        tried = _beating(mine, (default.found.defended, default.found.undefended))
-        places = _order(tried, experiments.of(experiment).survivors)
-        again = [default, *(tried[i] for i in places)]
-        found += [one._replace(stage=3, found=None, before=None) for one in again]
+        most = experiments.of(experiment).survivors
+        bases = () if default.found is None else (default.found.defended, default.found.undefended)
+        every = _distinct(mine)
+        beating = [one for one in every if one.found and any(beats(one.found.defended, other) for other in bases)]
+        rest = [one for one in every if one not in beating]
+        tried = [beating[i] for i in _order(beating, most)]
+        tried += [rest[i] for i in _order(rest, most - len(tried))]
+        found += [one._replace(stage=3, found=None, before=None, failure="") for one in (default, *tried)]
     return found
 
 
-def _beating(measured: Sequence[Measured], against: Sequence[dict[str, float]]) -> list[Measured]:
-    """Return the configurations of fronts, each once, that reach the floor and beat one of `against`."""
+def _distinct(measured: Sequence[Measured]) -> list[Measured]:
+    """Return the configurations of fronts that reach the floor, each once."""
     found: dict[str, Measured] = {}
     for one in measured:
         if one.role == "front" and one.found is not None and one.found.feasible:
-            values = one.found.defended
-            if any(beats(values, other) for other in against):
-                found.setdefault(points.identity(one.point), one)
+            found.setdefault(points.identity(one.point), one)
     return list(found.values())
 
 
@@ -161,21 +168,14 @@ def beats(values: dict[str, float], other: dict[str, float]) -> bool:
 
 
 def _transfer(experiment: Experiment, names: Sequence[str], measured: Sequence[Measured]) -> list[Measured]:
-    """Return what the tasks of `transfer` are asked: the first searched task's configurations of stage 2, once each, that add most to
-    the hypervolume."""
+    """Return what the tasks of `transfer` are asked: the first of the first searched task's configurations that stage 3 measured."""
     search = experiments.of(experiment)
     first = names[experiments.searched(experiment)[0]]
-    front = {
-        points.identity(one.point): one
-        for one in reversed(measured)
-        if one.task == first and one.role == "front" and one.found
-    }
-    every = list(front.values())[::-1]
-    places = _order(every, search.transferred)
+    front = [one for one in measured if one.task == first and one.role == "front" and one.stage == 3 and one.found]
     return [
-        Measured(name, "transfer", every[i].point, 2, None, every[i].sampler, every[i].seed, every[i].trial)
+        Measured(name, "transfer", one.point, 2, None, one.sampler, one.seed, one.trial)
         for name in search.transfer
-        for i in places
+        for one in front[: search.transferred]
     ]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from ..config import axes, resolve, searching
 from ..config.experiment import Experiment
 from ..core import plugins
@@ -34,7 +37,17 @@ def check(experiment: Experiment) -> None:
             raise PopleakError(f"config: worlds: a search needs one pair of worlds, and task {task.id!r} has others")
     for axis in search.axes():
         for value in axis.values:  # what a plugin refuses is refused here, and not after an hour
-            at(experiment, 0, {axes.WIDTH: 8, axis.name: value}, 1, 0)
+            with naming(f"search.space.{axis.name}"):
+                at(experiment, 0, {axes.WIDTH: 8, axis.name: value}, 1, 0)
+
+
+@contextlib.contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Name a key of the config in a PopleakError that is raised of what it asks for."""
+    try:
+        yield
+    except PopleakError as error:
+        raise PopleakError(f"config: {key}: {str(error).removeprefix('config: ')}") from error
 
 
 def searched(experiment: Experiment) -> list[int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config import axes, searching
+from ..config import axes, resolve, searching
 from ..config.experiment import Experiment
 from ..core.errors import PopleakError
 from ..core.settings import canonical, digest
@@ -66,6 +66,38 @@ class Found(NamedTuple):
     def feasible(self) -> bool:
         """Whether the configuration reaches the floor."""
         return self.defended["accuracy"] >= self.floor
+
+
+def check(experiment: Experiment) -> None:
+    """Raise PopleakError, with the key that asks for it, for what the plan or the data refuse of a search, before anything is trained: each
+    stage, searched task, weight of the curve, value of `space` and task of `transfer`. Rows are drawn here, since only the pools tell
+    whether there are as many; the search draws the same ones."""
+    search, names = experiments.of(experiment), [task.id for task in resolve.resolve(experiment)]
+    numbered: tuple[tuple[str, searching.Stage], ...] = (("first", 1), ("second", 2), ("third", 3))
+    drawn: list[tuple[str, Job]] = []
+    asked: list[tuple[str, Job]] = []
+    for task in experiments.searched(experiment):
+        for name, stage in numbered:
+            seeds = range(1, search.seeds + 1) if stage == 1 else (0,)
+            drawn += [(name, Job(experiment, task, {}, stage, seed)) for seed in seeds]
+        asked += [("curve", Job(experiment, task, {"eo_weight": one}, 2)) for one in search.curve]
+        asked += [
+            (f"space.{name}", Job(experiment, task, {axes.WIDTH: 8, name: value}, 1, 1))
+            for name, values in search.space.items()
+            for value in values
+        ]
+    drawn += [("transfer", Job(experiment, names.index(name), {}, 2)) for name in search.transfer]
+    for key, job in asked:
+        with experiments.naming(f"search.{key}: task {names[job.task]!r}"):
+            job.plan()
+    plans: list[tuple[str, plan.Plan]] = []
+    for key, job in drawn:
+        with experiments.naming(f"search.{key}: task {names[job.task]!r}"):
+            plans.append((f"search.{key}: task {names[job.task]!r}", job.plan()))
+    for key, whole in plans:
+        with experiments.naming(key), _quiet(Path(ROOT, "logs", "pareto", "draws.log")):
+            for step in whole.steps["draw"].values():
+                running.make(whole, step)
 
 
 def identity(point: axes.Point) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..config import resolve
 from ..config.experiment import Experiment
 from ..core import atomic
 from ..plan.steps import ROOT
@@ -36,7 +37,7 @@ def write(experiment: Experiment, found: Searched, *, page: Path | None, readme:
     atomic.write(folder / "findings.md", searched.block(frames, settings["search"]).encode())
     if page is not None:
         results.write_search(
-            experiment=settings, tables=paths, figures=pictures, data=_data(experiment), folder=page, page=readme
+            experiment=settings, tables=paths, figures=pictures, data=_data(experiment, found), folder=page, page=readme
         )
     return [
         *searched.sentences(frames),
@@ -44,10 +45,14 @@ def write(experiment: Experiment, found: Searched, *, page: Path | None, readme:
     ]
 
 
-def _data(experiment: Experiment) -> list[str]:
-    """Return the titles of the datasets."""
+def _data(experiment: Experiment, searched: Searched) -> list[str]:
+    """Return the titles of the datasets of all tasks of which something was measured; those of other tasks may not be there."""
+    measured = {one.task for one in searched.measured if one.found is not None}
+    measured |= {one.task for one in searched.studies if any(trial.values is not None for trial in one.trials)}
     found: dict[str, None] = {}
-    for task in range(len(experiment.tasks)):
+    for task, settled in enumerate(resolve.resolve(experiment)):
+        if settled.id not in measured:
+            continue
         (data,) = points.Job(experiment, task, {}, 2).plan().steps["dataset"].values()
         found[str(store.facts(data.outputs["table"])["card"]["title"])] = None
     return list(found)

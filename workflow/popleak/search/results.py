@@ -20,8 +20,6 @@ from ..tables import as_arrow
 from . import checks, points
 from .campaign import Measured, Searched, Studied
 
-KEYS = ["task", "stage"]
-
 
 def frames(found: Searched) -> dict[str, pd.DataFrame]:
     """Return the tables of a search by name."""
@@ -55,9 +53,11 @@ def searched(measured: Sequence[Measured]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[column.name for column in SEARCHED["search"]])
     frame["feasible"] = frame["feasible"].fillna(False).astype(bool)
     frame["front"] = False
-    kept = frame[frame["feasible"] & ~frame["role"].isin(["undefended", "curve"])]
-    for _, part in kept.groupby(KEYS, sort=False):
-        frame.loc[part.index, "front"] = fronts.unbeaten(costs(part))
+    kept = frame[frame["feasible"] & frame["role"].isin(["front", "default"]) & (frame["stage"] == 2)]
+    for task, part in kept.groupby("task", sort=False):
+        front = part[fronts.unbeaten(costs(part))]
+        same = (frame["task"] == task) & frame["role"].isin(["front", "default"]) & frame["point"].isin(front["point"])
+        frame.loc[same, "front"] = True
     return frame
 
 

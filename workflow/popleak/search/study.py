@@ -153,6 +153,16 @@ def front(trials: Sequence[Trial], most: int) -> list[Trial]:
     return [kept[i] for i in fronts.chosen(*points.costs(values, kept[0].floor), most)]
 
 
+def unselected(spec: Spec, trials: Sequence[Trial]) -> list[Trial]:
+    """Return trials of random search that were measured, as many as the config asks for, in an order by a hash of the study's seed and the
+    trial's number and by no value: what stage 1 says of them it says of what nobody chose. None of a sampler that learns."""
+    if spec.sampler != "random":
+        return []
+    kept = [one for one in trials if one.values is not None]
+    kept.sort(key=lambda one: derive(spec.experiment.seed, "search", "unselected", spec.seed, one.number))
+    return kept[: experiments.of(spec.experiment).unselected]
+
+
 def _one(study: optuna.Study, spec: Spec, search: searching.Search, evaluate: Evaluate) -> None:
     """Run the next trial, or the one that was begun and not finished."""
     import optuna

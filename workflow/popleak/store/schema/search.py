@@ -24,9 +24,10 @@ SEARCH = (
         "role",
         "string",
         "front: from the front of a study; default: the default configuration; undefended: its base models, without a defence; curve: the "
-        "default at another weight of the EO term; transfer: from the first searched task's fronts, on a task that was not searched",
+        "default at another weight of the EO term; unselected: drawn at random among a random search's trials, by no value; transfer: what stage "
+        "3 tried on the first searched task, on a task that was not searched",
     ),
-    Column("sampler", "string", "of the study that found it: tpe or random; null for default, undefended and curve"),
+    Column("sampler", "string", "of the study that tried it: tpe or random; null for default, undefended and curve"),
     Column("study_seed", "int64", "number of that study; null without one"),
     Column("trial", "int64", "number of the trial in that study; null without one"),
     Column(
@@ -40,7 +41,8 @@ SEARCH = (
     Column(
         "stage",
         "int64",
-        "2: on a pool split that stage 1 did not use; 3: on further pool splits. Never 1, on whose values the configuration was chosen",
+        "2: on a pool split that stage 1 did not use; 3: on further pool splits. Never 1, on whose values studies chose. By values of stage 2 the "
+        "fronts' configurations were chosen for stage 3, whose values are the results",
     ),
     Column("victims", "int64", "victims of both worlds, over all splits"),
     Column("splits", "int64", "pool splits"),
@@ -66,7 +68,8 @@ SEARCH = (
     Column(
         "front",
         "bool",
-        "whether no other row of the task and stage is at least as good in all three and better in one, among those that reach the floor",
+        "whether in stage 2 no other configuration of the task's fronts, nor the default, was at least as good in all three and better in one, "
+        "among those that reach the floor: a choice and no result",
     ),
     Column("constant", "double", "share of victims that give all records one label"),
     Column("diverged", "double", "share of victims that diverged"),
@@ -74,7 +77,7 @@ SEARCH = (
     Column(
         "optimism_accuracy",
         "double",
-        "by how much stage 1 looked better than stage 2, in accuracy; null but for fronts in stage 2",
+        "by how much stage 1 looked better than stage 2, in accuracy; null but for fronts and unselected configurations in stage 2",
     ),
     Column("optimism_delta_eo", "double", "the same in `delta_eo_crossed`, positive where stage 1 looked fairer"),
     Column("optimism_advantage", "double", "the same in advantage, positive where stage 1 looked tighter"),
@@ -105,7 +108,7 @@ SEARCH_CHECKS = (
     Column("check", "string", "C1 to C6"),
     Column("task", "string", "id of the task; null where a check is about all"),
     Column("subject", "string", "what within the check: an objective, or what a configuration is compared with"),
-    Column("verdict", "string", "holds, fails or cannot tell"),
+    Column("verdict", "string", "holds, fails, cannot tell or not applicable"),
     Column("statement", "string", "what is checked"),
     Column("evidence", "string", "what `value` is, and what decides"),
     Column("value", "double", "the figure that decides, or what was found of it"),
