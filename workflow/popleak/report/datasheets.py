@@ -61,11 +61,11 @@ def sheet(content: Mapping[str, Any]) -> list[tuple[str, list[Line]]]:
 def said(content: Mapping[str, Any], field: str) -> str:
     """Return what a card says in a field."""
     value = content[field]
-    if value is None:
-        return "no"
-    if value == [] or value == UNKNOWN:
-        known = content[_cards.KNOWN_BY].get(field, {}).get("by")
-        return UNKNOWN if value == UNKNOWN or known == UNKNOWN else "none"
+    if value is None or value == [] or value == UNKNOWN or field == _cards.EXPECTED:
+        if not _cards.says(content, field):
+            return UNKNOWN
+        if not value:
+            return "no" if value is None else "none"
     if field in SAID:
         return "; ".join(SAID[field](value))
     return "; ".join(value) if isinstance(value, list) else str(value)
@@ -74,7 +74,7 @@ def said(content: Mapping[str, Any], field: str) -> str:
 def who(content: Mapping[str, Any], field: str) -> str:
     """Return who knows a field, by which source, and whether that was checked."""
     known = content[_cards.KNOWN_BY].get(field)
-    if known is None or known["by"] == UNKNOWN:
+    if known is None or not _cards.says(content, field):
         return UNKNOWN if known else ""
     source = f": {known['reference']}" if known.get("reference") else ""
     return f"{known['by']}{source}{'' if known['verified'] else ' (not verified)'}"
@@ -88,14 +88,16 @@ def _files(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _unpinned(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for one in value:
-        rows = f", {one['rows']:,} rows" if "rows" in one else ""
+        rows = f", {one['rows']:,} rows" if one.get("rows") else ""
         yield f"`{one['file']}`{rows}: {one['why']}"
 
 
 def _fields(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     by_type: dict[str, list[str]] = {}
     for field in value:
-        by_type.setdefault(field["dataType"].removeprefix("sc:").lower(), []).append(f"`{field['name']}`")
+        unread = field.get("description") == _cards.UNREAD
+        kind = "not read, type unknown" if unread else field["dataType"].removeprefix("sc:").lower()
+        by_type.setdefault(kind, []).append(f"`{field['name']}`")
     for kind, names in by_type.items():
         shown = names if len(names) <= MOST_COLUMNS else [*names[:FEW], "...", names[-1]]
         yield f"{kind}: {', '.join(shown)}"
@@ -118,8 +120,8 @@ def _expected(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         counts += [f"label rate {number(one['labelRate'], 4)}"] if one.get("labelRate") is not None else []
         for name, group in one.get("groups", {}).items():
             counts.append(f"{name}: {', '.join(_group(group))}")
-        counts += [f"{name} {men:,} and {women:,}" for name, (men, women) in one.get("classes", {}).items()]
-        counts += [f"rows of each digit {', '.join(map(str, one['digits']))}"] if "digits" in one else []
+        counts += [f"{name} {men:,} and {women:,}" for name, (men, women) in (one.get("classes") or {}).items()]
+        counts += [f"rows of each digit {', '.join(map(str, one['digits']))}"] if one.get("digits") else []
         yield f"{named}: {', '.join(counts) or UNKNOWN}"
 
 
