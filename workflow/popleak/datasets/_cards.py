@@ -164,10 +164,13 @@ class CardFile:
 
     def refuse_features(self, features: Iterable[str], remedy: str) -> None:
         """Raise PopleakError if a feature was made of a column that names people: it bears the column's name, and perhaps a value."""
-        named = [_plain(name) for name in self.identifiers()]
+        plain = str if self.columns() else _plain
         for feature in features:
-            plain = _plain(feature)
-            if any(plain in (name, f"{name} missing") or plain.startswith(f"{name}=") for name in named):
+            said = plain(feature)
+            if any(
+                said in (plain(name), plain(f"{name} missing")) or said.startswith(plain(f"{name}="))
+                for name in self.identifiers()
+            ):
                 raise self._read_identifier(feature.partition("=")[0], remedy)
 
     def _read_identifier(self, column: str, remedy: str) -> PopleakError:

@@ -159,9 +159,11 @@ INTRODUCTION = (
     "responsible AI (RAI 1.0), checked by mlcroissant in the tests without a network. The file is the source. The digests of raw files, the "
     "counts that are checked on load, the card in the report and this page are read from it. A card says what is known and who knows it. It "
     "does not say that a use is ethical or lawful, which no card can.",
-    "**What is refused.** Before any job: a card that lacks a field, data that were withdrawn, a column that is a direct identifier by the card "
-    "and would be read, and a table of your own that is not the file that its card describes. On load: a raw file with another SHA-256, and "
-    "records with other counts, group shares or label rates than the card states (of generated records, rates that its law does not give). "
+    "**What is refused.** Before any job: a card that lacks a field, or has a field, key or name that nothing reads and nothing would enforce, "
+    "data that were withdrawn, a column that is a direct identifier by the card and would be read, a direct identifier that is no column of the "
+    "data (a slip of the pen would let the real one pass), and a table of your own that is not the file that its card describes. On load: a raw "
+    "file with another SHA-256, and records with other counts, group shares or label rates than the card states (of generated records, rates "
+    "that its law does not give). A card of the package's own data states every count that the loader compares. "
     "Each message names the card and the cause. The digest of the card is part of the id of every step that reads the data, so a changed card "
     "makes the results stale.",
     "**What flows.** Each file that a run makes carries, in its metadata (`cards`), the digest of the card of all data that it was made from, "
@@ -171,7 +173,7 @@ INTRODUCTION = (
     "all their cards and forbidden by none; where a card does not say what is permitted, nothing is.",
     "**Who knows.** `publisher`: the publisher of the data says so; `paper`: a paper does; `measured`: it was counted here, in the data; "
     "`package`: it is this package's own doing or wish; `unknown`: nobody is known to know. What could not be checked against the source "
-    "itself is marked as not verified.",
+    "itself is marked as not verified; what a publisher or a paper says and was checked names its source.",
     "**Terms of our own** have the prefix `popleak:`, which stands for `urn:x-popleak:card:` (no address, since the project has none). "
     "`expected` are the counts that are checked. `reading` is what the loader does with the rows. `unpinned` lists raw files without a digest: "
     "those that their publisher revises, and those that each user makes. `knownBy` says of each field who knows it. Where an address serves "
