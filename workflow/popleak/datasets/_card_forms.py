@@ -220,20 +220,23 @@ def problems(content: Any, dataset: str, *, packaged: bool) -> Iterator[str]:
         if field not in content:
             yield f"lacks the field {field}: add it; where nobody knows, say {UNKNOWN!r}, or []"
     yield from _strange(content, (*fields, *OPTIONAL, KNOWN_BY))
-    for field in [*(one for one in (*fields, *OPTIONAL) if one in content), KNOWN_BY]:
+    there = [*fields, *(one for one in OPTIONAL if one in content)]
+    for field in (*there, KNOWN_BY):
         yield from _formed(field, content[field])
-    named = content[KNOWN_BY]
+    yield from _known(content[KNOWN_BY], fields, there)
+    yield from _counted(content, COMPARED[dataset] if packaged else USUAL)
+    if packaged:
+        yield from _uncounted(content, COMPARED[dataset])
+
+
+def _known(named: Mapping[str, Any], fields: Sequence[str], there: Sequence[str]) -> Iterator[str]:
+    """Yield fields of which the card does not say who knows them, and others of which it does."""
     for field in fields:
         if field not in named:
             yield f"{KNOWN_BY}: says nothing of {field}: say who knows it"
-    there = [one for one in (*fields, *OPTIONAL) if one in content]
     for field in named:
         if field not in there:
             yield f"{KNOWN_BY}.{field}: is no field of this card{_near(field, there)}: correct the name, or take it out"
-    for field in (*FILES, GENERATED) if packaged else ():
-        if field in content and not says(content, field):
-            yield f"{field}: says nothing, and the loader reads what it describes: describe it"
-    yield from _counted(content, COMPARED[dataset] if packaged else USUAL, packaged)
 
 
 def _strange(content: Mapping[str, Any], fields: Sequence[str]) -> Iterator[str]:
@@ -275,33 +278,47 @@ def _parted(field: str, value: Any) -> Iterator[str]:
             yield f"{field}: {twice!r} is there twice: leave one"
 
 
-def _counted(content: Mapping[str, Any], compared: Mapping[str, tuple[str, ...]], packaged: bool) -> Iterator[str]:
-    """Yield counts that nothing compares and names that nothing has; of the package's own datasets also counts that lack."""
+def _selections(content: Mapping[str, Any]) -> list[Selection]:
+    return [Selection.model_validate(one) for one in content[EXPECTED]]
+
+
+def _counted(content: Mapping[str, Any], compared: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield counts that nothing compares, and names that nothing has."""
     labels = [one["name"] for one in content["popleak:label"]]
     attributes = [one["name"] for one in content["popleak:sensitiveAttribute"]]
-    selections = [Selection.model_validate(one) for one in content[EXPECTED]]
     seen: set[tuple[str, str | None]] = set()
-    for number, one in enumerate(selections):
+    for number, one in enumerate(_selections(content)):
         place = f"{EXPECTED}.{number}"
-        key = (one.selection, one.label)
-        if key in seen or (one.label and (one.selection, None) in seen):
+        if seen & {(one.selection, one.label), (one.selection, None)}:
             yield f"{place}: the selection {one.selection!r} was counted before: leave one, or name a label in each"
-        seen.add(key)
+        seen.add((one.selection, one.label))
         yield from _named(f"{place}.selection", [one.selection], list(compared))
         yield from _named(f"{place}.label", [one.label] if one.label else [], labels)
         yield from _named(f"{place}.groups", list(one.groups), attributes)
-        stated = one.counts()
-        yield from _named(place, sorted(stated), compared[one.selection])
-        if packaged and (lacks := set(compared[one.selection]) - stated):
-            yield f"{place}: lacks {', '.join(sorted(lacks))}, which the loader compares: add it"
-        if packaged and "groups" in stated:
-            for name in attributes:
-                if name not in one.groups or one.groups[name].rows is None:
-                    yield f"{place}.groups.{name}: lacks rows, which the loader compares: add them"
-    for selection in compared if packaged else ():
+        yield from _named(place, sorted(one.counts()), compared[one.selection])
+
+
+def _uncounted(content: Mapping[str, Any], compared: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield what a card of the package's own data lacks: files, columns, and counts that the loader compares."""
+    for field in (*FILES, GENERATED):
+        if field in content and not says(content, field):
+            yield f"{field}: says nothing, and the loader reads what it describes: describe it"
+    selections = _selections(content)
+    attributes = [one["name"] for one in content["popleak:sensitiveAttribute"]]
+    for number, one in enumerate(selections):
+        yield from _lacking(f"{EXPECTED}.{number}", one, compared[one.selection], attributes)
+    for selection in compared:
         if selection not in {one.selection for one in selections}:
             yield f"{EXPECTED}: lacks the selection {selection!r}, which the loader compares: add it"
-    yield from _labelled(selections, labels) if packaged else ()
+    yield from _labelled(selections, [one["name"] for one in content["popleak:label"]])
+
+
+def _lacking(place: str, one: Selection, compared: Sequence[str], attributes: Sequence[str]) -> Iterator[str]:
+    if lacks := set(compared) - one.counts():
+        yield f"{place}: lacks {', '.join(sorted(lacks))}, which the loader compares: add it"
+    for name in attributes if "groups" in compared else ():
+        if name not in one.groups or one.groups[name].rows is None:
+            yield f"{place}.groups.{name}: lacks rows, which the loader compares: add them"
 
 
 def _labelled(selections: Sequence[Selection], labels: Sequence[str]) -> Iterator[str]:

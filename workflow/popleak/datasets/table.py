@@ -153,7 +153,9 @@ class Table(Dataset):
         """Return the type of each column in the terms of Croissant, "" of columns that are never read."""
         header = _header(files, options)
         columns, numbers = _understood(_sheet(files, options, options.drop, header), options)
-        return {name: _type(columns[name], numbers.get(name)) if name in columns else "" for name in header.names}
+        return {
+            name: _numbers.kind(columns[name], numbers.get(name)) if name in columns else "" for name in header.names
+        }
 
     def glance(self, *, files: Mapping[str, Path], options: Options) -> list[str]:
         header = _header(files, options)
@@ -226,15 +228,6 @@ class Table(Dataset):
         for line in (*findings.notes, *(f"look at {hint}" for hint in findings.hints)):
             print(f"popleak: {options.path}: {line}", file=sys.stderr)
         return records
-
-
-def _type(column: Column, numbers: _numbers.Numbers | None) -> str:
-    if column.kind in ("bool", "date"):
-        return {"bool": "sc:Boolean", "date": "sc:DateTime"}[column.kind]
-    if numbers is None or not numbers.whole:
-        return "sc:Text"
-    there = numbers.values[~np.isnan(numbers.values)]
-    return "sc:Integer" if np.array_equal(there, np.round(there)) else "sc:Float"
 
 
 def _refuse(options: Options, problems: Sequence[str]) -> None:
