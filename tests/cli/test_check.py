@@ -253,7 +253,7 @@ def test_check_says_all_problems_of_all_tasks(tmp_path):
     ):
         assert part in line
     assert lines[lines.index("good: table") + 1 :] == [
-        "  card: 21 of 30 fields are unknown, 9 are not verified: `popleak card` writes one to complete",
+        "  card: 26 of 30 fields are unknown, 4 are not verified: `popleak card` writes one to complete",
         "  features: age, job",
         "  separator ',', encoding 'utf-8'",
         "  group 0 (male): 240 rows, 71.2 % with y = 1",

@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import tiny
+from dataset_checks import EXAMPLES
 from own_tables import LOANS, people, put
-from popleak.cli import stages
+from popleak.cli import card, stages
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
-from popleak.datasets import _cards
+from popleak.datasets import _cards, _made_cards
 from popleak.datasets._fetch import locate
 from popleak.plan import build as plan
+from popleak.report import datasheets
 from popleak.stages import dataset
 from popleak.store import parquet as store
 
@@ -111,9 +114,39 @@ def test_changed_shares_and_rates_of_real_data(cards, tmp_path, name, groups):
         pytest.skip("POPLEAK_DATA does not point to a folder with the file")
     built = build(dataset=name)
     assert load(step_of(built), tmp_path, [path])["card"]["rows"] == 1000
-    change(name, popleak__expected=[{"selection": "all", "rows": 1000, "labelRate": 0.7, "groups": groups}])
+    (one,) = _cards.packaged(name).content["popleak:expected"]
+    change(name, popleak__expected=[{**one, "groups": {**one["groups"], **groups}}])
     with pytest.raises(PopleakError, match=r"german\.data: (rows|label rate) of (Male|Female): expected .*, found"):
         load(step_of(built), tmp_path, [path])
+
+
+def counts(one: dict) -> Iterator[tuple[str, dict]]:
+    """Yield each count of a selection by name, and the selection with that count changed."""
+    for key in ("rows", "labelRate"):
+        if key in one:
+            yield key, {**one, key: one[key] + 1 if key == "rows" else round(one[key] - 0.01, 4)}
+    for name, group in one.get("groups", {}).items():
+        rows, rates = group["rows"], group.get("labelRates")
+        changed = {"rows": [rows[0] - 1, rows[1]]} | ({"labelRates": [rates[0], rates[1] - 0.01]} if rates else {})
+        for key in changed:
+            yield f"{name}.{key}", {**one, "groups": {**one["groups"], name: {**group, key: changed[key]}}}
+
+
+@pytest.mark.parametrize("name", ["adult", "compas", "german", "lsac"])
+def test_every_count_of_a_card_is_compared(cards, name):
+    """What is shown as counted is enforced, whichever attribute a task has."""
+    plugin = plugins.load("datasets", name)
+    options = plugin.Settings()
+    files = {one.file: locate(name, one, DATA) for one in plugin.sources(options)}
+    if None in files.values():
+        pytest.skip("POPLEAK_DATA does not point to a folder with the file")
+    true = _cards.packaged(name).content["popleak:expected"]
+    for number, one in enumerate(true):
+        for count, changed in counts(one):
+            change(name, popleak__expected=[*true[:number], changed, *true[number + 1 :]])
+            attribute = count.partition(".")[0] if "." in count else plugin.attributes[0]
+            with pytest.raises(PopleakError, match=r"expected [0-9.]+, found"):
+                plugin.load(files=files, label=plugin.labels[0], attribute=attribute, options=options, seed=1)
 
 
 def test_generated_records_that_the_law_does_not_give_are_refused(tmp_path, monkeypatch):
@@ -187,6 +220,17 @@ def edit(path: Path, **fields) -> None:
 
 
 OWN = {
+    "identifier in capitals": (
+        {"popleak__directIdentifiers": ["name", "Age"]}, r"card\.json: popleak:directIdentifiers: 'Age' is no column of the data .did you mean 'age'"
+    ),
+    "identifier with a blank": ({"popleak__directIdentifiers": ["name", "age "]}, "'age ' is no column of the data .did you mean 'age'"),
+    "identifier renamed": ({"popleak__directIdentifiers": ["names"]}, "'names' is no column of the data .did you mean 'name'"),
+    "identifier of another table": ({"popleak__directIdentifiers": ["qqq"]}, "'qqq' is no column of the data .age, sex, job, repaid, name.: correct it, or take"),
+    "counts of nothing": ({"popleak__expected": [{"selection": "whole", "rows": 5}]}, "popleak:expected.0.selection: nothing compares 'whole'"),
+    "another label's counts": ({"popleak__expected": [{"selection": "all", "label": "debt", "rows": 5}]}, "popleak:expected.0.label: nothing compares 'debt'"),
+    "columns": (
+        {"recordSet": [{"name": "a", "field": [{"name": "age", "dataType": "sc:Integer"}]}]}, "recordSet: describes no column 'sex': add it"
+    ),
     "lacks": ({"popleak__purpose": "gone"}, r"card\.json: lacks the field popleak:purpose"),
     "withdrawn": ({"popleak__withdrawn": {"date": "2030-01-01", "reason": "consent ended"}}, "withdrawn on 2030-01-01 .consent ended"),
     "identifier": ({"popleak__directIdentifiers": ["name", "age"]}, "column 'age' would be read.*add it to options.drop"),
@@ -243,6 +287,114 @@ def test_a_table_without_a_card_says_that_the_rest_is_unknown(tmp_path):
     assert facts["datasheet"]["popleak:withdrawn"] is None and facts["datasheet"]["popleak:purpose"] == "unknown"
 
 
+def test_an_identifier_misspelt_lets_nothing_pass(tmp_path, capsys, monkeypatch):
+    """Strings of people would be features, named by their values."""
+    put(tmp_path, people(handle=lambda i: f"Zq{i % 4}Person"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(json.dumps(tiny.raw(tasks=[{**own(tmp_path), **SMALL}])))
+    assert stages.main(["card", "--output", "card.json"]) == 0
+    path = tmp_path / "card.json"
+    assert step_of(build(**own(tmp_path, path)))
+    edit(path, popleak__directIdentifiers=["Handle"])
+    (tmp_path / "config.yaml").write_text(json.dumps(tiny.raw(tasks=[{**own(tmp_path, path), **SMALL}])))
+    capsys.readouterr()
+    assert stages.main(["check"]) == 2
+    said = capsys.readouterr().err
+    assert "card.json: popleak:directIdentifiers: 'Handle' is no column of the data (did you mean 'handle'?)" in said
+    with pytest.raises(PopleakError, match="is no column of the data"):
+        build(**own(tmp_path, path))
+    edit(path, popleak__directIdentifiers=["handle"])
+    with pytest.raises(PopleakError, match=r"column 'handle' would be read, .*add it to options.drop"):
+        build(**own(tmp_path, path))
+    edit(path, popleak__directIdentifiers=["handle"])
+    assert step_of(build(**own(tmp_path, path, drop=["handle"])))
+
+
+@pytest.mark.parametrize("name", ["compas", "utkface"])
+def test_an_identifier_misspelt_in_a_card_of_the_package(cards, name):
+    about = _cards.packaged(name)
+    about.refuse_identifiers(about.columns()[-1:], "x")
+    change(name, popleak__directIdentifiers=["Name"])
+    with pytest.raises(PopleakError, match=r"'Name' is no column of the data .did you mean 'name'"):
+        _cards.packaged(name).refuse_identifiers((), "x")
+
+
+@pytest.mark.parametrize(
+    ("feature", "named"), [("Name", 1), ("name=Zq", 1), ("n ame missing", 1), ("a=b=c", 1), ("names", 0), ("a", 0)]
+)
+def test_a_dataset_that_names_no_columns_is_held_by_its_features(feature, named):
+    known = dataclasses.replace(plugins.load("datasets", "german").card(None), identifiers=("name", "a=b"))
+    about = _made_cards.card("mine", "of mine", known, generated=False)
+    if not named:
+        return about.refuse_features([feature], "x")
+    with pytest.raises(PopleakError, match="would be read, and is a direct identifier"):
+        about.refuse_features([feature], "x")
+
+
+def test_counts_of_one_label_are_not_those_of_another(carded, tmp_path):
+    """A card may describe several labels; the task's own counts are compared, in whichever order they stand."""
+    card = json.loads(carded.read_text())
+    (one,), labels = card["popleak:expected"], card["popleak:label"]
+    other = {"selection": "all", "label": "other", "rows": 7}
+    for expected in ([other, {**one, "label": "repaid"}], [{**one, "label": "repaid"}, other]):
+        edit(carded, popleak__expected=expected, popleak__label=[*labels, {"name": "other", "meaning": "x"}])
+        step = step_of(build(**own(tmp_path, carded, drop=["name"])))
+        assert load(step, tmp_path, [tmp_path / "loans.csv", carded])["card"]["rows"] == 200
+    edit(carded, popleak__expected=[other, {**one, "label": "repaid", "rows": 201}])
+    step = step_of(build(**own(tmp_path, carded, drop=["name"])))
+    with pytest.raises(PopleakError, match="rows: expected 201, found 200"):
+        load(step, tmp_path, [tmp_path / "loans.csv", carded])
+
+
+def lines_of(about: _cards.CardFile) -> dict[str, tuple[str, str]]:
+    return {line.field: (line.text, line.who) for _, part in datasheets.sheet(about.content) for line in part}
+
+
+def test_a_made_card_says_no_more_than_is_known(tmp_path):
+    """Nobody said that no column names people, that the data were not withdrawn, or whose they are; types are what the loader takes values for."""
+    put(tmp_path, people(handle=lambda i: f"h{i % 4}", h=lambda i: (i % 9) / 2, person=lambda i: f"p{i}"))
+    experiment = config.load(tiny.raw(tasks=[{**own(tmp_path, drop=["person"]), **SMALL}]))
+    (task,) = config.resolve(experiment)
+    counted = card.measured(experiment, task)
+    plugin = plugins.load("datasets", "table")
+    bare = plugin.made(plugin.Settings.model_validate({**LOANS, "path": "loans.csv"}))
+    for about in (counted, bare):
+        said = lines_of(about)
+        unknown = (
+            "withdrawn",
+            "citation",
+            "licence",
+            "description",
+            "consent",
+            "purpose",
+            *(["direct identifiers"] if about is bare else []),
+        )
+        assert {field: said[field] for field in unknown} == dict.fromkeys(unknown, ("unknown", "unknown"))
+    assert lines_of(counted)["direct identifiers"] == ("person", "package: the options (not verified)")
+    text, who = lines_of(counted)["columns"]
+    assert text.endswith(
+        "integer: `age`; text: `sex`, `job`, `repaid`, `handle`; float: `h`; not read, type unknown: `person`"
+    )
+    assert who.startswith("measured: the header, and what the loader takes the values for")
+    missing, unchecked = bare.lacks()
+    assert len(missing) + len(unchecked) == len(bare[_cards.KNOWN_BY])
+
+
+def test_types_of_columns_are_what_the_loader_takes_them_for(tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame({
+        "n": [1, 2, None, 4], "f": [0.5, 1, 2, 3], "t": ["1", "2", "3", "x"], "b": [True, False, True, False],
+        "d": pd.to_datetime(["2020-01-01"] * 4), "y": [0, 1, 0, 1], "g": ["u", "v", "u", "v"],
+    })  # fmt: skip
+    frame.to_parquet(tmp_path / "t.parquet")
+    plugin = plugins.load("datasets", "table")
+    options = plugin.Settings.model_validate({**EXAMPLES["table"], "path": "t.parquet"})
+    assert plugin.types(files={"t.parquet": tmp_path / "t.parquet"}, options=options) == {
+        "n": "sc:Integer", "f": "sc:Float", "t": "sc:Text", "b": "sc:Boolean", "d": "sc:DateTime", "y": "sc:Integer", "g": "sc:Text"
+    }  # fmt: skip
+
+
 def test_where_the_table_and_its_card_lie_changes_nothing(carded, tmp_path):
     here = step_of(build(**own(tmp_path, carded, drop=["name"]))).id
     (tmp_path / "elsewhere").mkdir()
@@ -257,12 +409,12 @@ def test_where_the_table_and_its_card_lie_changes_nothing(carded, tmp_path):
 
 def test_check_says_what_a_card_lacks(carded, tmp_path, capsys):
     assert stages.main(["check"]) == 0
-    assert "  card: 21 of 30 fields are unknown, " in capsys.readouterr().out
+    assert "  card: 25 of 30 fields are unknown, " in capsys.readouterr().out
     (tmp_path / "config.yaml").write_text(
         json.dumps(tiny.raw(tasks=[{**own(tmp_path, carded, drop=["name"]), **SMALL}]))
     )
     assert stages.main(["check"]) == 0
-    assert "  card: 18 of 30 fields are unknown, " in capsys.readouterr().out
+    assert "  card: 22 of 30 fields are unknown, " in capsys.readouterr().out
     edit(carded, popleak__consent="gone")
     assert stages.main(["check"]) == 2
     assert "card.json: lacks the field popleak:consent" in capsys.readouterr().err

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -164,3 +167,39 @@ def test_a_job_that_would_join_data_of_incompatible_purposes_is_refused(ran, tmp
     assert "would join data for which no use is permitted together: digits (permits research" in said
     assert "give files of one dataset, or data whose cards permit the same use" in said and "Traceback" not in said
     assert not (tmp_path / "x.parquet").exists()
+
+
+def test_two_cards_that_permit_nothing_together_stop_a_job(tmp_path, capsys, monkeypatch):
+    """The same with cards whose words differ, from their files to the command."""
+    cards = shutil.copytree(_cards.FOLDER, tmp_path / "cards")
+    monkeypatch.setattr(_cards, "FOLDER", cards)
+    monkeypatch.chdir(tmp_path)
+
+    def built(**permits):
+        for name, uses_ in permits.items():
+            path = _cards.place(name)
+            changed = {**json.loads(path.read_text(encoding="utf-8")), "popleak:permittedUse": uses_}
+            path.write_text(json.dumps(changed), encoding="utf-8")
+        tasks = [{"dataset": "digits", **SMALL}, {"dataset": "synthetic", **SMALL, "options": {"rows": 800}}]
+        plan = build(
+            config.load(tiny.raw(tasks=tasks, models=["logistic"], defences=["none"], attacks=["kl"], figures=[]))
+        )
+        for stage in ("dataset", "split"):
+            for step in plan.steps[stage].values():
+                whole.make(step)
+        draw = next(step for step in plan.steps["draw"].values() if step.id.startswith("synthetic"))
+        pools = next(step for step in plan.steps["split"].values() if step.id.startswith("digits"))
+        return whole.words(
+            dataclasses.replace(
+                draw, inputs={**draw.inputs, "pools": pools.outputs.values()}, outputs={"table": "x.parquet"}
+            )
+        )
+
+    assert stages.main(built(digits=["commercial use"], synthetic=["research", "teaching"])) == 2
+    said = capsys.readouterr().err
+    assert (
+        "would join data for which no use is permitted together: digits (permits commercial use) and synthetic (permits research, teaching): give files"
+    ) in said and not Path("x.parquet").exists()
+    with contextlib.suppress(Exception):  # pools of one dataset are none of the other, which is not the cards' affair
+        stages.main(built(digits=["commercial use", "research"]))
+    assert "would join data" not in capsys.readouterr().err

@@ -10,7 +10,7 @@ from ..config.experiment import Experiment
 from ..config.resolved import ResolvedTask
 from ..core import atomic
 from ..core.errors import PopleakError, refusal
-from ..datasets import _cards, _made_cards, _tables
+from ..datasets import _cards, _tables
 from ..plan import sizes
 from ..report import datasheets
 from ..store import seal
@@ -55,7 +55,7 @@ def measured(experiment: Experiment, task: ResolvedTask) -> _cards.CardFile:
     if records is None:
         raise refusal(options.path, findings.problems)
     known = _tables.filled(card=plugin.card(options), attribute=options.attribute, records=records)
-    return _made_cards.card(
-        plugin.name, plugin.summary, known, generated=False, columns=plugin.columns(files=files, options=options),
-        files={Path(options.path).name: seal.file_digest(path)},
+    made: _cards.CardFile = plugin.made(
+        options, known, columns=plugin.types(files=files, options=options), files={Path(options.path).name: seal.file_digest(path)}
     )  # fmt: skip
+    return made

@@ -84,8 +84,7 @@ def _task(experiment: Experiment, task: ResolvedTask, problems: list[str]) -> It
 def _card(plugin: Dataset, options: Any, files: Mapping[str, Path | None], problems: list[str]) -> Iterator[str]:
     """Yield what the data's card does not know; append what is wrong with it."""
     try:
-        about = plugin.card_file(files=files, options=options)
-        about.refuse_withdrawn()
+        about = plugin.admitted(files={name: path for name, path in files.items() if path is not None}, options=options)
         if said := datasheets.lacking(about):
             yield f"card: {said}" + (
                 ": `popleak card` writes one to complete" if plugin.own and options.card is None else ""

@@ -20,8 +20,10 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 2 * LONGEST
 
 
 def near(name: Any, allowed: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(allowed), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    """Return the one of `allowed` that was probably meant, in brackets; capitals do not count."""
+    small = {one.casefold(): one for one in allowed}
+    near = difflib.get_close_matches(str(name).casefold(), list(small), 1)
+    return f" (did you mean {small[near[0]]!r}?)" if near else ""
 
 
 def real(error: ValidationError) -> list[Any]:
@@ -31,8 +33,15 @@ def real(error: ValidationError) -> list[Any]:
 
 
 def line(error: ValidationError, model: type[Settings], prefix: str) -> str:
+    """Return a config's error. prefix: where the model stands in the config."""
+    place, text = said(error, model)
+    path = ".".join(part for part in (prefix, place) if part) or "(top level)"
+    return f"config: {path}: {text}"
+
+
+def said(error: ValidationError, model: type[Settings]) -> tuple[str, str]:
+    """Return where an error is, as a path of keys, and what it is. model: what was read, or what the items of a list are that was read."""
     first, *rest = real(error)
-    path = ".".join([*([prefix] if prefix else []), *(str(part) for part in first["loc"])]) or "(top level)"
     if first["type"] == "extra_forbidden":
         allowed = fields(model, first["loc"][:-1])
         key = first["loc"][-1]
@@ -44,7 +53,8 @@ def line(error: ValidationError, model: type[Settings], prefix: str) -> str:
     else:
         message = first["msg"].removeprefix("Value error, ")
         text = f"{message[0].lower()}{message[1:]} (found {shown(first['input'])}){_remedy(first)}"
-    return f"config: {path}: {text}" + (f" [and {len(rest)} more]" if rest else "")
+    place = ".".join(str(part) for part in first["loc"])
+    return place, text + (f" [and {len(rest)} more]" if rest else "")
 
 
 def shown(value: Any) -> str:

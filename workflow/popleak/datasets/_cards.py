@@ -9,41 +9,31 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config.messages import near
 from ..core import uses
 from ..core.errors import PopleakError
 from ..core.settings import canonical
-from ..core.uses import UNKNOWN
+from ..core.uses import UNKNOWN as UNKNOWN
+from ._card_forms import CONFORMS as CONFORMS
+from ._card_forms import EXPECTED as EXPECTED
+from ._card_forms import GENERATED as GENERATED
+from ._card_forms import KNOWN_BY as KNOWN_BY
+from ._card_forms import UNPINNED as UNPINNED
+from ._card_forms import problems
+from ._card_forms import required as required
+from ._card_forms import says as says
 from ._described import Attribute, Card, Source
 
 FOLDER = Path(__file__).with_name("cards")
-CORE = ("name", "description", "url", "license", "version", "citeAs")
-RAI = (
-    "rai:dataCollection", "rai:dataCollectionType", "rai:dataCollectionTimeframe", "rai:dataPreprocessingProtocol",
-    "rai:dataAnnotationProtocol", "rai:personalSensitiveInformation", "rai:dataBiases", "rai:dataLimitations",
-    "rai:dataUseCases", "rai:dataSocialImpact", "rai:dataReleaseMaintenancePlan",
-)  # fmt: skip
-OURS = (
-    "popleak:purpose", "popleak:permittedUse", "popleak:forbiddenUse", "popleak:consent", "popleak:directIdentifiers",
-    "popleak:label", "popleak:sensitiveAttribute", "popleak:redistribution", "popleak:reading", "popleak:expected",
-    "popleak:withdrawn",
-)  # fmt: skip
-FILES = ("distribution", "recordSet")
-"""Fields of data that lie in files. A generator has `GENERATED` instead, since there are no bytes whose digest could be stated."""
-GENERATED = "popleak:generatedFields"
-KNOWN_BY = "popleak:knownBy"
-UNPINNED = "popleak:unpinned"
-"""Raw files whose bytes the publisher revises or that each user makes: a card can state no digest of them."""
-OPTIONAL = (UNPINNED,)
-WHO = ("publisher", "paper", "measured", "package", UNKNOWN)
-"""Who knows a field: the publisher of the data says so, a paper does, it was measured here, it is this package's own doing, or nobody is known to."""
-CONSENT = ("obtained", "public record", "scraped", "no people", UNKNOWN)
-RECORDED = ("self-report", "administrative", "annotator", "inferred", "generated", UNKNOWN)
-CONFORMS = ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
+FEW = 8
+"""Columns that a line has room for."""
+UNREAD = "never read, so its type is unknown"
+"""The description of a column whose `dataType` says nothing."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class CardFile:
         """Return the columns of the raw files, or of what is generated."""
         sets = self.content.get("recordSet", ())
         fields = [field for one in sets for field in one["field"]] or self.content.get(GENERATED, ())
-        return tuple(dict.fromkeys(field["name"] for field in fields))
+        return tuple(dict.fromkeys(_column(field) for field in fields))
 
     def identifiers(self) -> tuple[str, ...]:
         """Return the columns that name people."""
@@ -130,10 +120,10 @@ class CardFile:
         )  # fmt: skip
 
     def lacks(self) -> tuple[list[str], list[str]]:
-        """Return the fields that nobody is known to know, and those of which nobody checked what is said."""
+        """Return the fields that nobody is known to know or that say nothing, and those of which nobody checked what is said."""
         who = self[KNOWN_BY]
-        missing = [field for field, one in who.items() if one["by"] == UNKNOWN]
-        return missing, [field for field, one in who.items() if one["by"] != UNKNOWN and not one["verified"]]
+        missing = [field for field in who if not says(self.content, field)]
+        return missing, [field for field, one in who.items() if field not in missing and not one["verified"]]
 
     def covers(self, label: str, attribute: str, groups: Sequence[str], file: str) -> None:
         """Raise PopleakError unless the card describes this label, this attribute with these groups, and this raw file."""
@@ -155,14 +145,57 @@ class CardFile:
                 f"dataset {self.dataset}: withdrawn on {gone['date']} ({gone['reason']}; {self.where}): choose another dataset"
             )
 
-    def refuse_identifiers(self, columns: Iterable[str], remedy: str) -> None:
-        """Raise PopleakError if one of the columns that would be read names people."""
-        for column in columns:
-            if column in self.identifiers():
+    def refuse_identifiers(self, columns: Iterable[str], remedy: str, there: Sequence[str] | None = None) -> None:
+        """Raise PopleakError if one of the columns that would be read names people. there: all columns of the data, of which each identifier must be
+        one, so that a slip of the pen lets nothing pass; None: as the card has them. Where it has none, names are compared without regard to case
+        and blanks."""
+        there = self.columns() if there is None else there
+        for name in self.identifiers() if there else ():
+            if name not in there:
                 raise PopleakError(
-                    f"dataset {self.dataset}: column {column!r} would be read, and is a direct identifier by its card "
-                    f"({self.where}): {remedy}"
+                    f"{self.where}: popleak:directIdentifiers: {name!r} is no column of the data{_nearest(name, there)}: correct it, or "
+                    "take it out of the card"
                 )
+        plain = str if there else _plain
+        named = {plain(name) for name in self.identifiers()}
+        for column in columns:
+            if plain(column) in named:
+                raise self._read_identifier(column, remedy)
+
+    def refuse_features(self, features: Iterable[str], remedy: str) -> None:
+        """Raise PopleakError if a feature was made of a column that names people: it bears the column's name, and perhaps a value."""
+        plain = str if self.columns() else _plain
+        for feature in features:
+            said = plain(feature)
+            if any(
+                said in (plain(name), plain(f"{name} missing")) or said.startswith(plain(f"{name}="))
+                for name in self.identifiers()
+            ):
+                raise self._read_identifier(feature.partition("=")[0], remedy)
+
+    def _read_identifier(self, column: str, remedy: str) -> PopleakError:
+        return PopleakError(
+            f"dataset {self.dataset}: column {column!r} would be read, and is a direct identifier by its card "
+            f"({self.where}): {remedy}"
+        )
+
+    def refuse_undescribed(self, columns: Iterable[str]) -> None:
+        """Raise PopleakError unless the card describes each of these columns of the data."""
+        for column in columns:
+            if column not in self.columns():
+                raise PopleakError(f"{self.where}: recordSet: describes no column {column!r}: add it")
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def _nearest(name: str, columns: Sequence[str]) -> str:
+    """Return the column that was probably meant, else those that there are."""
+    alike = next(
+        (f" (did you mean {one!r}?)" for one in columns if _plain(one) == _plain(name)), near(name, list(columns))
+    )
+    return alike or f" ({', '.join(columns[:FEW])}{', ...' if len(columns) > FEW else ''})"
 
 
 CARRIED = {
@@ -173,6 +206,14 @@ CARRIED = {
     "redistribution": "redistribution",
 }
 """Fields of `Card` that are fields of ours."""
+
+
+def _column(field: Mapping[str, Any]) -> str:
+    """Return the name that a field has in the file, which may be another than in the card."""
+    source = field.get("source")
+    extract = source.get("extract") if isinstance(source, Mapping) else None
+    column = extract.get("column") if isinstance(extract, Mapping) else None
+    return column if isinstance(column, str) else str(field["name"])
 
 
 def _pair(group: Mapping[str, Any]) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
@@ -187,7 +228,7 @@ def packaged(dataset: str) -> CardFile:
         state = path.stat()
     except FileNotFoundError:
         raise PopleakError(f"{path}: no such card: install the package again") from None
-    return _read(dataset, str(path), state.st_mtime_ns, state.st_size)
+    return _read(dataset, str(path), True, state.st_mtime_ns, state.st_size)
 
 
 def place(dataset: str) -> Path:
@@ -198,11 +239,11 @@ def place(dataset: str) -> Path:
 def given(dataset: str, path: str | Path) -> CardFile:
     """Return a user's own card. Raises PopleakError for a file that is none, or lacks a field."""
     state = Path(path).stat()
-    return _read(dataset, str(path), state.st_mtime_ns, state.st_size)
+    return _read(dataset, str(path), False, state.st_mtime_ns, state.st_size)
 
 
 @functools.lru_cache(maxsize=256)
-def _read(dataset: str, path: str, *_: int) -> CardFile:
+def _read(dataset: str, path: str, own: bool, *_: int) -> CardFile:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_once)
     except RecursionError:
@@ -211,7 +252,7 @@ def _read(dataset: str, path: str, *_: int) -> CardFile:
         raise PopleakError(
             f"{path}: not a card ({' '.join(str(error).split())[:100]}): give a file of JSON-LD"
         ) from error
-    return of(dataset, content, path)
+    return of(dataset, content, path, packaged=own)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -222,127 +263,13 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def of(dataset: str, content: Any, where: str) -> CardFile:
-    """Return a card of this content. Raises PopleakError with the first field that it lacks or that is not what it may be."""
-    for problem in _problems(content):
+def of(dataset: str, content: Any, where: str, *, packaged: bool = False) -> CardFile:
+    """Return a card of this content. packaged: of one of the package's own datasets. Raises PopleakError with the first field that it lacks or that
+    is not what it may be."""
+    for problem in problems(content, dataset, packaged=packaged):
         raise PopleakError(f"{where}: {problem}")
-    digest = hashlib.sha256(canonical(content).encode()).hexdigest()
-    return CardFile(dataset, where, digest, content)
-
-
-def required(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the fields that a card must have: of generated data no file."""
-    files = (GENERATED,) if GENERATED in content else FILES
-    return (*CORE, *files, *RAI, *OURS)
-
-
-def _problems(content: Any) -> Iterator[str]:
-    if not isinstance(content, dict):
-        yield "not a card: give a JSON object"
-        return
-    if content.get("conformsTo") != CONFORMS:
-        yield f"conformsTo: must be {' and '.join(CONFORMS)}: add them"
-    fields = required(content)
-    for field in (*fields, KNOWN_BY):
-        if field not in content:
-            yield f"lacks the field {field}: add it; where nobody knows, say {UNKNOWN!r}, or []"
-    for field in [*(one for one in (*fields, *OPTIONAL) if one in FORMS and one in content), KNOWN_BY]:
-        fits, said = FORMS[field]
-        if not _fits(fits, content[field]):
-            yield f"{field}: must be {said}: correct it"
-    for field in fields:
-        if field not in FORMS and not _is_text(content[field]):
-            yield f"{field}: must be text, or a list of texts: correct it"
-        if field not in content[KNOWN_BY]:
-            yield f"{KNOWN_BY}: says nothing of {field}: say who knows it"
-
-
-def _fits(fits: Callable[[Any], bool], value: Any) -> bool:
     try:
-        return fits(value)
-    except (TypeError, KeyError, AttributeError, IndexError):  # of another form altogether
-        return False
-
-
-def _is_text(value: Any) -> bool:
-    return bool(value) and (isinstance(value, str) or _texts(value))
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-
-
-def _terms(value: Any) -> bool:
-    return value == UNKNOWN or (_texts(value) and set(value) <= set(uses.USES))
-
-
-def _known_by(value: Any) -> bool:
-    return all(
-        one["by"] in WHO and isinstance(one["verified"], bool) and isinstance(one.get("reference", ""), str)
-        for one in value.values()
-    )
-
-
-def _attributes(value: Any) -> bool:
-    return bool(value) and all(
-        isinstance(one["name"], str) and one["recorded"] in RECORDED and isinstance(one["how"], str)
-        and _texts(one["groups"]) and len(one["groups"]) == 2
-        for one in value
-    )  # fmt: skip
-
-
-def _counts(value: Any) -> bool:
-    def whole(number: Any) -> bool:
-        return number is None or (isinstance(number, int) and number >= 0)
-
-    def share(number: Any) -> bool:
-        return number is None or (isinstance(number, int | float) and 0 <= number <= 1)
-
-    def group(one: Mapping[str, Any]) -> bool:
-        rows, rates = one.get("rows") or (0, 0), one.get("labelRates") or (0, 0)
-        return len(rows) == len(rates) == 2 and all(map(whole, rows)) and all(map(share, rates))
-
-    return isinstance(value, list) and all(
-        isinstance(one["selection"], str) and whole(one.get("rows")) and share(one.get("labelRate"))
-        and all(map(group, one.get("groups", {}).values()))
-        for one in value
-    )  # fmt: skip
-
-
-FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "distribution": (
-        lambda value: all(isinstance(one[key], str) for one in value for key in ("@id", "name", "contentUrl", "sha256")),
-        "a list of FileObjects with @id, name, contentUrl and sha256",
-    ),
-    "recordSet": (
-        lambda value: all(isinstance(field["name"], str) and field["dataType"] for one in value for field in one["field"]),
-        "a list of RecordSets whose fields have a name and a dataType",
-    ),
-    GENERATED: (
-        lambda value: all(isinstance(field["name"], str) and field["dataType"] for field in value),
-        "a list of fields with a name and a dataType",
-    ),
-    UNPINNED: (lambda value: all(isinstance(one["file"], str) and one["why"] for one in value), "a list of files, with why"),
-    "rai:dataCollectionTimeframe": (_texts, "a list of dates, or []"),
-    "popleak:reading": (_texts, "a list of texts, or []"),
-    "popleak:permittedUse": (_terms, f"{UNKNOWN!r}, or a list of {', '.join(uses.USES)}"),
-    "popleak:forbiddenUse": (
-        lambda value: value != UNKNOWN and _terms(value), f"a list, which may be empty, of {', '.join(uses.USES)}"
-    ),
-    "popleak:consent": (lambda value: value in CONSENT, f"one of {', '.join(CONSENT)}"),
-    "popleak:directIdentifiers": (_texts, "a list of columns, or []"),
-    "popleak:label": (
-        lambda value: all(isinstance(one["name"], str) and one["meaning"] for one in value),
-        "a list of labels, each with name and meaning",
-    ),
-    "popleak:sensitiveAttribute": (
-        _attributes, f"a list of attributes, each with name, two groups, how, and recorded: one of {', '.join(RECORDED)}"
-    ),
-    "popleak:expected": (_counts, "a list of selections, each with rows, labelRate and groups as far as they are known"),
-    "popleak:withdrawn": (
-        lambda value: value is None or all(isinstance(value[key], str) and value[key] for key in ("date", "reason")),
-        "null, or a date and a reason",
-    ),
-    KNOWN_BY: (_known_by, f"for each field: by, one of {', '.join(WHO)}; verified, true or false; and, if there is one, a reference"),
-}  # fmt: skip
-"""Whether a field's value is what it may be, and what that is. All others are text, or lists of texts."""
+        digest = hashlib.sha256(canonical(content).encode()).hexdigest()
+    except ValueError:  # a number that is none, half of a character: Python reads both from JSON
+        raise PopleakError(f"{where}: holds NaN, Infinity or half a character: write it again") from None
+    return CardFile(dataset, where, digest, content)

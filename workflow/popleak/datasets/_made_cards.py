@@ -17,6 +17,13 @@ JSON_FIELDS = (
     "popleak:withdrawn",
 )  # fmt: skip
 """Fields whose values are JSON objects, and no nodes of a graph."""
+LISTS = ("rai:dataCollectionTimeframe", "popleak:forbiddenUse", "popleak:directIdentifiers", "popleak:reading")
+"""Fields that are lists, also where nothing is known."""
+MEASURED = {
+    "distribution": "the SHA-256 of the file",
+    "recordSet": "the header, and what the loader takes the values for; columns that are not read have no known type",
+}
+"""How fields of a file were measured."""
 RATE_DIGITS = 4
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
@@ -46,32 +53,31 @@ def card(
     known: Card,
     *,
     generated: bool,
-    identifiers: Sequence[str] | None = None,
-    columns: Sequence[str] = (),
+    by: str = "the plugin",
+    columns: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
 ) -> CardFile:
-    """Return the card of data of which a plugin says what it knows. identifiers: columns that name people; columns: of the file; files: the
-    SHA-256 of each raw file by name, without which the card describes no file."""
-    said = _said(summary, known, identifiers)
-    data = {_cards.GENERATED: []} if generated else described(files or {}, columns)
+    """Return the card of data of which a plugin says what it knows. by: who says it; columns: of the file, the type of each or "" if it is never
+    read; files: the SHA-256 of each raw file by name, without which the card describes no file."""
+    said = _said(summary, known)
+    data = {_cards.GENERATED: []} if generated else described(files or {}, columns or {})
     content = {"@context": dict(CONTEXT), "@type": "sc:Dataset", "conformsTo": list(_cards.CONFORMS), **said, **data}
     content |= {one: _empty(one) for one in _cards.required(content) if one not in content}
     counted = {"popleak:expected", *data} if files else set()
-    content[_cards.KNOWN_BY] = {one: _who(one, said, counted) for one in _cards.required(content)}
+    content[_cards.KNOWN_BY] = {one: _who(one, said, counted, by) for one in _cards.required(content)}
     return _cards.of(dataset, content, WHERE)
 
 
-def _who(field: str, said: Collection[str], counted: Collection[str]) -> dict[str, Any]:
+def _who(field: str, said: Collection[str], counted: Collection[str], by: str) -> dict[str, Any]:
     if field in counted:
-        return {"by": "measured", "verified": True}
+        return {"by": "measured", "reference": MEASURED.get(field, "counted by the loader"), "verified": True}
     if field in said and field != "popleak:expected":
-        return {"by": "package", "reference": "the options", "verified": False}
+        return {"by": "package", "reference": by, "verified": False}
     return {"by": UNKNOWN, "verified": False}
 
 
-def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[str, Any]:
-    """Return the fields of which something is known."""
-    names = known.identifiers if identifiers is None else identifiers
+def _said(summary: str, known: Card) -> dict[str, Any]:
+    """Return the fields of which something is known. That no column names people, and that nobody withdrew the data, is said by nobody."""
     label, _, meaning = known.label.partition(": ")
     counts = {
         name: {
@@ -83,7 +89,6 @@ def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[
     rate = None if known.label_rate is None else round(known.label_rate, RATE_DIGITS)
     found: dict[str, Any] = {
         "name": known.title,
-        "description": summary,
         "popleak:label": [{"name": label, "meaning": meaning or label}],
         "popleak:sensitiveAttribute": [
             {"name": name, "groups": list(one.groups), "recorded": one.kind, "how": one.recorded}
@@ -92,11 +97,11 @@ def _said(summary: str, known: Card, identifiers: Sequence[str] | None) -> dict[
         "popleak:expected": [
             {"selection": "all", "rows": known.rows, "labelRate": rate, "groups": counts}
         ],
-        "popleak:directIdentifiers": list(names),
-        "popleak:reading": list(known.notes),
-        "popleak:withdrawn": None,
     }  # fmt: skip
     told = {
+        "description": summary,
+        "popleak:directIdentifiers": list(known.identifiers),
+        "popleak:reading": list(known.notes),
         "url": known.source if "://" in known.source else UNKNOWN,
         "license": known.licence,
         "citeAs": known.citation,
@@ -115,16 +120,18 @@ def _listed(value: Sequence[str] | str) -> Any:
 
 def _empty(field: str) -> Any:
     """Return what stands in a field of which nothing is known."""
-    return [] if field in ("rai:dataCollectionTimeframe", "popleak:forbiddenUse") else UNKNOWN
+    if field == "popleak:withdrawn":
+        return None
+    return [] if field in LISTS else UNKNOWN
 
 
-def described(files: Mapping[str, str], columns: Sequence[str]) -> dict[str, Any]:
-    """Return the fields that describe tables of text: their digests (SHA-256 by name), and columns that are in each. Identifiers in a card hold no
-    blanks, so they are numbers: names of files and columns may have some."""
+def described(files: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields that describe tables: their digests (SHA-256 by name), and columns that are in each, by name with their type. Identifiers
+    in a card hold no blanks, so they are numbers: names of files and columns may have some."""
     return {
         "distribution": [
             {
-                "@type": "cr:FileObject", "@id": f"file-{number}", "name": name, "contentUrl": name, "encodingFormat": "text/csv",
+                "@type": "cr:FileObject", "@id": f"file-{number}", "name": name, "contentUrl": name, "encodingFormat": _format(name),
                 "sha256": digest,
             }
             for number, (name, digest) in enumerate(files.items())
@@ -134,12 +141,23 @@ def described(files: Mapping[str, str], columns: Sequence[str]) -> dict[str, Any
                 "@type": "cr:RecordSet", "@id": f"records-{number}", "name": f"records of {name}",
                 "field": [
                     {
-                        "@type": "cr:Field", "@id": f"records-{number}/column-{place}", "name": column, "dataType": "sc:Text",
+                        "@type": "cr:Field", "@id": f"records-{number}/column-{place}", "name": column, **_typed(kind),
                         "source": {"fileObject": {"@id": f"file-{number}"}, "extract": {"column": column}},
                     }
-                    for place, column in enumerate(columns)
+                    for place, (column, kind) in enumerate(columns.items())
                 ],
             }
             for number, name in enumerate(files)
         ],
     }  # fmt: skip
+
+
+def _typed(kind: str) -> dict[str, str]:
+    """Return a column's type; Croissant asks for one also where nobody knows it."""
+    return {"dataType": kind} if kind else {"dataType": "sc:Text", "description": _cards.UNREAD}
+
+
+def _format(name: str) -> str:
+    if name.lower().endswith((".parquet", ".pq")):
+        return "application/vnd.apache.parquet"
+    return "text/tab-separated-values" if name.lower().endswith(".tsv") else "text/csv"

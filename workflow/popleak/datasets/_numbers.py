@@ -150,3 +150,13 @@ def of(columns: Mapping[str, Column], decimal: str, separator: str = ",") -> dic
             values = np.array([float(value) for value in column.values], dtype=np.float64)
             found[name] = Numbers(values, np.zeros(len(values), dtype=bool))
     return found
+
+
+def kind(column: Column, numbers: Numbers | None) -> str:
+    """Return the type of a column's values in the terms of Croissant."""
+    if column.kind in ("bool", "date"):
+        return {"bool": "sc:Boolean", "date": "sc:DateTime"}[column.kind]
+    if numbers is None or not numbers.whole:
+        return "sc:Text"
+    there = numbers.values[~np.isnan(numbers.values)]
+    return "sc:Integer" if np.array_equal(there, np.round(there)) else "sc:Float"

@@ -116,6 +116,17 @@ class Dataset:
             return _cards.packaged(self.name)
         return _made_cards.card(self.name, self.summary, self.card(options), generated=not self.sources(options))
 
+    def admitted(self, *, files: Mapping[str, Path], options: Any) -> CardFile:
+        """Return the card with all its fields. Raises PopleakError if it is not what a card may be, if the data were withdrawn, and if a column that
+        names people would be read.
+
+        files: the raw files that are here, by name.
+        """
+        about = self.card_file(files=files, options=options)
+        about.refuse_withdrawn()
+        about.refuse_identifiers(self.reads(files=files, options=options), self.unread)
+        return about
+
     def card_with(self, about: CardFile, *, label: str, options: Any) -> Card:
         """Return the card as it is kept with the records; by default `card_of`. about: the card with all its fields."""
         return self.card_of(label, options)

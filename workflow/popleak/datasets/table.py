@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,7 @@ from pydantic import Field
 from ..core import settings
 from ..core.errors import PopleakError, refusal
 from . import _cards, _features, _made_cards, _meaning, _numbers, _reading, _tables
-from ._cards import CardFile
+from ._cards import UNKNOWN, CardFile
 from ._meaning import Findings
 from ._sheet import Column, Sheet
 from .base import Attribute, Card, Cells, Dataset, Records, Source
@@ -97,8 +97,8 @@ class Table(Dataset):
         return Card(
             title=f"Table {Path(options.path).name}",
             source="the user's own file",
-            licence="the user's",
-            citation="none",
+            licence=UNKNOWN,
+            citation=UNKNOWN,
             label=f"{options.label}: {one} against {against}",
             attributes={options.attribute: Attribute(options.names(), "not stated")},
             identifiers=options.drop,
@@ -108,17 +108,39 @@ class Table(Dataset):
     def card_file(self, *, files: Mapping[str, Path | None], options: Options) -> CardFile:
         """Return the user's own card, or one made of the options. Raises PopleakError also for a card of another label, attribute or file."""
         if options.card is None:
-            return _made_cards.card(self.name, self.summary, self.card(options), generated=False)
+            return self.made(options)
         there = {name: path for name, path in files.items() if path is not None}
         about = _cards.given(self.name, _tables.given(files=there, file=options.card))
         about.covers(options.label, options.attribute, options.names(), Path(options.path).name)
+        return about
+
+    def made(self, options: Options, known: Card | None = None, **counted: Any) -> CardFile:
+        """Return the card made of the options. known: with what was counted; counted: `columns` and `files` of `_made_cards.card`."""
+        return _made_cards.card(
+            self.name,
+            UNKNOWN,
+            self.card(options) if known is None else known,
+            generated=False,
+            by="the options",
+            **counted,
+        )
+
+    def admitted(self, *, files: Mapping[str, Path], options: Options) -> CardFile:
+        """Return the card as `Dataset.admitted` does. Raises PopleakError also for identifiers that are no columns of the table, and for columns that
+        the user's own card does not describe."""
+        about = self.card_file(files=files, options=options)
+        about.refuse_withdrawn()
+        if options.card is not None:
+            names = self.columns(files=files, options=options)
+            about.refuse_identifiers(self.reads(files=files, options=options), self.unread, names)
+            about.refuse_undescribed(names)
         return about
 
     def card_with(self, about: CardFile, *, label: str, options: Options) -> Card:
         made = self.card_of(label, options)
         if options.card is None:
             return made
-        return about.card(about.expected(), label=options.label, label_text=made.label)
+        return about.card(about.expected(label=options.label), label=options.label, label_text=made.label)
 
     def reads(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
         return tuple(name for name in self.columns(files=files, options=options) if name not in options.drop)
@@ -126,6 +148,14 @@ class Table(Dataset):
     def columns(self, *, files: Mapping[str, Path], options: Options) -> tuple[str, ...]:
         """Return the names of the table's columns; those without a name, which are never read, are left out."""
         return tuple(_header(files, options).names)
+
+    def types(self, *, files: Mapping[str, Path], options: Options) -> dict[str, str]:
+        """Return the type of each column in the terms of Croissant, "" of columns that are never read."""
+        header = _header(files, options)
+        columns, numbers = _understood(_sheet(files, options, options.drop, header), options)
+        return {
+            name: _numbers.kind(columns[name], numbers.get(name)) if name in columns else "" for name in header.names
+        }
 
     def glance(self, *, files: Mapping[str, Path], options: Options) -> list[str]:
         header = _header(files, options)

@@ -18,9 +18,7 @@ def of(task: ResolvedTask, raw: Raw) -> CardFile:
     options = plugin.Settings.model_validate(raw.told)
     files = {name: Path(path) for name, path in zip(raw.names, raw.paths, strict=True) if path not in raw.fetches}
     try:
-        about: CardFile = plugin.card_file(files=files, options=options)
-        about.refuse_withdrawn()
-        about.refuse_identifiers(plugin.reads(files=files, options=options), plugin.unread)
+        about: CardFile = plugin.admitted(files=files, options=options)
         for name, source in about.sources().items():
             found = raw.content.get(name, source.sha256)
             if source.sha256 != found:

@@ -61,11 +61,11 @@ def sheet(content: Mapping[str, Any]) -> list[tuple[str, list[Line]]]:
 def said(content: Mapping[str, Any], field: str) -> str:
     """Return what a card says in a field."""
     value = content[field]
-    if value is None:
-        return "no"
-    if value == [] or value == UNKNOWN:
-        known = content[_cards.KNOWN_BY].get(field, {}).get("by")
-        return UNKNOWN if value == UNKNOWN or known == UNKNOWN else "none"
+    if value is None or value == [] or value == UNKNOWN or field == _cards.EXPECTED:
+        if not _cards.says(content, field):
+            return UNKNOWN
+        if not value:
+            return "no" if value is None else "none"
     if field in SAID:
         return "; ".join(SAID[field](value))
     return "; ".join(value) if isinstance(value, list) else str(value)
@@ -74,7 +74,7 @@ def said(content: Mapping[str, Any], field: str) -> str:
 def who(content: Mapping[str, Any], field: str) -> str:
     """Return who knows a field, by which source, and whether that was checked."""
     known = content[_cards.KNOWN_BY].get(field)
-    if known is None or known["by"] == UNKNOWN:
+    if known is None or not _cards.says(content, field):
         return UNKNOWN if known else ""
     source = f": {known['reference']}" if known.get("reference") else ""
     return f"{known['by']}{source}{'' if known['verified'] else ' (not verified)'}"
@@ -88,14 +88,16 @@ def _files(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _unpinned(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for one in value:
-        rows = f", {one['rows']:,} rows" if "rows" in one else ""
+        rows = f", {one['rows']:,} rows" if one.get("rows") else ""
         yield f"`{one['file']}`{rows}: {one['why']}"
 
 
 def _fields(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     by_type: dict[str, list[str]] = {}
     for field in value:
-        by_type.setdefault(field["dataType"].removeprefix("sc:").lower(), []).append(f"`{field['name']}`")
+        unread = field.get("description") == _cards.UNREAD
+        kind = "not read, type unknown" if unread else field["dataType"].removeprefix("sc:").lower()
+        by_type.setdefault(kind, []).append(f"`{field['name']}`")
     for kind, names in by_type.items():
         shown = names if len(names) <= MOST_COLUMNS else [*names[:FEW], "...", names[-1]]
         yield f"{kind}: {', '.join(shown)}"
@@ -118,8 +120,8 @@ def _expected(value: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         counts += [f"label rate {number(one['labelRate'], 4)}"] if one.get("labelRate") is not None else []
         for name, group in one.get("groups", {}).items():
             counts.append(f"{name}: {', '.join(_group(group))}")
-        counts += [f"{name} {men:,} and {women:,}" for name, (men, women) in one.get("classes", {}).items()]
-        counts += [f"rows of each digit {', '.join(map(str, one['digits']))}"] if "digits" in one else []
+        counts += [f"{name} {men:,} and {women:,}" for name, (men, women) in (one.get("classes") or {}).items()]
+        counts += [f"rows of each digit {', '.join(map(str, one['digits']))}"] if one.get("digits") else []
         yield f"{named}: {', '.join(counts) or UNKNOWN}"
 
 
@@ -157,9 +159,11 @@ INTRODUCTION = (
     "responsible AI (RAI 1.0), checked by mlcroissant in the tests without a network. The file is the source. The digests of raw files, the "
     "counts that are checked on load, the card in the report and this page are read from it. A card says what is known and who knows it. It "
     "does not say that a use is ethical or lawful, which no card can.",
-    "**What is refused.** Before any job: a card that lacks a field, data that were withdrawn, a column that is a direct identifier by the card "
-    "and would be read, and a table of your own that is not the file that its card describes. On load: a raw file with another SHA-256, and "
-    "records with other counts, group shares or label rates than the card states (of generated records, rates that its law does not give). "
+    "**What is refused.** Before any job: a card that lacks a field, or has a field, key or name that nothing reads and nothing would enforce, "
+    "data that were withdrawn, a column that is a direct identifier by the card and would be read, a direct identifier that is no column of the "
+    "data (a slip of the pen would let the real one pass), and a table of your own that is not the file that its card describes. On load: a raw "
+    "file with another SHA-256, and records with other counts, group shares or label rates than the card states (of generated records, rates "
+    "that its law does not give). A card of the package's own data states every count that the loader compares. "
     "Each message names the card and the cause. The digest of the card is part of the id of every step that reads the data, so a changed card "
     "makes the results stale.",
     "**What flows.** Each file that a run makes carries, in its metadata (`cards`), the digest of the card of all data that it was made from, "
@@ -169,7 +173,7 @@ INTRODUCTION = (
     "all their cards and forbidden by none; where a card does not say what is permitted, nothing is.",
     "**Who knows.** `publisher`: the publisher of the data says so; `paper`: a paper does; `measured`: it was counted here, in the data; "
     "`package`: it is this package's own doing or wish; `unknown`: nobody is known to know. What could not be checked against the source "
-    "itself is marked as not verified.",
+    "itself is marked as not verified; what a publisher or a paper says and was checked names its source.",
     "**Terms of our own** have the prefix `popleak:`, which stands for `urn:x-popleak:card:` (no address, since the project has none). "
     "`expected` are the counts that are checked. `reading` is what the loader does with the rows. `unpinned` lists raw files without a digest: "
     "those that their publisher revises, and those that each user makes. `knownBy` says of each field who knows it. Where an address serves "

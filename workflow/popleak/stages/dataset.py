@@ -92,11 +92,9 @@ def run(*, settings: DatasetStep, files: Sequence[Path] = (), output: Path, step
 def carded(plugin: Dataset, settings: DatasetStep, options: Any, paths: Mapping[str, Path]) -> CardFile:
     """Return the card of the data, after holding the raw files to it. Raises PopleakError if the card is not the planned one, if the data were
     withdrawn, if a column that names people would be read, and if a file is not the one that the card describes."""
-    about = plugin.card_file(files=paths, options=options)
+    about = plugin.admitted(files=paths, options=options)
     if settings.card not in ("", about.digest):
         raise PopleakError(f"{about.where}: changed since this run was planned: repeat the command")
-    about.refuse_withdrawn()
-    about.refuse_identifiers(plugin.reads(files=paths, options=options), plugin.unread)
     described = about.sources()
     for source in plugin.sources(options):
         verify(paths[source.file], described.get(source.file, source))
@@ -106,7 +104,7 @@ def carded(plugin: Dataset, settings: DatasetStep, options: Any, paths: Mapping[
 def agree(plugin: Dataset, about: CardFile, card: Card, attribute: str, records: Records) -> None:
     """Raise PopleakError if the records contradict the card: other counts, shares or label rates, or a feature made of a column that names
     people."""
-    about.refuse_identifiers((feature.partition("=")[0] for feature in records.features), plugin.unread)
+    about.refuse_features(records.features, plugin.unread)
     counted: Any = {"card": card, "attribute": attribute, "y": records.y, "group": records.a}
     if GENERATED in about.content:
         check_draw(**counted, what=f"dataset {plugin.name}")
