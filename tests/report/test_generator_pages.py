@@ -42,6 +42,12 @@ def test_a_page_has_its_checks_and_figure_beside_it(main, tmp_path, monkeypatch)
         "population": {"splits": 5, "victims": 2, "shadows": 1},
     }  # fmt: skip
     needed = {table: tables[table] for table in (*results.NEEDED, *results.KINDS[main].needs)}
+    (folder / name).mkdir(parents=True)
+    for stale in (
+        "leakage.png",
+        "leakage.csv",
+    ):  # of an earlier run that drew more: the page would show it as this run's
+        (folder / name / stale).write_text("old")
     results.write(experiment=experiment, tables=needed, cards=[], figures={main: picture}, folder=folder, page=page)
     there = {path.name for path in (folder / name).iterdir()}
     assert there == {"block.md", "experiment.json", "tables.sha256", "checks.csv", f"{main}.png", f"{main}.csv"}

@@ -124,7 +124,7 @@ def _said(numbers):
             )
     if not parts:
         return "How far off the ratio is estimated from classifiers, by what they were trained on"
-    return f"The attack {name} is shown to learn something of the ratio in {', and in '.join(parts)}"
+    return f"The attack {name} is shown to err less than always saying the middle in {', and in '.join(parts)}"
 
 
 PLUGIN = Laundering()

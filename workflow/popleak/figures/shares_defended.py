@@ -117,8 +117,8 @@ def _said(numbers):
         else ""
     )
     return (
-        f"Behind sharers' defences, the adversary with its own generators is shown to learn something of the ratio in {told} of "
-        f"{len(defended)} cases{beside}"
+        f"Behind sharers' defences, the adversary with its own generators is shown to err less than always saying the middle in "
+        f"{told} of {len(defended)} cases{beside}"
     )
 
 

@@ -144,14 +144,12 @@ def write(
     settings = {key: value for key, value in experiment.items() if key != "data_dir"}
     inner = folder / name
     inner.mkdir(parents=True, exist_ok=True)
-    for table in (*kind.kept, *placebo):
-        atomic.write(inner / f"{table}.csv", _csv(frames[table], index=False))
+    kept = {table: _csv(frames[table], index=False) for table in (*kind.kept, *placebo)}
     if main in ON_GENERATORS:
-        atomic.write(inner / f"{CHECKS}.csv", _csv(generated.frame(frames), index=False))
+        kept[CHECKS] = _csv(generated.frame(frames), index=False)
     if main in ("scorecard", "leakage"):
-        shares = findings.constant_shares(frames["models"])
-        atomic.write(inner / f"{readme.CONSTANT}.csv", _csv(shares, index=True))
-    _lay(inner, pictures, tables, settings, text)
+        kept[readme.CONSTANT] = _csv(findings.constant_shares(frames["models"]), index=True)
+    _lay(inner, pictures, kept, tables, settings, text)
     renew(folder, page)
 
 
@@ -172,18 +170,27 @@ def write_search(
     text = searched.block(frames, experiment["search"])
     text += inert.markdown(f"\nData: {'; '.join(data) or 'nothing was measured'}.\n")
     inner.mkdir(parents=True, exist_ok=True)
-    for name, frame in frames.items():
-        atomic.write(inner / f"{name}.csv", _csv(frame, index=False))
-    _lay(inner, pictures, tables, {key: value for key, value in experiment.items() if key != "data_dir"}, text)
+    kept = {name: _csv(frame, index=False) for name, frame in frames.items()}
+    _lay(inner, pictures, kept, tables, {key: value for key, value in experiment.items() if key != "data_dir"}, text)
     renew(folder, page)
 
 
 def _lay(
-    inner: Path, pictures: Mapping[str, bytes], tables: Mapping[str, Path], settings: Mapping[str, Any], text: str
+    inner: Path,
+    pictures: Mapping[str, bytes],
+    kept: Mapping[str, bytes],
+    tables: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    text: str,
 ) -> None:
-    """Write what the files of every experiment's page have in common into its folder: pictures, digests, settings and text."""
-    for picture, content in pictures.items():
-        atomic.write(inner / picture, content)
+    """Write the files of an experiment's page into its folder: pictures, tables as CSV, digests, settings and text. What an earlier run drew or kept, and this
+    one does not, is removed: a page shows whatever lies there."""
+    files = {**pictures, **{f"{table}.csv": content for table, content in kept.items()}}
+    for name, content in files.items():
+        atomic.write(inner / name, content)
+    for path in [*inner.glob("*.png"), *inner.glob("*.csv")]:
+        if path.name not in files:
+            path.unlink()
     sums = [f"{seal.file_digest(path)}  {table}.parquet" for table, path in tables.items()]
     atomic.write(inner / SUMS, ("\n".join(sums) + "\n").encode())
     atomic.write(inner / SETTINGS, f"{json.dumps(settings, indent=1, ensure_ascii=False)}\n".encode())
@@ -299,9 +306,10 @@ def _has_shares(inner: Path) -> bool:
 def _agree(inner: Path, experiment: Mapping[str, Any]) -> None:
     """Raise PopleakError unless the settings of the page have as many pool splits as the results beside them."""
     table = inner / "leakage.csv"
-    if not table.is_file():
+    rows = pd.read_csv(table) if table.is_file() else pd.DataFrame()
+    if "splits" not in rows:  # what the figure of this name draws need not have them
         return
-    counted, usual = set(pd.read_csv(table, usecols=["splits"])["splits"]), experiment["population"]["splits"]
+    counted, usual = set(rows["splits"]), experiment["population"]["splits"]
     known = {(task.get("population") or {}).get("splits", usual) for task in experiment.get("tasks") or [{}]}
     if counted - known:
         raise PopleakError(
