@@ -10,7 +10,7 @@ import fake_generators as fake
 import fake_tables
 from popleak.measures.intervals import Estimate
 from popleak.measures.verdicts import FAILS, HOLDS, OPEN
-from popleak.report import generated, generators
+from popleak.report import generated, generator_estimates, generators
 
 SEEN, FEW, HIDDEN, ADAPTIVE = "property-inference", "property-inference-200", "property-classifier", "shadow-generators"
 NOISE = {"split": np.arange(5), "step": np.array([-0.002, 0.001, 0.0, -0.001, 0.002])}
@@ -53,7 +53,7 @@ def with_models(**values):
     [(1.0, (0.8, 1.0), HOLDS), (0.9, (0.8, 0.96), OPEN), (0.5, (0.3, 0.7), FAILS), (1.0, (np.nan, np.nan), OPEN)],
 )
 def test_shares_of_generators_hold_by_the_number_and_fail_by_the_interval(value, limits, verdict):
-    assert generators.counted(Estimate(value, *limits, np.nan), 0.95) == verdict
+    assert generator_estimates.counted(Estimate(value, *limits, np.nan), 0.95) == verdict
 
 
 @pytest.mark.parametrize(

@@ -9,25 +9,22 @@ what comes out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.protocols import FLIPPING, SAMPLES, UNFAIR
-from ..core.seeds import generator
 from ..figures import _generated as generated
 from ..figures import poisoning
-from ..measures import intervals
 from ..measures.intervals import UNKNOWN, Estimate
-from ..measures.verdicts import FAILS, HOLDS, LEAST_SPLITS, LEVEL, OPEN
+from ..measures.verdicts import FAILS, HOLDS, LEVEL, OPEN
+from .generator_estimates import Check, by_ratio, counted, mean, rising, share, slope
 from .members import judged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Frames = Mapping[str, "pd.DataFrame"]
-DRAWN = 2000
-"""Resamples of pool splits for the interval of a rank correlation."""
 SURE = 0.95
 SLACK = 0.02
 """What a generator may have learned wrongly of the ratio, beside the draw of its rows."""
@@ -40,28 +37,6 @@ FLAT = 0.5
 """Slope of estimates against ratios below which little of a ratio is told: half of that of one who knows it."""
 THROUGH = ("none", "synthetic")
 """Receivers of which it is checked that poison reaches them: without a generator, which is the control, and through one."""
-
-
-class Check(NamedTuple):
-    """name: of the check, A2 to A8, R4 or copies; said: what is to hold; task; what: whom it is about; found: number and interval; verdict;
-    beside: what is reported with it."""
-
-    name: str
-    said: str
-    task: str
-    what: str
-    found: Estimate
-    verdict: str
-    beside: str = ""
-
-
-def counted(found: Estimate, least: float = -np.inf, most: float = np.inf) -> str:
-    """Return whether a share of few generators lies in [least, most]: by the number where it does, by the interval where it does not."""
-    if np.isnan(found.value) or np.isnan(found.low):
-        return OPEN
-    if least <= found.value <= most:
-        return HOLDS
-    return FAILS if found.high < least or found.low > most else OPEN
 
 
 def checks(frames: Frames) -> list[Check]:
@@ -77,55 +52,6 @@ def _named(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     several = len({*zip(frame["task"], frame["model"], strict=True)}) > frame["task"].nunique()
     for (task, model), part in frame.groupby(["task", "model"], sort=True):
         yield f"{task}, {model}" if several else str(task), part
-
-
-def mean(values: pd.Series, splits: pd.Series) -> Estimate:
-    """Return the mean of the finite values with its interval over pool splits; without limits where there is one split alone.
-
-    Values that are all 0 have no width: those of a rule that fixes them, such as a share that is set, are no sample of anything.
-    """
-    kept = np.isfinite(values.to_numpy(dtype=float))
-    values, splits = values[kept], splits[kept]
-    found = intervals.mean(values.to_numpy(dtype=float), splits.to_numpy())
-    return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
-
-
-def by_ratio(values: pd.Series, rows: pd.DataFrame) -> Estimate:
-    """Return the same where each ratio of `rows` weighs the same: ratios are no sample, and errors differ between them."""
-    columns = (values, rows["ratio"], rows["split"])
-    found = intervals.stratified_mean(*(column.to_numpy(dtype=float) for column in columns))
-    return found if rows["split"].nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
-
-
-def share(hits: pd.Series, splits: pd.Series) -> Estimate:
-    """Return the share of generators that are hits, with its interval over pool splits."""
-    groups = hits.astype(float).groupby(splits)
-    found = intervals.proportion(groups.sum().to_numpy(), groups.size().to_numpy())
-    return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
-
-
-def rising(values: pd.Series, levels: pd.Series, splits: pd.Series, key: str) -> Estimate:
-    """Return Spearman's correlation of levels and mean values, with the interval of resampled pool splits; unknown below three levels."""
-    table = values.groupby([splits, levels]).mean().unstack().dropna(axis=0)
-    if table.shape[1] < 3 or not len(table):
-        return UNKNOWN
-    cells = table.to_numpy(dtype=float)
-    value = _ranked(cells.mean(axis=0))
-    if len(cells) < LEAST_SPLITS:
-        return Estimate(value, np.nan, np.nan, np.nan)
-    rng = generator("generators", "rising", key)
-    drawn = [_ranked(cells[rng.integers(0, len(cells), len(cells))].mean(axis=0)) for _ in range(DRAWN)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), np.nan)
-
-
-def _ranked(values: np.ndarray) -> float:
-    """Return Spearman's correlation of values with their order; 0 of values that are all one."""
-    from scipy.stats import rankdata
-
-    if np.ptp(values) <= intervals.ROUNDING:
-        return 0.0
-    return float(np.corrcoef(np.arange(len(values)), rankdata(values))[0, 1])
 
 
 def _released(frames: Frames) -> Iterator[Check]:
@@ -177,7 +103,7 @@ def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
     name, amplification = rows["adversary"].iloc[0], float(rows["amplification"].median())
     beside = f"amplification {amplification:.2f}"
     if amplification > BLIND:  # nothing beside the group differs: the control
-        found = _slope(rows)
+        found = slope(rows)
         said = "where groups are not told apart, estimates without the group do not rise with the ratio: slope not above 0, and below .5"
         yield Check("A8", said, task, name, found, _idle(found), beside)
         return
@@ -189,17 +115,6 @@ def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
         "with the group withheld, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
     )
     yield Check("A3", said, task, name, found, judged(found, 1 - 1e-9), beside)
-
-
-def _slope(rows: pd.DataFrame) -> Estimate:
-    """Return the least-squares slope of estimates against ratios, with its interval over pool splits."""
-    by_split = rows.groupby("split")[["ratio", "estimate"]]
-    slopes = [
-        float(np.polyfit(part["ratio"], part["estimate"], 1)[0]) for _, part in by_split if part["ratio"].nunique() > 1
-    ]
-    if len(slopes) < LEAST_SPLITS:
-        return Estimate(slopes[0], np.nan, np.nan, np.nan) if slopes else UNKNOWN
-    return intervals.mean(np.array(slopes), np.arange(len(slopes)))
 
 
 def _idle(found: Estimate) -> str:
