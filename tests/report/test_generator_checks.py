@@ -201,6 +201,42 @@ def test_a6_the_dependence_that_the_generator_keeps(times, verdict):
     assert one(frames, "A6", "I(S; Y)").verdict == verdict
 
 
+def telling(changes):
+    """Return poisoned tables of one task in which I(X; Y) of the sharer's rows is off by `changes`, by share, and by nothing else."""
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["samples"]
+    off = np.array([changes.get(ratio, 0.0) for ratio in table["ratio"]])
+    # what differs between models is in their clean rows too, and is no change
+    table["information_xy_own"] = (
+        (0.1 + 0.02 * table["model_index"]) * (1 + off) * (1 + NOISE["step"][table["split"]] * (off != 0))
+    )
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "worst"),
+    [({0.7: 0.05}, HOLDS, 0.7), ({0.7: -0.1}, OPEN, 0.7), ({0.5: 0.15, 0.7: 0.5}, FAILS, 0.7), ({0.2: -0.4, 0.7: 0.4}, FAILS, 0.2)],
+    ids=["within", "at the limit", "beyond", "off by as much either way"],
+)  # fmt: skip
+def test_a6_what_the_sharer_keeps_of_features_and_label(changes, verdict, worst):
+    frames = telling(changes)
+    if worst == 0.2:  # changes cancel on average over shares
+        frames["samples"].loc[frames["samples"]["ratio"] == 0.2, "information_xy_own"] *= 0.99
+    found = one(frames, "A6", "I(X; Y)")
+    assert found.verdict == verdict and f"the worst is at a share of {worst:g}" in found.beside
+    assert found.found.value == pytest.approx(changes[worst], abs=0.01), "of the same models' clean rows"
+    said = generated.sentences(frames)[-2]
+    assert said.startswith("For the researcher") and "That I(X; Y) of the chosen rows stays within 10 %" in said
+    assert ("stronger than the one described" in said) == (verdict == FAILS)
+
+
+def test_a6_rows_without_their_clean_ones_are_no_case():
+    frames = telling({0.7: 0.5})
+    table = frames["samples"]
+    frames["samples"] = table[table["ratio"] > 0]
+    assert not [check for check in generators.checks(frames) if "I(X; Y)" in check.said]
+
+
 @pytest.mark.parametrize(("value", "verdict"), [(0.05, HOLDS), (0.08, HOLDS), (0.101, OPEN), (0.15, FAILS)])
 def test_a7_a_receiver_who_balances_and_fine_tunes_fairly(value, verdict):
     """Clean rows give .07: .03 above it is allowed, and any fall."""

@@ -106,6 +106,18 @@ def test_the_readme_line_on_poisoning(tmp_path, verdict, shown):
     assert "is shown in 1 of 1 task ([here](here.md): 2 tasks on 2 data sets)." in line
 
 
+@pytest.mark.parametrize("verdict", [HOLDS, OPEN, FAILS])
+def test_the_readme_line_says_where_the_attack_is_another_than_described(tmp_path, verdict):
+    rows = [
+        ("A6", "Delta_EO rises", "adult", "synthetic", 1.0, HOLDS),
+        ("A6", "I(X; Y) of the chosen rows", "adult", "x", 0.5, verdict),
+    ]
+    source = committed(tmp_path, {"adult": "adult"}, rows)
+    (line,) = generator_findings.lines(Source(tmp_path / "none", ""), source)
+    assert f"stays within 10 % of that of clean ones in {int(verdict == HOLDS)} of 1 task" in line
+    assert ("stronger, and easier to see, than the one described" in line) == (verdict == FAILS)
+
+
 def test_without_results_there_is_no_line(tmp_path):
     assert generator_findings.lines(Source(tmp_path / "a", ""), Source(tmp_path / "b", "")) == []
 

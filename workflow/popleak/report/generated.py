@@ -184,6 +184,20 @@ def _researcher_of_poison(found: Sequence[Check]) -> str:
     kept = _of(found, "A6", "I(S; Y)")
     if kept:
         said += f" That a generator keeps the dependence of group and label to within 15 % {_tally(kept)}."
+    return said + _constraint(_of(found, "A6", "I(X; Y)"))
+
+
+def _constraint(checks: Sequence[Check]) -> str:
+    """Say whether the sharer kept I(X; Y), and what was run where it did not."""
+    if not checks:
+        return ""
+    said = f" That I(X; Y) of the chosen rows stays within 10 % of that of clean rows, as the attack asks, at every share {_tally(checks)}."
+    if missed := [one for one in checks if one.verdict == FAILS]:
+        told = "; ".join(f"{one.task}: {one.beside}" for one in missed)
+        said += (
+            f" Where it is not so ({told}), rows that raise I(S; Y) and keep I(X; Y) ran out. The attack at these shares is stronger than the one "
+            "described, since it is not held back, and easier to see, since what a receiver may look at, I(X; Y) and the rate of labels, moves too."
+        )
     return said
 
 

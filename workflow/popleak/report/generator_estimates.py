@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..core.seeds import generator
 from ..measures import intervals
 from ..measures.intervals import UNKNOWN, Estimate
 from ..measures.verdicts import FAILS, HOLDS, LEAST_SPLITS, OPEN
+from .members import judged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +40,23 @@ def counted(found: Estimate, least: float = -np.inf, most: float = np.inf) -> st
     if least <= found.value <= most:
         return HOLDS
     return FAILS if found.high < least or found.low > most else OPEN
+
+
+def throughout(found: Mapping[float, Estimate], least: float, most: float) -> tuple[float, Estimate, str]:
+    """Return whether the numbers of all shares lie in [least, most], and the share and number that show it worst.
+
+    It holds where each does and fails where one does: what must hold at every share is not made up for at another. Of those that decide, the
+    worst is the furthest from 0.
+    """
+    verdicts = {level: judged(one, least, most) for level, one in found.items()}
+    verdict = next((word for word in (FAILS, OPEN) if word in verdicts.values()), HOLDS)
+    worst = max((level for level in found if verdicts[level] == verdict), key=lambda level: abs(found[level].value))
+    return worst, found[worst], verdict
+
+
+def listed_by(found: Mapping[float, Estimate], form: str = "{:+.3f}") -> str:
+    """Return numbers by share, as they stand beside a check."""
+    return ", ".join(f"{form.format(one.value)} at {level:g}" for level, one in found.items())
 
 
 def mean(values: pd.Series, splits: pd.Series) -> Estimate:

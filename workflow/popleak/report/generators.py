@@ -18,7 +18,7 @@ from ..figures import _generated as generated
 from ..figures import poisoning
 from ..measures.intervals import UNKNOWN, Estimate
 from ..measures.verdicts import FAILS, HOLDS, LEVEL, OPEN
-from .generator_estimates import Check, by_ratio, counted, mean, rising, share, slope
+from .generator_estimates import Check, by_ratio, counted, listed_by, mean, rising, share, slope, throughout
 from .members import judged
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ BLIND = 10.0
 NEAR_HALF = 0.03
 FLAT = 0.5
 """Slope of estimates against ratios below which little of a ratio is told: half of that of one who knows it."""
+KEPT = 0.1
+"""How far I(X; Y) of the chosen rows may be from that of clean ones, as a share of it: what the attack asks of itself."""
 THROUGH = ("none", "synthetic")
 """Receivers of which it is checked that poison reaches them: without a generator, which is the control, and through one."""
 
@@ -274,7 +276,9 @@ def _clean(task: str, rows: pd.DataFrame) -> Iterator[Check]:
 
 
 def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
-    """Yield how the generator keeps the dependence of group and label, and which rows a receiver refuses who tests it."""
+    """Yield whether the chosen rows tell as much of the label as clean ones do, how the generator keeps the dependence of group and label, and
+    which rows a receiver refuses who tests it."""
+    yield from _hidden(task, rows)
     what = str(rows["model"].iloc[0])
     dosed, clean = rows[rows["share"] > 0], rows[rows["share"] == 0]
     own = dosed[dosed["information_own"] > 0]
@@ -290,3 +294,21 @@ def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
             found = share(known["dependence_p"] < LEVEL, known["split"])
             said = f"share of generators that a receiver refuses who tests at 5 % that group and label are independent, where {where}"
             yield Check("R4", said, task, what, found, counted(found, least, most))
+
+
+def _hidden(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield whether the sharer kept what a receiver could look at, I(X; Y), while it chose rows: at every share, of the same models' rows."""
+    keys = ["split", "model_index"]
+    clean = rows[rows["share"] == 0].drop_duplicates(keys).set_index(keys)["information_xy_own"]
+    dosed = rows[rows["share"] > 0].join(clean.rename("clean_xy"), on=keys)
+    dosed = dosed.assign(change=dosed["information_xy_own"] / dosed["clean_xy"].where(dosed["clean_xy"] > 0) - 1)
+    dosed = dosed[np.isfinite(dosed["change"].to_numpy(dtype=float))]
+    if dosed.empty:
+        return
+    by_share = {float(level): mean(part["change"], part["split"]) for level, part in dosed.groupby("share")}
+    worst, found, verdict = throughout(by_share, -KEPT, KEPT)
+    said = "I(X; Y) of the chosen rows is within 10 % of that of clean rows, as the attack asks, at every share: relative change, the worst"
+    top = max(by_share)
+    rates = [rows.loc[rows["share"] == level, "label_rate"].mean() for level in (0.0, top)]
+    beside = f"the worst is at a share of {worst:g}; {listed_by(by_share)}; label 1 among the generator's rows {rates[0]:.3f} at 0, {rates[1]:.3f} at {top:g}"
+    yield Check("A6", said, task, str(rows["model"].iloc[0]), found, verdict, beside)
