@@ -8,6 +8,7 @@ import pytest
 
 import fake_generators as fake
 import fake_tables
+from popleak.measures import information
 from popleak.measures.intervals import Estimate
 from popleak.measures.verdicts import FAILS, HOLDS, OPEN
 from popleak.report import generated, generator_estimates, generators
@@ -199,6 +200,36 @@ def test_a6_the_dependence_that_the_generator_keeps(times, verdict):
     table = frames["samples"]
     table["information"] = table["information_own"] * (times + NOISE["step"][table["split"]])
     assert one(frames, "A6", "I(S; Y)").verdict == verdict
+
+
+@pytest.mark.parametrize("cells", ["model_index", "ratio"])
+def test_a6_dependence_too_strong_here_does_not_make_up_for_too_weak_there(cells):
+    """On average over generators, or over shares, the dependence is kept to the digit."""
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["samples"]
+    high = (10 * table[cells]).round().astype(int) % 2 if cells == "ratio" else table[cells] == 1
+    table["information"] = table["information_own"] * (1 + np.where(high, 0.3, -0.3) + NOISE["step"][table["split"]])
+    found = one(frames, "A6", "I(S; Y)")
+    assert found.verdict == FAILS and found.found.value == pytest.approx(0.3, abs=0.01)
+    said = generated.sentences(frames)[-2]
+    assert "dependence of group and label to within 15 %" in said and "is not so in 1 of 1 task" in said
+    if cells == "model_index":
+        assert found.beside.endswith("with its sign " + ", ".join(f"+0.000 at {share}" for share in fake.SHARES)), (
+            "it cancels"
+        )
+
+
+def test_a6_what_the_draw_of_rows_alone_does_to_the_dependence():
+    """The approximation beside the check against rows that are drawn."""
+    frames = fake.poisoned(tasks=("adult",))
+    table = frames["samples"]
+    table["information_own"], table["information"] = 0.05, 0.05 * (1.05 + NOISE["step"][table["split"]])
+    drawn = float(one(frames, "A6", "I(S; Y)").beside.partition("about ")[2].partition(";")[0])
+    half = 0.25 + 0.25 * 0.3128  # of a table with margins 1/2 and I(S; Y) = .05
+    counts = np.random.default_rng(1).multinomial(4000, [half, 0.5 - half, 0.5 - half, half], 20000)
+    values = information.of_tables(counts.reshape(-1, 2, 2))
+    assert values.mean() == pytest.approx(0.05, abs=0.0005)
+    assert drawn == pytest.approx(np.abs(values / 0.05 - 1).mean(), rel=0.05)
 
 
 def telling(changes):

@@ -183,7 +183,7 @@ def _researcher_of_poison(found: Sequence[Check]) -> str:
         said += f" that Delta_EO of models rises with the share of rows that a sharer chose to be unfair: {', and '.join(parts)}."
     kept = _of(found, "A6", "I(S; Y)")
     if kept:
-        said += f" That a generator keeps the dependence of group and label to within 15 % {_tally(kept)}."
+        said += f" That generators keep the dependence of group and label to within 15 %, too much or too little, on average at every share, {_tally(kept)}."
     return said + _constraint(_of(found, "A6", "I(X; Y)"))
 
 

@@ -37,6 +37,8 @@ FLAT = 0.5
 """Slope of estimates against ratios below which little of a ratio is told: half of that of one who knows it."""
 KEPT = 0.1
 """How far I(X; Y) of the chosen rows may be from that of clean ones, as a share of it: what the attack asks of itself."""
+KEPT_BY = 0.15
+"""How far I(S; Y) of a generator's rows may be from that of the sharer's, as a share of it."""
 THROUGH = ("none", "synthetic")
 """Receivers of which it is checked that poison reaches them: without a generator, which is the control, and through one."""
 
@@ -281,10 +283,7 @@ def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
     yield from _hidden(task, rows)
     what = str(rows["model"].iloc[0])
     dosed, clean = rows[rows["share"] > 0], rows[rows["share"] == 0]
-    own = dosed[dosed["information_own"] > 0]
-    found = mean(own["information"] / own["information_own"] - 1, own["split"])
-    said = "I(S; Y) of the generator's rows is within 15 % of that of the sharer's, where rows were chosen"
-    yield Check("A6", said, task, what, found, judged(found, -0.15, 0.15))
+    yield from _dependent(task, dosed[dosed["information_own"] > 0])
     for part, least, most, where in (
         (clean, -np.inf, 0.05, "no row was chosen: at most .05"),
         (dosed, SURE, np.inf, "rows were chosen: at least .95"),
@@ -294,6 +293,27 @@ def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
             found = share(known["dependence_p"] < LEVEL, known["split"])
             said = f"share of generators that a receiver refuses who tests at 5 % that group and label are independent, where {where}"
             yield Check("R4", said, task, what, found, counted(found, least, most))
+
+
+def _dependent(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield how far each generator is from the dependence of group and label in the sharer's rows, at every share; too much in one generator is
+    not made up for by too little in another."""
+    off = rows.assign(off=rows["information"] / rows["information_own"] - 1)
+    off = off[np.isfinite(off["off"].to_numpy(dtype=float))]
+    if off.empty:
+        return
+    by_share = {float(level): mean(part["off"].abs(), part["split"]) for level, part in off.groupby("share")}
+    worst, found, verdict = throughout(by_share, -KEPT_BY, KEPT_BY)
+    said = (
+        "I(S; Y) of a generator's rows is within 15 % of that of the sharer's, where rows were chosen: mean absolute relative error over generators, "
+        "at every share, the worst"
+    )
+    signed = {float(level): mean(part["off"], part["split"]) for level, part in off.groupby("share")}
+    there = off[off["share"] == worst]
+    # to first order, of a weak dependence: Var of the plug-in value of m rows is 2 I / m
+    drawn = float(np.sqrt(4 / (np.pi * there["rows"] * there["information_own"])).mean())
+    beside = f"the worst is at a share of {worst:g}, where the draw of the rows alone gives about {drawn:.3f}; with its sign {listed_by(signed)}"
+    yield Check("A6", said, task, str(rows["model"].iloc[0]), found, verdict, beside)
 
 
 def _hidden(task: str, rows: pd.DataFrame) -> Iterator[Check]:
