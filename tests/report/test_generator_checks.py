@@ -132,6 +132,49 @@ def test_a5_the_adversary_that_trains_generators_behind_the_defence(known, verdi
     assert one(frames, "A5", "is counted", "fair").verdict == HOLDS
 
 
+def answering(estimate, adversary=ADAPTIVE, sharer="fair"):
+    """Return the tables of one task in which an adversary answers so behind a sharer's defence, and a little beside it each time."""
+    frames = estimating(adversary, lambda ratio: 0.5, sharer)
+    table = frames["shares"]
+    mine = (table["adversary"] == adversary) & (table["defence"] == sharer)
+    noise = fake.rng("answering").normal(0, 0.02, mine.sum())
+    table.loc[mine, "estimate"] = np.clip(table.loc[mine, "ratio"].map(estimate).to_numpy() + noise, 0, 1)
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("estimate", "verdict"),
+    [
+        (lambda ratio: min(1, ratio + 0.3), FAILS),
+        (lambda ratio: 1 - ratio, FAILS),
+        (lambda ratio: 0.3, HOLDS),
+        (lambda ratio: 0.3 + 0.1 * ratio, HOLDS),
+    ],
+    ids=["a bias hides the order", "upside down", "a bias alone", "a slope that gains less than .03"],
+)
+@pytest.mark.parametrize(("adversary", "where"), [(ADAPTIVE, "in sight"), ("shadow-generators-withheld", "withheld")])
+def test_a5_an_adversary_that_errs_as_the_middle_may_follow_the_ratio(adversary, where, estimate, verdict):
+    frames = answering(estimate, adversary)
+    found = one(frames, "A5", f"{where}, an adversary", "fair")
+    assert found.found.low > -0.03, "by its error alone it learns nothing"
+    assert found.verdict == verdict == one(frames, "A5", f"{where}, estimates", "fair").verdict
+    assert found.beside.endswith("of which less than 0.125 counts as none"), (
+        ".03 over the mean distance from the middle, .24"
+    )
+    if where == "in sight":
+        researcher = next(line for line in generated.sentences(frames) if line.startswith("For the researcher"))
+        told = {HOLDS: "fair, is so in 1 of 1 task", FAILS: "fair, is not so in 1 of 1 task"}[verdict]
+        assert "learns no more than the middle: " in researcher and told in researcher
+
+
+@pytest.mark.parametrize(
+    ("limits", "verdict"),
+    [((-0.1, 0.1), HOLDS), ((0.05, 0.1), HOLDS), ((0.2, 0.4), FAILS), ((-0.4, -0.2), FAILS), ((0.1, 0.5), FAILS), ((-0.1, 0.5), OPEN), ((0.01, 0.2), OPEN)],
+)  # fmt: skip
+def test_a_slope_counts_by_its_size_and_by_its_interval(limits, verdict):
+    assert generator_estimates.flat(Estimate(sum(limits) / 2, *limits, np.nan), 0.125) == verdict
+
+
 def test_a8_groups_that_differ_in_nothing():
     frames = estimating(HIDDEN, lambda ratio: 0.5, task=fake.ALIKE)
     found = one(frames, "A8", "do not rise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,7 +49,7 @@ def throughout(found: Mapping[float, Estimate], least: float, most: float) -> tu
     worst is the furthest from 0.
     """
     verdicts = {level: judged(one, least, most) for level, one in found.items()}
-    verdict = next((word for word in (FAILS, OPEN) if word in verdicts.values()), HOLDS)
+    verdict = both(verdicts.values())
     worst = max((level for level in found if verdicts[level] == verdict), key=lambda level: abs(found[level].value))
     return worst, found[worst], verdict
 
@@ -117,3 +117,19 @@ def slope(rows: pd.DataFrame) -> Estimate:
     if len(slopes) < LEAST_SPLITS:
         return Estimate(slopes[0], np.nan, np.nan, np.nan) if slopes else UNKNOWN
     return intervals.mean(np.array(slopes), np.arange(len(slopes)))
+
+
+def flat(found: Estimate, bound: float) -> str:
+    """Return whether estimates do not follow the ratio, by their slope, up or down: it holds where the whole interval is nearer to 0 than `bound`,
+    fails where the slope is not and its interval leaves out 0; else nothing can be told."""
+    if np.isnan(found.low) or np.isnan(found.high):
+        return OPEN
+    if -bound < found.low and found.high < bound:
+        return HOLDS
+    return FAILS if abs(found.value) >= bound and (found.low > 0 or found.high < 0) else OPEN
+
+
+def both(verdicts: Iterable[str]) -> str:
+    """Return the verdict on what holds where several things do, and fails where one fails."""
+    told = set(verdicts)
+    return next((word for word in (FAILS, OPEN) if word in told), HOLDS)

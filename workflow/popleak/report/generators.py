@@ -18,7 +18,7 @@ from ..figures import _generated as generated
 from ..figures import poisoning
 from ..measures.intervals import UNKNOWN, Estimate
 from ..measures.verdicts import FAILS, HOLDS, LEVEL, OPEN
-from .generator_estimates import Check, by_ratio, counted, listed_by, mean, rising, share, slope, throughout
+from .generator_estimates import Check, both, by_ratio, counted, flat, listed_by, mean, rising, share, slope, throughout
 from .members import judged
 
 if TYPE_CHECKING:
@@ -149,12 +149,27 @@ def _defended(task: str, kinds: Mapping[tuple[bool, bool], pd.DataFrame]) -> Ite
         yield Check("A5", said, task, sharer, found, judged(found, most=NEAR_HALF), beside)
     for withheld, where in ((False, "in sight"), (True, "withheld")):
         for sharer, rows in _by_sharer(kinds.get((True, withheld))):
-            found = gained(rows)
-            said = (
-                f"behind a sharer's defence, group {where}, an adversary that trains generators behind it errs as one that always says the middle: "
-                "mean absolute error at most .03 less"
-            )
-            yield Check("A5", said, task, sharer, found, judged(found, -NEAR_HALF))
+            yield from _adaptive(task, sharer, rows, where)
+
+
+def _adaptive(task: str, sharer: str, rows: pd.DataFrame, where: str) -> Iterator[Check]:
+    """Yield what the adversary learns that trains generators behind a sharer's defence: nothing only where it neither errs less than the middle
+    nor follows the ratio. A bias, or an order upside down, takes the gain off and leaves the ratio to be read by whoever knows of it."""
+    error, found = gained(rows), slope(rows)
+    reach = float((rows["ratio"] - _middle(rows)).abs().mean())
+    bound = NEAR_HALF / reach if reach > 0 else np.inf  # of the middle alone there is no slope
+    follows = flat(found, bound)
+    said = (
+        f"behind a sharer's defence, group {where}, an adversary that trains generators behind it learns no more than one that always says the middle: "
+        "mean absolute error at most .03 less, and estimates that do not follow the ratio either"
+    )
+    beside = f"slope of its estimates {found.value:.3f} [{found.low:.3f}, {found.high:.3f}], of which less than {bound:.3f} counts as none"
+    yield Check("A5", said, task, sharer, error, both((judged(error, -NEAR_HALF), follows)), beside)
+    said = (
+        f"behind a sharer's defence, group {where}, estimates of that adversary do not follow the ratio: slope, up or down, below that by which an "
+        "unbiased one errs .03 less than the middle"
+    )
+    yield Check("A5", said, task, sharer, found, follows, f"below {bound:.3f}")
 
 
 def _by_sharer(rows: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -167,8 +182,11 @@ def _by_sharer(rows: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def gained(rows: pd.DataFrame) -> Estimate:
     """Return the mean absolute error less that of always saying the middle of the ratios: below 0 something is told."""
-    middle = rows["ratios"].map(generated.middle)
-    return mean(_error(rows) - (rows["ratio"] - middle).abs(), rows["split"])
+    return mean(_error(rows) - (rows["ratio"] - _middle(rows)).abs(), rows["split"])
+
+
+def _middle(rows: pd.DataFrame) -> pd.Series:
+    return rows["ratios"].map(generated.middle)
 
 
 def _beside(kinds: Mapping[tuple[bool, bool], pd.DataFrame], sharer: str, drawn: int) -> str:
@@ -178,7 +196,7 @@ def _beside(kinds: Mapping[tuple[bool, bool], pd.DataFrame], sharer: str, drawn:
     mine = None if rows is None else rows[rows["defence"] == sharer]
     if mine is None or mine.empty:
         return said
-    middle = float((mine["ratio"] - mine["ratios"].map(generated.middle)).abs().mean())
+    middle = float((mine["ratio"] - _middle(mine)).abs().mean())
     return f"{said}; {mine['adversary'].iloc[0]} errs by {_error(mine).mean():.3f}, always saying the middle by {middle:.3f}"
 
 
