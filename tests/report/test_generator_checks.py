@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import fake_generators as fake
 import fake_tables
+import generated as small
+import tiny
 from popleak.measures import information
 from popleak.measures.intervals import Estimate
 from popleak.measures.verdicts import FAILS, HOLDS, OPEN
-from popleak.report import generated, generator_estimates, generators
+from popleak.report import alike, generated, generator_estimates, generators
 
 SEEN, FEW, HIDDEN, ADAPTIVE = "property-inference", "property-inference-200", "property-classifier", "shadow-generators"
 NOISE = {"split": np.arange(5), "step": np.array([-0.002, 0.001, 0.0, -0.001, 0.002])}
@@ -21,7 +26,7 @@ def one(frames, name, words, what=None):
     """Return the only check of this name whose sentence has these words, about one thing."""
     (found,) = (
         check
-        for check in generators.checks(frames)
+        for check in generators.checks(frames, (fake.ALIKE,))
         if check.name == name and words in check.said and what in (None, check.what)
     )
     return found
@@ -90,7 +95,8 @@ def test_a2_an_order_that_is_lost():
 @pytest.mark.parametrize(("off", "verdict"), [(0.01, HOLDS), (0.05, OPEN), (0.08, FAILS)])
 def test_a3_the_group_withheld(off, verdict):
     found = one(estimating(HIDDEN, lambda ratio: ratio + off), "A3", "absolute error")
-    assert found.verdict == verdict and found.what == HIDDEN and found.beside == "amplification 1.60"
+    assert found.verdict == verdict and found.what == HIDDEN
+    assert found.beside == "amplification 1.60; of 50 estimates 0 clipped, nothing told by 0"
 
 
 def test_a3_order():
@@ -177,18 +183,83 @@ def test_a_slope_counts_by_its_size_and_by_its_interval(limits, verdict):
 
 def test_a8_groups_that_differ_in_nothing():
     frames = estimating(HIDDEN, lambda ratio: 0.5, task=fake.ALIKE)
-    found = one(frames, "A8", "do not rise")
-    assert found.verdict == HOLDS and found.beside == "amplification 30.00"
-    assert not [check for check in generators.checks(frames) if check.name == "A3"], "the control is no case of A3"
+    found = one(frames, "A8", "do not follow")
+    assert found.verdict == HOLDS and found.beside.startswith("amplification 30.00; of 50 estimates ")
     table = frames["shares"]
     mine = (table["adversary"] == HIDDEN) & (table["defence"] == "none")
     table.loc[mine, "estimate"] = table.loc[mine, "ratio"] * (0.9 + NOISE["step"][table.loc[mine, "split"]])
-    assert one(frames, "A8", "do not rise").verdict == FAILS
+    assert one(frames, "A8", "do not follow").verdict == FAILS
+    table.loc[mine, "estimate"] = 1 - table.loc[mine, "estimate"]
+    assert one(frames, "A8", "do not follow").verdict == FAILS, "upside down it is told as well"
     wild = fake.released(tasks=(fake.ALIKE,))
     table = wild["shares"]
     mine = (table["adversary"] == HIDDEN) & (table["defence"] == "none")
     table.loc[mine, "estimate"] = (table.loc[mine, "split"] % 2 == (table.loc[mine, "ratio"] > 0.5)).astype(float)
-    assert one(wild, "A8", "do not rise").verdict == OPEN, "an interval that holds 0 and .5"
+    assert one(wild, "A8", "do not follow").verdict == OPEN, "an interval that holds 0 and .5"
+
+
+@pytest.mark.parametrize("amplification", [1.6, 30.0, np.inf])
+@pytest.mark.parametrize("alike", [True, False])
+def test_the_control_is_named_by_the_config_and_not_by_what_comes_out(amplification, alike):
+    frames = estimating(HIDDEN, lambda ratio: ratio + 0.2)
+    table = frames["shares"]
+    table.loc[table["adversary"] == HIDDEN, "amplification"] = amplification
+    found = generators.checks(frames, ("adult",) if alike else (fake.ALIKE,))
+    names = {check.name for check in found if check.what == HIDDEN and check.name in ("A3", "A8")}
+    assert names == ({"A8"} if alike else {"A3"})
+    assert {check.verdict for check in found if "error of the ratio" in check.said} == (set() if alike else {FAILS})
+
+
+def untold(part, **more):
+    """Return tables of one task in which a part of the estimates without the group tell nothing, and the others the ratio."""
+    frames = estimating(HIDDEN, lambda ratio: ratio, **more)
+    table = frames["shares"]
+    mine = table.index[(table["adversary"] == HIDDEN) & (table["defence"] == "none")]
+    lost = mine[: int(part * len(mine))]
+    table.loc[lost, ["raw", "estimate", "amplification", "width", "clipped"]] = (np.nan, 0.5, np.inf, np.inf, True)
+    return frames
+
+
+@pytest.mark.parametrize(("part", "verdict"), [(0.0, HOLDS), (0.04, HOLDS), (0.5, FAILS), (1.0, FAILS)])
+def test_a3_what_tells_nothing_is_counted_and_is_no_estimate(part, verdict):
+    frames = untold(part)
+    found = one(frames, "A3", "anything is told")
+    assert found.verdict == verdict and found.found.value == pytest.approx(1 - part)
+    assert found.beside.endswith(f"of 50 estimates 0 clipped, nothing told by {int(50 * part)}")
+    errors = [check for check in generators.checks(frames) if "error of the ratio" in check.said]
+    assert [check.verdict for check in errors] == ([HOLDS] if part < 1 else []), (
+        "the ends of the range are not off by .4"
+    )
+    assert ("left out of that error (adult: " in generated.sentences(frames)[-2]) == (part > 0)
+
+
+SAME = {"shift": 0, "proxies": 0, "cell_shift": 0, "label_rates": [0.45, 0.45]}
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        ({"dataset": "synthetic", "options": SAME}, ["synthetic-group"]),
+        ({"dataset": "synthetic", "id": "bit", "options": SAME | {"proxies": 2, "proxy_strength": 0}}, ["bit"]),
+        ({"dataset": "synthetic", "options": SAME | {"shift": 0.1}}, []),
+        ({"dataset": "synthetic", "options": SAME | {"proxies": 1}}, []),
+        ({"dataset": "synthetic", "options": SAME | {"cell_shift": 0.1}}, []),
+        ({"dataset": "synthetic", "options": SAME | {"label_rates": [0.4, 0.45]}}, []),
+        ({"dataset": "synthetic-twin", "options": {}}, ["synthetic-twin-group"]),
+        ({"dataset": "adult", "options": {}}, []),
+    ],
+)
+def test_whose_groups_differ_in_nothing_by_the_config(task, found):
+    built = tiny.build(**{**small.raw(), "tasks": [{"rows": 80, "query_rows": 80, **task}]}) if found else None
+    assert alike.tasks({"tasks": [{"id": None, **task}]}) == set(found)
+    assert built is None or [one.id for one in built.tasks][:1] == found, "as the plan names it"
+    assert built is None or alike.tasks(built.report.settings.experiment) == set(found)
+
+
+def test_the_control_of_the_experiment_is_known_as_one():
+    """`generators` names its control, and no other task is one."""
+    text = (Path(__file__).parents[2] / "workflow/experiments/generators.yaml").read_text(encoding="utf-8")
+    assert alike.tasks(yaml.safe_load(text)) == {"random-bit"}
 
 
 @pytest.mark.parametrize(("more", "verdict"), [(-0.01, HOLDS), (0.0, OPEN), (0.02, FAILS)])

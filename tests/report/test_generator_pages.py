@@ -37,8 +37,14 @@ def test_a_page_has_its_checks_and_figure_beside_it(main, tmp_path, monkeypatch)
     page.write_text("\n".join(readme.MARKERS), encoding="utf-8")
     name = {"shares": "generators", "poisoning": "poisoning"}[main]
     tasks = sorted(set(frames["samples"]["task"]))
+    bit = {
+        "dataset": "synthetic",
+        "attribute": None,
+        "options": {"shift": 0, "proxies": 0, "cell_shift": 0, "label_rates": [0.4, 0.4]},
+    }
     experiment = {
-        "experiment": name, "tasks": [{"id": task, "dataset": task, "attribute": "sex", "rows": 4000} for task in tasks],
+        "experiment": name,
+        "tasks": [{"id": task, "dataset": task, "attribute": "sex", "rows": 4000} | (bit if task == fake.ALIKE else {}) for task in tasks],
         "population": {"splits": 5, "victims": 2, "shadows": 1},
     }  # fmt: skip
     needed = {table: tables[table] for table in (*results.NEEDED, *results.KINDS[main].needs)}
@@ -46,7 +52,10 @@ def test_a_page_has_its_checks_and_figure_beside_it(main, tmp_path, monkeypatch)
     there = {path.name for path in (folder / name).iterdir()}
     assert there == {"block.md", "experiment.json", "tables.sha256", "checks.csv", f"{main}.png", f"{main}.csv"}
     kept = pd.read_csv(folder / name / "checks.csv")
-    assert list(kept["check"]) == list(generated.frame(frames)["check"])
+    assert list(kept["check"]) == list(generated.frame(frames, (fake.ALIKE,))["check"])
+    assert set(kept.loc[kept["said"].str.contains("random bit"), "task"]) == ({fake.ALIKE} & set(tasks)), (
+        "by the config"
+    )
     text = (folder / f"{name}.md").read_text(encoding="utf-8")
     assert "For the researcher: " in text and "What this means for whoever " in text and "[checks.csv]" in text
     assert f"[{name}](results/{name}.md): " in page.read_text(encoding="utf-8"), "a line of the README"

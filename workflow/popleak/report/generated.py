@@ -4,7 +4,7 @@ for whoever owns the data, and for whoever receives rows."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +24,9 @@ NEEDED = ("shares", "samples")
 COLUMNS = ("check", "said", "task", "about", "value", "low", "high", "verdict", "beside")
 
 
-def sentences(frames: Frames) -> list[str]:
-    """Return a sentence for each thing that is checked, what the numbers rest on, and what they mean; nothing without the tables."""
-    found = generators.checks(frames) if "samples" in frames else []
+def sentences(frames: Frames, alike: Collection[str] = ()) -> list[str]:
+    """Return a sentence for each thing that is checked, what the numbers rest on, and what they mean; nothing without the tables. alike: as in `generators.checks`."""
+    found = generators.checks(frames, alike) if "samples" in frames else []
     if not found:
         return []
     said = [_sentence([one for one in found if (one.name, one.said) == key]) for key in _kinds(found)]
@@ -124,7 +124,7 @@ def _values(checks: Sequence[Check], digits: int = 3, times: float = 1.0) -> str
 
 def _researcher_of_shares(found: Sequence[Check]) -> str:
     read, hidden, blind = (
-        _of(found, *key) for key in (("A2", "share of generators"), ("A3", "error"), ("A8", "do not rise"))
+        _of(found, *key) for key in (("A2", "share of generators"), ("A3", "error"), ("A8", "do not follow"))
     )
     said = (
         "For the researcher: the ratio of groups among a sharer's rows is estimated from rows of its generator alone. That it is read to within the width of a count and .02, with "
@@ -132,8 +132,11 @@ def _researcher_of_shares(found: Sequence[Check]) -> str:
     )
     if hidden:
         said += f" With the group withheld the mean absolute error is {_values(hidden)}; that it is at most .05 {_tally(hidden)}."
+    if lost := [one for one in _of(found, "A3", "anything is told") if one.found.value < 1]:
+        told = "; ".join(f"{one.task}: {one.beside}" for one in lost)
+        said += f" Generators of whose ratio nothing is told without the group are left out of that error ({told})."
     if blind:
-        said += f" The control is groups that are not told apart by anything else: that estimates without the group do not rise with the ratio there {_tally(blind)}."
+        said += f" The control is groups that are random bits, by the config: that estimates without the group do not follow the ratio there {_tally(blind)}."
     adaptive = _of(found, "A5", "in sight, an adversary")
     parts = [
         f"{sharer}, {_tally([one for one in adaptive if one.what == sharer])}"
@@ -224,9 +227,9 @@ def _percents(checks: Sequence[Check]) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
-def table(frames: Frames) -> str:
+def table(frames: Frames, alike: Collection[str] = ()) -> str:
     """Return in Markdown each check by task: verdict, number and interval."""
-    found = generators.checks(frames) if "samples" in frames else []
+    found = generators.checks(frames, alike) if "samples" in frames else []
     if not found:
         return ""
     tasks = list(dict.fromkeys(one.task for one in sorted(found, key=lambda one: one.task)))
@@ -247,20 +250,20 @@ def _cell(one: Check) -> str:
     return f"{one.verdict} {number(one.found.value)} ({interval(one.found.low, one.found.high)})"
 
 
-def frame(frames: Frames) -> pd.DataFrame:
+def frame(frames: Frames, alike: Collection[str] = ()) -> pd.DataFrame:
     """Return a row a check, with COLUMNS: what a page of results keeps beside it, since the tables are too large for it."""
     import pandas as pd
 
     rows = [
         (one.name, one.said, one.task, one.what, *one.found[:3], one.verdict, one.beside)
-        for one in generators.checks(frames)
+        for one in generators.checks(frames, alike)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def shown(frames: Frames) -> list[dict[str, Any]]:
+def shown(frames: Frames, alike: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return the checks as a table of the report; none where the run has none."""
-    if "samples" not in frames or not (found := generators.checks(frames)):
+    if "samples" not in frames or not (found := generators.checks(frames, alike)):
         return []
     titles = ("check", "to be seen", "task", "of", "verdict", "value", "beside it")
     columns = [

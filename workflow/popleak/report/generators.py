@@ -8,7 +8,7 @@ what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,11 +30,9 @@ SLACK = 0.02
 """What a generator may have learned wrongly of the ratio, beside the draw of its rows."""
 FEW = 200
 """Rows of the adversary that has few."""
-BLIND = 10.0
-"""Amplification above which a classifier does not tell the groups: its TPR is within .1 of its FPR."""
 NEAR_HALF = 0.03
 FLAT = 0.5
-"""Slope of estimates against ratios below which little of a ratio is told: half of that of one who knows it."""
+"""Slope of estimates against ratios, up or down, below which little of a ratio is told: half of that of one who knows it."""
 KEPT = 0.1
 """How far I(X; Y) of the chosen rows may be from that of clean ones, as a share of it: what the attack asks of itself."""
 KEPT_BY = 0.15
@@ -43,11 +41,12 @@ THROUGH = ("none", "synthetic")
 """Receivers of which it is checked that poison reaches them: without a generator, which is the control, and through one."""
 
 
-def checks(frames: Frames) -> list[Check]:
-    """Return the checks that the tables allow: of `shares` and `samples`, and of `models`, `samples` and `defences`."""
-    found: list[Check] = []
-    for kind in (_released, _poisoned):
-        found += [one for one in kind(frames) if np.isfinite(one.found.value)]
+def checks(frames: Frames, alike: Collection[str] = ()) -> list[Check]:
+    """Return the checks that the tables allow: of `shares` and `samples`, and of `models`, `samples` and `defences`.
+
+    alike: ids of the tasks whose group is a random bit by the config (`alike.tasks`), the control; whatever comes out of others.
+    """
+    found = [one for one in (*_released(frames, alike), *_poisoned(frames)) if np.isfinite(one.found.value)]
     return sorted(found, key=lambda one: one.name)
 
 
@@ -58,7 +57,7 @@ def _named(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield f"{task}, {model}" if several else str(task), part
 
 
-def _released(frames: Frames) -> Iterator[Check]:
+def _released(frames: Frames, alike: Collection[str]) -> Iterator[Check]:
     """Yield the checks of generators whose rows are attacked, and of these rows as data."""
     if "shares" in frames and len(frames["shares"]):
         for task, rows in _named(generated.judged(frames["shares"])):
@@ -68,7 +67,9 @@ def _released(frames: Frames) -> Iterator[Check]:
                 for (adaptive, withheld), part in generated.chosen(rows).groupby(["adaptive", "withheld"])
             }
             yield from _seen(task, kinds.get((False, False)))
-            yield from _withheld(task, kinds.get((False, True)))
+            hidden = _undefended(kinds.get((False, True)))
+            if hidden is not None:
+                yield from (_alike if rows["task"].iloc[0] in alike else _withheld)(task, hidden)
             yield from _few(task, few[few["defence"] == "none"])
             yield from _defended(task, kinds)
     if "samples" in frames:
@@ -101,31 +102,45 @@ def _seen(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
     yield Check("A2", said, task, name, found, judged(found, 1 - 1e-9))
 
 
-def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
-    if (rows := _undefended(rows)) is None:
-        return
-    name, amplification = rows["adversary"].iloc[0], float(rows["amplification"].median())
-    beside = f"amplification {amplification:.2f}"
-    if amplification > BLIND:  # nothing beside the group differs: the control
-        found = slope(rows)
-        said = "where groups are not told apart, estimates without the group do not rise with the ratio: slope not above 0, and below .5"
-        yield Check("A8", said, task, name, found, _idle(found), beside)
-        return
-    found = by_ratio(_error(rows), rows)
-    said = "with the group withheld, the mean absolute error of the ratio is at most .05"
+def _told(rows: pd.DataFrame) -> pd.Series:
+    """Return of which generators anything is told; of the others the estimate is 1/2, which is no estimate."""
+    return rows["raw"].notna()
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    told = _told(rows)
+    clipped = int((rows["clipped"].astype(bool) & told).sum())
+    return f"amplification {rows['amplification'].median():.2f}; of {len(rows)} estimates {clipped} clipped, nothing told by {int((~told).sum())}"
+
+
+def _withheld(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    name, beside, told = rows["adversary"].iloc[0], _counts(rows), _told(rows)
+    found = share(told, rows["split"])
+    said = "with the group withheld, the share of generators of whose ratio anything is told is at least .95"
+    yield Check("A3", said, task, name, found, counted(found, SURE), beside)
+    rows = rows[told]
+    found = by_ratio(_error(rows), rows) if len(rows) else UNKNOWN
+    said = "with the group withheld, the mean absolute error of the ratio, where any is told, is at most .05"
     yield Check("A3", said, task, name, found, judged(found, most=0.05), beside)
     found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
-    said = (
-        "with the group withheld, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
-    )
+    said = "with the group withheld, the order of ratios, where any is told, is kept: Spearman's correlation of mean estimate and ratio is 1"
     yield Check("A3", said, task, name, found, judged(found, 1 - 1e-9), beside)
+
+
+def _alike(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield whether nothing is told of a group that nothing else differs by: the control. That nothing can be told is then as it should be."""
+    found = slope(rows)
+    said = "where the group is a random bit, estimates without it do not follow the ratio: slope neither above nor below 0, and nearer to it than .5"
+    yield Check("A8", said, task, rows["adversary"].iloc[0], found, _idle(found), _counts(rows))
 
 
 def _idle(found: Estimate) -> str:
     """Return whether estimates tell nothing: their slope may be 0, and is not half of that of one who knows the ratio."""
     if np.isnan(found.low):
         return OPEN
-    return FAILS if found.low > 0 else HOLDS if found.high < FLAT else OPEN
+    if found.low > 0 or found.high < 0:
+        return FAILS
+    return HOLDS if found.low > -FLAT and found.high < FLAT else OPEN
 
 
 def _few(task: str, rows: pd.DataFrame) -> Iterator[Check]:
