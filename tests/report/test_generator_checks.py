@@ -262,11 +262,18 @@ def test_the_control_of_the_experiment_is_known_as_one():
     assert alike.tasks(yaml.safe_load(text)) == {"random-bit"}
 
 
-@pytest.mark.parametrize(("more", "verdict"), [(-0.01, HOLDS), (0.0, OPEN), (0.02, FAILS)])
-def test_copies_beside_those_of_chance(more, verdict):
+@pytest.mark.parametrize(
+    ("copies", "nearer", "verdict"),
+    [(0.0, 0.0, HOLDS), (-0.01, -0.1, HOLDS), (0.006, 0.045, HOLDS), (0.01, 0.05, OPEN), (0.02, 0.06, FAILS)],
+    ids=["honest", "fewer", "within the margins", "at them", "beyond"],
+)
+def test_copies_beside_those_of_chance(copies, nearer, verdict):
+    """One who memorised nothing lies at 0 and 1/2, a little above them as often as below."""
     frames = fake.released(tasks=("adult",))
     table = frames["samples"]
-    table["copied"], table["nearer"] = (base + more + NOISE["step"][table["split"]] for base in (0.05, 0.5))
+    table["copied"], table["nearer"] = (
+        base + more + NOISE["step"][table["split"]] for base, more in ((0.05, copies), (0.5, nearer))
+    )
     assert one(frames, "copies", "are copies").verdict == one(frames, "copies", "nearer").verdict == verdict
 
 

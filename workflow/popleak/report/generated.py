@@ -166,7 +166,7 @@ def _owner(frames: Frames, found: Sequence[Check]) -> str:
         shown = [one for one in copies if one.verdict == FAILS]
         told = "; ".join(f"{one.task}: {one.beside}" for one in copies)
         said += (
-            f" Released rows that equal a row of yours, and that equal one of as many rows that the generator never saw ({told}): that the former are more is shown on "
+            f" Released rows that equal a row of yours, and that equal one of as many rows that the generator never saw ({told}): that the former are more, by over one in a hundred released rows, is shown on "
             f"{listed(one.task for one in shown) if shown else 'no task'}."
         )
     return said

@@ -31,6 +31,10 @@ SLACK = 0.02
 FEW = 200
 """Rows of the adversary that has few."""
 NEAR_HALF = 0.03
+MORE_COPIES = 0.01
+NEARER = 0.05
+"""By how much copies may be more, and rows nearer, than of rows that were held out. A generator that memorised nothing lies at 0 and at 1/2
+exactly, so that no interval of its numbers would end there."""
 FLAT = 0.5
 """Slope of estimates against ratios, up or down, below which little of a ratio is told: half of that of one who knows it."""
 KEPT = 0.1
@@ -221,12 +225,14 @@ def _copies(task: str, rows: pd.DataFrame) -> Iterator[Check]:
         return
     what = str(rows["model"].iloc[0])
     found = mean(rows["copied"] - rows["copied_held_out"], rows["split"])
-    said = "no more released rows are copies of the sharer's rows than of as many held-out rows: difference at most 0"
+    said = "no more released rows are copies of the sharer's rows than of as many held-out rows: difference at most .01"
     beside = f"{100 * rows['copied'].mean():.2f} % and {100 * rows['copied_held_out'].mean():.2f} %"
-    yield Check("copies", said, task, what, found, judged(found, most=0.0), beside)
+    yield Check("copies", said, task, what, found, judged(found, most=MORE_COPIES), beside)
     found = mean(rows["nearer"], rows["split"])
-    said = "released rows are no nearer to the sharer's rows than to held-out ones: share that are at most 1/2"
-    yield Check("copies", said, task, what, found, judged(found, most=0.5))
+    said = (
+        "released rows are no nearer to the sharer's rows than to held-out ones: share that are at most .05 above 1/2"
+    )
+    yield Check("copies", said, task, what, found, judged(found, most=0.5 + NEARER))
 
 
 def _poisoned(frames: Frames) -> Iterator[Check]:
