@@ -110,10 +110,9 @@ class Looking:
             return dict.fromkeys(COMPARED, np.nan) | {"compared": 0}
         x = self.columns.expand(rows)
         to_own, to_others = (information.distances(x, self.records.x[part]) for part in (mine, others))
-        kept = [self.columns.compact(self.records.x[part]) for part in (mine, others)]
         near = np.where(np.isclose(to_own, to_others, rtol=0, atol=1e-6), 0.5, to_own < to_others)
         return {
-            **{name: information.copied(rows, one).mean() for name, one in zip(COMPARED[:2], kept, strict=True)},
+            "copied": information.copied(to_own).mean(), "copied_held_out": information.copied(to_others).mean(),
             "distance": np.median(to_own), "distance_held_out": np.median(to_others), "nearer": near.mean(), "compared": len(mine),
         }  # fmt: skip
 
