@@ -8,6 +8,8 @@ import generated
 import tiny
 from generated import FAIR, FFT, RATIO, RECEIVER, SAMPLES, SMALL, build, ids, received, steps
 from popleak.core.errors import PopleakError
+from popleak.core.needs import Mixing
+from popleak.core.worlds import World
 
 MODELS = ("train", "defend")
 POISONING = {"protocol": "fairness-poisoning", "ratios": [0, 0.3]}
@@ -205,3 +207,26 @@ def test_a_share_of_chosen_rows_that_the_pool_cannot_give_is_refused_before_any_
     plan = poisoned(150)
     for step in (one for stage in ("dataset", "split", "draw") for one in steps(plan, stage)):
         tiny.run_stage(step, tmp_path)
+
+
+RESAMPLE = {"name": "resample", "settings": {"how": "under"}}
+FLIPPING = {"protocol": "label-flipping", "ratios": [0, 0.3]}
+
+
+@pytest.mark.parametrize("world", [POISONING, FLIPPING], ids=["chosen", "flipped"])
+@pytest.mark.parametrize(
+    ("defence", "who"),
+    [
+        (RESAMPLE, "defence 'resample'"),
+        ({**RESAMPLE, "settings": {"how": "exact"}}, "defence 'resample'"),
+        ({"name": "synthetic", "settings": {"generator_settings": SMALL, "sharer": "resample", "sharer_settings": {"how": "under"}}}, "sharer 'resample'"),
+    ],
+    ids=["defence", "exact", "sharer"],
+)  # fmt: skip
+def test_rows_are_not_resampled_by_counts_that_nobody_knows(world, defence, who):
+    asked = {"generators": [], "attacks": ["kl"], "defences": ["none", defence]}
+    build(worlds=[RATIO], **asked)
+    with pytest.raises(PopleakError) as error:
+        build(worlds=[world], **asked)
+    assert who in str(error.value) and "its sharer replaced rows" in str(error.value) and "\n" not in str(error.value)
+    assert not Mixing.of((World(0.5, chosen=0.0), World(0.5)), 80, "natural", 0.5, 0, (1, 1)).replaced
