@@ -190,13 +190,21 @@ class SamplesPlan(JudgePlan):
         }
         return found._replace(worlds=tuple(game.played() for game in cut), weights=weights, inputs=inputs)
 
+    def _further(self, cut: list[games.Game]) -> list[tuple[Step[Any], str]]:
+        """Return the tables of the complements that the games' models are turned by."""
+        turned = set(games.directions(cut))
+        return [
+            (one.step, "table")
+            for one in self.complement
+            if one.step and turned & {(item.world, item.from_world) for item in one.items}
+        ]
+
     def _inspect(self, shared: Shared, cut: list[games.Game]) -> Step[InspectStep]:
         """Add the step that looks at victims' rows as data."""
         files = self._files(cut, shared.arms)["victim"]
         further = [
             arm.defence for arm in shared.arms.values() if arm.defence.name != "none" and complements(arm.defence)
         ]
-        turned = set(games.directions(cut))
         settings = InspectStep(
             task=self.task.id, model_id=shared.generator.id, seed=self.experiment.seed, key=self.task.key,
             pairs=tuple(game.described() for game in cut), worlds=tuple(game.played() for game in cut),
@@ -207,10 +215,7 @@ class SamplesPlan(JudgePlan):
             "data": self.plan.data,
             "pools": self.plan.pools,
             "draw": self._drawn(cut),
-            "complement": [
-                (one.step, "table") for one in self.complement
-                if further and one.step and turned & {(item.world, item.from_world) for item in one.items}
-            ],
+            "complement": self._further(cut) if further else [],
             "samples": _released(files, "victim"),
         }  # fmt: skip
         rows = self.task.samples.rows or self.task.rows
