@@ -6,6 +6,7 @@ import copy
 import functools
 import math
 import os
+import types
 from collections import Counter
 from typing import NamedTuple
 
@@ -358,3 +359,14 @@ def test_on_a_real_table(tmp_path, mode):
     )  # fmt: skip
     check(found, mode)
     assert Counter(len(one.mixed) for one in found) == {4: 6, 6: 6}
+
+
+@pytest.mark.parametrize("purpose", ["rehearsal", "resample"])
+def test_what_is_lacking_is_said_with_a_key_that_there_is(purpose):
+    """`rehearsal` is a key of defences that rehearse; others have none of that name."""
+    owner = types.SimpleNamespace(y=np.array([0, 1, 1]), a=np.array([0, 0, 1]), seeds=np.array([5]))
+    with pytest.raises(
+        PopleakError, match=rf"^config: {purpose}: 2 rows of group 1 are asked for, and a model's draw has 1 "
+    ) as error:
+        subsample(owner, np.array([[0, 1, 2]]), {(None, 0): 1, (None, 1): 2}, purpose)
+    assert ("`rehearsal`" in str(error.value)) == ("after validation" in str(error.value)) == (purpose == "rehearsal")

@@ -87,7 +87,8 @@ def samples(
             rows.append(
                 {"task": task, "model": model, "protocol": protocol, "ratios": " ".join(map(str, ratios)), "defence": sharer, "split": split,
                  "ratio": ratio, "model_index": number, "rows": 4000, "share": 0.5, "label_rate": 0.25,
-                 "information": own * (0.97 + noise.normal(0, 0.02)), "information_own": own, "dependence_p": 0.001 if own > 0.015 else 0.4,
+                 "information": own * (0.97 + noise.normal(0, 0.02)), "information_own": own,
+                 "information_xy": 0.12, "information_xy_own": 0.12 * (1 + noise.normal(0, 0.005)), "dependence_p": 0.001 if own > 0.015 else 0.4,
                  "copied": 0.05 + noise.normal(0, 0.002), "copied_held_out": 0.05, "distance": 0.6, "distance_held_out": 0.6,
                  "nearer": 0.5 + noise.normal(0, 0.004), "compared": 4000, "outside": 0.0, "finite": True}
             )  # fmt: skip

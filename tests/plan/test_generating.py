@@ -8,6 +8,9 @@ import generated
 import tiny
 from generated import FAIR, FFT, RATIO, RECEIVER, SAMPLES, SMALL, build, ids, received, steps
 from popleak.core.errors import PopleakError
+from popleak.core.needs import Mixing
+from popleak.core.worlds import World
+from popleak.plan import releasing
 
 MODELS = ("train", "defend")
 POISONING = {"protocol": "fairness-poisoning", "ratios": [0, 0.3]}
@@ -205,3 +208,45 @@ def test_a_share_of_chosen_rows_that_the_pool_cannot_give_is_refused_before_any_
     plan = poisoned(150)
     for step in (one for stage in ("dataset", "split", "draw") for one in steps(plan, stage)):
         tiny.run_stage(step, tmp_path)
+
+
+def test_rows_with_hardly_one_of_a_label_are_refused_before_any_job():
+    """Four sharers with twelve rows each, half of them even: one has fewer than two of a label with probability .013."""
+    with pytest.raises(
+        PopleakError, match=r"a sharer's 12 rows are to keep their I\(X; Y\), which needs two of each label"
+    ):
+        poisoned(12)
+
+
+@pytest.mark.parametrize(("mode", "rate", "said"), [("natural", 0.02, True), ("natural", 0.3, False), ("natural", 0.98, True), ("label-balanced", 0.02, False), ("label-balanced", 0.01, True)])  # fmt: skip
+def test_which_labels_are_too_rare(mode, rate, said):
+    """Of 80 rows, .02 are two in each draw where labels are counted, and about 1.6 where they fall as they may."""
+    asked = {"generators": [], "attacks": ["kl"], "ratio_mode": mode}
+    (task,) = build(worlds=[POISONING], **asked).tasks
+    assert bool(lines := releasing.rare(task, rate, 0.01)) == said
+    assert all(f"have label {int(rate < 0.5)}: raise" in line for line in lines)
+    (task,) = build(worlds=[FLIPPING], **asked).tasks
+    assert not releasing.rare(task, rate, 0.01), "who flips labels keeps nothing"
+
+
+RESAMPLE = {"name": "resample", "settings": {"how": "under"}}
+FLIPPING = {"protocol": "label-flipping", "ratios": [0, 0.3]}
+
+
+@pytest.mark.parametrize("world", [POISONING, FLIPPING], ids=["chosen", "flipped"])
+@pytest.mark.parametrize(
+    ("defence", "who"),
+    [
+        (RESAMPLE, "defence 'resample'"),
+        ({**RESAMPLE, "settings": {"how": "exact"}}, "defence 'resample'"),
+        ({"name": "synthetic", "settings": {"generator_settings": SMALL, "sharer": "resample", "sharer_settings": {"how": "under"}}}, "sharer 'resample'"),
+    ],
+    ids=["defence", "exact", "sharer"],
+)  # fmt: skip
+def test_rows_are_not_resampled_by_counts_that_nobody_knows(world, defence, who):
+    asked = {"generators": [], "attacks": ["kl"], "defences": ["none", defence]}
+    build(worlds=[RATIO], **asked)
+    with pytest.raises(PopleakError) as error:
+        build(worlds=[world], **asked)
+    assert who in str(error.value) and "its sharer replaced rows" in str(error.value) and "\n" not in str(error.value)
+    assert not Mixing.of((World(0.5, chosen=0.0), World(0.5)), 80, "natural", 0.5, 0, (1, 1)).replaced

@@ -270,6 +270,23 @@ def test_a_generator_that_gives_its_rows_back_is_seen_as_one(own):
     assert (found["distance"] == 0).all() and (found["nearer"] == 1).all() and (found["distance_held_out"] > 0).all()
 
 
+@pytest.mark.parametrize(
+    "sharer",
+    [{"name": "finetune", "settings": {"epochs": 2}}, generated.FAIR, {"name": "resample", "settings": {"how": "exact"}}],
+    ids=lambda one: one["name"],
+)  # fmt: skip
+def test_rows_of_the_complement_are_copies_too_where_a_sharer_trains_on_them(tmp_path, sharer):
+    made = Made(tmp_path / "run", attacks=["property-inference", "kl"], sharers=["none", sharer])
+    keys = ["ratio", "split", "model_index"]
+    plain, found = (
+        made.table("samples", defence=name).set_index(keys) for name in ("none", sharer.get("id", sharer["name"]))
+    )
+    assert len(plain) == len(found) == 12
+    assert (found["copied"] == 1).all() and (found["copied_held_out"] == 0).all() and (found["nearer"] == 1).all()
+    told = ["information_own", "information_xy_own"]
+    assert found[told].equals(plain.loc[found.index, told]), "what is said of the sharer's rows is of S_0 alone"
+
+
 def test_a_generator_that_learned_little_is_not():
     found = generated.ran().table("samples")
     assert (found["copied"] == 0).all() and abs(found["nearer"].mean() - 0.5) < 0.2

@@ -37,8 +37,14 @@ def test_a_page_has_its_checks_and_figure_beside_it(main, tmp_path, monkeypatch)
     page.write_text("\n".join(readme.MARKERS), encoding="utf-8")
     name = {"shares": "generators", "poisoning": "poisoning"}[main]
     tasks = sorted(set(frames["samples"]["task"]))
+    bit = {
+        "dataset": "synthetic",
+        "attribute": None,
+        "options": {"shift": 0, "proxies": 0, "cell_shift": 0, "label_rates": [0.4, 0.4]},
+    }
     experiment = {
-        "experiment": name, "tasks": [{"id": task, "dataset": task, "attribute": "sex", "rows": 4000} for task in tasks],
+        "experiment": name,
+        "tasks": [{"id": task, "dataset": task, "attribute": "sex", "rows": 4000} | (bit if task == fake.ALIKE else {}) for task in tasks],
         "population": {"splits": 5, "victims": 2, "shadows": 1},
     }  # fmt: skip
     needed = {table: tables[table] for table in (*results.NEEDED, *results.KINDS[main].needs)}
@@ -52,7 +58,10 @@ def test_a_page_has_its_checks_and_figure_beside_it(main, tmp_path, monkeypatch)
     there = {path.name for path in (folder / name).iterdir()}
     assert there == {"block.md", "experiment.json", "tables.sha256", "checks.csv", f"{main}.png", f"{main}.csv"}
     kept = pd.read_csv(folder / name / "checks.csv")
-    assert list(kept["check"]) == list(generated.frame(frames)["check"])
+    assert list(kept["check"]) == list(generated.frame(frames, (fake.ALIKE,))["check"])
+    assert set(kept.loc[kept["said"].str.contains("random bit"), "task"]) == ({fake.ALIKE} & set(tasks)), (
+        "by the config"
+    )
     text = (folder / f"{name}.md").read_text(encoding="utf-8")
     assert "For the researcher: " in text and "What this means for whoever " in text and "[checks.csv]" in text
     assert f"[{name}](results/{name}.md): " in page.read_text(encoding="utf-8"), "a line of the README"
@@ -110,6 +119,18 @@ def test_the_readme_line_on_poisoning(tmp_path, verdict, shown):
         "is not shown" in line
     ) != shown and f"in {2 * shown} of 2 tasks, of the same rows without a generator in 2 of 2 tasks" in line
     assert "is shown in 1 of 1 task ([here](here.md): 2 tasks on 2 data sets)." in line
+
+
+@pytest.mark.parametrize("verdict", [HOLDS, OPEN, FAILS])
+def test_the_readme_line_says_where_the_attack_is_another_than_described(tmp_path, verdict):
+    rows = [
+        ("A6", "Delta_EO rises", "adult", "synthetic", 1.0, HOLDS),
+        ("A6", "I(X; Y) of the chosen rows", "adult", "x", 0.5, verdict),
+    ]
+    source = committed(tmp_path, {"adult": "adult"}, rows)
+    (line,) = generator_findings.lines(Source(tmp_path / "none", ""), source)
+    assert f"stays within 10 % of that of clean ones in {int(verdict == HOLDS)} of 1 task" in line
+    assert ("stronger, and easier to see, than the one described" in line) == (verdict == FAILS)
 
 
 def test_without_results_there_is_no_line(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import generated
 import tiny
 from popleak.core.columns import Columns
+from popleak.engine import quantiles
 from popleak.stages import inspect, split
 from popleak.store import records as read_records
 from popleak.store import samples as stored
@@ -93,6 +94,26 @@ def test_rows_as_near_to_both_count_one_half():
     twice = RECORDS._replace(x=x, y=y, a=a)
     found = looking(POOL[:90], twice)(copies_of(OWN), 0, OWN)
     assert found["copied"] == found["copied_held_out"] == 1 and found["nearer"] == 0.5
+
+
+def test_whole_numbers_that_a_generator_remembers_are_copies():
+    """A column of more whole numbers than the transform has knots: what comes back lies on their grid, a rounding beside the record's."""
+    x = RECORDS.x.copy()
+    whole = np.random.default_rng(4).integers(0, 1000, (len(x), len(COLUMNS.numbers)))
+    x[:, list(COLUMNS.numbers)] = ((whole - whole.mean(axis=0)) / whole.std(axis=0)).astype(np.float32)
+    many, own = RECORDS._replace(x=x), np.arange(0, 300)
+    numbers = x[own][:, list(COLUMNS.numbers)]
+    transform = quantiles.fit(numbers, 50)  # the rows lie at even shares, half of them between two knots
+    compact = COLUMNS.compact(x[own])
+    compact[:, : len(COLUMNS.numbers)] = quantiles.back(
+        quantiles.scores(*quantiles.intervals(numbers, transform)), transform
+    )
+    off = np.abs(compact[:, : len(COLUMNS.numbers)] - numbers)
+    remembered = (off < 1e-5).all(axis=1)
+    assert remembered.sum() > 200 and (off[remembered] > 0).any(axis=1).mean() > 0.5, "few come back to the bit"
+    found = looking(POOL[POOL >= 300], many)(released(compact, many.y[own], many.a[own]), 0, own)
+    held = inspect.matched(many, own, POOL[POOL >= 300], inspect.derive(11, "inspect"))[0]
+    assert found["copied"] == np.isin(own, held)[remembered].sum() / len(own) > 0.5 and found["copied_held_out"] == 0
 
 
 # Plain loops.

@@ -209,3 +209,15 @@ def test_a_share_beyond_1_is_refused(share):
         attack(data, share=share)
     with pytest.raises(ValueError, match="share must lie in 0 to 1"):
         flipped(*data, clean=np.arange(800), share=share, seed=0)
+
+
+@pytest.mark.parametrize("ones", [0, 1])
+def test_a_label_with_fewer_than_two_rows_leaves_nothing_to_keep(ones):
+    x, y, a = people()
+    y = y.copy()
+    y[:800] = 0
+    y[:ones] = 1
+    with pytest.raises(PopleakError, match=f"{ones} of a sharer's 800 rows has label 1, and I"):
+        attack((x, y, a), share=0.3)
+    found = flipped(x, y, a, clean=np.arange(800), share=0.0, seed=3)
+    assert (found.rows == np.arange(800)).all() and np.isnan(found.clean_xy) and not found.inside(0.1)

@@ -89,3 +89,18 @@ def test_a_share_above_what_the_pool_holds_is_said_in_one_line(tmp_path):
         patch.setitem(globals(), "TASK", task)
         drawn(tmp_path, 0.95)
     assert "\n" not in str(said.value) and "lower the shares" in str(said.value)
+
+
+def test_a_label_with_a_single_row_is_said_in_one_line(tmp_path):
+    """No count of a generated table is known before it is made, so that the draw meets it."""
+    task = {**TASK, "rows": 80, "options": {"rows": 2000, "label_rates": [0.02, 0.02]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "TASK", task)
+        with pytest.raises(
+            PopleakError,
+            match=r"victim pool: fairness-poisoning: [01] of a sharer's 80 rows has label 1, and I\(X; Y\)",
+        ) as said:
+            drawn(tmp_path / "chosen", 0.3)
+        assert "\n" not in str(said.value)
+        _, found = drawn(tmp_path / "flipped", 0.3, protocol="label-flipping")
+    assert len(found["base"]), "who flips labels keeps no I(X; Y)"

@@ -61,7 +61,8 @@ class Mixing(NamedTuple):
 
     ratios: of the two worlds; mode: of the draws; label_rate: share of positives in the dataset; label_rates: of the two worlds, where
     they have their own. Of S_0 in a poisoned world
-    `slipped` rows are poisoned, of the stratum with the (y, a) `poisoned`, y being the flipped label.
+    `slipped` rows are poisoned, of the stratum with the (y, a) `poisoned`, y being the flipped label. replaced: whether the sharer of S_0 replaced
+    rows by others whose strata the law does not know; `own` is then what S_0 had before.
     """
 
     ratios: tuple[float, float]
@@ -71,6 +72,7 @@ class Mixing(NamedTuple):
     slipped: int = 0
     poisoned: tuple[int, int] = (1, 1)
     label_rates: tuple[float, float] | None = None
+    replaced: bool = False
 
     @classmethod
     def of(
@@ -85,7 +87,8 @@ class Mixing(NamedTuple):
         """Return what models of the first world, defended towards the second, are mixed from."""
         own, other = worlds
         rates = None if own.label_rate is None or other.label_rate is None else (own.label_rate, other.label_rate)
-        return cls((own.ratio, other.ratio), rows, mode, label_rate, slipped, poisoned, rates)
+        replaced = bool(own.chosen or own.flipped)
+        return cls((own.ratio, other.ratio), rows, mode, label_rate, slipped, poisoned, rates, replaced)
 
     @property
     def own(self) -> dict[Stratum, int]:

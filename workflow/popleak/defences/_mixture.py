@@ -46,9 +46,13 @@ def subsample(owner: Owner, rows: np.ndarray, wanted: Mapping[Stratum, int], pur
         k, i = np.argwhere(there < sizes)[0]
         y, a = list(wanted)[i]
         named = f"group {a}" + ("" if y is None else f" with label {y}")
+        remedy = (
+            "left after validation: lower `rehearsal` or training.validation"
+            if purpose == "rehearsal"
+            else "in all: raise the task's `rows`, or leave the defence out"
+        )
         raise PopleakError(
-            f"config: {purpose}: {sizes[i]} rows of {named} are asked for, and a model's draw has {there[k, i]} left after "
-            f"validation: lower `rehearsal` or training.validation"
+            f"config: {purpose}: {sizes[i]} rows of {named} are asked for, and a model's draw has {there[k, i]} {remedy}"
         )
     # rank within (model, stratum) by the random key: the first of each
     order = np.lexsort((keys, stratum), axis=1)

@@ -62,6 +62,11 @@ class Resample(Defence):
         return Used(settings.rows, settings.rows, 0.0) if settings.how == "exact" else Used(1.0, 0.0, 0.0)
 
     def refuses(self, mixing: Mixing, settings: Resample.Settings) -> str | None:
+        if mixing.replaced:
+            return (
+                f"how: {settings.how}: counts how many rows of each group, or of each label in it, S_0 has, and where its sharer replaced rows that is "
+                "not known before they are drawn: leave it out of worlds of protocol fairness-poisoning and label-flipping"
+            )
         try:
             wanted(mixing, settings)
         except PopleakError as error:

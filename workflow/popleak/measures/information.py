@@ -22,6 +22,11 @@ PIECE = 1 << 22
 """Distances held at once, 32 MiB of them, however many rows there are."""
 
 
+ROUNDED = 1e-5
+"""Rows that are no further apart, in standard deviations, are one. Numbers are float32, and a generator that lays its numbers on a grid of whole
+ones lays them a rounding beside those of the records; the next whole number of a column with up to LONGEST steps (`engine.quantiles`) is further."""
+
+
 class Dependence(NamedTuple):
     """value: I(S; Y) of the rows in nats; p: share of tables that say as much or more where S and Y are independent."""
 
@@ -156,19 +161,9 @@ def distances(samples: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def copied(samples: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return which of the samples (m, d) equal one of the rows (n, d) in every number (m,) bool, both as float32.
-
-    Raises ValueError for shapes that do not match.
-    """
-    samples, rows = _both(samples, rows)
-    there = set(_bytes(rows))
-    return np.array([sample in there for sample in _bytes(samples)], dtype=bool)
-
-
-def _bytes(rows: np.ndarray) -> list[bytes]:
-    """Return each row's numbers as bytes; -0 is 0."""
-    return [row.tobytes() for row in rows.astype(np.float32) + np.float32(0)]
+def copied(apart: np.ndarray) -> np.ndarray:
+    """Return which samples are copies (m,) bool, by how far each is from the nearest row (m,), of `distances`: those within ROUNDED."""
+    return np.asarray(apart) <= ROUNDED
 
 
 def _both(samples: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

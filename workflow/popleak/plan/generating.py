@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..config.resolved import ResolvedChoice, ResolvedTask, received
+from ..config.resolved import ResolvedChoice, ResolvedTask, complements, received
 from ..core import plugins
 from ..core.columns import Columns
 from ..core.protocols import ROLES, Role
@@ -92,7 +92,7 @@ class GeneratorPlan(TaskPlan):
         drawn = Draws(base, self._draws("complement", directions, made=self.task.complemented), [])
         found = [Shared(model, self._arms(model, drawn, ROLES)) for model in self.task.models]
         if "shares" in judged:
-            plan = SamplesPlan(self, [cut.step for cut in base if cut.step is not None])
+            plan = SamplesPlan(self, [cut.step for cut in base if cut.step is not None], drawn.complement)
             for one in found:
                 plan.judge_samples(one, judged)
         return found
@@ -159,8 +159,8 @@ def released(task: ResolvedTask, shared: Sequence[Shared]) -> dict[str, Sequence
 class SamplesPlan(JudgePlan):
     """Adds the steps that judge what is released of generators."""
 
-    def __init__(self, plan: GeneratorPlan, draws: Sequence[Any]) -> None:
-        whole = plan.games
+    def __init__(self, plan: GeneratorPlan, draws: Sequence[Any], complement: Sequence[Cut]) -> None:
+        whole, self.complement = plan.games, complement
         # points are drawn for what is asked about samples
         mine = [game for game in whole if game.question.of_samples or not game.question.asks]
         plan.games = mine or whole  # where no such thing is asked, rows are looked at in the classifiers' games
@@ -190,21 +190,34 @@ class SamplesPlan(JudgePlan):
         }
         return found._replace(worlds=tuple(game.played() for game in cut), weights=weights, inputs=inputs)
 
+    def _further(self, cut: list[games.Game]) -> list[tuple[Step[Any], str]]:
+        """Return the tables of the complements that the games' models are turned by."""
+        turned = set(games.directions(cut))
+        return [
+            (one.step, "table")
+            for one in self.complement
+            if one.step and turned & {(item.world, item.from_world) for item in one.items}
+        ]
+
     def _inspect(self, shared: Shared, cut: list[games.Game]) -> Step[InspectStep]:
         """Add the step that looks at victims' rows as data."""
         files = self._files(cut, shared.arms)["victim"]
+        further = [
+            arm.defence for arm in shared.arms.values() if arm.defence.name != "none" and complements(arm.defence)
+        ]
         settings = InspectStep(
             task=self.task.id, model_id=shared.generator.id, seed=self.experiment.seed, key=self.task.key,
             pairs=tuple(game.described() for game in cut), worlds=tuple(game.played() for game in cut),
             defences=tuple(arm.defence.id for arm in shared.arms.values()), arms={arm.defence.id: name for name, arm in shared.arms.items()},
-            files=held(files),
+            complemented=tuple(one.id for one in further), files=held(files),
         )  # fmt: skip
         inputs: dict[str, Input] = {
             "data": self.plan.data,
             "pools": self.plan.pools,
             "draw": self._drawn(cut),
+            "complement": self._further(cut) if further else [],
             "samples": _released(files, "victim"),
-        }
+        }  # fmt: skip
         rows = self.task.samples.rows or self.task.rows
         victims = self.task.population.victims * sum(len(game.worlds) for game in cut) * len(shared.arms)
         return add(

@@ -117,6 +117,27 @@ def exhausted(task: SettledTask, pools: needs.Pools, label_rate: float) -> list[
     return []
 
 
+def rare(task: SettledTask, label_rate: float, risk: float) -> list[str]:
+    """Return a line where rows are chosen and some sharer is likely to have fewer than two of a label, of which there is no I(X; Y) to keep. What is
+    unlikely is left to the stage `draw`. label_rate: the share of positives in the dataset; risk: how many such sharers may be expected."""
+    worlds = [World.named(name) for game in games.games_of(task) for name in game.worlds]
+    law = next((world.law for world in worlds if world.chosen is not None), None)
+    if law is None:
+        return []
+    _, mode, rate = law.drawn(task.ratio_mode, label_rate)
+    least, rows = min(rate, 1 - rate), task.rows
+    if mode == "natural":  # labels fall as they may
+        lacking = task.population.victims * ((1 - least) ** rows + rows * least * (1 - least) ** (rows - 1)) > risk
+    else:
+        lacking = min(needs.half_up(rate * rows), rows - needs.half_up(rate * rows)) < 2
+    if not lacking:
+        return []
+    return [
+        f"protocol fairness-poisoning: a sharer's {rows} rows are to keep their I(X; Y), which needs two of each label, and {least:.3g} of the records have "
+        f"label {int(rate < 0.5)}: raise `rows`, or choose a label that is less rare"
+    ]
+
+
 def _choosable(drawn: Mapping[needs.Stratum, int], victim: Mapping[tuple[int, int], int]) -> float:
     """Return about how many rows a sharer can replace, and what chance may add.
 

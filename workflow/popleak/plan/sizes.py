@@ -216,7 +216,11 @@ def shortages(task: SettledTask, cells: Cells) -> list[str]:
     if not cells.exact:
         many = {key: int(rows * (1 + SLACK)) + 10 for key, rows in many.items()}
     draws = draws_of(task, cells)
-    return short(task, draws, [many], largest(task, draws, cells)) + releasing.exhausted(task, many, draws.label_rate)
+    return [
+        *short(task, draws, [many], largest(task, draws, cells)),
+        *releasing.exhausted(task, many, draws.label_rate),
+        *releasing.rare(task, draws.label_rate, RISK),
+    ]
 
 
 class _Crowd(NamedTuple):

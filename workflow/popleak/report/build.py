@@ -16,9 +16,8 @@ from ..steps.papers import Paper
 from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED, SWEPT
-from . import cards as data_cards
-from . import cautions as data_cautions
 from . import (
+    alike,
     findings,
     first,
     generated,
@@ -33,6 +32,8 @@ from . import (
     sensitivity,
     single_rows,
 )
+from . import cards as data_cards
+from . import cautions as data_cautions
 from . import paper as paper_files
 from . import tables as table_views
 from . import words as report_words
@@ -114,13 +115,13 @@ def write(
         margin=findings.points(float(experiment.get("margin", verdicts.MARGIN))),
         pictures=pictures,
         parts=parts.sections(
-            [*long.values(), *_defences(frames), *_rows(frames), *generated.shown(frames)],
+            [*long.values(), *_defences(frames), *_rows(frames), *generated.shown(frames, alike.tasks(experiment))],
             pictures,
             {claim["figure"] for claim in claims},
             {
                 "part-defences": practice.sentences(frames["defences"]) if "defences" in frames else [],
                 "part-rows": single_rows.sentences(frames),
-                "part-generated": generated.sentences(frames),
+                "part-generated": generated.sentences(frames, alike.tasks(experiment)),
             },
         ),
         downloads=parts.downloads(downloads),

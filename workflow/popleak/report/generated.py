@@ -4,7 +4,7 @@ for whoever owns the data, and for whoever receives rows."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +24,9 @@ NEEDED = ("shares", "samples")
 COLUMNS = ("check", "said", "task", "about", "value", "low", "high", "verdict", "beside")
 
 
-def sentences(frames: Frames) -> list[str]:
-    """Return a sentence for each thing that is checked, what the numbers rest on, and what they mean; nothing without the tables."""
-    found = generators.checks(frames) if "samples" in frames else []
+def sentences(frames: Frames, alike: Collection[str] = ()) -> list[str]:
+    """Return a sentence for each thing that is checked, what the numbers rest on, and what they mean; nothing without the tables. alike: as in `generators.checks`."""
+    found = generators.checks(frames, alike) if "samples" in frames else []
     if not found:
         return []
     said = [_sentence([one for one in found if (one.name, one.said) == key]) for key in _kinds(found)]
@@ -124,7 +124,7 @@ def _values(checks: Sequence[Check], digits: int = 3, times: float = 1.0) -> str
 
 def _researcher_of_shares(found: Sequence[Check]) -> str:
     read, hidden, blind = (
-        _of(found, *key) for key in (("A2", "share of generators"), ("A3", "error"), ("A8", "do not rise"))
+        _of(found, *key) for key in (("A2", "share of generators"), ("A3", "error"), ("A8", "do not follow"))
     )
     said = (
         "For the researcher: the ratio of groups among a sharer's rows is estimated from rows of its generator alone. That it is read to within the width of a count and .02, with "
@@ -132,8 +132,11 @@ def _researcher_of_shares(found: Sequence[Check]) -> str:
     )
     if hidden:
         said += f" With the group withheld the mean absolute error is {_values(hidden)}; that it is at most .05 {_tally(hidden)}."
+    if lost := [one for one in _of(found, "A3", "anything is told") if one.found.value < 1]:
+        told = "; ".join(f"{one.task}: {one.beside}" for one in lost)
+        said += f" Generators of whose ratio nothing is told without the group are left out of that error ({told})."
     if blind:
-        said += f" The control is groups that are not told apart by anything else: that estimates without the group do not rise with the ratio there {_tally(blind)}."
+        said += f" The control is groups that are random bits, by the config: that estimates without the group do not follow the ratio there {_tally(blind)}."
     adaptive = _of(found, "A5", "in sight, an adversary")
     parts = [
         f"{sharer}, {_tally([one for one in adaptive if one.what == sharer])}"
@@ -163,7 +166,7 @@ def _owner(frames: Frames, found: Sequence[Check]) -> str:
         shown = [one for one in copies if one.verdict == FAILS]
         told = "; ".join(f"{one.task}: {one.beside}" for one in copies)
         said += (
-            f" Released rows that equal a row of yours, and that equal one of as many rows that the generator never saw ({told}): that the former are more is shown on "
+            f" Released rows that equal a row of yours, and that equal one of as many rows that the generator never saw ({told}): that the former are more, by over one in a hundred released rows, is shown on "
             f"{listed(one.task for one in shown) if shown else 'no task'}."
         )
     return said
@@ -183,7 +186,21 @@ def _researcher_of_poison(found: Sequence[Check]) -> str:
         said += f" that Delta_EO of models rises with the share of rows that a sharer chose to be unfair: {', and '.join(parts)}."
     kept = _of(found, "A6", "I(S; Y)")
     if kept:
-        said += f" That a generator keeps the dependence of group and label to within 15 % {_tally(kept)}."
+        said += f" That generators keep the dependence of group and label to within 15 %, too much or too little, on average at every share, {_tally(kept)}."
+    return said + _constraint(_of(found, "A6", "I(X; Y)"))
+
+
+def _constraint(checks: Sequence[Check]) -> str:
+    """Say whether the sharer kept I(X; Y), and what was run where it did not."""
+    if not checks:
+        return ""
+    said = f" That I(X; Y) of the chosen rows stays within 10 % of that of clean rows, as the attack asks, at every share {_tally(checks)}."
+    if missed := [one for one in checks if one.verdict == FAILS]:
+        told = "; ".join(f"{one.task}: {one.beside}" for one in missed)
+        said += (
+            f" Where it is not so ({told}), rows that raise I(S; Y) and keep I(X; Y) ran out. The attack at these shares is stronger than the one "
+            "described, since it is not held back, and easier to see, since what a receiver may look at, I(X; Y) and the rate of labels, moves too."
+        )
     return said
 
 
@@ -210,9 +227,9 @@ def _percents(checks: Sequence[Check]) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
-def table(frames: Frames) -> str:
+def table(frames: Frames, alike: Collection[str] = ()) -> str:
     """Return in Markdown each check by task: verdict, number and interval."""
-    found = generators.checks(frames) if "samples" in frames else []
+    found = generators.checks(frames, alike) if "samples" in frames else []
     if not found:
         return ""
     tasks = list(dict.fromkeys(one.task for one in sorted(found, key=lambda one: one.task)))
@@ -233,20 +250,20 @@ def _cell(one: Check) -> str:
     return f"{one.verdict} {number(one.found.value)} ({interval(one.found.low, one.found.high)})"
 
 
-def frame(frames: Frames) -> pd.DataFrame:
+def frame(frames: Frames, alike: Collection[str] = ()) -> pd.DataFrame:
     """Return a row a check, with COLUMNS: what a page of results keeps beside it, since the tables are too large for it."""
     import pandas as pd
 
     rows = [
         (one.name, one.said, one.task, one.what, *one.found[:3], one.verdict, one.beside)
-        for one in generators.checks(frames)
+        for one in generators.checks(frames, alike)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def shown(frames: Frames) -> list[dict[str, Any]]:
+def shown(frames: Frames, alike: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return the checks as a table of the report; none where the run has none."""
-    if "samples" not in frames or not (found := generators.checks(frames)):
+    if "samples" not in frames or not (found := generators.checks(frames, alike)):
         return []
     titles = ("check", "to be seen", "task", "of", "verdict", "value", "beside it")
     columns = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..measures.verdicts import HOLDS
+from ..measures.verdicts import FAILS, HOLDS
 from .words import count, number
 
 if TYPE_CHECKING:
@@ -92,4 +92,8 @@ def _poisoned(source: Source) -> list[str]:
         said += f", of the same rows without a generator in {_in(control)}"
     if len(repaired := _of(table, "A7", "Delta_EO")):
         said += f"; that a receiver who balances and fine-tunes fairly stays within .03 of clean rows is shown in {_in(repaired)}"
+    if len(hidden := _of(table, "A6", "I(X; Y)")):
+        said += f"; I(X; Y) of the chosen rows stays within 10 % of that of clean ones in {_in(hidden)}"
+        if (hidden["verdict"] == FAILS).any():
+            said += ", and where it fails to, the attack is stronger, and easier to see, than the one described"
     return [f"**{head}.** {said} {_where(source, through, datasets)}."]

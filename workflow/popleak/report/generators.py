@@ -8,67 +8,49 @@ what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.protocols import FLIPPING, SAMPLES, UNFAIR
-from ..core.seeds import generator
 from ..figures import _generated as generated
 from ..figures import poisoning
-from ..measures import intervals
 from ..measures.intervals import UNKNOWN, Estimate
-from ..measures.verdicts import FAILS, HOLDS, LEAST_SPLITS, LEVEL, OPEN
+from ..measures.verdicts import FAILS, HOLDS, LEVEL, OPEN
+from .generator_estimates import Check, both, by_ratio, counted, flat, listed_by, mean, rising, share, slope, throughout
 from .members import judged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Frames = Mapping[str, "pd.DataFrame"]
-DRAWN = 2000
-"""Resamples of pool splits for the interval of a rank correlation."""
 SURE = 0.95
 SLACK = 0.02
 """What a generator may have learned wrongly of the ratio, beside the draw of its rows."""
 FEW = 200
 """Rows of the adversary that has few."""
-BLIND = 10.0
-"""Amplification above which a classifier does not tell the groups: its TPR is within .1 of its FPR."""
 NEAR_HALF = 0.03
+MORE_COPIES = 0.01
+NEARER = 0.05
+"""By how much copies may be more, and rows nearer, than of rows that were held out. A generator that memorised nothing lies at 0 and at 1/2
+exactly, so that no interval of its numbers would end there."""
 FLAT = 0.5
-"""Slope of estimates against ratios below which little of a ratio is told: half of that of one who knows it."""
+"""Slope of estimates against ratios, up or down, below which little of a ratio is told: half of that of one who knows it."""
+KEPT = 0.1
+"""How far I(X; Y) of the chosen rows may be from that of clean ones, as a share of it: what the attack asks of itself."""
+KEPT_BY = 0.15
+"""How far I(S; Y) of a generator's rows may be from that of the sharer's, as a share of it."""
 THROUGH = ("none", "synthetic")
 """Receivers of which it is checked that poison reaches them: without a generator, which is the control, and through one."""
 
 
-class Check(NamedTuple):
-    """name: of the check, A2 to A8, R4 or copies; said: what is to hold; task; what: whom it is about; found: number and interval; verdict;
-    beside: what is reported with it."""
+def checks(frames: Frames, alike: Collection[str] = ()) -> list[Check]:
+    """Return the checks that the tables allow: of `shares` and `samples`, and of `models`, `samples` and `defences`.
 
-    name: str
-    said: str
-    task: str
-    what: str
-    found: Estimate
-    verdict: str
-    beside: str = ""
-
-
-def counted(found: Estimate, least: float = -np.inf, most: float = np.inf) -> str:
-    """Return whether a share of few generators lies in [least, most]: by the number where it does, by the interval where it does not."""
-    if np.isnan(found.value) or np.isnan(found.low):
-        return OPEN
-    if least <= found.value <= most:
-        return HOLDS
-    return FAILS if found.high < least or found.low > most else OPEN
-
-
-def checks(frames: Frames) -> list[Check]:
-    """Return the checks that the tables allow: of `shares` and `samples`, and of `models`, `samples` and `defences`."""
-    found: list[Check] = []
-    for kind in (_released, _poisoned):
-        found += [one for one in kind(frames) if np.isfinite(one.found.value)]
+    alike: ids of the tasks whose group is a random bit by the config (`alike.tasks`), the control; whatever comes out of others.
+    """
+    found = [one for one in (*_released(frames, alike), *_poisoned(frames)) if np.isfinite(one.found.value)]
     return sorted(found, key=lambda one: one.name)
 
 
@@ -79,56 +61,7 @@ def _named(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield f"{task}, {model}" if several else str(task), part
 
 
-def mean(values: pd.Series, splits: pd.Series) -> Estimate:
-    """Return the mean of the finite values with its interval over pool splits; without limits where there is one split alone.
-
-    Values that are all 0 have no width: those of a rule that fixes them, such as a share that is set, are no sample of anything.
-    """
-    kept = np.isfinite(values.to_numpy(dtype=float))
-    values, splits = values[kept], splits[kept]
-    found = intervals.mean(values.to_numpy(dtype=float), splits.to_numpy())
-    return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
-
-
-def by_ratio(values: pd.Series, rows: pd.DataFrame) -> Estimate:
-    """Return the same where each ratio of `rows` weighs the same: ratios are no sample, and errors differ between them."""
-    columns = (values, rows["ratio"], rows["split"])
-    found = intervals.stratified_mean(*(column.to_numpy(dtype=float) for column in columns))
-    return found if rows["split"].nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
-
-
-def share(hits: pd.Series, splits: pd.Series) -> Estimate:
-    """Return the share of generators that are hits, with its interval over pool splits."""
-    groups = hits.astype(float).groupby(splits)
-    found = intervals.proportion(groups.sum().to_numpy(), groups.size().to_numpy())
-    return found if splits.nunique() >= LEAST_SPLITS else found._replace(low=np.nan, high=np.nan)
-
-
-def rising(values: pd.Series, levels: pd.Series, splits: pd.Series, key: str) -> Estimate:
-    """Return Spearman's correlation of levels and mean values, with the interval of resampled pool splits; unknown below three levels."""
-    table = values.groupby([splits, levels]).mean().unstack().dropna(axis=0)
-    if table.shape[1] < 3 or not len(table):
-        return UNKNOWN
-    cells = table.to_numpy(dtype=float)
-    value = _ranked(cells.mean(axis=0))
-    if len(cells) < LEAST_SPLITS:
-        return Estimate(value, np.nan, np.nan, np.nan)
-    rng = generator("generators", "rising", key)
-    drawn = [_ranked(cells[rng.integers(0, len(cells), len(cells))].mean(axis=0)) for _ in range(DRAWN)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), np.nan)
-
-
-def _ranked(values: np.ndarray) -> float:
-    """Return Spearman's correlation of values with their order; 0 of values that are all one."""
-    from scipy.stats import rankdata
-
-    if np.ptp(values) <= intervals.ROUNDING:
-        return 0.0
-    return float(np.corrcoef(np.arange(len(values)), rankdata(values))[0, 1])
-
-
-def _released(frames: Frames) -> Iterator[Check]:
+def _released(frames: Frames, alike: Collection[str]) -> Iterator[Check]:
     """Yield the checks of generators whose rows are attacked, and of these rows as data."""
     if "shares" in frames and len(frames["shares"]):
         for task, rows in _named(generated.judged(frames["shares"])):
@@ -138,7 +71,9 @@ def _released(frames: Frames) -> Iterator[Check]:
                 for (adaptive, withheld), part in generated.chosen(rows).groupby(["adaptive", "withheld"])
             }
             yield from _seen(task, kinds.get((False, False)))
-            yield from _withheld(task, kinds.get((False, True)))
+            hidden = _undefended(kinds.get((False, True)))
+            if hidden is not None:
+                yield from (_alike if rows["task"].iloc[0] in alike else _withheld)(task, hidden)
             yield from _few(task, few[few["defence"] == "none"])
             yield from _defended(task, kinds)
     if "samples" in frames:
@@ -171,42 +106,45 @@ def _seen(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
     yield Check("A2", said, task, name, found, judged(found, 1 - 1e-9))
 
 
-def _withheld(task: str, rows: pd.DataFrame | None) -> Iterator[Check]:
-    if (rows := _undefended(rows)) is None:
-        return
-    name, amplification = rows["adversary"].iloc[0], float(rows["amplification"].median())
-    beside = f"amplification {amplification:.2f}"
-    if amplification > BLIND:  # nothing beside the group differs: the control
-        found = _slope(rows)
-        said = "where groups are not told apart, estimates without the group do not rise with the ratio: slope not above 0, and below .5"
-        yield Check("A8", said, task, name, found, _idle(found), beside)
-        return
-    found = by_ratio(_error(rows), rows)
-    said = "with the group withheld, the mean absolute error of the ratio is at most .05"
+def _told(rows: pd.DataFrame) -> pd.Series:
+    """Return of which generators anything is told; of the others the estimate is 1/2, which is no estimate."""
+    return rows["raw"].notna()
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    told = _told(rows)
+    clipped = int((rows["clipped"].astype(bool) & told).sum())
+    return f"amplification {rows['amplification'].median():.2f}; of {len(rows)} estimates {clipped} clipped, nothing told by {int((~told).sum())}"
+
+
+def _withheld(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    name, beside, told = rows["adversary"].iloc[0], _counts(rows), _told(rows)
+    found = share(told, rows["split"])
+    said = "with the group withheld, the share of generators of whose ratio anything is told is at least .95"
+    yield Check("A3", said, task, name, found, counted(found, SURE), beside)
+    rows = rows[told]
+    found = by_ratio(_error(rows), rows) if len(rows) else UNKNOWN
+    said = "with the group withheld, the mean absolute error of the ratio, where any is told, is at most .05"
     yield Check("A3", said, task, name, found, judged(found, most=0.05), beside)
     found = rising(rows["estimate"], rows["ratio"], rows["split"], task)
-    said = (
-        "with the group withheld, the order of ratios is kept: Spearman's correlation of mean estimate and ratio is 1"
-    )
+    said = "with the group withheld, the order of ratios, where any is told, is kept: Spearman's correlation of mean estimate and ratio is 1"
     yield Check("A3", said, task, name, found, judged(found, 1 - 1e-9), beside)
 
 
-def _slope(rows: pd.DataFrame) -> Estimate:
-    """Return the least-squares slope of estimates against ratios, with its interval over pool splits."""
-    by_split = rows.groupby("split")[["ratio", "estimate"]]
-    slopes = [
-        float(np.polyfit(part["ratio"], part["estimate"], 1)[0]) for _, part in by_split if part["ratio"].nunique() > 1
-    ]
-    if len(slopes) < LEAST_SPLITS:
-        return Estimate(slopes[0], np.nan, np.nan, np.nan) if slopes else UNKNOWN
-    return intervals.mean(np.array(slopes), np.arange(len(slopes)))
+def _alike(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield whether nothing is told of a group that nothing else differs by: the control. That nothing can be told is then as it should be."""
+    found = slope(rows)
+    said = "where the group is a random bit, estimates without it do not follow the ratio: slope neither above nor below 0, and nearer to it than .5"
+    yield Check("A8", said, task, rows["adversary"].iloc[0], found, _idle(found), _counts(rows))
 
 
 def _idle(found: Estimate) -> str:
     """Return whether estimates tell nothing: their slope may be 0, and is not half of that of one who knows the ratio."""
     if np.isnan(found.low):
         return OPEN
-    return FAILS if found.low > 0 else HOLDS if found.high < FLAT else OPEN
+    if found.low > 0 or found.high < 0:
+        return FAILS
+    return HOLDS if found.low > -FLAT and found.high < FLAT else OPEN
 
 
 def _few(task: str, rows: pd.DataFrame) -> Iterator[Check]:
@@ -230,12 +168,27 @@ def _defended(task: str, kinds: Mapping[tuple[bool, bool], pd.DataFrame]) -> Ite
         yield Check("A5", said, task, sharer, found, judged(found, most=NEAR_HALF), beside)
     for withheld, where in ((False, "in sight"), (True, "withheld")):
         for sharer, rows in _by_sharer(kinds.get((True, withheld))):
-            found = gained(rows)
-            said = (
-                f"behind a sharer's defence, group {where}, an adversary that trains generators behind it errs as one that always says the middle: "
-                "mean absolute error at most .03 less"
-            )
-            yield Check("A5", said, task, sharer, found, judged(found, -NEAR_HALF))
+            yield from _adaptive(task, sharer, rows, where)
+
+
+def _adaptive(task: str, sharer: str, rows: pd.DataFrame, where: str) -> Iterator[Check]:
+    """Yield what the adversary learns that trains generators behind a sharer's defence: nothing only where it neither errs less than the middle
+    nor follows the ratio. A bias, or an order upside down, takes the gain off and leaves the ratio to be read by whoever knows of it."""
+    error, found = gained(rows), slope(rows)
+    reach = float((rows["ratio"] - _middle(rows)).abs().mean())
+    bound = NEAR_HALF / reach if reach > 0 else np.inf  # of the middle alone there is no slope
+    follows = flat(found, bound)
+    said = (
+        f"behind a sharer's defence, group {where}, an adversary that trains generators behind it learns no more than one that always says the middle: "
+        "mean absolute error at most .03 less, and estimates that do not follow the ratio either"
+    )
+    beside = f"slope of its estimates {found.value:.3f} [{found.low:.3f}, {found.high:.3f}], of which less than {bound:.3f} counts as none"
+    yield Check("A5", said, task, sharer, error, both((judged(error, -NEAR_HALF), follows)), beside)
+    said = (
+        f"behind a sharer's defence, group {where}, estimates of that adversary do not follow the ratio: slope, up or down, below that by which an "
+        "unbiased one errs .03 less than the middle"
+    )
+    yield Check("A5", said, task, sharer, found, follows, f"below {bound:.3f}")
 
 
 def _by_sharer(rows: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -248,8 +201,11 @@ def _by_sharer(rows: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def gained(rows: pd.DataFrame) -> Estimate:
     """Return the mean absolute error less that of always saying the middle of the ratios: below 0 something is told."""
-    middle = rows["ratios"].map(generated.middle)
-    return mean(_error(rows) - (rows["ratio"] - middle).abs(), rows["split"])
+    return mean(_error(rows) - (rows["ratio"] - _middle(rows)).abs(), rows["split"])
+
+
+def _middle(rows: pd.DataFrame) -> pd.Series:
+    return rows["ratios"].map(generated.middle)
 
 
 def _beside(kinds: Mapping[tuple[bool, bool], pd.DataFrame], sharer: str, drawn: int) -> str:
@@ -259,7 +215,7 @@ def _beside(kinds: Mapping[tuple[bool, bool], pd.DataFrame], sharer: str, drawn:
     mine = None if rows is None else rows[rows["defence"] == sharer]
     if mine is None or mine.empty:
         return said
-    middle = float((mine["ratio"] - mine["ratios"].map(generated.middle)).abs().mean())
+    middle = float((mine["ratio"] - _middle(mine)).abs().mean())
     return f"{said}; {mine['adversary'].iloc[0]} errs by {_error(mine).mean():.3f}, always saying the middle by {middle:.3f}"
 
 
@@ -269,12 +225,14 @@ def _copies(task: str, rows: pd.DataFrame) -> Iterator[Check]:
         return
     what = str(rows["model"].iloc[0])
     found = mean(rows["copied"] - rows["copied_held_out"], rows["split"])
-    said = "no more released rows are copies of the sharer's rows than of as many held-out rows: difference at most 0"
+    said = "no more released rows are copies of the sharer's rows than of as many held-out rows: difference at most .01"
     beside = f"{100 * rows['copied'].mean():.2f} % and {100 * rows['copied_held_out'].mean():.2f} %"
-    yield Check("copies", said, task, what, found, judged(found, most=0.0), beside)
+    yield Check("copies", said, task, what, found, judged(found, most=MORE_COPIES), beside)
     found = mean(rows["nearer"], rows["split"])
-    said = "released rows are no nearer to the sharer's rows than to held-out ones: share that are at most 1/2"
-    yield Check("copies", said, task, what, found, judged(found, most=0.5))
+    said = (
+        "released rows are no nearer to the sharer's rows than to held-out ones: share that are at most .05 above 1/2"
+    )
+    yield Check("copies", said, task, what, found, judged(found, most=0.5 + NEARER))
 
 
 def _poisoned(frames: Frames) -> Iterator[Check]:
@@ -359,13 +317,12 @@ def _clean(task: str, rows: pd.DataFrame) -> Iterator[Check]:
 
 
 def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
-    """Yield how the generator keeps the dependence of group and label, and which rows a receiver refuses who tests it."""
+    """Yield whether the chosen rows tell as much of the label as clean ones do, how the generator keeps the dependence of group and label, and
+    which rows a receiver refuses who tests it."""
+    yield from _hidden(task, rows)
     what = str(rows["model"].iloc[0])
     dosed, clean = rows[rows["share"] > 0], rows[rows["share"] == 0]
-    own = dosed[dosed["information_own"] > 0]
-    found = mean(own["information"] / own["information_own"] - 1, own["split"])
-    said = "I(S; Y) of the generator's rows is within 15 % of that of the sharer's, where rows were chosen"
-    yield Check("A6", said, task, what, found, judged(found, -0.15, 0.15))
+    yield from _dependent(task, dosed[dosed["information_own"] > 0])
     for part, least, most, where in (
         (clean, -np.inf, 0.05, "no row was chosen: at most .05"),
         (dosed, SURE, np.inf, "rows were chosen: at least .95"),
@@ -375,3 +332,42 @@ def _rows(task: str, rows: pd.DataFrame) -> Iterator[Check]:
             found = share(known["dependence_p"] < LEVEL, known["split"])
             said = f"share of generators that a receiver refuses who tests at 5 % that group and label are independent, where {where}"
             yield Check("R4", said, task, what, found, counted(found, least, most))
+
+
+def _dependent(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield how far each generator is from the dependence of group and label in the sharer's rows, at every share; too much in one generator is
+    not made up for by too little in another."""
+    off = rows.assign(off=rows["information"] / rows["information_own"] - 1)
+    off = off[np.isfinite(off["off"].to_numpy(dtype=float))]
+    if off.empty:
+        return
+    by_share = {float(level): mean(part["off"].abs(), part["split"]) for level, part in off.groupby("share")}
+    worst, found, verdict = throughout(by_share, -KEPT_BY, KEPT_BY)
+    said = (
+        "I(S; Y) of a generator's rows is within 15 % of that of the sharer's, where rows were chosen: mean absolute relative error over generators, "
+        "at every share, the worst"
+    )
+    signed = {float(level): mean(part["off"], part["split"]) for level, part in off.groupby("share")}
+    there = off[off["share"] == worst]
+    # to first order, of a weak dependence: Var of the plug-in value of m rows is 2 I / m
+    drawn = float(np.sqrt(4 / (np.pi * there["rows"] * there["information_own"])).mean())
+    beside = f"the worst is at a share of {worst:g}, where the draw of the rows alone gives about {drawn:.3f}; with its sign {listed_by(signed)}"
+    yield Check("A6", said, task, str(rows["model"].iloc[0]), found, verdict, beside)
+
+
+def _hidden(task: str, rows: pd.DataFrame) -> Iterator[Check]:
+    """Yield whether the sharer kept what a receiver could look at, I(X; Y), while it chose rows: at every share, of the same models' rows."""
+    keys = ["split", "model_index"]
+    clean = rows[rows["share"] == 0].drop_duplicates(keys).set_index(keys)["information_xy_own"]
+    dosed = rows[rows["share"] > 0].join(clean.rename("clean_xy"), on=keys)
+    dosed = dosed.assign(change=dosed["information_xy_own"] / dosed["clean_xy"].where(dosed["clean_xy"] > 0) - 1)
+    dosed = dosed[np.isfinite(dosed["change"].to_numpy(dtype=float))]
+    if dosed.empty:
+        return
+    by_share = {float(level): mean(part["change"], part["split"]) for level, part in dosed.groupby("share")}
+    worst, found, verdict = throughout(by_share, -KEPT, KEPT)
+    said = "I(X; Y) of the chosen rows is within 10 % of that of clean rows, as the attack asks, at every share: relative change, the worst"
+    top = max(by_share)
+    rates = [rows.loc[rows["share"] == level, "label_rate"].mean() for level in (0.0, top)]
+    beside = f"the worst is at a share of {worst:g}; {listed_by(by_share)}; label 1 among the generator's rows {rates[0]:.3f} at 0, {rates[1]:.3f} at {top:g}"
+    yield Check("A6", said, task, str(rows["model"].iloc[0]), found, verdict, beside)

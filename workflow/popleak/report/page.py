@@ -21,6 +21,7 @@ from ..store import parquet as store
 from ..store import seal
 from ..store.schema import PERMUTED
 from . import (
+    alike,
     attacks,
     findings,
     generated,
@@ -140,13 +141,16 @@ def write(
     groups = reported.groups_of([{**one["settings"], **one["card"]} for one in facts])
     beside = _reported(main, frames, paper, kinds, groups)
     tau = float(experiment.get("tau", 0.1))
-    text = block(main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions, beside=beside)
+    random = alike.tasks(experiment)
+    text = block(
+        main, tau=tau, frames=frames, data=data, absent=absent, cautions=cautions, beside=beside, random=random
+    )
     settings = {key: value for key, value in experiment.items() if key != "data_dir"}
     inner = folder / name
     inner.mkdir(parents=True, exist_ok=True)
     kept = {table: _csv(frames[table], index=False) for table in (*kind.kept, *placebo)}
     if main in ON_GENERATORS:
-        kept[CHECKS] = _csv(generated.frame(frames), index=False)
+        kept[CHECKS] = _csv(generated.frame(frames, random), index=False)
     if main in ("scorecard", "leakage"):
         kept[readme.CONSTANT] = _csv(findings.constant_shares(frames["models"]), index=True)
     _lay(inner, pictures, kept, tables, settings, text)
@@ -332,10 +336,12 @@ def block(
     absent: Sequence[str],
     cautions: Sequence[str],
     beside: Sequence[reported.Reported] = (),
+    random: Collection[str] = (),
 ) -> str:
     """Return in Markdown what an experiment with the main figure `main` shows: sentences, the data behind them, and a table of the verdicts
-    by claim and task, or of what the experiment is about; beside: what is said of a figure that the paper reports, with its table."""
-    said, shown = _found(main, frames, tau)
+    by claim and task, or of what the experiment is about; beside: what is said of a figure that the paper reports, with its table; random: ids of the tasks
+    whose group is a random bit."""
+    said, shown = _found(main, frames, tau, random)
     said = [*(sentence for one in beside for sentence in one.sentences), *said]
     said += [
         f"Data: {'; '.join(data)}.",
@@ -347,7 +353,7 @@ def block(
     return inert.markdown("\n\n".join([sentences, *(one.markdown.strip() for one in beside), shown])).rstrip() + "\n"
 
 
-def _found(main: str, frames: Mapping[str, pd.DataFrame], tau: float) -> tuple[list[str], str]:
+def _found(main: str, frames: Mapping[str, pd.DataFrame], tau: float, random: Collection[str]) -> tuple[list[str], str]:
     """Return the sentences of a page with this main figure, and its table in Markdown."""
     leakage, constant = frames["leakage"], findings.mostly_constant(findings.constant_shares(frames["models"]))
     if main == "sensitivity":  # the sentences count the verdicts, which are too many for a table
@@ -359,7 +365,7 @@ def _found(main: str, frames: Mapping[str, pd.DataFrame], tau: float) -> tuple[l
     if main in ("bill", "students"):
         return single_rows.sentences(frames), single_rows.table(frames)
     if main in ON_GENERATORS:
-        return generated.sentences(frames), generated.table(frames)
+        return generated.sentences(frames, random), generated.table(frames, random)
     if main == "gap":  # of adversaries there is none but the gap
         return findings.gaps(frames["models"], tau=tau), verdicts(_of_gaps(frames["claims"]), constant)
     used = practice.sentences(frames["defences"]) if main == "scorecard" else []

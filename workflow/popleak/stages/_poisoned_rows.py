@@ -32,7 +32,8 @@ class Poisoned(NamedTuple):
     """What a sharer trains on.
 
     rows (n,) int64: ids, those that are replaced at the places of the rows that they replace; share: of rows that are the sharer's choice;
-    information_sy: I(S; Y) of these rows, information_xy: the bound on their I(X; Y), clean_xy: that of the clean rows, all in nats;
+    information_sy: I(S; Y) of these rows, information_xy: the bound on their I(X; Y), clean_xy: that of the clean rows, all in nats, NaN where a
+    label has fewer than two rows;
     steps_back: batches that were taken back.
     """
 
@@ -77,13 +78,14 @@ def chosen(
 
     The dependence grows in the sign that it has among the clean rows (positive where it has none). A cell that is exhausted gives way to the
     next best. Raises PopleakError if before `share` is reached no cell is left that raises I(S; Y): results are tabled by the share, so fewer
-    rows under its name would be wrong. Raises ValueError for a share outside [0, 1].
+    rows under its name would be wrong. Raises PopleakError, too, where a label has fewer than two rows, of which there is no I(X; Y) to keep.
+    Raises ValueError for a share outside [0, 1].
     """
     clean, wanted = np.asarray(clean, dtype=np.int64), _wanted(share, len(clean))
     cell = 2 * np.asarray(a, dtype=np.int64) + y
     places = _places(len(clean), seed)
     free = _Free(cell, np.setdiff1d(pool, clean), seed)
-    before, rows, done, back = _bound(x, y, clean, seed), clean.copy(), 0, 0
+    before, rows, done, back = _kept(x, y, clean, seed), clean.copy(), 0, 0
     sign = 1.0 if _signed(_count(cell[clean])) >= 0 else -1.0
     while done < wanted:
         # whole batches, so that what is checked does not depend on the share
@@ -96,7 +98,7 @@ def chosen(
                 f"for a share of {(done + len(cells)) / len(clean):.2f} at most: lower the shares, or give the pool more rows"
             )
         rows[where] = free.next(cells)
-        excess = _bound(x, y, rows, seed) - before
+        excess = _kept(x, y, rows, seed) - before
         if abs(excess) > tolerance * before:
             there = free.all()
             surprise = np.zeros(len(y))
@@ -239,7 +241,21 @@ def _places(rows: int, seed: int) -> np.ndarray:
 
 
 def _bound(x: np.ndarray, y: np.ndarray, rows: np.ndarray, seed: int) -> float:
-    return information.mutual(x[rows], y[rows], seed=seed)
+    """Return the bound on I(X; Y) of these rows; NaN where a label has fewer than two of them."""
+    few = np.bincount(y[rows], minlength=2).min() < 2
+    return np.nan if few else information.mutual(x[rows], y[rows], seed=seed)
+
+
+def _kept(x: np.ndarray, y: np.ndarray, rows: np.ndarray, seed: int) -> float:
+    """Return the same where it is to be kept. Raises PopleakError where there is none."""
+    found = _bound(x, y, rows, seed)
+    if np.isnan(found):
+        counts = np.bincount(y[rows], minlength=2)
+        raise PopleakError(
+            f"fairness-poisoning: {counts.min()} of a sharer's {len(rows)} rows has label {counts.argmin()}, and I(X; Y), which it keeps, needs two of "
+            f"each label: raise the task's `rows`, or choose a label that is less rare"
+        )
+    return found
 
 
 def _reached(

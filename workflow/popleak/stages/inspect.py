@@ -35,32 +35,45 @@ def run(
     data: Path,
     pools: Path,
     draw: Sequence[Path],
+    complement: Sequence[Path] = (),
     samples: Sequence[Path],
     output: Path,
     step: str,
     code: str,
 ) -> None:
-    """Write the part of `samples`: a row a victim. draw: the draws of all worlds; samples: what generators release, in the order and number that
-    the settings give."""
+    """Write the part of `samples`: a row a victim. draw: the draws of all worlds; complement: those of the directions, where a sharer trains on
+    them; samples: what generators release, in the order and number that the settings give."""
     look = Looking(settings, read_records(data), split.read(pools))
     released = {held.arm: mine for held, mine in with_files(settings.files, samples)}
     parts = []
     for pair, played in zip(settings.pairs, settings.worlds, strict=True):
         for b, world in enumerate(played.worlds):
-            keys, rows = of_role(draws_of(draw, world, world), "victim", (0, 1))
-            own = {int(seed): row for seed, row in zip(keys["seed"], rows, strict=True)}
+            own = _by_seed(draw, world, world)
             for defence in settings.defences:
                 there = stored.read(released[settings.arms[defence]], world=world, towards=played.towards[b])
-                found = [look(there, k, own[int(seed)]) for k, seed in enumerate(there.keys["seed"])]
+                more = _by_seed(complement, world, played.towards[b]) if defence in settings.complemented else {}
+                found = [
+                    look(there, k, own[int(seed)], more.get(int(seed))) for k, seed in enumerate(there.keys["seed"])
+                ]
                 parts.append({
                     "task": settings.task, "model": settings.model_id, "protocol": pair.protocol, "ratios": pair.listed, "defence": defence, "ratio": pair.ratios[b],
                     "split": there.keys["split"], "model_index": there.keys["model_index"], "finite": there.finite,
                     "rows": np.full(len(found), there.y.shape[1]), **{name: np.array([one[name] for one in found]) for name in (*FACTS, *COMPARED)},
                 })  # fmt: skip
     facts = store.provenance(
-        stage="inspect", step=step, settings=settings.plain(), code=code, inputs=[data, pools, *draw, *samples]
+        stage="inspect",
+        step=step,
+        settings=settings.plain(),
+        code=code,
+        inputs=[data, pools, *draw, *complement, *samples],
     )
     store.write(output, schema.table("samples", parts), facts)
+
+
+def _by_seed(draw: Sequence[Path], world: str, towards: str) -> dict[int, np.ndarray]:
+    """Return the rows (n,) of each victim of a world, or of one direction, by the victim's seed."""
+    keys, rows = of_role(draws_of(draw, world, towards), "victim", (0, 1))
+    return {int(seed): row for seed, row in zip(keys["seed"], rows, strict=True)}
 
 
 class Looking:
@@ -73,8 +86,11 @@ class Looking:
         self.least, self.most = numbers.min(axis=0), numbers.max(axis=0)
         self._known: dict[bytes, float] = {}
 
-    def __call__(self, there: stored.Samples, k: int, own: np.ndarray) -> dict[str, Any]:
-        """Return the columns of the k-th generator, whose sharer's rows are `own` (n,) ids."""
+    def __call__(
+        self, there: stored.Samples, k: int, own: np.ndarray, more: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Return the columns of the k-th generator, whose sharer's rows are `own` (n,) ids, and which was trained on the rows `more` (m,), too: copies
+        of these are looked for as well."""
         y, a, rows = there.y[k], there.a[k], there.rows[k]
         seed = derive(int(there.keys["seed"][k]), "inspect")
         records, size = self.records, len(self.records.y)
@@ -83,6 +99,7 @@ class Looking:
         slack = 1e-4 * np.maximum(self.most - self.least, 1e-12)
         beyond = (numbers < self.least - slack) | (numbers > self.most + slack)
         flips = own >= size  # twins of records, with their label flipped
+        trained = own[~flips] if more is None else np.concatenate([own[~flips], more])
         labels = np.where(flips, 1 - records.y[own % size], records.y[own % size])
         return {
             "share": a.mean(),
@@ -93,7 +110,7 @@ class Looking:
             "information_xy_own": self._of_own(own, labels, seed),
             "dependence_p": found.p,
             "outside": beyond.mean() if beyond.size else 0.0,
-            **self._compared(rows, own[~flips], self.held_out[int(there.keys["split"][k])], seed),
+            **self._compared(rows, trained, self.held_out[int(there.keys["split"][k])], seed),
         }
 
     def _of_own(self, own: np.ndarray, labels: np.ndarray, seed: int) -> float:
@@ -104,16 +121,15 @@ class Looking:
         return self._known[key]
 
     def _compared(self, rows: np.ndarray, own: np.ndarray, pool: np.ndarray, seed: int) -> dict[str, Any]:
-        """Return how near released rows (m, c) are to the sharer's rows, and to as many held-out ones of the same labels and groups."""
+        """Return how near released rows (m, c) are to the rows `own` (n,) of training, and to as many held-out ones of the same labels and groups."""
         mine, others = matched(self.records, own, pool, seed)
         if not len(mine):
             return dict.fromkeys(COMPARED, np.nan) | {"compared": 0}
         x = self.columns.expand(rows)
         to_own, to_others = (information.distances(x, self.records.x[part]) for part in (mine, others))
-        kept = [self.columns.compact(self.records.x[part]) for part in (mine, others)]
         near = np.where(np.isclose(to_own, to_others, rtol=0, atol=1e-6), 0.5, to_own < to_others)
         return {
-            **{name: information.copied(rows, one).mean() for name, one in zip(COMPARED[:2], kept, strict=True)},
+            "copied": information.copied(to_own).mean(), "copied_held_out": information.copied(to_others).mean(),
             "distance": np.median(to_own), "distance_held_out": np.median(to_others), "nearer": near.mean(), "compared": len(mine),
         }  # fmt: skip
 

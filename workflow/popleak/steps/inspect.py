@@ -13,8 +13,8 @@ from .games import Pair, Played
 
 @dataclass(frozen=True, kw_only=True)
 class InspectStep(StepSettings):
-    """The games whose victims' rows are looked at, with their worlds in the same order; the names of arms by the ids of the sharers' defences; and
-    how many of the files hold what is released in each arm."""
+    """The games whose victims' rows are looked at, with their worlds in the same order; the names of arms by the ids of the sharers' defences, those of
+    them that train on the complement, too, and how many of the files hold what is released in each arm."""
 
     stage: ClassVar[str] = "inspect"
     task: str
@@ -25,4 +25,5 @@ class InspectStep(StepSettings):
     worlds: tuple[Played, ...]
     defences: tuple[str, ...]
     arms: Mapping[str, str]
+    complemented: tuple[str, ...]
     files: tuple[Held, ...]

@@ -38,7 +38,7 @@ SAMPLES = (
     Column("information_xy", "double", "a lower bound on I(X; Y) of features and label among the released rows, in nats (cross-fitted logistic regression); null where a label has fewer than two"),
     Column("information_xy_own", "double", "the same among the sharer's rows: a sharer that chose them meant to keep it as it was"),
     Column("dependence_p", "double", "p value of a permutation test that group and label of the released rows are independent: a receiver who refuses what depends refuses below 0.05"),
-    Column("copied", "double", "share of released rows that equal one of the sharer's rows in every column"),
+    Column("copied", "double", "share of released rows that equal one of the sharer's rows in every column, but for rounding; rows of the complement count as its own where it trained on them, here and below"),
     Column("copied_held_out", "double", "the same for as many held-out rows of the same labels and groups: what chance alone gives"),
     Column("distance", "double", "median distance of a released row to the nearest of the sharer's rows, in standardised features"),
     Column("distance_held_out", "double", "the same to the nearest of as many held-out rows of the same labels and groups"),
