@@ -137,19 +137,21 @@ def _third(experiment: Experiment, names: Sequence[str], measured: Sequence[Meas
     """Return what stage 3 is asked: for each searched task the default, then what beat it, or its undefended models, in all objectives of
     stage 2, then other configurations that reached the floor, front by front, as many as the config allows. Of each kind those that
     add most to the hypervolume come first."""
-    found = []
+    found: list[Measured] = []
     for name in (names[task] for task in experiments.searched(experiment)):
         mine = [one for one in measured if one.task == name]
         default = next(one for one in mine if one.role == "default")
-        most = experiments.of(experiment).survivors
-        bases = () if default.found is None else (default.found.defended, default.found.undefended)
-        every = _distinct(mine)
-        beating = [one for one in every if one.found and any(beats(one.found.defended, other) for other in bases)]
-        rest = [one for one in every if one not in beating]
-        tried = [beating[i] for i in _order(beating, most)]
-        tried += [rest[i] for i in _order(rest, most - len(tried))]
-        found += [one._replace(stage=3, found=None, before=None, failure="") for one in (default, *tried)]
-    return found
+        found += [default, *_tried(_distinct(mine), default, experiments.of(experiment).survivors)]
+    return [one._replace(stage=3, found=None, before=None, failure="") for one in found]
+
+
+def _tried(every: Sequence[Measured], default: Measured, most: int) -> list[Measured]:
+    """Return at most so many configurations: those that beat a default, then others."""
+    bases = () if default.found is None else (default.found.defended, default.found.undefended)
+    beating = [one for one in every if one.found and any(beats(one.found.defended, other) for other in bases)]
+    rest = [one for one in every if one not in beating]
+    tried = [beating[i] for i in _order(beating, most)]
+    return [*tried, *(rest[i] for i in _order(rest, most - len(tried)))]
 
 
 def _distinct(measured: Sequence[Measured]) -> list[Measured]:

@@ -5,7 +5,7 @@ Stage 2 picks what looks so, among many; stage 3, on other pool splits, is asked
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,34 +55,44 @@ def judged(search: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _against(mine: pd.DataFrame, role: str) -> tuple[str, str, Compared, int]:
     """Return the verdict of one task against one default, what decides it, the comparison that is shown, and how many were tried again."""
-    found = {stage: _stage(mine, role, stage) for stage in (2, 3)}
-    for stage, base in ((stage, _base(mine, role, stage)) for stage in (2, 3)):
-        if base is None:
+    for stage in (2, 3):
+        if _base(mine, role, stage) is None:
             return OPEN, f"it was not measured in stage {stage}, so nothing is compared with it", UNCOMPARED, 0
-    second, third = found[2], {point: one for point, one in found[3].items() if one is not None}
-    measured = {point: one for point, one in second.items() if one is not None}
-    if not measured:
-        return (
-            OPEN,
-            "no configuration of a front was measured in stage 2, so nothing is compared with it",
-            UNCOMPARED,
-            0,
-        )
-    picked = [point for point, one in measured.items() if one.better]
-    tried = [point for point in third if point in picked]
-    again = [point for point in tried if third[point].better]
-    held = [point for point in again if third[point].disjoint >= DISJOINT]
-    out = [
-        point for point in second if (one := third.get(point) or second[point]) is not None and one.worse
-    ]  # by its values in stage 3, where it has any
-    verdict = HOLDS if held else FAILS if len(out) == len(second) else OPEN
-    most = max((third[point].disjoint for point in again), default=0)
+    second, third = _stage(mine, role, 2), _stage(mine, role, 3)
+    if not _measured(second):
+        told = "no configuration of a front was measured in stage 2, so nothing is compared with it"
+        return OPEN, told, UNCOMPARED, 0
+    return _decided(second, third, _nothing_left(mine, role))
+
+
+def _measured(found: Mapping[str, Compared | None]) -> dict[str, Compared]:
+    return {point: one for point, one in found.items() if one is not None}
+
+
+def _out(second: Mapping[str, Compared | None], again: Mapping[str, Compared]) -> int:
+    """Return how many configurations are shown not to beat a default, each by its values in stage 3 where it has any."""
+    last = {**_measured(second), **again}
+    return sum(last[point].worse for point in second if point in last)
+
+
+def _decided(
+    second: Mapping[str, Compared | None], third: Mapping[str, Compared | None], nothing_left: str
+) -> tuple[str, str, Compared, int]:
+    """Return the same of configurations in stages 2 and 3; nothing_left: what is to be said of a default that nothing can beat."""
+    again = _measured(third)
+    picked = [point for point, one in _measured(second).items() if one.better]
+    tried = [point for point in again if point in picked]
+    better = [point for point in tried if again[point].better]
+    held = [point for point in better if again[point].disjoint >= DISJOINT]
+    out = _out(second, again)
+    verdict = HOLDS if held else FAILS if out == len(second) else OPEN
+    most = max((again[point].disjoint for point in better), default=0)
     evidence = (
-        f"{len(picked)} of {len(second)} configurations beat it in stage 2, and of the {len(tried)} of these that were tried again {len(again)} in stage 3, with "
-        f"{most} of 3 intervals disjoint at most; of {len(out)} of {len(second)} intervals show that they do not beat it{_nothing_left(mine, role)}"
+        f"{len(picked)} of {len(second)} configurations beat it in stage 2, and of the {len(tried)} of these that were tried again {len(better)} in stage 3, with "
+        f"{most} of 3 intervals disjoint at most; of {out} of {len(second)} intervals show that they do not beat it{nothing_left}"
     )
     # the first in the order in which stage 2 picked, and not the best of stage 3
-    shown = next((third[point] for point in [*held, *tried, *third]), UNCOMPARED)
+    shown = next((again[point] for point in [*held, *tried, *again]), UNCOMPARED)
     return verdict, evidence, shown, len(tried)
 
 
