@@ -76,6 +76,19 @@ def committed(folder, tasks, rows):
     return Source(folder, "[here](here.md)")
 
 
+def test_tasks_without_an_id_are_of_their_data_set(tmp_path):
+    """Two attributes of one table are one data set, which makes no finding."""
+    tasks = [{"dataset": "adult", "attribute": one} for one in ("sex", "race")]
+    tasks += [
+        {"dataset": "acs_income", "attribute": None, "attribute_in_features": True},
+        {"id": "x", "dataset": "compas"},
+    ]
+    (tmp_path / "experiment.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+    assert Source(tmp_path, "").datasets() == {
+        "adult-sex": "adult", "adult-race": "adult", "acs-income-sex-in": "acs_income", "x": "compas"
+    }  # fmt: skip
+
+
 READ, HIDDEN, ADAPTIVE = "the share of generators", "the mean absolute error", "group in sight, an adversary"
 
 

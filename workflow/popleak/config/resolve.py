@@ -216,6 +216,15 @@ def _placebo(
     return asked
 
 
+def task_id(task: Mapping[str, Any]) -> str:
+    """Return the id of an entry of `tasks`, as it is given or as it is made."""
+    if task.get("id"):
+        return str(task["id"])
+    dataset = plugins.load("datasets", str(task["dataset"]))
+    attribute = task.get("attribute") or dataset.attributes[0]
+    return _task_id(f"{dataset.name}-{attribute}", "-in" if task.get("attribute_in_features") else "")
+
+
 def _task_id(name: str, ending: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[: 40 - len(ending)].strip("-") + ending
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..config import resolve
 from ..core import plugins
 
 SHIFTED, TWINS = "synthetic", "synthetic-twin"
@@ -19,7 +20,7 @@ def tasks(experiment: Mapping[str, Any]) -> frozenset[str]:
         if name in (SHIFTED, TWINS):
             plugin = plugins.load("datasets", name)
             if name == TWINS or _same(plugin.Settings.model_validate(task.get("options") or {})):
-                found.add(str(task.get("id") or f"{name}-{plugin.attributes[0]}"))
+                found.add(resolve.task_id(task))
     return frozenset(found)
 
 

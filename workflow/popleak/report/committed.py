@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from ..config import resolve
 from ..core.errors import PopleakError
 from ..store.schema import LATER, TABLES
 
@@ -41,3 +43,7 @@ class Source(NamedTuple):
     def setting(self, key: str):
         """Return a setting of the run."""
         return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))[key]
+
+    def datasets(self) -> Mapping[str, str]:
+        """Return the dataset of each task of the run, by the id that its tables have."""
+        return {resolve.task_id(task): str(task["dataset"]) for task in self.setting("tasks")}

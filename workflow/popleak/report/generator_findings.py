@@ -28,11 +28,6 @@ def _of(table: pd.DataFrame, name: str, words: str, about: str | None = None) ->
     return kept if about is None else kept[kept["about"] == about]
 
 
-def _datasets(source: Source) -> Mapping[str, str]:
-    """Return the dataset of each task of a run, by id."""
-    return {str(task.get("id")): str(task["dataset"]) for task in source.setting("tasks")}
-
-
 def _several(rows: pd.DataFrame, datasets: Mapping[str, str]) -> bool:
     """Return whether rows are of more than one data set: less is no finding."""
     return len({datasets.get(task.split(",")[0], task) for task in rows["task"]}) > 1
@@ -61,7 +56,7 @@ def _released(source: Source) -> list[str]:
     table = source.table(CHECKS)
     if table is None or (seen := _of(table, "A2", "share of generators")).empty:
         return []
-    datasets = _datasets(source)
+    datasets = source.datasets()
     head = (
         "Rows of a generator give away which share of each group is in the data behind it"
         if _several(_holding(seen), datasets)
@@ -81,7 +76,7 @@ def _poisoned(source: Source) -> list[str]:
     table = source.table(CHECKS)
     if table is None or (through := _of(table, "A6", "Delta_EO", "synthetic")).empty:
         return []
-    datasets, control = _datasets(source), _of(table, "A6", "Delta_EO", "none")
+    datasets, control = source.datasets(), _of(table, "A6", "Delta_EO", "none")
     head = (
         "A sharer that chooses its rows makes models unfair through its generator"
         if _several(_holding(through), datasets)

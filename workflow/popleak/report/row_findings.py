@@ -33,11 +33,6 @@ def _checks(source: Source) -> list[Check]:
     return members.checks({name: frame for name, frame in frames.items() if frame is not None})
 
 
-def _datasets(source: Source) -> Mapping[str, str]:
-    """Return the dataset of each task of a run, by id."""
-    return {str(task.get("id")): str(task["dataset"]) for task in source.setting("tasks")}
-
-
 def _of(datasets: Mapping[str, str], checks: Iterable[Check]) -> set[str]:
     """Return the data sets of these checks; more than one makes a finding."""
     return {datasets.get(one.task.split(",")[0], one.task) for one in checks}
@@ -49,7 +44,7 @@ def _fair(source: Source) -> list[str]:
     base = [one for one in checks if one.name == "B2" and any(one.task == fair.task for fair in found)]
     if not found:
         return []
-    datasets, many = _datasets(source), Counter(one.verdict for one in found)
+    datasets, many = source.datasets(), Counter(one.verdict for one in found)
     head = _said(found, datasets)
     told = listed(
         f"{word} in {many[verdict]}"
@@ -81,7 +76,7 @@ def _students(source: Source) -> list[str]:
     )
     if not soft or not own:
         return []
-    datasets = _datasets(source)
+    datasets = source.datasets()
     kept = [one for one in soft if one.found.low > 0]
     head = (
         "A student keeps part of what its teacher gives away of single rows"
