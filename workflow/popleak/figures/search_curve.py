@@ -73,7 +73,7 @@ def _said(frame):
     for task, mine in frame.sort_values("eo_weight").groupby("task", sort=False):
         ends = mine.iloc[[0, -1]]
         delta, advantage = (
-            " to ".join(f"{one:.2f}" for one in ends[name]) for name in ("delta_eo_crossed", "advantage")
+            " to ".join(f"{one:z.2f}" for one in ends[name]) for name in ("delta_eo_crossed", "advantage")
         )
         parts.append(f"{task}: Delta_EO {delta}, advantage {advantage}")
     return f"From the smallest EO weight to the largest, {'; '.join(parts)}"

@@ -89,7 +89,7 @@ def _decided(
     most = max((again[point].disjoint for point in better), default=0)
     evidence = (
         f"{len(picked)} of {len(second)} configurations beat it in stage 2, and of the {len(tried)} of these that were tried again {len(better)} in stage 3, with "
-        f"{most} of 3 intervals disjoint at most; of {out} of {len(second)} intervals show that they do not beat it{nothing_left}"
+        f"{most} of 3 intervals disjoint at most; intervals show {out} of {len(second)} not to beat it{nothing_left}"
     )
     # the first in the order in which stage 2 picked, and not the best of stage 3
     shown = next((again[point] for point in [*held, *tried, *again]), UNCOMPARED)
