@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..config.experiment import Experiment
     from ..plan.build import Plan
     from ..report.audit_file import Interval
+    from .guessing import Guess
 
 _, LEAK, OPEN = LIGHTS
 FAILED = 3
@@ -170,10 +171,10 @@ def _said(estimate: Interval) -> str:
 
 def _kept(arguments: argparse.Namespace, model: str | Mapping[str, Any]) -> Path:
     """Return the config for a table: a new file, or one that is there and says the same. Raises PopleakError if it says anything else."""
-    text = proposed(
-        arguments.table, label=arguments.label, group=arguments.group, model=model, rows=arguments.rows, access=arguments.access,
-    )  # fmt: skip
     from . import propose
+
+    guess = _guessed(arguments.table, label=arguments.label, group=arguments.group, rows=arguments.rows)
+    text = _written(guess, model=model, rows=arguments.rows, access=arguments.access)
 
     name = propose.slug(arguments.table)
     file = arguments.output or Path(f"{name}-audit.yaml")
@@ -189,6 +190,8 @@ def _kept(arguments: argparse.Namespace, model: str | Mapping[str, Any]) -> Path
         print(f"config: {file}, as before")
     except OSError as error:
         raise PopleakError(f"{file}: cannot be written ({error.strerror}): name another file with --output") from error
+    for line in guess.unread():
+        print(f"  {line}")
     return file
 
 
@@ -204,7 +207,12 @@ def proposed(
     """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; model: a name, or an
     entry of `models`; access: what adversaries see. Raises PopleakError for a name that is not there, where no label or attribute can be guessed,
     and for an access that the model does not have."""
-    from . import propose
+    return _written(_guessed(table, label=label, group=group, rows=rows), model=model, rows=rows, access=access)
+
+
+def _guessed(table: Path, *, label: str | None, group: str | None, rows: str) -> Guess:
+    """Return what is proposed of a table, with what the command line names."""
+    from . import guessing
 
     if rows != "auto" and not rows.isdigit():
         raise PopleakError(f"--rows {rows}: give a number of rows, or auto")
@@ -214,7 +222,14 @@ def proposed(
     if pair is not None and len(named) != 2:
         raise PopleakError(f"--group {group}: give two groups: COLUMN=VALUE,VALUE")
     groups = (named[0], named[1]) if named else None
-    found = propose.guess(table, label=target, group=attribute, positive=positive, groups=groups)
+    return guessing.guess(table, label=target, group=attribute, positive=positive, groups=groups)
+
+
+def _written(found: Guess, *, model: str | Mapping[str, Any], rows: str, access: Sequence[str]) -> str:
+    """Return the config of an audit as YAML."""
+    from . import propose
+
+    table = found.table
     name = f"{propose.slug(table)[:34].rstrip('-')}-audit"
     head = f"# Proposed by `popleak audit {table.name}`: what has a remark is a guess: correct it, then `popleak audit --config` with this file."
     return propose.yaml_of(found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows)
