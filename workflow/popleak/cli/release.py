@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _, LEAK, OPEN = LIGHTS
 FAILED = 3
 """Exit status where the limit that was asked for is not kept."""
+STOPPED = 130
+"""Exit status where the run was stopped by hand (Ctrl-C), as shells have it."""
 NEAR_HALF = 0.05
 """A table whose share of group 1 is nearer to one half than this gets no question of its own: two such mixtures are too alike."""
 ALIKE = 0.025
@@ -140,6 +142,8 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
 
     found = audit_file.read(path)
     print(f"{found.light}: {found.sentence}")
+    if found.trained:
+        print(found.trained)
     for one in found.lights:
         print(
             f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}" + (f"; {one.reason}" if one.reason else "")
@@ -154,7 +158,7 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
     what = (
         f"not shown to stay below an advantage of {limit:g}"
         if on == OPEN
-        else f"shown to leak, perhaps {limit:g} or more"
+        else f"shown to leak, and not shown to stay below an advantage of {limit:g}"
     )
     names = ", ".join(one.key for one in failed)
     print(f"popleak: audit: {len(failed)} of {len(found.lights)} lights are {what}: {names}", file=sys.stderr)
@@ -278,7 +282,7 @@ def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[
     )
     return (
         "",
-        "worlds:  # the training sets that an adversary tells apart",
+        "worlds:  # the training sets that an adversary tells apart; pure says little about smaller differences",
         "  - protocol: pure  # group 0 only against group 1 only",
         "  - {protocol: ratio, ratios: [0.3, 0.5]}  # shares of group 1",
         *(
@@ -337,7 +341,8 @@ def _snakemake(file: Path, cores: int, targets: Sequence[str] = ()) -> None:
                     print(f"  {line.strip()}", flush=True)
         except KeyboardInterrupt:
             running.wait()  # it got the signal too, and ends its jobs
-            raise PopleakError("audit: stopped: the same command goes on where it was") from None
+            print("popleak: audit: stopped: the same command goes on where it was", file=sys.stderr)
+            raise SystemExit(STOPPED) from None
     if running.returncode:
         raise PopleakError(
             f"audit: Snakemake failed (status {running.returncode}); it said last:\n  "
