@@ -56,11 +56,11 @@ def test_the_config_asks_what_an_owner_asks(here):
 
 def messy(here, **columns):
     base = {
-        "person": lambda i: f"c{i % 390}", "age": lambda i: "unknown" if i % 40 == 7 else f"{20 + i % 50}.0",
+        "person": lambda i: f"c{i % 1170}", "age": lambda i: "unknown" if i % 40 == 7 else f"{20 + i % 50}.0",
         "pay": lambda i: f"{10 + i % 80}.{100 + i % 899}", "sex": lambda i: ("male", "female", "Male")[i % 3],
         "repaid": lambda i: ("Yes", "No", "yes", "No")[i % 4],
     }  # fmt: skip
-    return own_tables.put(here, own_tables.people(400, **base | columns).replace(",", ";"))
+    return own_tables.put(here, own_tables.people(1200, **base | columns).replace(",", ";"))
 
 
 def test_a_named_value_stands_for_all_its_spellings(here):
@@ -82,10 +82,10 @@ def test_what_is_not_read_is_said_and_a_word_among_numbers_is_proposed_as_missin
     out = capsys.readouterr().out
     options = yaml.safe_load((here / "loans-audit.yaml").read_text())["tasks"][0]["options"]
     assert options["missing"] == ["unknown"] and options["unit"] == "person" and list(options["drop"]) == ["code"]
-    assert "not read: code (380 values are numbers and 20 are not, " in out and "add them to options.missing" in out
+    assert "not read: code (1140 values are numbers and 60 are not, " in out and "add them to options.missing" in out
     assert "missing: 'unknown' stands among the numbers of age" in out
-    assert "not read as a feature: person (390 different values in 400 rows)" in out
-    assert "features: age, pay, job" in out
+    assert "not read as a feature: person (1170 different values in 1200 rows)" in out
+    assert "features: age, job, pay" in out
     assert "unknown" not in yaml.safe_load(release.proposed(messy(here, repaid=lambda i: ("unknown", "No")[i % 2])))[
         "tasks"
     ][0]["options"].get("missing", [])

@@ -71,7 +71,7 @@ class Guess(NamedTuple):
         lines = [f"not read: {name} ({why})" for name, why in self.drop.items()]
         if "unit" in self.options:
             lines.append(
-                f"no feature, but keeps rows of one person together: {self.options['unit']} ({self.said['unit']})"
+                f"not read as a feature: {self.options['unit']} ({self.said['unit']}): options.unit keeps rows with one value together"
             )
         return lines + [f"{key}: {self.said[key]}" for key in ("missing", "decimal") if key in self.said]
 
