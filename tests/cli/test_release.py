@@ -327,3 +327,22 @@ def test_from_a_table_to_the_page_in_one_command(tmp_path):
     page.unlink()
     runs.snakemake(folder, "--cores", "1", "--configfile", "small.yaml")
     assert page.read_bytes() == made
+
+
+def test_an_audit_that_is_stopped_says_so_with_a_status_of_its_own(here, monkeypatch, capsys):
+    class Stopped:
+        def __init__(self, *_, **__):
+            self.stdout = self
+
+        __enter__ = lambda self: self  # noqa: E731
+        __exit__ = lambda *_: None  # noqa: E731
+        wait = lambda self: 0  # noqa: E731
+
+        def __iter__(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(release.subprocess, "Popen", Stopped)
+    with pytest.raises(SystemExit) as stopped:
+        release._snakemake(here / "config.yaml", 1)
+    assert stopped.value.code == 130
+    assert "stopped: the same command goes on where it was" in capsys.readouterr().err
