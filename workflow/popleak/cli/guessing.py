@@ -96,23 +96,28 @@ def guess(
     group, more = _guess("group", ATTRIBUTES, values, group, label)
     # a word of the label, or a group that is named, is a value there and cannot be missing elsewhere
     words = _words(columns, separator, {*values[label].texts, *(groups or ())})
-    if words:
-        marks = [*marks, *dict.fromkeys(word for found in words.values() for word in found)]
-        columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
-        values = _values(columns, separator)
+    marks = [*marks, *dict.fromkeys(word for found in words.values() for word in found)]
+    columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
+    values = _values(columns, separator)
     y = _label(values[label]) if positive is None else _chosen(values[label], positive)
     a = _groups(values[group]) if groups is None else _pair(values[group], groups)
     options = _options(table, label, group, y=y, a=a, marks=marks)
-    said = (
-        {
-            "missing": "; ".join(
-                f"{' and '.join(map(repr, found))} stands among the numbers of {name}" for name, found in words.items()
-            )
-        }
-        if words
-        else {}
-    )
+    said = _said_of(words)
     _signs(columns, separator, options, said, (label, group))
+    return _settled(table, options, y, a, (others, more), values, said)
+
+
+def _settled(
+    table: Path,
+    options: dict[str, Any],
+    y: Sides,
+    a: Sides,
+    others: tuple[list[str], list[str]],
+    values: dict[str, Values],
+    said: dict[str, str],
+) -> Guess:
+    """Return the proposal, with what the reading of the table says of its columns. Raises PopleakError where none is left to be a feature."""
+    label, group = options["label"], options["attribute"]
     findings = _examined(options, table)[0]
     drop = {name: _why(name, findings) for name in findings.columns}
     if unit := _unit(values, drop):
@@ -128,7 +133,13 @@ def guess(
     whole = {**options, "drop": [name for name in drop if name in values], "categorical": codes}
     final, records = _examined(whole, table)
     share = None if records is None else float(records.a.mean())
-    return Guess(table, options, y, a, (others, more), drop, codes, final.hints + final.problems, share, said)
+    return Guess(table, options, y, a, others, drop, codes, final.hints + final.problems, share, said)
+
+
+def _said_of(words: dict[str, list[str]]) -> dict[str, str]:
+    """Return the remark on the words that are proposed as missing, by column."""
+    told = [f"{' and '.join(map(repr, found))} stands among the numbers of {name}" for name, found in words.items()]
+    return {"missing": "; ".join(told)} if told else {}
 
 
 def _words(columns: dict[str, Column], separator: str, values: Collection[str]) -> dict[str, list[str]]:

@@ -266,9 +266,7 @@ def _columns(options: Options, columns: Sequence[str], unnamed: bool) -> list[st
         elif column in used:
             problems.append(f"options.{key}: column {column!r} is options.{used[column]} already: name another")
         used.setdefault(column, key)
-    if not isinstance(options.decimal, str):
-        lost = [column for column in options.decimal if column not in columns]
-        problems += [f"options.decimal: column {column!r} is not in the table{there}" for column in lost]
+    problems += _signs(options, columns, there)
     free = [column for column in columns if column not in used]
     problems += [
         f"options.{key}: {column!r} is not a feature: choose from {', '.join(free)}"
@@ -277,6 +275,12 @@ def _columns(options: Options, columns: Sequence[str], unnamed: bool) -> list[st
         if column not in free
     ]
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
+
+
+def _signs(options: Options, columns: Sequence[str], there: str) -> list[str]:
+    """Return a problem for each column of `decimal` that is not in the table."""
+    named = () if isinstance(options.decimal, str) else options.decimal
+    return [f"options.decimal: column {one!r} is not in the table{there}" for one in named if one not in columns]
 
 
 def _choice(options: Options, columns: Sequence[str]) -> str:

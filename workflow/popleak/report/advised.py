@@ -247,21 +247,30 @@ def todo(
     said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
     mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
     said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
-    small = [lit for lit in lits if lit.light.reason.startswith(SMALL)]
-    if small:
-        said.append(
-            f"{capital(count(len(small), 'grey light'))} cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more "
-            "pool splits do not help."
-        )
-    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
-    if unknown:
-        said.append(f"For {count(len(unknown), 'grey light')} no number of pool splits can be named.")
+    said += _small(lits) + _unknown(lits)
     if all(lit.light.word == CLEAR for lit in lits):
         said.append(
             "Nothing above the margin was found. Release the model only with an access that has a light here, and audit again where data, model or "
             "training change."
         )
     return said
+
+
+def _unknown(lits: Sequence[Lit]) -> list[str]:
+    """Return of how many lights nobody can say what would decide them."""
+    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
+    return [f"For {count(len(unknown), 'grey light')} no number of pool splits can be named."] if unknown else []
+
+
+def _small(lits: Sequence[Lit]) -> list[str]:
+    """Return what lights of models need that are too small; nothing if there are none."""
+    small = [lit for lit in lits if lit.light.reason.startswith(SMALL)]
+    if not small:
+        return []
+    return [
+        f"{capital(count(len(small), 'grey light'))} cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more "
+        "pool splits do not help."
+    ]
 
 
 def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
