@@ -256,6 +256,7 @@ def test_check_says_all_problems_of_all_tasks(tmp_path):
         "  card: 26 of 30 fields are unknown, 4 are not verified: `popleak card` writes one to complete",
         "  features: age, job",
         "  separator ',', encoding 'utf-8'",
+        "  125 of 400 rows repeat another row in all 4 columns that are read",
         "  group 0 (male): 240 rows, 71.2 % with y = 1",
         "  group 1 (female): 160 rows, 71.9 % with y = 1",
         "  rows: 40; the pools give 64 at most",
@@ -335,6 +336,8 @@ def test_init_proposes_a_config_that_passes_check(tmp_path, capsys, monkeypatch)
     assert stages.main(["init", "My loans.csv"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out == [
+        "not read: customer (every row has its own value, like an identifier)",
+        "not read: joined (holds dates or times)",
         "wrote my-loans.yaml: read it, correct it, then",
         "  popleak check --configfile my-loans.yaml",
         "  snakemake --cores all --configfile my-loans.yaml",

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import audited
+import own_tables
 import tiny
 from popleak.cli import release, stages
 from popleak.config import resolve as config
@@ -51,6 +52,50 @@ def test_the_config_asks_what_an_owner_asks(here):
     ]
     assert guessed["tasks"][0]["options"]["label"] == "income" and guessed["tasks"][0]["options"]["attribute"] == "sex"
     config.load(config.merge(config.read("config.yaml"), raw))
+
+
+def messy(here, **columns):
+    base = {
+        "person": lambda i: f"c{i % 1170}", "age": lambda i: "unknown" if i % 40 == 7 else f"{20 + i % 50}.0",
+        "pay": lambda i: f"{10 + i % 80}.{100 + i % 899}", "sex": lambda i: ("male", "female", "Male")[i % 3],
+        "repaid": lambda i: ("Yes", "No", "yes", "No")[i % 4],
+    }  # fmt: skip
+    return own_tables.put(here, own_tables.people(1200, **base | columns).replace(",", ";"))
+
+
+def test_a_named_value_stands_for_all_its_spellings(here):
+    table = messy(here)
+    for label, group in (("repaid=yes", "sex=male,female"), ("repaid=YES", "sex=Male,female")):
+        text = release.proposed(table, label=label, group=group)
+        options = yaml.safe_load(text)["tasks"][0]["options"]
+        assert options["positive"] == ["Yes", "yes"] and options["groups"] == [["male", "Male"], "female"]
+        assert "'Yes' and 'yes' are taken for one value" in text and "negative" not in options
+    guessed = yaml.safe_load(release.proposed(table))["tasks"][0]["options"]
+    assert guessed["groups"] == [["male", "Male"], "female"]
+    with pytest.raises(PopleakError, match="'male' and 'Male' are spellings of one value"):
+        release.proposed(table, group="sex=male,Male")
+
+
+def test_what_is_not_read_is_said_and_a_word_among_numbers_is_proposed_as_missing(here, capsys):
+    table = messy(here, code=lambda i: "x" if i % 40 == 7 else "y" if i % 40 == 9 else i)
+    assert stages.main(["audit", table.name, "--label", "repaid=yes", "--group", "sex=male,female", "--plan"]) == 0
+    out = capsys.readouterr().out
+    options = yaml.safe_load((here / "loans-audit.yaml").read_text())["tasks"][0]["options"]
+    assert options["missing"] == ["unknown"] and options["unit"] == "person" and list(options["drop"]) == ["code"]
+    assert "not read: code (1140 values are numbers and 60 are not, " in out and "add them to options.missing" in out
+    assert "missing: 'unknown' stands among the numbers of age" in out
+    assert "not read as a feature: person (1170 different values in 1200 rows)" in out
+    assert "features: age, job, pay" in out
+    assert "unknown" not in yaml.safe_load(release.proposed(messy(here, repaid=lambda i: ("unknown", "No")[i % 2])))[
+        "tasks"
+    ][0]["options"].get("missing", [])
+
+
+def test_three_digits_behind_a_point_everywhere_are_proposed_as_thousands(here):
+    table = messy(here, age=lambda i: 20 + i % 50)
+    text = release.proposed(table, label="repaid=yes", group="sex=male,female")
+    options = yaml.safe_load(text)["tasks"][0]["options"]
+    assert options["decimal"] == {"pay": ","} and "pay: '10.100' is read with thousands, as 10100" in text
 
 
 @pytest.mark.parametrize(
@@ -282,3 +327,22 @@ def test_from_a_table_to_the_page_in_one_command(tmp_path):
     page.unlink()
     runs.snakemake(folder, "--cores", "1", "--configfile", "small.yaml")
     assert page.read_bytes() == made
+
+
+def test_an_audit_that_is_stopped_says_so_with_a_status_of_its_own(here, monkeypatch, capsys):
+    class Stopped:
+        def __init__(self, *_, **__):
+            self.stdout = self
+
+        __enter__ = lambda self: self  # noqa: E731
+        __exit__ = lambda *_: None  # noqa: E731
+        wait = lambda self: 0  # noqa: E731
+
+        def __iter__(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(release.subprocess, "Popen", Stopped)
+    with pytest.raises(SystemExit) as stopped:
+        release._snakemake(here / "config.yaml", 1)
+    assert stopped.value.code == 130
+    assert "stopped: the same command goes on where it was" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +51,66 @@ def test_spellings_of_a_label_are_refused_with_what_to_give(tmp_path):
 
 def test_the_rest_is_negative_on_purpose_only(tmp_path, capsys):
     path = put(tmp_path, people(income=spelt))
-    records = load(path, **INCOME, negative="rest")
-    assert records.y.sum() == 67
+    records = load(path, **INCOME | {"positive": [">50K", ">50K."]}, negative="rest")
+    assert records.y.sum() == 100
     said = capsys.readouterr().err
-    assert "y = 1: '>50K' (67); y = 0: '<=50K' (66), '<=50K.' (34), '>50K.' (33)" in said
-    assert "'>50K' and '>50K.' look like one value in several spellings, but are y = 0 and y = 1" in said
-    assert records.facts["hints"] == [line for line in records.facts["hints"] if "spellings" in line] != []
+    assert "y = 1: '>50K' (67), '>50K.' (33); y = 0: '<=50K' (66), '<=50K.' (34)" in said
+    both = "'>50K' and '>50K.' look like one value in several spellings, and stand on both sides of the label: name them on"
+    for negative in ("rest", [">50K.", "<=50K", "<=50K."]):
+        with pytest.raises(PopleakError, match=re.escape(both)):
+            load(path, **INCOME, negative=negative)
     some = load(path, **INCOME, negative=["<=50K"])
     assert len(some.y) == 133 and some.facts["label_values"]["left out"] == {"<=50K.": 34, ">50K.": 33}
     json.dumps(dict(some.facts))
+
+
+def test_spellings_of_one_group_never_stand_in_both(tmp_path):
+    path = put(tmp_path, people(sex=lambda i: ("male", "female", "Male")[i % 3]))
+    with pytest.raises(
+        PopleakError, match=r"options.groups: column 'sex': 'Male' and 'male' look like .*: name them in one group"
+    ):
+        load(path, groups=["male", ["female", "Male"]])
+    assert len(load(path, groups=[["male", "Male"], "female"]).y) == 200
+    left = load(path, groups=["male", "female"])
+    assert len(left.y) == 134 and "join them in options.groups" in left.facts["hints"][0]
+
+
+def test_a_side_of_the_label_that_hardly_occurs_is_pointed_out(tmp_path):
+    def hints(ones, count=1000):
+        men = {i for i in range(count) if i % 5 > 1 and i < 5 * ones / 3}
+        path = put(tmp_path, people(count, repaid=lambda i: "yes" if i in men or (i % 5 < 2 and i % 2) else "no"))
+        return [line for line in load(path).facts["hints"] if line.startswith("label: ")]
+
+    (few,) = hints(3)
+    assert few.startswith("label: 3 of 600 rows of group 0 (male) have y = 1, 0.5 %: ") and "options.positive" in few
+    assert len(hints(6, 100)) == 1, "fewer than ten rows, though 10 %"
+    assert not hints(12)
+    assert not hints(3, 40), "of a small table any side is rare"
+
+
+def test_repeated_rows_are_counted_and_pointed_out_where_chance_does_not_explain_them(tmp_path):
+    columns = {name: (lambda i, k=k: (i % 180 * k) % 997) for name, k in (("pay", 31), ("debt", 57))}
+    found = load(put(tmp_path, people(200, **columns, age=lambda i: i % 180, sex=lambda i: "male" if i % 180 % 5 > 1 else "female",
+                                      job=lambda i: "a", repaid=lambda i: "yes" if i % 180 % 7 < 3 else "no")))  # fmt: skip
+    assert found.facts["repeated_rows"] == 20
+    assert [
+        line
+        for line in found.facts["hints"]
+        if line.startswith("20 of 200 rows repeat another row") and "options.unit" in line
+    ]
+    few = load(put(tmp_path, people(400)))
+    assert few.facts["repeated_rows"] == 125 and not [line for line in few.facts["hints"] if "repeat" in line]
+
+
+def test_a_number_that_the_decimal_sign_does_not_allow_is_quoted(tmp_path):
+    path = put(tmp_path, people(pay=lambda i: f"{20 + i}.0"))
+    with pytest.raises(PopleakError, match=r"column 'pay': '20.0' is no number where the decimal sign is ','"):
+        load(path, decimal=",")
+    mixed = put(tmp_path, people(pay=lambda i: f'"{20 + i % 90},5"', rate=lambda i: f"{i % 80}.25"))
+    found = load(mixed, decimal={"pay": ",", "rate": "."})
+    assert found.facts["numbers"] == ["column 'pay': '20,5' is read as 20.5"]
+    with pytest.raises(PopleakError, match=r"options.decimal: column 'wage' is not in the table"):
+        load(mixed, decimal={"wage": ","})
 
 
 @pytest.mark.parametrize("variant", ["Yes", "YES", "yes.", "yes ,"])
@@ -192,7 +244,7 @@ def test_units_are_named(tmp_path):
         (lambda i: f"{i % 80} kg", "has 80 different values, numbers followed by 'kg', the limit is 50"),
         (
             lambda i: f"${i}" if i % 2 else i,
-            r"some numbers have a sign such as \$ or % and others do not: write them alike",
+            r"'\$1' and '0': some numbers have a sign such as \$ or % and others do not: write them alike",
         ),
     ):
         with pytest.raises(PopleakError, match=message):

@@ -116,3 +116,12 @@ def test_rows_that_bring_a_placebo_to_the_margin():
     assert (
         lights.rows_times(-0.3, 0.1) == pytest.approx(lights.rows_times(0.3, 0.1)) and lights.rows_times(0.3, 0.1) > 8
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "word"), [(30, lights.OPEN), (99, lights.OPEN), (100, lights.CLEAR), (None, lights.CLEAR)]
+)
+def test_models_of_few_rows_are_never_clear(rows, word):
+    light = lights.light(found(0.0, 0.05), QUIET, margin=MARGIN, rows=rows)
+    assert light.word == word and light.reason.startswith(lights.SMALL) == (word == lights.OPEN)
+    assert lights.light(found(0.5, 0.05), QUIET, margin=MARGIN, rows=rows).word == lights.LEAK

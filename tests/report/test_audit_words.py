@@ -84,7 +84,7 @@ def test_a_reason_says_what_would_do():
     wide = lit(OPEN, 0.05, 0.2, reason=WIDE, splits=40.0, beyond=False)
     assert (
         advised.reason(wide, ASKED)
-        == "the interval is too wide: 40 pool splits (800 models) would do, if the estimate stays what it is"
+        == "the interval is too wide: 40 pool splits would do (800 models, half of them of each training set), if the estimate stays what it is"
     )
     reaching = lit(OPEN, 0.34, 0.2, reason=WIDE, splits=20.0, beyond=False)
     assert advised.reason(reaching, ASKED).startswith(
@@ -105,6 +105,41 @@ def test_no_run_is_advised_that_nobody_can_make():
     )
     assert both[1].startswith(f"1 grey light would take {11 * ASKED.splits} pool splits or more")
     assert len(advised._more([far], {"t": ASKED})) == 1 and not advised._more([], {})
+
+
+def test_the_page_advises_and_discourages_nothing_at_once():
+    far = lit(OPEN, 0.1, 0.05, reason=WIDE, splits=11.0 * ASKED.splits)
+    assert "more than is worth waiting for" in advised.reason(far, ASKED) and "would do" not in advised.reason(
+        far, ASKED
+    )
+
+
+def test_the_question_of_the_tables_own_share_comes_first_and_the_extreme_last():
+    own = Pair("ratio", 0.35, 0.5)
+    assert sorted([PURE, RATIO, own], key=lambda pair: lights.release_first(pair, 0.343)) == [own, RATIO, PURE]
+    assert (
+        lights.is_own(Pair("ratio", 0.5, 0.66), 0.66) and not lights.is_own(PURE, 0.01) and not lights.is_own(own, None)
+    )
+
+
+def test_a_leak_elsewhere_is_told_beside_the_first_question():
+    open_, leak = lit(OPEN, reason=WIDE, pair=RATIO), lit()
+    said = advised.headlines([open_, leak], {"t": ASKED}, {"t": 0.3})
+    assert [one for one, _ in said] == [open_, leak]
+    assert said[0][1].startswith("The question nearest to a release, your table's own share: these data cannot say")
+    assert said[1][1].startswith(
+        "The extreme question, one group alone (it says little about smaller differences): whoever sees"
+    )
+    assert len(advised.headlines([lit(pair=RATIO), leak], {"t": ASKED}, {})) == 1
+
+
+def test_what_was_trained_is_told_beside_the_rows_of_the_table():
+    assert advised.trained([lit()], {"t": ASKED}, {}) == "The models `mlp` of t were trained on 500 rows each."
+    some = advised.trained([lit()], {"t": ASKED}, {"t": 5039})
+    assert some.startswith(
+        "The models `mlp` of t were trained on 500 of your 5,039 rows each. A model that you release sees more rows"
+    )
+    assert "sees more" not in advised.trained([lit()], {"t": ASKED}, {"t": 900})
 
 
 @pytest.mark.parametrize(("word", "said"), [(LEAK, "1 red"), (CLEAR, "1 green"), (OPEN, "1 grey")])

@@ -10,7 +10,7 @@ import pytest
 
 import audited
 from popleak.measures.lights import CLEAR, FEW, LEAK, OPEN, PLACEBO, WIDE
-from popleak.report import audit_file
+from popleak.report import advised, audit_file
 from popleak.store import parquet as store
 from popleak.store import seal
 
@@ -64,7 +64,11 @@ def test_too_few_rows_are_grey_and_say_what_would_do(few):
     for one in grey:
         if one.needed_splits is not None:
             assert one.needed_splits > one.splits and one.needed_victims == one.needed_splits * 24 // 3
-            assert f"{one.needed_splits} pool splits ({one.needed_victims:,} models) would do" in text
+            told = (
+                f"{one.needed_splits} pool splits would do ({one.needed_victims:,} models",
+                f"it would take {one.needed_splits:,} pool splits",
+            )
+            assert told[one.needed_splits > advised.FEASIBLE * one.splits] in text
     assert any(one.needed_splits is not None or one.reason == PLACEBO for one in grey)
     assert not any(one.reason.startswith(FEW) for one in grey)
 

@@ -368,3 +368,10 @@ def test_what_is_needed_and_what_ties_in_most_cases_is_told():
     first = practice.sentences(frame)[0]
     assert "it needs rows of S_0, rows of the other world, and it is certified" in first
     assert first.endswith("in accuracy it cannot be distinguished from resample in 3 of 4 cases, at no lower cost.")
+
+
+def test_an_owner_reads_no_words_of_the_field():
+    needs = {"needs": "rows of S_0, rows of the other world"}
+    text = " ".join(practice.plainly(table({**SCRATCH, **needs}, HIDING)))
+    assert "the model's own training set, rows of the other training set" in text and "in all 4 questions" in text
+    assert not any(word in text for word in ("S_0", "world", "Retraining", "finding"))

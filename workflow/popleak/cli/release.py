@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from ..config.experiment import Experiment
     from ..plan.build import Plan
     from ..report.audit_file import Interval
+    from .guessing import Guess
 
 _, LEAK, OPEN = LIGHTS
 FAILED = 3
 """Exit status where the limit that was asked for is not kept."""
+STOPPED = 130
+"""Exit status where the run was stopped by hand (Ctrl-C), as shells have it."""
 NEAR_HALF = 0.05
 """A table whose share of group 1 is nearer to one half than this gets no question of its own: two such mixtures are too alike."""
 ALIKE = 0.025
@@ -139,6 +142,8 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
 
     found = audit_file.read(path)
     print(f"{found.light}: {found.sentence}")
+    if found.trained:
+        print(found.trained)
     for one in found.lights:
         print(
             f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}" + (f"; {one.reason}" if one.reason else "")
@@ -153,7 +158,7 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
     what = (
         f"not shown to stay below an advantage of {limit:g}"
         if on == OPEN
-        else f"shown to leak, perhaps {limit:g} or more"
+        else f"shown to leak, and not shown to stay below an advantage of {limit:g}"
     )
     names = ", ".join(one.key for one in failed)
     print(f"popleak: audit: {len(failed)} of {len(found.lights)} lights are {what}: {names}", file=sys.stderr)
@@ -170,10 +175,10 @@ def _said(estimate: Interval) -> str:
 
 def _kept(arguments: argparse.Namespace, model: str | Mapping[str, Any]) -> Path:
     """Return the config for a table: a new file, or one that is there and says the same. Raises PopleakError if it says anything else."""
-    text = proposed(
-        arguments.table, label=arguments.label, group=arguments.group, model=model, rows=arguments.rows, access=arguments.access,
-    )  # fmt: skip
     from . import propose
+
+    guess = _guessed(arguments.table, label=arguments.label, group=arguments.group, rows=arguments.rows)
+    text = _written(guess, model=model, rows=arguments.rows, access=arguments.access)
 
     name = propose.slug(arguments.table)
     file = arguments.output or Path(f"{name}-audit.yaml")
@@ -189,6 +194,8 @@ def _kept(arguments: argparse.Namespace, model: str | Mapping[str, Any]) -> Path
         print(f"config: {file}, as before")
     except OSError as error:
         raise PopleakError(f"{file}: cannot be written ({error.strerror}): name another file with --output") from error
+    for line in guess.unread():
+        print(f"  {line}")
     return file
 
 
@@ -204,7 +211,12 @@ def proposed(
     """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; model: a name, or an
     entry of `models`; access: what adversaries see. Raises PopleakError for a name that is not there, where no label or attribute can be guessed,
     and for an access that the model does not have."""
-    from . import propose
+    return _written(_guessed(table, label=label, group=group, rows=rows), model=model, rows=rows, access=access)
+
+
+def _guessed(table: Path, *, label: str | None, group: str | None, rows: str) -> Guess:
+    """Return what is proposed of a table, with what the command line names."""
+    from . import guessing
 
     if rows != "auto" and not rows.isdigit():
         raise PopleakError(f"--rows {rows}: give a number of rows, or auto")
@@ -214,7 +226,14 @@ def proposed(
     if pair is not None and len(named) != 2:
         raise PopleakError(f"--group {group}: give two groups: COLUMN=VALUE,VALUE")
     groups = (named[0], named[1]) if named else None
-    found = propose.guess(table, label=target, group=attribute, positive=positive, groups=groups)
+    return guessing.guess(table, label=target, group=attribute, positive=positive, groups=groups)
+
+
+def _written(found: Guess, *, model: str | Mapping[str, Any], rows: str, access: Sequence[str]) -> str:
+    """Return the config of an audit as YAML."""
+    from . import propose
+
+    table = found.table
     name = f"{propose.slug(table)[:34].rstrip('-')}-audit"
     head = f"# Proposed by `popleak audit {table.name}`: what has a remark is a guess: correct it, then `popleak audit --config` with this file."
     return propose.yaml_of(found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows)
@@ -263,7 +282,7 @@ def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[
     )
     return (
         "",
-        "worlds:  # the training sets that an adversary tells apart",
+        "worlds:  # the training sets that an adversary tells apart; pure says little about smaller differences",
         "  - protocol: pure  # group 0 only against group 1 only",
         "  - {protocol: ratio, ratios: [0.3, 0.5]}  # shares of group 1",
         *(
@@ -322,7 +341,8 @@ def _snakemake(file: Path, cores: int, targets: Sequence[str] = ()) -> None:
                     print(f"  {line.strip()}", flush=True)
         except KeyboardInterrupt:
             running.wait()  # it got the signal too, and ends its jobs
-            raise PopleakError("audit: stopped: the same command goes on where it was") from None
+            print("popleak: audit: stopped: the same command goes on where it was", file=sys.stderr)
+            raise SystemExit(STOPPED) from None
     if running.returncode:
         raise PopleakError(
             f"audit: Snakemake failed (status {running.returncode}); it said last:\n  "

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _identifiers
 from ._meaning import Findings, Values, same, text, variants
-from ._numbers import DATE, MISSING_WORDS, Numbers
+from ._numbers import DATE, MISSING_WORDS, PLAIN, Numbers
 from ._sheet import Column
 
 MOST_CATEGORIES = 50
@@ -79,7 +79,7 @@ def features(
             findings.refuse(name, *why)
         elif mine.numbers is not None:
             _number(found, mine, mine.numbers, columns, rows, findings)
-        elif read is None or not _mostly(mine, read, findings):
+        elif read is None or not _mostly(mine, column, read, findings):
             _category(found, mine, present, rows, findings)
         if len(present) and name not in keep and name not in findings.columns:
             _identifier(mine, present, findings)
@@ -109,14 +109,14 @@ def _no_number(kind: str, values: Values, read: Numbers | None) -> tuple[str, st
     return None
 
 
-def _mostly(values: Values, numbers: Numbers, findings: Findings) -> bool:
+def _mostly(values: Values, column: Column, numbers: Numbers, findings: Findings) -> bool:
     """Say whether a column of numbers is spoilt by a few values that are none; a problem if it cannot be categories."""
     bad = np.isnan(_by_text(values, numbers)) & ~np.array([word.casefold() in MISSING_WORDS for word in values.texts])
     spoilt = int(values.counts[bad].sum())
     if spoilt * 2 >= values.counts.sum():
         return False
     if not bad.any():  # all are numbers, but written in several ways
-        findings.refuse(values.name, "some numbers have a sign such as $ or % and others do not", "write them alike")
+        findings.refuse(values.name, *_unlike(column, numbers))
         return True
     marks = [values.texts[i] for i in np.flatnonzero(bad)]
     listed = f"missing: {marks}" if len(marks) <= 5 else "a list of them as `missing`"
@@ -128,6 +128,22 @@ def _mostly(values: Values, numbers: Numbers, findings: Findings) -> bool:
         values.name, f"{said}, so it is read as categories: if they mean a missing number give {listed}", "marks"
     )
     return False
+
+
+def _unlike(column: Column, numbers: Numbers) -> tuple[str, str]:
+    """Return how numbers of a column are not written alike, each way with an example, and the remedy."""
+    other = {",": ".", ".": ","}[numbers.point]
+    odd = [column.values[i] for i in np.flatnonzero(numbers.others)]
+    if odd:
+        said = f"{odd[0]!r} is no number where the decimal sign is {numbers.point!r}"
+        return (
+            said,
+            f'give `decimal: "{other}"` or leave `decimal` out if that is the sign in all columns, else write them alike',
+        )
+    bare = next((one for one in column.values if PLAIN.fullmatch(one)), "")
+    signed = [one for one in column.values if not set(one) <= set("0123456789.,+- ")]
+    examples = " and ".join(repr(one) for one in (signed[0], bare or signed[-1]))
+    return f"{examples}: some numbers have a sign such as $ or % and others do not", "write them alike"
 
 
 def _by_text(values: Values, numbers: Numbers) -> np.ndarray:

@@ -29,7 +29,7 @@ COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 class Findings:
     """What was found in a table: `problems` that must be mended, `hints` to think of, `notes` on what was recognised and
     joined, each one line; `facts` for the card; `columns` that are no features, and why; `features`, the columns that are; `kinds`
-    of hints, and the columns that they are about."""
+    of hints, and the columns that they are about; `remedies` of columns that could be features."""
 
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
@@ -38,11 +38,13 @@ class Findings:
     columns: dict[str, str] = field(default_factory=dict)
     features: list[str] = field(default_factory=list)
     kinds: dict[str, list[str]] = field(default_factory=dict)
+    remedies: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, column: str, reason: str, remedy: str) -> None:
         """Add the problem that a column cannot be a feature."""
         self.problems.append(f"column {column!r}: {reason}: {remedy}")
         self.columns[column] = reason
+        self.remedies[column] = remedy
 
     def hint(self, column: str, said: str, kind: str = "other") -> None:
         self.hints.append(f"column {column!r}: {said}")
@@ -182,6 +184,11 @@ def variants(texts: Iterable[str]) -> list[list[str]]:
     return [sorted(same) for same in found.values() if len(same) > 1]
 
 
+def spellings(value: str, texts: Iterable[str]) -> list[str]:
+    """Return those of `texts` that are spellings of a value, in their order."""
+    return [there for there in texts if spelling(there) == spelling(value)]
+
+
 def same(values: Sequence[str]) -> str:
     return " and ".join(repr(value) for value in values) + " look like one value in several spellings"
 
@@ -227,11 +234,16 @@ def _negatives(values: Values, one: np.ndarray, positive: Any, negative: Any, fi
 
 
 def _tell_labels(values: Values, one: np.ndarray, zero: np.ndarray, findings: Findings) -> None:
-    """Say which values (k,) bool are y = 1, y = 0 or left out, and hint at spellings of one value that are not alike."""
+    """Say which values (k,) bool are y = 1, y = 0 or left out. Spellings of one value on both sides are a problem, one of them left out a hint."""
     left = ~one & ~zero
     for group in variants(values.texts):
         sides = {("y = 1" if one[i] else "y = 0" if zero[i] else "left out") for i in map(values.texts.index, group)}
-        if len(sides) > 1:
+        if {"y = 0", "y = 1"} <= sides:
+            findings.problems.append(
+                f"options.positive: column {values.name!r}: {same(group)}, and stand on both sides of the label: name "
+                "them on one side, in `positive` or in `negative`"
+            )
+        elif len(sides) > 1:
             findings.hint(values.name, f"{same(group)}, but are {' and '.join(sorted(sides))}")
     findings.facts["label_values"] = {"1": values.counted(one), "0": values.counted(zero)}
     if left.any():
@@ -289,7 +301,7 @@ def groups(
 
 
 def _tell_groups(values: Values, masks: Sequence[np.ndarray], findings: Findings) -> None:
-    """Say which values (k,) bool are in each group and in neither, and hint at spellings of one value that are not alike."""
+    """Say which values (k,) bool are in each group and in neither. Spellings of one value in both groups are a problem, one left out a hint."""
     for same_ones in variants(values.texts):
         places = [values.texts.index(value) for value in same_ones]
         if len({(bool(masks[0][i]), bool(masks[1][i])) for i in places}) > 1:
@@ -297,7 +309,12 @@ def _tell_groups(values: Values, masks: Sequence[np.ndarray], findings: Findings
             told = ", ".join(
                 f"{values.texts[i]!r} ({values.counts[i]}) {w}" for i, w in zip(places, where, strict=True)
             )
-            findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
+            if all(any(mask[i] for i in places) for mask in masks):
+                findings.problems.append(
+                    f"options.groups: column {values.name!r}: {same(same_ones)}: {told}: name them in one group"
+                )
+            else:
+                findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
     findings.facts["group_values"] = [values.counted(mask) for mask in masks]
     neither = ~masks[0] & ~masks[1]
     if neither.any():
@@ -310,4 +327,9 @@ def unit(values: Values, findings: Findings) -> np.ndarray:
     empty = int((values.codes < 0).sum())
     if empty:
         findings.problems.append(f"options.unit: column {values.name!r} has {empty} missing values: fill them")
+    several = values.counts > 1
+    findings.notes.append(
+        f"unit {values.name!r}: {several.sum()} of {len(values.counts)} stand in several rows, {values.counts[several].sum()} "
+        "rows, which stay together"
+    )
     return values.codes.astype(np.int64)

@@ -86,12 +86,19 @@ def parse(texts: Sequence[str], point: str) -> Numbers:
     return Numbers(values, missing, point, min(units, default=""), len(units) > 1)
 
 
-def read(columns: Mapping[str, Sequence[str]], decimal: str, separator: str = ",") -> dict[str, Numbers | None]:
+def read(
+    columns: Mapping[str, Sequence[str]], decimal: str | Mapping[str, str], separator: str = ","
+) -> dict[str, Numbers | None]:
     """Return the numbers of each column of texts; None where it may be read in either way, and nothing tells which.
 
-    decimal: the sign where the user names it, else `auto`: a column that can be read in one way only decides for the file.
+    decimal: the sign where the user names it, else `auto`: a column that can be read in one way only decides for the file. A mapping names
+    the sign of single columns, which decide for no other.
     separator: of the fields; a semicolon is written where the comma is the decimal sign.
     """
+    if not isinstance(decimal, str):
+        known = {name: parse(columns[name], sign) for name, sign in decimal.items() if name in columns}
+        others = read({name: texts for name, texts in columns.items() if name not in known}, "auto", separator)
+        return {name: known[name] if name in known else others[name] for name in columns}
     if decimal != "auto":
         return {name: parse(texts, decimal) for name, texts in columns.items()}
     ways = {name: _ways(texts) for name, texts in columns.items()}
@@ -141,7 +148,20 @@ def _ways(texts: Sequence[str]) -> list[Numbers]:
     return [way for way in (usual, parse(texts, ",")) if way.whole]
 
 
-def of(columns: Mapping[str, Column], decimal: str, separator: str = ",") -> dict[str, Numbers | None]:
+def thousands(texts: Sequence[str]) -> str:
+    """Return the decimal sign by which all numbers are those of the other sign times 1000, "" where none is: three digits stand behind each sign."""
+    ways = {sign: parse(texts, sign).values for sign in PATTERNS}
+    for sign, other in ((",", "."), (".", ",")):
+        many, few = ways[sign], ways[other]
+        known = ~np.isnan(many)
+        if known.any() and np.array_equal(known, ~np.isnan(few)) and np.allclose(many[known], 1000 * few[known]):
+            return sign
+    return ""
+
+
+def of(
+    columns: Mapping[str, Column], decimal: str | Mapping[str, str], separator: str = ","
+) -> dict[str, Numbers | None]:
     """Return the numbers of each column that may have some, as `read`; text of Parquet is text, as its author said."""
     fields = {name: column.values for name, column in columns.items() if column.kind == "field"}
     found = read(fields, decimal, separator)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ..core import settings
 from ..core.errors import PopleakError, refusal
-from . import _cards, _features, _made_cards, _meaning, _numbers, _reading, _tables
+from . import _cards, _doubts, _features, _made_cards, _meaning, _numbers, _reading, _tables
 from ._cards import UNKNOWN, CardFile
 from ._meaning import Findings
 from ._sheet import Column, Sheet
@@ -65,8 +65,9 @@ class Options(settings.Settings):
     """What separates fields; `auto`: the comma, semicolon, tab or | that fits the file."""
     encoding: str = "auto"
     """`auto`: as a byte-order mark says, UTF-16, UTF-8, or else Windows-1252."""
-    decimal: Literal["auto", ".", ","] = "auto"
-    """The decimal sign of numbers; the other one then groups thousands. `auto`: as the numbers themselves show."""
+    decimal: Literal["auto", ".", ","] | dict[str, Literal[".", ","]] = "auto"
+    """The decimal sign of numbers; the other one then groups thousands. `auto`: as the numbers themselves show. A mapping gives the sign
+    of single columns, `{income: ","}`, and the others are read as by `auto`."""
 
     def names(self) -> tuple[str, str]:
         zero, one = ("/".join(sorted(map(_meaning.text, _meaning.as_list(group)))) for group in self.groups)
@@ -167,7 +168,7 @@ class Table(Dataset):
         _refuse(options, _columns(options, header.names, bool(header.unnamed)))
         others = [name for name in header.names if name not in (options.label, options.attribute)]
         sheet = _sheet(files, options, others, header)
-        if options.decimal == "auto" and any(
+        if options.decimal not in (".", ",") and any(
             column.kind == "field" and _numbers.unclear(_unmarked(column, options, exact=True).values)
             for column in sheet.columns.values()
         ):  # the other columns may show which sign is the decimal one
@@ -196,6 +197,9 @@ class Table(Dataset):
         y, group, labelled = _people(columns, numbers, options, findings)
         keep = group >= 0 if (group >= 0).any() else np.ones(sheet.rows, dtype=bool)
         found = _features_of(columns, numbers, options, _features.Rows(keep, y, group), findings)
+        findings.facts["repeated_rows"] = _doubts.repeated(
+            columns, keep, together=options.unit is not None, findings=findings
+        )
         unit = None
         if options.unit in columns:
             unit = _meaning.unit(_meaning.valued(options.unit, columns[options.unit], None), findings)
@@ -209,8 +213,10 @@ class Table(Dataset):
         _, group, _ = _people(columns, numbers, options, Findings())
         hidden = (*options.drop, options.label, *([] if options.unit is None else [options.unit]))
         path = _tables.given(files=files, file=options.path)
-        point = {",": ",", ".": "."}.get(options.decimal) or next(
-            (one.point for one in numbers.values() if one is not None and not one.usual), "."
+        point = (
+            options.decimal
+            if options.decimal in (".", ",")
+            else next((one.point for one in numbers.values() if one is not None and not one.usual), ".")
         )
         frame = _reading.frame(
             path, header, hidden, separator=options.separator, encoding=options.encoding, decimal=point
@@ -260,6 +266,7 @@ def _columns(options: Options, columns: Sequence[str], unnamed: bool) -> list[st
         elif column in used:
             problems.append(f"options.{key}: column {column!r} is options.{used[column]} already: name another")
         used.setdefault(column, key)
+    problems += _signs(options, columns, there)
     free = [column for column in columns if column not in used]
     problems += [
         f"options.{key}: {column!r} is not a feature: choose from {', '.join(free)}"
@@ -268,6 +275,12 @@ def _columns(options: Options, columns: Sequence[str], unnamed: bool) -> list[st
         if column not in free
     ]
     return problems + ([] if free else ["options.drop: no column is left to be a feature: drop fewer"])
+
+
+def _signs(options: Options, columns: Sequence[str], there: str) -> list[str]:
+    """Return a problem for each column of `decimal` that is not in the table."""
+    named = () if isinstance(options.decimal, str) else options.decimal
+    return [f"options.decimal: column {one!r} is not in the table{there}" for one in named if one not in columns]
 
 
 def _choice(options: Options, columns: Sequence[str]) -> str:
@@ -329,6 +342,8 @@ def _people(
     y, labelled = _meaning.labels(values[options.label], options.positive, options.negative, findings)
     group = _meaning.groups(values[options.attribute], options.groups, options.names(), labelled, findings)
     kept = y[group >= 0]
+    if not findings.problems:
+        _doubts.rare(y, group, options.names(), findings)
     if all((group == number).any() for number in (0, 1)) and labelled.any():
         if kept.min() == kept.max():
             findings.problems.append(

@@ -8,6 +8,8 @@ The rule, in this order:
 3. A leak: the interval leaves out 0, the p value does so after Holm's correction for all lights of the page, and the interval lies beyond
    every placebo. A placebo is the same adversary where the group column was permuted: what it reads there comes from this one table.
 4. Otherwise the data cannot say: as the placebos read as much, which more models do not change, or as the interval is too wide.
+5. What would be clear is not, where the models were trained on fewer than FLOOR rows each: so small a model has learnt little that it could give
+   away, and says nothing of one that sees more. A leak that is shown stays one.
 
 A page is clear only if each of its lights is, so clear lights need no correction for their number: were one of them wrong, the page is wrong
 with the probability of that one alone at most. One leak suffices for the opposite conclusion, and so leaks are corrected.
@@ -24,13 +26,16 @@ from .intervals import Estimate
 from .verdicts import LEVEL, LIGHTS, Found, lacking
 
 CLEAR, LEAK, OPEN = LIGHTS
-FEW, LOST, PLACEBO, WIDE = (
+FEW, LOST, PLACEBO, WIDE, SMALL = (
     "too few models or splits",
     "victims diverged",
     "not beyond its placebos",
     "interval too wide",
+    "models too small",
 )
 """How the reasons for a grey light begin."""
+FLOOR = 100
+"""Rows that a model is trained on at least before a light of it may be clear: a convention, stated before any result."""
 DIVERGED = 0.05
 """Largest share of victims that may have diverged: they answer 0.5 to all and take from the advantage what they do not protect."""
 
@@ -51,14 +56,16 @@ class Light(NamedTuple):
     splits: float
 
 
-def light(found: Found, placebos: Sequence[Estimate], *, margin: float) -> Light:
+def light(found: Found, placebos: Sequence[Estimate], *, margin: float, rows: int | None = None) -> Light:
     """Return the light of an advantage in [-1, 1]. found: with p corrected for all lights; placebos: advantages of the same adversary, one for each
-    permutation; margin: in advantage."""
+    permutation; margin: in advantage; rows: that each model was trained on, where they are known."""
     if reason := _unfit(found):
         return Light(OPEN, reason, False, False, None, needed(found, margin) if reason.startswith(FEW) else math.nan)
     beyond = nearest(found) > farthest(placebos) if placebos else None
     shown = _apart(found) and beyond is not False
     word, reason = _word(found, placebos, margin, shown)
+    if word == CLEAR and rows is not None and rows < FLOOR:
+        word, reason = OPEN, f"{SMALL}: {rows} rows each, fewer than {FLOOR}"
     splits = needed(found, margin, farthest(placebos)) if reason == WIDE else math.nan
     return Light(word, reason, shown, shown and nearest(found) > margin, beyond, splits)
 

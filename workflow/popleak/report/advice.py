@@ -45,14 +45,15 @@ def write(
     placebos: Sequence[str | Path],
     cards: Sequence[Mapping[str, Any]],
     sizes: Mapping[str, int],
+    shares: Mapping[str, float],
     made: Mapping[str, str],
     code: str,
     output: str | Path,
 ) -> Path:
     """Write the page to `output`, `audit.json` and the digests of both beside it (.json, .sha256); return the page's path.
 
-    tables: paths of the public tables by name; placebos: verdicts on the victims of placebos; cards: as for the report; sizes: rows of each task's
-    records; made: what made the page, shown as it is; code: digest of the code. Raises PopleakError for a table that is missing or damaged, and
+    tables: paths of the public tables by name; placebos: verdicts on the victims of placebos; cards: as for the report; sizes, shares: rows and the share
+    of group 1 in each task's records, where they are known; made: what made the page, shown as it is; code: digest of the code. Raises PopleakError for a table that is missing or damaged, and
     where no light can be made: no attack on answers or weights was run, or the defence was not.
     """
     missing = [name for name in NEEDED if name not in tables]
@@ -63,16 +64,18 @@ def write(
     lit = lights(
         frames["scores"], _placebos(placebos, settings), frames["models"],
         defence=settings.defence, margin=settings.margin, references=settings.references,
+        rows={name: one.rows for name, one in settings.tasks.items()}, shares=shares,
     )  # fmt: skip
     if not lit:
         raise PopleakError(
             f"advise: no attack judged models under {settings.defence!r} in worlds that differ: add attacks on labels or scores, and worlds of protocol pure or ratio"
         )
     sources = {name: str(store.facts(path).get("step", "unknown")) for name, path in tables.items()}
-    found = _file(settings, lit, frames, sources, code)
+    first = advised.headlines(lit, settings.tasks, shares)
+    found = _file(settings, lit, frames, sources, code, sizes=sizes, sentences=[line for _, line in first])
     page = Path(output)
     written = {
-        page: _page(settings, lit, frames, found, cards, sizes, made, sources),
+        page: _page(settings, lit, frames, found, cards, sizes, made, sources, first),
         page.with_suffix(".json"): json.dumps(found.resolved(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }
     for path, text in written.items():
@@ -95,7 +98,14 @@ def _placebos(paths: Sequence[str | Path], settings: AdviseStep) -> pd.DataFrame
 
 
 def _file(
-    settings: AdviseStep, lit: Sequence[Lit], frames: Mapping[str, pd.DataFrame], sources: Mapping[str, str], code: str
+    settings: AdviseStep,
+    lit: Sequence[Lit],
+    frames: Mapping[str, pd.DataFrame],
+    sources: Mapping[str, str],
+    code: str,
+    *,
+    sizes: Mapping[str, int],
+    sentences: Sequence[str],
 ) -> files.AuditFile:
     experiment = settings.experiment
     return files.AuditFile(
@@ -104,11 +114,12 @@ def _file(
         experiment=str(experiment.get("experiment", "default")),
         title=str(experiment.get("title", "")),
         light=files.overall([one.light.word for one in lit]),
-        sentence=advised.sentence(advised.first(lit)[0], settings.tasks[advised.first(lit)[0].task]),
+        sentence=" ".join(sentences),
+        trained=advised.trained(lit, settings.tasks, sizes).replace("`", ""),
         defence=settings.defence,
         margin=settings.margin,
         level=0.95,
-        lights=tuple(_entry(one, settings.tasks[one.task]) for one in lit),
+        lights=tuple(_entry(one, settings.tasks[one.task], sizes.get(one.task)) for one in lit),
         defences=tuple(_tried(row) for row in advised.prices(frames["defences"]) if row["defence"] != "none"),
         settings_digest=hashlib.sha256(canonical(_shown(experiment)).encode()).hexdigest(),
         code_digest=code,
@@ -129,7 +140,7 @@ def _interval(value: float, low: float, high: float) -> files.Interval:
     return files.Interval(value=_known(value), low=_known(low), high=_known(high))
 
 
-def _entry(lit: Lit, asked: Asked) -> files.Entry:
+def _entry(lit: Lit, asked: Asked, table_rows: int | None) -> files.Entry:
     needed = _known(lit.light.splits)
     return files.Entry(
         key=lit.key,
@@ -155,6 +166,8 @@ def _entry(lit: Lit, asked: Asked) -> files.Entry:
         needed_victims=None if needed is None else round(advised.victims_for(lit, asked)),
         attacks=lit.attacks,
         strongest=lit.most,
+        rows=asked.rows,
+        table_rows=table_rows,
     )
 
 
@@ -183,6 +196,7 @@ def _page(
     sizes: Mapping[str, int],
     made: Mapping[str, str],
     sources: Mapping[str, str],
+    first: Sequence[tuple[Lit, str]],
 ) -> str:
     import jinja2
     from markupsafe import Markup
@@ -198,7 +212,8 @@ def _page(
         sections=SECTIONS,
         signs=SIGNS,
         defence=settings.defence,
-        headlines=[_headline(one, asked[one.task], several) for one in advised.first(lit)],
+        headlines=[_headline(one, line, several) for one, line in first],
+        trained=rich(advised.trained(lit, asked, sizes)),
         light=found.light,
         tally=advised.tally(lit, settings.margin),
         warnings=[*advised.mind(priced), *(f"{line}." for line in settings.cautions)],
@@ -208,7 +223,7 @@ def _page(
             {"title": task if len(lit_by) > 1 else "", "parts": advised.who(some, asked[task])}
             for task, some in lit_by.items()
         ],
-        practice=practice.sentences(defences),
+        practice=practice.plainly(defences),
         prices=[_priced(row, asked[row["task"]], several) for row in priced],
         sure=advised.sure(lit, {task: asked[task] for task in lit_by}),
         left_out=[*(f"Left out: {line}." for line in settings.absent), *map(rich, settings.untried)],
@@ -221,9 +236,8 @@ def _page(
     )
 
 
-def _headline(lit: Lit, asked: Asked, several: bool) -> str:
-    start = f"{facet_name(lit._asdict(), True)}: " if several else ""
-    return f"{start}{advised.sentence(lit, asked)}"
+def _headline(lit: Lit, line: str, several: bool) -> str:
+    return f"{facet_name(lit._asdict(), True)}: {line}" if several else line
 
 
 def _row(lit: Lit, asked: Asked, margin: float, several: bool) -> dict[str, Any]:
@@ -266,7 +280,7 @@ def _priced(row: Mapping[str, Any], asked: Asked, several: bool) -> dict[str, st
     around = f" ({points(ends[0], '')} to {points(ends[1], '')})" if ends[0] == ends[0] else ""
     none = row["defence"] == "none"
     return {
-        "question": f"{pair.label}{arm}",
+        "question": f"{advised.apart(pair, asked)}{arm}",
         "defence": str(row["defence"]) + ("" if row["usable"] else " (of no use: one label for all, or diverged)"),
         "best": "yes" if row["best"] else "",
         "advantage": f"{number(float(row['informed_advantage']), 2)}{limits}",

@@ -39,6 +39,7 @@ PAGE = (
 {% for line in headlines %}<p class="headline">{{ line }}</p>
 {% endfor %}
 <p class="big">{{ lamp(light) }} {{ tally }}</p>
+<p>{{ trained }}</p>
 {% for line in warnings %}<p class="warning" role="note"><strong>Warning.</strong> {{ line }}</p>
 {% endfor %}
 <p class="caption">A light for each question and each kind of access. Bar: cases of 100 in which the adversary is right, with the 95 % interval; the line is guessing, the band the
@@ -70,11 +71,12 @@ margin, small ticks are shuffled groups.</p>
 <h2>What helps, and its price</h2>
 {% for line in practice %}<p>{{ line }}</p>
 {% else %}<p>No defence was run.</p>{% endfor %}
-{% if prices %}<p class="caption">Each defence beside the model as it is. Advantage: of the best adversary that knows the defence, with limits that hold for all defences of a question
+{% if prices %}<p class="caption">Each defence beside the model as it is. Question: which training sets are told apart, by their shares of group 1. Rehearsal needs rows of
+the other training set; scratch needs the training. Delta_EO: by how much true and false positive rates differ between the groups, 0 if they are alike. Advantage: of the best adversary that knows the defence, with limits that hold for all defences of a question
 together. Certified: no adversary has more, by a theorem.</p>
 <div class="scroll" role="region" tabindex="0" aria-label="Defences and prices"><table class="data">
 <caption>Defences and prices</caption>
-<thead><tr><th scope="col">question</th><th scope="col">defence</th><th scope="col">best by the rule</th><th scope="col" class="n">advantage left</th><th scope="col" class="n">certified</th>
+<thead><tr><th scope="col">question</th><th scope="col">defence</th><th scope="col">best choice</th><th scope="col" class="n">advantage left</th><th scope="col" class="n">certified</th>
 <th scope="col" class="n">accuracy, points</th><th scope="col" class="n">Delta_EO</th><th scope="col" class="n">CPU seconds a model</th></tr></thead>
 <tbody>{% for row in prices %}<tr><td>{{ row.question }}</td><td>{{ row.defence }}</td><td>{{ row.best }}</td><td class="n">{{ row.advantage }}</td><td class="n">{{ row.certified }}</td>
 <td class="n">{{ row.accuracy }}</td><td class="n">{{ row.eo }}</td><td class="n">{{ row.seconds }}</td></tr>
@@ -114,8 +116,10 @@ together. Certified: no adversary has more, by a theorem.</p>
 
 <section id="settings">
 <h2>Settings, and how to run it again</h2>
-<p>The whole <a href="report.html">report</a>, with figures and tables, lies beside this page. <code>config.json</code> there holds the settings below:</p>
-<pre tabindex="0">snakemake --cores all --configfile config.json</pre>
+<p>The whole <a href="report.html">report</a>, with figures and tables, lies beside this page. In the folder where the audit was run, make it again
+with the config that was run then (<code>popleak audit --config</code> and its name). <code>config.json</code> beside this page holds the settings below,
+in which tables are named without their folders. It does the same if the table lies in that folder or below <code>data/table/</code>:</p>
+<pre tabindex="0">popleak audit --config results/{{ name }}/config.json</pre>
 <details><summary>Settings, all defaults filled in</summary><pre id="config" tabindex="0">{{ settings }}</pre></details>
 </section>
 

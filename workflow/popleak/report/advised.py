@@ -11,10 +11,10 @@ from ..core import plugins
 from ..core.protocols import PURE
 from ..figures import _defences as defended
 from ..figures import _select as select
-from ..measures.lights import CLEAR, FEW, LEAK, LOST, OPEN, PLACEBO, WIDE, farthest, nearest, rows_times
+from ..measures.lights import CLEAR, FEW, FLOOR, LEAK, LOST, OPEN, PLACEBO, SMALL, WIDE, farthest, nearest, rows_times
 from ..steps.advise import Asked
 from . import chosen
-from .lights import Lit
+from .lights import Lit, is_own
 from .words import capital, count, listed
 
 if TYPE_CHECKING:
@@ -31,12 +31,17 @@ def of_100(value: float) -> str:
 
 def sides(lit: Lit, asked: Asked) -> str:
     """Return the two training sets that are told apart, as in 'an all-men from an all-women training set'."""
+    return apart(lit.pair, asked)
+
+
+def apart(pair: select.Pair, asked: Asked) -> str:
+    """Return the same of two worlds."""
     zero, one = asked.groups
-    if lit.pair.protocol == PURE:
+    if pair.protocol == PURE:
         if all(re.fullmatch(r"\w[\w-]*", name) for name in (zero, one)):
             return f"{_article(f'all-{zero}')} from {_article(f'all-{one}')} training set"
         return f"a training set of {zero} alone from one of {one} alone"
-    low, high = (_share(ratio) for ratio in (lit.pair.ratio_0, lit.pair.ratio_1))
+    low, high = (_share(ratio) for ratio in (pair.ratio_0, pair.ratio_1))
     return f"a training set with {low} {one} from one with {high}"
 
 
@@ -74,8 +79,50 @@ def _numbers(lit: Lit) -> str:
     return f"{interval}guessing is 50{mixed}"
 
 
+def question(lit: Lit, share: float | None) -> str:
+    """Return in plain words which question a light answers. share: of group 1 in the table, where it is known."""
+    if is_own(lit.pair, share):
+        return "The question nearest to a release, your table's own share"
+    if lit.pair.protocol == PURE:
+        return "The extreme question, one group alone (it says little about smaller differences)"
+    return "Another mixture"
+
+
+def headlines(lits: Sequence[Lit], asked: Mapping[str, Asked], shares: Mapping[str, float]) -> list[tuple[Lit, str]]:
+    """Return the first sentences, with their lights: for each task and model its first question, and where that shows no leak and another does, the
+    first of these."""
+    found = []
+    for lit in first(lits):
+        leaks = [one for one in lits if one[:2] == lit[:2] and one.light.word == LEAK]
+        both = [lit] if lit.light.word == LEAK or not leaks else [lit, first(leaks)[0]]
+        found += [
+            (one, f"{question(one, shares.get(one.task))}: {_lower(sentence(one, asked[one.task]))}") for one in both
+        ]
+    return found
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
+def trained(lits: Sequence[Lit], asked: Mapping[str, Asked], sizes: Mapping[str, int]) -> str:
+    """Return what was trained on how many rows, and of what the lights therefore do not speak. sizes: rows of the tables, where they are known."""
+    said = []
+    for task, some in by_task(lits).items():
+        names, rows = listed(dict.fromkeys(f"`{lit.model}`" for lit in some)), asked[task].rows
+        of = f" of your {sizes[task]:,} rows" if task in sizes else " rows"
+        said.append(f"the models {names} of {task} were trained on {rows:,}{of} each")
+    line = capital(f"{'; '.join(said)}.")
+    if any(2 * asked[task].rows < size for task, size in sizes.items()):
+        line += (
+            " A model that you release sees more rows than these, if it is trained on the table. The lights speak of models of this size: one that sees "
+            "more may give away more, or less."
+        )
+    return line
+
+
 def first(lits: Sequence[Lit]) -> list[Lit]:
-    """Return the light that stands for each task and model: the widest worlds, of black boxes the one that sees most."""
+    """Return the light that stands for each task and model: the first question, of black boxes the one that sees most."""
     found: dict[tuple[str, str], Lit] = {}
     for lit in lits:
         there = found.get((lit.task, lit.model))
@@ -118,6 +165,8 @@ def reason(lit: Lit, asked: Asked) -> str:
             f"with shuffled groups the same adversary reads up to {of_100(0.5 + most / 2)} of 100, so what it reads may come from this one table and not "
             "from its groups"
         )
+    if light.reason.startswith(SMALL):
+        return f"the models are too small to say that nothing leaks: {asked.rows} rows each, and a light is green from {FLOOR} on. Give a larger table"
     if light.reason.startswith((FEW, LOST)):
         return f"{light.reason}{_enough(lit, asked)}"
     if light.beyond is False and nearest(lit.found) > 0:
@@ -137,7 +186,12 @@ def victims_for(lit: Lit, asked: Asked) -> float:
 def _enough(lit: Lit, asked: Asked) -> str:
     if math.isnan(lit.light.splits):
         return ""
-    return f": {lit.light.splits:.0f} pool splits ({victims_for(lit, asked):,.0f} models) would do, if the estimate stays what it is"
+    if lit.light.splits > FEASIBLE * asked.splits:
+        return f"; it would take {lit.light.splits:,.0f} pool splits, more than is worth waiting for"
+    return (
+        f": {lit.light.splits:.0f} pool splits would do ({victims_for(lit, asked):,.0f} models, half of them of each training set), if the estimate stays "
+        "what it is"
+    )
 
 
 def who(lits: Sequence[Lit], asked: Asked) -> list[tuple[str, str]]:
@@ -193,15 +247,30 @@ def todo(
     said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
     mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
     said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
-    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
-    if unknown:
-        said.append(f"For {count(len(unknown), 'grey light')} no number of pool splits can be named.")
+    said += _small(lits) + _unknown(lits)
     if all(lit.light.word == CLEAR for lit in lits):
         said.append(
             "Nothing above the margin was found. Release the model only with an access that has a light here, and audit again where data, model or "
             "training change."
         )
     return said
+
+
+def _unknown(lits: Sequence[Lit]) -> list[str]:
+    """Return of how many lights nobody can say what would decide them."""
+    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
+    return [f"For {count(len(unknown), 'grey light')} no number of pool splits can be named."] if unknown else []
+
+
+def _small(lits: Sequence[Lit]) -> list[str]:
+    """Return what lights of models need that are too small; nothing if there are none."""
+    small = [lit for lit in lits if lit.light.reason.startswith(SMALL)]
+    if not small:
+        return []
+    return [
+        f"{capital(count(len(small), 'grey light'))} cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more "
+        "pool splits do not help."
+    ]
 
 
 def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
@@ -212,8 +281,8 @@ def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
         most = max(decided, key=lambda lit: lit.light.splits)
         said.append(
             f"To decide {count(len(decided), 'grey light')}, set population.splits to {most.light.splits:.0f} and population.victims to "
-            f"{victims_for(most, asked[most.task]) / 2:,.0f} in the config, and run it again: what is there is kept. That decides in four of five runs, if the "
-            "estimates stay what they are."
+            f"{victims_for(most, asked[most.task]) / 2:.0f} (of each of the two training sets, so {victims_for(most, asked[most.task]):,.0f} models) in the config, "
+            "and run it again: what is there is kept. That decides in four of five runs, if the estimates stay what they are."
         )
     if near:
         least = min(lit.light.splits for lit in near)

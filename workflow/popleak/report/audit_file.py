@@ -74,6 +74,10 @@ class Entry(Settings):
     """Attacks that the adversary chooses from."""
     strongest: str
     """The attack that names most of these models."""
+    rows: int | None = None
+    """Rows that each model was trained on; null in files of earlier versions."""
+    table_rows: int | None = None
+    """Rows of the table, of both groups; null where the run has several tables."""
 
 
 class Tried(Settings):
@@ -110,7 +114,9 @@ class AuditFile(Settings):
     light: Word
     """red if any light is; green if all are; else grey."""
     sentence: str
-    """The first sentence of the page."""
+    """The first sentences of the page: the question that is nearest to a release, and where another one shows a leak, that one."""
+    trained: str = ""
+    """What was trained, on how many rows, and what that leaves open, as on the page; empty in files of earlier versions."""
     defence: str
     """Id of the defence that the models are released with; `none` is the model as it is."""
     margin: float

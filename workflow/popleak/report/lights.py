@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..core import plugins
+from ..core.protocols import PURE
 from ..figures import _select as select
 from ..measures import intervals, leakage
 from ..measures.intervals import Estimate
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..tables.leakage import Cell
 
 UNDEFENDED = "none"
+OWN = 0.025
+"""A share that is nearer to a table's own than this is called its own."""
 
 
 class Lit(NamedTuple):
@@ -63,11 +66,13 @@ def lights(
     defence: str,
     margin: float,
     references: Mapping[str, Sequence[str]],
+    rows: Mapping[str, int],
+    shares: Mapping[str, float],
 ) -> list[Lit]:
-    """Return the lights of the models under a defence, task by task, the widest worlds and the least access first.
+    """Return the lights of the models under a defence, task by task, in the order of `release_first` and the least access first.
 
     scores, models: public tables; placebos: verdicts on placebos' victims, as in `scores`, with the column `permutation`; references: by task, attacks
-    that are lines to compare with.
+    that are lines to compare with; rows: of each model, by task; shares: of group 1 in the tables of tasks, where they are known.
     """
     mine = list(_judged(scores, defence, references))
     mixed = list(_judged(placebos, UNDEFENDED, references)) if len(placebos) else []
@@ -80,12 +85,29 @@ def lights(
         found.append(
             Lit(
                 *one.where[:2], one.pair, one.access, one.accuracy, known, control, one.attacks, one.most,
-                light(known, control, margin=margin),
+                light(known, control, margin=margin, rows=rows.get(one.task)),
             )
         )  # fmt: skip
     return _implied(
-        sorted(found, key=lambda lit: (lit.task, lit.model, lit.pair.rank, plugins.load("access", lit.access).place))
+        sorted(
+            found,
+            key=lambda lit: (
+                lit.task, lit.model, release_first(lit.pair, shares.get(lit.task)), plugins.load("access", lit.access).place,
+            ),
+        )
+    )  # fmt: skip
+
+
+def is_own(pair: select.Pair, share: float | None) -> bool:
+    """Return whether a question holds a table's own share of group 1, to OWN, against something else."""
+    return (
+        share is not None and pair.protocol != PURE and min(abs(pair.ratio_0 - share), abs(pair.ratio_1 - share)) <= OWN
     )
+
+
+def release_first(pair: select.Pair, share: float | None) -> tuple:
+    """Return what questions are sorted by: a table's own share first, as the model to be released holds it; then other mixtures, the extreme last."""
+    return not is_own(pair, share), pair.protocol == PURE, pair.rank
 
 
 def _implied(lits: Sequence[Lit]) -> list[Lit]:

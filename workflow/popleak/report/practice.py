@@ -6,6 +6,7 @@ accuracy where `measures.verdicts.price` asks for it. What holds of one task or 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -30,6 +31,24 @@ SUBJECTS = {"training": "access to the training", "post-hoc": "a trained model",
 """What a sentence is about, likewise."""
 MOST = 4
 """Defences or cases that a sentence names at most."""
+
+
+WORDS_OF_OWNERS = (
+    (r"rows of S_0", "rows of the model's own training set"), (r"the other world", "the other training set"), (r"\bthe world\b", "the training set"),
+    (r"pure: 0 vs 1", "one group alone against the other"), (r"ratio: ([0-9.]+) vs ([0-9.]+)", r"shares \1 against \2"),
+    (r"\bworlds\b", "training sets"), (r"\b(in|of) (all )?([0-9]+) cases?\b", r"\1 \2\3 questions"), (r"where any hides", "where any of them hides"),
+)  # fmt: skip
+"""What this module calls its objects, as patterns, and what they are called on an owner's page."""
+
+
+def plainly(table: pd.DataFrame) -> list[str]:
+    """Return the sentences on what to use, in an owner's words: without what compares the ways to train again, and without their scope as findings."""
+    rows, _, choices = _by_road(table)
+    said = [_sentence(STARTS[road], some) for road, some in choices.items()]
+    said += [*_useless(rows), *_chosen(choices)] if choices else []
+    for pattern, words in WORDS_OF_OWNERS:
+        said = [re.sub(pattern, words, line) for line in said]
+    return said
 
 
 def sentences(table: pd.DataFrame) -> list[str]:

@@ -32,6 +32,7 @@ def run(
         placebos=placebos,
         cards=[card_of(facts) for facts in datasets],
         sizes=_sizes(settings, datasets),
+        shares=_shares(settings, datasets),
         made=made_by(step, code),
         code=code,
         output=output,
@@ -43,3 +44,11 @@ def _sizes(settings: AdviseStep, datasets: Sequence[Mapping[str, Any]]) -> dict[
     if len(datasets) != 1 or len(settings.tasks) != 1:
         return {}
     return dict.fromkeys(settings.tasks, int(datasets[0]["rows"]))
+
+
+def _shares(settings: AdviseStep, datasets: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the share of group 1 in each task's records, likewise."""
+    if not _sizes(settings, datasets):
+        return {}
+    rows = card_of(datasets[0]).get("group_rows", ())
+    return dict.fromkeys(settings.tasks, float(rows[1] / sum(rows))) if len(rows) == 2 else {}
