@@ -249,7 +249,7 @@ def test_no_folder_holds_two_configs_side_by_side(both):
         (folder / "results/small" / other).write_bytes(b"of another config")
     said = snakemake(folder, table, "--cores", "2", *HERE)
     assert (
-        "removed because it was of another config: results/small/config.json, results/small/figures/forms.png, results/small/figures/gap.csv"
+        "removed because it was of another config or of earlier code: results/small/config.json, results/small/figures/forms.png, results/small/figures/gap.csv"
         in said
     )
     assert "results/small/tables/sensitivity.parquet" in said

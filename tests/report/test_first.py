@@ -237,7 +237,7 @@ def test_luck_among_equal_attacks_is_no_lead(tmp_path):
     assert (leads["low"] > 0).sum() <= 1 and (leads["value"] < 0).sum() >= 3
     assert abs(leads["value"].mean()) < 0.01
     said = part(found, "Against which adversary?")
-    assert f"above 0 in {(leads['low'] > 0).sum()} of 12" in said and "points more than the paper" in said
+    assert f"above 0 in {(leads['low'] > 0).sum()} of 12" in said and "than the paper's own statistic" in said
 
 
 def test_no_share_is_shown_of_an_attack_that_was_chosen_on_the_same_models(tmp_path):

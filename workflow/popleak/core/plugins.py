@@ -58,8 +58,11 @@ def load(kind: str, name: str) -> Any:
         raise PopleakError(f"{kind}: {name!r} is unknown: choose from {', '.join(known)}")
     try:
         plugin = importlib.import_module(known[name]).PLUGIN
-    except (ImportError, AttributeError) as error:
-        raise PopleakError(f"{kind}: {name!r} ({known[name]}) cannot be loaded: {error}") from error
+    except PopleakError:
+        raise
+    except Exception as error:  # whatever a stranger's file raises where it is read: names that are not there, syntax
+        what = "" if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: "
+        raise PopleakError(f"{kind}: {name!r} ({known[name]}) cannot be loaded: {what}{error}") from error
     if plugin.name != name:
         raise PopleakError(
             f"{kind}: {known[name]} calls itself {plugin.name!r} but is registered as {name!r}: make them equal"

@@ -212,7 +212,8 @@ def _beyond(statistic: str, ahead: Sequence[Mapping[str, Any]]) -> str:
     told = any(row["statistic"]["side"] == ABOVE for row in ahead)
     blind = not told and all(row["ahead"]["low"] > 0 for row in ahead)
     lesson = " So a small accuracy gap does not show that a model gives nothing away." if blind else ""
-    return f"That adversary names {gains} points more than the paper's own statistic ({statistic}), which names {means}{sure}.{lesson}"
+    more = "more" if all(row["ahead"]["value"] >= 0 for row in ahead) else "more (below 0: fewer)"
+    return f"The adversary of the answer names {gains} points {more} than the paper's own statistic ({statistic}), which names {means}{sure}.{lesson}"
 
 
 def _gains(ahead: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

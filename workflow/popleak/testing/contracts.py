@@ -336,7 +336,10 @@ def check_easy(attack: Attack, generate: Generate, settings: Settings) -> None:
     found = accuracy(calibrate(attack, example, settings), example)
     least = 0.5 + SIGMAS * np.sqrt(0.25 / (2 * VICTIMS)) if attack.reaches is None else attack.reaches
     wanted = "better than chance" if attack.reaches is None else "as `reaches` says"
-    assert found >= least, f"accuracy {found:.3f} on an easy pair of worlds, not the {least:.3f} expected ({wanted})"
+    assert found >= least, (
+        f"accuracy {found:.3f} on an easy pair of worlds, not the {least:.3f} expected ({wanted}): there a model is surer of the points of its own "
+        "world; an attack that reads something else is given games in which that differs, by `check_attack(PLUGIN, generate=...)`: see docs/extend.md"
+    )
 
 
 def check_null(attack: Attack, generate: Generate, settings: Settings) -> None:
