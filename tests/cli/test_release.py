@@ -129,7 +129,7 @@ def test_a_config_is_used_again_and_never_overwritten(here, capsys):
         and "--config people-audit.yaml" in refused
     )
     assert (here / "people-audit.yaml").read_bytes() == before
-    assert release._kept(stages.parser().parse_args(arguments), "mlp").name == "people-audit.yaml"
+    assert release._kept(stages.parser().parse_args(arguments), None).name == "people-audit.yaml"
     assert "as before" in capsys.readouterr().out
 
 

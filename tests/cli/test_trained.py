@@ -21,15 +21,15 @@ ASK = ("--label", "income=>50K", "--group", "sex=Male,Female")
 FOREST = {"name": "estimator", "settings": {"estimator": "RandomForestClassifier", "params": {"n_estimators": 9}}}
 
 
-def forest(folder, *, called="age", name="model.skops"):
-    """Save a forest of the columns of people.csv but the group. called: what it calls the column age."""
+def forest(folder, *, called="age", name="model.skops", without=("sex",)):
+    """Save a forest of the columns of people.csv but some. called: what it calls the column age."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
     from skops import io
 
     table = pd.read_csv(folder / "people.csv")
-    columns, label = table.drop(columns=["income", "sex"]).rename(columns={"age": called}), table["income"]
+    columns, label = table.drop(columns=["income", *without]).rename(columns={"age": called}), table["income"]
     model = make_pipeline(
         OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), RandomForestClassifier(n_estimators=9)
     )
@@ -57,6 +57,24 @@ def test_the_shadows_are_trained_as_the_model_was(here):
     raw = yaml.safe_load((here / "people-audit.yaml").read_text())
     assert raw["models"] == [FOREST] and raw["defences"] == ["none", "scratch", "answer-noise"]
     assert raw["population"]["victims"] < 800
+
+
+def test_a_model_that_reads_the_group_has_shadows_that_do(here, capsys):
+    name = forest(here, without=())
+    assert stages.main(["audit", "people.csv", *ASK, "--trained", name, "--rows", "60", "--plan"]) == 0
+    assert "caution: " not in capsys.readouterr().out
+    raw = yaml.safe_load((here / "people-audit.yaml").read_text())
+    assert raw["tasks"][0].pop("attribute_in_features") is True
+    (here / "blind.yaml").write_text(yaml.safe_dump(raw))
+    assert stages.main(["audit", "--config", "blind.yaml", "--trained", name, "--plan"]) == 0
+    assert "caution: model.skops reads the column 'sex', and the audit's models do not" in capsys.readouterr().out
+
+
+def test_a_model_of_another_table_is_refused_by_the_plan(here, capsys):
+    said = refused(capsys, "people.csv", *ASK, "--rows", "60", "--trained", forest(here, called="years"), "--plan")
+    assert (
+        "takes 'years', which the table does not have: rename its columns" in said and "age, hours, kind, sex" in said
+    )
 
 
 def test_classifiers_have_their_own_names(here):
@@ -120,7 +138,7 @@ def test_the_model_is_asked_before_the_training_and_judged_after_it(tmp_path):
         )
 
     done = call("--trained", forest(folder, called="years", name="other.skops"))
-    assert done.returncode == 2 and "takes columns that are not among the columns of the table: 'years'" in done.stderr
+    assert done.returncode == 2 and "takes 'years', which the table does not have" in done.stderr
     assert not list(folder.glob("results/store/*/models*")) and not list(folder.glob("results/store/train/*"))
     done = call("--trained", forest(folder), "--ratio", "0", "--verdict", "verdict.json", "--fail-above", "0.1")
     assert done.returncode == release.FAILED, done.stdout + done.stderr

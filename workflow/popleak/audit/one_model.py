@@ -68,17 +68,25 @@ class Owned(Source):
 
 class Verdict:
     """What adversaries say of one model. rows: a DataFrame with the columns COLUMNS, a row for each pair of worlds and attack; left_out: the
-    reason for each attack that was skipped; cautions: what a guess rests on; ratio: the owner's own share of group 1, if it was told."""
+    reason for each attack that was skipped; cautions: what a guess rests on; ratio: the owner's own share of group 1, if it was told; group: the name of
+    group 1, where it has one."""
 
     def __init__(
-        self, rows: pd.DataFrame, left_out: Mapping[str, str], model: str, ratio: float | None, cautions: Sequence[str]
+        self,
+        rows: pd.DataFrame,
+        left_out: Mapping[str, str],
+        model: str,
+        ratio: float | None,
+        cautions: Sequence[str],
+        group: str = "",
     ) -> None:
-        self.rows, self.left_out, self.model, self.ratio = rows, dict(left_out), model, ratio
+        self.rows, self.left_out, self.model, self.ratio, self.group = rows, dict(left_out), model, ratio, group
         self.cautions = [UNSEEN, *cautions]
 
     def summary(self) -> str:
         """Return the verdict in words, a line for each pair of worlds and attack."""
-        lines = [f"{self.model}: {ONE}", *(_said(row) for row in self.rows.to_dict("records"))]
+        named = [f"P(a = 1) is the share of {self.group} among the training rows"] if self.group else []
+        lines = [f"{self.model}: {ONE}", *named, *(_said(row) for row in self.rows.to_dict("records"))]
         return "\n".join(
             [
                 *lines,
@@ -93,7 +101,7 @@ class Verdict:
         """Return the verdict as JSON values."""
         rows = [{key: _json(value) for key, value in row.items()} for row in self.rows.to_dict("records")]
         return {
-            "version": VERSION, "model": self.model, "own_ratio": self.ratio, "notes": [ONE], "cautions": self.cautions, "verdicts": rows, "left_out": self.left_out,
+            "version": VERSION, "model": self.model, "own_ratio": self.ratio, "group_1": self.group, "notes": [ONE], "cautions": self.cautions, "verdicts": rows, "left_out": self.left_out,
         }  # fmt: skip
 
     def write(self, path: Path) -> None:
@@ -121,11 +129,13 @@ def verdict(
     """
     if ratio is not None and not 0 <= ratio <= 1:
         raise PopleakError(f"--ratio {ratio:g}: give the share of group 1 among the model's training rows, 0 to 1")
+    cautions = [*cautions, *_doubts(asked, scores)]
+    labels = bool(np.isin(scores, (0, 1)).all())
     rates = _rates(plan)
     rows: list[dict[str, Any]] = []
     left_out: dict[str, str] = {}
     for step in asked.steps:
-        if why := _unfit(step):
+        if why := _unfit(step, labels):
             left_out[step.settings.attack_id] = why
             continue
         for number in range(len(step.settings.pairs)):
@@ -135,15 +145,39 @@ def verdict(
         raise PopleakError(
             f"no attack of the config can judge one model: {told}: add kl, threshold or meta to `attacks`"
         )
-    return Verdict(pd.DataFrame(rows)[list(COLUMNS)], left_out, model, ratio, cautions)
+    return Verdict(pd.DataFrame(rows)[list(COLUMNS)], left_out, model, ratio, cautions, _group(asked))
 
 
-def _unfit(step: Step[AttackStep]) -> str | None:
-    """Return why an attack cannot judge one undefended model by its answers; None if it can."""
+def _group(asked: Asked) -> str:
+    """Return the name of group 1; empty where the records have none."""
+    return str((asked.loaded().facts.get("groups") or ("", ""))[1])
+
+
+def _doubts(asked: Asked, scores: np.ndarray) -> list[str]:
+    """Return why answers (q,), or (q, C), may be no model's of this label. Raises PopleakError for answers that are all one."""
+    if (scores == scores[:1]).all():
+        raise PopleakError(
+            f"all {len(scores)} answers are the same, so they say nothing of any training set: give the model's own answers to the rows of `popleak queries`"
+        )
+    y = asked.loaded().y[asked.rows]
+    said = (scores >= 0.5).astype(y.dtype) if scores.ndim == 1 else scores.argmax(axis=1)
+    right, constant = float((said == y).mean()), float(np.bincount(y).max() / len(y))
+    if right >= constant:
+        return []
+    return [
+        f"the answers are right for {100 * right:.0f} % of the query rows, where always saying the more frequent label is for {100 * constant:.0f} %: "
+        "adversaries have learned from models that do better, so their guesses may mean nothing; is --positive right, and are the rows in their order?"
+    ]
+
+
+def _unfit(step: Step[AttackStep], labels: bool = False) -> str | None:
+    """Return why an attack cannot judge one undefended model by its answers; None if it can. labels: whether these are hard labels."""
     attack = plugins.load("attacks", step.settings.attack)
     seen = [plugins.load("access", name) for name in accesses(attack)]
     if any(one.reads != "answers" for one in seen):
         return "sees more than answers"
+    if labels and attack.access != "labels":
+        return "needs scores, and all answers are 0 or 1"
     if any(one.defended or one.several for one in seen):
         return "sees several models of one owner"
     if attack.transductive:
@@ -180,7 +214,7 @@ def _row(
     """Return a row of the verdict: the guess of most splits' adversaries, and how often one is right."""
     settings, pair = step.settings, step.settings.pairs[number]
     votes = [int((found["guess"] == world).sum()) for world in (0, 1)]
-    guess = -1 if votes[0] == votes[1] else int(votes[1] > votes[0])
+    guess = -1 if 2 * max(votes) <= len(found["split"]) else int(votes[1] > votes[0])
     same = (
         (rates["task"] == settings.task) & (rates["model"] == settings.model_id) & (rates["adversary"] == settings.attack_id)
         & (rates["protocol"] == pair.protocol) & (rates["ratio_0"] == pair.ratios[0]) & (rates["ratio_1"] == pair.ratios[1])

@@ -43,7 +43,7 @@ class OwnModel:
     def choice(self) -> dict[str, Any]:
         """Return the model of a config whose shadows are alike. Raises PopleakError where there is none."""
         raise PopleakError(
-            f"{self.path}: {self.kind} does not say how the model was trained: name the shadows' model in `models` of the config yourself"
+            f"{self.path}: {self.kind} does not say how the model was trained: name the shadows' model in `models` of the config yourself, with its settings"
         )
 
 
@@ -106,7 +106,10 @@ def _told(model: OwnModel, takes: Takes, features: Sequence[str], missing: Seque
             f"of the table's columns"
         )
     shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
-    return f"takes columns that are not among {where}: {shown}: keep them in the table (`drop`), or train the model without them"
+    return (
+        f"takes columns that are not among {where}: {shown}: rename them as they are there, take them out of the option `drop`, or train the model "
+        "without them"
+    )
 
 
 def answers(

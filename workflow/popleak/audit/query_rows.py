@@ -94,19 +94,31 @@ def _dataset(plan: Plan, points: Path) -> Step[Any]:
 def columns(asked: Asked) -> pd.DataFrame | None:
     """Return the original columns of the records `asked.rows`, in their order, as the owner's own table has them; None where the task has no such
     table. Raises PopleakError if the table is no longer what the records were made of."""
-    step = asked.dataset
-    plugin = plugins.load("datasets", step.settings.dataset)
-    paths = [Path(path) for path in step.inputs.get("files", ())]
-    files = dict(zip(step.settings.files, paths, strict=False))
-    frame = plugin.original(files=files, options=plugin.Settings.model_validate(step.settings.options))
+    frame = original(asked.dataset)
     if frame is None:
         return None
     there = len(asked.loaded().y)
     if len(frame) != there:
         raise PopleakError(
-            f"{paths[0]}: has {len(frame)} rows of the two groups where the run read {there}: run snakemake again"
+            f"{asked.dataset.inputs['files'][0]}: has {len(frame)} rows of the two groups where the run read {there}: run snakemake again"
         )
     return frame.iloc[asked.rows].reset_index(drop=True)
+
+
+def original(step: Step[DatasetStep]) -> pd.DataFrame | None:
+    """Return the records of a dataset with the columns of the owner's table; None where there is no such table."""
+    plugin = plugins.load("datasets", step.settings.dataset)
+    files = dict(zip(step.settings.files, map(Path, step.inputs.get("files", ())), strict=False))
+    found: pd.DataFrame | None = plugin.original(
+        files=files, options=plugin.Settings.model_validate(step.settings.options)
+    )
+    return found
+
+
+def datasets(plan: Plan) -> list[Step[DatasetStep]]:
+    """Return the steps that make the records which the games of a plan ask."""
+    found = [_dataset(plan, points_of(step)) for step in own_attacks(plan) if not step.settings.budgets]
+    return list({step.id: step for step in found}.values())
 
 
 def shown(asked: Asked) -> pd.DataFrame:

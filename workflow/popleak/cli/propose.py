@@ -55,8 +55,11 @@ TAIL = (
 """What `init` proposes besides the task."""
 
 
-def yaml_of(found: Guess, *, name: str, head: str, tail: Sequence[str], rows: str = "auto") -> str:
-    """Return a config as YAML with remarks. name: of the experiment and its task; head, tail: the first line, and what follows the task."""
+def yaml_of(
+    found: Guess, *, name: str, head: str, tail: Sequence[str], rows: str = "auto", in_features: bool = False
+) -> str:
+    """Return a config as YAML with remarks. name: of the experiment and its task; head, tail: the first line, and what follows the task; in_features:
+    whether models read the column of the groups."""
     import yaml
 
     def said(value: Any) -> str:
@@ -80,6 +83,7 @@ def yaml_of(found: Guess, *, name: str, head: str, tail: Sequence[str], rows: st
         + ("  # from the size of the pools; `popleak check` says how many that are" if rows == "auto" else ""),
         "    query_rows: auto",
         f"    placebo: {PLACEBOS}  # repetitions with a permuted group column: what an attack then reads comes from the table, not from the groups; 0 for none",
+        *(["    attribute_in_features: true  # as your model reads this column"] if in_features else []),
         "    options:",
         f"      path: {said(options['path'])}",
         f"      label: {said(options['label'])}{remark(instead[0])}",

@@ -110,8 +110,12 @@ def _run(arguments: argparse.Namespace) -> int:
     if (arguments.table is None) == (arguments.config is None):
         raise PopleakError("audit: give a table, or a config with --config, and not both")
     model = trained.opened(arguments)
-    file = arguments.config or _kept(arguments, trained.choice(model, arguments.model))
+    file = arguments.config or _kept(arguments, model)
     plan = _planned(file, arguments.cores)
+    if model is not None:
+        trained.named(plan, model)
+        for line in trained.cautions(plan, model):
+            print(f"caution: {line}")
     page = Path(plan.folder(), "audit.html")
     if arguments.plan:
         print(f"nothing was run; the page would be {page}")
@@ -173,13 +177,15 @@ def _said(estimate: Interval) -> str:
     return f"{estimate.value:.2f}{known}"
 
 
-def _kept(arguments: argparse.Namespace, model: str | Mapping[str, Any]) -> Path:
+def _kept(arguments: argparse.Namespace, owned: Any) -> Path:
     """Return the config for a table: a new file, or one that is there and says the same. Raises PopleakError if it says anything else."""
     from . import propose
 
     guess = _guessed(arguments.table, label=arguments.label, group=arguments.group, rows=arguments.rows)
-    text = _written(guess, model=model, rows=arguments.rows, access=arguments.access)
-
+    text = _written(
+        guess, model=trained.choice(owned, arguments.model), rows=arguments.rows, access=arguments.access,
+        in_features=trained.reads(owned, str(guess.options["attribute"])),
+    )  # fmt: skip
     name = propose.slug(arguments.table)
     file = arguments.output or Path(f"{name}-audit.yaml")
     try:
@@ -229,14 +235,18 @@ def _guessed(table: Path, *, label: str | None, group: str | None, rows: str) ->
     return guessing.guess(table, label=target, group=attribute, positive=positive, groups=groups)
 
 
-def _written(found: Guess, *, model: str | Mapping[str, Any], rows: str, access: Sequence[str]) -> str:
-    """Return the config of an audit as YAML."""
+def _written(
+    found: Guess, *, model: str | Mapping[str, Any], rows: str, access: Sequence[str], in_features: bool = False
+) -> str:
+    """Return the config of an audit as YAML. in_features: whether models read the column of the groups."""
     from . import propose
 
     table = found.table
     name = f"{propose.slug(table)[:34].rstrip('-')}-audit"
     head = f"# Proposed by `popleak audit {table.name}`: what has a remark is a guess: correct it, then `popleak audit --config` with this file."
-    return propose.yaml_of(found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows)
+    return propose.yaml_of(
+        found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows, in_features=in_features
+    )
 
 
 def _split(given: str | None) -> tuple[str | None, str | None]:

@@ -56,6 +56,38 @@ def choice(model: Any, named: str | None) -> str | Mapping[str, Any]:
     return found
 
 
+def reads(model: Any, column: str) -> bool:
+    """Return whether the owner's model takes a column of the table."""
+    return model is not None and model.columns is not None and column in model.columns
+
+
+def named(plan: Plan, model: Any) -> None:
+    """Raise PopleakError where the names of what a model takes are neither columns of the table nor made of one, before anything is run."""
+    from ..audit import query_rows
+
+    for step in query_rows.datasets(plan) if model.columns is not None else ():
+        frame = query_rows.original(step)
+        there = [] if frame is None else list(frame.columns)
+        lacking = [one for one in model.columns if one not in there and one.partition("=")[0] not in there]
+        if lacking and frame is not None:
+            raise PopleakError(
+                f"{model.path}: takes {', '.join(map(repr, lacking[:8]))}, which the table does not have: rename its columns as the model's are, or take "
+                f"them out of the option `drop`; it has {', '.join(map(str, there))}"
+            )
+
+
+def cautions(plan: Plan, model: Any) -> list[str]:
+    """Return in what the audit's models are trained on less than the owner's."""
+    found = []
+    for task in plan.tasks:
+        column = str(task.options.get("attribute", task.attribute))
+        if reads(model, column) and not task.attribute_in_features:
+            found.append(
+                f"{model.path} reads the column {column!r}, and the audit's models do not: add `attribute_in_features: true` to the task {task.id}"
+            )
+    return found
+
+
 def ask(plan: Plan, model: Any, arguments: argparse.Namespace) -> str:
     """Return what the model takes, once it has answered the query rows. Raises PopleakError where it cannot, before anything is trained."""
     from ..audit import query_rows, scored
@@ -70,5 +102,5 @@ def say(plan: Plan, arguments: argparse.Namespace) -> None:
     found = scored.judged(
         plan, arguments.trained, takes=arguments.takes, positive=arguments.positive, widths=arguments.widths, ratio=arguments.ratio
     )  # fmt: skip
-    print("your model, which the lights say nothing of by itself:")
+    print(f"{arguments.trained.name} itself (the lights are of models that are trained like it):")
     own.say(found.verdict, arguments.verdict)

@@ -220,7 +220,7 @@ def task_id(task: Mapping[str, Any]) -> str:
     """Return the id of an entry of `tasks`, as it is given or as it is made."""
     if task.get("id"):
         return str(task["id"])
-    dataset = plugins.load("datasets", str(task["dataset"]))
+    dataset = plugins.load("datasets", str(task["dataset"]).replace("_", "-"))
     attribute = task.get("attribute") or dataset.attributes[0]
     return _task_id(f"{dataset.name}-{attribute}", "-in" if task.get("attribute_in_features") else "")
 

@@ -16,7 +16,7 @@ def tasks(experiment: Mapping[str, Any]) -> frozenset[str]:
     """Return the ids of the tasks of a config, as pages have it, whose groups differ in nothing."""
     found = set()
     for task in experiment.get("tasks") or ():
-        name = str(task["dataset"]).replace("_", "-")
+        name = str(task.get("dataset", "")).replace("_", "-")
         if name in (SHIFTED, TWINS):
             plugin = plugins.load("datasets", name)
             if name == TWINS or _same(plugin.Settings.model_validate(task.get("options") or {})):

@@ -282,7 +282,9 @@ def closing(plan: Plan) -> str:
     missing = sorted(set(plan.public()) - set(current(plan)))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        removed = f"; removed because it was of another config or of earlier code: {', '.join(sorted(gone))}" if gone else ""
+        removed = (
+            f"; removed because it was of another config or of earlier code: {', '.join(sorted(gone))}" if gone else ""
+        )
         lines = [f"popleak: missing, or not of this config: {missing[0]}{more}{removed}"]
         lines += [f"popleak: {line}" for line in unmade.lines(plan)]
         to_fetch = [(path, source) for path, (_, source) in plan.fetches.items() if not Path(path).is_file()]
