@@ -207,6 +207,7 @@ def given(here: Path, **changes) -> pd.DataFrame:
         ),
         (lambda t: t.assign(score=1.5), "1.5 is no probability"),
         (lambda t: t.assign(score="high"), "'high' is no probability"),
+        (lambda t: t, "answers are the same, so they say nothing"),
         (lambda t: t.assign(row=t["row"] + 0.5), "column 'row'"),
     ],
 )
@@ -221,6 +222,30 @@ def test_other_options_that_cannot_be_are_refused(here, capsys):
     assert "0 to 1" in refused("verdict", "fine.csv", *OVER, "--ratio", "1.2", capsys=capsys)
     assert ".json or .csv" in refused("verdict", "fine.csv", *OVER, "--verdict", "v.txt", capsys=capsys)
     assert "--task" in refused("verdict", "fine.csv", *OVER, "--task", "other", capsys=capsys)
+
+
+def test_hard_labels_are_judged_by_attacks_on_labels_alone(here, capsys):
+    """An attack on scores would read 0 and 1 as a model that is sure of everything."""
+    asked = query_rows.asked(whole())
+    y = asked.loaded().y[asked.rows]
+    given(here).assign(score=y).to_csv("labels.csv", index=False)
+    assert stages.main(["verdict", "labels.csv", *OVER, "--verdict", "labels.json"]) == 0
+    told = json.loads(Path("labels.json").read_text())
+    assert {one["attack"] for one in told["verdicts"]} == {"threshold"}
+    assert told["left_out"]["kl"] == "needs scores, and all answers are 0 or 1" and told["group_1"] == "male"
+    said = capsys.readouterr().out
+    assert "P(a = 1) is the share of male" in said and "is --positive right" not in said
+    given(here).assign(score=1 - y).to_csv("turned.csv", index=False)
+    assert stages.main(["verdict", "turned.csv", *OVER]) == 0
+    assert "caution: the answers are right for 0 % of the query rows" in capsys.readouterr().out
+
+
+def test_a_world_is_guessed_by_more_than_half_of_the_splits(here):
+    step = query_rows.asked(whole()).steps[0]
+    rates = one_model._rates(whole())
+    for guesses, said in (([1, 1, 0], 1), ([1, 1, -1, -1], -1), ([0, 1], -1), ([0], 0)):
+        found = {"split": np.arange(len(guesses)), "score": np.zeros(len(guesses)), "guess": np.array(guesses)}
+        assert one_model._row(step, 0, found, rates, None)["guess"] == said
 
 
 def test_the_order_of_answers_means_nothing_and_a_csv_can_be_written(here, capsys):
