@@ -142,6 +142,7 @@ def test_the_model_is_asked_before_the_training_and_judged_after_it(tmp_path):
     assert not list(folder.glob("results/store/*/models*")) and not list(folder.glob("results/store/train/*"))
     done = call("--trained", forest(folder), "--ratio", "0", "--verdict", "verdict.json", "--fail-above", "0.1")
     assert done.returncode == release.FAILED, done.stdout + done.stderr
+    assert "not of this config" not in done.stdout, "the part of the run that the questions need is no failed run"
     assert "takes the columns of the table" in done.stdout and "model.skops: one model gives no accuracy" in done.stdout
     kept = json.loads((folder / "verdict.json").read_text())
     assert kept["own_ratio"] == 0 and [row["attack"] for row in kept["verdicts"]] == ["loss", "kl"]

@@ -334,6 +334,12 @@ def _planned(file: Path, cores: int) -> Plan:
     return plan
 
 
+def _shown(line: str, part: bool) -> bool:
+    """Return whether a line of Snakemake's is shown: not what each job cost, nor, of a part of the run, what the rest would have made."""
+    told = line.startswith("popleak:") and " took " not in line and not (part and "not of this config:" in line)
+    return told or " steps (" in line
+
+
 def _snakemake(file: Path, cores: int, targets: Sequence[str] = ()) -> None:
     """Run the workflow, or what it takes to make some of its files, showing how far it is. Raises PopleakError with what Snakemake said last if it fails."""
     words = run.command([*targets, "--cores", str(cores), "--configfile", str(file)])
@@ -345,9 +351,7 @@ def _snakemake(file: Path, cores: int, targets: Sequence[str] = ()) -> None:
         try:
             for line in running.stdout:
                 last = [*last[1 - LAST :], line.rstrip()]
-                if " steps (" in line or (
-                    line.startswith("popleak:") and " took " not in line
-                ):  # not what each job cost
+                if _shown(line, bool(targets)):
                     print(f"  {line.strip()}", flush=True)
         except KeyboardInterrupt:
             running.wait()  # it got the signal too, and ends its jobs
