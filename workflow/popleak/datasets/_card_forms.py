@@ -73,7 +73,7 @@ class Part(Settings):
     @field_validator("*", mode="before")
     @classmethod
     def _numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        return value
+        return value  # in place of the base's, which takes text for a number as a command line writes it
 
 
 class Open(Part):
