@@ -240,6 +240,17 @@ def test_hard_labels_are_judged_by_attacks_on_labels_alone(here, capsys):
     assert "caution: the answers are right for 0 % of the query rows" in capsys.readouterr().out
 
 
+def test_a_tree_that_is_sure_of_everything_answers_probabilities(here, capsys):
+    from sklearn.tree import DecisionTreeClassifier
+    from skops import io
+
+    loaded = query_rows.asked(whole()).loaded()
+    io.dump(DecisionTreeClassifier().fit(loaded.x, (loaded.x[:, 0] > 0).astype(int)), "tree.skops")
+    assert stages.main(["score", "tree.skops", *OVER, "--verdict", "tree.json", "--output", "tree.csv"]) == 0
+    assert set(pd.read_csv("tree.csv")["score"]) == {0, 1}
+    assert {one["attack"] for one in json.loads(Path("tree.json").read_text())["verdicts"]} == {"kl", "threshold"}
+
+
 def test_a_world_is_guessed_by_more_than_half_of_the_splits(here):
     step = query_rows.asked(whole()).steps[0]
     rates = one_model._rates(whole())

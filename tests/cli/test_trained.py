@@ -77,6 +77,17 @@ def test_a_model_of_another_table_is_refused_by_the_plan(here, capsys):
     )
 
 
+def test_names_of_encoded_features_are_names_of_columns(here, capsys):
+    from sklearn.naive_bayes import GaussianNB
+    from skops import io
+
+    names = ["age", "age missing", "hours", "kind=w", "kind=x"]
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 5)), columns=names)
+    io.dump(GaussianNB().fit(x, np.arange(20) % 2), here / "encoded.skops")
+    words = ["people.csv", *ASK, "--rows", "60", "--trained", "encoded.skops", "--plan"]
+    assert stages.main(["audit", *words]) == 0, capsys.readouterr().err
+
+
 def test_classifiers_have_their_own_names(here):
     raw = yaml.safe_load(release.proposed(here / "people.csv", model="GaussianNB", rows="60"))
     assert raw["models"] == [{"name": "estimator", "settings": {"estimator": "GaussianNB"}}]

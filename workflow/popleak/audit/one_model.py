@@ -121,16 +121,18 @@ def verdict(
     model: str,
     ratio: float | None = None,
     cautions: Sequence[str] = (),
+    labels: bool = False,
 ) -> Verdict:
     """Return what the run's adversaries say of a model that answered `scores` (q,), or (q, C), to the records `asked.rows`.
 
-    model: its name in sentences; ratio: P(a = 1) of its training rows, if the owner knows it; cautions: to be said beside it. Raises PopleakError
-    if the run is not finished.
+    model: its name in sentences; ratio: P(a = 1) of its training rows, if the owner knows it; cautions: to be said beside it; labels:
+    whether answers of 0 and 1 alone are hard labels, as in a table that another program wrote, and not a sure model's probabilities. Raises
+    PopleakError if the run is not finished.
     """
-    if ratio is not None and not 0 <= ratio <= 1:
-        raise PopleakError(f"--ratio {ratio:g}: give the share of group 1 among the model's training rows, 0 to 1")
-    cautions = [*cautions, *_doubts(asked, scores)]
-    labels = bool(np.isin(scores, (0, 1)).all())
+    check_ratio(ratio)
+    loaded = asked.loaded()
+    cautions = [*cautions, *_doubts(loaded.y[asked.rows], scores)]
+    labels = labels and bool(np.isin(scores, (0, 1)).all())
     rates = _rates(plan)
     rows: list[dict[str, Any]] = []
     left_out: dict[str, str] = {}
@@ -143,23 +145,23 @@ def verdict(
     if not rows:
         told = "; ".join(f"{name} {why}" for name, why in left_out.items())
         raise PopleakError(
-            f"no attack of the config can judge one model: {told}: add kl, threshold or meta to `attacks`"
+            f"no attack of the config can judge one model: {told}: add {'threshold' if labels else 'kl, threshold or meta'} to `attacks`"
         )
-    return Verdict(pd.DataFrame(rows)[list(COLUMNS)], left_out, model, ratio, cautions, _group(asked))
+    return Verdict(pd.DataFrame(rows)[list(COLUMNS)], left_out, model, ratio, cautions, str(loaded.facts["groups"][1]))
 
 
-def _group(asked: Asked) -> str:
-    """Return the name of group 1; empty where the records have none."""
-    return str((asked.loaded().facts.get("groups") or ("", ""))[1])
+def check_ratio(ratio: float | None) -> None:
+    """Raise PopleakError for what is no share."""
+    if ratio is not None and not 0 <= ratio <= 1:
+        raise PopleakError(f"--ratio {ratio:g}: give the share of group 1 among the model's training rows, 0 to 1")
 
 
-def _doubts(asked: Asked, scores: np.ndarray) -> list[str]:
-    """Return why answers (q,), or (q, C), may be no model's of this label. Raises PopleakError for answers that are all one."""
+def _doubts(y: np.ndarray, scores: np.ndarray) -> list[str]:
+    """Return why answers (q,), or (q, C), to rows of labels y (q,) may be no model's of this label. Raises PopleakError for answers that are all one."""
     if (scores == scores[:1]).all():
         raise PopleakError(
             f"all {len(scores)} answers are the same, so they say nothing of any training set: give the model's own answers to the rows of `popleak queries`"
         )
-    y = asked.loaded().y[asked.rows]
     said = (scores >= 0.5).astype(y.dtype) if scores.ndim == 1 else scores.argmax(axis=1)
     right, constant = float((said == y).mean()), float(np.bincount(y).max() / len(y))
     if right >= constant:

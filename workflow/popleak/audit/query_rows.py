@@ -54,8 +54,7 @@ class Asked(NamedTuple):
 def asked(plan: Plan, *, task: str | None = None, model: str | None = None) -> Asked:
     """Return what a task's games ask. task, model: needed where there are several. Raises PopleakError with the known names, and where the
     points are still to be drawn."""
-    whole = [step for step in own_attacks(plan) if not step.settings.budgets]
-    steps = named(whole, "task", task, lambda step: [step.settings.task])
+    steps = named(_games(plan), "task", task, lambda step: [step.settings.task])
     steps = named(steps, "model", model, lambda step: [step.settings.model_id])
     found: list[np.ndarray] = []
     for path in dict.fromkeys(points_of(step) for step in steps):
@@ -63,9 +62,14 @@ def asked(plan: Plan, *, task: str | None = None, model: str | None = None) -> A
     return Asked(steps[0].settings.task, steps, _dataset(plan, points_of(steps[0])), np.unique(np.concatenate(found)))
 
 
+def _games(plan: Plan) -> list[Step[AttackStep]]:
+    """Return the attacks that ask all that a game asks: those within a budget ask less of the same."""
+    return [step for step in own_attacks(plan) if not step.settings.budgets]
+
+
 def files(plan: Plan) -> list[str]:
     """Return the files of the points that the games of a plan ask, which `asked` reads."""
-    return list(dict.fromkeys(str(points_of(step)) for step in own_attacks(plan) if not step.settings.budgets))
+    return list(dict.fromkeys(str(points_of(step)) for step in _games(plan)))
 
 
 def points_of(step: Step[AttackStep]) -> Path:
@@ -117,7 +121,7 @@ def original(step: Step[DatasetStep]) -> pd.DataFrame | None:
 
 def datasets(plan: Plan) -> list[Step[DatasetStep]]:
     """Return the steps that make the records which the games of a plan ask."""
-    found = [_dataset(plan, points_of(step)) for step in own_attacks(plan) if not step.settings.budgets]
+    found = [_dataset(plan, points_of(step)) for step in _games(plan)]
     return list({step.id: step for step in found}.values())
 
 

@@ -137,7 +137,10 @@ def _verdict(arguments: argparse.Namespace) -> None:
     check_file(arguments.verdict)
     whole, asked = _asked(arguments)
     scores = scores_of(arguments.answers, asked, len(asked.class_names()))
-    say(verdict(whole, asked, scores, model=arguments.answers.name, ratio=arguments.ratio), arguments.verdict)
+    say(
+        verdict(whole, asked, scores, model=arguments.answers.name, ratio=arguments.ratio, labels=True),
+        arguments.verdict,
+    )
 
 
 def check_file(path: Path | None) -> None:

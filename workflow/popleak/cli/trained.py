@@ -37,10 +37,9 @@ def opened(arguments: argparse.Namespace) -> Any:
         if given:
             raise PopleakError(f"{given[0]}: says something of a trained model: name its file with --trained")
         return None
-    from ..audit import own_files
+    from ..audit import one_model, own_files
 
-    if arguments.ratio is not None and not 0 <= arguments.ratio <= 1:
-        raise PopleakError(f"--ratio {arguments.ratio:g}: give the share of group 1 among the model's rows, 0 to 1")
+    one_model.check_ratio(arguments.ratio)
     own.check_file(arguments.verdict)
     return own_files.opened(arguments.trained, widths=arguments.widths)
 
@@ -67,12 +66,13 @@ def named(plan: Plan, model: Any) -> None:
 
     for step in query_rows.datasets(plan) if model.columns is not None else ():
         frame = query_rows.original(step)
-        there = [] if frame is None else list(frame.columns)
-        lacking = [one for one in model.columns if one not in there and one.partition("=")[0] not in there]
+        there = [] if frame is None else [str(one) for one in frame.columns]
+        made = tuple(f"{one}{end}" for one in there for end in ("=", " missing"))  # as encoded features are named
+        lacking = [one for one in model.columns if one not in there and not str(one).startswith(made)]
         if lacking and frame is not None:
             raise PopleakError(
                 f"{model.path}: takes {', '.join(map(repr, lacking[:8]))}, which the table does not have: rename its columns as the model's are, or take "
-                f"them out of the option `drop`; it has {', '.join(map(str, there))}"
+                f"them out of the option `drop`; it has {', '.join(there)}"
             )
 
 
