@@ -147,6 +147,7 @@ def test_it_is_said_that_a_folder_holds_another_configs_results(both):
     assert (
         "results/small holds " in said
         and "which this run replaces: to keep both, give this config another name" in said
+        and "what was computed stays in the store" in said
     )
 
 

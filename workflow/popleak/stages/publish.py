@@ -226,8 +226,8 @@ def replaced(plan: Plan) -> list[str]:
     if not (old := stale(plan)):
         return []
     return [
-        f"{plan.folder()} holds {len(old)} files of another config or of earlier code, which this run replaces (a report changes with each figure; what "
-        "was computed stays in the store): to keep both, give this config another name (`experiment`)"
+        f"{plan.folder()} holds {len(old)} files of another config or of earlier code, which this run replaces: to keep both, give this config "
+        "another name (`experiment`); a report changes with each figure, and what was computed stays in the store"
     ]
 
 
