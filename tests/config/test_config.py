@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 import tiny
-from popleak.config import experiment
+from popleak.config import experiment, tasks
 from popleak.config import resolve as config
 from popleak.core import plugins
 from popleak.core.errors import PopleakError
@@ -281,11 +281,11 @@ def models():
     """Yield every model of settings: the config's own, and the plugins'."""
     yield from (
         experiment.Experiment,
-        experiment.Task,
+        tasks.Task,
         experiment.Population,
         experiment.Train,
         experiment.Engine,
-        experiment.Poison,
+        tasks.Poison,
     )
     for kind in ("datasets", "models", "defences", "attacks"):
         yield from (plugins.load(kind, name).Settings for name in plugins.names(kind))

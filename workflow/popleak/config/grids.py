@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import PopleakError
-from .experiment import LONGEST_ID, Choice
+from .entries import LONGEST_ID, Choice
 
 MOST = 200
 """Combinations of one choice at most: each is a defence, a model or an attack of its own."""

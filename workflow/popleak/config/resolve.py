@@ -18,12 +18,14 @@ from ..core.errors import PopleakError
 from ..core.settings import Settings
 from ..engine.schedule import fits
 from . import generating, grids
-from .experiment import Choice, Experiment, Id, Task, Train, Worlds
+from .entries import Choice, Id
+from .experiment import Experiment, Train
 from .messages import line, near, real
 from .reading import check_texts
 from .reading import merge as merge
 from .reading import read as read
 from .resolved import ResolvedChoice, ResolvedTask, access_of, alone, different, publishes
+from .tasks import Task, Worlds
 
 _ID = TypeAdapter(Id)
 S = TypeVar("S", bound=Settings)

@@ -6,8 +6,10 @@ from typing import Any, Literal, Self
 
 from ..core import plugins
 from ..core.settings import Settings
-from .experiment import Poison, Population, RatioMode, Train, Worlds
+from .entries import RatioMode
+from .experiment import Population, Train
 from .samples import Samples
+from .tasks import Poison, Worlds
 
 
 class ResolvedChoice(Settings):

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
-from ..config import experiment, papers
+from ..config import entries, experiment, papers
 from ..config.messages import inner
 from ..core import plugins
 from ..core.settings import Settings
@@ -147,7 +147,7 @@ def _default(field: Any) -> str:
     if isinstance(value, Settings):
         return "see below"
     if isinstance(value, tuple):
-        items = [one.name if isinstance(one, experiment.Choice) else getattr(one, "protocol", one) for one in value]
+        items = [one.name if isinstance(one, entries.Choice) else getattr(one, "protocol", one) for one in value]
         return f"`{items}`".replace("'", "")
     return "" if value is None else f"`{value}`" if value != "" else "empty"
 
