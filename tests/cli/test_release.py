@@ -98,6 +98,70 @@ def test_three_digits_behind_a_point_everywhere_are_proposed_as_thousands(here):
     assert options["decimal"] == {"pay": ","} and "pay: '10.100' is read with thousands, as 10100" in text
 
 
+def named(i: int) -> str:
+    return ("M", "Male", "F", "Female", "m")[i % 5]
+
+
+def test_several_values_of_a_group_are_named_on_the_command_line(here):
+    table = messy(here, sex=named)
+    text = release.proposed(table, label="repaid=yes", group="sex=M|Male,F | Female")
+    options = yaml.safe_load(text)["tasks"][0]["options"]
+    assert options["groups"] == [["M", "m", "Male"], ["F", "Female"]] and "in neither group" not in text
+    labels = messy(here, repaid=lambda i: ("paid", "Yes", "late", "yes", "No")[i % 5])
+    options = yaml.safe_load(release.proposed(labels, label="repaid=yes|paid", group="sex=male,female"))["tasks"][0][
+        "options"
+    ]
+    assert options["positive"] == ["Yes", "yes", "paid"] and options["negative"] == ["late", "No"]
+    whole = messy(here, sex=lambda i: ("a|b", "c")[i % 2])
+    options = yaml.safe_load(release.proposed(whole, label="repaid=yes", group="sex=a|b,c"))["tasks"][0]["options"]
+    assert options["groups"] == ["a|b", "c"], "a value that stands in the table is one value"
+    with pytest.raises(PopleakError, match="'M' and 'm' are spellings of one value"):
+        release.proposed(messy(here, sex=named), label="repaid=yes", group="sex=M|Male,F|m")
+    with pytest.raises(PopleakError, match="column 'sex' has no value 'X'"):
+        release.proposed(messy(here, sex=named), label="repaid=yes", group="sex=M|X,F")
+
+
+def test_groups_that_leave_out_many_rows_are_pointed_out(here):
+    text = release.proposed(messy(here, sex=named), label="repaid=yes", group="sex=M,F")
+    (line,) = [line for line in text.splitlines() if "in neither group and left out" in line]
+    assert "look at" in line and "40 % of the rows" in line and "--group sex=M|Male,F|Female" in line
+    few = messy(here, sex=lambda i: "other" if i % 40 == 0 else ("M", "F")[i % 2])
+    assert "in neither group and left out" not in release.proposed(few, label="repaid=yes", group="sex=M,F")
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("household", True), ("customerId", True), ("members", False), ("points", False)]
+)
+def test_numbers_that_stand_for_persons_keep_their_rows_together(here, name, unit):
+    """They were a feature, and rows of one household fell into the pools of both sides."""
+    table = messy(here, person=lambda i: f"p{i}")
+    lines = table.read_text().splitlines()
+    rows = [f"{line};{i // 3 + 1}" for i, line in enumerate(lines[1:])]
+    table.write_text("\n".join([f"{lines[0]};{name}", *rows]) + "\n")
+    options = yaml.safe_load(release.proposed(table, label="repaid=yes", group="sex=male,female"))["tasks"][0][
+        "options"
+    ]
+    assert options.get("unit") == (name if unit else None)
+
+
+def test_the_size_of_a_household_is_no_household(here):
+    table = messy(here, person=lambda i: f"p{i}", age=lambda i: 1 + i % 6)
+    table.write_text(table.read_text().replace("age;", "household;", 1))
+    options = yaml.safe_load(release.proposed(table, label="repaid=yes", group="sex=male,female"))["tasks"][0][
+        "options"
+    ]
+    assert "unit" not in options
+
+
+def test_a_date_is_no_person(here):
+    day = lambda i: f"{1 + i % 28:02d}/{1 + i // 28 % 12:02d}/{2000 + i // 336}" if i % 9 else "01/01/2001"  # noqa: E731
+    table = messy(here, person=day)
+    options = yaml.safe_load(release.proposed(table, label="repaid=yes", group="sex=male,female"))["tasks"][0][
+        "options"
+    ]
+    assert "unit" not in options and "person" in options["drop"]
+
+
 @pytest.mark.parametrize(
     ("share", "pair"),
     [
@@ -122,6 +186,9 @@ def test_a_config_is_used_again_and_never_overwritten(here, capsys):
     assert "wrote people-audit.yaml" in said and "no problem" in said and "about" in said and "nothing was run" in said
     before = (here / "people-audit.yaml").read_bytes()
     assert not (here / "results").exists()
+    other = ["--model", "logistic", "--output", "second.yaml"]
+    assert stages.main([*arguments, *other]) == 0
+    assert yaml.safe_load((here / "second.yaml").read_text())["experiment"] == "second-audit", "a folder of its own"
     assert stages.main([*arguments, "--model", "logistic"]) == 2
     refused = capsys.readouterr().err
     assert (

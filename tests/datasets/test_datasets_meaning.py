@@ -474,3 +474,31 @@ def test_real_compas(tmp_path):
     assert {"c_jail_in", "c_case_number", "c_charge_desc", "violent_recid"} < set(findings.columns)
     hinted = hints(own, **options | {"drop": [*options["drop"], *findings.columns]})
     assert any("'is_recid': alone orders the label (AUC 0.97" in hint for hint in hinted)
+
+
+def test_a_unit_is_asked_of_the_rows_that_are_kept_alone(tmp_path):
+    """A row of totals at the end, without label and group, once asked for its missing unit to be filled in."""
+    home = [str(i // 2) for i in range(200)]
+    whole = people(200, home=home)
+    records = load(put(tmp_path, f"{whole},,,,\n"), unit="home")
+    assert len(records.y) == 200 and len(np.unique(records.unit)) == 100
+    home[4] = ""
+    problems = examine(put(tmp_path, people(200, home=home)), unit="home").problems
+    (line,) = [line for line in problems if line.startswith("options.unit")]
+    assert "column 'home' has 1 missing values in rows with a label and a group, the first in data row 5" in line
+
+
+def test_each_row_that_is_left_out_is_counted_once(tmp_path):
+    sex = ["x" if i % 10 == 0 else "male" if i % 2 else "female" for i in range(200)]
+    repaid = ["" if i % 20 == 0 or i == 7 else "yes" if i % 3 else "no" for i in range(200)]
+    facts = load(put(tmp_path, people(200, sex=sex, repaid=repaid))).facts
+    assert (facts["rows_without_label"], facts["rows_in_neither_group"]) == (11, 10)
+
+
+def test_groups_that_leave_many_rows_out_are_a_hint_and_few_a_note(tmp_path):
+    sex = ["x" if i % 10 == 0 else "male" if i % 2 else "female" for i in range(200)]
+    found = examine(put(tmp_path, people(200, sex=sex)))
+    assert any("in neither group and left out: 'x' (20): 10 % of the rows" in one for one in found.hints)
+    sex = ["x" if i % 100 == 0 else "male" if i % 2 else "female" for i in range(200)]
+    found = examine(put(tmp_path, people(200, sex=sex)))
+    assert any(one.endswith("in neither group and left out: 'x' (2)") for one in found.notes)

@@ -37,7 +37,7 @@ def write(folder: Path, margin: float = 0.25, **more) -> Path:
         cautions=("a made-up caution",), **more,
     )  # fmt: skip
     return advice.write(
-        settings=settings, tables=fake_tables.write(folder, needed), placebos=(), cards=[a_report.CARD], sizes={TASK: 5000}, shares={TASK: 0.33},
+        settings=settings, tables=fake_tables.write(folder, needed), placebos=(), cards=[a_report.CARD], sizes={TASK: 5000}, shares={TASK: 0.33}, references={},
         made={"Step of this page": "demo"}, code="c0de", output=folder / "audit.html",
     )  # fmt: skip
 

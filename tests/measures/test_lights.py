@@ -51,6 +51,21 @@ def test_a_leak_must_survive_the_correction_and_green_need_not():
     assert word(found(0.02, 0.05, p=1.0)) == (lights.CLEAR, "")
 
 
+@pytest.mark.parametrize("how", [{"rows": 60}, {"learnt": False}])
+def test_models_that_are_small_or_dull_are_never_clear_and_not_said_to_become_so(how):
+    """A wide interval near 0 would be decided as clear, which such models cannot be: more of them are not advised."""
+
+    def blocked(one) -> tuple[str, str, bool]:
+        light = lights.light(one, QUIET, margin=MARGIN, **how)
+        return light.word, light.reason.partition(":")[0], math.isnan(light.splits)
+
+    why = lights.SMALL if "rows" in how else lights.DULL
+    assert blocked(found(0.0, 0.05, p=1.0)) == (lights.OPEN, why, True)
+    assert blocked(found(0.01, 0.3, p=1.0)) == (lights.OPEN, why, True)
+    assert blocked(found(0.3, 0.1)) == (lights.LEAK, "", True), "what is shown to leak leaks"
+    assert blocked(found(0.3, 0.35, p=0.2)) == (lights.OPEN, lights.WIDE, False), "more of them may show a leak"
+
+
 def test_what_lies_within_its_placebos_says_nothing_of_groups():
     assert word(found(0.3, 0.1), [placebo(0.35), placebo(0.0)]) == (lights.OPEN, lights.PLACEBO)
     assert word(found(0.3, 0.1), [placebo(-0.35)]) == (lights.OPEN, lights.PLACEBO), "on the other side of chance"

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import audited
-from popleak.measures.lights import CLEAR, FEW, LEAK, OPEN, PLACEBO, WIDE
+from popleak.core.errors import PopleakError
+from popleak.measures.lights import CLEAR, DULL, FEW, LEAK, OPEN, PLACEBO, WIDE
 from popleak.report import advised, audit_file
 from popleak.store import parquet as store
 from popleak.store import seal
@@ -71,6 +72,34 @@ def test_too_few_rows_are_grey_and_say_what_would_do(few):
             assert told[one.needed_splits > advised.FEASIBLE * one.splits] in text
     assert any(one.needed_splits is not None or one.reason == PLACEBO for one in grey)
     assert not any(one.reason.startswith(FEW) for one in grey)
+
+
+def test_models_that_have_hardly_learnt_are_never_green(tmp_path):
+    """An audit of models trained in two steps found nothing, and was green, where a simple model of as many rows would have given much away."""
+    ran = audited.Audited(
+        tmp_path, 4000, 1.0, training={"epochs": 1, "batch": 256, "learning_rate": 0.0001}, audit={"margin": 0.9}
+    )
+    assert {one.reason for one in ran.file.lights} == {DULL} and ran.file.light == OPEN
+    for one in ran.file.lights:
+        assert one.model_accuracy < one.model_accuracy_constant + 0.01 < one.model_accuracy_regression
+        assert max(abs(one.advantage.low), abs(one.advantage.high)) < 0.9, "its interval alone would be clear"
+    text = ran.page.read_text(encoding="utf-8")
+    assert "cannot become green as the models have hardly learnt" in text and "training.epochs" in text
+    assert "a logistic regression of as many rows" in text
+    assert audit_file.failing(ran.file, above=0.95, on=OPEN) == list(ran.file.lights)
+    raw = json.loads(ran.page.with_suffix(".json").read_text(encoding="utf-8"))
+    raw["lights"] = [{**one, "light": CLEAR, "reason": ""} for one in raw["lights"]]
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps({**raw, "light": CLEAR}), encoding="utf-8")
+    with pytest.raises(PopleakError, match="is green, and its models have hardly learnt"):
+        audit_file.read(edited)
+
+
+def test_the_proposed_training_is_long_enough_for_few_rows(real):
+    for one in real.file.lights:
+        assert one.model_accuracy > one.model_accuracy_constant + 0.8 * (
+            one.model_accuracy_regression - one.model_accuracy_constant
+        )
 
 
 def test_the_light_of_scores_repeats_the_table(real):

@@ -15,6 +15,7 @@ from ..datasets import _features, _meaning, _numbers, _reading
 from ..datasets._meaning import Values
 from ..datasets._sheet import Column, Sheet
 from ..datasets.base import Records
+from . import sides
 
 LABELS = (
     "label", "target", "class", "outcome", "income", "default", "repaid", "approved", "accepted", "admitted", "hired", "granted",
@@ -32,22 +33,15 @@ ATTRIBUTES = (
     "disability",
     "age",
 )
-POSITIVE = (
-    "1", "yes", "true", "y", "t", "positive", "pos", "good", "pass", "passed", "approved", "accepted", "granted", "admitted", "hired",
-    "repaid", "high", ">50k",
-)  # fmt: skip
 MARKS = ("?", "-", "--", ".", "*")
 """Values that mean a missing one wherever they stand alone."""
-MANY = 10
-"""A column of more numbers than this is cut, and not grouped by value."""
-
-
-class Sides(NamedTuple):
-    """What is y = 1 and y = 0, or group 0 and group 1, and the counts that they were chosen by."""
-
-    first: Any
-    second: Any
-    said: str
+PERSONS = frozenset((
+    "household", "family", "person", "patient", "customer", "client", "subject", "student", "pupil", "employee", "applicant", "borrower", "tenant",
+    "member", "user", "participant", "respondent", "account", "haushalt", "familie", "kunde", "patientin", "cliente", "foyer", "paciente", "hogar",
+))  # fmt: skip
+"""Words of a column's name that say that its numbers stand for persons, or for who lives together."""
+OFTEN = 20
+"""Such a column has at least one value for so many rows: fewer, and it counts something, such as the members of a household."""
 
 
 class Guess(NamedTuple):
@@ -57,8 +51,8 @@ class Guess(NamedTuple):
 
     table: Path
     options: dict[str, Any]
-    y: Sides
-    a: Sides
+    y: sides.Sides
+    a: sides.Sides
     others: tuple[list[str], list[str]]
     drop: dict[str, str]
     codes: list[str]
@@ -84,25 +78,27 @@ def guess(
     positive: str | None = None,
     groups: tuple[str, str] | None = None,
 ) -> Guess:
-    """Return what is proposed. label, group: columns; positive, groups: values of y = 1 and of the groups, where they are known. Raises PopleakError
-    where no label or attribute can be guessed, and for what is named and is not there."""
+    """Return what is proposed. label, group: columns; positive, groups: values of y = 1 and of the groups, where they are known, several of one side
+    with `|` between them. Raises PopleakError where no label or attribute can be guessed, and for what is named and is not there."""
     sheet = _reading.read(table)
     separator = sheet.form.get("separator", ",")
     marks = _marks(sheet)
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
     values = _values(columns, separator)
-    _given(values, label=(label, () if positive is None else (positive,)), group=(group, groups or ()))
+    ones = sides.several(values, label, () if positive is None else (positive,))
+    both = sides.several(values, group, groups or ())
+    sides.given(values, label=(label, sum(ones, ())), group=(group, sum(both, ())))
     label, others = _guess("label", LABELS, values, label, group)
     group, more = _guess("group", ATTRIBUTES, values, group, label)
     # a word of the label, or a group that is named, is a value there and cannot be missing elsewhere
-    words = _words(columns, separator, {*values[label].texts, *(groups or ())})
+    words = _words(columns, separator, {*values[label].texts, *sum(both, ())})
     marks = [*marks, *dict.fromkeys(word for found in words.values() for word in found)]
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
     values = _values(columns, separator)
-    y = _label(values[label]) if positive is None else _chosen(values[label], positive)
-    a = _groups(values[group]) if groups is None else _pair(values[group], groups)
+    y = sides.chosen(values[label], ones[0]) if ones else sides.label(values[label])
+    a = sides.pair(values[group], both) if both else sides.groups(values[group])
     options = _options(table, label, group, y=y, a=a, marks=marks)
-    said = _said_of(words)
+    said = _said_of(words, [mark for mark in marks if mark in MARKS])
     _signs(columns, separator, options, said, (label, group))
     return _settled(table, options, y, a, (others, more), values, said)
 
@@ -110,8 +106,8 @@ def guess(
 def _settled(
     table: Path,
     options: dict[str, Any],
-    y: Sides,
-    a: Sides,
+    y: sides.Sides,
+    a: sides.Sides,
     others: tuple[list[str], list[str]],
     values: dict[str, Values],
     said: dict[str, str],
@@ -120,9 +116,11 @@ def _settled(
     label, group = options["label"], options["attribute"]
     findings = _examined(options, table)[0]
     drop = {name: _why(name, findings) for name in findings.columns}
-    if unit := _unit(values, drop):
+    here = (values[label].codes >= 0) & (values[group].codes >= 0)
+    dates = [name for name, why in findings.columns.items() if why == _features.DATES]
+    if unit := _unit(values, drop, [label, group, *dates], here):
         options["unit"] = unit
-        del drop[unit]
+        drop.pop(unit, None)
         said["unit"] = f"{len(values[unit].texts)} different values in {len(values[unit].codes)} rows"
     codes = [name for name in findings.kinds.get("codes", ()) if len(values[name].texts) <= _features.MOST_CATEGORIES]
     free = [name for name in values if name not in (label, group, unit, *drop)]
@@ -136,9 +134,10 @@ def _settled(
     return Guess(table, options, y, a, others, drop, codes, final.hints + final.problems, share, said)
 
 
-def _said_of(words: dict[str, list[str]]) -> dict[str, str]:
-    """Return the remark on the words that are proposed as missing, by column."""
+def _said_of(words: dict[str, list[str]], marks: Sequence[str]) -> dict[str, str]:
+    """Return the remark on what is proposed as missing: words, by column, and signs that stand alone."""
     told = [f"{' and '.join(map(repr, found))} stands among the numbers of {name}" for name, found in words.items()]
+    told += [f"{mark!r} where it stands alone" for mark in marks]
     return {"missing": "; ".join(told)} if told else {}
 
 
@@ -151,7 +150,7 @@ def _words(columns: dict[str, Column], separator: str, values: Collection[str]) 
     found = {}
     for name, read in _numbers.of(columns, "auto", separator).items():
         column = columns[name]
-        if read is None or column.kind != "field" or np.isfinite(read.values).sum() <= MANY:
+        if read is None or column.kind != "field" or np.isfinite(read.values).sum() <= sides.MANY:
             continue
         odd = np.flatnonzero(read.others)
         words = [column.values[i] for i in odd]
@@ -191,17 +190,39 @@ def _why(name: str, findings: _meaning.Findings) -> str:
     return findings.columns[name] + ("" if "options.drop" in remedy and "missing" not in remedy else f": {remedy}")
 
 
-def _unit(values: dict[str, Values], drop: Collection[str]) -> str | None:
-    """Return the column that is never read and tells the person of each row, where some stand in several rows.
+def _unit(values: dict[str, Values], drop: Collection[str], taken: Collection[str], here: np.ndarray) -> str | None:
+    """Return the column that tells the person of each row, or who lives together, where some stand in several rows.
 
-    Of those whose values differ in more than half of the rows, and that have no gap, the one with the most values.
+    Of those whose name says so, the one with the fewest values, as it keeps most together; else of those that are never read (`drop`) and whose values
+    differ in more than half of the rows the one with the most. taken: columns that mean something else; here (N,): rows with a label and a group,
+    in which it has no gap.
     """
-    whole = [values[name] for name in drop if name in values and (values[name].codes >= 0).all()]
-    several = [one for one in whole if len(one.codes) / 2 < len(one.texts) < len(one.codes)]
-    return max(several, key=lambda one: len(one.texts)).name if several else None
+
+    def fits(one: Values, least: float) -> bool:
+        seen = one.codes[here]
+        return bool(len(seen)) and bool((seen >= 0).all()) and least * len(seen) < len(np.unique(seen)) < len(seen)
+
+    free = [one for name, one in values.items() if name not in taken]
+    named = [one for one in free if PERSONS & set(_parts(one.name)) and (one.name in drop or _counting(one))]
+    if found := [one for one in named if fits(one, 1 / OFTEN)]:
+        return min(found, key=lambda one: len(one.texts)).name
+    found = [one for one in free if one.name in drop and fits(one, 0.5)]
+    return max(found, key=lambda one: len(one.texts)).name if found else None
 
 
-def _options(table: Path, label: str, group: str, *, y: Sides, a: Sides, marks: list[str]) -> dict[str, Any]:
+def _parts(name: str) -> list[str]:
+    """Return the words of a column's name."""
+    return re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
+
+
+def _counting(values: Values) -> bool:
+    """Return whether a column holds whole numbers, as ids do, and nothing else."""
+    return values.numbers is not None and not (values.numbers % 1).any()
+
+
+def _options(
+    table: Path, label: str, group: str, *, y: sides.Sides, a: sides.Sides, marks: list[str]
+) -> dict[str, Any]:
     """Return the options of the task, without columns to drop."""
     options: dict[str, Any] = {
         "path": str(table), "label": label, "positive": y.first, "attribute": group, "groups": [a.first, a.second],
@@ -209,28 +230,6 @@ def _options(table: Path, label: str, group: str, *, y: Sides, a: Sides, marks: 
     options |= {"missing": marks} if marks else {}
     options |= {"negative": y.second} if isinstance(y.second, list) else {}
     return options
-
-
-def _given(values: dict[str, Values], **named: tuple[str | None, Sequence[str]]) -> None:
-    """Raise PopleakError, with all of them, for columns and values that the command line names and that are not there.
-
-    named: by option, the column and its values. A cut of numbers (`> 50000`) is no value.
-    """
-    wrong = []
-    for key, (column, wanted) in named.items():
-        if column is not None and column not in values:
-            wrong.append(f"--{key}: column {column!r} is not in the table: choose from {', '.join(values)}")
-        elif column is not None:
-            known = values[column]
-            lost = [
-                one
-                for one in wanted
-                if not _meaning.spellings(one, known.texts)
-                and not (known.numbers is not None and _meaning.CONDITION.fullmatch(one))
-            ]
-            wrong += [f"--{key}: column {column!r} has no value {one!r}: it has {known.shown()}" for one in lost]
-    if wrong:
-        raise PopleakError("\n  ".join(wrong))
 
 
 def _marks(sheet: Sheet) -> list[str]:
@@ -285,92 +284,6 @@ def _guess(
             f"init: no column looks like the {what}: name it with --{kind}: choose from {', '.join(names)}"
         )
     return chosen, [name for name in found if name != chosen][:5]
-
-
-def _label(values: Values) -> Sides:
-    """Return what is y = 1: a value or its spellings, or a cut at the median of many numbers."""
-    if values.numbers is not None and len(values.texts) > MANY:
-        middle = _middle(values)
-        return Sides(f"> {middle:.12g}", None, "cut at the median")
-    if len(values.texts) < 2:
-        raise PopleakError(f"init: column {values.name!r} is constant: name another with --label")
-    one = _positive(values)
-    zero = [text for text in values.texts if text not in one]
-    second = [_plain(text) for text in zero] if len(zero) > 1 else None
-    return Sides(_side(one), second, values.shown() + _joined(one))
-
-
-def _chosen(values: Values, positive: str) -> Sides:
-    """Return what is y = 1 where it is known: a cut, or a value in all its spellings against all others."""
-    one = _meaning.spellings(positive, values.texts)
-    zero = [text for text in values.texts if text not in one]
-    second = [_plain(text) for text in zero] if one and len(zero) > 1 else None
-    return Sides(_side(one or [positive]), second, values.shown() + _joined(one))
-
-
-def _pair(values: Values, groups: tuple[str, str]) -> Sides:
-    """Return two groups that are named, each in all its spellings. Raises PopleakError where both are one value."""
-    if _meaning.spelling(groups[0]) == _meaning.spelling(groups[1]):
-        raise PopleakError(f"--group: {groups[0]!r} and {groups[1]!r} are spellings of one value: name two groups")
-    both = [_meaning.spellings(group, values.texts) for group in groups]
-    first, second = (_side(one or [group]) for one, group in zip(both, groups, strict=True))
-    return Sides(first, second, values.shown() + "".join(map(_joined, both)))
-
-
-def _side(texts: Sequence[str]) -> Any:
-    """Return a value, or the list of its spellings."""
-    return _plain(texts[0]) if len(texts) == 1 else [_plain(text) for text in texts]
-
-
-def _joined(texts: Sequence[str]) -> str:
-    """Return what to say of a value that is written in several ways."""
-    return f"; {' and '.join(map(repr, texts))} are taken for one value" if len(texts) > 1 else ""
-
-
-def _positive(values: Values) -> list[str]:
-    """Return the spellings of the value that is likely y = 1: the first with a usual name, else the rarest."""
-    spelt = _spelt(values)
-    likely = [key for key in spelt if key in POSITIVE or key.startswith(">")]
-    rarest = min(spelt, key=lambda key: sum(values.counts[values.texts.index(text)] for text in spelt[key]))
-    return spelt[likely[0] if likely else rarest]
-
-
-def _spelt(values: Values) -> dict[str, list[str]]:
-    """Return the values by what is left of them when spelling does not count."""
-    spelt: dict[str, list[str]] = {}
-    for text in values.texts:
-        spelt.setdefault(_meaning.spelling(text), []).append(text)
-    return spelt
-
-
-def _groups(values: Values) -> Sides:
-    """Return the two most frequent values, each in all its spellings, or a cut at the median of many numbers."""
-    if values.numbers is not None and len(values.texts) > MANY:
-        middle = _middle(values)
-        return Sides(f"<= {middle:.12g}", f"> {middle:.12g}", "cut at the median")
-    if len(values.texts) < 2:
-        raise PopleakError(f"init: column {values.name!r} is constant: name another with --group")
-    spelt = list(_spelt(values).values())
-    if len(spelt) < 2:
-        raise PopleakError(
-            f"init: column {values.name!r} holds one value in several spellings: name another with --group"
-        )
-    rows = [-sum(values.counts[values.texts.index(text)] for text in same) for same in spelt]
-    first, second = (spelt[i] for i in np.argsort(rows, kind="stable")[:2])
-    return Sides(_side(first), _side(second), values.shown() + _joined(first) + _joined(second))
-
-
-def _middle(values: Values) -> float:
-    """Return the number at the median that leaves numbers on both sides."""
-    numbers = np.asarray(values.numbers)
-    known = ~np.isnan(numbers)
-    seen = np.sort(np.repeat(numbers[known], values.counts[known]))
-    middle = seen[(len(seen) - 1) // 2]
-    return float(middle if middle < seen[-1] else seen[seen < seen[-1]].max())
-
-
-def _plain(text: str) -> Any:
-    return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,14})", text) else text
 
 
 def _examined(options: dict[str, Any], table: Path) -> tuple[_meaning.Findings, Records | None]:

@@ -50,7 +50,7 @@ TAIL = (
     "  - protocol: pure  # models of group 0 only against models of group 1 only",
     "",
     "population: {splits: 5, victims: 100, shadows: 100}",
-    "training: {epochs: 20}",
+    "training: {epochs: 10, batch: 32}",
 )
 """What `init` proposes besides the task."""
 

@@ -37,11 +37,7 @@ ALIKE = 0.025
 ATTACKS = {"labels": ("loss", "threshold"), "scores": ("kl", "meta"), "weights": ("weights",)}
 """The attacks that are proposed for each access."""
 SEEN = ("labels", "scores")
-CONTINUED = (
-    "  - rehearsal  # fine-tuned on both groups: needs the model and rows",
-    "  - fft-rehearsal  # the same with a fairness term",
-)
-ANEW = ("  - answer-noise  # the model as it is, with noise on each answer",)
+CONTINUED, ANEW = ("rehearsal", "fft-rehearsal"), ("answer-noise",)
 """Defences that are proposed besides `scratch`, for models that are trained by gradient steps, and for others."""
 LAST = 40
 """Lines of Snakemake's that are shown where it fails."""
@@ -60,12 +56,14 @@ def add(commands) -> None:
         help="table of people (.csv, .parquet, ...), or the audit.json of a finished audit",
     )
     parser.add_argument(
-        "--label", metavar="COLUMN[=VALUE]", help="column to predict, and its value that is y = 1; guessed if not given"
+        "--label",
+        metavar="COLUMN[=VALUE]",
+        help="column to predict, and its value that is y = 1 (several: VALUE|VALUE); guessed if not given",
     )
     parser.add_argument(
         "--group",
         metavar="COLUMN[=VALUE,VALUE]",
-        help="column of the sensitive attribute, and two groups; guessed if not given",
+        help="column of the sensitive attribute, and two groups, of several values each if need be: sex=M|Male,F|Female; guessed if not given",
     )
     parser.add_argument(
         "--model",
@@ -150,7 +148,8 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
         print(found.trained)
     for one in found.lights:
         print(
-            f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}" + (f"; {one.reason}" if one.reason else "")
+            f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}"
+            + (f"; {one.why}" if one.why and one.light == OPEN else f"; {one.reason}" if one.reason else "")
         )
     if arguments.fail_above is None and arguments.fail_on is None:
         return 0
@@ -184,7 +183,7 @@ def _kept(arguments: argparse.Namespace, owned: Any) -> Path:
     guess = _guessed(arguments.table, label=arguments.label, group=arguments.group, rows=arguments.rows)
     text = _written(
         guess, model=trained.choice(owned, arguments.model), rows=arguments.rows, access=arguments.access,
-        in_features=trained.reads(owned, str(guess.options["attribute"])),
+        in_features=trained.reads(owned, str(guess.options["attribute"])), output=arguments.output,
     )  # fmt: skip
     name = propose.slug(arguments.table)
     file = arguments.output or Path(f"{name}-audit.yaml")
@@ -230,19 +229,28 @@ def _guessed(table: Path, *, label: str | None, group: str | None, rows: str) ->
     attribute, pair = _split(group)
     named = [] if pair is None else [one.strip() for one in pair.split(",")]
     if pair is not None and len(named) != 2:
-        raise PopleakError(f"--group {group}: give two groups: COLUMN=VALUE,VALUE")
+        raise PopleakError(
+            f"--group {group}: give two groups, COLUMN=VALUE,VALUE; several values of one group are VALUE|VALUE"
+        )
     groups = (named[0], named[1]) if named else None
     return guessing.guess(table, label=target, group=attribute, positive=positive, groups=groups)
 
 
 def _written(
-    found: Guess, *, model: str | Mapping[str, Any], rows: str, access: Sequence[str], in_features: bool = False
+    found: Guess,
+    *,
+    model: str | Mapping[str, Any],
+    rows: str,
+    access: Sequence[str],
+    in_features: bool = False,
+    output: Path | None = None,
 ) -> str:
-    """Return the config of an audit as YAML. in_features: whether models read the column of the groups."""
+    """Return the config of an audit as YAML. in_features: whether models read the column of the groups; output: the file that it is to be, if it is
+    named: it names the experiment too, so that audits of one table do not share a folder."""
     from . import propose
 
     table = found.table
-    name = f"{propose.slug(table)[:34].rstrip('-')}-audit"
+    name = f"{propose.slug(output or table).removesuffix('-audit')[:34].rstrip('-')}-audit"
     head = f"# Proposed by `popleak audit {table.name}`: what has a remark is a guess: correct it, then `popleak audit --config` with this file."
     return propose.yaml_of(
         found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows, in_features=in_features
@@ -277,6 +285,10 @@ def _entry(model: str | Mapping[str, Any]) -> Mapping[str, Any]:
     )
 
 
+def _does(defence: str) -> str:
+    return str(plugins.load("defences", defence).plain)
+
+
 def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[str]) -> tuple[str, ...]:
     import yaml
 
@@ -306,14 +318,13 @@ def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[
         "knowledge: [informed]  # adversaries know how the model was made",
         "defences:",
         "  - none",
-        "  - scratch  # trained again on as many rows of each group: needs the training",
-        *(CONTINUED if steps else ANEW),
+        *(f"  - {name}  # {_does(name)}" for name in ("scratch", *(CONTINUED if steps else ANEW))),
         "",
         "audit: {margin: 0.1}  # largest advantage that counts as no leak: state it before the run",
         "population: {splits: 20, victims: 800, shadows: 30}"
         if steps
         else "population: {splits: 20, victims: 300, shadows: 12}  # fewer, as they are trained one by one: more victims narrow the intervals",
-        "training: {epochs: 10}",
+        "training: {epochs: 10, batch: 32}  # small batches, so that models of few rows learn what these have to teach",
         "figures: [leakage]",
     )
 

@@ -17,6 +17,8 @@ from ._meaning import Findings, Values, same, text, variants
 from ._numbers import DATE, MISSING_WORDS, PLAIN, Numbers
 from ._sheet import Column
 
+DATES = "holds dates or times"
+"""Why a column of dates is no feature."""
 MOST_CATEGORIES = 50
 """More values than this make a text column useless as one-hot features, and often point at single people."""
 FEWEST_ROWS = 50
@@ -102,7 +104,7 @@ def _no_number(kind: str, values: Values, read: Numbers | None) -> tuple[str, st
     kind: of the column; read: its numbers, None where a field's may be read in two ways.
     """
     if kind == "date" or (kind == "field" and all(map(DATE.fullmatch, values.texts))):
-        return "holds dates or times", "turn them into numbers, or name it in options.drop or options.categorical"
+        return DATES, "turn them into numbers, or name it in options.drop or options.categorical"
     if kind == "field" and read is None:
         example = next(value for value in values.texts if "," in value or "." in value)
         return f"{example!r} may have thousands or decimals", 'give `decimal: "."` or `decimal: ","`'
@@ -170,7 +172,9 @@ def _category(found: Features, values: Values, present: np.ndarray, rows: Rows, 
     if len(different) == 1 and not empty:
         findings.notes.append(f"column {values.name!r}: is constant, so it is not used as a feature")
     for group in variants(values.texts[i] for i in different):
-        findings.hint(values.name, f"{same(group)}, and are two categories")
+        findings.hint(
+            values.name, f"{same(group)}, and are two categories: if they are one, write them alike in the file"
+        )
     _alone(values, np.zeros(0), rows, findings)
     found.columns[values.name] = np.array([*values.texts, "missing"], dtype=object)[values.codes]
     found.categorical.append(values.name)

@@ -20,6 +20,8 @@ from ._sheet import Column
 
 MOST_SHOWN = 20
 """A message lists the values of a column unless they are more: then they may point at people."""
+LOST = 0.05
+"""A larger share of rows in neither group is pointed out."""
 CONDITION = re.compile(r"(<=|>=|<|>)\s*([+-]?[0-9]+(?:\.[0-9]+)?)")
 DECIMALS = re.compile(r"[+-]?[0-9]+\.[0-9]*")
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -246,6 +248,7 @@ def _tell_labels(values: Values, one: np.ndarray, zero: np.ndarray, findings: Fi
         elif len(sides) > 1:
             findings.hint(values.name, f"{same(group)}, but are {' and '.join(sorted(sides))}")
     findings.facts["label_values"] = {"1": values.counted(one), "0": values.counted(zero)}
+    _tell_empty("label", values, findings)
     if left.any():
         findings.facts["label_values"]["left out"] = values.counted(left)
     if left.any() or max(one.sum(), zero.sum()) > 1:
@@ -316,17 +319,36 @@ def _tell_groups(values: Values, masks: Sequence[np.ndarray], findings: Findings
             else:
                 findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
     findings.facts["group_values"] = [values.counted(mask) for mask in masks]
+    _tell_empty("attribute", values, findings)
     neither = ~masks[0] & ~masks[1]
     if neither.any():
         findings.facts["values_in_neither_group"] = values.counted(neither)
-        findings.notes.append(f"attribute {values.name!r}: in neither group and left out: {values.shown(neither)}")
+        said = f"attribute {values.name!r}: in neither group and left out: {values.shown(neither)}"
+        share = values.counts[neither].sum() / values.counts.sum()
+        if share <= LOST:
+            findings.notes.append(said)
+        else:
+            findings.hints.append(
+                f"{said}: {100 * share:.0f} % of the rows with a value: what belongs to a group is named with it, as in groups: [[M, Male], [F, Female]] "
+                f"(--group {values.name}=M|Male,F|Female)"
+            )
 
 
-def unit(values: Values, findings: Findings) -> np.ndarray:
-    """Return the unit (N,) int64 of each row."""
+def _tell_empty(what: str, values: Values, findings: Findings) -> None:
+    """Say how many rows have no value, where some do not."""
     empty = int((values.codes < 0).sum())
     if empty:
-        findings.problems.append(f"options.unit: column {values.name!r} has {empty} missing values: fill them")
+        findings.notes.append(f"{what} {values.name!r}: {empty} rows without a value are left out")
+
+
+def unit(values: Values, keep: np.ndarray, findings: Findings) -> np.ndarray:
+    """Return the unit (N,) int64 of each row; -1 where a row that is left out has none. keep (N,) bool: rows with a label and a group."""
+    empty = np.flatnonzero(keep & (values.codes < 0))
+    if len(empty):
+        findings.problems.append(
+            f"options.unit: column {values.name!r} has {len(empty)} missing values in rows with a label and a group, the first in data row "
+            f"{empty[0] + 1}: fill them, or name another column"
+        )
     several = values.counts > 1
     findings.notes.append(
         f"unit {values.name!r}: {several.sum()} of {len(values.counts)} stand in several rows, {values.counts[several].sum()} "

@@ -151,7 +151,8 @@ def records(
     blocks += [_encode.categorical(name=column, values=frame[column].to_numpy()) for column in categorical]
     x, features = _encode.stack(blocks=blocks)
     found = measured(y=kept_y, a=a)
-    found["rows_in_neither_group"] = int((~keep).sum())
+    # rows without a label are counted by themselves
+    found["rows_in_neither_group"] = int((~keep).sum()) - int((facts or {}).get("rows_without_label", 0))
     subgroup = None
     if second is not None:
         names, codes = np.unique(np.asarray(second[1])[keep].astype(str), return_inverse=True)

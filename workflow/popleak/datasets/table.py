@@ -202,7 +202,7 @@ class Table(Dataset):
         )
         unit = None
         if options.unit in columns:
-            unit = _meaning.unit(_meaning.valued(options.unit, columns[options.unit], None), findings)
+            unit = _meaning.unit(_meaning.valued(options.unit, columns[options.unit], None), keep, findings)
         findings.facts |= {"rows_without_label": int((~labelled).sum()), "hints": findings.hints}
         return findings, None if findings.problems else _records(found, y, group, unit, options, findings)
 

@@ -18,6 +18,7 @@ class AnswerNoise(Defence):
 
     name = "answer-noise"
     summary = "Gaussian noise on the logit of every answer, fresh for every query"
+    plain = "the model stays as it is, and noise is added to each answer"
     needs_weights = False
     classes = None
     complement = False

@@ -47,6 +47,8 @@ class Defence:
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    plain: ClassVar[str] = ""
+    """What it does, in the words of somebody who owns one model and one table; the summary where it is empty."""
     control: ClassVar[str | None] = None
     """The defence that differs from this one in the fairness term alone; None if there is none. It may be the defence itself, at the
     settings `control_at`."""

@@ -12,6 +12,7 @@ class FFtRehearsal(Defence):
 
     name = "fft-rehearsal"
     summary = "fair fine-tuning with rehearsal: complement, rehearsal rows and EO term"
+    plain = "the trained model goes on training, on as many rows of each group and with a fairness term"
     classes = None
     control = "rehearsal"
 

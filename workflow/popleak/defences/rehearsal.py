@@ -13,6 +13,7 @@ class Rehearsal(Defence):
 
     name = "rehearsal"
     summary = "fine-tune on complement and rehearsal rows, no EO term (control of fft-rehearsal)"
+    plain = "the trained model goes on training, on as many rows of each group"
     classes = None
     generators = True
 

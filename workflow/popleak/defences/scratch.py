@@ -16,6 +16,7 @@ class Scratch(Defence):
 
     name = "scratch"
     summary = "train on complement and rehearsal rows from the start"
+    plain = "the model is trained again, from the start, on as many rows of each group"
     access = "training"
     classes = None
     generators = True

@@ -9,7 +9,7 @@ The rule, in this order:
    every placebo. A placebo is the same adversary where the group column was permuted: what it reads there comes from this one table.
 4. Otherwise the data cannot say: as the placebos read as much, which more models do not change, or as the interval is too wide.
 5. What would be clear is not, where the models were trained on fewer than FLOOR rows each: so small a model has learnt little that it could give
-   away, and says nothing of one that sees more. A leak that is shown stays one.
+   away, and says nothing of one that sees more. Nor is it clear where the models have hardly learnt (`measures.learnt`). A leak that is shown stays one.
 
 A page is clear only if each of its lights is, so clear lights need no correction for their number: were one of them wrong, the page is wrong
 with the probability of that one alone at most. One leak suffices for the opposite conclusion, and so leaks are corrected.
@@ -26,12 +26,13 @@ from .intervals import Estimate
 from .verdicts import LEVEL, LIGHTS, Found, lacking
 
 CLEAR, LEAK, OPEN = LIGHTS
-FEW, LOST, PLACEBO, WIDE, SMALL = (
+FEW, LOST, PLACEBO, WIDE, SMALL, DULL = (
     "too few models or splits",
     "victims diverged",
     "not beyond its placebos",
     "interval too wide",
     "models too small",
+    "models have hardly learnt",
 )
 """How the reasons for a grey light begin."""
 FLOOR = 100
@@ -56,18 +57,35 @@ class Light(NamedTuple):
     splits: float
 
 
-def light(found: Found, placebos: Sequence[Estimate], *, margin: float, rows: int | None = None) -> Light:
+def light(
+    found: Found, placebos: Sequence[Estimate], *, margin: float, rows: int | None = None, learnt: bool = True
+) -> Light:
     """Return the light of an advantage in [-1, 1]. found: with p corrected for all lights; placebos: advantages of the same adversary, one for each
-    permutation; margin: in advantage; rows: that each model was trained on, where they are known."""
+    permutation; margin: in advantage; rows: that each model was trained on, where they are known; learnt: whether the models have learnt what there is to learn."""
     if reason := _unfit(found):
         return Light(OPEN, reason, False, False, None, needed(found, margin) if reason.startswith(FEW) else math.nan)
     beyond = nearest(found) > farthest(placebos) if placebos else None
     shown = _apart(found) and beyond is not False
     word, reason = _word(found, placebos, margin, shown)
-    if word == CLEAR and rows is not None and rows < FLOOR:
-        word, reason = OPEN, f"{SMALL}: {rows} rows each, fewer than {FLOOR}"
+    blocked = _blocked(rows, learnt)
+    # more models would make such a light no clear one either
+    if blocked and (word == CLEAR or (reason == WIDE and not _leans(found, placebos, margin))):
+        word, reason = OPEN, blocked
     splits = needed(found, margin, farthest(placebos)) if reason == WIDE else math.nan
     return Light(word, reason, shown, shown and nearest(found) > margin, beyond, splits)
+
+
+def _blocked(rows: int | None, learnt: bool) -> str:
+    """Return why a light of such models is not clear, whatever its limits are; empty if it may be."""
+    if rows is not None and rows < FLOOR:
+        return f"{SMALL}: {rows} rows each, fewer than {FLOOR}"
+    return "" if learnt else DULL
+
+
+def _leans(found: Found, placebos: Sequence[Estimate], margin: float) -> bool:
+    """Return whether fewer models would show a leak than would show that there is none above the margin."""
+    size = abs(found.value)
+    return size - farthest(placebos) >= margin - size
 
 
 def _unfit(found: Found) -> str:

@@ -28,19 +28,20 @@ def add_to(
     shown: Mapping[str, Any],
     placebos: Sequence[Step[Any]],
     placebo_ids: Collection[str],
+    records: Mapping[str, str],
     words: Sequence[str],
     absent: Sequence[str],
     cautions: Sequence[str],
 ) -> Step[AdviseStep]:
     """Add the step and return it. shown: the config as it is shown; placebos: the attack steps on placebos; placebo_ids: of the steps that placebos
-    alone need; words: modules of kinds of access and of questions."""
+    alone need; records: of those that make the tasks' tables, by task; words: modules of kinds of access and of questions."""
     audit = experiment.audit
     assert audit is not None
     known = Known(experiment, tasks)
     settings = AdviseStep(
         experiment=shown, margin=audit.margin, defence=audit.defence, references=known.references,
-        tasks={task.id: _asked(task) for task in tasks}, copies=known.copies, absent=tuple(absent), cautions=tuple(cautions),
-        untried=tuple(_untried(tasks)),
+        tasks={task.id: _asked(task, records[task.id]) for task in tasks}, copies=known.copies, absent=tuple(absent), cautions=tuple(cautions),
+        untried=tuple(_untried(tasks)), seed=experiment.seed, does=_does(tasks),
     )  # fmt: skip
     cards = [(step, "table") for step in steps["dataset"].values() if step.id not in placebo_ids]
     return add(
@@ -55,7 +56,7 @@ def add_to(
     )  # fmt: skip
 
 
-def _asked(task: SettledTask) -> Asked:
+def _asked(task: SettledTask, records: str) -> Asked:
     attacks = {one.id: plugins.load("attacks", one.name) for one in task.attacks}
     population = task.population
     return Asked(
@@ -67,7 +68,22 @@ def _asked(task: SettledTask) -> Asked:
         victims=population.victims,
         shadows=population.shadows,
         learning=tuple(name for name, one in attacks.items() if one.shadows),
+        records=records,
+        pairs=tuple(dict.fromkeys(pair for one in task.worlds for pair in _pairs(one.ratios or ()))),
+        balanced=task.ratio_mode == "label-balanced",
     )
+
+
+def _pairs(ratios: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield the ratios of two worlds that differ."""
+    if len(ratios) == 2 and ratios[0] != ratios[1]:
+        yield ratios[0], ratios[1]
+
+
+def _does(tasks: Sequence[SettledTask]) -> dict[str, str]:
+    """Return what each defence does, by id."""
+    plugin = {one.id: plugins.load("defences", one.name) for task in tasks for one in task.defences}
+    return {name: str(one.plain or one.summary) for name, one in plugin.items() if name != "none"}
 
 
 MOST = 12

@@ -58,6 +58,8 @@ class Plan:
     """The page for whoever decides on a release, where the config asks for it."""
     chosen: list[str] = field(default_factory=list)
     """For datasets that can read one of several raw files: which one each task uses and why, a line each."""
+    records: dict[str, str] = field(default_factory=dict)
+    """Ids of the steps that make the tasks' tables, by task."""
     placebos: set[str] = field(default_factory=set)
     """Ids of the steps that only placebos need."""
     absent: list[str] = field(default_factory=list)
@@ -165,6 +167,7 @@ def build(experiment: Experiment) -> Plan:
             continue
         one.add(parts, generating.released(one.task, GeneratorPlan(one).share(parts)))
         plan.seconds[one.task.id] = one.prices()
+        plan.records[one.task.id] = one.data.id
         before = {step.id for step in plan.all_steps()}
         for copy in one.placebos():  # judged separately: they appear only in the table `placebo`
             copy.add({"scores": parts["placebo"]})
@@ -213,7 +216,7 @@ def _finish(plan: Plan, parts: Judged, given: list[dict[str, Any]]) -> None:
     if plan.experiment.audit is not None:
         plan.advice = advice.add_to(
             plan.steps, plan.experiment, plan.tasks, plan.tables, shown=shown, placebos=parts["placebo"], placebo_ids=plan.placebos,
-            words=words, absent=plan.absent, cautions=plan.cautions,
+            records=plan.records, words=words, absent=plan.absent, cautions=plan.cautions,
         )  # fmt: skip
     _add_report(plan, shown, words)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,12 @@ from ..core.errors import PopleakError
 from ..core.settings import canonical
 from ..figures import _select as select
 from ..measures.intervals import Estimate
+from ..measures.learnt import Reference
 from ..measures.lights import CLEAR, LEAK, OPEN
 from ..steps.advise import AdviseStep, Asked
 from ..store import parquet as store
 from ..store import seal
-from . import advised, build, practice
+from . import advised, build, next_steps, practice
 from . import audit_file as files
 from . import cards as data_cards
 from .advice_template import LOOK, PAGE
@@ -46,6 +47,7 @@ def write(
     cards: Sequence[Mapping[str, Any]],
     sizes: Mapping[str, int],
     shares: Mapping[str, float],
+    references: Mapping[tuple[str, float, float], Reference],
     made: Mapping[str, str],
     code: str,
     output: str | Path,
@@ -53,7 +55,7 @@ def write(
     """Write the page to `output`, `audit.json` and the digests of both beside it (.json, .sha256); return the page's path.
 
     tables: paths of the public tables by name; placebos: verdicts on the victims of placebos; cards: as for the report; sizes, shares: rows and the share
-    of group 1 in each task's records, where they are known; made: what made the page, shown as it is; code: digest of the code. Raises PopleakError for a table that is missing or damaged, and
+    of group 1 in each task's records, where they are known; references: what regressions reach, by task and pair of worlds; made: what made the page, shown as it is; code: digest of the code. Raises PopleakError for a table that is missing or damaged, and
     where no light can be made: no attack on answers or weights was run, or the defence was not.
     """
     missing = [name for name in NEEDED if name not in tables]
@@ -64,7 +66,7 @@ def write(
     lit = lights(
         frames["scores"], _placebos(placebos, settings), frames["models"],
         defence=settings.defence, margin=settings.margin, references=settings.references,
-        rows={name: one.rows for name, one in settings.tasks.items()}, shares=shares,
+        rows={name: one.rows for name, one in settings.tasks.items()}, shares=shares, taught=references,
     )  # fmt: skip
     if not lit:
         raise PopleakError(
@@ -152,6 +154,7 @@ def _entry(lit: Lit, asked: Asked, table_rows: int | None) -> files.Entry:
         access=lit.access,
         light=lit.light.word,
         reason=lit.light.reason,
+        why=advised.reason(lit, asked),
         shown=lit.light.shown,
         implied_by=lit.implied,
         material=lit.light.material,
@@ -168,7 +171,14 @@ def _entry(lit: Lit, asked: Asked, table_rows: int | None) -> files.Entry:
         strongest=lit.most,
         rows=asked.rows,
         table_rows=table_rows,
+        **{f"model_accuracy{name}": _known(value) for name, value in _lesson(lit)},
     )
+
+
+def _lesson(lit: Lit) -> Iterator[tuple[str, float]]:
+    """Yield the accuracies that say whether models have learnt, by what their fields are called after."""
+    if lit.reference is not None:
+        yield from (("", lit.useful), ("_constant", lit.reference.constant), ("_regression", lit.reference.reached))
 
 
 def _tried(row: Mapping[str, Any]) -> files.Tried:
@@ -218,12 +228,18 @@ def _page(
         tally=advised.tally(lit, settings.margin),
         warnings=[*advised.mind(priced), *(f"{line}." for line in settings.cautions)],
         lights=[_row(one, asked[one.task], settings.margin, several) for one in lit],
-        todo=advised.todo(lit, asked, defences, defence=settings.defence, sizes=sizes, margin=settings.margin),
+        todo=[
+            rich(line)
+            for line in next_steps.todo(
+                lit, asked, defences, defence=settings.defence, sizes=sizes, margin=settings.margin, does=settings.does
+            )
+        ],
         who=[
             {"title": task if len(lit_by) > 1 else "", "parts": advised.who(some, asked[task])}
             for task, some in lit_by.items()
         ],
         practice=practice.plainly(defences),
+        does=[(name, text) for name, text in settings.does.items() if name in set(defences["defence"])],
         prices=[_priced(row, asked[row["task"]], several) for row in priced],
         sure=advised.sure(lit, {task: asked[task] for task in lit_by}),
         left_out=[*(f"Left out: {line}." for line in settings.absent), *map(rich, settings.untried)],

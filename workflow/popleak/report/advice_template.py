@@ -71,8 +71,8 @@ margin, small ticks are shuffled groups.</p>
 <h2>What helps, and its price</h2>
 {% for line in practice %}<p>{{ line }}</p>
 {% else %}<p>No defence was run.</p>{% endfor %}
-{% if prices %}<p class="caption">Each defence beside the model as it is. Question: which training sets are told apart, by their shares of group 1. Rehearsal needs rows of
-the other training set; scratch needs the training. Delta_EO: by how much true and false positive rates differ between the groups, 0 if they are alike. Advantage: of the best adversary that knows the defence, with limits that hold for all defences of a question
+{% if does %}<dl>{% for name, text in does %}<dt>{{ name }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>{% endif %}
+{% if prices %}<p class="caption">Each defence beside the model as it is. Question: which training sets are told apart, by their shares of group 1. Delta_EO: by how much true and false positive rates differ between the groups, 0 if they are alike. Advantage: of the best adversary that knows the defence, with limits that hold for all defences of a question
 together. Certified: no adversary has more, by a theorem.</p>
 <div class="scroll" role="region" tabindex="0" aria-label="Defences and prices"><table class="data">
 <caption>Defences and prices</caption>

@@ -11,7 +11,19 @@ from ..core import plugins
 from ..core.protocols import PURE
 from ..figures import _defences as defended
 from ..figures import _select as select
-from ..measures.lights import CLEAR, FEW, FLOOR, LEAK, LOST, OPEN, PLACEBO, SMALL, WIDE, farthest, nearest, rows_times
+from ..measures.lights import (
+    CLEAR,
+    DULL,
+    FEW,
+    FLOOR,
+    LEAK,
+    LOST,
+    OPEN,
+    PLACEBO,
+    SMALL,
+    farthest,
+    nearest,
+)
 from ..steps.advise import Asked
 from . import chosen
 from .lights import Lit, is_own
@@ -89,12 +101,12 @@ def question(lit: Lit, share: float | None) -> str:
 
 
 def headlines(lits: Sequence[Lit], asked: Mapping[str, Asked], shares: Mapping[str, float]) -> list[tuple[Lit, str]]:
-    """Return the first sentences, with their lights: for each task and model its first question, and where that shows no leak and another does, the
-    first of these."""
+    """Return the first sentences, with their lights: for each task and model its first question, and before it, where that shows no leak and another
+    does, the first of these. Whoever reads one sentence reads the one that forbids a release."""
     found = []
     for lit in first(lits):
         leaks = [one for one in lits if one[:2] == lit[:2] and one.light.word == LEAK]
-        both = [lit] if lit.light.word == LEAK or not leaks else [lit, first(leaks)[0]]
+        both = [lit] if lit.light.word == LEAK or not leaks else [first(leaks)[0], lit]
         found += [
             (one, f"{question(one, shares.get(one.task))}: {_lower(sentence(one, asked[one.task]))}") for one in both
         ]
@@ -167,11 +179,33 @@ def reason(lit: Lit, asked: Asked) -> str:
         )
     if light.reason.startswith(SMALL):
         return f"the models are too small to say that nothing leaks: {asked.rows} rows each, and a light is green from {FLOOR} on. Give a larger table"
+    if light.reason == DULL:
+        return f"the models have hardly learnt, so that nothing is read of them says nothing: {_lesson(lit)}"
     if light.reason.startswith((FEW, LOST)):
         return f"{light.reason}{_enough(lit, asked)}"
     if light.beyond is False and nearest(lit.found) > 0:
         return f"the interval reaches down to what shuffled groups give, {of_100(0.5 + farthest(lit.placebos) / 2)} of 100{_enough(lit, asked)}"
     return f"the interval is too wide{_enough(lit, asked)}"
+
+
+def _lesson(lit: Lit) -> str:
+    """Return what share of rows the models are right about, beside one answer for all and a regression."""
+    assert lit.reference is not None
+    constant, reached = lit.reference
+    said = f"right about {100 * lit.useful:.1f} % of rows, one answer for all {100 * constant:.1f} %"
+    return f"{said}, a logistic regression of as many rows {100 * reached:.1f} %" if reached == reached else said
+
+
+def _lessons(lits: Sequence[Lit]) -> list[str]:
+    """Return what the undefended models have learnt, for each task and model in its first question."""
+    known = [lit for lit in first(lits) if lit.reference is not None]
+    if not known:
+        return []
+    told = [f"{lit.model} of {lit.task} is {_lesson(lit)}" for lit in known]
+    return [
+        f"What models have not learnt they cannot give away: an undefended {'; an undefended '.join(told)}. Where models gain less than half of what the "
+        "regression gains, no light of them is green."
+    ]
 
 
 FEASIBLE = 10
@@ -210,15 +244,9 @@ def who(lits: Sequence[Lit], asked: Asked) -> list[tuple[str, str]]:
                 f"models of each of the two kinds, {asked.rows} rows each."
             )
         if free:
-            said += f" No models of its own need: {listed(free)}."
+            said += f" Of these, {listed(free)} {'needs no models of its own' if len(free) == 1 else 'need no models of their own'}."
         found.append((access, f"{said} Asks {2 * asked.query_rows:,} questions at most."))
     return found
-
-
-def _some(names: Sequence[str]) -> str:
-    if len(names) <= MOST:
-        return listed(names)
-    return f"{', '.join(names[:MOST])} and {len(names) - MOST} more"
 
 
 def best_of(defences: pd.DataFrame) -> dict[tuple, list[str]]:
@@ -233,101 +261,6 @@ def best_of(defences: pd.DataFrame) -> dict[tuple, list[str]]:
     return found
 
 
-def todo(
-    lits: Sequence[Lit],
-    asked: Mapping[str, Asked],
-    defences: pd.DataFrame,
-    *,
-    defence: str,
-    sizes: Mapping[str, int],
-    margin: float,
-) -> list[str]:
-    """Return what to do next. defence: that the models are released with; sizes: rows of each task's table, where known; margin: in advantage."""
-    said = _against(defences, {(lit.task, lit.model) for lit in lits if lit.light.word == LEAK}, defence)
-    said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
-    mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
-    said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
-    said += _small(lits) + _unknown(lits)
-    if all(lit.light.word == CLEAR for lit in lits):
-        said.append(
-            "Nothing above the margin was found. Release the model only with an access that has a light here, and audit again where data, model or "
-            "training change."
-        )
-    return said
-
-
-def _unknown(lits: Sequence[Lit]) -> list[str]:
-    """Return of how many lights nobody can say what would decide them."""
-    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
-    return [f"For {count(len(unknown), 'grey light')} no number of pool splits can be named."] if unknown else []
-
-
-def _small(lits: Sequence[Lit]) -> list[str]:
-    """Return what lights of models need that are too small; nothing if there are none."""
-    small = [lit for lit in lits if lit.light.reason.startswith(SMALL)]
-    if not small:
-        return []
-    return [
-        f"{capital(count(len(small), 'grey light'))} cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more "
-        "pool splits do not help."
-    ]
-
-
-def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
-    """Return what decides grey lights that more models would decide, and which ones no run of a reasonable size decides."""
-    near = [lit for lit in lits if lit.light.splits > FEASIBLE * asked[lit.task].splits]
-    said, decided = [], [lit for lit in lits if lit not in near]
-    if decided:
-        most = max(decided, key=lambda lit: lit.light.splits)
-        said.append(
-            f"To decide {count(len(decided), 'grey light')}, set population.splits to {most.light.splits:.0f} and population.victims to "
-            f"{victims_for(most, asked[most.task]) / 2:.0f} (of each of the two training sets, so {victims_for(most, asked[most.task]):,.0f} models) in the config, "
-            "and run it again: what is there is kept. That decides in four of five runs, if the estimates stay what they are."
-        )
-    if near:
-        least = min(lit.light.splits for lit in near)
-        said.append(
-            f"{count(len(near), 'grey light').capitalize()} would take {least:,.0f} pool splits or more, as the estimate lies next to what it is held against: "
-            "do not wait for such a run. What is grey is not shown to be safe."
-        )
-    return said
-
-
-def _against(defences: pd.DataFrame, where: set[tuple[str, str]], defence: str) -> list[str]:
-    """Return what to do against a leak of the tasks and models in `where`; nothing if there are none."""
-    if not where:
-        return []
-    best = {case: names for case, names in best_of(defences).items() if case[:2] in where}
-    names = list(dict.fromkeys(name for some in best.values() for name in some if name != defence))
-    if not names:
-        tried = [name for name in dict.fromkeys(defences["defence"]) if name != "none"]
-        return [
-            f"None of the defences that were tried ({_some(tried) or 'none'}) may hide the training set: try others, or do not release."
-        ]
-    return [
-        f"Against the leak try {listed(names)}; prices are below. Set audit.defence to a name and run the config again: the lights then speak of the defended "
-        "model."
-    ]
-
-
-def _larger(lits: Sequence[Lit], asked: Asked, rows: int | None, margin: float) -> str:
-    """Return what a table needs whose placebos read as much as its groups do."""
-    most = max(farthest(lit.placebos) for lit in lits)
-    times = max(2.0, rows_times(min(most, 0.999), margin))
-    known = f", about {_round(times * rows):,} rows" if rows else ""
-    return (
-        f"{capital(count(len(lits), 'grey light'))} cannot be decided by more models, as the pools of this table alone give away as much. A table about "
-        f"{times:.1f} times as large{known} with {asked.rows} rows a model would bring its placebos down to {of_100(0.5 + margin / 2)} of 100, by a rule of thumb; fewer rows a model "
-        "help too."
-    )
-
-
-def _round(value: float) -> int:
-    """Return a number to two digits."""
-    size = 10 ** max(0, len(str(int(value))) - 2)
-    return int(round(value / size) * size)
-
-
 def sure(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
     """Return how sure the lights are, and what would make them surer."""
     designs = [
@@ -339,6 +272,7 @@ def sure(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
     known = f" The intervals are {of_100(min(widths))} to {of_100(max(widths))} cases of 100 wide." if widths else ""
     return [
         f"{'; '.join(designs)}.{known} Four times as many divisions halve them.",
+        *_lessons(lits),
         "Each interval is at 95 % on its own. A red light is corrected for their number (Holm). A green one needs no correction, as a release rests on all "
         "of them: the page is green only if every light is.",
         "All of it holds for models trained on other draws from this table, by this procedure and of this size. The one model that you release is such a draw: "

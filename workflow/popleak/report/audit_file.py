@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ..core.errors import PopleakError
 from ..core.settings import Settings
+from ..measures import learnt
 from ..measures.lights import CLEAR, LEAK, OPEN, WIDE
 
 VERSION = 1
@@ -44,7 +45,9 @@ class Entry(Settings):
     light: Word
     """green: no leak above the margin; red: a leak is shown; grey: the data cannot say."""
     reason: str
-    """Why a light is grey; empty otherwise."""
+    """Why a light is grey, in few words; empty otherwise."""
+    why: str = ""
+    """What stands beside the light on the page; empty in files of earlier versions."""
     shown: bool
     """Whether a leak is shown, be it small: p_holm is below 0.05, the interval leaves out 0 and lies beyond all placebos. A green light may have one that is
     smaller than the margin. Also true where `implied_by` says so."""
@@ -78,6 +81,12 @@ class Entry(Settings):
     """Rows that each model was trained on; null in files of earlier versions."""
     table_rows: int | None = None
     """Rows of the table, of both groups; null where the run has several tables."""
+    model_accuracy: Number = None
+    """Share of the population's rows that the undefended models are right about; null in files of earlier versions, as the next two are."""
+    model_accuracy_constant: Number = None
+    """The same of one answer for all, the most frequent label."""
+    model_accuracy_regression: Number = None
+    """The same of logistic regressions of as many rows. A light of models that gain less than half of what these gain is not green."""
 
 
 class Tried(Settings):
@@ -114,7 +123,7 @@ class AuditFile(Settings):
     light: Word
     """red if any light is; green if all are; else grey."""
     sentence: str
-    """The first sentences of the page: the question that is nearest to a release, and where another one shows a leak, that one."""
+    """The first sentences of the page: the question that is nearest to a release, and before it, where only another one shows a leak, that one."""
     trained: str = ""
     """What was trained, on how many rows, and what that leaves open, as on the page; empty in files of earlier versions."""
     defence: str
@@ -171,6 +180,8 @@ def _contradicts(found: AuditFile) -> str:
         apart = low is not None and high is not None and (low > 0 or high < 0)
         if one.light == CLEAR and not within:
             return f"the light {one.key} is green, and its interval is not within the margin"
+        if one.light == CLEAR and not _learnt(one):
+            return f"the light {one.key} is green, and its models have hardly learnt"
         if one.light == LEAK and not one.shown:
             return f"the light {one.key} is red, and no leak is shown"
         if one.shown and not (apart or one.implied_by):
@@ -178,6 +189,12 @@ def _contradicts(found: AuditFile) -> str:
     if found.light != overall([one.light for one in found.lights]):
         return f"its light is {found.light}, and its lights say otherwise"
     return ""
+
+
+def _learnt(one: Entry) -> bool:
+    known = (one.model_accuracy, one.model_accuracy_constant, one.model_accuracy_regression)
+    numbers = [float("nan") if value is None else value for value in known]
+    return learnt.learnt(numbers[0], learnt.Reference(*numbers[1:]))
 
 
 def schema() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ..core.protocols import PURE
 from ..figures import _select as select
 from ..measures import intervals, leakage
 from ..measures.intervals import Estimate
+from ..measures.learnt import Reference, learnt
 from ..measures.lights import LEAK, Light, light
 from ..measures.verdicts import Found
 
@@ -35,7 +36,8 @@ class Lit(NamedTuple):
 
     access: name of the plugin; accuracy: share of models named rightly; found: the advantage, its p value corrected for all lights; placebos:
     advantages, one for each permutation of the group column; attacks: candidates; most: the one that names most of these models, which that choice flatters; implied: the access that sees less
-    and for which a leak is shown, where that alone makes the light red.
+    and for which a leak is shown, where that alone makes the light red; useful: mean accuracy of the undefended models at their own task; reference:
+    what regressions reach there, None where it is not known.
     """
 
     task: str
@@ -49,6 +51,8 @@ class Lit(NamedTuple):
     most: str
     light: Light
     implied: str = ""
+    useful: float = np.nan
+    reference: Reference | None = None
 
     @property
     def key(self) -> str:
@@ -68,11 +72,13 @@ def lights(
     references: Mapping[str, Sequence[str]],
     rows: Mapping[str, int],
     shares: Mapping[str, float],
+    taught: Mapping[tuple[str, float, float], Reference],
 ) -> list[Lit]:
     """Return the lights of the models under a defence, task by task, in the order of `release_first` and the least access first.
 
     scores, models: public tables; placebos: verdicts on placebos' victims, as in `scores`, with the column `permutation`; references: by task, attacks
-    that are lines to compare with; rows: of each model, by task; shares: of group 1 in the tables of tasks, where they are known.
+    that are lines to compare with; rows: of each model, by task; shares: of group 1 in the tables of tasks, where they are known;
+    taught: what regressions reach, by task and pair of worlds.
     """
     mine = list(_judged(scores, defence, references))
     mixed = list(_judged(placebos, UNDEFENDED, references)) if len(placebos) else []
@@ -82,10 +88,14 @@ def lights(
         control = tuple(other.advantage for other in mixed if other.where == one.where)
         shape = {"models": len(one.cell.split), "splits": int(np.unique(one.cell.split).size)}
         known = Found(*one.advantage._replace(p=float(p)), **shape, diverged=_diverged(models, one, defence))
+        useful, reference = _useful(models, one), taught.get((one.task, one.pair.ratio_0, one.pair.ratio_1))
         found.append(
             Lit(
                 *one.where[:2], one.pair, one.access, one.accuracy, known, control, one.attacks, one.most,
-                light(known, control, margin=margin, rows=rows.get(one.task)),
+                light(
+                    known, control, margin=margin, rows=rows.get(one.task), learnt=reference is None or learnt(useful, reference)
+                ),
+                useful=useful, reference=reference,
             )
         )  # fmt: skip
     return _implied(
@@ -193,7 +203,15 @@ def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFr
     return _Judged(task, model, pair, access, chosen[0], attacks, str(named.idxmax()), inflation)
 
 
+def _useful(models: pd.DataFrame, one: _Judged) -> float:
+    """Return the mean accuracy of the undefended models at their own task: what a defence takes off is its price, not a lesson that was missed."""
+    return float(_victims(models, one, UNDEFENDED)["accuracy"].mean())
+
+
 def _diverged(models: pd.DataFrame, one: _Judged, defence: str) -> int:
-    rows = select.plain(models)
-    victims = select.of_pair(select.of(rows, task=one.task, model=one.model, role="victim", defence=defence), one.pair)
-    return int((victims["status"] == "diverged").sum())
+    return int((_victims(models, one, defence)["status"] == "diverged").sum())
+
+
+def _victims(models: pd.DataFrame, one: _Judged, defence: str) -> pd.DataFrame:
+    rows = select.of(select.plain(models), task=one.task, model=one.model, role="victim", defence=defence)
+    return select.of_pair(rows, one.pair)

@@ -123,11 +123,15 @@ def _where(common: Common, choices: Sequence[Choice]) -> str:
     that = f"{len(ran)} of {_cases(len(choices))} that ran it"
     if len(ran) == 1:
         that = f"1 of {_cases(len(choices))}, which alone ran it"
-    return f" in the {that}" if len(able) == len(ran) else f" where any does, in {len(able)} of the {that}"
+    return (
+        f" in the {that}"
+        if len(able) == len(ran)
+        else f" in {len(able)} of the {that}, as in the others none hides the world"
+    )
 
 
 def _some_of(able: Sequence[Choice], choices: Sequence[Choice]) -> str:
-    return f" where any does, in {len(able)} of {_cases(len(choices))}"
+    return f" in {len(able)} of {_cases(len(choices))}, as in the others none hides the world"
 
 
 def _tried(able: Sequence[Choice]) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core import seeds
+from ..measures import learnt
 from ..report import advice
 from ..report.sources import card_of, dataset_of, made_by
-from ..steps.advise import AdviseStep
+from ..steps.advise import AdviseStep, Asked
+from ..store import records
 
 
 def run(
@@ -33,10 +36,29 @@ def run(
         cards=[card_of(facts) for facts in datasets],
         sizes=_sizes(settings, datasets),
         shares=_shares(settings, datasets),
+        references=_references(settings, dict(zip((str(facts["step"]) for facts in datasets), cards, strict=True))),
         made=made_by(step, code),
         code=code,
         output=output,
     )
+
+
+def _references(settings: AdviseStep, files: Mapping[str, Path]) -> dict[tuple[str, float, float], learnt.Reference]:
+    """Return what logistic regressions of as many rows reach, by task and pair of worlds. files: of the stage `dataset`, by step."""
+    found: dict[tuple[str, float, float], learnt.Reference] = {}
+    for path in dict.fromkeys(files[one.records] for one in settings.tasks.values() if one.records in files):
+        table = records.read(path)
+        for task, one in settings.tasks.items():
+            if files.get(one.records) == path:
+                found |= {
+                    (task, pair[0], pair[1]): _reached(table, task, one, pair, settings.seed) for pair in one.pairs
+                }
+    return found
+
+
+def _reached(table: records.Loaded, task: str, asked: Asked, pair: tuple[float, float], seed: int) -> learnt.Reference:
+    rng = seeds.generator(seed, task, "reference", *(repr(ratio) for ratio in pair))
+    return learnt.reference(table.x, table.y, table.a, rows=asked.rows, ratios=pair, balanced=asked.balanced, rng=rng)
 
 
 def _sizes(settings: AdviseStep, datasets: Sequence[Mapping[str, Any]]) -> dict[str, int]:

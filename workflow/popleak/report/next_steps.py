@@ -1,0 +1,150 @@
+"""What an audit's page says to do next, by rule from its lights and from the table `defences`."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..figures import _select as select
+from ..measures.lights import CLEAR, DULL, FLOOR, LEAK, PLACEBO, SMALL, WIDE, farthest, rows_times
+from ..steps.advise import Asked
+from . import chosen
+from .advised import FEASIBLE, MOST, best_of, by_task, of_100, victims_for
+from .lights import Lit
+from .words import capital, count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= MOST:
+        return listed(names)
+    return f"{', '.join(names[:MOST])} and {len(names) - MOST} more"
+
+
+def todo(
+    lits: Sequence[Lit],
+    asked: Mapping[str, Asked],
+    defences: pd.DataFrame,
+    *,
+    defence: str,
+    sizes: Mapping[str, int],
+    margin: float,
+    does: Mapping[str, str],
+) -> list[str]:
+    """Return what to do next. defence: that the models are released with; does: what each defence does, by id; sizes: rows of each task's table, where known; margin: in advantage."""
+    said = _against(defences, {(lit.task, lit.model) for lit in lits if lit.light.word == LEAK}, defence, does)
+    said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
+    mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
+    said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
+    said += _small(lits) + _dull(lits) + _unknown(lits)
+    if all(lit.light.word == CLEAR for lit in lits):
+        how = (
+            ""
+            if defence == "none"
+            else f"The lights are those of a model released with {_named(defence, does)}: your model must be made so too. "
+        )
+        said.append(
+            f"Nothing above the margin was found. {how}Release the model only with an access that has a light here, and audit again where data, model or "
+            "training change."
+        )
+    return said
+
+
+def _unknown(lits: Sequence[Lit]) -> list[str]:
+    """Return of how many lights nobody can say what would decide them."""
+    unknown = [lit for lit in lits if lit.light.reason == WIDE and math.isnan(lit.light.splits)]
+    return [f"For {count(len(unknown), 'grey light')} no number of pool splits can be named."] if unknown else []
+
+
+def _small(lits: Sequence[Lit]) -> list[str]:
+    """Return what lights of models need that are too small; nothing if there are none."""
+    small = [lit for lit in lits if lit.light.reason.startswith(SMALL)]
+    if not small:
+        return []
+    return [
+        f"{capital(count(len(small), 'grey light'))} cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more "
+        "pool splits do not help."
+    ]
+
+
+def _dull(lits: Sequence[Lit]) -> list[str]:
+    """Return what lights of models need that have hardly learnt; nothing if there are none."""
+    dull = [lit for lit in lits if lit.light.reason == DULL]
+    if not dull:
+        return []
+    return [
+        f"{capital(count(len(dull), 'grey light'))} cannot become green as the models have hardly learnt what a simple model learns of as many rows: train "
+        "them longer or in smaller steps (training.epochs, training.batch, or the model's own settings), and run it again. More pool splits do not help."
+    ]
+
+
+def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
+    """Return what decides grey lights that more models would decide, and which ones no run of a reasonable size decides."""
+    near = [lit for lit in lits if lit.light.splits > FEASIBLE * asked[lit.task].splits]
+    said, decided = [], [lit for lit in lits if lit not in near]
+    if decided:
+        most = max(decided, key=lambda lit: lit.light.splits)
+        said.append(
+            f"To decide {count(len(decided), 'grey light')}, set population.splits to {most.light.splits:.0f} and population.victims to "
+            f"{victims_for(most, asked[most.task]) / 2:.0f} (of each of the two training sets, so {victims_for(most, asked[most.task]):,.0f} models) in the config, "
+            "and run it again: what is there is kept. That decides in four of five runs, if the estimates stay what they are."
+        )
+    if near:
+        least = min(lit.light.splits for lit in near)
+        said.append(
+            f"{count(len(near), 'grey light').capitalize()} would take {least:,.0f} pool splits or more, as the estimate lies next to what it is held against: "
+            "do not wait for such a run. What is grey is not shown to be safe."
+        )
+    return said
+
+
+def _against(defences: pd.DataFrame, where: set[tuple[str, str]], defence: str, does: Mapping[str, str]) -> list[str]:
+    """Return what to do against a leak of the tasks and models in `where`; nothing if there are none. does: as for `todo`."""
+    if not where:
+        return []
+    best = {case: names for case, names in best_of(defences).items() if case[:2] in where}
+    names = Counter(name for some in best.values() for name in dict.fromkeys(some) if name != defence)
+    if not names:
+        tried = [name for name in dict.fromkeys(defences["defence"]) if name != "none"]
+        return [
+            f"None of the defences that were tried ({_some(tried) or 'none'}) may hide the training set: try others, or do not release."
+        ]
+    rows = select.differ(defences[(defences["poison"].fillna(0.0) == 0).to_numpy()])
+    asked = {case for case in rows[chosen.CASE].itertuples(index=False, name=None) if case[:2] in where}
+    most = max(names.values())
+    tried = [
+        f"{_named(name, does)}, the best of its kind in {many} of {count(len(asked), 'question')}"
+        for name, many in names.items()
+        if many == most
+    ]
+    return [
+        f"Against the leak try {'; or '.join(tried)}. Prices are below. Set audit.defence to the name and run the config again: the lights then speak of the "
+        "defended model. Give it another `experiment` name too, if this page is to stay."
+    ]
+
+
+def _named(defence: str, does: Mapping[str, str]) -> str:
+    """Return a defence's name, with what it does."""
+    return f"`{defence}` ({does[defence]})" if defence in does else f"`{defence}`"
+
+
+def _larger(lits: Sequence[Lit], asked: Asked, rows: int | None, margin: float) -> str:
+    """Return what a table needs whose placebos read as much as its groups do."""
+    most = max(farthest(lit.placebos) for lit in lits)
+    times = max(2.0, rows_times(min(most, 0.999), margin))
+    known = f", about {_round(times * rows):,} rows" if rows else ""
+    return (
+        f"{capital(count(len(lits), 'grey light'))} cannot be decided by more models, as the pools of this table alone give away as much. A table about "
+        f"{times:.1f} times as large{known} with {asked.rows} rows a model would bring its placebos down to {of_100(0.5 + margin / 2)} of 100, by a rule of thumb; fewer rows a model "
+        "help too."
+    )
+
+
+def _round(value: float) -> int:
+    """Return a number to two digits."""
+    size = 10 ** max(0, len(str(int(value))) - 2)
+    return int(round(value / size) * size)
