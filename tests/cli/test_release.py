@@ -11,10 +11,10 @@ import yaml
 import audited
 import own_tables
 import tiny
-from popleak.cli import release, stages
+from popleak.cli import check, release, stages
 from popleak.config import resolve as config
 from popleak.core.errors import PopleakError
-from popleak.measures.lights import CLEAR, LEAK, OPEN, PLACEBO, WIDE
+from popleak.measures.lights import CLEAR, DULL, FEW, LEAK, OPEN, PLACEBO, WIDE
 from popleak.report import audit_file
 
 
@@ -44,7 +44,7 @@ def test_the_config_asks_what_an_owner_asks(here):
     assert turned["worlds"][2] == {"protocol": "ratio", "ratios": [0.5, 0.66]}
     assert turned["tasks"][0]["options"]["positive"] == "<=50K"
     guessed = yaml.safe_load(release.proposed(table, access=["labels", "weights"]))
-    assert guessed["attacks"] == ["loss", "threshold", "weights"] and raw["attacks"] == [
+    assert guessed["attacks"] == ["loss", "threshold", "kl", "meta", "weights"] and raw["attacks"] == [
         "loss",
         "threshold",
         "kl",
@@ -119,6 +119,26 @@ def test_several_values_of_a_group_are_named_on_the_command_line(here):
         release.proposed(messy(here, sex=named), label="repaid=yes", group="sex=M|Male,F|m")
     with pytest.raises(PopleakError, match="column 'sex' has no value 'X'"):
         release.proposed(messy(here, sex=named), label="repaid=yes", group="sex=M|X,F")
+
+
+def test_a_sign_that_is_a_value_of_label_or_group_is_not_missing(here):
+    """Of a label with + and - all negatives were dropped in silence."""
+    sign = lambda i: ("+", "-", "-", "unclear")[i % 4]  # noqa: E731
+    table = messy(here, repaid=sign)
+    text = release.proposed(table, label="repaid=+", group="sex=male,female")
+    options = yaml.safe_load(text)["tasks"][0]["options"]
+    assert options["negative"] == ["-", "unclear"] and "-" not in options.get("missing", [])
+    for group in (None, "sex", "sex=+,-"):
+        options = yaml.safe_load(release.proposed(messy(here, sex=sign), label="repaid=yes", group=group))["tasks"][0][
+            "options"
+        ]
+        assert set(options["groups"]) == {"+", "-"} and "-" not in options.get("missing", [])
+    rare = messy(here, repaid=lambda i: "-" if i % 50 == 0 else ("yes", "no")[i % 2])
+    text = release.proposed(rare, label="repaid=yes", group="sex=male,female")
+    assert (
+        yaml.safe_load(text)["tasks"][0]["options"]["missing"] == ["unknown", "-"]
+        or "'-' where it stands alone" in text
+    )
 
 
 def test_groups_that_leave_out_many_rows_are_pointed_out(here):
@@ -205,7 +225,7 @@ def test_a_config_is_used_again_and_never_overwritten(here, capsys):
     [
         (["--label", "pay=x", "--group", "gender=a,b"], ["--label: column 'pay' is not in the table", "--group: column 'gender' is not"]),
         (["--label", "income=rich", "--group", "sex=Male,Diverse"], ["has no value 'rich': it has", "has no value 'Diverse': it has"]),
-        (["--group", "sex=Male"], ["--group sex=Male: give two groups: COLUMN=VALUE,VALUE"]),
+        (["--group", "sex=Male"], ["--group sex=Male: give two groups, COLUMN=VALUE,VALUE"]),
         (["--rows", "many"], ["--rows many: give a number of rows, or auto"]),
         (["--fail-above", "0"], ["--fail-above 0: give an advantage, above 0 and at most 1"]),
         (["--cores", "0"], ["--cores 0: give the number of cores"]),
@@ -218,6 +238,32 @@ def test_what_cannot_be_is_refused_before_a_run(here, capsys, words, said):
     found = capsys.readouterr().err
     assert found.startswith("popleak: ") and all(one in found for one in said)
     assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--config", "own.yaml", "--label", "x=1"], "--label: own.yaml says what is audited: change it there"),
+        (["--config", "own.yaml", "--access", "weights"], "--access: own.yaml says what is audited"),
+        (["--config", "own.yaml", "--rows", "30", "--model", "mlp"], "--model: own.yaml says what is audited"),
+        (["audit.json", "--plan"], "--plan: audit.json is a finished audit, which is only read"),
+        (["audit.json", "--config", "own.yaml", "--group", "sex=a,b"], "--group: audit.json is a finished audit, which is only read: leave --group --config out"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_be_ignored_is_refused(here, capsys, words, said):
+    """`--config c.yaml --access weights --fail-above 0.1` once passed without a light on weights."""
+    (here / "own.yaml").write_text(yaml.safe_dump(audited.config(audited.put(here, 400, 1.0))))
+    put(here, GREEN)
+    assert stages.main(["audit", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_proposed_holds_for_its_placebos_too(here):
+    """With groups permuted a pool may hold a row less: a third of plain tables were refused by the check of their own proposal."""
+    for count in range(1000, 1012):
+        table = audited.put(here, count, 1.0, seed=count)
+        raw = yaml.safe_load(release.proposed(table, label="income=>50K", group="sex=Male,Female"))
+        assert list(check.run(config.load(config.merge(config.read("config.yaml"), raw))))
 
 
 def test_all_problems_of_a_table_are_told_at_once(here, capsys):
@@ -268,7 +314,10 @@ def entry(light=CLEAR, value=0.02, half=0.05, reason="", shown=False, **more) ->
 GREEN = entry()
 RED = entry(LEAK, 0.3, 0.1, shown=True)
 GREY = entry(OPEN, 0.1, 0.2, reason=WIDE)
-ODD = entry(OPEN, 0.04, 0.03, reason=PLACEBO)
+LOUD = [{"value": 0.2, "low": 0.15, "high": 0.25}]
+QUIET = [{"value": 0.075, "low": 0.055, "high": 0.095}]
+ODD = entry(OPEN, 0.04, 0.03, reason=PLACEBO, placebos=LOUD)
+FEW_ROWS = {"rows": 40, "key": "t/mlp/pure-0-1/few"}
 SMALL = entry(CLEAR, 0.06, 0.03, shown=True)
 
 
@@ -294,7 +343,14 @@ def put(folder, *lights, name="audit.json", **changes):
         ([GREY], ["--fail-above", "0.35"], 0),
         ([GREY], ["--fail-above", "0.1", "--fail-on", "red"], 0),
         ([GREY, RED], ["--fail-above", "0.1", "--fail-on", "red"], 3),
-        ([ODD], ["--fail-above", "0.5"], 3),
+        ([ODD], ["--fail-above", "0.12"], 3),
+        ([ODD], ["--fail-above", "0.5"], 0),
+        ([entry(CLEAR, 0.0, 0.04, placebos=QUIET)], ["--fail-above", "0.05"], 3),
+        ([entry(CLEAR, 0.0, 0.04, placebos=QUIET)], ["--fail-above", "0.06"], 0),
+        ([entry(OPEN, 0.1, 0.2, reason=WIDE, **FEW_ROWS)], ["--fail-above", "0.35"], 3),
+        ([entry(LEAK, 0.2, 0.08, shown=True, **FEW_ROWS)], ["--fail-above", "0.3"], 3),
+        ([entry(OPEN, 0.0, 0.04, reason=DULL)], ["--fail-above", "0.9"], 3),
+        ([entry(OPEN, 0.0, 0.04, reason=f"{FEW}: 3 models")], ["--fail-above", "0.9"], 3),
         ([SMALL], ["--fail-above", "0.1"], 0),
         ([SMALL], ["--fail-above", "0.08", "--fail-on", "red"], 3),
         ([SMALL], ["--fail-on", "red"], 0),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from popleak.measures import learnt
 from popleak.measures.learnt import Reference
@@ -30,22 +31,36 @@ def test_a_regression_finds_what_there_is_to_learn():
     found = reached(x, y, a)
     assert found.constant == pytest.approx(max(y.mean(), 1 - y.mean()))
     assert best - 0.02 < found.reached < best + 0.01 and best > found.constant + 0.05
-    assert not learnt.learnt(found.constant + 0.4 * (found.reached - found.constant), found)
-    assert learnt.learnt(found.constant + 0.6 * (found.reached - found.constant), found)
+    ranked = float(roc_auc_score(y, x[:, 0]))
+    assert ranked - 0.02 < found.auc < ranked + 0.01
+    little, much = (found.constant + part * (found.reached - found.constant) for part in (0.4, 0.6))
+    low, high = (0.5 + part * (found.auc - 0.5) for part in (0.4, 0.6))
+    assert learnt.learnt(much, high, found) and not learnt.learnt(little, high, found)
+    assert not learnt.learnt(much, low, found)
 
 
 def test_where_there_is_nothing_to_learn_no_model_is_found_wanting():
     found = reached(*people(20_000, 0.0))
-    assert found.reached < found.constant + learnt.TEACHES and learnt.learnt(found.constant - 0.1, found)
+    assert found.reached < found.constant + learnt.TEACHES and found.auc < 0.5 + learnt.RANKS
+    assert learnt.learnt(found.constant - 0.1, 0.4, found)
 
 
-@pytest.mark.parametrize("known", [Reference(0.6, math.nan), Reference(math.nan, math.nan)])
+def test_of_a_rare_label_the_auc_says_what_was_learnt():
+    """No model beats one answer for all there."""
+    x, _, a = people(20_000, 0.0)
+    y = (np.random.default_rng(3).random(20_000) < 1 / (1 + np.exp(4.0 - 1.2 * x[:, 0]))).astype(np.int8)
+    found = reached(x, y, a)
+    assert y.mean() < 0.05 and found.reached < found.constant + learnt.TEACHES and found.auc > 0.7
+    assert learnt.learnt(found.constant, 0.7, found) and not learnt.learnt(found.constant, 0.52, found)
+
+
+@pytest.mark.parametrize("known", [Reference(0.6, math.nan, math.nan), Reference(math.nan, math.nan, math.nan)])
 def test_what_is_not_known_finds_no_model_wanting(known):
-    assert learnt.learnt(0.5, known)
+    assert learnt.learnt(0.5, 0.5, known)
 
 
 def test_a_model_whose_accuracy_is_unknown_has_not_learnt_less():
-    assert learnt.learnt(math.nan, Reference(0.6, 0.8))
+    assert learnt.learnt(math.nan, math.nan, Reference(0.6, 0.8, 0.9))
 
 
 def test_draws_hold_the_groups_and_labels_that_they_are_to_hold():
@@ -80,4 +95,4 @@ def test_three_classes():
     x, y, a = people(6000, 2.0)
     y = np.digitize(x[:, 1], [-0.5, 0.7]).astype(np.int8)
     found = reached(x, y, a)
-    assert found.constant < 0.5 < 0.9 < found.reached
+    assert found.constant < 0.5 < 0.9 < found.reached and math.isnan(found.auc)

@@ -11,9 +11,10 @@ import tiny
 from popleak.cli import stages
 from popleak.figures._select import Pair
 from popleak.measures.intervals import Estimate
-from popleak.measures.lights import CLEAR, LEAK, OPEN, PLACEBO, WIDE, Light
+from popleak.measures.learnt import Reference
+from popleak.measures.lights import CLEAR, DULL, LEAK, OPEN, PLACEBO, WIDE, Light
 from popleak.measures.verdicts import Found
-from popleak.report import advised, audit_file, lights
+from popleak.report import advised, audit_file, lights, next_steps
 from popleak.steps.advise import Asked
 
 ASKED = Asked(
@@ -73,8 +74,15 @@ def test_who_sees_more_can_do_what_who_sees_less_can():
     assert "whoever sees the model's hard labels can do it" in advised.reason(scores, ASKED)
     other = lights._implied([lit(access="labels", pair=RATIO), open_])[1]
     assert other.light.word == OPEN, "in other worlds"
-    weights = lights._implied([lit(access="labels"), lit(OPEN, reason=WIDE, access="weights")])[1]
-    assert weights.light.word == OPEN, "the attacks on weights use weights alone"
+    weights = lights._implied([lit(access="scores"), lit(CLEAR, access="weights")])[1]
+    assert weights.light.word == LEAK and weights.implied == "scores", "whoever holds the model can ask it"
+    rows = lights._implied([lit(access="scores"), lit(CLEAR, access="rows")])[1]
+    assert rows.light.word == CLEAR, "whoever has rows has no model"
+    known = ["labels", "scores", "weights", "rows"]
+    assert lights._seeing("weights", known) == ["weights", "labels", "scores"] and lights._seeing("rows", known) == [
+        "rows"
+    ]
+    assert lights._seeing("labels", known) == ["labels"] and lights._seeing("scores", known) == ["labels", "scores"]
     assert lights._implied([lit(OPEN, access="labels", reason=WIDE), lit()])[0].light.word == OPEN, (
         "not the other way round"
     )
@@ -99,12 +107,12 @@ def test_no_run_is_advised_that_nobody_can_make():
     near, far = (
         lit(OPEN, 0.1, 0.05, reason=WIDE, splits=splits) for splits in (11.0 * ASKED.splits, 2.0 * ASKED.splits)
     )
-    both = advised._more([near, far], {"t": ASKED})
+    both = next_steps._more([near, far], {"t": ASKED})
     assert len(both) == 2 and both[0].startswith(
         f"To decide 1 grey light, set population.splits to {2 * ASKED.splits} "
     )
     assert both[1].startswith(f"1 grey light would take {11 * ASKED.splits} pool splits or more")
-    assert len(advised._more([far], {"t": ASKED})) == 1 and not advised._more([], {})
+    assert len(next_steps._more([far], {"t": ASKED})) == 1 and not next_steps._more([], {})
 
 
 def test_the_page_advises_and_discourages_nothing_at_once():
@@ -125,19 +133,37 @@ def test_the_question_of_the_tables_own_share_comes_first_and_the_extreme_last()
 def test_a_leak_elsewhere_is_told_beside_the_first_question():
     open_, leak = lit(OPEN, reason=WIDE, pair=RATIO), lit()
     said = advised.headlines([open_, leak], {"t": ASKED}, {"t": 0.3})
-    assert [one for one, _ in said] == [open_, leak]
-    assert said[0][1].startswith("The question nearest to a release, your table's own share: these data cannot say")
-    assert said[1][1].startswith(
+    assert [one for one, _ in said] == [leak, open_], "whoever reads one sentence reads the one that forbids a release"
+    assert said[1][1].startswith("The question nearest to a release, your table's own share: these data cannot say")
+    assert said[0][1].startswith(
         "The extreme question, one group alone (it says little about smaller differences): whoever sees"
     )
     assert len(advised.headlines([lit(pair=RATIO), leak], {"t": ASKED}, {})) == 1
+
+
+def test_a_leak_that_whoever_sees_less_shows_is_told_with_its_numbers():
+    """The sentence on scores once said that they tell the training set in 51 of 100 cases (48 to 54), red for what labels had shown."""
+    both = lights._implied([lit(access="labels"), lit(CLEAR, 0.02, 0.06, access="scores")])
+    ((one, said),) = advised.headlines(both, {"t": ASKED}, {})
+    assert one.access == "labels" and "whoever sees your model's hard labels can tell" in said and "67 of 100" in said
+    assert "too wide" not in advised.reason(both[1], ASKED)
+
+
+def test_labels_that_are_all_alike_say_nothing():
+    one = lit(OPEN, 0.0, 0.02, access="labels", reason=DULL)._replace(constant=0.97)
+    assert advised.reason(one, ASKED).startswith("97 % of the models give every record one label")
+    scores = one._replace(access="scores", useful=0.61, auc=0.55, reference=Reference(0.6, 0.75, 0.8))
+    assert (
+        "right about 61.0 % of rows, one answer for all 60.0 %, a logistic regression of as many rows 75.0 % (AUC 0.55 against 0.80)"
+        in advised.reason(scores, ASKED)
+    )
 
 
 def test_what_was_trained_is_told_beside_the_rows_of_the_table():
     assert advised.trained([lit()], {"t": ASKED}, {}) == "The models `mlp` of t were trained on 500 rows each."
     some = advised.trained([lit()], {"t": ASKED}, {"t": 5039})
     assert some.startswith(
-        "The models `mlp` of t were trained on 500 of your 5,039 rows each. A model that you release sees more rows"
+        "The models `mlp` of t were trained on 500 of the 5,039 rows with a label and a group each. A model that you release sees more rows"
     )
     assert "sees more" not in advised.trained([lit()], {"t": ASKED}, {"t": 900})
 

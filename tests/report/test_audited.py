@@ -151,7 +151,11 @@ def test_the_price_of_each_defence_is_told(real):
     assert one.defence == "scratch" and one.certified_advantage == 0.0
     assert one.seconds == pytest.approx(row["seconds_reference"]) and one.delta_eo == pytest.approx(row["delta_eo"])
     text = real.page.read_text(encoding="utf-8")
-    assert "With access to the training, use scratch" in text and "Against the leak try scratch" in text
+    assert (
+        "With access to the training, use scratch" in text
+        and "Against the leak try <code>scratch</code> (the model is trained again, from the start, on as many rows of each group)"
+        in text
+    )
 
 
 def test_the_page_is_one_file_whole_and_published(real):

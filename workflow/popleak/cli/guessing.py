@@ -82,7 +82,8 @@ def guess(
     with `|` between them. Raises PopleakError where no label or attribute can be guessed, and for what is named and is not there."""
     sheet = _reading.read(table)
     separator = sheet.form.get("separator", ",")
-    marks = _marks(sheet)
+    named = sides.texts(positive, *(groups or ()))
+    marks = _meant(_marks(sheet), sheet, (label, group), named)
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
     values = _values(columns, separator)
     ones = sides.several(values, label, () if positive is None else (positive,))
@@ -92,6 +93,7 @@ def guess(
     group, more = _guess("group", ATTRIBUTES, values, group, label)
     # a word of the label, or a group that is named, is a value there and cannot be missing elsewhere
     words = _words(columns, separator, {*values[label].texts, *sum(both, ())})
+    marks = _meant(marks, sheet, (label, group), named)
     marks = [*marks, *dict.fromkeys(word for found in words.values() for word in found)]
     columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
     values = _values(columns, separator)
@@ -236,6 +238,17 @@ def _marks(sheet: Sheet) -> list[str]:
     """Return the signs that stand for missing values in some column."""
     there = {value for column in sheet.columns.values() if column.kind in ("field", "text") for value in column.values}
     return [mark for mark in MARKS if mark in there]
+
+
+def _meant(marks: Sequence[str], sheet: Sheet, columns: Sequence[str | None], named: Collection[str]) -> list[str]:
+    """Return the signs that are no values of the label or the sensitive attribute: such as the minus of a test, which stands in many rows, or is
+    named. columns: of these, as far as they are known."""
+    values = [sheet.columns[name] for name in columns if name in sheet.columns]
+
+    def often(mark: str, column: Column) -> bool:
+        return mark in column.values and (column.codes == column.values.index(mark)).mean() > _meaning.LOST
+
+    return [mark for mark in marks if mark not in named and not any(often(mark, column) for column in values)]
 
 
 def _without(column: Column, marks: Sequence[str]) -> Column:

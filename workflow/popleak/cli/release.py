@@ -22,7 +22,7 @@ from . import run, trained
 if TYPE_CHECKING:
     from ..config.experiment import Experiment
     from ..plan.build import Plan
-    from ..report.audit_file import Interval
+    from ..report.audit_file import AuditFile, Interval
     from .guessing import Guess
 
 _, LEAK, OPEN = LIGHTS
@@ -35,7 +35,7 @@ NEAR_HALF = 0.05
 ALIKE = 0.025
 """A share that is nearer to 0.3 than this is asked about by the pair of 0.3 and 0.5."""
 ATTACKS = {"labels": ("loss", "threshold"), "scores": ("kl", "meta"), "weights": ("weights",)}
-"""The attacks that are proposed for each access."""
+"""The attacks that are proposed for each access, the least revealing first: who sees more can do what all before can."""
 SEEN = ("labels", "scores")
 CONTINUED, ANEW = ("rehearsal", "fft-rehearsal"), ("answer-noise",)
 """Defences that are proposed besides `scratch`, for models that are trained by gradient steps, and for others."""
@@ -73,10 +73,10 @@ def add(commands) -> None:
         "--access",
         nargs="+",
         choices=(*ATTACKS,),
-        default=SEEN,
-        help="what others will see of the model; labels and scores unless given",
+        default=None,
+        help="what others will see of the model, and with it all that reveals less; labels and scores unless given",
     )
-    parser.add_argument("--rows", default="auto", help="rows of each model; by default from the size of the table")
+    parser.add_argument("--rows", help="rows of each model; by default from the size of the table")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores to use; all unless given")
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--output", type=Path, help="config to write; by default the table's name with -audit.yaml, here")
@@ -97,16 +97,12 @@ def add(commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.fail_above is not None and not 0.0 < arguments.fail_above <= 1.0:
         raise PopleakError(f"--fail-above {arguments.fail_above:g}: give an advantage, above 0 and at most 1")
-    if arguments.table is not None and arguments.table.suffix == ".json":
-        if arguments.trained is not None:
-            raise PopleakError(
-                f"{arguments.table}: a finished audit, whose adversaries `popleak score` asks about a trained model: see docs/own-models.md"
-            )
-        return _judged(arguments.table, arguments)
     if arguments.cores < 1:
         raise PopleakError(f"--cores {arguments.cores}: give the number of cores, at least 1")
-    if (arguments.table is None) == (arguments.config is None):
-        raise PopleakError("audit: give a table, or a config with --config, and not both")
+    finished = arguments.table is not None and arguments.table.suffix == ".json"
+    _unused(arguments, finished)
+    if finished:
+        return _judged(arguments.table, arguments)
     model = trained.opened(arguments)
     file = arguments.config or _kept(arguments, model)
     plan = _planned(file, arguments.cores)
@@ -130,6 +126,30 @@ def _run(arguments: argparse.Namespace) -> int:
     return status
 
 
+NAMED = ("label", "group", "model", "access", "rows", "output")
+"""Options that say what a proposed config is to hold."""
+
+
+def _unused(arguments: argparse.Namespace, finished: bool) -> None:
+    """Raise PopleakError for an option that would be ignored: what a config holds is said there, and a finished audit is run no more."""
+    if not finished and (arguments.table is None) == (arguments.config is None):
+        raise PopleakError("audit: give a table, or a config with --config, and not both")
+    if finished and arguments.trained is not None:
+        raise PopleakError(
+            f"{arguments.table}: a finished audit, whose adversaries `popleak score` asks about a trained model: see docs/own-models.md"
+        )
+    names = (*NAMED, "config", "plan") if finished else NAMED if arguments.config is not None else ()
+    given = [f"--{name}" for name in names if getattr(arguments, name)]
+    if given and finished:
+        raise PopleakError(
+            f"{given[0]}: {arguments.table} is a finished audit, which is only read: leave {' '.join(given)} out"
+        )
+    if given:
+        raise PopleakError(
+            f"{given[0]}: {arguments.config} says what is audited: change it there, or leave --config out and name a table"
+        )
+
+
 def _asked(plan: Plan, model: Any, file: Path, arguments: argparse.Namespace) -> None:
     """Ask the owner's model the query rows before anything is trained, so that one of another table is found out in seconds."""
     from ..audit import query_rows
@@ -146,13 +166,20 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
     print(f"{found.light}: {found.sentence}")
     if found.trained:
         print(found.trained)
+    for line in found.warnings:
+        print(f"caution: {line}")
     for one in found.lights:
-        print(
-            f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}"
-            + (f"; {one.why}" if one.why and one.light == OPEN else f"; {one.reason}" if one.reason else "")
-        )
-    if arguments.fail_above is None and arguments.fail_on is None:
-        return 0
+        why = one.reason and (
+            one.why or one.reason
+        )  # a grey light's: the page's words, or those of a file of an earlier version
+        print(f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}" + (f"; {why}" if why else ""))
+    return 0 if arguments.fail_above is None and arguments.fail_on is None else _limited(found, arguments)
+
+
+def _limited(found: AuditFile, arguments: argparse.Namespace) -> int:
+    """Return the exit status that the limits ask for, and say which lights fail them."""
+    from ..report import audit_file
+
     on = arguments.fail_on or OPEN
     failed = audit_file.failing(found, above=arguments.fail_above, on=on)
     if not failed and (found.lights or on == LEAK):
@@ -180,9 +207,9 @@ def _kept(arguments: argparse.Namespace, owned: Any) -> Path:
     """Return the config for a table: a new file, or one that is there and says the same. Raises PopleakError if it says anything else."""
     from . import propose
 
-    guess = _guessed(arguments.table, label=arguments.label, group=arguments.group, rows=arguments.rows)
+    guess = _guessed(arguments.table, label=arguments.label, group=arguments.group, rows=arguments.rows or "auto")
     text = _written(
-        guess, model=trained.choice(owned, arguments.model), rows=arguments.rows, access=arguments.access,
+        guess, model=trained.choice(owned, arguments.model), rows=arguments.rows or "auto", access=arguments.access or SEEN,
         in_features=trained.reads(owned, str(guess.options["attribute"])), output=arguments.output,
     )  # fmt: skip
     name = propose.slug(arguments.table)
@@ -292,11 +319,17 @@ def _does(defence: str) -> str:
 def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[str]) -> tuple[str, ...]:
     import yaml
 
-    own, attacks = own_pair(share), [name for one, names in ATTACKS.items() if one in access for name in names]
+    own, attacks = (
+        own_pair(share),
+        [name for names in list(ATTACKS.values())[: 1 + max(map(list(ATTACKS).index, access))] for name in names],
+    )
     entry = _entry(model)
     steps = plugins.load("models", entry["name"]).gradient
     if not steps and "weights" in access:
-        raise PopleakError(f"--access weights: {entry['name']} is kept as its answers, without weights: leave it out")
+        raise PopleakError(
+            f"--access weights: {entry['name']} is kept as its answers, without weights, so no attack reads its file, which may say more (trees keep how many "
+            "rows fell into each node): leave it out, and release answers and not the file"
+        )
     shown = (
         entry["name"]
         if list(entry) == ["name"]

@@ -36,6 +36,11 @@ def several(values: dict[str, Values], column: str | None, sides: Sequence[str])
     return [(side,) if _meaning.spellings(side, there) else tuple(map(str.strip, side.split("|"))) for side in sides]
 
 
+def texts(*named: str | None) -> set[str]:
+    """Return all that the sides which are named may mean: each as it is, and its parts between `|`."""
+    return {text for side in named if side is not None for text in (side, *map(str.strip, side.split("|")))}
+
+
 def given(values: dict[str, Values], **named: tuple[str | None, Sequence[str]]) -> None:
     """Raise PopleakError, with all of them, for columns and values that the command line names and that are not there.
 

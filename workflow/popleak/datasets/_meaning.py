@@ -305,6 +305,29 @@ def groups(
 
 def _tell_groups(values: Values, masks: Sequence[np.ndarray], findings: Findings) -> None:
     """Say which values (k,) bool are in each group and in neither. Spellings of one value in both groups are a problem, one left out a hint."""
+    _tell_spellings(values, masks, findings)
+    findings.facts["group_values"] = [values.counted(mask) for mask in masks]
+    _tell_empty("attribute", values, findings)
+    neither = ~masks[0] & ~masks[1]
+    if neither.any():
+        findings.facts["values_in_neither_group"] = values.counted(neither)
+        _tell_lost(values, neither, findings)
+
+
+def _tell_lost(values: Values, neither: np.ndarray, findings: Findings) -> None:
+    """Say which values (k,) bool are in neither group: a hint where they are many."""
+    said = f"attribute {values.name!r}: in neither group and left out: {values.shown(neither)}"
+    share = values.counts[neither].sum() / values.counts.sum()
+    if share <= LOST:
+        findings.notes.append(said)
+        return
+    findings.hints.append(
+        f"{said}: {100 * share:.0f} % of the rows with a value: what belongs to a group is named with it, as in groups: [[M, Male], [F, Female]] "
+        f"(--group {values.name}=M|Male,F|Female)"
+    )
+
+
+def _tell_spellings(values: Values, masks: Sequence[np.ndarray], findings: Findings) -> None:
     for same_ones in variants(values.texts):
         places = [values.texts.index(value) for value in same_ones]
         if len({(bool(masks[0][i]), bool(masks[1][i])) for i in places}) > 1:
@@ -318,20 +341,6 @@ def _tell_groups(values: Values, masks: Sequence[np.ndarray], findings: Findings
                 )
             else:
                 findings.hint(values.name, f"{same(same_ones)}: {told}: join them in options.groups")
-    findings.facts["group_values"] = [values.counted(mask) for mask in masks]
-    _tell_empty("attribute", values, findings)
-    neither = ~masks[0] & ~masks[1]
-    if neither.any():
-        findings.facts["values_in_neither_group"] = values.counted(neither)
-        said = f"attribute {values.name!r}: in neither group and left out: {values.shown(neither)}"
-        share = values.counts[neither].sum() / values.counts.sum()
-        if share <= LOST:
-            findings.notes.append(said)
-        else:
-            findings.hints.append(
-                f"{said}: {100 * share:.0f} % of the rows with a value: what belongs to a group is named with it, as in groups: [[M, Male], [F, Female]] "
-                f"(--group {values.name}=M|Male,F|Female)"
-            )
 
 
 def _tell_empty(what: str, values: Values, findings: Findings) -> None:

@@ -1,4 +1,5 @@
-"""Whether models have learnt what their rows have to teach: their accuracy beside that of one answer for all, and of a logistic regression.
+"""Whether models have learnt what their rows have to teach: their accuracy beside that of one answer for all, and of a logistic regression, and their
+AUC beside one half and the regression's.
 
 A model cannot give away what it has not learnt. So where audited models barely do better than one answer for all, and a plain logistic regression
 of as many rows of the same worlds does much better, that no adversary reads anything says nothing of a model that is trained to an end. Where a
@@ -13,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-TEACHES = 0.02
-"""A regression that beats one answer for all by less than this shows nothing that a model ought to have learnt."""
+TEACHES, RANKS = 0.02, 0.05
+"""A regression that beats one answer for all by less than this in accuracy, or one half in AUC, shows nothing that a model ought to have learnt."""
 HALF = 0.5
 """Share of a regression's gain over one answer for all that models must have: a convention, stated before any result."""
 DRAWS = 3
@@ -26,16 +27,23 @@ STEPS = 200
 
 class Reference(NamedTuple):
     """Accuracies on the table, each group with its share in it: constant: of the most frequent label for all; reached: of logistic regressions, NaN
-    where none could be fitted and judged."""
+    where none could be fitted and judged; auc: of their scores, NaN there and for more than two classes."""
 
     constant: float
     reached: float
+    auc: float
 
 
-def learnt(accuracy: float, reference: Reference) -> bool:
-    """Return whether models of this accuracy have learnt at least half of what a regression has; True where nothing says otherwise."""
-    there = reference.reached - reference.constant
-    return not (there >= TEACHES and accuracy - reference.constant < HALF * there)
+def learnt(accuracy: float, auc: float, reference: Reference) -> bool:
+    """Return whether models have gained at least half of what a regression has, in accuracy and in AUC; True where nothing says otherwise.
+
+    Where one label is rare no model beats one answer for all, and the AUC alone says what was learnt.
+    """
+    both = (
+        (accuracy - reference.constant, reference.reached - reference.constant, TEACHES),
+        (auc - 0.5, reference.auc - 0.5, RANKS),
+    )
+    return not any(there >= least and gained < HALF * there for gained, there, least in both)
 
 
 def reference(
@@ -56,11 +64,11 @@ def reference(
     constant = float(np.bincount(y).max() / len(y))
     shares = np.array([(a == 0).mean(), (a == 1).mean()])
     found = [
-        _accuracy(x, y, a, drawn, shares, rng)
+        _judged(x, y, a, drawn, shares, rng)
         for ratio in ratios
         for drawn in _draws(y, a, rows=rows, ratio=ratio, balanced=balanced, rng=rng)
     ]
-    return Reference(constant, float(np.mean(found)) if found else np.nan)
+    return Reference(constant, *(float(value) for value in np.mean(found, axis=0)))
 
 
 def _draws(
@@ -79,32 +87,39 @@ def _draws(
         yield np.concatenate(parts)
 
 
-def _accuracy(
+def _judged(
     x: np.ndarray, y: np.ndarray, a: np.ndarray, drawn: np.ndarray, shares: np.ndarray, rng: np.random.Generator
-) -> float:
-    """Return the accuracy of a regression of these rows on others, each group with its share; NaN where a group has no others."""
+) -> tuple[float, float]:
+    """Return accuracy and AUC of a regression of these rows on others, each group with its share; NaN where a group has no others."""
+    from sklearn.metrics import roc_auc_score
+
     rest = np.ones(len(y), dtype=bool)
     rest[drawn] = False
-    answer = _fitted(x[drawn], y[drawn])
-    right = 0.0
-    for group in np.flatnonzero(shares):
-        others = np.flatnonzero(rest & (a == group))
-        if not len(others):
-            return float("nan")
-        others = rng.choice(others, min(ASKED, len(others)), replace=False)
-        right += shares[group] * float((answer(x[others]) == y[others]).mean())
-    return right
+    parts = [np.flatnonzero(rest & (a == group)) for group in np.flatnonzero(shares)]
+    if not all(map(len, parts)):
+        return np.nan, np.nan
+    parts = [rng.choice(part, min(ASKED, len(part)), replace=False) for part in parts]
+    asked = np.concatenate(parts)
+    weight = np.concatenate(
+        [np.full(len(part), share / len(part)) for part, share in zip(parts, shares[shares > 0], strict=True)]
+    )
+    labels, scores = _answers(x[drawn], y[drawn], x[asked])
+    right = float(weight @ (labels == y[asked]))
+    two = scores is not None and len(np.unique(y[asked])) == 2
+    return right, float(roc_auc_score(y[asked], scores, sample_weight=weight)) if two else np.nan
 
 
-def _fitted(x: np.ndarray, y: np.ndarray):
-    """Return what answers as a logistic regression of these rows does; of rows of one label, with that label."""
+def _answers(x: np.ndarray, y: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the labels that a logistic regression of these rows gives others, and of two classes its scores; of rows of one label, that label."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     if len(np.unique(y)) < 2:
-        return lambda rows: np.full(len(rows), y[0])
+        return np.full(len(asked), y[0]), np.zeros(len(asked))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(x, y).predict
+        fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(x, y)
+    scores = fitted.decision_function(asked)
+    return fitted.predict(asked), scores if scores.ndim == 1 else None

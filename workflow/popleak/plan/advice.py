@@ -94,6 +94,15 @@ def _untried(tasks: Sequence[SettledTask]) -> Iterator[str]:
     """Yield what is installed and was not tried: accesses, attacks, defences and questions."""
     ran = {one.name for task in tasks for one in task.attacks}
     yield from _unseen(ran)
+    if kept := list(
+        dict.fromkeys(
+            model.id for task in tasks for model in task.models if not plugins.load("models", model.name).gradient
+        )
+    ):
+        yield (
+            f"The file of a model {_some(kept)}: its answers are judged, and no attack reads the file itself, which may say more. Trees keep how many "
+            "training rows fell into each node, a scaler keeps means, so that the share of a group may stand in it in clear: release answers, or a file without such counts."
+        )
     defended = {one.name for task in tasks for one in task.defences}
     if others := [name for name in plugins.names("defences") if name not in defended]:
         yield f"Defences that were not tried: {_some(others)}. `popleak list defences` says what each does."

@@ -183,6 +183,9 @@ def sized(task: ResolvedTask, cells: Cells) -> SettledTask:
     rows, query_rows = largest(task, draws, cells)
     single, _ = largest(task, draws._replace(directions=()), cells)
     # units go to one pool together, so a pool may hold far less than its share
+    if task.placebo:
+        # with its groups permuted the cells of a table are others, and its pools may hold a row less of each label
+        query_rows -= len(cells.counts)
     usual = {
         "rows": min(needs.USUAL_ROWS, needs.rounded(min(rows, single / 2))),
         "query_rows": min(

@@ -25,7 +25,7 @@ from . import cards as data_cards
 from .advice_template import LOOK, PAGE
 from .lights import Lit, lights
 from .style import STYLE
-from .words import facet_name, number, points, rich
+from .words import capital, facet_name, number, points, rich
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,10 @@ def write(
         )
     sources = {name: str(store.facts(path).get("step", "unknown")) for name, path in tables.items()}
     first = advised.headlines(lit, settings.tasks, shares)
-    found = _file(settings, lit, frames, sources, code, sizes=sizes, sentences=[line for _, line in first])
+    warnings = [*advised.mind(advised.prices(frames["defences"])), *(f"{line}." for line in settings.cautions)]
+    found = _file(
+        settings, lit, frames, sources, code, sizes=sizes, sentences=[line for _, line in first], warnings=warnings
+    )
     page = Path(output)
     written = {
         page: _page(settings, lit, frames, found, cards, sizes, made, sources, first),
@@ -108,6 +111,7 @@ def _file(
     *,
     sizes: Mapping[str, int],
     sentences: Sequence[str],
+    warnings: Sequence[str],
 ) -> files.AuditFile:
     experiment = settings.experiment
     return files.AuditFile(
@@ -121,6 +125,7 @@ def _file(
         defence=settings.defence,
         margin=settings.margin,
         level=0.95,
+        warnings=tuple(warnings),
         lights=tuple(_entry(one, settings.tasks[one.task], sizes.get(one.task)) for one in lit),
         defences=tuple(_tried(row) for row in advised.prices(frames["defences"]) if row["defence"] != "none"),
         settings_digest=hashlib.sha256(canonical(_shown(experiment)).encode()).hexdigest(),
@@ -171,14 +176,21 @@ def _entry(lit: Lit, asked: Asked, table_rows: int | None) -> files.Entry:
         strongest=lit.most,
         rows=asked.rows,
         table_rows=table_rows,
-        **{f"model_accuracy{name}": _known(value) for name, value in _lesson(lit)},
+        **{f"model_{name}": _known(value) for name, value in _lesson(lit)},
     )
 
 
 def _lesson(lit: Lit) -> Iterator[tuple[str, float]]:
     """Yield the accuracies that say whether models have learnt, by what their fields are called after."""
     if lit.reference is not None:
-        yield from (("", lit.useful), ("_constant", lit.reference.constant), ("_regression", lit.reference.reached))
+        constant, reached, auc = lit.reference
+        yield from (
+            ("accuracy", lit.useful),
+            ("accuracy_constant", constant),
+            ("accuracy_regression", reached),
+            ("auc", lit.auc),
+            ("auc_regression", auc),
+        )
 
 
 def _tried(row: Mapping[str, Any]) -> files.Tried:
@@ -226,7 +238,7 @@ def _page(
         trained=rich(advised.trained(lit, asked, sizes)),
         light=found.light,
         tally=advised.tally(lit, settings.margin),
-        warnings=[*advised.mind(priced), *(f"{line}." for line in settings.cautions)],
+        warnings=found.warnings,
         lights=[_row(one, asked[one.task], settings.margin, several) for one in lit],
         todo=[
             rich(line)
@@ -242,7 +254,11 @@ def _page(
         does=[(name, text) for name, text in settings.does.items() if name in set(defences["defence"])],
         prices=[_priced(row, asked[row["task"]], several) for row in priced],
         sure=advised.sure(lit, {task: asked[task] for task in lit_by}),
-        left_out=[*(f"Left out: {line}." for line in settings.absent), *map(rich, settings.untried)],
+        left_out=[
+            *map(_rows_left_out, filter(_loses, cards)),
+            *(f"Left out: {line}." for line in settings.absent),
+            *map(rich, settings.untried),
+        ],
         claims=frames["claims"].to_dict("records"),
         paper=settings.experiment.get("paper", ""),
         cards=data_cards.entries(cards),
@@ -250,6 +266,20 @@ def _page(
         made=[*made.items(), ("SHA-256 of the settings", found.settings_digest)],
         sources=[{"table": name, "step": step} for name, step in sources.items()],
     )
+
+
+LOST = {"rows_without_label": "without a label", "rows_in_neither_group": "in neither group"}
+"""Rows that no model sees, by what the card calls them."""
+
+
+def _loses(card: Mapping[str, Any]) -> bool:
+    return any(card.get(name) for name in LOST)
+
+
+def _rows_left_out(card: Mapping[str, Any]) -> str:
+    """Return how many rows of a table no model sees, and why."""
+    told = [f"{card[name]:,} {what}" for name, what in LOST.items() if card.get(name)]
+    return f"{capital(card['title'])}: {' and '.join(told)}: no model sees these rows, and no light speaks of them."
 
 
 def _headline(lit: Lit, line: str, several: bool) -> str:

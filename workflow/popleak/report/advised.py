@@ -24,6 +24,7 @@ from ..measures.lights import (
     farthest,
     nearest,
 )
+from ..measures.verdicts import MOSTLY
 from ..steps.advise import Asked
 from . import chosen
 from .lights import Lit, is_own
@@ -122,7 +123,7 @@ def trained(lits: Sequence[Lit], asked: Mapping[str, Asked], sizes: Mapping[str,
     said = []
     for task, some in by_task(lits).items():
         names, rows = listed(dict.fromkeys(f"`{lit.model}`" for lit in some)), asked[task].rows
-        of = f" of your {sizes[task]:,} rows" if task in sizes else " rows"
+        of = f" of the {sizes[task]:,} rows with a label and a group" if task in sizes else " rows"
         said.append(f"the models {names} of {task} were trained on {rows:,}{of} each")
     line = capital(f"{'; '.join(said)}.")
     if any(2 * asked[task].rows < size for task, size in sizes.items()):
@@ -134,13 +135,15 @@ def trained(lits: Sequence[Lit], asked: Mapping[str, Asked], sizes: Mapping[str,
 
 
 def first(lits: Sequence[Lit]) -> list[Lit]:
-    """Return the light that stands for each task and model: the first question, of black boxes the one that sees most."""
+    """Return the light that stands for each task and model: the first question, of black boxes the one that sees most; where that is red for what
+    whoever sees less can do, the light of the latter, whose numbers show it."""
     found: dict[tuple[str, str], Lit] = {}
     for lit in lits:
         there = found.get((lit.task, lit.model))
         if there is None or (lit.pair == there.pair and plugins.load("access", lit.access).black_box):
             found[lit.task, lit.model] = lit
-    return list(found.values())
+    shown = {(*lit[:3], lit.access): lit for lit in lits}
+    return [shown.get((*lit[:3], lit.implied), lit) for lit in found.values()]
 
 
 def by_task(lits: Sequence[Lit]) -> dict[str, list[Lit]]:
@@ -165,7 +168,7 @@ def reason(lit: Lit, asked: Asked) -> str:
     """Return why a light is grey, and how many models would do; of other lights what stands beside the word."""
     light = lit.light
     if lit.implied:
-        return f"whoever sees {seen(lit.implied)} can do it, and so can who sees more; its own interval is too wide"
+        return f"whoever sees {seen(lit.implied)} can do it, and so can who sees more; the attacks with more did not show it by themselves"
     if light.word == LEAK:
         size = "all of the interval is beyond the margin" if light.material else "its size may be below the margin"
         return size if light.beyond is not None else f"{size}; no placebos were run, so it may come from this one table"
@@ -180,7 +183,7 @@ def reason(lit: Lit, asked: Asked) -> str:
     if light.reason.startswith(SMALL):
         return f"the models are too small to say that nothing leaks: {asked.rows} rows each, and a light is green from {FLOOR} on. Give a larger table"
     if light.reason == DULL:
-        return f"the models have hardly learnt, so that nothing is read of them says nothing: {_lesson(lit)}"
+        return _dull(lit)
     if light.reason.startswith((FEW, LOST)):
         return f"{light.reason}{_enough(lit, asked)}"
     if light.beyond is False and nearest(lit.found) > 0:
@@ -188,12 +191,22 @@ def reason(lit: Lit, asked: Asked) -> str:
     return f"the interval is too wide{_enough(lit, asked)}"
 
 
+def _dull(lit: Lit) -> str:
+    """Return why models that tell nothing apart are no sign of safety."""
+    if plugins.load("access", lit.access).votes and lit.constant > MOSTLY:
+        return f"{100 * lit.constant:.0f} % of the models give every record one label, so that their labels say nothing, whatever they were trained on"
+    return f"the models have hardly learnt, so that nothing is read of them says nothing: {_lesson(lit)}"
+
+
 def _lesson(lit: Lit) -> str:
     """Return what share of rows the models are right about, beside one answer for all and a regression."""
-    assert lit.reference is not None
-    constant, reached = lit.reference
+    if lit.reference is None:
+        return f"right about {100 * lit.useful:.1f} % of rows"
+    constant, reached, auc = lit.reference
     said = f"right about {100 * lit.useful:.1f} % of rows, one answer for all {100 * constant:.1f} %"
-    return f"{said}, a logistic regression of as many rows {100 * reached:.1f} %" if reached == reached else said
+    if reached == reached:
+        said += f", a logistic regression of as many rows {100 * reached:.1f} %"
+    return f"{said} (AUC {lit.auc:.2f} against {auc:.2f})" if auc == auc and lit.auc == lit.auc else said
 
 
 def _lessons(lits: Sequence[Lit]) -> list[str]:
@@ -233,20 +246,24 @@ def who(lits: Sequence[Lit], asked: Asked) -> list[tuple[str, str]]:
     found = []
     for access in dict.fromkeys(lit.access for lit in lits):
         mine = [lit for lit in lits if lit.access == access]
-        most = list(dict.fromkeys(lit.most for lit in mine))
-        candidates = list(dict.fromkeys(name for lit in mine for name in lit.attacks))
-        learning = [name for name in candidates if name in asked.learning]
-        said = f"Sees {seen(access)}. Tried: {listed(candidates)}; most is named by {listed(most)}."
-        free = [name for name in candidates if name not in learning]
-        if learning:
-            said += (
-                f" Knows how the model was trained, and with which defence. Needs rows of its own from the same population, and trains {asked.shadows} "
-                f"models of each of the two kinds, {asked.rows} rows each."
-            )
-        if free:
-            said += f" Of these, {listed(free)} {'needs no models of its own' if len(free) == 1 else 'need no models of their own'}."
+        most = dict.fromkeys(lit.most for lit in mine)
+        candidates = dict.fromkeys(name for lit in mine for name in lit.attacks)
+        said = f"Sees {seen(access)}. Tried: {listed(candidates)}; most is named by {listed(most)}.{_needs(list(candidates), asked)}"
         found.append((access, f"{said} Asks {2 * asked.query_rows:,} questions at most."))
     return found
+
+
+def _needs(attacks: Sequence[str], asked: Asked) -> str:
+    """Return what an adversary with these attacks must know and have."""
+    said, free = "", [name for name in attacks if name not in asked.learning]
+    if len(free) < len(attacks):
+        said = (
+            f" Knows how the model was trained, and with which defence. Needs rows of its own from the same population, and trains {asked.shadows} "
+            f"models of each of the two kinds, {asked.rows} rows each."
+        )
+    if free:
+        said += f" Of these, {listed(free)} {'needs no models of its own' if len(free) == 1 else 'need no models of their own'}."
+    return said
 
 
 def best_of(defences: pd.DataFrame) -> dict[tuple, list[str]]:
@@ -303,5 +320,5 @@ def mind(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     if not useless:
         return []
     return [
-        f"Most models of {listed(useless)} give every record one label or diverged: such a model is of no use, and a green light of it says nothing."
+        f"Most models of {listed(useless)} give every record one label or diverged: as classifiers they are of no use, and their labels say nothing."
     ]

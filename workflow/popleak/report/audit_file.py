@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from ..core.errors import PopleakError
 from ..core.settings import Settings
 from ..measures import learnt
-from ..measures.lights import CLEAR, LEAK, OPEN, WIDE
+from ..measures.intervals import Estimate
+from ..measures.lights import CLEAR, DULL, FEW, LEAK, LOST, OPEN, light
+from ..measures.verdicts import Found
 
 VERSION = 1
 """Rises when a field is taken away or changes its meaning; new fields alone do not raise it."""
@@ -87,6 +89,10 @@ class Entry(Settings):
     """The same of one answer for all, the most frequent label."""
     model_accuracy_regression: Number = None
     """The same of logistic regressions of as many rows. A light of models that gain less than half of what these gain is not green."""
+    model_auc: Number = None
+    """Area under the ROC curve of the undefended models; null for more than two classes, too."""
+    model_auc_regression: Number = None
+    """The same of logistic regressions. The rule is the same, with one half for one answer for all."""
 
 
 class Tried(Settings):
@@ -132,6 +138,8 @@ class AuditFile(Settings):
     """Largest advantage that counts as no leak, as it was stated before the run."""
     level: float
     """Level of each interval on its own."""
+    warnings: tuple[str, ...] = ()
+    """What stands as a warning on the page."""
     lights: tuple[Entry, ...]
     defences: tuple[Tried, ...]
     settings_digest: str
@@ -176,25 +184,26 @@ def read(path: str | Path) -> AuditFile:
 def _contradicts(found: AuditFile) -> str:
     """Return where the words of a file say something else than its numbers; empty if they agree."""
     for one in found.lights:
-        within, low, high = _limit(one) < found.margin, one.advantage.low, one.advantage.high
-        apart = low is not None and high is not None and (low > 0 or high < 0)
-        if one.light == CLEAR and not within:
-            return f"the light {one.key} is green, and its interval is not within the margin"
-        if one.light == CLEAR and not _learnt(one):
-            return f"the light {one.key} is green, and its models have hardly learnt"
-        if one.light == LEAK and not one.shown:
-            return f"the light {one.key} is red, and no leak is shown"
-        if one.shown and not (apart or one.implied_by):
-            return f"the light {one.key} is said to show a leak, and its interval holds 0"
+        if wrong := _untrue(one, found.margin):
+            return f"the light {one.key} is {wrong}"
     if found.light != overall([one.light for one in found.lights]):
         return f"its light is {found.light}, and its lights say otherwise"
     return ""
 
 
-def _learnt(one: Entry) -> bool:
-    known = (one.model_accuracy, one.model_accuracy_constant, one.model_accuracy_regression)
-    numbers = [float("nan") if value is None else value for value in known]
-    return learnt.learnt(numbers[0], learnt.Reference(*numbers[1:]))
+def _untrue(one: Entry, margin: float) -> str:
+    """Return what is said of a light that its numbers do not carry; empty if there is nothing."""
+    low, high = one.advantage.low, one.advantage.high
+    apart = low is not None and high is not None and (low > 0 or high < 0)
+    if one.light == CLEAR and not _limit(one) < margin:
+        return "green, and its interval is not within the margin"
+    if one.light == CLEAR and not _learnt(one):
+        return "green, and its models have hardly learnt"
+    if one.light == LEAK and not one.shown:
+        return "red, and no leak is shown"
+    if one.shown and not (apart or one.implied_by):
+        return "said to show a leak, and its interval holds 0"
+    return ""
 
 
 def schema() -> dict[str, Any]:
@@ -205,6 +214,18 @@ def schema() -> dict[str, Any]:
     return document
 
 
+def _learnt(one: Entry) -> bool:
+    known = (
+        one.model_accuracy,
+        one.model_auc,
+        one.model_accuracy_constant,
+        one.model_accuracy_regression,
+        one.model_auc_regression,
+    )
+    accuracy, auc, *reference = map(_number, known)
+    return learnt.learnt(accuracy, auc, learnt.Reference(*reference))
+
+
 def failing(found: AuditFile, *, above: float | None, on: str) -> list[Entry]:
     """Return the lights for which a release fails.
 
@@ -213,12 +234,29 @@ def failing(found: AuditFile, *, above: float | None, on: str) -> list[Entry]:
     """
     failed = []
     for one in found.lights:
-        # of grey lights only those whose interval was too wide for the file's margin may be clear at a larger one
-        sound = one.light != OPEN or one.reason == WIDE
-        clear = one.light == CLEAR if above is None else sound and _limit(one) < above
+        clear = one.light == CLEAR if above is None else _clear(one, above)
         if not clear and (on == OPEN or one.shown):
             failed.append(one)
     return failed
+
+
+def _clear(one: Entry, margin: float) -> bool:
+    """Return whether a light is green by the rule of lights at another margin than the file's, or holds a shown leak that is all below that margin."""
+    if one.light == OPEN and one.reason.startswith((FEW, LOST, DULL)):
+        return False  # whatever the margin is
+    p = _number(one.p_holm)
+    own = Found(*_numbers(one.advantage), 1.0 if p != p else p, one.victims, one.splits)
+    placebos = [Estimate(*_numbers(each), float("nan")) for each in one.placebos]
+    again = light(own, placebos, margin=margin, rows=one.rows, learnt=_learnt(one))
+    return again.word == CLEAR
+
+
+def _number(value: Number) -> float:
+    return float("nan") if value is None else value
+
+
+def _numbers(found: Interval) -> tuple[float, float, float]:
+    return _number(found.value), _number(found.low), _number(found.high)
 
 
 def _limit(one: Entry) -> float:

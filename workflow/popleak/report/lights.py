@@ -1,8 +1,8 @@
 """The lights of an audit: for each task, pair of worlds and kind of access what its best adversary reads, beside its placebos.
 
 The adversary of an access is chosen among all attacks that see no more, on other pool splits than it is judged on, by the code of the table
-`leakage`; so the row of `scores` repeats that table's `best`. Accesses that see more than answers have the attacks of their own alone. Placebos are
-judged by the same rule, from their own verdicts.
+`leakage`; so the row of `scores` repeats that table's `best`. Whoever holds the model itself can ask it, and has the attacks on its answers besides its
+own. Placebos are judged by the same rule, from their own verdicts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..measures import intervals, leakage
 from ..measures.intervals import Estimate
 from ..measures.learnt import Reference, learnt
 from ..measures.lights import LEAK, Light, light
-from ..measures.verdicts import Found
+from ..measures.verdicts import MOSTLY, Found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,8 @@ class Lit(NamedTuple):
 
     access: name of the plugin; accuracy: share of models named rightly; found: the advantage, its p value corrected for all lights; placebos:
     advantages, one for each permutation of the group column; attacks: candidates; most: the one that names most of these models, which that choice flatters; implied: the access that sees less
-    and for which a leak is shown, where that alone makes the light red; useful: mean accuracy of the undefended models at their own task; reference:
-    what regressions reach there, None where it is not known.
+    and for which a leak is shown, where that alone makes the light red; useful, auc: means of the undefended models at their own task; constant: share of them
+    that give all records one label; reference: what regressions reach there, None where it is not known.
     """
 
     task: str
@@ -52,6 +52,8 @@ class Lit(NamedTuple):
     light: Light
     implied: str = ""
     useful: float = np.nan
+    auc: float = np.nan
+    constant: float = np.nan
     reference: Reference | None = None
 
     @property
@@ -88,14 +90,18 @@ def lights(
         control = tuple(other.advantage for other in mixed if other.where == one.where)
         shape = {"models": len(one.cell.split), "splits": int(np.unique(one.cell.split).size)}
         known = Found(*one.advantage._replace(p=float(p)), **shape, diverged=_diverged(models, one, defence))
-        useful, reference = _useful(models, one), taught.get((one.task, one.pair.ratio_0, one.pair.ratio_1))
+        base, reference = _victims(models, one, UNDEFENDED), taught.get((one.task, one.pair.ratio_0, one.pair.ratio_1))
+        useful, auc = (float(base[name].mean()) for name in ("accuracy", "auc"))
+        constant = float((base["status"] == "constant").mean())
+        # hard labels that are all alike hide everything, whatever the scores behind them give away
+        one_label = plugins.load("access", one.access).votes and constant > MOSTLY
         found.append(
             Lit(
                 *one.where[:2], one.pair, one.access, one.accuracy, known, control, one.attacks, one.most,
                 light(
-                    known, control, margin=margin, rows=rows.get(one.task), learnt=reference is None or learnt(useful, reference)
+                    known, control, margin=margin, rows=rows.get(one.task), learnt=not one_label and (reference is None or learnt(useful, auc, reference))
                 ),
-                useful=useful, reference=reference,
+                useful=useful, auc=auc, constant=constant, reference=reference,
             )
         )  # fmt: skip
     return _implied(
@@ -121,16 +127,16 @@ def release_first(pair: select.Pair, share: float | None) -> tuple:
 
 
 def _implied(lits: Sequence[Lit]) -> list[Lit]:
-    """Return the lights, in their order, red too where whoever sees less of a black box is shown a leak: who sees more can do the same."""
+    """Return the lights, in their order, red too where whoever sees less is shown a leak: who sees more of a black box, or holds it, can do the same."""
     found: list[Lit] = []
     for lit in lits:
-        sees = plugins.load("access", lit.access).black_box
+        own = plugins.load("access", lit.access)
         less = [
             one.access
             for one in found
             if one[:3] == lit[:3] and one.light.word == LEAK and plugins.load("access", one.access).black_box
         ]
-        if sees and less and lit.light.word != LEAK:
+        if (own.black_box or own.asks) and less and lit.light.word != LEAK:
             lit = lit._replace(light=lit.light._replace(word=LEAK, reason="", shown=True), implied=less[0])
         found.append(lit)
     return found
@@ -182,12 +188,12 @@ def _judged(scores: pd.DataFrame, defence: str, references: Mapping[str, Sequenc
 
 
 def _seeing(access: str, known: Sequence[str]) -> list[str]:
-    """Return the accesses whose attacks an adversary with this one can mount: of those that see answers alone, all that reveal no more."""
+    """Return the accesses whose attacks an adversary with this one can mount: of those that see answers alone, all that reveal no more; whoever holds
+    the model can do what all of them can."""
     own = plugins.load("access", access)
-    if not own.black_box:
-        return [access]
     others = [plugins.load("access", name) for name in known]
-    return [one.name for one in others if one.black_box and one.place <= own.place]
+    less = [one.name for one in others if one.black_box and (own.asks or one.place <= own.place)]
+    return less if own.black_box else [access, *(less if own.asks else [])]
 
 
 def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFrame) -> _Judged:
@@ -201,11 +207,6 @@ def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFr
     chosen = [cell for key, cell in cells.items() if (key[1] == BEST) == (len(attacks) > 1)]
     inflation = leakage.CHOSEN if len(attacks) > 1 else 1.0
     return _Judged(task, model, pair, access, chosen[0], attacks, str(named.idxmax()), inflation)
-
-
-def _useful(models: pd.DataFrame, one: _Judged) -> float:
-    """Return the mean accuracy of the undefended models at their own task: what a defence takes off is its price, not a lesson that was missed."""
-    return float(_victims(models, one, UNDEFENDED)["accuracy"].mean())
 
 
 def _diverged(models: pd.DataFrame, one: _Judged, defence: str) -> int:

@@ -36,7 +36,9 @@ def todo(
     does: Mapping[str, str],
 ) -> list[str]:
     """Return what to do next. defence: that the models are released with; does: what each defence does, by id; sizes: rows of each task's table, where known; margin: in advantage."""
-    said = _against(defences, {(lit.task, lit.model) for lit in lits if lit.light.word == LEAK}, defence, does)
+    said = _against(
+        defences, {(lit.task, lit.model, *lit.pair) for lit in lits if lit.light.word == LEAK}, defence, does
+    )
     said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
     mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
     said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
@@ -102,29 +104,41 @@ def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
     return said
 
 
-def _against(defences: pd.DataFrame, where: set[tuple[str, str]], defence: str, does: Mapping[str, str]) -> list[str]:
-    """Return what to do against a leak of the tasks and models in `where`; nothing if there are none. does: as for `todo`."""
+def _against(defences: pd.DataFrame, where: set[tuple], defence: str, does: Mapping[str, str]) -> list[str]:
+    """Return what to do against a leak in the questions `where`, each a task, a model and a pair; nothing if there are none. does: as for `todo`.
+
+    A defence that is best where nothing is shown may leave all of it where a leak is.
+    """
     if not where:
         return []
-    best = {case: names for case, names in best_of(defences).items() if case[:2] in where}
-    names = Counter(name for some in best.values() for name in dict.fromkeys(some) if name != defence)
-    if not names:
-        tried = [name for name in dict.fromkeys(defences["defence"]) if name != "none"]
-        return [
-            f"None of the defences that were tried ({_some(tried) or 'none'}) may hide the training set: try others, or do not release."
-        ]
+    best = {case: names for case, names in best_of(defences).items() if case in where}
     rows = select.differ(defences[(defences["poison"].fillna(0.0) == 0).to_numpy()])
-    asked = {case for case in rows[chosen.CASE].itertuples(index=False, name=None) if case[:2] in where}
+    rows = rows[[case in where for case in rows[chosen.CASE].itertuples(index=False, name=None)]]
+    names = Counter(name for some in best.values() for name in dict.fromkeys(some) if name != defence)
+    return [_try(names, len(where), does)] if names else [_nothing(rows)]
+
+
+def _try(names: Counter[str], asked: int, does: Mapping[str, str]) -> str:
+    """Return which defences to try: those that are the best in most of the questions asked."""
     most = max(names.values())
     tried = [
-        f"{_named(name, does)}, the best of its kind in {many} of {count(len(asked), 'question')}"
+        f"{_named(name, does)}, the best of its kind in {many} of {count(asked, 'question')} with a leak"
         for name, many in names.items()
         if many == most
     ]
-    return [
+    return (
         f"Against the leak try {'; or '.join(tried)}. Prices are below. Set audit.defence to the name and run the config again: the lights then speak of the "
         "defended model. Give it another `experiment` name too, if this page is to stay."
-    ]
+    )
+
+
+def _nothing(rows: pd.DataFrame) -> str:
+    """Return what is said where no defence may hide the training set, or nobody asked. rows: of the table `defences`, of worlds that differ."""
+    others = rows[rows["defence"] != "none"]
+    tried = _some(list(dict.fromkeys(others["defence"])))
+    if tried and others["informed_advantage"].isna().all():
+        return f"What the defences that were run ({tried}) leave is not judged: that takes attacks on labels or scores. Add some to `attacks`."
+    return f"None of the defences that were tried ({tried or 'none'}) may hide the training set: try others, or do not release."
 
 
 def _named(defence: str, does: Mapping[str, str]) -> str:

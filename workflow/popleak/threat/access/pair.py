@@ -21,6 +21,7 @@ class Pair(OfAnswers):
     words = "scores of base and defended model"
     mark = "base model too"
     place = 5
+    asks = True
     sets = 2
     defended = True
     covered = False

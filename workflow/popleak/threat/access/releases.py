@@ -25,6 +25,7 @@ class Releases(OfAnswers):
     words = "scores of several releases"
     mark = "all releases"
     place = 6
+    asks = True
     several = True
     shown_by = ()
     covered = False

@@ -20,6 +20,7 @@ class Weights(Access):
     summary = "all weights of the model"
     mark = "white box"
     place = 3
+    asks = True
     reads = "models"
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:

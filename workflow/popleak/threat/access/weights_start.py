@@ -27,6 +27,7 @@ class WeightsStart(Weights):
     words = "weights, and those before training"
     mark = "white box, with initial weights"
     place = 4
+    asks = True
     sets = 2
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
