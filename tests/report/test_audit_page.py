@@ -20,6 +20,14 @@ def report(tmp_path_factory):
     return audit_pages.write(tmp_path_factory.mktemp("audit"))
 
 
+def test_rows_that_no_model_sees_are_told():
+    card = {"title": "table loans", "rows_without_label": 305, "rows_in_neither_group": 1189}
+    assert advice._loses(card) and not advice._loses({"title": "x", "rows_without_label": 0})
+    assert advice._rows_left_out(card) == (
+        "Table loans: 305 without a label and 1,189 in neither group: no model sees these rows, and no light speaks of them."
+    )
+
+
 def test_each_light_is_a_word_and_a_shape(report):
     text = report.read_text(encoding="utf-8")
     shown = re.findall(r'<span class="light (\w+)">(\S+) (\w+)</span>', text)

@@ -95,6 +95,14 @@ def test_models_that_have_hardly_learnt_are_never_green(tmp_path):
         audit_file.read(edited)
 
 
+def test_whoever_holds_the_weights_can_ask_the_model(tmp_path):
+    """Lights on weights were green where scores of the same models were red, as attacks on weights alone stood for them."""
+    found = audited.Audited(tmp_path, 4000, 1.0, attacks=["kl", "weights"], defences=["none"]).file
+    scores, weights = ({one.access: one for one in found.lights}[name] for name in ("scores", "weights"))
+    assert set(weights.attacks) == {"kl", "weights"} and set(scores.attacks) == {"kl"}
+    assert scores.light == LEAK == weights.light
+
+
 def test_the_proposed_training_is_long_enough_for_few_rows(real):
     for one in real.file.lights:
         assert one.model_accuracy > one.model_accuracy_constant + 0.8 * (

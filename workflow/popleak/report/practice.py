@@ -34,7 +34,7 @@ MOST = 4
 
 
 WORDS_OF_OWNERS = (
-    (r"rows of S_0", "rows of the model's own training set"), (r"the other world", "the other training set"), (r"\bthe world\b", "the training set"),
+    (r"rows of S_0", "rows of the model's own training set"), (r"the other world", "the other training set"), (r"\bM_0's\b", "the model's"), (r"\bof a case together", "of a question together"), (r"\bthe world\b", "the training set"),
     (r"pure: 0 vs 1", "one group alone against the other"), (r"ratio: ([0-9.]+) vs ([0-9.]+)", r"shares \1 against \2"),
     (r"\bworlds\b", "training sets"), (r"\b(in|of) (all )?([0-9]+) cases?\b", r"\1 \2\3 questions"), (r"where any hides", "where any of them hides"),
 )  # fmt: skip
