@@ -15,6 +15,7 @@ from popleak.cli import check, release, stages
 from popleak.config import resolve as config
 from popleak.core.errors import PopleakError
 from popleak.measures.lights import CLEAR, DULL, FEW, LEAK, OPEN, PLACEBO, WIDE
+from popleak.plan.build import build
 from popleak.report import audit_file
 
 
@@ -264,6 +265,18 @@ def test_what_is_proposed_holds_for_its_placebos_too(here):
         table = audited.put(here, count, 1.0, seed=count)
         raw = yaml.safe_load(release.proposed(table, label="income=>50K", group="sex=Male,Female"))
         assert list(check.run(config.load(config.merge(config.read("config.yaml"), raw))))
+
+
+@pytest.mark.parametrize(("rows", "told"), [("auto", False), ("90", True), ("170", False)])
+def test_models_much_smaller_than_the_table_allows_are_a_caution(here, rows, told):
+    """With 120 rows a model a light was green that was red with 350."""
+    table = audited.put(here, 4000, 1.0)
+    raw = yaml.safe_load(release.proposed(table, label="income=>50K", group="sex=Male,Female", rows=rows))
+    experiment = config.load(config.merge(config.read("config.yaml"), raw))
+    lines = [line for line in check.run(experiment) if "that `rows: auto` gives" in line]
+    assert (
+        len(lines) == told and len([one for one in build(experiment).cautions if "`rows: auto` gives" in one]) == told
+    )
 
 
 def test_all_problems_of_a_table_are_told_at_once(here, capsys):

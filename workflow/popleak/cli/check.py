@@ -132,9 +132,16 @@ def _sizes(
     for key, limit in zip(("rows", "query_rows"), most, strict=True):
         chosen = f"{getattr(sized, key)} (auto)" if getattr(task, key) == "auto" else getattr(sized, key)
         yield f"{key}: {chosen}; the pools give {about}{limit} at most"
-    if said := sizes.crowded(sized, cells):
+    yield from _of_sizes(experiment, sized, cells)
+
+
+def _of_sizes(experiment: Experiment, task: SettledTask, cells: Cells) -> Iterator[str]:
+    """Yield what to look at in the rows of models and query points."""
+    if said := sizes.crowded(task, cells):
         yield f"{DOUBT}rows: {said}"
-    for line in searches.cautions(sized, task.training.validation, cells):
+    if experiment.audit is not None and (said := sizes.thin(task, cells)):
+        yield f"{DOUBT}{said}"
+    for line in searches.cautions(task, task.training.validation, cells):
         yield f"{DOUBT}{line.partition(': ')[2]}"
 
 

@@ -177,6 +177,8 @@ def build(experiment: Experiment) -> Plan:
         plan.cautions += games.unread(one.task)
         if crowded := sizes.crowded(one.task, one.cells):
             plan.cautions.append(f"{task.id}: {crowded}")
+        if experiment.audit is not None and (thin := sizes.thin(one.task, one.cells)):
+            plan.cautions.append(f"{task.id}: {thin}")
         if one.raw.note:
             plan.chosen.append(f"{task.id}: {one.raw.note}")
             raw = {**raw, "options": one.raw.options}  # the report's settings give the same data on another machine

@@ -275,6 +275,17 @@ def crowded(task: SettledTask, cells: Cells | None) -> str:
     )
 
 
+def thin(task: SettledTask, cells: Cells | None) -> str:
+    """Return a line on models of fewer than half of the rows that `auto` would give them, of which an audit finds less; "" for others."""
+    usual = task.rows if cells is None else sized(task.model_copy(update={"rows": "auto"}), cells).rows
+    if 2 * task.rows >= usual:
+        return ""
+    return (
+        f"rows: {task.rows} is less than half of the {usual} that `rows: auto` gives: smaller models have learnt less that they could give away, so that "
+        "lights are calmer than those of larger ones: take `auto`"
+    )
+
+
 def short(task: SettledTask, draws: needs.Draws, pools: Sequence[needs.Pools], most: tuple[int, int]) -> list[str]:
     """Return a line for each key that needs more rows than a pool of some split holds. most: what all pools can
     provide."""
