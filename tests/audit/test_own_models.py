@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import onnx_bytes
-from popleak.audit import own_models
+from popleak.audit import own_labels, own_models
 from popleak.audit.own_files import kind_of, opened
 from popleak.audit.own_models import OwnModel, answers, taken
 from popleak.core.errors import PopleakError
@@ -163,6 +163,48 @@ TWO = np.column_stack([np.full(40, 0.2), np.full(40, 0.8)])
 def test_the_score_is_that_of_the_class_that_is_y_1(names, positive, score):
     found = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), positive)
     assert (found == score).all()
+
+
+@pytest.mark.parametrize(
+    "names, positive, negative, score",
+    [
+        ([1, 2], (2,), ("1",), 0.8), ([1, 2], (1,), ("2",), 0.2), ([1.0, 2.0], ("2",), ("1",), 0.8),
+        ([0, 1], (0,), ("1",), 0.2), ([0, 1], ("1.0",), ("0",), 0.8), ([0, 1], (2,), ("1",), 0.8),
+        (["no", "yes"], ("no", "No"), ("yes",), 0.2), ([0, 1], ("yes",), ("no",), 0.8), ([False, True], ("yes",), (), 0.8),
+        ([False, True], (False,), ("True",), 0.2), ([False, True], ("true",), ("false",), 0.8), ([0, 1], (True,), ("False",), 0.8),
+        ([0, 1], ("> 50000",), (), 0.8), ([0, 1], (1, 2), ("0",), 0.8), ([0, 1], (1,), ("0", "2"), 0.8),
+    ],
+)  # fmt: skip
+def test_the_tables_values_of_y_1_choose_the_class(names, positive, negative, score):
+    label = own_labels.of({"positive": positive}, {"label_values": {"0": dict.fromkeys(negative, 9)}})
+    found = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), None, label)
+    assert (found == score).all()
+
+
+@pytest.mark.parametrize(
+    "names, positive, negative",
+    [
+        ([0, 1], 1, "2"), ([0, 1], 0, "2"), ([0, 1], False, "True"), ([False, True], 0, "1"), ([1, 2], "yes", "no"),
+        (["a", "b"], ("a", "b"), "c"), (["low", "high"], "> 5", "1"),
+    ],
+)  # fmt: skip
+def test_a_class_that_may_be_either_is_to_be_named(names, positive, negative):
+    label = own_labels.of({"positive": positive}, {"label_values": {"0": {negative: 9}}})
+    with pytest.raises(PopleakError, match="name the one .*that is y = 1 with --positive"):
+        answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), None, label)
+    chosen = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), str(names[1]), label)
+    assert (chosen == 0.8).all()
+
+
+def test_values_that_are_too_many_to_list_are_no_value():
+    assert own_labels.of({"positive": 1}, {"label_values": {"0": {"31 values": 9}}}).negative == ()
+
+
+@pytest.mark.parametrize("names, classes", [(None, ("0", "1")), (["a", "b", "c"], ("a", "b", "c"))])
+def test_a_class_that_cannot_be_looked_up_is_refused(names, classes):
+    found = np.full((40, len(classes)), 1 / len(classes))
+    with pytest.raises(PopleakError, match=r"--positive 'nonsense': .*leave it out"):
+        answers(Given(found, names), "features", X, FEATURES, None, classes, "nonsense")
 
 
 @pytest.mark.parametrize(
@@ -405,3 +447,16 @@ def test_logits_and_damaged_graphs_are_refused(tmp_path):
         answers(found, "features", X, FEATURES, None, ("0", "1"))
     with pytest.raises(PopleakError, match="cannot be run as ONNX"):
         opened(put(tmp_path, "bad.onnx", b"\x08\x08" + b"x" * 50))
+
+
+@pytest.mark.parametrize("classes", [("bad", "good"), ("good", "bad")])
+def test_an_onnx_model_that_names_its_classes_is_read_by_them(tmp_path, classes):
+    pytest.importorskip("onnxruntime")
+    weights = np.array([0.5, -1.0, 0.25, 2.0])
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.named(weights, classes)))
+    last = 1 / (1 + np.exp(-(X @ weights)))
+    for name in classes:
+        given = answers(found, "features", X, FEATURES, None, ("0", "1"), None, own_labels.Label((name,)))
+        assert np.allclose(given, last if name == classes[1] else 1 - last, atol=1e-6)
+    with pytest.raises(PopleakError, match="with --positive"):
+        answers(found, "features", X, FEATURES, None, ("0", "1"), "nonsense")

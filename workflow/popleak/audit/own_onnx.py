@@ -34,6 +34,7 @@ class OnnxModel(own_models.OwnModel):
         width = inputs[0].shape[1] if self.matrix else None
         super().__init__(path, None if self.matrix else tuple(self.kinds), width if isinstance(width, int) else None)
         self.output = _output(path, session.get_outputs())
+        self.named: list[Any] | None = None
 
     def ask(self, given: Any) -> np.ndarray:
         if self.matrix:
@@ -43,8 +44,13 @@ class OnnxModel(own_models.OwnModel):
             fed = {name: _column(given[name], kind) for name, kind in self.kinds.items()}
         (found,) = self.session.run([self.output], fed)
         if isinstance(found, list):  # a dictionary for each row, by class
-            return np.array([[row[key] for key in sorted(row)] for row in found])
+            self.named = list(found[0]) if found else None
+            return np.array([[row[key] for key in self.named or ()] for row in found])
         return found
+
+    def class_names(self) -> list[Any] | None:
+        """Return the keys of the dictionaries that the model answered; None where it answered a matrix, or was not asked yet."""
+        return self.named
 
 
 def _column(values: Any, kind: Any) -> np.ndarray:
