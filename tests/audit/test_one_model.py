@@ -240,6 +240,46 @@ def test_hard_labels_are_judged_by_attacks_on_labels_alone(here, capsys):
     assert "caution: the answers are right for 0 % of the query rows" in capsys.readouterr().out
 
 
+def test_the_standard_error_of_an_auc_is_that_of_its_draws():
+    rng = np.random.default_rng(0)
+    areas, errors = [], []
+    for _ in range(400):
+        y = np.repeat([0, 1], (120, 80))
+        scores = np.round(rng.normal(size=200) + 0.7 * y, 1)  # with ties
+        area, error = one_model._ranked(y, scores)
+        areas.append(area)
+        errors.append(error)
+    pairs = scores[y == 1][:, None] - scores[y == 0][None]
+    assert np.isclose(area, (pairs > 0).mean() + (pairs == 0).mean() / 2)
+    assert np.mean(errors) == pytest.approx(np.std(areas), rel=0.15)
+
+
+def test_answers_that_chance_may_give_are_a_caution():
+    rng = np.random.default_rng(1)
+    y = (rng.random(400) < 0.3).astype(np.int8)
+    blind = 0.4 * rng.random(400)  # says y = 0 of every row, so it is right as often as a constant
+    (said,) = one_model.doubts(y, blind)
+    assert "no better than chance" in said and "--takes" in said and "--positive" in said
+    assert one_model.doubts(y, blind / 2 + 0.2 * y) == [], "a model may say one class alone of a rare label"
+
+
+def test_a_model_of_raw_columns_without_names_is_a_caution(here, capsys):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.tree import DecisionTreeClassifier
+    from skops import io
+
+    table = people()
+    kept = table[table["sex"] != "unknown"]
+    raw = np.column_stack([kept["age"], kept["hours"], *(kept["job"] == one for one in ("clerk", "nurse", "smith"))])
+    assert raw.shape[1] == query_rows.asked(whole()).loaded().x.shape[1]
+    model = make_pipeline(FunctionTransformer(), DecisionTreeClassifier(max_depth=4)).fit(raw.astype(float), kept["repaid"])
+    io.dump(model, "raw.skops")
+    assert stages.main(["score", "raw.skops", *OVER]) == 0
+    said = capsys.readouterr().out
+    assert "it names no columns, so nothing shows" in said and "caution: the answers " in said and "--takes" in said
+
+
 def test_a_tree_that_is_sure_of_everything_answers_probabilities(here, capsys):
     from sklearn.tree import DecisionTreeClassifier
     from skops import io

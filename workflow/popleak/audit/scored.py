@@ -68,6 +68,8 @@ def scored(
     found = own_models.answers(model, used, loaded.x[asked.rows], names, frame, classes, positive, label)
     scores = {"score": found} if found.ndim == 1 else {f"score_{i}": found[:, i] for i in range(found.shape[1])}
     told = "the encoded features of the records" if used == "features" else "the columns of the table"
+    if model.columns is None:
+        told += ", scaled and in the order of the table `dataset`: it names no columns, so nothing shows that it was trained on these"
     return pd.DataFrame({"row": asked.rows, **{name: np.asarray(one) for name, one in scores.items()}}), (
         f"{model.path}: takes {told}"
     )
