@@ -273,7 +273,9 @@ def test_a_model_of_raw_columns_without_names_is_a_caution(here, capsys):
     kept = table[table["sex"] != "unknown"]
     raw = np.column_stack([kept["age"], kept["hours"], *(kept["job"] == one for one in ("clerk", "nurse", "smith"))])
     assert raw.shape[1] == query_rows.asked(whole()).loaded().x.shape[1]
-    model = make_pipeline(FunctionTransformer(), DecisionTreeClassifier(max_depth=4)).fit(raw.astype(float), kept["repaid"])
+    model = make_pipeline(FunctionTransformer(), DecisionTreeClassifier(max_depth=4)).fit(
+        raw.astype(float), kept["repaid"]
+    )
     io.dump(model, "raw.skops")
     assert stages.main(["score", "raw.skops", *OVER]) == 0
     said = capsys.readouterr().out

@@ -460,3 +460,56 @@ def test_an_onnx_model_that_names_its_classes_is_read_by_them(tmp_path, classes)
         assert np.allclose(given, last if name == classes[1] else 1 - last, atol=1e-6)
     with pytest.raises(PopleakError, match="with --positive"):
         answers(found, "features", X, FEATURES, None, ("0", "1"), "nonsense")
+
+
+@pytest.mark.parametrize(
+    "kind, values, meant",
+    [
+        (onnx_bytes.INT64, [1, 2, -3], [1, 2, -3]),
+        (onnx_bytes.INT64, [1.0, 2.0, -3.0], [1, 2, -3]),
+        (onnx_bytes.INT32, pd.array([1, 2, 3], dtype="Int64"), [1, 2, 3]),
+        (onnx_bytes.BOOL, ["False", "true", "0"], [0, 1, 0]),
+        (onnx_bytes.BOOL, [True, False, True], [1, 0, 1]),
+        (onnx_bytes.BOOL, [1.0, 0.0, 1.0], [1, 0, 1]),
+        (onnx_bytes.STRING, [1.0, 2.50, 3.0], [1, 2.5, 3]),
+        (onnx_bytes.STRING, ["1", "0", "-1"], [1, 0, -1]),
+        (onnx_bytes.FLOAT, [1.5, True, -0.5], [1.5, 1, -0.5]),
+    ],
+)
+def test_a_column_is_given_in_the_type_of_the_input(tmp_path, kind, values, meant):
+    pytest.importorskip("onnxruntime")
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.of_kinds({"age": kind, "b": onnx_bytes.FLOAT})))
+    frame = pd.DataFrame({"age": values, "b": np.zeros(3)})
+    given = answers(found, "columns", X[:3], FEATURES, frame, ("0", "1"))
+    assert np.allclose(given, 1 / (1 + np.exp(-np.array(meant))), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kind, values, told",
+    [
+        (onnx_bytes.INT64, [1, 1.7], r"tensor\(int64\), which cannot hold '1.7' of query row 2"),
+        (onnx_bytes.INT64, [1, np.nan], "cannot hold the missing value of query row 2"),
+        (onnx_bytes.INT64, [2.0**63, 1], "cannot hold '9223372036854775808'"),
+        (onnx_bytes.INT32, [1, 2**31], "cannot hold '2147483648'"),
+        (onnx_bytes.INT64, ["1", "x"], "cannot hold '1' of query row 1"),
+        (onnx_bytes.BOOL, ["False", "no"], r"tensor\(bool\), which cannot hold 'no'"),
+        (onnx_bytes.BOOL, [1.0, np.nan], "cannot hold the missing value"),
+        (onnx_bytes.BOOL, [0, 2], "cannot hold '2'"),
+        (onnx_bytes.STRING, ["a", None], r"tensor\(string\), which cannot hold the missing value"),
+        (onnx_bytes.FLOAT, [1.0, "many"], r"tensor\(float\), which cannot hold 'many'"),
+    ],
+)
+def test_what_an_input_cannot_hold_is_refused_by_column_and_type(tmp_path, kind, values, told):
+    pytest.importorskip("onnxruntime")
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.of_kinds({"age": kind, "b": onnx_bytes.FLOAT})))
+    frame = pd.DataFrame({"age": pd.Series(values), "b": np.zeros(2)})
+    with pytest.raises(PopleakError, match=f"input 'age' is .*{told}"):
+        answers(found, "columns", X[:2], FEATURES, frame, ("0", "1"))
+
+
+def test_scaled_features_are_not_cut_to_whole_numbers(tmp_path):
+    pytest.importorskip("onnxruntime")
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.logistic(np.ones(4), 0.0)))
+    found.kinds = dict.fromkeys(found.kinds, np.int64)
+    with pytest.raises(PopleakError, match="input 'x' is .*, which cannot hold"):
+        answers(found, "features", X, FEATURES, None, ("0", "1"))

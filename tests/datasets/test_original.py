@@ -59,7 +59,9 @@ def test_lines_that_end_in_a_separator_are_read(text, header):
 
 
 def test_an_index_of_pandas_with_a_name_is_a_column(tmp_path):
-    table = pd.DataFrame({"age": [30, 18, 19], "job": ["x", "?", "z"], "pay": [1, -9, 2], "sex": list("fmf"), "y": list("101")})
+    table = pd.DataFrame(
+        {"age": [30, 18, 19], "job": ["x", "?", "z"], "pay": [1, -9, 2], "sex": list("fmf"), "y": list("101")}
+    )
     for index in ("age", ["age", "job"]):
         table.set_index(index).to_parquet(tmp_path / "people.parquet")
         found = original(tmp_path / "people.parquet", missing=("?", -9))

@@ -149,7 +149,9 @@ def answers(
     except Exception as error:  # whatever a stranger's preprocessing raises
         told = " ".join(str(error).split())[:300]
         raise PopleakError(f"{model.path}: cannot answer the query rows ({type(error).__name__}: {told})") from error
-    return _of_classes(_sound(model, found, len(x), len(classes)), model, classes, label or own_labels.Label(), positive)
+    return _of_classes(
+        _sound(model, found, len(x), len(classes)), model, classes, label or own_labels.Label(), positive
+    )
 
 
 def _sound(model: OwnModel, found: np.ndarray, rows: int, classes: int) -> np.ndarray:
