@@ -11,7 +11,7 @@ import pytest
 
 import runs
 import tiny
-from popleak.audit import one_model, query_rows
+from popleak.audit import one_model, own_labels, query_rows
 from popleak.cli import stages
 from popleak.cli.tools import experiment_of
 from popleak.core.errors import PopleakError
@@ -166,6 +166,12 @@ def test_a_pipeline_of_the_owners_is_asked_and_judged(here, capsys):
     assert stages.main(["verdict", "answers.csv", *OVER, "--ratio", "1", "--verdict", "again.json"]) == 0
     again = json.loads(Path("again.json").read_text())
     assert again["verdicts"] == told["verdicts"]
+
+
+def test_the_values_of_the_label_are_those_of_the_runs_table(here):
+    asked = query_rows.asked(whole())
+    label = own_labels.of(asked.dataset.settings.options, asked.loaded().facts)
+    assert label == own_labels.Label(("yes",), ("no",))
 
 
 def test_shadows_of_another_kind_are_said(here, capsys):
