@@ -176,7 +176,7 @@ def test_the_score_is_that_of_the_class_that_is_y_1(names, positive, score):
     ],
 )  # fmt: skip
 def test_the_tables_values_of_y_1_choose_the_class(names, positive, negative, score):
-    label = own_labels.of({"positive": positive}, {"label_values": {"0": dict.fromkeys(negative, 9)}})
+    label = own_labels.of({"positive": positive}, {"facts": {"label_values": {"0": dict.fromkeys(negative, 9)}}})
     found = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), None, label)
     assert (found == score).all()
 
@@ -189,7 +189,7 @@ def test_the_tables_values_of_y_1_choose_the_class(names, positive, negative, sc
     ],
 )  # fmt: skip
 def test_a_class_that_may_be_either_is_to_be_named(names, positive, negative):
-    label = own_labels.of({"positive": positive}, {"label_values": {"0": {negative: 9}}})
+    label = own_labels.of({"positive": positive}, {"facts": {"label_values": {"0": {negative: 9}}}})
     with pytest.raises(PopleakError, match=r"name the one .*that is y = 1 with --positive"):
         answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), None, label)
     chosen = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), str(names[1]), label)
@@ -197,7 +197,7 @@ def test_a_class_that_may_be_either_is_to_be_named(names, positive, negative):
 
 
 def test_values_that_are_too_many_to_list_are_no_value():
-    assert own_labels.of({"positive": 1}, {"label_values": {"0": {"31 values": 9}}}).negative == ()
+    assert own_labels.of({"positive": 1}, {"facts": {"label_values": {"0": {"31 values": 9}}}}).negative == ()
 
 
 @pytest.mark.parametrize("names, classes", [(None, ("0", "1")), (["a", "b", "c"], ("a", "b", "c"))])

@@ -62,8 +62,8 @@ def test_an_index_of_pandas_with_a_name_is_a_column(tmp_path):
     table = pd.DataFrame(
         {"age": [30, 18, 19], "job": ["x", "?", "z"], "pay": [1, -9, 2], "sex": list("fmf"), "y": list("101")}
     )
-    for index in ("age", ["age", "job"]):
-        table.set_index(index).to_parquet(tmp_path / "people.parquet")
+    for index, drop in (("age", True), (["age", "job"], True), ("age", False)):
+        table.set_index(index, drop=drop).to_parquet(tmp_path / "people.parquet")
         found = original(tmp_path / "people.parquet", missing=("?", -9))
         assert sorted(found.columns) == ["age", "job", "pay", "sex"] and found["age"].tolist() == [30, 18, 19]
         gone = [False, True, False]

@@ -25,10 +25,10 @@ class Label(NamedTuple):
 
 
 def of(options: Mapping[str, Any], facts: Mapping[str, Any]) -> Label:
-    """Return the label of a task by the options of its dataset and the facts of its records; of no table of the owner's, y itself."""
+    """Return the label of a task by the options of its dataset and what its table of records states; of no table of the owner's, y itself."""
     if "positive" not in options:
         return Label()
-    zero = [str(one) for one in facts.get("label_values", {}).get("0", {})]
+    zero = [str(one) for one in facts.get("facts", {}).get("label_values", {}).get("0", {})]
     if len(zero) == 1 and MANY.fullmatch(zero[0]):
         zero = []
     return Label(tuple(map(_meaning.text, _meaning.as_list(options["positive"]))), tuple(zero))

@@ -110,7 +110,7 @@ def frame(
     if _is_parquet(path):
         whole = pd.read_parquet(path)
         # an index that pandas wrote under a name is a column of the file
-        whole = whole.reset_index([name for name in whole.index.names if name is not None])
+        whole = whole.reset_index([one for one in whole.index.names if one is not None and one not in whole.columns])
         return whole.rename(columns=lambda name: str(name).strip())[[name for name, _ in kept]]
     with _named(path):
         form = _form(path, separator=separator, encoding=encoding, whole=True)
