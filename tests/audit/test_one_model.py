@@ -11,7 +11,7 @@ import pytest
 
 import runs
 import tiny
-from popleak.audit import one_model, query_rows
+from popleak.audit import one_model, own_labels, query_rows
 from popleak.cli import stages
 from popleak.cli.tools import experiment_of
 from popleak.core.errors import PopleakError
@@ -168,6 +168,12 @@ def test_a_pipeline_of_the_owners_is_asked_and_judged(here, capsys):
     assert again["verdicts"] == told["verdicts"]
 
 
+def test_the_values_of_the_label_are_those_of_the_runs_table(here):
+    asked = query_rows.asked(whole())
+    label = own_labels.of(asked.dataset.settings.options, asked.loaded().facts)
+    assert label == own_labels.Label(("yes",), ("no",))
+
+
 def test_shadows_of_another_kind_are_said(here, capsys):
     skops = pytest.importorskip("skops.io")
     from sklearn.linear_model import LogisticRegression
@@ -238,6 +244,48 @@ def test_hard_labels_are_judged_by_attacks_on_labels_alone(here, capsys):
     given(here).assign(score=1 - y).to_csv("turned.csv", index=False)
     assert stages.main(["verdict", "turned.csv", *OVER]) == 0
     assert "caution: the answers are right for 0 % of the query rows" in capsys.readouterr().out
+
+
+def test_the_standard_error_of_an_auc_is_that_of_its_draws():
+    rng = np.random.default_rng(0)
+    areas, errors = [], []
+    for _ in range(400):
+        y = np.repeat([0, 1], (120, 80))
+        scores = np.round(rng.normal(size=200) + 0.7 * y, 1)  # with ties
+        area, error = one_model._ranked(y, scores)
+        areas.append(area)
+        errors.append(error)
+    pairs = scores[y == 1][:, None] - scores[y == 0][None]
+    assert np.isclose(area, (pairs > 0).mean() + (pairs == 0).mean() / 2)
+    assert np.mean(errors) == pytest.approx(np.std(areas), rel=0.15)
+
+
+def test_answers_that_chance_may_give_are_a_caution():
+    rng = np.random.default_rng(1)
+    y = (rng.random(400) < 0.3).astype(np.int8)
+    blind = 0.4 * rng.random(400)  # says y = 0 of every row, so it is right as often as a constant
+    (said,) = one_model.doubts(y, blind)
+    assert "no better than chance" in said and "--takes" in said and "--positive" in said
+    assert one_model.doubts(y, blind / 2 + 0.2 * y) == [], "a model may say one class alone of a rare label"
+
+
+def test_a_model_of_raw_columns_without_names_is_a_caution(here, capsys):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.tree import DecisionTreeClassifier
+    from skops import io
+
+    table = people()
+    kept = table[table["sex"] != "unknown"]
+    raw = np.column_stack([kept["age"], kept["hours"], *(kept["job"] == one for one in ("clerk", "nurse", "smith"))])
+    assert raw.shape[1] == query_rows.asked(whole()).loaded().x.shape[1]
+    model = make_pipeline(FunctionTransformer(), DecisionTreeClassifier(max_depth=4)).fit(
+        raw.astype(float), kept["repaid"]
+    )
+    io.dump(model, "raw.skops")
+    assert stages.main(["score", "raw.skops", *OVER]) == 0
+    said = capsys.readouterr().out
+    assert "it names no columns, so nothing shows" in said and "caution: the answers " in said and "--takes" in said
 
 
 def test_a_tree_that_is_sure_of_everything_answers_probabilities(here, capsys):

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import onnx_bytes
-from popleak.audit import own_models
+from popleak.audit import own_labels, own_models
 from popleak.audit.own_files import kind_of, opened
 from popleak.audit.own_models import OwnModel, answers, taken
 from popleak.core.errors import PopleakError
@@ -163,6 +163,48 @@ TWO = np.column_stack([np.full(40, 0.2), np.full(40, 0.8)])
 def test_the_score_is_that_of_the_class_that_is_y_1(names, positive, score):
     found = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), positive)
     assert (found == score).all()
+
+
+@pytest.mark.parametrize(
+    "names, positive, negative, score",
+    [
+        ([1, 2], (2,), ("1",), 0.8), ([1, 2], (1,), ("2",), 0.2), ([1.0, 2.0], ("2",), ("1",), 0.8),
+        ([0, 1], (0,), ("1",), 0.2), ([0, 1], ("1.0",), ("0",), 0.8), ([0, 1], (2,), ("1",), 0.8),
+        (["no", "yes"], ("no", "No"), ("yes",), 0.2), ([0, 1], ("yes",), ("no",), 0.8), ([False, True], ("yes",), (), 0.8),
+        ([False, True], (False,), ("True",), 0.2), ([False, True], ("true",), ("false",), 0.8), ([0, 1], (True,), ("False",), 0.8),
+        ([0, 1], ("> 50000",), (), 0.8), ([0, 1], (1, 2), ("0",), 0.8), ([0, 1], (1,), ("0", "2"), 0.8),
+    ],
+)  # fmt: skip
+def test_the_tables_values_of_y_1_choose_the_class(names, positive, negative, score):
+    label = own_labels.of({"positive": positive}, {"facts": {"label_values": {"0": dict.fromkeys(negative, 9)}}})
+    found = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), None, label)
+    assert (found == score).all()
+
+
+@pytest.mark.parametrize(
+    "names, positive, negative",
+    [
+        ([0, 1], 1, "2"), ([0, 1], 0, "2"), ([0, 1], False, "True"), ([False, True], 0, "1"), ([1, 2], "yes", "no"),
+        (["a", "b"], ("a", "b"), "c"), (["low", "high"], "> 5", "1"),
+    ],
+)  # fmt: skip
+def test_a_class_that_may_be_either_is_to_be_named(names, positive, negative):
+    label = own_labels.of({"positive": positive}, {"facts": {"label_values": {"0": {negative: 9}}}})
+    with pytest.raises(PopleakError, match=r"name the one .*that is y = 1 with --positive"):
+        answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), None, label)
+    chosen = answers(Given(TWO, names), "features", X, FEATURES, None, ("0", "1"), str(names[1]), label)
+    assert (chosen == 0.8).all()
+
+
+def test_values_that_are_too_many_to_list_are_no_value():
+    assert own_labels.of({"positive": 1}, {"facts": {"label_values": {"0": {"31 values": 9}}}}).negative == ()
+
+
+@pytest.mark.parametrize("names, classes", [(None, ("0", "1")), (["a", "b", "c"], ("a", "b", "c"))])
+def test_a_class_that_cannot_be_looked_up_is_refused(names, classes):
+    found = np.full((40, len(classes)), 1 / len(classes))
+    with pytest.raises(PopleakError, match=r"--positive 'nonsense': .*leave it out"):
+        answers(Given(found, names), "features", X, FEATURES, None, classes, "nonsense")
 
 
 @pytest.mark.parametrize(
@@ -313,6 +355,115 @@ def test_a_tree_that_points_beyond_itself_is_refused(tmp_path):
         opened(damaged)
 
 
+def _of(kind, **params):
+    """Return a fitted classifier of three columns of numbers and one of codes."""
+    x = X.copy()
+    x[:, 3] = np.arange(40) % 3
+    model = kind(**params).fit(x, np.arange(40) % 3 == 1 if "categorical_features" in params else Y ^ (X[:, 1] > 0))
+    if "categorical_features" in params:
+        model._preprocessor = None  # it holds functions, so such a file is not opened
+    return model
+
+
+def _places(model, **changed):
+    names = ("data", "idx_array", "node_data", "node_bounds", "leaf_size", "n_levels", "n_nodes")
+    state = list(model._tree.__getstate__())
+    for name, change in changed.items():
+        place = names.index(name)
+        state[place] = change(np.array(state[place]) if place < 4 else state[place])
+    model._tree.__setstate__(tuple(state))
+
+
+def _set(values, place, value):
+    values[place] = value
+    return values
+
+
+def _node(field, value, row=0):
+    return lambda model: _set(model._predictors[0][0].nodes[field], row, value)
+
+
+def _moved(field, value):
+    return lambda model: _places(model, node_data=lambda nodes: (_set(nodes[field], 0, value), nodes)[1])
+
+
+def _damages():
+    from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+    from sklearn.tree import DecisionTreeClassifier
+
+    histograms = {"max_iter": 2, "min_samples_leaf": 3}
+    codes = {**histograms, "categorical_features": [3]}
+    near = {"leaf_size": 5, "algorithm": "kd_tree"}
+    balls = {"leaf_size": 5, "algorithm": "ball_tree"}
+    return {
+        "column of histograms": (HistGradientBoostingClassifier, histograms, _node("feature_idx", 5000)),
+        "negative column": (HistGradientBoostingClassifier, histograms, _node("feature_idx", -1)),
+        "child": (HistGradientBoostingClassifier, histograms, _node("left", 5000)),
+        "circle": (HistGradientBoostingClassifier, histograms, _circle),
+        "set": (HistGradientBoostingClassifier, codes, _node("bitset_idx", 5000)),
+        "no codes": (HistGradientBoostingClassifier, codes, lambda m: m._bin_mapper.is_categorical_.fill(False)),
+        "code": (HistGradientBoostingClassifier, codes, lambda m: _set(m._bin_mapper.bin_thresholds_[int(np.argmax(m._bin_mapper.is_categorical_))], 0, 9999)),
+        "encoder": (HistGradientBoostingClassifier, histograms, lambda m: setattr(m, "_preprocessor", StandardScaler().fit(X[:, :2]))),
+        "rows": (KNeighborsClassifier, near, lambda m: _places(m, idx_array=lambda one: _set(one, 0, 10**6))),
+        "negative rows": (KNeighborsClassifier, balls, lambda m: _places(m, idx_array=lambda one: _set(one, 0, -1))),
+        "end": (KNeighborsClassifier, near, _moved("idx_end", 10**6)),
+        "start": (KNeighborsClassifier, balls, _moved("idx_start", -5)),
+        "leaf": (KNeighborsClassifier, near, lambda m: _places(m, node_data=lambda one: (_set(one["is_leaf"], -1, 0), one)[1])),
+        "bounds": (KNeighborsClassifier, near, lambda m: _places(m, node_bounds=lambda one: np.ascontiguousarray(one[:, :1]))),
+        "nodes": (KNeighborsClassifier, near, lambda m: _places(m, n_nodes=lambda one: 8 * one)),
+        "class": (KNeighborsClassifier, {"algorithm": "brute"}, lambda m: _set(m._y, 0, 10**6)),
+        "columns of a forest": (RandomForestClassifier, {"n_estimators": 2}, lambda m: [setattr(one, "n_features_in_", 9) for one in (m, *m.estimators_)]),
+        "columns of a tree": (DecisionTreeClassifier, {}, lambda m: delattr(m, "n_features_in_")),
+        "boosting": (GradientBoostingClassifier, {"n_estimators": 2}, lambda m: setattr(m, "estimators_", np.hstack([m.estimators_] * 3))),
+        "start of boosting": (GradientBoostingClassifier, {"n_estimators": 2}, _three),
+        "vectors": (SVC, {}, lambda m: _set(m._n_support, 0, 10**6)),
+    }  # fmt: skip
+
+
+def _circle(model):
+    nodes = model._predictors[0][0].nodes
+    last = np.flatnonzero(nodes["is_leaf"] == 0)[-1]
+    nodes["left"][last] = last
+    assert last > 0
+
+
+def _three(model):
+    """Let trees of three classes add to numbers of one."""
+    model.estimators_ = np.hstack([model.estimators_] * 3)
+    model.n_trees_per_iteration_, model.classes_ = 3, np.arange(3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "column of histograms", "negative column", "child", "circle", "set", "no codes", "code", "rows", "negative rows", "end", "start",
+        "encoder", "leaf", "bounds", "nodes", "class", "columns of a forest", "columns of a tree", "boosting", "start of boosting", "vectors",
+    ],
+)  # fmt: skip
+def test_a_part_that_names_what_is_not_there_is_refused(tmp_path, name):
+    from sklearn.svm import SVC
+
+    kind, params, damage = _damages()[name]
+    model = _of(kind, **params)
+    io_of = pytest.importorskip("skops.io")
+    if kind is SVC:
+        from sklearn.calibration import CalibratedClassifierCV
+
+        whole = CalibratedClassifierCV(SVC(), ensemble=False).fit(X, Y)
+        model = whole.calibrated_classifiers_[0].estimator
+    else:
+        whole = model
+    io_of.dump(whole, tmp_path / "whole.skops")
+    opened(tmp_path / "whole.skops")
+    damage(model)
+    io_of.dump(whole, tmp_path / "damaged.skops")
+    with pytest.raises(PopleakError, match=r"the file is damaged: save it again"):
+        opened(tmp_path / "damaged.skops")
+
+
 def test_a_damaged_skops_file_is_refused_in_one_line(tmp_path):
     pytest.importorskip("skops.io")
     with pytest.raises(PopleakError, match="cannot be read as skops"):
@@ -405,3 +556,69 @@ def test_logits_and_damaged_graphs_are_refused(tmp_path):
         answers(found, "features", X, FEATURES, None, ("0", "1"))
     with pytest.raises(PopleakError, match="cannot be run as ONNX"):
         opened(put(tmp_path, "bad.onnx", b"\x08\x08" + b"x" * 50))
+
+
+@pytest.mark.parametrize("classes", [("bad", "good"), ("good", "bad")])
+def test_an_onnx_model_that_names_its_classes_is_read_by_them(tmp_path, classes):
+    pytest.importorskip("onnxruntime")
+    weights = np.array([0.5, -1.0, 0.25, 2.0])
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.named(weights, classes)))
+    last = 1 / (1 + np.exp(-(X @ weights)))
+    for name in classes:
+        given = answers(found, "features", X, FEATURES, None, ("0", "1"), None, own_labels.Label((name,)))
+        assert np.allclose(given, last if name == classes[1] else 1 - last, atol=1e-6)
+    with pytest.raises(PopleakError, match="with --positive"):
+        answers(found, "features", X, FEATURES, None, ("0", "1"), "nonsense")
+
+
+@pytest.mark.parametrize(
+    "kind, values, meant",
+    [
+        (onnx_bytes.INT64, [1, 2, -3], [1, 2, -3]),
+        (onnx_bytes.INT64, [1.0, 2.0, -3.0], [1, 2, -3]),
+        (onnx_bytes.INT32, pd.array([1, 2, 3], dtype="Int64"), [1, 2, 3]),
+        (onnx_bytes.BOOL, ["False", "true", "0"], [0, 1, 0]),
+        (onnx_bytes.BOOL, [True, False, True], [1, 0, 1]),
+        (onnx_bytes.BOOL, [1.0, 0.0, 1.0], [1, 0, 1]),
+        (onnx_bytes.STRING, [1.0, 2.50, 3.0], [1, 2.5, 3]),
+        (onnx_bytes.STRING, ["1", "0", "-1"], [1, 0, -1]),
+        (onnx_bytes.FLOAT, [1.5, True, -0.5], [1.5, 1, -0.5]),
+    ],
+)
+def test_a_column_is_given_in_the_type_of_the_input(tmp_path, kind, values, meant):
+    pytest.importorskip("onnxruntime")
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.of_kinds({"age": kind, "b": onnx_bytes.FLOAT})))
+    frame = pd.DataFrame({"age": values, "b": np.zeros(3)})
+    given = answers(found, "columns", X[:3], FEATURES, frame, ("0", "1"))
+    assert np.allclose(given, 1 / (1 + np.exp(-np.array(meant))), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kind, values, told",
+    [
+        (onnx_bytes.INT64, [1, 1.7], r"tensor\(int64\), which cannot hold '1.7' of query row 2"),
+        (onnx_bytes.INT64, [1, np.nan], "cannot hold the missing value of query row 2"),
+        (onnx_bytes.INT64, [2.0**63, 1], "cannot hold '9223372036854775808'"),
+        (onnx_bytes.INT32, [1, 2**31], "cannot hold '2147483648'"),
+        (onnx_bytes.INT64, ["1", "x"], "cannot hold '1' of query row 1"),
+        (onnx_bytes.BOOL, ["False", "no"], r"tensor\(bool\), which cannot hold 'no'"),
+        (onnx_bytes.BOOL, [1.0, np.nan], "cannot hold the missing value"),
+        (onnx_bytes.BOOL, [0, 2], "cannot hold '2'"),
+        (onnx_bytes.STRING, ["a", None], r"tensor\(string\), which cannot hold the missing value"),
+        (onnx_bytes.FLOAT, [1.0, "many"], r"tensor\(float\), which cannot hold 'many'"),
+    ],
+)
+def test_what_an_input_cannot_hold_is_refused_by_column_and_type(tmp_path, kind, values, told):
+    pytest.importorskip("onnxruntime")
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.of_kinds({"age": kind, "b": onnx_bytes.FLOAT})))
+    frame = pd.DataFrame({"age": pd.Series(values), "b": np.zeros(2)})
+    with pytest.raises(PopleakError, match=f"input 'age' is .*{told}"):
+        answers(found, "columns", X[:2], FEATURES, frame, ("0", "1"))
+
+
+def test_scaled_features_are_not_cut_to_whole_numbers(tmp_path):
+    pytest.importorskip("onnxruntime")
+    found = opened(put(tmp_path, "m.onnx", onnx_bytes.logistic(np.ones(4), 0.0)))
+    found.kinds = dict.fromkeys(found.kinds, np.int64)
+    with pytest.raises(PopleakError, match=r"input 'x' is .*, which cannot hold"):
+        answers(found, "features", X, FEATURES, None, ("0", "1"))

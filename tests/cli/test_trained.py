@@ -77,6 +77,15 @@ def test_a_model_of_another_table_is_refused_by_the_plan(here, capsys):
     )
 
 
+def test_a_table_whose_lines_end_in_a_separator_has_a_plan(here, capsys):
+    name = forest(here)
+    head, *lines = (here / "people.csv").read_text().splitlines()
+    (here / "people.csv").write_text("\n".join([head, *(f"{line}," for line in lines)]) + "\n")
+    assert stages.main(["audit", "people.csv", *ASK, "--rows", "60", "--trained", name, "--plan"]) == 0, (
+        capsys.readouterr()
+    )
+
+
 def test_names_of_encoded_features_are_names_of_columns(here, capsys):
     from sklearn.naive_bayes import GaussianNB
     from skops import io

@@ -44,6 +44,13 @@ ONE = (
 )
 UNSEEN = "this holds for a model that was not trained on the query rows; `popleak queries` lists them"
 
+UNLEARNT = (
+    "adversaries have learned from models that do better, so their guesses may mean nothing; does the model take the encoded features, scaled and in the "
+    "order of the table `dataset`, or your own columns (--takes), is --positive right, and are the rows in their order?"
+)
+ONE_SIDED = 1.645
+"""Standard errors by which an AUC is shown to be above one half, at 95 % on one side."""
+
 
 class Owned(Source):
     """A run's shadows, and the owner's model as the only victim of every split."""
@@ -131,7 +138,7 @@ def verdict(
     """
     check_ratio(ratio)
     loaded = asked.loaded()
-    cautions = [*cautions, *_doubts(loaded.y[asked.rows], scores)]
+    cautions = [*cautions, *doubts(loaded.y[asked.rows], scores)]
     labels = labels and bool(np.isin(scores, (0, 1)).all())
     rates = _rates(plan)
     rows: list[dict[str, Any]] = []
@@ -156,7 +163,7 @@ def check_ratio(ratio: float | None) -> None:
         raise PopleakError(f"--ratio {ratio:g}: give the share of group 1 among the model's training rows, 0 to 1")
 
 
-def _doubts(y: np.ndarray, scores: np.ndarray) -> list[str]:
+def doubts(y: np.ndarray, scores: np.ndarray) -> list[str]:
     """Return why answers (q,), or (q, C), to rows of labels y (q,) may be no model's of this label. Raises PopleakError for answers that are all one."""
     if (scores == scores[:1]).all():
         raise PopleakError(
@@ -164,12 +171,29 @@ def _doubts(y: np.ndarray, scores: np.ndarray) -> list[str]:
         )
     said = (scores >= 0.5).astype(y.dtype) if scores.ndim == 1 else scores.argmax(axis=1)
     right, constant = float((said == y).mean()), float(np.bincount(y).max() / len(y))
-    if right >= constant:
+    if right < constant:
+        return [
+            f"the answers are right for {100 * right:.0f} % of the query rows, where always saying the more frequent label is for {100 * constant:.0f} %: "
+            f"{UNLEARNT}"
+        ]
+    area, error = _ranked(y, scores) if scores.ndim == 1 else (1.0, 0.0)
+    if area - ONE_SIDED * error > 0.5:
         return []
     return [
-        f"the answers are right for {100 * right:.0f} % of the query rows, where always saying the more frequent label is for {100 * constant:.0f} %: "
-        "adversaries have learned from models that do better, so their guesses may mean nothing; is --positive right, and are the rows in their order?"
+        f"the answers tell the labels of the query rows apart no better than chance may (AUC {area:.2f}, standard error {error:.2f}): {UNLEARNT}"
     ]
+
+
+def _ranked(y: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
+    """Return the AUC of scores (q,) against y (q,), and its standard error (DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), sec. 2); 1 and 0
+    where there are too few rows of a label."""
+    one, zero = np.sort(scores[y == 1]), np.sort(scores[y == 0])
+    if min(len(one), len(zero)) < 2:
+        return 1.0, 0.0
+    # of each row, the share of the other label's rows that it stands above (below), ties one half
+    above = (np.searchsorted(zero, one, "left") + np.searchsorted(zero, one, "right")) / (2 * len(zero))
+    below = 1 - (np.searchsorted(one, zero, "left") + np.searchsorted(one, zero, "right")) / (2 * len(one))
+    return float(above.mean()), float(np.sqrt(above.var(ddof=1) / len(one) + below.var(ddof=1) / len(zero)))
 
 
 def _unfit(step: Step[AttackStep], labels: bool = False) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ..core.errors import PopleakError
+from . import own_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ class OwnModel:
         raise NotImplementedError
 
     def class_names(self) -> list[Any] | None:
-        """Return the classes in the order of the answers; None where the file does not say."""
+        """Return the classes in the order of the answers; None where the file does not say, or not before the model was asked."""
         return None
 
     def choice(self) -> dict[str, Any]:
@@ -120,10 +121,12 @@ def answers(
     frame: pd.DataFrame | None,
     classes: Sequence[str],
     positive: str | None = None,
+    label: own_labels.Label | None = None,
 ) -> np.ndarray:
     """Return P(y = 1 | x) (q,), or (q, C) of C > 2 classes, of the records x (q, d), or of their original columns `frame`.
 
-    classes: the label's; positive: the model's name for y = 1. Raises PopleakError for answers that are none.
+    classes: the label's; positive: the model's name for y = 1, where the values of `label` are not to decide. Raises PopleakError for answers
+    that are none.
     """
     if takes == "columns":
         assert frame is not None  # `taken` refuses it else
@@ -146,7 +149,9 @@ def answers(
     except Exception as error:  # whatever a stranger's preprocessing raises
         told = " ".join(str(error).split())[:300]
         raise PopleakError(f"{model.path}: cannot answer the query rows ({type(error).__name__}: {told})") from error
-    return _of_classes(_sound(model, found, len(x), len(classes)), model, classes, positive)
+    return _of_classes(
+        _sound(model, found, len(x), len(classes)), model, classes, label or own_labels.Label(), positive
+    )
 
 
 def _sound(model: OwnModel, found: np.ndarray, rows: int, classes: int) -> np.ndarray:
@@ -168,25 +173,21 @@ def _sound(model: OwnModel, found: np.ndarray, rows: int, classes: int) -> np.nd
     return found
 
 
-def _of_classes(found: np.ndarray, model: OwnModel, classes: Sequence[str], positive: str | None) -> np.ndarray:
+def _of_classes(
+    found: np.ndarray, model: OwnModel, classes: Sequence[str], label: own_labels.Label, positive: str | None
+) -> np.ndarray:
     """Return answers in the order of the label's classes. Raises PopleakError where the model tells other classes."""
     named = model.class_names()
+    if positive is not None and (named is None or len(classes) > 2):
+        why = "it does not name its classes, and its last answer is read as P(y = 1 | x)"
+        why = why if named is None else f"the label has {len(classes)} classes"
+        raise PopleakError(f"{model.path}: --positive {positive!r}: {why}: leave it out")
     if named is None:
         return found if len(classes) > 2 else found[:, -1]
+    if len(classes) == 2:
+        return found[:, own_labels.positive(model.path, named, label, positive)]
     words = [word(one) for one in named]
-    order = [_positive(model, words, positive)] if len(classes) == 2 else _order(model, words, classes)
-    chosen = found[:, [words.index(one) for one in order]]
-    return chosen[:, 0] if len(classes) == 2 else chosen
-
-
-def _positive(model: OwnModel, words: Sequence[str], positive: str | None) -> str:
-    """Return the class that is y = 1."""
-    wanted = "1" if positive is None else positive
-    if len(words) != 2 or wanted not in words:
-        raise PopleakError(
-            f"{model.path}: tells {' and '.join(map(repr, words))} apart: name the one of two that is y = 1 with --positive"
-        )
-    return wanted
+    return found[:, [words.index(one) for one in _order(model, words, classes)]]
 
 
 def _order(model: OwnModel, words: Sequence[str], classes: Sequence[str]) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import numpy as np
 
 from ..core.errors import PopleakError
 from ..models import _estimators
-from . import own_models
+from . import own_models, own_parts
 
 TRUSTED = (
     "numpy.dtype",
@@ -94,11 +92,8 @@ def read(path: Path) -> SkopsModel:
         raise PopleakError(
             f"{path}: {type(model).__name__} is no fitted classifier with predict_proba: wrap it in CalibratedClassifierCV, or fit it"
         )
-    for part in _parts(model):
-        if not _whole(part):
-            raise PopleakError(
-                f"{path}: a tree names nodes or columns that it does not have: the file is damaged: save it again"
-            )
+    if told := own_parts.flaw(model):
+        raise PopleakError(f"{path}: {told}: the file is damaged: save it again")
     return SkopsModel(path, model)
 
 
@@ -134,46 +129,3 @@ def _plain(value: Any) -> Any:
 
 def _same(value: Any, usual: Any) -> bool:
     return type(value) is type(usual) and value == usual
-
-
-def _parts(model: Any) -> Iterator[Any]:
-    """Yield all objects in a model that hold others, and the trees among them."""
-    seen: set[int] = set()
-    todo = [model]
-    while todo:
-        one = todo.pop()
-        if id(one) in seen or isinstance(one, (str, bytes, int, float, type(None))):
-            continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, dict):
-            todo += list(one.values())
-        elif isinstance(one, (list, tuple)) or (isinstance(one, np.ndarray) and one.dtype == object):
-            todo += list(one.flat if isinstance(one, np.ndarray) else one)
-        else:
-            todo += list(getattr(one, "__dict__", {}).values())
-
-
-@functools.cache
-def _kinds() -> tuple[Any, Any]:
-    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-    from sklearn.tree._tree import Tree
-
-    return Tree, TreePredictor
-
-
-def _whole(part: Any) -> bool:
-    """Return whether a tree's nodes point to nodes of its own and to columns that it has: compiled code follows them without a look."""
-    tree, predictor = _kinds()
-    if isinstance(part, tree):
-        count = part.node_count
-        inner = part.children_left != -1
-        children = np.concatenate([part.children_left[inner], part.children_right[inner]])
-        columns = part.feature[inner]
-        after = bool((children.reshape(2, -1) > np.flatnonzero(inner)).all())
-        return after and bool((children < count).all()) and bool(((columns >= 0) & (columns < part.n_features)).all())
-    if isinstance(part, predictor):
-        inner = part.nodes["is_leaf"] == 0
-        children = np.concatenate([part.nodes["left"][inner], part.nodes["right"][inner]])
-        return bool((children < len(part.nodes)).all()) and bool((children > 0).all())
-    return True

@@ -45,11 +45,6 @@ class Asked(NamedTuple):
         plugin = plugins.load("datasets", settings.dataset)
         return tuple(plugin.classes(plugin.Settings.model_validate(settings.options)))
 
-    def positive(self) -> str | None:
-        """Return the one word that the owner's table has for y = 1; None where there are several, or no table."""
-        value = self.dataset.settings.options.get("positive")
-        return None if value is None or isinstance(value, (list, tuple, bool)) else str(value).strip()
-
 
 def asked(plan: Plan, *, task: str | None = None, model: str | None = None) -> Asked:
     """Return what a task's games ask. task, model: needed where there are several. Raises PopleakError with the known names, and where the

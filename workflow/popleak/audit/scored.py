@@ -12,7 +12,7 @@ import pandas as pd
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..plan.build import Plan
-from . import one_model, own_files, own_models, query_rows
+from . import one_model, own_files, own_labels, own_models, query_rows
 
 
 class Judged(NamedTuple):
@@ -57,18 +57,19 @@ def scored(
     """Return the model's answers to the records `asked.rows`, and a line that says what it was given: see `Judged`.
 
     takes: the records' encoded features, or the columns of the owner's table; by default what the names of its columns say. positive: the
-    model's name for y = 1; by default the owner's table has it. Raises PopleakError where it takes other columns, or answers no
+    model's name for y = 1; by default the values that the owner's table has for it decide. Raises PopleakError where it takes other columns, or answers no
     probabilities.
     """
     loaded, classes = asked.loaded(), asked.class_names()
     names = list(loaded.facts["features"])
     frame = query_rows.columns(asked) if takes != "features" else None
     used = own_models.taken(model, names, None if frame is None else list(frame.columns), takes)
-    if positive is None and "1" not in map(own_models.word, model.class_names() or ["1"]):
-        positive = asked.positive()
-    found = own_models.answers(model, used, loaded.x[asked.rows], names, frame, classes, positive)
+    label = own_labels.of(asked.dataset.settings.options, loaded.facts)
+    found = own_models.answers(model, used, loaded.x[asked.rows], names, frame, classes, positive, label)
     scores = {"score": found} if found.ndim == 1 else {f"score_{i}": found[:, i] for i in range(found.shape[1])}
     told = "the encoded features of the records" if used == "features" else "the columns of the table"
+    if model.columns is None:
+        told += ", scaled and in the order of the table `dataset`: it names no columns, so nothing shows that it was trained on these"
     return pd.DataFrame({"row": asked.rows, **{name: np.asarray(one) for name, one in scores.items()}}), (
         f"{model.path}: takes {told}"
     )

@@ -89,10 +89,15 @@ def cautions(plan: Plan, model: Any) -> list[str]:
 
 
 def ask(plan: Plan, model: Any, arguments: argparse.Namespace) -> str:
-    """Return what the model takes, once it has answered the query rows. Raises PopleakError where it cannot, before anything is trained."""
-    from ..audit import query_rows, scored
+    """Return what the model takes, once it has answered the query rows, and what makes its answers doubtful. Raises PopleakError where it cannot
+    answer, before anything is trained."""
+    from ..audit import one_model, query_rows, scored
 
-    return scored.scored(model, query_rows.asked(plan), takes=arguments.takes, positive=arguments.positive)[1]
+    asked = query_rows.asked(plan)
+    answers, told = scored.scored(model, asked, takes=arguments.takes, positive=arguments.positive)
+    scores = one_model.scores_of(answers, asked, len(asked.class_names()))
+    found = one_model.doubts(asked.loaded().y[asked.rows], scores)
+    return "\n".join([told, *(f"caution: {line}" for line in found)])
 
 
 def say(plan: Plan, arguments: argparse.Namespace) -> None:

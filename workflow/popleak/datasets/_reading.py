@@ -100,22 +100,30 @@ def read(
 
 
 def frame(
-    path: Path, known: Header, hidden: Collection[str], *, separator: str, encoding: str, decimal: str
+    path: Path, known: Header, hidden: Collection[str], *, separator: str, encoding: str, missing: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the named columns but those `hidden`, as pandas reads them: numbers, words, and NaN for an empty field. Raises PopleakError as
-    `header_of`."""
+    """Return the named columns but those `hidden`, as pandas reads them: numbers, words, and NaN for an empty field. missing: texts of a
+    delimited file that are NaN too. Raises PopleakError as `header_of`."""
     import pandas as pd
 
     kept = [(name, place) for name, place in zip(known.names, known.places, strict=True) if name not in hidden]
     if _is_parquet(path):
         whole = pd.read_parquet(path)
+        # an index that pandas wrote under a name is a column of the file
+        whole = whole.reset_index([one for one in whole.index.names if one is not None and one not in whole.columns])
         return whole.rename(columns=lambda name: str(name).strip())[[name for name, _ in kept]]
     with _named(path):
         form = _form(path, separator=separator, encoding=encoding, whole=True)
+        with _records(path, form) as reader:
+            records = _filled(reader)
+            next(records)
+            fields = _layout(known, next(records, [])).fields
         with _opened(path, form.compression) as raw:
+            # a number for each field, as pandas takes the first for an index where lines end in a separator that the header lacks
             found = pd.read_csv(
-                raw, sep=form.separator, encoding=form.encoding, decimal=decimal, skiprows=form.skip, skipinitialspace=True,
-                usecols=[place for _, place in kept], low_memory=False,
+                raw, sep=form.separator, encoding=form.encoding, skiprows=form.skip, skipinitialspace=True, header=0,
+                names=list(range(fields)), index_col=False, usecols=[place for _, place in kept], na_values=list(missing),
+                low_memory=False,
             )  # fmt: skip
     found.columns = [name for name, _ in kept]
     return found

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ..core import settings
 from ..core.errors import PopleakError, refusal
-from . import _cards, _doubts, _features, _made_cards, _meaning, _numbers, _reading, _tables
+from . import _cards, _doubts, _features, _made_cards, _meaning, _numbers, _original, _reading, _tables
 from ._cards import UNKNOWN, CardFile
 from ._meaning import Findings
 from ._sheet import Column, Sheet
@@ -213,18 +213,16 @@ class Table(Dataset):
         _, group, _ = _people(columns, numbers, options, Findings())
         hidden = (*options.drop, options.label, *([] if options.unit is None else [options.unit]))
         path = _tables.given(files=files, file=options.path)
-        point = (
-            options.decimal
-            if options.decimal in (".", ",")
-            else next((one.point for one in numbers.values() if one is not None and not one.usual), ".")
-        )
+        marks = sorted({read(mark) for mark in options.missing for read in (_meaning.text, _meaning.written)})
         frame = _reading.frame(
-            path, header, hidden, separator=options.separator, encoding=options.encoding, decimal=point
+            path, header, hidden, separator=options.separator, encoding=options.encoding, missing=marks
         )
         if len(frame) != sheet.rows:
             raise PopleakError(
                 f"{path}: pandas reads {len(frame)} rows where there are {sheet.rows}: remove blank lines, or save the table as Parquet"
             )
+        for name in frame.columns:
+            frame[name] = _original.column(frame[name], sheet.columns[name], columns[name], numbers.get(name))
         return frame.loc[group >= 0].reset_index(drop=True)
 
     def load(self, *, files: Mapping[str, Path], label: str, attribute: str, options: Options, seed: int) -> Records:
