@@ -133,6 +133,7 @@ def test_names_say_what_a_model_takes(columns, width, takes, used):
         (("age", "income", "zip"), None, COLUMNS, None, "not among the columns of the table: 'income', 'zip'"),
         (("age", "income"), None, None, None, "not among the encoded features: 'income'"),
         (None, 3, COLUMNS, None, "takes 3 numbers without names, and a record has 4 encoded features"),
+        (None, 5, COLUMNS, None, "if its last one is the group, set `attribute_in_features: true`"),
         (None, 4, COLUMNS, "columns", "takes 4 numbers without names"),
         (("age",), None, None, "columns", "has no table of your own"),
     ],
@@ -324,8 +325,12 @@ def test_what_is_no_classifier_is_refused(tmp_path):
     from sklearn.linear_model import LinearRegression
     from sklearn.svm import LinearSVC
 
-    for model in (LinearRegression().fit(X, Y), LinearSVC().fit(X, Y), forest()):
-        with pytest.raises(PopleakError, match="is no fitted classifier with predict_proba"):
+    for model, remedy in (
+        (LinearRegression().fit(X, Y), "train a classifier"),
+        (LinearSVC().fit(X, Y), "Calibrated"),
+        (forest(), "fit it"),
+    ):
+        with pytest.raises(PopleakError, match=f"is no fitted classifier with predict_proba: .*{remedy}"):
             opened(dumped(tmp_path, model))
 
 

@@ -161,8 +161,10 @@ def test_rows_auto(tmp_path):
     built = plan.build(experiment(task(path, rows="auto", query_rows="auto")))
     drawn = {step.settings.rows for step in built.steps["draw"].values() if step.settings.purpose != "query"}
     asked = {step.settings.query_rows for step in built.steps["draw"].values() if step.settings.purpose == "query"}
-    assert (drawn, asked) == ({64}, {77}), "one less for each label than the pools give, as placebos' pools may hold less"
-    same = plan.build(experiment(task(path, rows=64, query_rows=79)))
+    assert (drawn, asked) == ({64}, {77}), (
+        "one less for each label than the pools give, as placebos' pools may hold less"
+    )
+    same = plan.build(experiment(task(path, rows=64, query_rows=77)))
     assert same.steps["draw"].keys() == built.steps["draw"].keys()
     put(tmp_path, people(2000))
     assert plan.build(experiment(task(path, rows="auto"))).steps["draw"].keys() != built.steps["draw"].keys()

@@ -70,6 +70,28 @@ def test_a_model_that_reads_the_group_has_shadows_that_do(here, capsys):
     assert "caution: model.skops reads the column 'sex', and the audit's models do not" in capsys.readouterr().out
 
 
+def test_a_config_whose_models_are_others_is_a_caution(here, capsys):
+    """The lights were said to be of models that are trained like it."""
+    from sklearn.ensemble import RandomForestClassifier
+    from skops import io
+
+    name = forest(here)
+    assert stages.main(["audit", "people.csv", *ASK, "--rows", "60", "--trained", name, "--plan"]) == 0
+    assert "of another kind" not in capsys.readouterr().out
+    raw = yaml.safe_load((here / "people-audit.yaml").read_text())
+    (here / "other.yaml").write_text(yaml.safe_dump({**raw, "models": ["logistic"]}))
+    assert stages.main(["audit", "--config", "other.yaml", "--trained", name, "--plan"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "caution: the models 'logistic' that were trained are of another kind" in said and "--propose` prints" in said
+    )
+    table = pd.read_csv(here / "people.csv")[["age", "hours"]]
+    own = RandomForestClassifier(n_estimators=3, class_weight={"<=50K": 1.0, ">50K": 2.0})
+    io.dump(own.fit(table, pd.read_csv(here / "people.csv")["income"]), here / "own.skops")
+    assert stages.main(["audit", "--config", "people-audit.yaml", "--trained", "own.skops", "--plan"]) == 0
+    assert "its shadows cannot be trained alike" in capsys.readouterr().out
+
+
 def test_a_model_of_another_table_is_refused_by_the_plan(here, capsys):
     said = refused(capsys, "people.csv", *ASK, "--rows", "60", "--trained", forest(here, called="years"), "--plan")
     assert (

@@ -105,6 +105,11 @@ def _told(model: OwnModel, takes: Takes, features: Sequence[str], missing: Seque
         return (
             f"takes {model.width} numbers without names, and a record has {len(features)} encoded features: train it on these, or on a DataFrame "
             f"of the table's columns"
+            + (
+                "; if its last one is the group, set `attribute_in_features: true` in the task"
+                if model.width == len(features) + 1
+                else ""
+            )
         )
     shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
     return (

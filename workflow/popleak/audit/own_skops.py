@@ -80,7 +80,7 @@ def read(path: Path) -> SkopsModel:
     if untrusted:
         raise PopleakError(
             f"{path}: holds types that are not trusted, so it is not opened: {', '.join(sorted(untrusted))}: build the model of scikit-learn's own "
-            f"parts, or export it as ONNX"
+            f"parts (of a search save `best_estimator_`), or export it as ONNX"
         )
     try:
         with warnings.catch_warnings():
@@ -88,10 +88,15 @@ def read(path: Path) -> SkopsModel:
             model = skops.load(path, trusted=list(TRUSTED))
     except Exception as error:
         raise _damaged(path, error) from error
+    from sklearn.base import is_regressor
+
     if not hasattr(model, "classes_") or not hasattr(model, "predict_proba"):
-        raise PopleakError(
-            f"{path}: {type(model).__name__} is no fitted classifier with predict_proba: wrap it in CalibratedClassifierCV, or fit it"
+        remedy = (
+            "a regressor gives no probabilities: train a classifier"
+            if is_regressor(model)
+            else "wrap it in CalibratedClassifierCV, or fit it"
         )
+        raise PopleakError(f"{path}: {type(model).__name__} is no fitted classifier with predict_proba: {remedy}")
     if told := own_parts.flaw(model):
         raise PopleakError(f"{path}: {told}: the file is damaged: save it again")
     return SkopsModel(path, model)

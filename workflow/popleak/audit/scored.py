@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..config.resolved import ResolvedChoice
 from ..core import plugins
 from ..core.errors import PopleakError
 from ..plan.build import Plan
@@ -42,8 +43,10 @@ def judged(
     model, asked = own_files.opened(path, widths=widths), query_rows.asked(plan, task=task, model=model_id)
     answers, told = scored(model, asked, takes=takes, positive=positive)
     scores = one_model.scores_of(answers, asked, len(asked.class_names()))
-    unlike = _unlike(plan, asked, model)
-    verdict = one_model.verdict(plan, asked, scores, model=path.name, ratio=ratio, cautions=[unlike] if unlike else [])
+    one = next(one for one in plan.tasks if one.id == asked.task)
+    there = next(each for each in one.models if each.id == asked.steps[0].settings.model_id)
+    cautions = list(filter(None, [unlike(model, there)]))
+    verdict = one_model.verdict(plan, asked, scores, model=path.name, ratio=ratio, cautions=cautions)
     return Judged(verdict, answers, told)
 
 
@@ -75,18 +78,19 @@ def scored(
     )
 
 
-def _unlike(plan: Plan, asked: query_rows.Asked, model: own_models.OwnModel) -> str:
-    """Return a line where the run's shadows are of another kind than the model, "" where they are alike or nobody knows."""
+def unlike(model: own_models.OwnModel, there: ResolvedChoice) -> str:
+    """Return a line where the shadows of a run, `there`, are of another kind than the model, or cannot be of its kind; "" where they are alike or nobody
+    knows."""
+    if type(model).choice is own_models.OwnModel.choice:  # the file does not say
+        return ""
+    doubt = f"the models {there.id!r} that were trained are of another kind or have other settings than {model.path}, so a guess is less sure than `rate` says"
     try:
         choice = model.choice()
-    except PopleakError:
-        return ""
-    task = next(one for one in plan.tasks if one.id == asked.task)
-    there = next(one for one in task.models if one.id == asked.steps[0].settings.model_id)
+    except PopleakError as error:
+        return f"{doubt}: {error}"
     own = plugins.load("models", choice["name"]).Settings.model_validate(choice.get("settings", {})).resolved()
     if (there.name, there.settings) == (choice["name"], own):
         return ""
     return (
-        f"the shadows {there.id!r} are of another kind or have other settings than the model, so a guess is less sure than `rate` says: "
-        f"`popleak score {model.path} --propose` prints their `models`"
+        f"{doubt}, and lights are not of models like it: `popleak score {model.path} --propose` prints their `models`"
     )

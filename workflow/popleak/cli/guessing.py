@@ -242,13 +242,19 @@ def _marks(sheet: Sheet) -> list[str]:
 
 def _meant(marks: Sequence[str], sheet: Sheet, columns: Sequence[str | None], named: Collection[str]) -> list[str]:
     """Return the signs that are no values of the label or the sensitive attribute: such as the minus of a test, which stands in many rows, or is
-    named. columns: of these, as far as they are known."""
-    values = [sheet.columns[name] for name in columns if name in sheet.columns]
+    named. columns: of these, as far as they are known; a sign among many numbers stands for none."""
+    words = []
+    for name in columns:
+        if name in sheet.columns:
+            column = _without(sheet.columns[name], marks)
+            read = _numbers.of({name: column}, "auto", sheet.form.get("separator", ",")).get(name)
+            if read is None or not read.whole or len(column.values) <= sides.MANY:
+                words.append(sheet.columns[name])
 
     def often(mark: str, column: Column) -> bool:
         return mark in column.values and (column.codes == column.values.index(mark)).mean() > _meaning.LOST
 
-    return [mark for mark in marks if mark not in named and not any(often(mark, column) for column in values)]
+    return [mark for mark in marks if mark not in named and not any(often(mark, column) for column in words)]
 
 
 def _without(column: Column, marks: Sequence[str]) -> Column:

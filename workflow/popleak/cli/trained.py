@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +77,10 @@ def named(plan: Plan, model: Any) -> None:
 
 
 def cautions(plan: Plan, model: Any) -> list[str]:
-    """Return in what the audit's models are trained on less than the owner's."""
-    found = []
+    """Return in what the audit's models are not trained as the owner's."""
+    from ..audit import scored
+
+    found = _others(plan, model, scored.unlike)
     for task in plan.tasks:
         column = str(task.options.get("attribute", task.attribute))
         if reads(model, column) and not task.attribute_in_features:
@@ -86,6 +88,10 @@ def cautions(plan: Plan, model: Any) -> list[str]:
                 f"{model.path} reads the column {column!r}, and the audit's models do not: add `attribute_in_features: true` to the task {task.id}"
             )
     return found
+
+
+def _others(plan: Plan, model: Any, unlike: Callable[[Any, Any], str]) -> list[str]:
+    return list(dict.fromkeys(said for task in plan.tasks for one in task.models if (said := unlike(model, one))))
 
 
 def ask(plan: Plan, model: Any, arguments: argparse.Namespace) -> str:
@@ -107,5 +113,9 @@ def say(plan: Plan, arguments: argparse.Namespace) -> None:
     found = scored.judged(
         plan, arguments.trained, takes=arguments.takes, positive=arguments.positive, widths=arguments.widths, ratio=arguments.ratio
     )  # fmt: skip
-    print(f"{arguments.trained.name} itself (the lights are of models that are trained like it):")
+    from ..audit import own_files
+
+    others = _others(plan, own_files.opened(arguments.trained, widths=arguments.widths), scored.unlike)
+    like = "not trained like it: see the caution" if others else "trained like it"
+    print(f"{arguments.trained.name} itself (the lights are of models that are {like}):")
     own.say(found.verdict, arguments.verdict)
