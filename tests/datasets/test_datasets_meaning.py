@@ -139,7 +139,7 @@ def test_words_such_as_none_are_values(tmp_path):
     assert found.y.tolist() == [i % 2 for i in range(200)]
     assert found.a.tolist() == [int(i % 3 == 0) for i in range(200)]
     assert found.x[:, found.features.index("age missing")].argmax() % 4 == 0
-    assert found.facts["numbers"] == ["column 'age': 'NA' among numbers is read as missing"]
+    assert found.facts["numbers"] == ["column 'age': 'NA' among numbers is read as missing (50 rows)"]
     less = load(path, positive="null", groups=["NA", "None"], drop=["age"], missing=["nope"])
     assert len(less.y) == 200
     with pytest.raises(PopleakError, match="column 'repaid' is constant"):

@@ -51,7 +51,7 @@ def test_a_leak_must_survive_the_correction_and_green_need_not():
     assert word(found(0.02, 0.05, p=1.0)) == (lights.CLEAR, "")
 
 
-@pytest.mark.parametrize("how", [{"rows": 60}, {"learnt": False}])
+@pytest.mark.parametrize("how", [{"rows": 60}, {"dull": lights.DULL}, {"dull": lights.ALIKE}])
 def test_models_that_are_small_or_dull_are_never_clear_and_not_said_to_become_so(how):
     """A wide interval near 0 would be decided as clear, which such models cannot be: more of them are not advised."""
 
@@ -59,7 +59,7 @@ def test_models_that_are_small_or_dull_are_never_clear_and_not_said_to_become_so
         light = lights.light(one, QUIET, margin=MARGIN, **how)
         return light.word, light.reason.partition(":")[0], math.isnan(light.splits)
 
-    why = lights.SMALL if "rows" in how else lights.DULL
+    why = how.get("dull", lights.SMALL)
     assert blocked(found(0.0, 0.05, p=1.0)) == (lights.OPEN, why, True)
     assert blocked(found(0.01, 0.3, p=1.0)) == (lights.OPEN, why, True)
     assert blocked(found(0.3, 0.1)) == (lights.LEAK, "", True), "what is shown to leak leaks"

@@ -22,6 +22,8 @@ def report(tmp_path_factory):
 
 def test_rows_that_no_model_sees_are_told():
     card = {"title": "table loans", "rows_without_label": 305, "rows_in_neither_group": 1189}
+    known = {**card, "values_in_neither_group": {"d": 71}}
+    assert "1,189 in neither group (71 of 'd'): no model" in advice._rows_left_out(known)
     assert advice._loses(card) and not advice._loses({"title": "x", "rows_without_label": 0})
     assert advice._rows_left_out(card) == (
         "Table loans: 305 without a label and 1,189 in neither group: no model sees these rows, and no light speaks of them."

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import tiny
@@ -12,7 +14,7 @@ from popleak.cli import stages
 from popleak.figures._select import Pair
 from popleak.measures.intervals import Estimate
 from popleak.measures.learnt import Reference
-from popleak.measures.lights import CLEAR, DULL, LEAK, OPEN, PLACEBO, WIDE, Light
+from popleak.measures.lights import ALIKE, CLEAR, DULL, LEAK, OPEN, PLACEBO, WIDE, Light
 from popleak.measures.verdicts import Found
 from popleak.report import advised, audit_file, lights, next_steps
 from popleak.steps.advise import Asked
@@ -150,13 +152,38 @@ def test_a_leak_that_whoever_sees_less_shows_is_told_with_its_numbers():
 
 
 def test_labels_that_are_all_alike_say_nothing():
-    one = lit(OPEN, 0.0, 0.02, access="labels", reason=DULL)._replace(constant=0.97)
+    one = lit(OPEN, 0.0, 0.02, access="labels", reason=ALIKE)._replace(constant=0.97)
     assert advised.reason(one, ASKED).startswith("97 % of the models give every record one label")
-    scores = one._replace(access="scores", useful=0.61, auc=0.55, reference=Reference(0.6, 0.75, 0.8))
+    assert lights._dull("labels", 0.9, 0.7, 0.97, None) == ALIKE and lights._dull("scores", 0.9, 0.7, 0.97, None) == ""
+    assert "on labels cannot become green as most models give every record one label" in next_steps._alike([one])[0]
+    scores = lit(OPEN, 0.0, 0.02, reason=DULL)._replace(useful=0.61, auc=0.55, reference=Reference(0.6, 0.75, 0.8))
     assert (
-        "right about 61.0 % of rows, one answer for all 60.0 %, a logistic regression of as many rows 75.0 % (AUC 0.55 against 0.80)"
+        "right about 61.0 % of rows, one answer for all 60.0 %, a logistic regression of as many rows 75.0 % (AUC 0.55, the regression's 0.80)"
         in advised.reason(scores, ASKED)
     )
+
+
+def test_models_that_are_right_less_often_than_one_answer_for_all_are_told():
+    """Training them longer, as the page had advised, took the red off the lights of such models and made them worse."""
+    one = lit()._replace(useful=0.912, auc=0.63, reference=Reference(0.92, 0.92, 0.67))
+    (said,) = advised.worse([one])
+    assert "right about 91.2 % of rows, less than one answer for all, 92.0 %" in said
+    assert not advised.worse([one._replace(useful=0.919)]) and not advised.worse([lit()])
+
+
+def test_where_models_give_one_label_what_is_certified_is_advised():
+    """The page said that no defence may hide the training set, beside a table with one that is certified to."""
+    rows = pd.DataFrame({
+        "task": "t", "model": "mlp", "protocol": "pure", "ratio_0": 0.0, "ratio_1": 1.0, "poison": 0.0, "diverged": 0.0, "constant": 0.9, "accuracy": 0.92,
+        "defence": ["none", "scratch", "rehearsal"], "certified_advantage": [np.nan, 0.0, np.nan], "informed_advantage": [0.5, 0.0, 0.1],
+    })  # fmt: skip
+    where = {("t", "mlp", *PURE)}
+    (said,) = next_steps._against(rows, where, "none", {"scratch": "trained again"})
+    assert said.startswith("Against the leak try `scratch` (trained again), certified in 1 of 1 question with a leak.")
+    (said,) = next_steps._against(rows[rows["defence"] != "scratch"], where, "none", {})
+    assert "(rehearsal) is of use: most models give every record one label" in said
+    (said,) = next_steps._against(rows.assign(informed_advantage=np.nan, certified_advantage=np.nan), where, "none", {})
+    assert "is not judged: that takes attacks on labels or scores" in said
 
 
 def test_what_was_trained_is_told_beside_the_rows_of_the_table():

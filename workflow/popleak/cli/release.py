@@ -236,12 +236,12 @@ def proposed(
     *,
     label: str | None = None,
     group: str | None = None,
-    model: str | Mapping[str, Any] = "mlp",
+    model: str | Mapping[str, Any] | None = None,
     rows: str = "auto",
     access: Sequence[str] = SEEN,
 ) -> str:
     """Return the config of an audit of a table as YAML. label, group: a column, or `column=value` and `column=value,value`; model: a name, or an
-    entry of `models`; access: what adversaries see. Raises PopleakError for a name that is not there, where no label or attribute can be guessed,
+    entry of `models`, mlp unless given; access: what adversaries see. Raises PopleakError for a name that is not there, where no label or attribute can be guessed,
     and for an access that the model does not have."""
     return _written(_guessed(table, label=label, group=group, rows=rows), model=model, rows=rows, access=access)
 
@@ -266,7 +266,7 @@ def _guessed(table: Path, *, label: str | None, group: str | None, rows: str) ->
 def _written(
     found: Guess,
     *,
-    model: str | Mapping[str, Any],
+    model: str | Mapping[str, Any] | None,
     rows: str,
     access: Sequence[str],
     in_features: bool = False,
@@ -280,7 +280,12 @@ def _written(
     name = f"{propose.slug(output or table).removesuffix('-audit')[:34].rstrip('-')}-audit"
     head = f"# Proposed by `popleak audit {table.name}`: what has a remark is a guess: correct it, then `popleak audit --config` with this file."
     return propose.yaml_of(
-        found, name=name, head=head, tail=_tail(found.share, model, access), rows=rows, in_features=in_features
+        found,
+        name=name,
+        head=head,
+        tail=_tail(found.share, model or "mlp", access, named=model is not None),
+        rows=rows,
+        in_features=in_features,
     )
 
 
@@ -316,7 +321,9 @@ def _does(defence: str) -> str:
     return str(plugins.load("defences", defence).plain)
 
 
-def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[str]) -> tuple[str, ...]:
+def _tail(
+    share: float | None, model: str | Mapping[str, Any], access: Sequence[str], *, named: bool
+) -> tuple[str, ...]:
     import yaml
 
     own, attacks = (
@@ -346,7 +353,8 @@ def _tail(share: float | None, model: str | Mapping[str, Any], access: Sequence[
             else []
         ),
         "",
-        f"models: [{shown}]",
+        f"models: [{shown}]"
+        + ("" if named else "  # none was named: name yours with --model, or its file with --trained"),
         f"attacks: [{', '.join(attacks)}]",
         "knowledge: [informed]  # adversaries know how the model was made",
         "defences:",

@@ -44,10 +44,10 @@ def opened(arguments: argparse.Namespace) -> Any:
     return own_files.opened(arguments.trained, widths=arguments.widths)
 
 
-def choice(model: Any, named: str | None) -> str | Mapping[str, Any]:
-    """Return what is trained: the model that was named, one as the owner's was trained, or mlp. Raises PopleakError where the file does not say."""
+def choice(model: Any, named: str | None) -> str | Mapping[str, Any] | None:
+    """Return what is trained: the model that was named, one as the owner's was trained, or None where neither is. Raises PopleakError where the file does not say."""
     if named is not None or model is None:
-        return named or "mlp"
+        return named
     try:
         found: dict[str, Any] = model.choice()
     except PopleakError as error:

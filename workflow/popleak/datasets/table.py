@@ -397,7 +397,11 @@ def _told(name: str, column: Column, numbers: _numbers.Numbers) -> list[str]:
     notes = [f"column {name!r}: {one!r} is read as {read[one]:.12g}" for one in dict.fromkeys(examples.values())]
     words = sorted(value for value, missing in zip(column.values, numbers.missing, strict=True) if missing)
     if words:
-        notes.append(f"column {name!r}: {' and '.join(map(repr, words))} among numbers is read as missing")
+        counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))
+        lost = sum(int(counts[column.values.index(word)]) for word in words)
+        notes.append(
+            f"column {name!r}: {' and '.join(map(repr, words))} among numbers is read as missing ({lost} rows)"
+        )
     return notes
 
 

@@ -9,7 +9,8 @@ The rule, in this order:
    every placebo. A placebo is the same adversary where the group column was permuted: what it reads there comes from this one table.
 4. Otherwise the data cannot say: as the placebos read as much, which more models do not change, or as the interval is too wide.
 5. What would be clear is not, where the models were trained on fewer than FLOOR rows each: so small a model has learnt little that it could give
-   away, and says nothing of one that sees more. Nor is it clear where the models have hardly learnt (`measures.learnt`). A leak that is shown stays one.
+   away, and says nothing of one that sees more. Nor is it clear where the models have hardly learnt (`measures.learnt`), nor of
+   labels where most models give every record the same. A leak that is shown stays one.
 
 A page is clear only if each of its lights is, so clear lights need no correction for their number: were one of them wrong, the page is wrong
 with the probability of that one alone at most. One leak suffices for the opposite conclusion, and so leaks are corrected.
@@ -26,13 +27,14 @@ from .intervals import Estimate
 from .verdicts import LEVEL, LIGHTS, Found, lacking
 
 CLEAR, LEAK, OPEN = LIGHTS
-FEW, LOST, PLACEBO, WIDE, SMALL, DULL = (
+FEW, LOST, PLACEBO, WIDE, SMALL, DULL, ALIKE = (
     "too few models or splits",
     "victims diverged",
     "not beyond its placebos",
     "interval too wide",
     "models too small",
     "models have hardly learnt",
+    "labels are all alike",
 )
 """How the reasons for a grey light begin."""
 FLOOR = 100
@@ -58,16 +60,17 @@ class Light(NamedTuple):
 
 
 def light(
-    found: Found, placebos: Sequence[Estimate], *, margin: float, rows: int | None = None, learnt: bool = True
+    found: Found, placebos: Sequence[Estimate], *, margin: float, rows: int | None = None, dull: str = ""
 ) -> Light:
     """Return the light of an advantage in [-1, 1]. found: with p corrected for all lights; placebos: advantages of the same adversary, one for each
-    permutation; margin: in advantage; rows: that each model was trained on, where they are known; learnt: whether the models have learnt what there is to learn."""
+    permutation; margin: in advantage; rows: that each model was trained on, where they are known; dull: why such models
+    are no sign of safety, DULL or ALIKE; empty if they may be one."""
     if reason := _unfit(found):
         return Light(OPEN, reason, False, False, None, needed(found, margin) if reason.startswith(FEW) else math.nan)
     beyond = nearest(found) > farthest(placebos) if placebos else None
     shown = _apart(found) and beyond is not False
     word, reason = _word(found, placebos, margin, shown)
-    blocked = _blocked(rows, learnt)
+    blocked = _blocked(rows, dull)
     # more models would make such a light no clear one either
     if blocked and (word == CLEAR or (reason == WIDE and not _leans(found, placebos, margin))):
         word, reason = OPEN, blocked
@@ -75,11 +78,11 @@ def light(
     return Light(word, reason, shown, shown and nearest(found) > margin, beyond, splits)
 
 
-def _blocked(rows: int | None, learnt: bool) -> str:
+def _blocked(rows: int | None, dull: str) -> str:
     """Return why a light of such models is not clear, whatever its limits are; empty if it may be."""
     if rows is not None and rows < FLOOR:
         return f"{SMALL}: {rows} rows each, fewer than {FLOOR}"
-    return "" if learnt else DULL
+    return dull
 
 
 def _leans(found: Found, placebos: Sequence[Estimate], margin: float) -> bool:

@@ -135,7 +135,7 @@ def _access(name: str) -> Any:
 def _unasked(tasks: Sequence[SettledTask]) -> Iterator[str]:
     attributes = ", ".join(dict.fromkeys(sizes.attribute_name(task) for task in tasks))
     yield (
-        "Questions that were not asked: whether a single row was in the training set, and any property of the training set other than the share of "
+        "Questions that were not asked: whether a single row was in the training set (docs/membership.md), and any property of the training set other than the share of "
         f"groups by {attributes}."
     )
     yield "Adversaries that nobody has thought of: a light speaks of the attacks that were run, a certificate of all."

@@ -74,7 +74,11 @@ def write(
         )
     sources = {name: str(store.facts(path).get("step", "unknown")) for name, path in tables.items()}
     first = advised.headlines(lit, settings.tasks, shares)
-    warnings = [*advised.mind(advised.prices(frames["defences"])), *(f"{line}." for line in settings.cautions)]
+    warnings = [
+        *advised.mind(advised.prices(frames["defences"])),
+        *advised.worse(lit),
+        *(f"{line}." for line in settings.cautions),
+    ]
     found = _file(
         settings, lit, frames, sources, code, sizes=sizes, sentences=[line for _, line in first], warnings=warnings
     )
@@ -185,6 +189,7 @@ def _lesson(lit: Lit) -> Iterator[tuple[str, float]]:
     if lit.reference is not None:
         constant, reached, auc = lit.reference
         yield from (
+            ("constant", lit.constant),
             ("accuracy", lit.useful),
             ("accuracy_constant", constant),
             ("accuracy_regression", reached),
@@ -279,6 +284,8 @@ def _loses(card: Mapping[str, Any]) -> bool:
 def _rows_left_out(card: Mapping[str, Any]) -> str:
     """Return how many rows of a table no model sees, and why."""
     told = [f"{card[name]:,} {what}" for name, what in LOST.items() if card.get(name)]
+    if values := card.get("values_in_neither_group"):
+        told[-1] += f" ({', '.join(f'{count:,} of {value!r}' for value, count in values.items())})"
     return f"{capital(card['title'])}: {' and '.join(told)}: no model sees these rows, and no light speaks of them."
 
 

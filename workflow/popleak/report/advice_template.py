@@ -70,7 +70,7 @@ margin, small ticks are shuffled groups.</p>
 <section id="defences">
 <h2>What helps, and its price</h2>
 {% for line in practice %}<p>{{ line }}</p>
-{% else %}<p>No defence was run.</p>{% endfor %}
+{% else %}<p>{% if does %}No defence was judged.{% else %}No defence was run.{% endif %}</p>{% endfor %}
 {% if does %}<dl>{% for name, text in does %}<dt>{{ name }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>{% endif %}
 {% if prices %}<p class="caption">Each defence beside the model as it is. Question: which training sets are told apart, by their shares of group 1. Delta_EO: by how much true and false positive rates differ between the groups, 0 if they are alike. Advantage: of the best adversary that knows the defence, with limits that hold for all defences of a question
 together. Certified: no adversary has more, by a theorem.</p>
@@ -118,7 +118,7 @@ together. Certified: no adversary has more, by a theorem.</p>
 <h2>Settings, and how to run it again</h2>
 <p>The whole <a href="report.html">report</a>, with figures and tables, lies beside this page. In the folder where the audit was run, make it again
 with the config that was run then (<code>popleak audit --config</code> and its name). <code>config.json</code> beside this page holds the settings below,
-in which tables are named without their folders. It does the same if the table lies in that folder or below <code>data/table/</code>:</p>
+in which tables are named without their folders. It does the same if the table lies in the folder where you run it or below <code>data/table/</code>:</p>
 <pre tabindex="0">popleak audit --config results/{{ name }}/config.json</pre>
 <details><summary>Settings, all defaults filled in</summary><pre id="config" tabindex="0">{{ settings }}</pre></details>
 </section>

@@ -12,6 +12,7 @@ from ..core.protocols import PURE
 from ..figures import _defences as defended
 from ..figures import _select as select
 from ..measures.lights import (
+    ALIKE,
     CLEAR,
     DULL,
     FEW,
@@ -24,7 +25,6 @@ from ..measures.lights import (
     farthest,
     nearest,
 )
-from ..measures.verdicts import MOSTLY
 from ..steps.advise import Asked
 from . import chosen
 from .lights import Lit, is_own
@@ -182,7 +182,7 @@ def reason(lit: Lit, asked: Asked) -> str:
         )
     if light.reason.startswith(SMALL):
         return f"the models are too small to say that nothing leaks: {asked.rows} rows each, and a light is green from {FLOOR} on. Give a larger table"
-    if light.reason == DULL:
+    if light.reason in (DULL, ALIKE):
         return _dull(lit)
     if light.reason.startswith((FEW, LOST)):
         return f"{light.reason}{_enough(lit, asked)}"
@@ -193,7 +193,7 @@ def reason(lit: Lit, asked: Asked) -> str:
 
 def _dull(lit: Lit) -> str:
     """Return why models that tell nothing apart are no sign of safety."""
-    if plugins.load("access", lit.access).votes and lit.constant > MOSTLY:
+    if lit.light.reason == ALIKE:
         return f"{100 * lit.constant:.0f} % of the models give every record one label, so that their labels say nothing, whatever they were trained on"
     return f"the models have hardly learnt, so that nothing is read of them says nothing: {_lesson(lit)}"
 
@@ -206,7 +206,7 @@ def _lesson(lit: Lit) -> str:
     said = f"right about {100 * lit.useful:.1f} % of rows, one answer for all {100 * constant:.1f} %"
     if reached == reached:
         said += f", a logistic regression of as many rows {100 * reached:.1f} %"
-    return f"{said} (AUC {lit.auc:.2f} against {auc:.2f})" if auc == auc and lit.auc == lit.auc else said
+    return f"{said} (AUC {lit.auc:.2f}, the regression's {auc:.2f})" if auc == auc and lit.auc == lit.auc else said
 
 
 def _lessons(lits: Sequence[Lit]) -> list[str]:
@@ -221,6 +221,8 @@ def _lessons(lits: Sequence[Lit]) -> list[str]:
     ]
 
 
+WORSE = 0.005
+"""Models whose accuracy is lower than that of one answer for all by more than this are pointed out."""
 FEASIBLE = 10
 """A run of more than so many times the pool splits is not advised."""
 
@@ -308,6 +310,16 @@ def prices(defences: pd.DataFrame) -> list[dict[str, Any]]:
     for row, usable in zip(found, defended.usable(rows), strict=True):
         row["usable"] = bool(usable)
     return found
+
+
+def worse(lits: Sequence[Lit]) -> list[str]:
+    """Return a line for each task and model that is right less often than one answer for all, in its first question."""
+    return [
+        f"The models {lit.model} of {lit.task} are right about {100 * lit.useful:.1f} % of rows, less than one answer for all, {100 * lit.reference.constant:.1f} %: "
+        "they are overfitted, or their training sets are unlike the table."
+        for lit in first(lits)
+        if lit.reference is not None and lit.useful < lit.reference.constant - WORSE
+    ]
 
 
 def mind(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -12,7 +12,7 @@ from ..core.errors import PopleakError
 from ..core.settings import Settings
 from ..measures import learnt
 from ..measures.intervals import Estimate
-from ..measures.lights import CLEAR, DULL, FEW, LEAK, LOST, OPEN, light
+from ..measures.lights import ALIKE, CLEAR, DULL, FEW, LEAK, LOST, OPEN, light
 from ..measures.verdicts import Found
 
 VERSION = 1
@@ -89,6 +89,8 @@ class Entry(Settings):
     """The same of one answer for all, the most frequent label."""
     model_accuracy_regression: Number = None
     """The same of logistic regressions of as many rows. A light of models that gain less than half of what these gain is not green."""
+    model_constant: Number = None
+    """Share of the undefended models that give every record one label. A light on labels is not green where it is more than one half."""
     model_auc: Number = None
     """Area under the ROC curve of the undefended models; null for more than two classes, too."""
     model_auc_regression: Number = None
@@ -242,12 +244,12 @@ def failing(found: AuditFile, *, above: float | None, on: str) -> list[Entry]:
 
 def _clear(one: Entry, margin: float) -> bool:
     """Return whether a light is green by the rule of lights at another margin than the file's, or holds a shown leak that is all below that margin."""
-    if one.light == OPEN and one.reason.startswith((FEW, LOST, DULL)):
+    if one.light == OPEN and one.reason.startswith((FEW, LOST, DULL, ALIKE)):
         return False  # whatever the margin is
     p = _number(one.p_holm)
     own = Found(*_numbers(one.advantage), 1.0 if p != p else p, one.victims, one.splits)
     placebos = [Estimate(*_numbers(each), float("nan")) for each in one.placebos]
-    again = light(own, placebos, margin=margin, rows=one.rows, learnt=_learnt(one))
+    again = light(own, placebos, margin=margin, rows=one.rows, dull="" if _learnt(one) else DULL)
     return again.word == CLEAR
 
 

@@ -18,7 +18,7 @@ from ..figures import _select as select
 from ..measures import intervals, leakage
 from ..measures.intervals import Estimate
 from ..measures.learnt import Reference, learnt
-from ..measures.lights import LEAK, Light, light
+from ..measures.lights import ALIKE, DULL, LEAK, Light, light
 from ..measures.verdicts import MOSTLY, Found
 
 if TYPE_CHECKING:
@@ -93,13 +93,12 @@ def lights(
         base, reference = _victims(models, one, UNDEFENDED), taught.get((one.task, one.pair.ratio_0, one.pair.ratio_1))
         useful, auc = (float(base[name].mean()) for name in ("accuracy", "auc"))
         constant = float((base["status"] == "constant").mean())
-        # hard labels that are all alike hide everything, whatever the scores behind them give away
-        one_label = plugins.load("access", one.access).votes and constant > MOSTLY
+        dull = _dull(one.access, useful, auc, constant, reference)
         found.append(
             Lit(
                 *one.where[:2], one.pair, one.access, one.accuracy, known, control, one.attacks, one.most,
                 light(
-                    known, control, margin=margin, rows=rows.get(one.task), learnt=not one_label and (reference is None or learnt(useful, auc, reference))
+                    known, control, margin=margin, rows=rows.get(one.task), dull=dull
                 ),
                 useful=useful, auc=auc, constant=constant, reference=reference,
             )
@@ -207,6 +206,14 @@ def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFr
     chosen = [cell for key, cell in cells.items() if (key[1] == BEST) == (len(attacks) > 1)]
     inflation = leakage.CHOSEN if len(attacks) > 1 else 1.0
     return _Judged(task, model, pair, access, chosen[0], attacks, str(named.idxmax()), inflation)
+
+
+def _dull(access: str, useful: float, auc: float, constant: float, reference: Reference | None) -> str:
+    """Return why undefended models with these means are no sign of safety for an access; empty if they may be one."""
+    # hard labels that are all alike hide everything, whatever the scores behind them give away
+    if plugins.load("access", access).votes and constant > MOSTLY:
+        return ALIKE
+    return "" if reference is None or learnt(useful, auc, reference) else DULL
 
 
 def _diverged(models: pd.DataFrame, one: _Judged, defence: str) -> int:

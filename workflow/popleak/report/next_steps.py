@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..figures import _defences as defended
 from ..figures import _select as select
-from ..measures.lights import CLEAR, DULL, FLOOR, LEAK, PLACEBO, SMALL, WIDE, farthest, rows_times
+from ..figures._defences import SMALL as SMALLEST
+from ..measures.lights import ALIKE, CLEAR, DULL, FLOOR, LEAK, PLACEBO, SMALL, WIDE, farthest, rows_times
 from ..steps.advise import Asked
 from . import chosen
 from .advised import FEASIBLE, MOST, best_of, by_task, of_100, victims_for
@@ -42,7 +44,7 @@ def todo(
     said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
     mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
     said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
-    said += _small(lits) + _dull(lits) + _unknown(lits)
+    said += _small(lits) + _dull(lits) + _alike(lits) + _unknown(lits)
     if all(lit.light.word == CLEAR for lit in lits):
         how = (
             ""
@@ -84,6 +86,17 @@ def _dull(lits: Sequence[Lit]) -> list[str]:
     ]
 
 
+def _alike(lits: Sequence[Lit]) -> list[str]:
+    """Return what lights on labels need that are all alike; nothing if there are none."""
+    alike = [lit for lit in lits if lit.light.reason == ALIKE]
+    if not alike:
+        return []
+    return [
+        f"{capital(count(len(alike), 'grey light'))} on labels cannot become green as most models give every record one label, as they do of a rare label. If your "
+        "model is asked with another threshold, or trained with weights of classes, its labels say more than these: judge it by the lights on scores."
+    ]
+
+
 def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
     """Return what decides grey lights that more models would decide, and which ones no run of a reasonable size decides."""
     near = [lit for lit in lits if lit.light.splits > FEASIBLE * asked[lit.task].splits]
@@ -115,14 +128,21 @@ def _against(defences: pd.DataFrame, where: set[tuple], defence: str, does: Mapp
     rows = select.differ(defences[(defences["poison"].fillna(0.0) == 0).to_numpy()])
     rows = rows[[case in where for case in rows[chosen.CASE].itertuples(index=False, name=None)]]
     names = Counter(name for some in best.values() for name in dict.fromkeys(some) if name != defence)
-    return [_try(names, len(where), does)] if names else [_nothing(rows)]
+    if names:
+        return [_try(names, len(where), does, "the best of its kind")]
+    # where undefended models give all records one label no defence is called the best, and a theorem holds all the same
+    proven = rows[
+        (rows["certified_advantage"] <= SMALLEST).to_numpy(dtype=bool) & (rows["defence"] != defence).to_numpy()
+    ]
+    names = Counter(proven["defence"])
+    return [_try(names, len(where), does, "certified")] if names else [_nothing(rows)]
 
 
-def _try(names: Counter[str], asked: int, does: Mapping[str, str]) -> str:
-    """Return which defences to try: those that are the best in most of the questions asked."""
+def _try(names: Counter[str], asked: int, does: Mapping[str, str], what: str) -> str:
+    """Return which defences to try: those that are `what` in most of the questions with a leak."""
     most = max(names.values())
     tried = [
-        f"{_named(name, does)}, the best of its kind in {many} of {count(asked, 'question')} with a leak"
+        f"{_named(name, does)}, {what} in {many} of {count(asked, 'question')} with a leak"
         for name, many in names.items()
         if many == most
     ]
@@ -138,6 +158,8 @@ def _nothing(rows: pd.DataFrame) -> str:
     tried = _some(list(dict.fromkeys(others["defence"])))
     if tried and others["informed_advantage"].isna().all():
         return f"What the defences that were run ({tried}) leave is not judged: that takes attacks on labels or scores. Add some to `attacks`."
+    if tried and not defended.usable(others).any():
+        return f"None of the defences that were tried ({tried}) is of use: most models give every record one label, or diverged. Try others, or do not release."
     return f"None of the defences that were tried ({tried or 'none'}) may hide the training set: try others, or do not release."
 
 

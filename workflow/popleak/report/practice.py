@@ -43,7 +43,12 @@ WORDS_OF_OWNERS = (
 
 def plainly(table: pd.DataFrame) -> list[str]:
     """Return the sentences on what to use, in an owner's words: without what compares the ways to train again, and without their scope as findings."""
-    rows, _, choices = _by_road(table)
+    rows, out, choices = _by_road(table)
+    if out and not choices:
+        return [
+            "Which defence is the best is not said: most undefended models give every record one label, so that a defence may do so too. What each leaves and "
+            "costs stands in the table."
+        ]
     said = [_sentence(STARTS[road], some) for road, some in choices.items()]
     said += [*_useless(rows), *_chosen(choices)] if choices else []
     for pattern, words in WORDS_OF_OWNERS:
