@@ -12,6 +12,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -170,9 +171,9 @@ def test_the_score_is_that_of_the_class_that_is_y_1(names, positive, score):
     "names, positive, negative, score",
     [
         ([1, 2], (2,), ("1",), 0.8), ([1, 2], (1,), ("2",), 0.2), ([1.0, 2.0], ("2",), ("1",), 0.8),
-        ([0, 1], (0,), ("1",), 0.2), ([0, 1], ("1.0",), ("0",), 0.8), ([0, 1], (2,), ("1",), 0.8),
+        ([0, 1], ("1.0",), ("0",), 0.8), ([0, 1], (2,), ("1",), 0.8),
         (["no", "yes"], ("no", "No"), ("yes",), 0.2), ([0, 1], ("yes",), ("no",), 0.8), ([False, True], ("yes",), (), 0.8),
-        ([False, True], (False,), ("True",), 0.2), ([False, True], ("true",), ("false",), 0.8), ([0, 1], (True,), ("False",), 0.8),
+        ([False, True], ("true",), ("false",), 0.8), ([0, 1], (True,), ("False",), 0.8),
         ([0, 1], ("> 50000",), (), 0.8), ([0, 1], (1, 2), ("0",), 0.8), ([0, 1], (1,), ("0", "2"), 0.8),
     ],
 )  # fmt: skip
@@ -627,3 +628,16 @@ def test_scaled_features_are_not_cut_to_whole_numbers(tmp_path):
     found.kinds = dict.fromkeys(found.kinds, np.int64)
     with pytest.raises(PopleakError, match=r"input 'x' is .*, which cannot hold"):
         answers(found, "features", X, FEATURES, None, ("0", "1"))
+
+
+def test_a_model_of_encoded_features_may_be_of_the_encoded_label_too():
+    """Of a table whose y = 1 is 0, the class 0 of such a model is y = 0, if it is of the encoded label."""
+    label, either = own_labels.Label(("0",), ("1",)), "may be values of the table's label or codes of them"
+    assert own_labels.positive(Path("m"), [0, 1], label, None) == 0
+    assert own_labels.positive(Path("m"), [False, True], own_labels.Label(("False",), ("True",)), None) == 0
+    with pytest.raises(PopleakError, match=either):
+        own_labels.positive(Path("m"), [0, 1], label, None, of_features=True)
+    with pytest.raises(PopleakError, match=either):
+        own_labels.positive(Path("m"), [0, 1], own_labels.Label(("0", "3"), ("1",)), None)
+    assert own_labels.positive(Path("m"), [0, 1], label, "1", of_features=True) == 1
+    assert own_labels.positive(Path("m"), [0, 1], own_labels.Label(("1",), ("0",)), None, of_features=True) == 1

@@ -20,7 +20,6 @@ SMALL = {
     "defences": ["none", "scratch"],
     "attacks": ["loss", "kl"],
     "worlds": [{"protocol": "pure"}],
-    "training": {"epochs": 8, "batch": 32},
     "figures": [],
 }
 

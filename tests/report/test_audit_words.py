@@ -80,10 +80,15 @@ def test_who_sees_more_can_do_what_who_sees_less_can():
     assert weights.light.word == LEAK and weights.implied == "scores", "whoever holds the model can ask it"
     rows = lights._implied([lit(access="scores"), lit(CLEAR, access="rows")])[1]
     assert rows.light.word == CLEAR, "whoever has rows has no model"
-    known = ["labels", "scores", "weights", "rows"]
-    assert lights._seeing("weights", known) == ["weights", "labels", "scores"] and lights._seeing("rows", known) == [
-        "rows"
-    ]
+    start = lights._implied([lit(access="weights"), lit(CLEAR, access="weights-start")])[1]
+    assert start.light.word == LEAK and start.implied == "weights", "the weights are among what it sees"
+    wide = lights._implied([lit(access="scores"), lit(OPEN, reason=WIDE, access="weights", splits=300.0)])[1]
+    assert math.isnan(wide.light.splits), "a red light is not said to need more models"
+    known = ["labels", "scores", "weights", "weights-start", "rows"]
+    assert set(lights._seeing("weights", known)) == {"weights", "labels", "scores"} and lights._seeing(
+        "rows", known
+    ) == ["rows"]
+    assert set(lights._seeing("weights-start", known)) == {*known} - {"rows"}
     assert lights._seeing("labels", known) == ["labels"] and lights._seeing("scores", known) == ["labels", "scores"]
     assert lights._implied([lit(OPEN, access="labels", reason=WIDE), lit()])[0].light.word == OPEN, (
         "not the other way round"
@@ -143,6 +148,12 @@ def test_a_leak_elsewhere_is_told_beside_the_first_question():
     assert len(advised.headlines([lit(pair=RATIO), leak], {"t": ASKED}, {})) == 1
 
 
+def test_of_several_models_the_one_that_leaks_is_named_first():
+    clear, leak = lit(CLEAR, 0.0, 0.05)._replace(model="logistic"), lit()
+    said = [text for _, text in advised.headlines([clear, leak], {"t": ASKED}, {})]
+    assert "mlp" in said[0] and "can tell" in said[0] and "logistic" in said[1] and "hardly tells" in said[1]
+
+
 def test_a_leak_that_whoever_sees_less_shows_is_told_with_its_numbers():
     """The sentence on scores once said that they tell the training set in 51 of 100 cases (48 to 54), red for what labels had shown."""
     both = lights._implied([lit(access="labels"), lit(CLEAR, 0.02, 0.06, access="scores")])
@@ -154,7 +165,9 @@ def test_a_leak_that_whoever_sees_less_shows_is_told_with_its_numbers():
 def test_labels_that_are_all_alike_say_nothing():
     one = lit(OPEN, 0.0, 0.02, access="labels", reason=ALIKE)._replace(constant=0.97)
     assert advised.reason(one, ASKED).startswith("97 % of the models give every record one label")
-    assert lights._dull("labels", 0.9, 0.7, 0.97, None) == ALIKE and lights._dull("scores", 0.9, 0.7, 0.97, None) == ""
+    assert (
+        lights.dull_of("labels", 0.9, 0.7, 0.97, None) == ALIKE and lights.dull_of("scores", 0.9, 0.7, 0.97, None) == ""
+    )
     assert "on labels cannot become green as most models give every record one label" in next_steps._alike([one])[0]
     scores = lit(OPEN, 0.0, 0.02, reason=DULL)._replace(useful=0.61, auc=0.55, reference=Reference(0.6, 0.75, 0.8))
     assert (

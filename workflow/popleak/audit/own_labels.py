@@ -34,11 +34,11 @@ def of(options: Mapping[str, Any], facts: Mapping[str, Any]) -> Label:
     return Label(tuple(map(_meaning.text, _meaning.as_list(options["positive"]))), tuple(zero))
 
 
-def positive(path: Path, named: Sequence[Any], label: Label, wanted: str | None) -> int:
+def positive(path: Path, named: Sequence[Any], label: Label, wanted: str | None, *, of_features: bool = False) -> int:
     """Return the place of the class that is y = 1 among the two that a model names.
 
-    wanted: the class by --positive; without it the one that is a value of y = 1 in the table, or else 1 of an encoded label of 0 and 1. Raises
-    PopleakError where that is none, or not one.
+    wanted: the class by --positive; without it the one that is a value of y = 1 in the table, or else 1 of an encoded label of 0 and 1.
+    of_features: whether the model takes encoded features, so that it may be of the encoded label too. Raises PopleakError where that is none, or not one.
     """
     words = [_meaning.text(one) for one in named]
     if len(words) != 2:
@@ -51,7 +51,7 @@ def positive(path: Path, named: Sequence[Any], label: Label, wanted: str | None)
         return _encoded(path, words, coded, label, wanted)
     if len(hits) != 1:
         raise _unclear(path, words)
-    if wanted is None and encoded and _doubtful(coded[hits[0]], label):
+    if wanted is None and encoded and _doubtful(coded[hits[0]], label, of_features):
         raise _either(path, words)
     return hits[0]
 
@@ -67,11 +67,11 @@ def _encoded(path: Path, words: Sequence[str], coded: Sequence[str], label: Labe
     return coded.index(_number(wanted))
 
 
-def _doubtful(code: str, label: Label) -> bool:
+def _doubtful(code: str, label: Label, of_features: bool) -> bool:
     """Return whether a class 0 or 1 that is a value of y = 1 may be a code of another: the table's label has not 0 and 1 as its two values."""
     zero = {_number(value) for value in label.negative}
     if code == "0":
-        return bool(zero) and zero != {"1"}
+        return of_features or (bool(zero) and zero != {"1"}) or {_number(value) for value in label.positive} != {"0"}
     return len(zero) == 1 and zero != {"0"}
 
 

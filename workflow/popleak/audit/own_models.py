@@ -155,7 +155,12 @@ def answers(
         told = " ".join(str(error).split())[:300]
         raise PopleakError(f"{model.path}: cannot answer the query rows ({type(error).__name__}: {told})") from error
     return _of_classes(
-        _sound(model, found, len(x), len(classes)), model, classes, label or own_labels.Label(), positive
+        _sound(model, found, len(x), len(classes)),
+        model,
+        classes,
+        label or own_labels.Label(),
+        positive,
+        takes == "features",
     )
 
 
@@ -179,7 +184,12 @@ def _sound(model: OwnModel, found: np.ndarray, rows: int, classes: int) -> np.nd
 
 
 def _of_classes(
-    found: np.ndarray, model: OwnModel, classes: Sequence[str], label: own_labels.Label, positive: str | None
+    found: np.ndarray,
+    model: OwnModel,
+    classes: Sequence[str],
+    label: own_labels.Label,
+    positive: str | None,
+    of_features: bool,
 ) -> np.ndarray:
     """Return answers in the order of the label's classes. Raises PopleakError where the model tells other classes."""
     named = model.class_names()
@@ -190,7 +200,7 @@ def _of_classes(
     if named is None:
         return found if len(classes) > 2 else found[:, -1]
     if len(classes) == 2:
-        return found[:, own_labels.positive(model.path, named, label, positive)]
+        return found[:, own_labels.positive(model.path, named, label, positive, of_features=of_features)]
     words = [word(one) for one in named]
     return found[:, [words.index(one) for one in _order(model, words, classes)]]
 

@@ -39,7 +39,8 @@ PERSONS = frozenset((
     "household", "family", "person", "patient", "customer", "client", "subject", "student", "pupil", "employee", "applicant", "borrower", "tenant",
     "member", "user", "participant", "respondent", "account", "haushalt", "familie", "kunde", "patientin", "cliente", "foyer", "paciente", "hogar",
 ))  # fmt: skip
-"""Words of a column's name that say that its numbers stand for persons, or for who lives together."""
+"""Words of a column's name that say that its numbers stand for persons, or for who lives together, alone or beside one of IDS."""
+IDS = frozenset(("id", "ids", "no", "nr", "num", "number", "nummer", "key", "code"))
 OFTEN = 20
 """Such a column has at least one value for so many rows: fewer, and it counts something, such as the members of a household."""
 
@@ -84,7 +85,7 @@ def guess(
     separator = sheet.form.get("separator", ",")
     named = sides.texts(positive, *(groups or ()))
     marks = _meant(_marks(sheet), sheet, (label, group), named)
-    columns = {name: _without(column, marks) for name, column in sheet.columns.items()}
+    columns = _cleaned(sheet, marks)
     values = _values(columns, separator)
     ones = sides.several(values, label, () if positive is None else (positive,))
     both = sides.several(values, group, groups or ())
@@ -205,16 +206,17 @@ def _unit(values: dict[str, Values], drop: Collection[str], taken: Collection[st
         return bool(len(seen)) and bool((seen >= 0).all()) and least * len(seen) < len(np.unique(seen)) < len(seen)
 
     free = [one for name, one in values.items() if name not in taken]
-    named = [one for one in free if PERSONS & set(_parts(one.name)) and (one.name in drop or _counting(one))]
+    named = [one for one in free if _of_persons(one.name) and (one.name in drop or _counting(one))]
     if found := [one for one in named if fits(one, 1 / OFTEN)]:
         return min(found, key=lambda one: len(one.texts)).name
     found = [one for one in free if one.name in drop and fits(one, 0.5)]
     return max(found, key=lambda one: len(one.texts)).name if found else None
 
 
-def _parts(name: str) -> list[str]:
-    """Return the words of a column's name."""
-    return re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
+def _of_persons(name: str) -> bool:
+    """Return whether a column's name says that it holds persons or households, and no number of theirs, such as the income of an applicant."""
+    words = set(re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())) - {""}
+    return bool(words & PERSONS) and words <= PERSONS | IDS
 
 
 def _counting(values: Values) -> bool:
@@ -241,20 +243,23 @@ def _marks(sheet: Sheet) -> list[str]:
 
 
 def _meant(marks: Sequence[str], sheet: Sheet, columns: Sequence[str | None], named: Collection[str]) -> list[str]:
-    """Return the signs that are no values of the label or the sensitive attribute: such as the minus of a test, which stands in many rows, or is
-    named. columns: of these, as far as they are known; a sign among many numbers stands for none."""
-    words = []
-    for name in columns:
-        if name in sheet.columns:
-            column = _without(sheet.columns[name], marks)
-            read = _numbers.of({name: column}, "auto", sheet.form.get("separator", ",")).get(name)
-            if read is None or not read.whole or len(column.values) <= sides.MANY:
-                words.append(sheet.columns[name])
+    """Return the signs that are no values of the label or the sensitive attribute: not those that are named, nor a minus where a plus stands in the
+    column too. columns: of these, as far as they are known."""
+    there = {value for name in columns if name in sheet.columns for value in _opposed(sheet.columns[name])}
+    return [mark for mark in marks if mark not in named and mark not in there]
 
-    def often(mark: str, column: Column) -> bool:
-        return mark in column.values and (column.codes == column.values.index(mark)).mean() > _meaning.LOST
 
-    return [mark for mark in marks if mark not in named and not any(often(mark, column) for column in words)]
+def _opposed(column: Column) -> Collection[str]:
+    """Return the minus of a column that holds a plus: the two results of a test."""
+    return {"-", "--"} & set(column.values) if "+" in column.values else ()
+
+
+def _cleaned(sheet: Sheet, marks: Sequence[str]) -> dict[str, Column]:
+    """Return the columns without what stands for missing values in them."""
+    return {
+        name: _without(column, [mark for mark in marks if mark not in _opposed(column)])
+        for name, column in sheet.columns.items()
+    }
 
 
 def _without(column: Column, marks: Sequence[str]) -> Column:

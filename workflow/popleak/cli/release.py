@@ -84,7 +84,7 @@ def add(commands) -> None:
     parser.add_argument("--plan", action="store_true", help="only say what would be done, and how long it takes")
     parser.add_argument(
         "--fail-above", type=float, metavar="ADVANTAGE",
-        help=f"exit with status {FAILED} unless the 95 %% interval of each light lies below this advantage",
+        help=f"exit with status {FAILED} unless each light would be green if this advantage were the margin",
     )  # fmt: skip
     parser.add_argument(
         "--fail-on", choices=(OPEN, LEAK),

@@ -107,7 +107,12 @@ def _side(texts: Sequence[str]) -> Any:
 
 def _joined(texts: Sequence[str]) -> str:
     """Return what to say of a value that is written in several ways."""
-    return f"; {' and '.join(map(repr, texts))} are taken for one value" if len(texts) > 1 else ""
+    one = len({_meaning.spelling(text) for text in texts}) == 1
+    return (
+        f"; {' and '.join(map(repr, texts))} are taken {'for one value' if one else 'together'}"
+        if len(texts) > 1
+        else ""
+    )
 
 
 def _positive(values: Values) -> list[str]:

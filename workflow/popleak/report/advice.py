@@ -239,7 +239,7 @@ def _page(
         sections=SECTIONS,
         signs=SIGNS,
         defence=settings.defence,
-        headlines=[_headline(one, line, several) for one, line in first],
+        headlines=[line for _, line in first],
         trained=rich(advised.trained(lit, asked, sizes)),
         light=found.light,
         tally=advised.tally(lit, settings.margin),
@@ -287,10 +287,6 @@ def _rows_left_out(card: Mapping[str, Any]) -> str:
     if values := card.get("values_in_neither_group"):
         told[-1] += f" ({', '.join(f'{count:,} of {value!r}' for value, count in values.items())})"
     return f"{capital(card['title'])}: {' and '.join(told)}: no model sees these rows, and no light speaks of them."
-
-
-def _headline(lit: Lit, line: str, several: bool) -> str:
-    return f"{facet_name(lit._asdict(), True)}: {line}" if several else line
 
 
 def _row(lit: Lit, asked: Asked, margin: float, several: bool) -> dict[str, Any]:

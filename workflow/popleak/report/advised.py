@@ -11,6 +11,7 @@ from ..core import plugins
 from ..core.protocols import PURE
 from ..figures import _defences as defended
 from ..figures import _select as select
+from ..measures.learnt import RANKS, TEACHES
 from ..measures.lights import (
     ALIKE,
     CLEAR,
@@ -28,7 +29,7 @@ from ..measures.lights import (
 from ..steps.advise import Asked
 from . import chosen
 from .lights import Lit, is_own
-from .words import capital, count, listed
+from .words import capital, count, facet_name, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,15 +104,16 @@ def question(lit: Lit, share: float | None) -> str:
 
 def headlines(lits: Sequence[Lit], asked: Mapping[str, Asked], shares: Mapping[str, float]) -> list[tuple[Lit, str]]:
     """Return the first sentences, with their lights: for each task and model its first question, and before it, where that shows no leak and another
-    does, the first of these. Whoever reads one sentence reads the one that forbids a release."""
+    does, the first of these; those that show a leak come first. Whoever reads one sentence reads the one that forbids a release."""
+    several = len({lit[:2] for lit in lits}) > 1
     found = []
     for lit in first(lits):
         leaks = [one for one in lits if one[:2] == lit[:2] and one.light.word == LEAK]
         both = [lit] if lit.light.word == LEAK or not leaks else [first(leaks)[0], lit]
-        found += [
-            (one, f"{question(one, shares.get(one.task))}: {_lower(sentence(one, asked[one.task]))}") for one in both
-        ]
-    return found
+        for one in both:
+            said = f"{question(one, shares.get(one.task))}: {_lower(sentence(one, asked[one.task]))}"
+            found.append((one, f"{facet_name(one._asdict(), True)}: {said}" if several else said))
+    return sorted(found, key=lambda pair: pair[0].light.word != LEAK)
 
 
 def _lower(text: str) -> str:
@@ -216,8 +218,8 @@ def _lessons(lits: Sequence[Lit]) -> list[str]:
         return []
     told = [f"{lit.model} of {lit.task} is {_lesson(lit)}" for lit in known]
     return [
-        f"What models have not learnt they cannot give away: an undefended {'; an undefended '.join(told)}. Where models gain less than half of what the "
-        "regression gains, no light of them is green."
+        f"What models have not learnt they cannot give away: an undefended {'; an undefended '.join(told)}. Where the "
+        f"regression gains {100 * TEACHES:g} points of accuracy or {RANKS:g} of AUC, and models less than half of that, no light of them is green."
     ]
 
 

@@ -14,6 +14,7 @@ from ..measures import learnt
 from ..measures.intervals import Estimate
 from ..measures.lights import ALIKE, CLEAR, DULL, FEW, LEAK, LOST, OPEN, light
 from ..measures.verdicts import Found
+from .lights import dull_of
 
 VERSION = 1
 """Rises when a field is taken away or changes its meaning; new fields alone do not raise it."""
@@ -88,13 +89,14 @@ class Entry(Settings):
     model_accuracy_constant: Number = None
     """The same of one answer for all, the most frequent label."""
     model_accuracy_regression: Number = None
-    """The same of logistic regressions of as many rows. A light of models that gain less than half of what these gain is not green."""
+    """The same of logistic regressions of as many rows. Where these gain 0.02, a light of models that gain less than half of it is not
+    green."""
     model_constant: Number = None
     """Share of the undefended models that give every record one label. A light on labels is not green where it is more than one half."""
     model_auc: Number = None
     """Area under the ROC curve of the undefended models; null for more than two classes, too."""
     model_auc_regression: Number = None
-    """The same of logistic regressions. The rule is the same, with one half for one answer for all."""
+    """The same of logistic regressions. The rule is the same from 0.05 on, with one half for one answer for all."""
 
 
 class Tried(Settings):
@@ -199,8 +201,8 @@ def _untrue(one: Entry, margin: float) -> str:
     apart = low is not None and high is not None and (low > 0 or high < 0)
     if one.light == CLEAR and not _limit(one) < margin:
         return "green, and its interval is not within the margin"
-    if one.light == CLEAR and not _learnt(one):
-        return "green, and its models have hardly learnt"
+    if one.light == CLEAR and (dull := _dull(one)):
+        return f"green, and its {dull}"
     if one.light == LEAK and not one.shown:
         return "red, and no leak is shown"
     if one.shown and not (apart or one.implied_by):
@@ -216,16 +218,18 @@ def schema() -> dict[str, Any]:
     return document
 
 
-def _learnt(one: Entry) -> bool:
+def _dull(one: Entry) -> str:
+    """Return why the models of a light are no sign of safety, by their numbers."""
     known = (
         one.model_accuracy,
         one.model_auc,
+        one.model_constant,
         one.model_accuracy_constant,
         one.model_accuracy_regression,
         one.model_auc_regression,
     )
-    accuracy, auc, *reference = map(_number, known)
-    return learnt.learnt(accuracy, auc, learnt.Reference(*reference))
+    accuracy, auc, constant, *reference = map(_number, known)
+    return dull_of(one.access, accuracy, auc, constant, learnt.Reference(*reference))
 
 
 def failing(found: AuditFile, *, above: float | None, on: str) -> list[Entry]:
@@ -249,7 +253,7 @@ def _clear(one: Entry, margin: float) -> bool:
     p = _number(one.p_holm)
     own = Found(*_numbers(one.advantage), 1.0 if p != p else p, one.victims, one.splits)
     placebos = [Estimate(*_numbers(each), float("nan")) for each in one.placebos]
-    again = light(own, placebos, margin=margin, rows=one.rows, dull="" if _learnt(one) else DULL)
+    again = light(own, placebos, margin=margin, rows=one.rows, dull=_dull(one))
     return again.word == CLEAR
 
 

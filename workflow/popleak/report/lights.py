@@ -8,7 +8,7 @@ own. Placebos are judged by the same rule, from their own verdicts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,8 @@ class Lit(NamedTuple):
 
     access: name of the plugin; accuracy: share of models named rightly; found: the advantage, its p value corrected for all lights; placebos:
     advantages, one for each permutation of the group column; attacks: candidates; most: the one that names most of these models, which that choice flatters; implied: the access that sees less
-    and for which a leak is shown, where that alone makes the light red; useful, auc: means of the undefended models at their own task; constant: share of them
-    that give all records one label; reference: what regressions reach there, None where it is not known.
+    and for which a leak is shown, where that alone makes the light red; useful, auc: means of the undefended models at their own task; constant: share of
+    the models under the defence that give all records one label; reference: what regressions reach there, None where it is not known.
     """
 
     task: str
@@ -92,8 +92,8 @@ def lights(
         known = Found(*one.advantage._replace(p=float(p)), **shape, diverged=_diverged(models, one, defence))
         base, reference = _victims(models, one, UNDEFENDED), taught.get((one.task, one.pair.ratio_0, one.pair.ratio_1))
         useful, auc = (float(base[name].mean()) for name in ("accuracy", "auc"))
-        constant = float((base["status"] == "constant").mean())
-        dull = _dull(one.access, useful, auc, constant, reference)
+        constant = float((_victims(models, one, defence)["status"] == "constant").mean())
+        dull = dull_of(one.access, useful, auc, constant, reference)
         found.append(
             Lit(
                 *one.where[:2], one.pair, one.access, one.accuracy, known, control, one.attacks, one.most,
@@ -131,14 +131,18 @@ def _implied(lits: Sequence[Lit]) -> list[Lit]:
     for lit in lits:
         own = plugins.load("access", lit.access)
         less = [
-            one.access
-            for one in found
-            if one[:3] == lit[:3] and one.light.word == LEAK and plugins.load("access", one.access).black_box
+            one.access for one in found if one[:3] == lit[:3] and one.light.word == LEAK and _holds(own, one.access)
         ]
-        if (own.black_box or own.asks) and less and lit.light.word != LEAK:
-            lit = lit._replace(light=lit.light._replace(word=LEAK, reason="", shown=True), implied=less[0])
+        if less and lit.light.word != LEAK:
+            light = lit.light._replace(word=LEAK, reason="", shown=True, splits=np.nan)
+            lit = lit._replace(light=light, implied=less[0])
         found.append(lit)
     return found
+
+
+def _holds(own: Any, other: str) -> bool:
+    """Return whether whoever has an access can do what whoever has another one can."""
+    return other in own.holds or (own.black_box and plugins.load("access", other).black_box)
 
 
 class _Judged(NamedTuple):
@@ -191,8 +195,9 @@ def _seeing(access: str, known: Sequence[str]) -> list[str]:
     the model can do what all of them can."""
     own = plugins.load("access", access)
     others = [plugins.load("access", name) for name in known]
-    less = [one.name for one in others if one.black_box and (own.asks or one.place <= own.place)]
-    return less if own.black_box else [access, *(less if own.asks else [])]
+    if own.black_box:
+        return [one.name for one in others if one.black_box and one.place <= own.place]
+    return [access, *(one.name for one in others if one.name in own.holds)]
 
 
 def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFrame) -> _Judged:
@@ -208,8 +213,9 @@ def _best(task: str, model: str, pair: select.Pair, access: str, part: pd.DataFr
     return _Judged(task, model, pair, access, chosen[0], attacks, str(named.idxmax()), inflation)
 
 
-def _dull(access: str, useful: float, auc: float, constant: float, reference: Reference | None) -> str:
-    """Return why undefended models with these means are no sign of safety for an access; empty if they may be one."""
+def dull_of(access: str, useful: float, auc: float, constant: float, reference: Reference | None) -> str:
+    """Return why models with these means are no sign of safety for an access; empty if they may be one. constant: of the models that are judged; the
+    others: of undefended ones."""
     # hard labels that are all alike hide everything, whatever the scores behind them give away
     if plugins.load("access", access).votes and constant > MOSTLY:
         return ALIKE

@@ -72,8 +72,8 @@ class Access:
     the second."""
     black_box: ClassVar[bool] = False
     """Whether the adversary sees no more than a user of the model, so that an attack is a candidate for `best`."""
-    asks: ClassVar[bool] = False
-    """Whether whoever has more than a user of the model has what computes the released model's scores too, and so can do whatever a user can."""
+    holds: ClassVar[tuple[str, ...]] = ()
+    """Of an access that sees more than a user of the model, those whose view it contains: whoever has weights can compute labels and scores."""
     of_model: ClassVar[bool] = True
     """False if nothing of the model is seen, so that it does not matter whether it diverged."""
     defended: ClassVar[bool] = False

@@ -21,7 +21,7 @@ class Pair(OfAnswers):
     words = "scores of base and defended model"
     mark = "base model too"
     place = 5
-    asks = True
+    holds = ("labels", "scores")
     sets = 2
     defended = True
     covered = False

@@ -25,7 +25,7 @@ class Releases(OfAnswers):
     words = "scores of several releases"
     mark = "all releases"
     place = 6
-    asks = True
+    holds = ("labels", "scores")
     several = True
     shown_by = ()
     covered = False

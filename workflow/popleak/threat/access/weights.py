@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Weights(Access):
     summary = "all weights of the model"
     mark = "white box"
     place = 3
-    asks = True
+    holds: ClassVar[tuple[str, ...]] = ("labels", "scores")
     reads = "models"
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:

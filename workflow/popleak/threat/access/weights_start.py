@@ -27,7 +27,7 @@ class WeightsStart(Weights):
     words = "weights, and those before training"
     mark = "white box, with initial weights"
     place = 4
-    asks = True
+    holds = ("labels", "scores", "weights")
     sets = 2
 
     def read(self, source: Source, role: Role, arm: str, repeats: int, votes: bool) -> Answers:
