@@ -169,9 +169,8 @@ def _judged(path: Path, arguments: argparse.Namespace) -> int:
     for line in found.warnings:
         print(f"caution: {line}")
     for one in found.lights:
-        why = one.reason and (
-            one.why or one.reason
-        )  # a grey light's: the page's words, or those of a file of an earlier version
+        # of grey lights the page's words; a file of an earlier version has none
+        why = one.reason and (one.why or one.reason)
         print(f"  {one.light:<5}  {one.key}: advantage {_said(one.advantage)}" + (f"; {why}" if why else ""))
     return 0 if arguments.fail_above is None and arguments.fail_on is None else _limited(found, arguments)
 
@@ -326,10 +325,8 @@ def _tail(
 ) -> tuple[str, ...]:
     import yaml
 
-    own, attacks = (
-        own_pair(share),
-        [name for names in list(ATTACKS.values())[: 1 + max(map(list(ATTACKS).index, access))] for name in names],
-    )
+    own, most = own_pair(share), max(map(list(ATTACKS).index, access))
+    attacks = [name for names in list(ATTACKS.values())[: 1 + most] for name in names]
     entry = _entry(model)
     steps = plugins.load("models", entry["name"]).gradient
     if not steps and "weights" in access:
