@@ -82,7 +82,8 @@ def _dull(lits: Sequence[Lit]) -> list[str]:
         return []
     return [
         f"{capital(count(len(dull), 'grey light'))} cannot become green as the models have hardly learnt what a simple model learns of as many rows: train "
-        "them longer or in smaller steps (training.epochs, training.batch, or the model's own settings), and run it again. More pool splits do not help."
+        "them longer or in smaller steps (training.epochs, training.batch; of scikit-learn's models their own settings), or on more `rows`, and run it again. More "
+        "pool splits do not help."
     ]
 
 

@@ -131,12 +131,12 @@ def _where(common: Common, choices: Sequence[Choice]) -> str:
     return (
         f" in the {that}"
         if len(able) == len(ran)
-        else f" in {len(able)} of the {that}, as in the others none hides the world"
+        else f" in {len(able)} of the {that} (in the others none hides the world)"
     )
 
 
 def _some_of(able: Sequence[Choice], choices: Sequence[Choice]) -> str:
-    return f" in {len(able)} of {_cases(len(choices))}, as in the others none hides the world"
+    return f" in {len(able)} of {_cases(len(choices))} (in the others none hides the world)"
 
 
 def _tried(able: Sequence[Choice]) -> str:
