@@ -18,6 +18,7 @@ import pandas as pd
 from ..core import atomic, plugins
 from ..core.errors import PopleakError
 from ..core.protocols import Role
+from ..measures import roc
 from ..plan.build import Plan
 from ..plan.games import accesses
 from ..plan.steps import Step
@@ -176,24 +177,17 @@ def doubts(y: np.ndarray, scores: np.ndarray) -> list[str]:
             f"the answers are right for {100 * right:.0f} % of the query rows, where always saying the more frequent label is for {100 * constant:.0f} %: "
             f"{UNLEARNT}"
         ]
-    area, error = _ranked(y, scores) if scores.ndim == 1 else (1.0, 0.0)
+    if (
+        scores.ndim > 1 or np.bincount(y, minlength=2).min() < 2
+    ):  # an AUC of two classes, with rows enough for its error
+        return []
+    area, variance = roc.delong(scores, y)
+    error = float(np.sqrt(variance))
     if area - ONE_SIDED * error > 0.5:
         return []
     return [
         f"the answers tell the labels of the query rows apart no better than chance may (AUC {area:.2f}, standard error {error:.2f}): {UNLEARNT}"
     ]
-
-
-def _ranked(y: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """Return the AUC of scores (q,) against y (q,), and its standard error (DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), sec. 2); 1 and 0
-    where there are too few rows of a label."""
-    one, zero = np.sort(scores[y == 1]), np.sort(scores[y == 0])
-    if min(len(one), len(zero)) < 2:
-        return 1.0, 0.0
-    # of each row, the share of the other label's rows that it stands above (below), ties one half
-    above = (np.searchsorted(zero, one, "left") + np.searchsorted(zero, one, "right")) / (2 * len(zero))
-    below = 1 - (np.searchsorted(one, zero, "left") + np.searchsorted(one, zero, "right")) / (2 * len(one))
-    return float(above.mean()), float(np.sqrt(above.var(ddof=1) / len(one) + below.var(ddof=1) / len(zero)))
 
 
 def _unfit(step: Step[AttackStep], labels: bool = False) -> str | None:
