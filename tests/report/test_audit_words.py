@@ -168,7 +168,7 @@ def test_labels_that_are_all_alike_say_nothing():
     assert (
         lights.dull_of("labels", 0.9, 0.7, 0.97, None) == ALIKE and lights.dull_of("scores", 0.9, 0.7, 0.97, None) == ""
     )
-    assert "on labels cannot become green as most models give every record one label" in next_steps._alike([one])[0]
+    assert "on labels cannot become green as most models give every record one label" in next_steps._never([one])[0]
     scores = lit(OPEN, 0.0, 0.02, reason=DULL)._replace(useful=0.61, auc=0.55, reference=Reference(0.6, 0.75, 0.8))
     assert (
         "right about 61.0 % of rows, one answer for all 60.0 %, a logistic regression of as many rows 75.0 % (AUC 0.55, the regression's 0.80)"

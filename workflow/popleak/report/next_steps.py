@@ -44,7 +44,7 @@ def todo(
     said += _more([lit for lit in lits if not math.isnan(lit.light.splits)], asked)
     mixed = by_task([lit for lit in lits if lit.light.reason == PLACEBO])
     said += [_larger(some, asked[task], sizes.get(task), margin) for task, some in mixed.items()]
-    said += _small(lits) + _dull(lits) + _alike(lits) + _unknown(lits)
+    said += _never(lits) + _unknown(lits)
     if all(lit.light.word == CLEAR for lit in lits):
         how = (
             ""
@@ -64,38 +64,20 @@ def _unknown(lits: Sequence[Lit]) -> list[str]:
     return [f"For {count(len(unknown), 'grey light')} no number of pool splits can be named."] if unknown else []
 
 
-def _small(lits: Sequence[Lit]) -> list[str]:
-    """Return what lights of models need that are too small; nothing if there are none."""
-    small = [lit for lit in lits if lit.light.reason.startswith(SMALL)]
-    if not small:
-        return []
-    return [
-        f"{capital(count(len(small), 'grey light'))} cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more "
-        "pool splits do not help."
-    ]
+NEVER = {
+    SMALL: f"cannot become green with models of fewer than {FLOOR} rows. A larger table gives larger models; more pool splits do not help.",
+    DULL: "cannot become green as the models have hardly learnt what a simple model learns of as many rows: train them longer or in smaller steps "
+    "(training.epochs, training.batch; of scikit-learn's models their own settings), or on more `rows`, and run it again. More pool splits do not help.",
+    ALIKE: "on labels cannot become green as most models give every record one label, as they do of a rare label. If your model is asked with another "
+    "threshold, or trained with weights of classes, its labels say more than these: judge it by the lights on scores.",
+}
+"""What is said of grey lights that no number of models makes green, by how their reason begins."""
 
 
-def _dull(lits: Sequence[Lit]) -> list[str]:
-    """Return what lights of models need that have hardly learnt; nothing if there are none."""
-    dull = [lit for lit in lits if lit.light.reason == DULL]
-    if not dull:
-        return []
-    return [
-        f"{capital(count(len(dull), 'grey light'))} cannot become green as the models have hardly learnt what a simple model learns of as many rows: train "
-        "them longer or in smaller steps (training.epochs, training.batch; of scikit-learn's models their own settings), or on more `rows`, and run it again. More "
-        "pool splits do not help."
-    ]
-
-
-def _alike(lits: Sequence[Lit]) -> list[str]:
-    """Return what lights on labels need that are all alike; nothing if there are none."""
-    alike = [lit for lit in lits if lit.light.reason == ALIKE]
-    if not alike:
-        return []
-    return [
-        f"{capital(count(len(alike), 'grey light'))} on labels cannot become green as most models give every record one label, as they do of a rare label. If your "
-        "model is asked with another threshold, or trained with weights of classes, its labels say more than these: judge it by the lights on scores."
-    ]
+def _never(lits: Sequence[Lit]) -> list[str]:
+    """Return what lights need that more models do not help; nothing if there are none."""
+    many = {reason: sum(lit.light.reason.startswith(reason) for lit in lits) for reason in NEVER}
+    return [f"{capital(count(many[reason], 'grey light'))} {said}" for reason, said in NEVER.items() if many[reason]]
 
 
 def _more(lits: Sequence[Lit], asked: Mapping[str, Asked]) -> list[str]:
