@@ -122,7 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     status = _judged(page.with_suffix(".json"), arguments)
     if model is not None:
-        trained.say(plan, arguments)
+        trained.say(plan, model, arguments)
     return status
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,9 +78,7 @@ def named(plan: Plan, model: Any) -> None:
 
 def cautions(plan: Plan, model: Any) -> list[str]:
     """Return in what the audit's models are not trained as the owner's."""
-    from ..audit import scored
-
-    found = _others(plan, model, scored.unlike)
+    found = _others(plan, model)
     for task in plan.tasks:
         column = str(task.options.get("attribute", task.attribute))
         if reads(model, column) and not task.attribute_in_features:
@@ -90,8 +88,13 @@ def cautions(plan: Plan, model: Any) -> list[str]:
     return found
 
 
-def _others(plan: Plan, model: Any, unlike: Callable[[Any, Any], str]) -> list[str]:
-    return list(dict.fromkeys(said for task in plan.tasks for one in task.models if (said := unlike(model, one))))
+def _others(plan: Plan, model: Any) -> list[str]:
+    """Return a line for each model of the audit that is not trained as the owner's."""
+    from ..audit import scored
+
+    return list(
+        dict.fromkeys(said for task in plan.tasks for one in task.models if (said := scored.unlike(model, one)))
+    )
 
 
 def ask(plan: Plan, model: Any, arguments: argparse.Namespace) -> str:
@@ -106,16 +109,13 @@ def ask(plan: Plan, model: Any, arguments: argparse.Namespace) -> str:
     return "\n".join([told, *(f"caution: {line}" for line in found)])
 
 
-def say(plan: Plan, arguments: argparse.Namespace) -> None:
+def say(plan: Plan, model: Any, arguments: argparse.Namespace) -> None:
     """Print what the adversaries of a finished audit make of the model, and write the verdict if a file is named."""
     from ..audit import scored
 
     found = scored.judged(
         plan, arguments.trained, takes=arguments.takes, positive=arguments.positive, widths=arguments.widths, ratio=arguments.ratio
     )  # fmt: skip
-    from ..audit import own_files
-
-    others = _others(plan, own_files.opened(arguments.trained, widths=arguments.widths), scored.unlike)
-    like = "not trained like it: see the caution" if others else "trained like it"
+    like = "not trained like it: see the caution" if _others(plan, model) else "trained like it"
     print(f"{arguments.trained.name} itself (the lights are of models that are {like}):")
     own.say(found.verdict, arguments.verdict)
