@@ -92,7 +92,7 @@ class Entry(Settings):
     """The same of logistic regressions of as many rows. Where these gain 0.02, a light of models that gain less than half of it is not
     green."""
     model_constant: Number = None
-    """Share of the undefended models that give every record one label. A light on labels is not green where it is more than one half."""
+    """Share of the models under the defence that give every record one label. A light on labels is not green where it is more than one half."""
     model_auc: Number = None
     """Area under the ROC curve of the undefended models; null for more than two classes, too."""
     model_auc_regression: Number = None
